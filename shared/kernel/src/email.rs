@@ -1,0 +1,103 @@
+//! Email addresses.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// An address as it is stored and compared: trimmed, lower case, ASCII before the `@`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EmailAddress(String);
+
+/// Why a text is not an address we can send to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected one email address such as ten@example.vn")]
+pub struct EmailError;
+
+impl EmailAddress {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = EmailError;
+
+    /// RFC 5321 by the crate `email_address`, narrowed to what a shop's customer has: no display
+    /// name, no quoted part, no address literal, a domain with a dot.
+    fn from_str(text: &str) -> Result<Self, EmailError> {
+        let text = text.trim().to_lowercase();
+        let options = email_address::Options::default()
+            .with_required_tld()
+            .without_display_text()
+            .without_domain_literal();
+        let valid = email_address::EmailAddress::parse_with_options(&text, options).is_ok();
+        let (local, _) = text.rsplit_once('@').ok_or(EmailError)?;
+        if !valid || !local.is_ascii() || local.starts_with('"') {
+            return Err(EmailError);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for EmailAddress {
+    /// Debug output ends in logs, and logs hold no personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EmailAddress(***@{})", self.domain())
+    }
+}
+
+impl serde::Serialize for EmailAddress {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for EmailAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_and_lowers() {
+        let address: EmailAddress = " An.Tran+tet@Example.VN ".parse().unwrap();
+        assert_eq!(address.as_str(), "an.tran+tet@example.vn");
+        assert_eq!(format!("{address:?}"), "EmailAddress(***@example.vn)");
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_mailed() {
+        for bad in [
+            "",
+            "an",
+            "an@",
+            "@example.vn",
+            "an@localhost",
+            "an tran@example.vn",
+            "án@example.vn",
+            "An <an@example.vn>",
+            "an@example.vn, b@example.vn",
+            "\"a b\"@example.vn",
+            "an@[127.0.0.1]",
+            "an@example.vn\r\nBcc: b@example.vn",
+        ] {
+            assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?}");
+        }
+    }
+}

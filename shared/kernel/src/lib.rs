@@ -1,0 +1,28 @@
+//! The words every part of the product shares: ids, the tenant key, time, randomness, phone numbers,
+//! email addresses, money, pages.
+//!
+//! This crate does no I/O and knows nothing of AWS or of any feature. Time and randomness enter only
+//! through [`Clock`] and [`Entropy`], so that a test can replay a run.
+
+pub mod clock;
+pub mod email;
+pub mod entropy;
+pub mod hash;
+pub mod id;
+pub mod money;
+pub mod page;
+pub mod phone;
+pub mod tenant;
+pub mod text;
+
+pub use clock::Clock;
+pub use email::EmailAddress;
+pub use entropy::Entropy;
+pub use id::{
+    CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId, ListId,
+    MessageId, SourceId, UserId, WorkflowId, WorkspaceId,
+};
+pub use money::Money;
+pub use page::{Cursor, Limit};
+pub use phone::Phone;
+pub use tenant::TenantKey;
