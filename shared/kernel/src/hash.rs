@@ -19,8 +19,9 @@ pub fn name(parts: &[&str]) -> String {
 
 /// A stable number in `0..count` for these parts: a shard, or a side of an A/B test.
 pub fn bucket(parts: &[&str], count: u32) -> u32 {
-    let [a, b, c, d, e, f, g, h, ..] = digest(parts);
-    (u64::from_be_bytes([a, b, c, d, e, f, g, h]) % u64::from(count.max(1))) as u32
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest(parts)[..8]);
+    (u64::from_be_bytes(head) % u64::from(count.max(1))) as u32
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! Files in S3.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+
+use crate::{Aws, Error};
+
+const SERVICE: &str = "s3";
+
+/// One bucket; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    client: Client,
+    bucket: String,
+}
+
+/// Part of a file.
+#[derive(Debug, Clone)]
+pub struct Range {
+    /// The bytes, fewer than asked for at the end of the file.
+    pub bytes: Bytes,
+    /// Length of the whole file.
+    pub total: u64,
+}
+
+impl Blobs {
+    /// The bucket of this name.
+    pub fn new(aws: &Aws, bucket: &str) -> Self {
+        let config = Builder::from(&aws.config).force_path_style(true).build();
+        Self {
+            client: Client::from_conf(config),
+            bucket: bucket.to_owned(),
+        }
+    }
+
+    /// Writes a file; the same key overwrites.
+    pub async fn put(&self, key: &str, content_type: &str, body: Bytes) -> Result<(), Error> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .body(ByteStream::from(body))
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+        Ok(())
+    }
+
+    /// Up to `length` bytes from `start`; `None` where there is no such file or nothing after `start`.
+    pub async fn range(&self, key: &str, start: u64, length: u64) -> Result<Option<Range>, Error> {
+        let range = format!("bytes={start}-{}", start + length.max(1) - 1);
+        let result = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .range(range)
+            .send()
+            .await;
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(error) => {
+                let gone = matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_)));
+                let past_end = error
+                    .raw_response()
+                    .is_some_and(|raw| raw.status().as_u16() == 416);
+                if gone || past_end {
+                    return Ok(None);
+                }
+                return Err(Error::from_sdk(SERVICE, error));
+            }
+        };
+        let total = answer
+            .content_range()
+            .and_then(|range| range.rsplit_once('/'));
+        let total = total.and_then(|(_, total)| total.parse().ok());
+        let body = answer.body.collect().await;
+        let body = body.map_err(|error| Error::Unknown {
+            service: SERVICE,
+            detail: error.to_string(),
+        })?;
+        let bytes = body.into_bytes();
+        Ok(Some(Range {
+            total: total.unwrap_or(start + bytes.len() as u64),
+            bytes,
+        }))
+    }
+
+    /// A link that lets its holder read the file for `valid`.
+    pub async fn link(&self, key: &str, valid: Duration) -> Result<String, Error> {
+        let config = PresigningConfig::expires_in(valid);
+        let config = config.map_err(|error| Error::Shape(error.to_string()))?;
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .presigned(config)
+            .await;
+        request
+            .map(|request| request.uri().to_owned())
+            .map_err(|error| Error::from_sdk(SERVICE, error))
+    }
+}

@@ -1,0 +1,72 @@
+//! Items and their keys.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+/// Attributes of one item as DynamoDB holds them.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Name of the partition key in every table.
+pub const PK: &str = "pk";
+/// Name of the sort key in every table.
+pub const SK: &str = "sk";
+/// Marks which write made the item; see [`crate::Table::create`].
+pub(crate) const WRITE: &str = "write_id";
+
+/// Primary key of an item; every table uses `pk` and `sk`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Partition key; starts with the tenant except in tables and rows that say otherwise.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    /// A key from its two parts.
+    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self {
+            pk: pk.into(),
+            sk: sk.into(),
+        }
+    }
+
+    pub(crate) fn attributes(&self) -> Item {
+        HashMap::from([
+            (PK.to_owned(), AttributeValue::S(self.pk.clone())),
+            (SK.to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+
+    pub(crate) fn of(item: &Item) -> Result<Self, Error> {
+        let part = |name: &str| {
+            item.get(name)
+                .and_then(|value| value.as_s().ok())
+                .cloned()
+                .ok_or_else(|| Error::Shape(format!("item without {name}")))
+        };
+        Ok(Self {
+            pk: part(PK)?,
+            sk: part(SK)?,
+        })
+    }
+}
+
+/// The attributes of `value` under `key`. Absent options are left out, so that sparse indexes stay
+/// sparse: a `null` attribute would be refused as an index key.
+pub(crate) fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error> {
+    let mut item: Item = serde_dynamo::to_item(value)?;
+    item.retain(|_, value| !matches!(value, AttributeValue::Null(true)));
+    item.extend(key.attributes());
+    Ok(item)
+}
+
+/// Reads an item; the keys and the write mark are there for types that ask for them.
+pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
+    Ok(serde_dynamo::from_item(item)?)
+}

@@ -1,0 +1,59 @@
+//! One worker at a time, until it says so or its time is up.
+//!
+//! A lease bounds *who works*, never *who sends*: after it ends another worker may run while the first
+//! still does. Sends are guarded by the ledger.
+
+use std::time::Duration;
+
+use kernel::TenantKey;
+
+use crate::item::Key;
+use crate::{Error, Table, Update};
+
+/// Leases by name.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    table: Table,
+}
+
+/// A lease that was won.
+#[derive(Debug)]
+pub struct Held {
+    key: Key,
+    holder: String,
+}
+
+impl Lease {
+    /// Over the table of limits.
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// Takes the lease for `length` unless somebody holds it.
+    pub async fn take(
+        &self,
+        tenant: TenantKey,
+        name: &str,
+        length: Duration,
+    ) -> Result<Option<Held>, Error> {
+        let key = Key::new(format!("LEASE#{tenant}#{name}"), "LEASE");
+        let (now, holder) = (self.table.clock().now_ms(), self.table.entropy().nonce());
+        let until = now + length.as_millis() as i64;
+        let update = Update::new()
+            .set("until", until)
+            .set("holder", &holder)
+            .set("ttl", until / 1000 + 3600)
+            .when_absent_or_less("until", now);
+        let won = self.table.update(&key, update).await?.applied();
+        Ok(won.then_some(Held { key, holder }))
+    }
+
+    /// Gives the lease back, if it is still ours.
+    pub async fn release(&self, held: Held) -> Result<(), Error> {
+        let update = Update::new()
+            .set("until", 0)
+            .when_equals("holder", &held.holder);
+        self.table.update(&held.key, update).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! The product's only door to AWS: tables, queues, mail, sockets, blobs, and the patterns that make
+//! effects safe under at-least-once delivery.
+//!
+//! No other crate of the product may import an `aws-sdk-*`. Nothing here knows what is stored or
+//! sent; context crates bring the keys, the items and the words.
+//!
+//! Choosing a technique for an effect (docs/adr/0003):
+//!
+//! | effect | use |
+//! |---|---|
+//! | record with a natural id | [`Table::create`] or [`Table::put`] |
+//! | step of a state machine | [`Table::replace`] with the version that was read |
+//! | merge (first, latest, set) | [`Table::update`] |
+//! | message that must follow a write | [`outbox`] inside the item |
+//! | call a provider | a ledger item claimed by [`Table::create`] |
+//! | something later | [`timers`] |
+
+pub mod aws;
+pub mod blobs;
+pub mod counters;
+pub mod dedupe;
+pub mod error;
+pub mod item;
+pub mod lease;
+pub mod limiter;
+pub mod mailer;
+pub mod outbox;
+pub mod query;
+pub mod queue;
+pub mod sockets;
+pub mod table;
+pub mod timers;
+pub mod trace;
+pub mod update;
+
+pub use aws::Aws;
+pub use blobs::Blobs;
+pub use counters::Counters;
+pub use dedupe::Dedupe;
+pub use error::Error;
+pub use item::{Item, Key};
+pub use lease::Lease;
+pub use limiter::Limiter;
+pub use mailer::{Mailer, OutgoingMail, SendError};
+pub use outbox::{Effect, Pending};
+pub use query::{Page, Query};
+pub use queue::{Envelope, Queue, QueueName, SendOptions};
+pub use sockets::{SocketError, Sockets};
+pub use table::{Created, Table};
+pub use timers::{Timer, Timers};
+pub use update::{Update, UpdateOutcome};

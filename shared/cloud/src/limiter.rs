@@ -1,0 +1,91 @@
+//! A rate that all workers share: the reservation bucket of platform 4.6.
+//!
+//! One item per limit holds the next free instant. Reserving moves it on by `n / rate`; the answer
+//! says when those `n` calls may go. Unused reservations are lost, which is the safe side.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::item::Key;
+use crate::{Error, Table, Update, UpdateOutcome};
+
+/// How far ahead slots are given out. Beyond it the caller puts the work back.
+const HORIZON: Duration = Duration::from_secs(60);
+/// Two updates decide; more rounds only when others move the bucket in between.
+const ROUNDS: u32 = 20;
+
+/// Shared rates, one item each.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    table: Table,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Bucket {
+    /// Next free slot, microseconds since the epoch.
+    #[serde(default)]
+    next: i64,
+}
+
+/// What a reservation gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// The calls may go at this instant, which may be past.
+    At(Timestamp),
+    /// Everything up to the horizon is taken; come back after this long.
+    Full(Duration),
+}
+
+impl Limiter {
+    /// Over the table of limits.
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// Reserves `n` calls under the limit `scope` at `rate` calls a second. A crash or a repetition
+    /// loses a reservation and never exceeds the rate.
+    pub async fn reserve(&self, scope: &str, n: u32, rate: f64) -> Result<Slot, Error> {
+        let key = Key::new(format!("LIM#{scope}"), "BUCKET");
+        let cost = (f64::from(n) * 1_000_000.0 / rate).ceil() as i64;
+        for _ in 0..ROUNDS {
+            let now = self.table.clock().now().as_microsecond();
+            // The usual case under load: the next slot lies ahead, so take it and move it on.
+            let ahead = Update::new().add("next", cost).when_between(
+                "next",
+                now,
+                now + HORIZON.as_micros() as i64,
+            );
+            let stored = match self.table.update(&key, ahead).await? {
+                applied @ UpdateOutcome::Applied(_) => {
+                    let bucket = applied.item::<Bucket>()?.unwrap_or_default();
+                    return slot(bucket.next - cost);
+                }
+                refused @ UpdateOutcome::Refused(_) => {
+                    refused.item::<Bucket>()?.unwrap_or_default().next
+                }
+            };
+            if stored > now {
+                let excess = (stored - now).saturating_sub(HORIZON.as_micros() as i64);
+                return Ok(Slot::Full(Duration::from_micros(
+                    excess.max(1_000_000) as u64
+                )));
+            }
+            // Idle until now: the bucket starts afresh from this instant.
+            let idle = Update::new()
+                .set("next", now + cost)
+                .when_absent_or_less("next", now);
+            if self.table.update(&key, idle).await?.applied() {
+                return slot(now);
+            }
+        }
+        Err(Error::Conflict)
+    }
+}
+
+fn slot(microseconds: i64) -> Result<Slot, Error> {
+    Timestamp::from_microsecond(microseconds)
+        .map(Slot::At)
+        .map_err(|error| Error::Shape(error.to_string()))
+}

@@ -1,0 +1,137 @@
+//! SES v2, one attempt a call.
+//!
+//! SES has no idempotency key, so the SDK's own retry would be a hidden source of duplicates: it is
+//! off here, and an answer that did not come is [`SendError::Unknown`], never "not sent".
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::config::Builder;
+use aws_sdk_sesv2::primitives::Blob;
+use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::Aws;
+
+/// A finished message.
+#[derive(Debug, Clone)]
+pub struct OutgoingMail {
+    /// Envelope sender, a verified identity.
+    pub from: String,
+    /// The one recipient: a complaint names everybody at a domain, so each mail has one.
+    pub to: String,
+    /// RFC 5322 bytes.
+    pub raw: Vec<u8>,
+    /// Name and value; SES gives them back with every event about this mail.
+    pub tags: Vec<(String, String)>,
+}
+
+/// Why a mail was not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// SES said no to this mail for good.
+    #[error("refused: {code}: {message}")]
+    Refused {
+        /// SES error code.
+        code: String,
+        /// SES's words.
+        message: String,
+    },
+    /// SES said "not now": nothing was sent.
+    #[error("throttled: {code}")]
+    Throttled {
+        /// SES error code.
+        code: String,
+    },
+    /// The account or the identity may not send: every mail would fail alike.
+    #[error("sending is stopped: {code}: {message}")]
+    Stopped {
+        /// SES error code.
+        code: String,
+        /// SES's words.
+        message: String,
+    },
+    /// No answer: the mail may be on its way.
+    #[error("no answer: {0}")]
+    Unknown(String),
+}
+
+/// The mail client.
+#[derive(Clone, Debug)]
+pub struct Mailer {
+    client: Client,
+    configuration_set: String,
+}
+
+impl Mailer {
+    /// Sends through this configuration set, whose events come back to `delivery-status`.
+    pub fn new(aws: &Aws, configuration_set: &str) -> Self {
+        let config = Builder::from(&aws.config)
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            configuration_set: configuration_set.to_owned(),
+        }
+    }
+
+    /// Makes one call; gives SES's message id.
+    pub async fn send(&self, mail: OutgoingMail) -> Result<String, SendError> {
+        let refuse = |message: String| SendError::Refused {
+            code: "Malformed".into(),
+            message,
+        };
+        let raw = RawMessage::builder()
+            .data(Blob::new(mail.raw))
+            .build()
+            .map_err(|error| refuse(error.to_string()))?;
+        let mut tags = Vec::with_capacity(mail.tags.len());
+        for (name, value) in mail.tags {
+            let tag = MessageTag::builder().name(name).value(value).build();
+            tags.push(tag.map_err(|error| refuse(error.to_string()))?);
+        }
+        let answer = self
+            .client
+            .send_email()
+            .from_email_address(mail.from)
+            .destination(Destination::builder().to_addresses(mail.to).build())
+            .content(EmailContent::builder().raw(raw).build())
+            .configuration_set_name(&self.configuration_set)
+            .set_email_tags(Some(tags))
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => answer
+                .message_id
+                .ok_or_else(|| SendError::Unknown("no message id".into())),
+            Err(SdkError::ServiceError(context)) => Err(sort(
+                context.err().code().unwrap_or_default(),
+                context.err().message().unwrap_or_default(),
+                context.raw().status().as_u16(),
+            )),
+            Err(SdkError::ConstructionFailure(error)) => Err(refuse(format!("{error:?}"))),
+            // The connection was never made, so no byte of the request left.
+            Err(SdkError::DispatchFailure(failure)) if failure.is_user() => {
+                Err(SendError::Throttled {
+                    code: "Connect".into(),
+                })
+            }
+            Err(error) => Err(SendError::Unknown(error.to_string())),
+        }
+    }
+}
+
+/// Providers' facts: providers 8.4.
+fn sort(code: &str, message: &str, status: u16) -> SendError {
+    let (code, message) = (code.to_owned(), message.to_owned());
+    match code.as_str() {
+        "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => {
+            SendError::Throttled { code }
+        }
+        "AccountSuspendedException"
+        | "SendingPausedException"
+        | "MailFromDomainNotVerifiedException" => SendError::Stopped { code, message },
+        _ if status >= 500 => SendError::Unknown(format!("{status} {code}")),
+        _ => SendError::Refused { code, message },
+    }
+}

@@ -1,0 +1,53 @@
+//! Posting to open WebSocket connections (API Gateway's `@connections`).
+
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::Builder;
+use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
+use aws_sdk_apigatewaymanagement::primitives::Blob;
+
+use crate::{Aws, Error};
+
+/// Why a post did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The connection has ended; forget it.
+    #[error("the connection is gone")]
+    Gone,
+    /// Anything else.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// The client of one WebSocket API stage.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    client: Client,
+}
+
+impl Sockets {
+    /// `endpoint` is the stage's https address, without `/@connections`.
+    pub fn new(aws: &Aws, endpoint: &str) -> Self {
+        let config = Builder::from(&aws.config).endpoint_url(endpoint).build();
+        Self {
+            client: Client::from_conf(config),
+        }
+    }
+
+    /// Posts one message, at most 128 KB.
+    pub async fn post(&self, connection: &str, message: Vec<u8>) -> Result<(), SocketError> {
+        let result = self
+            .client
+            .post_to_connection()
+            .connection_id(connection)
+            .data(Blob::new(message))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PostToConnectionError::GoneException(_)) => Err(SocketError::Gone),
+                _ => Err(SocketError::Failed(Error::from_sdk("execute-api", error))),
+            },
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! One DynamoDB table and its conditional writes.
+//!
+//! A write whose answer was lost is repeated by the SDK; the repetition then fails its own condition.
+//! `create` and `replace` therefore mark each item with the name of the write and count "refused, and
+//! the stored item carries my mark" as success (platform 4.1).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest,
+    ReturnValuesOnConditionCheckFailure, WriteRequest,
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::item::{Item, Key, WRITE, from_item, to_item};
+use crate::{Aws, Error};
+
+const SERVICE: &str = "dynamodb";
+/// `BatchGetItem` takes 100 keys, `BatchWriteItem` 25 items.
+const GET_BATCH: usize = 100;
+const WRITE_BATCH: usize = 25;
+/// Unprocessed entries are normal under load; after this many rounds it is a throttle.
+const ROUNDS: u32 = 8;
+
+/// A table; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    aws: Aws,
+}
+
+/// What [`Table::create`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created<T> {
+    /// The item is new and ours.
+    New,
+    /// An item was there already.
+    Existing(T),
+}
+
+impl<T> Created<T> {
+    /// The item did not exist before.
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::New)
+    }
+}
+
+impl Table {
+    /// The table of this name.
+    pub fn new(aws: &Aws, name: &str) -> Self {
+        Self {
+            client: Client::new(&aws.config),
+            name: name.to_owned(),
+            aws: aws.clone(),
+        }
+    }
+
+    /// The clock that goes with the table's client.
+    pub fn clock(&self) -> &kernel::Clock {
+        self.aws.clock()
+    }
+
+    /// The randomness that goes with the table's client.
+    pub fn entropy(&self) -> &kernel::Entropy {
+        self.aws.entropy()
+    }
+
+    /// The item under `key`, strongly consistent.
+    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+        answer.item.map(from_item).transpose()
+    }
+
+    /// The items that exist under `keys`, in no order, eventually consistent. Repeated keys count once.
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        mut keys: Vec<Key>,
+    ) -> Result<Vec<(Key, T)>, Error> {
+        keys.sort_unstable();
+        keys.dedup();
+        let mut found = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(GET_BATCH) {
+            let mut wanted: Vec<Item> = chunk.iter().map(Key::attributes).collect();
+            for round in 0.. {
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(std::mem::take(&mut wanted)))
+                    .build()
+                    .map_err(|error| Error::Shape(error.to_string()))?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.name, request)
+                    .send()
+                    .await
+                    .map_err(|error| Error::from_sdk(SERVICE, error))?;
+                for item in answer
+                    .responses
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|(_, items)| items)
+                {
+                    found.push((Key::of(&item)?, from_item(item)?));
+                }
+                let left = answer
+                    .unprocessed_keys
+                    .unwrap_or_default()
+                    .remove(&self.name);
+                wanted = left.map(|left| left.keys).unwrap_or_default();
+                if wanted.is_empty() {
+                    break;
+                }
+                self.pause_or_give_up(round).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts the item where none is. A redelivery finds `Existing`; an answer that got lost on the
+    /// way back is recognised as ours and counts as `New`.
+    pub async fn create<T>(&self, key: &Key, value: &T) -> Result<Created<T>, Error>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match self
+            .put_if(key, value, "attribute_not_exists(pk)", HashMap::new())
+            .await?
+        {
+            None => Ok(Created::New),
+            Some(existing) => Ok(Created::Existing(from_item(existing)?)),
+        }
+    }
+
+    /// Overwrites the item. Only for content that follows from the key, so that any order of
+    /// repetitions ends the same.
+    pub async fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), Error> {
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(to_item(key, value)?))
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+        Ok(())
+    }
+
+    /// Overwrites many items, not atomically; unprocessed ones are sent again.
+    pub async fn put_many<T: Serialize>(&self, items: &[(Key, T)]) -> Result<(), Error> {
+        let requests = items
+            .iter()
+            .map(|(key, value)| {
+                let put = PutRequest::builder()
+                    .set_item(Some(to_item(key, value)?))
+                    .build();
+                let put = put.map_err(|error| Error::Shape(error.to_string()))?;
+                Ok(WriteRequest::builder().put_request(put).build())
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        self.write_batches(&requests).await
+    }
+
+    /// Deletes many items, not atomically.
+    pub async fn delete_many(&self, keys: &[Key]) -> Result<(), Error> {
+        let requests = keys
+            .iter()
+            .map(|key| {
+                let delete = DeleteRequest::builder()
+                    .set_key(Some(key.attributes()))
+                    .build();
+                let delete = delete.map_err(|error| Error::Shape(error.to_string()))?;
+                Ok(WriteRequest::builder().delete_request(delete).build())
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        self.write_batches(&requests).await
+    }
+
+    /// Moves a state machine on: writes `value` if the stored item still has `version = expected`.
+    /// `value` carries the next version in its attribute `version`. [`Error::Conflict`] says that
+    /// somebody else moved it first.
+    pub async fn replace<T: Serialize>(
+        &self,
+        key: &Key,
+        value: &T,
+        expected: u64,
+    ) -> Result<(), Error> {
+        let values = HashMap::from([(
+            ":expected".to_owned(),
+            AttributeValue::N(expected.to_string()),
+        )]);
+        match self
+            .put_if(key, value, "version = :expected", values)
+            .await?
+        {
+            None => Ok(()),
+            Some(_) => Err(Error::Conflict),
+        }
+    }
+
+    /// Deletes the item if it is there.
+    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.attributes()))
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+        Ok(())
+    }
+
+    /// Puts under a condition. `None`: written by us. `Some`: refused, with what is stored.
+    async fn put_if<T: Serialize>(
+        &self,
+        key: &Key,
+        value: &T,
+        condition: &str,
+        values: HashMap<String, AttributeValue>,
+    ) -> Result<Option<Item>, Error> {
+        let mark = AttributeValue::S(self.aws.entropy.nonce());
+        let mut item = to_item(key, value)?;
+        item.insert(WRITE.to_owned(), mark.clone());
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match result {
+            Ok(_) => return Ok(None),
+            Err(error) => error,
+        };
+        if let SdkError::ServiceError(context) = &error
+            && let PutItemError::ConditionalCheckFailedException(refusal) = context.err()
+        {
+            let stored = refusal.item().cloned().unwrap_or_default();
+            return Ok((stored.get(WRITE) != Some(&mark)).then_some(stored));
+        }
+        Err(Error::from_sdk(SERVICE, error))
+    }
+
+    async fn write_batches(&self, requests: &[WriteRequest]) -> Result<(), Error> {
+        for chunk in requests.chunks(WRITE_BATCH) {
+            let mut wanted = chunk.to_vec();
+            for round in 0.. {
+                let answer = self
+                    .client
+                    .batch_write_item()
+                    .request_items(&self.name, wanted)
+                    .send()
+                    .await
+                    .map_err(|error| Error::from_sdk(SERVICE, error))?;
+                wanted = answer
+                    .unprocessed_items
+                    .unwrap_or_default()
+                    .remove(&self.name)
+                    .unwrap_or_default();
+                if wanted.is_empty() {
+                    break;
+                }
+                self.pause_or_give_up(round).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Full jitter before the next round of a batch (platform 4.6).
+    async fn pause_or_give_up(&self, round: u32) -> Result<(), Error> {
+        if round >= ROUNDS {
+            let code = "UnprocessedEntries".to_owned();
+            return Err(Error::Throttled {
+                service: SERVICE,
+                code,
+            });
+        }
+        let ceiling = 20u64 << round;
+        tokio::time::sleep(Duration::from_millis(self.aws.entropy.u64() % ceiling)).await;
+        Ok(())
+    }
+}
+
+/// The tenant part of a partition key, for stores which check what they read.
+pub fn tenant_part(pk: &str) -> &str {
+    pk.split('#').next().unwrap_or(pk)
+}

@@ -1,0 +1,268 @@
+//! Updates that merge into an item, in any order and any number of times.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::item::{Item, Key, from_item};
+use crate::{Error, Table};
+
+/// Builds one `UpdateItem`. Prefer the merging parts (`set_if_absent`, `add_to_set`, `when_*`):
+/// they end the same however often they run.
+#[derive(Debug, Default)]
+pub struct Update {
+    set: Vec<String>,
+    add: Vec<String>,
+    delete: Vec<String>,
+    remove: Vec<String>,
+    conditions: Vec<String>,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+    problem: Option<String>,
+}
+
+/// What an update found.
+#[derive(Debug)]
+pub enum UpdateOutcome {
+    /// The item after the update.
+    Applied(Item),
+    /// A condition did not hold; the item as it is, empty where none exists.
+    Refused(Item),
+}
+
+impl UpdateOutcome {
+    /// The conditions held.
+    pub fn applied(&self) -> bool {
+        matches!(self, Self::Applied(_))
+    }
+
+    /// The item after the update, or as it stands where a condition failed.
+    pub fn item<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {
+        match self {
+            Self::Applied(item) | Self::Refused(item) if !item.is_empty() => {
+                from_item(item).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Update {
+    /// An empty update: only its conditions are checked, and the item made if it is absent.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn name(&mut self, attribute: &str) -> String {
+        let placeholder = format!("#a{}", self.names.len());
+        self.names.insert(placeholder.clone(), attribute.to_owned());
+        placeholder
+    }
+
+    fn value(&mut self, value: impl Serialize) -> String {
+        let placeholder = format!(":v{}", self.values.len());
+        match serde_dynamo::to_attribute_value(value) {
+            Ok(value) => drop(self.values.insert(placeholder.clone(), value)),
+            Err(error) => self.problem = Some(error.to_string()),
+        }
+        placeholder
+    }
+
+    fn raw(&mut self, value: AttributeValue) -> String {
+        let placeholder = format!(":v{}", self.values.len());
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    /// Sets the attribute.
+    #[must_use]
+    pub fn set(mut self, attribute: &str, value: impl Serialize) -> Self {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.set.push(format!("{name} = {value}"));
+        self
+    }
+
+    /// Sets the attribute when there is a value.
+    #[must_use]
+    pub fn set_some(self, attribute: &str, value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.set(attribute, value),
+            None => self,
+        }
+    }
+
+    /// Sets the attribute where it is absent: the first write wins.
+    #[must_use]
+    pub fn set_if_absent(mut self, attribute: &str, value: impl Serialize) -> Self {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.set
+            .push(format!("{name} = if_not_exists({name}, {value})"));
+        self
+    }
+
+    /// Adds to a number. Not safe to repeat: pair it with a condition that only one attempt wins.
+    #[must_use]
+    pub fn add(mut self, attribute: &str, amount: i64) -> Self {
+        let (name, value) = (self.name(attribute), self.value(amount));
+        self.add.push(format!("{name} {value}"));
+        self
+    }
+
+    /// Adds members to a string set.
+    #[must_use]
+    pub fn add_to_set<S: Into<String>>(
+        mut self,
+        attribute: &str,
+        members: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let members: Vec<String> = members.into_iter().map(Into::into).collect();
+        if !members.is_empty() {
+            let (name, value) = (self.name(attribute), self.raw(AttributeValue::Ss(members)));
+            self.add.push(format!("{name} {value}"));
+        }
+        self
+    }
+
+    /// Removes members from a string set.
+    #[must_use]
+    pub fn remove_from_set<S: Into<String>>(
+        mut self,
+        attribute: &str,
+        members: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let members: Vec<String> = members.into_iter().map(Into::into).collect();
+        if !members.is_empty() {
+            let (name, value) = (self.name(attribute), self.raw(AttributeValue::Ss(members)));
+            self.delete.push(format!("{name} {value}"));
+        }
+        self
+    }
+
+    /// Removes the attribute.
+    #[must_use]
+    pub fn remove(mut self, attribute: &str) -> Self {
+        let name = self.name(attribute);
+        self.remove.push(name);
+        self
+    }
+
+    /// Only where the item exists.
+    #[must_use]
+    pub fn when_exists(mut self) -> Self {
+        self.conditions.push("attribute_exists(pk)".into());
+        self
+    }
+
+    /// Only where the attribute is absent.
+    #[must_use]
+    pub fn when_absent(mut self, attribute: &str) -> Self {
+        let name = self.name(attribute);
+        self.conditions
+            .push(format!("attribute_not_exists({name})"));
+        self
+    }
+
+    /// Only where the attribute has this value.
+    #[must_use]
+    pub fn when_equals(mut self, attribute: &str, value: impl Serialize) -> Self {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!("{name} = {value}"));
+        self
+    }
+
+    /// Only where the attribute has one of these values.
+    #[must_use]
+    pub fn when_in<V: Serialize>(
+        mut self,
+        attribute: &str,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let name = self.name(attribute);
+        let values: Vec<String> = values.into_iter().map(|value| self.value(value)).collect();
+        self.conditions
+            .push(format!("{name} IN ({})", values.join(", ")));
+        self
+    }
+
+    /// Only where the attribute is absent or smaller: the latest or highest wins.
+    #[must_use]
+    pub fn when_absent_or_less(mut self, attribute: &str, value: impl Serialize) -> Self {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!(
+            "(attribute_not_exists({name}) OR {name} < {value})"
+        ));
+        self
+    }
+
+    /// Only where the attribute lies between these, both included.
+    #[must_use]
+    pub fn when_between(
+        mut self,
+        attribute: &str,
+        low: impl Serialize,
+        high: impl Serialize,
+    ) -> Self {
+        let (name, low, high) = (self.name(attribute), self.value(low), self.value(high));
+        self.conditions
+            .push(format!("{name} BETWEEN {low} AND {high}"));
+        self
+    }
+
+    fn expression(&self) -> Option<String> {
+        let clauses = [
+            ("SET", &self.set),
+            ("ADD", &self.add),
+            ("DELETE", &self.delete),
+            ("REMOVE", &self.remove),
+        ];
+        let text: Vec<String> = clauses
+            .iter()
+            .filter(|(_, parts)| !parts.is_empty())
+            .map(|(verb, parts)| format!("{verb} {}", parts.join(", ")))
+            .collect();
+        (!text.is_empty()).then(|| text.join(" "))
+    }
+}
+
+impl Table {
+    /// Applies the update and gives back the item; a failed condition is an outcome, not an error.
+    pub async fn update(&self, key: &Key, update: Update) -> Result<UpdateOutcome, Error> {
+        if let Some(problem) = update.problem {
+            return Err(Error::Shape(problem));
+        }
+        let expression = update.expression();
+        let conditions = update.conditions;
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key.attributes()))
+            .set_update_expression(expression)
+            .set_condition_expression((!conditions.is_empty()).then(|| conditions.join(" AND ")))
+            .set_expression_attribute_names((!update.names.is_empty()).then_some(update.names))
+            .set_expression_attribute_values((!update.values.is_empty()).then_some(update.values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(answer) => Ok(UpdateOutcome::Applied(
+                answer.attributes.unwrap_or_default(),
+            )),
+            Err(error) => {
+                if let SdkError::ServiceError(context) = &error
+                    && let UpdateItemError::ConditionalCheckFailedException(refusal) = context.err()
+                {
+                    return Ok(UpdateOutcome::Refused(
+                        refusal.item().cloned().unwrap_or_default(),
+                    ));
+                }
+                Err(Error::from_sdk("dynamodb", error))
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! HTTP functions: an `axum` router behind API Gateway, with problem answers and bounded bodies.
+
+mod body;
+mod caller;
+mod problem;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Context, LambdaEvent, Service};
+use serde_json::Value;
+
+use crate::{Function, InvokeError, Setup};
+
+pub use body::{Json, MAX_BODY, Path, Query, Raw};
+pub use caller::{Caller, Scope};
+pub use problem::{Code, FieldError, Problem};
+
+impl Function {
+    /// A function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem.
+    pub fn http(setup: &Setup, router: Router) -> Self {
+        let router = router
+            .fallback(async || Problem::new(Code::NotFound, "no such route"))
+            .method_not_allowed_fallback(async || {
+                Problem::new(
+                    Code::MethodNotAllowed,
+                    "the route does not take this method",
+                )
+            })
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(axum::middleware::from_fn(problem::with_request_id));
+        Self::new(setup, move |event, call| {
+            // The adapter may not cross an await (it is not `Send`), its future may.
+            let answer = request(&event, call.invocation.request_id)
+                .map(|request| Adapter::from(router.clone()).call(request));
+            async move {
+                let answer = answer?
+                    .await
+                    .map_err(|never| InvokeError::new("Http", never))?;
+                serde_json::to_value(answer).map_err(|error| InvokeError::new("Http", error))
+            }
+        })
+    }
+}
+
+/// The event as the runtime's own HTTP types.
+fn request(event: &Value, request_id: String) -> Result<LambdaEvent<LambdaRequest>, InvokeError> {
+    let malformed = |error| InvokeError::new("Event.Malformed", error);
+    let text = serde_json::to_string(event).map_err(malformed)?;
+    let payload = serde_json::from_str(&text).map_err(malformed)?;
+    let mut context = Context::default();
+    context.request_id = request_id;
+    Ok(LambdaEvent::new(payload, context))
+}

@@ -1,0 +1,192 @@
+//! Errors as RFC 9457 problem details: `application/problem+json` with a stable `code`, the place in
+//! the request (`errors[].pointer`) and the `request_id`. A 5xx says only the id.
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// Stable names of what can go wrong, each with its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names and the table below say it")]
+pub enum Code {
+    Malformed,
+    Invalid,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    TooLarge,
+    UnsupportedMediaType,
+    Unprocessable,
+    RateLimited,
+    Internal,
+    Unavailable,
+}
+
+impl Code {
+    /// The HTTP status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed | Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// One thing that is wrong with the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// JSON pointer into the body (`/email`), or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is expected there.
+    pub message: String,
+}
+
+/// An error answer.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem with a sentence for the caller. Of a 5xx the sentence goes to the log only.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Something is wrong at `pointer`.
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Code::Invalid, "the request is not valid").at(pointer, message)
+    }
+
+    /// No such thing, or it belongs to another tenant: the caller cannot tell which.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("no such {what}"))
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        self.errors.push(FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        });
+        self
+    }
+
+    /// Seconds after which the caller may try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl From<cloud::Error> for Problem {
+    fn from(error: cloud::Error) -> Self {
+        match error {
+            cloud::Error::Conflict => Self::new(
+                Code::Conflict,
+                "the record was changed meanwhile; read it and try again",
+            ),
+            cloud::Error::Throttled { .. } | cloud::Error::Unknown { .. } => {
+                Self::new(Code::Unavailable, error.to_string()).retry_after(1)
+            }
+            other => Self::new(Code::Internal, other.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: Code,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    request_id: &'a str,
+}
+
+/// Carries the problem to the middleware, which knows the request id.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Outermost layer: writes the body of a problem, sets `x-request-id` on every answer.
+pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
+    let context = request.extensions().get::<lambda_http::Context>();
+    let request_id = context
+        .map(|context| context.request_id.clone())
+        .unwrap_or_default();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = render(&problem, &request_id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+fn render(problem: &Problem, request_id: &str) -> Response {
+    let status = problem.code.status();
+    if status.is_server_error() {
+        tracing::error!(code = ?problem.code, detail = problem.detail, "request failed");
+    }
+    let body = Body {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        code: problem.code,
+        detail: (!status.is_server_error()).then_some(problem.detail.as_str()),
+        errors: &problem.errors,
+        request_id,
+    };
+    let json = serde_json::to_vec(&body).unwrap_or_default();
+    let mut response = (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        json,
+    )
+        .into_response();
+    if let Some(seconds) = problem.retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

@@ -1,0 +1,25 @@
+//! What every function starts from: configuration, clients, the runners for each kind of trigger,
+//! problem answers, logs, metrics and the trace id.
+//!
+//! The only importer of `lambda_runtime` and `lambda_http`. It knows no feature of the product.
+//!
+//! A function exports `pub async fn function(&Setup) -> Result<Function, ConfigError>`. On Lambda
+//! [`run`] gives it the environment and polls; the local stack gives it another [`Setup`] and hands
+//! the same events to [`Function::invoke`].
+
+pub mod authorizer;
+mod failure;
+mod function;
+pub mod http;
+pub mod metrics;
+pub mod schedule;
+mod setup;
+pub mod socket;
+pub mod sqs;
+pub mod stream;
+mod telemetry;
+
+pub use failure::Failure;
+pub use function::{Function, Invocation, InvokeError, run};
+pub use lambda_runtime::Error;
+pub use setup::{ConfigError, Setup, Vars};

@@ -1,0 +1,279 @@
+//! Batches from SQS: each record on its own, whatever happens to its neighbours.
+//!
+//! - Bodies stay raw text until the record is handled, so one bad body fails one record.
+//! - A panic, an error or a record that is too slow is reported as a failed item; the others are done.
+//! - Near the deadline no record is begun; the rest is reported as failed and comes again.
+//! - [`Failure::Reject`] goes to the dead-letter queue with its reason, and counts as done.
+//! - FIFO: records one after another; after the first failure it and all that follow are reported.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use cloud::queue::{Outgoing, SendOptions, TRACE_ATTRIBUTE};
+use cloud::{Envelope, Queue};
+use futures::{FutureExt, StreamExt, stream};
+use kernel::TenantKey;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tracing::Instrument;
+
+use crate::function::Call;
+use crate::{ConfigError, Failure, Function, InvokeError, Setup, metrics, telemetry};
+
+/// Where rejected messages go; every queue-driven function has it.
+pub const DLQ_URL: &str = "DLQ_URL";
+/// Kept back from the invocation's time for reporting what was not done.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// One message.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// SQS message id.
+    pub message_id: String,
+    /// The raw text.
+    pub body: String,
+    /// How often SQS has handed it out, this time included.
+    pub receive_count: u32,
+    /// When it was first sent, epoch milliseconds.
+    pub sent_ms: Option<i64>,
+    group: Option<String>,
+    trace: Option<String>,
+}
+
+impl Record {
+    /// Reads one of our own messages: its tenant and its body. Text that does not parse, or a
+    /// version this build does not know, can never succeed here.
+    pub fn open<T: DeserializeOwned>(&self) -> Result<(TenantKey, T), Failure> {
+        let envelope = Envelope::<T>::open(&self.body);
+        let envelope = envelope.map_err(|error| Failure::reject("Message.Malformed", error))?;
+        Ok((envelope.tenant(), envelope.body))
+    }
+}
+
+/// How a function takes its batches.
+#[derive(Debug, Clone, Copy)]
+pub enum Order {
+    /// Up to so many records at once.
+    Any {
+        /// Records at once.
+        concurrency: usize,
+    },
+    /// One after another, stopping at the first failure: FIFO queues.
+    Strict,
+}
+
+impl Function {
+    /// A function that handles each record by itself.
+    pub fn sqs<H, F>(setup: &Setup, order: Order, handler: H) -> Result<Self, ConfigError>
+    where
+        H: Fn(Record) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let dead = setup.queue(DLQ_URL)?;
+        let handler = Arc::new(handler);
+        Ok(Self::new(setup, move |event, call| {
+            let (dead, handler) = (dead.clone(), handler.clone());
+            async move { batch(event, &call, order, &dead, &*handler).await }
+        }))
+    }
+
+    /// A function that handles a batch as a whole and answers for each record, in order. For work
+    /// that is cheaper together. A panic fails the whole batch.
+    pub fn sqs_batch<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
+    where
+        H: Fn(Vec<Record>) -> F + Send + Sync + 'static,
+        F: Future<Output = Vec<Result<(), Failure>>> + Send + 'static,
+    {
+        let dead = setup.queue(DLQ_URL)?;
+        let handler = Arc::new(handler);
+        Ok(Self::new(setup, move |event, _| {
+            let (dead, handler) = (dead.clone(), handler.clone());
+            async move {
+                let records = records(event)?;
+                let mut results = handler(records.clone()).await.into_iter();
+                let mut failed = Vec::new();
+                for record in &records {
+                    let unanswered = || Err(Failure::retry("Batch.Unanswered", "no result"));
+                    let result = results.next().unwrap_or_else(unanswered);
+                    if settle(record, result, &dead).await.is_err() {
+                        failed.push(record.message_id.clone());
+                    }
+                }
+                Ok(answer(failed))
+            }
+        }))
+    }
+}
+
+async fn batch<H, F>(
+    event: Value,
+    call: &Call,
+    order: Order,
+    dead: &Queue,
+    handler: &H,
+) -> Result<Value, InvokeError>
+where
+    H: Fn(Record) -> F + Send + Sync,
+    F: Future<Output = Result<(), Failure>> + Send,
+{
+    let records = records(event)?;
+    let failed = match order {
+        Order::Any { concurrency } => {
+            let work = records.into_iter().map(|record| async move {
+                let done = one(&record, call, dead, handler).await;
+                done.err().map(|Failed| record.message_id)
+            });
+            let results = stream::iter(work).buffer_unordered(concurrency.max(1));
+            results
+                .filter_map(|failed| async { failed })
+                .collect()
+                .await
+        }
+        Order::Strict => {
+            let mut failed = Vec::new();
+            for record in records {
+                if !failed.is_empty() || one(&record, call, dead, handler).await.is_err() {
+                    failed.push(record.message_id);
+                }
+            }
+            failed
+        }
+    };
+    Ok(answer(failed))
+}
+
+/// The record stays in its queue.
+struct Failed;
+
+/// Handles one record within the time that is left, and catches its panic.
+async fn one<H, F>(record: &Record, call: &Call, dead: &Queue, handler: &H) -> Result<(), Failed>
+where
+    H: Fn(Record) -> F + Send + Sync,
+    F: Future<Output = Result<(), Failure>> + Send,
+{
+    let trace = record
+        .trace
+        .clone()
+        .unwrap_or_else(|| record.message_id.clone());
+    let span = tracing::info_span!(
+        "record",
+        message_id = %record.message_id,
+        attempt = record.receive_count,
+        group = record.group.as_deref(),
+        trace = %trace,
+    );
+    let work = async {
+        let left = call.remaining().saturating_sub(MARGIN);
+        if left.is_zero() {
+            let result = Err(Failure::retry(
+                "Deadline.NotBegun",
+                "no time left in this invocation",
+            ));
+            return settle(record, result, dead).await;
+        }
+        if let Some(sent) = record.sent_ms {
+            metrics::highest("LagMs", (call.clock.now_ms() - sent).max(0) as f64);
+        }
+        let guarded = AssertUnwindSafe(handler(record.clone())).catch_unwind();
+        let result = match tokio::time::timeout(left, guarded).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(Failure::retry("Panic", telemetry::panic_text(&*panic))),
+            Err(_) => Err(Failure::retry(
+                "Deadline.TooSlow",
+                "stopped before the time-out",
+            )),
+        };
+        settle(record, result, dead).await
+    };
+    cloud::trace::scope(trace, work).instrument(span).await
+}
+
+/// Logs and counts the result; a rejected message is parked before it is acknowledged.
+async fn settle(record: &Record, result: Result<(), Failure>, dead: &Queue) -> Result<(), Failed> {
+    let failure = match result {
+        Ok(()) => return Ok(()),
+        Err(failure) => failure,
+    };
+    if let Failure::Reject { name, reason } = &failure {
+        metrics::count("RecordsRejected", 1);
+        tracing::warn!(name, reason, "message rejected");
+        return match park(record, name, reason, dead).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                metrics::count("RecordsFailed", 1);
+                tracing::error!(%error, "the rejected message could not be parked");
+                Err(Failed)
+            }
+        };
+    }
+    metrics::count("RecordsFailed", 1);
+    tracing::warn!(name = failure.name(), error = %failure, "record failed, it will come again");
+    Err(Failed)
+}
+
+/// Sends the message to the dead-letter queue with its reason. The text is unchanged, so that a
+/// redrive hands a mended build what this one could not read.
+async fn park(record: &Record, name: &str, reason: &str, dead: &Queue) -> Result<(), cloud::Error> {
+    let options = SendOptions {
+        group: Some(
+            record
+                .group
+                .clone()
+                .unwrap_or_else(|| "rejected".to_owned()),
+        ),
+        // A FIFO dead-letter queue asks for one; the message id makes the parking idempotent.
+        deduplication_id: Some(record.message_id.clone()),
+        trace: record.trace.clone(),
+        ..SendOptions::default()
+    };
+    let outgoing = Outgoing {
+        text: record.body.clone(),
+        options,
+    };
+    dead.send_rejected(outgoing, &format!("{name}: {reason}"))
+        .await
+}
+
+fn records(event: Value) -> Result<Vec<Record>, InvokeError> {
+    let event: SqsEvent = serde_json::from_value(event)
+        .map_err(|error| InvokeError::new("Event.Malformed", error))?;
+    metrics::count("RecordsIn", event.records.len() as u64);
+    event.records.into_iter().map(record).collect()
+}
+
+/// A message without an id could not be reported as failed: Lambda takes an empty identifier for
+/// "the whole batch failed", so the invocation fails openly instead.
+fn record(message: SqsMessage) -> Result<Record, InvokeError> {
+    let message_id = message
+        .message_id
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| InvokeError::new("Event.Malformed", "a record without messageId"))?;
+    let attribute = |name: &str| message.attributes.get(name).cloned();
+    let trace = message.message_attributes.get(TRACE_ATTRIBUTE);
+    Ok(Record {
+        message_id,
+        body: message.body.unwrap_or_default(),
+        receive_count: attribute("ApproximateReceiveCount")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(1),
+        sent_ms: attribute("SentTimestamp").and_then(|n| n.parse().ok()),
+        group: attribute("MessageGroupId"),
+        trace: trace.and_then(|attribute| attribute.string_value.clone()),
+    })
+}
+
+fn answer(failed: Vec<String>) -> Value {
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failed
+        .into_iter()
+        .map(|id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        })
+        .collect();
+    serde_json::to_value(response).unwrap_or_else(|_| json!({ "batchItemFailures": [] }))
+}
