@@ -49,7 +49,7 @@ impl Blobs {
             .body(ByteStream::from(body))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl Blobs {
                 if gone || past_end {
                     return Ok(None);
                 }
-                return Err(Error::from_sdk(SERVICE, error));
+                return Err(Error::from_sdk(SERVICE, &error));
             }
         };
         let total = answer
@@ -106,6 +106,6 @@ impl Blobs {
             .await;
         request
             .map(|request| request.uri().to_owned())
-            .map_err(|error| Error::from_sdk(SERVICE, error))
+            .map_err(|error| Error::from_sdk(SERVICE, &error))
     }
 }

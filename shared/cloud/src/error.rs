@@ -62,21 +62,21 @@ impl Error {
 
     /// Sorts an SDK failure. Time-outs and lost connections are `Unknown`, never `Throttled`: the
     /// request may have been carried out.
-    pub(crate) fn from_sdk<E, R>(service: &'static str, error: SdkError<E, R>) -> Self
+    pub(crate) fn from_sdk<E, R>(service: &'static str, error: &SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
     {
-        let (code, message) = match &error {
+        let (code, message) = match error {
             SdkError::ServiceError(context) => (
                 context.err().code().unwrap_or_default().to_owned(),
                 context.err().message().unwrap_or_default().to_owned(),
             ),
-            SdkError::ConstructionFailure(_) => ("ConstructionFailure".into(), describe(&error)),
+            SdkError::ConstructionFailure(_) => ("ConstructionFailure".into(), describe(error)),
             _ => {
                 return Self::Unknown {
                     service,
-                    detail: describe(&error),
+                    detail: describe(error),
                 };
             }
         };

@@ -12,7 +12,7 @@ use crate::item::Key;
 use crate::{Error, Table, Update, UpdateOutcome};
 
 /// How far ahead slots are given out. Beyond it the caller puts the work back.
-const HORIZON: Duration = Duration::from_secs(60);
+const HORIZON: Duration = Duration::from_mins(1);
 /// Two updates decide; more rounds only when others move the bucket in between.
 const ROUNDS: u32 = 20;
 

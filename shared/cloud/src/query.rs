@@ -70,7 +70,7 @@ impl Query {
 
     /// The key attribute has this number.
     #[must_use]
-    pub fn with_number(mut self, attribute: &str, value: impl ToString) -> Self {
+    pub fn with_number(mut self, attribute: &str, value: u32) -> Self {
         self.equals
             .push((attribute.into(), AttributeValue::N(value.to_string())));
         self
@@ -156,7 +156,7 @@ impl Table {
             .consistent_read(query.consistent)
             .send()
             .await
-            .map_err(|error| Error::from_sdk("dynamodb", error))?;
+            .map_err(|error| Error::from_sdk("dynamodb", &error))?;
         let next = answer
             .last_evaluated_key
             .as_ref()

@@ -159,8 +159,13 @@ impl Queue {
             .set_message_attributes(trace(options.trace.as_deref())?)
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
         Ok(())
+    }
+
+    /// SQS asks that the names of FIFO queues, and only theirs, end so.
+    fn is_fifo(&self) -> bool {
+        self.url.strip_suffix(".fifo").is_some()
     }
 
     /// Parks a message that can never succeed in this dead-letter queue, with its reason as a message
@@ -170,17 +175,18 @@ impl Queue {
         // An attribute counts towards the message's size and shows in the console: a sentence is enough.
         let reason: String = reason.chars().take(400).collect();
         attributes.insert(REASON_ATTRIBUTE.to_owned(), text_attribute(&reason)?);
-        let fifo = self.url.ends_with(".fifo");
         self.client
             .send_message()
             .queue_url(&self.url)
             .message_body(message.text)
             .set_message_group_id(message.options.group)
-            .set_message_deduplication_id(message.options.deduplication_id.filter(|_| fifo))
+            .set_message_deduplication_id(
+                message.options.deduplication_id.filter(|_| self.is_fifo()),
+            )
             .set_message_attributes(Some(attributes))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
         Ok(())
     }
 
@@ -202,7 +208,7 @@ impl Queue {
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(|error| Error::from_sdk(SERVICE, error))?;
+                .map_err(|error| Error::from_sdk(SERVICE, &error))?;
             failed.extend(
                 answer
                     .failed

@@ -46,7 +46,7 @@ impl Sockets {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PostToConnectionError::GoneException(_)) => Err(SocketError::Gone),
-                _ => Err(SocketError::Failed(Error::from_sdk("execute-api", error))),
+                _ => Err(SocketError::Failed(Error::from_sdk("execute-api", &error))),
             },
         }
     }

@@ -81,7 +81,7 @@ impl Table {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
         answer.item.map(from_item).transpose()
     }
 
@@ -106,7 +106,7 @@ impl Table {
                     .request_items(&self.name, request)
                     .send()
                     .await
-                    .map_err(|error| Error::from_sdk(SERVICE, error))?;
+                    .map_err(|error| Error::from_sdk(SERVICE, &error))?;
                 for item in answer
                     .responses
                     .into_iter()
@@ -153,7 +153,7 @@ impl Table {
             .set_item(Some(to_item(key, value)?))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Table {
             .set_key(Some(key.attributes()))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, error))?;
+            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
         Ok(())
     }
 
@@ -242,17 +242,14 @@ impl Table {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match result {
-            Ok(_) => return Ok(None),
-            Err(error) => error,
-        };
+        let Err(error) = result else { return Ok(None) };
         if let SdkError::ServiceError(context) = &error
             && let PutItemError::ConditionalCheckFailedException(refusal) = context.err()
         {
             let stored = refusal.item().cloned().unwrap_or_default();
             return Ok((stored.get(WRITE) != Some(&mark)).then_some(stored));
         }
-        Err(Error::from_sdk(SERVICE, error))
+        Err(Error::from_sdk(SERVICE, &error))
     }
 
     async fn write_batches(&self, requests: &[WriteRequest]) -> Result<(), Error> {
@@ -265,7 +262,7 @@ impl Table {
                     .request_items(&self.name, wanted)
                     .send()
                     .await
-                    .map_err(|error| Error::from_sdk(SERVICE, error))?;
+                    .map_err(|error| Error::from_sdk(SERVICE, &error))?;
                 wanted = answer
                     .unprocessed_items
                     .unwrap_or_default()

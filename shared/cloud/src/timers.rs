@@ -21,7 +21,7 @@ use crate::{Error, Query, Table};
 /// a sweep that knows both (docs/adr/0006).
 pub const SHARDS: u32 = 8;
 /// DynamoDB's expiry collects what a crash left behind; the sweep deletes what it has sent.
-const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEEP: Duration = Duration::from_hours(7 * 24);
 
 /// A message for later.
 #[derive(Debug, Clone, Serialize, Deserialize)]

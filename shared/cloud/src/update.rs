@@ -261,7 +261,7 @@ impl Table {
                         refusal.item().cloned().unwrap_or_default(),
                     ));
                 }
-                Err(Error::from_sdk("dynamodb", error))
+                Err(Error::from_sdk("dynamodb", &error))
             }
         }
     }
