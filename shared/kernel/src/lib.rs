@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod email;
 pub mod entropy;
+pub mod grant;
 pub mod hash;
 pub mod id;
 pub mod money;
@@ -18,6 +19,7 @@ pub mod text;
 pub use clock::Clock;
 pub use email::EmailAddress;
 pub use entropy::Entropy;
+pub use grant::Grant;
 pub use id::{
     CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId, ListId,
     MessageId, SourceId, UserId, WorkflowId, WorkspaceId,

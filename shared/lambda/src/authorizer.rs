@@ -3,21 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+pub use kernel::Grant;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{Failure, Function, InvokeError, Setup};
-
-/// What the API functions learn of the caller, as the authorizer's context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    /// Workspace that the credential opens.
-    pub workspace: kernel::WorkspaceId,
-    /// The credential's public id, for the audit log.
-    pub credential: String,
-    /// Scopes, separated by spaces. A context holds texts and numbers only.
-    pub scopes: String,
-}
 
 #[derive(Deserialize)]
 struct Request {
