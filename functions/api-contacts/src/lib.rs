@@ -1,1 +1,31 @@
-//! api-contacts
+//! The API of contacts, lists and imports, under `/v1`.
+
+mod handler;
+mod shape;
+
+use contacts::import::Imports;
+use contacts::{Contacts, Lists};
+use lambda::{ConfigError, Function, Setup};
+
+/// Environment.
+pub const VARS: &[&str] = &[
+    "CONTACTS_TABLE",
+    "CONTACT_IMPORT_QUEUE_URL",
+    "DIRECTORY_TABLE",
+    "IMPORTS_BUCKET",
+    "TIMELINE_TABLE",
+];
+
+/// Builds the function.
+#[expect(clippy::unused_async, reason = "all functions are built alike")]
+pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    setup.require(VARS)?;
+    let table = setup.table("CONTACTS_TABLE")?;
+    let directory = setup.table("DIRECTORY_TABLE")?;
+    let contacts = Contacts::new(table.clone(), setup.table("TIMELINE_TABLE")?, directory.clone());
+    let files = setup.bucket("IMPORTS_BUCKET")?;
+    let queue = setup.queue("CONTACT_IMPORT_QUEUE_URL")?;
+    let imports = Imports::new(contacts.clone(), table, files, queue);
+    let api = handler::Api { contacts, lists: Lists::new(directory), imports };
+    Ok(Function::http(setup, handler::router(api)))
+}

@@ -1,1 +1,21 @@
-//! api-workflows
+//! Workflows over HTTP.
+//!
+//! Trigger: HTTP API routes `/v1/workflows…`, behind the authorizer. Effects: rows of the directory
+//! table. Changes of state may be asked for again; a workflow that is created again is another one.
+
+mod handler;
+mod shape;
+
+use lambda::{ConfigError, Function, Setup};
+use workflows::Workflows;
+
+/// Environment variables that the function reads.
+pub const VARS: &[&str] = &["DIRECTORY_TABLE", "FLOW_TABLE"];
+
+/// Builds the function.
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
+pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    setup.require(VARS)?;
+    let workflows = Workflows::new(setup.table("DIRECTORY_TABLE")?, setup.table("FLOW_TABLE")?);
+    Ok(Function::http(setup, handler::router(workflows)))
+}

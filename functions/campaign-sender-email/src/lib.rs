@@ -1,1 +1,61 @@
-//! campaign-sender-email
+//! Sends the mails of one chunk of a campaign.
+//!
+//! Trigger: queue campaign-email, [`campaigns::ChunkMessage`]. Effects: SES, one call a recipient,
+//! each claimed in the send ledger first; the chunk's progress. What does not fit into one run, or
+//! may not go yet, goes back to the queue with a delay. A message that comes again sends nobody twice.
+
+mod handler;
+
+use campaigns::send::Compiled;
+use campaigns::{Campaigns, Sender};
+use channels::{EmailChannel, Ledger, MailStore};
+use cloud::Limiter;
+use contacts::Contacts;
+use lambda::sqs::Order;
+use lambda::{ConfigError, Function, Setup};
+
+/// Environment variables that the function reads.
+pub const VARS: &[&str] = &[
+    "CAMPAIGNS_TABLE",
+    "CAMPAIGN_EMAIL_QUEUE_URL",
+    "CONTACTS_TABLE",
+    "DIRECTORY_TABLE",
+    "DLQ_URL",
+    "EMAIL_CONFIGURATION_SET",
+    "EMAIL_SEND_RATE",
+    "LIMITS_TABLE",
+    "PUBLIC_BASE_URL",
+    "SEND_LEDGER_TABLE",
+    "TRACKING_SECRET",
+];
+
+/// Builds the function.
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
+pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    setup.require(VARS)?;
+    let contacts = setup.table("CONTACTS_TABLE")?;
+    let channel = EmailChannel::new(
+        Ledger::new(setup.table("SEND_LEDGER_TABLE")?),
+        setup.mailer("EMAIL_CONFIGURATION_SET")?,
+        setup.text("TRACKING_SECRET")?,
+        setup.text("PUBLIC_BASE_URL")?,
+    );
+    let sender = Sender {
+        campaigns: Campaigns::new(setup.table("CAMPAIGNS_TABLE")?),
+        // Only reads profiles: the other tables of `Contacts` are never asked.
+        contacts: Contacts::new(contacts.clone(), contacts.clone(), contacts),
+        mails: MailStore::new(setup.table("DIRECTORY_TABLE")?),
+        channel: channel.map_err(|_| ConfigError::Invalid {
+            name: "TRACKING_SECRET".to_owned(),
+            expected: "a secret of at least 16 bytes",
+        })?,
+        limiter: Limiter::new(setup.table("LIMITS_TABLE")?),
+        rate: setup.number("EMAIL_SEND_RATE")?,
+        queue: setup.queue("CAMPAIGN_EMAIL_QUEUE_URL")?,
+        compiled: Compiled::default(),
+    };
+    Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
+        let sender = sender.clone();
+        async move { handler::handle(&sender, &record).await }
+    })
+}

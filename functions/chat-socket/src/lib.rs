@@ -1,1 +1,35 @@
-//! chat-socket
+//! Opens and closes the browsers' WebSocket connections.
+//!
+//! Trigger: the WebSocket API's `$connect`, `$default` and `$disconnect`. A connection shows
+//! `?token=`: an agent's API key or a visitor's session token. Effects: the connection's rows in the
+//! realtime table, which expire by themselves. Repetitions write the same rows. Nothing that a browser
+//! sends over the socket has an effect; tokens are never logged.
+
+mod handler;
+
+use accounts::ApiKeys;
+use chat::realtime::Rooms;
+use chat::token::Tokens;
+use lambda::{ConfigError, Function, Setup};
+
+/// Environment variables that the function reads.
+pub const VARS: &[&str] = &["CHAT_SECRET", "DIRECTORY_TABLE", "REALTIME_TABLE"];
+
+/// Builds the function.
+#[expect(
+    clippy::unused_async,
+    reason = "every function is built the same way"
+)]
+pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    setup.require(VARS)?;
+    let gate = handler::Gate {
+        keys: ApiKeys::new(setup.table("DIRECTORY_TABLE")?),
+        tokens: Tokens::new(setup.text("CHAT_SECRET")?),
+        rooms: Rooms::new(setup.table("REALTIME_TABLE")?),
+        clock: setup.clock().clone(),
+    };
+    Ok(Function::socket(setup, move |event| {
+        let gate = gate.clone();
+        async move { gate.handle(event).await }
+    }))
+}

@@ -1,1 +1,37 @@
-//! due-timer
+//! Every minute: sends the timers that are due, or due within two minutes, to their queues.
+//!
+//! Trigger: a schedule; the event says nothing, a tick may come late or twice. Effects: SQS messages
+//! (consumers know them by the token inside), then the rows are deleted. Reads the buckets of all
+//! tenants; the message keeps its tenant in its envelope.
+
+mod handler;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cloud::{QueueName, Timers};
+use lambda::{ConfigError, Function, Setup};
+
+/// Environment variables that the function reads.
+pub const VARS: &[&str] = &["TIMERS_TABLE", "WORKFLOW_STEP_QUEUE_URL"];
+
+/// Queues that a timer may name.
+const QUEUES: &[QueueName] = &[QueueName::WorkflowStep];
+
+/// Builds the function.
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
+pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    setup.require(VARS)?;
+    let mut queues = HashMap::new();
+    for &name in QUEUES {
+        queues.insert(name, setup.queue(name.url_variable())?);
+    }
+    let sweep = Arc::new(handler::Sweep {
+        timers: Timers::new(setup.table("TIMERS_TABLE")?),
+        queues,
+    });
+    Ok(Function::schedule(setup, move |tick| {
+        let sweep = sweep.clone();
+        async move { sweep.run(&tick).await }
+    }))
+}

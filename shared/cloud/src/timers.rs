@@ -5,7 +5,14 @@
 //! is ignored. So no transaction is needed, and no wait is ever without its timer (docs/adr/0006).
 //!
 //! Rows are not keyed by tenant: the sweep reads one bucket for all. Only `due-timer` may read them.
+//!
+//! A sweep must look back over any outage, and looking into every bucket of three days is 34,560
+//! questions. So each hour that holds a timer has a mark, written before its first timer and never
+//! deleted, and the sweep asks for marks first: an idle stack costs one question a minute. A process
+//! remembers the hours it has marked, so that marking costs next to nothing.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,13 +22,18 @@ use serde::{Deserialize, Serialize};
 use crate::item::Key;
 use crate::outbox::Effect;
 use crate::queue::QueueName;
-use crate::{Error, Query, Table};
+use crate::{Error, Query, Table, Update};
 
 /// Buckets of one minute. 8 shards take 8,000 writes a second; the count may only grow together with
 /// a sweep that knows both (docs/adr/0006).
 pub const SHARDS: u32 = 8;
-/// DynamoDB's expiry collects what a crash left behind; the sweep deletes what it has sent.
+/// DynamoDB's expiry collects what a crash left behind; the sweep deletes what it has sent. Longer
+/// than any outage after which late messages still make sense.
 const KEEP: Duration = Duration::from_hours(7 * 24);
+/// Hours that a process remembers; a year has 8,760.
+const REMEMBERED: usize = 10_000;
+const MINUTES: i64 = 60;
+const PAGE: u32 = 500;
 
 /// A message for later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,9 +59,11 @@ impl Timer {
 #[derive(Clone, Debug)]
 pub struct Timers {
     table: Table,
+    marked: Arc<Mutex<BTreeSet<i64>>>,
 }
 
-fn minute(at: Timestamp) -> i64 {
+/// Which minute since the epoch an instant lies in.
+pub fn minute(at: Timestamp) -> i64 {
     at.as_second().div_euclid(60)
 }
 
@@ -57,13 +71,42 @@ fn bucket(minute: i64, shard: u32) -> String {
     format!("T#{minute}#{shard}")
 }
 
+/// Ten digits keep text order for the next hundred thousand years.
+fn mark(hour: i64) -> Key {
+    Key::new("T#HOURS", format!("{hour:010}"))
+}
+
+fn checkpoint() -> Key {
+    Key::new("T#CHECKPOINT", "CHECKPOINT")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    hour: i64,
+    ttl: i64,
+}
+
+#[derive(Deserialize)]
+struct Checkpoint {
+    minute: i64,
+}
+
 impl Timers {
     /// Over the table of timers.
     pub fn new(table: Table) -> Self {
-        Self { table }
+        Self {
+            table,
+            marked: Arc::default(),
+        }
     }
 
-    /// Writes a timer; the same id and time write the same row.
+    /// The clock that goes with the table.
+    pub fn clock(&self) -> &kernel::Clock {
+        self.table.clock()
+    }
+
+    /// Writes a timer; the same id and time write the same row. One that is due already goes to the
+    /// present minute, where the sweep is sure to look.
     pub async fn schedule<T: Serialize>(
         &self,
         tenant: TenantKey,
@@ -73,32 +116,95 @@ impl Timers {
         body: &T,
     ) -> Result<(), Error> {
         let shard = kernel::hash::bucket(&[id], SHARDS);
+        let minute = minute(due.max(self.clock().now()));
         let timer = Timer {
             due,
             effect: Effect::new(tenant, queue, id, body)?,
-            ttl: due.as_second() + KEEP.as_secs() as i64,
-            pk: bucket(minute(due), shard),
+            ttl: expiry(minute),
+            pk: bucket(minute, shard),
             sk: format!("{}#{id}", kernel::clock::sortable(due)),
         };
+        self.mark(minute.div_euclid(MINUTES)).await?;
         self.table.put(&timer.key(), &timer).await
+    }
+
+    /// Says that the hour holds timers, before the first one is there.
+    async fn mark(&self, hour: i64) -> Result<(), Error> {
+        if self.marks().contains(&hour) {
+            return Ok(());
+        }
+        let ttl = expiry((hour + 1) * MINUTES);
+        self.table.put(&mark(hour), &Mark { hour, ttl }).await?;
+        let mut marked = self.marks();
+        if marked.len() >= REMEMBERED {
+            marked.clear();
+        }
+        marked.insert(hour);
+        Ok(())
+    }
+
+    fn marks(&self) -> std::sync::MutexGuard<'_, BTreeSet<i64>> {
+        // A set of numbers is whole at any moment, also under a panic elsewhere.
+        self.marked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The minutes from `first` to `last`, both included, that may hold timers.
+    pub async fn minutes(&self, first: i64, last: i64) -> Result<Vec<i64>, Error> {
+        let (low, high) = (first.div_euclid(MINUTES), last.div_euclid(MINUTES));
+        let query = Query::partition(mark(0).pk).between(mark(low.max(0)).sk, mark(high).sk);
+        let hours: Vec<Mark> = self.table.query_all(query).await?;
+        let minutes = hours
+            .into_iter()
+            .flat_map(|mark| mark.hour * MINUTES..(mark.hour + 1) * MINUTES);
+        Ok(minutes.filter(|minute| (first..=last).contains(minute)).collect())
     }
 
     /// Timers of one minute and shard, earliest first, a page at a time.
     pub async fn of_bucket(
         &self,
-        at: Timestamp,
+        minute: i64,
         shard: u32,
         cursor: Option<kernel::Cursor>,
     ) -> Result<crate::Page<Timer>, Error> {
-        let query = Query::partition(bucket(minute(at), shard))
-            .limit(500)
-            .cursor(cursor);
-        self.table.query(query).await
+        let query = Query::partition(bucket(minute, shard));
+        self.table.query(query.limit(PAGE).cursor(cursor)).await
     }
 
     /// Forgets timers whose message was sent.
     pub async fn delete(&self, timers: &[Timer]) -> Result<(), Error> {
         let keys: Vec<Key> = timers.iter().map(Timer::key).collect();
         self.table.delete_many(&keys).await
+    }
+
+    /// Every minute before this one was swept after it was over.
+    pub async fn checkpoint(&self) -> Result<Option<i64>, Error> {
+        let stored: Option<Checkpoint> = self.table.get(&checkpoint()).await?;
+        Ok(stored.map(|stored| stored.minute))
+    }
+
+    /// Moves the checkpoint on; never back, so that overlapping sweeps end at the farther one.
+    pub async fn pass(&self, minute: i64) -> Result<(), Error> {
+        let update = Update::new()
+            .set("minute", minute)
+            .when_absent_or_less("minute", minute);
+        self.table.update(&checkpoint(), update).await?;
+        Ok(())
+    }
+}
+
+fn expiry(minute: i64) -> i64 {
+    minute * 60 + KEEP.as_secs() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_fixed() {
+        assert_eq!(bucket(29_540_640, 7), "T#29540640#7");
+        assert_eq!(mark(492_344), Key::new("T#HOURS", "0000492344"));
+        assert!(mark(99_999).sk < mark(100_000).sk);
+        assert_eq!(checkpoint(), Key::new("T#CHECKPOINT", "CHECKPOINT"));
     }
 }

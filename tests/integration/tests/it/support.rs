@@ -1,1 +1,363 @@
-//! What the tests share.
+//! The world that tests act in: the templates' tables and queues in memory, every function, a clock
+//! that only tests move. Nothing runs by itself: a test delivers each batch, twice or after a kill if
+//! it likes, so a run is the same every time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kernel::{Clock, Entropy};
+use lambda::{Invocation, Setup, Vars};
+use serde_json::{Value, json};
+use tanigo_local::aws::{Aws, Call, Fault, Options};
+use tanigo_local::runtime::functions::Code;
+use tanigo_local::runtime::registry;
+use tanigo_local::template::{self, model};
+use tokio::sync::Notify;
+
+/// 2026-03-02T08:00:00Z, a Monday.
+const START_MS: i64 = 1_772_438_400_000;
+/// A settled world delivers no more than this many batches; more is a loop.
+const MOST_BATCHES: usize = 20_000;
+
+/// One test's world.
+pub struct World {
+    /// The services.
+    pub aws: Aws,
+    /// What the templates declare.
+    pub model: model::Stack,
+    /// The same randomness in each run.
+    pub entropy: Entropy,
+    now_ms: Arc<AtomicI64>,
+    requests: AtomicU64,
+    functions: Mutex<HashMap<String, Code>>,
+}
+
+/// When an invocation dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kill {
+    /// Instead of its n-th AWS call (from 0).
+    Before(u64),
+    /// Right after its n-th AWS call was carried out.
+    After(u64),
+}
+
+impl World {
+    pub fn new() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let overrides = BTreeMap::from([
+            ("PublicBaseUrl".to_owned(), "http://shop.example.vn".to_owned()),
+            ("EmailSendRate".to_owned(), "100000".to_owned()),
+        ]);
+        let model = template::read(&root, &overrides).expect("templates");
+        let now_ms = Arc::new(AtomicI64::new(START_MS));
+        let clock = clock_over(now_ms.clone());
+        let options = Options {
+            data_dir: None,
+            clock,
+            region: "ap-southeast-1".into(),
+            account: "000000000000".into(),
+        };
+        let aws = Aws::open(options).expect("services");
+        aws.create_missing(&model).expect("tables and queues");
+        let (entropy, requests, functions) = (Entropy::seeded(7), AtomicU64::new(0), Mutex::default());
+        Self { aws, model, entropy, now_ms, requests, functions }
+    }
+
+    pub fn clock(&self) -> Clock {
+        clock_over(self.now_ms.clone())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn cloud(&self) -> cloud::Aws {
+        cloud::Aws::new(self.aws.sdk_config(), self.clock(), self.entropy.clone())
+    }
+
+    /// The set-up that the template gives this function.
+    pub fn setup(&self, handler: &str) -> Setup {
+        let vars = self.spec(handler).environment.clone();
+        Setup::new(Vars::from_map(vars), self.cloud())
+    }
+
+    /// The table of this logical id, e.g. `Contacts`.
+    pub fn table(&self, logical_id: &str) -> cloud::Table {
+        let table = self.model.tables.iter().find(|table| table.logical_id == logical_id);
+        cloud::Table::new(&self.cloud(), &table.expect("table of the template").name)
+    }
+
+    pub fn spec(&self, handler: &str) -> &model::Function {
+        let spec = self.model.functions.iter().find(|function| function.handler == handler);
+        spec.unwrap_or_else(|| panic!("no function {handler} in the template"))
+    }
+
+    async fn code(&self, handler: &str) -> Code {
+        if let Some(code) = self.functions.lock().unwrap().get(handler) {
+            return code.clone();
+        }
+        let code = registry::code(handler, &self.setup(handler)).await.expect("function");
+        self.functions.lock().unwrap().insert(handler.to_owned(), code.clone());
+        code
+    }
+
+    fn invocation(&self, handler: &str) -> Invocation {
+        let deadline = i64::from(self.spec(handler).timeout) * 1000;
+        Invocation {
+            request_id: format!("request-{}", self.requests.fetch_add(1, Ordering::SeqCst)),
+            function_name: handler.to_owned(),
+            deadline_ms: self.clock().now_ms() + deadline,
+            trace: None,
+        }
+    }
+
+    /// Hands one event to a function.
+    pub async fn invoke(&self, handler: &str, event: Value) -> Result<Value, String> {
+        let code = self.code(handler).await;
+        code(event, self.invocation(handler)).await.map_err(|failure| failure.to_string())
+    }
+
+    /// Like [`World::invoke`], but the function dies at the given call. `None`: it was killed.
+    pub async fn invoke_and_kill(
+        &self,
+        handler: &str,
+        event: Value,
+        kill: Kill,
+    ) -> Option<Result<Value, String>> {
+        let code = self.code(handler).await;
+        let (calls, dead) = (AtomicU64::new(0), Arc::new(Notify::new()));
+        let signal = dead.clone();
+        self.aws.set_fault_hook(Some(Arc::new(move |_: &Call| {
+            let n = calls.fetch_add(1, Ordering::SeqCst);
+            let fault = match kill {
+                Kill::Before(at) if n >= at => Fault::HangBefore,
+                Kill::After(at) if n == at => Fault::HangAfter,
+                Kill::After(at) if n > at => Fault::HangBefore,
+                _ => Fault::None,
+            };
+            if fault != Fault::None {
+                signal.notify_one();
+            }
+            fault
+        })));
+        let work = code(event, self.invocation(handler));
+        let result = tokio::select! {
+            biased;
+            result = work => Some(result.map_err(|failure| failure.to_string())),
+            // The call that hangs was carried out before its future went to sleep, or never will be.
+            () = async { dead.notified().await; tokio::task::yield_now().await } => None,
+        };
+        self.aws.set_fault_hook(None);
+        result
+    }
+
+    /// Name of the queue that drives a function.
+    pub fn queue_of(&self, handler: &str) -> String {
+        let queue = self.spec(handler).triggers.iter().find_map(|trigger| match trigger {
+            model::Trigger::Sqs { queue, .. } => Some(queue.clone()),
+            _ => None,
+        });
+        queue.unwrap_or_else(|| panic!("{handler} has no queue"))
+    }
+
+    fn batch_size(&self, handler: &str) -> usize {
+        let size = self.spec(handler).triggers.iter().find_map(|trigger| match trigger {
+            model::Trigger::Sqs { batch_size, .. } => Some(*batch_size as usize),
+            _ => None,
+        });
+        size.unwrap_or(10).min(10)
+    }
+
+    /// Takes one batch off a function's queue: the event, and what acknowledges it.
+    pub fn take(&self, handler: &str) -> Option<Batch> {
+        let queue = self.queue_of(handler);
+        let messages = self.aws.sqs().receive(&queue, self.batch_size(handler), None);
+        if messages.is_empty() {
+            return None;
+        }
+        let event = self.aws.sqs().lambda_event(&queue, &messages);
+        let receipts = messages.into_iter().map(|m| (m.message_id, m.receipt_handle)).collect();
+        Some(Batch { queue, event, receipts })
+    }
+
+    /// Acknowledges what the answer does not report as failed.
+    pub fn acknowledge(&self, batch: &Batch, answer: &Result<Value, String>) {
+        let Ok(answer) = answer else { return };
+        let failed: Vec<&str> = answer["batchItemFailures"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|failure| failure["itemIdentifier"].as_str())
+            .collect();
+        for (message, receipt) in &batch.receipts {
+            if !failed.contains(&message.as_str()) {
+                self.aws.sqs().delete(&batch.queue, receipt);
+            }
+        }
+    }
+
+    /// Makes what was taken and not acknowledged visible again.
+    pub fn release(&self, batch: &Batch) {
+        for (_, receipt) in &batch.receipts {
+            self.aws.sqs().change_visibility(&batch.queue, receipt, 0);
+        }
+    }
+
+    /// Delivers one batch; with `twice`, a second time before it is acknowledged.
+    pub async fn deliver(&self, handler: &str, twice: bool) -> Option<Result<Value, String>> {
+        let batch = self.take(handler)?;
+        let mut answer = self.invoke(handler, batch.event.clone()).await;
+        if twice {
+            answer = self.invoke(handler, batch.event.clone()).await;
+        }
+        self.acknowledge(&batch, &answer);
+        Some(answer)
+    }
+
+    /// Hands all new changes to the relay; gives how many there were.
+    pub async fn relay(&self) -> usize {
+        let mut total = 0;
+        for table in self.streams_of("change-relay") {
+            loop {
+                let records = self.aws.streams().poll(&table, "test", 100);
+                let Some(last) = records.last().map(|record| record.sequence) else { break };
+                total += records.len();
+                let matching: Vec<_> = records
+                    .into_iter()
+                    .filter(|r| r.new_image.as_ref().is_some_and(|image| image.get("pending").is_some()))
+                    .collect();
+                if !matching.is_empty() {
+                    let event = self.aws.streams().lambda_event(&matching);
+                    let answer = self.invoke("change-relay", event).await.expect("relay");
+                    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+                }
+                self.aws.streams().commit(&table, "test", last);
+            }
+        }
+        total
+    }
+
+    fn streams_of(&self, handler: &str) -> Vec<String> {
+        let triggers = self.spec(handler).triggers.iter();
+        let tables = triggers.filter_map(|trigger| match trigger {
+            model::Trigger::Stream { table, .. } => Some(table.clone()),
+            _ => None,
+        });
+        tables.collect()
+    }
+
+    /// Runs everything that is visible until nothing is. No time passes.
+    pub async fn settle(&self) {
+        self.settle_with(false).await;
+    }
+
+    /// Like [`World::settle`], each batch delivered twice.
+    pub async fn settle_twice(&self) {
+        self.settle_with(true).await;
+    }
+
+    async fn settle_with(&self, twice: bool) {
+        let workers: Vec<String> = self
+            .model
+            .functions
+            .iter()
+            .filter(|f| f.triggers.iter().any(|t| matches!(t, model::Trigger::Sqs { .. })))
+            .map(|function| function.handler.clone())
+            .collect();
+        for _ in 0..MOST_BATCHES {
+            let mut moved = self.relay().await;
+            for worker in &workers {
+                if self.deliver(worker, twice).await.is_some() {
+                    moved += 1;
+                }
+            }
+            if moved == 0 {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// One run of the timer function, then everything that it set in motion.
+    pub async fn tick(&self) {
+        self.invoke("due-timer", json!({})).await.expect("due-timer");
+        self.settle().await;
+    }
+
+    /// Bodies in all dead-letter queues.
+    pub fn dead_letters(&self) -> Vec<String> {
+        let dead = self.model.queues.iter().filter(|queue| queue.redrive.is_none());
+        let bodies = dead.flat_map(|queue| {
+            let found = self.aws.sqs().receive(&queue.name, 10, Some(0));
+            found.into_iter().map(|message| message.body)
+        });
+        bodies.collect()
+    }
+
+    /// Every item of a table, in key order, without the marks that differ from run to run.
+    pub async fn dump(&self, logical_id: &str) -> Vec<Value> {
+        let table = self.model.tables.iter().find(|table| table.logical_id == logical_id);
+        let name = &table.expect("table of the template").name;
+        let client = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        let mut pages = client.scan().table_name(name).into_paginator().items().send();
+        let mut rows = Vec::new();
+        while let Some(item) = pages.next().await {
+            let mut row: BTreeMap<String, Value> =
+                serde_dynamo::from_item(item.expect("scan")).expect("item");
+            row.remove("write_id");
+            rows.push(serde_json::to_value(row).unwrap());
+        }
+        rows.sort_by_key(|row| (row["pk"].to_string(), row["sk"].to_string()));
+        rows
+    }
+}
+
+/// Messages that were taken and not yet acknowledged.
+pub struct Batch {
+    /// Their queue.
+    pub queue: String,
+    /// The event for the function.
+    pub event: Value,
+    receipts: Vec<(String, String)>,
+}
+
+fn clock_over(now_ms: Arc<AtomicI64>) -> Clock {
+    Clock::from_fn(move || Timestamp::from_millisecond(now_ms.load(Ordering::SeqCst)).unwrap())
+}
+
+/// A file under `events/`.
+pub fn fixture(path: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// An HTTP API event (payload 2.0); with a workspace, as if the authorizer had let it in.
+pub fn http_event(method: &str, path: &str, body: Option<&Value>, grant: Option<&kernel::Grant>) -> Value {
+    let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
+    json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {raw_path}"),
+        "rawPath": raw_path,
+        "rawQueryString": query,
+        "headers": { "content-type": "application/json", "host": "shop.example.vn" },
+        "requestContext": {
+            "accountId": "000000000000", "apiId": "local", "domainName": "shop.example.vn",
+            "http": { "method": method, "path": raw_path, "protocol": "HTTP/1.1",
+                      "sourceIp": "203.0.113.9", "userAgent": "test" },
+            "requestId": "request-http", "routeKey": format!("{method} {raw_path}"),
+            "stage": "$default", "time": "02/Mar/2026:08:00:00 +0000", "timeEpoch": START_MS,
+            "authorizer": grant.map(|grant| json!({ "lambda": grant })),
+        },
+        "body": body.map(Value::to_string),
+        "isBase64Encoded": false,
+    })
+}

@@ -1,0 +1,209 @@
+//! What the API's bodies and answers look like, and what a campaign must have.
+
+use campaigns::{Audience, Campaign, State};
+use channels::{Class, Prepared, Sender, StoredMail};
+use content::mail::{MailError, Part};
+use jiff::Timestamp;
+use kernel::{CampaignId, Cursor, Limit};
+use lambda::http::{Code, Problem};
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a campaign, in characters.
+const MAX_NAME: usize = 200;
+/// Longest sender name (product 43).
+const MAX_FROM_NAME: usize = 100;
+/// Longest subject and preview text (product 44).
+const MAX_SUBJECT: usize = 255;
+/// Longest HTML or text, in bytes. With both a record stays within DynamoDB's 400 KB.
+const MAX_BODY: usize = 160 * 1024;
+
+/// `GET /v1/campaigns`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    pub limit: Option<Limit>,
+    pub cursor: Option<Cursor>,
+}
+
+/// `POST /v1/campaigns`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewCampaign {
+    name: String,
+    audience: Audience,
+    sender: Sender,
+    subject: String,
+    preview_text: Option<String>,
+    html: Option<String>,
+    text: Option<String>,
+    #[serde(default = "yes")]
+    track_opens: bool,
+    #[serde(default = "yes")]
+    track_clicks: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl NewCampaign {
+    /// The parts of a campaign that can be sent, or everything that is wrong with it.
+    pub fn check(self) -> Result<(String, Audience, StoredMail), Problem> {
+        let mut flaws = Vec::new();
+        let mut text = |pointer: &str, text: Option<&str>, longest: usize, needed: bool| {
+            let text = text.unwrap_or_default();
+            if needed && text.trim().is_empty() {
+                flaws.push((pointer.to_owned(), "must not be empty".to_owned()));
+            } else if text.chars().count() > longest {
+                flaws.push((pointer.to_owned(), format!("may have {longest} characters")));
+            }
+        };
+        text("/name", Some(&self.name), MAX_NAME, true);
+        text("/sender/from_name", Some(&self.sender.from_name), MAX_FROM_NAME, true);
+        text("/subject", Some(&self.subject), MAX_SUBJECT, true);
+        text("/preview_text", self.preview_text.as_deref(), MAX_SUBJECT, false);
+        if self.sender.from_name.chars().any(char::is_control) {
+            let message = "must not have line breaks or control characters".to_owned();
+            flaws.push(("/sender/from_name".to_owned(), message));
+        }
+        for (pointer, body) in [("/html", &self.html), ("/text", &self.text)] {
+            if body.as_ref().is_some_and(|body| body.len() > MAX_BODY) {
+                flaws.push((pointer.to_owned(), format!("may have {MAX_BODY} bytes")));
+            }
+        }
+        let mail = StoredMail {
+            sender: self.sender,
+            subject: self.subject,
+            preview_text: self.preview_text,
+            html: self.html,
+            text: self.text,
+            track_opens: self.track_opens,
+            track_clicks: self.track_clicks,
+        };
+        if let Err(error) = Prepared::compile(&mail, Class::Marketing) {
+            flaws.push((place(&error).to_owned(), error.to_string()));
+        }
+        if flaws.is_empty() {
+            return Ok((self.name, self.audience, mail));
+        }
+        let problem = Problem::new(Code::Invalid, "the campaign is not valid");
+        Err(flaws
+            .into_iter()
+            .fold(problem, |problem, (pointer, message)| problem.at(pointer, message)))
+    }
+}
+
+fn place(error: &MailError) -> &'static str {
+    match error {
+        MailError::Template { part: Part::Subject, .. } => "/subject",
+        MailError::Template { part: Part::Preview, .. } => "/preview_text",
+        MailError::Template { part: Part::Text, .. } => "/text",
+        MailError::Template { part: Part::Html, .. } | MailError::Html(_) | MailError::Empty => {
+            "/html"
+        }
+    }
+}
+
+/// A campaign in answers.
+#[derive(Debug, Serialize)]
+pub struct CampaignView {
+    id: CampaignId,
+    name: String,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    audience: Audience,
+    /// Contacts on the list when it was sent; absent until they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipients: Option<u64>,
+    subject: String,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail: Option<MailView>,
+}
+
+/// The mail of a campaign; its subject stands beside.
+#[derive(Debug, Serialize)]
+struct MailView {
+    sender: Sender,
+    preview_text: Option<String>,
+    html: Option<String>,
+    text: Option<String>,
+    track_opens: bool,
+    track_clicks: bool,
+}
+
+impl CampaignView {
+    /// With its mail where that was asked for.
+    pub fn new(campaign: Campaign, mail: Option<StoredMail>) -> Self {
+        Self {
+            id: campaign.id,
+            name: campaign.name,
+            state: campaign.state,
+            problem: campaign.problem,
+            audience: campaign.audience,
+            recipients: campaign.recipients,
+            subject: campaign.subject,
+            created_at: campaign.created_at,
+            started_at: campaign.started_at,
+            sent_at: campaign.sent_at,
+            mail: mail.map(|mail| MailView {
+                sender: mail.sender,
+                preview_text: mail.preview_text,
+                html: mail.html,
+                text: mail.text,
+                track_opens: mail.track_opens,
+                track_clicks: mail.track_clicks,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn valid() -> Value {
+        json!({
+            "name": "Tết", "audience": { "list_id": "lst_0123456789a" },
+            "sender": { "from_name": "Cửa hàng", "from_email": "shop@example.vn" },
+            "subject": "Chào {{ contact.first_name }}", "html": "<p>Xin chào</p>",
+        })
+    }
+
+    fn check(change: impl FnOnce(&mut Value)) -> Result<StoredMail, String> {
+        let mut body = valid();
+        change(&mut body);
+        let new: NewCampaign = serde_json::from_value(body).map_err(|error| error.to_string())?;
+        new.check().map(|(_, _, mail)| mail).map_err(|problem| format!("{problem:?}"))
+    }
+
+    #[test]
+    fn tracking_is_on_unless_it_is_switched_off() {
+        assert!(check(|_| ()).unwrap().track_opens);
+        assert!(!check(|body| body["track_clicks"] = json!(false)).unwrap().track_clicks);
+    }
+
+    #[test]
+    fn flaws_are_named_with_their_place() {
+        for (field, value, place) in [
+            ("name", json!(" "), "/name"),
+            ("subject", json!("x".repeat(256)), "/subject"),
+            ("subject", json!("{{ broken"), "/subject"),
+            ("html", json!("{% if x %}"), "/html"),
+            ("html", json!(null), "/html"),
+            ("html", json!("x".repeat(200_000)), "/html"),
+        ] {
+            let error = check(|body| body[field] = value.clone()).unwrap_err();
+            assert!(error.contains(place), "{field}: {error}");
+        }
+        assert!(check(|body| body["sender"]["from_email"] = json!("shop")).is_err());
+        assert!(check(|body| body["schedule"] = json!("now")).unwrap_err().contains("schedule"));
+    }
+}

@@ -1,0 +1,229 @@
+//! Requests to use cases. Another tenant's conversation is not found, since keys begin with the
+//! caller's tenant.
+
+use accounts::Doors;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use chat::desk::Reply;
+use chat::model::{MAX_TEXT, NOBODY};
+use chat::reading::Filter;
+use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
+use kernel::page::Page;
+use kernel::{Clock, ConversationId, Entropy, InboxId};
+use lambda::http::{Caller, Json, Path, Problem, Query, Scope};
+use serde::Serialize;
+
+use crate::shape::{
+    ConversationView, InboxView, ListQuery, MessageView, MessagesQuery, NewMessage, NewMute,
+    NewStatus,
+};
+
+/// Longest `client_msg_id`.
+const MAX_CLIENT_ID: usize = 64;
+/// Ids drawn for one inbox; two of one millisecond collide once in 4,096 times.
+const ID_ATTEMPTS: u32 = 4;
+
+/// What the operations work with.
+#[derive(Clone)]
+pub struct Api {
+    pub chat: Chat,
+    pub inboxes: Inboxes,
+    pub doors: Doors,
+    pub clock: Clock,
+    pub entropy: Entropy,
+}
+
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/conversations", get(list))
+        .route("/v1/conversations/{id}", get(one))
+        .route("/v1/conversations/{id}/messages", get(messages).post(write))
+        .route("/v1/conversations/{id}/status", post(set_status))
+        .route("/v1/conversations/{id}/mute", post(set_muted))
+        .route("/v1/inboxes", get(inboxes).post(create_inbox))
+        .with_state(api)
+}
+
+fn no_conversation() -> Problem {
+    Problem::not_found("conversation")
+}
+
+async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<ConversationView>>, Problem> {
+    caller.require(Scope::Read)?;
+    let assignee = query.assignee.map(|assignee| match assignee.as_str() {
+        "none" => NOBODY.to_owned(),
+        _ => assignee,
+    });
+    if assignee.as_deref() == Some("") {
+        return Err(Problem::invalid("?assignee", "give an id or none"));
+    }
+    let filter = Filter {
+        status: query.status.unwrap_or(Status::Open),
+        inbox: query.inbox,
+        assignee,
+    };
+    let given = query.cursor.is_some();
+    let limit = query.limit.unwrap_or_default();
+    let page = api
+        .chat
+        .conversations(caller.tenant, &filter, limit, query.cursor);
+    let page = page.await.map_err(|error| match error {
+        // The store finds out that a cursor is damaged or belongs to another list.
+        cloud::Error::Shape(_) if given => {
+            Problem::invalid("?cursor", "expected the next of an earlier page of this list")
+        }
+        other => other.into(),
+    })?;
+    Ok(Json(page.map(ConversationView::from)))
+}
+
+async fn one(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+) -> Result<Json<ConversationView>, Problem> {
+    caller.require(Scope::Read)?;
+    let header = api.chat.conversation(caller.tenant, id).await?;
+    Ok(Json(header.ok_or_else(no_conversation)?.into()))
+}
+
+/// `{data, next}` of messages.
+#[derive(Serialize)]
+struct Messages {
+    data: Vec<MessageView>,
+    next: Option<Position>,
+}
+
+async fn messages(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+    Query(query): Query<MessagesQuery>,
+) -> Result<Json<Messages>, Problem> {
+    caller.require(Scope::Read)?;
+    let (tenant, limit) = (caller.tenant, query.limit.unwrap_or_default());
+    let header = api.chat.conversation(tenant, id).await?;
+    header.ok_or_else(no_conversation)?;
+    let stretch = match (query.cursor, query.after) {
+        (Some(_), Some(_)) => {
+            return Err(Problem::invalid("?after", "give cursor or after, not both"));
+        }
+        (cursor, None) => api.chat.history(tenant, id, limit, cursor).await?,
+        (None, Some(after)) => api.chat.follow(tenant, id, limit, after, Some).await?,
+    };
+    Ok(Json(Messages {
+        data: stretch.data.into_iter().map(MessageView::from).collect(),
+        next: stretch.next,
+    }))
+}
+
+async fn write(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+    Json(new): Json<NewMessage>,
+) -> Result<(StatusCode, Json<MessageView>), Problem> {
+    caller.require(Scope::Write)?;
+    let content = chat::model::text(&new.content).ok_or_else(|| {
+        let message = format!("must have 1 to {MAX_TEXT} characters, not only spaces");
+        Problem::invalid("/content", message)
+    })?;
+    let fits = |id: &str| !id.is_empty() && id.len() <= MAX_CLIENT_ID;
+    if !new.client_msg_id.as_deref().is_none_or(fits) {
+        let message = "must have 1 to 64 bytes";
+        return Err(Problem::invalid("/client_msg_id", message));
+    }
+    let reply = Reply {
+        content,
+        private: new.private,
+        client_msg_id: new.client_msg_id,
+        by: caller.credential,
+    };
+    let message: Option<Message> = api.chat.reply(caller.tenant, id, reply).await?;
+    let message = message.ok_or_else(no_conversation)?;
+    lambda::metrics::count("MessagesWritten", 1);
+    Ok((StatusCode::CREATED, Json(message.into())))
+}
+
+async fn set_status(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+    Json(new): Json<NewStatus>,
+) -> Result<Json<ConversationView>, Problem> {
+    caller.require(Scope::Write)?;
+    if let Some(until) = new.snoozed_until {
+        if new.status != Status::Snoozed {
+            let message = "goes with the status snoozed only";
+            return Err(Problem::invalid("/snoozed_until", message));
+        }
+        if until <= api.clock.now() {
+            return Err(Problem::invalid("/snoozed_until", "must be in the future"));
+        }
+    }
+    let header = api.chat.set_status(
+        caller.tenant,
+        id,
+        new.status,
+        new.snoozed_until,
+        &caller.credential,
+    );
+    Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
+}
+
+async fn set_muted(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<ConversationId>,
+    Json(new): Json<NewMute>,
+) -> Result<Json<ConversationView>, Problem> {
+    caller.require(Scope::Write)?;
+    let header = api
+        .chat
+        .set_muted(caller.tenant, id, new.muted, &caller.credential);
+    Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
+}
+
+async fn inboxes(
+    State(api): State<Api>,
+    caller: Caller,
+) -> Result<Json<Page<InboxView>>, Problem> {
+    caller.require(Scope::Read)?;
+    let inboxes = api.inboxes.list(caller.tenant).await?;
+    Ok(Json(Page {
+        data: inboxes.into_iter().map(InboxView::from).collect(),
+        next: None,
+    }))
+}
+
+async fn create_inbox(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(settings): Json<InboxSettings>,
+) -> Result<(StatusCode, Json<InboxView>), Problem> {
+    caller.require(Scope::Admin)?;
+    settings
+        .check()
+        .map_err(|(pointer, message)| Problem::invalid(pointer, message))?;
+    let (tenant, origins) = (caller.tenant, &settings.allowed_origins);
+    for _ in 0..ID_ATTEMPTS {
+        let id = InboxId::new(&api.clock, &api.entropy);
+        // The door first: it makes the id unique among all workspaces, and without its inbox it is an
+        // address that nobody knows.
+        let door = api
+            .doors
+            .create_inbox(tenant, id, settings.name.trim(), origins);
+        if door.await?
+            && let Some(inbox) = api.inboxes.create(tenant, id, &settings).await?
+        {
+            return Ok((StatusCode::CREATED, Json(inbox.into())));
+        }
+    }
+    Err(cloud::Error::Conflict.into())
+}

@@ -1,0 +1,142 @@
+//! What the API's bodies and answers look like.
+
+use chat::model::NOBODY;
+use chat::{Channel, Conversation, Delivery, Inbox, Kind, Message, Position, Sender, Status};
+use jiff::Timestamp;
+use kernel::{ContactId, ConversationId, Cursor, InboxId, Limit, MessageId};
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/conversations`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Default `open`.
+    pub status: Option<Status>,
+    pub inbox: Option<InboxId>,
+    /// Who is in charge; `none` for nobody.
+    pub assignee: Option<String>,
+    pub limit: Option<Limit>,
+    pub cursor: Option<Cursor>,
+}
+
+/// `GET /v1/conversations/{id}/messages`: back in time from `cursor`, or forward from `after`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessagesQuery {
+    pub limit: Option<Limit>,
+    pub cursor: Option<Position>,
+    pub after: Option<Position>,
+}
+
+/// `POST /v1/conversations/{id}/messages`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    pub content: String,
+    #[serde(default)]
+    pub private: bool,
+    pub client_msg_id: Option<String>,
+}
+
+/// `POST /v1/conversations/{id}/status`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewStatus {
+    pub status: Status,
+    pub snoozed_until: Option<Timestamp>,
+}
+
+/// `POST /v1/conversations/{id}/mute`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMute {
+    pub muted: bool,
+}
+
+/// A conversation in answers.
+#[derive(Debug, Serialize)]
+pub struct ConversationView {
+    id: ConversationId,
+    inbox_id: InboxId,
+    contact_id: ContactId,
+    channel: Channel,
+    status: Status,
+    assignee: Option<String>,
+    snoozed_until: Option<Timestamp>,
+    muted_until: Option<Timestamp>,
+    created_at: Timestamp,
+    last_activity_at: String,
+}
+
+impl From<Conversation> for ConversationView {
+    fn from(header: Conversation) -> Self {
+        Self {
+            id: header.id,
+            inbox_id: header.inbox,
+            contact_id: header.contact,
+            channel: header.channel,
+            status: header.status,
+            assignee: Some(header.assignee).filter(|assignee| assignee != NOBODY),
+            snoozed_until: header.snoozed_until,
+            muted_until: header.muted_until,
+            created_at: header.created_at,
+            last_activity_at: header.last_activity,
+        }
+    }
+}
+
+/// A message in answers.
+#[derive(Debug, Serialize)]
+pub struct MessageView {
+    id: MessageId,
+    conversation_id: ConversationId,
+    r#type: Kind,
+    content: String,
+    private: bool,
+    sender: Sender,
+    status: Delivery,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_msg_id: Option<String>,
+    created_at: Timestamp,
+}
+
+impl From<Message> for MessageView {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id,
+            conversation_id: message.conversation,
+            r#type: message.kind,
+            content: message.content,
+            private: message.private,
+            sender: message.sender,
+            status: message.delivery,
+            failure: message.failure,
+            client_msg_id: message.client_msg_id,
+            created_at: message.at,
+        }
+    }
+}
+
+/// An inbox in answers.
+#[derive(Debug, Serialize)]
+pub struct InboxView {
+    id: InboxId,
+    channel: Channel,
+    name: String,
+    allowed_origins: Vec<String>,
+    created_at: Timestamp,
+}
+
+impl From<Inbox> for InboxView {
+    fn from(inbox: Inbox) -> Self {
+        Self {
+            id: inbox.id,
+            channel: inbox.channel,
+            name: inbox.name,
+            allowed_origins: inbox.allowed_origins,
+            created_at: inbox.created_at,
+        }
+    }
+}

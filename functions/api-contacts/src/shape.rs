@@ -1,0 +1,154 @@
+//! What the API reads, and how it becomes what the contacts crate takes.
+
+use std::collections::BTreeMap;
+
+use contacts::{ChannelStatus, Identity, Incoming, Merge, Source};
+use kernel::{EmailAddress, ListId, Phone};
+use lambda::http::Problem;
+use serde::Deserialize;
+use serde_json::Value;
+
+const MAX_TEXT: usize = 255;
+const MAX_TAGS: usize = 50;
+const MAX_CUSTOM: usize = 100;
+const MAX_VALUE: usize = 3000;
+
+/// A contact as a client gives it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactIn {
+    external_id: Option<String>,
+    email: Option<EmailAddress>,
+    phone: Option<Phone>,
+    full_name: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    lists: Vec<ListId>,
+    #[serde(default)]
+    custom: BTreeMap<String, Value>,
+    email_status: Option<Consent>,
+    sms_status: Option<Consent>,
+    /// Fields that the contact has already are replaced; otherwise they stay.
+    #[serde(default)]
+    overwrite: bool,
+}
+
+/// What a client may say about consent; bounces and complaints come from providers only.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Consent {
+    Subscribed,
+    Unsubscribed,
+    Pending,
+}
+
+impl From<Consent> for ChannelStatus {
+    fn from(consent: Consent) -> Self {
+        match consent {
+            Consent::Subscribed => Self::Subscribed,
+            Consent::Unsubscribed => Self::Unsubscribed,
+            Consent::Pending => Self::Pending,
+        }
+    }
+}
+
+impl ContactIn {
+    pub(crate) fn lists(&self) -> &[ListId] {
+        &self.lists
+    }
+
+    /// Checked and brought into the shape of the contacts crate.
+    pub(crate) fn incoming(self) -> Result<Incoming, Problem> {
+        for (pointer, text) in [
+            ("/external_id", &self.external_id),
+            ("/full_name", &self.full_name),
+            ("/first_name", &self.first_name),
+            ("/last_name", &self.last_name),
+        ] {
+            if text.as_ref().is_some_and(|text| is_bad(text)) {
+                return Err(Problem::invalid(pointer, "must have 1 to 255 characters"));
+            }
+        }
+        tags(&self.tags)?;
+        custom(&self.custom)?;
+        let identities: Vec<Identity> = self
+            .external_id
+            .map(Identity::External)
+            .into_iter()
+            .chain(self.email.map(Identity::Email))
+            .chain(self.phone.map(Identity::Phone))
+            .collect();
+        if identities.is_empty() {
+            return Err(Problem::invalid("", "give at least one of external_id, email and phone"));
+        }
+        Ok(Incoming {
+            identities,
+            full_name: self.full_name,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            tags: self.tags,
+            lists: self.lists,
+            custom: self.custom,
+            source: Source::Api,
+            email_status: self.email_status.map(Into::into),
+            sms_status: self.sms_status.map(Into::into),
+            merge: if self.overwrite { Merge::Overwrite } else { Merge::FillEmpty },
+            operation: None,
+        })
+    }
+}
+
+/// Custom fields are texts, numbers, truth values or short lists: a contact is one small item.
+fn custom(fields: &BTreeMap<String, Value>) -> Result<(), Problem> {
+    if fields.len() > MAX_CUSTOM {
+        return Err(Problem::invalid("/custom", "holds at most 100 fields"));
+    }
+    for (name, value) in fields {
+        let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
+        if is_bad(name) {
+            return Err(Problem::invalid(pointer, "a field's name has 1 to 255 characters"));
+        }
+        if value.to_string().len() > MAX_VALUE {
+            return Err(Problem::invalid(pointer, "a field's value has at most 3,000 bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// Tags have 1 to 255 characters; at most 50 at once.
+pub(crate) fn tags(tags: &[String]) -> Result<(), Problem> {
+    if tags.len() > MAX_TAGS {
+        return Err(Problem::invalid("/tags", "holds at most 50 tags"));
+    }
+    match tags.iter().position(|tag| is_bad(tag)) {
+        Some(n) => Err(Problem::invalid(format!("/tags/{n}"), "must have 1 to 255 characters")),
+        None => Ok(()),
+    }
+}
+
+fn is_bad(text: &str) -> bool {
+    text.trim().is_empty() || text.chars().count() > MAX_TEXT
+}
+
+/// A new list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListIn {
+    pub name: String,
+    pub description: Option<String>,
+}
+
+impl ListIn {
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        if is_bad(&self.name) {
+            return Err(Problem::invalid("/name", "must have 1 to 255 characters"));
+        }
+        if self.description.as_ref().is_some_and(|text| text.chars().count() > 1000) {
+            return Err(Problem::invalid("/description", "has at most 1,000 characters"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! What the API shows of a workflow.
+
+use jiff::Timestamp;
+use kernel::{Cursor, Limit, WorkflowId};
+use serde::{Deserialize, Serialize};
+use workflows::{EntryRule, Graph, Status, Trigger, Workflow};
+
+/// Query of a list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    pub limit: Option<Limit>,
+    pub cursor: Option<Cursor>,
+}
+
+/// A workflow. The graph is left out of lists.
+#[derive(Serialize)]
+pub struct WorkflowView {
+    id: WorkflowId,
+    name: String,
+    status: Status,
+    version: u32,
+    trigger: Trigger,
+    entry: EntryRule,
+    created_at: Timestamp,
+    active_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    graph: Option<Graph>,
+}
+
+impl WorkflowView {
+    pub fn with_graph(self, graph: Graph) -> Self {
+        let graph = Some(graph);
+        Self { graph, ..self }
+    }
+}
+
+impl From<Workflow> for WorkflowView {
+    fn from(workflow: Workflow) -> Self {
+        Self {
+            id: workflow.id,
+            name: workflow.name,
+            status: workflow.status,
+            version: workflow.definition,
+            trigger: workflow.trigger,
+            entry: workflow.entry,
+            created_at: workflow.created_at,
+            active_since: workflow.active_since,
+            graph: None,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! One queue message to one call of the use case.
+
+use chat::body::InboundMessage;
+use chat::inbound::{Inbound, Received};
+use lambda::sqs::Record;
+use lambda::{Failure, metrics};
+
+pub async fn handle(inbound: &Inbound, record: &Record) -> Result<(), Failure> {
+    let (tenant, InboundMessage::V1(message)) = record.open()?;
+    match inbound.receive(tenant, &message).await? {
+        Received::Stored => metrics::count("MessagesReceived", 1),
+        Received::Known => metrics::count("MessagesRepeated", 1),
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Who connects, and into which room.
+
+use accounts::ApiKeys;
+use accounts::api_keys::tenant_of;
+use chat::realtime::Rooms;
+use chat::token::{PREFIX, Tokens};
+use kernel::Clock;
+use lambda::socket::{Kind, SocketEvent};
+use lambda::{Failure, metrics};
+
+const OK: u16 = 200;
+const REFUSED: u16 = 401;
+
+/// Decides about connections.
+#[derive(Clone)]
+pub struct Gate {
+    pub keys: ApiKeys,
+    pub tokens: Tokens,
+    pub rooms: Rooms,
+    pub clock: Clock,
+}
+
+impl Gate {
+    /// The status of one socket event.
+    pub async fn handle(&self, event: SocketEvent) -> Result<u16, Failure> {
+        match event.kind {
+            Kind::Connect => {
+                let token = event.query.get("token").map(String::as_str);
+                self.connect(&event.connection, token.unwrap_or_default())
+                    .await
+            }
+            // A ping keeps the connection from idling out by having arrived; a typing sign has no
+            // listener yet. Answering would need the right to post.
+            Kind::Message => Ok(OK),
+            Kind::Disconnect => {
+                self.rooms.leave(&event.connection).await?;
+                Ok(OK)
+            }
+        }
+    }
+
+    async fn connect(&self, connection: &str, token: &str) -> Result<u16, Failure> {
+        if token.starts_with(PREFIX) {
+            if let Some(session) = self.tokens.open(token, self.clock.now()) {
+                self.rooms.join_visitor(&session, connection).await?;
+                metrics::count("VisitorsConnected", 1);
+                return Ok(OK);
+            }
+        } else if let Some(grant) = self.keys.authenticate(token).await? {
+            let reads = |scope| matches!(scope, "read" | "write" | "admin");
+            if grant.scopes.split(' ').any(reads) {
+                self.rooms
+                    .join_agents(tenant_of(&grant), connection)
+                    .await?;
+                metrics::count("AgentsConnected", 1);
+                return Ok(OK);
+            }
+        }
+        metrics::count("ConnectionsRefused", 1);
+        Ok(REFUSED)
+    }
+}

@@ -1,0 +1,68 @@
+//! Before each request: which inbox, and may this page talk to it? After it: the CORS headers.
+
+use accounts::{Door, InboxDoor};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use kernel::InboxId;
+use lambda::http::{Code, Path, Problem};
+
+use crate::handler::Widget;
+
+/// How long a browser may remember a preflight's answer.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// Finds the inbox and checks the origin; handlers get the door as an extension.
+pub async fn check(
+    State(widget): State<Widget>,
+    Path(inbox): Path<InboxId>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let door = widget.doors.inbox(inbox).await?;
+    let door = door.ok_or_else(|| Problem::not_found("inbox"))?;
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    if let Some(origin) = &origin
+        && !admits(&door, origin, request.headers())
+    {
+        let detail = "the inbox does not allow pages of this origin";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    let mut response = if request.method() == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        request.extensions_mut().insert(door);
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        allow(headers, origin);
+    }
+    Ok(response)
+}
+
+/// An origin on the inbox's list, or our own: the page that we serve sends it with each POST, and a
+/// browser does not let another page name our host.
+fn admits(door: &Door<InboxDoor>, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let own = origin.split_once("://").map(|(_, host)| host);
+    (own.is_some() && own == host) || door.settings.admits(Some(origin))
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type"),
+    );
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+}

@@ -1,0 +1,151 @@
+//! Requests to facts. A reader gets the image or the page whatever becomes of the count; only
+//! unsubscribing waits for its write, because its answer is a promise.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use channels::feedback::{Gains, is_machine};
+use channels::{Feedback, LedgerKey, Tally};
+use cloud::Counters;
+use content::tokens::{Token, TokenKey, TokenKind};
+use kernel::TenantKey;
+use lambda::metrics;
+
+use crate::page;
+
+/// What the operations work with.
+#[derive(Clone)]
+pub struct Tracker {
+    pub feedback: Feedback,
+    pub counters: Counters,
+    pub token_key: TokenKey,
+}
+
+pub fn router(tracker: Tracker) -> Router {
+    Router::new()
+        .route("/o/{token}", get(open))
+        .route("/c/{token}", get(click))
+        .route("/u/{token}", get(ask).post(unsubscribe))
+        .with_state(tracker)
+}
+
+/// A token's kind and the send that it belongs to.
+struct Visit {
+    tenant: TenantKey,
+    key: LedgerKey,
+    kind: TokenKind,
+}
+
+impl Tracker {
+    /// What a token stands for; `None` for anything that is not a token of ours.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "door: the token is signed by us and names the workspace"
+    )]
+    fn visit(&self, token: &str) -> Option<Visit> {
+        let token = Token::decode(token, &self.token_key).ok()?;
+        Some(Visit {
+            tenant: TenantKey::authenticated(token.workspace.parse().ok()?),
+            key: LedgerKey {
+                scope: token.scope,
+                contact: token.contact.parse().ok()?,
+                step: token.step,
+            },
+            kind: token.kind,
+        })
+    }
+
+    /// Counts what a visit has added. The reader does not wait for a better moment: a count that is
+    /// lost here is a count that is lost.
+    async fn count(&self, visit: &Visit, learnt: Result<Option<Tally>, cloud::Error>) {
+        let result = match learnt {
+            Ok(None) => {
+                metrics::count("VisitsUnmatched", 1);
+                return;
+            }
+            Ok(Some(gained)) => {
+                let mut gains = Gains::default();
+                gains.add(visit.tenant, &visit.key.scope, gained);
+                let source = visit.key.contact.to_string();
+                gains.write(&self.counters, &source).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            metrics::count("VisitsLost", 1);
+            tracing::warn!(%error, "a visit was not counted");
+        }
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::USER_AGENT);
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+async fn open(
+    State(tracker): State<Tracker>,
+    method: Method,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response {
+    let Some(visit) = tracker.visit(&token).filter(|visit| visit.kind == TokenKind::Open) else {
+        return page::not_found();
+    };
+    let machine = is_machine(method.as_str(), user_agent(&headers));
+    let learnt = tracker.feedback.opened(visit.tenant, &visit.key, machine).await;
+    tracker.count(&visit, learnt).await;
+    page::pixel()
+}
+
+async fn click(
+    State(tracker): State<Tracker>,
+    method: Method,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response {
+    let visit = tracker.visit(&token);
+    let Some(visit) = visit else {
+        return page::not_found();
+    };
+    let TokenKind::Click { url } = &visit.kind else {
+        return page::not_found();
+    };
+    let machine = is_machine(method.as_str(), user_agent(&headers));
+    let learnt = tracker.feedback.clicked(visit.tenant, &visit.key, url, machine).await;
+    tracker.count(&visit, learnt).await;
+    let to = [
+        (header::LOCATION, url.as_str()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (StatusCode::FOUND, to).into_response()
+}
+
+/// Scanners follow every link, so looking changes nothing (RFC 8058).
+async fn ask(State(tracker): State<Tracker>, Path(token): Path<String>) -> Response {
+    match tracker.visit(&token) {
+        Some(visit) if visit.kind == TokenKind::Unsubscribe => page::ask(),
+        _ => page::not_found(),
+    }
+}
+
+/// Mail providers post `List-Unsubscribe=One-Click`, the page's form posts nothing; the token says
+/// all there is to know.
+async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) -> Response {
+    let visit = tracker.visit(&token);
+    let Some(visit) = visit.filter(|visit| visit.kind == TokenKind::Unsubscribe) else {
+        return page::not_found();
+    };
+    let learnt = tracker.feedback.unsubscribed(visit.tenant, &visit.key).await;
+    if let Err(error) = &learnt {
+        metrics::count("UnsubscribesFailed", 1);
+        tracing::error!(%error, "an unsubscription was not recorded");
+        return page::try_again();
+    }
+    tracker.count(&visit, learnt).await;
+    metrics::count("Unsubscribes", 1);
+    page::done()
+}

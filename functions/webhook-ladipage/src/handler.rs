@@ -1,0 +1,120 @@
+//! The route.
+
+use std::sync::Arc;
+
+use accounts::{Door, Doors, SourceDoor};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use cloud::{Queue, SendOptions};
+use kernel::{Clock, SourceId};
+use lambda::http::{Code, Json, Path, Problem, Raw};
+use lambda::metrics;
+use serde_json::json;
+use sources::Inbound;
+use sources::inbound::Provider;
+
+/// A form has a dozen fields.
+const MAX_BODY: usize = 256 * 1024;
+
+pub(crate) struct Intake {
+    pub doors: Doors,
+    pub queue: Queue,
+    pub clock: Clock,
+}
+
+pub(crate) fn router(intake: Intake) -> Router {
+    Router::new()
+        .route("/w/ladipage/{source}", post(submit).options(preflight))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(Arc::new(intake))
+}
+
+async fn submit(
+    State(intake): State<Arc<Intake>>,
+    Path(source): Path<SourceId>,
+    Raw { headers, body }: Raw,
+) -> Response {
+    let answer = accept(&intake, source, &headers, &body).await;
+    let response = match answer {
+        Ok(()) => Json(json!({ "accepted": true })).into_response(),
+        Err(problem) => problem.into_response(),
+    };
+    with_cors(response)
+}
+
+async fn accept(
+    intake: &Intake,
+    source: SourceId,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Problem> {
+    let door = intake.doors.source(source).await?;
+    let Some(Door { tenant, settings }) = door.filter(|door| is_its_own(&door.settings, headers))
+    else {
+        metrics::count("SignatureRefused", 1);
+        return Err(Problem::new(
+            Code::Unauthenticated,
+            "unknown source or wrong token",
+        ));
+    };
+    let body = std::str::from_utf8(body).map_err(|error| {
+        let place = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
+        Problem::new(Code::Malformed, place)
+    })?;
+    if body.trim().is_empty() {
+        return Err(Problem::new(Code::Malformed, "the body is empty"));
+    }
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let inbound = Inbound::V1 {
+        source,
+        provider: Provider::Ladipage,
+        received_at: intake.clock.now(),
+        content_type: content_type.unwrap_or_default().to_owned(),
+        body: body.to_owned(),
+        tags: settings.tags,
+        lists: settings.lists,
+        mapping: settings.mapping,
+    };
+    let sent = intake
+        .queue
+        .send(tenant, &inbound, SendOptions::default())
+        .await;
+    sent.map_err(|error| Problem::new(Code::Unavailable, error.to_string()).retry_after(2))?;
+    metrics::count("FormsAccepted", 1);
+    Ok(())
+}
+
+fn is_its_own(source: &SourceDoor, headers: &HeaderMap) -> bool {
+    let name = HeaderName::from_bytes(source.header.as_bytes()).ok();
+    let token = name
+        .and_then(|name| headers.get(name))
+        .and_then(|value| value.to_str().ok());
+    source.provider == "ladipage" && token.is_some_and(|token| source.accepts(token))
+}
+
+/// In LadiPage's browser mode the visitor's page calls us, so any origin may; the token decides.
+async fn preflight() -> Response {
+    with_cors(StatusCode::NO_CONTENT.into_response())
+}
+
+fn with_cors(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("POST, OPTIONS"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("*, Authorization"),
+    );
+    response
+}

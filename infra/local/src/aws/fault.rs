@@ -1,0 +1,60 @@
+//! Where a simulator decides what happens to one AWS call.
+//!
+//! The hook only chooses; the service handlers carry the choice out. It must not block or call
+//! back into the services.
+
+use std::sync::Arc;
+
+/// One AWS call as the hook sees it, before it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `dynamodb`, `sqs`, `ses`, `s3` or `sockets`.
+    pub service: &'static str,
+    /// The API operation, e.g. `PutItem`; for S3 the HTTP method.
+    pub operation: String,
+    /// Table, queue, bucket or connection the call names first; empty when it names none.
+    pub table_or_queue: String,
+    /// Running number of the call, from 0.
+    pub sequence: u64,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    /// Runs as usual.
+    #[default]
+    None,
+    /// Does not run; answers with the service's throttling error.
+    Throttle,
+    /// Runs, and the caller's connection then times out.
+    TimeoutAfterCommit,
+    /// Does not run and never answers: the caller was killed before the call.
+    HangBefore,
+    /// Runs and never answers: the caller was killed after the call.
+    HangAfter,
+}
+
+/// Decides the fate of each call.
+pub type FaultHook = Arc<dyn Fn(&Call) -> Fault + Send + Sync>;
+
+/// An AWS error as the handlers pass it around; each service writes it in its own shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    /// HTTP status.
+    pub status: u16,
+    /// Error code without namespace.
+    pub code: &'static str,
+    /// Text for people.
+    pub message: String,
+}
+
+impl ApiError {
+    /// An error with its parts.
+    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+}

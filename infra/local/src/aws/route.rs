@@ -1,0 +1,119 @@
+//! Which service a request is for, told from its target header, path and host.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::Value;
+
+use super::fault::ApiError;
+use super::{dynamodb, s3, sockets, sqs, wire};
+
+/// The service and, where the protocol names it first, the operation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// DynamoDB with its operation.
+    DynamoDb(String),
+    /// SQS with its operation.
+    Sqs(String),
+    /// SES v2.
+    Ses,
+    /// `@connections` with the connection's id.
+    Sockets(String),
+    /// S3, which takes what no other service does.
+    S3,
+}
+
+impl Route {
+    /// The route of a request.
+    pub fn of(request: &Request<Bytes>) -> Self {
+        let target = request.headers().get("x-amz-target");
+        let target = target.and_then(|value| value.to_str().ok());
+        if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
+            match service {
+                "DynamoDB_20120810" => return Self::DynamoDb(operation.to_owned()),
+                "AmazonSQS" => return Self::Sqs(operation.to_owned()),
+                _ => {}
+            }
+        }
+        let path = request.uri().path();
+        if path.starts_with("/v2/email/") {
+            return Self::Ses;
+        }
+        // The SDK may write the sign in its escaped form.
+        match sockets::connection_id(&path.replace("/%40connections/", "/@connections/")) {
+            Some(id) => Self::Sockets(id),
+            None => Self::S3,
+        }
+    }
+
+    /// The service's name in a [`Call`](super::Call).
+    pub fn service(&self) -> &'static str {
+        match self {
+            Self::DynamoDb(_) => "dynamodb",
+            Self::Sqs(_) => "sqs",
+            Self::Ses => "ses",
+            Self::Sockets(_) => "sockets",
+            Self::S3 => "s3",
+        }
+    }
+
+    /// The operation's name in a [`Call`](super::Call).
+    pub fn operation(&self, request: &Request<Bytes>) -> String {
+        match self {
+            Self::DynamoDb(operation) | Self::Sqs(operation) => operation.clone(),
+            Self::Ses if request.uri().path().ends_with("/outbound-emails") => {
+                "SendEmail".to_owned()
+            }
+            Self::Ses => "GetAccount".to_owned(),
+            Self::Sockets(_) => match request.method().as_str() {
+                "POST" => "PostToConnection".to_owned(),
+                "DELETE" => "DeleteConnection".to_owned(),
+                _ => "GetConnection".to_owned(),
+            },
+            Self::S3 => request.method().to_string(),
+        }
+    }
+
+    /// The table, queue, bucket or connection named first.
+    pub fn resource(&self, request: &Request<Bytes>) -> String {
+        let body = || serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
+        match self {
+            Self::DynamoDb(_) => table(&body()).unwrap_or_default(),
+            Self::Sqs(_) => sqs::wire::queue_name(&body()),
+            Self::Ses => String::new(),
+            Self::Sockets(id) => id.clone(),
+            Self::S3 => {
+                let host = request.headers().get(http::header::HOST);
+                let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+                let path = request.uri().path().split('/').nth(1).unwrap_or_default();
+                let bucket = host.split_once(".s3.").map_or(path, |(bucket, _)| bucket);
+                bucket.to_owned()
+            }
+        }
+    }
+
+    /// The service's throttling error.
+    pub fn throttled(&self) -> Response<Bytes> {
+        let error = |status, code| ApiError::new(status, code, "Rate exceeded");
+        match self {
+            Self::DynamoDb(_) => {
+                dynamodb::error_response(&error(400, "ProvisionedThroughputExceededException"))
+            }
+            Self::Sqs(_) => sqs::wire::error_response(&error(403, "RequestThrottled")),
+            Self::Ses => wire::rest_error(&error(429, "TooManyRequestsException")),
+            Self::Sockets(_) => wire::rest_error(&error(429, "LimitExceededException")),
+            Self::S3 => s3::error_response(&error(503, "SlowDown")),
+        }
+    }
+}
+
+fn table(body: &Value) -> Option<String> {
+    if let Some(name) = body.get("TableName").and_then(Value::as_str) {
+        return Some(name.to_owned());
+    }
+    if let Some(items) = body.get("RequestItems").and_then(Value::as_object) {
+        return items.keys().next().cloned();
+    }
+    let first = body.get("TransactItems")?.get(0)?.as_object()?;
+    let name = first.values().next()?.get("TableName")?.as_str()?;
+    Some(name.to_owned())
+}

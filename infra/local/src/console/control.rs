@@ -1,0 +1,83 @@
+//! Health, the clock, and moving messages out of dead-letter queues.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::{answer_json, see_dashboard};
+use crate::runtime::LocalStack;
+use crate::runtime::clock::parse_span;
+
+/// 200 once the stack is seeded and serves.
+pub fn health(stack: &LocalStack) -> Response<Bytes> {
+    if stack.is_ready() {
+        return answer_json(StatusCode::OK, &json!({"status": "ready"}));
+    }
+    answer_json(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({"status": "starting"}),
+    )
+}
+
+/// The stack's time.
+pub fn clock(stack: &LocalStack) -> Response<Bytes> {
+    answer_json(StatusCode::OK, &time(stack))
+}
+
+fn time(stack: &LocalStack) -> Value {
+    json!({
+        "now": kernel::clock::sortable(stack.clock().now()),
+        "ahead_seconds": stack.clock().offset().as_secs(),
+    })
+}
+
+/// Moves the time: `{"advance": "3d"}`, or the same field of a form.
+pub fn advance(stack: &LocalStack, request: &Request<Bytes>, json: bool) -> Response<Bytes> {
+    let body: Option<Value> = serde_json::from_slice(request.body()).ok();
+    let is_form = body.is_none();
+    let span = match body {
+        Some(body) => body
+            .get("advance")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        None => url::form_urlencoded::parse(request.body())
+            .find(|(name, _)| name == "advance")
+            .map(|(_, value)| value.into_owned()),
+    };
+    let moved = match span {
+        Some(span) => parse_span(&span).and_then(|span| stack.advance(span)),
+        None => Err(anyhow::anyhow!(
+            "expected a body such as {{\"advance\": \"3d\"}}"
+        )),
+    };
+    match moved {
+        Err(error) => answer_json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &json!({"message": error.to_string()}),
+        ),
+        Ok(_) if is_form && !json => see_dashboard(),
+        Ok(_) => answer_json(StatusCode::OK, &time(stack)),
+    }
+}
+
+/// Gives the messages of a dead-letter queue back to the queues they came from.
+pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
+    let dead = stack.template().queues.iter().any(|source| {
+        source
+            .redrive
+            .as_ref()
+            .is_some_and(|(target, _)| target == queue)
+    });
+    if !dead {
+        let message = format!("{queue} is not a dead-letter queue of a queue");
+        return answer_json(StatusCode::NOT_FOUND, &json!({"message": message}));
+    }
+    match stack.aws().sqs().redrive(queue) {
+        Ok(moved) if json => answer_json(StatusCode::OK, &json!({"moved": moved})),
+        Ok(_) => see_dashboard(),
+        Err(error) => {
+            let status = StatusCode::CONFLICT;
+            answer_json(status, &json!({"message": error.to_string()}))
+        }
+    }
+}

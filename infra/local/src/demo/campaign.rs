@@ -1,0 +1,135 @@
+//! A campaign to the imported list, and what its readers do with it.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use mail_parser::MessageParser;
+use serde_json::{Value, json};
+
+use super::{Demo, bar, count_of, sum_of, text_of};
+
+/// Of the readers, every n-th does this.
+const OPENS: usize = 20;
+const CLICKS: usize = 60;
+const UNSUBSCRIBES: usize = 500;
+
+pub(super) async fn run(demo: &mut Demo, list: &str) -> Result<()> {
+    let campaign = demo.client.post("/v1/campaigns", &letter(list)).await?;
+    let id = text_of(&campaign, "/id")?;
+    let before = demo.stack.aws().meter().snapshot();
+    let started = Instant::now();
+    demo.client.post(&format!("/v1/campaigns/{id}/send"), &json!({})).await?;
+    let report = wait(demo, &id).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    let sending = demo.stack.aws().meter().since(&before);
+    demo.stack.run_until_idle().await;
+
+    let mails = demo.recipients(&id);
+    read(demo, &id).await?;
+    let read = demo.client.get(&format!("/v1/campaigns/{id}/report")).await?;
+
+    let (audience, sent) = (count_of(&report, "/audience"), count_of(&report, "/sent"));
+    let parts = sent + sum_of(&report, "/skipped") + sum_of(&report, "/failed") + count_of(&report, "/unknown");
+    demo.summary.section("campaign to the imported list");
+    for name in ["audience", "sent", "unknown", "delivered", "bounced", "complained", "opened", "clicked", "unsubscribed"] {
+        demo.summary.figure(name, count_of(&read, &format!("/{name}")));
+    }
+    demo.summary.figure("skipped", sum_of(&read, "/skipped"));
+    demo.summary.figure("failed", sum_of(&read, "/failed"));
+    demo.summary.identity("sent + skipped + failed + unknown = audience", parts, audience);
+    demo.summary.identity("sent = mails in the outbox", sent, mails.len() as u64);
+    let distinct = mails.iter().map(|(key, _)| key).collect::<HashSet<_>>().len();
+    demo.summary.identity("recipients = mails", distinct as u64, mails.len() as u64);
+    demo.summary.figure("recipients a second", format!("{:.0}", audience as f64 / seconds));
+    demo.summary.figure(
+        "write units a recipient, feedback included",
+        format!("{:.2}", sending.write_units() / audience.max(1) as f64),
+    );
+    Ok(())
+}
+
+/// Follows the report until the campaign is sent.
+async fn wait(demo: &Demo, id: &str) -> Result<Value> {
+    let bar = bar(0, "sending the campaign");
+    loop {
+        let report = demo.client.get(&format!("/v1/campaigns/{id}/report")).await?;
+        bar.set_length(count_of(&report, "/audience"));
+        bar.set_position(count_of(&report, "/sent"));
+        let campaign = demo.client.get(&format!("/v1/campaigns/{id}")).await?;
+        match text_of(&campaign, "/state")?.as_str() {
+            "sent" => {
+                bar.finish();
+                return demo.client.get(&format!("/v1/campaigns/{id}/report")).await;
+            }
+            "sending" => tokio::time::sleep(Duration::from_millis(100)).await,
+            other => bail!("the campaign is {other}"),
+        }
+    }
+}
+
+/// Some readers open, some click, a few leave. Opens of the first 30 seconds would not count.
+async fn read(demo: &Demo, id: &str) -> Result<()> {
+    demo.advance("2m").await?;
+    let outbox = demo.stack.aws().outbox();
+    let mails = outbox.all(crate::aws::Kind::Email);
+    let of_campaign = |tags: &[(String, String)]| tags.iter().any(|(name, value)| name == "scope" && value == id);
+    let mails: Vec<_> = mails.into_iter().filter(|mail| of_campaign(&mail.tags)).collect();
+    let bar = bar(mails.len() as u64 / OPENS as u64, "reading mails");
+    for (n, mail) in mails.iter().enumerate().step_by(OPENS) {
+        let bytes = outbox.mime(mail.id).context("a mail without its file")?;
+        let parsed = MessageParser::default().parse(&bytes).context("a mail that does not parse")?;
+        let html = parsed.body_html(0).context("a mail without HTML")?.into_owned();
+        let pixel = between(&html, "/o/").context("a mail without its pixel")?;
+        demo.client.outside("GET", &pixel, &[("user-agent", "Mozilla/5.0")], String::new()).await?;
+        if n % CLICKS == 0 {
+            let link = between(&html, "/c/").context("a mail without a tracked link")?;
+            let (status, _) =
+                demo.client.outside("GET", &link, &[("user-agent", "Mozilla/5.0")], String::new()).await?;
+            if status != 302 {
+                bail!("a click was answered with {status}");
+            }
+        }
+        if n % UNSUBSCRIBES == 0 {
+            let header = parsed.header_raw("List-Unsubscribe").context("no List-Unsubscribe")?;
+            let link = between(header, "/u/").context("no unsubscribe link")?;
+            let form = [("content-type", "application/x-www-form-urlencoded")];
+            let body = "List-Unsubscribe=One-Click".to_owned();
+            let (status, text) = demo.client.outside("POST", &link, &form, body).await?;
+            if status != 200 {
+                bail!("an unsubscribe was answered with {status}: {text}");
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish();
+    demo.stack.run_until_idle().await;
+    Ok(())
+}
+
+/// The path that begins with `marker`, up to the next character that ends a link. Long header lines
+/// are folded; blanks inside are not part of the link.
+fn between(text: &str, marker: &str) -> Option<String> {
+    let start = text.find(marker)?;
+    let link = text[start..].split(['"', '\'', '>', '&']).next()?;
+    Some(link.chars().filter(|c| !c.is_whitespace()).collect())
+}
+
+fn letter(list: &str) -> Value {
+    json!({
+        "name": "Tết 2026 – ưu đãi khách cũ",
+        "kind": "email",
+        "audience": { "list_id": list },
+        "mail": {
+            "sender": { "from_name": "Cửa hàng mẫu", "from_email": "khuyen-mai@example.vn" },
+            "subject": "{{ contact.first_name | default: 'Bạn' }} ơi, Tết này giảm 20%",
+            "preview_text": "Chỉ đến hết tuần, cho khách đã mua năm ngoái.",
+            "html": "<h1>Chúc mừng năm mới, {{ contact.full_name | default: 'quý khách' }}!</h1>\
+                     <p>Ưu đãi 20% cho mọi đơn từ 500.000 ₫.</p>\
+                     <p><a href=\"https://shop.example.vn/tet?ma=TET26\">Mua ngay</a> · \
+                     <a href=\"https://shop.example.vn/cua-hang\">Cửa hàng gần bạn</a></p>",
+            "track_opens": true,
+            "track_clicks": true
+        }
+    })
+}

@@ -1,0 +1,41 @@
+//! A shop's contacts, from a file.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use serde_json::json;
+
+use super::{Demo, bar, count_of, text_of};
+
+/// Imports `contacts.csv` into a new list; gives the list's id.
+pub(super) async fn run(demo: &mut Demo) -> Result<String> {
+    let list = demo.client.post("/v1/lists", &json!({ "name": "Khách Tết 2026" })).await?;
+    let list = text_of(&list, "/id")?;
+    let file = demo.file("contacts.csv")?;
+    let rows = csv::Reader::from_reader(file.as_bytes()).records().count() as u64;
+    let started = Instant::now();
+    let path = format!("/v1/imports?list={list}");
+    let job = demo.client.upload(&path, "text/csv", file.into_bytes()).await?;
+    let path = format!("/v1/imports/{}", text_of(&job, "/id")?);
+    let bar = bar(rows, "importing contacts");
+    let job = loop {
+        let job = demo.client.get(&path).await?;
+        bar.set_position(count_of(&job, "/processed"));
+        match text_of(&job, "/status")?.as_str() {
+            "completed" => break job,
+            "failed" => bail!("the import failed: {job}"),
+            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    };
+    bar.finish();
+    let seconds = started.elapsed().as_secs_f64();
+    let count = |name: &str| count_of(&job, &format!("/{name}"));
+    let done = count("created") + count("updated") + count("skipped") + count("failed");
+    demo.summary.section("import of contacts.csv");
+    for name in ["created", "updated", "skipped", "failed"] {
+        demo.summary.figure(name, count(name));
+    }
+    demo.summary.identity("created + updated + skipped + failed = rows", done, rows);
+    demo.summary.figure("rows a second", format!("{:.0}", rows as f64 / seconds));
+    Ok(list)
+}

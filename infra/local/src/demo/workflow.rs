@@ -1,0 +1,83 @@
+//! Forms come in, a workflow greets their senders a day later.
+
+use std::collections::HashSet;
+
+use anyhow::{Result, bail};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Demo, bar, count_of, text_of};
+
+#[derive(Deserialize)]
+struct Post {
+    content_type: String,
+    body: String,
+}
+
+pub(super) async fn run(demo: &mut Demo) -> Result<()> {
+    let workflow = demo.client.post("/v1/workflows", &greeting()).await?;
+    let path = format!("/v1/workflows/{}", text_of(&workflow, "/id")?);
+    demo.client.post(&format!("{path}/activate"), &json!({})).await?;
+
+    let file = demo.file("forms.jsonl")?;
+    let posts: Vec<Post> = file.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let distinct = posts.iter().map(|post| &post.body).collect::<HashSet<_>>().len() as u64;
+    let (url, header, secret) = (
+        demo.credential("/sources/ladipage/url")?,
+        demo.credential("/sources/ladipage/header")?,
+        demo.credential("/sources/ladipage/secret")?,
+    );
+    let before = demo.stack.aws().meter().snapshot();
+    let bar = bar(posts.len() as u64, "posting forms");
+    for post in &posts {
+        let headers = [("content-type", post.content_type.as_str()), (&header, secret.as_str())];
+        let (status, text) = demo.client.outside("POST", &url, &headers, post.body.clone()).await?;
+        if status != 200 {
+            bail!("a form was answered with {status}: {text}");
+        }
+        bar.inc(1);
+    }
+    bar.finish();
+    demo.stack.run_until_idle().await;
+    let spent = demo.stack.aws().meter().since(&before);
+    let mails_before = demo.recipients("").len() as u64;
+    // Five minutes more than the wait: the clock jumps, and the sweep catches up.
+    demo.advance("1d").await?;
+    demo.advance("5m").await?;
+    let mails = demo.recipients("").len() as u64 - mails_before;
+    let report = demo.client.get(&format!("{path}/report")).await?;
+
+    demo.summary.section("forms and the greeting workflow");
+    demo.summary.figure("forms posted", posts.len());
+    let repeated = posts.len() as u64 - distinct;
+    demo.summary.figure("of these posted twice", repeated);
+    demo.summary.figure("write units for all of it", format!("{:.0}", spent.write_units()));
+    let entered = count_of(&report, "/entered");
+    demo.summary.identity("distinct forms = enrollments", distinct, entered);
+    demo.summary.identity("enrollments = completed", entered, count_of(&report, "/completed"));
+    demo.summary.identity("enrollments = mails", entered, mails);
+    Ok(())
+}
+
+fn greeting() -> serde_json::Value {
+    json!({
+        "name": "Chào khách từ landing Tết",
+        "trigger": { "type": "form.submitted" },
+        "entry": "every_time",
+        "graph": {
+            "start": "tag",
+            "nodes": {
+                "tag": { "type": "add_tag", "tags": ["landing Tết"], "next": "wait" },
+                "wait": { "type": "wait_duration", "days": 1, "next": "mail" },
+                "mail": {
+                    "type": "send_email",
+                    "sender": { "from_name": "Cửa hàng mẫu", "from_email": "chao@example.vn" },
+                    "subject": "Chào {{ contact.first_name | default: 'bạn' }}, shop đã nhận được lời nhắn",
+                    "html": "<p>Xin chào {{ contact.full_name | default: 'bạn' }},</p>\
+                             <p>Bạn hỏi: {{ trigger.message | default: 'sản phẩm của shop' }}.</p>\
+                             <p><a href=\"https://shop.example.vn/tet\">Xem bộ sưu tập Tết</a></p>"
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,13 @@
+//! The local stack: runs `template.yaml` on one machine, no container, no account.
+//!
+//! It reads the templates ([`template`]), stands in for the AWS services behind their wire
+//! protocols ([`aws`]) and runs every function in process through the events that Lambda delivers
+//! ([`runtime`]). It holds no product rule: what a function does lives in `functions` and `shared`.
+
+pub mod aws;
+pub mod cli;
+pub mod console;
+pub mod demo;
+pub mod runtime;
+pub mod seed;
+pub mod template;

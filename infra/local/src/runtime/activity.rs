@@ -1,0 +1,64 @@
+//! Knows whether anything is running, so that a test or the demo can wait until nothing is.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Counts what is under way; cheap to clone.
+#[derive(Clone)]
+pub struct Activity(Arc<watch::Sender<State>>);
+
+/// What is under way now and how often anything began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct State {
+    /// Pieces of work that have begun and not ended.
+    pub running: usize,
+    /// Pieces of work that ever began.
+    pub begun: u64,
+}
+
+/// One piece of work; it ends when this is dropped, also when its task is.
+pub struct Busy(Activity);
+
+impl Activity {
+    /// Nothing under way.
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(State::default())))
+    }
+
+    /// Begins a piece of work.
+    pub fn begin(&self) -> Busy {
+        self.0.send_modify(|state| {
+            state.running += 1;
+            state.begun += 1;
+        });
+        Busy(self.clone())
+    }
+
+    /// What is under way.
+    pub fn state(&self) -> State {
+        *self.0.borrow()
+    }
+
+    /// Returns when nothing is under way.
+    pub async fn quiet(&self) {
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let _ = self
+            .0
+            .subscribe()
+            .wait_for(|state| state.running == 0)
+            .await;
+    }
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|state| state.running -= 1);
+    }
+}

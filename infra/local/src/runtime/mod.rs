@@ -1,0 +1,33 @@
+//! Runs the functions: deploys them from the template and drives them as AWS does.
+//!
+//! [`LocalStack`] is the whole of it. Around the functions stand what invokes them: the HTTP API
+//! ([`gateway`]), the WebSocket API ([`websocket`]), queues, streams and schedules ([`triggers`]).
+//! Nothing here knows what a function does; only [`registry`] knows their crates.
+
+pub mod activity;
+pub mod clock;
+pub mod functions;
+pub mod gateway;
+pub mod ledger;
+mod options;
+mod parts;
+mod private;
+pub mod registry;
+mod serve;
+mod servers;
+mod sources;
+pub mod stack;
+pub mod triggers;
+pub mod websocket;
+
+#[cfg(test)]
+mod tests;
+
+pub use functions::Failure;
+pub use options::{Addresses, Options, Ports};
+pub use stack::LocalStack;
+
+/// Region that the stack pretends to be in; its prices are what the bill uses.
+pub const REGION: &str = "ap-southeast-1";
+/// Account that the stack pretends to be in.
+pub const ACCOUNT: &str = "000000000000";

@@ -1,0 +1,69 @@
+//! What a stack is built from: the services of a template, and what a function is built from.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use kernel::Entropy;
+use lambda::{Setup, Vars};
+
+use super::clock::VirtualClock;
+use super::options::{Addresses, Options};
+use super::{ACCOUNT, REGION};
+use crate::aws::{self, Aws};
+use crate::template::model;
+
+/// What a stack is built from.
+pub struct Parts {
+    pub root: PathBuf,
+    pub data_dir: Option<PathBuf>,
+    pub template: model::Stack,
+    pub addresses: Addresses,
+    pub clock: VirtualClock,
+    pub aws: Aws,
+    pub cloud: cloud::Aws,
+    pub entropy: Entropy,
+}
+
+impl Parts {
+    /// Opens the services, and makes in them what the template declares.
+    pub fn open(options: &Options, template: model::Stack, addresses: Addresses) -> Result<Self> {
+        if let Some(dir) = &options.data_dir {
+            std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        }
+        let clock = VirtualClock::open(options.clock.clone(), options.data_dir.as_deref())?;
+        let aws = Aws::open(aws::Options {
+            data_dir: options.data_dir.clone(),
+            clock: clock.clock(),
+            region: REGION.to_owned(),
+            account: ACCOUNT.to_owned(),
+        })?;
+        aws.set_fault_hook(options.fault_hook.clone());
+        aws.set_endpoint(&addresses.aws);
+        aws.create_missing(&template)?;
+        let cloud = cloud::Aws::new(aws.sdk_config(), clock.clock(), options.entropy.clone());
+        Ok(Self {
+            root: options.root.clone(),
+            data_dir: options.data_dir.clone(),
+            template,
+            addresses,
+            clock,
+            aws,
+            cloud,
+            entropy: options.entropy.clone(),
+        })
+    }
+
+    /// What `function` is built from.
+    pub fn setup(&self, function: &model::Function) -> Setup {
+        setup_of(function, &self.cloud)
+    }
+}
+
+/// What `function` is built from: its environment and the clients.
+pub fn setup_of(function: &model::Function, cloud: &cloud::Aws) -> Setup {
+    let mut vars = function.environment.clone();
+    let mut set = |name: &str, value: &str| vars.insert(name.to_owned(), value.to_owned());
+    set("AWS_LAMBDA_FUNCTION_NAME", &function.logical_id);
+    set("AWS_REGION", REGION);
+    Setup::new(Vars::from_map(vars), cloud.clone())
+}

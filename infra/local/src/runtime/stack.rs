@@ -1,0 +1,348 @@
+//! The whole local stack: template in, running functions out.
+//!
+//! One [`LocalStack`] is one deployment in this process. Tests run it without ports and call it
+//! through [`LocalStack::http`] and [`LocalStack::invoke`]; `cargo run` adds the loopback servers.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Result;
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use lambda::Setup;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::activity::Activity;
+use super::clock::VirtualClock;
+use super::functions::{Deployed, Failure, Functions};
+use super::gateway::Gateway;
+use super::gateway::routes::Routes;
+use super::options::{Addresses, Options};
+use super::parts::{Parts, setup_of};
+use super::servers::{self, Listeners};
+use super::sources::Sources;
+use super::triggers::schedule::Schedules;
+use super::triggers::{sqs, stream};
+use super::websocket::SocketApi;
+use super::{private, registry};
+use crate::aws::Aws;
+use crate::console;
+use crate::template;
+use crate::template::model::{self, Trigger};
+
+/// Expired items go this often, by the stack's time.
+const SWEEP: SignedDuration = SignedDuration::from_mins(10);
+/// A stop waits this long for what is under way.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A running stack; cheap to clone.
+#[derive(Clone)]
+pub struct LocalStack(Arc<Inner>);
+
+struct Inner {
+    root: PathBuf,
+    data_dir: Option<PathBuf>,
+    template: model::Stack,
+    addresses: Addresses,
+    aws: Aws,
+    cloud: cloud::Aws,
+    clock: VirtualClock,
+    functions: Arc<Functions>,
+    gateway: Gateway,
+    sockets: SocketApi,
+    schedules: Arc<Schedules>,
+    activity: Activity,
+    credentials: RwLock<Value>,
+    ready: AtomicBool,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl LocalStack {
+    /// Reads the template and starts everything that it declares. When this returns, events flow;
+    /// [`set_ready`](Self::set_ready) then says that seeding is done too.
+    pub async fn start(options: Options) -> Result<Self> {
+        let (listeners, addresses) = servers::bind(options.ports).await?;
+        let template = template::read(&options.root, &addresses.overrides())?;
+        let parts = Parts::open(&options, template, addresses)?;
+        let mut deployed = Vec::new();
+        for function in &parts.template.functions {
+            let code = registry::code(&function.handler, &parts.setup(function)).await?;
+            deployed.push(Deployed::new(function, code));
+        }
+        Self::run(parts, deployed, listeners)
+    }
+
+    /// Starts `template` in memory with other code behind its functions.
+    #[cfg(test)]
+    pub(crate) async fn with_code(
+        template: model::Stack,
+        ports: Option<super::Ports>,
+        code: impl Fn(&model::Function) -> super::functions::Code,
+    ) -> Result<Self> {
+        let (listeners, addresses) = servers::bind(ports).await?;
+        let parts = Parts::open(&Options::in_memory("."), template, addresses)?;
+        let functions = parts.template.functions.iter();
+        let deployed = functions.map(|f| Deployed::new(f, code(f))).collect();
+        Self::run(parts, deployed, listeners)
+    }
+
+    fn run(parts: Parts, deployed: Vec<Deployed>, listeners: Option<Listeners>) -> Result<Self> {
+        let Parts {
+            template,
+            clock,
+            aws,
+            ..
+        } = &parts;
+        let activity = Activity::new();
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let functions = Arc::new(Functions::new(
+            deployed,
+            aws.clone(),
+            clock.clock(),
+            parts.entropy.clone(),
+            activity.clone(),
+        ));
+        let gateway = Gateway::new(
+            Routes::of(template),
+            template.authorizer.clone(),
+            Arc::clone(&functions),
+            aws.clone(),
+        );
+        let sockets = SocketApi::new(
+            template,
+            Arc::clone(&functions),
+            aws.clone(),
+            clock.clone(),
+            stop.clone(),
+            tasks.clone(),
+        )?;
+        let sources = Sources::of(template)?;
+        let schedules = Schedules::new(
+            sources.schedules.clone(),
+            Arc::clone(&functions),
+            clock.clone(),
+            tasks.clone(),
+        );
+        let stack = Self(Arc::new(Inner {
+            credentials: RwLock::new(parts.addresses.as_json()),
+            root: parts.root,
+            data_dir: parts.data_dir,
+            template: parts.template,
+            addresses: parts.addresses,
+            aws: parts.aws,
+            cloud: parts.cloud,
+            clock: parts.clock,
+            functions,
+            gateway,
+            sockets,
+            schedules: Arc::new(schedules),
+            activity,
+            ready: AtomicBool::new(false),
+            stop,
+            tasks,
+        }));
+        stack.start_pollers(sources);
+        if let Some(listeners) = listeners {
+            listeners.serve(&stack);
+        }
+        Ok(stack)
+    }
+
+    fn start_pollers(&self, sources: Sources) {
+        let inner = &self.0;
+        for source in sources.queues {
+            let poller = sqs::Poller {
+                source: Arc::new(source),
+                aws: inner.aws.clone(),
+                functions: Arc::clone(&inner.functions),
+                clock: inner.clock.clone(),
+                activity: inner.activity.clone(),
+                stop: inner.stop.clone(),
+                tasks: inner.tasks.clone(),
+            };
+            inner.tasks.spawn(poller.run());
+        }
+        for source in sources.streams {
+            let poller = stream::Poller {
+                source: Arc::new(source),
+                aws: inner.aws.clone(),
+                functions: Arc::clone(&inner.functions),
+                clock: inner.clock.clone(),
+                activity: inner.activity.clone(),
+                stop: inner.stop.clone(),
+            };
+            inner.tasks.spawn(poller.run());
+        }
+        let (schedules, stop) = (Arc::clone(&inner.schedules), inner.stop.clone());
+        inner.tasks.spawn(async move { schedules.run(stop).await });
+        inner.tasks.spawn(sweep(
+            inner.aws.clone(),
+            inner.clock.clone(),
+            inner.stop.clone(),
+        ));
+    }
+
+    /// Invokes a function, by logical id or by handler.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, Failure> {
+        self.0.functions.invoke(function, event, None).await
+    }
+
+    /// Answers a request to the HTTP API or the console.
+    pub async fn http(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if console::owns(request.uri().path()) {
+            return console::handle(self, &request);
+        }
+        self.0.gateway.handle(request).await
+    }
+
+    /// Moves the time forward; what is due then is under way when this returns.
+    pub fn advance(&self, by: SignedDuration) -> Result<Timestamp> {
+        let now = self.0.clock.advance(by)?;
+        self.0.schedules.fire_due();
+        Ok(now)
+    }
+
+    /// Waits until nothing is running and nothing waits to run now. What waits for a later time
+    /// (a delay, a visibility timeout, a timer) does not count.
+    pub async fn run_until_idle(&self) {
+        loop {
+            self.0.activity.quiet().await;
+            let before = self.0.activity.state();
+            // Pollers are woken before this; they get their turn here.
+            tokio::task::yield_now().await;
+            if !self.pending() && self.0.activity.state() == before {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    /// A queue or stream holds something that a function should have now.
+    fn pending(&self) -> bool {
+        let (sqs, streams) = (self.0.aws.sqs(), self.0.aws.streams());
+        let now = self.0.clock.now().as_millisecond();
+        self.0.template.functions.iter().any(|function| {
+            function.triggers.iter().any(|trigger| match trigger {
+                Trigger::Sqs { queue, .. } => {
+                    sqs.next_visible_at(queue).is_some_and(|at| at <= now)
+                }
+                Trigger::Stream { table, .. } => streams.lag(table, &function.logical_id) > 0,
+                _ => false,
+            })
+        })
+    }
+
+    /// Stops: nothing new begins, what is under way may end, for ten seconds at most.
+    pub async fn stop(&self) {
+        self.0.ready.store(false, Ordering::Release);
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        if tokio::time::timeout(GRACE, self.0.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("stopped with work under way; it comes again at the next start");
+        }
+    }
+
+    /// Says that seeding is done: the health check then answers 200.
+    pub fn set_ready(&self) {
+        self.0.ready.store(true, Ordering::Release);
+    }
+
+    /// [`set_ready`](Self::set_ready) was called.
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Acquire)
+    }
+
+    /// Adds to what `/_local/credentials` gives, and writes it to `credentials.json` in the data
+    /// folder, readable by its owner only.
+    pub fn set_credentials(&self, more: Value) -> Result<()> {
+        let mut all = self.0.addresses.as_json();
+        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
+        if let Some(dir) = &self.0.data_dir {
+            private::write(&dir.join("credentials.json"), &format!("{all:#}\n"))?;
+        }
+        *self
+            .0
+            .credentials
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = all;
+        Ok(())
+    }
+
+    /// Addresses and log-ins, as `/_local/credentials` gives them.
+    pub fn credentials(&self) -> Value {
+        let credentials = self.0.credentials.read();
+        credentials.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a function is built from: the environment of the function with this handler.
+    pub fn setup(&self, handler: &str) -> Option<Setup> {
+        let functions = &self.0.template.functions;
+        let function = functions.iter().find(|f| f.handler == handler)?;
+        Some(setup_of(function, &self.0.cloud))
+    }
+
+    /// The clients that functions use.
+    pub fn cloud(&self) -> &cloud::Aws {
+        &self.0.cloud
+    }
+
+    /// The services behind the wire protocols.
+    pub fn aws(&self) -> &Aws {
+        &self.0.aws
+    }
+
+    /// The stack's time.
+    pub fn clock(&self) -> &VirtualClock {
+        &self.0.clock
+    }
+
+    /// What the template declares.
+    pub fn template(&self) -> &model::Stack {
+        &self.0.template
+    }
+
+    /// The deployed functions.
+    pub fn functions(&self) -> &Functions {
+        &self.0.functions
+    }
+
+    /// Base addresses.
+    pub fn addresses(&self) -> &Addresses {
+        &self.0.addresses
+    }
+
+    /// Folder that holds `template.yaml`.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    pub(super) fn sockets(&self) -> &SocketApi {
+        &self.0.sockets
+    }
+
+    pub(super) fn stopping(&self) -> (CancellationToken, TaskTracker) {
+        (self.0.stop.clone(), self.0.tasks.clone())
+    }
+}
+
+async fn sweep(aws: Aws, clock: VirtualClock, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = clock.sleep(SWEEP) => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = aws.sweep_expired() {
+            tracing::warn!(%error, "expired items not removed");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A workspace to try things in, made at the first start.
+//!
+//! It goes through the same crates as the API. Secrets are shown once there too, so what was made is
+//! kept in `credentials.json` in the data folder, and a later start reads it from there.
+
+use std::path::Path;
+
+use accounts::{ApiKeys, Doors, NewSource, Scope, Users, Workspaces};
+use anyhow::{Context, Result};
+use chat::{InboxSettings, Inboxes};
+use cloud::Table;
+use kernel::{InboxId, TenantKey};
+use serde_json::{Value, json};
+
+use crate::runtime::LocalStack;
+
+const EMAIL: &str = "admin@example.vn";
+/// Header that the demo's LadiPage form sends its token in.
+const HEADER: &str = "x-ladipage-token";
+
+/// Makes the workspace if the data folder has none, and publishes its credentials.
+pub async fn ensure(stack: &LocalStack, data_dir: &Path) -> Result<()> {
+    let kept = std::fs::read(data_dir.join("credentials.json")).ok();
+    let kept = kept.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let credentials = match kept.filter(|kept| kept.get("api_key").is_some()) {
+        Some(kept) => moved(kept, &stack.addresses().api),
+        None => create(stack).await?,
+    };
+    stack.set_credentials(credentials)
+}
+
+/// The kept credentials with the addresses of this start, whose port may be another.
+fn moved(mut kept: Value, api: &str) -> Value {
+    let base = kept["api"].as_str().unwrap_or_default().to_owned();
+    for pointer in ["/sources/ladipage/url", "/widget/url"] {
+        if let Some(Value::String(url)) = kept.pointer_mut(pointer)
+            && let Some(path) = url.strip_prefix(&base)
+        {
+            *url = format!("{api}{path}");
+        }
+    }
+    if let Some(fields) = kept.as_object_mut() {
+        fields.retain(|name, _| !["api", "websocket", "aws"].contains(&name.as_str()));
+    }
+    kept
+}
+
+async fn create(stack: &LocalStack) -> Result<Value> {
+    let setup = stack.setup("authorizer").context("the template has no authorizer")?;
+    let directory = setup.table("DIRECTORY_TABLE")?;
+    let workspaces = Workspaces::new(directory.clone());
+    let tenant = workspaces.create("Cửa hàng mẫu", "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh").await?;
+    let password = directory.entropy().nonce();
+    let user = Users::new(directory.clone())
+        .create(tenant, &EMAIL.parse()?, "Quản trị", &password)
+        .await?;
+    user.with_context(|| {
+        format!("{EMAIL} exists without its credentials; start afresh with --fresh")
+    })?;
+    let key = ApiKeys::new(directory.clone()).create(tenant, "local", &[Scope::Admin]).await?;
+    let doors = Doors::new(directory.clone());
+    let source = NewSource {
+        provider: "ladipage".into(),
+        header: HEADER.into(),
+        tags: vec!["ladipage".into()],
+        ..NewSource::default()
+    };
+    let (source, secret) = doors.create_source(tenant, source).await?;
+    let inbox = create_inbox(tenant, &directory, &doors).await?;
+    let api = &stack.addresses().api;
+    Ok(json!({
+        "workspace_id": tenant.workspace(),
+        "email": EMAIL,
+        "password": password,
+        "api_key": key.token,
+        "sources": { "ladipage": {
+            "url": format!("{api}/w/ladipage/{source}"), "header": HEADER, "secret": secret,
+        } },
+        "widget": { "inbox_id": inbox, "url": format!("{api}/chat/{inbox}") },
+    }))
+}
+
+/// A website inbox that any page may show.
+async fn create_inbox(tenant: TenantKey, directory: &Table, doors: &Doors) -> Result<InboxId> {
+    let settings = InboxSettings { name: "Website".into(), allowed_origins: Vec::new() };
+    let inboxes = Inboxes::new(directory.clone());
+    loop {
+        let id = InboxId::new(directory.clock(), directory.entropy());
+        if doors.create_inbox(tenant, id, &settings.name, &settings.allowed_origins).await?
+            && inboxes.create(tenant, id, &settings).await?.is_some()
+        {
+            return Ok(id);
+        }
+    }
+}

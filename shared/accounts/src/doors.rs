@@ -1,0 +1,228 @@
+//! Public ids that open a workspace: the source in a webhook's URL and the inbox in a widget's.
+
+use std::collections::BTreeMap;
+
+use cloud::{Created, Error, Table};
+use jiff::Timestamp;
+use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::{keys, secret};
+
+/// Secrets of sources begin so; secret scanners look for it.
+const PREFIX: &str = "tngs";
+
+/// What a public id opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door<T> {
+    /// The workspace behind it. For a source it is proven only once its token was accepted.
+    pub tenant: TenantKey,
+    /// What the door is like.
+    pub settings: T,
+}
+
+/// A source that posts to us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceDoor {
+    /// Id; public, it stands in the URL.
+    pub id: SourceId,
+    /// Whose format it sends, such as `ladipage`.
+    pub provider: String,
+    /// Header that carries the token, lower case.
+    pub header: String,
+    /// Tags that its contacts get.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Lists that its contacts join.
+    #[serde(default)]
+    pub lists: Vec<ListId>,
+    /// Its own names of fields to ours.
+    #[serde(default)]
+    pub mapping: BTreeMap<String, String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    secret_hash: String,
+}
+
+impl SourceDoor {
+    /// Whether this is the source's token. Hashes are compared, in constant time.
+    pub fn accepts(&self, token: &str) -> bool {
+        let hash = secret::hash(token);
+        hash.as_bytes().ct_eq(self.secret_hash.as_bytes()).into()
+    }
+}
+
+/// A new source.
+#[derive(Debug, Clone, Default)]
+pub struct NewSource {
+    /// Whose format it sends, such as `ladipage`.
+    pub provider: String,
+    /// Header that will carry the token.
+    pub header: String,
+    /// Tags that its contacts get.
+    pub tags: Vec<String>,
+    /// Lists that its contacts join.
+    pub lists: Vec<ListId>,
+    /// Its own names of fields to ours.
+    pub mapping: BTreeMap<String, String>,
+}
+
+/// A widget's inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxDoor {
+    /// Id; public, it stands in the widget's address.
+    pub id: InboxId,
+    /// Name that visitors see.
+    pub name: String,
+    /// Origins of the pages that may show the widget, as browsers send them; empty admits all.
+    #[serde(default)]
+    pub origins: Vec<String>,
+}
+
+impl InboxDoor {
+    /// Whether a page of this origin may talk to the inbox. Requests without one do not come from a
+    /// page of another site.
+    pub fn admits(&self, origin: Option<&str>) -> bool {
+        let listed = |origin: &str| {
+            self.origins
+                .iter()
+                .any(|one| one.eq_ignore_ascii_case(origin))
+        };
+        self.origins.is_empty() || origin.is_none_or(listed)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row<T> {
+    workspace: WorkspaceId,
+    #[serde(flatten)]
+    settings: T,
+}
+
+impl<T> Row<T> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "door: the stored row names its workspace"
+    )]
+    fn open(self) -> Door<T> {
+        Door {
+            tenant: TenantKey::authenticated(self.workspace),
+            settings: self.settings,
+        }
+    }
+}
+
+/// The doors of all workspaces.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    directory: Table,
+}
+
+impl Doors {
+    /// Over the directory table.
+    pub fn new(directory: Table) -> Self {
+        Self { directory }
+    }
+
+    /// Makes a source; gives its id and, this once, its token.
+    pub async fn create_source(
+        &self,
+        tenant: TenantKey,
+        new: NewSource,
+    ) -> Result<(SourceId, String), Error> {
+        let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
+        let token = secret::generate(PREFIX, entropy);
+        let settings = SourceDoor {
+            id: SourceId::new(clock, entropy),
+            provider: new.provider,
+            header: new.header.to_ascii_lowercase(),
+            tags: new.tags,
+            lists: new.lists,
+            mapping: new.mapping,
+            created_at: clock.now(),
+            secret_hash: secret::hash(&token),
+        };
+        let workspace = tenant.workspace();
+        let mut row = Row {
+            workspace,
+            settings,
+        };
+        loop {
+            let id = row.settings.id;
+            if let Created::New = self.directory.create(&keys::source(id), &row).await? {
+                return Ok((id, token));
+            }
+            row.settings.id = SourceId::new(clock, entropy);
+        }
+    }
+
+    /// The door of a source. The caller must show the token before anything is done for its tenant.
+    pub async fn source(&self, source: SourceId) -> Result<Option<Door<SourceDoor>>, Error> {
+        let row: Option<Row<SourceDoor>> = self.directory.get(&keys::source(source)).await?;
+        Ok(row.map(Row::open))
+    }
+
+    /// Opens an inbox to pages of these origins; none given admits all. False: another inbox has the
+    /// id.
+    pub async fn create_inbox(
+        &self,
+        tenant: TenantKey,
+        inbox: InboxId,
+        name: &str,
+        origins: &[String],
+    ) -> Result<bool, Error> {
+        let row = Row {
+            workspace: tenant.workspace(),
+            settings: InboxDoor {
+                id: inbox,
+                name: name.to_owned(),
+                origins: origins.to_vec(),
+            },
+        };
+        let created = self.directory.create(&keys::inbox(inbox), &row).await?;
+        Ok(created.is_new())
+    }
+
+    /// The door of an inbox.
+    pub async fn inbox(&self, inbox: InboxId) -> Result<Option<Door<InboxDoor>>, Error> {
+        let row: Option<Row<InboxDoor>> = self.directory.get(&keys::inbox(inbox)).await?;
+        Ok(row.map(Row::open))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_token_opens_a_source() {
+        let source = SourceDoor {
+            id: "src_0123456789a".parse().unwrap(),
+            provider: "ladipage".into(),
+            header: "x-token".into(),
+            tags: vec![],
+            lists: vec![],
+            mapping: BTreeMap::new(),
+            created_at: "2026-03-02T08:00:00Z".parse().unwrap(),
+            secret_hash: secret::hash("tngs_1"),
+        };
+        assert!(source.accepts("tngs_1"));
+        assert!(!source.accepts("tngs_2") && !source.accepts(""));
+    }
+
+    #[test]
+    fn listed_origins_are_admitted() {
+        let id = "inb_0123456789a".parse().unwrap();
+        let mut inbox = InboxDoor {
+            id,
+            name: "Website".into(),
+            origins: vec![],
+        };
+        assert!(inbox.admits(Some("https://any.example.com")));
+        inbox.origins.push("https://shop.example.vn".into());
+        assert!(inbox.admits(Some("https://SHOP.example.vn")) && inbox.admits(None));
+        assert!(!inbox.admits(Some("https://other.example.vn")));
+        assert!(!inbox.admits(Some("null")));
+    }
+}

@@ -1,0 +1,29 @@
+//! Random secrets and their hashes. A secret of 256 random bits needs no slow hash.
+
+use kernel::Entropy;
+use sha2::{Digest, Sha256};
+
+/// A new secret: the prefix, by which scanners know it, and 32 random bytes in hex.
+pub fn generate(prefix: &str, entropy: &Entropy) -> String {
+    format!("{prefix}_{}", hex::encode(entropy.bytes::<32>()))
+}
+
+/// SHA-256 in hex: what is stored and looked up.
+pub fn hash(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_long_and_its_hash_is_sha_256() {
+        let secret = generate("tng", &Entropy::seeded(1));
+        assert_eq!(secret.len(), 4 + 64);
+        assert_eq!(
+            hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

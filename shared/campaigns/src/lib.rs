@@ -1,0 +1,28 @@
+//! Campaigns: one mail to a list, once to each contact.
+//!
+//! The life of a campaign: `send` freezes it and asks for its plan, one message for each contact
+//! shard; the planner cuts the audience into chunks of contact ids; the sender works through each chunk,
+//! a sub-batch at a time, and moves the chunk's cursor together with its tallies; the last chunk ends
+//! the campaign. Every step is a conditional write that any number of redeliveries repeats in vain.
+//!
+//! Who was sent what is the ledger's business (`channels`); this crate never calls a provider.
+
+mod keys;
+pub mod messages;
+mod model;
+mod outcomes;
+mod plan;
+mod report;
+pub mod send;
+mod store;
+
+pub use messages::{ChunkMessage, PlanMessage};
+pub use model::{Audience, Campaign, Command, Draft, State, Step, step};
+pub use outcomes::Outcomes;
+pub use plan::Planner;
+pub use report::Report;
+pub use send::{Ended, Sender};
+pub use store::{Campaigns, Changed};
+
+/// Contact ids in one chunk.
+pub const CHUNK: u32 = 500;

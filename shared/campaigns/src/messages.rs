@@ -1,0 +1,75 @@
+//! The messages between the steps of a campaign.
+
+use jiff::Timestamp;
+use kernel::{CampaignId, Cursor};
+use serde::{Deserialize, Serialize};
+
+/// On [`cloud::QueueName::CampaignPlan`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum PlanMessage {
+    /// Cut this shard of the audience into chunks, from this place on.
+    #[serde(rename = "campaign.plan.v1")]
+    Plan {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Contact shard.
+        shard: u32,
+        /// Number of the next chunk.
+        #[serde(default)]
+        chunk: u32,
+        /// Contacts in the chunks before it.
+        #[serde(default)]
+        counted: u64,
+        /// Where the list goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<Cursor>,
+    },
+    /// Hand out again the chunks of this shard that are not done: after a pause.
+    #[serde(rename = "campaign.dispatch.v1")]
+    Dispatch {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Contact shard.
+        shard: u32,
+    },
+}
+
+/// On [`cloud::QueueName::CampaignEmail`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ChunkMessage {
+    /// Send what is left of this chunk.
+    #[serde(rename = "campaign.chunk.v1")]
+    V1 {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Contact shard.
+        shard: u32,
+        /// Number of the chunk in its shard.
+        chunk: u32,
+        /// A slot that was reserved for the next sub-batch when this message was put back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<Timestamp>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wire_shapes_are_fixed() {
+        for text in [
+            r#"{"type":"campaign.plan.v1","campaign":"cmp_0123456789a","shard":3,"chunk":0,"counted":0}"#,
+            r#"{"type":"campaign.dispatch.v1","campaign":"cmp_0123456789a","shard":3}"#,
+        ] {
+            let message: PlanMessage = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&message).unwrap(), text);
+        }
+        let text = r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
+        let message: ChunkMessage = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&message).unwrap(), text);
+        assert!(serde_json::from_str::<ChunkMessage>(&text.replace("v1", "v2")).is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! What a campaign is and which change may follow which. Pure.
+
+use std::collections::BTreeSet;
+
+use channels::MailRef;
+use cloud::Pending;
+use jiff::Timestamp;
+use kernel::{CampaignId, ListId};
+use serde::{Deserialize, Serialize};
+
+/// Where a campaign stands (product 39). A schedule and an approval will stand between `draft` and
+/// `sending`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Being written.
+    Draft,
+    /// Its audience is being found and sent to.
+    Sending,
+    /// Stopped for now.
+    Paused,
+    /// Every recipient has an outcome.
+    Sent,
+    /// Stopped for good.
+    Cancelled,
+    /// Cannot be sent.
+    Failed,
+}
+
+impl State {
+    /// The name in the API and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Sending => "sending",
+            Self::Paused => "paused",
+            Self::Sent => "sent",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What a user may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Begin.
+    Send,
+    /// Stop for now.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Stop for good.
+    Cancel,
+}
+
+/// What a command does in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It leads to this state.
+    To(State),
+    /// It was done before.
+    Done,
+    /// It makes no sense here.
+    Refused,
+}
+
+/// The state machine. A command that was obeyed before is `Done`, so that repeating it is harmless.
+pub fn step(state: State, command: Command) -> Step {
+    match (state, command) {
+        (State::Draft, Command::Send) | (State::Paused, Command::Resume) => {
+            Step::To(State::Sending)
+        }
+        (State::Sending, Command::Pause) => Step::To(State::Paused),
+        (State::Draft | State::Sending | State::Paused, Command::Cancel) => {
+            Step::To(State::Cancelled)
+        }
+        (State::Sending | State::Paused | State::Sent, Command::Send)
+        | (State::Paused, Command::Pause)
+        | (State::Sending | State::Sent, Command::Resume)
+        | (State::Cancelled, Command::Cancel) => Step::Done,
+        _ => Step::Refused,
+    }
+}
+
+/// Who gets a campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audience {
+    /// Everybody on this list.
+    pub list_id: ListId,
+}
+
+/// A campaign that is to be made.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What the shop calls it.
+    pub name: String,
+    /// Who gets it.
+    pub audience: Audience,
+    /// Its mail, kept in the mail store.
+    pub mail: MailRef,
+    /// The mail's subject, for lists of campaigns.
+    pub subject: String,
+}
+
+/// A campaign as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// Its id.
+    pub id: CampaignId,
+    /// What the shop calls it.
+    pub name: String,
+    /// Who gets it.
+    pub audience: Audience,
+    /// Its mail.
+    pub mail: MailRef,
+    /// The mail's subject.
+    pub subject: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why it was paused or has failed, where the system did so.
+    #[serde(default)]
+    pub problem: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When sending began.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When the last recipient had an outcome.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
+    /// Contacts on the list when it was sent; fixed when all shards are planned.
+    #[serde(default)]
+    pub recipients: Option<u64>,
+    /// Shards that are cut into chunks.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub planned: BTreeSet<String>,
+    /// Shards whose chunks are all sent.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub finished: BTreeSet<String>,
+    /// Messages that must follow the last write.
+    #[serde(default)]
+    pub pending: Pending,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 6] = [
+        State::Draft,
+        State::Sending,
+        State::Paused,
+        State::Sent,
+        State::Cancelled,
+        State::Failed,
+    ];
+
+    #[test]
+    fn repeating_a_command_that_was_obeyed_is_harmless() {
+        for state in STATES {
+            for command in [Command::Send, Command::Pause, Command::Resume, Command::Cancel] {
+                if let Step::To(next) = step(state, command) {
+                    assert_eq!(step(next, command), Step::Done, "{state:?} {command:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_an_end() {
+        for end in [State::Sent, State::Cancelled, State::Failed] {
+            for command in [Command::Send, Command::Pause, Command::Resume, Command::Cancel] {
+                assert!(!matches!(step(end, command), Step::To(_)), "{end:?} {command:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_store() {
+        for state in STATES {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Cutting the audience into chunks: one run per contact shard, which continues itself.
+//!
+//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the
+//! chunks that are there and goes on from where *they* end, so members who came or went meanwhile
+//! change nothing that was frozen.
+
+use cloud::Error;
+use contacts::Contacts;
+use kernel::{CampaignId, Cursor, TenantKey};
+
+use crate::messages::PlanMessage;
+use crate::model::{Campaign, State};
+use crate::store::Campaigns;
+use crate::CHUNK;
+
+/// Chunks in one run; then the rest is left to a message, well before the function's time is over.
+const RUN: u32 = 20;
+
+/// Plans audiences; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    campaigns: Campaigns,
+    contacts: Contacts,
+}
+
+impl Planner {
+    /// Over the campaigns and the contacts.
+    pub fn new(campaigns: Campaigns, contacts: Contacts) -> Self {
+        Self { campaigns, contacts }
+    }
+
+    /// Does what the message asks. Gives the number of contacts planned.
+    pub async fn handle(&self, tenant: TenantKey, message: PlanMessage) -> Result<u64, Error> {
+        match message {
+            PlanMessage::Plan { campaign, shard, chunk, counted, cursor } => {
+                let place = Place { chunk, counted, cursor };
+                self.plan(tenant, campaign, shard, place).await
+            }
+            PlanMessage::Dispatch { campaign, shard } => {
+                self.campaigns.redispatch(tenant, campaign, shard).await?;
+                Ok(0)
+            }
+        }
+    }
+
+    async fn plan(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        start: Place,
+    ) -> Result<u64, Error> {
+        let Some(campaign) = self.campaigns.get(tenant, id).await? else {
+            return Ok(0);
+        };
+        // A pause stops sending, not planning: the audience is as it was when it was sent.
+        if !matches!(campaign.state, State::Sending | State::Paused) {
+            return Ok(0);
+        }
+        let begun = start.counted;
+        let mut place = start;
+        let end = place.chunk + RUN;
+        while place.chunk < end {
+            let is_last = self.one(tenant, &campaign, shard, &mut place).await?;
+            if is_last {
+                let sizes = (place.chunk, place.counted);
+                self.campaigns.shard_planned(tenant, id, shard, sizes).await?;
+                return Ok(place.counted - begun);
+            }
+        }
+        let planned = place.counted - begun;
+        let chunk = place.chunk;
+        let next = PlanMessage::Plan {
+            campaign: id,
+            shard,
+            chunk,
+            counted: place.counted,
+            cursor: place.cursor,
+        };
+        self.campaigns.go_on(tenant, id, shard, &next, chunk).await?;
+        Ok(planned)
+    }
+
+    /// Writes the next chunk, or the mark that none is left; says whether the shard ends.
+    async fn one(
+        &self,
+        tenant: TenantKey,
+        campaign: &Campaign,
+        shard: u32,
+        place: &mut Place,
+    ) -> Result<bool, Error> {
+        let (id, name) = (campaign.id, (shard, place.chunk));
+        let chunk = match self.campaigns.chunk(tenant, id, shard, place.chunk).await? {
+            // A run before this one came so far; what it found stays, whoever has left since.
+            Some(chunk) => chunk,
+            None => {
+                let (list, cursor) = (campaign.audience.list_id, place.cursor.take());
+                let page = self.contacts.members(tenant, list, shard, CHUNK, cursor).await?;
+                if page.data.is_empty() && page.next.is_some() {
+                    place.cursor = page.next;
+                    return Ok(false);
+                }
+                self.campaigns.add_chunk(tenant, id, name, &page.data, page.next).await?
+            }
+        };
+        if chunk.is_end() {
+            return Ok(true);
+        }
+        place.chunk += 1;
+        place.counted += chunk.contacts()?.len() as u64;
+        place.cursor = chunk.next;
+        Ok(place.cursor.is_none())
+    }
+}
+
+struct Place {
+    chunk: u32,
+    counted: u64,
+    cursor: Option<Cursor>,
+}

@@ -1,0 +1,323 @@
+//! Working through one chunk.
+//!
+//! A sub-batch at a time: reserve its share of the rate, look whether the campaign still runs, load
+//! its contacts, send, then move the cursor and the tallies in one write. The tallies follow from the
+//! ledger's rows, so a sub-batch that is done again after a crash counts the same and sends nobody
+//! twice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use channels::{Class, Delivery, EmailChannel, LedgerKey, MailRef, MailStore, Prepared};
+use cloud::limiter::Slot;
+use cloud::{Error, Limiter, Queue, SendOptions};
+use contacts::{Contact, Contacts};
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{CampaignId, ContactId, TenantKey};
+use serde_json::Value;
+
+use crate::messages::ChunkMessage;
+use crate::model::{Campaign, State};
+use crate::outcomes::Outcomes;
+use crate::store::{Campaigns, Progress};
+
+/// Recipients between two looks at the campaign's state.
+const SUB_BATCH: usize = 50;
+/// Calls to the provider at once.
+const AT_ONCE: usize = 25;
+/// A slot that is further away is carried by a delayed message rather than slept for.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+/// An invocation hands the rest on after this long; its time-out is twice that.
+const RUN: SignedDuration = SignedDuration::from_secs(25);
+/// A reserved slot is good for this long.
+const SLOT_LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// After the ledger's lease of 90 s a claim tells what became of it.
+const AFTER_LEASE: u16 = 95;
+/// After a throttle.
+const BACK_OFF: u16 = 5;
+/// Compiled mails that are kept.
+const KEPT: usize = 16;
+/// The one limit of the account.
+const SCOPE: &str = "ses";
+
+/// How the handling of a chunk message ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// What became of the recipients that this run has counted.
+    pub outcomes: Outcomes,
+    /// The rest was put back with this delay, in seconds.
+    pub again_in: Option<u16>,
+}
+
+/// Sends chunks; cheap to clone.
+#[derive(Clone)]
+pub struct Sender {
+    /// The campaigns.
+    pub campaigns: Campaigns,
+    /// Their contacts.
+    pub contacts: Contacts,
+    /// Their mails.
+    pub mails: MailStore,
+    /// The way out.
+    pub channel: EmailChannel,
+    /// The account's rate.
+    pub limiter: Limiter,
+    /// Mails a second that the account was granted.
+    pub rate: f64,
+    /// The queue that the chunks come from.
+    pub queue: Queue,
+    /// Mails that were compiled before.
+    pub compiled: Compiled,
+}
+
+/// Compiled mails by tenant and name; one mail serves all chunks of a campaign.
+#[derive(Clone, Default)]
+pub struct Compiled(Arc<Mutex<HashMap<(TenantKey, MailRef), Arc<Prepared>>>>);
+
+/// One chunk at work.
+#[derive(Clone, Copy)]
+struct Work {
+    tenant: TenantKey,
+    campaign: CampaignId,
+    shard: u32,
+    chunk: u32,
+}
+
+/// What a sub-batch came to.
+enum Batch {
+    Counted(Outcomes),
+    /// Put the rest back for this many seconds.
+    Later(u16),
+    /// The account or the sender may not send.
+    Stopped(String),
+}
+
+impl Sender {
+    /// Sends what is left of the chunk, or as much as fits into this run.
+    pub async fn handle(&self, tenant: TenantKey, message: ChunkMessage) -> Result<Ended, Error> {
+        let ChunkMessage::V1 { campaign, shard, chunk, slot } = message;
+        let work = Work { tenant, campaign, shard, chunk };
+        let stored = self.campaigns.chunk(tenant, campaign, shard, chunk).await?;
+        let progress = self.campaigns.progress(tenant, campaign, shard, chunk).await?;
+        let (Some(stored), Some(progress)) = (stored, progress) else {
+            return Ok(Ended::default());
+        };
+        if stored.is_end() {
+            return Ok(Ended::default());
+        }
+        self.run(work, &stored.contacts()?, progress, slot).await
+    }
+
+    async fn run(
+        &self,
+        work: Work,
+        ids: &[ContactId],
+        mut progress: Progress,
+        mut slot: Option<Timestamp>,
+    ) -> Result<Ended, Error> {
+        let begun = self.now();
+        let mut ended = Ended::default();
+        while !progress.done {
+            let start = (progress.cursor as usize).min(ids.len());
+            let batch = &ids[start..(start + self.batch_size()).min(ids.len())];
+            if self.now().duration_since(begun) > RUN {
+                return self.put_back(work, ended, 0, slot).await;
+            }
+            if let Some((delay, reserved)) = self.wait_for_slot(batch.len(), slot.take()).await? {
+                return self.put_back(work, ended, delay, reserved).await;
+            }
+            let Some(campaign) = self.running(work).await? else {
+                return Ok(ended);
+            };
+            let Some(mail) = self.mail(work, &campaign).await? else {
+                return Ok(ended);
+            };
+            let counted = match self.sub_batch(work, &mail, batch).await? {
+                Batch::Counted(outcomes) => outcomes,
+                Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
+                Batch::Stopped(code) => {
+                    let (tenant, id) = (work.tenant, work.campaign);
+                    self.campaigns.stop(tenant, id, State::Paused, &code).await?;
+                    return Ok(ended);
+                }
+            };
+            let mut next = progress.clone();
+            next.cursor = (start + batch.len()) as u32;
+            next.done = start + batch.len() == ids.len();
+            next.outcomes.merge(&counted);
+            ended.outcomes.merge(&counted);
+            let (tenant, id) = (work.tenant, work.campaign);
+            progress = self.campaigns.advance(tenant, id, work.shard, &progress, &next).await?;
+        }
+        self.campaigns
+            .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
+            .await?;
+        Ok(ended)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.campaigns.clock().now()
+    }
+
+    /// No more than a second's worth, so that a slow account's workers take turns.
+    fn batch_size(&self) -> usize {
+        (self.rate as usize).clamp(1, SUB_BATCH)
+    }
+
+    /// Waits until the sub-batch may go. `Some`: it is not soon, so put it back for so many seconds,
+    /// with the slot that it has.
+    async fn wait_for_slot(
+        &self,
+        n: usize,
+        carried: Option<Timestamp>,
+    ) -> Result<Option<(u16, Option<Timestamp>)>, Error> {
+        let now = self.now();
+        let carried = carried.filter(|at| now.duration_since(*at) < SLOT_LIFE);
+        let at = match carried {
+            Some(at) => at,
+            None => match self.limiter.reserve(SCOPE, n as u32, self.rate).await? {
+                Slot::At(at) => at,
+                Slot::Full(wait) => return Ok(Some((seconds(wait), None))),
+            },
+        };
+        let wait = at.duration_since(now);
+        if wait > PATIENCE {
+            let wait = Duration::try_from(wait).unwrap_or_default();
+            return Ok(Some((seconds(wait), Some(at))));
+        }
+        if let Ok(wait) = Duration::try_from(wait)
+            && !wait.is_zero()
+        {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(None)
+    }
+
+    /// The campaign if it is being sent; a pause and a cancellation take effect here.
+    async fn running(&self, work: Work) -> Result<Option<Campaign>, Error> {
+        let campaign = self.campaigns.get(work.tenant, work.campaign).await?;
+        Ok(campaign.filter(|campaign| campaign.state == State::Sending))
+    }
+
+    /// The compiled mail; `None` when it cannot be sent at all, which ends the campaign.
+    async fn mail(
+        &self,
+        work: Work,
+        campaign: &Campaign,
+    ) -> Result<Option<Arc<Prepared>>, Error> {
+        let name = (work.tenant, campaign.mail.clone());
+        if let Some(mail) = self.compiled.get(&name) {
+            return Ok(Some(mail));
+        }
+        let problem = match self.mails.get(work.tenant, &campaign.mail).await? {
+            None => "mail_missing",
+            Some(stored) => match Prepared::compile(&stored, Class::Marketing) {
+                Ok(mail) => return Ok(Some(self.compiled.put(name, mail))),
+                Err(_) => "mail_invalid",
+            },
+        };
+        self.campaigns
+            .stop(work.tenant, work.campaign, State::Failed, problem)
+            .await?;
+        Ok(None)
+    }
+
+    async fn sub_batch(
+        &self,
+        work: Work,
+        mail: &Prepared,
+        ids: &[ContactId],
+    ) -> Result<Batch, Error> {
+        let contacts = self.contacts.get_many(work.tenant, ids).await?;
+        let sends = ids.iter().map(|id| self.one(work, mail, *id, contacts.get(id)));
+        // Every send is seen to its end, also when another has failed: a future that is dropped
+        // between the provider's answer and its record would leave an unknown.
+        let results: Vec<_> = stream::iter(sends).buffer_unordered(AT_ONCE).collect().await;
+        let mut outcomes = Outcomes::default();
+        let mut later = None;
+        for result in results {
+            let delivery = result?;
+            if outcomes.count(&delivery) {
+                continue;
+            }
+            match delivery {
+                Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
+                Delivery::Throttled => later = later.max(Some(BACK_OFF)),
+                _ => later = later.max(Some(AFTER_LEASE)),
+            }
+        }
+        Ok(match later {
+            Some(delay) => Batch::Later(delay),
+            None => Batch::Counted(outcomes),
+        })
+    }
+
+    async fn one(
+        &self,
+        work: Work,
+        mail: &Prepared,
+        id: ContactId,
+        contact: Option<&Contact>,
+    ) -> Result<Delivery, Error> {
+        let key = LedgerKey::campaign(work.campaign, id);
+        self.channel.deliver(work.tenant, &key, mail, contact, &Value::Null).await
+    }
+
+    async fn put_back(
+        &self,
+        work: Work,
+        mut ended: Ended,
+        delay: u16,
+        slot: Option<Timestamp>,
+    ) -> Result<Ended, Error> {
+        let message = ChunkMessage::V1 {
+            campaign: work.campaign,
+            shard: work.shard,
+            chunk: work.chunk,
+            slot,
+        };
+        let options = SendOptions { delay_seconds: delay, ..SendOptions::default() };
+        self.queue.send(work.tenant, &message, options).await?;
+        ended.again_in = Some(delay);
+        Ok(ended)
+    }
+}
+
+impl Compiled {
+    fn get(&self, name: &(TenantKey, MailRef)) -> Option<Arc<Prepared>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(name).cloned()
+    }
+
+    fn put(&self, name: (TenantKey, MailRef), mail: Prepared) -> Arc<Prepared> {
+        let mail = Arc::new(mail);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(name, mail.clone());
+        mail
+    }
+}
+
+/// Whole seconds, rounded up, within what a queue can delay.
+fn seconds(wait: Duration) -> u16 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u16::try_from(seconds)
+        .unwrap_or(cloud::queue::MAX_DELAY_SECONDS)
+        .clamp(1, cloud::queue::MAX_DELAY_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_round_up_and_stay_within_a_queue_s_limit() {
+        assert_eq!(seconds(Duration::from_millis(2_001)), 3);
+        assert_eq!(seconds(Duration::ZERO), 1);
+        assert_eq!(seconds(Duration::from_hours(24)), 900);
+    }
+}

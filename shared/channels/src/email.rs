@@ -1,0 +1,229 @@
+//! One mail to one contact: consent, claim, render, one call to SES, record.
+//!
+//! Nothing here repeats a call to SES by itself. A redelivered message finds the row and reads off it
+//! what became of the first try.
+
+mod prepared;
+
+use cloud::{Error, Mailer, OutgoingMail, mailer::SendError};
+use contacts::Contact;
+use content::links::LinkSet;
+use content::tokens::{TokenError, TokenKey};
+use kernel::TenantKey;
+use serde_json::Value;
+
+use crate::consent::{SkipReason, refusal};
+use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
+use crate::send::Class;
+
+pub use prepared::Prepared;
+
+/// What became of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The provider took it, now or at an earlier try.
+    Sent,
+    /// Nothing was sent, and nothing is to be sent.
+    Skipped(SkipReason),
+    /// The provider, or the mail's own template, refused it for good.
+    Failed(String),
+    /// The provider was asked and gave no answer; it stays so.
+    Unknown,
+    /// Somebody may be at it, or a repetition must wait: look again later than the lease.
+    InFlight,
+    /// The provider said "not now"; nothing was sent and the row is free.
+    Throttled,
+    /// The account or the sender may not send at all; nothing was sent and the row is free.
+    Stopped(String),
+}
+
+/// Sends mails; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EmailChannel {
+    ledger: Ledger,
+    mailer: Mailer,
+    token_key: TokenKey,
+    base_url: String,
+}
+
+impl EmailChannel {
+    /// Links in the mails lead to `base_url` and are signed with `secret`, of at least 16 bytes.
+    pub fn new(
+        ledger: Ledger,
+        mailer: Mailer,
+        secret: &str,
+        base_url: &str,
+    ) -> Result<Self, TokenError> {
+        Ok(Self {
+            ledger,
+            mailer,
+            token_key: TokenKey::new(secret.as_bytes())?,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Sends the mail to the contact unless this send was made before. `None` for a contact that no
+    /// longer exists. An error says that the store gave no answer; the next try goes on from the row.
+    pub async fn deliver(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        mail: &Prepared,
+        contact: Option<&Contact>,
+        data: &Value,
+    ) -> Result<Delivery, Error> {
+        if let Some(reason) = refusal(contact, mail.class()) {
+            // A send that was made before the contact left is still a send.
+            let row = self.ledger.get(tenant, key).await?;
+            return match row.filter(|row| !row.released || row.is_accepted()) {
+                Some(row) => self.settle(tenant, key, &row, mail.class()).await,
+                None => Ok(Delivery::Skipped(reason)),
+            };
+        }
+        let Some(contact) = contact else {
+            return Ok(Delivery::Skipped(SkipReason::Gone));
+        };
+        let ticket = match self.ledger.claim(tenant, key).await? {
+            Claim::Won(ticket) => ticket,
+            Claim::Existing(row) if self.may_repeat(&row, mail.class()) => {
+                match self.ledger.take_over(tenant, key, &row, row.attempt + 1).await? {
+                    Claim::Won(ticket) => ticket,
+                    Claim::Existing(row) => {
+                        return self.settle(tenant, key, &row, mail.class()).await;
+                    }
+                }
+            }
+            Claim::Existing(row) => return self.settle(tenant, key, &row, mail.class()).await,
+        };
+        let mime = match self.compose(tenant, key, mail, contact, data) {
+            Ok(mime) => mime,
+            Err(reason) => return self.fail(tenant, key, &ticket, &reason).await,
+        };
+        self.send(tenant, key, &ticket, mail.class(), mime).await
+    }
+
+    async fn send(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ticket: &Ticket,
+        class: Class,
+        mail: OutgoingMail,
+    ) -> Result<Delivery, Error> {
+        match self.mailer.send(mail).await {
+            Ok(provider_id) => {
+                let recorded = self.ledger.mark_sent(tenant, key, ticket, &provider_id).await?;
+                Ok(if recorded { Delivery::Sent } else { Delivery::Unknown })
+            }
+            Err(SendError::Refused { code, .. }) => self.fail(tenant, key, ticket, &code).await,
+            Err(SendError::Throttled { .. }) => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Throttled)
+            }
+            Err(SendError::Stopped { code, .. }) => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Stopped(code))
+            }
+            Err(SendError::Unknown(_)) => {
+                let row = self.ledger.mark_unknown(tenant, key, ticket.claim()).await?;
+                self.settle(tenant, key, &row, class).await
+            }
+        }
+    }
+
+    async fn fail(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ticket: &Ticket,
+        reason: &str,
+    ) -> Result<Delivery, Error> {
+        self.ledger.mark_failed(tenant, key, ticket, reason).await?;
+        Ok(Delivery::Failed(reason.to_owned()))
+    }
+
+    /// Transactional mail may go out a second time when the lease is over and nothing was heard.
+    fn may_repeat(&self, row: &Row, class: Class) -> bool {
+        let now = self.ledger.now();
+        let waited = row
+            .unknown_at
+            .is_none_or(|at| now.duration_since(at).unsigned_abs() >= LEASE);
+        class == Class::Transactional
+            && row.attempt < 2
+            && !row.is_accepted()
+            && row.failed_at.is_none()
+            && !is_in_flight(row, now)
+            && waited
+    }
+
+    /// What an existing row says. A claim whose holder is gone becomes `unknown` here.
+    async fn settle(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        row: &Row,
+        class: Class,
+    ) -> Result<Delivery, Error> {
+        let given_up = row.unknown_at.is_some();
+        if row.is_accepted() {
+            // A marketing row that was given up was counted so; the event that proved it sent has
+            // corrected the count.
+            let counted_unknown = given_up && class == Class::Marketing;
+            return Ok(if counted_unknown { Delivery::Unknown } else { Delivery::Sent });
+        }
+        if row.failed_at.is_some() {
+            let reason = row.reason.clone().unwrap_or_default();
+            return Ok(Delivery::Failed(reason));
+        }
+        if given_up {
+            let again = class == Class::Transactional && row.attempt < 2;
+            return Ok(if again { Delivery::InFlight } else { Delivery::Unknown });
+        }
+        if row.released || is_in_flight(row, self.ledger.now()) {
+            return Ok(Delivery::InFlight);
+        }
+        let row = self.ledger.mark_unknown(tenant, key, &row.claim).await?;
+        Ok(if row.unknown_at.is_some() {
+            Delivery::Unknown
+        } else if row.is_accepted() {
+            Delivery::Sent
+        } else {
+            // Somebody took it over or failed it meanwhile; the next look will tell.
+            Delivery::InFlight
+        })
+    }
+
+    /// The finished message, or the stable name of what is wrong with it.
+    fn compose(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        mail: &Prepared,
+        contact: &Contact,
+        data: &Value,
+    ) -> Result<OutgoingMail, String> {
+        let (workspace, contact_id) = (tenant.to_string(), key.contact.to_string());
+        let links = LinkSet::new(
+            &self.base_url,
+            &self.token_key,
+            &workspace,
+            &key.scope,
+            &contact_id,
+            &key.step,
+        );
+        let links = links.map_err(|_| "links".to_owned())?;
+        let tags = [
+            ("tenant", workspace.as_str()),
+            ("scope", &key.scope),
+            ("contact", &contact_id),
+            ("step", &key.step),
+        ];
+        let (to, raw) = mail.compose(contact, data, &links, &tags, self.ledger.now())?;
+        Ok(OutgoingMail {
+            from: mail.sender().from_email.to_string(),
+            to,
+            raw,
+            tags: tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! A stored mail made ready to be filled in: compiled once, rendered for each contact. Pure.
+
+use contacts::Contact;
+use content::links::LinkSet;
+use content::mail::{CompiledMail, Footer, MailContent, MailError, MailOptions, Tracking};
+use content::mime::{self, Mailbox, Message};
+use jiff::Timestamp;
+use kernel::EmailAddress;
+use serde_json::Value;
+
+use crate::mail_store::{Sender, StoredMail};
+use crate::send::Class;
+
+/// A mail ready for any number of contacts.
+#[derive(Debug)]
+pub struct Prepared {
+    compiled: CompiledMail,
+    sender: Sender,
+    from: Mailbox,
+    reply_to: Option<Mailbox>,
+    class: Class,
+}
+
+impl Prepared {
+    /// Compiles the mail. A marketing mail gets a footer with the unsubscribe link unless its author
+    /// wrote one.
+    pub fn compile(mail: &StoredMail, class: Class) -> Result<Self, MailError> {
+        let content = MailContent {
+            subject: mail.subject.clone(),
+            preview_text: mail.preview_text.clone(),
+            html: mail.html.clone(),
+            text: mail.text.clone(),
+        };
+        let options = MailOptions {
+            footer: (class == Class::Marketing).then(|| footer(&mail.sender)),
+            tracking: Tracking {
+                click: mail.track_clicks,
+                open: mail.track_opens,
+            },
+        };
+        let mailbox = |name: Option<&str>, address: &EmailAddress| Mailbox {
+            name: name.map(str::to_owned),
+            address: address.to_string(),
+        };
+        let sender = mail.sender.clone();
+        Ok(Self {
+            compiled: CompiledMail::compile(&content, &options)?,
+            from: mailbox(Some(&sender.from_name), &sender.from_email),
+            reply_to: sender.reply_to.as_ref().map(|address| mailbox(None, address)),
+            sender,
+            class,
+        })
+    }
+
+    /// What the mail is sent for.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Who it is from.
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// The recipient's address and the message's bytes. `name` is what the message id follows from.
+    /// The error is a stable name without personal data.
+    pub(super) fn compose(
+        &self,
+        contact: &Contact,
+        data: &Value,
+        links: &LinkSet<'_>,
+        name: &[(&str, &str)],
+        date: Timestamp,
+    ) -> Result<(String, Vec<u8>), String> {
+        let to = contact.email.as_ref().ok_or("no_address")?;
+        let built = self.compiled.render(&merged(contact, data), links);
+        let built = built.map_err(|_| "template".to_owned())?;
+        let parts: Vec<&str> = name.iter().map(|(_, value)| *value).collect();
+        let message_id = format!(
+            "{}@{}",
+            kernel::hash::name(&parts),
+            self.sender.from_email.domain()
+        );
+        let unsubscribe = links.unsubscribe_url();
+        // RFC 8058 allows https only; a local stack without TLS keeps the link in the footer.
+        let one_click = self.class == Class::Marketing && unsubscribe.starts_with("https://");
+        let message = Message {
+            from: &self.from,
+            to: &Mailbox {
+                name: contact.full_name.as_deref().map(printable),
+                address: to.to_string(),
+            },
+            reply_to: self.reply_to.as_ref(),
+            subject: &built.subject,
+            message_id: &message_id,
+            date,
+            unsubscribe_url: one_click.then_some(unsubscribe.as_str()),
+            html: built.html.as_deref(),
+            text: &built.text,
+        };
+        let raw = mime::build(&message).map_err(|_| "message".to_owned())?;
+        Ok((to.to_string(), raw))
+    }
+}
+
+/// A name as a header can carry it; contacts come from forms and files and hold anything.
+fn printable(name: &str) -> String {
+    let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let plain: String = name.chars().map(|c| if is_break(c) { ' ' } else { c }).collect();
+    plain.trim().chars().take(100).collect()
+}
+
+fn footer(sender: &Sender) -> Footer {
+    Footer {
+        company: sender.from_name.clone(),
+        postal_address: String::new(),
+        permission_reminder: format!(
+            "Bạn nhận được email này vì đã đồng ý nhận tin từ {}.",
+            sender.from_name
+        ),
+    }
+}
+
+/// The contact's data, and beside it what the sender of the message added. The contact's own name is
+/// never overwritten.
+fn merged(contact: &Contact, data: &Value) -> Value {
+    let mut merged = contact.merge_data();
+    if let (Some(merged), Some(data)) = (merged.as_object_mut(), data.as_object()) {
+        for (name, value) in data {
+            if !merged.contains_key(name) {
+                merged.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_break_a_header() {
+        assert_eq!(printable("An\r\nBcc: b@example.com"), "An  Bcc: b@example.com");
+        assert_eq!(printable(&"x".repeat(300)).len(), 100);
+    }
+
+    #[test]
+    fn a_marketing_mail_cannot_be_without_its_way_out() {
+        let mail = StoredMail {
+            sender: Sender {
+                from_name: "Cửa hàng".into(),
+                from_email: "shop@example.vn".parse().unwrap(),
+                reply_to: None,
+            },
+            subject: "Chào {{ contact.first_name }}".into(),
+            preview_text: None,
+            html: Some("<p>Chào</p>".into()),
+            text: None,
+            track_opens: true,
+            track_clicks: true,
+        };
+        let key = content::tokens::TokenKey::new(b"0123456789abcdef").unwrap();
+        let links = LinkSet::new("https://t.example.vn", &key, "w", "s", "c", "0").unwrap();
+        let data = serde_json::json!({"contact": {"first_name": "An"}});
+        for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
+            let prepared = Prepared::compile(&mail, class).unwrap();
+            let built = prepared.compiled.render(&data, &links).unwrap();
+            let (html, text) = (built.html.unwrap(), built.text);
+            assert_eq!(html.contains("https://t.example.vn/u/"), has);
+            assert_eq!(text.contains("https://t.example.vn/u/"), has);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What comes back from a send: provider events, opens, clicks, unsubscribing.
+//!
+//! Each enters the ledger as a fact. Whoever wins the fact counts what it adds and writes the
+//! contact's timeline, so any number of repetitions counts once. What must not be lost (consent after
+//! a bounce, a complaint, an unsubscription) is written before the fact, so a crash in between is
+//! made good by the next delivery.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cloud::{Counters, Error};
+use contacts::{Channel, ChannelStatus, Contacts, Event};
+use jiff::Timestamp;
+use kernel::TenantKey;
+use serde_json::{Value, json};
+
+use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
+
+/// A load of the image so soon after delivery is the work of a machine (product 45).
+pub const TOO_SOON: Duration = Duration::from_secs(30);
+
+/// Parts of the user agents of mail scanners and link checkers. Image proxies of mail providers
+/// (`GoogleImageProxy`, `YahooMailProxy`) load an image when its reader does, so they are not here.
+const MACHINES: &[&str] = &[
+    "barracuda",
+    "proofpoint",
+    "mimecast",
+    "trendmicro",
+    "symantec",
+    "messagelabs",
+    "forcepoint",
+    "sophos",
+    "bitdefender",
+    "kaspersky",
+    "urldefense",
+    "safelinks",
+    "headlesschrome",
+    "phantomjs",
+    "bot/",
+    "bot;",
+    "spider",
+    "crawler",
+    "linkcheck",
+    "virustotal",
+    "urlscan",
+];
+
+/// Whether a request is a machine's: it asks for the headers only, or says what it is.
+pub fn is_machine(method: &str, user_agent: &str) -> bool {
+    let agent = user_agent.to_ascii_lowercase();
+    method.eq_ignore_ascii_case("HEAD") || MACHINES.iter().any(|part| agent.contains(part))
+}
+
+/// Figures of several sends, to be written at once.
+#[derive(Debug, Default)]
+pub struct Gains(BTreeMap<(TenantKey, String), cloud::counters::Counts>);
+
+impl Gains {
+    /// Adds what one send has gained. Only campaigns have a report of their own.
+    pub fn add(&mut self, tenant: TenantKey, scope: &str, gained: Tally) {
+        if gained == Tally::default() || scope.parse::<kernel::CampaignId>().is_err() {
+            return;
+        }
+        let counts = self.0.entry((tenant, scope.to_owned())).or_default();
+        for (name, n) in gained.figures() {
+            if n != 0 {
+                *counts.entry(name.to_owned()).or_default() += n;
+            }
+        }
+    }
+
+    /// Writes one update for each campaign. `source` spreads the writers over the counters' shards.
+    pub async fn write(self, counters: &Counters, source: &str) -> Result<(), Error> {
+        for ((tenant, scope), counts) in self.0 {
+            counters.add(tenant, &scope, source, &counts).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes facts in; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Feedback {
+    ledger: Ledger,
+    contacts: Contacts,
+}
+
+impl Feedback {
+    /// Over the ledger and the contacts.
+    pub fn new(ledger: Ledger, contacts: Contacts) -> Self {
+        Self { ledger, contacts }
+    }
+
+    /// A provider's event. `None`: there is no such send.
+    pub async fn provider(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        fact: Fact,
+        at: Timestamp,
+        detail: Option<&str>,
+    ) -> Result<Option<Tally>, Error> {
+        let hard = match fact {
+            Fact::HardBounced => Some((ChannelStatus::Bounced, "message.bounced")),
+            Fact::Complained => Some((ChannelStatus::Complained, "message.complained")),
+            _ => None,
+        };
+        if let Some((status, name)) = hard {
+            let reason = detail.unwrap_or(name);
+            self.stop(tenant, key, status, at, reason).await?;
+            self.tell(tenant, key, name, at, json!({ "kind": detail })).await?;
+        }
+        self.learn(tenant, key, fact, at).await.map(|news| news.map(|(_, gained)| gained))
+    }
+
+    /// The image was loaded. Gives what it adds; `None` where there is no such send.
+    pub async fn opened(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        machine: bool,
+    ) -> Result<Option<Tally>, Error> {
+        let Some(row) = self.ledger.get(tenant, key).await? else {
+            return Ok(None);
+        };
+        let now = self.ledger.now();
+        let fact = if machine || is_too_soon(&row, now) {
+            Fact::MachineOpened
+        } else {
+            Fact::Opened
+        };
+        self.seen(tenant, key, &row, fact, now, Value::Null).await
+    }
+
+    /// A link was followed. Gives what it adds; `None` where there is no such send.
+    pub async fn clicked(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        url: &str,
+        machine: bool,
+    ) -> Result<Option<Tally>, Error> {
+        let Some(row) = self.ledger.get(tenant, key).await? else {
+            return Ok(None);
+        };
+        let fact = if machine { Fact::MachineClicked } else { Fact::Clicked };
+        let now = self.ledger.now();
+        self.seen(tenant, key, &row, fact, now, json!({ "url": url })).await
+    }
+
+    /// The reader wants no more marketing. In force when this returns; safe to repeat.
+    pub async fn unsubscribed(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+    ) -> Result<Option<Tally>, Error> {
+        let now = self.ledger.now();
+        self.stop(tenant, key, ChannelStatus::Unsubscribed, now, &key.scope).await?;
+        let Some((news, gained)) = self.learn(tenant, key, Fact::Unsubscribed, now).await? else {
+            return Ok(None);
+        };
+        if news {
+            self.tell(tenant, key, "message.unsubscribed", now, Value::Null).await?;
+        }
+        Ok(Some(gained))
+    }
+
+    /// Learns something a reader did; what is known already costs no write.
+    async fn seen(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        row: &Row,
+        fact: Fact,
+        at: Timestamp,
+        data: Value,
+    ) -> Result<Option<Tally>, Error> {
+        if row.facts.has(fact) {
+            return Ok(Some(Tally::default()));
+        }
+        let Some((news, gained)) = self.learn(tenant, key, fact, at).await? else {
+            return Ok(None);
+        };
+        let name = match fact {
+            Fact::Opened => "message.opened",
+            Fact::Clicked => "message.clicked",
+            _ => return Ok(Some(gained)),
+        };
+        if news {
+            self.tell(tenant, key, name, at, data).await?;
+        }
+        Ok(Some(gained))
+    }
+
+    /// Whether it was news, and what it adds.
+    async fn learn(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        fact: Fact,
+        at: Timestamp,
+    ) -> Result<Option<(bool, Tally)>, Error> {
+        Ok(match self.ledger.learn(tenant, key, fact, at).await? {
+            Marked::News(_, gained) => Some((true, gained)),
+            Marked::Known => Some((false, Tally::default())),
+            Marked::Absent => None,
+        })
+    }
+
+    async fn stop(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        status: ChannelStatus,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let contact = key.contact;
+        self.contacts
+            .set_channel_status(tenant, contact, Channel::Email, status, at, reason)
+            .await?;
+        Ok(())
+    }
+
+    async fn tell(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        name: &str,
+        at: Timestamp,
+        data: Value,
+    ) -> Result<(), Error> {
+        let mut details = json!({ "scope": key.scope, "step": key.step });
+        if let (Some(details), Value::Object(data)) = (details.as_object_mut(), data) {
+            details.extend(data);
+        }
+        let event = Event {
+            id: format!("{name}#{}#{}", key.scope, key.step),
+            name: name.to_owned(),
+            at,
+            source: key.scope.clone(),
+            data: details,
+        };
+        self.contacts.record(tenant, key.contact, &event).await?;
+        Ok(())
+    }
+}
+
+fn is_too_soon(row: &Row, now: Timestamp) -> bool {
+    let facts = &row.facts;
+    let arrived = facts.at(Fact::Delivered).or(facts.at(Fact::Accepted));
+    let arrived = arrived.unwrap_or(row.claimed_at);
+    now.duration_since(arrived) < jiff::SignedDuration::from_secs(TOO_SOON.as_secs() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scanners_are_machines_and_image_proxies_are_people() {
+        for agent in [
+            "Mozilla/5.0 (compatible; Barracuda Sentinel)",
+            "Mozilla/5.0 HeadlessChrome/120",
+            "Mozilla/5.0 (compatible; Googlebot/2.1)",
+            "proofpoint-scanner",
+        ] {
+            assert!(is_machine("GET", agent), "{agent}");
+        }
+        for agent in [
+            "Mozilla/5.0 (Windows NT 5.1) (via ggpht.com GoogleImageProxy)",
+            "YahooMailProxy; https://help.yahoo.com/",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148",
+            "",
+        ] {
+            assert!(!is_machine("GET", agent), "{agent}");
+            assert!(is_machine("HEAD", agent));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What a row knows, and what follows from it. Pure.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Something that is known to have happened to a send, from the provider or from its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The provider took it: its answer, or any event about the mail.
+    Accepted,
+    /// The receiving server took it.
+    Delivered,
+    /// Given up for now: a full mailbox, say.
+    SoftBounced,
+    /// The address does not work.
+    HardBounced,
+    /// The reader called it spam.
+    Complained,
+    /// The provider took it and then refused to send it.
+    Rejected,
+    /// A person opened it.
+    Opened,
+    /// A person followed a link.
+    Clicked,
+    /// The reader unsubscribed from it.
+    Unsubscribed,
+    /// A scanner or prefetcher loaded the image.
+    MachineOpened,
+    /// A scanner followed a link.
+    MachineClicked,
+}
+
+impl Fact {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Accepted,
+        Self::Delivered,
+        Self::SoftBounced,
+        Self::HardBounced,
+        Self::Complained,
+        Self::Rejected,
+        Self::Opened,
+        Self::Clicked,
+        Self::Unsubscribed,
+        Self::MachineOpened,
+        Self::MachineClicked,
+    ];
+
+    /// The row's attribute that holds its first time.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted_at",
+            Self::Delivered => "delivered_at",
+            Self::SoftBounced => "soft_bounced_at",
+            Self::HardBounced => "hard_bounced_at",
+            Self::Complained => "complained_at",
+            Self::Rejected => "rejected_at",
+            Self::Opened => "opened_at",
+            Self::Clicked => "clicked_at",
+            Self::Unsubscribed => "unsubscribed_at",
+            Self::MachineOpened => "machine_opened_at",
+            Self::MachineClicked => "machine_clicked_at",
+        }
+    }
+}
+
+/// Where a send stands, lowest rank first: complaint > bounce > delivery > send, and anything that
+/// the provider said beats what we only suppose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Somebody is about to call the provider, or died doing so.
+    Claimed,
+    /// The provider was asked and nobody knows what became of it.
+    Unknown,
+    /// The provider took it.
+    Sent,
+    /// The provider refused it, at once or after taking it.
+    Failed,
+    /// It arrived; opens and clicks prove that as well.
+    Delivered,
+    /// It came back.
+    Bounced,
+    /// It was called spam.
+    Complained,
+}
+
+/// One row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Which claim holds the row.
+    pub claim: String,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+    /// 1, or 2 after the one repetition that transactional mail may have.
+    pub attempt: u32,
+    /// The provider said "not now", so the row may be claimed again.
+    #[serde(default)]
+    pub released: bool,
+    /// The provider's id of the mail.
+    #[serde(default)]
+    pub provider_id: Option<String>,
+    /// Why it failed.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When the provider's refusal was recorded.
+    #[serde(default)]
+    pub failed_at: Option<Timestamp>,
+    /// When it was given up as unknown. Stays, also when an event proves acceptance later: counts
+    /// that were taken from it are corrected by that event.
+    #[serde(default)]
+    pub unknown_at: Option<Timestamp>,
+    /// Time of each [`Fact`].
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Epoch seconds of expiry.
+    pub ttl: i64,
+}
+
+/// First time of each [`Fact`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    #[serde(default)]
+    pub accepted_at: Option<Timestamp>,
+    #[serde(default)]
+    pub delivered_at: Option<Timestamp>,
+    #[serde(default)]
+    pub soft_bounced_at: Option<Timestamp>,
+    #[serde(default)]
+    pub hard_bounced_at: Option<Timestamp>,
+    #[serde(default)]
+    pub complained_at: Option<Timestamp>,
+    #[serde(default)]
+    pub rejected_at: Option<Timestamp>,
+    #[serde(default)]
+    pub opened_at: Option<Timestamp>,
+    #[serde(default)]
+    pub clicked_at: Option<Timestamp>,
+    #[serde(default)]
+    pub unsubscribed_at: Option<Timestamp>,
+    #[serde(default)]
+    pub machine_opened_at: Option<Timestamp>,
+    #[serde(default)]
+    pub machine_clicked_at: Option<Timestamp>,
+}
+
+impl Facts {
+    /// When this became known.
+    pub fn at(&self, fact: Fact) -> Option<Timestamp> {
+        let mut copy = *self;
+        *copy.slot(fact)
+    }
+
+    /// Whether this is known.
+    pub fn has(&self, fact: Fact) -> bool {
+        self.at(fact).is_some()
+    }
+
+    pub(super) fn slot(&mut self, fact: Fact) -> &mut Option<Timestamp> {
+        match fact {
+            Fact::Accepted => &mut self.accepted_at,
+            Fact::Delivered => &mut self.delivered_at,
+            Fact::SoftBounced => &mut self.soft_bounced_at,
+            Fact::HardBounced => &mut self.hard_bounced_at,
+            Fact::Complained => &mut self.complained_at,
+            Fact::Rejected => &mut self.rejected_at,
+            Fact::Opened => &mut self.opened_at,
+            Fact::Clicked => &mut self.clicked_at,
+            Fact::Unsubscribed => &mut self.unsubscribed_at,
+            Fact::MachineOpened => &mut self.machine_opened_at,
+            Fact::MachineClicked => &mut self.machine_clicked_at,
+        }
+    }
+
+    fn any(&self, facts: &[Fact]) -> bool {
+        facts.iter().any(|&fact| self.has(fact))
+    }
+}
+
+const BOUNCED: [Fact; 2] = [Fact::SoftBounced, Fact::HardBounced];
+/// What only somebody who has the mail can do. Machine facts prove it as well.
+const ARRIVED: [Fact; 7] = [
+    Fact::Delivered,
+    Fact::Opened,
+    Fact::Clicked,
+    Fact::Complained,
+    Fact::Unsubscribed,
+    Fact::MachineOpened,
+    Fact::MachineClicked,
+];
+
+/// What one row adds to the figures of a report. A function of the row, so whoever wins a change adds
+/// the difference, and any order of changes adds up to the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the report")]
+pub struct Tally {
+    pub delivered: i64,
+    pub bounced: i64,
+    pub complained: i64,
+    pub opened: i64,
+    pub clicked: i64,
+    pub unsubscribed: i64,
+    /// Given up as unknown, then proven accepted.
+    pub resolved: i64,
+    /// Accepted, then refused by the provider.
+    pub rejected: i64,
+}
+
+impl Tally {
+    /// Name and number of each figure.
+    pub fn figures(self) -> [(&'static str, i64); 8] {
+        [
+            ("delivered", self.delivered),
+            ("bounced", self.bounced),
+            ("complained", self.complained),
+            ("opened", self.opened),
+            ("clicked", self.clicked),
+            ("unsubscribed", self.unsubscribed),
+            ("resolved", self.resolved),
+            ("rejected", self.rejected),
+        ]
+    }
+}
+
+impl std::ops::Sub for Tally {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered - other.delivered,
+            bounced: self.bounced - other.bounced,
+            complained: self.complained - other.complained,
+            opened: self.opened - other.opened,
+            clicked: self.clicked - other.clicked,
+            unsubscribed: self.unsubscribed - other.unsubscribed,
+            resolved: self.resolved - other.resolved,
+            rejected: self.rejected - other.rejected,
+        }
+    }
+}
+
+impl Row {
+    /// The provider is known to have taken it: every fact is about a mail that exists.
+    pub fn is_accepted(&self) -> bool {
+        self.facts.any(&Fact::ALL)
+    }
+
+    /// Where the send stands.
+    pub fn state(&self) -> State {
+        let facts = &self.facts;
+        if facts.has(Fact::Complained) {
+            State::Complained
+        } else if facts.any(&BOUNCED) {
+            State::Bounced
+        } else if facts.any(&ARRIVED) {
+            State::Delivered
+        } else if facts.has(Fact::Rejected) || self.failed_at.is_some() {
+            State::Failed
+        } else if self.is_accepted() {
+            State::Sent
+        } else if self.unknown_at.is_some() {
+            State::Unknown
+        } else {
+            State::Claimed
+        }
+    }
+
+    /// What the row adds to a report.
+    pub fn tally(&self) -> Tally {
+        let facts = &self.facts;
+        let bounced = facts.any(&BOUNCED);
+        let one = |known: bool| i64::from(known);
+        Tally {
+            delivered: one(!bounced && facts.any(&ARRIVED)),
+            bounced: one(bounced),
+            complained: one(facts.has(Fact::Complained)),
+            opened: one(facts.has(Fact::Opened)),
+            clicked: one(facts.has(Fact::Clicked)),
+            unsubscribed: one(facts.has(Fact::Unsubscribed)),
+            resolved: one(self.unknown_at.is_some() && self.is_accepted()),
+            rejected: one(!bounced && !facts.any(&ARRIVED) && facts.has(Fact::Rejected)),
+        }
+    }
+
+    /// What learning `fact` has added, told from the row after it was learnt.
+    pub fn gained_by(&self, fact: Fact) -> Tally {
+        let mut before = self.clone();
+        *before.facts.slot(fact) = None;
+        self.tally() - before.tally()
+    }
+
+    /// Learns a fact; false where it was known. What the store does by a conditional write.
+    pub fn learn(&mut self, fact: Fact, at: Timestamp) -> bool {
+        let slot = self.facts.slot(fact);
+        let new = slot.is_none();
+        slot.get_or_insert(at);
+        new
+    }
+}

@@ -1,0 +1,55 @@
+//! The message on [`cloud::QueueName::Message`]: one send to one contact.
+
+use kernel::ContactId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::mail_store::MailRef;
+
+/// What a send is for; it decides about consent and about ambiguous answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Advertising: needs consent, carries the unsubscribe headers, never sent a second time.
+    Marketing,
+    /// Expected by its receiver (an order, a password): goes out unless the address is dead; an
+    /// ambiguous answer is followed by one more try.
+    Transactional,
+}
+
+/// One send. `scope`, `contact` and `step` name its ledger row, so the same message handled twice
+/// sends once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum SendMessage {
+    /// A mail.
+    #[serde(rename = "email.v1")]
+    Email {
+        /// Campaign id or enrollment id.
+        scope: String,
+        /// Node of the workflow, `0` for a campaign.
+        step: String,
+        /// To whom.
+        contact: ContactId,
+        /// What.
+        mail: MailRef,
+        /// Merge data beside `contact`, e.g. `{"trigger": {…}}`.
+        #[serde(default)]
+        data: Value,
+        /// What for.
+        class: Class,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wire_shape_is_fixed() {
+        let text = r#"{"type":"email.v1","scope":"enr1","step":"n2","contact":"con_00000000001","mail":"ab12","data":{"trigger":{}},"class":"transactional"}"#;
+        let message: SendMessage = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&message).unwrap(), text);
+        assert!(serde_json::from_str::<SendMessage>(&text.replace("v1", "v2")).is_err());
+    }
+}

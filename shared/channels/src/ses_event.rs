@@ -1,0 +1,230 @@
+//! SES events as EventBridge, SNS or a plain notification carry them (providers 8.3). Pure.
+//!
+//! Opens and clicks that SES itself may report count as proof of acceptance only: our own links tell
+//! people from machines, SES does not.
+
+use jiff::Timestamp;
+use kernel::{ContactId, WorkspaceId};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::ledger::{Fact, LedgerKey};
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SesEvent {
+    /// Something happened to one of our sends.
+    About(About),
+    /// The mail carries none of our tags: somebody else's, or a notification of an identity.
+    Untagged,
+    /// A kind of event that nothing follows from.
+    Other(String),
+}
+
+/// What happened to a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Workspace that sent it.
+    pub workspace: WorkspaceId,
+    /// Which send.
+    pub key: LedgerKey,
+    /// What happened.
+    pub fact: Fact,
+    /// When, as SES says.
+    pub at: Timestamp,
+    /// Kind of bounce or complaint, e.g. `Permanent/NoEmail`.
+    pub detail: Option<String>,
+}
+
+/// The text is no SES event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an SES event: {0}")]
+pub struct NotAnEvent(String);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    #[serde(alias = "notificationType")]
+    event_type: String,
+    mail: Mail,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Mail {
+    timestamp: Timestamp,
+    #[serde(default)]
+    tags: serde_json::Map<String, Value>,
+}
+
+/// Reads an event from a queue message's text.
+pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
+    let wrong = |error: serde_json::Error| NotAnEvent(error.to_string());
+    let mut value: Value = serde_json::from_str(text).map_err(wrong)?;
+    // EventBridge puts the event into `detail`, SNS as text into `Message`.
+    if let Some(detail) = value.get_mut("detail") {
+        value = detail.take();
+    } else if let Some(message) = value.get("Message").and_then(Value::as_str) {
+        value = serde_json::from_str(message).map_err(wrong)?;
+    }
+    let detail: Detail = serde_json::from_value(value).map_err(wrong)?;
+    let Some(fact) = fact_of(&detail) else {
+        return Ok(SesEvent::Other(detail.event_type));
+    };
+    let Some((workspace, key)) = send_of(&detail.mail) else {
+        return Ok(SesEvent::Untagged);
+    };
+    Ok(SesEvent::About(About {
+        workspace,
+        key,
+        fact,
+        at: at(&detail),
+        detail: kind(&detail),
+    }))
+}
+
+fn text<'a>(detail: &'a Detail, object: &str, field: &str) -> &'a str {
+    let object = detail.rest.get(object).and_then(|object| object.get(field));
+    object.and_then(Value::as_str).unwrap_or_default()
+}
+
+fn fact_of(detail: &Detail) -> Option<Fact> {
+    Some(match detail.event_type.as_str() {
+        "Send" | "DeliveryDelay" | "Open" | "Click" => Fact::Accepted,
+        "Delivery" => Fact::Delivered,
+        "Bounce" if text(detail, "bounce", "bounceType") == "Permanent" => Fact::HardBounced,
+        "Bounce" => Fact::SoftBounced,
+        // A reader who takes a mail out of the spam folder complains of nothing.
+        "Complaint" if text(detail, "complaint", "complaintFeedbackType") == "not-spam" => {
+            Fact::Accepted
+        }
+        "Complaint" => Fact::Complained,
+        "Reject" | "Rendering Failure" => Fact::Rejected,
+        _ => return None,
+    })
+}
+
+fn at(detail: &Detail) -> Timestamp {
+    let object = match detail.event_type.as_str() {
+        "Delivery" => "delivery",
+        "Bounce" => "bounce",
+        "Complaint" => "complaint",
+        _ => "",
+    };
+    let own = text(detail, object, "timestamp").parse();
+    own.unwrap_or(detail.mail.timestamp)
+}
+
+fn kind(detail: &Detail) -> Option<String> {
+    let kind = match detail.event_type.as_str() {
+        "Bounce" => format!(
+            "{}/{}",
+            text(detail, "bounce", "bounceType"),
+            text(detail, "bounce", "bounceSubType")
+        ),
+        "Complaint" => text(detail, "complaint", "complaintFeedbackType").to_owned(),
+        "Reject" => text(detail, "reject", "reason").to_owned(),
+        _ => return None,
+    };
+    (!kind.is_empty()).then_some(kind)
+}
+
+/// Tag values are lists (providers 8.3).
+fn send_of(mail: &Mail) -> Option<(WorkspaceId, LedgerKey)> {
+    let tag = |name: &str| mail.tags.get(name)?.get(0)?.as_str();
+    let contact: ContactId = tag("contact")?.parse().ok()?;
+    let key = LedgerKey {
+        scope: tag("scope")?.to_owned(),
+        contact,
+        step: tag("step")?.to_owned(),
+    };
+    Some((tag("tenant")?.parse().ok()?, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: &str, more: &Value) -> Value {
+        let mut detail = json!({
+            "eventType": kind,
+            "mail": {
+                "timestamp": "2026-03-02T01:15:30.123Z",
+                "messageId": "0100",
+                "tags": {
+                    "ses:configuration-set": ["mail"],
+                    "tenant": ["ws_0123456789a"], "scope": ["cmp_0123456789a"],
+                    "contact": ["con_0123456789a"], "step": ["0"],
+                },
+            },
+        });
+        let more = more.as_object().cloned().unwrap_or_default();
+        detail.as_object_mut().unwrap().extend(more);
+        detail
+    }
+
+    fn fact(detail: &Value) -> Option<Fact> {
+        match parse(&json!({ "source": "aws.ses", "detail": detail }).to_string()).unwrap() {
+            SesEvent::About(about) => Some(about.fact),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn each_kind_says_its_fact() {
+        let bounce = |kind: &str| event("Bounce", &json!({ "bounce": { "bounceType": kind } }));
+        let complaint = |kind: &str| {
+            event("Complaint", &json!({ "complaint": { "complaintFeedbackType": kind } }))
+        };
+        for (detail, expected) in [
+            (event("Send", &json!({ "send": {} })), Some(Fact::Accepted)),
+            (event("Delivery", &json!({})), Some(Fact::Delivered)),
+            (bounce("Permanent"), Some(Fact::HardBounced)),
+            (bounce("Transient"), Some(Fact::SoftBounced)),
+            (bounce("Undetermined"), Some(Fact::SoftBounced)),
+            (complaint("abuse"), Some(Fact::Complained)),
+            (complaint("not-spam"), Some(Fact::Accepted)),
+            (event("Reject", &json!({})), Some(Fact::Rejected)),
+            (event("Rendering Failure", &json!({})), Some(Fact::Rejected)),
+            (event("DeliveryDelay", &json!({})), Some(Fact::Accepted)),
+            (event("Open", &json!({})), Some(Fact::Accepted)),
+            (event("Subscription", &json!({})), None),
+            (event("Something New", &json!({})), None),
+        ] {
+            assert_eq!(fact(&detail), expected, "{}", detail["eventType"]);
+        }
+    }
+
+    #[test]
+    fn the_event_names_its_send_and_its_own_time() {
+        let bounce = json!({ "bounce": {
+            "bounceType": "Permanent", "bounceSubType": "NoEmail",
+            "timestamp": "2026-03-02T01:15:32.000Z" } });
+        let SesEvent::About(about) = parse(&event("Bounce", &bounce).to_string()).unwrap() else {
+            panic!("an event about a send");
+        };
+        assert_eq!(about.workspace.to_string(), "ws_0123456789a");
+        assert_eq!(about.key.scope, "cmp_0123456789a");
+        assert_eq!(about.at.to_string(), "2026-03-02T01:15:32Z");
+        assert_eq!(about.detail.as_deref(), Some("Permanent/NoEmail"));
+    }
+
+    #[test]
+    fn the_other_shapes_are_read_as_well() {
+        let detail = event("Delivery", &json!({}));
+        let sns = json!({ "Type": "Notification", "Message": detail.to_string() });
+        assert!(matches!(parse(&sns.to_string()), Ok(SesEvent::About(_))));
+        let mut notification = detail.clone();
+        let object = notification.as_object_mut().unwrap();
+        object.remove("eventType");
+        object.insert("notificationType".into(), "Delivery".into());
+        object["mail"].as_object_mut().unwrap().remove("tags");
+        assert_eq!(parse(&notification.to_string()), Ok(SesEvent::Untagged));
+        for bad in ["", "[]", "{}", r#"{"detail":{}}"#, r#"{"Message":"x"}"#] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What travels on the chat queues: tagged, versioned, ids rather than snapshots.
+
+use jiff::Timestamp;
+use kernel::{ConversationId, InboxId, MessageId};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::Position;
+use crate::model::{Channel, Delivery, Visitor};
+
+/// On `ChatIn`: a customer wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum InboundMessage {
+    /// From the website's widget.
+    #[serde(rename = "chat.message.v1")]
+    V1(FromWidget),
+}
+
+/// A visitor's message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromWidget {
+    /// Inbox.
+    pub inbox: InboxId,
+    /// The browser.
+    pub visitor: Visitor,
+    /// The browser's id of the message: the same id is the same message.
+    pub client_msg_id: String,
+    /// When our API took it.
+    pub sent_at: Timestamp,
+    /// Plain text.
+    pub text: String,
+    /// What the visitor typed about itself. Nothing of it is verified.
+    #[serde(default)]
+    pub details: Details,
+}
+
+/// What a visitor says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Email address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<kernel::EmailAddress>,
+    /// Mobile number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<kernel::Phone>,
+}
+
+impl Details {
+    /// Nothing was typed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// On `ChatOut`, grouped by conversation: an answer to bring to the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum OutboundMessage {
+    /// By the message's place in the table.
+    #[serde(rename = "chat.answer.v1")]
+    V1(Answer),
+}
+
+/// An answer's place and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Conversation.
+    pub conversation: ConversationId,
+    /// Message.
+    pub message: MessageId,
+    /// Its time.
+    pub at: Timestamp,
+    /// Channel.
+    pub channel: Channel,
+    /// Whose browser.
+    pub to: Address,
+    /// The text, if it is short enough to be shown live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A visitor within an inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// Inbox.
+    pub inbox: InboxId,
+    /// The browser.
+    pub visitor: Visitor,
+}
+
+/// On `ChatNotify`: open browsers should read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Notice {
+    /// Something happened to a message.
+    #[serde(rename = "chat.notice.v1")]
+    V1(Happened),
+}
+
+/// What happened to which message, and who may know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happened {
+    /// The visitor who may know besides the agents; absent for notes and activity lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<Address>,
+    /// What browsers are told.
+    pub event: Event,
+}
+
+/// One event of a frame. Ordered by its place in the conversation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Event {
+    /// Reading `after` this gives the message.
+    pub cursor: Position,
+    /// Conversation.
+    pub conversation_id: ConversationId,
+    /// Message.
+    pub message_id: MessageId,
+    /// What.
+    pub r#type: What,
+    /// When the message was written.
+    pub at: Timestamp,
+    /// Who wrote it.
+    pub author: Author,
+    /// A note for staff.
+    pub private: bool,
+    /// How far it has come.
+    pub status: Delivery,
+    /// The text, if it is short; a longer one is read by the cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What happened to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum What {
+    /// It is new.
+    #[serde(rename = "message.new")]
+    New,
+    /// Its delivery went on.
+    #[serde(rename = "message.updated")]
+    Updated,
+}
+
+/// The side that wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Author {
+    Visitor,
+    Agent,
+    System,
+}

@@ -1,0 +1,163 @@
+//! What staff does: answer, note, change a conversation's status, mute it.
+//!
+//! A request that is repeated with the same `client_msg_id`, or asks for the state that is there,
+//! ends as one request does; it also writes the activity line that a crash may have left out.
+
+use cloud::{Error, Update};
+use jiff::Timestamp;
+use kernel::{ConversationId, TenantKey};
+
+use crate::model::{
+    Change, Conversation, Delivery, Kind, MUTE_SECONDS, Message, Sender, Status,
+};
+use crate::store::{Chat, Draft, origin};
+
+/// How often a lost race is tried again before the caller is told.
+const ATTEMPTS: u32 = 6;
+
+/// A message that staff writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Plain text, already bounded by [`crate::model::text`].
+    pub content: String,
+    /// A note for staff only.
+    pub private: bool,
+    /// The caller's id of the message: the same id is the same message.
+    pub client_msg_id: Option<String>,
+    /// Public id of the credential.
+    pub by: String,
+}
+
+impl Chat {
+    /// Adds an answer, which then goes to its channel, or a note, which stays. `None`: the tenant has
+    /// no such conversation.
+    pub async fn reply(
+        &self,
+        tenant: TenantKey,
+        id: ConversationId,
+        reply: Reply,
+    ) -> Result<Option<Message>, Error> {
+        let Some(conversation) = self.conversation(tenant, id).await? else {
+            return Ok(None);
+        };
+        let now = crate::store::whole_ms(self.table.clock().now());
+        let (origin, at) = match &reply.client_msg_id {
+            Some(client_msg_id) => {
+                let origin = origin(&reply.by, client_msg_id);
+                let (at, known) = self.claim(tenant, id, &origin, now).await?;
+                if known.is_some() {
+                    return Ok(known);
+                }
+                (origin, at)
+            }
+            None => (self.table.entropy().nonce(), now),
+        };
+        self.raise_activity(tenant, id, at).await?;
+        let draft = Draft {
+            origin,
+            kind: Kind::Outgoing,
+            content: reply.content,
+            private: reply.private,
+            sender: Sender::Agent { id: reply.by },
+            delivery: if reply.private {
+                Delivery::Sent
+            } else {
+                Delivery::Sending
+            },
+            client_msg_id: reply.client_msg_id,
+        };
+        self.add(tenant, &conversation, draft, at).await.map(Some)
+    }
+
+    /// Moves the conversation to a status. `None`: the tenant has no such conversation.
+    pub async fn set_status(
+        &self,
+        tenant: TenantKey,
+        id: ConversationId,
+        status: Status,
+        snoozed_until: Option<Timestamp>,
+        by: &str,
+    ) -> Result<Option<Conversation>, Error> {
+        let there =
+            |header: &Conversation| header.status == status && header.snoozed_until == snoozed_until;
+        let update = |update: Update| {
+            let update = update.set("status", status);
+            match snoozed_until {
+                Some(until) => update.set("snoozed_until", until),
+                None => update.remove("snoozed_until"),
+            }
+        };
+        self.change(tenant, id, there, update, status_line(status), by)
+            .await
+    }
+
+    /// Keeps the customer's messages from reopening the conversation for six hours, or lets them
+    /// again. `None`: the tenant has no such conversation.
+    pub async fn set_muted(
+        &self,
+        tenant: TenantKey,
+        id: ConversationId,
+        muted: bool,
+        by: &str,
+    ) -> Result<Option<Conversation>, Error> {
+        let now = self.table.clock().now();
+        let until = Timestamp::from_second(now.as_second() + MUTE_SECONDS)
+            .map_err(|error| Error::Shape(error.to_string()))?;
+        let there = |header: &Conversation| {
+            muted == header.muted_until.is_some_and(|until| until > now)
+        };
+        let update = |update: Update| match muted {
+            true => update.set("muted_until", until),
+            false => update.remove("muted_until"),
+        };
+        let line = if muted {
+            "Cuộc trò chuyện bị tắt tiếng trong 6 giờ"
+        } else {
+            "Cuộc trò chuyện được bật tiếng lại"
+        };
+        self.change(tenant, id, there, update, line, by).await
+    }
+
+    /// One change with its activity line, unless the conversation is `there` already.
+    async fn change(
+        &self,
+        tenant: TenantKey,
+        id: ConversationId,
+        there: impl Fn(&Conversation) -> bool,
+        apply: impl Fn(Update) -> Update,
+        line: &str,
+        by: &str,
+    ) -> Result<Option<Conversation>, Error> {
+        let Some(mut header) = self.conversation(tenant, id).await? else {
+            return Ok(None);
+        };
+        for _ in 0..ATTEMPTS {
+            if there(&header) {
+                if let Some(change) = &header.change {
+                    self.tell_change(tenant, &header, change).await?;
+                }
+                return Ok(Some(header));
+            }
+            let change = Change {
+                origin: self.table.entropy().nonce(),
+                at: crate::store::whole_ms(self.table.clock().now()),
+                text: line.to_owned(),
+                by: Sender::Agent { id: by.to_owned() },
+            };
+            let update = apply(Update::new().set("change", change));
+            header = match self.change_header(tenant, &header, update).await? {
+                Ok(header) | Err(header) => header,
+            };
+        }
+        Err(Error::Conflict)
+    }
+}
+
+fn status_line(status: Status) -> &'static str {
+    match status {
+        Status::Open => "Cuộc trò chuyện được mở",
+        Status::Pending => "Cuộc trò chuyện chờ giải quyết",
+        Status::Snoozed => "Cuộc trò chuyện sẽ được nhắc lại",
+        Status::Resolved => "Cuộc trò chuyện đã được giải quyết",
+    }
+}

@@ -1,0 +1,167 @@
+//! Inboxes: where a workspace's conversations come in.
+//!
+//! The public side of an inbox, by which a widget finds its shop, is a door of `accounts`; whoever
+//! makes an inbox makes both, the door first.
+
+use cloud::{Created, Error, Key, Query, Table};
+use jiff::Timestamp;
+use kernel::{InboxId, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use crate::model::Channel;
+
+const MAX_NAME: usize = 100;
+/// Most websites that may show one widget.
+const MAX_ORIGINS: usize = 20;
+
+/// What staff decides about an inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxSettings {
+    /// Name.
+    pub name: String,
+    /// Websites that may show the widget, as origins (`https://shop.example.vn`); none allows any.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+}
+
+impl InboxSettings {
+    /// The first thing that is wrong, as field and message.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let length = self.name.trim().chars().count();
+        if length == 0 || length > MAX_NAME {
+            return Err(("/name", "must have 1 to 100 characters"));
+        }
+        if self.allowed_origins.len() > MAX_ORIGINS {
+            return Err(("/allowed_origins", "holds at most 20 origins"));
+        }
+        if !self.allowed_origins.iter().all(|text| is_origin(text)) {
+            return Err((
+                "/allowed_origins",
+                "each must be an origin such as https://shop.example.vn, without a path",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `scheme://host[:port]` in lower case, as browsers send it: compared as text, and safe in a header.
+fn is_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b':');
+    host.is_some_and(|host| !host.is_empty() && host.len() <= 255 && host.bytes().all(letter))
+}
+
+/// An inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Id; public, it stands in the widget's address.
+    pub id: InboxId,
+    /// Channel.
+    pub channel: Channel,
+    /// Name.
+    pub name: String,
+    /// Websites that may show the widget.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The inboxes in the directory.
+#[derive(Clone, Debug)]
+pub struct Inboxes {
+    directory: Table,
+}
+
+fn key(tenant: TenantKey, id: InboxId) -> Key {
+    Key::new(tenant.to_string(), format!("INBOX#{id}"))
+}
+
+impl Inboxes {
+    /// Over the directory table.
+    pub fn new(directory: Table) -> Self {
+        Self { directory }
+    }
+
+    /// Makes a website inbox. `None`: another inbox has the id.
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        id: InboxId,
+        settings: &InboxSettings,
+    ) -> Result<Option<Inbox>, Error> {
+        let inbox = Inbox {
+            id,
+            channel: Channel::Website,
+            name: settings.name.trim().to_owned(),
+            allowed_origins: settings.allowed_origins.clone(),
+            created_at: self.directory.clock().now(),
+        };
+        Ok(
+            match self.directory.create(&key(tenant, id), &inbox).await? {
+                Created::New => Some(inbox),
+                Created::Existing(_) => None,
+            },
+        )
+    }
+
+    /// The workspace's inboxes, oldest first.
+    pub async fn list(&self, tenant: TenantKey) -> Result<Vec<Inbox>, Error> {
+        let query = Query::partition(tenant.to_string()).begins_with("INBOX#");
+        self.directory.query_all(query).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(origin: &str) -> InboxSettings {
+        InboxSettings {
+            name: "Website".into(),
+            allowed_origins: vec![origin.into()],
+        }
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for good in ["https://shop.example.vn", "http://localhost:3000"] {
+            assert!(settings(good).check().is_ok(), "{good}");
+        }
+        for bad in [
+            "*",
+            "https://",
+            "https://shop.example.vn/",
+            "https://Shop.example.vn",
+            "https://a b",
+            "https://a;script-src *",
+            "ftp://a",
+        ] {
+            let error = settings(bad).check().unwrap_err();
+            assert_eq!(error.0, "/allowed_origins", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_bounded() {
+        let mut settings = settings("https://a.example");
+        for bad in [" ".to_owned(), "x".repeat(101)] {
+            settings.name = bad;
+            assert_eq!(settings.check().unwrap_err().0, "/name");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a tenant for tests")]
+    fn keys_read_exactly_so() {
+        let tenant = TenantKey::authenticated("ws_00000000001".parse().unwrap());
+        let id = "inb_0000000000b".parse().unwrap();
+        assert_eq!(
+            key(tenant, id),
+            Key::new("ws_00000000001", "INBOX#inb_0000000000b")
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading lists of conversations and the messages of one.
+//!
+//! Messages can be stored a little later than their time (a queue's retry). Who follows a
+//! conversation therefore gets a place that trails the newest messages, is given them again for a
+//! while, and drops the ids that it has.
+
+use cloud::{Error, Query};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{ConversationId, Cursor, InboxId, Limit, TenantKey, page::Page};
+use serde::Serialize;
+
+use crate::keys::{self, MESSAGES, MESSAGES_END, Position};
+use crate::model::{Conversation, Message, Status};
+use crate::store::Chat;
+
+/// The inbound queue gives a message up after five tries of a minute each.
+const SETTLED: SignedDuration = SignedDuration::from_mins(5);
+/// Texts of a page together, well below Lambda's 6 MB answer.
+const PAGE_BYTES: usize = 2_000_000;
+/// How many index pages a filter may read for one page of its own.
+const FILTER_PAGES: u32 = 5;
+
+/// Which conversations a list holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Where they stand.
+    pub status: Status,
+    /// Inbox they came in by.
+    pub inbox: Option<InboxId>,
+    /// In charge; [`crate::model::NOBODY`] for those nobody is in charge of.
+    pub assignee: Option<String>,
+}
+
+/// Messages and the place to read on from.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stretch<T> {
+    /// The messages.
+    pub data: Vec<T>,
+    /// Where to read on. Going forward it is always there; `data` shorter than the limit is the end.
+    pub next: Option<Position>,
+}
+
+struct Walked<T> {
+    data: Vec<T>,
+    last: Option<Position>,
+    stopped_early: bool,
+}
+
+impl Chat {
+    /// A page of conversations, newest activity first.
+    pub async fn conversations(
+        &self,
+        tenant: TenantKey,
+        filter: &Filter,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Conversation>, Error> {
+        let query = match (&filter.assignee, filter.inbox) {
+            (Some(assignee), _) => Query::index("ByAssignee")
+                .with("tenant", tenant.to_string())
+                .with("assignee", assignee),
+            (None, Some(inbox)) => Query::index("ByInbox")
+                .with("tenant", tenant.to_string())
+                .with("inbox", inbox.to_string()),
+            (None, None) => Query::index("ByStatus").with("tenant", tenant.to_string()),
+        };
+        let query = query.with("status", filter.status.name()).descending();
+        let mut data: Vec<Conversation> = Vec::new();
+        let mut next = cursor;
+        for _ in 0..FILTER_PAGES {
+            let wanted = limit.get() - data.len() as u32;
+            let page = query.clone().limit(wanted).cursor(next);
+            let page = self.table.query::<Conversation>(page).await?;
+            let fits = |header: &Conversation| filter.inbox.is_none_or(|inbox| header.inbox == inbox);
+            data.extend(page.data.into_iter().filter(fits));
+            next = page.next;
+            if next.is_none() || data.len() as u32 == limit.get() {
+                break;
+            }
+        }
+        Ok(Page { data, next })
+    }
+
+    /// A conversation's messages going back in time, from the newest or from where a page ended.
+    pub async fn history(
+        &self,
+        tenant: TenantKey,
+        conversation: ConversationId,
+        limit: Limit,
+        from: Option<Position>,
+    ) -> Result<Stretch<Message>, Error> {
+        let high = from.as_ref().map_or(MESSAGES_END, Position::high);
+        let query = Query::partition(keys::partition(tenant, conversation))
+            .between(MESSAGES, high)
+            .descending();
+        // The place names the last message of the page before, which the range includes.
+        let fresh = |message: Message| {
+            let place = Position::after(message.at, message.id);
+            (from.as_ref() != Some(&place)).then_some(message)
+        };
+        let walked = self.walk(query, limit, fresh).await?;
+        Ok(Stretch {
+            data: walked.data,
+            next: walked.last.filter(|_| walked.stopped_early),
+        })
+    }
+
+    /// A conversation's messages going forward from a place; `keep` decides what the reader may see.
+    pub async fn follow<T>(
+        &self,
+        tenant: TenantKey,
+        conversation: ConversationId,
+        limit: Limit,
+        after: Position,
+        keep: impl Fn(Message) -> Option<T>,
+    ) -> Result<Stretch<T>, Error> {
+        let query = Query::partition(keys::partition(tenant, conversation))
+            .between(after.low(), MESSAGES_END);
+        let walked = self.walk(query, limit, keep).await?;
+        let last = walked.last.unwrap_or_else(|| after.clone());
+        let next = if walked.stopped_early {
+            last
+        } else {
+            last.min(self.settled()).max(after)
+        };
+        Ok(Stretch {
+            data: walked.data,
+            next: Some(next),
+        })
+    }
+
+    /// Behind this place no message can turn up any more.
+    fn settled(&self) -> Position {
+        let now = self.table.clock().now();
+        Position::before(now.checked_sub(SETTLED).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
+    /// Reads messages until `limit` of them are kept, or enough bytes, or there are no more.
+    async fn walk<T>(
+        &self,
+        query: Query,
+        limit: Limit,
+        keep: impl Fn(Message) -> Option<T>,
+    ) -> Result<Walked<T>, Error> {
+        let mut walked = Walked {
+            data: Vec::new(),
+            last: None,
+            stopped_early: false,
+        };
+        let mut bytes = 0;
+        let mut cursor = None;
+        loop {
+            // One more than is wanted tells whether there are more.
+            let page = query.clone().limit(limit.get() + 1).cursor(cursor);
+            let page = self.table.query::<Message>(page).await?;
+            for message in page.data {
+                if walked.data.len() as u32 == limit.get() || bytes > PAGE_BYTES {
+                    walked.stopped_early = true;
+                    return Ok(walked);
+                }
+                let place = Position::after(message.at, message.id);
+                let size = message.content.len();
+                if let Some(kept) = keep(message) {
+                    bytes += size;
+                    walked.data.push(kept);
+                }
+                walked.last = Some(place);
+            }
+            if page.next.is_none() {
+                return Ok(walked);
+            }
+            cursor = page.next;
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Chat's rows: headers, pointers, claims, messages. How a message finds its one place.
+//!
+//! A message's place is its time and an id derived from its origin (who wrote it and the id that its
+//! author gave it). The claim row keeps the time of the first attempt, so every repetition comes to
+//! the same place; two messages that collide there part by a millisecond, the same way each time.
+
+use cloud::{Created, Error, Pending, Table, Update, UpdateOutcome};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{ContactId, ConversationId, InboxId, MessageId, TenantKey, clock::sortable};
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+use crate::model::{Change, Conversation, Delivery, Kind, Message, Sender, Visitor};
+use crate::notice;
+
+/// How many milliseconds a message may be moved to find a free place. One collision is a 4,096th of
+/// the messages that share a millisecond and a conversation.
+const STEPS: i64 = 8;
+
+/// The chat table; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    pub(crate) table: Table,
+}
+
+/// The one conversation of a visitor in an inbox, with all that its header begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pointer {
+    pub conversation: ConversationId,
+    pub contact: ContactId,
+    pub at: Timestamp,
+    pub begun_by: String,
+}
+
+/// The time that the first attempt gave a message.
+#[derive(Serialize, Deserialize)]
+struct Claim {
+    at: Timestamp,
+}
+
+/// A message as stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Row {
+    #[serde(flatten)]
+    message: Message,
+    origin: String,
+    rank: u32,
+    #[serde(default)]
+    pending: Pending,
+}
+
+/// What a message is made of, before it has a place.
+pub(crate) struct Draft {
+    pub origin: String,
+    pub kind: Kind,
+    pub content: String,
+    pub private: bool,
+    pub sender: Sender,
+    pub delivery: Delivery,
+    pub client_msg_id: Option<String>,
+}
+
+/// Names a message by its author and the id that the author gave it.
+pub(crate) fn origin(author: &str, client_msg_id: &str) -> String {
+    kernel::hash::name(&[author, client_msg_id])
+}
+
+/// The instant in whole milliseconds: keys hold no more.
+pub(crate) fn whole_ms(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+fn place(
+    conversation: ConversationId,
+    origin: &str,
+    at: Timestamp,
+    step: i64,
+) -> Result<(Timestamp, MessageId), Error> {
+    let at = at.checked_add(SignedDuration::from_millis(step));
+    let at = at.map_err(|error| Error::Shape(error.to_string()))?;
+    Ok((
+        at,
+        MessageId::derived(at, &[&conversation.to_string(), origin]),
+    ))
+}
+
+impl Chat {
+    /// Over the chat table.
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// The conversation, if this tenant has it.
+    pub async fn conversation(
+        &self,
+        tenant: TenantKey,
+        id: ConversationId,
+    ) -> Result<Option<Conversation>, Error> {
+        self.table.get(&keys::header(tenant, id)).await
+    }
+
+    /// The conversation that a visitor's browser is in, once it has written.
+    pub async fn conversation_of(
+        &self,
+        tenant: TenantKey,
+        inbox: InboxId,
+        visitor: &Visitor,
+    ) -> Result<Option<ConversationId>, Error> {
+        let pointer = self.pointer(tenant, inbox, visitor).await?;
+        Ok(pointer.map(|pointer| pointer.conversation))
+    }
+
+    pub(crate) async fn pointer(
+        &self,
+        tenant: TenantKey,
+        inbox: InboxId,
+        visitor: &Visitor,
+    ) -> Result<Option<Pointer>, Error> {
+        self.table.get(&keys::pointer(tenant, inbox, visitor)).await
+    }
+
+    /// The time at which this message has its place, and the message if it is there already.
+    pub(crate) async fn claim(
+        &self,
+        tenant: TenantKey,
+        conversation: ConversationId,
+        origin: &str,
+        at: Timestamp,
+    ) -> Result<(Timestamp, Option<Message>), Error> {
+        let at = whole_ms(at);
+        let key = keys::claim(tenant, conversation, origin);
+        let at = match self.table.create(&key, &Claim { at }).await? {
+            Created::New => return Ok((at, None)),
+            Created::Existing(claim) => claim.at,
+        };
+        for step in 0..STEPS {
+            let (place_at, id) = place(conversation, origin, at, step)?;
+            let key = keys::message(tenant, conversation, place_at, id);
+            match self.table.get::<Row>(&key).await? {
+                Some(row) if row.origin == origin => return Ok((at, Some(row.message))),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok((at, None))
+    }
+
+    /// Puts a message in its place, with its effects. Repeating it finds what the first attempt put.
+    pub(crate) async fn add(
+        &self,
+        tenant: TenantKey,
+        conversation: &Conversation,
+        draft: Draft,
+        at: Timestamp,
+    ) -> Result<Message, Error> {
+        let mut message = Message {
+            id: MessageId::derived(at, &[]),
+            conversation: conversation.id,
+            at,
+            kind: draft.kind,
+            content: draft.content,
+            private: draft.private,
+            sender: draft.sender,
+            delivery: draft.delivery,
+            failure: None,
+            client_msg_id: draft.client_msg_id,
+        };
+        for step in 0..STEPS {
+            (message.at, message.id) = place(conversation.id, &draft.origin, at, step)?;
+            let mut effects = vec![notice::of_new(tenant, conversation, &message)?];
+            if message.kind == Kind::Outgoing && !message.private {
+                effects.push(notice::answer(tenant, conversation, &message)?);
+            }
+            let row = Row {
+                message: message.clone(),
+                origin: draft.origin.clone(),
+                rank: message.delivery.rank(),
+                pending: Pending(effects),
+            };
+            let key = keys::message(tenant, conversation.id, message.at, message.id);
+            match self.table.create(&key, &row).await? {
+                Created::New => return Ok(message),
+                Created::Existing(row) if row.origin == draft.origin => return Ok(row.message),
+                Created::Existing(_) => {}
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Writes the activity line of a conversation's latest change, if it is not there yet.
+    pub(crate) async fn tell_change(
+        &self,
+        tenant: TenantKey,
+        conversation: &Conversation,
+        change: &Change,
+    ) -> Result<(), Error> {
+        let draft = Draft {
+            origin: change.origin.clone(),
+            kind: Kind::Activity,
+            content: change.text.clone(),
+            private: false,
+            sender: change.by.clone(),
+            delivery: Delivery::Sent,
+            client_msg_id: None,
+        };
+        self.add(tenant, conversation, draft, change.at).await?;
+        Ok(())
+    }
+
+    /// Raises the time of the newest message; an older one changes nothing.
+    pub(crate) async fn raise_activity(
+        &self,
+        tenant: TenantKey,
+        conversation: ConversationId,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let at = sortable(at);
+        let update = Update::new()
+            .set("last_activity", &at)
+            .when_absent_or_less("last_activity", &at)
+            .when_exists();
+        self.table
+            .update(&keys::header(tenant, conversation), update)
+            .await?;
+        Ok(())
+    }
+
+    /// Changes a header that is still as it was read. `Err` holds it as it is now.
+    pub(crate) async fn change_header(
+        &self,
+        tenant: TenantKey,
+        read: &Conversation,
+        update: Update,
+    ) -> Result<Result<Conversation, Conversation>, Error> {
+        let update = update
+            .when_equals("status", read.status)
+            .when_equals("last_activity", &read.last_activity);
+        let key = keys::header(tenant, read.id);
+        let outcome = self.table.update(&key, update).await?;
+        let applied = outcome.applied();
+        let header = outcome.item::<Conversation>()?;
+        let header = header.ok_or_else(|| Error::Shape("a conversation vanished".into()))?;
+        Ok(if applied { Ok(header) } else { Err(header) })
+    }
+
+    /// Notes how far an answer has come, unless more is known already. `false`: there is no such
+    /// message.
+    pub(crate) async fn note_delivery(
+        &self,
+        tenant: TenantKey,
+        answer: &crate::body::Answer,
+        delivery: Delivery,
+        failure: Option<&str>,
+    ) -> Result<bool, Error> {
+        let effect = notice::of_progress(tenant, answer, delivery)?;
+        let update = Update::new()
+            .set("delivery", delivery)
+            .set("rank", delivery.rank())
+            .set_some("failure", failure)
+            .set("pending", Pending(vec![effect]))
+            .when_absent_or_less("rank", delivery.rank())
+            .when_exists();
+        let key = keys::message(tenant, answer.conversation, answer.at, answer.message);
+        Ok(match self.table.update(&key, update).await? {
+            UpdateOutcome::Applied(_) => true,
+            UpdateOutcome::Refused(item) => !item.is_empty(),
+        })
+    }
+}

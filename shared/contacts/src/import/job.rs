@@ -1,0 +1,122 @@
+//! An import's state, one item that only versioned writes move.
+
+use jiff::Timestamp;
+use kernel::{ImportId, ListId};
+use serde::{Deserialize, Serialize};
+
+use super::file::RowError;
+
+/// Row errors that the job itself shows; all of them are in a file beside the import.
+const SHOWN_ERRORS: usize = 100;
+
+/// What an import shall do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// List that every contact joins.
+    pub list: Option<ListId>,
+    /// Tags that every contact gets.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Where an import stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Stored, not yet read.
+    Pending,
+    /// Rows are being taken in.
+    Processing,
+    /// Every row was taken in or has its error.
+    Completed,
+    /// The file as a whole could not be read.
+    Failed,
+}
+
+/// An import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: ImportId,
+    /// What it shall do.
+    pub request: Request,
+    /// Where it stands.
+    pub status: Status,
+    /// Rows of the file.
+    pub total: u64,
+    /// Contacts that are new.
+    pub created: u64,
+    /// Contacts that were there.
+    pub updated: u64,
+    /// Rows that a later row replaces.
+    pub skipped: u64,
+    /// Wrong rows.
+    pub failed: u64,
+    /// The first of the wrong rows.
+    #[serde(default)]
+    pub errors: Vec<RowError>,
+    /// Why the file could not be read.
+    #[serde(default)]
+    pub problem: Option<String>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it ended.
+    #[serde(default)]
+    pub finished_at: Option<Timestamp>,
+    /// Moves with every step.
+    pub(super) version: u64,
+    /// Bytes of the stored rows that are done.
+    pub(super) cursor: u64,
+    /// Bytes of the stored rows.
+    pub(super) size: u64,
+}
+
+impl Job {
+    pub(super) fn new(id: ImportId, request: Request, now: Timestamp) -> Self {
+        Self {
+            id,
+            request,
+            status: Status::Pending,
+            total: 0,
+            created: 0,
+            updated: 0,
+            skipped: 0,
+            failed: 0,
+            errors: Vec::new(),
+            problem: None,
+            created_at: now,
+            finished_at: None,
+            version: 0,
+            cursor: 0,
+            size: 0,
+        }
+    }
+
+    /// Rows that are dealt with.
+    pub fn processed(&self) -> u64 {
+        self.created + self.updated + self.skipped + self.failed
+    }
+
+    /// It will not move any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.status, Status::Completed | Status::Failed)
+    }
+
+    pub(super) fn add_errors(&mut self, errors: &[RowError]) {
+        self.failed += errors.len() as u64;
+        let room = SHOWN_ERRORS.saturating_sub(self.errors.len());
+        self.errors.extend(errors.iter().take(room).cloned());
+    }
+
+    /// The next state, once `cursor` bytes are done.
+    pub(super) fn moved_to(mut self, cursor: u64, now: Timestamp) -> Self {
+        self.version += 1;
+        self.cursor = cursor;
+        self.status = Status::Processing;
+        if cursor >= self.size {
+            self.status = Status::Completed;
+            self.finished_at = Some(now);
+        }
+        self
+    }
+}

@@ -1,0 +1,272 @@
+//! The steps of an import, each safe to run twice, at once with itself, and to be killed at any point.
+//!
+//! A message names the version of the job that it moves. Its rows are upserted, then one versioned
+//! write moves the cursor and adds the counts: only the attempt that wins it counts. Whether a row
+//! created its contact follows from the contact ([`Incoming::operation`]), so a repeated attempt
+//! counts the same.
+
+use bytes::Bytes;
+use cloud::{Blobs, Created, Error, Queue, SendOptions, Table};
+use futures::{StreamExt, TryStreamExt, stream};
+use kernel::{ImportId, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use super::file::{self, FileError, Row, RowError};
+use super::job::{Job, Request, Status};
+use super::slice;
+use crate::consent::ChannelStatus;
+use crate::model::{Incoming, Merge, Source};
+use crate::{Contacts, keys};
+
+/// Largest file.
+pub const MAX_FILE: usize = 5 * 1024 * 1024;
+/// Rows of one step.
+const ROWS: usize = 500;
+/// Bytes of stored rows that one step reads; the longest row is far shorter.
+const WINDOW: u64 = 2 * 1024 * 1024;
+/// Contacts that are written at once.
+const CONCURRENCY: usize = 32;
+
+/// Message on the queue of imports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Step {
+    /// Move the job on from this version.
+    #[serde(rename = "contact.import.v1")]
+    V1 {
+        /// The job.
+        import: ImportId,
+        /// The version that the step moves.
+        version: u64,
+    },
+}
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Moved, by this attempt or another; or over.
+    Done,
+    /// There is no such job.
+    Missing,
+}
+
+/// Runs imports.
+#[derive(Clone, Debug)]
+pub struct Imports {
+    contacts: Contacts,
+    table: Table,
+    files: Blobs,
+    queue: Queue,
+}
+
+#[derive(Default)]
+struct Counts {
+    created: u64,
+    updated: u64,
+    errors: Vec<RowError>,
+}
+
+impl Imports {
+    /// Over the contacts, their table, the bucket of files and the queue of steps.
+    pub fn new(contacts: Contacts, table: Table, files: Blobs, queue: Queue) -> Self {
+        Self {
+            contacts,
+            table,
+            files,
+            queue,
+        }
+    }
+
+    /// Stores the file and begins.
+    pub async fn start(
+        &self,
+        tenant: TenantKey,
+        request: &Request,
+        body: Bytes,
+    ) -> Result<Job, Error> {
+        loop {
+            let id = ImportId::new(self.table.clock(), self.table.entropy());
+            let job = Job::new(id, request.clone(), self.table.clock().now());
+            if let Created::Existing(_) = self.table.create(&keys::import(tenant, id), &job).await?
+            {
+                continue;
+            }
+            // The message last: its step must find the job and the file.
+            self.files
+                .put(&file_name(tenant, id, "csv"), "text/csv", body)
+                .await?;
+            self.send(tenant, id, 0).await?;
+            return Ok(job);
+        }
+    }
+
+    /// One import.
+    pub async fn get(&self, tenant: TenantKey, id: ImportId) -> Result<Option<Job>, Error> {
+        self.table.get(&keys::import(tenant, id)).await
+    }
+
+    /// Moves a job on by one step. `again` says that the message was handed out before: its first
+    /// attempt may have died between moving the job and sending the next message.
+    pub async fn step(
+        &self,
+        tenant: TenantKey,
+        step: &Step,
+        again: bool,
+    ) -> Result<Progress, Error> {
+        let Step::V1 { import, version } = *step;
+        let Some(job) = self.get(tenant, import).await? else {
+            return Ok(Progress::Missing);
+        };
+        if job.version != version {
+            if again && job.version == version + 1 && !job.is_over() {
+                self.send(tenant, import, job.version).await?;
+            }
+            return Ok(Progress::Done);
+        }
+        let next = match job.status {
+            Status::Pending => self.prepare(tenant, job).await?,
+            Status::Processing => self.advance(tenant, job).await?,
+            Status::Completed | Status::Failed => return Ok(Progress::Done),
+        };
+        match self
+            .table
+            .replace(&keys::import(tenant, import), &next, version)
+            .await
+        {
+            Ok(()) if next.is_over() => {}
+            Ok(()) => self.send(tenant, import, next.version).await?,
+            // Another attempt was faster: it counts, and it sends the next message.
+            Err(Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Reads the file once and stores its good rows as lines.
+    async fn prepare(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
+        let name = file_name(tenant, job.id, "csv");
+        let file = self.files.range(&name, 0, MAX_FILE as u64).await?;
+        let bytes = file.map(|file| file.bytes).unwrap_or_default();
+        let parsed = match file::parse(&bytes, &template(&job.request)) {
+            Ok(parsed) => parsed,
+            Err(error) => return Ok(failed(job, &error, self.table.clock().now())),
+        };
+        let rows = lines(&parsed.rows)?;
+        let errors = lines(&parsed.errors)?;
+        let mut next = job;
+        next.size = rows.len() as u64;
+        next.total = (parsed.rows.len() + parsed.errors.len()) as u64 + parsed.repeated;
+        next.skipped = parsed.repeated;
+        next.add_errors(&parsed.errors);
+        // What is stored follows from the file: a repetition overwrites it with the same.
+        let kind = "application/x-ndjson";
+        self.files
+            .put(&file_name(tenant, next.id, "rows"), kind, rows.into())
+            .await?;
+        self.files
+            .put(&file_name(tenant, next.id, "errors"), kind, errors.into())
+            .await?;
+        Ok(next.moved_to(0, self.table.clock().now()))
+    }
+
+    /// Takes some rows in.
+    async fn advance(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
+        let name = file_name(tenant, job.id, "rows");
+        let part = self.files.range(&name, job.cursor, WINDOW).await?;
+        let bytes = part.map(|part| part.bytes).unwrap_or_default();
+        let shape = |error: serde_json::Error| Error::Shape(error.to_string());
+        let (rows, taken) = slice::rows(&bytes, ROWS).map_err(shape)?;
+        if taken == 0 {
+            return Err(Error::Shape(format!(
+                "no row at byte {} of {name}",
+                job.cursor
+            )));
+        }
+        let groups = stream::iter(slice::groups(rows));
+        let work = groups.map(|group| self.take(tenant, job.id, group));
+        let counts = work.buffer_unordered(CONCURRENCY);
+        let counts = counts.try_fold(Counts::default(), async |mut all, counts| {
+            all.created += counts.created;
+            all.updated += counts.updated;
+            all.errors.extend(counts.errors);
+            Ok(all)
+        });
+        let mut counts = counts.await?;
+        counts.errors.sort_unstable_by_key(|error| error.line);
+        let mut next = job;
+        next.created += counts.created;
+        next.updated += counts.updated;
+        next.add_errors(&counts.errors);
+        let cursor = next.cursor + taken as u64;
+        Ok(next.moved_to(cursor, self.table.clock().now()))
+    }
+
+    /// Takes rows in one after another.
+    async fn take(
+        &self,
+        tenant: TenantKey,
+        import: ImportId,
+        rows: Vec<Row>,
+    ) -> Result<Counts, Error> {
+        let mut counts = Counts::default();
+        for Row { line, mut contact } in rows {
+            contact.operation = Some(format!("{import}#{line}"));
+            match self.contacts.upsert(tenant, &contact).await {
+                Ok(upserted) if upserted.created => counts.created += 1,
+                Ok(_) => counts.updated += 1,
+                Err(error) if error.is_retryable() => return Err(error),
+                // This row can never be stored (too large, say); the others can.
+                Err(error) => {
+                    tracing::warn!(%import, line, error = error.name(), "row refused");
+                    let message = "the row cannot be stored".to_owned();
+                    counts.errors.push(RowError {
+                        line,
+                        column: None,
+                        message,
+                    });
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn send(&self, tenant: TenantKey, import: ImportId, version: u64) -> Result<(), Error> {
+        let step = Step::V1 { import, version };
+        self.queue.send(tenant, &step, SendOptions::default()).await
+    }
+}
+
+/// What all contacts of an import have in common. Rows are the shop's own word: they replace what
+/// was known. The shop states that its contacts agreed (product 24); nobody who left is brought back.
+fn template(request: &Request) -> Incoming {
+    Incoming {
+        tags: request.tags.clone(),
+        lists: request.list.into_iter().collect(),
+        source: Source::Import,
+        email_status: Some(ChannelStatus::Subscribed),
+        sms_status: Some(ChannelStatus::Subscribed),
+        merge: Merge::Overwrite,
+        ..Incoming::default()
+    }
+}
+
+fn failed(job: Job, error: &FileError, now: jiff::Timestamp) -> Job {
+    let mut next = job.moved_to(0, now);
+    next.status = Status::Failed;
+    next.problem = Some(error.to_string());
+    next.finished_at = Some(now);
+    next
+}
+
+fn lines<T: Serialize>(items: &[T]) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    for item in items {
+        serde_json::to_writer(&mut out, item).map_err(|error| Error::Shape(error.to_string()))?;
+        out.push(b'\n');
+    }
+    Ok(out)
+}
+
+fn file_name(tenant: TenantKey, import: ImportId, kind: &str) -> String {
+    format!("imports/{tenant}/{import}.{kind}")
+}

@@ -1,0 +1,115 @@
+//! From a file's bytes to its text, and the character between its fields. Pure.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use kernel::text::nfc;
+
+/// Bytes that are looked at to tell UTF-16 without a mark.
+const SAMPLE: usize = 4096;
+
+/// The text in NFC, whatever common encoding the file has: UTF-8 and UTF-16 with or without a mark,
+/// Windows-1258 and what else browsers know. `None` where bytes do not fit the encoding.
+pub fn decode(bytes: &[u8]) -> Option<String> {
+    let encoding = match Encoding::for_bom(bytes) {
+        Some((encoding, _)) => encoding,
+        None => match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => return Some(nfc(text)),
+            _ => guess(bytes),
+        },
+    };
+    let (text, _, damaged) = encoding.decode(bytes);
+    (!damaged && !text.contains('\0')).then(|| nfc(&text))
+}
+
+fn guess(bytes: &[u8]) -> &'static Encoding {
+    let sample = &bytes[..bytes.len().min(SAMPLE)];
+    let zeros = |at: usize| {
+        sample
+            .iter()
+            .skip(at)
+            .step_by(2)
+            .filter(|byte| **byte == 0)
+            .count()
+    };
+    // Half of the bytes of Latin text in UTF-16 are zero, on one side.
+    match (zeros(0) * 4 > sample.len(), zeros(1) * 4 > sample.len()) {
+        (true, false) => return UTF_16BE,
+        (false, true) => return UTF_16LE,
+        _ => {}
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    detector.guess(Some(b"vn"), Utf8Detection::Deny)
+}
+
+/// What parts the fields: the candidate that the first line holds most of, outside quotes.
+pub fn delimiter(text: &str) -> u8 {
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in text.bytes() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => break,
+            _ if !quoted => {
+                for (candidate, count) in &mut counts {
+                    *count += usize::from(*candidate == byte);
+                }
+            }
+            _ => {}
+        }
+    }
+    // The first of equals: a comma.
+    let best = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    best.map_or(b',', |(candidate, _)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Họ và tên,Email\nTrần Thị Ánh,anh@example.vn\n";
+
+    #[test]
+    fn reads_what_spreadsheets_write() {
+        let marked = [b"\xef\xbb\xbf".as_slice(), TEXT.as_bytes()].concat();
+        let little: Vec<u8> = TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked_little = [b"\xff\xfe".as_slice(), &little].concat();
+        let big: Vec<u8> = TEXT.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let marked_big = [b"\xfe\xff".as_slice(), &big].concat();
+        for bytes in [
+            TEXT.as_bytes(),
+            &marked,
+            &little,
+            &marked_little,
+            &big,
+            &marked_big,
+        ] {
+            assert_eq!(decode(bytes).as_deref(), Some(TEXT));
+        }
+    }
+
+    #[test]
+    fn windows_1258_becomes_composed_letters() {
+        // "Trần Thị Ánh" with its combining marks after the letters.
+        let bytes = b"H\xf7 v\xe0 t\xean,Email\nTr\xe2\xccn Th\xee\xf2 A\xecnh,anh@example.vn\n";
+        let text = decode(b"name,Email\nTr\xe2\xccn Thi\xf2 \xc1nh,anh@example.vn\n");
+        assert_eq!(
+            text.as_deref(),
+            Some("name,Email\nTrần Thị Ánh,anh@example.vn\n")
+        );
+        assert!(decode(bytes).is_some());
+    }
+
+    #[test]
+    fn binary_is_refused() {
+        assert_eq!(decode(b"PK\x03\x04\0\0\0\0\0\0"), None);
+    }
+
+    #[test]
+    fn the_first_line_tells_the_delimiter() {
+        assert_eq!(delimiter("a;b;c\n1,5;2;3"), b';');
+        assert_eq!(delimiter("a\tb\n"), b'\t');
+        assert_eq!(delimiter("\"a;b;c;d\",b\n"), b',');
+        assert_eq!(delimiter("email\n"), b',');
+    }
+}

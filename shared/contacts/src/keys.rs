@@ -1,0 +1,189 @@
+//! Every key of the tables Contacts and Timeline, and of the rows in Directory that belong to contacts.
+
+use cloud::Key;
+use jiff::Timestamp;
+use kernel::{ContactId, ImportId, ListId, TenantKey, clock};
+
+use crate::model::{Event, Identity};
+
+/// Sort key of the profile.
+pub const PROFILE: &str = "PROFILE";
+/// Characters of a value that are part of the partition key: prefix search needs as many.
+pub const HEAD: usize = 3;
+
+/// Sort key of identities, by kind; the widget's inbox is part of the value.
+pub fn kind(identity: &Identity) -> &'static str {
+    match identity {
+        Identity::External(_) => "external",
+        Identity::Email(_) => "email",
+        Identity::Phone(_) => "phone",
+        Identity::Visitor { .. } => "widget",
+    }
+}
+
+/// What is unique. Phones are kept without the country code that nearly all share, so that their
+/// first digits spread.
+pub fn value(identity: &Identity) -> String {
+    match identity {
+        Identity::External(id) => id.clone(),
+        Identity::Email(address) => address.as_str().to_owned(),
+        Identity::Phone(phone) => national(phone.digits()).to_owned(),
+        Identity::Visitor { inbox, visitor } => format!("{visitor}@{inbox}"),
+    }
+}
+
+/// A number without the country code.
+pub fn national(digits: &str) -> &str {
+    digits.strip_prefix("84").unwrap_or(digits)
+}
+
+/// The first characters of a value; short ones are padded by blanks.
+pub fn head(value: &str) -> String {
+    let head: String = value.chars().take(HEAD).collect();
+    format!("{head:HEAD$}")
+}
+
+pub fn contact(tenant: TenantKey, contact: ContactId) -> String {
+    format!("{tenant}#{contact}")
+}
+
+pub fn profile(tenant: TenantKey, id: ContactId) -> Key {
+    Key::new(contact(tenant, id), PROFILE)
+}
+
+pub fn membership(tenant: TenantKey, id: ContactId, list: ListId) -> Key {
+    Key::new(contact(tenant, id), format!("LIST#{list}"))
+}
+
+pub fn identity(tenant: TenantKey, identity: &Identity) -> Key {
+    let value = value(identity);
+    Key::new(identity_partition(tenant, kind(identity), &value), value)
+}
+
+/// Partition of the identities that begin like `value`.
+pub fn identity_partition(tenant: TenantKey, kind: &str, value: &str) -> String {
+    format!("{tenant}#I#{kind}#{}", head(value))
+}
+
+pub fn name(tenant: TenantKey, rotation: &str, id: ContactId) -> Key {
+    Key::new(name_partition(tenant, rotation), format!("{rotation}#{id}"))
+}
+
+/// Partition of the names that begin like `rotation`.
+pub fn name_partition(tenant: TenantKey, rotation: &str) -> String {
+    format!("{tenant}#N#{}", head(rotation))
+}
+
+pub fn event(tenant: TenantKey, id: ContactId, event: &Event) -> Key {
+    Key::new(contact(tenant, id), event_order(event.at, &event.id))
+}
+
+fn event_order(at: Timestamp, id: &str) -> String {
+    format!("{}#{id}", clock::sortable(at))
+}
+
+pub fn listeners(tenant: TenantKey, event_name: &str) -> String {
+    format!("{tenant}#TRIGGER#{event_name}")
+}
+
+pub fn list(tenant: TenantKey, list: ListId) -> Key {
+    Key::new(tenant.to_string(), format!("LIST#{list}"))
+}
+
+pub fn import(tenant: TenantKey, import: ImportId) -> Key {
+    Key::new(format!("{tenant}#{import}"), "IMPORT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
+    fn tenant() -> TenantKey {
+        TenantKey::authenticated("ws_0123456789a".parse().unwrap())
+    }
+
+    fn key(key: &Key) -> (&str, &str) {
+        (&key.pk, &key.sk)
+    }
+
+    #[test]
+    fn keys_have_these_exact_texts() {
+        let (t, id) = (tenant(), "con_0123456789a".parse().unwrap());
+        let list_id = "lst_0123456789a".parse().unwrap();
+        assert_eq!(
+            key(&profile(t, id)),
+            ("ws_0123456789a#con_0123456789a", "PROFILE")
+        );
+        assert_eq!(
+            key(&membership(t, id, list_id)),
+            ("ws_0123456789a#con_0123456789a", "LIST#lst_0123456789a")
+        );
+        assert_eq!(
+            key(&name(t, "tran thi an", id)),
+            ("ws_0123456789a#N#tra", "tran thi an#con_0123456789a")
+        );
+        assert_eq!(
+            key(&name(t, "an", id)),
+            ("ws_0123456789a#N#an ", "an#con_0123456789a")
+        );
+        assert_eq!(
+            key(&list(t, list_id)),
+            ("ws_0123456789a", "LIST#lst_0123456789a")
+        );
+        let import_id = "imp_0123456789a".parse().unwrap();
+        assert_eq!(
+            key(&import(t, import_id)),
+            ("ws_0123456789a#imp_0123456789a", "IMPORT")
+        );
+        assert_eq!(
+            listeners(t, "form.submitted"),
+            "ws_0123456789a#TRIGGER#form.submitted"
+        );
+    }
+
+    #[test]
+    fn identities_have_these_exact_texts() {
+        let inbox = "inb_0123456789a".parse().unwrap();
+        let visitor = "v1".to_owned();
+        for (one, pk, sk) in [
+            (Identity::External("7".into()), "external#7  ", "7"),
+            (
+                Identity::Email("an@example.vn".parse().unwrap()),
+                "email#an@",
+                "an@example.vn",
+            ),
+            (
+                Identity::Phone("0912345678".parse().unwrap()),
+                "phone#912",
+                "912345678",
+            ),
+            (
+                Identity::Visitor { inbox, visitor },
+                "widget#v1@",
+                "v1@inb_0123456789a",
+            ),
+        ] {
+            let pk = format!("ws_0123456789a#I#{pk}");
+            assert_eq!(key(&identity(tenant(), &one)), (pk.as_str(), sk));
+        }
+    }
+
+    #[test]
+    fn an_event_is_found_by_time_and_id() {
+        let one = Event {
+            id: "e1".into(),
+            name: "form.submitted".into(),
+            at: "2026-03-02T08:00:00Z".parse().unwrap(),
+            source: "api".into(),
+            data: serde_json::Value::Null,
+        };
+        assert_eq!(
+            key(&event(tenant(), "con_0123456789a".parse().unwrap(), &one)),
+            (
+                "ws_0123456789a#con_0123456789a",
+                "2026-03-02T08:00:00.000Z#e1"
+            )
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! Contact lists: what they are called. Who is on one is in [`crate::Contacts`].
+
+use cloud::{Created, Error, Query, Table};
+use jiff::Timestamp;
+use kernel::{Cursor, Limit, ListId, TenantKey, page::Page};
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+
+/// A contact list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Its id.
+    pub id: ListId,
+    /// What the shop calls it.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The lists of a workspace.
+#[derive(Clone, Debug)]
+pub struct Lists {
+    directory: Table,
+}
+
+impl Lists {
+    /// Over the table Directory.
+    pub fn new(directory: Table) -> Self {
+        Self { directory }
+    }
+
+    /// Makes a list.
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        name: &str,
+        description: Option<&str>,
+    ) -> Result<List, Error> {
+        loop {
+            let list = List {
+                id: ListId::new(self.directory.clock(), self.directory.entropy()),
+                name: name.to_owned(),
+                description: description.map(str::to_owned),
+                created_at: self.directory.clock().now(),
+            };
+            let key = keys::list(tenant, list.id);
+            if let Created::New = self.directory.create(&key, &list).await? {
+                return Ok(list);
+            }
+        }
+    }
+
+    /// One list.
+    pub async fn get(&self, tenant: TenantKey, list: ListId) -> Result<Option<List>, Error> {
+        self.directory.get(&keys::list(tenant, list)).await
+    }
+
+    /// A page of lists, oldest first.
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<List>, Error> {
+        let query = Query::partition(tenant.to_string()).begins_with("LIST#");
+        let query = query.limit(limit.get()).cursor(cursor);
+        self.directory.query(query).await
+    }
+}

@@ -1,0 +1,210 @@
+//! What a contact is, and what comes in about one. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use kernel::{ContactId, EmailAddress, InboxId, ListId, Phone};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::consent::{Channel, ChannelStatus};
+use crate::names;
+
+/// Something by which a contact is recognised; unique in the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// The id that the shop's own system gave.
+    External(String),
+    /// An email address.
+    Email(EmailAddress),
+    /// A mobile number.
+    Phone(Phone),
+    /// A visitor of the website's chat widget.
+    Visitor {
+        /// The widget's inbox.
+        inbox: InboxId,
+        /// The id that the widget keeps in the browser.
+        visitor: String,
+    },
+}
+
+/// Where a contact first came from.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the product's own words")]
+pub enum Source {
+    Import,
+    Form,
+    #[default]
+    Api,
+    Haravan,
+    Kiotviet,
+    Sapo,
+    Shopee,
+    Getfly,
+    Ladipage,
+    Chat,
+    Manual,
+}
+
+/// What happens to a field that the contact has already.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Merge {
+    /// It stays; only empty fields are set.
+    #[default]
+    FillEmpty,
+    /// The new value replaces it.
+    Overwrite,
+}
+
+/// What is known about one person from one place. Fields that are `None` or empty say nothing.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Incoming {
+    /// By what to find the contact; at least one.
+    pub identities: Vec<Identity>,
+    /// Whole name, family name first.
+    pub full_name: Option<String>,
+    /// Given name ("tên").
+    pub first_name: Option<String>,
+    /// Family and middle name ("họ và tên đệm").
+    pub last_name: Option<String>,
+    /// Tags to add.
+    pub tags: Vec<String>,
+    /// Lists to join.
+    pub lists: Vec<ListId>,
+    /// Custom fields.
+    pub custom: BTreeMap<String, Value>,
+    /// Where this comes from; kept for a contact that is new.
+    pub source: Source,
+    /// Consent for mail. Ranks as in [`ChannelStatus::rank`]: it never takes an unsubscription back.
+    pub email_status: Option<ChannelStatus>,
+    /// Consent for text messages.
+    pub sms_status: Option<ChannelStatus>,
+    /// What to do with fields that are filled.
+    pub merge: Merge,
+    /// Name of the operation, such as an event's id. When the same operation runs again after a
+    /// crash, a contact that it made still counts as created.
+    pub operation: Option<String>,
+}
+
+/// What an upsert did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upserted {
+    /// The contact.
+    pub contact: ContactId,
+    /// This operation made it.
+    pub created: bool,
+    /// Identities that belong to another contact and were left there.
+    pub taken: Vec<Identity>,
+}
+
+/// A customer of the shop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Our id.
+    pub id: ContactId,
+    /// The shop's own id.
+    pub external_id: Option<String>,
+    /// Where mail goes.
+    pub email: Option<EmailAddress>,
+    /// Where text messages go.
+    pub phone: Option<Phone>,
+    /// Whole name, family name first.
+    pub full_name: Option<String>,
+    /// Given name: as given, or the last word of the whole name.
+    pub first_name: Option<String>,
+    /// Family and middle name: as given, or the whole name without its last word.
+    pub last_name: Option<String>,
+    /// Tags.
+    pub tags: BTreeSet<String>,
+    /// Lists, as ids.
+    pub lists: BTreeSet<ListId>,
+    /// Custom fields.
+    pub custom: BTreeMap<String, Value>,
+    /// Consent for mail.
+    pub email_status: ChannelStatus,
+    /// Consent for text messages.
+    pub sms_status: ChannelStatus,
+    /// Consent for Zalo.
+    pub zalo_status: ChannelStatus,
+    /// Consent for push notifications.
+    pub push_status: ChannelStatus,
+    /// Where the contact first came from.
+    pub source: Source,
+    /// When the record was made.
+    pub created_at: Timestamp,
+    /// When the record last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Contact {
+    /// Consent for a channel.
+    pub fn status(&self, channel: Channel) -> ChannelStatus {
+        match channel {
+            Channel::Email => self.email_status,
+            Channel::Sms => self.sms_status,
+            Channel::Zalo => self.zalo_status,
+            Channel::Push => self.push_status,
+        }
+    }
+
+    /// What templates see: `{"contact": {"first_name": …}}`. Absent fields are empty texts, so that
+    /// a greeting does not read "null".
+    pub fn merge_data(&self) -> Value {
+        let text = |value: Option<&str>| Value::from(value.unwrap_or_default());
+        let mut contact = Map::new();
+        contact.insert("id".into(), Value::from(self.id.to_string()));
+        contact.insert("external_id".into(), text(self.external_id.as_deref()));
+        let email = self.email.as_ref().map(EmailAddress::as_str);
+        contact.insert("email".into(), text(email));
+        contact.insert("phone".into(), text(self.phone.as_ref().map(Phone::e164)));
+        contact.insert("full_name".into(), text(self.full_name.as_deref()));
+        contact.insert("first_name".into(), text(self.first_name.as_deref()));
+        contact.insert("last_name".into(), text(self.last_name.as_deref()));
+        contact.insert("tags".into(), json!(self.tags));
+        contact.insert("custom".into(), json!(self.custom));
+        json!({ "contact": contact })
+    }
+
+    /// The identities that the record shows.
+    pub(crate) fn identities(&self) -> Vec<Identity> {
+        let external = self.external_id.clone().map(Identity::External);
+        let email = self.email.clone().map(Identity::Email);
+        let phone = self.phone.clone().map(Identity::Phone);
+        [external, email, phone].into_iter().flatten().collect()
+    }
+
+    /// Fills in the names that follow from those given.
+    pub(crate) fn complete_names(mut self) -> Self {
+        let (given, family) = self.full_name.as_deref().map(names::split).unzip();
+        self.full_name = self
+            .full_name
+            .or_else(|| names::join(self.last_name.as_deref(), self.first_name.as_deref()));
+        self.first_name = self.first_name.or(given);
+        self.last_name = self.last_name.or(family.flatten());
+        self
+    }
+}
+
+/// Something that a contact did or that happened to it, as the timeline keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unique for the contact at that time; follows from the cause, so that a repetition is seen.
+    pub id: String,
+    /// `form.submitted`, `message.opened`…
+    pub name: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who told us: a source id, a campaign id, `api`…
+    pub source: String,
+    /// Details; bounded by whoever records it.
+    #[serde(default)]
+    pub data: Value,
+}

@@ -1,0 +1,246 @@
+//! Search by the beginning of a name's word, an email address, a phone number or the shop's own id.
+//!
+//! A search walks *ranges* one after another: a partition of names, one of identities, or, without a
+//! query, the shards of the whole workspace. A contact may stand in several rows (each word of a
+//! name, an old name that was not cleared yet): it is shown for its first row only, as computed from
+//! its profile, so that no page repeats it and rows that no longer hold are passed over.
+
+use std::collections::HashMap;
+
+use cloud::{Error, Query};
+use kernel::text::fold;
+use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
+use serde::Deserialize;
+
+use crate::model::Contact;
+use crate::{Contacts, SHARDS, keys, names};
+
+/// Reads for one page. A page may come short of its limit; its `next` says where to go on.
+const MAX_READS: usize = 40;
+
+/// A part of what is searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Range {
+    /// Names with a word that begins so; folded.
+    Names(String),
+    /// Identities of a kind that begin so.
+    Identities(&'static str, String),
+    /// A shard of the workspace.
+    Shard(u32),
+}
+
+#[derive(Deserialize)]
+struct Row {
+    sk: String,
+    contact: Option<ContactId>,
+}
+
+impl Contacts {
+    /// Contacts of whom a name's word, the email, the phone or the shop's own id begins like `query`;
+    /// all contacts where it is empty. Fewer than three characters find whole words of names only.
+    pub async fn search(
+        &self,
+        tenant: TenantKey,
+        query: &str,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Contact>, Error> {
+        let ranges = ranges(query);
+        let (mut at, mut inner) = resume(cursor)?;
+        let mut data = Vec::new();
+        for _ in 0..MAX_READS {
+            let left = limit.get() - data.len() as u32;
+            let Some(range) = ranges.get(at).filter(|_| left > 0) else {
+                break;
+            };
+            let question = question(tenant, range).limit(left).cursor(inner.take());
+            let page = self.contacts.query::<Row>(question).await?;
+            data.extend(self.shown(tenant, &ranges, at, page.data).await?);
+            match page.next {
+                Some(next) => inner = Some(next),
+                None => at += 1,
+            }
+        }
+        let inner = inner.map(|cursor| cursor.0).unwrap_or_default();
+        let next = (at < ranges.len()).then(|| Cursor(format!("{at}.{inner}")));
+        Ok(Page { data, next })
+    }
+
+    /// The contacts of those rows that are their contact's first.
+    async fn shown(
+        &self,
+        tenant: TenantKey,
+        ranges: &[Range],
+        at: usize,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Contact>, Error> {
+        let ids: Vec<ContactId> = rows.iter().filter_map(|row| row.contact).collect();
+        let mut found: HashMap<ContactId, Contact> = self.get_many(tenant, &ids).await?;
+        let mut shown = Vec::new();
+        for row in rows {
+            let Some(contact) = row.contact.and_then(|id| found.remove(&id)) else {
+                continue;
+            };
+            if first_row(ranges, &contact).is_some_and(|first| first == (at, row.sk.clone())) {
+                shown.push(contact);
+            } else {
+                // Another row of this page may be its first.
+                found.insert(contact.id, contact);
+            }
+        }
+        Ok(shown)
+    }
+}
+
+/// What to look through for a query.
+fn ranges(query: &str) -> Vec<Range> {
+    let query = query.trim();
+    let folded = fold(query).replace('#', " ").trim().to_owned();
+    if folded.is_empty() {
+        return (0..SHARDS).map(Range::Shard).collect();
+    }
+    let mut ranges = Vec::new();
+    let phone_like = query
+        .chars()
+        .all(|c| c.is_ascii_digit() || "+ .-()".contains(c));
+    if phone_like {
+        let digits: String = query.chars().filter(char::is_ascii_digit).collect();
+        let phones = phone_prefixes(&digits);
+        ranges.extend(phones.map(|prefix| Range::Identities("phone", prefix)));
+    } else {
+        if !query.contains('@') {
+            ranges.push(Range::Names(folded));
+        }
+        ranges.push(Range::Identities("email", query.to_lowercase()));
+    }
+    ranges.push(Range::Identities("external", query.to_owned()));
+    let long_enough = |range: &Range| match range {
+        Range::Identities(_, prefix) => prefix.chars().count() >= keys::HEAD,
+        Range::Names(prefix) => prefix.chars().count() >= 2,
+        Range::Shard(_) => true,
+    };
+    ranges.retain(long_enough);
+    ranges
+}
+
+/// How a number may be stored that begins with what was typed: without trunk or country code.
+fn phone_prefixes(digits: &str) -> impl Iterator<Item = String> + use<> {
+    let plain = digits.strip_prefix("0084").or(digits.strip_prefix('0'));
+    let without_country = plain.is_none().then(|| digits.strip_prefix("84")).flatten();
+    let plain = plain.unwrap_or(digits).to_owned();
+    [Some(plain), without_country.map(str::to_owned)]
+        .into_iter()
+        .flatten()
+}
+
+fn question(tenant: TenantKey, range: &Range) -> Query {
+    match range {
+        Range::Names(prefix) => {
+            Query::partition(keys::name_partition(tenant, prefix)).begins_with(prefix)
+        }
+        Range::Identities(kind, prefix) => {
+            let partition = keys::identity_partition(tenant, kind, prefix);
+            Query::partition(partition).begins_with(prefix)
+        }
+        Range::Shard(shard) => Query::index("ByShard")
+            .with("tenant", tenant.to_string())
+            .with_number("shard", *shard),
+    }
+}
+
+/// The first row, by range and sort key, in which a contact stands.
+fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
+    let rows = ranges.iter().enumerate().filter_map(|(i, range)| {
+        let row = match range {
+            Range::Names(prefix) => {
+                let name = contact.full_name.as_deref().unwrap_or_default();
+                let rotations = names::rotations(name).into_iter();
+                let matching = rotations.filter(|rotation| matches(rotation, prefix));
+                matching
+                    .map(|rotation| format!("{rotation}#{}", contact.id))
+                    .min()
+            }
+            Range::Identities(kind, prefix) => contact
+                .identities()
+                .into_iter()
+                .filter(|identity| keys::kind(identity) == *kind)
+                .map(|identity| keys::value(&identity))
+                .find(|value| matches(value, prefix)),
+            Range::Shard(shard) => {
+                (crate::shard(contact.id) == *shard).then(|| keys::PROFILE.to_owned())
+            }
+        };
+        row.map(|row| (i, row))
+    });
+    rows.min()
+}
+
+/// A value begins so, and lies in the partition that the prefix names.
+fn matches(value: &str, prefix: &str) -> bool {
+    value.starts_with(prefix) && keys::head(value) == keys::head(prefix)
+}
+
+/// Where a page ended: the range, and the place in it.
+fn resume(cursor: Option<Cursor>) -> Result<(usize, Option<Cursor>), Error> {
+    let Some(Cursor(text)) = cursor else {
+        return Ok((0, None));
+    };
+    let damaged = || Error::Shape("the cursor is damaged".into());
+    let (at, inner) = text.split_once('.').ok_or_else(damaged)?;
+    let at = at.parse().map_err(|_| damaged())?;
+    let inner = Some(inner).filter(|inner| !inner.is_empty());
+    Ok((at, inner.map(|inner| Cursor(inner.to_owned()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phones(query: &str) -> Vec<String> {
+        let phones = ranges(query).into_iter().filter_map(|range| match range {
+            Range::Identities("phone", prefix) => Some(prefix),
+            _ => None,
+        });
+        phones.collect()
+    }
+
+    #[test]
+    fn a_number_is_found_however_it_is_typed() {
+        assert_eq!(phones("0912 345"), ["912345"]);
+        assert_eq!(phones("+84912345"), ["84912345", "912345"]);
+        assert_eq!(phones("0084 912.345"), ["912345"]);
+        assert_eq!(phones("912345678"), ["912345678"]);
+        assert!(phones("09").is_empty());
+    }
+
+    #[test]
+    fn words_look_in_names_and_addresses() {
+        assert_eq!(
+            ranges("Trần T"),
+            [
+                Range::Names("tran t".into()),
+                Range::Identities("email", "trần t".into()),
+                Range::Identities("external", "Trần T".into()),
+            ]
+        );
+        assert_eq!(ranges("An"), [Range::Names("an".into())]);
+        assert_eq!(ranges("  ").len(), SHARDS as usize);
+        assert!(ranges("a").is_empty());
+        assert!(!ranges("an@ex").contains(&Range::Names("an@ex".into())));
+    }
+
+    #[test]
+    fn two_letters_are_a_whole_word() {
+        assert!(matches("an tran", "an") && matches("an", "an"));
+        assert!(!matches("anh tran", "an"));
+        assert!(matches("anh tran", "anh"));
+    }
+
+    #[test]
+    fn a_damaged_cursor_is_refused() {
+        for bad in ["", "x.", "7"] {
+            assert!(resume(Some(Cursor(bad.into()))).is_err(), "{bad}");
+        }
+        assert_eq!(resume(Some(Cursor("2.".into()))).unwrap(), (2, None));
+    }
+}

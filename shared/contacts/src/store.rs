@@ -1,0 +1,320 @@
+//! Reading contacts, and the small changes that merge by themselves: tags, lists, consent.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cloud::{Error, Query, Table, Update};
+use jiff::Timestamp;
+use kernel::{ContactId, Cursor, EmailAddress, ListId, Phone, TenantKey, page::Page};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::consent::{Channel, ChannelStatus};
+use crate::events::Listeners;
+use crate::model::{Contact, Identity, Source};
+use crate::{SHARDS, keys, names, shard};
+
+/// Custom fields are attributes of their own, so that two writers of two fields do not meet.
+pub(crate) const CUSTOM: &str = "custom.";
+
+/// The contacts of all workspaces; every call names the tenant.
+#[derive(Clone, Debug)]
+pub struct Contacts {
+    pub(crate) contacts: Table,
+    pub(crate) timeline: Table,
+    /// Absent where nobody shall hear of events.
+    pub(crate) listeners: Option<Listeners>,
+}
+
+/// A profile as it is stored. A row without `created_at` only reserves its id (see [`crate::upsert`])
+/// and is nobody yet.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Profile {
+    pub contact: Option<ContactId>,
+    #[serde(default)]
+    pub operation: Option<String>,
+    external_id: Option<String>,
+    email: Option<EmailAddress>,
+    phone: Option<Phone>,
+    full_name: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+    #[serde(default)]
+    lists: BTreeSet<ListId>,
+    #[serde(default)]
+    email_status: ChannelStatus,
+    #[serde(default)]
+    sms_status: ChannelStatus,
+    #[serde(default)]
+    zalo_status: ChannelStatus,
+    #[serde(default)]
+    push_status: ChannelStatus,
+    #[serde(default)]
+    source: Source,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    #[serde(flatten)]
+    rest: HashMap<String, Value>,
+}
+
+impl Profile {
+    /// The contact, names as given.
+    pub fn given(self) -> Option<Contact> {
+        let created_at = self.created_at?;
+        let custom = self.rest.into_iter().filter_map(|(name, value)| {
+            name.strip_prefix(CUSTOM)
+                .map(|name| (name.to_owned(), value))
+        });
+        Some(Contact {
+            id: self.contact?,
+            external_id: self.external_id,
+            email: self.email,
+            phone: self.phone,
+            full_name: self.full_name,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            tags: self.tags,
+            lists: self.lists,
+            custom: custom.collect::<BTreeMap<_, _>>(),
+            email_status: self.email_status,
+            sms_status: self.sms_status,
+            zalo_status: self.zalo_status,
+            push_status: self.push_status,
+            source: self.source,
+            created_at,
+            updated_at: self.updated_at.unwrap_or(created_at),
+        })
+    }
+}
+
+/// An identity as it is stored. Without a contact it was given up and may be claimed again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    #[serde(default)]
+    pub contact: Option<ContactId>,
+}
+
+/// A name that can be searched.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NameRow {
+    pub contact: ContactId,
+}
+
+/// A contact's place on a list. `shard` lies beyond the profiles' shards, so that a walk over the
+/// workspace (`ByShard`) does not meet memberships.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    pub tenant: String,
+    pub member_of: ListId,
+    pub shard: u32,
+    pub contact: ContactId,
+}
+
+impl Membership {
+    pub fn new(tenant: TenantKey, contact: ContactId, list: ListId) -> Self {
+        Self {
+            tenant: tenant.to_string(),
+            member_of: list,
+            shard: SHARDS + shard(contact),
+            contact,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct IndexRow {
+    pub contact: ContactId,
+}
+
+/// Any item of the table Contacts, for writes of mixed batches.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Row {
+    Name(NameRow),
+    Membership(Membership),
+}
+
+impl Contacts {
+    /// Over the tables Contacts, Timeline and Directory.
+    pub fn new(contacts: Table, timeline: Table, directory: Table) -> Self {
+        Self {
+            contacts,
+            timeline,
+            listeners: Some(Listeners::new(directory)),
+        }
+    }
+
+    /// The same without ears: what is recorded through it starts no workflow. For imports.
+    pub fn silent(contacts: Table, timeline: Table) -> Self {
+        Self {
+            contacts,
+            timeline,
+            listeners: None,
+        }
+    }
+
+    /// One contact, as it is now.
+    pub async fn get(&self, tenant: TenantKey, id: ContactId) -> Result<Option<Contact>, Error> {
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let contact = profile.and_then(Profile::given);
+        Ok(contact.map(Contact::complete_names))
+    }
+
+    /// Those contacts that exist; eventually consistent.
+    pub async fn get_many(
+        &self,
+        tenant: TenantKey,
+        ids: &[ContactId],
+    ) -> Result<HashMap<ContactId, Contact>, Error> {
+        let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
+        let rows: Vec<(_, Profile)> = self.contacts.get_many(keys).await?;
+        let found = rows.into_iter().filter_map(|(_, row)| row.given());
+        Ok(found
+            .map(|contact| (contact.id, contact.complete_names()))
+            .collect())
+    }
+
+    /// Whom the identity belongs to.
+    pub async fn find_identity(
+        &self,
+        tenant: TenantKey,
+        identity: &Identity,
+    ) -> Result<Option<ContactId>, Error> {
+        let key = keys::identity(tenant, identity);
+        let claim: Option<Claim> = self.contacts.get(&key).await?;
+        Ok(claim.and_then(|claim| claim.contact))
+    }
+
+    /// A page of one shard of a list, in order of id; eventually consistent. Shards are
+    /// `0..SHARDS`.
+    pub async fn members(
+        &self,
+        tenant: TenantKey,
+        list: ListId,
+        shard: u32,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<ContactId>, Error> {
+        let query = Query::index("ByMembership")
+            .with("tenant", tenant.to_string())
+            .with("member_of", list.to_string())
+            .with_number("shard", SHARDS + shard);
+        let page = self
+            .contacts
+            .query::<IndexRow>(query.limit(limit).cursor(cursor))
+            .await?;
+        Ok(page.map(|row| row.contact))
+    }
+
+    /// Adds tags. Does nothing for a contact that does not exist.
+    pub async fn add_tags(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        tags: &[String],
+    ) -> Result<(), Error> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let update = self.touch().add_to_set("tags", tags.iter().cloned());
+        self.change(tenant, id, update).await.map(drop)
+    }
+
+    /// Removes tags.
+    pub async fn remove_tags(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        tags: &[String],
+    ) -> Result<(), Error> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let update = self.touch().remove_from_set("tags", tags.iter().cloned());
+        self.change(tenant, id, update).await.map(drop)
+    }
+
+    /// Puts the contact on a list. False where there is no such contact.
+    pub async fn join_list(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        list: ListId,
+    ) -> Result<bool, Error> {
+        if self.get(tenant, id).await?.is_none() {
+            return Ok(false);
+        }
+        let key = keys::membership(tenant, id, list);
+        let row = Membership::new(tenant, id, list);
+        self.contacts.put(&key, &row).await?;
+        let update = self.touch().add_to_set("lists", [list.to_string()]);
+        self.change(tenant, id, update).await
+    }
+
+    /// Takes the contact off a list.
+    pub async fn leave_list(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        list: ListId,
+    ) -> Result<(), Error> {
+        self.contacts
+            .delete(&keys::membership(tenant, id, list))
+            .await?;
+        let update = self.touch().remove_from_set("lists", [list.to_string()]);
+        self.change(tenant, id, update).await.map(drop)
+    }
+
+    /// Moves consent to a status of higher rank; says whether it moved. Late, repeated and reordered
+    /// calls end at the highest.
+    pub async fn set_channel_status(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        channel: Channel,
+        status: ChannelStatus,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let name = channel.name();
+        let update = self
+            .touch()
+            .set(&format!("{name}_status"), status)
+            .set(&format!("{name}_status_at"), at)
+            .set(&format!("{name}_status_reason"), reason)
+            .set(&format!("{name}_rank"), status.rank())
+            .when_absent_or_less(&format!("{name}_rank"), status.rank());
+        self.change(tenant, id, update).await
+    }
+
+    pub(crate) fn touch(&self) -> Update {
+        Update::new().set("updated_at", self.contacts.clock().now())
+    }
+
+    /// Changes a contact that exists; says whether the conditions held.
+    async fn change(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        update: Update,
+    ) -> Result<bool, Error> {
+        let key = keys::profile(tenant, id);
+        let outcome = self.contacts.update(&key, update.when_exists()).await?;
+        Ok(outcome.applied())
+    }
+
+    /// The rows by which a name is found.
+    pub(crate) fn name_rows(
+        tenant: TenantKey,
+        id: ContactId,
+        full_name: &str,
+    ) -> impl Iterator<Item = (cloud::Key, Row)> {
+        names::rotations(full_name)
+            .into_iter()
+            .map(move |rotation| {
+                let row = NameRow { contact: id };
+                (keys::name(tenant, &rotation, id), Row::Name(row))
+            })
+    }
+}

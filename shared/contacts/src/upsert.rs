@@ -1,0 +1,451 @@
+//! Create or update, safe to run twice, late, at once with others, and to be killed at any point.
+//!
+//! Writes, in this order:
+//! 1. A new contact's id is reserved by a conditional put, since ids alone may collide. The row is
+//!    nobody yet: no index has it and reads skip it.
+//! 2. Identities are claimed by conditional puts, each naming the contact. The first claim decides:
+//!    whoever loses it goes on with the winner's contact.
+//! 3. Names for search and places on lists: rows whose content follows from their key.
+//! 4. One merging update of the profile. It is the commit: a profile that holds a value says that
+//!    steps 2 and 3 are done for it, so a known contact with nothing new costs no write.
+//! 5. Identities that an overwrite replaced are given up.
+//!
+//! A repetition finds what is there and does the rest.
+
+use cloud::{Created, Error, Key, Update};
+use futures::future::try_join_all;
+use kernel::{ContactId, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use crate::consent::{Channel, ChannelStatus};
+use crate::keys;
+use crate::model::{Contact, Identity, Incoming, Merge, Upserted};
+use crate::names;
+use crate::store::{CUSTOM, Claim, Contacts, Membership, Profile, Row};
+
+/// A row that only reserves a contact's id. Also read from a profile, where ids collide.
+#[derive(Serialize, Deserialize)]
+struct Reservation {
+    #[serde(default)]
+    reserved: bool,
+}
+
+impl Contacts {
+    /// Creates the contact or merges into the one that an identity names.
+    pub async fn upsert(&self, tenant: TenantKey, incoming: &Incoming) -> Result<Upserted, Error> {
+        let identities = in_order(&incoming.identities);
+        if identities.is_empty() {
+            return Err(Error::Shape("a contact needs an identity".into()));
+        }
+        let owners = try_join_all(identities.iter().map(|one| self.find_identity(tenant, one)));
+        let owners = owners.await?;
+        let known = owners.iter().flatten().next().copied();
+        let open: Vec<&Identity> = pick(&identities, &owners, |owner| owner.is_none());
+
+        let (id, mut taken) = match known {
+            Some(id) => (id, self.claim_all(tenant, id, &open).await?),
+            None => self.found(tenant, &open).await?,
+        };
+        taken.extend(
+            pick(&identities, &owners, |owner| {
+                owner.is_some_and(|owner| owner != id)
+            })
+            .into_iter()
+            .cloned(),
+        );
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let created = self.write(tenant, id, profile, incoming, &taken).await?;
+        Ok(Upserted {
+            contact: id,
+            created,
+            taken,
+        })
+    }
+
+    /// Reserves an id and claims the first identity for it; where somebody else was faster, theirs
+    /// is the contact and the reservation is taken back.
+    async fn found(
+        &self,
+        tenant: TenantKey,
+        open: &[&Identity],
+    ) -> Result<(ContactId, Vec<Identity>), Error> {
+        let Some((first, others)) = open.split_first() else {
+            return Err(Error::Shape("a contact needs an identity".into()));
+        };
+        let reserved = self.reserve(tenant).await?;
+        let owner = self.claim(tenant, reserved, first).await?;
+        if owner != reserved {
+            self.contacts
+                .delete(&keys::profile(tenant, reserved))
+                .await?;
+        }
+        Ok((owner, self.claim_all(tenant, owner, others).await?))
+    }
+
+    async fn reserve(&self, tenant: TenantKey) -> Result<ContactId, Error> {
+        loop {
+            let id = ContactId::new(self.contacts.clock(), self.contacts.entropy());
+            let key = keys::profile(tenant, id);
+            let row = Reservation { reserved: true };
+            if self.contacts.create(&key, &row).await?.is_new() {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Claims identities for a contact; gives those that belong to another.
+    async fn claim_all(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        open: &[&Identity],
+    ) -> Result<Vec<Identity>, Error> {
+        let owners = try_join_all(open.iter().map(|one| self.claim(tenant, id, one))).await?;
+        let lost = open.iter().zip(owners).filter(|(_, owner)| *owner != id);
+        Ok(lost.map(|(identity, _)| (*identity).clone()).collect())
+    }
+
+    /// Claims an identity; gives its owner, which is `id` unless somebody else was first.
+    async fn claim(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        identity: &Identity,
+    ) -> Result<ContactId, Error> {
+        let key = keys::identity(tenant, identity);
+        let mine = Claim { contact: Some(id) };
+        match self.contacts.create(&key, &mine).await? {
+            Created::New => Ok(id),
+            Created::Existing(Claim {
+                contact: Some(owner),
+            }) => Ok(owner),
+            // Given up by its former owner.
+            Created::Existing(Claim { contact: None }) => {
+                let update = Update::new().set("contact", id).when_absent("contact");
+                let claim = self.contacts.update(&key, update).await?.item::<Claim>()?;
+                Ok(claim.and_then(|claim| claim.contact).unwrap_or(id))
+            }
+        }
+    }
+
+    /// Steps 3 to 5. Says whether this operation made the contact.
+    async fn write(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        profile: Option<Profile>,
+        incoming: &Incoming,
+        taken: &[Identity],
+    ) -> Result<bool, Error> {
+        let made_by = profile.as_ref().and_then(|row| row.operation.clone());
+        let before = profile.and_then(Profile::given);
+        let change = Change::of(before.as_ref(), incoming, taken);
+        let mut rows: Vec<(Key, Row)> = Vec::new();
+        if let Some(name) = &change.indexed_name {
+            rows.extend(Self::name_rows(tenant, id, name));
+        }
+        rows.extend(change.lists.iter().map(|&list| {
+            let row = Row::Membership(Membership::new(tenant, id, list));
+            (keys::membership(tenant, id, list), row)
+        }));
+        if !rows.is_empty() {
+            self.contacts.put_many(&rows).await?;
+        }
+        let Some(before) = before else {
+            return self.commit_new(tenant, id, change, incoming).await;
+        };
+        if !change.fields.is_empty() || !change.tags.is_empty() || !change.lists.is_empty() {
+            let update = change.onto(self.touch(), incoming.merge);
+            let key = keys::profile(tenant, id);
+            self.contacts.update(&key, update).await?;
+        }
+        self.raise_consent(tenant, &before, incoming).await?;
+        if incoming.merge == Merge::Overwrite {
+            self.give_up_replaced(tenant, &before, &change).await?;
+        }
+        Ok(incoming.operation.is_some() && incoming.operation == made_by)
+    }
+
+    /// Turns the reservation into a contact. Two that do so at once both merge; the operation that
+    /// came first is the one that made it.
+    async fn commit_new(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        change: Change,
+        incoming: &Incoming,
+    ) -> Result<bool, Error> {
+        let nonce = || self.contacts.entropy().nonce();
+        let operation = incoming.operation.clone().unwrap_or_else(nonce);
+        let mut update = change
+            .onto(self.touch(), incoming.merge)
+            .set_if_absent("tenant", tenant.workspace())
+            .set_if_absent("shard", crate::shard(id))
+            .set_if_absent("contact", id)
+            .set_if_absent("source", incoming.source)
+            .set_if_absent("created_at", self.contacts.clock().now())
+            .set_if_absent("operation", &operation)
+            .remove("reserved");
+        for (channel, status) in consents(incoming) {
+            let name = channel.name();
+            update = update
+                .set_if_absent(&format!("{name}_status"), status)
+                .set_if_absent(&format!("{name}_rank"), status.rank());
+        }
+        let key = keys::profile(tenant, id);
+        let stored: Option<Profile> = self.contacts.update(&key, update).await?.item()?;
+        let made_by = stored.as_ref().and_then(|row| row.operation.clone());
+        if let Some(contact) = stored.and_then(Profile::given) {
+            self.raise_consent(tenant, &contact, incoming).await?;
+        }
+        Ok(made_by.as_deref() == Some(operation.as_str()))
+    }
+
+    async fn raise_consent(
+        &self,
+        tenant: TenantKey,
+        contact: &Contact,
+        incoming: &Incoming,
+    ) -> Result<(), Error> {
+        for (channel, status) in consents(incoming) {
+            if status.rank() > contact.status(channel).rank() {
+                let now = self.contacts.clock().now();
+                let reason = incoming.operation.as_deref().unwrap_or("upsert");
+                self.set_channel_status(tenant, contact.id, channel, status, now, reason)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees identities that the contact no longer has. Old names stay in the search until then and
+    /// are passed over there, since the profile does not carry them any more.
+    async fn give_up_replaced(
+        &self,
+        tenant: TenantKey,
+        before: &Contact,
+        change: &Change,
+    ) -> Result<(), Error> {
+        for old in before.identities() {
+            let replaced = change.identities.iter().any(|new| {
+                keys::kind(new) == keys::kind(&old) && keys::value(new) != keys::value(&old)
+            });
+            if replaced {
+                let update = Update::new()
+                    .remove("contact")
+                    .when_equals("contact", before.id);
+                self.contacts
+                    .update(&keys::identity(tenant, &old), update)
+                    .await?;
+            }
+        }
+        let name = |contact: &Contact| contact.clone().complete_names().full_name;
+        if let (Some(new), Some(old)) = (&change.indexed_name, name(before)) {
+            let new = names::rotations(new);
+            let stale: Vec<Key> = names::rotations(&old)
+                .difference(&new)
+                .map(|rotation| keys::name(tenant, rotation, before.id))
+                .collect();
+            self.contacts.delete_many(&stale).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What an upsert changes in a profile. Pure.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// Attributes and their new values.
+    fields: Vec<(String, serde_json::Value)>,
+    /// Identity fields among them.
+    identities: Vec<Identity>,
+    tags: Vec<String>,
+    lists: Vec<kernel::ListId>,
+    /// Attributes that go.
+    removed: Vec<&'static str>,
+    /// The whole name, where it changes.
+    indexed_name: Option<String>,
+}
+
+impl Change {
+    /// Compares what comes in with what is there.
+    pub fn of(before: Option<&Contact>, incoming: &Incoming, taken: &[Identity]) -> Self {
+        let mut change = Self::default();
+        let overwrite = incoming.merge == Merge::Overwrite;
+        let mut offer = |name: &str, old: Option<serde_json::Value>, new: serde_json::Value| {
+            let wanted = match old {
+                None => true,
+                Some(old) => overwrite && old != new,
+            };
+            if wanted && !change.fields.iter().any(|(field, _)| field == name) {
+                change.fields.push((name.to_owned(), new));
+                return true;
+            }
+            false
+        };
+        for identity in &incoming.identities {
+            if taken.contains(identity) {
+                continue;
+            }
+            let Some((name, new)) = field(identity) else {
+                continue;
+            };
+            let old = before.and_then(|contact| stored_field(contact, name));
+            if offer(name, old, new) {
+                change.identities.push(identity.clone());
+            }
+        }
+        let names = Names::after(before, incoming);
+        for (name, value) in &names.set {
+            let old = before.and_then(|contact| stored_field(contact, name));
+            offer(name, old, value.as_str().into());
+        }
+        for (name, new) in &incoming.custom {
+            let old = before.and_then(|contact| contact.custom.get(name).cloned());
+            if !new.is_null() {
+                offer(&format!("{CUSTOM}{name}"), old, new.clone());
+            }
+        }
+        change.removed = names.removed;
+        change.indexed_name = names.indexed;
+        let has_tag = |tag: &String| before.is_some_and(|contact| contact.tags.contains(tag));
+        let new_tags = incoming.tags.iter().filter(|tag| !has_tag(tag));
+        change.tags = new_tags.cloned().collect();
+        change.tags.sort_unstable();
+        change.tags.dedup();
+        let on_list = |list| before.is_some_and(|contact| contact.lists.contains(list));
+        let new_lists = incoming.lists.iter().filter(|list| !on_list(list));
+        change.lists = new_lists.copied().collect();
+        change.lists.sort_unstable();
+        change.lists.dedup();
+        change
+    }
+
+    /// Writes the change. Empty fields are filled only where they still are, whoever was faster.
+    fn onto(&self, update: Update, merge: Merge) -> Update {
+        let fields = self.fields.iter().fold(update, |update, (name, value)| {
+            if merge == Merge::Overwrite {
+                update.set(name, value)
+            } else {
+                update.set_if_absent(name, value)
+            }
+        });
+        let removed = self.removed.iter();
+        removed
+            .fold(fields, |update, name| update.remove(name))
+            .add_to_set("tags", self.tags.iter().cloned())
+            .add_to_set("lists", self.lists.iter().map(ToString::to_string))
+    }
+}
+
+/// What becomes of a contact's names, which are one thing: parts of an old name do not stay beside a
+/// new one, and an empty field is not filled from another name.
+#[derive(Default)]
+struct Names {
+    set: Vec<(&'static str, String)>,
+    removed: Vec<&'static str>,
+    indexed: Option<String>,
+}
+
+impl Names {
+    fn after(before: Option<&Contact>, incoming: &Incoming) -> Self {
+        let full = clean(incoming.full_name.as_deref());
+        let mut first = clean(incoming.first_name.as_deref());
+        let mut last = clean(incoming.last_name.as_deref());
+        let old = before.map(|contact| contact.clone().complete_names());
+        let old = old.filter(|contact| contact.full_name.is_some());
+        if [full, first, last].iter().all(Option::is_none)
+            || (old.is_some() && incoming.merge == Merge::FillEmpty)
+        {
+            return Self::default();
+        }
+        if full.is_none() {
+            first = first.or(old.as_ref().and_then(|old| old.first_name.as_deref()));
+            last = last.or(old.as_ref().and_then(|old| old.last_name.as_deref()));
+        }
+        let indexed = full.map(str::to_owned).or_else(|| names::join(last, first));
+        let same = indexed == old.as_ref().and_then(|old| old.full_name.clone());
+        if same && full.is_some() && first.is_none() && last.is_none() {
+            return Self::default();
+        }
+        let indexed = indexed.filter(|_| !same);
+        let all = [
+            ("full_name", full),
+            ("first_name", first),
+            ("last_name", last),
+        ];
+        let mut names = Self {
+            indexed,
+            ..Self::default()
+        };
+        for (name, value) in all {
+            match value {
+                Some(value) => names.set.push((name, value.to_owned())),
+                None if old.is_some() => names.removed.push(name),
+                None => {}
+            }
+        }
+        names
+    }
+}
+
+fn clean(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// The profile's attribute for an identity; a widget's visitor has none.
+fn field(identity: &Identity) -> Option<(&'static str, serde_json::Value)> {
+    match identity {
+        Identity::External(id) => Some(("external_id", id.as_str().into())),
+        Identity::Email(address) => Some(("email", address.as_str().into())),
+        Identity::Phone(phone) => Some(("phone", phone.e164().into())),
+        Identity::Visitor { .. } => None,
+    }
+}
+
+fn stored_field(contact: &Contact, name: &str) -> Option<serde_json::Value> {
+    let text = match name {
+        "external_id" => contact.external_id.clone(),
+        "email" => contact.email.as_ref().map(ToString::to_string),
+        "phone" => contact.phone.as_ref().map(ToString::to_string),
+        "full_name" => contact.full_name.clone(),
+        "first_name" => contact.first_name.clone(),
+        "last_name" => contact.last_name.clone(),
+        _ => None,
+    };
+    text.map(Into::into)
+}
+
+/// Consent counts only together with the address that it is given for.
+fn consents(incoming: &Incoming) -> impl Iterator<Item = (Channel, ChannelStatus)> {
+    let has = |wanted: fn(&Identity) -> bool| incoming.identities.iter().any(wanted);
+    let email = incoming
+        .email_status
+        .filter(|_| has(|one| matches!(one, Identity::Email(_))));
+    let sms = incoming
+        .sms_status
+        .filter(|_| has(|one| matches!(one, Identity::Phone(_))));
+    let email = email.map(|status| (Channel::Email, status));
+    let sms = sms.map(|status| (Channel::Sms, status));
+    [email, sms].into_iter().flatten()
+}
+
+/// Distinct identities in the order in which they decide: external id, email, phone, visitor.
+fn in_order(identities: &[Identity]) -> Vec<Identity> {
+    let mut ordered = identities.to_vec();
+    ordered.sort_unstable();
+    ordered.dedup();
+    ordered
+}
+
+fn pick<'a>(
+    identities: &'a [Identity],
+    owners: &[Option<ContactId>],
+    keep: impl Fn(Option<ContactId>) -> bool,
+) -> Vec<&'a Identity> {
+    let pairs = identities.iter().zip(owners);
+    pairs
+        .filter(|(_, owner)| keep(**owner))
+        .map(|(identity, _)| identity)
+        .collect()
+}

@@ -1,0 +1,12 @@
+//! Content of what is sent: templates, mails, tracked links, and the MIME message.
+//!
+//! Pure: no I/O, no clock, no randomness, no environment. Knows nothing of campaigns, workflows or
+//! storage; callers hand in text and data and get text back.
+
+pub mod links;
+pub mod mail;
+pub mod mime;
+mod nesting;
+pub mod sanitize;
+pub mod template;
+pub mod tokens;

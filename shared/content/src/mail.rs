@@ -1,0 +1,256 @@
+//! Mails: compiled once per campaign or workflow step, rendered once per recipient.
+//!
+//! Compiling does what is slow: CSS into `style` attributes (no stylesheet is ever fetched), a plain
+//! text part when none is given, the hidden preview text, the footer, and marks around the links.
+//! Rendering is template rendering and one pass over the result, in which each marked link becomes a
+//! signed, tracked address of its own final URL.
+//!
+//! `unsubscribe_url` is ours: it is set from the recipient's links, whatever the data says.
+
+mod html;
+mod protect;
+mod text;
+
+use serde_json::Value;
+
+use crate::links::LinkSet;
+use crate::template::{Meter, Node, RenderError, Template, TemplateError};
+
+/// Longest subject that is sent, in characters.
+const MAX_SUBJECT_CHARS: usize = 255;
+/// Name under which templates find the recipient's unsubscribe address.
+const UNSUBSCRIBE: &str = "unsubscribe_url";
+
+/// What the author wrote. All parts are templates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailContent {
+    /// Subject line.
+    pub subject: String,
+    /// Text that mail clients show after the subject.
+    pub preview_text: Option<String>,
+    /// HTML body.
+    pub html: Option<String>,
+    /// Plain text body; made from the HTML when absent.
+    pub text: Option<String>,
+}
+
+/// What is added to the author's content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailOptions {
+    /// Footer of a marketing mail; added to each part that has no `{{ unsubscribe_url }}`.
+    pub footer: Option<Footer>,
+    /// What is tracked.
+    pub tracking: Tracking,
+}
+
+/// The standard footer; plain text, not templates.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Footer {
+    /// Company or brand.
+    pub company: String,
+    /// Its postal address.
+    pub postal_address: String,
+    /// How the receiver came onto the list.
+    pub permission_reminder: String,
+}
+
+/// What is tracked in the HTML part. Plain text is never touched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tracking {
+    /// Lead `http` links over the tracking address.
+    pub click: bool,
+    /// End the HTML with an invisible image.
+    pub open: bool,
+}
+
+/// A part of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Subject line.
+    Subject,
+    /// Preview text.
+    Preview,
+    /// HTML body.
+    Html,
+    /// Plain text body.
+    Text,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Part::Subject => "subject",
+            Part::Preview => "preview text",
+            Part::Html => "HTML",
+            Part::Text => "text",
+        })
+    }
+}
+
+/// Why a mail cannot be sent as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// Neither HTML nor text.
+    #[error("the mail has neither an HTML nor a text part")]
+    Empty,
+    /// A part is not a valid template.
+    #[error("{part}, {error}")]
+    Template {
+        /// Where.
+        part: Part,
+        /// What is wrong; the line is that of the part as written.
+        error: TemplateError,
+    },
+    /// The HTML could not be taken apart.
+    #[error("the HTML cannot be processed: {0}")]
+    Html(String),
+}
+
+/// What an author should know although the mail can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailWarning {
+    /// Stylesheets were left where they are, because they or the markup around them cannot be
+    /// taken apart safely (such as `{% if %}` inside `<style>`).
+    StylesNotInlined,
+    /// No text part could be made that keeps the conditions and loops of the HTML.
+    TextSimplified,
+}
+
+/// A mail for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltMail {
+    /// One line, 255 characters at most.
+    pub subject: String,
+    /// HTML part.
+    pub html: Option<String>,
+    /// Plain text part.
+    pub text: String,
+}
+
+/// A mail that is ready to be rendered. `Send + Sync`.
+#[derive(Debug)]
+pub struct CompiledMail {
+    subject: Template,
+    html: Option<Template>,
+    text: Template,
+    text_footer: Option<String>,
+    variables: Vec<String>,
+    warnings: Vec<MailWarning>,
+}
+
+impl CompiledMail {
+    /// Compiles `content`.
+    pub fn compile(
+        content: &MailContent,
+        options: &MailOptions,
+    ) -> Result<CompiledMail, MailError> {
+        let mut warnings = Vec::new();
+        let subject = parse(Part::Subject, &content.subject, Template::parse)?;
+        if let Some(preview) = &content.preview_text {
+            parse(Part::Preview, preview, Template::parse)?;
+        }
+        let html_source = content.html.as_deref().map(html::without_marks);
+        let html = match &html_source {
+            Some(source) => {
+                // As written first, for the author's line numbers.
+                let written = parse(Part::Html, source, Template::parse_html)?;
+                let footer = options.footer.as_ref().filter(|_| !unsubscribes(&written));
+                let built = html::build(
+                    source,
+                    content.preview_text.as_deref(),
+                    footer,
+                    options.tracking,
+                    &mut warnings,
+                )?;
+                Some(parse(Part::Html, &built, Template::parse_html)?)
+            }
+            None => None,
+        };
+        let text = match (&content.text, &html_source) {
+            (Some(text), _) => parse(Part::Text, text, Template::parse)?,
+            (None, Some(source)) => text::from_html(source, &mut warnings)?,
+            (None, None) => return Err(MailError::Empty),
+        };
+        let footer = options.footer.as_ref().filter(|_| !unsubscribes(&text));
+        let mut variables: Vec<String> = [Some(&subject), html.as_ref(), Some(&text)]
+            .into_iter()
+            .flatten()
+            .flat_map(|template| template.variables().map(str::to_owned))
+            .filter(|name| name != UNSUBSCRIBE)
+            .collect();
+        variables.sort_unstable();
+        variables.dedup();
+        Ok(CompiledMail {
+            subject,
+            html,
+            text_footer: footer.map(text::footer),
+            text,
+            variables,
+            warnings,
+        })
+    }
+
+    /// The data this mail reads, sorted.
+    pub fn variables(&self) -> &[String] {
+        &self.variables
+    }
+
+    /// What the author should know.
+    pub fn warnings(&self) -> &[MailWarning] {
+        &self.warnings
+    }
+
+    /// Renders the mail for the recipient that `data` describes and `links` belong to.
+    pub fn render(&self, data: &Value, links: &LinkSet<'_>) -> Result<BuiltMail, RenderError> {
+        let unsubscribe_url = links.unsubscribe_url();
+        let meter = Meter::new();
+        let node = Node::new(data, &meter)?;
+        let system = [(UNSUBSCRIBE, Node::text(&unsubscribe_url, &meter))];
+        let render = |template: &Template| template.render_node(&node, &system, &meter);
+        let mut text = render(&self.text)?;
+        if let Some(footer) = &self.text_footer {
+            text.push_str(footer);
+            text.push_str(&unsubscribe_url);
+            text.push('\n');
+        }
+        Ok(BuiltMail {
+            subject: one_line(&render(&self.subject)?),
+            html: match &self.html {
+                Some(template) => Some(html::with_links(render(template)?, links)),
+                None => None,
+            },
+            text,
+        })
+    }
+}
+
+fn unsubscribes(template: &Template) -> bool {
+    template.variables().any(|name| name == UNSUBSCRIBE)
+}
+
+fn parse(
+    part: Part,
+    source: &str,
+    parse: fn(&str) -> Result<Template, TemplateError>,
+) -> Result<Template, MailError> {
+    parse(source).map_err(|error| MailError::Template { part, error })
+}
+
+/// A subject without line breaks or other control characters, cut at its limit.
+fn one_line(subject: &str) -> String {
+    let is_break = |c: char| c.is_whitespace() || c.is_control();
+    let mut line = String::with_capacity(subject.len());
+    for word in subject.split(is_break).filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    match line.char_indices().nth(MAX_SUBJECT_CHARS) {
+        Some((end, _)) => line[..end].trim_end().to_owned(),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,349 @@
+//! Signed tokens in tracked links: what happened, for whom, and where to go.
+//!
+//! A token carries all that the link endpoint needs, the target of a click included, under an
+//! HMAC: an endpoint that answers only to valid tokens can never redirect to a stranger's address.
+//! Tokens are signed, not secret; they hold ids and the link, no personal data of ours.
+//!
+//! Layout, URL-safe base64 without padding: version, kind, four parts each with a length byte, the
+//! URL of a click, and the first 16 bytes of HMAC-SHA256 over a label and all before.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+const VERSION: u8 = 1;
+const LABEL: &[u8] = b"tanigo link token\0";
+const MAC_BYTES: usize = 16;
+const MAX_PART: usize = 64;
+/// Longest address that a click may lead to, in bytes.
+pub const MAX_URL_BYTES: usize = 2_000;
+/// No valid token is longer.
+pub const MAX_TOKEN_CHARS: usize = (2 + 4 * (MAX_PART + 1) + MAX_URL_BYTES + MAC_BYTES) * 4 / 3 + 2;
+const MIN_SECRET: usize = 16;
+
+/// The key that signs tokens.
+#[derive(Clone)]
+pub struct TokenKey(Hmac<Sha256>);
+
+impl TokenKey {
+    /// A key from a secret of at least 16 bytes.
+    pub fn new(secret: &[u8]) -> Result<TokenKey, TokenError> {
+        if secret.len() < MIN_SECRET {
+            return Err(TokenError::ShortSecret);
+        }
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(secret).map_err(|_| TokenError::ShortSecret)?;
+        mac.update(LABEL);
+        Ok(TokenKey(mac))
+    }
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenKey(..)")
+    }
+}
+
+/// What a token's link is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenKind {
+    /// The open pixel was loaded.
+    Open,
+    /// A link was followed.
+    Click {
+        /// Where it leads: an `http` or `https` URL.
+        url: String,
+    },
+    /// The contact wants no more mail.
+    Unsubscribe,
+}
+
+/// A decoded token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What the link is for.
+    pub kind: TokenKind,
+    /// Workspace the mail belongs to.
+    pub workspace: String,
+    /// Campaign or enrollment.
+    pub scope: String,
+    /// Who got the mail.
+    pub contact: String,
+    /// Which mail of the scope.
+    pub step: String,
+}
+
+/// Why a token was not made or not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The signing secret is shorter than 16 bytes.
+    #[error("the token secret is shorter than 16 bytes")]
+    ShortSecret,
+    /// A part is over 64 bytes, or the URL over [`MAX_URL_BYTES`].
+    #[error("a part of the token is too long")]
+    TooLong,
+    /// A click leads elsewhere than to an `http` or `https` URL.
+    #[error("the link is not an http address")]
+    NotHttp,
+    /// Not a token of ours.
+    #[error("the token is not valid")]
+    Invalid,
+}
+
+impl Token {
+    /// Signs and writes the token.
+    pub fn encode(&self, key: &TokenKey) -> Result<String, TokenError> {
+        let parts = [&self.workspace, &self.scope, &self.contact, &self.step];
+        let parts = Parts::new(parts.map(String::as_str))?;
+        match &self.kind {
+            TokenKind::Open => Ok(parts.open(key)),
+            TokenKind::Unsubscribe => Ok(parts.unsubscribe(key)),
+            TokenKind::Click { url } => parts.click(url, key),
+        }
+    }
+
+    /// Reads a token, if it was signed with `key`. Compares in constant time.
+    pub fn decode(text: &str, key: &TokenKey) -> Result<Token, TokenError> {
+        if text.len() > MAX_TOKEN_CHARS {
+            return Err(TokenError::Invalid);
+        }
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| TokenError::Invalid)?;
+        let cut = bytes
+            .len()
+            .checked_sub(MAC_BYTES)
+            .ok_or(TokenError::Invalid)?;
+        let (signed, mac) = bytes.split_at(cut);
+        let mut expected = key.0.clone();
+        expected.update(signed);
+        expected
+            .verify_truncated_left(mac)
+            .map_err(|_| TokenError::Invalid)?;
+        read(signed).ok_or(TokenError::Invalid)
+    }
+}
+
+fn read(signed: &[u8]) -> Option<Token> {
+    let [VERSION, kind, rest @ ..] = signed else {
+        return None;
+    };
+    let mut rest = rest;
+    let mut part = || {
+        let (length, tail) = rest.split_first()?;
+        let (part, tail) = tail.split_at_checked(usize::from(*length))?;
+        rest = tail;
+        String::from_utf8(part.to_vec()).ok()
+    };
+    let (workspace, scope, contact, step) = (part()?, part()?, part()?, part()?);
+    let url = String::from_utf8(rest.to_vec()).ok()?;
+    let kind = match kind {
+        b'o' if url.is_empty() => TokenKind::Open,
+        b'u' if url.is_empty() => TokenKind::Unsubscribe,
+        b'c' => TokenKind::Click { url },
+        _ => return None,
+    };
+    Some(Token {
+        kind,
+        workspace,
+        scope,
+        contact,
+        step,
+    })
+}
+
+/// The checked parts that all tokens of one mail share, ready to be signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts(Vec<u8>);
+
+impl Parts {
+    pub fn new(parts: [&str; 4]) -> Result<Parts, TokenError> {
+        let mut bytes = Vec::with_capacity(80);
+        for part in parts {
+            let length = u8::try_from(part.len()).map_err(|_| TokenError::TooLong)?;
+            if part.len() > MAX_PART {
+                return Err(TokenError::TooLong);
+            }
+            bytes.push(length);
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        Ok(Parts(bytes))
+    }
+
+    pub fn open(&self, key: &TokenKey) -> String {
+        self.seal(b'o', "", key)
+    }
+
+    pub fn unsubscribe(&self, key: &TokenKey) -> String {
+        self.seal(b'u', "", key)
+    }
+
+    pub fn click(&self, url: &str, key: &TokenKey) -> Result<String, TokenError> {
+        if url.len() > MAX_URL_BYTES {
+            return Err(TokenError::TooLong);
+        }
+        if !is_http(url) {
+            return Err(TokenError::NotHttp);
+        }
+        Ok(self.seal(b'c', url, key))
+    }
+
+    fn seal(&self, kind: u8, url: &str, key: &TokenKey) -> String {
+        let mut bytes = Vec::with_capacity(2 + self.0.len() + url.len() + MAC_BYTES);
+        bytes.extend([VERSION, kind]);
+        bytes.extend_from_slice(&self.0);
+        bytes.extend_from_slice(url.as_bytes());
+        let mut mac = key.0.clone();
+        mac.update(&bytes);
+        bytes.extend_from_slice(&mac.finalize().into_bytes()[..MAC_BYTES]);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+/// Printable ASCII with an http scheme: what may stand in a `Location` header.
+fn is_http(url: &str) -> bool {
+    (url.starts_with("http://") || url.starts_with("https://"))
+        && url.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> TokenKey {
+        TokenKey::new(b"0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn token(kind: TokenKind) -> Token {
+        Token {
+            kind,
+            workspace: "ws_0123456789a".to_owned(),
+            scope: "cmp_0123456789a".to_owned(),
+            contact: "con_0123456789a".to_owned(),
+            step: "0".to_owned(),
+        }
+    }
+
+    fn any_token() -> impl Strategy<Value = Token> {
+        let kind = prop_oneof![
+            Just(TokenKind::Open),
+            Just(TokenKind::Unsubscribe),
+            "https?://[!-~]{1,300}".prop_map(|url| TokenKind::Click { url }),
+        ];
+        (
+            kind,
+            "\\PC{0,16}",
+            "[a-z_0-9]{0,64}",
+            "[a-z]{0,64}",
+            ".{0,16}",
+        )
+            .prop_map(|(kind, workspace, scope, contact, step)| Token {
+                kind,
+                workspace,
+                scope,
+                contact,
+                step,
+            })
+    }
+
+    #[test]
+    fn tokens_are_short_and_safe_in_urls() {
+        let open = token(TokenKind::Open).encode(&key()).unwrap();
+        assert!(open.len() < 100, "{}", open.len());
+        assert!(
+            open.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        );
+    }
+
+    #[test]
+    fn the_written_form_does_not_change() {
+        // Mails that were sent carry it.
+        assert_eq!(
+            token(TokenKind::Unsubscribe).encode(&key()).unwrap(),
+            "AXUOd3NfMDEyMzQ1Njc4OWEPY21wXzAxMjM0NTY3ODlhD2Nvbl8wMTIzNDU2Nzg5YQEwgdC9q27iR-DcQEy1W3Xftw"
+        );
+    }
+
+    #[test]
+    fn other_keys_and_foreign_texts_are_refused() {
+        let text = token(TokenKind::Open).encode(&key()).unwrap();
+        let other = TokenKey::new(b"another secret of good length").unwrap();
+        assert_eq!(Token::decode(&text, &other), Err(TokenError::Invalid));
+        for text in [
+            "",
+            "a",
+            "AQ",
+            "????",
+            &text[1..],
+            &format!("{text}="),
+            &"A".repeat(100_000),
+        ] {
+            assert_eq!(Token::decode(text, &key()), Err(TokenError::Invalid));
+        }
+        assert_eq!(TokenKey::new(b"short").err(), Some(TokenError::ShortSecret));
+    }
+
+    #[test]
+    fn only_http_links_and_bounded_parts_are_signed() {
+        for (url, error) in [
+            ("javascript:alert(1)", TokenError::NotHttp),
+            ("//example.com", TokenError::NotHttp),
+            (
+                "https://example.com/\r\nSet-Cookie: a=b",
+                TokenError::NotHttp,
+            ),
+            ("https://example.com/ô", TokenError::NotHttp),
+            (
+                &format!("https://example.com/{}", "a".repeat(2_000)),
+                TokenError::TooLong,
+            ),
+        ] {
+            let url = url.to_owned();
+            assert_eq!(token(TokenKind::Click { url }).encode(&key()), Err(error));
+        }
+        let mut long = token(TokenKind::Open);
+        long.step = "x".repeat(65);
+        assert_eq!(long.encode(&key()), Err(TokenError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(token in any_token()) {
+            prop_assume!(token.step.len() <= 64 && token.workspace.len() <= 64);
+            let text = token.encode(&key()).unwrap();
+            prop_assert!(text.len() <= MAX_TOKEN_CHARS);
+            prop_assert_eq!(Token::decode(&text, &key()), Ok(token));
+        }
+
+        #[test]
+        fn any_flipped_bit_is_refused(token in any_token(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+            prop_assume!(token.step.len() <= 64 && token.workspace.len() <= 64);
+            let text = token.encode(&key()).unwrap();
+            let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let forged = URL_SAFE_NO_PAD.encode(bytes);
+            prop_assert_eq!(Token::decode(&forged, &key()), Err(TokenError::Invalid));
+        }
+
+        #[test]
+        fn any_changed_letter_is_refused(token in any_token(), at in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_-]") {
+            prop_assume!(token.step.len() <= 64 && token.workspace.len() <= 64);
+            let text = token.encode(&key()).unwrap();
+            let at = at.index(text.len());
+            let mut forged = text.clone();
+            forged.replace_range(at..=at, &letter);
+            prop_assume!(forged != text);
+            prop_assert_eq!(Token::decode(&forged, &key()), Err(TokenError::Invalid));
+        }
+
+        #[test]
+        fn any_text_is_answered(text in "[A-Za-z0-9_=-]{0,200}") {
+            prop_assert!(Token::decode(&text, &key()).is_err());
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What a webhook puts on the ingest queue.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kernel::{ListId, SourceId};
+use serde::{Deserialize, Serialize};
+
+/// A request as it came, proven to be its source's. The raw body travels, so that a mended parser can
+/// read it again from the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Inbound {
+    /// First version.
+    #[serde(rename = "inbound.v1")]
+    V1 {
+        /// The source.
+        source: SourceId,
+        /// Whose format the body has.
+        provider: Provider,
+        /// When it was accepted.
+        received_at: Timestamp,
+        /// `Content-Type` of the request.
+        content_type: String,
+        /// The body's text.
+        body: String,
+        /// Tags that the source gives to its contacts.
+        #[serde(default)]
+        tags: Vec<String>,
+        /// Lists that its contacts join.
+        #[serde(default)]
+        lists: Vec<ListId>,
+        /// The source's own names of fields.
+        #[serde(default)]
+        mapping: BTreeMap<String, String>,
+    },
+}
+
+/// A provider whose format this build reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// LadiPage lead forms.
+    Ladipage,
+}

@@ -1,0 +1,237 @@
+//! LadiPage lead forms: flat bodies in JSON, urlencoded or multipart, or the relay shape with
+//! `form_data` pairs (providers 6). There is no signature; a request header carries a token.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::submitted::{Arrival, ParseError};
+
+/// Forms have a dozen fields; a thousand is an attack.
+const MAX_FIELDS: usize = 200;
+/// The same form within this window is the same submission, where it says no time itself.
+const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// A form's own time is believed within these bounds around its arrival. The past is wide: a replay
+/// of old forms must find what it wrote before.
+const BELIEVED_PAST: SignedDuration = SignedDuration::from_hours(24 * 365);
+const BELIEVED_FUTURE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Vietnam's time, without the zone file that Lambda's image may lack; it has had no other since 1975.
+const VIETNAM: Offset = Offset::constant(7);
+
+/// What forms call a field, folded, and the field it is.
+const ALIASES: [(&str, &str); 24] = [
+    ("ho_va_ten", "name"),
+    ("ho_ten", "name"),
+    ("hoten", "name"),
+    ("ten", "name"),
+    ("ten_khach_hang", "name"),
+    ("full_name", "name"),
+    ("fullname", "name"),
+    ("so_dien_thoai", "phone"),
+    ("sodienthoai", "phone"),
+    ("sdt", "phone"),
+    ("dien_thoai", "phone"),
+    ("dienthoai", "phone"),
+    ("tel", "phone"),
+    ("mobile", "phone"),
+    ("phone_number", "phone"),
+    ("e_mail", "email"),
+    ("mail", "email"),
+    ("dia_chi_email", "email"),
+    ("thu_dien_tu", "email"),
+    ("dia_chi", "address"),
+    ("ghi_chu", "message"),
+    ("loi_nhan", "message"),
+    ("noi_dung", "message"),
+    ("tin_nhan", "message"),
+];
+
+/// Reads one form.
+///
+/// `mapping` holds the source's own names of fields (folded or not) and wins over the known aliases.
+pub async fn parse(
+    content_type: &str,
+    body: &str,
+    received_at: Timestamp,
+    mapping: &BTreeMap<String, String>,
+) -> Result<Arrival, ParseError> {
+    let pairs = pairs(content_type, body).await?;
+    if pairs.len() > MAX_FIELDS {
+        return Err(ParseError::TooManyFields(MAX_FIELDS));
+    }
+    let mapping: BTreeMap<String, &String> = mapping
+        .iter()
+        .map(|(name, field)| (folded(name), field))
+        .collect();
+    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in pairs {
+        let name = folded(&name);
+        let known = ALIASES
+            .iter()
+            .find(|(alias, _)| *alias == name)
+            .map(|(_, field)| *field);
+        let field = mapping
+            .get(&name)
+            .map(|field| field.as_str())
+            .or(known)
+            .unwrap_or(&name);
+        let value = kernel::text::nfc(value.trim());
+        if !field.is_empty() && !value.is_empty() {
+            fields.entry(field.to_owned()).or_insert(value);
+        }
+    }
+    arrival(&fields, body, received_at)
+}
+
+fn arrival(
+    fields: &BTreeMap<String, String>,
+    body: &str,
+    received_at: Timestamp,
+) -> Result<Arrival, ParseError> {
+    let email = fields.get("email").and_then(|text| text.parse().ok());
+    let phone: Option<kernel::Phone> = fields.get("phone").and_then(|text| text.parse().ok());
+    if email.is_none() && phone.is_none() {
+        let broken = ["phone", "email"]
+            .into_iter()
+            .find(|name| fields.contains_key(*name));
+        return Err(ParseError::NoIdentity(broken.map(str::to_owned)));
+    }
+    let said = fields
+        .get("message_time")
+        .and_then(|text| vietnamese_time(text));
+    let said = said.filter(|at| {
+        received_at.duration_since(*at) <= BELIEVED_PAST
+            && at.duration_since(received_at) <= BELIEVED_FUTURE
+    });
+    let at = said.unwrap_or_else(|| window(received_at));
+    let who = phone.as_ref().map(ToString::to_string);
+    let who = who.or_else(|| {
+        email
+            .as_ref()
+            .map(|email: &kernel::EmailAddress| email.to_string())
+    });
+    let who = who.unwrap_or_default();
+    let event_id = match (fields.get("ladi_form_id"), fields.get("message_time")) {
+        (Some(form), Some(time)) => kernel::hash::name(&["ladipage", form, &who, time]),
+        _ => kernel::hash::name(&["ladipage", body, &at.to_string()]),
+    };
+    let data: Map<String, Value> = fields
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value.clone())))
+        .collect();
+    Ok(Arrival {
+        email,
+        phone,
+        full_name: fields.get("name").cloned(),
+        event_id,
+        event_name: "form.submitted",
+        at,
+        data: Value::Object(data),
+    })
+}
+
+/// `Họ và tên` -> `ho_va_ten`.
+fn folded(name: &str) -> String {
+    let plain = kernel::text::fold(name);
+    let words = plain
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("_")
+}
+
+/// `02/03/2026 08:15:30` as people in Vietnam read it; the format is not documented.
+fn vietnamese_time(text: &str) -> Option<Timestamp> {
+    let formats = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
+    let local: DateTime = formats
+        .iter()
+        .find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
+    VIETNAM.to_timestamp(local).ok()
+}
+
+/// The beginning of the ten-minute window that an instant lies in.
+fn window(at: Timestamp) -> Timestamp {
+    let length = WINDOW.as_secs();
+    Timestamp::from_second(at.as_second().div_euclid(length) * length).unwrap_or(at)
+}
+
+async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.as_str() {
+        "application/x-www-form-urlencoded" => Ok(form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .take(MAX_FIELDS + 1)
+            .collect()),
+        "multipart/form-data" => multipart(content_type, body).await,
+        // Some relays send JSON as text, and some without saying what it is.
+        "application/json" | "text/plain" | "text/json" | "" => json(body),
+        _ => Err(ParseError::ContentType(essence)),
+    }
+}
+
+fn json(body: &str) -> Result<Vec<(String, String)>, ParseError> {
+    let value: Value =
+        serde_json::from_str(body).map_err(|error| ParseError::Syntax(error.to_string()))?;
+    let Value::Object(object) = value else {
+        return Err(ParseError::Syntax("expected a JSON object".into()));
+    };
+    let mut pairs = Vec::new();
+    for (name, value) in object {
+        match value {
+            Value::Array(inner) => pairs.extend(inner.iter().filter_map(named_pair)),
+            other => pairs.extend(text(&other).map(|text| (name, text))),
+        }
+    }
+    Ok(pairs)
+}
+
+/// `{"name": "...", "value": "..."}` of `form_data` and `tracking_form`.
+fn named_pair(pair: &Value) -> Option<(String, String)> {
+    Some((
+        pair.get("name")?.as_str()?.to_owned(),
+        text(pair.get("value")?)?,
+    ))
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+async fn multipart(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {
+    let syntax = |error: multer::Error| ParseError::Syntax(error.to_string());
+    let boundary = multer::parse_boundary(content_type).map_err(syntax)?;
+    let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
+    let stream = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+    let mut form = multer::Multipart::new(stream, boundary);
+    let mut pairs = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(syntax)? {
+        // Uploaded files are not taken through this door.
+        let name = field
+            .name()
+            .filter(|_| field.file_name().is_none())
+            .map(str::to_owned);
+        let value = field.text().await.map_err(syntax)?;
+        pairs.extend(name.map(|name| (name, value)));
+        if pairs.len() > MAX_FIELDS {
+            break;
+        }
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests;

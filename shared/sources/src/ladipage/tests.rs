@@ -1,0 +1,124 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn now() -> Timestamp {
+    "2026-03-02T01:20:00Z".parse().unwrap()
+}
+
+fn read(content_type: &str, body: &str) -> Result<Arrival, ParseError> {
+    futures::executor::block_on(parse(content_type, body, now(), &BTreeMap::new()))
+}
+
+const DOCUMENTED: &str = r#"{"name": "Trần Thị An", "phone": "0912 345 678", "email": "an.tran@example.vn",
+  "message": "Tư vấn size M", "ladi_form_id": "FORM8", "link": "https://landing.example.vn/tet26",
+  "utm_source": "facebook", "utm_term": "", "message_time": "02/03/2026 08:15:30", "is_verified": "0"}"#;
+
+#[test]
+fn reads_the_documented_form() {
+    let form = read(JSON, DOCUMENTED).unwrap();
+    assert_eq!(form.phone.as_ref().unwrap().e164(), "+84912345678");
+    assert_eq!(form.email.as_ref().unwrap().as_str(), "an.tran@example.vn");
+    assert_eq!(form.full_name.as_deref(), Some("Trần Thị An"));
+    assert_eq!(
+        form.at,
+        "2026-03-02T01:15:30Z".parse::<Timestamp>().unwrap()
+    );
+    assert_eq!(form.data["utm_source"], "facebook");
+    assert!(
+        form.data.get("utm_term").is_none(),
+        "empty fields say nothing"
+    );
+}
+
+#[test]
+fn every_shape_gives_the_same_person() {
+    let relay = r#"{"ladi_form_id": "FORM8", "form_data": [{"name": "Họ và tên", "value": "Trần Thị An"},
+        {"name": "Số điện thoại", "value": "84912345678"}], "tracking_form": [{"name": "utm_source", "value": "zalo"}]}"#;
+    let urlencoded = "H%E1%BB%8D+v%C3%A0+t%C3%AAn=Tr%E1%BA%A7n+Th%E1%BB%8B+An&sdt=0912345678";
+    let multipart = "--b\r\nContent-Disposition: form-data; name=\"Họ và tên\"\r\n\r\nTrần Thị An\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"tel\"\r\n\r\n912345678\r\n--b--\r\n";
+    for (content_type, body) in [
+        (JSON, relay),
+        (FORM, urlencoded),
+        ("multipart/form-data; boundary=b", multipart),
+    ] {
+        let form = read(content_type, body).unwrap();
+        assert_eq!(
+            form.full_name.as_deref(),
+            Some("Trần Thị An"),
+            "{content_type}"
+        );
+        assert_eq!(
+            form.phone.unwrap().digits(),
+            "84912345678",
+            "{content_type}"
+        );
+    }
+}
+
+#[test]
+fn the_sources_own_names_win() {
+    let mapping = BTreeMap::from([("Liên hệ".to_owned(), "phone".to_owned())]);
+    let body = r#"{"Liên hệ": "0912345678"}"#;
+    let form = futures::executor::block_on(parse(JSON, body, now(), &mapping)).unwrap();
+    assert!(form.phone.is_some());
+}
+
+#[test]
+fn the_same_submission_has_the_same_key() {
+    let first = read(JSON, DOCUMENTED).unwrap();
+    let later = "2026-03-02T01:40:00Z".parse().unwrap();
+    let mapping = BTreeMap::new();
+    let again = futures::executor::block_on(parse(JSON, DOCUMENTED, later, &mapping)).unwrap();
+    assert_eq!((&first.event_id, first.at), (&again.event_id, again.at));
+    let other = read(JSON, &DOCUMENTED.replace("08:15:30", "08:16:30")).unwrap();
+    assert_ne!(first.event_id, other.event_id);
+}
+
+#[test]
+fn a_time_from_nowhere_is_not_believed() {
+    for time in ["02/03/2036 08:15:30", "02/03/1999 08:15:30", "hôm qua"] {
+        let form = read(JSON, &DOCUMENTED.replace("02/03/2026 08:15:30", time)).unwrap();
+        assert_eq!(form.at, now(), "{time}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_its_reason() {
+    for (content_type, body, expected) in [
+        (JSON, "{", "the body does not parse"),
+        (JSON, "[1]", "expected a JSON object"),
+        (
+            JSON,
+            r#"{"name": "An"}"#,
+            "no usable phone number or email address",
+        ),
+        (
+            JSON,
+            r#"{"phone": "02838221234"}"#,
+            "field phone does not parse",
+        ),
+        ("image/png", "x", "content type"),
+        ("multipart/form-data", "x", "the body does not parse"),
+    ] {
+        let error = read(content_type, body).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let many: String = (0..300).map(|n| format!("f{n}=1&")).collect();
+    assert_eq!(
+        read(FORM, &many),
+        Err(ParseError::TooManyFields(MAX_FIELDS))
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_it_panic(body in "\\PC{0,200}", kind in 0usize..4) {
+        let content_type = [JSON, FORM, "multipart/form-data; boundary=b", ""][kind];
+        let _ = read(content_type, &body);
+    }
+}

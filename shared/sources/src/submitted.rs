@@ -1,0 +1,41 @@
+//! The one shape that every provider's data is brought into.
+
+use jiff::Timestamp;
+use kernel::{EmailAddress, Phone};
+use serde_json::Value;
+
+/// Something that a person did at a source, with what it says about the person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// Address, if a usable one was given.
+    pub email: Option<EmailAddress>,
+    /// Mobile number, if a usable one was given.
+    pub phone: Option<Phone>,
+    /// Whole name.
+    pub full_name: Option<String>,
+    /// Names the event: the same submission, sent twice, has the same id and time.
+    pub event_id: String,
+    /// The product's name of the event, e.g. `form.submitted`.
+    pub event_name: &'static str,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Everything that was sent, by folded field name.
+    pub data: Value,
+}
+
+/// Why a body cannot be used. It never will be, so the message is parked with this reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Neither JSON nor a form.
+    #[error("content type {0:?} is not one that forms are sent as")]
+    ContentType(String),
+    /// The text is not what the content type says.
+    #[error("the body does not parse: {0}")]
+    Syntax(String),
+    /// More fields than a form has.
+    #[error("the form has more than {0} fields")]
+    TooManyFields(usize),
+    /// Nobody could be recognised by it.
+    #[error("the form has no usable phone number or email address{}", .0.as_ref().map(|field| format!(" (field {field} does not parse)")).unwrap_or_default())]
+    NoIdentity(Option<String>),
+}

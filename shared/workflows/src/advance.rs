@@ -1,0 +1,175 @@
+//! Moving one contact on: load, ask the engine, do what it says, store.
+//!
+//! Order of the effects, so that a crash after any of them is completed by the next delivery:
+//! 1. tags merge, so they may be repeated;
+//! 2. the timer, before the state that waits for it (an orphan carries a token that no state has);
+//! 3. the state under its version, with the messages it sends inside.
+
+use channels::SendMessage;
+use cloud::{Effect, Error, QueueName};
+use jiff::Timestamp;
+use kernel::TenantKey;
+use serde_json::json;
+
+use crate::engine::{Action, Cause, Transition, Wake, step};
+use crate::enroll::wake;
+use crate::enrollment::{Enrollment, EnrollmentId};
+use crate::model::Status;
+use crate::{StepMessage, Stepper};
+
+/// How often a run begins anew when another one stored its state first. The loser finds a state whose
+/// token is not its own, so the second round nearly always ends it.
+const ROUNDS: u32 = 4;
+/// While a workflow is paused its contacts ask again this often.
+const PAUSED_SECONDS: i64 = 900;
+
+/// What became of a step message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advanced {
+    /// The contact moved on.
+    Moved,
+    /// The message was late, came twice, or belongs to nobody.
+    Ignored,
+    /// The workflow is paused; the contact asks again later.
+    Parked,
+}
+
+impl Stepper {
+    /// Moves the enrollment on if it still stands where the message saw it.
+    pub async fn advance(
+        &self,
+        tenant: TenantKey,
+        message: &StepMessage,
+    ) -> Result<Advanced, Error> {
+        let StepMessage::V1 { enrollment, token } = message;
+        for _ in 0..ROUNDS {
+            match self.once(tenant, enrollment, token).await {
+                Err(Error::Conflict) => {}
+                result => return result,
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    async fn once(
+        &self,
+        tenant: TenantKey,
+        id: &EnrollmentId,
+        token: &str,
+    ) -> Result<Advanced, Error> {
+        let stores = &self.workflows;
+        let Some(enrollment) = stores.enrollments.get(tenant, id).await? else {
+            return Ok(Advanced::Ignored);
+        };
+        if enrollment.status.is_over() || enrollment.token != token {
+            return Ok(Advanced::Ignored);
+        }
+        let workflow = stores.workflows.get(tenant, enrollment.workflow).await?;
+        let cause = match workflow.map(|workflow| workflow.status) {
+            Some(Status::Active) => Cause::Wake { token },
+            Some(Status::Paused) => return self.park(tenant, &enrollment).await,
+            Some(Status::Archived | Status::Draft) | None => Cause::Stop {
+                token,
+                reason: "workflow_ended",
+            },
+        };
+        let definition = stores
+            .workflows
+            .definition(tenant, enrollment.workflow, enrollment.definition)
+            .await?;
+        let definition = definition.ok_or_else(|| {
+            let (id, version) = (enrollment.workflow, enrollment.definition);
+            Error::Shape(format!("{id} has no version {version}"))
+        })?;
+        let now = stores.clock().now();
+        match step(&definition, &enrollment, cause, now) {
+            None => Ok(Advanced::Ignored),
+            Some(transition) => self.carry_out(tenant, transition).await,
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        tenant: TenantKey,
+        transition: Transition,
+    ) -> Result<Advanced, Error> {
+        let mut next = transition.next;
+        let mut effects = Vec::new();
+        for action in transition.actions {
+            match action {
+                Action::AddTags(tags) => {
+                    self.contacts.add_tags(tenant, next.contact, &tags).await?;
+                }
+                Action::SendEmail { node, mail, class } => {
+                    let id = format!("{}#{node}", next.id);
+                    let message = SendMessage::Email {
+                        scope: next.id.to_string(),
+                        step: node,
+                        contact: next.contact,
+                        mail,
+                        data: json!({ "trigger": next.trigger }),
+                        class,
+                    };
+                    effects.push(Effect::new(tenant, QueueName::Message, id, &message)?);
+                }
+            }
+        }
+        match transition.wake {
+            Some(Wake::Now) => effects.push(wake(tenant, &next)?),
+            Some(Wake::At(due)) => self.wake_later(tenant, &next, due).await?,
+            None => {}
+        }
+        next.pending = effects.into();
+        self.workflows.enrollments.replace(tenant, &next).await?;
+        Ok(Advanced::Moved)
+    }
+
+    async fn wake_later(
+        &self,
+        tenant: TenantKey,
+        enrollment: &Enrollment,
+        due: Timestamp,
+    ) -> Result<(), Error> {
+        let message = StepMessage::V1 {
+            enrollment: enrollment.id.clone(),
+            token: enrollment.token.clone(),
+        };
+        let queue = QueueName::WorkflowStep;
+        self.timers
+            .schedule(tenant, &enrollment.token, due, queue, &message)
+            .await
+    }
+
+    /// The contact stays where it is, and its message comes again. Each state has its own grid of
+    /// instants: duplicates of a message fall on the same timer instead of breeding, and contacts that
+    /// stopped together do not come back together.
+    async fn park(&self, tenant: TenantKey, enrollment: &Enrollment) -> Result<Advanced, Error> {
+        let now = self.workflows.clock().now();
+        let offset = kernel::hash::bucket(&[&enrollment.token], PAUSED_SECONDS as u32);
+        let second = next_on_grid(now.as_second(), offset.into());
+        let due = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        self.wake_later(tenant, enrollment, due).await?;
+        Ok(Advanced::Parked)
+    }
+}
+
+/// The first second after `now`, by a margin, that lies `offset` into a period.
+fn next_on_grid(now: i64, offset: i64) -> i64 {
+    let periods = (now + 60 - offset).div_euclid(PAUSED_SECONDS) + 1;
+    periods * PAUSED_SECONDS + offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parked_duplicates_meet_on_the_same_instant() {
+        for offset in [0, 1, 450, 899] {
+            let first = next_on_grid(1_000_000, offset);
+            assert!((61..=960).contains(&(first - 1_000_000)), "{offset}: {first}");
+            assert_eq!(next_on_grid(first - 61, offset), first);
+            assert_eq!(next_on_grid(first, offset), first + PAUSED_SECONDS);
+        }
+    }
+}

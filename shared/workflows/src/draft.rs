@@ -1,0 +1,356 @@
+//! A workflow as its author writes it, and what can be wrong with it. Pure.
+
+use std::collections::BTreeSet;
+
+use channels::{Class, Prepared, Sender, StoredMail};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::model::EntryRule;
+use crate::trigger::{Trigger, escape};
+
+/// Most steps of one workflow.
+pub const MAX_NODES: usize = 100;
+/// Longest wait: one year.
+const MAX_WAIT_SECONDS: u64 = 366 * 86_400;
+const MAX_TEXT: usize = 200;
+const MAX_TAGS: usize = 20;
+
+/// Something wrong in a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// JSON pointer into the draft.
+    pub pointer: String,
+    /// What is expected there.
+    pub message: String,
+}
+
+impl Flaw {
+    /// A flaw at a place.
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What the author sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    /// Name for people.
+    pub name: String,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// How often one contact may enter.
+    #[serde(default)]
+    pub entry: EntryRule,
+    /// What happens to a contact.
+    pub graph: DraftGraph,
+}
+
+/// The steps, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftGraph {
+    /// Name of the first step.
+    pub start: String,
+    /// All steps.
+    pub nodes: IndexMap<String, DraftNode>,
+}
+
+/// One step, its content still inside. Without `next` the contact has completed the workflow after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DraftNode {
+    /// Nothing happens for a while; the parts are added up.
+    WaitDuration {
+        /// Minutes.
+        #[serde(default)]
+        minutes: u32,
+        /// Hours.
+        #[serde(default)]
+        hours: u32,
+        /// Days of 24 hours.
+        #[serde(default)]
+        days: u32,
+        /// Weeks.
+        #[serde(default)]
+        weeks: u32,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
+    /// A mail to the contact.
+    SendEmail(Box<DraftMail>),
+    /// Tags for the contact.
+    AddTag {
+        /// The tags.
+        tags: Vec<String>,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
+    /// The contact leaves before the end.
+    Exit,
+}
+
+/// A mail step. `{{contact.…}}` and `{{trigger.…}}` are filled in when it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftMail {
+    /// From.
+    pub sender: Sender,
+    /// Subject template.
+    pub subject: String,
+    /// Text that inboxes show beside the subject.
+    #[serde(default)]
+    pub preview_text: Option<String>,
+    /// HTML template.
+    #[serde(default)]
+    pub html: Option<String>,
+    /// Text template.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Counts opens.
+    #[serde(default = "yes")]
+    pub track_opens: bool,
+    /// Counts clicks.
+    #[serde(default = "yes")]
+    pub track_clicks: bool,
+    /// Whether it needs consent.
+    #[serde(default = "marketing")]
+    pub class: Class,
+    /// Step after it.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn marketing() -> Class {
+    Class::Marketing
+}
+
+impl DraftMail {
+    /// The part that is sent.
+    pub fn stored(&self) -> StoredMail {
+        StoredMail {
+            sender: self.sender.clone(),
+            subject: self.subject.clone(),
+            preview_text: self.preview_text.clone(),
+            html: self.html.clone(),
+            text: self.text.clone(),
+            track_opens: self.track_opens,
+            track_clicks: self.track_clicks,
+        }
+    }
+}
+
+impl DraftNode {
+    /// Name of the step after it.
+    pub fn next(&self) -> Option<&str> {
+        match self {
+            Self::WaitDuration { next, .. } | Self::AddTag { next, .. } => next.as_deref(),
+            Self::SendEmail(mail) => mail.next.as_deref(),
+            Self::Exit => None,
+        }
+    }
+
+    /// Length of a wait.
+    pub(crate) fn wait_seconds(minutes: u32, hours: u32, days: u32, weeks: u32) -> u64 {
+        let minutes = u64::from(minutes) + 60 * u64::from(hours);
+        60 * minutes + 86_400 * (u64::from(days) + 7 * u64::from(weeks))
+    }
+}
+
+impl Draft {
+    /// Everything that is wrong with it, so that an author mends it in one go. Mails are compiled as
+    /// for sending.
+    pub fn check(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        if self.name.trim().is_empty() || self.name.chars().count() > MAX_TEXT {
+            flaws.push(Flaw::new("/name", "expected a name of 1 to 200 letters"));
+        }
+        self.trigger.check(&mut flaws);
+        for (id, node) in &self.graph.nodes {
+            check_node(id, node, &mut flaws);
+        }
+        self.graph.check_shape(&mut flaws);
+        flaws
+    }
+}
+
+fn check_node(id: &str, node: &DraftNode, flaws: &mut Vec<Flaw>) {
+    let pointer = format!("/graph/nodes/{}", escape(id));
+    // The name travels in mail tags, which hold nothing else.
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if id.is_empty() || id.len() > 40 || !id.chars().all(legal) {
+        let message = "expected a name of 1 to 40 letters, digits, _ or -";
+        flaws.push(Flaw::new(pointer.clone(), message));
+    }
+    match node {
+        &DraftNode::WaitDuration {
+            minutes,
+            hours,
+            days,
+            weeks,
+            ..
+        } => {
+            let seconds = DraftNode::wait_seconds(minutes, hours, days, weeks);
+            if seconds == 0 || seconds > MAX_WAIT_SECONDS {
+                let message = "expected minutes, hours, days or weeks: one minute to one year";
+                flaws.push(Flaw::new(pointer, message));
+            }
+        }
+        DraftNode::AddTag { tags, .. } => {
+            let bad = |tag: &String| tag.trim().is_empty() || tag.chars().count() > MAX_TEXT;
+            if tags.is_empty() || tags.len() > MAX_TAGS || tags.iter().any(bad) {
+                let message = "expected 1 to 20 tags, none empty or over 200 letters";
+                flaws.push(Flaw::new(format!("{pointer}/tags"), message));
+            }
+        }
+        DraftNode::SendEmail(mail) => check_mail(&pointer, mail, flaws),
+        DraftNode::Exit => {}
+    }
+}
+
+fn check_mail(pointer: &str, mail: &DraftMail, flaws: &mut Vec<Flaw>) {
+    let empty = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
+    if mail.subject.trim().is_empty() {
+        flaws.push(Flaw::new(format!("{pointer}/subject"), "expected a subject"));
+    }
+    if mail.sender.from_name.trim().is_empty() {
+        let pointer = format!("{pointer}/sender/from_name");
+        flaws.push(Flaw::new(pointer, "expected the sender's name"));
+    }
+    if empty(&mail.html) && empty(&mail.text) {
+        flaws.push(Flaw::new(format!("{pointer}/html"), "expected html or text"));
+    } else if let Err(error) = Prepared::compile(&mail.stored(), mail.class) {
+        flaws.push(Flaw::new(pointer, error.to_string()));
+    }
+}
+
+impl DraftGraph {
+    /// Every name leads to a step, every step is reached, and no way leads back.
+    fn check_shape(&self, flaws: &mut Vec<Flaw>) {
+        if self.nodes.is_empty() || self.nodes.len() > MAX_NODES {
+            flaws.push(Flaw::new("/graph/nodes", "expected 1 to 100 steps"));
+            return;
+        }
+        let unknown = |name: &str| format!("there is no step {name:?}");
+        if !self.nodes.contains_key(&self.start) {
+            flaws.push(Flaw::new("/graph/start", unknown(&self.start)));
+            return;
+        }
+        for (id, node) in &self.nodes {
+            if let Some(next) = node.next()
+                && !self.nodes.contains_key(next)
+            {
+                let pointer = format!("/graph/nodes/{}/next", escape(id));
+                flaws.push(Flaw::new(pointer, unknown(next)));
+            }
+        }
+        let mut reached = BTreeSet::new();
+        let mut at = Some(self.start.as_str());
+        while let Some(id) = at {
+            reached.insert(id);
+            let next = self.nodes.get(id).and_then(DraftNode::next);
+            if let Some(back) = next.filter(|next| reached.contains(next)) {
+                let pointer = format!("/graph/nodes/{}/next", escape(id));
+                flaws.push(Flaw::new(pointer, format!("leads back to {back:?}")));
+                break;
+            }
+            at = next.filter(|next| self.nodes.contains_key(*next));
+        }
+        for id in self.nodes.keys() {
+            if !reached.contains(id.as_str()) {
+                let pointer = format!("/graph/nodes/{}", escape(id));
+                flaws.push(Flaw::new(pointer, "no way leads to this step"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn flaws(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut value = json!({
+            "name": "Chào khách mới",
+            "trigger": {"type": "form.submitted"},
+            "graph": {"start": "wait", "nodes": {
+                "wait": {"type": "wait_duration", "days": 1, "next": "mail"},
+                "mail": {"type": "send_email", "next": "tag", "subject": "Xin chào",
+                    "sender": {"from_name": "Cửa hàng", "from_email": "shop@example.vn"},
+                    "html": "<p>Chào {{contact.first_name}}</p>"},
+                "tag": {"type": "add_tag", "tags": ["khach-moi"], "next": "end"},
+                "end": {"type": "exit"},
+            }},
+        });
+        change(&mut value);
+        let draft: Draft = serde_json::from_value(value).unwrap();
+        draft.check().into_iter().map(|flaw| flaw.pointer).collect()
+    }
+
+    #[test]
+    fn a_good_draft_has_no_flaw() {
+        assert!(flaws(|_| ()).is_empty());
+    }
+
+    #[test]
+    fn the_shape_of_the_graph_is_checked() {
+        let node = |id: &str| format!("/graph/nodes/{id}");
+        assert_eq!(
+            flaws(|d| d["graph"]["start"] = json!("x")),
+            ["/graph/start"]
+        );
+        assert_eq!(
+            flaws(|d| d["graph"]["nodes"]["tag"]["next"] = json!("x")),
+            [node("tag/next"), node("end")]
+        );
+        assert_eq!(
+            flaws(|d| d["graph"]["nodes"]["tag"]["next"] = json!("wait")),
+            [node("tag/next"), node("end")]
+        );
+        assert_eq!(
+            flaws(|d| d["graph"]["nodes"]["lost"] = json!({"type": "exit"})),
+            [node("lost")]
+        );
+        assert_eq!(flaws(|d| d["graph"]["nodes"] = json!({})), ["/graph/nodes"]);
+        let many = |d: &mut Value| {
+            for i in 0..100 {
+                d["graph"]["nodes"][format!("n{i}")] = json!({"type": "exit"});
+            }
+        };
+        assert_eq!(flaws(many), ["/graph/nodes"]);
+    }
+
+    #[test]
+    fn the_content_of_steps_is_checked() {
+        let nodes = |d: &mut Value, id: &str, field: &str, value: Value| {
+            d["graph"]["nodes"][id][field] = value;
+        };
+        let at = |place: &str| vec![format!("/graph/nodes/{place}")];
+        assert_eq!(flaws(|d| nodes(d, "wait", "days", json!(0))), at("wait"));
+        assert_eq!(flaws(|d| nodes(d, "wait", "weeks", json!(60))), at("wait"));
+        assert_eq!(flaws(|d| nodes(d, "tag", "tags", json!([]))), at("tag/tags"));
+        assert_eq!(flaws(|d| nodes(d, "mail", "subject", json!(" "))), at("mail/subject"));
+        assert_eq!(flaws(|d| nodes(d, "mail", "html", json!(null))), at("mail/html"));
+        assert_eq!(flaws(|d| nodes(d, "mail", "html", json!("{{ broken"))), at("mail"));
+        assert_eq!(flaws(|d| d["name"] = json!("")), ["/name"]);
+        assert_eq!(flaws(|d| d["trigger"] = json!({"type": "x"})), ["/trigger/type"]);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let bad = json!({"type": "wait_duration", "fortnights": 1});
+        let error = serde_json::from_value::<DraftNode>(bad).unwrap_err();
+        assert!(error.to_string().contains("fortnights"));
+    }
+}

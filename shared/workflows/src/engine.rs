@@ -1,0 +1,170 @@
+//! The engine: where a contact goes next. Pure: no I/O, no clock, no randomness, so that the same
+//! state and cause always give the same transition, whoever computes it and how often.
+//!
+//! A state is moved on by exactly one message, the one that carries its token; the token changes
+//! with every state. So a message that comes twice, late or from a state that was never stored does
+//! nothing, and a wait needs no cancelling.
+
+use channels::{Class, MailRef};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::enrollment::{Enrollment, Passed, Standing, token};
+use crate::model::{Definition, Node};
+
+/// Steps in one run; a longer way is continued by a message, so that a run stays short.
+pub const MAX_RUN: usize = 50;
+
+/// Why the engine is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause<'a> {
+    /// The message with this token has come: a start, a continuation or the end of a wait.
+    Wake {
+        /// The token it carries.
+        token: &'a str,
+    },
+    /// The workflow was ended under a contact whose message has come.
+    Stop {
+        /// The token it carries.
+        token: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+/// What a step asks of the world. Each is safe to repeat: tags merge, mails have a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send a mail.
+    SendEmail {
+        /// The step, which names the send.
+        node: String,
+        /// The mail.
+        mail: MailRef,
+        /// Whether it needs consent.
+        class: Class,
+    },
+    /// Give the contact tags.
+    AddTags(Vec<String>),
+}
+
+/// How a state moves on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// The state after it, with nothing pending yet.
+    pub next: Enrollment,
+    /// What to do, in order.
+    pub actions: Vec<Action>,
+    /// When to send the next state's token; at once where the run was cut short.
+    pub wake: Option<Wake>,
+}
+
+/// How the next state is moved on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// By a message at once.
+    Now,
+    /// By a timer.
+    At(Timestamp),
+}
+
+/// Moves a contact on until it waits, ends, or has taken [`MAX_RUN`] steps. `None`: the message is not
+/// for this state, and there is nothing to do.
+pub fn step(
+    definition: &Definition,
+    enrollment: &Enrollment,
+    cause: Cause<'_>,
+    now: Timestamp,
+) -> Option<Transition> {
+    let (Cause::Wake { token } | Cause::Stop { token, .. }) = cause;
+    if enrollment.status.is_over() || token != enrollment.token {
+        return None;
+    }
+    let mut run = Run::new(enrollment, now);
+    if let Cause::Stop { reason, .. } = cause {
+        run.end(Standing::Exited, Some(reason));
+    } else {
+        run.go(definition);
+    }
+    Some(Transition {
+        next: run.next,
+        actions: run.actions,
+        wake: run.wake,
+    })
+}
+
+struct Run {
+    next: Enrollment,
+    actions: Vec<Action>,
+    wake: Option<Wake>,
+    now: Timestamp,
+}
+
+impl Run {
+    fn new(enrollment: &Enrollment, now: Timestamp) -> Self {
+        let mut next = enrollment.clone();
+        next.version += 1;
+        next.pending = cloud::Pending::default();
+        next.wake_at = None;
+        next.status = Standing::Active;
+        Self {
+            next,
+            actions: Vec::new(),
+            wake: None,
+            now,
+        }
+    }
+
+    fn go(&mut self, definition: &Definition) {
+        for _ in 0..MAX_RUN {
+            let Some(id) = self.next.at.take() else {
+                return self.end(Standing::Completed, None);
+            };
+            let Some(node) = definition.graph.nodes.get(&id) else {
+                return self.end(Standing::Failed, Some("step_missing"));
+            };
+            self.next.path.push(Passed {
+                node: id.clone(),
+                at: self.now,
+            });
+            self.next.at = node.next().map(str::to_owned);
+            match node {
+                Node::WaitDuration { seconds, .. } => return self.wait(*seconds),
+                Node::Exit => return self.end(Standing::Exited, Some("exit_step")),
+                Node::AddTag { tags, .. } => self.actions.push(Action::AddTags(tags.clone())),
+                Node::SendEmail { mail, class, .. } => self.actions.push(Action::SendEmail {
+                    node: id,
+                    mail: mail.clone(),
+                    class: *class,
+                }),
+            }
+        }
+        if self.next.at.is_none() {
+            return self.end(Standing::Completed, None);
+        }
+        self.next.token = token(&self.next.id, self.next.version, "go");
+        self.wake = Some(Wake::Now);
+    }
+
+    /// The due time is part of the token: a run that was cut off before its state was stored leaves a
+    /// timer of another instant behind, and that one must not end this wait early.
+    fn wait(&mut self, seconds: u32) {
+        let due = self.now.saturating_add(SignedDuration::from_secs(seconds.into()));
+        let due = due.unwrap_or(Timestamp::MAX);
+        let what = kernel::clock::sortable(due);
+        self.next.token = token(&self.next.id, self.next.version, &what);
+        self.next.status = Standing::Waiting;
+        self.next.wake_at = Some(due);
+        self.wake = Some(Wake::At(due));
+    }
+
+    fn end(&mut self, standing: Standing, reason: Option<&str>) {
+        self.next.status = standing;
+        self.next.at = None;
+        self.next.reason = reason.map(str::to_owned);
+        self.next.ended_at = Some(self.now);
+        self.next.token = token(&self.next.id, self.next.version, "end");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Taking contacts in when an event starts a workflow.
+
+use cloud::{Effect, Error, QueueName};
+use contacts::Event;
+use kernel::{ContactId, TenantKey, WorkflowId};
+
+use crate::enrollment::Enrollment;
+use crate::model::Workflow;
+use crate::{StepMessage, Workflows};
+
+impl Workflows {
+    /// Starts every active workflow that the event matches; gives how many contacts came in. An event
+    /// handled again finds its enrollments and takes nobody in twice.
+    pub async fn happened(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        event: &Event,
+    ) -> Result<u64, Error> {
+        let mut entered = 0;
+        for id in self.listeners.of(tenant, &event.name).await? {
+            let Ok(id) = id.parse::<WorkflowId>() else {
+                return Err(Error::Shape(format!("a listener that is no workflow: {id}")));
+            };
+            let Some(workflow) = self.workflows.get(tenant, id).await? else {
+                continue; // listens before it is saved as active; see Workflows::change
+            };
+            let matches = workflow.trigger.matches(&event.name, &event.data);
+            if matches && workflow.counts(event.at) {
+                entered += u64::from(self.enroll(tenant, &workflow, contact, event).await?);
+            }
+        }
+        Ok(entered)
+    }
+
+    async fn enroll(
+        &self,
+        tenant: TenantKey,
+        workflow: &Workflow,
+        contact: ContactId,
+        event: &Event,
+    ) -> Result<bool, Error> {
+        let version = workflow.definition;
+        let definition = self.workflows.definition(tenant, workflow.id, version).await?;
+        let Some(definition) = definition else {
+            let what = format!("{} has no version {version}", workflow.id);
+            return Err(Error::Shape(what));
+        };
+        let start = &definition.graph.start;
+        let now = self.clock().now();
+        let mut enrollment =
+            Enrollment::begin(tenant.workspace(), workflow, start, contact, event, now);
+        enrollment.pending = vec![wake(tenant, &enrollment)?].into();
+        Ok(self.enrollments.create(tenant, &enrollment).await?.is_new())
+    }
+}
+
+/// The message that moves this state on.
+pub(crate) fn wake(tenant: TenantKey, enrollment: &Enrollment) -> Result<Effect, Error> {
+    let message = StepMessage::V1 {
+        enrollment: enrollment.id.clone(),
+        token: enrollment.token.clone(),
+    };
+    Effect::new(tenant, QueueName::WorkflowStep, &enrollment.token, &message)
+}

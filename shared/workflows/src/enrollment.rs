@@ -1,0 +1,225 @@
+//! One contact's way through a workflow. Pure data.
+
+use std::fmt;
+
+use cloud::Pending;
+use contacts::Event;
+use jiff::Timestamp;
+use kernel::{ContactId, WorkflowId, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::model::{EntryRule, Workflow};
+
+/// Shards of the index by workflow: 8,000 moves a second.
+pub const SHARDS: u32 = 8;
+/// Longest data of an event that is carried along, as JSON. Above it, its largest fields stay behind.
+const MAX_TRIGGER_BYTES: usize = 8 * 1024;
+
+/// Names an enrollment: the same workflow, entry and contact always give the same one, so that an
+/// event handled twice enrolls once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EnrollmentId(String);
+
+impl EnrollmentId {
+    /// The name that follows from the entry rule. An event's id is unique for its contact and time.
+    pub fn of(workflow: WorkflowId, entry: EntryRule, event: &Event, contact: ContactId) -> Self {
+        let entry_key = match entry {
+            EntryRule::Once => "once".to_owned(),
+            EntryRule::EveryTime => format!("{}#{}", kernel::clock::sortable(event.at), event.id),
+        };
+        let (workflow, contact) = (workflow.to_string(), contact.to_string());
+        let name = kernel::hash::name(&[&workflow, &entry_key, &contact]);
+        Self(format!("enr_{name}"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EnrollmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where an enrollment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// About to go on: a message is on its way.
+    Active,
+    /// Waits for its timer.
+    Waiting,
+    /// Came to the end.
+    Completed,
+    /// Left before the end.
+    Exited,
+    /// Cannot go on.
+    Failed,
+}
+
+impl Standing {
+    /// Nothing more will happen.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Exited | Self::Failed)
+    }
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// Its name.
+    pub node: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The stored record. `tenant`, `workflow`, `shard`, `status` and `entered_at` are the index by
+/// workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Enrollment {
+    /// Name.
+    pub id: EnrollmentId,
+    /// Workspace.
+    pub tenant: WorkspaceId,
+    /// Workflow.
+    pub workflow: WorkflowId,
+    /// Part of the index.
+    pub shard: u32,
+    /// Where it stands.
+    pub status: Standing,
+    /// When the contact came in, as sortable text.
+    pub entered_at: String,
+    /// The contact.
+    pub contact: ContactId,
+    /// Version of the workflow's definition, for the whole way.
+    pub definition: u32,
+    /// Version of this record, for conditional writes.
+    pub version: u64,
+    /// Step to take next; none when the end comes next.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// Only a message with this token moves it on. A new one with each state: whatever comes late or
+    /// twice carries an older one.
+    pub token: String,
+    /// When the wait ends.
+    #[serde(default)]
+    pub wake_at: Option<Timestamp>,
+    /// Why it exited or failed.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// The event that started it, for merge fields `{{trigger.…}}`.
+    pub trigger: Value,
+    /// Steps taken.
+    #[serde(default)]
+    pub path: Vec<Passed>,
+    /// Messages that this state sends.
+    #[serde(default)]
+    pub pending: Pending,
+}
+
+impl Enrollment {
+    /// A contact at the beginning. Its first message is not yet pending.
+    pub fn begin(
+        tenant: WorkspaceId,
+        workflow: &Workflow,
+        start: &str,
+        contact: ContactId,
+        event: &Event,
+        now: Timestamp,
+    ) -> Self {
+        let id = EnrollmentId::of(workflow.id, workflow.entry, event, contact);
+        Self {
+            token: token(&id, 1, "begin"),
+            shard: kernel::hash::bucket(&[id.as_str()], SHARDS),
+            id,
+            tenant,
+            workflow: workflow.id,
+            status: Standing::Active,
+            entered_at: kernel::clock::sortable(now),
+            contact,
+            definition: workflow.definition,
+            version: 1,
+            at: Some(start.to_owned()),
+            wake_at: None,
+            reason: None,
+            ended_at: None,
+            trigger: trigger_data(event),
+            path: Vec::new(),
+            pending: Pending::default(),
+        }
+    }
+}
+
+/// Names the one message that may move this state on.
+pub(crate) fn token(id: &EnrollmentId, version: u64, what: &str) -> String {
+    kernel::hash::name(&[id.as_str(), &version.to_string(), what])
+}
+
+/// What templates see of the event: its data beside its name, time and source.
+fn trigger_data(event: &Event) -> Value {
+    let mut fields = Map::new();
+    let mut left = MAX_TRIGGER_BYTES;
+    if let Value::Object(data) = &event.data {
+        for (name, value) in data {
+            let size = name.len() + value.to_string().len();
+            if size <= left {
+                left -= size;
+                fields.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    let about = [
+        ("event", json!(event.name)),
+        ("at", json!(event.at)),
+        ("source", json!(event.source)),
+    ];
+    for (name, value) in about {
+        fields.entry(name).or_insert(value);
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, data: Value) -> Event {
+        Event {
+            id: id.into(),
+            name: "form.submitted".into(),
+            at: Timestamp::UNIX_EPOCH,
+            source: "ladipage".into(),
+            data,
+        }
+    }
+
+    #[test]
+    fn an_enrollment_is_named_by_its_entry_rule() {
+        let workflow = "wfl_00000000001".parse().unwrap();
+        let contact = "con_00000000001".parse().unwrap();
+        let of = |entry, id| EnrollmentId::of(workflow, entry, &event(id, Value::Null), contact);
+        assert_eq!(of(EntryRule::Once, "a"), of(EntryRule::Once, "b"));
+        assert_eq!(of(EntryRule::EveryTime, "a"), of(EntryRule::EveryTime, "a"));
+        assert_ne!(of(EntryRule::EveryTime, "a"), of(EntryRule::EveryTime, "b"));
+        assert_eq!(of(EntryRule::Once, "a").as_str().len(), 36);
+    }
+
+    #[test]
+    fn large_fields_of_an_event_stay_behind() {
+        let data = json!({"big": "x".repeat(9000), "form_id": "F1", "source": "quảng cáo"});
+        let event = event("e1", data);
+        let data = trigger_data(&event);
+        assert_eq!(data["form_id"], "F1");
+        assert_eq!(data["source"], "quảng cáo");
+        assert_eq!(data["event"], "form.submitted");
+        assert!(data.get("big").is_none());
+    }
+}

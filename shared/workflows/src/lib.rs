@@ -1,0 +1,96 @@
+//! Workflows: what starts them, what they do with a contact, and how far each contact has come.
+//!
+//! - [`draft`] and [`trigger`] say what a workflow may look like; [`model`] is what is stored of it.
+//! - [`engine`] decides where a contact goes next, without I/O and without a clock.
+//! - [`Workflows`] joins both to the tables: save, activate, pause, archive, report; take contacts in
+//!   at an event; move them on when their message comes.
+//!
+//! This crate may use `kernel`, `cloud`, `contacts` and `channels`. It never sends a message itself:
+//! what a state sends is stored in the state and relayed from there (docs/adr/0003), what comes later
+//! is a timer written before the state that waits for it (docs/adr/0006).
+
+mod advance;
+pub mod draft;
+pub mod engine;
+mod enroll;
+pub mod enrollment;
+mod manage;
+pub mod model;
+mod report;
+mod store;
+pub mod trigger;
+
+use cloud::{Table, Timers};
+use contacts::{Contacts, Listeners};
+use kernel::WorkflowId;
+use serde::{Deserialize, Serialize};
+
+pub use advance::Advanced;
+pub use draft::{Draft, Flaw};
+pub use enrollment::{Enrollment, EnrollmentId, Standing};
+pub use manage::{Change, Refusal};
+pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
+pub use report::Report;
+pub use trigger::Trigger;
+
+/// Message on the queue of workflow steps: a contact may go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum StepMessage {
+    /// The state with this token is moved on; any other is left alone.
+    #[serde(rename = "workflow.step.v1")]
+    V1 {
+        /// Whose turn it is.
+        enrollment: EnrollmentId,
+        /// Which state is meant.
+        token: String,
+    },
+}
+
+/// Saved workflows: what the API and the trigger need.
+#[derive(Clone, Debug)]
+pub struct Workflows {
+    workflows: store::WorkflowStore,
+    enrollments: store::EnrollmentStore,
+    mails: channels::MailStore,
+    listeners: Listeners,
+}
+
+impl Workflows {
+    /// Over the tables Directory and Flow.
+    pub fn new(directory: Table, flow: Table) -> Self {
+        Self {
+            workflows: store::WorkflowStore::new(directory.clone()),
+            enrollments: store::EnrollmentStore::new(flow),
+            mails: channels::MailStore::new(directory.clone()),
+            listeners: Listeners::new(directory),
+        }
+    }
+
+    fn clock(&self) -> &kernel::Clock {
+        self.workflows.table().clock()
+    }
+
+    fn fresh_id(&self) -> WorkflowId {
+        WorkflowId::new(self.clock(), self.workflows.table().entropy())
+    }
+}
+
+/// Moves contacts on: what the step worker needs beside [`Workflows`].
+#[derive(Clone, Debug)]
+pub struct Stepper {
+    workflows: Workflows,
+    contacts: Contacts,
+    timers: Timers,
+}
+
+impl Stepper {
+    /// From its parts.
+    pub fn new(workflows: Workflows, contacts: Contacts, timers: Timers) -> Self {
+        Self {
+            workflows,
+            contacts,
+            timers,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Saving workflows and moving them between their states.
+
+use cloud::Error;
+use kernel::page::Page;
+use kernel::{Cursor, Limit, TenantKey, WorkflowId};
+
+use crate::Workflows;
+use crate::draft::{Draft, DraftNode, Flaw};
+use crate::model::{Definition, Graph, Node, Status, Workflow};
+
+/// Fresh ids collide only when two are drawn in the same millisecond; a few draws always end it.
+const DRAWS: u32 = 5;
+
+/// What a user wants of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Take contacts in and move them.
+    Activate,
+    /// Take nobody in; contacts inside stop where they are.
+    Pause,
+    /// End it for good.
+    Archive,
+}
+
+impl Change {
+    /// The state after it.
+    fn target(self) -> Status {
+        match self {
+            Self::Activate => Status::Active,
+            Self::Pause => Status::Paused,
+            Self::Archive => Status::Archived,
+        }
+    }
+
+    /// The states are draft, then active and paused in turn, then archived.
+    fn is_legal_from(self, status: Status) -> bool {
+        match self {
+            Self::Activate => matches!(status, Status::Draft | Status::Paused),
+            Self::Pause => status == Status::Active,
+            Self::Archive => status != Status::Archived,
+        }
+    }
+}
+
+/// Why a workflow was not saved or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The draft has flaws.
+    #[error("the workflow is not valid")]
+    Flawed(Vec<Flaw>),
+    /// There is no such workflow.
+    #[error("no such workflow")]
+    Unknown,
+    /// The change does not follow from the state.
+    #[error("a workflow in state {0} cannot do that")]
+    Illegal(Status),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Workflows {
+    /// Saves a draft. Its mails go to the mail store, named by their content, so that definitions stay
+    /// small.
+    pub async fn create(&self, tenant: TenantKey, draft: &Draft) -> Result<Workflow, Refusal> {
+        let flaws = draft.check();
+        if !flaws.is_empty() {
+            return Err(Refusal::Flawed(flaws));
+        }
+        let definition = Definition {
+            trigger: draft.trigger.clone(),
+            entry: draft.entry,
+            graph: self.store_graph(tenant, draft).await?,
+        };
+        for _ in 0..DRAWS {
+            let workflow = Workflow {
+                id: self.fresh_id(),
+                name: draft.name.trim().to_owned(),
+                status: Status::Draft,
+                definition: 1,
+                trigger: draft.trigger.clone(),
+                entry: draft.entry,
+                created_at: self.clock().now(),
+                active_since: None,
+                version: 1,
+            };
+            if self.workflows.create(tenant, &workflow, &definition).await? {
+                return Ok(workflow);
+            }
+        }
+        Err(Refusal::Store(Error::Conflict))
+    }
+
+    async fn store_graph(&self, tenant: TenantKey, draft: &Draft) -> Result<Graph, Error> {
+        let mut nodes = indexmap::IndexMap::new();
+        for (id, node) in &draft.graph.nodes {
+            let next = node.next().map(str::to_owned);
+            let node = match node {
+                &DraftNode::WaitDuration {
+                    minutes,
+                    hours,
+                    days,
+                    weeks,
+                    ..
+                } => {
+                    let seconds = DraftNode::wait_seconds(minutes, hours, days, weeks);
+                    let seconds = u32::try_from(seconds)
+                        .map_err(|_| Error::Shape("a wait that was not checked".into()))?;
+                    Node::WaitDuration { seconds, next }
+                }
+                DraftNode::SendEmail(mail) => Node::SendEmail {
+                    subject: mail.subject.clone(),
+                    mail: self.mails.put(tenant, &mail.stored()).await?,
+                    class: mail.class,
+                    next,
+                },
+                DraftNode::AddTag { tags, .. } => Node::AddTag {
+                    tags: tags.clone(),
+                    next,
+                },
+                DraftNode::Exit => Node::Exit,
+            };
+            nodes.insert(id.clone(), node);
+        }
+        let start = draft.graph.start.clone();
+        Ok(Graph { start, nodes })
+    }
+
+    /// One workflow.
+    pub async fn get(&self, tenant: TenantKey, id: WorkflowId) -> Result<Option<Workflow>, Error> {
+        self.workflows.get(tenant, id).await
+    }
+
+    /// The version of its definition that new contacts get.
+    pub async fn definition(
+        &self,
+        tenant: TenantKey,
+        workflow: &Workflow,
+    ) -> Result<Option<Definition>, Error> {
+        let version = workflow.definition;
+        self.workflows.definition(tenant, workflow.id, version).await
+    }
+
+    /// Workflows, newest first.
+    pub async fn list(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Workflow>, Error> {
+        self.workflows.page(tenant, limit, cursor).await
+    }
+
+    /// Moves a workflow to another state. Asking again for the state it has is no error, so that a
+    /// client may repeat a request whose answer it lost.
+    pub async fn change(
+        &self,
+        tenant: TenantKey,
+        id: WorkflowId,
+        change: Change,
+    ) -> Result<Workflow, Refusal> {
+        let workflow = self.workflows.get(tenant, id).await?;
+        let mut workflow = workflow.ok_or(Refusal::Unknown)?;
+        let target = change.target();
+        if workflow.status == target {
+            return Ok(workflow);
+        }
+        if !change.is_legal_from(workflow.status) {
+            return Err(Refusal::Illegal(workflow.status));
+        }
+        let (event, name) = (workflow.trigger.event().to_owned(), id.to_string());
+        if change == Change::Activate {
+            // Listens first: from the moment it is active no event may be missed.
+            self.listeners.listen(tenant, &event, &name).await?;
+            workflow.active_since = Some(self.clock().now());
+        }
+        workflow.status = target;
+        workflow.version += 1;
+        self.workflows.replace(tenant, &workflow).await?;
+        if change == Change::Archive {
+            // Not when it is paused: a resumption at the same time would find itself deaf.
+            self.listeners.unlisten(tenant, &event, &name).await?;
+        }
+        Ok(workflow)
+    }
+}

@@ -1,0 +1,149 @@
+//! What a workflow is once it has been checked and saved. Pure data.
+
+use std::fmt;
+
+use channels::{Class, MailRef};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use kernel::WorkflowId;
+use serde::{Deserialize, Serialize};
+
+use crate::trigger::Trigger;
+
+/// Whether a workflow takes contacts in and moves them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Saved, never active yet.
+    Draft,
+    /// Takes contacts in and moves them.
+    Active,
+    /// Takes nobody in; contacts inside stop where they are.
+    Paused,
+    /// Ended for good: contacts inside leave at their next step.
+    Archived,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draft => "draft",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Archived => "archived",
+        })
+    }
+}
+
+/// How often one contact may enter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryRule {
+    /// Once in the workflow's life.
+    #[default]
+    Once,
+    /// At every event that matches.
+    EveryTime,
+}
+
+/// The record of a workflow: what may change. Its graph lives in immutable versions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// Id.
+    pub id: WorkflowId,
+    /// Name for people.
+    pub name: String,
+    /// State.
+    pub status: Status,
+    /// Version of the definition that new contacts get.
+    pub definition: u32,
+    /// What starts it; a copy from the definition, so that a trigger costs one read.
+    pub trigger: Trigger,
+    /// How often one contact may enter; a copy from the definition.
+    pub entry: EntryRule,
+    /// When it was saved first.
+    pub created_at: Timestamp,
+    /// Start of the present activity: earlier events do not count.
+    #[serde(default)]
+    pub active_since: Option<Timestamp>,
+    /// Version of this record, for conditional writes.
+    pub version: u64,
+}
+
+impl Workflow {
+    /// An event of this instant counts. Sources give whole seconds, so whole seconds are compared.
+    pub fn counts(&self, at: Timestamp) -> bool {
+        let since = self
+            .active_since
+            .filter(|_| self.status == Status::Active);
+        since.is_some_and(|since| at.as_second() >= since.as_second())
+    }
+}
+
+/// One immutable version of a workflow. Contacts inside stay on the version they entered with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// What starts it.
+    pub trigger: Trigger,
+    /// How often one contact may enter.
+    pub entry: EntryRule,
+    /// What happens to a contact.
+    pub graph: Graph,
+}
+
+/// The steps, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// Name of the first step.
+    pub start: String,
+    /// All steps, in the author's order.
+    pub nodes: IndexMap<String, Node>,
+}
+
+/// One step. Without `next` the contact has completed the workflow after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Node {
+    /// Nothing happens for a while.
+    WaitDuration {
+        /// How long.
+        seconds: u32,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
+    /// A mail to the contact.
+    SendEmail {
+        /// Subject, for lists and reports; the mail itself is stored apart.
+        subject: String,
+        /// The mail's content.
+        mail: MailRef,
+        /// Whether it needs consent.
+        class: Class,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
+    /// Tags for the contact.
+    AddTag {
+        /// The tags.
+        tags: Vec<String>,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
+    /// The contact leaves before the end.
+    Exit,
+}
+
+impl Node {
+    /// Name of the step after it.
+    pub fn next(&self) -> Option<&str> {
+        match self {
+            Self::WaitDuration { next, .. }
+            | Self::SendEmail { next, .. }
+            | Self::AddTag { next, .. } => next.as_deref(),
+            Self::Exit => None,
+        }
+    }
+}

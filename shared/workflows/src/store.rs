@@ -1,0 +1,175 @@
+//! Keys and records of workflows and enrollments.
+
+use cloud::{Created, Error, Key, Query, Table};
+use kernel::page::Page;
+use kernel::{Cursor, Limit, TenantKey, WorkflowId};
+use serde::{Deserialize, Serialize};
+
+use crate::enrollment::{Enrollment, EnrollmentId};
+use crate::model::{Definition, Workflow};
+
+fn meta(tenant: TenantKey, id: WorkflowId) -> Key {
+    Key::new(format!("{tenant}#{id}"), "META")
+}
+
+fn definition(tenant: TenantKey, id: WorkflowId, version: u32) -> Key {
+    Key::new(format!("{tenant}#{id}"), format!("VERSION#{version:04}"))
+}
+
+fn listed(tenant: TenantKey, id: &str) -> Key {
+    Key::new(format!("{tenant}#WORKFLOWS"), id)
+}
+
+fn state(tenant: TenantKey, id: &EnrollmentId) -> Key {
+    Key::new(format!("{tenant}#{id}"), "STATE")
+}
+
+/// Workflows and their versions, in the directory table.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkflowStore {
+    table: Table,
+}
+
+/// A row of the tenant's list of workflows. It only says that one exists, so it never has to change.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    id: WorkflowId,
+}
+
+impl WorkflowStore {
+    pub fn new(directory: Table) -> Self {
+        Self { table: directory }
+    }
+
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub async fn get(&self, tenant: TenantKey, id: WorkflowId) -> Result<Option<Workflow>, Error> {
+        self.table.get(&meta(tenant, id)).await
+    }
+
+    pub async fn definition(
+        &self,
+        tenant: TenantKey,
+        id: WorkflowId,
+        version: u32,
+    ) -> Result<Option<Definition>, Error> {
+        self.table.get(&definition(tenant, id, version)).await
+    }
+
+    /// Saves a new workflow; false where the id is taken. The record comes last: until it is there,
+    /// nobody sees the rest.
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        workflow: &Workflow,
+        first: &Definition,
+    ) -> Result<bool, Error> {
+        let id = workflow.id;
+        let version = definition(tenant, id, workflow.definition);
+        if !self.table.create(&version, first).await?.is_new() {
+            return Ok(false);
+        }
+        self.table.put(&listed(tenant, &id.to_string()), &Listed { id }).await?;
+        Ok(self.table.create(&meta(tenant, id), workflow).await?.is_new())
+    }
+
+    pub async fn replace(&self, tenant: TenantKey, workflow: &Workflow) -> Result<(), Error> {
+        let key = meta(tenant, workflow.id);
+        self.table.replace(&key, workflow, workflow.version - 1).await
+    }
+
+    /// Newest first.
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Workflow>, Error> {
+        let query = Query::partition(listed(tenant, "").pk)
+            .descending()
+            .limit(limit.get())
+            .cursor(cursor);
+        let rows: Page<Listed> = self.table.query(query).await?;
+        let keys = rows.data.iter().map(|row| meta(tenant, row.id)).collect();
+        let found = self.table.get_many::<Workflow>(keys).await?;
+        let mut data: Vec<Workflow> = found.into_iter().map(|(_, workflow)| workflow).collect();
+        data.sort_unstable_by_key(|workflow| std::cmp::Reverse(workflow.id));
+        Ok(Page {
+            data,
+            next: rows.next,
+        })
+    }
+}
+
+/// Enrollments, in the flow table.
+#[derive(Clone, Debug)]
+pub(crate) struct EnrollmentStore {
+    table: Table,
+}
+
+impl EnrollmentStore {
+    pub fn new(flow: Table) -> Self {
+        Self { table: flow }
+    }
+
+    pub async fn get(
+        &self,
+        tenant: TenantKey,
+        id: &EnrollmentId,
+    ) -> Result<Option<Enrollment>, Error> {
+        self.table.get(&state(tenant, id)).await
+    }
+
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        enrollment: &Enrollment,
+    ) -> Result<Created<Enrollment>, Error> {
+        self.table.create(&state(tenant, &enrollment.id), enrollment).await
+    }
+
+    pub async fn replace(&self, tenant: TenantKey, enrollment: &Enrollment) -> Result<(), Error> {
+        let key = state(tenant, &enrollment.id);
+        self.table.replace(&key, enrollment, enrollment.version - 1).await
+    }
+
+    /// One page of one shard of the index by workflow.
+    pub async fn of_workflow<T: serde::de::DeserializeOwned>(
+        &self,
+        tenant: TenantKey,
+        workflow: WorkflowId,
+        shard: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<T>, Error> {
+        let query = Query::index("ByWorkflow")
+            .with("tenant", tenant.to_string())
+            .with("workflow", workflow.to_string())
+            .with_number("shard", shard)
+            .cursor(cursor);
+        self.table.query(query).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
+    fn tenant() -> TenantKey {
+        TenantKey::authenticated("ws_00000000001".parse().unwrap())
+    }
+
+    #[test]
+    fn keys_begin_with_the_tenant() {
+        let id: WorkflowId = "wfl_00000000002".parse().unwrap();
+        let key = |pk: &str, sk: &str| Key::new(format!("ws_00000000001#{pk}"), sk);
+        assert_eq!(meta(tenant(), id), key("wfl_00000000002", "META"));
+        assert_eq!(definition(tenant(), id, 1), key("wfl_00000000002", "VERSION#0001"));
+        let row = listed(tenant(), &id.to_string());
+        assert_eq!(row, key("WORKFLOWS", "wfl_00000000002"));
+        let enrollment: EnrollmentId = serde_json::from_str("\"enr_1\"").unwrap();
+        assert_eq!(state(tenant(), &enrollment), key("enr_1", "STATE"));
+    }
+}

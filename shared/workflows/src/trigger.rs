@@ -1,0 +1,218 @@
+//! What starts a workflow: the kind of event and what it must say (product 33). Pure.
+//!
+//! The kinds are a table. A kind whose event does not exist yet costs a row; one that needs more than
+//! equal values (a date, a threshold, a schedule) needs a rule here.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Flaw;
+
+/// A kind of event, and the settings that narrow it, each compared with the field of the same name in
+/// the event's data.
+const KINDS: &[(&str, &[&str])] = &[
+    ("contact.created", &["list", "source"]),
+    ("contact.updated", &["field", "from", "to"]),
+    ("contact.list_joined", &["list"]),
+    ("contact.list_left", &["list"]),
+    ("contact.tag_added", &["tag"]),
+    ("contact.tag_removed", &["tag"]),
+    ("contact.subscribed", &["channel"]),
+    ("contact.unsubscribed", &["channel"]),
+    ("form.submitted", &["form_id"]),
+    ("product.viewed", &["product", "category"]),
+    ("order.created", ORDER),
+    ("order.updated", ORDER),
+    ("order.status_changed", ORDER),
+    ("order.paid", ORDER),
+    ("order.shipped", ORDER),
+    ("order.delivered", ORDER),
+    ("order.completed", ORDER),
+    ("order.cancelled", ORDER),
+    ("order.returned", ORDER),
+    ("message.opened", MESSAGE),
+    ("message.clicked", MESSAGE),
+    ("conversation.created", CONVERSATION),
+    ("conversation.resolved", CONVERSATION),
+    ("conversation.message_received", CONVERSATION),
+    ("conversation.csat_rated", CONVERSATION),
+    ("zalo.followed", &["oa"]),
+    ("zalo.unfollowed", &["oa"]),
+];
+const ORDER: &[&str] = &["from", "to", "status", "product", "channel", "shop"];
+const MESSAGE: &[&str] = &["campaign", "workflow", "link"];
+const CONVERSATION: &[&str] = &["channel", "inbox", "label", "rating"];
+/// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
+const PERFORMED: &str = "event.performed";
+/// Longest name of an event.
+const MAX_NAME: usize = 100;
+
+/// What starts a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trigger {
+    /// Kind of event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the event must say.
+    #[serde(flatten)]
+    pub settings: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for Trigger {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let mut settings = Map::deserialize(d)?;
+        match settings.remove("type") {
+            Some(Value::String(kind)) => Ok(Self { kind, settings }),
+            Some(_) => Err(D::Error::custom("type: expected a text")),
+            None => Err(D::Error::missing_field("type")),
+        }
+    }
+}
+
+impl Trigger {
+    /// Name of the events that may start it.
+    pub fn event(&self) -> &str {
+        if self.kind == PERFORMED {
+            self.settings.get("name").and_then(Value::as_str).unwrap_or_default()
+        } else {
+            &self.kind
+        }
+    }
+
+    /// The event starts the workflow.
+    pub fn matches(&self, event: &str, data: &Value) -> bool {
+        if event.is_empty() || event != self.event() {
+            return false;
+        }
+        let wanted = if self.kind == PERFORMED {
+            self.settings.get("properties").and_then(Value::as_object)
+        } else {
+            Some(&self.settings)
+        };
+        wanted.is_none_or(|wanted| {
+            wanted
+                .iter()
+                .all(|(name, value)| data.get(name).is_some_and(|actual| same(actual, value)))
+        })
+    }
+
+    /// What is wrong with it; pointers begin at `/trigger`.
+    pub fn check(&self, flaws: &mut Vec<Flaw>) {
+        if self.kind == PERFORMED {
+            return self.check_performed(flaws);
+        }
+        let Some((_, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
+            let known: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+            let message = format!("expected {PERFORMED} or one of {}", known.join(", "));
+            flaws.push(Flaw::new("/trigger/type", message));
+            return;
+        };
+        for (name, value) in &self.settings {
+            let pointer = format!("/trigger/{}", escape(name));
+            if !allowed.contains(&name.as_str()) {
+                let message = format!("unknown field, expected one of {}", allowed.join(", "));
+                flaws.push(Flaw::new(pointer, message));
+            } else if !is_scalar(value) {
+                flaws.push(Flaw::new(pointer, "expected a text, a number or true or false"));
+            }
+        }
+    }
+
+    fn check_performed(&self, flaws: &mut Vec<Flaw>) {
+        let name = self.event();
+        if name.is_empty() || name.len() > MAX_NAME {
+            flaws.push(Flaw::new("/trigger/name", "expected the event's name, up to 100 letters"));
+        }
+        for (name, value) in &self.settings {
+            match name.as_str() {
+                "name" => {}
+                "properties" if value.as_object().is_some_and(|all| all.values().all(is_scalar)) => {}
+                "properties" => flaws.push(Flaw::new(
+                    "/trigger/properties",
+                    "expected an object of texts, numbers, true or false",
+                )),
+                _ => flaws.push(Flaw::new(
+                    format!("/trigger/{}", escape(name)),
+                    "unknown field, expected name or properties",
+                )),
+            }
+        }
+    }
+}
+
+/// JSON pointer escaping (RFC 6901).
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn is_scalar(value: &Value) -> bool {
+    value.is_string() || value.is_number() || value.is_boolean()
+}
+
+/// A form's id is a number in one source and a text in another.
+fn same(actual: &Value, wanted: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    };
+    match actual {
+        Value::Array(values) => values.iter().any(|value| same(value, wanted)),
+        _ => text(actual).is_some_and(|actual| Some(actual) == text(wanted)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn trigger(value: Value) -> Trigger {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn pointers(trigger: &Trigger) -> Vec<String> {
+        let mut flaws = Vec::new();
+        trigger.check(&mut flaws);
+        flaws.into_iter().map(|flaw| flaw.pointer).collect()
+    }
+
+    #[test]
+    fn a_form_may_be_named() {
+        let any = trigger(json!({"type": "form.submitted"}));
+        let one = trigger(json!({"type": "form.submitted", "form_id": 7}));
+        assert!(any.matches("form.submitted", &json!({})));
+        assert!(one.matches("form.submitted", &json!({"form_id": "7"})));
+        assert!(one.matches("form.submitted", &json!({"form_id": 7})));
+        assert!(!one.matches("form.submitted", &json!({"form_id": "8"})));
+        assert!(!one.matches("form.submitted", &json!({})));
+        assert!(!any.matches("order.paid", &json!({})));
+        let text = serde_json::to_value(&one).unwrap();
+        assert_eq!(text, json!({"type": "form.submitted", "form_id": 7}));
+    }
+
+    #[test]
+    fn any_event_may_be_named_with_its_properties() {
+        let own = trigger(json!({"type": "event.performed", "name": "vip", "properties": {"level": "gold"}}));
+        assert_eq!(own.event(), "vip");
+        assert!(own.matches("vip", &json!({"level": ["silver", "gold"]})));
+        assert!(!own.matches("vip", &json!({"level": "silver"})));
+        assert!(pointers(&own).is_empty());
+    }
+
+    #[test]
+    fn what_is_unknown_is_named() {
+        for (bad, pointer) in [
+            (json!({"type": "form.sent"}), "/trigger/type"),
+            (json!({"type": "form.submitted", "form": 1}), "/trigger/form"),
+            (json!({"type": "form.submitted", "form_id": []}), "/trigger/form_id"),
+            (json!({"type": "event.performed"}), "/trigger/name"),
+            (json!({"type": "event.performed", "name": "x", "a/b": 1}), "/trigger/a~1b"),
+        ] {
+            assert_eq!(pointers(&trigger(bad)), [pointer]);
+        }
+        assert!(serde_json::from_value::<Trigger>(json!({"form_id": 1})).is_err());
+        assert!(serde_json::from_value::<Trigger>(json!({"type": 1})).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! Every queue, dead-letter queue and function has its alarms, through to the metric's dimension.
+
+use serde_json::Value;
+
+use crate::assert_none;
+use crate::template::{
+    MESSAGING, OBSERVABILITY, ROOT, Resource, functions, get_att, list, reference,
+};
+
+/// What the root passes for a parameter of infra/observability.yaml.
+fn passed(parameter: &str) -> &'static Value {
+    let stack = ROOT.resource("Observability").unwrap();
+    stack.get(&["Parameters", parameter])
+}
+
+/// The root value in an alarm's one dimension.
+fn subject(alarm: &Resource<'static>) -> Option<&'static Value> {
+    let dimensions = list(alarm.get(&["Dimensions"]));
+    let [dimension] = dimensions.as_slice() else {
+        return None;
+    };
+    reference(&dimension["Value"]).map(passed)
+}
+
+/// Alarms on a metric.
+fn on_metric(namespace: &str, metric: &str) -> Vec<Resource<'static>> {
+    let alarms = OBSERVABILITY.of_kind("AWS::CloudWatch::Alarm").into_iter();
+    alarms
+        .filter(|alarm| {
+            alarm.get(&["Namespace"]) == namespace && alarm.get(&["MetricName"]) == metric
+        })
+        .collect()
+}
+
+/// Logical id of the queue whose name an alarm watches.
+fn watched_queue(alarm: &Resource<'static>) -> Option<String> {
+    let path = get_att(subject(alarm)?)?;
+    let output = MESSAGING.output(path.strip_prefix("Messaging.Outputs.")?);
+    Some(get_att(output)?.strip_suffix(".QueueName")?.to_owned())
+}
+
+#[test]
+fn a_message_in_a_dead_letter_queue_is_an_alarm() {
+    let alarms = on_metric("AWS/SQS", "ApproximateNumberOfMessagesVisible");
+    let mut violations = Vec::new();
+    for queue in MESSAGING.of_kind("AWS::SQS::Queue") {
+        if queue.id.ends_with("Dlq") {
+            let found = alarms.iter().any(|alarm| {
+                watched_queue(alarm).as_deref() == Some(queue.id)
+                    && alarm.get(&["Threshold"]) == 0
+                    && alarm.get(&["ComparisonOperator"]) == "GreaterThanThreshold"
+            });
+            if !found {
+                violations.push(queue.id.to_owned());
+            }
+        }
+    }
+    assert_none("dead-letter queues without an alarm above 0", &violations);
+}
+
+#[test]
+fn an_old_message_is_an_alarm() {
+    let alarms = on_metric("AWS/SQS", "ApproximateAgeOfOldestMessage");
+    let mut violations = Vec::new();
+    for queue in MESSAGING.of_kind("AWS::SQS::Queue") {
+        let watched = alarms
+            .iter()
+            .any(|alarm| watched_queue(alarm).as_deref() == Some(queue.id));
+        if !queue.id.ends_with("Dlq") && !watched {
+            violations.push(queue.id.to_owned());
+        }
+    }
+    assert_none("queues without an alarm on age", &violations);
+}
+
+#[test]
+fn a_function_that_fails_or_is_throttled_is_an_alarm() {
+    let mut violations = Vec::new();
+    for metric in ["Errors", "Throttles"] {
+        let alarms = on_metric("AWS/Lambda", metric);
+        for function in functions() {
+            let watched = alarms
+                .iter()
+                .any(|alarm| subject(alarm).and_then(reference) == Some(function.id()));
+            if !watched {
+                violations.push(format!("{}: {metric}", function.id()));
+            }
+        }
+    }
+    let ages = on_metric("AWS/Lambda", "IteratorAge");
+    for function in functions() {
+        let watched = ages
+            .iter()
+            .any(|alarm| subject(alarm).and_then(reference) == Some(function.id()));
+        if !function.events("DynamoDB").is_empty() && !watched {
+            violations.push(format!("{}: IteratorAge", function.id()));
+        }
+    }
+    assert_none("functions without an alarm", &violations);
+}
+
+#[test]
+fn alarms_notify_and_are_quiet_without_data() {
+    let mut violations = Vec::new();
+    for alarm in OBSERVABILITY.of_kind("AWS::CloudWatch::Alarm") {
+        if alarm.get(&["AlarmActions"]).is_null() {
+            violations.push(format!("{}: AlarmActions", alarm.id));
+        }
+        if alarm.get(&["TreatMissingData"]) != "notBreaching" {
+            violations.push(format!("{}: TreatMissingData", alarm.id));
+        }
+        if !alarm.get(&["AlarmDescription"]).is_string() {
+            violations.push(format!("{}: AlarmDescription", alarm.id));
+        }
+    }
+    assert_none("alarms", &violations);
+}

@@ -1,0 +1,164 @@
+//! Which crate may use which (design 2), held over the resolved tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+use crate::assert_none;
+use crate::template::project;
+
+/// What each crate under `shared/` may use of ours. `kernel` and `cloud` are said where allowed, so
+/// that a pure crate stays pure.
+const SHARED: &[(&str, &[&str])] = &[
+    ("accounts", &["kernel", "cloud"]),
+    (
+        "campaigns",
+        &[
+            "kernel", "cloud", "segments", "channels", "contacts", "content",
+        ],
+    ),
+    ("channels", &["kernel", "cloud", "contacts", "content"]),
+    ("chat", &["kernel", "cloud", "contacts", "channels"]),
+    ("cloud", &["kernel"]),
+    ("commerce", &["kernel", "cloud", "contacts"]),
+    ("contacts", &["kernel", "cloud"]),
+    ("content", &["kernel"]),
+    ("kernel", &[]),
+    ("lambda", &["kernel", "cloud"]),
+    ("segments", &["kernel", "cloud", "contacts"]),
+    ("sources", &["kernel", "cloud"]),
+    ("webhooks", &["kernel", "cloud"]),
+    (
+        "workflows",
+        &[
+            "kernel", "cloud", "segments", "channels", "commerce", "contacts",
+        ],
+    ),
+];
+
+/// An older HTTP and TLS stack, and sign-on that no function needs: defaults of the SDK that come
+/// back as soon as one crate asks for them (style 6.3).
+const ABSENT: &[(&str, &str)] = &[
+    ("hyper", "0.14."),
+    ("rustls", "0.21."),
+    ("aws-sdk-sso", ""),
+    ("aws-sdk-ssooidc", ""),
+];
+
+static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(project().join("Cargo.toml"));
+    command.exec().unwrap()
+});
+
+/// Folder of a workspace member, relative to the root: `shared/kernel`.
+fn folder(package: &Package) -> String {
+    let manifest = package.manifest_path.parent().unwrap();
+    let root = &METADATA.workspace_root;
+    manifest
+        .strip_prefix(root)
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// Members of the workspace by name.
+fn members() -> BTreeMap<String, &'static Package> {
+    let members = METADATA.workspace_packages().into_iter();
+    members
+        .map(|package| (package.name.to_string(), package))
+        .collect()
+}
+
+/// Names of what a package is built from; what only its tests use is left out.
+fn uses(package: &Package) -> BTreeSet<String> {
+    let dependencies = package.dependencies.iter();
+    dependencies
+        .filter(|dependency| dependency.kind != DependencyKind::Development)
+        .map(|dependency| dependency.name.clone())
+        .collect()
+}
+
+#[test]
+fn shared_crates_follow_the_table() {
+    let members = members();
+    let mut violations = Vec::new();
+    for (name, package) in &members {
+        let folder = folder(package);
+        if !folder.starts_with("shared/") {
+            continue;
+        }
+        let allowed = SHARED.iter().find(|(crate_name, _)| crate_name == name);
+        let Some((_, allowed)) = allowed else {
+            violations.push(format!("{folder} is not in the table"));
+            continue;
+        };
+        for used in uses(package) {
+            if members.contains_key(&used) && !allowed.contains(&used.as_str()) {
+                violations.push(format!("{name} uses {used}"));
+            }
+        }
+    }
+    assert_none("arrows between shared crates", &violations);
+}
+
+#[test]
+fn functions_use_contexts_and_never_each_other() {
+    let members = members();
+    let mut violations = Vec::new();
+    for (name, package) in &members {
+        if !folder(package).starts_with("functions/") {
+            continue;
+        }
+        let used = uses(package);
+        if !used.contains("lambda") {
+            violations.push(format!("{name} is not run by lambda"));
+        }
+        for other in used.iter().filter_map(|used| members.get(used)) {
+            if !folder(other).starts_with("shared/") {
+                violations.push(format!("{name} uses {}", folder(other)));
+            }
+        }
+    }
+    assert_none("functions", &violations);
+}
+
+#[test]
+fn one_crate_imports_the_sdk_and_one_the_runtime() {
+    let mut violations = Vec::new();
+    for (name, package) in members() {
+        if folder(package).starts_with("infra/") || folder(package).starts_with("tests/") {
+            continue;
+        }
+        for used in uses(package) {
+            if used.starts_with("aws-sdk-") && name != "cloud" {
+                violations.push(format!("{name} imports {used}"));
+            }
+            if matches!(used.as_str(), "lambda_runtime" | "lambda_http") && name != "lambda" {
+                violations.push(format!("{name} imports {used}"));
+            }
+        }
+    }
+    assert_none("importers", &violations);
+}
+
+#[test]
+fn the_older_http_stack_stays_out() {
+    let resolved = METADATA.resolve.as_ref().unwrap();
+    let ids: BTreeSet<_> = resolved.nodes.iter().map(|node| &node.id).collect();
+    let mut violations = Vec::new();
+    for package in METADATA
+        .packages
+        .iter()
+        .filter(|package| ids.contains(&package.id))
+    {
+        let version = package.version.to_string();
+        let found = ABSENT
+            .iter()
+            .any(|(name, start)| package.name.as_str() == *name && version.starts_with(start));
+        if found {
+            violations.push(format!("{} {version}", package.name));
+        }
+    }
+    assert_none("crates that must not be linked", &violations);
+}

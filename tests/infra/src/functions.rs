@@ -1,0 +1,221 @@
+//! Functions: one folder each, declared alike, each with its own role and log group.
+
+use std::collections::BTreeSet;
+
+use crate::assert_none;
+use crate::template::{ROOT, functions, get_att, project, reference};
+
+/// Folders under `functions/` that hold a package.
+pub fn folders() -> BTreeSet<String> {
+    let entries = std::fs::read_dir(project().join("functions")).unwrap();
+    entries
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("Cargo.toml").exists())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn camel(name: &str) -> String {
+    name.split('-')
+        .map(|part| part[..1].to_uppercase() + &part[1..])
+        .collect()
+}
+
+#[test]
+fn every_folder_is_a_function_and_every_function_a_folder() {
+    let declared: BTreeSet<String> = functions()
+        .iter()
+        .map(|function| function.name().to_owned())
+        .collect();
+    let folders = folders();
+    let mut violations: Vec<String> = folders
+        .difference(&declared)
+        .map(|name| format!("functions/{name} is not declared"))
+        .collect();
+    violations.extend(
+        declared
+            .difference(&folders)
+            .map(|name| format!("Handler {name} has no folder")),
+    );
+    assert_none("folder and function, one to one", &violations);
+}
+
+#[test]
+fn names_follow_from_the_package() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        let name = function.name();
+        if function.id() != format!("{}Function", camel(name)) {
+            violations.push(format!("{}: Handler is {name}", function.id()));
+        }
+        if function.0.get(&["CodeUri"]) != &format!("target/lambda/{name}/") {
+            violations.push(format!("{}: CodeUri", function.id()));
+        }
+        if function.0.body["Metadata"]["SkipBuild"] != true {
+            violations.push(format!("{}: Metadata.SkipBuild", function.id()));
+        }
+    }
+    assert_none("logical id, CodeUri and SkipBuild", &violations);
+}
+
+#[test]
+fn globals_set_what_all_functions_share() {
+    let globals = &ROOT.document["Globals"]["Function"];
+    assert_eq!(globals["Runtime"], "provided.al2023");
+    assert_eq!(globals["Tracing"], "Active");
+    assert_eq!(globals["LoggingConfig"]["LogFormat"], "JSON");
+    assert_eq!(
+        reference(&globals["Architectures"][0]),
+        Some("Architecture")
+    );
+    let architecture = &ROOT.document["Parameters"]["Architecture"];
+    assert_eq!(architecture["Default"], "arm64");
+    assert!(
+        globals["Environment"].is_null(),
+        "a variable belongs to the function that reads it"
+    );
+    for property in ["Runtime", "Tracing", "Architectures"] {
+        for function in functions() {
+            let own = function.0.get(&[property]);
+            assert!(
+                own.is_null(),
+                "{}: {property} comes from Globals",
+                function.id()
+            );
+        }
+    }
+}
+
+#[test]
+fn memory_and_timeout_are_explicit() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        for property in ["MemorySize", "Timeout"] {
+            if function.0.get(&[property]).as_u64().is_none() {
+                violations.push(format!("{}: {property}", function.id()));
+            }
+        }
+        // The API gives up after 30 s, and a client long before.
+        if !function.events("HttpApi").is_empty() && function.timeout() > 29 {
+            violations.push(format!(
+                "{}: {} s behind the API",
+                function.id(),
+                function.timeout()
+            ));
+        }
+    }
+    assert_none("memory and time-out", &violations);
+}
+
+#[test]
+fn every_function_has_its_own_log_group_with_retention() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        let wanted = function.id().replace("Function", "LogGroup");
+        let group = reference(function.0.get(&["LoggingConfig", "LogGroup"]));
+        let retention = ROOT
+            .resource(&wanted)
+            .filter(|group| group.kind() == "AWS::Logs::LogGroup")
+            .map(|group| group.get(&["RetentionInDays"]));
+        if group != Some(&wanted) {
+            violations.push(format!(
+                "{}: LoggingConfig.LogGroup is not {wanted}",
+                function.id()
+            ));
+        } else if retention.is_none_or(serde_json::Value::is_null) {
+            violations.push(format!("{wanted}: no retention"));
+        }
+    }
+    for group in ROOT.of_kind("AWS::Logs::LogGroup") {
+        if group.get(&["RetentionInDays"]).is_null() {
+            violations.push(format!("{}: no retention", group.id));
+        }
+    }
+    assert_none("a log group with retention", &violations);
+}
+
+#[test]
+fn every_function_has_its_own_role() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        let wanted = format!("{}.Arn", function.id().replace("Function", "Role"));
+        if get_att(function.0.get(&["Role"])).as_ref() != Some(&wanted) {
+            violations.push(format!("{}: Role is not {wanted}", function.id()));
+        }
+        if function.statements().is_empty() {
+            violations.push(format!("{}: its role allows nothing", function.id()));
+        }
+    }
+    assert_none("a role of its own", &violations);
+}
+
+#[test]
+fn functions_stand_in_order_and_are_explained() {
+    let mut violations = Vec::new();
+    let mut last = String::new();
+    let mut comment = false;
+    for line in ROOT.text.lines() {
+        if line.starts_with("  # ====") {
+            last.clear();
+        }
+        if let Some(id) = line
+            .strip_prefix("  ")
+            .and_then(|line| line.strip_suffix("Function:"))
+            && !id.is_empty()
+            && id.chars().all(char::is_alphanumeric)
+        {
+            if *id <= *last {
+                violations.push(format!("{id}Function stands after {last}Function"));
+            }
+            if !comment {
+                violations.push(format!("{id}Function has no comment"));
+            }
+            id.clone_into(&mut last);
+        }
+        comment = line.starts_with("  # ") && !line.starts_with("  # ====");
+    }
+    assert_none(
+        "alphabetical inside a trigger group, one comment each",
+        &violations,
+    );
+    assert!(!last.is_empty(), "no function was found in the text");
+}
+
+#[test]
+fn routes_are_guarded_unless_they_say_so() {
+    let api = ROOT.resource("HttpApi").unwrap();
+    let authorizer = api.get(&["Auth", "DefaultAuthorizer"]).as_str().unwrap();
+    let settings = api.get(&["Auth", "Authorizers", authorizer]);
+    assert_eq!(settings["AuthorizerPayloadFormatVersion"], "2.0");
+    assert_eq!(settings["EnableSimpleResponses"], true);
+    assert_eq!(
+        settings["EnableFunctionDefaultPermissions"], true,
+        "API Gateway may not call it"
+    );
+    assert_eq!(
+        settings["Identity"]["ReauthorizeEvery"], 0,
+        "a revoked key must stop at once"
+    );
+    for limit in ["ThrottlingBurstLimit", "ThrottlingRateLimit"] {
+        assert!(
+            api.get(&["DefaultRouteSettings", limit]).is_u64(),
+            "{limit}"
+        );
+    }
+    assert!(!api.get(&["AccessLogSettings", "DestinationArn"]).is_null());
+
+    let mut violations = Vec::new();
+    for function in functions() {
+        for (name, event) in function.events("HttpApi") {
+            let path = event["Path"].as_str().unwrap_or_default();
+            let open = event["Auth"]["Authorizer"] == "NONE";
+            if open == path.starts_with("/v1/") {
+                violations.push(format!("{}.{name}: {path}", function.id()));
+            }
+            if reference(&event["ApiId"]) != Some("HttpApi") {
+                violations.push(format!("{}.{name}: ApiId", function.id()));
+            }
+        }
+    }
+    assert_none("exactly /v1/ asks the authorizer", &violations);
+}

@@ -1,0 +1,112 @@
+//! Table streams and other asynchronous triggers: bounded, and nothing lost in silence.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::assert_none;
+use crate::template::{DATA, data_of, functions, list, queue_of};
+
+#[test]
+fn a_table_has_at_most_two_readers() {
+    let mut readers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for function in functions() {
+        for (name, event) in function.events("DynamoDB") {
+            let place = format!("{}.{name}", function.id());
+            let table = data_of(&event["Stream"]);
+            let table = table.unwrap_or_else(|| panic!("{place}: no such stream"));
+            readers.entry(table).or_default().push(place);
+        }
+    }
+    let crowded: Vec<String> = readers
+        .iter()
+        .filter(|(_, readers)| readers.len() > 2)
+        .map(|(table, readers)| format!("{table}: {readers:?}"))
+        .collect();
+    assert_none("at most two readers of a stream", &crowded);
+}
+
+#[test]
+fn stream_events_are_bounded() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        for (name, event) in function.events("DynamoDB") {
+            let mut require = |ok: bool, what: &str| {
+                if !ok {
+                    violations.push(format!("{}.{name}: {what}", function.id()));
+                }
+            };
+            let reports = list(&event["FunctionResponseTypes"]);
+            require(
+                reports.iter().any(|one| *one == "ReportBatchItemFailures"),
+                "item failures",
+            );
+            require(event["BisectBatchOnFunctionError"] == true, "bisect");
+            require(event["MaximumRetryAttempts"] == 5, "5 retries");
+            require(event["MaximumRecordAgeInSeconds"] == 6 * 3600, "6 h");
+            // LATEST would skip what is written while the mapping starts.
+            require(
+                event["StartingPosition"] == "TRIM_HORIZON",
+                "starts at the beginning",
+            );
+            let failed = &event["DestinationConfig"]["OnFailure"]["Destination"];
+            let failed = queue_of(failed).is_some_and(|queue| queue.ends_with("Dlq"));
+            require(failed, "on-failure queue");
+            require(only_pending(event), "only items with pending effects");
+        }
+    }
+    assert_none("stream events", &violations);
+}
+
+/// The one filter lets through items whose `pending` is text.
+fn only_pending(event: &Value) -> bool {
+    let filters = list(&event["FilterCriteria"]["Filters"]);
+    let [filter] = filters.as_slice() else {
+        return false;
+    };
+    let pattern = filter["Pattern"].as_str().unwrap_or_default();
+    let pattern: Value = serde_json::from_str(pattern).unwrap_or_default();
+    pattern["dynamodb"]["NewImage"]["pending"]["S"] == serde_json::json!([{ "exists": true }])
+}
+
+#[test]
+fn a_stream_that_is_read_carries_the_new_image() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        for (_, event) in function.events("DynamoDB") {
+            let table = data_of(&event["Stream"]).unwrap_or_default();
+            let view = DATA.resource(&table).map(|table| {
+                table
+                    .get(&["StreamSpecification", "StreamViewType"])
+                    .as_str()
+                    .unwrap_or_default()
+            });
+            if !view.is_some_and(|view| view.starts_with("NEW")) {
+                violations.push(format!("{table}: {view:?}"));
+            }
+        }
+    }
+    assert_none("stream views", &violations);
+}
+
+#[test]
+fn scheduled_functions_report_what_they_could_not_take() {
+    for function in functions() {
+        let mut events = function.events("ScheduleV2");
+        events.extend(function.events("Schedule"));
+        for (name, event) in events {
+            let place = format!("{}.{name}", function.id());
+            assert!(
+                event["RetryPolicy"]["MaximumRetryAttempts"].is_u64(),
+                "{place}: retries"
+            );
+            let failed = function
+                .0
+                .get(&["EventInvokeConfig", "DestinationConfig", "OnFailure"]);
+            assert!(
+                queue_of(&failed["Destination"]).is_some(),
+                "{place}: on-failure queue"
+            );
+        }
+    }
+}
