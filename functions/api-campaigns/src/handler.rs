@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use campaigns::{Campaign, Campaigns, Changed, Command, Draft, Report};
+use campaigns::{Campaigns, Changed, Command, Draft, Report};
 use channels::MailStore;
 use cloud::Counters;
 use contacts::Lists;
@@ -48,7 +48,12 @@ async fn create(
 ) -> Result<Response, Problem> {
     caller.require(Scope::Write)?;
     let (name, audience, mail) = new.check()?;
-    if api.lists.get(caller.tenant, audience.list_id).await?.is_none() {
+    if api
+        .lists
+        .get(caller.tenant, audience.list_id)
+        .await?
+        .is_none()
+    {
         return Err(Problem::invalid("/audience/list_id", "no such list"));
     }
     let draft = Draft {
@@ -61,7 +66,12 @@ async fn create(
     lambda::metrics::count("CampaignsCreated", 1);
     let location = format!("/v1/campaigns/{}", campaign.id);
     let view = CampaignView::new(campaign, Some(mail));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(view)).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(view),
+    )
+        .into_response())
 }
 
 async fn list(
@@ -75,9 +85,10 @@ async fn list(
     let page = api.campaigns.page(caller.tenant, limit, query.cursor).await;
     let page = page.map_err(|error| match error {
         // The store finds out that a cursor is damaged or belongs to another list.
-        cloud::Error::Shape(_) if given => {
-            Problem::invalid("?cursor", "expected the next of an earlier page of this list")
-        }
+        cloud::Error::Shape(_) if given => Problem::invalid(
+            "?cursor",
+            "expected the next of an earlier page of this list",
+        ),
         other => other.into(),
     })?;
     Ok(Json(page.map(|campaign| CampaignView::new(campaign, None))))
@@ -101,7 +112,10 @@ async fn report(
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Report>, Problem> {
     caller.require(Scope::Read)?;
-    let report = api.campaigns.report(&api.counters, caller.tenant, id).await?;
+    let report = api
+        .campaigns
+        .report(&api.counters, caller.tenant, id)
+        .await?;
     report.map(Json).ok_or_else(no_campaign)
 }
 
@@ -146,15 +160,11 @@ async fn obey(
 ) -> Result<Json<CampaignView>, Problem> {
     caller.require(Scope::Write)?;
     match api.campaigns.command(caller.tenant, id, command).await? {
-        Changed::Yes(campaign) => Ok(Json(view(campaign))),
+        Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),
         Changed::Refused(state) => {
             let detail = format!("the campaign is {}", state.name());
             Err(Problem::new(Code::Conflict, detail))
         }
     }
-}
-
-fn view(campaign: Campaign) -> CampaignView {
-    CampaignView::new(campaign, None)
 }

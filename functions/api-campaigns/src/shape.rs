@@ -59,9 +59,19 @@ impl NewCampaign {
             }
         };
         text("/name", Some(&self.name), MAX_NAME, true);
-        text("/sender/from_name", Some(&self.sender.from_name), MAX_FROM_NAME, true);
+        text(
+            "/sender/from_name",
+            Some(&self.sender.from_name),
+            MAX_FROM_NAME,
+            true,
+        );
         text("/subject", Some(&self.subject), MAX_SUBJECT, true);
-        text("/preview_text", self.preview_text.as_deref(), MAX_SUBJECT, false);
+        text(
+            "/preview_text",
+            self.preview_text.as_deref(),
+            MAX_SUBJECT,
+            false,
+        );
         if self.sender.from_name.chars().any(char::is_control) {
             let message = "must not have line breaks or control characters".to_owned();
             flaws.push(("/sender/from_name".to_owned(), message));
@@ -89,18 +99,30 @@ impl NewCampaign {
         let problem = Problem::new(Code::Invalid, "the campaign is not valid");
         Err(flaws
             .into_iter()
-            .fold(problem, |problem, (pointer, message)| problem.at(pointer, message)))
+            .fold(problem, |problem, (pointer, message)| {
+                problem.at(pointer, message)
+            }))
     }
 }
 
 fn place(error: &MailError) -> &'static str {
     match error {
-        MailError::Template { part: Part::Subject, .. } => "/subject",
-        MailError::Template { part: Part::Preview, .. } => "/preview_text",
-        MailError::Template { part: Part::Text, .. } => "/text",
-        MailError::Template { part: Part::Html, .. } | MailError::Html(_) | MailError::Empty => {
-            "/html"
+        MailError::Template {
+            part: Part::Subject,
+            ..
+        } => "/subject",
+        MailError::Template {
+            part: Part::Preview,
+            ..
+        } => "/preview_text",
+        MailError::Template {
+            part: Part::Text, ..
+        } => "/text",
+        MailError::Template {
+            part: Part::Html, ..
         }
+        | MailError::Html(_)
+        | MailError::Empty => "/html",
     }
 }
 
@@ -181,13 +203,19 @@ mod tests {
         let mut body = valid();
         change(&mut body);
         let new: NewCampaign = serde_json::from_value(body).map_err(|error| error.to_string())?;
-        new.check().map(|(_, _, mail)| mail).map_err(|problem| format!("{problem:?}"))
+        new.check()
+            .map(|(_, _, mail)| mail)
+            .map_err(|problem| format!("{problem:?}"))
     }
 
     #[test]
     fn tracking_is_on_unless_it_is_switched_off() {
         assert!(check(|_| ()).unwrap().track_opens);
-        assert!(!check(|body| body["track_clicks"] = json!(false)).unwrap().track_clicks);
+        assert!(
+            !check(|body| body["track_clicks"] = json!(false))
+                .unwrap()
+                .track_clicks
+        );
     }
 
     #[test]
@@ -204,6 +232,10 @@ mod tests {
             assert!(error.contains(place), "{field}: {error}");
         }
         assert!(check(|body| body["sender"]["from_email"] = json!("shop")).is_err());
-        assert!(check(|body| body["schedule"] = json!("now")).unwrap_err().contains("schedule"));
+        assert!(
+            check(|body| body["schedule"] = json!("now"))
+                .unwrap_err()
+                .contains("schedule")
+        );
     }
 }

@@ -75,9 +75,10 @@ async fn list(
         .conversations(caller.tenant, &filter, limit, query.cursor);
     let page = page.await.map_err(|error| match error {
         // The store finds out that a cursor is damaged or belongs to another list.
-        cloud::Error::Shape(_) if given => {
-            Problem::invalid("?cursor", "expected the next of an earlier page of this list")
-        }
+        cloud::Error::Shape(_) if given => Problem::invalid(
+            "?cursor",
+            "expected the next of an earlier page of this list",
+        ),
         other => other.into(),
     })?;
     Ok(Json(page.map(ConversationView::from)))
@@ -190,10 +191,7 @@ async fn set_muted(
     Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
 }
 
-async fn inboxes(
-    State(api): State<Api>,
-    caller: Caller,
-) -> Result<Json<Page<InboxView>>, Problem> {
+async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<InboxView>>, Problem> {
     caller.require(Scope::Read)?;
     let inboxes = api.inboxes.list(caller.tenant).await?;
     Ok(Json(Page {

@@ -51,7 +51,9 @@ async fn search(
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
     caller.require(Scope::Read)?;
-    let page = api.contacts.search(caller.tenant, &search.query, search.limit, search.cursor);
+    let page = api
+        .contacts
+        .search(caller.tenant, &search.query, search.limit, search.cursor);
     Ok(Json(page.await.map_err(bad_cursor)?))
 }
 
@@ -72,10 +74,23 @@ async fn upsert(
     for (n, list) in body.lists().iter().enumerate() {
         known_list(&api, caller.tenant, *list, &format!("/lists/{n}")).await?;
     }
-    let done = api.contacts.upsert(caller.tenant, &body.incoming()?).await?;
+    let done = api
+        .contacts
+        .upsert(caller.tenant, &body.incoming()?)
+        .await?;
     let contact = find(&api, caller.tenant, done.contact).await?;
-    let status = if done.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Upserted { contact, created: done.created })))
+    let status = if done.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((
+        status,
+        Json(Upserted {
+            contact,
+            created: done.created,
+        }),
+    ))
 }
 
 async fn show(
@@ -103,7 +118,9 @@ async fn timeline(
 ) -> Result<Json<Page<Event>>, Problem> {
     caller.require(Scope::Read)?;
     find(&api, caller.tenant, id).await?;
-    let page = api.contacts.timeline(caller.tenant, id, paging.limit, paging.cursor);
+    let page = api
+        .contacts
+        .timeline(caller.tenant, id, paging.limit, paging.cursor);
     Ok(Json(page.await.map_err(bad_cursor)?))
 }
 
@@ -121,7 +138,11 @@ async fn join(
 ) -> Result<Json<Contact>, Problem> {
     caller.require(Scope::Write)?;
     known_list(&api, caller.tenant, body.list_id, "/list_id").await?;
-    if !api.contacts.join_list(caller.tenant, id, body.list_id).await? {
+    if !api
+        .contacts
+        .join_list(caller.tenant, id, body.list_id)
+        .await?
+    {
         return Err(Problem::not_found("contact"));
     }
     Ok(Json(find(&api, caller.tenant, id).await?))
@@ -144,7 +165,9 @@ async fn create_list(
 ) -> Result<(StatusCode, Json<List>), Problem> {
     caller.require(Scope::Write)?;
     body.check()?;
-    let list = api.lists.create(caller.tenant, body.name.trim(), body.description.as_deref());
+    let list = api
+        .lists
+        .create(caller.tenant, body.name.trim(), body.description.as_deref());
     Ok((StatusCode::CREATED, Json(list.await?)))
 }
 
@@ -167,7 +190,10 @@ struct ImportView {
 
 impl From<Job> for ImportView {
     fn from(job: Job) -> Self {
-        Self { processed: job.processed(), job }
+        Self {
+            processed: job.processed(),
+            job,
+        }
     }
 }
 
@@ -179,7 +205,10 @@ async fn start_import(
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
     caller.require(Scope::Write)?;
     if body.is_empty() {
-        return Err(Problem::new(Code::Malformed, "send the file's text as the body"));
+        return Err(Problem::new(
+            Code::Malformed,
+            "send the file's text as the body",
+        ));
     }
     if let Some(list) = query.list {
         known_list(&api, caller.tenant, list, "?list").await?;
@@ -192,7 +221,10 @@ async fn start_import(
         .map(str::to_owned)
         .collect();
     shape::tags(&tags)?;
-    let request = Request { list: query.list, tags };
+    let request = Request {
+        list: query.list,
+        tags,
+    };
     let job = api.imports.start(caller.tenant, &request, body).await?;
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
@@ -204,7 +236,9 @@ async fn show_import(
 ) -> Result<Json<ImportView>, Problem> {
     caller.require(Scope::Read)?;
     let job = api.imports.get(caller.tenant, id).await?;
-    Ok(Json(job.ok_or_else(|| Problem::not_found("import"))?.into()))
+    Ok(Json(
+        job.ok_or_else(|| Problem::not_found("import"))?.into(),
+    ))
 }
 
 async fn find(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Contact, Problem> {

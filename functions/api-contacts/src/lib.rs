@@ -22,10 +22,18 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let table = setup.table("CONTACTS_TABLE")?;
     let directory = setup.table("DIRECTORY_TABLE")?;
-    let contacts = Contacts::new(table.clone(), setup.table("TIMELINE_TABLE")?, directory.clone());
+    let contacts = Contacts::new(
+        table.clone(),
+        setup.table("TIMELINE_TABLE")?,
+        directory.clone(),
+    );
     let files = setup.bucket("IMPORTS_BUCKET")?;
     let queue = setup.queue("CONTACT_IMPORT_QUEUE_URL")?;
     let imports = Imports::new(contacts.clone(), table, files, queue);
-    let api = handler::Api { contacts, lists: Lists::new(directory), imports };
+    let api = handler::Api {
+        contacts,
+        lists: Lists::new(directory),
+        imports,
+    };
     Ok(Function::http(setup, handler::router(api)))
 }

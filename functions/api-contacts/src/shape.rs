@@ -82,7 +82,10 @@ impl ContactIn {
             .chain(self.phone.map(Identity::Phone))
             .collect();
         if identities.is_empty() {
-            return Err(Problem::invalid("", "give at least one of external_id, email and phone"));
+            return Err(Problem::invalid(
+                "",
+                "give at least one of external_id, email and phone",
+            ));
         }
         Ok(Incoming {
             identities,
@@ -95,7 +98,11 @@ impl ContactIn {
             source: Source::Api,
             email_status: self.email_status.map(Into::into),
             sms_status: self.sms_status.map(Into::into),
-            merge: if self.overwrite { Merge::Overwrite } else { Merge::FillEmpty },
+            merge: if self.overwrite {
+                Merge::Overwrite
+            } else {
+                Merge::FillEmpty
+            },
             operation: None,
         })
     }
@@ -109,10 +116,16 @@ fn custom(fields: &BTreeMap<String, Value>) -> Result<(), Problem> {
     for (name, value) in fields {
         let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
         if is_bad(name) {
-            return Err(Problem::invalid(pointer, "a field's name has 1 to 255 characters"));
+            return Err(Problem::invalid(
+                pointer,
+                "a field's name has 1 to 255 characters",
+            ));
         }
         if value.to_string().len() > MAX_VALUE {
-            return Err(Problem::invalid(pointer, "a field's value has at most 3,000 bytes"));
+            return Err(Problem::invalid(
+                pointer,
+                "a field's value has at most 3,000 bytes",
+            ));
         }
     }
     Ok(())
@@ -124,7 +137,10 @@ pub(crate) fn tags(tags: &[String]) -> Result<(), Problem> {
         return Err(Problem::invalid("/tags", "holds at most 50 tags"));
     }
     match tags.iter().position(|tag| is_bad(tag)) {
-        Some(n) => Err(Problem::invalid(format!("/tags/{n}"), "must have 1 to 255 characters")),
+        Some(n) => Err(Problem::invalid(
+            format!("/tags/{n}"),
+            "must have 1 to 255 characters",
+        )),
         None => Ok(()),
     }
 }
@@ -146,8 +162,15 @@ impl ListIn {
         if is_bad(&self.name) {
             return Err(Problem::invalid("/name", "must have 1 to 255 characters"));
         }
-        if self.description.as_ref().is_some_and(|text| text.chars().count() > 1000) {
-            return Err(Problem::invalid("/description", "has at most 1,000 characters"));
+        if self
+            .description
+            .as_ref()
+            .is_some_and(|text| text.chars().count() > 1000)
+        {
+            return Err(Problem::invalid(
+                "/description",
+                "has at most 1,000 characters",
+            ));
         }
         Ok(())
     }

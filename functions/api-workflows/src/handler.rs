@@ -64,9 +64,10 @@ async fn list(
     let page = workflows.list(caller.tenant, limit, query.cursor).await;
     let page = page.map_err(|error| match error {
         // The store finds out that a cursor is damaged or belongs to another list.
-        cloud::Error::Shape(_) if given => {
-            Problem::invalid("?cursor", "expected the next of an earlier page of this list")
-        }
+        cloud::Error::Shape(_) if given => Problem::invalid(
+            "?cursor",
+            "expected the next of an earlier page of this list",
+        ),
         other => other.into(),
     })?;
     Ok(Json(page.map(WorkflowView::from)))

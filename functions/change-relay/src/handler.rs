@@ -40,7 +40,10 @@ impl Relay {
             match self.effects(change) {
                 Ok(effects) => {
                     for effect in effects {
-                        by_queue.entry(effect.queue).or_default().push((position, effect));
+                        by_queue
+                            .entry(effect.queue)
+                            .or_default()
+                            .push((position, effect));
                     }
                 }
                 Err(failure) => {
@@ -54,7 +57,9 @@ impl Relay {
             Some(async move { target.send(effects).await })
         });
         let results = join_all(sends).await.into_iter().filter_map(Result::err);
-        let first = results.chain(unreadable).min_by_key(|(position, _)| *position);
+        let first = results
+            .chain(unreadable)
+            .min_by_key(|(position, _)| *position);
         first.map_or(Ok(()), Err)
     }
 
@@ -85,7 +90,10 @@ impl Target {
             let (turn, later) = next_turn(rest);
             let (refused, groups) = self.send_some(&turn).await?;
             blocked.extend(groups);
-            first = first.into_iter().chain(refused).min_by_key(|(position, _)| *position);
+            first = first
+                .into_iter()
+                .chain(refused)
+                .min_by_key(|(position, _)| *position);
             rest = later;
             rest.retain(|(_, effect)| !blocked.contains(&effect.group));
         }
@@ -98,15 +106,20 @@ impl Target {
         &self,
         effects: &[Placed],
     ) -> Result<(Option<Failed>, BTreeSet<String>), Failed> {
-        let messages: Vec<Outgoing> =
-            effects.iter().map(|(_, effect)| outgoing(effect, self.is_fifo)).collect();
+        let messages: Vec<Outgoing> = effects
+            .iter()
+            .map(|(_, effect)| outgoing(effect, self.is_fifo))
+            .collect();
         let first_position = effects.first().map_or(0, |(position, _)| *position);
         let lost = |error: Error| (first_position, Failure::from(error));
         let refused = self.queue.send_texts(&messages).await.map_err(lost)?;
         metrics::count("EffectsSent", (effects.len() - refused.len()) as u64);
         let refused: Vec<&Placed> = refused.iter().filter_map(|&i| effects.get(i)).collect();
         let first = refused.iter().map(|(position, _)| *position).min();
-        let groups = refused.iter().map(|(_, effect)| effect.group.clone()).collect();
+        let groups = refused
+            .iter()
+            .map(|(_, effect)| effect.group.clone())
+            .collect();
         let failure = |position| {
             let detail = format!("SQS did not take {} messages", refused.len());
             (position, Failure::retry("Queue.Refused", detail))
@@ -155,7 +168,9 @@ mod tests {
     fn a_turn_holds_one_effect_of_each_group() {
         let effects = [("a", "1"), ("a", "2"), ("b", "3"), ("a", "4")];
         let effects = effects.iter().enumerate();
-        let effects = effects.map(|(i, (group, id))| (i, effect(group, id))).collect();
+        let effects = effects
+            .map(|(i, (group, id))| (i, effect(group, id)))
+            .collect();
         let (turn, rest) = next_turn(effects);
         let ids = |placed: &[Placed]| placed.iter().map(|(i, _)| *i).collect::<Vec<_>>();
         assert_eq!((ids(&turn), ids(&rest)), (vec![0, 2], vec![1, 3]));
@@ -164,7 +179,10 @@ mod tests {
     #[test]
     fn only_fifo_queues_get_a_deduplication_id() {
         let effect = effect("a", "1");
-        assert_eq!(outgoing(&effect, true).options.deduplication_id.as_deref(), Some("1"));
+        assert_eq!(
+            outgoing(&effect, true).options.deduplication_id.as_deref(),
+            Some("1")
+        );
         assert_eq!(outgoing(&effect, false).options.deduplication_id, None);
     }
 }

@@ -25,10 +25,7 @@ pub const VARS: &[&str] = &[
 const CONCURRENCY: usize = 10;
 
 /// Builds the function.
-#[expect(
-    clippy::unused_async,
-    reason = "every function is built the same way"
-)]
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let contacts = Contacts::new(

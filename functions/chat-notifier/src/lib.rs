@@ -13,10 +13,7 @@ use lambda::{ConfigError, Function, Setup};
 pub const VARS: &[&str] = &["DLQ_URL", "REALTIME_TABLE", "SOCKET_ENDPOINT"];
 
 /// Builds the function.
-#[expect(
-    clippy::unused_async,
-    reason = "every function is built the same way"
-)]
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let rooms = Rooms::new(setup.table("REALTIME_TABLE")?);

@@ -14,10 +14,7 @@ use lambda::{ConfigError, Function, Setup};
 pub const VARS: &[&str] = &["CHAT_TABLE", "DLQ_URL"];
 
 /// Builds the function.
-#[expect(
-    clippy::unused_async,
-    reason = "every function is built the same way"
-)]
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let chat = Chat::new(setup.table("CHAT_TABLE")?);

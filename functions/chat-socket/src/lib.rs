@@ -16,10 +16,7 @@ use lambda::{ConfigError, Function, Setup};
 pub const VARS: &[&str] = &["CHAT_SECRET", "DIRECTORY_TABLE", "REALTIME_TABLE"];
 
 /// Builds the function.
-#[expect(
-    clippy::unused_async,
-    reason = "every function is built the same way"
-)]
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let gate = handler::Gate {

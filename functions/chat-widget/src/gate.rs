@@ -49,7 +49,9 @@ fn admits(door: &Door<InboxDoor>, origin: &HeaderValue, headers: &HeaderMap) -> 
     let Ok(origin) = origin.to_str() else {
         return false;
     };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let own = origin.split_once("://").map(|(_, host)| host);
     (own.is_some() && own == host) || door.settings.admits(Some(origin))
 }

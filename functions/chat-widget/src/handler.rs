@@ -168,8 +168,14 @@ fn details(
         field.filter(|text| !text.is_empty())
     };
     let name = typed(name).map(|name| kernel::text::nfc(&name));
-    if name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME) {
-        return Err(Problem::invalid("/name", "must have at most 100 characters"));
+    if name
+        .as_ref()
+        .is_some_and(|name| name.chars().count() > MAX_NAME)
+    {
+        return Err(Problem::invalid(
+            "/name",
+            "must have at most 100 characters",
+        ));
     }
     let email = typed(email).map(|email| email.parse());
     let email = email

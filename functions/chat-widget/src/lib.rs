@@ -23,10 +23,7 @@ pub const VARS: &[&str] = &[
 ];
 
 /// Builds the function.
-#[expect(
-    clippy::unused_async,
-    reason = "every function is built the same way"
-)]
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let widget = handler::Widget {

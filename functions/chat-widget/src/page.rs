@@ -46,7 +46,13 @@ mod tests {
 
     #[test]
     fn the_page_never_makes_markup_from_text() {
-        for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+        for sink in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ] {
             assert!(!PAGE.contains(sink), "{sink}");
         }
         assert!(PAGE.contains("textContent"));
@@ -54,8 +60,14 @@ mod tests {
 
     #[test]
     fn each_inline_block_carries_the_nonce() {
-        assert_eq!(PAGE.matches("<script").count(), PAGE.matches("<script nonce=\"__NONCE__\"").count());
-        assert_eq!(PAGE.matches("<style").count(), PAGE.matches("<style nonce=\"__NONCE__\"").count());
+        assert_eq!(
+            PAGE.matches("<script").count(),
+            PAGE.matches("<script nonce=\"__NONCE__\"").count()
+        );
+        assert_eq!(
+            PAGE.matches("<style").count(),
+            PAGE.matches("<style nonce=\"__NONCE__\"").count()
+        );
         assert!(!PAGE.contains("style=\"") && !PAGE.contains("onclick"));
     }
 }

@@ -17,7 +17,8 @@ pub async fn handle(
     counters: &Counters,
     records: &[Record],
 ) -> Vec<Result<(), Failure>> {
-    let work = records.iter().map(|record| one(feedback, record));
+    // Collected first: a stream over the borrowing closure could not be sent between threads.
+    let work: Vec<_> = records.iter().map(|record| one(feedback, record)).collect();
     let learnt: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
     let mut gains = Gains::default();
     let results = learnt
@@ -57,7 +58,13 @@ async fn one(
     };
     let tenant = tenant(&about);
     let gained = feedback
-        .provider(tenant, &about.key, about.fact, about.at, about.detail.as_deref())
+        .provider(
+            tenant,
+            &about.key,
+            about.fact,
+            about.at,
+            about.detail.as_deref(),
+        )
         .await?;
     let Some(gained) = gained else {
         metrics::count("EventsUnmatched", 1);

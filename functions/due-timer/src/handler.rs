@@ -36,7 +36,10 @@ impl Sweep {
     pub async fn run(&self, tick: &Tick) -> Result<(), Failure> {
         let now = minute(self.timers.clock().now());
         let swept = self.timers.checkpoint().await?.unwrap_or(0);
-        let minutes = self.timers.minutes(swept.min(now - BEHIND), now + AHEAD).await?;
+        let minutes = self
+            .timers
+            .minutes(swept.min(now - BEHIND), now + AHEAD)
+            .await?;
         let buckets = minutes
             .into_iter()
             .flat_map(|minute| (0..SHARDS).map(move |shard| (minute, shard)));

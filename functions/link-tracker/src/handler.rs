@@ -82,7 +82,9 @@ impl Tracker {
 
 fn user_agent(headers: &HeaderMap) -> &str {
     let value = headers.get(header::USER_AGENT);
-    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 async fn open(
@@ -91,11 +93,17 @@ async fn open(
     headers: HeaderMap,
     Path(token): Path<String>,
 ) -> Response {
-    let Some(visit) = tracker.visit(&token).filter(|visit| visit.kind == TokenKind::Open) else {
+    let Some(visit) = tracker
+        .visit(&token)
+        .filter(|visit| visit.kind == TokenKind::Open)
+    else {
         return page::not_found();
     };
     let machine = is_machine(method.as_str(), user_agent(&headers));
-    let learnt = tracker.feedback.opened(visit.tenant, &visit.key, machine).await;
+    let learnt = tracker
+        .feedback
+        .opened(visit.tenant, &visit.key, machine)
+        .await;
     tracker.count(&visit, learnt).await;
     page::pixel()
 }
@@ -114,7 +122,10 @@ async fn click(
         return page::not_found();
     };
     let machine = is_machine(method.as_str(), user_agent(&headers));
-    let learnt = tracker.feedback.clicked(visit.tenant, &visit.key, url, machine).await;
+    let learnt = tracker
+        .feedback
+        .clicked(visit.tenant, &visit.key, url, machine)
+        .await;
     tracker.count(&visit, learnt).await;
     let to = [
         (header::LOCATION, url.as_str()),
@@ -139,7 +150,10 @@ async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) 
     let Some(visit) = visit.filter(|visit| visit.kind == TokenKind::Unsubscribe) else {
         return page::not_found();
     };
-    let learnt = tracker.feedback.unsubscribed(visit.tenant, &visit.key).await;
+    let learnt = tracker
+        .feedback
+        .unsubscribed(visit.tenant, &visit.key)
+        .await;
     if let Err(error) = &learnt {
         metrics::count("UnsubscribesFailed", 1);
         tracing::error!(%error, "an unsubscription was not recorded");

@@ -15,7 +15,11 @@ const NO_STORE: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store, max-age=
 
 /// The open pixel.
 pub fn pixel() -> Response {
-    ([(header::CONTENT_TYPE, "image/gif"), NO_STORE], GIF.to_vec()).into_response()
+    (
+        [(header::CONTENT_TYPE, "image/gif"), NO_STORE],
+        GIF.to_vec(),
+    )
+        .into_response()
 }
 
 /// Asks before acting.
@@ -34,7 +38,11 @@ pub fn done() -> Response {
 /// It could not be done now.
 pub fn try_again() -> Response {
     let text = "<p>Yêu cầu chưa được ghi nhận. Vui lòng thử lại sau ít phút.</p>";
-    let mut response = html(StatusCode::SERVICE_UNAVAILABLE, "Chưa hủy được đăng ký", text);
+    let mut response = html(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Chưa hủy được đăng ký",
+        text,
+    );
     response.headers_mut().insert(header::RETRY_AFTER, 5.into());
     response
 }

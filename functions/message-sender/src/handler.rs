@@ -29,11 +29,25 @@ pub struct Messenger {
 /// Sends the message unless that was done before.
 pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failure> {
     let (tenant, message) = record.open::<SendMessage>()?;
-    let SendMessage::Email { scope, step, contact, mail, data, class } = message;
-    let key = LedgerKey { scope, contact, step };
+    let SendMessage::Email {
+        scope,
+        step,
+        contact,
+        mail,
+        data,
+        class,
+    } = message;
+    let key = LedgerKey {
+        scope,
+        contact,
+        step,
+    };
     if !key.is_taggable() {
         // SES would refuse the mail, and its events could not be told apart.
-        return Err(Failure::reject("Message.Key", "scope or step is not a plain name"));
+        return Err(Failure::reject(
+            "Message.Key",
+            "scope or step is not a plain name",
+        ));
     }
     let stored = messenger.mails.get(tenant, &mail).await?;
     let stored = stored.ok_or_else(|| Failure::reject("Mail.Missing", mail.as_str()))?;
@@ -52,17 +66,26 @@ impl Messenger {
     ) -> Result<(), Failure> {
         self.wait_for_slot().await?;
         let contact = self.contacts.get(tenant, key.contact).await?;
-        let delivery = self.channel.deliver(tenant, key, mail, contact.as_ref(), data).await?;
+        let delivery = self
+            .channel
+            .deliver(tenant, key, mail, contact.as_ref(), data)
+            .await?;
         match delivery {
             Delivery::Sent => metrics::count("MailsSent", 1),
             Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
             Delivery::Failed(_) => metrics::count("MailsFailed", 1),
             Delivery::Unknown => metrics::count("MailsUnknown", 1),
             Delivery::InFlight => {
-                return Err(Failure::retry("Send.InFlight", "claimed; its outcome is not known"));
+                return Err(Failure::retry(
+                    "Send.InFlight",
+                    "claimed; its outcome is not known",
+                ));
             }
             Delivery::Throttled => {
-                return Err(Failure::retry("Send.Throttled", "the provider said not now"));
+                return Err(Failure::retry(
+                    "Send.Throttled",
+                    "the provider said not now",
+                ));
             }
             Delivery::Stopped(code) => return Err(Failure::retry("Send.Stopped", code)),
         }
@@ -77,7 +100,10 @@ impl Messenger {
         // A slot in the past gives no duration: it may go at once.
         let wait = wait.unwrap_or_default();
         if wait > PATIENCE {
-            return Err(Failure::retry("Rate.Full", "every slot of the near future is taken"));
+            return Err(Failure::retry(
+                "Rate.Full",
+                "every slot of the near future is taken",
+            ));
         }
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;

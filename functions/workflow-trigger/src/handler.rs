@@ -7,7 +7,9 @@ use workflows::Workflows;
 
 pub async fn handle(workflows: &Workflows, record: &Record) -> Result<(), Failure> {
     let (tenant, EventHappened::V1 { contact, event }) = record.open()?;
-    let entered = workflows.happened(tenant, contact, &event).await?;
+    let entered = workflows
+        .happened(tenant, contact, &event, record.sent_ms)
+        .await?;
     metrics::count("Enrolled", entered);
     Ok(())
 }

@@ -98,18 +98,18 @@ fn welcome(stack: &LocalStack) -> String {
 /// Takes the data folder for this process.
 fn lock(data: &Path) -> Result<File> {
     fs::create_dir_all(data).with_context(|| format!("creating {}", data.display()))?;
-    let file = File::create(data.join("lock"))?;
+    let file = File::create(data.join("stack.lock"))?;
     if file.try_lock().is_err() {
         bail!("another stack is running on {}", data.display());
     }
     Ok(file)
 }
 
-/// Removes everything in the data folder but the lock.
+/// Removes everything in the data folder but this process's lock.
 fn clear(data: &Path) -> Result<()> {
     for entry in fs::read_dir(data)? {
         let entry = entry?;
-        if entry.file_name() == "lock" {
+        if entry.file_name() == "stack.lock" {
             continue;
         }
         let path = entry.path();

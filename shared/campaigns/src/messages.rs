@@ -67,7 +67,8 @@ mod tests {
             let message: PlanMessage = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&message).unwrap(), text);
         }
-        let text = r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
+        let text =
+            r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
         let message: ChunkMessage = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&message).unwrap(), text);
         assert!(serde_json::from_str::<ChunkMessage>(&text.replace("v1", "v2")).is_err());

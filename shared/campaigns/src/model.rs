@@ -160,7 +160,12 @@ mod tests {
     #[test]
     fn repeating_a_command_that_was_obeyed_is_harmless() {
         for state in STATES {
-            for command in [Command::Send, Command::Pause, Command::Resume, Command::Cancel] {
+            for command in [
+                Command::Send,
+                Command::Pause,
+                Command::Resume,
+                Command::Cancel,
+            ] {
                 if let Step::To(next) = step(state, command) {
                     assert_eq!(step(next, command), Step::Done, "{state:?} {command:?}");
                 }
@@ -171,8 +176,16 @@ mod tests {
     #[test]
     fn nothing_leaves_an_end() {
         for end in [State::Sent, State::Cancelled, State::Failed] {
-            for command in [Command::Send, Command::Pause, Command::Resume, Command::Cancel] {
-                assert!(!matches!(step(end, command), Step::To(_)), "{end:?} {command:?}");
+            for command in [
+                Command::Send,
+                Command::Pause,
+                Command::Resume,
+                Command::Cancel,
+            ] {
+                assert!(
+                    !matches!(step(end, command), Step::To(_)),
+                    "{end:?} {command:?}"
+                );
             }
         }
     }

@@ -8,10 +8,10 @@ use cloud::Error;
 use contacts::Contacts;
 use kernel::{CampaignId, Cursor, TenantKey};
 
+use crate::CHUNK;
 use crate::messages::PlanMessage;
 use crate::model::{Campaign, State};
 use crate::store::Campaigns;
-use crate::CHUNK;
 
 /// Chunks in one run; then the rest is left to a message, well before the function's time is over.
 const RUN: u32 = 20;
@@ -26,14 +26,27 @@ pub struct Planner {
 impl Planner {
     /// Over the campaigns and the contacts.
     pub fn new(campaigns: Campaigns, contacts: Contacts) -> Self {
-        Self { campaigns, contacts }
+        Self {
+            campaigns,
+            contacts,
+        }
     }
 
     /// Does what the message asks. Gives the number of contacts planned.
     pub async fn handle(&self, tenant: TenantKey, message: PlanMessage) -> Result<u64, Error> {
         match message {
-            PlanMessage::Plan { campaign, shard, chunk, counted, cursor } => {
-                let place = Place { chunk, counted, cursor };
+            PlanMessage::Plan {
+                campaign,
+                shard,
+                chunk,
+                counted,
+                cursor,
+            } => {
+                let place = Place {
+                    chunk,
+                    counted,
+                    cursor,
+                };
                 self.plan(tenant, campaign, shard, place).await
             }
             PlanMessage::Dispatch { campaign, shard } => {
@@ -64,7 +77,9 @@ impl Planner {
             let is_last = self.one(tenant, &campaign, shard, &mut place).await?;
             if is_last {
                 let sizes = (place.chunk, place.counted);
-                self.campaigns.shard_planned(tenant, id, shard, sizes).await?;
+                self.campaigns
+                    .shard_planned(tenant, id, shard, sizes)
+                    .await?;
                 return Ok(place.counted - begun);
             }
         }
@@ -77,7 +92,9 @@ impl Planner {
             counted: place.counted,
             cursor: place.cursor,
         };
-        self.campaigns.go_on(tenant, id, shard, &next, chunk).await?;
+        self.campaigns
+            .go_on(tenant, id, shard, &next, chunk)
+            .await?;
         Ok(planned)
     }
 
@@ -90,18 +107,23 @@ impl Planner {
         place: &mut Place,
     ) -> Result<bool, Error> {
         let (id, name) = (campaign.id, (shard, place.chunk));
-        let chunk = match self.campaigns.chunk(tenant, id, shard, place.chunk).await? {
+        let there = self.campaigns.chunk(tenant, id, shard, place.chunk).await?;
+        let chunk = if let Some(chunk) = there {
             // A run before this one came so far; what it found stays, whoever has left since.
-            Some(chunk) => chunk,
-            None => {
-                let (list, cursor) = (campaign.audience.list_id, place.cursor.take());
-                let page = self.contacts.members(tenant, list, shard, CHUNK, cursor).await?;
-                if page.data.is_empty() && page.next.is_some() {
-                    place.cursor = page.next;
-                    return Ok(false);
-                }
-                self.campaigns.add_chunk(tenant, id, name, &page.data, page.next).await?
+            chunk
+        } else {
+            let (list, cursor) = (campaign.audience.list_id, place.cursor.take());
+            let page = self
+                .contacts
+                .members(tenant, list, shard, CHUNK, cursor)
+                .await?;
+            if page.data.is_empty() && page.next.is_some() {
+                place.cursor = page.next;
+                return Ok(false);
             }
+            self.campaigns
+                .add_chunk(tenant, id, name, &page.data, page.next)
+                .await?
         };
         if chunk.is_end() {
             return Ok(true);

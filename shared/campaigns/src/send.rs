@@ -74,7 +74,9 @@ pub struct Sender {
 
 /// Compiled mails by tenant and name; one mail serves all chunks of a campaign.
 #[derive(Clone, Default)]
-pub struct Compiled(Arc<Mutex<HashMap<(TenantKey, MailRef), Arc<Prepared>>>>);
+pub struct Compiled(Arc<Mutex<Mails>>);
+
+type Mails = HashMap<(TenantKey, MailRef), Arc<Prepared>>;
 
 /// One chunk at work.
 #[derive(Clone, Copy)]
@@ -97,10 +99,23 @@ enum Batch {
 impl Sender {
     /// Sends what is left of the chunk, or as much as fits into this run.
     pub async fn handle(&self, tenant: TenantKey, message: ChunkMessage) -> Result<Ended, Error> {
-        let ChunkMessage::V1 { campaign, shard, chunk, slot } = message;
-        let work = Work { tenant, campaign, shard, chunk };
+        let ChunkMessage::V1 {
+            campaign,
+            shard,
+            chunk,
+            slot,
+        } = message;
+        let work = Work {
+            tenant,
+            campaign,
+            shard,
+            chunk,
+        };
         let stored = self.campaigns.chunk(tenant, campaign, shard, chunk).await?;
-        let progress = self.campaigns.progress(tenant, campaign, shard, chunk).await?;
+        let progress = self
+            .campaigns
+            .progress(tenant, campaign, shard, chunk)
+            .await?;
         let (Some(stored), Some(progress)) = (stored, progress) else {
             return Ok(Ended::default());
         };
@@ -139,7 +154,9 @@ impl Sender {
                 Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
                 Batch::Stopped(code) => {
                     let (tenant, id) = (work.tenant, work.campaign);
-                    self.campaigns.stop(tenant, id, State::Paused, &code).await?;
+                    self.campaigns
+                        .stop(tenant, id, State::Paused, &code)
+                        .await?;
                     return Ok(ended);
                 }
             };
@@ -149,7 +166,10 @@ impl Sender {
             next.outcomes.merge(&counted);
             ended.outcomes.merge(&counted);
             let (tenant, id) = (work.tenant, work.campaign);
-            progress = self.campaigns.advance(tenant, id, work.shard, &progress, &next).await?;
+            progress = self
+                .campaigns
+                .advance(tenant, id, work.shard, &progress, &next)
+                .await?;
         }
         self.campaigns
             .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
@@ -202,11 +222,7 @@ impl Sender {
     }
 
     /// The compiled mail; `None` when it cannot be sent at all, which ends the campaign.
-    async fn mail(
-        &self,
-        work: Work,
-        campaign: &Campaign,
-    ) -> Result<Option<Arc<Prepared>>, Error> {
+    async fn mail(&self, work: Work, campaign: &Campaign) -> Result<Option<Arc<Prepared>>, Error> {
         let name = (work.tenant, campaign.mail.clone());
         if let Some(mail) = self.compiled.get(&name) {
             return Ok(Some(mail));
@@ -231,10 +247,17 @@ impl Sender {
         ids: &[ContactId],
     ) -> Result<Batch, Error> {
         let contacts = self.contacts.get_many(work.tenant, ids).await?;
-        let sends = ids.iter().map(|id| self.one(work, mail, *id, contacts.get(id)));
+        // Collected first: a stream over the borrowing closure could not be sent between threads.
+        let sends: Vec<_> = ids
+            .iter()
+            .map(|id| self.one(work, mail, *id, contacts.get(id)))
+            .collect();
         // Every send is seen to its end, also when another has failed: a future that is dropped
         // between the provider's answer and its record would leave an unknown.
-        let results: Vec<_> = stream::iter(sends).buffer_unordered(AT_ONCE).collect().await;
+        let results: Vec<_> = stream::iter(sends)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
         let mut outcomes = Outcomes::default();
         let mut later = None;
         for result in results {
@@ -262,7 +285,9 @@ impl Sender {
         contact: Option<&Contact>,
     ) -> Result<Delivery, Error> {
         let key = LedgerKey::campaign(work.campaign, id);
-        self.channel.deliver(work.tenant, &key, mail, contact, &Value::Null).await
+        self.channel
+            .deliver(work.tenant, &key, mail, contact, &Value::Null)
+            .await
     }
 
     async fn put_back(
@@ -278,7 +303,10 @@ impl Sender {
             chunk: work.chunk,
             slot,
         };
-        let options = SendOptions { delay_seconds: delay, ..SendOptions::default() };
+        let options = SendOptions {
+            delay_seconds: delay,
+            ..SendOptions::default()
+        };
         self.queue.send(work.tenant, &message, options).await?;
         ended.again_in = Some(delay);
         Ok(ended)

@@ -23,7 +23,7 @@ pub struct Campaigns {
 #[derive(Debug, Clone)]
 pub enum Changed {
     /// The campaign stands where the command leads, now or since before.
-    Yes(Campaign),
+    Yes(Box<Campaign>),
     /// The command makes no sense in this state.
     Refused(State),
     /// There is no such campaign.
@@ -81,7 +81,11 @@ const ID_LEN: usize = 11;
 impl Chunk {
     fn new(ids: &[ContactId], next: Option<Cursor>, pending: Pending) -> Self {
         let ids = ids.iter().map(|id| id.to_string()[PREFIX_LEN..].to_owned());
-        Self { ids: ids.collect(), next, pending }
+        Self {
+            ids: ids.collect(),
+            next,
+            pending,
+        }
     }
 
     /// No contacts: it only says that the shard ended here when it was planned.
@@ -131,8 +135,12 @@ impl Campaigns {
                 finished: BTreeSet::new(),
                 pending: Pending::default(),
             };
-            let listed = Listed { campaign: campaign.id };
-            self.table.put(&keys::listed(tenant, campaign.id), &listed).await?;
+            let listed = Listed {
+                campaign: campaign.id,
+            };
+            self.table
+                .put(&keys::listed(tenant, campaign.id), &listed)
+                .await?;
             let key = keys::meta(tenant, campaign.id);
             if let Created::New = self.table.create(&key, &campaign).await? {
                 return Ok(campaign);
@@ -153,12 +161,22 @@ impl Campaigns {
         cursor: Option<Cursor>,
     ) -> Result<Page<Campaign>, Error> {
         let query = Query::partition(keys::list(tenant)).descending();
-        let page = self.table.query::<Listed>(query.limit(limit.get()).cursor(cursor)).await?;
-        let wanted = page.data.iter().map(|row| keys::meta(tenant, row.campaign)).collect();
+        let page = self
+            .table
+            .query::<Listed>(query.limit(limit.get()).cursor(cursor))
+            .await?;
+        let wanted = page
+            .data
+            .iter()
+            .map(|row| keys::meta(tenant, row.campaign))
+            .collect();
         let found: Vec<(_, Campaign)> = self.table.get_many(wanted).await?;
         let mut data: Vec<Campaign> = found.into_iter().map(|(_, campaign)| campaign).collect();
         data.sort_unstable_by_key(|campaign| std::cmp::Reverse(campaign.id));
-        Ok(Page { data, next: page.next })
+        Ok(Page {
+            data,
+            next: page.next,
+        })
     }
 
     /// Obeys a command. The state and the messages that must follow it are one write.
@@ -176,16 +194,19 @@ impl Campaigns {
                 return Ok(Changed::Absent);
             };
             let next = match step(campaign.state, command) {
-                Step::Done => return Ok(Changed::Yes(campaign)),
+                Step::Done => return Ok(Changed::Yes(Box::new(campaign))),
                 Step::Refused => return Ok(Changed::Refused(campaign.state)),
                 Step::To(next) => next,
             };
             let update = self.effects(tenant, id, command, campaign.state)?;
-            let update = update.set("state", next).when_equals("state", campaign.state);
+            let update = update
+                .set("state", next)
+                .when_equals("state", campaign.state);
             let update = update.remove("problem");
             if let UpdateOutcome::Applied(item) = self.table.update(&key, update).await? {
                 let campaign = UpdateOutcome::Applied(item).item()?;
-                return campaign.map(Changed::Yes).ok_or(Error::Conflict);
+                let campaign = campaign.ok_or(Error::Conflict)?;
+                return Ok(Changed::Yes(Box::new(campaign)));
             }
         }
         Err(Error::Conflict)
@@ -262,7 +283,9 @@ impl Campaigns {
         shard: u32,
         chunk: u32,
     ) -> Result<Option<Progress>, Error> {
-        self.table.get(&keys::progress(tenant, id, shard, chunk)).await
+        self.table
+            .get(&keys::progress(tenant, id, shard, chunk))
+            .await
     }
 
     /// Writes a chunk and its message, unless it is there; gives what is there. Its progress comes
@@ -278,7 +301,10 @@ impl Campaigns {
     ) -> Result<Chunk, Error> {
         let mut pending = Pending::default();
         if !ids.is_empty() {
-            let progress = Progress { chunk, ..Progress::default() };
+            let progress = Progress {
+                chunk,
+                ..Progress::default()
+            };
             let key = keys::progress(tenant, id, shard, chunk);
             self.table.create(&key, &progress).await?;
             pending.0.push(chunk_effect(tenant, id, shard, chunk)?);
@@ -322,7 +348,10 @@ impl Campaigns {
             .set_if_absent("chunks", chunks)
             .set_if_absent("recipients", recipients)
             .remove("pending");
-        let row = self.table.update(&keys::shard(tenant, id, shard), update).await?;
+        let row = self
+            .table
+            .update(&keys::shard(tenant, id, shard), update)
+            .await?;
         let row = row.item::<ShardRow>()?.unwrap_or_default();
         let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
         let campaign = self.note(tenant, id, update).await?;
@@ -352,7 +381,10 @@ impl Campaigns {
         update: Update,
     ) -> Result<Option<Campaign>, Error> {
         let update = update.remove("pending").when_exists();
-        self.table.update(&keys::meta(tenant, id), update).await?.item()
+        self.table
+            .update(&keys::meta(tenant, id), update)
+            .await?
+            .item()
     }
 
     /// Moves a chunk's cursor together with its outcomes, unless somebody else did. Gives the
@@ -388,7 +420,10 @@ impl Campaigns {
         let update = Update::new()
             .add_to_set("done", [chunk.to_string()])
             .remove("pending");
-        let row = self.table.update(&keys::shard(tenant, id, shard), update).await?;
+        let row = self
+            .table
+            .update(&keys::shard(tenant, id, shard), update)
+            .await?;
         let row = row.item::<ShardRow>()?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
     }
@@ -440,7 +475,8 @@ impl Campaigns {
             self.table.update(&key, update).await?;
         }
         let row: Option<ShardRow> = self.table.get(&keys::shard(tenant, id, shard)).await?;
-        self.end_shard(tenant, id, shard, &row.unwrap_or_default()).await
+        self.end_shard(tenant, id, shard, &row.unwrap_or_default())
+            .await
     }
 
     /// What became of the recipients so far.
@@ -461,7 +497,12 @@ fn chunk_effect(
     shard: u32,
     chunk: u32,
 ) -> Result<Effect, Error> {
-    let message = ChunkMessage::V1 { campaign, shard, chunk, slot: None };
+    let message = ChunkMessage::V1 {
+        campaign,
+        shard,
+        chunk,
+        slot: None,
+    };
     let name = format!("{campaign}#chunk#{shard}#{chunk}");
     Effect::new(tenant, QueueName::CampaignEmail, name, &message)
 }
@@ -479,7 +520,10 @@ mod tests {
         let chunk = Chunk::new(&ids, None, Pending::default());
         assert_eq!(chunk.contacts().unwrap(), ids);
         assert_eq!(chunk.ids.len(), 5_500);
-        let damaged = Chunk { ids: chunk.ids[1..].to_owned(), ..chunk };
+        let damaged = Chunk {
+            ids: chunk.ids[1..].to_owned(),
+            ..chunk
+        };
         assert!(damaged.contacts().is_err());
     }
 }

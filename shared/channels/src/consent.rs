@@ -76,12 +76,28 @@ mod tests {
             (S::None, Some(SkipReason::NotOptedIn), None),
             (S::Pending, Some(SkipReason::NotOptedIn), None),
             (S::Unsubscribed, Some(SkipReason::Unsubscribed), None),
-            (S::Bounced, Some(SkipReason::Bounced), Some(SkipReason::Bounced)),
-            (S::Complained, Some(SkipReason::Complained), Some(SkipReason::Complained)),
-            (S::Suppressed, Some(SkipReason::Suppressed), Some(SkipReason::Suppressed)),
+            (
+                S::Bounced,
+                Some(SkipReason::Bounced),
+                Some(SkipReason::Bounced),
+            ),
+            (
+                S::Complained,
+                Some(SkipReason::Complained),
+                Some(SkipReason::Complained),
+            ),
+            (
+                S::Suppressed,
+                Some(SkipReason::Suppressed),
+                Some(SkipReason::Suppressed),
+            ),
         ] {
             assert_eq!(of_status(status, Class::Marketing), marketing, "{status:?}");
-            assert_eq!(of_status(status, Class::Transactional), transactional, "{status:?}");
+            assert_eq!(
+                of_status(status, Class::Transactional),
+                transactional,
+                "{status:?}"
+            );
         }
         assert_eq!(refusal(None, Class::Transactional), Some(SkipReason::Gone));
     }

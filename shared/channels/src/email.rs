@@ -86,7 +86,11 @@ impl EmailChannel {
         let ticket = match self.ledger.claim(tenant, key).await? {
             Claim::Won(ticket) => ticket,
             Claim::Existing(row) if self.may_repeat(&row, mail.class()) => {
-                match self.ledger.take_over(tenant, key, &row, row.attempt + 1).await? {
+                match self
+                    .ledger
+                    .take_over(tenant, key, &row, row.attempt + 1)
+                    .await?
+                {
                     Claim::Won(ticket) => ticket,
                     Claim::Existing(row) => {
                         return self.settle(tenant, key, &row, mail.class()).await;
@@ -112,8 +116,15 @@ impl EmailChannel {
     ) -> Result<Delivery, Error> {
         match self.mailer.send(mail).await {
             Ok(provider_id) => {
-                let recorded = self.ledger.mark_sent(tenant, key, ticket, &provider_id).await?;
-                Ok(if recorded { Delivery::Sent } else { Delivery::Unknown })
+                let recorded = self
+                    .ledger
+                    .mark_sent(tenant, key, ticket, &provider_id)
+                    .await?;
+                Ok(if recorded {
+                    Delivery::Sent
+                } else {
+                    Delivery::Unknown
+                })
             }
             Err(SendError::Refused { code, .. }) => self.fail(tenant, key, ticket, &code).await,
             Err(SendError::Throttled { .. }) => {
@@ -125,7 +136,10 @@ impl EmailChannel {
                 Ok(Delivery::Stopped(code))
             }
             Err(SendError::Unknown(_)) => {
-                let row = self.ledger.mark_unknown(tenant, key, ticket.claim()).await?;
+                let row = self
+                    .ledger
+                    .mark_unknown(tenant, key, ticket.claim())
+                    .await?;
                 self.settle(tenant, key, &row, class).await
             }
         }
@@ -169,7 +183,11 @@ impl EmailChannel {
             // A marketing row that was given up was counted so; the event that proved it sent has
             // corrected the count.
             let counted_unknown = given_up && class == Class::Marketing;
-            return Ok(if counted_unknown { Delivery::Unknown } else { Delivery::Sent });
+            return Ok(if counted_unknown {
+                Delivery::Unknown
+            } else {
+                Delivery::Sent
+            });
         }
         if row.failed_at.is_some() {
             let reason = row.reason.clone().unwrap_or_default();
@@ -177,7 +195,11 @@ impl EmailChannel {
         }
         if given_up {
             let again = class == Class::Transactional && row.attempt < 2;
-            return Ok(if again { Delivery::InFlight } else { Delivery::Unknown });
+            return Ok(if again {
+                Delivery::InFlight
+            } else {
+                Delivery::Unknown
+            });
         }
         if row.released || is_in_flight(row, self.ledger.now()) {
             return Ok(Delivery::InFlight);
@@ -223,7 +245,9 @@ impl EmailChannel {
             from: mail.sender().from_email.to_string(),
             to,
             raw,
-            tags: tags.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            tags: tags
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
         })
     }
 }

@@ -108,9 +108,12 @@ impl Feedback {
         if let Some((status, name)) = hard {
             let reason = detail.unwrap_or(name);
             self.stop(tenant, key, status, at, reason).await?;
-            self.tell(tenant, key, name, at, json!({ "kind": detail })).await?;
+            self.tell(tenant, key, name, at, json!({ "kind": detail }))
+                .await?;
         }
-        self.learn(tenant, key, fact, at).await.map(|news| news.map(|(_, gained)| gained))
+        self.learn(tenant, key, fact, at)
+            .await
+            .map(|news| news.map(|(_, gained)| gained))
     }
 
     /// The image was loaded. Gives what it adds; `None` where there is no such send.
@@ -143,9 +146,14 @@ impl Feedback {
         let Some(row) = self.ledger.get(tenant, key).await? else {
             return Ok(None);
         };
-        let fact = if machine { Fact::MachineClicked } else { Fact::Clicked };
+        let fact = if machine {
+            Fact::MachineClicked
+        } else {
+            Fact::Clicked
+        };
         let now = self.ledger.now();
-        self.seen(tenant, key, &row, fact, now, json!({ "url": url })).await
+        self.seen(tenant, key, &row, fact, now, json!({ "url": url }))
+            .await
     }
 
     /// The reader wants no more marketing. In force when this returns; safe to repeat.
@@ -155,12 +163,14 @@ impl Feedback {
         key: &LedgerKey,
     ) -> Result<Option<Tally>, Error> {
         let now = self.ledger.now();
-        self.stop(tenant, key, ChannelStatus::Unsubscribed, now, &key.scope).await?;
+        self.stop(tenant, key, ChannelStatus::Unsubscribed, now, &key.scope)
+            .await?;
         let Some((news, gained)) = self.learn(tenant, key, Fact::Unsubscribed, now).await? else {
             return Ok(None);
         };
         if news {
-            self.tell(tenant, key, "message.unsubscribed", now, Value::Null).await?;
+            self.tell(tenant, key, "message.unsubscribed", now, Value::Null)
+                .await?;
         }
         Ok(Some(gained))
     }
@@ -201,7 +211,7 @@ impl Feedback {
         at: Timestamp,
     ) -> Result<Option<(bool, Tally)>, Error> {
         Ok(match self.ledger.learn(tenant, key, fact, at).await? {
-            Marked::News(_, gained) => Some((true, gained)),
+            Marked::News(gained) => Some((true, gained)),
             Marked::Known => Some((false, Tally::default())),
             Marked::Absent => None,
         })

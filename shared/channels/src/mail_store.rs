@@ -85,7 +85,11 @@ impl MailStore {
     }
 
     /// The mail of this name, if the tenant has it.
-    pub async fn get(&self, tenant: TenantKey, name: &MailRef) -> Result<Option<StoredMail>, Error> {
+    pub async fn get(
+        &self,
+        tenant: TenantKey,
+        name: &MailRef,
+    ) -> Result<Option<StoredMail>, Error> {
         self.table.get(&key(tenant, name)).await
     }
 }

@@ -177,7 +177,10 @@ mod tests {
     fn each_kind_says_its_fact() {
         let bounce = |kind: &str| event("Bounce", &json!({ "bounce": { "bounceType": kind } }));
         let complaint = |kind: &str| {
-            event("Complaint", &json!({ "complaint": { "complaintFeedbackType": kind } }))
+            event(
+                "Complaint",
+                &json!({ "complaint": { "complaintFeedbackType": kind } }),
+            )
         };
         for (detail, expected) in [
             (event("Send", &json!({ "send": {} })), Some(Fact::Accepted)),

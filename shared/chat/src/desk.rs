@@ -7,9 +7,7 @@ use cloud::{Error, Update};
 use jiff::Timestamp;
 use kernel::{ConversationId, TenantKey};
 
-use crate::model::{
-    Change, Conversation, Delivery, Kind, MUTE_SECONDS, Message, Sender, Status,
-};
+use crate::model::{Change, Conversation, Delivery, Kind, MUTE_SECONDS, Message, Sender, Status};
 use crate::store::{Chat, Draft, origin};
 
 /// How often a lost race is tried again before the caller is told.
@@ -78,8 +76,9 @@ impl Chat {
         snoozed_until: Option<Timestamp>,
         by: &str,
     ) -> Result<Option<Conversation>, Error> {
-        let there =
-            |header: &Conversation| header.status == status && header.snoozed_until == snoozed_until;
+        let there = |header: &Conversation| {
+            header.status == status && header.snoozed_until == snoozed_until
+        };
         let update = |update: Update| {
             let update = update.set("status", status);
             match snoozed_until {
@@ -103,9 +102,8 @@ impl Chat {
         let now = self.table.clock().now();
         let until = Timestamp::from_second(now.as_second() + MUTE_SECONDS)
             .map_err(|error| Error::Shape(error.to_string()))?;
-        let there = |header: &Conversation| {
-            muted == header.muted_until.is_some_and(|until| until > now)
-        };
+        let there =
+            |header: &Conversation| muted == header.muted_until.is_some_and(|until| until > now);
         let update = |update: Update| match muted {
             true => update.set("muted_until", until),
             false => update.remove("muted_until"),

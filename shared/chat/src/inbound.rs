@@ -12,7 +12,7 @@
 
 use cloud::{Created, Error, Table, Update};
 use contacts::Contacts;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{ConversationId, InboxId, TenantKey, clock::sortable};
 
 use crate::body::FromWidget;
@@ -27,6 +27,7 @@ use crate::store::{Chat, Draft, Pointer, origin, whole_ms};
 const VISITOR: &str = "visitor";
 /// How often a lost race is tried again before the message goes back to its queue.
 const ATTEMPTS: u32 = 6;
+const LINE_BEFORE: SignedDuration = SignedDuration::from_millis(1);
 const REOPENED: &str = "Khách hàng trả lời, cuộc trò chuyện được mở lại";
 
 /// What a message met; for metrics.
@@ -52,7 +53,11 @@ impl Inbound {
     }
 
     /// Takes one message.
-    pub async fn receive(&self, tenant: TenantKey, message: &FromWidget) -> Result<Received, Error> {
+    pub async fn receive(
+        &self,
+        tenant: TenantKey,
+        message: &FromWidget,
+    ) -> Result<Received, Error> {
         let (conversation, joined) = self.conversation(tenant, message).await?;
         if conversation.begun_by == message.client_msg_id {
             people::tell_beginning(&self.contacts, tenant, &conversation).await?;
@@ -155,7 +160,11 @@ impl Inbound {
             muted_until: None,
             change: None,
         };
-        match self.table().create(&keys::header(tenant, id), &header).await? {
+        match self
+            .table()
+            .create(&keys::header(tenant, id), &header)
+            .await?
+        {
             Created::New => Ok(header),
             Created::Existing(first) => Ok(first),
         }
@@ -202,7 +211,8 @@ impl Inbound {
             if reopens {
                 let change = Change {
                     origin: reopening.clone(),
-                    at,
+                    // The line stands right above the message that caused it.
+                    at: at.checked_sub(LINE_BEFORE).unwrap_or(at),
                     text: REOPENED.to_owned(),
                     by: Sender::Contact {
                         id: conversation.contact,

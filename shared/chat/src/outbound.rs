@@ -26,13 +26,11 @@ impl Chat {
     pub async fn deliver(&self, tenant: TenantKey, answer: &Answer) -> Result<Delivered, Error> {
         let (delivery, failure, delivered) = match answer.channel {
             Channel::Website => (Delivery::Sent, None, Delivered::Sent),
-            Channel::Unknown => (
-                Delivery::Failed,
-                Some("channel_unknown"),
-                Delivered::Failed,
-            ),
+            Channel::Unknown => (Delivery::Failed, Some("channel_unknown"), Delivered::Failed),
         };
-        let there = self.note_delivery(tenant, answer, delivery, failure).await?;
+        let there = self
+            .note_delivery(tenant, answer, delivery, failure)
+            .await?;
         Ok(if there { delivered } else { Delivered::Missing })
     }
 }

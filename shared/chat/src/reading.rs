@@ -71,7 +71,8 @@ impl Chat {
             let wanted = limit.get() - data.len() as u32;
             let page = query.clone().limit(wanted).cursor(next);
             let page = self.table.query::<Conversation>(page).await?;
-            let fits = |header: &Conversation| filter.inbox.is_none_or(|inbox| header.inbox == inbox);
+            let fits =
+                |header: &Conversation| filter.inbox.is_none_or(|inbox| header.inbox == inbox);
             data.extend(page.data.into_iter().filter(fits));
             next = page.next;
             if next.is_none() || data.len() as u32 == limit.get() {

@@ -256,13 +256,15 @@ mod tests {
             .map(|n| (tenant(), happened(n, What::New, false)))
             .collect();
         let rooms = by_room(&many);
-        let mut shown = Vec::new();
+        let mut shown: Vec<Timestamp> = Vec::new();
         for frame in frames(&rooms["ws_00000000001#agents"]).unwrap() {
             assert!(frame.len() < 32 * 1024);
             let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
             assert_eq!(frame["v"], 1);
             let events = frame["events"].as_array().unwrap().iter();
-            shown.extend(events.map(|event| event["at"].as_str().unwrap().to_owned()));
+            shown.extend(
+                events.map(|event| event["at"].as_str().unwrap().parse::<Timestamp>().unwrap()),
+            );
         }
         assert!(shown.len() == 50 && shown.is_sorted());
     }

@@ -134,7 +134,10 @@ mod tests {
         let (token, expires) = tokens.issue(&session(), at(NOW)).unwrap();
         assert_eq!(expires, at(NOW + 24 * 3600));
         assert_eq!(tokens.open(&token, at(NOW)), Some(session()));
-        assert_eq!(tokens.open(&token, at(NOW + 24 * 3600 - 1)), Some(session()));
+        assert_eq!(
+            tokens.open(&token, at(NOW + 24 * 3600 - 1)),
+            Some(session())
+        );
         assert_eq!(tokens.open(&token, expires), None);
     }
 

@@ -156,7 +156,9 @@ impl Timers {
         let minutes = hours
             .into_iter()
             .flat_map(|mark| mark.hour * MINUTES..(mark.hour + 1) * MINUTES);
-        Ok(minutes.filter(|minute| (first..=last).contains(minute)).collect())
+        Ok(minutes
+            .filter(|minute| (first..=last).contains(minute))
+            .collect())
     }
 
     /// Timers of one minute and shard, earliest first, a page at a time.

@@ -259,9 +259,8 @@ impl Contacts {
         id: ContactId,
         list: ListId,
     ) -> Result<(), Error> {
-        self.contacts
-            .delete(&keys::membership(tenant, id, list))
-            .await?;
+        let place = [keys::membership(tenant, id, list)];
+        self.contacts.delete_many(&place).await?;
         let update = self.touch().remove_from_set("lists", [list.to_string()]);
         self.change(tenant, id, update).await.map(drop)
     }

@@ -53,6 +53,21 @@ impl Contacts {
             .into_iter()
             .cloned(),
         );
+        // What belongs to another is not this contact's, nor is the consent that came with it.
+        let kept;
+        let incoming = if taken.is_empty() {
+            incoming
+        } else {
+            let own = incoming
+                .identities
+                .iter()
+                .filter(|one| !taken.contains(one));
+            kept = Incoming {
+                identities: own.cloned().collect(),
+                ..incoming.clone()
+            };
+            &kept
+        };
         let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
         let created = self.write(tenant, id, profile, incoming, &taken).await?;
         Ok(Upserted {
@@ -75,9 +90,9 @@ impl Contacts {
         let reserved = self.reserve(tenant).await?;
         let owner = self.claim(tenant, reserved, first).await?;
         if owner != reserved {
-            self.contacts
-                .delete(&keys::profile(tenant, reserved))
-                .await?;
+            // In a batch of one: a right that every writer of names has already.
+            let lost = [keys::profile(tenant, reserved)];
+            self.contacts.delete_many(&lost).await?;
         }
         Ok((owner, self.claim_all(tenant, owner, others).await?))
     }

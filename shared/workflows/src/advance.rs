@@ -167,7 +167,10 @@ mod tests {
     fn parked_duplicates_meet_on_the_same_instant() {
         for offset in [0, 1, 450, 899] {
             let first = next_on_grid(1_000_000, offset);
-            assert!((61..=960).contains(&(first - 1_000_000)), "{offset}: {first}");
+            assert!(
+                (61..=960).contains(&(first - 1_000_000)),
+                "{offset}: {first}"
+            );
             assert_eq!(next_on_grid(first - 61, offset), first);
             assert_eq!(next_on_grid(first, offset), first + PAUSED_SECONDS);
         }

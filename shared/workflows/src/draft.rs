@@ -221,14 +221,20 @@ fn check_node(id: &str, node: &DraftNode, flaws: &mut Vec<Flaw>) {
 fn check_mail(pointer: &str, mail: &DraftMail, flaws: &mut Vec<Flaw>) {
     let empty = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
     if mail.subject.trim().is_empty() {
-        flaws.push(Flaw::new(format!("{pointer}/subject"), "expected a subject"));
+        flaws.push(Flaw::new(
+            format!("{pointer}/subject"),
+            "expected a subject",
+        ));
     }
     if mail.sender.from_name.trim().is_empty() {
         let pointer = format!("{pointer}/sender/from_name");
         flaws.push(Flaw::new(pointer, "expected the sender's name"));
     }
     if empty(&mail.html) && empty(&mail.text) {
-        flaws.push(Flaw::new(format!("{pointer}/html"), "expected html or text"));
+        flaws.push(Flaw::new(
+            format!("{pointer}/html"),
+            "expected html or text",
+        ));
     } else if let Err(error) = Prepared::compile(&mail.stored(), mail.class) {
         flaws.push(Flaw::new(pointer, error.to_string()));
     }
@@ -339,12 +345,27 @@ mod tests {
         let at = |place: &str| vec![format!("/graph/nodes/{place}")];
         assert_eq!(flaws(|d| nodes(d, "wait", "days", json!(0))), at("wait"));
         assert_eq!(flaws(|d| nodes(d, "wait", "weeks", json!(60))), at("wait"));
-        assert_eq!(flaws(|d| nodes(d, "tag", "tags", json!([]))), at("tag/tags"));
-        assert_eq!(flaws(|d| nodes(d, "mail", "subject", json!(" "))), at("mail/subject"));
-        assert_eq!(flaws(|d| nodes(d, "mail", "html", json!(null))), at("mail/html"));
-        assert_eq!(flaws(|d| nodes(d, "mail", "html", json!("{{ broken"))), at("mail"));
+        assert_eq!(
+            flaws(|d| nodes(d, "tag", "tags", json!([]))),
+            at("tag/tags")
+        );
+        assert_eq!(
+            flaws(|d| nodes(d, "mail", "subject", json!(" "))),
+            at("mail/subject")
+        );
+        assert_eq!(
+            flaws(|d| nodes(d, "mail", "html", json!(null))),
+            at("mail/html")
+        );
+        assert_eq!(
+            flaws(|d| nodes(d, "mail", "html", json!("{{ broken"))),
+            at("mail")
+        );
         assert_eq!(flaws(|d| d["name"] = json!("")), ["/name"]);
-        assert_eq!(flaws(|d| d["trigger"] = json!({"type": "x"})), ["/trigger/type"]);
+        assert_eq!(
+            flaws(|d| d["trigger"] = json!({"type": "x"})),
+            ["/trigger/type"]
+        );
     }
 
     #[test]

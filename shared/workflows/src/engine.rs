@@ -148,7 +148,9 @@ impl Run {
     /// The due time is part of the token: a run that was cut off before its state was stored leaves a
     /// timer of another instant behind, and that one must not end this wait early.
     fn wait(&mut self, seconds: u32) {
-        let due = self.now.saturating_add(SignedDuration::from_secs(seconds.into()));
+        let due = self
+            .now
+            .saturating_add(SignedDuration::from_secs(seconds.into()));
         let due = due.unwrap_or(Timestamp::MAX);
         let what = kernel::clock::sortable(due);
         self.next.token = token(&self.next.id, self.next.version, &what);

@@ -2,6 +2,7 @@
 
 use cloud::{Effect, Error, QueueName};
 use contacts::Event;
+use jiff::Timestamp;
 use kernel::{ContactId, TenantKey, WorkflowId};
 
 use crate::enrollment::Enrollment;
@@ -10,23 +11,29 @@ use crate::{StepMessage, Workflows};
 
 impl Workflows {
     /// Starts every active workflow that the event matches; gives how many contacts came in. An event
-    /// handled again finds its enrollments and takes nobody in twice.
+    /// handled again finds its enrollments and takes nobody in twice. `sent_ms` is when its message was
+    /// sent, the same at each delivery.
     pub async fn happened(
         &self,
         tenant: TenantKey,
         contact: ContactId,
         event: &Event,
+        sent_ms: Option<i64>,
     ) -> Result<u64, Error> {
+        let arrived = sent_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let arrived = arrived.unwrap_or(event.at);
         let mut entered = 0;
         for id in self.listeners.of(tenant, &event.name).await? {
             let Ok(id) = id.parse::<WorkflowId>() else {
-                return Err(Error::Shape(format!("a listener that is no workflow: {id}")));
+                return Err(Error::Shape(format!(
+                    "a listener that is no workflow: {id}"
+                )));
             };
             let Some(workflow) = self.workflows.get(tenant, id).await? else {
                 continue; // listens before it is saved as active; see Workflows::change
             };
             let matches = workflow.trigger.matches(&event.name, &event.data);
-            if matches && workflow.counts(event.at) {
+            if matches && workflow.counts(arrived) {
                 entered += u64::from(self.enroll(tenant, &workflow, contact, event).await?);
             }
         }
@@ -41,7 +48,10 @@ impl Workflows {
         event: &Event,
     ) -> Result<bool, Error> {
         let version = workflow.definition;
-        let definition = self.workflows.definition(tenant, workflow.id, version).await?;
+        let definition = self
+            .workflows
+            .definition(tenant, workflow.id, version)
+            .await?;
         let Some(definition) = definition else {
             let what = format!("{} has no version {version}", workflow.id);
             return Err(Error::Shape(what));

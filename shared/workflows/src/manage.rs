@@ -84,7 +84,11 @@ impl Workflows {
                 active_since: None,
                 version: 1,
             };
-            if self.workflows.create(tenant, &workflow, &definition).await? {
+            if self
+                .workflows
+                .create(tenant, &workflow, &definition)
+                .await?
+            {
                 return Ok(workflow);
             }
         }
@@ -138,7 +142,9 @@ impl Workflows {
         workflow: &Workflow,
     ) -> Result<Option<Definition>, Error> {
         let version = workflow.definition;
-        self.workflows.definition(tenant, workflow.id, version).await
+        self.workflows
+            .definition(tenant, workflow.id, version)
+            .await
     }
 
     /// Workflows, newest first.

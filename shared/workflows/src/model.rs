@@ -63,7 +63,7 @@ pub struct Workflow {
     pub entry: EntryRule,
     /// When it was saved first.
     pub created_at: Timestamp,
-    /// Start of the present activity: earlier events do not count.
+    /// Start of the present activity: what arrived earlier does not count.
     #[serde(default)]
     pub active_since: Option<Timestamp>,
     /// Version of this record, for conditional writes.
@@ -71,12 +71,11 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// An event of this instant counts. Sources give whole seconds, so whole seconds are compared.
-    pub fn counts(&self, at: Timestamp) -> bool {
-        let since = self
-            .active_since
-            .filter(|_| self.status == Status::Active);
-        since.is_some_and(|since| at.as_second() >= since.as_second())
+    /// Something that reached us at this instant counts. What a source says of when it happened is
+    /// not asked: forms carry times of any age, and a late delivery is still news.
+    pub fn counts(&self, arrived: Timestamp) -> bool {
+        let since = self.active_since.filter(|_| self.status == Status::Active);
+        since.is_some_and(|since| arrived.as_millisecond() >= since.as_millisecond())
     }
 }
 

@@ -72,7 +72,10 @@ impl Workflows {
         let mut report = Report::default();
         let mut cursor = None;
         loop {
-            let page = self.enrollments.of_workflow::<Row>(tenant, id, shard, cursor).await?;
+            let page = self
+                .enrollments
+                .of_workflow::<Row>(tenant, id, shard, cursor)
+                .await?;
             page.data.iter().for_each(|row| report.count(row.status));
             if page.next.is_none() {
                 return Ok(report);

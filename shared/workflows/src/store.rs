@@ -71,13 +71,21 @@ impl WorkflowStore {
         if !self.table.create(&version, first).await?.is_new() {
             return Ok(false);
         }
-        self.table.put(&listed(tenant, &id.to_string()), &Listed { id }).await?;
-        Ok(self.table.create(&meta(tenant, id), workflow).await?.is_new())
+        self.table
+            .put(&listed(tenant, &id.to_string()), &Listed { id })
+            .await?;
+        Ok(self
+            .table
+            .create(&meta(tenant, id), workflow)
+            .await?
+            .is_new())
     }
 
     pub async fn replace(&self, tenant: TenantKey, workflow: &Workflow) -> Result<(), Error> {
         let key = meta(tenant, workflow.id);
-        self.table.replace(&key, workflow, workflow.version - 1).await
+        self.table
+            .replace(&key, workflow, workflow.version - 1)
+            .await
     }
 
     /// Newest first.
@@ -127,12 +135,16 @@ impl EnrollmentStore {
         tenant: TenantKey,
         enrollment: &Enrollment,
     ) -> Result<Created<Enrollment>, Error> {
-        self.table.create(&state(tenant, &enrollment.id), enrollment).await
+        self.table
+            .create(&state(tenant, &enrollment.id), enrollment)
+            .await
     }
 
     pub async fn replace(&self, tenant: TenantKey, enrollment: &Enrollment) -> Result<(), Error> {
         let key = state(tenant, &enrollment.id);
-        self.table.replace(&key, enrollment, enrollment.version - 1).await
+        self.table
+            .replace(&key, enrollment, enrollment.version - 1)
+            .await
     }
 
     /// One page of one shard of the index by workflow.
@@ -166,7 +178,10 @@ mod tests {
         let id: WorkflowId = "wfl_00000000002".parse().unwrap();
         let key = |pk: &str, sk: &str| Key::new(format!("ws_00000000001#{pk}"), sk);
         assert_eq!(meta(tenant(), id), key("wfl_00000000002", "META"));
-        assert_eq!(definition(tenant(), id, 1), key("wfl_00000000002", "VERSION#0001"));
+        assert_eq!(
+            definition(tenant(), id, 1),
+            key("wfl_00000000002", "VERSION#0001")
+        );
         let row = listed(tenant(), &id.to_string());
         assert_eq!(row, key("WORKFLOWS", "wfl_00000000002"));
         let enrollment: EnrollmentId = serde_json::from_str("\"enr_1\"").unwrap();

@@ -74,7 +74,10 @@ impl Trigger {
     /// Name of the events that may start it.
     pub fn event(&self) -> &str {
         if self.kind == PERFORMED {
-            self.settings.get("name").and_then(Value::as_str).unwrap_or_default()
+            self.settings
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
         } else {
             &self.kind
         }
@@ -114,7 +117,10 @@ impl Trigger {
                 let message = format!("unknown field, expected one of {}", allowed.join(", "));
                 flaws.push(Flaw::new(pointer, message));
             } else if !is_scalar(value) {
-                flaws.push(Flaw::new(pointer, "expected a text, a number or true or false"));
+                flaws.push(Flaw::new(
+                    pointer,
+                    "expected a text, a number or true or false",
+                ));
             }
         }
     }
@@ -122,12 +128,18 @@ impl Trigger {
     fn check_performed(&self, flaws: &mut Vec<Flaw>) {
         let name = self.event();
         if name.is_empty() || name.len() > MAX_NAME {
-            flaws.push(Flaw::new("/trigger/name", "expected the event's name, up to 100 letters"));
+            flaws.push(Flaw::new(
+                "/trigger/name",
+                "expected the event's name, up to 100 letters",
+            ));
         }
         for (name, value) in &self.settings {
             match name.as_str() {
                 "name" => {}
-                "properties" if value.as_object().is_some_and(|all| all.values().all(is_scalar)) => {}
+                "properties"
+                    if value
+                        .as_object()
+                        .is_some_and(|all| all.values().all(is_scalar)) => {}
                 "properties" => flaws.push(Flaw::new(
                     "/trigger/properties",
                     "expected an object of texts, numbers, true or false",
@@ -194,7 +206,9 @@ mod tests {
 
     #[test]
     fn any_event_may_be_named_with_its_properties() {
-        let own = trigger(json!({"type": "event.performed", "name": "vip", "properties": {"level": "gold"}}));
+        let own = trigger(
+            json!({"type": "event.performed", "name": "vip", "properties": {"level": "gold"}}),
+        );
         assert_eq!(own.event(), "vip");
         assert!(own.matches("vip", &json!({"level": ["silver", "gold"]})));
         assert!(!own.matches("vip", &json!({"level": "silver"})));
@@ -205,10 +219,19 @@ mod tests {
     fn what_is_unknown_is_named() {
         for (bad, pointer) in [
             (json!({"type": "form.sent"}), "/trigger/type"),
-            (json!({"type": "form.submitted", "form": 1}), "/trigger/form"),
-            (json!({"type": "form.submitted", "form_id": []}), "/trigger/form_id"),
+            (
+                json!({"type": "form.submitted", "form": 1}),
+                "/trigger/form",
+            ),
+            (
+                json!({"type": "form.submitted", "form_id": []}),
+                "/trigger/form_id",
+            ),
             (json!({"type": "event.performed"}), "/trigger/name"),
-            (json!({"type": "event.performed", "name": "x", "a/b": 1}), "/trigger/a~1b"),
+            (
+                json!({"type": "event.performed", "name": "x", "a/b": 1}),
+                "/trigger/a~1b",
+            ),
         ] {
             assert_eq!(pointers(&trigger(bad)), [pointer]);
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::assert_none;
-use crate::functions::folders;
-use crate::template::project;
+use crate::functions::{camel, folders};
+use crate::template::{functions, project};
 
 #[test]
 fn an_entry_point_only_starts_its_function() {
@@ -62,4 +62,88 @@ fn prices_are_dated_and_the_same_list_for_each_region() {
             );
         }
     }
+}
+
+/// Paths of `.route("...")` in a function's sources.
+fn routes(name: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(project().join("functions").join(name).join("src")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for part in text.split(".route(").skip(1) {
+            let path = part
+                .trim_start()
+                .strip_prefix('"')
+                .and_then(|rest| rest.split('"').next());
+            found.extend(path.map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// `{proxy+}` takes one segment or more.
+fn covers(declared: &str, path: &str) -> bool {
+    match declared.strip_suffix("{proxy+}") {
+        Some(start) => path.len() > start.len() && path.starts_with(start),
+        None => path == declared,
+    }
+}
+
+#[test]
+fn the_code_and_the_template_know_the_same_paths() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        let events = function.events("HttpApi");
+        let declared: BTreeSet<&str> = events
+            .iter()
+            .filter_map(|(_, event)| event["Path"].as_str())
+            .collect();
+        let written = if declared.is_empty() {
+            BTreeSet::new()
+        } else {
+            routes(function.name())
+        };
+        for path in &written {
+            if !declared.iter().any(|declared| covers(declared, path)) {
+                violations.push(format!("{}: {path} never gets there", function.name()));
+            }
+        }
+        for path in declared.iter().filter(|path| !path.ends_with("{proxy+}")) {
+            if !written.contains(*path) {
+                violations.push(format!("{}: {path} has no code", function.name()));
+            }
+        }
+    }
+    assert_none("routes", &violations);
+}
+
+#[test]
+fn a_variable_that_is_listed_is_read() {
+    let mut violations = Vec::new();
+    for function in functions() {
+        let mut code = String::new();
+        for entry in std::fs::read_dir(
+            project()
+                .join("functions")
+                .join(function.name())
+                .join("src"),
+        )
+        .unwrap()
+        {
+            code += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        }
+        for name in function.variables().keys() {
+            // The runner of queue functions reads it.
+            let by_runner = name == "DLQ_URL" && !function.events("SQS").is_empty();
+            let queue = name.strip_suffix("_QUEUE_URL").map(|stem| {
+                let stem = stem.to_lowercase().replace('_', "-");
+                format!("QueueName::{}", camel(&stem))
+            });
+            let by_name = queue.is_some_and(|queue| code.contains(&queue));
+            let texts = code.matches(&format!("\"{name}\"")).count();
+            if !by_runner && !by_name && texts < 2 {
+                violations.push(format!("{}: {name}", function.name()));
+            }
+        }
+    }
+    assert_none("variables that nothing reads", &violations);
 }

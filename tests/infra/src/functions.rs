@@ -15,7 +15,8 @@ pub fn folders() -> BTreeSet<String> {
         .collect()
 }
 
-fn camel(name: &str) -> String {
+/// `due-timer` as `DueTimer`.
+pub fn camel(name: &str) -> String {
     name.split('-')
         .map(|part| part[..1].to_uppercase() + &part[1..])
         .collect()

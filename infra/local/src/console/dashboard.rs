@@ -12,6 +12,7 @@ use super::{answer_json, page};
 use crate::aws::Depth;
 use crate::runtime::LocalStack;
 use crate::runtime::ledger::Statistics;
+use crate::template::model::Trigger;
 
 /// Timers that the page lists.
 const TIMERS: usize = 20;
@@ -196,28 +197,27 @@ fn tables(stack: &LocalStack) -> BTreeMap<String, Value> {
         tracing::warn!(%error, "tables not counted");
         Vec::new()
     });
-    let lag = |name: &str| {
-        let streams = stack.aws().streams();
-        let functions = stack.template().functions.iter();
-        functions
-            .map(|f| streams.lag(name, &f.logical_id))
-            .max()
-            .unwrap_or(0)
-    };
     stats
         .into_iter()
         .map(|table| {
-            let lag = if stack.aws().streams().declared(&table.table_name) {
-                Some(lag(&table.table_name))
-            } else {
-                None
-            };
-            (
-                table.table_name,
-                json!({"items": table.item_count, "stream_lag": lag}),
-            )
+            let lag = stream_lag(stack, &table.table_name);
+            let facts = json!({"items": table.item_count, "stream_lag": lag});
+            (table.table_name, facts)
         })
         .collect()
+}
+
+/// Records that the slowest function behind the table's stream has yet to take; none without one.
+fn stream_lag(stack: &LocalStack, name: &str) -> Option<usize> {
+    let functions = stack.template().functions.iter();
+    let readers = functions.filter(|function| {
+        let mut triggers = function.triggers.iter();
+        triggers.any(|trigger| matches!(trigger, Trigger::Stream { table, .. } if table == name))
+    });
+    let streams = stack.aws().streams();
+    readers
+        .map(|function| streams.lag(name, &function.logical_id))
+        .max()
 }
 
 fn table_table(tables: &BTreeMap<String, Value>) -> Html {
@@ -227,7 +227,7 @@ fn table_table(tables: &BTreeMap<String, Value>) -> Html {
         Column::Number("Stream records waiting"),
     ];
     let lag = |value: &Value| match &value["stream_lag"] {
-        Value::Null => "no stream".to_owned(),
+        Value::Null => "no reader".to_owned(),
         lag => lag.to_string(),
     };
     let rows: Vec<_> = tables
@@ -274,6 +274,8 @@ fn timers(stack: &LocalStack) -> Vec<TimerRow> {
             queue: text(item, "/effect/M/queue/S"),
             id: text(item, "/effect/M/id/S"),
         })
+        // The table also holds the sweep's own marks, which are due at no time.
+        .filter(|row| !row.due.is_empty())
         .collect();
     rows.sort_by(|a, b| a.due.cmp(&b.due));
     rows.truncate(TIMERS);

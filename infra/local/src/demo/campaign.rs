@@ -72,7 +72,7 @@ async fn wait(demo: &Demo, id: &str) -> Result<Value> {
 async fn read(demo: &Demo, id: &str) -> Result<()> {
     demo.advance("2m").await?;
     let outbox = demo.stack.aws().outbox();
-    let mails = outbox.all(crate::aws::Kind::Email);
+    let mails = outbox.all(crate::aws::Kind::Mail);
     let of_campaign = |tags: &[(String, String)]| tags.iter().any(|(name, value)| name == "scope" && value == id);
     let mails: Vec<_> = mails.into_iter().filter(|mail| of_campaign(&mail.tags)).collect();
     let bar = bar(mails.len() as u64 / OPENS as u64, "reading mails");

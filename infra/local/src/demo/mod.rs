@@ -74,7 +74,7 @@ impl Demo {
 
     /// Every mail of a scope (a campaign or an enrollment) that the outbox holds: its recipient.
     fn recipients(&self, scope_prefix: &str) -> Vec<(String, String)> {
-        let mails = self.stack.aws().outbox().all(crate::aws::Kind::Email);
+        let mails = self.stack.aws().outbox().all(crate::aws::Kind::Mail);
         let tag = |tags: &[(String, String)], name: &str| {
             tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         };

@@ -11,6 +11,9 @@ use crate::aws::FaultHook;
 /// Sender domain of the local stack; nothing leaves the machine.
 const EMAIL_IDENTITY: &str = "example.vn";
 
+/// Mails a second; the local outbox has no quota, and the demo measures the product, not the brake.
+const EMAIL_SEND_RATE: &str = "20000";
+
 /// Where the servers listen; 0 takes any free port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
@@ -100,6 +103,7 @@ impl Addresses {
     pub(super) fn overrides(&self) -> BTreeMap<String, String> {
         let pairs = [
             ("EmailIdentity", EMAIL_IDENTITY),
+            ("EmailSendRate", EMAIL_SEND_RATE),
             ("PublicBaseUrl", &self.api),
             ("SocketEndpoint", &self.aws),
             ("Stage", "local"),

@@ -46,7 +46,10 @@ impl Prepared {
         Ok(Self {
             compiled: CompiledMail::compile(&content, &options)?,
             from: mailbox(Some(&sender.from_name), &sender.from_email),
-            reply_to: sender.reply_to.as_ref().map(|address| mailbox(None, address)),
+            reply_to: sender
+                .reply_to
+                .as_ref()
+                .map(|address| mailbox(None, address)),
             sender,
             class,
         })
@@ -70,7 +73,7 @@ impl Prepared {
         data: &Value,
         links: &LinkSet<'_>,
         name: &[(&str, &str)],
-        date: Timestamp,
+        now: Timestamp,
     ) -> Result<(String, Vec<u8>), String> {
         let to = contact.email.as_ref().ok_or("no_address")?;
         let built = self.compiled.render(&merged(contact, data), links);
@@ -93,7 +96,7 @@ impl Prepared {
             reply_to: self.reply_to.as_ref(),
             subject: &built.subject,
             message_id: &message_id,
-            date,
+            date: now,
             unsubscribe_url: one_click.then_some(unsubscribe.as_str()),
             html: built.html.as_deref(),
             text: &built.text,
@@ -106,7 +109,10 @@ impl Prepared {
 /// A name as a header can carry it; contacts come from forms and files and hold anything.
 fn printable(name: &str) -> String {
     let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let plain: String = name.chars().map(|c| if is_break(c) { ' ' } else { c }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if is_break(c) { ' ' } else { c })
+        .collect();
     plain.trim().chars().take(100).collect()
 }
 
@@ -141,7 +147,10 @@ mod tests {
 
     #[test]
     fn a_name_cannot_break_a_header() {
-        assert_eq!(printable("An\r\nBcc: b@example.com"), "An  Bcc: b@example.com");
+        assert_eq!(
+            printable("An\r\nBcc: b@example.com"),
+            "An  Bcc: b@example.com"
+        );
         assert_eq!(printable(&"x".repeat(300)).len(), 100);
     }
 

@@ -119,6 +119,10 @@ pub struct Row {
 }
 
 /// First time of each [`Fact`].
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are the row's attributes"
+)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     #[serde(default)]

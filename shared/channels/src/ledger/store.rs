@@ -42,7 +42,9 @@ impl LedgerKey {
     pub fn is_taggable(&self) -> bool {
         let plain = |part: &str| {
             (1..=64).contains(&part.len())
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
         };
         plain(&self.scope) && plain(&self.step)
     }
@@ -69,14 +71,14 @@ pub enum Claim {
     /// The row is ours: call the provider once, then record what it said.
     Won(Ticket),
     /// Somebody was here before.
-    Existing(Row),
+    Existing(Box<Row>),
 }
 
 /// What learning a fact did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Marked {
-    /// It is news: the row after it, and what it adds to the figures.
-    News(Row, Tally),
+    /// It is news; what it adds to the figures.
+    News(Tally),
     /// It was known already.
     Known,
     /// There is no such send.
@@ -131,7 +133,7 @@ impl Ledger {
             Created::Existing(row) if row.released && !row.is_accepted() => {
                 self.take_over(tenant, key, &row, row.attempt).await
             }
-            Created::Existing(row) => Ok(Claim::Existing(row)),
+            Created::Existing(row) => Ok(Claim::Existing(Box::new(row))),
         }
     }
 
@@ -157,7 +159,7 @@ impl Ledger {
         match outcome.item::<Row>()? {
             // The SDK repeats an update whose answer was lost; the row then carries our claim.
             Some(row) if applied || row.claim == ticket.claim => Ok(Claim::Won(ticket)),
-            Some(row) => Ok(Claim::Existing(row)),
+            Some(row) => Ok(Claim::Existing(Box::new(row))),
             None => Err(Error::Conflict),
         }
     }
@@ -240,10 +242,7 @@ impl Ledger {
         Ok(match outcome.item::<Row>()? {
             None => Marked::Absent,
             Some(_) if !applied => Marked::Known,
-            Some(row) => {
-                let gained = row.gained_by(fact);
-                Marked::News(row, gained)
-            }
+            Some(row) => Marked::News(row.gained_by(fact)),
         })
     }
 }

@@ -71,6 +71,8 @@ pub struct Parsed {
 /// Reads a file; `template` holds what all its contacts have in common.
 pub fn parse(bytes: &[u8], template: &Incoming) -> Result<Parsed, FileError> {
     let text = text::decode(bytes).ok_or(FileError::NotText)?;
+    // The reader counts lines by line feeds only.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = ReaderBuilder::new()
         .delimiter(text::delimiter(&text))
         .flexible(true)
@@ -85,7 +87,9 @@ pub fn parse(bytes: &[u8], template: &Incoming) -> Result<Parsed, FileError> {
         if parsed.rows.len() + parsed.errors.len() == MAX_ROWS {
             return Err(FileError::TooManyRows { most: MAX_ROWS });
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record
+            .position()
+            .map_or(0, |position| line(position, &text));
         match row(&record, &columns, template) {
             Ok(contact) => parsed.rows.push(Row { line, contact }),
             Err((column, message)) => parsed.errors.push(RowError {
@@ -100,6 +104,12 @@ pub fn parse(bytes: &[u8], template: &Incoming) -> Result<Parsed, FileError> {
     }
     parsed.keep_last();
     Ok(parsed)
+}
+
+/// The line on which a row begins; its position lies before the blank lines above it.
+fn line(position: &csv::Position, text: &str) -> u64 {
+    let rest = text.as_bytes().iter().skip(position.byte() as usize);
+    position.line() + rest.take_while(|byte| **byte == b'\n').count() as u64
 }
 
 impl Parsed {
@@ -261,9 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn a_row_after_a_quoted_line_break_has_its_own_line() {
-        let file = parsed("Email,Note\na@example.vn,\"one\ntwo\"\nbad,\n");
-        assert_eq!(file.errors[0].line, 4);
+    fn line_breaks_and_blank_lines_are_counted() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = "Email,Note\na@example.vn,\"one\ntwo\"\n\n\nbad,\n".replace('\n', end);
+            let file = parsed(&text);
+            assert_eq!((file.rows.len(), file.errors[0].line), (1, 6), "{end:?}");
+        }
     }
 
     #[test]

@@ -102,14 +102,24 @@ fn a_wait_then_a_mail() {
     assert_eq!(waiting.wake, Some(Wake::At(at(86_405))));
     assert_eq!(waiting.actions, [Action::AddTags(vec!["mới".into()])]);
     let second = waiting.next;
-    assert_eq!(step(&definition, &second, wake(&first), at(6)), None, "the start came twice");
+    assert_eq!(
+        step(&definition, &second, wake(&first), at(6)),
+        None,
+        "the start came twice"
+    );
     let ended = step(&definition, &second, wake(&second), at(86_406)).unwrap();
     assert_eq!(ended.next.status, Standing::Completed);
     assert_eq!(ended.next.version, 3);
     assert_eq!(ended.wake, None);
     assert!(matches!(&ended.actions[..], [Action::SendEmail { node, .. }] if node == "n2"));
-    assert_eq!(step(&definition, &ended.next, wake(&second), at(86_407)), None);
-    assert_eq!(step(&definition, &ended.next, wake(&ended.next), at(86_407)), None);
+    assert_eq!(
+        step(&definition, &ended.next, wake(&second), at(86_407)),
+        None
+    );
+    assert_eq!(
+        step(&definition, &ended.next, wake(&ended.next), at(86_407)),
+        None
+    );
 }
 
 #[test]
@@ -127,7 +137,9 @@ fn a_wait_at_the_end_completes_after_it() {
     let definition = chain(vec![wait(60)]);
     let first = enrollment();
     let waiting = step(&definition, &first, wake(&first), at(0)).unwrap().next;
-    let ended = step(&definition, &waiting, wake(&waiting), at(60)).unwrap().next;
+    let ended = step(&definition, &waiting, wake(&waiting), at(60))
+        .unwrap()
+        .next;
     assert_eq!(ended.status, Standing::Completed);
     assert_eq!(ended.ended_at, Some(at(60)));
 }
@@ -137,7 +149,10 @@ fn exit_and_stop_say_why() {
     let definition = chain(vec![Node::Exit]);
     let first = enrollment();
     let ended = step(&definition, &first, wake(&first), at(0)).unwrap().next;
-    assert_eq!((ended.status, ended.reason.as_deref()), (Standing::Exited, Some("exit_step")));
+    assert_eq!(
+        (ended.status, ended.reason.as_deref()),
+        (Standing::Exited, Some("exit_step"))
+    );
     let stop = Cause::Stop {
         token: &first.token,
         reason: "workflow_ended",
@@ -155,7 +170,10 @@ fn a_long_way_is_continued_by_a_message() {
     assert_eq!((part.actions.len(), part.wake), (50, Some(Wake::Now)));
     assert_eq!(part.next.status, Standing::Active);
     let rest = step(&definition, &part.next, wake(&part.next), at(1)).unwrap();
-    assert_eq!((rest.actions.len(), rest.next.status), (20, Standing::Completed));
+    assert_eq!(
+        (rest.actions.len(), rest.next.status),
+        (20, Standing::Completed)
+    );
     let exact = chain((0..50).map(|i| tag(&i.to_string())).collect());
     let all = step(&exact, &first, wake(&first), at(0)).unwrap();
     assert_eq!(all.next.status, Standing::Completed);

@@ -1,1 +1,358 @@
-//! campaigns.
+//! Campaigns from the API to the last provider event: redelivery, crashes, ambiguous answers, pauses,
+//! events in any order, links, tenants.
+
+mod links;
+mod messages;
+mod shop;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tanigo_local::aws::{Call, Fault};
+
+use crate::support::{Kill, World};
+use shop::{Shop, number};
+
+#[tokio::test]
+async fn everybody_gets_one_mail_although_every_message_comes_twice() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 2_000).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    shop.send(&world, &campaign).await;
+    world.settle_twice().await;
+
+    let mails = shop.mails(&world, &campaign);
+    let distinct: std::collections::BTreeSet<&String> = mails.iter().collect();
+    assert_eq!(distinct.len(), mails.len(), "somebody was sent to twice");
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(number(&report, "audience"), 2_000);
+    assert_eq!(
+        report["skipped"],
+        json!({ "unsubscribed": shop.unsubscribed })
+    );
+    assert_eq!(number(&report, "sent"), 2_000 - shop.unsubscribed);
+    assert_eq!(number(&report, "sent"), mails.len() as u64);
+    assert_eq!(number(&report, "bounced"), shop.bouncing);
+    assert_eq!(
+        number(&report, "delivered"),
+        2_000 - shop.unsubscribed - shop.bouncing
+    );
+    shop.assert_identity(&report);
+    assert!(world.dead_letters().is_empty());
+
+    // Who bounced is left out of the next one.
+    let next = shop.campaign(&world).await;
+    shop.send(&world, &next).await;
+    world.settle().await;
+    let report = shop.report(&world, &next).await;
+    let skipped = json!({ "bounced": shop.bouncing, "unsubscribed": shop.unsubscribed });
+    assert_eq!(report["skipped"], skipped);
+    shop.assert_identity(&report);
+}
+
+#[tokio::test]
+async fn the_send_path_costs_at_most_2_2_write_units_a_recipient() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 2_000).await;
+    let campaign = shop.campaign(&world).await;
+    let before = world.aws.meter().snapshot();
+    shop.send(&world, &campaign).await;
+    shop.work(&world).await;
+    let used = world.aws.meter().since(&before);
+    let sent = shop.mails(&world, &campaign).len() as f64;
+    let units = used.write_units() / sent;
+    assert!(
+        units <= 2.2,
+        "{units} write units a recipient: {:?}",
+        used.tables
+    );
+}
+
+#[tokio::test]
+async fn a_crash_at_any_call_sends_nobody_twice_and_loses_nobody() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 48).await;
+    let mut crashes = 0;
+    for after in [false, true] {
+        for call in 0.. {
+            let campaign = shop.campaign(&world).await;
+            shop.send(&world, &campaign).await;
+            while world.relay().await > 0 {
+                while world.deliver("campaign-planner", false).await.is_some() {}
+            }
+            let kill = if after {
+                Kill::After(call)
+            } else {
+                Kill::Before(call)
+            };
+            let batch = world.take("campaign-sender-email").expect("a chunk");
+            let survived =
+                world.invoke_and_kill("campaign-sender-email", batch.event.clone(), kill);
+            let survived = survived.await;
+            if let Some(answer) = &survived {
+                world.acknowledge(&batch, answer);
+            }
+            world.advance(Duration::from_secs(400));
+            world.settle().await;
+
+            let mails = shop.mails(&world, &campaign);
+            let distinct: std::collections::BTreeSet<&String> = mails.iter().collect();
+            assert_eq!(
+                distinct.len(),
+                mails.len(),
+                "{kill:?}: somebody was sent to twice"
+            );
+            let report = shop.report(&world, &campaign).await;
+            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+            assert_eq!(
+                number(&report, "sent"),
+                mails.len() as u64,
+                "{kill:?}: {report}"
+            );
+            shop.assert_identity(&report);
+            if survived.is_some() {
+                shop.reset(&world).await;
+                break;
+            }
+            assert_eq!(
+                number(&report, "unknown") == 0,
+                mails.len() as u64 == shop.eligible()
+            );
+            crashes += 1;
+            shop.reset(&world).await;
+        }
+    }
+    assert!(crashes > 30, "only {crashes} crash points");
+}
+
+#[tokio::test]
+async fn a_planner_that_dies_at_any_call_freezes_the_same_audience() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 40).await;
+    for after in [false, true] {
+        for call in 0.. {
+            let campaign = shop.campaign(&world).await;
+            shop.send(&world, &campaign).await;
+            world.relay().await;
+            let kill = if after {
+                Kill::After(call)
+            } else {
+                Kill::Before(call)
+            };
+            let batch = world.take("campaign-planner").expect("a shard");
+            let survived = world.invoke_and_kill("campaign-planner", batch.event.clone(), kill);
+            let survived = survived.await.is_some();
+            world.advance(Duration::from_secs(400));
+            world.settle().await;
+            let report = shop.report(&world, &campaign).await;
+            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+            assert_eq!(
+                number(&report, "sent"),
+                shop.eligible(),
+                "{kill:?}: {report}"
+            );
+            shop.assert_identity(&report);
+            // Bounces of this round must not shrink the audience of the next.
+            shop.reset(&world).await;
+            if survived {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 20).await;
+    let campaign = shop.campaign(&world).await;
+    let once = Arc::new(AtomicBool::new(false));
+    world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
+        let cut = call.service == "ses" && !once.swap(true, Ordering::SeqCst);
+        if cut {
+            Fault::TimeoutAfterCommit
+        } else {
+            Fault::None
+        }
+    })));
+    shop.send(&world, &campaign).await;
+    shop.work(&world).await;
+    world.aws.set_fault_hook(None);
+
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent");
+    assert_eq!(number(&report, "unknown"), 1, "{report}");
+    shop.assert_identity(&report);
+    // Its chunk may come again for days.
+    world.advance(Duration::from_hours(24));
+    world.settle_twice().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(number(&report, "unknown"), 0, "{report}");
+    assert_eq!(number(&report, "sent"), shop.eligible());
+    assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
+    shop.assert_identity(&report);
+}
+
+#[tokio::test]
+async fn a_throttled_mail_goes_out_later_and_once() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 20).await;
+    let campaign = shop.campaign(&world).await;
+    world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
+        if call.service == "ses" {
+            Fault::Throttle
+        } else {
+            Fault::None
+        }
+    })));
+    shop.send(&world, &campaign).await;
+    shop.work(&world).await;
+    assert!(shop.mails(&world, &campaign).is_empty());
+    world.aws.set_fault_hook(None);
+    world.advance(Duration::from_secs(10));
+    world.settle().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(
+        (&report["state"], number(&report, "unknown")),
+        (&json!("sent"), 0)
+    );
+    assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
+    shop.assert_identity(&report);
+}
+
+#[tokio::test]
+async fn a_pause_holds_and_resuming_finishes() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 60).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    while world.relay().await > 0 {
+        while world.deliver("campaign-planner", false).await.is_some() {}
+    }
+    world.deliver("campaign-sender-email", false).await;
+    let sent = shop.mails(&world, &campaign).len();
+    let (status, body) = shop.command(&world, &campaign, "pause").await;
+    assert_eq!((status, &body["state"]), (200, &json!("paused")));
+    world.settle().await;
+    assert_eq!(shop.mails(&world, &campaign).len(), sent);
+    let (status, _) = shop.command(&world, &campaign, "send").await;
+    assert_eq!(status, 202, "sending again changes nothing");
+    assert_eq!(shop.report(&world, &campaign).await["state"], "paused");
+
+    for _ in 0..2 {
+        let (status, _) = shop.command(&world, &campaign, "resume").await;
+        assert_eq!(status, 200);
+    }
+    world.settle_twice().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
+    shop.assert_identity(&report);
+    let (status, _) = shop.command(&world, &campaign, "cancel").await;
+    assert_eq!(status, 409);
+}
+
+#[tokio::test]
+async fn a_cancelled_campaign_stays_so() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 20).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    let (status, _) = shop.command(&world, &campaign, "cancel").await;
+    assert_eq!(status, 200);
+    world.settle().await;
+    assert!(shop.mails(&world, &campaign).is_empty());
+    for command in ["send", "pause", "resume"] {
+        assert_eq!(
+            shop.command(&world, &campaign, command).await.0,
+            409,
+            "{command}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_ends_at_once() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 0).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    world.settle_twice().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent");
+    assert_eq!(number(&report, "audience"), 0);
+    shop.assert_identity(&report);
+}
+
+#[tokio::test]
+async fn provider_events_end_the_same_in_any_order() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 60).await;
+    let mut reports = Vec::new();
+    for seed in 0..3u64 {
+        let campaign = shop.campaign(&world).await;
+        shop.send(&world, &campaign).await;
+        shop.work(&world).await;
+        let mut events = shop.provider_events(&world);
+        let complaint = events[0]
+            .replace("\"Delivery\"", "\"Complaint\"")
+            .replace("\"Send\"", "\"Complaint\"")
+            .replace("\"Bounce\"", "\"Complaint\"");
+        events.push(complaint);
+        let bodies = if seed == 0 {
+            events
+        } else {
+            shop::shuffled_twice(events, seed)
+        };
+        for batch in bodies.chunks(10) {
+            let answer = world
+                .invoke("delivery-status", shop::sqs_event(batch))
+                .await
+                .unwrap();
+            assert_eq!(answer, json!({ "batchItemFailures": [] }));
+        }
+        let mut report = shop.report(&world, &campaign).await;
+        shop.assert_identity(&report);
+        report["campaign_id"] = Value::Null;
+        reports.push(report);
+        // Bounces and the complaint stop addresses: each round begins with everybody again.
+        shop.reset(&world).await;
+    }
+    assert_eq!(number(&reports[0], "complained"), 1);
+    assert!(number(&reports[0], "bounced") > 0);
+    for report in &reports[1..] {
+        assert_eq!(report, &reports[0]);
+    }
+}
+
+#[tokio::test]
+async fn another_tenant_finds_nothing() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let other = Shop::open(&world, "ws_0000000000b", 0).await;
+    let campaign = shop.campaign(&world).await;
+    for (method, path) in [
+        ("GET", ""),
+        ("GET", "/report"),
+        ("POST", "/send"),
+        ("POST", "/cancel"),
+    ] {
+        let path = format!("/v1/campaigns/{campaign}{path}");
+        let (status, _) = other.call(&world, method, &path, None).await;
+        assert_eq!(status, 404, "{method} {path}");
+    }
+    let (_, list) = other.call(&world, "GET", "/v1/campaigns", None).await;
+    assert_eq!(list["data"], json!([]));
+    let (_, list) = shop.call(&world, "GET", "/v1/campaigns", None).await;
+    assert_eq!(list["data"][0]["id"], json!(campaign));
+    // Another tenant's list is no list.
+    let (status, problem) = other.create(&world, shop.list).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/audience/list_id"))
+    );
+}

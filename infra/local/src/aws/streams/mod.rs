@@ -1,6 +1,6 @@
 //! DynamoDB streams: the old and new image of each write to a table that declares a stream.
 //!
-//! The engine's own streams are off, as they cost a scan per write (docs/adr). Images are read
+//! The engine's own streams are off, as they cost a scan per write. Images are read
 //! around the write instead, under one lock. The log takes the old images before the write and
 //! the new ones after it, so a death in between is mended at the next start: what the table then
 //! holds is compared with the old image. A consumer sees each record until it commits past it.

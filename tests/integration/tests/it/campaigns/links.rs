@@ -1,0 +1,192 @@
+//! Opens, clicks and unsubscribing.
+
+use std::time::Duration;
+
+use channels::{Ledger, LedgerKey, State};
+use contacts::{ChannelStatus, Event};
+use content::tokens::{Token, TokenKey, TokenKind};
+use kernel::{ContactId, Limit};
+use serde_json::{Value, json};
+
+use super::shop::{Shop, contacts, http, number};
+use crate::support::World;
+
+const PERSON: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148";
+const SCANNER: &str = "Mozilla/5.0 (compatible; Barracuda Sentinel)";
+
+struct Reader<'w> {
+    world: &'w World,
+    shop: &'w Shop,
+    campaign: String,
+    contact: ContactId,
+}
+
+impl Reader<'_> {
+    fn token(&self, kind: TokenKind) -> String {
+        let setup = self.world.setup("link-tracker");
+        let key = TokenKey::new(setup.text("TRACKING_SECRET").unwrap().as_bytes()).unwrap();
+        let token = Token {
+            kind,
+            workspace: self.shop.tenant.to_string(),
+            scope: self.campaign.clone(),
+            contact: self.contact.to_string(),
+            step: "0".into(),
+        };
+        token.encode(&key).unwrap()
+    }
+
+    async fn visit(&self, method: &str, path: &str, agent: &str) -> Value {
+        let event = http(method, path, None, None, agent);
+        self.world.invoke("link-tracker", event).await.unwrap()
+    }
+
+    async fn open(&self, method: &str, agent: &str) -> Value {
+        let path = format!("/o/{}", self.token(TokenKind::Open));
+        self.visit(method, &path, agent).await
+    }
+
+    async fn click(&self, method: &str, agent: &str) -> Value {
+        let url = "https://example.vn/qua".to_owned();
+        let path = format!("/c/{}", self.token(TokenKind::Click { url }));
+        self.visit(method, &path, agent).await
+    }
+
+    async fn figures(&self) -> [u64; 3] {
+        let report = self.shop.report(self.world, &self.campaign).await;
+        ["opened", "clicked", "unsubscribed"].map(|name| number(&report, name))
+    }
+
+    async fn timeline(&self) -> Vec<String> {
+        let store = contacts(self.world);
+        let page = store
+            .timeline(self.shop.tenant, self.contact, Limit::default(), None)
+            .await;
+        page.unwrap()
+            .data
+            .into_iter()
+            .map(|event: Event| event.name)
+            .collect()
+    }
+}
+
+async fn sent<'w>(world: &'w World, shop: &'w Shop) -> Reader<'w> {
+    let campaign = shop.campaign(world).await;
+    shop.send(world, &campaign).await;
+    world.settle().await;
+    Reader {
+        world,
+        shop,
+        campaign,
+        contact: shop.contacts[2],
+    }
+}
+
+#[tokio::test]
+async fn an_open_counts_once_and_not_at_once() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let reader = sent(&world, &shop).await;
+    let answer = reader.open("GET", PERSON).await;
+    assert_eq!(answer["statusCode"], 200);
+    assert_eq!(answer["headers"]["content-type"], "image/gif");
+    assert!(
+        answer["headers"]["cache-control"]
+            .as_str()
+            .unwrap()
+            .contains("no-store")
+    );
+    assert_eq!(
+        reader.figures().await,
+        [0, 0, 0],
+        "within 30 seconds it is a machine"
+    );
+    world.advance(Duration::from_secs(60));
+    reader.open("GET", SCANNER).await;
+    reader.open("HEAD", PERSON).await;
+    assert_eq!(reader.figures().await, [0, 0, 0]);
+    for _ in 0..2 {
+        reader.open("GET", PERSON).await;
+        assert_eq!(reader.figures().await, [1, 0, 0]);
+    }
+    assert_eq!(reader.timeline().await, ["message.opened"]);
+    let ledger = Ledger::new(world.table("SendLedger"));
+    let key = LedgerKey::campaign(reader.campaign.parse().unwrap(), reader.contact);
+    let row = ledger.get(shop.tenant, &key).await.unwrap().unwrap();
+    assert_eq!(row.state(), State::Delivered);
+}
+
+#[tokio::test]
+async fn a_click_leads_where_the_token_says_and_nowhere_else() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let reader = sent(&world, &shop).await;
+    world.advance(Duration::from_secs(60));
+    for (method, agent, clicked) in [
+        ("HEAD", PERSON, 0),
+        ("GET", SCANNER, 0),
+        ("GET", PERSON, 1),
+        ("GET", PERSON, 1),
+    ] {
+        let answer = reader.click(method, agent).await;
+        assert_eq!(answer["statusCode"], 302);
+        assert_eq!(answer["headers"]["location"], "https://example.vn/qua");
+        assert_eq!(reader.figures().await, [0, clicked, 0]);
+    }
+    let open = reader.token(TokenKind::Open);
+    let mut forged = reader.token(TokenKind::Click {
+        url: "https://example.vn/qua".into(),
+    });
+    forged.replace_range(40..41, if &forged[40..41] == "A" { "B" } else { "A" });
+    for path in [
+        format!("/c/{open}"),
+        format!("/c/{forged}"),
+        "/c/https:%2F%2Fexample.com".into(),
+    ] {
+        let answer = reader.visit("GET", &path, PERSON).await;
+        assert_eq!(answer["statusCode"], 404, "{path}");
+        assert_eq!(answer["headers"]["location"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn only_a_post_unsubscribes_and_it_holds_for_the_next_send() {
+    let world = World::new();
+    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let reader = sent(&world, &shop).await;
+    let path = format!("/u/{}", reader.token(TokenKind::Unsubscribe));
+    let status = async || {
+        let contact = contacts(&world)
+            .get(shop.tenant, reader.contact)
+            .await
+            .unwrap()
+            .unwrap();
+        contact.email_status
+    };
+    for agent in [PERSON, SCANNER] {
+        let answer = reader.visit("GET", &path, agent).await;
+        assert!(answer["body"].as_str().unwrap().contains("<form"));
+        assert_eq!(status().await, ChannelStatus::Subscribed);
+    }
+    // Planned, but not yet sent: the unsubscription comes in between.
+    let next = shop.campaign(&world).await;
+    shop.send(&world, &next).await;
+    while world.relay().await > 0 {
+        while world.deliver("campaign-planner", false).await.is_some() {}
+    }
+    for _ in 0..2 {
+        let answer = reader.visit("POST", &path, PERSON).await;
+        assert_eq!(answer["statusCode"], 200);
+    }
+    assert_eq!(status().await, ChannelStatus::Unsubscribed);
+    assert_eq!(reader.figures().await, [0, 0, 1]);
+    assert_eq!(reader.timeline().await, ["message.unsubscribed"]);
+    world.settle().await;
+    let report = shop.report(&world, &next).await;
+    assert_eq!(
+        report["skipped"]["unsubscribed"],
+        json!(shop.unsubscribed + 1)
+    );
+    shop.assert_identity(&report);
+    let answer = reader.visit("POST", "/u/bm90IGEgdG9rZW4", PERSON).await;
+    assert_eq!(answer["statusCode"], 404);
+}
