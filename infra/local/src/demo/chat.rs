@@ -100,7 +100,7 @@ struct Live {
 
 impl Live {
     async fn open(demo: &Demo, token: &str) -> Result<Self> {
-        let url = format!("{}?token={token}", demo.credential("/websocket")?);
+        let url = format!("{}/?token={token}", demo.credential("/websocket")?);
         let (socket, _) = tokio_tungstenite::connect_async(url).await.context("no socket")?;
         Ok(Self { socket, shown: Vec::new() })
     }

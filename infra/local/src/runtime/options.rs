@@ -106,6 +106,7 @@ impl Addresses {
             ("EmailSendRate", EMAIL_SEND_RATE),
             ("PublicBaseUrl", &self.api),
             ("SocketEndpoint", &self.aws),
+            ("SocketPublicUrl", &self.websocket),
             ("Stage", "local"),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -154,7 +154,12 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
         .unwrap_or_default();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        // Headers that a route added, such as CORS, stay: a page could not read the answer otherwise.
+        let (parts, _) = response.into_parts();
         response = render(&problem, &request_id);
+        for (name, value) in &parts.headers {
+            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
