@@ -12,12 +12,7 @@ use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CAMPAIGNS_TABLE",
-    "CAMPAIGN_PLAN_QUEUE_URL",
-    "CONTACTS_TABLE",
-    "DLQ_URL",
-];
+pub const VARS: &[&str] = &["CAMPAIGNS_TABLE", "CONTACTS_TABLE", "DLQ_URL"];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]

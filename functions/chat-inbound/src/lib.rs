@@ -1,6 +1,6 @@
 //! Takes customers' messages into their conversations.
 //!
-//! Trigger: the queue ChatIn. Input: [`chat::body::InboundMessage`]. Effects: rows of the chat,
+//! Trigger: the queue `ChatIn`. Input: [`chat::body::InboundMessage`]. Effects: rows of the chat,
 //! contacts and timeline tables; notices for browsers leave as pending effects of the message.
 //! A repetition of a message that is stored changes nothing.
 

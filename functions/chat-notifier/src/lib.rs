@@ -1,6 +1,6 @@
 //! Tells open browsers that a conversation has changed.
 //!
-//! Trigger: the queue ChatNotify, in batches. Input: [`chat::body::Notice`]. Effects: posts to
+//! Trigger: the queue `ChatNotify`, in batches. Input: [`chat::body::Notice`]. Effects: posts to
 //! connections; ended connections are forgotten. Posts are hints, so a repetition does no harm and a
 //! post that fails is not tried again.
 

@@ -1,7 +1,7 @@
 //! The website's chat widget: its page, its sessions, and a visitor's own conversation.
 //!
 //! Trigger: public HTTP API routes `/chat/{inbox}…`. A session token that we signed says who writes;
-//! the browser's `Origin` must be one that the inbox allows. Effects: messages go to the queue ChatIn,
+//! the browser's `Origin` must be one that the inbox allows. Effects: messages go to the queue `ChatIn`,
 //! nothing else is written. A visitor reads its own conversation only, and no private note.
 
 mod gate;

@@ -36,9 +36,14 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
 
 async fn handle(imports: &Imports, record: &Record) -> Result<(), Failure> {
     let (tenant, step) = record.open::<Step>()?;
-    match imports.step(tenant, &step, record.receive_count > 1).await? {
+    match imports
+        .step(tenant, &step, record.receive_count > 1)
+        .await?
+    {
         Progress::Done => metrics::count("ImportSteps", 1),
-        Progress::Missing => return Err(Failure::reject("Import.Missing", "there is no such import")),
+        Progress::Missing => {
+            return Err(Failure::reject("Import.Missing", "there is no such import"));
+        }
     }
     Ok(())
 }

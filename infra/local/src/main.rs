@@ -60,7 +60,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     seed::ensure(&stack, &data).await?;
     stack.set_ready();
     let result = match arguments.command {
-        Command::Demo => demo::run(&stack).await.and_then(|summary| say(&format!("\n{summary}"))),
+        Command::Demo => demo::run(&stack)
+            .await
+            .and_then(|summary| say(&format!("\n{summary}"))),
         Command::Serve | Command::Help => serve(&stack).await,
     };
     stack.stop().await;

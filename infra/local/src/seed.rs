@@ -46,10 +46,14 @@ fn moved(mut kept: Value, api: &str) -> Value {
 }
 
 async fn create(stack: &LocalStack) -> Result<Value> {
-    let setup = stack.setup("authorizer").context("the template has no authorizer")?;
+    let setup = stack
+        .setup("authorizer")
+        .context("the template has no authorizer")?;
     let directory = setup.table("DIRECTORY_TABLE")?;
     let workspaces = Workspaces::new(directory.clone());
-    let tenant = workspaces.create("Cửa hàng mẫu", "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh").await?;
+    let tenant = workspaces
+        .create("Cửa hàng mẫu", "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh")
+        .await?;
     let password = directory.entropy().nonce();
     let user = Users::new(directory.clone())
         .create(tenant, &EMAIL.parse()?, "Quản trị", &password)
@@ -57,7 +61,9 @@ async fn create(stack: &LocalStack) -> Result<Value> {
     user.with_context(|| {
         format!("{EMAIL} exists without its credentials; start afresh with --fresh")
     })?;
-    let key = ApiKeys::new(directory.clone()).create(tenant, "local", &[Scope::Admin]).await?;
+    let key = ApiKeys::new(directory.clone())
+        .create(tenant, "local", &[Scope::Admin])
+        .await?;
     let doors = Doors::new(directory.clone());
     let source = NewSource {
         provider: "ladipage".into(),
@@ -82,11 +88,16 @@ async fn create(stack: &LocalStack) -> Result<Value> {
 
 /// A website inbox that any page may show.
 async fn create_inbox(tenant: TenantKey, directory: &Table, doors: &Doors) -> Result<InboxId> {
-    let settings = InboxSettings { name: "Website".into(), allowed_origins: Vec::new() };
+    let settings = InboxSettings {
+        name: "Website".into(),
+        allowed_origins: Vec::new(),
+    };
     let inboxes = Inboxes::new(directory.clone());
     loop {
         let id = InboxId::new(directory.clock(), directory.entropy());
-        if doors.create_inbox(tenant, id, &settings.name, &settings.allowed_origins).await?
+        if doors
+            .create_inbox(tenant, id, &settings.name, &settings.allowed_origins)
+            .await?
             && inboxes.create(tenant, id, &settings).await?.is_some()
         {
             return Ok(id);

@@ -104,9 +104,12 @@ impl Chat {
             .map_err(|error| Error::Shape(error.to_string()))?;
         let there =
             |header: &Conversation| muted == header.muted_until.is_some_and(|until| until > now);
-        let update = |update: Update| match muted {
-            true => update.set("muted_until", until),
-            false => update.remove("muted_until"),
+        let update = |update: Update| {
+            if muted {
+                update.set("muted_until", until)
+            } else {
+                update.remove("muted_until")
+            }
         };
         let line = if muted {
             "Cuộc trò chuyện bị tắt tiếng trong 6 giờ"

@@ -99,12 +99,11 @@ impl Inbound {
         let (inbox, visitor) = (message.inbox, &message.visitor);
         let mut joined = false;
         for attempt in 0..ATTEMPTS {
-            let pointer = match self.chat.pointer(tenant, inbox, visitor).await? {
-                Some(pointer) => pointer,
-                None => {
-                    joined = true;
-                    self.begin(tenant, message).await?
-                }
+            let pointer = if let Some(pointer) = self.chat.pointer(tenant, inbox, visitor).await? {
+                pointer
+            } else {
+                joined = true;
+                self.begin(tenant, message).await?
             };
             let header = self.header(tenant, inbox, visitor, &pointer).await?;
             if header.inbox == inbox && header.visitor == *visitor {

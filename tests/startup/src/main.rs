@@ -18,9 +18,13 @@ const STARTS: usize = 40;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let function = arguments.next().context("usage: startup-probe <function> [profile directory]")?;
+    let function = arguments
+        .next()
+        .context("usage: startup-probe <function> [profile directory]")?;
     let profile = arguments.next().unwrap_or_else(|| "release".to_owned());
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()?;
     let binary = root.join("target").join(profile).join(&function);
     let variables = variables(&root, &function)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -37,13 +41,22 @@ fn main() -> Result<()> {
     }
     answer_one(&binary, &variables, &listener)?;
 
-    let (p50, p95) = (percentile(&mut milliseconds, 50), percentile(&mut milliseconds, 95));
+    let (p50, p95) = (
+        percentile(&mut milliseconds, 50),
+        percentile(&mut milliseconds, 95),
+    );
     let memory = percentile(&mut kibibytes, 95) / 1024.0;
     let size = std::fs::metadata(&binary)?.len() as f64 / (1024.0 * 1024.0);
     let mut out = std::io::stdout().lock();
-    writeln!(out, "| function | starts | p50 ms | p95 ms | resident p95 MiB | binary MiB |")?;
+    writeln!(
+        out,
+        "| function | starts | p50 ms | p95 ms | resident p95 MiB | binary MiB |"
+    )?;
     writeln!(out, "|---|---|---|---|---|---|")?;
-    writeln!(out, "| {function} | {STARTS} | {p50:.1} | {p95:.1} | {memory:.1} | {size:.1} |")?;
+    writeln!(
+        out,
+        "| {function} | {STARTS} | {p50:.1} | {p95:.1} | {memory:.1} | {size:.1} |"
+    )?;
     Ok(())
 }
 
@@ -62,9 +75,17 @@ impl Drop for Process {
 fn variables(root: &Path, function: &str) -> Result<Vec<String>> {
     let path = root.join("functions").join(function).join("src/lib.rs");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let list = text.split_once("VARS: &[&str] =").context("the function has no VARS")?.1;
+    let list = text
+        .split_once("VARS: &[&str] =")
+        .context("the function has no VARS")?
+        .1;
     let list = list.split_once("];").context("VARS has no end")?.0;
-    Ok(list.split('"').skip(1).step_by(2).map(str::to_owned).collect())
+    Ok(list
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect())
 }
 
 fn spawn(binary: &PathBuf, variables: &[String], listener: &TcpListener) -> Result<Child> {
@@ -85,12 +106,16 @@ fn spawn(binary: &PathBuf, variables: &[String], listener: &TcpListener) -> Resu
     for name in variables {
         let value = match name.as_str() {
             "EMAIL_SEND_RATE" => "14".to_owned(),
-            name if name.ends_with("URL") => "https://probe.example.com/000000000000/probe".to_owned(),
+            name if name.ends_with("URL") => {
+                "https://probe.example.com/000000000000/probe".to_owned()
+            }
             _ => "probe-value-that-is-long-enough-for-a-secret".to_owned(),
         };
         command.env(name, value);
     }
-    command.spawn().with_context(|| binary.display().to_string())
+    command
+        .spawn()
+        .with_context(|| binary.display().to_string())
 }
 
 /// Waits for `GET …/invocation/next`.
@@ -123,7 +148,9 @@ fn request_line(stream: &TcpStream) -> Result<(String, String)> {
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
-        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        let Some((name, value)) = header.trim_end().split_once(':') else {
+            break;
+        };
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse()?;
         }
@@ -157,8 +184,15 @@ fn answer_one(binary: &PathBuf, variables: &[String], listener: &TcpListener) ->
 
 fn resident(process: &Process) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.0.id()))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    Ok(line.split_whitespace().nth(1).context("no figure in VmRSS")?.parse()?)
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .context("no VmRSS")?;
+    Ok(line
+        .split_whitespace()
+        .nth(1)
+        .context("no figure in VmRSS")?
+        .parse()?)
 }
 
 fn percentile(values: &mut [f64], percent: usize) -> f64 {

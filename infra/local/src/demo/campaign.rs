@@ -19,7 +19,9 @@ pub(super) async fn run(demo: &mut Demo, list: &str) -> Result<()> {
     let id = text_of(&campaign, "/id")?;
     let before = demo.stack.aws().meter().snapshot();
     let started = Instant::now();
-    demo.client.post(&format!("/v1/campaigns/{id}/send"), &json!({})).await?;
+    demo.client
+        .post(&format!("/v1/campaigns/{id}/send"), &json!({}))
+        .await?;
     let report = wait(demo, &id).await?;
     let seconds = started.elapsed().as_secs_f64();
     let sending = demo.stack.aws().meter().since(&before);
@@ -27,21 +29,51 @@ pub(super) async fn run(demo: &mut Demo, list: &str) -> Result<()> {
 
     let mails = demo.recipients(&id);
     read(demo, &id).await?;
-    let read = demo.client.get(&format!("/v1/campaigns/{id}/report")).await?;
+    let read = demo
+        .client
+        .get(&format!("/v1/campaigns/{id}/report"))
+        .await?;
 
     let (audience, sent) = (count_of(&report, "/audience"), count_of(&report, "/sent"));
-    let parts = sent + sum_of(&report, "/skipped") + sum_of(&report, "/failed") + count_of(&report, "/unknown");
+    let parts = sent
+        + sum_of(&report, "/skipped")
+        + sum_of(&report, "/failed")
+        + count_of(&report, "/unknown");
     demo.summary.section("campaign to the imported list");
-    for name in ["audience", "sent", "unknown", "delivered", "bounced", "complained", "opened", "clicked", "unsubscribed"] {
-        demo.summary.figure(name, count_of(&read, &format!("/{name}")));
+    for name in [
+        "audience",
+        "sent",
+        "unknown",
+        "delivered",
+        "bounced",
+        "complained",
+        "opened",
+        "clicked",
+        "unsubscribed",
+    ] {
+        demo.summary
+            .figure(name, count_of(&read, &format!("/{name}")));
     }
     demo.summary.figure("skipped", sum_of(&read, "/skipped"));
     demo.summary.figure("failed", sum_of(&read, "/failed"));
-    demo.summary.identity("sent + skipped + failed + unknown = audience", parts, audience);
-    demo.summary.identity("sent = mails in the outbox", sent, mails.len() as u64);
-    let distinct = mails.iter().map(|(key, _)| key).collect::<HashSet<_>>().len();
-    demo.summary.identity("recipients = mails", distinct as u64, mails.len() as u64);
-    demo.summary.figure("recipients a second", format!("{:.0}", audience as f64 / seconds));
+    demo.summary.identity(
+        "sent + skipped + failed + unknown = audience",
+        parts,
+        audience,
+    );
+    demo.summary
+        .identity("sent = mails in the outbox", sent, mails.len() as u64);
+    let distinct = mails
+        .iter()
+        .map(|(key, _)| key)
+        .collect::<HashSet<_>>()
+        .len();
+    demo.summary
+        .identity("recipients = mails", distinct as u64, mails.len() as u64);
+    demo.summary.figure(
+        "recipients a second",
+        format!("{:.0}", audience as f64 / seconds),
+    );
     demo.summary.figure(
         "write units a recipient, feedback included",
         format!("{:.2}", sending.write_units() / audience.max(1) as f64),
@@ -53,7 +85,10 @@ pub(super) async fn run(demo: &mut Demo, list: &str) -> Result<()> {
 async fn wait(demo: &Demo, id: &str) -> Result<Value> {
     let bar = bar(0, "sending the campaign");
     loop {
-        let report = demo.client.get(&format!("/v1/campaigns/{id}/report")).await?;
+        let report = demo
+            .client
+            .get(&format!("/v1/campaigns/{id}/report"))
+            .await?;
         bar.set_length(count_of(&report, "/audience"));
         bar.set_position(count_of(&report, "/sent"));
         let campaign = demo.client.get(&format!("/v1/campaigns/{id}")).await?;
@@ -73,19 +108,44 @@ async fn read(demo: &Demo, id: &str) -> Result<()> {
     demo.advance("2m").await?;
     let outbox = demo.stack.aws().outbox();
     let mails = outbox.all(crate::aws::Kind::Mail);
-    let of_campaign = |tags: &[(String, String)]| tags.iter().any(|(name, value)| name == "scope" && value == id);
-    let mails: Vec<_> = mails.into_iter().filter(|mail| of_campaign(&mail.tags)).collect();
+    let of_campaign = |tags: &[(String, String)]| {
+        tags.iter()
+            .any(|(name, value)| name == "scope" && value == id)
+    };
+    let mails: Vec<_> = mails
+        .into_iter()
+        .filter(|mail| of_campaign(&mail.tags))
+        .collect();
     let bar = bar(mails.len() as u64 / OPENS as u64, "reading mails");
     for (n, mail) in mails.iter().enumerate().step_by(OPENS) {
         let bytes = outbox.mime(mail.id).context("a mail without its file")?;
-        let parsed = MessageParser::default().parse(&bytes).context("a mail that does not parse")?;
-        let html = parsed.body_html(0).context("a mail without HTML")?.into_owned();
+        let parsed = MessageParser::default()
+            .parse(&bytes)
+            .context("a mail that does not parse")?;
+        let html = parsed
+            .body_html(0)
+            .context("a mail without HTML")?
+            .into_owned();
         let pixel = between(&html, "/o/").context("a mail without its pixel")?;
-        demo.client.outside("GET", &pixel, &[("user-agent", "Mozilla/5.0")], String::new()).await?;
+        demo.client
+            .outside(
+                "GET",
+                &pixel,
+                &[("user-agent", "Mozilla/5.0")],
+                String::new(),
+            )
+            .await?;
         if n % CLICKS == 0 {
             let link = between(&html, "/c/").context("a mail without a tracked link")?;
-            let (status, _) =
-                demo.client.outside("GET", &link, &[("user-agent", "Mozilla/5.0")], String::new()).await?;
+            let (status, _) = demo
+                .client
+                .outside(
+                    "GET",
+                    &link,
+                    &[("user-agent", "Mozilla/5.0")],
+                    String::new(),
+                )
+                .await?;
             if status != 302 {
                 bail!("a click was answered with {status}");
             }
@@ -110,7 +170,10 @@ async fn read(demo: &Demo, id: &str) -> Result<()> {
 /// The path that begins with `marker`, up to the next character that ends a link.
 fn between(text: &str, marker: &str) -> Option<String> {
     let start = text.find(marker)?;
-    text[start..].split(['"', '\'', '>', '&']).next().map(str::to_owned)
+    text[start..]
+        .split(['"', '\'', '>', '&'])
+        .next()
+        .map(str::to_owned)
 }
 
 fn letter(list: &str) -> Value {

@@ -23,8 +23,15 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     let lines: Vec<Line> = serde_json::from_str(&demo.file("chat.json")?)?;
     let inbox = demo.credential("/widget/inbox_id")?;
     let json = [("content-type", "application/json")];
-    let (status, session) =
-        demo.client.outside("POST", &format!("/chat/{inbox}/sessions"), &json, "{}".into()).await?;
+    let (status, session) = demo
+        .client
+        .outside(
+            "POST",
+            &format!("/chat/{inbox}/sessions"),
+            &json,
+            "{}".into(),
+        )
+        .await?;
     if status >= 300 {
         bail!("no session: {status} {session}");
     }
@@ -63,28 +70,52 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     let path = format!("/chat/{inbox}/messages");
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str())];
-    let (_, seen) = demo.client.outside("GET", &path, &headers, String::new()).await?;
+    let (_, seen) = demo
+        .client
+        .outside("GET", &path, &headers, String::new())
+        .await?;
     let path = format!("/v1/conversations/{conversation}/messages");
     let stored = serde_json::to_string(&demo.client.get(&path).await?)?;
     let told = |line: &&Line| line.from != "note";
     let public = lines.iter().filter(told).count() as u64;
     demo.summary.section("chat");
-    let in_staff = lines.iter().filter(|line| stored.contains(&line.text)).count();
-    demo.summary.identity("lines = messages that staff see", lines.len() as u64, in_staff as u64);
-    let in_widget = lines.iter().filter(|line| seen.contains(&line.text)).count();
-    demo.summary.identity("without notes = messages that the visitor sees", public, in_widget as u64);
-    demo.summary.identity("notes seen live by the visitor", visitor.notes(&lines), 0);
+    let in_staff = lines
+        .iter()
+        .filter(|line| stored.contains(&line.text))
+        .count();
+    demo.summary.identity(
+        "lines = messages that staff see",
+        lines.len() as u64,
+        in_staff as u64,
+    );
+    let in_widget = lines
+        .iter()
+        .filter(|line| seen.contains(&line.text))
+        .count();
+    demo.summary.identity(
+        "without notes = messages that the visitor sees",
+        public,
+        in_widget as u64,
+    );
+    demo.summary
+        .identity("notes seen live by the visitor", visitor.notes(&lines), 0);
     Ok(())
 }
 
 async fn say(demo: &Demo, inbox: &str, token: &str, n: usize, text: &str) -> Result<()> {
     let body = json!({ "client_msg_id": format!("demo-{n}"), "text": text }).to_string();
     let bearer = format!("Bearer {token}");
-    let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", bearer.as_str()),
+    ];
     // Sent twice, as a phone on a bad network does: it must show once.
     for _ in 0..2 {
         let path = format!("/chat/{inbox}/messages");
-        let (status, answer) = demo.client.outside("POST", &path, &headers, body.clone()).await?;
+        let (status, answer) = demo
+            .client
+            .outside("POST", &path, &headers, body.clone())
+            .await?;
         if status != 202 {
             bail!("a chat line was answered with {status}: {answer}");
         }
@@ -94,15 +125,22 @@ async fn say(demo: &Demo, inbox: &str, token: &str, n: usize, text: &str) -> Res
 
 /// One open socket and everything it has shown.
 struct Live {
-    socket: tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>,
+    socket: tokio_tungstenite::WebSocketStream<
+        tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>,
+    >,
     shown: Vec<String>,
 }
 
 impl Live {
     async fn open(demo: &Demo, token: &str) -> Result<Self> {
         let url = format!("{}/?token={token}", demo.credential("/websocket")?);
-        let (socket, _) = tokio_tungstenite::connect_async(url).await.context("no socket")?;
-        Ok(Self { socket, shown: Vec::new() })
+        let (socket, _) = tokio_tungstenite::connect_async(url)
+            .await
+            .context("no socket")?;
+        Ok(Self {
+            socket,
+            shown: Vec::new(),
+        })
     }
 
     /// Waits until the text has come over the socket.
@@ -128,7 +166,11 @@ impl Live {
 
     fn notes(&self, lines: &[Line]) -> u64 {
         let note = |line: &&Line| line.from == "note";
-        let shown = |line: &Line| self.shown.iter().any(|message| message.contains(&line.text));
+        let shown = |line: &Line| {
+            self.shown
+                .iter()
+                .any(|message| message.contains(&line.text))
+        };
         lines.iter().filter(note).filter(|line| shown(line)).count() as u64
     }
 }

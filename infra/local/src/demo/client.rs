@@ -15,26 +15,46 @@ pub struct Client {
 impl Client {
     /// Speaks to `base` with this API key.
     pub fn new(base: &str, key: &str) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        Self { http: http.unwrap_or_default(), base: base.to_owned(), key: key.to_owned() }
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        Self {
+            http: http.unwrap_or_default(),
+            base: base.to_owned(),
+            key: key.to_owned(),
+        }
     }
 
     /// GET with the API key.
     pub async fn get(&self, path: &str) -> Result<Value> {
-        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let request = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
         answer("GET", path, request).await
     }
 
     /// POST of JSON with the API key.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
         answer("POST", path, request.json(body)).await
     }
 
     /// POST of a file with the API key.
     pub async fn upload(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Value> {
-        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.key);
-        answer("POST", path, request.header("content-type", content_type).body(body)).await
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
+        answer(
+            "POST",
+            path,
+            request.header("content-type", content_type).body(body),
+        )
+        .await
     }
 
     /// Any request without the API key: providers, mail readers, visitors. Gives status and text.
@@ -45,7 +65,11 @@ impl Client {
         headers: &[(&str, &str)],
         body: String,
     ) -> Result<(u16, String)> {
-        let url = if url.starts_with("http") { url.to_owned() } else { format!("{}{url}", self.base) };
+        let url = if url.starts_with("http") {
+            url.to_owned()
+        } else {
+            format!("{}{url}", self.base)
+        };
         let method = reqwest::Method::from_bytes(method.as_bytes())?;
         let mut request = self.http.request(method, &url).body(body);
         for (name, value) in headers {
@@ -58,7 +82,10 @@ impl Client {
 }
 
 async fn answer(method: &str, path: &str, request: reqwest::RequestBuilder) -> Result<Value> {
-    let response = request.send().await.with_context(|| format!("{method} {path}"))?;
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("{method} {path}"))?;
     let status = response.status();
     let text = response.text().await?;
     if !status.is_success() {

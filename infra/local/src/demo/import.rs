@@ -9,13 +9,19 @@ use super::{Demo, bar, count_of, text_of};
 
 /// Imports `contacts.csv` into a new list; gives the list's id.
 pub(super) async fn run(demo: &mut Demo) -> Result<String> {
-    let list = demo.client.post("/v1/lists", &json!({ "name": "Khách Tết 2026" })).await?;
+    let list = demo
+        .client
+        .post("/v1/lists", &json!({ "name": "Khách Tết 2026" }))
+        .await?;
     let list = text_of(&list, "/id")?;
     let file = demo.file("contacts.csv")?;
     let rows = csv::Reader::from_reader(file.as_bytes()).records().count() as u64;
     let started = Instant::now();
     let path = format!("/v1/imports?list={list}");
-    let job = demo.client.upload(&path, "text/csv", file.into_bytes()).await?;
+    let job = demo
+        .client
+        .upload(&path, "text/csv", file.into_bytes())
+        .await?;
     let path = format!("/v1/imports/{}", text_of(&job, "/id")?);
     let bar = bar(rows, "importing contacts");
     let job = loop {
@@ -35,7 +41,9 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
     for name in ["created", "updated", "skipped", "failed"] {
         demo.summary.figure(name, count(name));
     }
-    demo.summary.identity("created + updated + skipped + failed = rows", done, rows);
-    demo.summary.figure("rows a second", format!("{:.0}", rows as f64 / seconds));
+    demo.summary
+        .identity("created + updated + skipped + failed = rows", done, rows);
+    demo.summary
+        .figure("rows a second", format!("{:.0}", rows as f64 / seconds));
     Ok(list)
 }

@@ -35,11 +35,21 @@ struct Demo {
 /// Plays everything on a stack that serves, and gives the summary.
 pub async fn run(stack: &LocalStack) -> Result<String> {
     let credentials = stack.credentials();
-    let text = |name: &str| credentials[name].as_str().with_context(|| format!("no {name}"));
+    let text = |name: &str| {
+        credentials[name]
+            .as_str()
+            .with_context(|| format!("no {name}"))
+    };
     let client = Client::new(text("api")?, text("api_key")?);
     let data = stack.root().join("tests/data");
     let summary = Summary::default();
-    let mut demo = Demo { stack: stack.clone(), client, credentials, data, summary };
+    let mut demo = Demo {
+        stack: stack.clone(),
+        client,
+        credentials,
+        data,
+        summary,
+    };
 
     let started = Instant::now();
     let list = import::run(&mut demo).await?;
@@ -53,7 +63,9 @@ impl Demo {
     /// A source's or widget's field of the credentials, e.g. `/sources/ladipage/url`.
     fn credential(&self, pointer: &str) -> Result<String> {
         let value = self.credentials.pointer(pointer).and_then(Value::as_str);
-        value.map(str::to_owned).with_context(|| format!("the credentials have no {pointer}"))
+        value
+            .map(str::to_owned)
+            .with_context(|| format!("the credentials have no {pointer}"))
     }
 
     fn file(&self, name: &str) -> Result<String> {
@@ -64,7 +76,10 @@ impl Demo {
     /// Moves the stack's clock as a user would.
     async fn advance(&self, span: &str) -> Result<()> {
         let body = json!({ "advance": span }).to_string();
-        let (status, text) = self.client.outside("POST", "/_local/clock", &[], body).await?;
+        let (status, text) = self
+            .client
+            .outside("POST", "/_local/clock", &[], body)
+            .await?;
         if status != 200 {
             bail!("the clock did not move: {status} {text}");
         }
@@ -76,12 +91,20 @@ impl Demo {
     fn recipients(&self, scope_prefix: &str) -> Vec<(String, String)> {
         let mails = self.stack.aws().outbox().all(crate::aws::Kind::Mail);
         let tag = |tags: &[(String, String)], name: &str| {
-            tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+            tags.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
         };
         let of_scope = mails.into_iter().filter_map(|mail| {
             let scope = tag(&mail.tags, "scope")?;
-            let key = format!("{scope}/{}/{}", tag(&mail.tags, "contact")?, tag(&mail.tags, "step")?);
-            scope.starts_with(scope_prefix).then_some((key, mail.provider_id))
+            let key = format!(
+                "{scope}/{}/{}",
+                tag(&mail.tags, "contact")?,
+                tag(&mail.tags, "step")?
+            );
+            scope
+                .starts_with(scope_prefix)
+                .then_some((key, mail.provider_id))
         });
         of_scope.collect()
     }
@@ -105,9 +128,11 @@ impl Demo {
         self.summary.figure("mails in the outbox", everything.len());
         self.summary.identity("sent twice", duplicates as u64, 0);
         self.summary.identity("lost (dead letters)", dead as u64, 0);
-        self.summary.figure("time", format!("{:.1} s", started.elapsed().as_secs_f64()));
+        self.summary
+            .figure("time", format!("{:.1} s", started.elapsed().as_secs_f64()));
         let bill = console::bill::total(&stack)?;
-        self.summary.figure("would have cost on AWS", format!("${bill:.4}"));
+        self.summary
+            .figure("would have cost on AWS", format!("${bill:.4}"));
         let table = self.summary.table();
         if self.summary.broken().is_empty() {
             return Ok(table);
@@ -126,7 +151,10 @@ fn bar(length: u64, what: &str) -> ProgressBar {
 
 /// A field that must be a text.
 fn text_of(value: &Value, pointer: &str) -> Result<String> {
-    let text = value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let text = value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     text.with_context(|| format!("no text at {pointer} in {value}"))
 }
 

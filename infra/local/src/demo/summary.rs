@@ -23,7 +23,8 @@ impl Summary {
     /// Two counts that must be equal; a difference makes the demo fail.
     pub fn identity(&mut self, name: &str, left: u64, right: u64) {
         let verdict = if left == right { "holds" } else { "BROKEN" };
-        self.rows.push((format!("  {name}"), format!("{left} = {right}  {verdict}")));
+        self.rows
+            .push((format!("  {name}"), format!("{left} = {right}  {verdict}")));
         if left != right {
             self.broken.push(format!("{name}: {left} is not {right}"));
         }
@@ -31,7 +32,12 @@ impl Summary {
 
     /// The table as text.
     pub fn table(&self) -> String {
-        let width = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let width = self
+            .rows
+            .iter()
+            .map(|(name, _)| name.chars().count())
+            .max()
+            .unwrap_or(0);
         let mut text = String::new();
         for (name, value) in &self.rows {
             let pad = width - name.chars().count();

@@ -20,11 +20,20 @@ struct Post {
 pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     let workflow = demo.client.post("/v1/workflows", &greeting()).await?;
     let path = format!("/v1/workflows/{}", text_of(&workflow, "/id")?);
-    demo.client.post(&format!("{path}/activate"), &json!({})).await?;
+    demo.client
+        .post(&format!("{path}/activate"), &json!({}))
+        .await?;
 
     let file = demo.file("forms.jsonl")?;
-    let posts: Vec<Post> = file.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let distinct = posts.iter().map(|post| &post.body).collect::<HashSet<_>>().len() as u64;
+    let posts: Vec<Post> = file
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let distinct = posts
+        .iter()
+        .map(|post| &post.body)
+        .collect::<HashSet<_>>()
+        .len() as u64;
     let (url, header, secret) = (
         demo.credential("/sources/ladipage/url")?,
         demo.credential("/sources/ladipage/header")?,
@@ -33,8 +42,14 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     let before = demo.stack.aws().meter().snapshot();
     let bar = bar(posts.len() as u64, "posting forms");
     for post in &posts {
-        let headers = [("content-type", post.content_type.as_str()), (&header, secret.as_str())];
-        let (status, text) = demo.client.outside("POST", &url, &headers, post.body.clone()).await?;
+        let headers = [
+            ("content-type", post.content_type.as_str()),
+            (&header, secret.as_str()),
+        ];
+        let (status, text) = demo
+            .client
+            .outside("POST", &url, &headers, post.body.clone())
+            .await?;
         if status != 200 {
             bail!("a form was answered with {status}: {text}");
         }
@@ -60,10 +75,18 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.summary.figure("forms posted", posts.len());
     let repeated = posts.len() as u64 - distinct;
     demo.summary.figure("of these posted twice", repeated);
-    demo.summary.figure("write units for all of it", format!("{:.0}", spent.write_units()));
+    demo.summary.figure(
+        "write units for all of it",
+        format!("{:.0}", spent.write_units()),
+    );
     let entered = count_of(&report, "/entered");
-    demo.summary.identity("distinct forms = enrollments", distinct, entered);
-    demo.summary.identity("enrollments = completed", entered, count_of(&report, "/completed"));
+    demo.summary
+        .identity("distinct forms = enrollments", distinct, entered);
+    demo.summary.identity(
+        "enrollments = completed",
+        entered,
+        count_of(&report, "/completed"),
+    );
     demo.summary.identity("enrollments = mails", entered, mails);
     Ok(())
 }

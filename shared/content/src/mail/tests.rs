@@ -307,7 +307,7 @@ fn mistakes_are_named() {
         }
         match CompiledMail::compile(&mail, &tracked()).unwrap_err() {
             MailError::Template { part: found, error } => {
-                assert_eq!((found, error.line), (part, 2))
+                assert_eq!((found, error.line), (part, 2));
             }
             other => panic!("{other:?}"),
         }

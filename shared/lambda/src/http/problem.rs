@@ -158,7 +158,10 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
         let (parts, _) = response.into_parts();
         response = render(&problem, &request_id);
         for (name, value) in &parts.headers {
-            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+            response
+                .headers_mut()
+                .entry(name)
+                .or_insert_with(|| value.clone());
         }
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {

@@ -87,7 +87,7 @@ fn enrollment() -> Enrollment {
     Enrollment::begin(tenant, &workflow, "n0", contact, &event, at(0))
 }
 
-fn wake<'a>(enrollment: &'a Enrollment) -> Cause<'a> {
+fn wake(enrollment: &Enrollment) -> Cause<'_> {
     Cause::Wake {
         token: &enrollment.token,
     }

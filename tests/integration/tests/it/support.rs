@@ -49,7 +49,10 @@ impl World {
     pub fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let overrides = BTreeMap::from([
-            ("PublicBaseUrl".to_owned(), "http://shop.example.vn".to_owned()),
+            (
+                "PublicBaseUrl".to_owned(),
+                "http://shop.example.vn".to_owned(),
+            ),
             ("EmailSendRate".to_owned(), "100000".to_owned()),
         ]);
         let model = template::read(&root, &overrides).expect("templates");
@@ -63,8 +66,16 @@ impl World {
         };
         let aws = Aws::open(options).expect("services");
         aws.create_missing(&model).expect("tables and queues");
-        let (entropy, requests, functions) = (Entropy::seeded(7), AtomicU64::new(0), Mutex::default());
-        Self { aws, model, entropy, now_ms, requests, functions }
+        let (entropy, requests, functions) =
+            (Entropy::seeded(7), AtomicU64::new(0), Mutex::default());
+        Self {
+            aws,
+            model,
+            entropy,
+            now_ms,
+            requests,
+            functions,
+        }
     }
 
     pub fn clock(&self) -> Clock {
@@ -76,7 +87,8 @@ impl World {
     }
 
     pub fn advance(&self, by: Duration) {
-        self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.now_ms
+            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     pub fn cloud(&self) -> cloud::Aws {
@@ -91,12 +103,20 @@ impl World {
 
     /// The table of this logical id, e.g. `Contacts`.
     pub fn table(&self, logical_id: &str) -> cloud::Table {
-        let table = self.model.tables.iter().find(|table| table.logical_id == logical_id);
+        let table = self
+            .model
+            .tables
+            .iter()
+            .find(|table| table.logical_id == logical_id);
         cloud::Table::new(&self.cloud(), &table.expect("table of the template").name)
     }
 
     pub fn spec(&self, handler: &str) -> &model::Function {
-        let spec = self.model.functions.iter().find(|function| function.handler == handler);
+        let spec = self
+            .model
+            .functions
+            .iter()
+            .find(|function| function.handler == handler);
         spec.unwrap_or_else(|| panic!("no function {handler} in the template"))
     }
 
@@ -104,8 +124,13 @@ impl World {
         if let Some(code) = self.functions.lock().unwrap().get(handler) {
             return code.clone();
         }
-        let code = registry::code(handler, &self.setup(handler)).await.expect("function");
-        self.functions.lock().unwrap().insert(handler.to_owned(), code.clone());
+        let code = registry::code(handler, &self.setup(handler))
+            .await
+            .expect("function");
+        self.functions
+            .lock()
+            .unwrap()
+            .insert(handler.to_owned(), code.clone());
         code
     }
 
@@ -122,7 +147,9 @@ impl World {
     /// Hands one event to a function.
     pub async fn invoke(&self, handler: &str, event: Value) -> Result<Value, String> {
         let code = self.code(handler).await;
-        code(event, self.invocation(handler)).await.map_err(|failure| failure.to_string())
+        code(event, self.invocation(handler))
+            .await
+            .map_err(|failure| failure.to_string())
     }
 
     /// Like [`World::invoke`], but the function dies at the given call. `None`: it was killed.
@@ -161,31 +188,49 @@ impl World {
 
     /// Name of the queue that drives a function.
     pub fn queue_of(&self, handler: &str) -> String {
-        let queue = self.spec(handler).triggers.iter().find_map(|trigger| match trigger {
-            model::Trigger::Sqs { queue, .. } => Some(queue.clone()),
-            _ => None,
-        });
+        let queue = self
+            .spec(handler)
+            .triggers
+            .iter()
+            .find_map(|trigger| match trigger {
+                model::Trigger::Sqs { queue, .. } => Some(queue.clone()),
+                _ => None,
+            });
         queue.unwrap_or_else(|| panic!("{handler} has no queue"))
     }
 
     fn batch_size(&self, handler: &str) -> usize {
-        let size = self.spec(handler).triggers.iter().find_map(|trigger| match trigger {
-            model::Trigger::Sqs { batch_size, .. } => Some(*batch_size as usize),
-            _ => None,
-        });
+        let size = self
+            .spec(handler)
+            .triggers
+            .iter()
+            .find_map(|trigger| match trigger {
+                model::Trigger::Sqs { batch_size, .. } => Some(*batch_size as usize),
+                _ => None,
+            });
         size.unwrap_or(10).min(10)
     }
 
     /// Takes one batch off a function's queue: the event, and what acknowledges it.
     pub fn take(&self, handler: &str) -> Option<Batch> {
         let queue = self.queue_of(handler);
-        let messages = self.aws.sqs().receive(&queue, self.batch_size(handler), None);
+        let messages = self
+            .aws
+            .sqs()
+            .receive(&queue, self.batch_size(handler), None);
         if messages.is_empty() {
             return None;
         }
         let event = self.aws.sqs().lambda_event(&queue, &messages);
-        let receipts = messages.into_iter().map(|m| (m.message_id, m.receipt_handle)).collect();
-        Some(Batch { queue, event, receipts })
+        let receipts = messages
+            .into_iter()
+            .map(|m| (m.message_id, m.receipt_handle))
+            .collect();
+        Some(Batch {
+            queue,
+            event,
+            receipts,
+        })
     }
 
     /// Acknowledges what the answer does not report as failed.
@@ -228,11 +273,17 @@ impl World {
         for table in self.streams_of("change-relay") {
             loop {
                 let records = self.aws.streams().poll(&table, "test", 100);
-                let Some(last) = records.last().map(|record| record.sequence) else { break };
+                let Some(last) = records.last().map(|record| record.sequence) else {
+                    break;
+                };
                 total += records.len();
                 let matching: Vec<_> = records
                     .into_iter()
-                    .filter(|r| r.new_image.as_ref().is_some_and(|image| image.get("pending").is_some()))
+                    .filter(|r| {
+                        r.new_image
+                            .as_ref()
+                            .is_some_and(|image| image.get("pending").is_some())
+                    })
                     .collect();
                 if !matching.is_empty() {
                     let event = self.aws.streams().lambda_event(&matching);
@@ -269,7 +320,11 @@ impl World {
             .model
             .functions
             .iter()
-            .filter(|f| f.triggers.iter().any(|t| matches!(t, model::Trigger::Sqs { .. })))
+            .filter(|f| {
+                f.triggers
+                    .iter()
+                    .any(|t| matches!(t, model::Trigger::Sqs { .. }))
+            })
             .map(|function| function.handler.clone())
             .collect();
         for _ in 0..MOST_BATCHES {
@@ -288,13 +343,19 @@ impl World {
 
     /// One run of the timer function, then everything that it set in motion.
     pub async fn tick(&self) {
-        self.invoke("due-timer", json!({})).await.expect("due-timer");
+        self.invoke("due-timer", json!({}))
+            .await
+            .expect("due-timer");
         self.settle().await;
     }
 
     /// Bodies in all dead-letter queues.
     pub fn dead_letters(&self) -> Vec<String> {
-        let dead = self.model.queues.iter().filter(|queue| queue.redrive.is_none());
+        let dead = self
+            .model
+            .queues
+            .iter()
+            .filter(|queue| queue.redrive.is_none());
         let bodies = dead.flat_map(|queue| {
             let found = self.aws.sqs().receive(&queue.name, 10, Some(0));
             found.into_iter().map(|message| message.body)
@@ -304,10 +365,19 @@ impl World {
 
     /// Every item of a table, in key order, without the marks that differ from run to run.
     pub async fn dump(&self, logical_id: &str) -> Vec<Value> {
-        let table = self.model.tables.iter().find(|table| table.logical_id == logical_id);
+        let table = self
+            .model
+            .tables
+            .iter()
+            .find(|table| table.logical_id == logical_id);
         let name = &table.expect("table of the template").name;
         let client = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
-        let mut pages = client.scan().table_name(name).into_paginator().items().send();
+        let mut pages = client
+            .scan()
+            .table_name(name)
+            .into_paginator()
+            .items()
+            .send();
         let mut rows = Vec::new();
         while let Some(item) = pages.next().await {
             let mut row: BTreeMap<String, Value> =
@@ -335,13 +405,20 @@ fn clock_over(now_ms: Arc<AtomicI64>) -> Clock {
 
 /// A file under `events/`.
 pub fn fixture(path: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../events")
+        .join(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
 /// An HTTP API event (payload 2.0); with a workspace, as if the authorizer had let it in.
-pub fn http_event(method: &str, path: &str, body: Option<&Value>, grant: Option<&kernel::Grant>) -> Value {
+pub fn http_event(
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    grant: Option<&kernel::Grant>,
+) -> Value {
     let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
     json!({
         "version": "2.0",

@@ -165,7 +165,7 @@ impl Poller {
     }
 }
 
-fn handles<'a>(batch: &'a [Received], keep: impl Fn(&str) -> bool) -> Vec<&'a str> {
+fn handles(batch: &[Received], keep: impl Fn(&str) -> bool) -> Vec<&str> {
     // The same message may stand in a batch twice; its newest handle is the one that deletes.
     let newest: HashMap<&str, &str> = batch
         .iter()

@@ -100,7 +100,7 @@ async fn an_open_counts_once_and_not_at_once() {
         [0, 0, 0],
         "within 30 seconds it is a machine"
     );
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     reader.open("GET", SCANNER).await;
     reader.open("HEAD", PERSON).await;
     assert_eq!(reader.figures().await, [0, 0, 0]);
@@ -120,7 +120,7 @@ async fn a_click_leads_where_the_token_says_and_nowhere_else() {
     let world = World::new();
     let shop = Shop::open(&world, "ws_0000000000a", 5).await;
     let reader = sent(&world, &shop).await;
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     for (method, agent, clicked) in [
         ("HEAD", PERSON, 0),
         ("GET", SCANNER, 0),
