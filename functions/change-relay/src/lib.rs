@@ -42,7 +42,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     for &name in QUEUES {
         let variable = name.url_variable();
         // SQS asks that the names of FIFO queues, and only theirs, end so.
-        let is_fifo = setup.text(variable)?.ends_with(".fifo");
+        let is_fifo = setup.text(variable)?.strip_suffix(".fifo").is_some();
         relay.add(name, setup.queue(variable)?, is_fifo);
     }
     let relay = Arc::new(relay);

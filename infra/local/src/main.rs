@@ -88,7 +88,8 @@ fn welcome(stack: &LocalStack) -> String {
         ("API key", "api_key"),
     ] {
         if let Some(value) = credentials.get(key).and_then(serde_json::Value::as_str) {
-            out.push_str(&format!("  {label:<9}  {value}\n"));
+            let line = format!("  {label:<9}  {value}\n");
+            out.push_str(&line);
         }
     }
     out.push_str(

@@ -2,6 +2,12 @@
 //!
 //! The real program on real ports, in a folder of its own that points to the project's templates.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -53,10 +59,8 @@ impl Stack {
                 .await;
             if health.is_ok_and(|answer| answer.status() == 200) {
                 let credentials = stack.get("/_local/credentials").await;
-                stack.key = credentials["api_key"]
-                    .as_str()
-                    .expect("an API key")
-                    .to_owned();
+                let key = credentials["api_key"].as_str();
+                key.expect("an API key").clone_into(&mut stack.key);
                 return stack;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

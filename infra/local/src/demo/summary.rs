@@ -16,7 +16,7 @@ impl Summary {
     }
 
     /// Adds a figure.
-    pub fn figure(&mut self, name: &str, value: impl ToString) {
+    pub fn figure(&mut self, name: &str, value: impl std::fmt::Display) {
         self.rows.push((format!("  {name}"), value.to_string()));
     }
 

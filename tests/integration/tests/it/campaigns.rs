@@ -306,7 +306,7 @@ async fn provider_events_end_the_same_in_any_order() {
         let bodies = if seed == 0 {
             events
         } else {
-            shop::shuffled_twice(events, seed)
+            shop::shuffled_twice(&events, seed)
         };
         for batch in bodies.chunks(10) {
             let answer = world

@@ -295,8 +295,9 @@ async fn records_run_at_once_but_not_more_than_allowed() {
 
 #[tokio::test]
 async fn a_record_carries_its_trace_and_its_attempt() {
+    type Seen = Arc<Mutex<Vec<(Option<String>, u32)>>>;
     let world = World::new();
-    let seen: Arc<Mutex<Vec<(Option<String>, u32)>>> = Arc::default();
+    let seen = Seen::default();
     let log = seen.clone();
     let setup = world.setup("workflow-step");
     let function = Function::sqs(&setup, ANY, move |record: Record| {

@@ -341,14 +341,6 @@ impl World {
         panic!("the world does not come to rest");
     }
 
-    /// One run of the timer function, then everything that it set in motion.
-    pub async fn tick(&self) {
-        self.invoke("due-timer", json!({}))
-            .await
-            .expect("due-timer");
-        self.settle().await;
-    }
-
     /// Bodies in all dead-letter queues.
     pub fn dead_letters(&self) -> Vec<String> {
         let dead = self

@@ -99,7 +99,9 @@ async fn bisection_parks_the_poison_record_alone() {
         let batch = keys(&event);
         let bad = batch.contains(&"3".to_owned());
         if !bad {
-            batch.iter().for_each(|key| noted.add(key.clone()));
+            for key in &batch {
+                noted.add(key.clone());
+            }
         }
         async move {
             if bad {

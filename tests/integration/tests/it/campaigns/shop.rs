@@ -215,11 +215,11 @@ impl Shop {
 }
 
 /// Each event twice, in an order that follows from the seed.
-pub fn shuffled_twice(events: Vec<String>, seed: u64) -> Vec<String> {
+pub fn shuffled_twice(events: &[String], seed: u64) -> Vec<String> {
     let entropy = kernel::Entropy::seeded(seed);
     let mut twice: Vec<(u64, String)> = events
         .iter()
-        .chain(&events)
+        .chain(events)
         .map(|event| (entropy.u64(), event.clone()))
         .collect();
     twice.sort();
