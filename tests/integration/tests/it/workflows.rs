@@ -619,7 +619,7 @@ async fn paused_contacts_stay_and_go_on_when_resumed() {
     let other = shop.contact("binh@example.vn").await;
     shop.form(other, "f2").await;
     shop.world.advance(DAY);
-    for _ in 0..100 {
+    for _ in 0..30 {
         shop.tick().await;
         shop.run(2).await;
         shop.world.advance(Duration::from_mins(1));
