@@ -32,7 +32,7 @@ pub async fn handle(
         .collect();
     let source = records.first().map(|record| record.message_id.as_str());
     if let Err(error) = gains.write(counters, source.unwrap_or_default()).await {
-        // The facts are won, so no redelivery would count them: the recount makes it good.
+        // The facts are won, so no redelivery would count them: the report is low by these.
         metrics::count("CountsLost", 1);
         tracing::error!(%error, "a batch was not counted");
     }

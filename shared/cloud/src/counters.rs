@@ -1,7 +1,7 @@
 //! Counters spread over shards, so that no single item takes every write (platform 4.7).
 //!
 //! Only the winner of a conditional transition counts it. A crash between the transition and the
-//! count loses one; the nightly recount makes the figures exact.
+//! count loses one, and no recount repairs it yet: these figures are for reports, never for decisions.
 
 use std::collections::BTreeMap;
 

@@ -97,7 +97,7 @@ async fn mail_by_hand(aws: &Aws) {
 }
 
 #[tokio::test]
-#[ignore = "measures"]
+#[ignore = "prints rates and asserts nothing: speed is not a test"]
 async fn rates() {
     tracing_subscriber::fmt().init();
     let folder = tempfile::tempdir().unwrap();
