@@ -162,3 +162,35 @@ fn the_older_http_stack_stays_out() {
     }
     assert_none("crates that must not be linked", &violations);
 }
+
+/// Packages with their features as cargo would build them with these arguments.
+fn feature_sets(arguments: &[&str]) -> BTreeSet<String> {
+    let output = std::process::Command::new(env!("CARGO"))
+        .current_dir(project())
+        .args([
+            "tree", "--locked", "--prefix", "none", "--format", "{p} {f}",
+        ])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let bare = |line: &str| line.replace(" (*)", "").replace(" (proc-macro)", "");
+    lines.lines().map(bare).collect()
+}
+
+/// One feature more in one of them, and each AWS SDK is built twice on a fresh machine.
+#[test]
+fn the_local_stack_and_the_tests_build_the_same_dependencies() {
+    let tests = feature_sets(&["--workspace", "--edges", "normal,build,dev"]);
+    let stack = feature_sets(&["--package", "tanigo-local", "--edges", "normal,build"]);
+    let other = stack
+        .difference(&tests)
+        .map(|line| format!("only for the local stack: {line}"));
+    let other: Vec<String> = other.collect();
+    assert_none("one feature set for the stack and the tests", &other);
+}
