@@ -12,7 +12,7 @@ use cloud::Counters;
 use contacts::Lists;
 use kernel::CampaignId;
 use kernel::page::Page;
-use lambda::http::{Caller, Code, Json, Path, Problem, Query, Scope};
+use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query};
 
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 
@@ -46,7 +46,7 @@ async fn create(
     caller: Caller,
     Json(new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::CreateCampaign)?;
     let (name, audience, mail) = new.check()?;
     if api
         .lists
@@ -79,18 +79,12 @@ async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<CampaignView>>, Problem> {
-    caller.require(Scope::Read)?;
-    let given = query.cursor.is_some();
+    caller.may(Operation::ListCampaigns)?;
     let limit = query.limit.unwrap_or_default();
-    let page = api.campaigns.page(caller.tenant, limit, query.cursor).await;
-    let page = page.map_err(|error| match error {
-        // The store finds out that a cursor is damaged or belongs to another list.
-        cloud::Error::Shape(_) if given => Problem::invalid(
-            "?cursor",
-            "expected the next of an earlier page of this list",
-        ),
-        other => other.into(),
-    })?;
+    let page = api
+        .campaigns
+        .page(caller.tenant, limit, query.cursor)
+        .await?;
     Ok(Json(page.map(|campaign| CampaignView::new(campaign, None))))
 }
 
@@ -99,7 +93,7 @@ async fn one(
     caller: Caller,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowCampaign)?;
     let campaign = api.campaigns.get(caller.tenant, id).await?;
     let campaign = campaign.ok_or_else(no_campaign)?;
     let mail = api.mails.get(caller.tenant, &campaign.mail).await?;
@@ -111,7 +105,7 @@ async fn report(
     caller: Caller,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Report>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowCampaignReport)?;
     let report = api
         .campaigns
         .report(&api.counters, caller.tenant, id)
@@ -124,7 +118,7 @@ async fn send(
     caller: Caller,
     id: Path<CampaignId>,
 ) -> Result<(StatusCode, Json<CampaignView>), Problem> {
-    let campaign = obey(&api, &caller, id.0, Command::Send).await?;
+    let campaign = obey(&api, &caller, id.0, Operation::SendCampaign, Command::Send).await?;
     Ok((StatusCode::ACCEPTED, campaign))
 }
 
@@ -133,7 +127,14 @@ async fn pause(
     caller: Caller,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(&api, &caller, id.0, Command::Pause).await
+    obey(
+        &api,
+        &caller,
+        id.0,
+        Operation::PauseCampaign,
+        Command::Pause,
+    )
+    .await
 }
 
 async fn resume(
@@ -141,7 +142,14 @@ async fn resume(
     caller: Caller,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(&api, &caller, id.0, Command::Resume).await
+    obey(
+        &api,
+        &caller,
+        id.0,
+        Operation::ResumeCampaign,
+        Command::Resume,
+    )
+    .await
 }
 
 async fn cancel(
@@ -149,16 +157,24 @@ async fn cancel(
     caller: Caller,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(&api, &caller, id.0, Command::Cancel).await
+    obey(
+        &api,
+        &caller,
+        id.0,
+        Operation::CancelCampaign,
+        Command::Cancel,
+    )
+    .await
 }
 
 async fn obey(
     api: &Api,
     caller: &Caller,
     id: CampaignId,
+    operation: Operation,
     command: Command,
 ) -> Result<Json<CampaignView>, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(operation)?;
     match api.campaigns.command(caller.tenant, id, command).await? {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),

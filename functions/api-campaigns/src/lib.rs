@@ -26,5 +26,5 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::new(setup.table("DIRECTORY_TABLE")?),
         counters: Counters::new(setup.table("REPORTS_TABLE")?),
     };
-    Ok(Function::http(setup, handler::router(state)))
+    Ok(Function::api(setup, handler::router(state)))
 }

@@ -12,7 +12,7 @@ use chat::reading::Filter;
 use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Entropy, InboxId};
-use lambda::http::{Caller, Json, Path, Problem, Query, Scope};
+use lambda::http::{Caller, Json, Operation, Path, Problem, Query};
 use serde::Serialize;
 
 use crate::shape::{
@@ -55,7 +55,7 @@ async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ConversationView>>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ListConversations)?;
     let assignee = query.assignee.map(|assignee| match assignee.as_str() {
         "none" => NOBODY.to_owned(),
         _ => assignee,
@@ -68,20 +68,11 @@ async fn list(
         inbox: query.inbox,
         assignee,
     };
-    let given = query.cursor.is_some();
     let limit = query.limit.unwrap_or_default();
     let page = api
         .chat
         .conversations(caller.tenant, &filter, limit, query.cursor);
-    let page = page.await.map_err(|error| match error {
-        // The store finds out that a cursor is damaged or belongs to another list.
-        cloud::Error::Shape(_) if given => Problem::invalid(
-            "?cursor",
-            "expected the next of an earlier page of this list",
-        ),
-        other => other.into(),
-    })?;
-    Ok(Json(page.map(ConversationView::from)))
+    Ok(Json(page.await?.map(ConversationView::from)))
 }
 
 async fn one(
@@ -89,7 +80,7 @@ async fn one(
     caller: Caller,
     Path(id): Path<ConversationId>,
 ) -> Result<Json<ConversationView>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowConversation)?;
     let header = api.chat.conversation(caller.tenant, id).await?;
     Ok(Json(header.ok_or_else(no_conversation)?.into()))
 }
@@ -107,7 +98,7 @@ async fn messages(
     Path(id): Path<ConversationId>,
     Query(query): Query<MessagesQuery>,
 ) -> Result<Json<Messages>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ListMessages)?;
     let (tenant, limit) = (caller.tenant, query.limit.unwrap_or_default());
     let header = api.chat.conversation(tenant, id).await?;
     header.ok_or_else(no_conversation)?;
@@ -130,7 +121,7 @@ async fn write(
     Path(id): Path<ConversationId>,
     Json(new): Json<NewMessage>,
 ) -> Result<(StatusCode, Json<MessageView>), Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::WriteMessage)?;
     let content = chat::model::text(&new.content).ok_or_else(|| {
         let message = format!("must have 1 to {MAX_TEXT} characters, not only spaces");
         Problem::invalid("/content", message)
@@ -144,7 +135,7 @@ async fn write(
         content,
         private: new.private,
         client_msg_id: new.client_msg_id,
-        by: caller.credential,
+        by: caller.actor,
     };
     let message: Option<Message> = api.chat.reply(caller.tenant, id, reply).await?;
     let message = message.ok_or_else(no_conversation)?;
@@ -158,7 +149,7 @@ async fn set_status(
     Path(id): Path<ConversationId>,
     Json(new): Json<NewStatus>,
 ) -> Result<Json<ConversationView>, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::SetConversationStatus)?;
     if let Some(until) = new.snoozed_until {
         if new.status != Status::Snoozed {
             let message = "goes with the status snoozed only";
@@ -173,7 +164,7 @@ async fn set_status(
         id,
         new.status,
         new.snoozed_until,
-        &caller.credential,
+        &caller.actor,
     );
     Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
 }
@@ -184,15 +175,15 @@ async fn set_muted(
     Path(id): Path<ConversationId>,
     Json(new): Json<NewMute>,
 ) -> Result<Json<ConversationView>, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::MuteConversation)?;
     let header = api
         .chat
-        .set_muted(caller.tenant, id, new.muted, &caller.credential);
+        .set_muted(caller.tenant, id, new.muted, &caller.actor);
     Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
 }
 
 async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<InboxView>>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ListInboxes)?;
     let inboxes = api.inboxes.list(caller.tenant).await?;
     Ok(Json(Page {
         data: inboxes.into_iter().map(InboxView::from).collect(),
@@ -205,7 +196,7 @@ async fn create_inbox(
     caller: Caller,
     Json(settings): Json<InboxSettings>,
 ) -> Result<(StatusCode, Json<InboxView>), Problem> {
-    caller.require(Scope::Admin)?;
+    caller.may(Operation::CreateInbox)?;
     settings
         .check()
         .map_err(|(pointer, message)| Problem::invalid(pointer, message))?;

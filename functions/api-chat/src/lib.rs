@@ -25,5 +25,5 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
     };
-    Ok(Function::http(setup, handler::router(state)))
+    Ok(Function::api(setup, handler::router(state)))
 }

@@ -10,7 +10,7 @@ use contacts::import::{Imports, Job, Request};
 use contacts::{Contact, Contacts, Event, List, Lists};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, ImportId, Limit, ListId, TenantKey};
-use lambda::http::{Caller, Code, Json, Path, Problem, Query, Raw, Scope};
+use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
 
 use crate::shape::{self, ContactIn, ListIn};
@@ -50,11 +50,11 @@ async fn search(
     caller: Caller,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::SearchContacts)?;
     let page = api
         .contacts
         .search(caller.tenant, &search.query, search.limit, search.cursor);
-    Ok(Json(page.await.map_err(bad_cursor)?))
+    Ok(Json(page.await?))
 }
 
 /// A contact and whether other contacts own some of the identities that were given.
@@ -70,7 +70,7 @@ async fn upsert(
     caller: Caller,
     Json(body): Json<ContactIn>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::SaveContact)?;
     for (n, list) in body.lists().iter().enumerate() {
         known_list(&api, caller.tenant, *list, &format!("/lists/{n}")).await?;
     }
@@ -98,7 +98,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<ContactId>,
 ) -> Result<Json<Contact>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowContact)?;
     Ok(Json(find(&api, caller.tenant, id).await?))
 }
 
@@ -116,12 +116,12 @@ async fn timeline(
     Path(id): Path<ContactId>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ListTimeline)?;
     find(&api, caller.tenant, id).await?;
     let page = api
         .contacts
         .timeline(caller.tenant, id, paging.limit, paging.cursor);
-    Ok(Json(page.await.map_err(bad_cursor)?))
+    Ok(Json(page.await?))
 }
 
 #[derive(Deserialize)]
@@ -136,7 +136,7 @@ async fn join(
     Path(id): Path<ContactId>,
     Json(body): Json<Join>,
 ) -> Result<Json<Contact>, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::AddContactToList)?;
     known_list(&api, caller.tenant, body.list_id, "/list_id").await?;
     if !api
         .contacts
@@ -153,9 +153,9 @@ async fn lists(
     caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<List>>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ListLists)?;
     let page = api.lists.page(caller.tenant, paging.limit, paging.cursor);
-    Ok(Json(page.await.map_err(bad_cursor)?))
+    Ok(Json(page.await?))
 }
 
 async fn create_list(
@@ -163,7 +163,7 @@ async fn create_list(
     caller: Caller,
     Json(body): Json<ListIn>,
 ) -> Result<(StatusCode, Json<List>), Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::CreateList)?;
     body.check()?;
     let list = api
         .lists
@@ -203,7 +203,7 @@ async fn start_import(
     Query(query): Query<ImportQuery>,
     Raw { body, .. }: Raw,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::StartImport)?;
     if body.is_empty() {
         return Err(Problem::new(
             Code::Malformed,
@@ -234,7 +234,7 @@ async fn show_import(
     caller: Caller,
     Path(id): Path<ImportId>,
 ) -> Result<Json<ImportView>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowImport)?;
     let job = api.imports.get(caller.tenant, id).await?;
     Ok(Json(
         job.ok_or_else(|| Problem::not_found("import"))?.into(),
@@ -255,15 +255,5 @@ async fn known_list(
     match api.lists.get(tenant, list).await? {
         Some(_) => Ok(()),
         None => Err(Problem::invalid(pointer, "no such list")),
-    }
-}
-
-/// A cursor that is damaged or belongs to another list is the caller's mistake.
-fn bad_cursor(error: cloud::Error) -> Problem {
-    match error {
-        cloud::Error::Shape(message) if message.contains("cursor") => {
-            Problem::invalid("?cursor", message)
-        }
-        other => other.into(),
     }
 }

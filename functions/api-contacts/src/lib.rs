@@ -35,5 +35,5 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::new(directory),
         imports,
     };
-    Ok(Function::http(setup, handler::router(api)))
+    Ok(Function::api(setup, handler::router(api)))
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kernel::WorkflowId;
 use kernel::page::Page;
-use lambda::http::{Caller, Code, Json, Path, Problem, Query, Scope};
+use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query};
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
@@ -45,7 +45,7 @@ async fn create(
     caller: Caller,
     Json(draft): Json<Draft>,
 ) -> Result<Response, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(Operation::CreateWorkflow)?;
     let created = workflows.create(caller.tenant, &draft).await;
     let workflow = created.map_err(problem)?;
     let location = format!("/v1/workflows/{}", workflow.id);
@@ -58,18 +58,9 @@ async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<WorkflowView>>, Problem> {
-    caller.require(Scope::Read)?;
-    let given = query.cursor.is_some();
+    caller.may(Operation::ListWorkflows)?;
     let limit = query.limit.unwrap_or_default();
-    let page = workflows.list(caller.tenant, limit, query.cursor).await;
-    let page = page.map_err(|error| match error {
-        // The store finds out that a cursor is damaged or belongs to another list.
-        cloud::Error::Shape(_) if given => Problem::invalid(
-            "?cursor",
-            "expected the next of an earlier page of this list",
-        ),
-        other => other.into(),
-    })?;
+    let page = workflows.list(caller.tenant, limit, query.cursor).await?;
     Ok(Json(page.map(WorkflowView::from)))
 }
 
@@ -78,7 +69,7 @@ async fn one(
     caller: Caller,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowWorkflow)?;
     let workflow = workflows.get(caller.tenant, id).await?;
     view(&workflows, &caller, workflow.ok_or_else(no_workflow)?).await
 }
@@ -101,7 +92,14 @@ async fn activate(
     caller: Caller,
     id: Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    change(workflows, caller, id, Change::Activate).await
+    change(
+        workflows,
+        caller,
+        id,
+        Operation::ActivateWorkflow,
+        Change::Activate,
+    )
+    .await
 }
 
 async fn pause(
@@ -109,7 +107,14 @@ async fn pause(
     caller: Caller,
     id: Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    change(workflows, caller, id, Change::Pause).await
+    change(
+        workflows,
+        caller,
+        id,
+        Operation::PauseWorkflow,
+        Change::Pause,
+    )
+    .await
 }
 
 async fn archive(
@@ -117,16 +122,24 @@ async fn archive(
     caller: Caller,
     id: Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    change(workflows, caller, id, Change::Archive).await
+    change(
+        workflows,
+        caller,
+        id,
+        Operation::ArchiveWorkflow,
+        Change::Archive,
+    )
+    .await
 }
 
 async fn change(
     State(workflows): State<Workflows>,
     caller: Caller,
     Path(id): Path<WorkflowId>,
+    operation: Operation,
     change: Change,
 ) -> Result<Json<WorkflowView>, Problem> {
-    caller.require(Scope::Write)?;
+    caller.may(operation)?;
     let changed = workflows.change(caller.tenant, id, change).await;
     Ok(Json(changed.map_err(problem)?.into()))
 }
@@ -136,7 +149,7 @@ async fn report(
     caller: Caller,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<Report>, Problem> {
-    caller.require(Scope::Read)?;
+    caller.may(Operation::ShowWorkflowReport)?;
     let workflow = workflows.get(caller.tenant, id).await?;
     workflow.ok_or_else(no_workflow)?;
     Ok(Json(workflows.report(caller.tenant, id).await?))

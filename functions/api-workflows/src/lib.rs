@@ -17,5 +17,5 @@ pub const VARS: &[&str] = &["DIRECTORY_TABLE", "FLOW_TABLE"];
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let workflows = Workflows::new(setup.table("DIRECTORY_TABLE")?, setup.table("FLOW_TABLE")?);
-    Ok(Function::http(setup, handler::router(workflows)))
+    Ok(Function::api(setup, handler::router(workflows)))
 }

@@ -3,6 +3,7 @@
 //! Reads one row, consistently, so that a revoked key is refused at once. Writes nothing.
 
 use accounts::ApiKeys;
+use lambda::authorizer::Verdict;
 use lambda::{ConfigError, Failure, Function, Setup, metrics};
 
 /// Environment.
@@ -17,11 +18,11 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         let keys = keys.clone();
         async move {
             let Some(token) = presented.bearer else {
-                return Ok(None);
+                return Ok(Verdict::refused());
             };
             let grant = keys.authenticate(&token).await.map_err(Failure::from)?;
             metrics::count("CredentialRefused", u64::from(grant.is_none()));
-            Ok(grant)
+            Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
         }
     }))
 }

@@ -4,7 +4,7 @@ use accounts::ApiKeys;
 use accounts::api_keys::tenant_of;
 use chat::realtime::Rooms;
 use chat::token::{PREFIX, Tokens};
-use kernel::Clock;
+use kernel::{Clock, Operation};
 use lambda::socket::{Kind, SocketEvent};
 use lambda::{Failure, metrics};
 
@@ -47,11 +47,10 @@ impl Gate {
                 return Ok(OK);
             }
         } else if let Some(grant) = self.keys.authenticate(token).await? {
-            let reads = |scope| matches!(scope, "read" | "write" | "admin");
-            if grant.scopes.split(' ').any(reads) {
-                self.rooms
-                    .join_agents(tenant_of(&grant), connection)
-                    .await?;
+            if grant.may(Operation::ListConversations)
+                && let Some(tenant) = tenant_of(&grant)
+            {
+                self.rooms.join_agents(tenant, connection).await?;
                 metrics::count("AgentsConnected", 1);
                 return Ok(OK);
             }

@@ -9,7 +9,7 @@ use accounts::{ApiKeys, Doors, NewSource, Scope, Users, Workspaces};
 use anyhow::{Context, Result};
 use chat::{InboxSettings, Inboxes};
 use cloud::Table;
-use kernel::{InboxId, TenantKey};
+use kernel::{AccountId, InboxId, TenantKey};
 use serde_json::{Value, json};
 
 use crate::runtime::LocalStack;
@@ -54,6 +54,7 @@ async fn create(stack: &LocalStack) -> Result<Value> {
     let tenant = workspaces
         .create("Cửa hàng mẫu", "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh")
         .await?;
+    let account = AccountId::new(directory.clock(), directory.entropy());
     let password = directory.entropy().nonce();
     let user = Users::new(directory.clone())
         .create(tenant, &EMAIL.parse()?, "Quản trị", &password)
@@ -62,7 +63,7 @@ async fn create(stack: &LocalStack) -> Result<Value> {
         format!("{EMAIL} exists without its credentials; start afresh with --fresh")
     })?;
     let key = ApiKeys::new(directory.clone())
-        .create(tenant, "local", &[Scope::Admin])
+        .create(account, tenant, "local", &[Scope::Admin])
         .await?;
     let doors = Doors::new(directory.clone());
     let source = NewSource {

@@ -2,7 +2,7 @@
 
 use cloud::{Created, Error, Table, Update};
 use jiff::Timestamp;
-use kernel::{CredentialId, Grant, TenantKey};
+use kernel::{AccountId, CredentialId, Grant, Scope, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{keys, secret};
@@ -11,32 +11,6 @@ use crate::{keys, secret};
 const PREFIX: &str = "tng";
 /// Prefix, underscore and 32 bytes in hex: anything else is refused before a read is paid for.
 const LENGTH: usize = PREFIX.len() + 1 + 64;
-
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Write events and forms.
-    Track,
-    /// Read.
-    Read,
-    /// Read and change.
-    Write,
-    /// Everything, settings included.
-    Admin,
-}
-
-impl Scope {
-    /// The name in grants.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Track => "track",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// A key that was just made. Nobody sees `token` again.
 #[derive(Debug, Clone)]
@@ -50,6 +24,7 @@ pub struct NewApiKey {
 #[derive(Serialize, Deserialize)]
 struct Row {
     id: CredentialId,
+    account: AccountId,
     workspace: kernel::WorkspaceId,
     name: String,
     scopes: Vec<Scope>,
@@ -73,6 +48,7 @@ impl ApiKeys {
     /// Makes a key for a workspace.
     pub async fn create(
         &self,
+        account: AccountId,
         tenant: TenantKey,
         name: &str,
         scopes: &[Scope],
@@ -82,6 +58,7 @@ impl ApiKeys {
             let token = secret::generate(PREFIX, entropy);
             let row = Row {
                 id: CredentialId::new(clock, entropy),
+                account,
                 workspace: tenant.workspace(),
                 name: name.to_owned(),
                 scopes: scopes.to_vec(),
@@ -107,16 +84,8 @@ impl ApiKeys {
             .get(&keys::api_key(&secret::hash(token)))
             .await?;
         let live = row.filter(|row| row.revoked_at.is_none());
-        Ok(live.map(|row| Grant {
-            workspace: row.workspace,
-            credential: row.id.to_string(),
-            scopes: row
-                .scopes
-                .iter()
-                .map(|scope| scope.name())
-                .collect::<Vec<_>>()
-                .join(" "),
-        }))
+        Ok(live
+            .map(|row| Grant::of_key(row.account, row.workspace, row.id.to_string(), &row.scopes)))
     }
 
     /// Ends a key for ever.
@@ -130,11 +99,11 @@ impl ApiKeys {
     }
 }
 
-/// Turns a grant into the key of its workspace.
+/// Turns a grant into the key of its workspace, if it opens one.
 #[expect(
     clippy::disallowed_methods,
     reason = "door: the grant comes from a live credential"
 )]
-pub fn tenant_of(grant: &Grant) -> TenantKey {
-    TenantKey::authenticated(grant.workspace)
+pub fn tenant_of(grant: &Grant) -> Option<TenantKey> {
+    grant.workspace.map(TenantKey::authenticated)
 }

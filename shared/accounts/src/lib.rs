@@ -10,7 +10,8 @@ mod secret;
 pub mod users;
 pub mod workspaces;
 
-pub use api_keys::{ApiKeys, NewApiKey, Scope};
+pub use api_keys::{ApiKeys, NewApiKey};
 pub use doors::{Door, Doors, InboxDoor, NewSource, SourceDoor};
+pub use kernel::Scope;
 pub use users::{User, Users};
 pub use workspaces::{Workspace, Workspaces};

@@ -35,6 +35,9 @@ pub enum Error {
         /// The service's words.
         message: String,
     },
+    /// The client's cursor is not one of this list: its mistake, not ours.
+    #[error("the cursor {0}")]
+    Cursor(&'static str),
     /// An item or message does not have the shape that the code expects.
     #[error("stored data has an unexpected shape: {0}")]
     Shape(String),
@@ -56,6 +59,7 @@ impl Error {
             Self::Throttled { .. } => "Store.Throttled",
             Self::Unknown { .. } => "Store.Unknown",
             Self::Refused { .. } => "Store.Refused",
+            Self::Cursor(_) => "Store.Cursor",
             Self::Shape(_) => "Store.Shape",
         }
     }

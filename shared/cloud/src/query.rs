@@ -129,7 +129,7 @@ impl Table {
                 .iter()
                 .any(|(name, value)| start.get(name) != Some(value))
         {
-            return Err(Error::Shape("the cursor belongs to another list".into()));
+            return Err(Error::Cursor("belongs to another list"));
         }
         let mut names = HashMap::new();
         let mut values = HashMap::new();
@@ -235,9 +235,9 @@ fn encode_cursor(key: &Item) -> Result<Cursor, Error> {
 fn decode_cursor(cursor: &Cursor) -> Result<Item, Error> {
     let bytes = URL_SAFE_NO_PAD
         .decode(&cursor.0)
-        .map_err(|_| Error::Shape("the cursor is damaged".into()))?;
+        .map_err(|_| Error::Cursor("is damaged"))?;
     let parts: HashMap<String, KeyPart> =
-        serde_json::from_slice(&bytes).map_err(|_| Error::Shape("the cursor is damaged".into()))?;
+        serde_json::from_slice(&bytes).map_err(|_| Error::Cursor("is damaged"))?;
     let attribute = |part| match part {
         KeyPart::Text(text) => AttributeValue::S(text),
         KeyPart::Number { n } => AttributeValue::N(n),

@@ -126,6 +126,10 @@ macro_rules! ids {
 }
 
 ids! {
+    /// An account: the customer of a cloud team, with its people and workspaces.
+    AccountId = "acc";
+    /// An invitation to an account.
+    InvitationId = "inv";
     /// A workspace: the tenant.
     WorkspaceId = "ws";
     /// A person who uses the product.

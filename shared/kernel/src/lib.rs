@@ -4,6 +4,7 @@
 //! This crate does no I/O and knows nothing of AWS or of any feature. Time and randomness enter only
 //! through [`Clock`] and [`Entropy`], so that a test can replay a run.
 
+pub mod access;
 pub mod clock;
 pub mod email;
 pub mod entropy;
@@ -16,13 +17,14 @@ pub mod phone;
 pub mod tenant;
 pub mod text;
 
+pub use access::{ChatRole, Operation, Role, Scope};
 pub use clock::Clock;
 pub use email::EmailAddress;
 pub use entropy::Entropy;
-pub use grant::Grant;
+pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId, ListId,
-    MessageId, SourceId, UserId, WorkflowId, WorkspaceId,
+    AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
+    InvitationId, ListId, MessageId, SourceId, UserId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use page::{Cursor, Limit};

@@ -13,11 +13,21 @@ use serde_json::Value;
 use crate::{Function, InvokeError, Setup};
 
 pub use body::{Json, MAX_BODY, Path, Query, Raw};
-pub use caller::{Caller, Scope};
+pub use caller::{Caller, Member};
+pub use kernel::Operation;
 pub use problem::{Code, FieldError, Problem};
 
 impl Function {
-    /// A function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem.
+    /// A function behind the HTTP API and its authorizer: only callers with a live credential reach the
+    /// router.
+    pub fn api(setup: &Setup, router: Router) -> Self {
+        Self::http(
+            setup,
+            router.layer(axum::middleware::from_fn(caller::admit)),
+        )
+    }
+
+    /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem.
     pub fn http(setup: &Setup, router: Router) -> Self {
         let router = router
             .fallback(async || Problem::new(Code::NotFound, "no such route"))

@@ -119,6 +119,7 @@ impl From<cloud::Error> for Problem {
             cloud::Error::Throttled { .. } | cloud::Error::Unknown { .. } => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(1)
             }
+            cloud::Error::Cursor(_) => Self::invalid("?cursor", error.to_string()),
             other => Self::new(Code::Internal, other.to_string()),
         }
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use accounts::{ApiKeys, Doors, Scope};
 use chat::{InboxSettings, Inboxes};
 use contacts::{Contacts, Identity};
-use kernel::{Grant, InboxId, Limit, TenantKey};
+use kernel::{InboxId, Limit, TenantKey};
 use serde_json::{Value, json};
 
-use crate::support::{Kill, World, fixture, http_event};
+use crate::support::{ACCOUNT, Kill, World, fixture, grant_of, http_event};
 
 const SECOND: Duration = Duration::from_secs(1);
 const WORKERS: [&str; 3] = ["chat-inbound", "chat-outbound", "chat-notifier"];
@@ -122,11 +122,7 @@ impl Shop {
         path: &str,
         body: Option<Value>,
     ) -> (u64, Value) {
-        let grant = Grant {
-            workspace: self.tenant.workspace(),
-            credential: "key_test".into(),
-            scopes: scopes.into(),
-        };
+        let grant = grant_of(self.tenant.workspace(), scopes);
         let event = http_event(method, path, body.as_ref(), Some(&grant));
         let answer = self.world.invoke("api-chat", event).await.unwrap();
         let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
@@ -275,7 +271,7 @@ impl Shop {
 
     async fn agent_key(&self, scopes: &[Scope]) -> String {
         let keys = ApiKeys::new(self.world.table("Directory"));
-        keys.create(self.tenant, "test", scopes)
+        keys.create(ACCOUNT.parse().unwrap(), self.tenant, "test", scopes)
             .await
             .unwrap()
             .token

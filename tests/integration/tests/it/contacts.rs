@@ -9,7 +9,7 @@ use contacts::{Channel, ChannelStatus, Contacts, Identity, Incoming, Merge};
 use kernel::{ContactId, Grant, Limit, TenantKey};
 use serde_json::{Value, json};
 
-use crate::support::{Kill, World, http_event};
+use crate::support::{ACCOUNT, Kill, World, grant_of, http_event};
 
 const HEADER: &str = "x-ladipage-token";
 
@@ -70,11 +70,7 @@ impl Shop {
     }
 
     fn grant(&self) -> Grant {
-        Grant {
-            workspace: self.tenant.workspace(),
-            credential: "key_test".into(),
-            scopes: "write".into(),
-        }
+        grant_of(self.tenant.workspace(), "write")
     }
 
     async fn answer(&self, function: &str, event: Value) -> (u64, Value) {
@@ -673,7 +669,12 @@ async fn a_key_opens_its_workspace_until_it_is_revoked() {
     let shop = Shop::new().await;
     let keys = ApiKeys::new(shop.world.table("Directory"));
     let key = keys
-        .create(shop.tenant, "test", &[Scope::Read])
+        .create(
+            ACCOUNT.parse().unwrap(),
+            shop.tenant,
+            "test",
+            &[Scope::Read],
+        )
         .await
         .unwrap();
     let ask = async |header: &str| {

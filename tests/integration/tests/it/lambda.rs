@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kernel::Grant;
+use kernel::{Grant, Verdict};
 use lambda::sqs::{Order, Record};
 use lambda::{Failure, Function, Invocation, Setup, Vars};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault};
 use tanigo_local::runtime::registry;
 
-use crate::support::{World, http_event};
+use crate::support::{World, grant_of, http_event};
 
 #[derive(Deserialize)]
 #[serde(tag = "type")]
@@ -399,7 +399,10 @@ async fn the_authorizer_reads_the_bearer_token() {
         if presented.bearer.as_deref() == Some("broken") {
             return Err(Failure::retry("Store.Throttled", "x"));
         }
-        Ok((presented.bearer.as_deref() == Some("good")).then(|| grant("read")))
+        Ok(match presented.bearer.as_deref() {
+            Some("good") => Verdict::Granted(grant("read")),
+            _ => Verdict::refused(),
+        })
     });
     let ask = async |header: &str, value: &str| {
         let event = json!({ "version": "2.0", "headers": { header: value } });
@@ -414,7 +417,7 @@ async fn the_authorizer_reads_the_bearer_token() {
         assert_eq!(answer["isAuthorized"], true, "{header}: {value}");
         assert_eq!(answer["context"], json!(grant("read")));
     }
-    let long = format!("Bearer {}", "x".repeat(600));
+    let long = format!("Bearer {}", "x".repeat(5000));
     for value in [
         "",
         "Bearer",
@@ -425,7 +428,15 @@ async fn the_authorizer_reads_the_bearer_token() {
         long.as_str(),
     ] {
         let answer = ask("authorization", value).await.unwrap();
-        assert_eq!(answer["isAuthorized"], false, "{value}");
+        assert_eq!(
+            answer["isAuthorized"], true,
+            "the functions refuse, with a problem: {value}"
+        );
+        assert_eq!(
+            answer["context"],
+            json!({ "refused": "unauthenticated" }),
+            "{value}"
+        );
     }
     let error = ask("authorization", "Bearer broken").await.unwrap_err();
     assert_eq!(
@@ -435,11 +446,7 @@ async fn the_authorizer_reads_the_bearer_token() {
 }
 
 fn grant(scopes: &str) -> Grant {
-    Grant {
-        workspace: "ws_00000000001".parse().unwrap(),
-        credential: "key_test".into(),
-        scopes: scopes.into(),
-    }
+    grant_of("ws_00000000001".parse().unwrap(), scopes)
 }
 
 /// Status, headers and body of an answer of api-workflows.

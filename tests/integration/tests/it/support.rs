@@ -23,6 +23,9 @@ const START_MS: i64 = 1_772_438_400_000;
 /// A settled world delivers no more than this many batches; more is a loop.
 const MOST_BATCHES: usize = 20_000;
 
+/// The account of all test credentials that name none.
+pub const ACCOUNT: &str = "acc_00000000001";
+
 /// One test's world.
 pub struct World {
     /// The services.
@@ -402,6 +405,15 @@ pub fn fixture(path: &str) -> Value {
         .join(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{}", path.display()));
     serde_json::from_str(&text).unwrap()
+}
+
+/// What a key with these scopes, separated by spaces, opens.
+pub fn grant_of(workspace: kernel::WorkspaceId, scopes: &str) -> kernel::Grant {
+    let account = ACCOUNT.parse().unwrap();
+    kernel::Grant {
+        scopes: scopes.into(),
+        ..kernel::Grant::of_key(account, workspace, "key_test", &[])
+    }
 }
 
 /// An HTTP API event (payload 2.0); with a workspace, as if the authorizer had let it in.

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use cloud::{QueueName, Timers};
 use contacts::{Contacts, Event, Identity, Incoming, Merge, Source};
-use kernel::{ContactId, Grant, TenantKey};
+use kernel::{ContactId, TenantKey};
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault};
 
-use crate::support::{Kill, World, fixture, http_event};
+use crate::support::{Kill, World, fixture, grant_of, http_event};
 
 const DAY: Duration = Duration::from_hours(24);
 const SECOND: Duration = Duration::from_secs(1);
@@ -73,11 +73,7 @@ impl Shop {
         path: &str,
         body: Option<Value>,
     ) -> (u64, Value) {
-        let grant = Grant {
-            workspace: self.tenant.workspace(),
-            credential: "key_test".into(),
-            scopes: scopes.into(),
-        };
+        let grant = grant_of(self.tenant.workspace(), scopes);
         let event = http_event(method, path, body.as_ref(), Some(&grant));
         let answer = self.world.invoke("api-workflows", event).await.unwrap();
         let body = answer["body"].as_str().unwrap_or("null");
