@@ -150,6 +150,14 @@ impl Update {
         self
     }
 
+    /// Only if the set has more members than this.
+    #[must_use]
+    pub fn when_set_larger(mut self, attribute: &str, members: u32) -> Self {
+        let (name, value) = (self.name(attribute), self.value(members));
+        self.conditions.push(format!("size({name}) > {value}"));
+        self
+    }
+
     /// Only where the item exists.
     #[must_use]
     pub fn when_exists(mut self) -> Self {

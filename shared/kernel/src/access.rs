@@ -130,19 +130,11 @@ operations! {
     // Accounts. Keys belong to one workspace, so what concerns people or several workspaces is closed to them.
     Logout = "logout": SignedIn, None;
     ChangePassword = "changePassword": SignedIn, None;
-    StartTotp = "startTotp": SignedIn, None;
-    ConfirmTotp = "confirmTotp": SignedIn, None;
-    DisableTotp = "disableTotp": SignedIn, None;
     ShowMe = "showMe": SignedIn, Some(Read);
     UpdateMe = "updateMe": SignedIn, None;
     ListUsers = "listUsers": From(AccountAdmin), None;
     ShowUser = "showUser": From(AccountAdmin), None;
     UpdateUser = "updateUser": From(AccountAdmin), None;
-    ListInvitations = "listInvitations": From(AccountAdmin), None;
-    CreateInvitation = "createInvitation": From(AccountAdmin), None;
-    ShowInvitation = "showInvitation": From(AccountAdmin), None;
-    ResendInvitation = "resendInvitation": From(AccountAdmin), None;
-    RevokeInvitation = "revokeInvitation": From(AccountAdmin), None;
     ListWorkspaces = "listWorkspaces": SignedIn, None;
     CreateWorkspace = "createWorkspace": From(AccountAdmin), None;
     ShowWorkspace = "showWorkspace": SignedIn, None;
@@ -153,8 +145,6 @@ operations! {
     ListApiKeys = "listApiKeys": From(AccountManager), Some(Admin);
     CreateApiKey = "createApiKey": From(AccountManager), Some(Admin);
     RevokeApiKey = "revokeApiKey": From(AccountManager), Some(Admin);
-    ShowOnboarding = "showOnboarding": From(AccountManager), Some(Read);
-    DismissOnboarding = "dismissOnboarding": From(AccountManager), None;
     // Contacts.
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);

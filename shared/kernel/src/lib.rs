@@ -13,6 +13,7 @@ pub mod hash;
 pub mod id;
 pub mod money;
 pub mod page;
+pub mod patch;
 pub mod phone;
 pub mod tenant;
 pub mod text;
@@ -28,5 +29,6 @@ pub use id::{
 };
 pub use money::Money;
 pub use page::{Cursor, Limit};
+pub use patch::Patch;
 pub use phone::Phone;
 pub use tenant::TenantKey;
