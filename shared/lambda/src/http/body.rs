@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
+use super::strict;
 
 /// Largest body of an API request. API Gateway takes 10 MB and Lambda 6; a record needs far less.
 pub const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -58,6 +59,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let place = format!("byte {} is not UTF-8", error.valid_up_to());
         Problem::new(Code::Malformed, place)
     })?;
+    if let Some(flaw) = strict::flaw(text) {
+        return Err(Problem::invalid(flaw.pointer, flaw.message));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
@@ -147,8 +151,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
         query
             .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|error| Problem::invalid("?", error.body_text()))
+            .map_err(|error| query_problem(&error.body_text()))
     }
+}
+
+/// Names the parameter, which the words of the rejection carry: "… unknown field `a`, …" or "…: a: …".
+fn query_problem(text: &str) -> Problem {
+    let text = text
+        .rsplit_once("query string: ")
+        .map_or(text, |(_, rest)| rest);
+    let quoted = text.split('`').nth(1);
+    let (name, message) = match text.split_once(": ") {
+        Some((name, message)) if !name.contains(' ') => (name, message),
+        _ => (quoted.unwrap_or_default(), text),
+    };
+    Problem::invalid(format!("?{name}"), message)
 }
 
 /// Path parameters. An id that does not parse is a thing that does not exist.

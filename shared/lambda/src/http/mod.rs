@@ -2,29 +2,46 @@
 
 mod body;
 mod caller;
+mod client_ip;
+mod idempotency;
+mod limit;
 mod problem;
+mod strict;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use cloud::{Idempotency, Window};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service};
 use serde_json::Value;
 
-use crate::{Function, InvokeError, Setup};
+use crate::{ConfigError, Function, InvokeError, Setup};
 
 pub use body::{Json, MAX_BODY, Path, Query, Raw};
 pub use caller::{Caller, Member};
+pub use client_ip::ClientIp;
+pub use idempotency::Secret;
 pub use kernel::Operation;
+pub use limit::REQUESTS_PER_MINUTE;
 pub use problem::{Code, FieldError, Problem};
 
+/// Lets only callers with a live credential through, within their limit, each request with an
+/// idempotency key once. Needs the variables `DEDUPE_TABLE` and `LIMITS_TABLE`.
+pub fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
+    let window = Window::new(setup.table("LIMITS_TABLE")?);
+    let requests = Idempotency::new(setup.table("DEDUPE_TABLE")?);
+    // The last layer is the first to see a request.
+    Ok(router
+        .layer(from_fn_with_state(requests, idempotency::once))
+        .layer(from_fn_with_state(window, limit::limit))
+        .layer(from_fn(caller::admit)))
+}
+
 impl Function {
-    /// A function behind the HTTP API and its authorizer: only callers with a live credential reach the
-    /// router.
-    pub fn api(setup: &Setup, router: Router) -> Self {
-        Self::http(
-            setup,
-            router.layer(axum::middleware::from_fn(caller::admit)),
-        )
+    /// A function behind the HTTP API and its authorizer, under the contract of [`protect`].
+    pub fn api(setup: &Setup, router: Router) -> Result<Self, ConfigError> {
+        Ok(Self::http(setup, protect(setup, router)?))
     }
 
     /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem.
@@ -38,7 +55,7 @@ impl Function {
                 )
             })
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(axum::middleware::from_fn(problem::with_request_id));
+            .layer(from_fn(problem::with_request_id));
         Self::new(setup, move |event, call| {
             // The adapter may not cross an await (it is not `Send`), its future may.
             let answer = request(&event, call.invocation.request_id)

@@ -23,6 +23,10 @@ pub enum Code {
     UnsupportedMediaType,
     Unprocessable,
     RateLimited,
+    TotpRequired,
+    IdempotencyKeyReused,
+    InProgress,
+    AlreadyDone,
     Internal,
     Unavailable,
 }
@@ -32,14 +36,14 @@ impl Code {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Malformed | Self::Invalid => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::InProgress | Self::AlreadyDone => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unprocessable | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -165,9 +169,16 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
                 .or_insert_with(|| value.clone());
         }
     }
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert("x-request-id", value);
+        headers.insert("x-request-id", value);
     }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    let private = HeaderValue::from_static("no-store");
+    headers.entry(header::CACHE_CONTROL).or_insert(private);
     response
 }
 

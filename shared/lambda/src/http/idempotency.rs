@@ -1,0 +1,152 @@
+//! `Idempotency-Key` on POST: the same request again gets the same answer and has no second effect
+//! (docs/adr/0013).
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cloud::Idempotency;
+use cloud::idempotency::{Answer, Claim, Seen};
+use kernel::Grant;
+use sha2::{Digest, Sha256};
+
+use super::MAX_BODY;
+use super::problem::{Code, Problem};
+
+const HEADER: &str = "idempotency-key";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST_KEY: usize = 255;
+/// Longer than API Gateway waits for any function (30 s) and than any API function may run.
+const LEASE: Duration = Duration::from_mins(1);
+/// An item holds 400 KB; a longer answer is not kept.
+const LONGEST_ANSWER: usize = 300 * 1024;
+
+/// Marks an answer that holds a secret, which must not be stored: put it into the response's
+/// extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Secret;
+
+/// Runs a POST with a key once.
+pub(super) async fn once(
+    State(store): State<Idempotency>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(key) = request.headers().get(HEADER).cloned() else {
+        return next.run(request).await;
+    };
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    match run(&store, &key, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn run(
+    store: &Idempotency,
+    key: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let printable = |key: &&str| {
+        (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let key = key.to_str().ok().filter(printable).ok_or_else(|| {
+        Problem::invalid(
+            "Idempotency-Key",
+            "must have 1 to 255 visible ASCII characters",
+        )
+    })?;
+    let id = id(&request, key)?;
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
+        Problem::new(
+            Code::TooLarge,
+            format!("the body may hold {MAX_BODY} bytes"),
+        )
+    })?;
+    let content = hex::encode(Sha256::digest(&body));
+    let claim = match store.claim(&id, &content, LEASE).await? {
+        Seen::Mine(claim) => claim,
+        Seen::Answered(answer) => return replay(answer),
+        Seen::Running => {
+            let problem =
+                Problem::new(Code::InProgress, "a request with this key is being handled");
+            return Err(problem.retry_after(1));
+        }
+        Seen::Other => {
+            let detail = "the key was used with another body";
+            return Err(Problem::new(Code::IdempotencyKeyReused, detail));
+        }
+    };
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    keep(store, &claim, response).await
+}
+
+/// The row's key: nothing that another caller, workspace or route could share.
+fn id(request: &Request, key: &str) -> Result<String, Problem> {
+    let grant = request.extensions().get::<Grant>();
+    let grant = grant.ok_or_else(|| Problem::new(Code::Internal, "a key needs a caller"))?;
+    let workspace = grant.workspace.map(|id| id.to_string()).unwrap_or_default();
+    let mut hash = Sha256::new();
+    for part in [&grant.actor, &workspace, &request.uri().to_string(), key] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    Ok(format!(
+        "{}#REQUEST#{}",
+        grant.account,
+        hex::encode(hash.finalize())
+    ))
+}
+
+/// Only what succeeded is kept: a refused request had no effect, and may be right the next time.
+async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<Response, Problem> {
+    if !response.status().is_success() {
+        store.release(claim).await?;
+        return Ok(response);
+    }
+    let secret = response.extensions().get::<Secret>().is_some();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX)
+        .await
+        .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let kept = (!secret && body.len() <= LONGEST_ANSWER)
+        .then(|| String::from_utf8(body.to_vec()).ok())
+        .flatten();
+    let headers = [header::CONTENT_TYPE, header::LOCATION].into_iter();
+    let headers = headers.filter_map(|name| {
+        let value = parts.headers.get(&name)?.to_str().ok()?;
+        Some((name.as_str().to_owned(), value.to_owned()))
+    });
+    let answer = Answer {
+        status: parts.status.as_u16(),
+        headers: headers.collect(),
+        body: kept,
+    };
+    store.answer(claim, &answer).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn replay(answer: Answer) -> Result<Response, Problem> {
+    let Some(body) = answer.body else {
+        let detail = "the request was carried out; its answer is given once only";
+        return Err(Problem::new(Code::AlreadyDone, detail));
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
