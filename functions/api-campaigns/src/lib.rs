@@ -14,7 +14,13 @@ use contacts::Lists;
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
-pub const VARS: &[&str] = &["CAMPAIGNS_TABLE", "DIRECTORY_TABLE", "REPORTS_TABLE"];
+pub const VARS: &[&str] = &[
+    "CAMPAIGNS_TABLE",
+    "DEDUPE_TABLE",
+    "DIRECTORY_TABLE",
+    "LIMITS_TABLE",
+    "REPORTS_TABLE",
+];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
@@ -26,5 +32,5 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::new(setup.table("DIRECTORY_TABLE")?),
         counters: Counters::new(setup.table("REPORTS_TABLE")?),
     };
-    Ok(Function::api(setup, handler::router(state)))
+    Function::api(setup, handler::router(state))
 }

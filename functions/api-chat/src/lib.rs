@@ -12,7 +12,12 @@ use chat::{Chat, Inboxes};
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
-pub const VARS: &[&str] = &["CHAT_TABLE", "DIRECTORY_TABLE"];
+pub const VARS: &[&str] = &[
+    "CHAT_TABLE",
+    "DEDUPE_TABLE",
+    "DIRECTORY_TABLE",
+    "LIMITS_TABLE",
+];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
@@ -25,5 +30,5 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
     };
-    Ok(Function::api(setup, handler::router(state)))
+    Function::api(setup, handler::router(state))
 }

@@ -137,6 +137,7 @@ async fn join(
     Json(body): Json<Join>,
 ) -> Result<Json<Contact>, Problem> {
     caller.may(Operation::AddContactToList)?;
+    find(&api, caller.tenant, id).await?;
     known_list(&api, caller.tenant, body.list_id, "/list_id").await?;
     if !api
         .contacts

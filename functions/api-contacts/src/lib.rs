@@ -11,8 +11,10 @@ use lambda::{ConfigError, Function, Setup};
 pub const VARS: &[&str] = &[
     "CONTACTS_TABLE",
     "CONTACT_IMPORT_QUEUE_URL",
+    "DEDUPE_TABLE",
     "DIRECTORY_TABLE",
     "IMPORTS_BUCKET",
+    "LIMITS_TABLE",
     "TIMELINE_TABLE",
 ];
 
@@ -35,5 +37,5 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::new(directory),
         imports,
     };
-    Ok(Function::api(setup, handler::router(api)))
+    Function::api(setup, handler::router(api))
 }

@@ -10,12 +10,17 @@ use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
 /// Environment variables that the function reads.
-pub const VARS: &[&str] = &["DIRECTORY_TABLE", "FLOW_TABLE"];
+pub const VARS: &[&str] = &[
+    "DEDUPE_TABLE",
+    "DIRECTORY_TABLE",
+    "FLOW_TABLE",
+    "LIMITS_TABLE",
+];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let workflows = Workflows::new(setup.table("DIRECTORY_TABLE")?, setup.table("FLOW_TABLE")?);
-    Ok(Function::api(setup, handler::router(workflows)))
+    Function::api(setup, handler::router(workflows))
 }

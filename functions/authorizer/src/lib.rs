@@ -1,8 +1,9 @@
-//! The HTTP API's Lambda authorizer: turns a bearer token into the workspace that it opens.
+//! The HTTP API's Lambda authorizer: finds out what a bearer token opens.
 //!
-//! Reads one row, consistently, so that a revoked key is refused at once. Writes nothing.
+//! Reads the credential, its user and the workspace consistently, so that what ended a moment ago opens
+//! nothing. Writes only when a key was used last.
 
-use accounts::ApiKeys;
+use accounts::Sessions;
 use lambda::authorizer::Verdict;
 use lambda::{ConfigError, Failure, Function, Setup, metrics};
 
@@ -13,16 +14,18 @@ pub const VARS: &[&str] = &["DIRECTORY_TABLE"];
 #[expect(clippy::unused_async, reason = "all functions are built alike")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let keys = ApiKeys::new(setup.table("DIRECTORY_TABLE")?);
+    let sessions = Sessions::new(setup.table("DIRECTORY_TABLE")?);
     Ok(Function::authorizer(setup, move |presented| {
-        let keys = keys.clone();
+        let sessions = sessions.clone();
         async move {
             let Some(token) = presented.bearer else {
                 return Ok(Verdict::refused());
             };
-            let grant = keys.authenticate(&token).await.map_err(Failure::from)?;
-            metrics::count("CredentialRefused", u64::from(grant.is_none()));
-            Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
+            let verdict = sessions.verdict(&token, presented.workspace.as_deref());
+            let verdict = verdict.await.map_err(Failure::from)?;
+            let refused = matches!(verdict, Verdict::Refused { .. });
+            metrics::count("CredentialRefused", u64::from(refused));
+            Ok(verdict)
         }
     }))
 }

@@ -1,10 +1,10 @@
 //! Who connects, and into which room.
 
-use accounts::ApiKeys;
-use accounts::api_keys::tenant_of;
+use accounts::Sessions;
+use accounts::sessions::tenant_of;
 use chat::realtime::Rooms;
 use chat::token::{PREFIX, Tokens};
-use kernel::{Clock, Operation};
+use kernel::{Clock, Operation, Verdict};
 use lambda::socket::{Kind, SocketEvent};
 use lambda::{Failure, metrics};
 
@@ -14,7 +14,7 @@ const REFUSED: u16 = 401;
 /// Decides about connections.
 #[derive(Clone)]
 pub struct Gate {
-    pub keys: ApiKeys,
+    pub sessions: Sessions,
     pub tokens: Tokens,
     pub rooms: Rooms,
     pub clock: Clock,
@@ -25,8 +25,9 @@ impl Gate {
     pub async fn handle(&self, event: SocketEvent) -> Result<u16, Failure> {
         match event.kind {
             Kind::Connect => {
-                let token = event.query.get("token").map(String::as_str);
-                self.connect(&event.connection, token.unwrap_or_default())
+                let given = |name: &str| event.query.get(name).map(String::as_str);
+                let token = given("token").unwrap_or_default();
+                self.connect(&event.connection, token, given("workspace"))
                     .await
             }
             // A ping keeps the connection from idling out by having arrived; a typing sign has no
@@ -39,21 +40,25 @@ impl Gate {
         }
     }
 
-    async fn connect(&self, connection: &str, token: &str) -> Result<u16, Failure> {
+    async fn connect(
+        &self,
+        connection: &str,
+        token: &str,
+        workspace: Option<&str>,
+    ) -> Result<u16, Failure> {
         if token.starts_with(PREFIX) {
             if let Some(session) = self.tokens.open(token, self.clock.now()) {
                 self.rooms.join_visitor(&session, connection).await?;
                 metrics::count("VisitorsConnected", 1);
                 return Ok(OK);
             }
-        } else if let Some(grant) = self.keys.authenticate(token).await? {
-            if grant.may(Operation::ListConversations)
-                && let Some(tenant) = tenant_of(&grant)
-            {
-                self.rooms.join_agents(tenant, connection).await?;
-                metrics::count("AgentsConnected", 1);
-                return Ok(OK);
-            }
+        } else if let Verdict::Granted(grant) = self.sessions.verdict(token, workspace).await?
+            && grant.may(Operation::ListConversations)
+            && let Some(tenant) = tenant_of(&grant)
+        {
+            self.rooms.join_agents(tenant, connection).await?;
+            metrics::count("AgentsConnected", 1);
+            return Ok(OK);
         }
         metrics::count("ConnectionsRefused", 1);
         Ok(REFUSED)

@@ -1,13 +1,13 @@
 //! Opens and closes the browsers' WebSocket connections.
 //!
 //! Trigger: the WebSocket API's `$connect`, `$default` and `$disconnect`. A connection shows
-//! `?token=`: an agent's API key or a visitor's session token. Effects: the connection's rows in the
+//! `?token=`: a visitor's token, or an agent's API key or session token with `?workspace=`. Effects: the connection's rows in the
 //! realtime table, which expire by themselves. Repetitions write the same rows. Nothing that a browser
 //! sends over the socket has an effect; tokens are never logged.
 
 mod handler;
 
-use accounts::ApiKeys;
+use accounts::Sessions;
 use chat::realtime::Rooms;
 use chat::token::Tokens;
 use lambda::{ConfigError, Function, Setup};
@@ -20,7 +20,7 @@ pub const VARS: &[&str] = &["CHAT_SECRET", "DIRECTORY_TABLE", "REALTIME_TABLE"];
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let gate = handler::Gate {
-        keys: ApiKeys::new(setup.table("DIRECTORY_TABLE")?),
+        sessions: Sessions::new(setup.table("DIRECTORY_TABLE")?),
         tokens: Tokens::new(setup.text("CHAT_SECRET")?),
         rooms: Rooms::new(setup.table("REALTIME_TABLE")?),
         clock: setup.clock().clone(),

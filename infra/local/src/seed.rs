@@ -5,11 +5,13 @@
 
 use std::path::Path;
 
-use accounts::{ApiKeys, Doors, NewSource, Scope, Users, Workspaces};
+use accounts::{
+    Accounts, ApiKeys, Doors, NewSource, NewUser, Users, WorkspaceSettings, Workspaces,
+};
 use anyhow::{Context, Result};
 use chat::{InboxSettings, Inboxes};
 use cloud::Table;
-use kernel::{AccountId, InboxId, TenantKey};
+use kernel::{InboxId, Role, Scope, TenantKey};
 use serde_json::{Value, json};
 
 use crate::runtime::LocalStack;
@@ -50,15 +52,27 @@ async fn create(stack: &LocalStack) -> Result<Value> {
         .setup("authorizer")
         .context("the template has no authorizer")?;
     let directory = setup.table("DIRECTORY_TABLE")?;
+    let account = Accounts::new(directory.clone())
+        .create("Cửa hàng mẫu")
+        .await?;
+    let settings = WorkspaceSettings {
+        postal_address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh".into(),
+        permission_reminder: "Bạn nhận thư này vì đã mua hàng tại Cửa hàng mẫu.".into(),
+        ..WorkspaceSettings::named("Cửa hàng mẫu")
+    };
     let workspaces = Workspaces::new(directory.clone());
-    let tenant = workspaces
-        .create("Cửa hàng mẫu", "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh")
-        .await?;
-    let account = AccountId::new(directory.clock(), directory.entropy());
+    let tenant = workspaces.create(account, settings).await?;
+    let tenant = tenant.context("the account has the workspace already")?;
     let password = directory.entropy().nonce();
-    let user = Users::new(directory.clone())
-        .create(tenant, &EMAIL.parse()?, "Quản trị", &password)
-        .await?;
+    let admin = NewUser {
+        email: EMAIL.parse()?,
+        name: "Quản trị".into(),
+        role: Role::AccountAdmin,
+        chat_role: None,
+        workspaces: vec![tenant.workspace()],
+        password: password.clone(),
+    };
+    let user = Users::new(directory.clone()).create(account, admin).await?;
     user.with_context(|| {
         format!("{EMAIL} exists without its credentials; start afresh with --fresh")
     })?;

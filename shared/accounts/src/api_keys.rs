@@ -1,36 +1,72 @@
 //! API keys: shown once, stored as a hash, found by it.
 
-use cloud::{Created, Error, Table, Update};
-use jiff::Timestamp;
-use kernel::{AccountId, CredentialId, Grant, Scope, TenantKey};
+use cloud::{Created, Error, Query, Table, Update};
+use jiff::{SignedDuration, Timestamp};
+use kernel::page::Page;
+use kernel::{AccountId, CredentialId, Cursor, Grant, Limit, Scope, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::{keys, secret};
 
 /// Every key begins so; secret scanners look for it.
 const PREFIX: &str = "tng";
-/// Prefix, underscore and 32 bytes in hex: anything else is refused before a read is paid for.
-const LENGTH: usize = PREFIX.len() + 1 + 64;
+/// Keys that may be seen by everybody, in a page: they can write events only.
+const PUBLIC_PREFIX: &str = "tngp";
+/// Random bytes in hex.
+const SECRET: usize = 64;
+/// The last use is noted no more often than this.
+const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// A key that was just made. Nobody sees `token` again.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {
-    /// Public id.
-    pub id: CredentialId,
+    /// What is known of it from now on.
+    pub key: ApiKey,
     /// What the client sends.
     pub token: String,
 }
 
+/// A key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Public id.
+    pub id: CredentialId,
+    /// Name that people gave it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Whether it may be seen by everybody.
+    #[serde(default)]
+    pub public: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was used last, to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The row behind a token.
 #[derive(Serialize, Deserialize)]
-struct Row {
+struct Credential {
     id: CredentialId,
     account: AccountId,
-    workspace: kernel::WorkspaceId,
-    name: String,
+    workspace: WorkspaceId,
     scopes: Vec<Scope>,
-    created_at: Timestamp,
     #[serde(default)]
     revoked_at: Option<Timestamp>,
+    #[serde(default)]
+    noted_at: Option<Timestamp>,
+}
+
+/// The row in the workspace's list, which knows where the credential is.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    #[serde(flatten)]
+    key: ApiKey,
+    hash: String,
 }
 
 /// The keys of all workspaces.
@@ -45,7 +81,8 @@ impl ApiKeys {
         Self { directory }
     }
 
-    /// Makes a key for a workspace.
+    /// Makes a key for a workspace. A key whose only scope is `track` is public. The list's row comes
+    /// first: a key that works is always one that can be seen and revoked.
     pub async fn create(
         &self,
         account: AccountId,
@@ -54,21 +91,43 @@ impl ApiKeys {
         scopes: &[Scope],
     ) -> Result<NewApiKey, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
-        loop {
-            let token = secret::generate(PREFIX, entropy);
-            let row = Row {
+        let public = scopes == [Scope::Track];
+        let token = secret::generate(if public { PUBLIC_PREFIX } else { PREFIX }, entropy);
+        let mut listed = Listed {
+            key: ApiKey {
                 id: CredentialId::new(clock, entropy),
-                account,
-                workspace: tenant.workspace(),
                 name: name.to_owned(),
                 scopes: scopes.to_vec(),
+                public,
                 created_at: clock.now(),
+                last_used_at: None,
                 revoked_at: None,
-            };
-            let key = keys::api_key(&secret::hash(&token));
-            if let Created::New = self.directory.create(&key, &row).await? {
-                return Ok(NewApiKey { id: row.id, token });
-            }
+            },
+            hash: secret::hash(&token),
+        };
+        while !self
+            .directory
+            .create(&keys::api_key_of(tenant, listed.key.id), &listed)
+            .await?
+            .is_new()
+        {
+            listed.key.id = CredentialId::new(clock, entropy);
+        }
+        let credential = Credential {
+            id: listed.key.id,
+            account,
+            workspace: tenant.workspace(),
+            scopes: scopes.to_vec(),
+            revoked_at: None,
+            noted_at: None,
+        };
+        let key = keys::api_key(&listed.hash);
+        match self.directory.create(&key, &credential).await? {
+            Created::New => Ok(NewApiKey {
+                key: listed.key,
+                token,
+            }),
+            Created::Existing(_) => Err(Error::Conflict),
         }
     }
 
@@ -76,34 +135,79 @@ impl ApiKeys {
     /// token's hash, so nothing is compared that could leak by its timing. One consistent read: a
     /// revoked key is refused at once.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Grant>, Error> {
-        if token.len() != LENGTH || !token.starts_with(PREFIX) {
+        let shaped = token.split_once('_').is_some_and(|(prefix, rest)| {
+            [PREFIX, PUBLIC_PREFIX].contains(&prefix) && rest.len() == SECRET
+        });
+        if !shaped {
             return Ok(None);
         }
-        let row: Option<Row> = self
-            .directory
-            .get(&keys::api_key(&secret::hash(token)))
-            .await?;
-        let live = row.filter(|row| row.revoked_at.is_none());
-        Ok(live
-            .map(|row| Grant::of_key(row.account, row.workspace, row.id.to_string(), &row.scopes)))
+        let key = keys::api_key(&secret::hash(token));
+        let row: Option<Credential> = self.directory.get(&key).await?;
+        let Some(row) = row.filter(|row| row.revoked_at.is_none()) else {
+            return Ok(None);
+        };
+        self.note_use(&key, &row).await?;
+        let id = row.id.to_string();
+        Ok(Some(Grant::of_key(
+            row.account,
+            row.workspace,
+            id,
+            &row.scopes,
+        )))
     }
 
-    /// Ends a key for ever.
-    pub async fn revoke(&self, token: &str) -> Result<(), Error> {
+    /// Notes the use in both rows, the list's first: the other one says that it was done.
+    async fn note_use(&self, key: &cloud::Key, row: &Credential) -> Result<(), Error> {
         let now = self.directory.clock().now();
-        let update = Update::new().set_if_absent("revoked_at", now).when_exists();
-        self.directory
-            .update(&keys::api_key(&secret::hash(token)), update)
-            .await?;
+        if row
+            .noted_at
+            .is_some_and(|at| now.duration_since(at) < NOTED_EVERY)
+        {
+            return Ok(());
+        }
+        let listed = keys::api_key_of(tenant(row), row.id);
+        let update = Update::new().set("last_used_at", now).when_exists();
+        self.directory.update(&listed, update).await?;
+        let update = Update::new().set("noted_at", now).when_exists();
+        self.directory.update(key, update).await?;
         Ok(())
+    }
+
+    /// One page of a workspace's keys, oldest first, revoked ones too.
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<ApiKey>, Error> {
+        let query = Query::partition(tenant.to_string())
+            .begins_with(keys::API_KEYS)
+            .limit(limit.get())
+            .cursor(cursor);
+        let page: Page<Listed> = self.directory.query(query).await?;
+        Ok(page.map(|listed| listed.key))
+    }
+
+    /// Ends a key for ever; false if the workspace has no such key. The credential goes first: what the
+    /// list calls revoked is. May be repeated.
+    pub async fn revoke(&self, tenant: TenantKey, id: CredentialId) -> Result<bool, Error> {
+        let listed: Option<Listed> = self.directory.get(&keys::api_key_of(tenant, id)).await?;
+        let Some(listed) = listed else {
+            return Ok(false);
+        };
+        let now = self.directory.clock().now();
+        for key in [keys::api_key(&listed.hash), keys::api_key_of(tenant, id)] {
+            let update = Update::new().set_if_absent("revoked_at", now).when_exists();
+            self.directory.update(&key, update).await?;
+        }
+        Ok(true)
     }
 }
 
-/// Turns a grant into the key of its workspace, if it opens one.
 #[expect(
     clippy::disallowed_methods,
-    reason = "door: the grant comes from a live credential"
+    reason = "door: the row was found by the secret's hash"
 )]
-pub fn tenant_of(grant: &Grant) -> Option<TenantKey> {
-    grant.workspace.map(TenantKey::authenticated)
+fn tenant(row: &Credential) -> TenantKey {
+    TenantKey::authenticated(row.workspace)
 }

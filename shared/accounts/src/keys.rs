@@ -1,23 +1,63 @@
 //! Every key of the table Directory that belongs to accounts. Rows that a stranger looks up by a
-//! public id or a secret's hash are the only ones that do not begin with the tenant.
+//! public id, an address or a secret's hash are the only ones that begin with neither account nor tenant.
 
 use cloud::Key;
-use kernel::{EmailAddress, InboxId, SourceId, TenantKey, UserId};
+use kernel::{
+    AccountId, CredentialId, EmailAddress, InboxId, SourceId, TenantKey, UserId, WorkspaceId,
+};
+
+pub fn account(account: AccountId) -> Key {
+    Key::new(account.to_string(), "ACCOUNT")
+}
+
+/// What sort keys of an account's users begin with.
+pub const USERS: &str = "USER#";
+
+pub fn user(account: AccountId, user: UserId) -> Key {
+    Key::new(account.to_string(), format!("{USERS}{user}"))
+}
+
+/// What sort keys of an account's workspaces begin with.
+pub const WORKSPACES: &str = "WORKSPACE#";
+
+pub fn workspace_of(account: AccountId, workspace: WorkspaceId) -> Key {
+    Key::new(account.to_string(), format!("{WORKSPACES}{workspace}"))
+}
+
+pub fn workspace_name(account: AccountId, folded: &str) -> Key {
+    Key::new(account.to_string(), format!("WORKSPACE-NAME#{folded}"))
+}
 
 pub fn workspace(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "WORKSPACE")
 }
 
-pub fn user(tenant: TenantKey, user: UserId) -> Key {
-    Key::new(tenant.to_string(), format!("USER#{user}"))
+/// Partition of an account's audit log.
+pub fn audit(account: AccountId) -> String {
+    format!("{account}#AUDIT")
 }
 
 pub fn login(email: &EmailAddress) -> Key {
     Key::new(format!("LOGIN#{email}"), "LOGIN")
 }
 
+pub fn session(hash: &str) -> Key {
+    Key::new(format!("SESSION#{hash}"), "SESSION")
+}
+
+pub fn setup() -> Key {
+    Key::new("SETUP", "SETUP")
+}
+
 pub fn api_key(hash: &str) -> Key {
     Key::new(format!("KEY#{hash}"), "KEY")
+}
+
+/// What sort keys of a workspace's API keys begin with.
+pub const API_KEYS: &str = "KEY#";
+
+pub fn api_key_of(tenant: TenantKey, key: CredentialId) -> Key {
+    Key::new(tenant.to_string(), format!("{API_KEYS}{key}"))
 }
 
 pub fn source(source: SourceId) -> Key {
@@ -36,26 +76,49 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
     fn keys_have_these_exact_texts() {
         let tenant = TenantKey::authenticated("ws_0123456789a".parse().unwrap());
-        let user_id = "usr_0123456789a".parse().unwrap();
-        let source_id = "src_0123456789a".parse().unwrap();
-        let inbox_id = "inb_0123456789a".parse().unwrap();
+        let account_id = "acc_0123456789a".parse().unwrap();
+        let email = "an@example.vn".parse().unwrap();
+        let id = "0123456789a";
         for (key, pk, sk) in [
-            (workspace(tenant), "ws_0123456789a", "WORKSPACE"),
+            (account(account_id), "acc_0123456789a", "ACCOUNT"),
             (
-                user(tenant, user_id),
-                "ws_0123456789a",
+                user(account_id, format!("usr_{id}").parse().unwrap()),
+                "acc_0123456789a",
                 "USER#usr_0123456789a",
             ),
             (
-                login(&"an@example.vn".parse().unwrap()),
-                "LOGIN#an@example.vn",
-                "LOGIN",
+                workspace_of(account_id, tenant.workspace()),
+                "acc_0123456789a",
+                "WORKSPACE#ws_0123456789a",
             ),
+            (
+                workspace_name(account_id, "cửa hàng"),
+                "acc_0123456789a",
+                "WORKSPACE-NAME#cửa hàng",
+            ),
+            (workspace(tenant), "ws_0123456789a", "WORKSPACE"),
+            (login(&email), "LOGIN#an@example.vn", "LOGIN"),
+            (session("00ff"), "SESSION#00ff", "SESSION"),
+            (setup(), "SETUP", "SETUP"),
             (api_key("00ff"), "KEY#00ff", "KEY"),
-            (source(source_id), "SOURCE#src_0123456789a", "SOURCE"),
-            (inbox(inbox_id), "INBOX#inb_0123456789a", "INBOX"),
+            (
+                api_key_of(tenant, format!("key_{id}").parse().unwrap()),
+                "ws_0123456789a",
+                "KEY#key_0123456789a",
+            ),
+            (
+                source(format!("src_{id}").parse().unwrap()),
+                "SOURCE#src_0123456789a",
+                "SOURCE",
+            ),
+            (
+                inbox(format!("inb_{id}").parse().unwrap()),
+                "INBOX#inb_0123456789a",
+                "INBOX",
+            ),
         ] {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
         }
+        assert_eq!(audit(account_id), "acc_0123456789a#AUDIT");
     }
 }

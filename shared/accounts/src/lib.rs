@@ -1,17 +1,26 @@
-//! Workspaces, users, API keys, and the doors: public ids and credentials that open a workspace.
+//! Accounts, workspaces, users and their sessions, API keys, the audit log, and the doors: public ids and
+//! credentials that open a workspace.
 //!
 //! This crate may use `kernel` and `cloud` only. It knows nothing of contacts, of what sources send or
 //! of chats. Secrets leave it once, when they are made; only their hashes are stored.
 
+pub mod accounts;
 pub mod api_keys;
+pub mod audit;
 pub mod doors;
 mod keys;
+pub mod password;
 mod secret;
+pub mod sessions;
+pub mod setup;
 pub mod users;
 pub mod workspaces;
 
-pub use api_keys::{ApiKeys, NewApiKey};
+pub use accounts::{Account, Accounts};
+pub use api_keys::{ApiKey, ApiKeys, NewApiKey};
+pub use audit::{Audit, AuditEntry};
 pub use doors::{Door, Doors, InboxDoor, NewSource, SourceDoor};
-pub use kernel::Scope;
-pub use users::{User, Users};
-pub use workspaces::{Workspace, Workspaces};
+pub use sessions::{NewSession, Sessions};
+pub use setup::{FirstAccount, FirstSetup};
+pub use users::{NewUser, User, UserChange, UserChanged, UserStatus, Users};
+pub use workspaces::{Workspace, WorkspaceSettings, WorkspaceStatus, Workspaces};

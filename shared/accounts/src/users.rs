@@ -1,113 +1,263 @@
-//! People who sign in. Passwords are kept as argon2id with its recommended parameters.
+//! People who sign in: their roles, the workspaces they may enter, their passwords.
+//!
+//! `epoch` moves on with whatever must end a user's sessions: each session remembers the epoch that it
+//! began in, so one write ends them all.
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use cloud::{Created, Error, Table};
+use cloud::{Created, Error, Query, Table};
 use jiff::Timestamp;
-use kernel::{EmailAddress, TenantKey, UserId};
+use kernel::page::Page;
+use kernel::{AccountId, ChatRole, Cursor, EmailAddress, Limit, Patch, Role, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
-use crate::keys;
+use crate::{Accounts, keys, password};
 
-/// A user of one workspace.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Whether a user may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserStatus {
+    /// May.
+    Active,
+    /// May not, until somebody lets them again.
+    Disabled,
+}
+
+/// A user of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Id.
     pub id: UserId,
-    /// Address, unique over all workspaces.
+    /// The account.
+    pub account: AccountId,
+    /// Address, unique over the installation.
     pub email: EmailAddress,
     /// Name shown to colleagues.
     pub name: String,
-    /// When the account was made.
+    /// Role in the account.
+    pub role: Role,
+    /// Role in the inbox.
+    pub chat_role: Option<ChatRole>,
+    /// Workspaces that the user may enter; an admin enters all.
+    pub workspaces: Vec<WorkspaceId>,
+    /// Whether they may sign in.
+    pub status: UserStatus,
+    /// When the user was made.
     pub created_at: Timestamp,
+    pub(crate) epoch: u64,
+    version: u64,
+    password: String,
+}
+
+impl User {
+    /// Whether the user may enter a workspace of the account.
+    pub fn may_enter(&self, workspace: WorkspaceId) -> bool {
+        self.role == Role::AccountAdmin || self.workspaces.contains(&workspace)
+    }
+
+    fn is_admin(&self) -> bool {
+        self.role == Role::AccountAdmin && self.status == UserStatus::Active
+    }
+}
+
+/// A user to be.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Address.
+    pub email: EmailAddress,
+    /// Name shown to colleagues.
+    pub name: String,
+    /// Role in the account.
+    pub role: Role,
+    /// Role in the inbox.
+    pub chat_role: Option<ChatRole>,
+    /// Workspaces that the user may enter.
+    pub workspaces: Vec<WorkspaceId>,
+    /// Password in clear.
+    pub password: String,
+}
+
+/// What an admin changes of a user; absent fields stay.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// Role in the account.
+    pub role: Option<Role>,
+    /// Role in the inbox.
+    pub chat_role: Patch<ChatRole>,
+    /// Workspaces that the user may enter.
+    pub workspaces: Option<Vec<WorkspaceId>>,
+    /// Whether they may sign in.
+    pub status: Option<UserStatus>,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum UserChanged {
+    /// Done.
+    Yes(Box<User>),
+    /// No such user in the account.
+    Unknown,
+    /// It would leave the account without an admin.
+    LastAdmin,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Login {
-    workspace: kernel::WorkspaceId,
+    account: AccountId,
     user: UserId,
-    password: String,
 }
 
-/// The users of all workspaces.
+/// The users of all accounts.
 #[derive(Clone, Debug)]
 pub struct Users {
     directory: Table,
+    accounts: Accounts,
 }
 
 impl Users {
     /// Over the directory table.
     pub fn new(directory: Table) -> Self {
-        Self { directory }
+        let accounts = Accounts::new(directory.clone());
+        Self {
+            directory,
+            accounts,
+        }
     }
 
-    /// Makes a user who can sign in with this password; `None` if the address is taken. The login
-    /// row is written last, so nobody can sign in to half a user.
-    pub async fn create(
-        &self,
-        tenant: TenantKey,
-        email: &EmailAddress,
-        name: &str,
-        password: &str,
-    ) -> Result<Option<UserId>, Error> {
+    /// Makes a user who can sign in; `None` if the address is taken. The login row decides and is
+    /// written before an admin counts as one, so half a user can neither sign in nor administer.
+    pub async fn create(&self, account: AccountId, new: NewUser) -> Result<Option<UserId>, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         let mut user = User {
             id: UserId::new(clock, entropy),
-            email: email.clone(),
-            name: name.to_owned(),
+            account,
+            password: password::hash(&new.password, entropy)?,
+            email: new.email,
+            name: new.name,
+            role: new.role,
+            chat_role: new.chat_role,
+            workspaces: new.workspaces,
+            status: UserStatus::Active,
             created_at: clock.now(),
+            epoch: 0,
+            version: 1,
         };
         while !self
             .directory
-            .create(&keys::user(tenant, user.id), &user)
+            .create(&keys::user(account, user.id), &user)
             .await?
             .is_new()
         {
             user.id = UserId::new(clock, entropy);
         }
         let login = Login {
-            workspace: tenant.workspace(),
+            account,
             user: user.id,
-            password: hash(password, &entropy.bytes::<16>())?,
         };
-        match self.directory.create(&keys::login(email), &login).await? {
-            Created::New => Ok(Some(user.id)),
-            Created::Existing(_) => {
-                self.directory.delete(&keys::user(tenant, user.id)).await?;
-                Ok(None)
-            }
+        let key = keys::login(&user.email);
+        if let Created::Existing(_) = self.directory.create(&key, &login).await? {
+            self.directory.delete(&keys::user(account, user.id)).await?;
+            return Ok(None);
         }
+        if user.is_admin() {
+            self.accounts.add_admin(account, user.id).await?;
+        }
+        Ok(Some(user.id))
     }
-}
 
-fn hash(password: &str, salt: &[u8]) -> Result<String, Error> {
-    let shape = |error: argon2::password_hash::Error| Error::Shape(error.to_string());
-    let salt = SaltString::encode_b64(salt).map_err(shape)?;
-    let hash = Argon2::default()
-        .hash_password(password.as_bytes(), &salt)
-        .map_err(shape)?;
-    Ok(hash.to_string())
-}
+    /// The user.
+    pub async fn get(&self, account: AccountId, user: UserId) -> Result<Option<User>, Error> {
+        self.directory.get(&keys::user(account, user)).await
+    }
 
-/// Whether the password is the one that was hashed.
-pub fn verify(password: &str, stored: &str) -> bool {
-    PasswordHash::new(stored).is_ok_and(|stored| {
-        Argon2::default()
-            .verify_password(password.as_bytes(), &stored)
-            .is_ok()
-    })
-}
+    /// One page of an account's users, oldest first.
+    pub async fn page(
+        &self,
+        account: AccountId,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<User>, Error> {
+        let query = Query::partition(account.to_string())
+            .begins_with(keys::USERS)
+            .limit(limit.get())
+            .cursor(cursor);
+        self.directory.query(query).await
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Who signs in with this address and password. An unknown address, a wrong password and a
+    /// disabled user take the same time and look the same.
+    pub async fn authenticate(
+        &self,
+        email: &EmailAddress,
+        given: &str,
+    ) -> Result<Option<User>, Error> {
+        let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
+        let user = match login {
+            Some(login) => self.get(login.account, login.user).await?,
+            None => None,
+        };
+        let stored = user.as_ref().map(|user| user.password.as_str());
+        let fits = password::verify(given, stored);
+        Ok(user.filter(|user| fits && user.status == UserStatus::Active))
+    }
 
-    #[test]
-    fn a_password_is_kept_as_argon2id() {
-        let stored = hash("mật khẩu dài", &[7; 16]).unwrap();
-        assert!(stored.starts_with("$argon2id$"));
-        assert!(verify("mật khẩu dài", &stored));
-        assert!(!verify("mật khẩu dài ", &stored));
-        assert!(!verify("mật khẩu dài", "not a hash"));
+    /// Changes a user's rights and ends their sessions. An admin who stops being one leaves the
+    /// account's set first, which refuses the last; one who becomes one enters it last. A repetition
+    /// does the rest.
+    pub async fn change(
+        &self,
+        account: AccountId,
+        id: UserId,
+        change: &UserChange,
+    ) -> Result<UserChanged, Error> {
+        let Some(before) = self.get(account, id).await? else {
+            return Ok(UserChanged::Unknown);
+        };
+        let mut after = before.clone();
+        after.role = change.role.unwrap_or(before.role);
+        after.chat_role = change.chat_role.onto(before.chat_role);
+        after.status = change.status.unwrap_or(before.status);
+        if let Some(workspaces) = &change.workspaces {
+            after.workspaces.clone_from(workspaces);
+        }
+        if !after.is_admin() && !self.accounts.remove_admin(account, id).await? {
+            return Ok(UserChanged::LastAdmin);
+        }
+        if after != before {
+            after.epoch += 1;
+            self.replace(&mut after).await?;
+        }
+        if after.is_admin() {
+            self.accounts.add_admin(account, id).await?;
+        }
+        Ok(UserChanged::Yes(Box::new(after)))
+    }
+
+    /// Gives the user another name.
+    pub async fn rename(&self, mut user: User, name: &str) -> Result<User, Error> {
+        name.clone_into(&mut user.name);
+        self.replace(&mut user).await?;
+        Ok(user)
+    }
+
+    /// Sets another password and ends all sessions. False: `current` is not the password.
+    pub async fn change_password(
+        &self,
+        mut user: User,
+        current: &str,
+        new: &str,
+    ) -> Result<bool, Error> {
+        if !password::verify(current, Some(&user.password)) {
+            return Ok(false);
+        }
+        user.password = password::hash(new, self.directory.entropy())?;
+        user.epoch += 1;
+        self.replace(&mut user).await?;
+        Ok(true)
+    }
+
+    async fn replace(&self, user: &mut User) -> Result<(), Error> {
+        let expected = user.version;
+        user.version += 1;
+        let key = keys::user(user.account, user.id);
+        self.directory.replace(&key, user, expected).await
     }
 }

@@ -185,7 +185,7 @@ fn resume(cursor: Option<Cursor>) -> Result<(usize, Option<Cursor>), Error> {
     let Some(Cursor(text)) = cursor else {
         return Ok((0, None));
     };
-    let damaged = || Error::Shape("the cursor is damaged".into());
+    let damaged = || Error::Cursor("is damaged");
     let (at, inner) = text.split_once('.').ok_or_else(damaged)?;
     let at = at.parse().map_err(|_| damaged())?;
     let inner = Some(inner).filter(|inner| !inner.is_empty());

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use accounts::{ApiKeys, Doors, Scope};
+use accounts::{ApiKeys, Doors};
 use chat::{InboxSettings, Inboxes};
 use contacts::{Contacts, Identity};
-use kernel::{InboxId, Limit, TenantKey};
+use kernel::{InboxId, Limit, Scope, TenantKey};
 use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, Kill, World, fixture, grant_of, http_event};
@@ -32,12 +32,11 @@ struct Browser {
 
 impl Shop {
     async fn new() -> Self {
-        Self::in_world(Arc::new(World::new()), "ws_00000000001", &[]).await
+        Self::in_world(Arc::new(World::new()), &[]).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test's own tenants")]
-    async fn in_world(world: Arc<World>, workspace: &str, origins: &[&str]) -> Self {
-        let tenant = TenantKey::authenticated(workspace.parse().unwrap());
+    async fn in_world(world: Arc<World>, origins: &[&str]) -> Self {
+        let tenant = world.workspace().await;
         let settings = InboxSettings {
             name: "Website".into(),
             allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
@@ -326,6 +325,7 @@ async fn a_talk_goes_both_ways_with_every_batch_delivered_twice() {
     });
     assert_eq!(shop.post(&browser, first).await.0, 202);
     shop.run(2).await;
+    shop.world.advance(SECOND);
     let conversation = shop.conversation().await;
     let answer = shop
         .reply(&conversation, json!({ "content": "Dạ còn ạ" }))
@@ -737,8 +737,8 @@ async fn a_private_note_never_reaches_a_visitor() {
 #[tokio::test]
 async fn another_tenants_conversation_does_not_exist() {
     let world = Arc::new(World::new());
-    let mine = Shop::in_world(world.clone(), "ws_00000000001", &[]).await;
-    let other = Shop::in_world(world, "ws_00000000002", &[]).await;
+    let mine = Shop::in_world(world.clone(), &[]).await;
+    let other = Shop::in_world(world, &[]).await;
     let browser = mine.browser().await;
     mine.say(&browser, "c-1", "Shop ơi").await;
     mine.run(1).await;
@@ -811,7 +811,7 @@ async fn bad_and_ended_sessions_are_refused() {
 async fn only_allowed_pages_may_talk() {
     let world = Arc::new(World::new());
     let origin = "https://cuahang.example.vn";
-    let shop = Shop::in_world(world, "ws_00000000001", &[origin]).await;
+    let shop = Shop::in_world(world, &[origin]).await;
     let open = |origin| {
         let shop = &shop;
         async move {
@@ -1095,7 +1095,9 @@ async fn sample_events_do_what_their_names_say() {
     let shop = Shop::new().await;
     let invoke = |path: &'static str| {
         let (function, _) = path.split_once('/').unwrap();
-        let event = fixture(path);
+        let event = fixture(path).to_string();
+        let event = event.replace("ws_00000000001", &shop.tenant.to_string());
+        let event = serde_json::from_str(&event).unwrap();
         let world = shop.world.clone();
         async move { world.invoke(function, event).await }
     };

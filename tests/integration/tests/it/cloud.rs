@@ -140,7 +140,7 @@ async fn pages_meet_and_a_foreign_cursor_is_refused() {
         let foreign = table
             .query::<Row>(Query::partition("b").cursor(Some(next.clone())))
             .await;
-        assert!(matches!(foreign, Err(Error::Shape(_))), "{foreign:?}");
+        assert!(matches!(foreign, Err(Error::Cursor(_))), "{foreign:?}");
         cursor = Some(next);
     }
     let expected: Vec<String> = (0..25).rev().map(|n: u32| n.to_string()).collect();

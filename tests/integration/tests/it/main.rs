@@ -8,10 +8,13 @@
 )]
 #![expect(clippy::unused_self, reason = "what a shop sees reads as its methods")]
 
+mod access;
+mod accounts;
 mod campaigns;
 mod chat;
 mod cloud;
 mod contacts;
+mod contract;
 mod lambda;
 mod support;
 mod workflows;

@@ -114,6 +114,20 @@ impl World {
         cloud::Table::new(&self.cloud(), &table.expect("table of the template").name)
     }
 
+    /// A new workspace of the test account.
+    pub async fn workspace(&self) -> kernel::TenantKey {
+        let name = format!("Cửa hàng {}", self.entropy.nonce());
+        accounts::Workspaces::new(self.table("Directory"))
+            .create(
+                ACCOUNT.parse().unwrap(),
+                accounts::WorkspaceSettings::named(&name),
+            )
+            .await
+            .unwrap()
+            .expect("a free name")
+    }
+
+    /// What the template says about a function.
     pub fn spec(&self, handler: &str) -> &model::Function {
         let spec = self
             .model

@@ -57,8 +57,8 @@ impl Call<'_> {
         event
     }
 
-    /// The event for the authorizer; `identity` is the identity source.
-    pub fn authorizer_event(&self, identity: &str) -> Value {
+    /// The event for the authorizer, which has no identity source: it sees every request.
+    pub fn authorizer_event(&self) -> Value {
         let mut event = self.common();
         let method = self.parts.method.as_str();
         let path = self.parts.uri.path();
@@ -66,7 +66,6 @@ impl Call<'_> {
             format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:{API_ID}/$default/{method}{path}");
         event["type"] = json!("REQUEST");
         event["routeArn"] = json!(arn);
-        event["identitySource"] = json!([identity]);
         event
     }
 

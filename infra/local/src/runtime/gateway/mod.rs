@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use serde_json::Value;
 
@@ -126,12 +126,7 @@ impl Gateway {
         let Some(authorizer) = &self.authorizer else {
             return Err(Box::new(internal()));
         };
-        let identity = call.parts.headers.get(AUTHORIZATION);
-        let identity = identity.map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let Some(identity) = identity.filter(|value| !value.trim().is_empty()) else {
-            return refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
-        };
-        let event = call.authorizer_event(&identity);
+        let event = call.authorizer_event();
         let trace = Some(call.trace.clone());
         let Ok(answer) = self.functions.invoke(authorizer, event, trace).await else {
             return Err(Box::new(internal()));

@@ -32,7 +32,10 @@ fn template() -> Stack {
 fn both() -> Code {
     code(|event| async move {
         if event["type"] == "REQUEST" {
-            return match event["identitySource"][0].as_str().unwrap() {
+            return match event["headers"]["authorization"]
+                .as_str()
+                .unwrap_or_default()
+            {
                 "Bearer good" => {
                     Ok(json!({"isAuthorized": true, "context": {"workspace": "ws_1"}}))
                 }
@@ -70,8 +73,7 @@ async fn post(stack: &LocalStack, body: impl Into<Bytes>) -> Response<Bytes> {
 async fn the_authorizer_decides_and_its_context_arrives() {
     let stack = start(template(), both()).await;
     for (authorization, status, body) in [
-        (None, 401, r#"{"message":"Unauthorized"}"#),
-        (Some(""), 401, r#"{"message":"Unauthorized"}"#),
+        (None, 403, r#"{"message":"Forbidden"}"#),
         (Some("Bearer bad"), 403, r#"{"message":"Forbidden"}"#),
         (
             Some("Bearer broken"),

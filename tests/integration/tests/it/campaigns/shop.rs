@@ -6,7 +6,7 @@ use kernel::{ContactId, ListId, TenantKey};
 use serde_json::{Value, json};
 use tanigo_local::aws::Kind;
 
-use crate::support::World;
+use crate::support::{World, grant_of};
 
 /// Every fiftieth address bounces, every fortieth contact has unsubscribed.
 const BOUNCES: u32 = 50;
@@ -247,10 +247,8 @@ pub fn http(
     tenant: Option<TenantKey>,
     agent: &str,
 ) -> Value {
-    let grant = tenant.map(|tenant| {
-        json!({ "lambda": { "workspace": tenant.workspace(), "credential": "key_test",
-                            "scopes": "read write" } })
-    });
+    let grant =
+        tenant.map(|tenant| json!({ "lambda": grant_of(tenant.workspace(), "read write") }));
     json!({
         "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
         "headers": { "content-type": "application/json", "host": "shop.example.vn",

@@ -1,0 +1,88 @@
+//! A workspace's API keys.
+
+use accounts::ApiKey;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use kernel::page::Page;
+use kernel::{CredentialId, Scope};
+use lambda::http::{Caller, ClientIp, Json, Operation, Path, Problem, Query, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::handler::Api;
+use crate::shape::{self, Paging};
+
+pub async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<ApiKey>>, Problem> {
+    caller.may(Operation::ListApiKeys)?;
+    let page = api.keys.page(caller.tenant, paging.limit, paging.cursor);
+    Ok(Json(page.await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    name: String,
+    scopes: Vec<Scope>,
+}
+
+/// The only answer that holds the token.
+#[derive(Serialize)]
+struct Created {
+    #[serde(flatten)]
+    key: ApiKey,
+    token: String,
+}
+
+pub async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    ip: ClientIp,
+    Json(new): Json<New>,
+) -> Result<Response, Problem> {
+    caller.may(Operation::CreateApiKey)?;
+    let name = shape::name("/name", &new.name)?;
+    let mut scopes = new.scopes;
+    scopes.sort_unstable();
+    scopes.dedup();
+    if scopes.is_empty() {
+        return Err(Problem::invalid("/scopes", "give at least one scope"));
+    }
+    api.enter(caller.member(), Operation::CreateApiKey, "api-key", &ip)
+        .await?;
+    let account = caller.member().grant.account;
+    let made = api
+        .keys
+        .create(account, caller.tenant, &name, &scopes)
+        .await?;
+    let body = Json(Created {
+        key: made.key,
+        token: made.token,
+    });
+    let mut response = (StatusCode::CREATED, body).into_response();
+    response.extensions_mut().insert(Secret);
+    Ok(response)
+}
+
+pub async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    ip: ClientIp,
+    Path(id): Path<CredentialId>,
+) -> Result<StatusCode, Problem> {
+    api.enter(
+        caller.member(),
+        Operation::RevokeApiKey,
+        &id.to_string(),
+        &ip,
+    )
+    .await?;
+    if api.keys.revoke(caller.tenant, id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("API key"))
+    }
+}

@@ -1,0 +1,21 @@
+//! The audit log, for admins.
+
+use accounts::AuditEntry;
+use axum::extract::State;
+use kernel::page::Page;
+use lambda::http::{Json, Member, Operation, Problem, Query};
+
+use crate::handler::Api;
+use crate::shape::Paging;
+
+pub async fn list(
+    State(api): State<Api>,
+    member: Member,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<AuditEntry>>, Problem> {
+    member.may(Operation::ListAuditLog)?;
+    let page = api
+        .audit
+        .page(member.grant.account, paging.limit, paging.cursor);
+    Ok(Json(page.await?))
+}

@@ -1,0 +1,73 @@
+//! Whoever asks.
+
+use accounts::User;
+use axum::extract::State;
+use kernel::AccountId;
+use lambda::http::{ClientIp, Code, Json, Member, Operation, Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::enterable;
+use crate::handler::Api;
+use crate::shape::{self, UserView, WorkspaceName};
+
+/// A person, or a key.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Me {
+    User {
+        account_id: AccountId,
+        user: UserView,
+        workspaces: Vec<WorkspaceName>,
+    },
+    ApiKey {
+        account_id: AccountId,
+        id: String,
+        scopes: Vec<String>,
+    },
+}
+
+pub async fn show(State(api): State<Api>, member: Member) -> Result<Json<Me>, Problem> {
+    member.may(Operation::ShowMe)?;
+    let account_id = member.grant.account;
+    if member.grant.role.is_none() {
+        return Ok(Json(Me::ApiKey {
+            account_id,
+            id: member.grant.actor,
+            scopes: member.grant.scopes.split(' ').map(str::to_owned).collect(),
+        }));
+    }
+    let user = myself(&api, &member).await?;
+    let workspaces = enterable(&api, &user).await?;
+    Ok(Json(Me::User {
+        account_id,
+        user: user.into(),
+        workspaces,
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    name: String,
+}
+
+pub async fn update(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Json(change): Json<Change>,
+) -> Result<Json<UserView>, Problem> {
+    let name = shape::name("/name", &change.name)?;
+    let actor = member.grant.actor.clone();
+    api.enter(&member, Operation::UpdateMe, &actor, &ip).await?;
+    let user = myself(&api, &member).await?;
+    Ok(Json(api.users.rename(user, &name).await?.into()))
+}
+
+/// The user behind a session.
+pub async fn myself(api: &Api, member: &Member) -> Result<User, Problem> {
+    let gone = || Problem::new(Code::Unauthenticated, "sign in");
+    let id = member.grant.actor.parse().map_err(|_| gone())?;
+    let user = api.users.get(member.grant.account, id).await?;
+    user.ok_or_else(gone)
+}

@@ -1,0 +1,71 @@
+//! The first account of an installation, made by whoever holds its set-up token.
+
+use accounts::{FirstAccount, WorkspaceSettings};
+use axum::extract::State;
+use axum::http::StatusCode;
+use kernel::{AccountId, EmailAddress, WorkspaceId};
+use lambda::http::{Code, Json, Problem};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::handler::Api;
+use crate::shape::name;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct First {
+    token: String,
+    account_name: String,
+    workspace_name: String,
+    name: String,
+    email: EmailAddress,
+    password: String,
+}
+
+/// What was made.
+#[derive(Serialize)]
+pub struct Made {
+    account_id: AccountId,
+    workspace_id: WorkspaceId,
+}
+
+pub async fn run(
+    State(api): State<Api>,
+    Json(first): Json<First>,
+) -> Result<(StatusCode, Json<Made>), Problem> {
+    // Hashes have one length, so the comparison takes the same time for every token.
+    let (given, real) = (
+        Sha256::digest(&first.token),
+        Sha256::digest(&api.setup_token),
+    );
+    if !bool::from(given.ct_eq(&real)) {
+        let detail = "the set-up token is wrong";
+        return Err(Problem::new(Code::Unauthenticated, detail));
+    }
+    if let Some(flaw) = accounts::password::flaw(&first.password, first.email.as_str()) {
+        return Err(Problem::invalid("/password", flaw));
+    }
+    let first = FirstAccount {
+        name: name("/account_name", &first.account_name)?,
+        workspace: WorkspaceSettings::named(&name("/workspace_name", &first.workspace_name)?),
+        email: first.email,
+        user_name: name("/name", &first.name)?,
+        password: first.password,
+    };
+    let made = api.first.run(first).await?;
+    let (account_id, tenant) = made.ok_or_else(|| {
+        Problem::new(
+            Code::Conflict,
+            "the installation has its first account; sign in",
+        )
+    })?;
+    let workspace_id = tenant.workspace();
+    Ok((
+        StatusCode::CREATED,
+        Json(Made {
+            account_id,
+            workspace_id,
+        }),
+    ))
+}

@@ -1,0 +1,71 @@
+//! Shapes and checks that several operations share.
+
+use accounts::{User, UserStatus, Workspace};
+use jiff::Timestamp;
+use kernel::{ChatRole, Cursor, EmailAddress, Limit, Role, UserId, WorkspaceId};
+use lambda::http::Problem;
+use serde::{Deserialize, Serialize};
+
+const MAX_TEXT: usize = 255;
+
+/// Where a page begins.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paging {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
+/// A user in answers.
+#[derive(Debug, Serialize)]
+pub struct UserView {
+    id: UserId,
+    email: EmailAddress,
+    name: String,
+    role: Role,
+    chat_role: Option<ChatRole>,
+    workspace_ids: Vec<WorkspaceId>,
+    status: UserStatus,
+    created_at: Timestamp,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            role: user.role,
+            chat_role: user.chat_role,
+            workspace_ids: user.workspaces,
+            status: user.status,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// A workspace, as short as a chooser needs it.
+#[derive(Debug, Serialize)]
+pub struct WorkspaceName {
+    id: WorkspaceId,
+    name: String,
+}
+
+impl From<Workspace> for WorkspaceName {
+    fn from(workspace: Workspace) -> Self {
+        Self {
+            id: workspace.id,
+            name: workspace.settings.name,
+        }
+    }
+}
+
+/// A text that people read: trimmed, 1 to 255 characters.
+pub fn name(pointer: &str, text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > MAX_TEXT {
+        return Err(Problem::invalid(pointer, "must have 1 to 255 characters"));
+    }
+    Ok(text.to_owned())
+}

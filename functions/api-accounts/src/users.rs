@@ -1,0 +1,100 @@
+//! The account's users, for its admins.
+
+use accounts::{UserChange, UserChanged, UserStatus};
+use axum::extract::State;
+use kernel::page::Page;
+use kernel::{AccountId, ChatRole, Patch, Role, UserId, WorkspaceId};
+use lambda::http::{ClientIp, Code, Json, Member, Operation, Path, Problem, Query};
+use serde::Deserialize;
+
+use crate::handler::Api;
+use crate::shape::{Paging, UserView};
+
+pub async fn list(
+    State(api): State<Api>,
+    member: Member,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<UserView>>, Problem> {
+    member.may(Operation::ListUsers)?;
+    let page = api
+        .users
+        .page(member.grant.account, paging.limit, paging.cursor);
+    Ok(Json(page.await?.map(UserView::from)))
+}
+
+pub async fn show(
+    State(api): State<Api>,
+    member: Member,
+    Path(id): Path<UserId>,
+) -> Result<Json<UserView>, Problem> {
+    member.may(Operation::ShowUser)?;
+    let user = api.users.get(member.grant.account, id).await?;
+    Ok(Json(user.ok_or_else(no_user)?.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    role: Option<Role>,
+    #[serde(default)]
+    chat_role: Patch<ChatRole>,
+    workspace_ids: Option<Vec<WorkspaceId>>,
+    status: Option<UserStatus>,
+}
+
+pub async fn update(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<UserId>,
+    Json(change): Json<Change>,
+) -> Result<Json<UserView>, Problem> {
+    member.may(Operation::UpdateUser)?;
+    let account = member.grant.account;
+    api.users.get(account, id).await?.ok_or_else(no_user)?;
+    if let Some(workspaces) = &change.workspace_ids {
+        of_account(&api, account, workspaces).await?;
+    }
+    api.enter(&member, Operation::UpdateUser, &id.to_string(), &ip)
+        .await?;
+    let change = UserChange {
+        role: change.role,
+        chat_role: change.chat_role,
+        workspaces: change.workspace_ids,
+        status: change.status,
+    };
+    match api.users.change(account, id, &change).await? {
+        UserChanged::Yes(user) => Ok(Json((*user).into())),
+        UserChanged::Unknown => Err(no_user()),
+        UserChanged::LastAdmin => Err(Problem::new(
+            Code::Conflict,
+            "the account needs an active admin; make another one first",
+        )),
+    }
+}
+
+fn no_user() -> Problem {
+    Problem::not_found("user")
+}
+
+/// At most this many workspaces are given at once.
+const MAX_WORKSPACES: usize = 100;
+
+async fn of_account(
+    api: &Api,
+    account: AccountId,
+    workspaces: &[WorkspaceId],
+) -> Result<(), Problem> {
+    if workspaces.len() > MAX_WORKSPACES {
+        return Err(Problem::invalid("/workspace_ids", "holds at most 100 ids"));
+    }
+    for (n, &id) in workspaces.iter().enumerate() {
+        if api.workspaces.of_account(account, id).await?.is_none() {
+            return Err(Problem::invalid(
+                format!("/workspace_ids/{n}"),
+                "no such workspace",
+            ));
+        }
+    }
+    Ok(())
+}

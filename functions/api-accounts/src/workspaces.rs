@@ -1,0 +1,263 @@
+//! The account's workspaces.
+
+use accounts::workspaces::{DefaultSender, FrequencyCap, QuietHours};
+use accounts::{Workspace, WorkspaceSettings, WorkspaceStatus};
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kernel::page::Page;
+use kernel::{Patch, Role, WorkspaceId};
+use lambda::http::{ClientIp, Code, Json, Member, Operation, Path, Problem, Query};
+use serde::{Deserialize, Serialize};
+
+use crate::handler::Api;
+use crate::me::myself;
+use crate::shape::{self, Paging};
+
+/// product.md 21.
+const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
+const MAX_ADDRESS: usize = 500;
+
+/// A workspace in answers.
+#[derive(Serialize)]
+pub struct WorkspaceView {
+    id: WorkspaceId,
+    #[serde(flatten)]
+    settings: WorkspaceSettings,
+    status: WorkspaceStatus,
+    created_at: Timestamp,
+}
+
+impl From<Workspace> for WorkspaceView {
+    fn from(workspace: Workspace) -> Self {
+        Self {
+            id: workspace.id,
+            settings: workspace.settings,
+            status: workspace.status,
+            created_at: workspace.created_at,
+        }
+    }
+}
+
+/// Settings to change: what is absent stays, `null` clears.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    name: Option<String>,
+    time_zone: Option<String>,
+    postal_address: Option<String>,
+    permission_reminder: Option<String>,
+    #[serde(default)]
+    default_sender: Patch<DefaultSender>,
+    #[serde(default)]
+    quiet_hours: Patch<QuietHours>,
+    #[serde(default)]
+    frequency_cap: Patch<FrequencyCap>,
+}
+
+impl Change {
+    fn onto(self, mut settings: WorkspaceSettings) -> Result<WorkspaceSettings, Problem> {
+        if let Some(name) = &self.name {
+            settings.name = shape::name("/name", name)?;
+        }
+        if let Some(zone) = self.time_zone {
+            if TimeZone::get(&zone).is_err() {
+                let message = "expected an IANA time zone such as Asia/Ho_Chi_Minh";
+                return Err(Problem::invalid("/time_zone", message));
+            }
+            settings.time_zone = zone;
+        }
+        if let Some(address) = self.postal_address {
+            if address.chars().count() > MAX_ADDRESS {
+                return Err(Problem::invalid(
+                    "/postal_address",
+                    "has at most 500 characters",
+                ));
+            }
+            address.trim().clone_into(&mut settings.postal_address);
+        }
+        if let Some(reminder) = self.permission_reminder {
+            let length = reminder.trim().chars().count();
+            if length != 0 && !REMINDER.contains(&length) {
+                let message = "must have 20 to 500 characters, or none";
+                return Err(Problem::invalid("/permission_reminder", message));
+            }
+            reminder
+                .trim()
+                .clone_into(&mut settings.permission_reminder);
+        }
+        if let Some(sender) = self.default_sender.value() {
+            shape::name("/default_sender/name", &sender.name)?;
+        }
+        let fits = |cap: &FrequencyCap| cap.messages >= 1 && (1..=90).contains(&cap.days);
+        if !self.frequency_cap.value().is_none_or(fits) {
+            let message = "allows at least 1 message in 1 to 90 days";
+            return Err(Problem::invalid("/frequency_cap", message));
+        }
+        settings.default_sender = self.default_sender.onto(settings.default_sender);
+        settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
+        settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);
+        Ok(settings)
+    }
+}
+
+pub async fn list(
+    State(api): State<Api>,
+    member: Member,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<WorkspaceView>>, Problem> {
+    member.may(Operation::ListWorkspaces)?;
+    let user = myself(&api, &member).await?;
+    let page = api
+        .workspaces
+        .page(member.grant.account, paging.limit, paging.cursor);
+    let mut page = page.await?;
+    page.data.retain(|workspace| user.may_enter(workspace.id));
+    Ok(Json(page.map(WorkspaceView::from)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewWorkspace {
+    name: String,
+    time_zone: Option<String>,
+    postal_address: Option<String>,
+    permission_reminder: Option<String>,
+}
+
+pub async fn create(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Json(new): Json<NewWorkspace>,
+) -> Result<(StatusCode, Json<WorkspaceView>), Problem> {
+    member.may(Operation::CreateWorkspace)?;
+    let change = Change {
+        name: Some(new.name),
+        time_zone: new.time_zone,
+        postal_address: new.postal_address,
+        permission_reminder: new.permission_reminder,
+        ..Change::default()
+    };
+    let settings = change.onto(WorkspaceSettings::named(""))?;
+    api.enter(&member, Operation::CreateWorkspace, "workspace", &ip)
+        .await?;
+    let account = member.grant.account;
+    let made = api.workspaces.create(account, settings).await?;
+    let tenant = made.ok_or_else(name_taken)?;
+    let workspace = find(&api, &member, tenant.workspace()).await?;
+    Ok((StatusCode::CREATED, Json(workspace.into())))
+}
+
+pub async fn show(
+    State(api): State<Api>,
+    member: Member,
+    Path(id): Path<WorkspaceId>,
+) -> Result<Json<WorkspaceView>, Problem> {
+    member.may(Operation::ShowWorkspace)?;
+    Ok(Json(find(&api, &member, id).await?.into()))
+}
+
+pub async fn update(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<WorkspaceId>,
+    Json(change): Json<Change>,
+) -> Result<Json<WorkspaceView>, Problem> {
+    member.may(Operation::UpdateWorkspace)?;
+    let before = find(&api, &member, id).await?;
+    let settings = change.onto(before.settings.clone())?;
+    let status = before.status;
+    save(
+        &api,
+        &member,
+        (Operation::UpdateWorkspace, &ip),
+        before,
+        settings,
+        status,
+    )
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    name: String,
+}
+
+pub async fn archive(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<WorkspaceId>,
+    Json(confirmation): Json<Confirmation>,
+) -> Result<Json<WorkspaceView>, Problem> {
+    member.may(Operation::ArchiveWorkspace)?;
+    let before = find(&api, &member, id).await?;
+    if confirmation.name != before.settings.name {
+        return Err(Problem::invalid("/name", "must be the workspace's name"));
+    }
+    let (settings, status) = (before.settings.clone(), WorkspaceStatus::Archived);
+    save(
+        &api,
+        &member,
+        (Operation::ArchiveWorkspace, &ip),
+        before,
+        settings,
+        status,
+    )
+    .await
+}
+
+pub async fn restore(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<WorkspaceId>,
+) -> Result<Json<WorkspaceView>, Problem> {
+    member.may(Operation::RestoreWorkspace)?;
+    let before = find(&api, &member, id).await?;
+    let (settings, status) = (before.settings.clone(), WorkspaceStatus::Active);
+    save(
+        &api,
+        &member,
+        (Operation::RestoreWorkspace, &ip),
+        before,
+        settings,
+        status,
+    )
+    .await
+}
+
+async fn save(
+    api: &Api,
+    member: &Member,
+    (operation, ip): (Operation, &ClientIp),
+    before: Workspace,
+    settings: WorkspaceSettings,
+    status: WorkspaceStatus,
+) -> Result<Json<WorkspaceView>, Problem> {
+    api.enter(member, operation, &before.id.to_string(), ip)
+        .await?;
+    let saved = api.workspaces.change(before, settings, status).await?;
+    Ok(Json(saved.ok_or_else(name_taken)?.into()))
+}
+
+fn name_taken() -> Problem {
+    Problem::new(
+        Code::Conflict,
+        "another workspace of the account has this name",
+    )
+}
+
+/// A workspace of the account that the person may enter.
+async fn find(api: &Api, member: &Member, id: WorkspaceId) -> Result<Workspace, Problem> {
+    let absent = || Problem::not_found("workspace");
+    if member.grant.role != Some(Role::AccountAdmin) && !myself(api, member).await?.may_enter(id) {
+        return Err(absent());
+    }
+    let found = api.workspaces.of_account(member.grant.account, id).await?;
+    found.ok_or_else(absent)
+}

@@ -1,0 +1,86 @@
+//! The audit log: who did what to which object, from where. Rows are only ever added.
+//!
+//! An entry is written before the change that it tells of, so that no change goes unlogged; a change
+//! that failed after it left an entry all the same. Entries hold ids and names of operations, never
+//! secrets and never what was written.
+
+use cloud::{Error, Query, Table};
+use jiff::Timestamp;
+use kernel::clock::sortable;
+use kernel::page::Page;
+use kernel::{AccountId, Cursor, Limit, Operation, WorkspaceId};
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: `usr_…` or `key_…`.
+    pub actor: String,
+    /// Id of the operation, as in the API's reference.
+    pub action: String,
+    /// What it was done to: an id.
+    pub object: String,
+    /// Workspace, where it concerns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
+    /// The client's address.
+    pub ip: String,
+}
+
+/// The audit logs of all accounts.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    directory: Table,
+}
+
+impl Audit {
+    /// Over the directory table.
+    pub fn new(directory: Table) -> Self {
+        Self { directory }
+    }
+
+    /// Adds an entry, at the current time.
+    pub async fn record(
+        &self,
+        account: AccountId,
+        actor: &str,
+        action: Operation,
+        object: &str,
+        workspace: Option<WorkspaceId>,
+        ip: &str,
+    ) -> Result<(), Error> {
+        let entry = AuditEntry {
+            at: self.directory.clock().now(),
+            actor: actor.to_owned(),
+            action: action.id().to_owned(),
+            object: object.to_owned(),
+            workspace,
+            ip: ip.to_owned(),
+        };
+        let sort = format!(
+            "{}#{}",
+            sortable(entry.at),
+            self.directory.entropy().nonce()
+        );
+        let key = cloud::Key::new(keys::audit(account), sort);
+        self.directory.put(&key, &entry).await
+    }
+
+    /// One page of an account's log, newest first.
+    pub async fn page(
+        &self,
+        account: AccountId,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<AuditEntry>, Error> {
+        let query = Query::partition(keys::audit(account))
+            .descending()
+            .limit(limit.get())
+            .cursor(cursor);
+        self.directory.query(query).await
+    }
+}

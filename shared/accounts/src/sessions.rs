@@ -1,0 +1,177 @@
+//! Signed-in sessions, and what a credential opens: the one look-up behind the authorizer and the
+//! WebSocket's door.
+
+use cloud::{Created, Error, Table};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{AccountId, Clock, Grant, NoWorkspace, TenantKey, UserId, Verdict, WorkspaceId};
+use serde::{Deserialize, Serialize};
+
+use crate::users::{User, UserStatus, Users};
+use crate::workspaces::WorkspaceStatus;
+use crate::{ApiKeys, Workspaces, keys, secret};
+
+/// Session tokens begin so; secret scanners look for it.
+const PREFIX: &str = "tnu";
+/// Prefix, underscore and 32 bytes in hex.
+const LENGTH: usize = PREFIX.len() + 1 + 64;
+/// A session ends then, used or not.
+const LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A session that just began. Nobody sees `token` again.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// What the client sends.
+    pub token: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    account: AccountId,
+    user: UserId,
+    epoch: u64,
+    expires_at: Timestamp,
+    ttl: i64,
+}
+
+/// The sessions of all users.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    directory: Table,
+    users: Users,
+    workspaces: Workspaces,
+    api_keys: ApiKeys,
+}
+
+impl Sessions {
+    /// Over the directory table.
+    pub fn new(directory: Table) -> Self {
+        Self {
+            users: Users::new(directory.clone()),
+            workspaces: Workspaces::new(directory.clone()),
+            api_keys: ApiKeys::new(directory.clone()),
+            directory,
+        }
+    }
+
+    /// Begins a session.
+    pub async fn create(&self, user: &User) -> Result<NewSession, Error> {
+        let expires_at = self.clock().now() + LIFE;
+        let row = Row {
+            account: user.account,
+            user: user.id,
+            epoch: user.epoch,
+            expires_at,
+            ttl: expires_at.as_second(),
+        };
+        loop {
+            let token = secret::generate(PREFIX, self.directory.entropy());
+            let key = keys::session(&secret::hash(&token));
+            if let Created::New = self.directory.create(&key, &row).await? {
+                return Ok(NewSession { token, expires_at });
+            }
+        }
+    }
+
+    /// Ends a session; `session` is the grant's.
+    pub async fn end(&self, session: &str) -> Result<(), Error> {
+        self.directory.delete(&keys::session(session)).await
+    }
+
+    /// What a token opens, in the workspace that the caller names. All reads are consistent, so what
+    /// ended a moment ago opens nothing.
+    pub async fn verdict(&self, token: &str, workspace: Option<&str>) -> Result<Verdict, Error> {
+        let grant = if token.starts_with(PREFIX) && token.len() == LENGTH {
+            self.of_user(token, workspace).await?
+        } else {
+            self.of_key(token, workspace).await?
+        };
+        Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
+    }
+
+    async fn of_user(&self, token: &str, workspace: Option<&str>) -> Result<Option<Grant>, Error> {
+        let hash = secret::hash(token);
+        let row: Option<Row> = self.directory.get(&keys::session(&hash)).await?;
+        let now = self.clock().now();
+        let Some(row) = row.filter(|row| row.expires_at > now) else {
+            return Ok(None);
+        };
+        let user = self.users.get(row.account, row.user).await?;
+        let alive = |user: &User| user.status == UserStatus::Active && user.epoch == row.epoch;
+        let Some(user) = user.filter(alive) else {
+            return Ok(None);
+        };
+        let (workspace, no_workspace) = match workspace {
+            None => (None, Some(NoWorkspace::NotGiven)),
+            Some(text) => self.enter(&user, text).await?,
+        };
+        Ok(Some(Grant {
+            account: user.account,
+            workspace,
+            no_workspace,
+            actor: user.id.to_string(),
+            session: Some(hash),
+            role: Some(user.role),
+            chat_role: user.chat_role,
+            scopes: String::new(),
+        }))
+    }
+
+    async fn enter(
+        &self,
+        user: &User,
+        text: &str,
+    ) -> Result<(Option<WorkspaceId>, Option<NoWorkspace>), Error> {
+        let id = text.parse().ok().filter(|&id| user.may_enter(id));
+        let Some(id) = id else {
+            return Ok((None, Some(NoWorkspace::Unknown)));
+        };
+        let no_workspace = self.closed(user.account, id).await?;
+        Ok((no_workspace.is_none().then_some(id), no_workspace))
+    }
+
+    /// Why nobody of the account can work in the workspace, if so.
+    async fn closed(
+        &self,
+        account: AccountId,
+        workspace: WorkspaceId,
+    ) -> Result<Option<NoWorkspace>, Error> {
+        let stored = self.workspaces.of_account(account, workspace).await?;
+        Ok(match stored.map(|workspace| workspace.status) {
+            Some(WorkspaceStatus::Active) => None,
+            Some(WorkspaceStatus::Archived) => Some(NoWorkspace::Archived),
+            None => Some(NoWorkspace::Unknown),
+        })
+    }
+
+    async fn of_key(&self, token: &str, workspace: Option<&str>) -> Result<Option<Grant>, Error> {
+        let Some(mut grant) = self.api_keys.authenticate(token).await? else {
+            return Ok(None);
+        };
+        let Some(own) = grant.workspace else {
+            return Ok(None);
+        };
+        let other = workspace.is_some_and(|text| text != own.to_string());
+        grant.no_workspace = if other {
+            Some(NoWorkspace::Unknown)
+        } else {
+            self.closed(grant.account, own).await?
+        };
+        grant.workspace = grant.no_workspace.is_none().then_some(own);
+        Ok(Some(grant))
+    }
+
+    fn clock(&self) -> &Clock {
+        self.directory.clock()
+    }
+}
+
+/// The key of the workspace that a verdict opens, if it opens one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "door: the verdict comes from a live credential"
+)]
+pub fn tenant_of(grant: &Grant) -> Option<TenantKey> {
+    grant.workspace.map(TenantKey::authenticated)
+}

@@ -1,0 +1,224 @@
+//! What every API function promises besides its own work: idempotency keys, limits, strict JSON.
+
+use std::time::Duration;
+
+use kernel::Grant;
+use serde_json::{Value, json};
+
+use crate::support::{Kill, World, grant_of, http_event};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn grant() -> Grant {
+    grant_of("ws_00000000001".parse().unwrap(), "write")
+}
+
+fn post(path: &str, key: &str, body: &Value) -> Value {
+    let mut event = http_event("POST", path, Some(body), Some(&grant()));
+    event["headers"]["idempotency-key"] = json!(key);
+    event
+}
+
+async fn ask(world: &World, event: Value) -> Value {
+    world.invoke("api-contacts", event).await.unwrap()
+}
+
+async fn lists(world: &World) -> usize {
+    let answer = ask(world, http_event("GET", "/v1/lists", None, Some(&grant()))).await;
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    body["data"].as_array().unwrap().len()
+}
+
+fn code(answer: &Value) -> (u64, String) {
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let code = body["code"].as_str().unwrap_or_default().to_owned();
+    (answer["statusCode"].as_u64().unwrap(), code)
+}
+
+#[tokio::test]
+async fn the_same_request_has_one_effect_and_one_answer() {
+    let world = World::new();
+    let body = json!({ "name": "Khách quen" });
+    let first = ask(&world, post("/v1/lists", "k-1", &body)).await;
+    world.advance(Duration::from_hours(20));
+    let again = ask(&world, post("/v1/lists", "k-1", &body)).await;
+    assert_eq!(first["statusCode"], 201, "{first}");
+    assert_eq!(
+        (&again["statusCode"], &again["body"]),
+        (&first["statusCode"], &first["body"])
+    );
+    assert_eq!(again["headers"]["idempotency-replayed"], "true");
+    assert_eq!(first["headers"].get("idempotency-replayed"), None);
+    assert_eq!(lists(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_one_body_and_one_caller() {
+    let world = World::new();
+    let body = json!({ "name": "A" });
+    ask(&world, post("/v1/lists", "k", &body)).await;
+    let other = ask(&world, post("/v1/lists", "k", &json!({ "name": "B" }))).await;
+    assert_eq!(code(&other), (422, "idempotency_key_reused".into()));
+    let mut neighbour = post("/v1/lists", "k", &body);
+    let workspace = "ws_00000000002".parse().unwrap();
+    neighbour["requestContext"]["authorizer"] = json!({ "lambda": grant_of(workspace, "write") });
+    let neighbour = ask(&world, neighbour).await;
+    assert_eq!(neighbour["statusCode"], 201);
+    assert_eq!(neighbour["headers"].get("idempotency-replayed"), None);
+    for bad in ["", "kh\u{f3}a", "a b", &"x".repeat(256)] {
+        let refused = ask(&world, post("/v1/lists", bad, &body)).await;
+        assert_eq!(code(&refused), (400, "invalid".into()), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_does_not_use_the_key_up() {
+    let world = World::new();
+    let refused = ask(&world, post("/v1/lists", "k", &json!({ "name": " " }))).await;
+    assert_eq!(refused["statusCode"], 400);
+    let again = ask(&world, post("/v1/lists", "k", &json!({ "name": " " }))).await;
+    assert_eq!(again["statusCode"], 400);
+    assert_eq!(again["headers"].get("idempotency-replayed"), None);
+    assert_eq!(lists(&world).await, 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_while_it_runs_is_told_to_wait() {
+    let world = World::new();
+    let request = || post("/v1/lists", "k", &json!({ "name": "A" }));
+    // Dies after the claim: for everybody else it still runs, until its lease is over.
+    let killed = world.invoke_and_kill("api-contacts", request(), Kill::After(1));
+    assert!(killed.await.is_none());
+    let early = ask(&world, request()).await;
+    assert_eq!(code(&early), (409, "in_progress".into()));
+    assert_eq!(early["headers"]["retry-after"], "1");
+    world.advance(MINUTE + Duration::from_secs(1));
+    assert_eq!(ask(&world, request()).await["statusCode"], 201);
+    assert_eq!(lists(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_save_killed_at_any_call_is_done_once_by_the_next_with_its_key() {
+    for kill in [Kill::Before, Kill::After] {
+        for call in 0.. {
+            let world = World::new();
+            let body = json!({ "email": "an@example.vn", "full_name": "An" });
+            let request = || post("/v1/contacts", "k", &body);
+            let survived = world
+                .invoke_and_kill("api-contacts", request(), kill(call))
+                .await;
+            world.advance(MINUTE + Duration::from_secs(1));
+            let answer = ask(&world, request()).await;
+            assert!(
+                [200, 201].contains(&answer["statusCode"].as_u64().unwrap()),
+                "{answer}"
+            );
+            let found = http_event("GET", "/v1/contacts?query=an", None, Some(&grant()));
+            let found = ask(&world, found).await;
+            let found: Value = serde_json::from_str(found["body"].as_str().unwrap()).unwrap();
+            assert_eq!(found["data"].as_array().unwrap().len(), 1, "call {call}");
+            if survived.is_some() {
+                assert!(call > 5, "the request makes more calls than that");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_learns_its_limit_and_is_stopped_at_it() {
+    let world = World::new();
+    let get = || http_event("GET", "/v1/lists", None, Some(&grant()));
+    let first = ask(&world, get()).await;
+    assert_eq!(first["headers"]["ratelimit-limit"], "600");
+    assert_eq!(first["headers"]["ratelimit-remaining"], "599");
+    assert_eq!(first["headers"]["ratelimit-reset"], "60");
+    for _ in 1..600 {
+        assert_eq!(ask(&world, get()).await["statusCode"], 200);
+    }
+    world.advance(Duration::from_secs(20));
+    let over = ask(&world, get()).await;
+    assert_eq!(code(&over), (429, "rate_limited".into()));
+    assert_eq!(over["headers"]["retry-after"], "40");
+    let mut other = get();
+    other["requestContext"]["authorizer"]["lambda"]["actor"] = json!("key_other");
+    assert_eq!(ask(&world, other).await["statusCode"], 200);
+    world.advance(MINUTE);
+    assert_eq!(ask(&world, get()).await["statusCode"], 200);
+}
+
+#[tokio::test]
+async fn nobody_gets_past_without_a_verdict() {
+    let world = World::new();
+    for context in [
+        json!(null),
+        json!({}),
+        json!({ "lambda": { "refused": "unauthenticated" } }),
+        json!({ "lambda": { "workspace": "ws_00000000001", "scopes": "admin" } }),
+    ] {
+        let mut event = http_event("GET", "/v1/lists", None, None);
+        event["requestContext"]["authorizer"] = context;
+        assert_eq!(
+            code(&ask(&world, event).await),
+            (401, "unauthenticated".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn hostile_json_is_refused_with_its_place() {
+    let world = World::new();
+    let deep = "[".repeat(100_000);
+    for (text, expected, pointer) in [
+        (r#"{"name":"a","name":"b"}"#, "invalid", "/name"),
+        (
+            r#"{"name":"a","description":{"x":1,"x":2}}"#,
+            "invalid",
+            "/description/x",
+        ),
+        (
+            &*format!(r#"{{"name":{deep}"#),
+            "invalid",
+            &*format!("/name{}", "/0".repeat(31)),
+        ),
+        (r#"{"name":"a","colour":"red"}"#, "invalid", "/colour"),
+        (r#"{"name":1}"#, "invalid", "/name"),
+        ("", "malformed", ""),
+        (r#"{"name":"a"} {}"#, "malformed", ""),
+        (r#"{"name":"a""#, "malformed", ""),
+    ] {
+        let mut event = http_event("POST", "/v1/lists", None, Some(&grant()));
+        event["body"] = json!(text);
+        let answer = ask(&world, event).await;
+        let shown = &text[..text.len().min(60)];
+        assert_eq!(code(&answer), (400, expected.into()), "{shown}: {answer}");
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        let found = body["errors"][0]["pointer"].as_str().unwrap_or_default();
+        assert_eq!(found, pointer, "{shown}: {body}");
+    }
+    assert_eq!(lists(&world).await, 0);
+    let unknown = http_event("GET", "/v1/lists?colour=red", None, Some(&grant()));
+    let unknown = ask(&world, unknown).await;
+    assert!(
+        unknown["body"].as_str().unwrap().contains("\"?colour\""),
+        "{unknown}"
+    );
+}
+
+#[tokio::test]
+async fn the_rows_of_requests_begin_with_their_account() {
+    let world = World::new();
+    ask(&world, post("/v1/lists", "k", &json!({ "name": "A" }))).await;
+    for table in ["Dedupe", "Limits"] {
+        let rows = world.dump(table).await;
+        assert!(!rows.is_empty(), "{table}");
+        for row in rows {
+            let pk = row["pk"]
+                .as_str()
+                .unwrap()
+                .trim_start_matches("LIM#")
+                .to_owned();
+            assert!(pk.starts_with("acc_00000000001#"), "{pk}");
+        }
+    }
+}
