@@ -12,6 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::handler::Api;
 use crate::shape::{self, Paging};
 
+/// List the workspace's keys, oldest first, revoked ones too.
+#[utoipa::path(
+    get,
+    path = "/v1/api-keys",
+    operation_id = "listApiKeys",
+    tag = "api-keys",
+    params(Paging),
+    responses((status = 200, description = "A page of keys", body = Page<ApiKey>)),
+)]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -22,26 +31,39 @@ pub async fn list(
     Ok(Json(page.await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = NewApiKey)]
 #[serde(deny_unknown_fields)]
-pub struct New {
+pub struct NewKey {
     name: String,
     scopes: Vec<Scope>,
 }
 
 /// The only answer that holds the token.
-#[derive(Serialize)]
-struct Created {
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CreatedApiKey)]
+pub struct Created {
     #[serde(flatten)]
     key: ApiKey,
     token: String,
 }
 
+/// Make a key.
+///
+/// Only this answer holds its token. A key whose one scope is `track` is public: it may stand in a page.
+#[utoipa::path(
+    post,
+    path = "/v1/api-keys",
+    operation_id = "createApiKey",
+    tag = "api-keys",
+    request_body = NewKey,
+    responses((status = 201, description = "Made", body = Created)),
+)]
 pub async fn create(
     State(api): State<Api>,
     caller: Caller,
     ip: ClientIp,
-    Json(new): Json<New>,
+    Json(new): Json<NewKey>,
 ) -> Result<Response, Problem> {
     caller.may(Operation::CreateApiKey)?;
     let name = shape::name("/name", &new.name)?;
@@ -67,6 +89,15 @@ pub async fn create(
     Ok(response)
 }
 
+/// End a key at once and for ever.
+#[utoipa::path(
+    delete,
+    path = "/v1/api-keys/{id}",
+    operation_id = "revokeApiKey",
+    tag = "api-keys",
+    params(("id" = CredentialId, Path, description = "The key")),
+    responses((status = 204, description = "Revoked")),
+)]
 pub async fn revoke(
     State(api): State<Api>,
     caller: Caller,

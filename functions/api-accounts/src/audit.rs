@@ -8,6 +8,15 @@ use lambda::http::{Json, Member, Operation, Problem, Query};
 use crate::handler::Api;
 use crate::shape::Paging;
 
+/// List who did what in the account, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/audit-log",
+    operation_id = "listAuditLog",
+    tag = "audit-log",
+    params(Paging),
+    responses((status = 200, description = "A page of entries", body = Page<AuditEntry>)),
+)]
 pub async fn list(
     State(api): State<Api>,
     member: Member,

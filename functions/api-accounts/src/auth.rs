@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_mins(15);
 const FAILURES_OF_AN_ADDRESS: u32 = 10;
 const FAILURES_FROM_AN_IP: u32 = 50;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     email: EmailAddress,
@@ -31,7 +31,7 @@ pub struct Credentials {
 }
 
 /// A session that began.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct SignedIn {
     token: String,
     expires_at: Timestamp,
@@ -39,6 +39,19 @@ pub struct SignedIn {
     workspaces: Vec<WorkspaceName>,
 }
 
+/// Sign in.
+///
+/// The answer's token goes into `Authorization: Bearer` and opens what the user's role opens, in the
+/// workspace that `X-Workspace` names.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/login",
+    operation_id = "login",
+    tag = "auth",
+    security(()),
+    request_body = Credentials,
+    responses((status = 200, description = "Signed in", body = SignedIn)),
+)]
 pub async fn login(
     State(api): State<Api>,
     ip: ClientIp,
@@ -89,6 +102,14 @@ pub async fn enterable(api: &Api, user: &User) -> Result<Vec<WorkspaceName>, Pro
     }
 }
 
+/// Sign out: the session ends at once.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/logout",
+    operation_id = "logout",
+    tag = "auth",
+    responses((status = 204, description = "Signed out")),
+)]
 pub async fn logout(
     State(api): State<Api>,
     member: Member,
@@ -102,13 +123,22 @@ pub async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     current: String,
     new: String,
 }
 
+/// Set another password; all of the user's sessions end.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/password",
+    operation_id = "changePassword",
+    tag = "auth",
+    request_body = NewPassword,
+    responses((status = 204, description = "Changed")),
+)]
 pub async fn change_password(
     State(api): State<Api>,
     member: Member,

@@ -2,10 +2,12 @@
 
 use accounts::setup::FirstSetup;
 use accounts::{ApiKeys, Audit, Sessions, Users, Workspaces};
-use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::http::HeaderName;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use cloud::Window;
 use lambda::http::{ClientIp, Member, Operation, Problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::{api_keys, audit, auth, me, setup, users, workspaces};
 
@@ -42,33 +44,35 @@ impl Api {
 }
 
 /// Routes without a credential.
-pub fn public(api: Api) -> Router {
-    Router::new()
-        .route("/v1/auth/login", post(auth::login))
-        .route("/v1/setup", post(setup::run))
-        .with_state(api)
+pub fn public() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::login))
+        .routes(routes!(setup::run))
+        .route("/v1/openapi.json", axum::routing::get(reference))
 }
 
 /// Routes behind the authorizer.
-pub fn protected(api: Api) -> Router {
-    Router::new()
-        .route("/v1/auth/logout", post(auth::logout))
-        .route("/v1/auth/password", post(auth::change_password))
-        .route("/v1/me", get(me::show).patch(me::update))
-        .route("/v1/users", get(users::list))
-        .route("/v1/users/{id}", get(users::show).patch(users::update))
-        .route(
-            "/v1/workspaces",
-            get(workspaces::list).post(workspaces::create),
-        )
-        .route(
-            "/v1/workspaces/{id}",
-            get(workspaces::show).patch(workspaces::update),
-        )
-        .route("/v1/workspaces/{id}/archive", post(workspaces::archive))
-        .route("/v1/workspaces/{id}/restore", post(workspaces::restore))
-        .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
-        .route("/v1/api-keys/{id}", delete(api_keys::revoke))
-        .route("/v1/audit-log", get(audit::list))
-        .with_state(api)
+pub fn protected() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(me::show, me::update))
+        .routes(routes!(users::list))
+        .routes(routes!(users::show, users::update))
+        .routes(routes!(workspaces::list, workspaces::create))
+        .routes(routes!(workspaces::show, workspaces::update))
+        .routes(routes!(workspaces::archive))
+        .routes(routes!(workspaces::restore))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(audit::list))
+}
+
+/// The API's reference; the local stack shows it as a page at `/docs`.
+async fn reference() -> ([(HeaderName, &'static str); 2], &'static str) {
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "public, max-age=300"),
+    ];
+    (headers, include_str!("../../../docs/openapi.json"))
 }

@@ -42,6 +42,13 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         attempts: Window::new(setup.table("LIMITS_TABLE")?),
         setup_token: setup.text("SETUP_TOKEN")?.to_owned(),
     };
-    let protected = protect(setup, handler::protected(api.clone()))?;
-    Ok(Function::http(setup, handler::public(api).merge(protected)))
+    let protected = handler::protected().with_state(api.clone());
+    let public: axum::Router = handler::public().with_state(api).into();
+    let router = public.merge(protect(setup, protected.into())?);
+    Ok(Function::http(setup, router))
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::public().merge(handler::protected()).into_openapi()
 }

@@ -11,7 +11,7 @@ use crate::handler::Api;
 use crate::shape::{self, UserView, WorkspaceName};
 
 /// A person, or a key.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Me {
     User {
@@ -26,6 +26,14 @@ pub enum Me {
     },
 }
 
+/// Show who is calling.
+#[utoipa::path(
+    get,
+    path = "/v1/me",
+    operation_id = "showMe",
+    tag = "auth",
+    responses((status = 200, description = "A user or a key", body = Me)),
+)]
 pub async fn show(State(api): State<Api>, member: Member) -> Result<Json<Me>, Problem> {
     member.may(Operation::ShowMe)?;
     let account_id = member.grant.account;
@@ -45,17 +53,27 @@ pub async fn show(State(api): State<Api>, member: Member) -> Result<Json<Me>, Pr
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = NameChange)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct MyChange {
     name: String,
 }
 
+/// Change one's own name.
+#[utoipa::path(
+    patch,
+    path = "/v1/me",
+    operation_id = "updateMe",
+    tag = "auth",
+    request_body = MyChange,
+    responses((status = 200, description = "The user", body = UserView)),
+)]
 pub async fn update(
     State(api): State<Api>,
     member: Member,
     ip: ClientIp,
-    Json(change): Json<Change>,
+    Json(change): Json<MyChange>,
 ) -> Result<Json<UserView>, Problem> {
     let name = shape::name("/name", &change.name)?;
     let actor = member.grant.actor.clone();

@@ -12,7 +12,8 @@ use subtle::ConstantTimeEq;
 use crate::handler::Api;
 use crate::shape::name;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = FirstAccount)]
 #[serde(deny_unknown_fields)]
 pub struct First {
     token: String,
@@ -24,12 +25,25 @@ pub struct First {
 }
 
 /// What was made.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CreatedAccount)]
 pub struct Made {
     account_id: AccountId,
     workspace_id: WorkspaceId,
 }
 
+/// Make the installation's first account, with the token that was generated for it.
+///
+/// Works once.
+#[utoipa::path(
+    post,
+    path = "/v1/setup",
+    operation_id = "setUp",
+    tag = "auth",
+    security(()),
+    request_body = First,
+    responses((status = 201, description = "Made", body = Made)),
+)]
 pub async fn run(
     State(api): State<Api>,
     Json(first): Json<First>,

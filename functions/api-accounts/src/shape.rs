@@ -9,16 +9,19 @@ use serde::{Deserialize, Serialize};
 const MAX_TEXT: usize = 255;
 
 /// Where a page begins.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
     #[serde(default)]
+    #[param(value_type = Option<Limit>)]
     pub limit: Limit,
     pub cursor: Option<Cursor>,
 }
 
 /// A user in answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = User)]
 pub struct UserView {
     id: UserId,
     email: EmailAddress,
@@ -46,7 +49,7 @@ impl From<User> for UserView {
 }
 
 /// A workspace, as short as a chooser needs it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct WorkspaceName {
     id: WorkspaceId,
     name: String,

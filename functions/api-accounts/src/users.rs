@@ -10,6 +10,15 @@ use serde::Deserialize;
 use crate::handler::Api;
 use crate::shape::{Paging, UserView};
 
+/// List the account's users, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/users",
+    operation_id = "listUsers",
+    tag = "users",
+    params(Paging),
+    responses((status = 200, description = "A page of users", body = Page<UserView>)),
+)]
 pub async fn list(
     State(api): State<Api>,
     member: Member,
@@ -22,6 +31,15 @@ pub async fn list(
     Ok(Json(page.await?.map(UserView::from)))
 }
 
+/// Show a user.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}",
+    operation_id = "showUser",
+    tag = "users",
+    params(("id" = UserId, Path, description = "The user")),
+    responses((status = 200, description = "The user", body = UserView)),
+)]
 pub async fn show(
     State(api): State<Api>,
     member: Member,
@@ -32,22 +50,36 @@ pub async fn show(
     Ok(Json(user.ok_or_else(no_user)?.into()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = UserChange)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct UserPatch {
     role: Option<Role>,
     #[serde(default)]
+    #[schema(value_type = Option<ChatRole>)]
     chat_role: Patch<ChatRole>,
     workspace_ids: Option<Vec<WorkspaceId>>,
     status: Option<UserStatus>,
 }
 
+/// Change a user's roles, workspaces or status; their sessions end.
+///
+/// The last active admin of an account stays one.
+#[utoipa::path(
+    patch,
+    path = "/v1/users/{id}",
+    operation_id = "updateUser",
+    tag = "users",
+    params(("id" = UserId, Path, description = "The user")),
+    request_body = UserPatch,
+    responses((status = 200, description = "The user", body = UserView)),
+)]
 pub async fn update(
     State(api): State<Api>,
     member: Member,
     ip: ClientIp,
     Path(id): Path<UserId>,
-    Json(change): Json<Change>,
+    Json(change): Json<UserPatch>,
 ) -> Result<Json<UserView>, Problem> {
     member.may(Operation::UpdateUser)?;
     let account = member.grant.account;

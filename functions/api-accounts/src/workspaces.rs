@@ -20,7 +20,8 @@ const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
 const MAX_ADDRESS: usize = 500;
 
 /// A workspace in answers.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Workspace)]
 pub struct WorkspaceView {
     id: WorkspaceId,
     #[serde(flatten)]
@@ -41,22 +42,26 @@ impl From<Workspace> for WorkspaceView {
 }
 
 /// Settings to change: what is absent stays, `null` clears.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[schema(as = WorkspaceChange)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub struct WorkspacePatch {
     name: Option<String>,
     time_zone: Option<String>,
     postal_address: Option<String>,
     permission_reminder: Option<String>,
     #[serde(default)]
+    #[schema(value_type = Option<DefaultSender>)]
     default_sender: Patch<DefaultSender>,
     #[serde(default)]
+    #[schema(value_type = Option<QuietHours>)]
     quiet_hours: Patch<QuietHours>,
     #[serde(default)]
+    #[schema(value_type = Option<FrequencyCap>)]
     frequency_cap: Patch<FrequencyCap>,
 }
 
-impl Change {
+impl WorkspacePatch {
     fn onto(self, mut settings: WorkspaceSettings) -> Result<WorkspaceSettings, Problem> {
         if let Some(name) = &self.name {
             settings.name = shape::name("/name", name)?;
@@ -102,6 +107,17 @@ impl Change {
     }
 }
 
+/// List the workspaces that the user may enter, oldest first.
+///
+/// Pages may hold less than was asked for.
+#[utoipa::path(
+    get,
+    path = "/v1/workspaces",
+    operation_id = "listWorkspaces",
+    tag = "workspaces",
+    params(Paging),
+    responses((status = 200, description = "A page of workspaces", body = Page<WorkspaceView>)),
+)]
 pub async fn list(
     State(api): State<Api>,
     member: Member,
@@ -117,7 +133,7 @@ pub async fn list(
     Ok(Json(page.map(WorkspaceView::from)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWorkspace {
     name: String,
@@ -126,6 +142,15 @@ pub struct NewWorkspace {
     permission_reminder: Option<String>,
 }
 
+/// Make a workspace; its name is unique in the account.
+#[utoipa::path(
+    post,
+    path = "/v1/workspaces",
+    operation_id = "createWorkspace",
+    tag = "workspaces",
+    request_body = NewWorkspace,
+    responses((status = 201, description = "Made", body = WorkspaceView)),
+)]
 pub async fn create(
     State(api): State<Api>,
     member: Member,
@@ -133,12 +158,12 @@ pub async fn create(
     Json(new): Json<NewWorkspace>,
 ) -> Result<(StatusCode, Json<WorkspaceView>), Problem> {
     member.may(Operation::CreateWorkspace)?;
-    let change = Change {
+    let change = WorkspacePatch {
         name: Some(new.name),
         time_zone: new.time_zone,
         postal_address: new.postal_address,
         permission_reminder: new.permission_reminder,
-        ..Change::default()
+        ..WorkspacePatch::default()
     };
     let settings = change.onto(WorkspaceSettings::named(""))?;
     api.enter(&member, Operation::CreateWorkspace, "workspace", &ip)
@@ -150,6 +175,15 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(workspace.into())))
 }
 
+/// Show a workspace.
+#[utoipa::path(
+    get,
+    path = "/v1/workspaces/{id}",
+    operation_id = "showWorkspace",
+    tag = "workspaces",
+    params(("id" = WorkspaceId, Path, description = "The workspace")),
+    responses((status = 200, description = "The workspace", body = WorkspaceView)),
+)]
 pub async fn show(
     State(api): State<Api>,
     member: Member,
@@ -159,12 +193,22 @@ pub async fn show(
     Ok(Json(find(&api, &member, id).await?.into()))
 }
 
+/// Change a workspace's settings: what is absent stays, `null` clears.
+#[utoipa::path(
+    patch,
+    path = "/v1/workspaces/{id}",
+    operation_id = "updateWorkspace",
+    tag = "workspaces",
+    params(("id" = WorkspaceId, Path, description = "The workspace")),
+    request_body = WorkspacePatch,
+    responses((status = 200, description = "The workspace", body = WorkspaceView)),
+)]
 pub async fn update(
     State(api): State<Api>,
     member: Member,
     ip: ClientIp,
     Path(id): Path<WorkspaceId>,
-    Json(change): Json<Change>,
+    Json(change): Json<WorkspacePatch>,
 ) -> Result<Json<WorkspaceView>, Problem> {
     member.may(Operation::UpdateWorkspace)?;
     let before = find(&api, &member, id).await?;
@@ -181,12 +225,25 @@ pub async fn update(
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = ArchiveConfirmation)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmation {
     name: String,
 }
 
+/// Close a workspace to everybody until it is restored.
+///
+/// The body repeats the name, so that nobody closes the wrong one.
+#[utoipa::path(
+    post,
+    path = "/v1/workspaces/{id}/archive",
+    operation_id = "archiveWorkspace",
+    tag = "workspaces",
+    params(("id" = WorkspaceId, Path, description = "The workspace")),
+    request_body = Confirmation,
+    responses((status = 200, description = "The workspace", body = WorkspaceView)),
+)]
 pub async fn archive(
     State(api): State<Api>,
     member: Member,
@@ -211,6 +268,15 @@ pub async fn archive(
     .await
 }
 
+/// Open an archived workspace again.
+#[utoipa::path(
+    post,
+    path = "/v1/workspaces/{id}/restore",
+    operation_id = "restoreWorkspace",
+    tag = "workspaces",
+    params(("id" = WorkspaceId, Path, description = "The workspace")),
+    responses((status = 200, description = "The workspace", body = WorkspaceView)),
+)]
 pub async fn restore(
     State(api): State<Api>,
     member: Member,

@@ -1,11 +1,9 @@
 //! Requests to use cases. Another tenant's campaign is not found, since keys begin with the caller's
 //! tenant.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use campaigns::{Campaigns, Changed, Command, Draft, Report};
 use channels::MailStore;
 use cloud::Counters;
@@ -13,6 +11,8 @@ use contacts::Lists;
 use kernel::CampaignId;
 use kernel::page::Page;
 use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 
@@ -25,22 +25,33 @@ pub struct Api {
     pub counters: Counters,
 }
 
-pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/campaigns", get(list).post(create))
-        .route("/v1/campaigns/{id}", get(one))
-        .route("/v1/campaigns/{id}/send", post(send))
-        .route("/v1/campaigns/{id}/pause", post(pause))
-        .route("/v1/campaigns/{id}/resume", post(resume))
-        .route("/v1/campaigns/{id}/cancel", post(cancel))
-        .route("/v1/campaigns/{id}/report", get(report))
-        .with_state(api)
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one))
+        .routes(routes!(send))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(cancel))
+        .routes(routes!(report))
 }
 
 fn no_campaign() -> Problem {
     Problem::not_found("campaign")
 }
 
+/// Write an email campaign to a list.
+///
+/// Subject and bodies are Liquid templates over `contact`; at least one of `html` and `text` is needed.
+/// Nothing is sent before `sendCampaign`.
+#[utoipa::path(
+    post,
+    path = "/v1/campaigns",
+    operation_id = "createCampaign",
+    tag = "campaigns",
+    request_body = NewCampaign,
+    responses((status = 201, description = "Made", body = CampaignView)),
+)]
 async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -74,6 +85,15 @@ async fn create(
         .into_response())
 }
 
+/// List campaigns, oldest first, without their mails.
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns",
+    operation_id = "listCampaigns",
+    tag = "campaigns",
+    params(ListQuery),
+    responses((status = 200, description = "A page of campaigns", body = Page<CampaignView>)),
+)]
 async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -88,6 +108,15 @@ async fn list(
     Ok(Json(page.map(|campaign| CampaignView::new(campaign, None))))
 }
 
+/// Show a campaign with its mail.
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns/{id}",
+    operation_id = "showCampaign",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign", body = CampaignView)),
+)]
 async fn one(
     State(api): State<Api>,
     caller: Caller,
@@ -100,6 +129,17 @@ async fn one(
     Ok(Json(CampaignView::new(campaign, mail)))
 }
 
+/// Show the figures of a campaign.
+///
+/// Once it is sent, `sent` + `skipped` + `failed` + `unknown` is `audience`.
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns/{id}/report",
+    operation_id = "showCampaignReport",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 200, description = "The figures", body = Report)),
+)]
 async fn report(
     State(api): State<Api>,
     caller: Caller,
@@ -113,6 +153,15 @@ async fn report(
     report.map(Json).ok_or_else(no_campaign)
 }
 
+/// Send a campaign to everybody on its list, once each.
+#[utoipa::path(
+    post,
+    path = "/v1/campaigns/{id}/send",
+    operation_id = "sendCampaign",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 202, description = "It goes out", body = CampaignView)),
+)]
 async fn send(
     api: State<Api>,
     caller: Caller,
@@ -122,6 +171,15 @@ async fn send(
     Ok((StatusCode::ACCEPTED, campaign))
 }
 
+/// Stop sending for now.
+#[utoipa::path(
+    post,
+    path = "/v1/campaigns/{id}/pause",
+    operation_id = "pauseCampaign",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign", body = CampaignView)),
+)]
 async fn pause(
     api: State<Api>,
     caller: Caller,
@@ -137,6 +195,15 @@ async fn pause(
     .await
 }
 
+/// Go on sending to those who have no outcome yet.
+#[utoipa::path(
+    post,
+    path = "/v1/campaigns/{id}/resume",
+    operation_id = "resumeCampaign",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign", body = CampaignView)),
+)]
 async fn resume(
     api: State<Api>,
     caller: Caller,
@@ -152,6 +219,15 @@ async fn resume(
     .await
 }
 
+/// Stop sending for good.
+#[utoipa::path(
+    post,
+    path = "/v1/campaigns/{id}/cancel",
+    operation_id = "cancelCampaign",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign", body = CampaignView)),
+)]
 async fn cancel(
     api: State<Api>,
     caller: Caller,

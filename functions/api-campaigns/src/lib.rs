@@ -32,5 +32,11 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::new(setup.table("DIRECTORY_TABLE")?),
         counters: Counters::new(setup.table("REPORTS_TABLE")?),
     };
-    Function::api(setup, handler::router(state))
+    let router: axum::Router = handler::routes().with_state(state).into();
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
 }

@@ -18,7 +18,8 @@ const MAX_SUBJECT: usize = 255;
 const MAX_BODY: usize = 160 * 1024;
 
 /// `GET /v1/campaigns`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     pub limit: Option<Limit>,
@@ -26,15 +27,26 @@ pub struct ListQuery {
 }
 
 /// `POST /v1/campaigns`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCampaign {
+    #[schema(min_length = 1, max_length = 200, example = "Tết 2027")]
     name: String,
     audience: Audience,
     sender: Sender,
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        example = "Chào {{ contact.first_name }}"
+    )]
     subject: String,
+    /// Text that inboxes show beside the subject.
+    #[schema(max_length = 255)]
     preview_text: Option<String>,
+    /// HTML template, at most 160 KiB.
+    #[schema(example = "<p>Xin chào {{ contact.first_name }}</p>")]
     html: Option<String>,
+    /// Text template, at most 160 KiB; made from the HTML if absent.
     text: Option<String>,
     #[serde(default = "yes")]
     track_opens: bool,
@@ -127,7 +139,8 @@ fn place(error: &MailError) -> &'static str {
 }
 
 /// A campaign in answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Campaign)]
 pub struct CampaignView {
     id: CampaignId,
     name: String,
@@ -149,7 +162,7 @@ pub struct CampaignView {
 }
 
 /// The mail of a campaign; its subject stands beside.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct MailView {
     sender: Sender,
     preview_text: Option<String>,

@@ -2,18 +2,18 @@
 //! caller's tenant.
 
 use accounts::Doors;
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use chat::desk::Reply;
 use chat::model::{MAX_TEXT, NOBODY};
 use chat::reading::Filter;
 use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use kernel::page::Page;
-use kernel::{Clock, ConversationId, Entropy, InboxId};
+use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
 use lambda::http::{Caller, Json, Operation, Path, Problem, Query};
 use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::shape::{
     ConversationView, InboxView, ListQuery, MessageView, MessagesQuery, NewMessage, NewMute,
@@ -35,21 +35,29 @@ pub struct Api {
     pub entropy: Entropy,
 }
 
-pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/conversations", get(list))
-        .route("/v1/conversations/{id}", get(one))
-        .route("/v1/conversations/{id}/messages", get(messages).post(write))
-        .route("/v1/conversations/{id}/status", post(set_status))
-        .route("/v1/conversations/{id}/mute", post(set_muted))
-        .route("/v1/inboxes", get(inboxes).post(create_inbox))
-        .with_state(api)
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(messages, write))
+        .routes(routes!(set_status))
+        .routes(routes!(set_muted))
+        .routes(routes!(inboxes, create_inbox))
 }
 
 fn no_conversation() -> Problem {
     Problem::not_found("conversation")
 }
 
+/// List conversations, newest activity first.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations",
+    operation_id = "listConversations",
+    tag = "conversations",
+    params(ListQuery),
+    responses((status = 200, description = "A page of conversations", body = Page<ConversationView>)),
+)]
 async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -75,6 +83,15 @@ async fn list(
     Ok(Json(page.await?.map(ConversationView::from)))
 }
 
+/// Show a conversation.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations/{id}",
+    operation_id = "showConversation",
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation")),
+    responses((status = 200, description = "The conversation", body = ConversationView)),
+)]
 async fn one(
     State(api): State<Api>,
     caller: Caller,
@@ -86,12 +103,23 @@ async fn one(
 }
 
 /// `{data, next}` of messages.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Messages {
     data: Vec<MessageView>,
+    /// Give it as `cursor` (or as `after`, going forward) to read on.
+    #[schema(required = true, value_type = Option<Cursor>)]
     next: Option<Position>,
 }
 
+/// Read a conversation: back in time from `cursor`, or forward from `after`.
+#[utoipa::path(
+    get,
+    path = "/v1/conversations/{id}/messages",
+    operation_id = "listMessages",
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation"), MessagesQuery),
+    responses((status = 200, description = "A page of messages", body = Messages)),
+)]
 async fn messages(
     State(api): State<Api>,
     caller: Caller,
@@ -115,6 +143,18 @@ async fn messages(
     }))
 }
 
+/// Answer the customer, or leave a note for colleagues.
+///
+/// The same `client_msg_id` writes one message.
+#[utoipa::path(
+    post,
+    path = "/v1/conversations/{id}/messages",
+    operation_id = "writeMessage",
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation")),
+    request_body = NewMessage,
+    responses((status = 201, description = "Written; it goes out", body = MessageView)),
+)]
 async fn write(
     State(api): State<Api>,
     caller: Caller,
@@ -143,6 +183,16 @@ async fn write(
     Ok((StatusCode::CREATED, Json(message.into())))
 }
 
+/// Open, snooze or resolve a conversation.
+#[utoipa::path(
+    post,
+    path = "/v1/conversations/{id}/status",
+    operation_id = "setConversationStatus",
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation")),
+    request_body = NewStatus,
+    responses((status = 200, description = "The conversation", body = ConversationView)),
+)]
 async fn set_status(
     State(api): State<Api>,
     caller: Caller,
@@ -169,6 +219,16 @@ async fn set_status(
     Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
 }
 
+/// Mute a conversation: its customer's messages do not reopen it for six hours.
+#[utoipa::path(
+    post,
+    path = "/v1/conversations/{id}/mute",
+    operation_id = "muteConversation",
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation")),
+    request_body = NewMute,
+    responses((status = 200, description = "The conversation", body = ConversationView)),
+)]
 async fn set_muted(
     State(api): State<Api>,
     caller: Caller,
@@ -182,6 +242,14 @@ async fn set_muted(
     Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
 }
 
+/// List the inboxes.
+#[utoipa::path(
+    get,
+    path = "/v1/inboxes",
+    operation_id = "listInboxes",
+    tag = "conversations",
+    responses((status = 200, description = "All inboxes", body = Page<InboxView>)),
+)]
 async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<InboxView>>, Problem> {
     caller.may(Operation::ListInboxes)?;
     let inboxes = api.inboxes.list(caller.tenant).await?;
@@ -191,6 +259,15 @@ async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Inb
     }))
 }
 
+/// Make an inbox for a website.
+#[utoipa::path(
+    post,
+    path = "/v1/inboxes",
+    operation_id = "createInbox",
+    tag = "conversations",
+    request_body = InboxSettings,
+    responses((status = 201, description = "Made", body = InboxView)),
+)]
 async fn create_inbox(
     State(api): State<Api>,
     caller: Caller,

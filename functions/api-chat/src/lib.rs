@@ -30,5 +30,11 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
     };
-    Function::api(setup, handler::router(state))
+    let router: axum::Router = handler::routes().with_state(state).into();
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
 }

@@ -7,7 +7,8 @@ use kernel::{ContactId, ConversationId, Cursor, InboxId, Limit, MessageId};
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/conversations`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Default `open`.
@@ -20,26 +21,32 @@ pub struct ListQuery {
 }
 
 /// `GET /v1/conversations/{id}/messages`: back in time from `cursor`, or forward from `after`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct MessagesQuery {
     pub limit: Option<Limit>,
+    #[param(value_type = Option<Cursor>)]
     pub cursor: Option<Position>,
+    #[param(value_type = Option<Cursor>)]
     pub after: Option<Position>,
 }
 
 /// `POST /v1/conversations/{id}/messages`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
+    #[schema(min_length = 1, max_length = 20_000, example = "Dạ còn ạ")]
     pub content: String,
+    /// For colleagues only.
     #[serde(default)]
     pub private: bool,
+    #[schema(min_length = 1, max_length = 64)]
     pub client_msg_id: Option<String>,
 }
 
 /// `POST /v1/conversations/{id}/status`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewStatus {
     pub status: Status,
@@ -47,14 +54,15 @@ pub struct NewStatus {
 }
 
 /// `POST /v1/conversations/{id}/mute`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMute {
     pub muted: bool,
 }
 
 /// A conversation in answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Conversation)]
 pub struct ConversationView {
     id: ConversationId,
     inbox_id: InboxId,
@@ -86,7 +94,8 @@ impl From<Conversation> for ConversationView {
 }
 
 /// A message in answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Message)]
 pub struct MessageView {
     id: MessageId,
     conversation_id: ConversationId,
@@ -120,7 +129,8 @@ impl From<Message> for MessageView {
 }
 
 /// An inbox in answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Inbox)]
 pub struct InboxView {
     id: InboxId,
     channel: Channel,

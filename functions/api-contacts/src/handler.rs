@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use contacts::import::{Imports, Job, Request};
+use contacts::import::{Imports, Job, Request, RowError, Status};
 use contacts::{Contact, Contacts, Event, List, Lists};
+use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, ImportId, Limit, ListId, TenantKey};
 use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::shape::{self, ContactIn, ListIn};
 
@@ -23,28 +24,43 @@ pub(crate) struct Api {
 
 type App = State<Arc<Api>>;
 
-pub(crate) fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/contacts", get(search).post(upsert))
-        .route("/v1/contacts/{id}", get(show))
-        .route("/v1/contacts/{id}/timeline", get(timeline))
-        .route("/v1/contacts/{id}/lists", post(join))
-        .route("/v1/lists", get(lists).post(create_list))
-        .route("/v1/imports", post(start_import))
-        .route("/v1/imports/{id}", get(show_import))
-        .with_state(Arc::new(api))
+pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(search, upsert))
+        .routes(routes!(show))
+        .routes(routes!(timeline))
+        .routes(routes!(join))
+        .routes(routes!(lists, create_list))
+        .routes(routes!(start_import))
+        .routes(routes!(show_import))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Search {
+    /// What to look for.
     #[serde(default)]
+    #[param(max_length = 255)]
     query: String,
     #[serde(default)]
+    #[param(value_type = Option<Limit>)]
     limit: Limit,
     cursor: Option<Cursor>,
 }
 
+/// Search contacts.
+///
+/// By the beginning of a word of the name, of the address, or of the number, however it is typed;
+/// without `query`, all of them.
+#[utoipa::path(
+    get,
+    path = "/v1/contacts",
+    operation_id = "searchContacts",
+    tag = "contacts",
+    params(Search),
+    responses((status = 200, description = "A page of contacts", body = Page<Contact>)),
+)]
 async fn search(
     State(api): App,
     caller: Caller,
@@ -57,14 +73,29 @@ async fn search(
     Ok(Json(page.await?))
 }
 
-/// A contact and whether other contacts own some of the identities that were given.
-#[derive(Serialize)]
+/// A contact, and whether it is new.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = SavedContact)]
 struct Upserted {
     #[serde(flatten)]
     contact: Contact,
     created: bool,
 }
 
+/// Make a contact, or add to the one that has one of the identities.
+///
+/// Identities that belong to another contact stay there.
+#[utoipa::path(
+    post,
+    path = "/v1/contacts",
+    operation_id = "saveContact",
+    tag = "contacts",
+    request_body = ContactIn,
+    responses(
+        (status = 201, description = "Made", body = Upserted),
+        (status = 200, description = "It was there", body = Upserted),
+    ),
+)]
 async fn upsert(
     State(api): App,
     caller: Caller,
@@ -93,6 +124,15 @@ async fn upsert(
     ))
 }
 
+/// Show a contact.
+#[utoipa::path(
+    get,
+    path = "/v1/contacts/{id}",
+    operation_id = "showContact",
+    tag = "contacts",
+    params(("id" = ContactId, Path, description = "The contact")),
+    responses((status = 200, description = "The contact", body = Contact)),
+)]
 async fn show(
     State(api): App,
     caller: Caller,
@@ -102,14 +142,25 @@ async fn show(
     Ok(Json(find(&api, caller.tenant, id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Paging {
     #[serde(default)]
+    #[param(value_type = Option<Limit>)]
     limit: Limit,
     cursor: Option<Cursor>,
 }
 
+/// List what a contact did, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/contacts/{id}/timeline",
+    operation_id = "listTimeline",
+    tag = "contacts",
+    params(("id" = ContactId, Path, description = "The contact"), Paging),
+    responses((status = 200, description = "A page of events", body = Page<Event>)),
+)]
 async fn timeline(
     State(api): App,
     caller: Caller,
@@ -124,12 +175,25 @@ async fn timeline(
     Ok(Json(page.await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewMembership)]
 struct Join {
     list_id: ListId,
 }
 
+/// Put a contact on a list.
+///
+/// May be repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/contacts/{id}/lists",
+    operation_id = "addContactToList",
+    tag = "contacts",
+    params(("id" = ContactId, Path, description = "The contact")),
+    request_body = Join,
+    responses((status = 200, description = "The contact", body = Contact)),
+)]
 async fn join(
     State(api): App,
     caller: Caller,
@@ -149,6 +213,15 @@ async fn join(
     Ok(Json(find(&api, caller.tenant, id).await?))
 }
 
+/// List the contact lists, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/lists",
+    operation_id = "listLists",
+    tag = "contacts",
+    params(Paging),
+    responses((status = 200, description = "A page of lists", body = Page<List>)),
+)]
 async fn lists(
     State(api): App,
     caller: Caller,
@@ -159,6 +232,15 @@ async fn lists(
     Ok(Json(page.await?))
 }
 
+/// Make a contact list.
+#[utoipa::path(
+    post,
+    path = "/v1/lists",
+    operation_id = "createList",
+    tag = "contacts",
+    request_body = ListIn,
+    responses((status = 201, description = "Made", body = List)),
+)]
 async fn create_list(
     State(api): App,
     caller: Caller,
@@ -172,9 +254,11 @@ async fn create_list(
     Ok((StatusCode::CREATED, Json(list.await?)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ImportQuery {
+    /// A list that every contact joins.
     list: Option<ListId>,
     /// Tags for every row, separated by commas.
     #[serde(default)]
@@ -182,22 +266,65 @@ struct ImportQuery {
 }
 
 /// An import as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Import)]
 struct ImportView {
-    #[serde(flatten)]
-    job: Job,
+    id: ImportId,
+    request: Request,
+    status: Status,
+    /// Rows of the file.
+    total: u64,
+    /// Rows that are done: created, updated, skipped or failed.
     processed: u64,
+    /// Contacts that are new.
+    created: u64,
+    /// Contacts that were there.
+    updated: u64,
+    /// Rows that a later row replaces.
+    skipped: u64,
+    /// Wrong rows.
+    failed: u64,
+    /// The first of the wrong rows.
+    errors: Vec<RowError>,
+    /// Why the file could not be read.
+    problem: Option<String>,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
 }
 
 impl From<Job> for ImportView {
     fn from(job: Job) -> Self {
         Self {
+            id: job.id,
+            status: job.status,
+            total: job.total,
             processed: job.processed(),
-            job,
+            created: job.created,
+            updated: job.updated,
+            skipped: job.skipped,
+            failed: job.failed,
+            errors: job.errors,
+            problem: job.problem,
+            created_at: job.created_at,
+            finished_at: job.finished_at,
+            request: job.request,
         }
     }
 }
 
+/// Import contacts from a CSV file.
+///
+/// The first line names the columns. The answer comes before the rows are read: ask for the import
+/// to see it go on.
+#[utoipa::path(
+    post,
+    path = "/v1/imports",
+    operation_id = "startImport",
+    tag = "contacts",
+    params(ImportQuery),
+    request_body(content = String, content_type = "text/csv", description = "The file, in UTF-8"),
+    responses((status = 202, description = "Accepted", body = ImportView)),
+)]
 async fn start_import(
     State(api): App,
     caller: Caller,
@@ -230,6 +357,15 @@ async fn start_import(
     Ok((StatusCode::ACCEPTED, Json(job.into())))
 }
 
+/// Show how far an import is.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{id}",
+    operation_id = "showImport",
+    tag = "contacts",
+    params(("id" = ImportId, Path, description = "The import")),
+    responses((status = 200, description = "The import", body = ImportView)),
+)]
 async fn show_import(
     State(api): App,
     caller: Caller,

@@ -3,6 +3,8 @@
 mod handler;
 mod shape;
 
+use std::sync::Arc;
+
 use contacts::import::Imports;
 use contacts::{Contacts, Lists};
 use lambda::{ConfigError, Function, Setup};
@@ -37,5 +39,11 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::new(directory),
         imports,
     };
-    Function::api(setup, handler::router(api))
+    let router: axum::Router = handler::routes().with_state(Arc::new(api)).into();
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
 }

@@ -14,22 +14,37 @@ const MAX_CUSTOM: usize = 100;
 const MAX_VALUE: usize = 3000;
 
 /// A contact as a client gives it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewContact)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactIn {
+    /// The id that the shop's own system gave.
+    #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
     email: Option<EmailAddress>,
     phone: Option<Phone>,
+    /// Whole name, family name first.
+    #[schema(min_length = 1, max_length = 255, example = "Nguyễn Văn An")]
     full_name: Option<String>,
+    /// Given name.
+    #[schema(min_length = 1, max_length = 255)]
     first_name: Option<String>,
+    /// Family and middle name.
+    #[schema(min_length = 1, max_length = 255)]
     last_name: Option<String>,
+    /// Tags to add.
     #[serde(default)]
+    #[schema(max_items = 50)]
     tags: Vec<String>,
+    /// Lists to join.
     #[serde(default)]
     lists: Vec<ListId>,
+    /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
     custom: BTreeMap<String, Value>,
+    /// Consent for mail; it never takes an unsubscription back.
     email_status: Option<Consent>,
+    /// Consent for text messages.
     sms_status: Option<Consent>,
     /// Fields that the contact has already are replaced; otherwise they stay.
     #[serde(default)]
@@ -37,7 +52,7 @@ pub(crate) struct ContactIn {
 }
 
 /// What a client may say about consent; bounces and complaints come from providers only.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Consent {
     Subscribed,
@@ -150,10 +165,13 @@ fn is_bad(text: &str) -> bool {
 }
 
 /// A new list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewList)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListIn {
+    #[schema(min_length = 1, max_length = 255, example = "Khách quen")]
     pub name: String,
+    #[schema(max_length = 1000)]
     pub description: Option<String>,
 }
 

@@ -1,27 +1,26 @@
 //! Requests to use cases. Another tenant's workflow is not found, since keys begin with the caller's
 //! tenant.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use kernel::WorkflowId;
 use kernel::page::Page;
 use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
 
-pub fn router(workflows: Workflows) -> Router {
-    Router::new()
-        .route("/v1/workflows", get(list).post(create))
-        .route("/v1/workflows/{id}", get(one))
-        .route("/v1/workflows/{id}/activate", post(activate))
-        .route("/v1/workflows/{id}/pause", post(pause))
-        .route("/v1/workflows/{id}/archive", post(archive))
-        .route("/v1/workflows/{id}/report", get(report))
-        .with_state(workflows)
+pub fn routes() -> OpenApiRouter<Workflows> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one))
+        .routes(routes!(activate))
+        .routes(routes!(pause))
+        .routes(routes!(archive))
+        .routes(routes!(report))
 }
 
 fn no_workflow() -> Problem {
@@ -40,6 +39,17 @@ fn problem(refusal: Refusal) -> Problem {
     }
 }
 
+/// Make a workflow.
+///
+/// It is a draft until it is activated. Everything wrong with it is named at once.
+#[utoipa::path(
+    post,
+    path = "/v1/workflows",
+    operation_id = "createWorkflow",
+    tag = "workflows",
+    request_body = Draft,
+    responses((status = 201, description = "Made", body = WorkflowView)),
+)]
 async fn create(
     State(workflows): State<Workflows>,
     caller: Caller,
@@ -53,6 +63,15 @@ async fn create(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
 }
 
+/// List workflows, oldest first, without their graphs.
+#[utoipa::path(
+    get,
+    path = "/v1/workflows",
+    operation_id = "listWorkflows",
+    tag = "workflows",
+    params(ListQuery),
+    responses((status = 200, description = "A page of workflows", body = Page<WorkflowView>)),
+)]
 async fn list(
     State(workflows): State<Workflows>,
     caller: Caller,
@@ -64,6 +83,15 @@ async fn list(
     Ok(Json(page.map(WorkflowView::from)))
 }
 
+/// Show a workflow with its graph.
+#[utoipa::path(
+    get,
+    path = "/v1/workflows/{id}",
+    operation_id = "showWorkflow",
+    tag = "workflows",
+    params(("id" = WorkflowId, Path, description = "The workflow")),
+    responses((status = 200, description = "The workflow", body = WorkflowView)),
+)]
 async fn one(
     State(workflows): State<Workflows>,
     caller: Caller,
@@ -87,6 +115,17 @@ async fn view(
     }))
 }
 
+/// Let a workflow take contacts in.
+///
+/// What happened earlier does not count.
+#[utoipa::path(
+    post,
+    path = "/v1/workflows/{id}/activate",
+    operation_id = "activateWorkflow",
+    tag = "workflows",
+    params(("id" = WorkflowId, Path, description = "The workflow")),
+    responses((status = 200, description = "The workflow", body = WorkflowView)),
+)]
 async fn activate(
     workflows: State<Workflows>,
     caller: Caller,
@@ -102,6 +141,15 @@ async fn activate(
     .await
 }
 
+/// Stop a workflow for now; contacts inside stay where they are.
+#[utoipa::path(
+    post,
+    path = "/v1/workflows/{id}/pause",
+    operation_id = "pauseWorkflow",
+    tag = "workflows",
+    params(("id" = WorkflowId, Path, description = "The workflow")),
+    responses((status = 200, description = "The workflow", body = WorkflowView)),
+)]
 async fn pause(
     workflows: State<Workflows>,
     caller: Caller,
@@ -117,6 +165,15 @@ async fn pause(
     .await
 }
 
+/// End a workflow for good; contacts inside leave.
+#[utoipa::path(
+    post,
+    path = "/v1/workflows/{id}/archive",
+    operation_id = "archiveWorkflow",
+    tag = "workflows",
+    params(("id" = WorkflowId, Path, description = "The workflow")),
+    responses((status = 200, description = "The workflow", body = WorkflowView)),
+)]
 async fn archive(
     workflows: State<Workflows>,
     caller: Caller,
@@ -144,6 +201,15 @@ async fn change(
     Ok(Json(changed.map_err(problem)?.into()))
 }
 
+/// Count the contacts of a workflow by where they stand.
+#[utoipa::path(
+    get,
+    path = "/v1/workflows/{id}/report",
+    operation_id = "showWorkflowReport",
+    tag = "workflows",
+    params(("id" = WorkflowId, Path, description = "The workflow")),
+    responses((status = 200, description = "The counts", body = Report)),
+)]
 async fn report(
     State(workflows): State<Workflows>,
     caller: Caller,

@@ -22,5 +22,11 @@ pub const VARS: &[&str] = &[
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let workflows = Workflows::new(setup.table("DIRECTORY_TABLE")?, setup.table("FLOW_TABLE")?);
-    Function::api(setup, handler::router(workflows))
+    let router: axum::Router = handler::routes().with_state(workflows).into();
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use workflows::{EntryRule, Graph, Status, Trigger, Workflow};
 
 /// Query of a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     pub limit: Option<Limit>,
@@ -14,7 +15,8 @@ pub struct ListQuery {
 }
 
 /// A workflow. The graph is left out of lists.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Workflow)]
 pub struct WorkflowView {
     id: WorkflowId,
     name: String,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::keys;
 
 /// Whether a workspace is worked in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkspaceStatus {
     /// It is.
@@ -23,7 +23,7 @@ pub enum WorkspaceStatus {
 }
 
 /// Who mails come from unless a campaign says otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DefaultSender {
     /// Name that readers see.
@@ -33,17 +33,19 @@ pub struct DefaultSender {
 }
 
 /// Hours of the day in which no marketing goes out, in the workspace's time zone; may pass midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuietHours {
     /// Begins then.
+    #[schema(value_type = String, example = "21:00:00")]
     pub from: jiff::civil::Time,
     /// Ends then.
+    #[schema(value_type = String, example = "08:00:00")]
     pub until: jiff::civil::Time,
 }
 
 /// How many marketing messages one contact gets at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FrequencyCap {
     /// Messages.
@@ -53,7 +55,7 @@ pub struct FrequencyCap {
 }
 
 /// What people set about a workspace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WorkspaceSettings {
     /// Name, unique in the account.
     pub name: String,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where a campaign stands (product 39). A schedule and an approval will stand between `draft` and
 /// `sending`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = CampaignState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Being written.
@@ -84,7 +85,7 @@ pub fn step(state: State, command: Command) -> Step {
 }
 
 /// Who gets a campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Audience {
     /// Everybody on this list.

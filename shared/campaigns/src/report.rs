@@ -15,7 +15,8 @@ use crate::outcomes::Outcomes;
 use crate::store::Campaigns;
 
 /// Figures of one campaign. Once it is sent, `sent + skipped + failed + unknown = audience`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = CampaignReport)]
 #[expect(missing_docs, reason = "the names are the product's own words")]
 pub struct Report {
     pub campaign_id: CampaignId,

@@ -7,7 +7,8 @@ use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
 
 /// Who a mail is from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MailSender)]
 #[serde(deny_unknown_fields)]
 pub struct Sender {
     /// Name shown in the inbox.
@@ -44,7 +45,7 @@ pub struct StoredMail {
 }
 
 /// Names a stored mail of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct MailRef(String);
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::mail_store::MailRef;
 
 /// What a send is for; it decides about consent and about ambiguous answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MailClass)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Advertising: needs consent, carries the unsubscribe headers, never sent a second time.

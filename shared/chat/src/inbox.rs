@@ -15,13 +15,15 @@ const MAX_NAME: usize = 100;
 const MAX_ORIGINS: usize = 20;
 
 /// What staff decides about an inbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InboxSettings {
     /// Name.
+    #[schema(min_length = 1, max_length = 100, example = "Website")]
     pub name: String,
     /// Websites that may show the widget, as origins (`https://shop.example.vn`); none allows any.
     #[serde(default)]
+    #[schema(max_items = 20, example = json!(["https://shop.example.vn"]))]
     pub allowed_origins: Vec<String>,
 }
 

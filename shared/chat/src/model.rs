@@ -66,7 +66,8 @@ impl fmt::Display for Visitor {
 }
 
 /// Where a conversation is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = InboxChannel)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// The widget on the shop's website.
@@ -77,7 +78,8 @@ pub enum Channel {
 }
 
 /// Where a conversation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ConversationStatus)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the product's own words")]
 pub enum Status {
@@ -105,7 +107,8 @@ impl Status {
 }
 
 /// Who wrote a message or changed a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MessageAuthor)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Sender {
     /// The customer.
@@ -181,7 +184,8 @@ impl Conversation {
 }
 
 /// What a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MessageKind)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// From the customer.
@@ -193,7 +197,10 @@ pub enum Kind {
 }
 
 /// How far an outgoing message has come. Reports arrive in any order; the higher rank stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = MessageDelivery)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the product's own words")]
 pub enum Delivery {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::keys;
 
 /// A contact list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ContactList)]
 pub struct List {
     /// Its id.
     pub id: ListId,

@@ -31,8 +31,20 @@ pub enum Identity {
 
 /// Where a contact first came from.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
+#[schema(as = ContactSource)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the product's own words")]
 pub enum Source {
@@ -106,7 +118,7 @@ pub struct Upserted {
 }
 
 /// A customer of the shop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Contact {
     /// Our id.
     pub id: ContactId,
@@ -194,7 +206,8 @@ impl Contact {
 }
 
 /// Something that a contact did or that happened to it, as the timeline keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = TimelineEvent)]
 pub struct Event {
     /// Unique for the contact at that time; follows from the cause, so that a repetition is seen.
     pub id: String,

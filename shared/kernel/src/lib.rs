@@ -15,6 +15,7 @@ pub mod money;
 pub mod page;
 pub mod patch;
 pub mod phone;
+mod schema;
 pub mod tenant;
 pub mod text;
 

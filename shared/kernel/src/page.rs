@@ -45,11 +45,12 @@ impl<'de> Deserialize<'de> for Limit {
 pub struct Cursor(pub String);
 
 /// One page and where the next begins.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
     /// Give it as `cursor` to read on; absent on the last page.
+    #[schema(required = true)]
     pub next: Option<Cursor>,
 }
 

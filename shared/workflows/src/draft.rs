@@ -36,10 +36,12 @@ impl Flaw {
 }
 
 /// What the author sends.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewWorkflow)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
     /// Name for people.
+    #[schema(min_length = 1, max_length = 200, example = "Chào khách mới")]
     pub name: String,
     /// What starts it.
     pub trigger: Trigger,
@@ -51,7 +53,8 @@ pub struct Draft {
 }
 
 /// The steps, by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewWorkflowGraph)]
 #[serde(deny_unknown_fields)]
 pub struct DraftGraph {
     /// Name of the first step.
@@ -61,7 +64,8 @@ pub struct DraftGraph {
 }
 
 /// One step, its content still inside. Without `next` the contact has completed the workflow after it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewWorkflowNode)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DraftNode {
     /// Nothing happens for a while; the parts are added up.
@@ -97,7 +101,8 @@ pub enum DraftNode {
 }
 
 /// A mail step. `{{contact.…}}` and `{{trigger.…}}` are filled in when it is sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewWorkflowMail)]
 #[serde(deny_unknown_fields)]
 pub struct DraftMail {
     /// From.

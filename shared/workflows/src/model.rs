@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::trigger::Trigger;
 
 /// Whether a workflow takes contacts in and moves them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WorkflowStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Saved, never active yet.
@@ -36,7 +37,8 @@ impl fmt::Display for Status {
 }
 
 /// How often one contact may enter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WorkflowEntry)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryRule {
     /// Once in the workflow's life.
@@ -91,7 +93,8 @@ pub struct Definition {
 }
 
 /// The steps, by name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WorkflowGraph)]
 pub struct Graph {
     /// Name of the first step.
     pub start: String,
@@ -100,7 +103,8 @@ pub struct Graph {
 }
 
 /// One step. Without `next` the contact has completed the workflow after it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WorkflowNode)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Node {
     /// Nothing happens for a while.

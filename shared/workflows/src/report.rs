@@ -9,7 +9,8 @@ use crate::Workflows;
 use crate::enrollment::{SHARDS, Standing};
 
 /// Counts of one workflow: `entered` is the sum of the others.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = WorkflowReport)]
 pub struct Report {
     /// Came in.
     pub entered: u64,

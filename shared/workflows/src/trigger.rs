@@ -70,6 +70,31 @@ impl<'de> Deserialize<'de> for Trigger {
     }
 }
 
+impl utoipa::PartialSchema for Trigger {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
+        let kinds = KINDS.iter().map(|(kind, _)| *kind).chain([PERFORMED]);
+        let kind = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(kinds));
+        ObjectBuilder::new()
+            .description(Some(
+                "What starts a workflow: a kind of event, and what the event must say.",
+            ))
+            .property("type", kind)
+            .required("type")
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .examples([serde_json::json!({ "type": "form.submitted" })])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Trigger {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "WorkflowTrigger".into()
+    }
+}
+
 impl Trigger {
     /// Name of the events that may start it.
     pub fn event(&self) -> &str {

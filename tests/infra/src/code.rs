@@ -64,12 +64,13 @@ fn prices_are_dated_and_the_same_list_for_each_region() {
     }
 }
 
-/// Paths of `.route("...")` in a function's sources.
+/// Paths of `.route("...")` and of `#[utoipa::path(.., path = "...")]` in a function's sources.
 fn routes(name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(project().join("functions").join(name).join("src")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        for part in text.split(".route(").skip(1) {
+        let plain = text.split(".route(").skip(1);
+        for part in plain.chain(text.split("    path = ").skip(1)) {
             let path = part
                 .trim_start()
                 .strip_prefix('"')

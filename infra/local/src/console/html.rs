@@ -66,6 +66,7 @@ impl Html {
              <header><strong>Tanigo local</strong><nav aria-label=\"Console\">\
              <a href=\"/_local/\">Dashboard</a><a href=\"/_local/outbox\">Outbox</a>\
              <a href=\"/_local/bill\">Bill</a><a href=\"/_local/credentials\">Credentials</a>\
+             <a href=\"/docs\">API reference</a>\
              </nav></header><main><h1>{title}</h1>{}</main></body></html>\n",
             self.0
         )

@@ -8,6 +8,7 @@ mod control;
 mod dashboard;
 mod html;
 mod outbox;
+mod reference;
 
 use bytes::Bytes;
 use http::header::{
@@ -20,7 +21,7 @@ use crate::runtime::LocalStack;
 
 /// The path is the console's.
 pub fn owns(path: &str) -> bool {
-    path == "/_local" || path.starts_with("/_local/")
+    path == "/_local" || path.starts_with("/_local/") || path == "/docs"
 }
 
 /// Answers a request to the console.
@@ -36,6 +37,9 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
         .path()
         .trim_start_matches("/_local")
         .trim_matches('/');
+    if request.uri().path() == "/docs" {
+        return reference::show();
+    }
     let parts: Vec<&str> = path.split('/').collect();
     let json = wants_json(request);
     let get = request.method() == Method::GET || request.method() == Method::HEAD;

@@ -37,7 +37,8 @@ pub enum FileError {
 }
 
 /// What is wrong with a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportError)]
 pub struct RowError {
     /// Line of the file on which the row begins; the headings are line 1.
     pub line: u64,

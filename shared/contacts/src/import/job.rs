@@ -10,7 +10,8 @@ use super::file::RowError;
 const SHOWN_ERRORS: usize = 100;
 
 /// What an import shall do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportRequest)]
 pub struct Request {
     /// List that every contact joins.
     pub list: Option<ListId>,
@@ -20,7 +21,8 @@ pub struct Request {
 }
 
 /// Where an import stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Stored, not yet read.

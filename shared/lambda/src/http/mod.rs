@@ -24,7 +24,7 @@ pub use client_ip::ClientIp;
 pub use idempotency::Secret;
 pub use kernel::Operation;
 pub use limit::REQUESTS_PER_MINUTE;
-pub use problem::{Code, FieldError, Problem};
+pub use problem::{Code, FieldError, Problem, ProblemBody};
 
 /// Lets only callers with a live credential through, within their limit, each request with an
 /// idempotency key once. Needs the variables `DEDUPE_TABLE` and `LIMITS_TABLE`.

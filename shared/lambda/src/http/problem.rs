@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// Stable names of what can go wrong, each with its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemCode)]
 #[expect(missing_docs, reason = "the names and the table below say it")]
 pub enum Code {
     Malformed,
@@ -52,7 +53,7 @@ impl Code {
 }
 
 /// One thing that is wrong with the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// JSON pointer into the body (`/email`), or `?name` for a query parameter.
     pub pointer: String,
@@ -129,16 +130,24 @@ impl From<cloud::Error> for Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// An error, as RFC 9457 has it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// Always `about:blank`: `code` tells what it is.
     r#type: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
     code: Code,
+    /// A sentence for people; absent from a 5xx.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    /// What is wrong with the request, place by place.
     errors: &'a [FieldError],
+    /// Names the request in the logs.
     request_id: &'a str,
 }
 
@@ -187,7 +196,7 @@ fn render(problem: &Problem, request_id: &str) -> Response {
     if status.is_server_error() {
         tracing::error!(code = ?problem.code, detail = problem.detail, "request failed");
     }
-    let body = Body {
+    let body = ProblemBody {
         r#type: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
         status: status.as_u16(),

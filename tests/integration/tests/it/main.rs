@@ -16,5 +16,6 @@ mod cloud;
 mod contacts;
 mod contract;
 mod lambda;
+mod reference;
 mod support;
 mod workflows;

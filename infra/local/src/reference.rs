@@ -1,0 +1,275 @@
+//! The API's reference: what every function says of its operations, as one OpenAPI 3.1 document.
+//!
+//! The functions name what is theirs: path, bodies, success. What all operations share (errors, headers,
+//! the credential) is added here by rule, so that no handler repeats it. The document is kept as
+//! docs/openapi.json, which a test compares.
+
+use anyhow::{Context, Result, bail};
+use kernel::Limit;
+use kernel::access::{Operation, People};
+use lambda::http::{ProblemBody, REQUESTS_PER_MINUTE};
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, ToSchema};
+
+const ABOUT: &str = "\
+Marketing automation and customer care.
+
+**Credentials.** `Authorization: Bearer` takes an API key of a workspace, or the token of a session from \
+`login`. With a session, `X-Workspace` names the workspace to work in. `x-people` and `x-scope` of an \
+operation say who may do it; docs/access.md has the whole table.
+
+**Errors** are problem details (RFC 9457) with a stable `code`, the place of each flaw in `errors` and the \
+`request_id`. Unknown fields and parameters are refused. What belongs to another workspace is not found.
+
+**Lists** answer `{data, next}`: send `next` as `cursor` to read on until it is null.
+
+**Repetition.** A POST with an `Idempotency-Key` is done once: the same request again gets the same answer \
+for a day, another request with the key is refused with 422, and one that is still running with 409.";
+
+/// What an operation can answer beside success: status, name, when.
+const PROBLEMS: &[(&str, &str, &str)] = &[
+    (
+        "400",
+        "BadRequest",
+        "The request is malformed or not valid.",
+    ),
+    ("401", "Unauthenticated", "There is no live credential."),
+    ("403", "Forbidden", "The credential may not do this."),
+    (
+        "404",
+        "NotFound",
+        "There is no such thing in the workspace.",
+    ),
+    (
+        "409",
+        "Conflict",
+        "Its state does not allow this, or the request is running.",
+    ),
+    ("413", "TooLarge", "The body is larger than 5 MB."),
+    ("415", "UnsupportedMediaType", "The body has another type."),
+    (
+        "422",
+        "Unprocessable",
+        "The idempotency key was used for another request.",
+    ),
+    (
+        "429",
+        "RateLimited",
+        "Too many requests; wait as `Retry-After` says.",
+    ),
+    (
+        "500",
+        "Internal",
+        "Our fault; the request may be repeated with its idempotency key.",
+    ),
+    ("503", "Unavailable", "Not now; repeat the request."),
+];
+
+/// The document. Fails if two functions mean different things by one name.
+pub fn document() -> Result<Value> {
+    let mut paths = Map::new();
+    let mut schemas = Map::new();
+    for part in [
+        api_accounts::openapi(),
+        api_contacts::openapi(),
+        api_workflows::openapi(),
+        api_campaigns::openapi(),
+        api_chat::openapi(),
+    ] {
+        let mut part = serde_json::to_value(part)?;
+        merge(&mut paths, part["paths"].take())?;
+        merge(&mut schemas, part["components"]["schemas"].take())?;
+    }
+    // Parameters do not bring their schemas along.
+    let mut shared = vec![
+        (ProblemBody::name().into_owned(), ProblemBody::schema()),
+        (Limit::name().into_owned(), Limit::schema()),
+    ];
+    ProblemBody::schemas(&mut shared);
+    for (name, schema) in shared {
+        schemas.insert(name, serde_json::to_value(schema)?);
+    }
+    open_composed(&mut schemas);
+    for item in paths.values_mut() {
+        let operations = item.as_object_mut().context("a path without operations")?;
+        for (method, operation) in operations {
+            complete(method, operation)?;
+        }
+    }
+    paths.sort_keys();
+    schemas.sort_keys();
+    Ok(json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tanigo",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "bearer": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
+            "parameters": parameters(),
+            "headers": headers(),
+            "responses": problems(),
+            "schemas": schemas,
+        },
+    }))
+}
+
+fn merge(into: &mut Map<String, Value>, from: Value) -> Result<()> {
+    let Value::Object(from) = from else {
+        return Ok(());
+    };
+    for (name, value) in from {
+        if into.get(&name).is_some_and(|known| *known != value) {
+            bail!("{name} means two things");
+        }
+        into.insert(name, value);
+    }
+    Ok(())
+}
+
+/// A schema that is part of another may not forbid the fields of its neighbours.
+fn open_composed(schemas: &mut Map<String, Value>) {
+    let mut composed = Vec::new();
+    for schema in schemas.values() {
+        collect_composed(schema, &mut composed);
+    }
+    for name in composed {
+        if let Some(schema) = schemas.get_mut(&name).and_then(Value::as_object_mut) {
+            schema.remove("additionalProperties");
+        }
+    }
+}
+
+fn collect_composed(value: &Value, into: &mut Vec<String>) {
+    if let Some(parts) = value["allOf"].as_array() {
+        let names = parts.iter().filter_map(|part| part["$ref"].as_str());
+        into.extend(names.filter_map(|path| path.rsplit('/').next().map(str::to_owned)));
+    }
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| collect_composed(one, into)),
+        Value::Object(all) => all.values().for_each(|one| collect_composed(one, into)),
+        _ => {}
+    }
+}
+
+/// Adds to an operation what all have in common.
+fn complete(method: &str, operation: &mut Value) -> Result<()> {
+    let id = operation["operationId"]
+        .as_str()
+        .context("an operation without an id")?;
+    let known = Operation::ALL
+        .iter()
+        .find(|known| known.id() == id)
+        .copied();
+    let is_public = operation["security"] == json!([{}]);
+    let has_body = !operation["requestBody"].is_null();
+    if is_public {
+        operation["security"] = json!([]);
+    }
+    if let Some(known) = known {
+        operation["x-people"] = people(known.people()).into();
+        operation["x-scope"] = known.scope().map(kernel::Scope::name).into();
+    }
+    let mut shared = Vec::new();
+    if !is_public {
+        shared.push("Workspace");
+        if method == "post" {
+            shared.push("IdempotencyKey");
+        }
+    }
+    let parameters = operation["parameters"].take();
+    let mut parameters = parameters.as_array().cloned().unwrap_or_default();
+    parameters.extend(shared.iter().map(|name| refer("parameters", name)));
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    } else if let Some(operation) = operation.as_object_mut() {
+        operation.remove("parameters");
+    }
+    let applies = |status: &str| match status {
+        "401" => !is_public || has_body,
+        "403" | "404" => !is_public,
+        "409" => method != "get",
+        "413" | "415" => has_body,
+        "422" => method == "post" && !is_public,
+        _ => true,
+    };
+    let responses = operation["responses"]
+        .as_object_mut()
+        .context("no responses")?;
+    for response in responses.values_mut() {
+        response["headers"] = json!({ "x-request-id": refer("headers", "RequestId") });
+    }
+    for (status, name, _) in PROBLEMS.iter().filter(|(status, ..)| applies(status)) {
+        responses.insert((*status).to_owned(), refer("responses", name));
+    }
+    Ok(())
+}
+
+fn people(people: People) -> String {
+    match people {
+        People::SignedIn => "whoever is signed in".to_owned(),
+        People::From(role) => format!("{} and above", snake(role)),
+        People::Chat(role) => format!("chat {} and above", snake(role)),
+    }
+}
+
+fn snake(role: impl serde::Serialize) -> String {
+    let name = serde_json::to_value(role).unwrap_or_default();
+    name.as_str().unwrap_or_default().to_owned()
+}
+
+fn refer(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn parameters() -> Value {
+    json!({
+        "IdempotencyKey": {
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Makes a repetition of the request harmless.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        },
+        "Workspace": {
+            "name": "X-Workspace", "in": "header", "required": false,
+            "description": "The workspace to work in. A session needs it where the operation is about a \
+                            workspace's data; a key has its own.",
+            "schema": refer("schemas", "WorkspaceId"),
+        },
+    })
+}
+
+fn headers() -> Value {
+    let text =
+        |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+    json!({
+        "RequestId": text("Names the request in the logs."),
+        "RetryAfter": text("Seconds to wait."),
+        "RateLimit": text(&format!(
+            "Requests left in this minute, of {REQUESTS_PER_MINUTE} for each credential."
+        )),
+    })
+}
+
+fn problems() -> Value {
+    let mut all = Map::new();
+    for (status, name, description) in PROBLEMS {
+        let mut headers = json!({ "x-request-id": refer("headers", "RequestId") });
+        if matches!(*status, "429" | "503") {
+            headers["retry-after"] = refer("headers", "RetryAfter");
+        }
+        if *status == "429" {
+            headers["ratelimit-remaining"] = refer("headers", "RateLimit");
+        }
+        let content =
+            json!({ "application/problem+json": { "schema": refer("schemas", "Problem") } });
+        let response =
+            json!({ "description": description, "headers": headers, "content": content });
+        all.insert((*name).to_owned(), response);
+    }
+    all.into()
+}

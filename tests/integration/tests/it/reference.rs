@@ -1,0 +1,82 @@
+//! The API's reference, docs/openapi.json: it is what the code says, and it names every operation.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use kernel::Operation;
+use serde_json::Value;
+use tanigo_local::reference;
+
+/// Operations without a credential, which the table of access does not hold.
+const PUBLIC: &[&str] = &["login", "setUp"];
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            all.push((format!("{method} {path}"), operation));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_document_is_what_the_code_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let document = reference::document().unwrap();
+    let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        stored == text,
+        "docs/openapi.json is behind the code; run the tests with UPDATE_DOCS=1"
+    );
+}
+
+#[test]
+fn every_operation_has_its_line_in_the_table_of_access() {
+    let document = reference::document().unwrap();
+    let documented: BTreeSet<&str> = operations(&document)
+        .iter()
+        .map(|(_, operation)| operation["operationId"].as_str().unwrap())
+        .collect();
+    let ids = Operation::ALL.iter().map(|operation| operation.id());
+    let known: BTreeSet<&str> = ids.chain(PUBLIC.iter().copied()).collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn every_operation_says_what_it_takes_and_answers() {
+    let document = reference::document().unwrap();
+    for (place, operation) in operations(&document) {
+        assert!(operation["summary"].is_string(), "{place}: no summary");
+        assert!(operation["tags"][0].is_string(), "{place}: no tag");
+        let responses = operation["responses"].as_object().unwrap();
+        let success = responses.iter().find(|(status, _)| status.starts_with('2'));
+        let (status, success) = success.unwrap_or_else(|| panic!("{place}: no success"));
+        let schema = &success["content"]["application/json"]["schema"];
+        assert!(status == "204" || schema.is_object(), "{place}: no answer");
+        for problem in ["400", "429", "500", "503"] {
+            assert!(responses.contains_key(problem), "{place}: no {problem}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(document: &Value, value: &Value) {
+        if let Some(path) = value["$ref"].as_str() {
+            let target = document.pointer(path.trim_start_matches('#'));
+            assert!(target.is_some(), "{path}");
+        }
+        match value {
+            Value::Array(all) => all.iter().for_each(|one| walk(document, one)),
+            Value::Object(all) => all.values().for_each(|one| walk(document, one)),
+            _ => {}
+        }
+    }
+    let document = reference::document().unwrap();
+    walk(&document, &document);
+}
