@@ -1,11 +1,6 @@
 //! Signing in and out, and the password.
-//!
-//! Attempts are counted before the password is looked at and given back when it was right, so that many
-//! at once cannot pass the limit. Unknown addresses are counted and answered like known ones.
 
-use std::time::Duration;
-
-use accounts::User;
+use accounts::{AccountMail, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,21 +8,21 @@ use jiff::Timestamp;
 use kernel::{EmailAddress, Limit};
 use lambda::http::{ClientIp, Code, Json, Member, Operation, Problem, Secret};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::attempt::Attempt;
 use crate::handler::Api;
 use crate::me::myself;
 use crate::shape::{UserView, WorkspaceName};
-
-const PERIOD: Duration = Duration::from_mins(15);
-const FAILURES_OF_AN_ADDRESS: u32 = 10;
-const FAILURES_FROM_AN_IP: u32 = 50;
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     email: EmailAddress,
+    #[schema(max_length = 128)]
     password: String,
+    /// With a second factor: the code that the app shows, or a recovery code.
+    #[schema(max_length = 64)]
+    code: Option<String>,
 }
 
 /// A session that began.
@@ -42,7 +37,7 @@ pub struct SignedIn {
 /// Sign in.
 ///
 /// The answer's token goes into `Authorization: Bearer` and opens what the user's role opens, in the
-/// workspace that `X-Workspace` names.
+/// workspace that `X-Workspace` names. With a second factor, 401 `totp_required` asks for `code`.
 #[utoipa::path(
     post,
     path = "/v1/auth/login",
@@ -57,18 +52,30 @@ pub async fn login(
     ip: ClientIp,
     Json(given): Json<Credentials>,
 ) -> Result<Response, Problem> {
-    let attempt = Attempt::begin(&api, &given.email, &ip).await?;
+    let attempt = Attempt::to_sign_in(&api, &given.email, &ip).await?;
     let user = api
         .users
         .authenticate(&given.email, &given.password)
         .await?;
-    let Some(user) = user else {
-        lambda::metrics::count("SignInsRefused", 1);
-        let detail = "the address or the password is wrong";
-        return Err(Problem::new(Code::Unauthenticated, detail));
+    let user = user.ok_or_else(refused)?;
+    let user = match (user.needs_code(), given.code) {
+        (false, _) => user,
+        (true, None) => {
+            // Nothing was guessed: the password is right, and no code was tried.
+            attempt.forgive(&api).await?;
+            let detail = "send the code of your authenticator app, or a recovery code";
+            return Err(Problem::new(Code::TotpRequired, detail));
+        }
+        (true, Some(code)) => api.factors.take(user, &code).await?.ok_or_else(refused)?,
     };
     attempt.forgive(&api).await?;
     signed_in(&api, user).await
+}
+
+fn refused() -> Problem {
+    lambda::metrics::count("SignInsRefused", 1);
+    let detail = "the address, the password or the code is wrong";
+    Problem::new(Code::Unauthenticated, detail)
 }
 
 /// Begins a session and answers with it; the answer holds its token.
@@ -152,7 +159,7 @@ pub async fn change_password(
     if let Some(flaw) = accounts::password::flaw(&given.new, user.email.as_str()) {
         return Err(Problem::invalid("/new", flaw));
     }
-    let attempt = Attempt::begin(&api, &user.email, &ip).await?;
+    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
     if !api
         .users
         .change_password(user, &given.current, &given.new)
@@ -164,34 +171,84 @@ pub async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// One try at a password, counted for the address and for where it came from.
-struct Attempt([(String, u32); 2]);
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Forgotten {
+    email: EmailAddress,
+}
 
-impl Attempt {
-    async fn begin(api: &Api, email: &EmailAddress, ip: &ClientIp) -> Result<Self, Problem> {
-        // The hash keeps the address out of a key that shows up in logs of the table's requests.
-        let address = hex::encode(Sha256::digest(email.as_str()));
-        let scopes = [
-            (format!("SIGN-IN#{address}"), FAILURES_OF_AN_ADDRESS),
-            (format!("SIGN-IN-FROM#{}", ip.0), FAILURES_FROM_AN_IP),
-        ];
-        for (scope, most) in &scopes {
-            let usage = api.attempts.count(scope, PERIOD, 1).await?;
-            if usage.used > *most {
-                lambda::metrics::count("SignInsThrottled", 1);
-                let detail = "too many wrong passwords; wait";
-                let seconds = usage.resets_in.as_secs().max(1) as u32;
-                return Err(Problem::new(Code::RateLimited, detail).retry_after(seconds));
-            }
-        }
-        Ok(Self(scopes))
-    }
+/// Have a link mailed that sets another password.
+///
+/// The answer is the same whether the address has a user or not.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/password/forgot",
+    operation_id = "forgotPassword",
+    tag = "auth",
+    security(()),
+    request_body = Forgotten,
+    responses((status = 202, description = "If the address has a user, a mail goes out"))
+)]
+pub async fn forgot(
+    State(api): State<Api>,
+    ip: ClientIp,
+    Json(given): Json<Forgotten>,
+) -> Result<StatusCode, Problem> {
+    Attempt::to_mail(&api, &given.email, &ip).await?;
+    // Whether the address has a user is looked up behind the queue, where nobody can time it.
+    let mail = AccountMail::Reset {
+        request: api.entropy.nonce(),
+        email: given.email,
+    };
+    api.mails.send(&mail).await?;
+    Ok(StatusCode::ACCEPTED)
+}
 
-    /// The password was right: the attempt does not count.
-    async fn forgive(self, api: &Api) -> Result<(), Problem> {
-        for (scope, _) in &self.0 {
-            api.attempts.count(scope, PERIOD, -1).await?;
-        }
-        Ok(())
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// The last part of the mail's link.
+    #[schema(max_length = 255)]
+    token: String,
+    #[schema(min_length = 10, max_length = 128)]
+    password: String,
+}
+
+/// Set another password with the token of a mail; all of the user's sessions end.
+///
+/// It signs nobody in, and a second factor is still asked for.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/password/reset",
+    operation_id = "resetPassword",
+    tag = "auth",
+    security(()),
+    request_body = Reset,
+    responses((status = 204, description = "Set; sign in"))
+)]
+pub async fn reset(
+    State(api): State<Api>,
+    ip: ClientIp,
+    Json(given): Json<Reset>,
+) -> Result<StatusCode, Problem> {
+    let attempt = Attempt::at_token(&api, &ip).await?;
+    let user = api.resets.user_of(&given.token).await?;
+    let user = user.ok_or_else(|| Problem::invalid("/token", "is unknown, used or over"))?;
+    if let Some(flaw) = accounts::password::flaw(&given.password, user.email.as_str()) {
+        return Err(Problem::invalid("/password", flaw));
     }
+    let (account, actor) = (user.account, user.id.to_string());
+    api.audit
+        .record(
+            account,
+            &actor,
+            Operation::ChangePassword,
+            &actor,
+            None,
+            &ip.0,
+        )
+        .await?;
+    api.resets.reset(user, &given.password).await?;
+    attempt.forgive(&api).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

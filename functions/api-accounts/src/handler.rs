@@ -1,15 +1,22 @@
 //! The routes, and what every change has in common.
 
 use accounts::setup::FirstSetup;
-use accounts::{ApiKeys, Audit, Sessions, Users, Workspaces};
+use accounts::{
+    AccountMails, ApiKeys, Audit, Invitations, Resets, SecondFactors, Sessions, Users, Workspaces,
+};
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use campaigns::Campaigns;
+use chat::Inboxes;
 use cloud::Window;
+use contacts::Contacts;
+use kernel::{Clock, Entropy};
 use lambda::http::{ClientIp, Member, Operation, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use workflows::Workflows;
 
-use crate::{api_keys, audit, auth, me, setup, users, workspaces};
+use crate::{api_keys, audit, auth, invitations, me, onboarding, setup, totp, users, workspaces};
 
 /// What the operations work with.
 #[derive(Clone)]
@@ -20,7 +27,18 @@ pub struct Api {
     pub keys: ApiKeys,
     pub audit: Audit,
     pub first: FirstSetup,
+    pub factors: SecondFactors,
+    pub invitations: Invitations,
+    pub resets: Resets,
+    pub mails: AccountMails,
     pub attempts: Window,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    /// Only looked at, for the checklist.
+    pub contacts: Contacts,
+    pub campaigns: Campaigns,
+    pub workflows: Workflows,
+    pub inboxes: Inboxes,
     pub setup_token: String,
 }
 
@@ -34,12 +52,8 @@ impl Api {
         ip: &ClientIp,
     ) -> Result<(), Problem> {
         member.may(operation)?;
-        let grant = &member.grant;
-        let (actor, workspace) = (&grant.actor, grant.workspace);
-        self.audit
-            .record(grant.account, actor, operation, object, workspace, &ip.0)
-            .await?;
-        Ok(())
+        let noted = self.audit.note(&member.grant, operation, object, &ip.0);
+        Ok(noted.await?)
     }
 }
 
@@ -47,6 +61,9 @@ impl Api {
 pub fn public() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(auth::login))
+        .routes(routes!(auth::forgot))
+        .routes(routes!(auth::reset))
+        .routes(routes!(invitations::accept))
         .routes(routes!(setup::run))
         .route("/v1/openapi.json", axum::routing::get(reference))
 }
@@ -56,7 +73,14 @@ pub fn protected() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(auth::logout))
         .routes(routes!(auth::change_password))
+        .routes(routes!(totp::enrol))
+        .routes(routes!(totp::confirm))
+        .routes(routes!(totp::disable))
         .routes(routes!(me::show, me::update))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::show))
+        .routes(routes!(invitations::resend))
+        .routes(routes!(invitations::revoke))
         .routes(routes!(users::list))
         .routes(routes!(users::show, users::update))
         .routes(routes!(workspaces::list, workspaces::create))
@@ -66,6 +90,8 @@ pub fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(onboarding::show))
+        .routes(routes!(onboarding::dismiss))
 }
 
 /// The API's reference; the local stack shows it as a page at `/docs`.

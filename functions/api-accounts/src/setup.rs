@@ -4,11 +4,12 @@ use accounts::{FirstAccount, WorkspaceSettings};
 use axum::extract::State;
 use axum::http::StatusCode;
 use kernel::{AccountId, EmailAddress, WorkspaceId};
-use lambda::http::{Code, Json, Problem};
+use lambda::http::{ClientIp, Code, Json, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::attempt::Attempt;
 use crate::handler::Api;
 use crate::shape::name;
 
@@ -46,8 +47,10 @@ pub struct Made {
 )]
 pub async fn run(
     State(api): State<Api>,
+    ip: ClientIp,
     Json(first): Json<First>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
+    let attempt = Attempt::at_token(&api, &ip).await?;
     // Hashes have one length, so the comparison takes the same time for every token.
     let (given, real) = (
         Sha256::digest(&first.token),
@@ -57,6 +60,7 @@ pub async fn run(
         let detail = "the set-up token is wrong";
         return Err(Problem::new(Code::Unauthenticated, detail));
     }
+    attempt.forgive(&api).await?;
     if let Some(flaw) = accounts::password::flaw(&first.password, first.email.as_str()) {
         return Err(Problem::invalid("/password", flaw));
     }

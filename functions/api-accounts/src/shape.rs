@@ -30,12 +30,15 @@ pub struct UserView {
     chat_role: Option<ChatRole>,
     workspace_ids: Vec<WorkspaceId>,
     status: UserStatus,
+    /// Whether signing in asks for a code.
+    second_factor: bool,
     created_at: Timestamp,
 }
 
 impl From<User> for UserView {
     fn from(user: User) -> Self {
         Self {
+            second_factor: user.needs_code(),
             id: user.id,
             email: user.email,
             name: user.name,

@@ -112,7 +112,7 @@ fn no_user() -> Problem {
 /// At most this many workspaces are given at once.
 const MAX_WORKSPACES: usize = 100;
 
-async fn of_account(
+pub async fn of_account(
     api: &Api,
     account: AccountId,
     workspaces: &[WorkspaceId],

@@ -1,6 +1,7 @@
 //! Requests to use cases. Another tenant's campaign is not found, since keys begin with the caller's
 //! tenant.
 
+use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,7 @@ use cloud::Counters;
 use contacts::Lists;
 use kernel::CampaignId;
 use kernel::page::Page;
-use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,6 +24,7 @@ pub struct Api {
     pub mails: MailStore,
     pub lists: Lists,
     pub counters: Counters,
+    pub audit: Audit,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -55,6 +57,7 @@ fn no_campaign() -> Problem {
 async fn create(
     State(api): State<Api>,
     caller: Caller,
+    ip: ClientIp,
     Json(new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
     caller.may(Operation::CreateCampaign)?;
@@ -67,6 +70,10 @@ async fn create(
     {
         return Err(Problem::invalid("/audience/list_id", "no such list"));
     }
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, Operation::CreateCampaign, "campaign", &ip.0)
+        .await?;
     let draft = Draft {
         name,
         audience,
@@ -85,7 +92,7 @@ async fn create(
         .into_response())
 }
 
-/// List campaigns, oldest first, without their mails.
+/// List campaigns, newest first, without their mails.
 #[utoipa::path(
     get,
     path = "/v1/campaigns",
@@ -165,9 +172,11 @@ async fn report(
 async fn send(
     api: State<Api>,
     caller: Caller,
+    ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<(StatusCode, Json<CampaignView>), Problem> {
-    let campaign = obey(&api, &caller, id.0, Operation::SendCampaign, Command::Send).await?;
+    let operation = (Operation::SendCampaign, Command::Send);
+    let campaign = obey(&api, &caller, &ip, id.0, operation).await?;
     Ok((StatusCode::ACCEPTED, campaign))
 }
 
@@ -183,16 +192,11 @@ async fn send(
 async fn pause(
     api: State<Api>,
     caller: Caller,
+    ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(
-        &api,
-        &caller,
-        id.0,
-        Operation::PauseCampaign,
-        Command::Pause,
-    )
-    .await
+    let operation = (Operation::PauseCampaign, Command::Pause);
+    obey(&api, &caller, &ip, id.0, operation).await
 }
 
 /// Go on sending to those who have no outcome yet.
@@ -207,16 +211,11 @@ async fn pause(
 async fn resume(
     api: State<Api>,
     caller: Caller,
+    ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(
-        &api,
-        &caller,
-        id.0,
-        Operation::ResumeCampaign,
-        Command::Resume,
-    )
-    .await
+    let operation = (Operation::ResumeCampaign, Command::Resume);
+    obey(&api, &caller, &ip, id.0, operation).await
 }
 
 /// Stop sending for good.
@@ -231,26 +230,27 @@ async fn resume(
 async fn cancel(
     api: State<Api>,
     caller: Caller,
+    ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(
-        &api,
-        &caller,
-        id.0,
-        Operation::CancelCampaign,
-        Command::Cancel,
-    )
-    .await
+    let operation = (Operation::CancelCampaign, Command::Cancel);
+    obey(&api, &caller, &ip, id.0, operation).await
 }
 
 async fn obey(
     api: &Api,
     caller: &Caller,
+    ip: &ClientIp,
     id: CampaignId,
-    operation: Operation,
-    command: Command,
+    (operation, command): (Operation, Command),
 ) -> Result<Json<CampaignView>, Problem> {
     caller.may(operation)?;
+    let known = api.campaigns.get(caller.tenant, id).await?;
+    known.ok_or_else(no_campaign)?;
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, operation, &id.to_string(), &ip.0)
+        .await?;
     match api.campaigns.command(caller.tenant, id, command).await? {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),

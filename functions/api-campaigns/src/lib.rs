@@ -7,6 +7,7 @@
 mod handler;
 mod shape;
 
+use accounts::Audit;
 use campaigns::Campaigns;
 use channels::MailStore;
 use cloud::Counters;
@@ -30,6 +31,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         campaigns: Campaigns::new(setup.table("CAMPAIGNS_TABLE")?),
         mails: MailStore::new(setup.table("DIRECTORY_TABLE")?),
         lists: Lists::new(setup.table("DIRECTORY_TABLE")?),
+        audit: Audit::new(setup.table("DIRECTORY_TABLE")?),
         counters: Counters::new(setup.table("REPORTS_TABLE")?),
     };
     let router: axum::Router = handler::routes().with_state(state).into();

@@ -1,7 +1,7 @@
 //! Requests to use cases. Another tenant's conversation is not found, since keys begin with the
 //! caller's tenant.
 
-use accounts::Doors;
+use accounts::{Audit, Doors};
 use axum::extract::State;
 use axum::http::StatusCode;
 use chat::desk::Reply;
@@ -10,7 +10,7 @@ use chat::reading::Filter;
 use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
-use lambda::http::{Caller, Json, Operation, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Json, Operation, Path, Problem, Query};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +31,7 @@ pub struct Api {
     pub chat: Chat,
     pub inboxes: Inboxes,
     pub doors: Doors,
+    pub audit: Audit,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -271,12 +272,17 @@ async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Inb
 async fn create_inbox(
     State(api): State<Api>,
     caller: Caller,
+    ip: ClientIp,
     Json(settings): Json<InboxSettings>,
 ) -> Result<(StatusCode, Json<InboxView>), Problem> {
     caller.may(Operation::CreateInbox)?;
     settings
         .check()
         .map_err(|(pointer, message)| Problem::invalid(pointer, message))?;
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, Operation::CreateInbox, "inbox", &ip.0)
+        .await?;
     let (tenant, origins) = (caller.tenant, &settings.allowed_origins);
     for _ in 0..ID_ATTEMPTS {
         let id = InboxId::new(&api.clock, &api.entropy);

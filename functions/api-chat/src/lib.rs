@@ -7,7 +7,7 @@
 mod handler;
 mod shape;
 
-use accounts::Doors;
+use accounts::{Audit, Doors};
 use chat::{Chat, Inboxes};
 use lambda::{ConfigError, Function, Setup};
 
@@ -26,6 +26,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let state = handler::Api {
         chat: Chat::new(setup.table("CHAT_TABLE")?),
         inboxes: Inboxes::new(setup.table("DIRECTORY_TABLE")?),
+        audit: Audit::new(setup.table("DIRECTORY_TABLE")?),
         doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),

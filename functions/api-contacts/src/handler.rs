@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use accounts::Audit;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::import::{Imports, Job, Request, RowError, Status};
@@ -9,7 +10,7 @@ use contacts::{Contact, Contacts, Event, List, Lists};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, ImportId, Limit, ListId, TenantKey};
-use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query, Raw};
+use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,6 +21,7 @@ pub(crate) struct Api {
     pub contacts: Contacts,
     pub lists: Lists,
     pub imports: Imports,
+    pub audit: Audit,
 }
 
 type App = State<Arc<Api>>;
@@ -244,10 +246,15 @@ async fn lists(
 async fn create_list(
     State(api): App,
     caller: Caller,
+    ip: ClientIp,
     Json(body): Json<ListIn>,
 ) -> Result<(StatusCode, Json<List>), Problem> {
     caller.may(Operation::CreateList)?;
     body.check()?;
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, Operation::CreateList, "list", &ip.0)
+        .await?;
     let list = api
         .lists
         .create(caller.tenant, body.name.trim(), body.description.as_deref());
@@ -328,6 +335,7 @@ impl From<Job> for ImportView {
 async fn start_import(
     State(api): App,
     caller: Caller,
+    ip: ClientIp,
     Query(query): Query<ImportQuery>,
     Raw { body, .. }: Raw,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
@@ -349,6 +357,10 @@ async fn start_import(
         .map(str::to_owned)
         .collect();
     shape::tags(&tags)?;
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, Operation::StartImport, "import", &ip.0)
+        .await?;
     let request = Request {
         list: query.list,
         tags,

@@ -5,6 +5,7 @@ mod shape;
 
 use std::sync::Arc;
 
+use accounts::Audit;
 use contacts::import::Imports;
 use contacts::{Contacts, Lists};
 use lambda::{ConfigError, Function, Setup};
@@ -36,6 +37,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let imports = Imports::new(contacts.clone(), table, files, queue);
     let api = handler::Api {
         contacts,
+        audit: Audit::new(directory.clone()),
         lists: Lists::new(directory),
         imports,
     };

@@ -1,19 +1,27 @@
 //! Requests to use cases. Another tenant's workflow is not found, since keys begin with the caller's
 //! tenant.
 
+use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::WorkflowId;
 use kernel::page::Page;
-use lambda::http::{Caller, Code, Json, Operation, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
 
-pub fn routes() -> OpenApiRouter<Workflows> {
+/// What the operations work with.
+#[derive(Clone)]
+pub struct Api {
+    pub workflows: Workflows,
+    pub audit: Audit,
+}
+
+pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one))
@@ -51,15 +59,22 @@ fn problem(refusal: Refusal) -> Problem {
     responses((status = 201, description = "Made", body = WorkflowView)),
 )]
 async fn create(
-    State(workflows): State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
+    ip: ClientIp,
     Json(draft): Json<Draft>,
 ) -> Result<Response, Problem> {
     caller.may(Operation::CreateWorkflow)?;
-    let created = workflows.create(caller.tenant, &draft).await;
+    // Refused before the entry in the audit log: a flawed draft changes nothing.
+    let flaws = draft.check();
+    if !flaws.is_empty() {
+        return Err(problem(Refusal::Flawed(flaws)));
+    }
+    note(&api, &caller, &ip, Operation::CreateWorkflow, "workflow").await?;
+    let created = api.workflows.create(caller.tenant, &draft).await;
     let workflow = created.map_err(problem)?;
     let location = format!("/v1/workflows/{}", workflow.id);
-    let view = view(&workflows, &caller, workflow).await?;
+    let view = view(&api.workflows, &caller, workflow).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
 }
 
@@ -73,13 +88,16 @@ async fn create(
     responses((status = 200, description = "A page of workflows", body = Page<WorkflowView>)),
 )]
 async fn list(
-    State(workflows): State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<WorkflowView>>, Problem> {
     caller.may(Operation::ListWorkflows)?;
     let limit = query.limit.unwrap_or_default();
-    let page = workflows.list(caller.tenant, limit, query.cursor).await?;
+    let page = api
+        .workflows
+        .list(caller.tenant, limit, query.cursor)
+        .await?;
     Ok(Json(page.map(WorkflowView::from)))
 }
 
@@ -93,13 +111,13 @@ async fn list(
     responses((status = 200, description = "The workflow", body = WorkflowView)),
 )]
 async fn one(
-    State(workflows): State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
     caller.may(Operation::ShowWorkflow)?;
-    let workflow = workflows.get(caller.tenant, id).await?;
-    view(&workflows, &caller, workflow.ok_or_else(no_workflow)?).await
+    let workflow = api.workflows.get(caller.tenant, id).await?;
+    view(&api.workflows, &caller, workflow.ok_or_else(no_workflow)?).await
 }
 
 async fn view(
@@ -127,18 +145,13 @@ async fn view(
     responses((status = 200, description = "The workflow", body = WorkflowView)),
 )]
 async fn activate(
-    workflows: State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
-    id: Path<WorkflowId>,
+    ip: ClientIp,
+    Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    change(
-        workflows,
-        caller,
-        id,
-        Operation::ActivateWorkflow,
-        Change::Activate,
-    )
-    .await
+    let operation = (Operation::ActivateWorkflow, Change::Activate);
+    change(&api, &caller, &ip, id, operation).await
 }
 
 /// Stop a workflow for now; contacts inside stay where they are.
@@ -151,18 +164,13 @@ async fn activate(
     responses((status = 200, description = "The workflow", body = WorkflowView)),
 )]
 async fn pause(
-    workflows: State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
-    id: Path<WorkflowId>,
+    ip: ClientIp,
+    Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    change(
-        workflows,
-        caller,
-        id,
-        Operation::PauseWorkflow,
-        Change::Pause,
-    )
-    .await
+    let operation = (Operation::PauseWorkflow, Change::Pause);
+    change(&api, &caller, &ip, id, operation).await
 }
 
 /// End a workflow for good; contacts inside leave.
@@ -175,30 +183,39 @@ async fn pause(
     responses((status = 200, description = "The workflow", body = WorkflowView)),
 )]
 async fn archive(
-    workflows: State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
-    id: Path<WorkflowId>,
+    ip: ClientIp,
+    Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    change(
-        workflows,
-        caller,
-        id,
-        Operation::ArchiveWorkflow,
-        Change::Archive,
-    )
-    .await
+    let operation = (Operation::ArchiveWorkflow, Change::Archive);
+    change(&api, &caller, &ip, id, operation).await
 }
 
 async fn change(
-    State(workflows): State<Workflows>,
-    caller: Caller,
-    Path(id): Path<WorkflowId>,
-    operation: Operation,
-    change: Change,
+    api: &Api,
+    caller: &Caller,
+    ip: &ClientIp,
+    id: WorkflowId,
+    (operation, change): (Operation, Change),
 ) -> Result<Json<WorkflowView>, Problem> {
     caller.may(operation)?;
-    let changed = workflows.change(caller.tenant, id, change).await;
+    let known = api.workflows.get(caller.tenant, id).await?;
+    known.ok_or_else(no_workflow)?;
+    note(api, caller, ip, operation, &id.to_string()).await?;
+    let changed = api.workflows.change(caller.tenant, id, change).await;
     Ok(Json(changed.map_err(problem)?.into()))
+}
+
+async fn note(
+    api: &Api,
+    caller: &Caller,
+    ip: &ClientIp,
+    operation: Operation,
+    object: &str,
+) -> Result<(), Problem> {
+    let grant = &caller.member().grant;
+    Ok(api.audit.note(grant, operation, object, &ip.0).await?)
 }
 
 /// Count the contacts of a workflow by where they stand.
@@ -211,12 +228,12 @@ async fn change(
     responses((status = 200, description = "The counts", body = Report)),
 )]
 async fn report(
-    State(workflows): State<Workflows>,
+    State(api): State<Api>,
     caller: Caller,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<Report>, Problem> {
     caller.may(Operation::ShowWorkflowReport)?;
-    let workflow = workflows.get(caller.tenant, id).await?;
+    let workflow = api.workflows.get(caller.tenant, id).await?;
     workflow.ok_or_else(no_workflow)?;
-    Ok(Json(workflows.report(caller.tenant, id).await?))
+    Ok(Json(api.workflows.report(caller.tenant, id).await?))
 }

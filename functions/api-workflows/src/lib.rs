@@ -6,6 +6,7 @@
 mod handler;
 mod shape;
 
+use accounts::Audit;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -21,8 +22,12 @@ pub const VARS: &[&str] = &[
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let workflows = Workflows::new(setup.table("DIRECTORY_TABLE")?, setup.table("FLOW_TABLE")?);
-    let router: axum::Router = handler::routes().with_state(workflows).into();
+    let directory = setup.table("DIRECTORY_TABLE")?;
+    let api = handler::Api {
+        audit: Audit::new(directory.clone()),
+        workflows: Workflows::new(directory, setup.table("FLOW_TABLE")?),
+    };
+    let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)
 }
 

@@ -3,18 +3,18 @@
 //! Reads the credential, its user and the workspace consistently, so that what ended a moment ago opens
 //! nothing. Writes only when a key was used last.
 
-use accounts::Sessions;
+use accounts::{Oidc, Sessions};
 use lambda::authorizer::Verdict;
 use lambda::{ConfigError, Failure, Function, Setup, metrics};
 
 /// Environment.
-pub const VARS: &[&str] = &["DIRECTORY_TABLE"];
+pub const VARS: &[&str] = &["DIRECTORY_TABLE", "OIDC_AUDIENCE", "OIDC_ISSUER"];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "all functions are built alike")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let sessions = Sessions::new(setup.table("DIRECTORY_TABLE")?);
+    let sessions = Sessions::new(setup.table("DIRECTORY_TABLE")?).with_issuer(issuer(setup)?);
     Ok(Function::authorizer(setup, move |presented| {
         let sessions = sessions.clone();
         async move {
@@ -28,4 +28,18 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
             Ok(verdict)
         }
     }))
+}
+
+/// The issuer whose tokens sign users in; `none` is the template's word for no issuer.
+fn issuer(setup: &Setup) -> Result<Option<Oidc>, ConfigError> {
+    let issuer = setup.text("OIDC_ISSUER")?;
+    if issuer == "none" {
+        return Ok(None);
+    }
+    let oidc = Oidc::new(issuer, setup.text("OIDC_AUDIENCE")?, setup.clock().clone());
+    let invalid = || ConfigError::Invalid {
+        name: "OIDC_ISSUER".to_owned(),
+        expected: "none or an https URL",
+    };
+    oidc.map(Some).ok_or_else(invalid)
 }

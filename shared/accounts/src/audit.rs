@@ -8,7 +8,7 @@ use cloud::{Error, Query, Table};
 use jiff::Timestamp;
 use kernel::clock::sortable;
 use kernel::page::Page;
-use kernel::{AccountId, Cursor, Limit, Operation, WorkspaceId};
+use kernel::{AccountId, Cursor, Grant, Limit, Operation, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -41,6 +41,25 @@ impl Audit {
     /// Over the directory table.
     pub fn new(directory: Table) -> Self {
         Self { directory }
+    }
+
+    /// Adds an entry about what the holder of a grant is about to do.
+    pub async fn note(
+        &self,
+        grant: &Grant,
+        action: Operation,
+        object: &str,
+        ip: &str,
+    ) -> Result<(), Error> {
+        self.record(
+            grant.account,
+            &grant.actor,
+            action,
+            object,
+            grant.workspace,
+            ip,
+        )
+        .await
     }
 
     /// Adds an entry, at the current time.

@@ -3,7 +3,8 @@
 
 use cloud::Key;
 use kernel::{
-    AccountId, CredentialId, EmailAddress, InboxId, SourceId, TenantKey, UserId, WorkspaceId,
+    AccountId, CredentialId, EmailAddress, InboxId, InvitationId, SourceId, TenantKey, UserId,
+    WorkspaceId,
 };
 
 pub fn account(account: AccountId) -> Key {
@@ -32,6 +33,10 @@ pub fn workspace(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "WORKSPACE")
 }
 
+pub fn onboarding(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "ONBOARDING")
+}
+
 /// Partition of an account's audit log.
 pub fn audit(account: AccountId) -> String {
     format!("{account}#AUDIT")
@@ -43,6 +48,25 @@ pub fn login(email: &EmailAddress) -> Key {
 
 pub fn session(hash: &str) -> Key {
     Key::new(format!("SESSION#{hash}"), "SESSION")
+}
+
+/// What sort keys of an account's invitations begin with.
+pub const INVITATIONS: &str = "INVITATION#";
+
+pub fn invitation(account: AccountId, invitation: InvitationId) -> Key {
+    Key::new(account.to_string(), format!("{INVITATIONS}{invitation}"))
+}
+
+pub fn invite(hash: &str) -> Key {
+    Key::new(format!("INVITE#{hash}"), "INVITE")
+}
+
+pub fn reset(hash: &str) -> Key {
+    Key::new(format!("RESET#{hash}"), "RESET")
+}
+
+pub fn reset_request(request: &str) -> Key {
+    Key::new(format!("RESET-REQUEST#{request}"), "RESET-REQUEST")
 }
 
 pub fn setup() -> Key {
@@ -97,8 +121,17 @@ mod tests {
                 "WORKSPACE-NAME#cửa hàng",
             ),
             (workspace(tenant), "ws_0123456789a", "WORKSPACE"),
+            (onboarding(tenant), "ws_0123456789a", "ONBOARDING"),
             (login(&email), "LOGIN#an@example.vn", "LOGIN"),
             (session("00ff"), "SESSION#00ff", "SESSION"),
+            (
+                invitation(account_id, format!("inv_{id}").parse().unwrap()),
+                "acc_0123456789a",
+                "INVITATION#inv_0123456789a",
+            ),
+            (invite("00ff"), "INVITE#00ff", "INVITE"),
+            (reset("00ff"), "RESET#00ff", "RESET"),
+            (reset_request("00ff"), "RESET-REQUEST#00ff", "RESET-REQUEST"),
             (setup(), "SETUP", "SETUP"),
             (api_key("00ff"), "KEY#00ff", "KEY"),
             (

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::users::{User, UserStatus, Users};
 use crate::workspaces::WorkspaceStatus;
-use crate::{ApiKeys, Workspaces, keys, secret};
+use crate::{ApiKeys, Oidc, Workspaces, keys, secret};
 
 /// Session tokens begin so; secret scanners look for it.
 const PREFIX: &str = "tnu";
@@ -42,6 +42,7 @@ pub struct Sessions {
     users: Users,
     workspaces: Workspaces,
     api_keys: ApiKeys,
+    oidc: Option<Oidc>,
 }
 
 impl Sessions {
@@ -51,8 +52,15 @@ impl Sessions {
             users: Users::new(directory.clone()),
             workspaces: Workspaces::new(directory.clone()),
             api_keys: ApiKeys::new(directory.clone()),
+            oidc: None,
             directory,
         }
+    }
+
+    /// Takes the tokens of an issuer too.
+    #[must_use]
+    pub fn with_issuer(self, oidc: Option<Oidc>) -> Self {
+        Self { oidc, ..self }
     }
 
     /// Begins a session.
@@ -83,14 +91,20 @@ impl Sessions {
     /// ended a moment ago opens nothing.
     pub async fn verdict(&self, token: &str, workspace: Option<&str>) -> Result<Verdict, Error> {
         let grant = if token.starts_with(PREFIX) && token.len() == LENGTH {
-            self.of_user(token, workspace).await?
+            self.of_session(token, workspace).await?
+        } else if Oidc::is_token(token) {
+            self.of_issuer(token, workspace).await?
         } else {
             self.of_key(token, workspace).await?
         };
         Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
     }
 
-    async fn of_user(&self, token: &str, workspace: Option<&str>) -> Result<Option<Grant>, Error> {
+    async fn of_session(
+        &self,
+        token: &str,
+        workspace: Option<&str>,
+    ) -> Result<Option<Grant>, Error> {
         let hash = secret::hash(token);
         let row: Option<Row> = self.directory.get(&keys::session(&hash)).await?;
         let now = self.clock().now();
@@ -102,20 +116,46 @@ impl Sessions {
         let Some(user) = user.filter(alive) else {
             return Ok(None);
         };
+        let grant = self.of_user(user, workspace).await?;
+        Ok(Some(Grant {
+            session: Some(hash),
+            ..grant
+        }))
+    }
+
+    /// Whoever the issuer vouches for. Its own second factor counts, not ours.
+    async fn of_issuer(
+        &self,
+        token: &str,
+        workspace: Option<&str>,
+    ) -> Result<Option<Grant>, Error> {
+        let Some(oidc) = &self.oidc else {
+            return Ok(None);
+        };
+        let Some(email) = oidc.address(token).await? else {
+            return Ok(None);
+        };
+        match self.users.by_email(&email).await? {
+            Some(user) => Ok(Some(self.of_user(user, workspace).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn of_user(&self, user: User, workspace: Option<&str>) -> Result<Grant, Error> {
         let (workspace, no_workspace) = match workspace {
             None => (None, Some(NoWorkspace::NotGiven)),
             Some(text) => self.enter(&user, text).await?,
         };
-        Ok(Some(Grant {
+        Ok(Grant {
             account: user.account,
             workspace,
             no_workspace,
             actor: user.id.to_string(),
-            session: Some(hash),
+            session: None,
             role: Some(user.role),
             chat_role: user.chat_role,
             scopes: String::new(),
-        }))
+        })
     }
 
     async fn enter(

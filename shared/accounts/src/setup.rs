@@ -78,7 +78,12 @@ impl FirstSetup {
         };
         let admins = self.accounts.get(account).await?;
         if admins.is_none_or(|account| account.admins.is_empty()) {
-            self.users.create(account, user).await?;
+            let email = user.email.clone();
+            if self.users.create(account, user).await?.is_none()
+                && let Some(user) = self.users.by_email(&email).await?
+            {
+                self.users.complete(&user).await?;
+            }
         }
         let done = Progress {
             done: true,

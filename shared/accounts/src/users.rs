@@ -3,12 +3,16 @@
 //! `epoch` moves on with whatever must end a user's sessions: each session remembers the epoch that it
 //! began in, so one write ends them all.
 
-use cloud::{Created, Error, Query, Table};
+use cloud::{Created, Error, Query, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{AccountId, ChatRole, Cursor, EmailAddress, Limit, Patch, Role, UserId, WorkspaceId};
+use kernel::{
+    AccountId, ChatRole, Clock, Cursor, EmailAddress, Entropy, Limit, Patch, Role, UserId,
+    WorkspaceId,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::second_factor::Factor;
 use crate::{Accounts, keys, password};
 
 /// Whether a user may sign in.
@@ -44,7 +48,9 @@ pub struct User {
     pub created_at: Timestamp,
     pub(crate) epoch: u64,
     version: u64,
-    password: String,
+    pub(crate) password: String,
+    #[serde(default)]
+    pub(crate) factor: Option<Factor>,
 }
 
 impl User {
@@ -122,8 +128,8 @@ impl Users {
         }
     }
 
-    /// Makes a user who can sign in; `None` if the address is taken. The login row decides and is
-    /// written before an admin counts as one, so half a user can neither sign in nor administer.
+    /// Makes a user who can sign in; `None` if the address is taken. The login row decides: it is claimed
+    /// first, and a claim whose user was never written is left from a call that died and may be taken.
     pub async fn create(&self, account: AccountId, new: NewUser) -> Result<Option<UserId>, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         let mut user = User {
@@ -137,30 +143,56 @@ impl Users {
             workspaces: new.workspaces,
             status: UserStatus::Active,
             created_at: clock.now(),
+            factor: None,
             epoch: 0,
             version: 1,
         };
-        while !self
-            .directory
-            .create(&keys::user(account, user.id), &user)
-            .await?
-            .is_new()
-        {
+        loop {
+            if !self.claim_login(&user).await? {
+                return Ok(None);
+            }
+            let key = keys::user(account, user.id);
+            if self.directory.create(&key, &user).await?.is_new() {
+                break;
+            }
             user.id = UserId::new(clock, entropy);
         }
-        let login = Login {
-            account,
-            user: user.id,
-        };
-        let key = keys::login(&user.email);
-        if let Created::Existing(_) = self.directory.create(&key, &login).await? {
+        // Whoever took the claim over while this call slept has the address.
+        let login: Option<Login> = self.directory.get(&keys::login(&user.email)).await?;
+        if login.is_none_or(|login| login.user != user.id) {
             self.directory.delete(&keys::user(account, user.id)).await?;
             return Ok(None);
         }
-        if user.is_admin() {
-            self.accounts.add_admin(account, user.id).await?;
-        }
+        self.complete(&user).await?;
         Ok(Some(user.id))
+    }
+
+    /// The last step of making a user; a caller that finds its user made by an earlier try repeats it.
+    pub(crate) async fn complete(&self, user: &User) -> Result<(), Error> {
+        if user.is_admin() {
+            self.accounts.add_admin(user.account, user.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn claim_login(&self, user: &User) -> Result<bool, Error> {
+        let key = keys::login(&user.email);
+        let login = Login {
+            account: user.account,
+            user: user.id,
+        };
+        let holder = match self.directory.create(&key, &login).await? {
+            Created::New => return Ok(true),
+            Created::Existing(holder) => holder,
+        };
+        if self.get(holder.account, holder.user).await?.is_some() {
+            return Ok(false);
+        }
+        let update = Update::new()
+            .set("account", user.account)
+            .set("user", user.id)
+            .when_equals("user", holder.user);
+        Ok(self.directory.update(&key, update).await?.applied())
     }
 
     /// The user.
@@ -197,6 +229,33 @@ impl Users {
         let stored = user.as_ref().map(|user| user.password.as_str());
         let fits = password::verify(given, stored);
         Ok(user.filter(|user| fits && user.status == UserStatus::Active))
+    }
+
+    /// Whether the address has a user, in any account.
+    pub(crate) async fn exists(&self, email: &EmailAddress) -> Result<bool, Error> {
+        let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
+        let Some(login) = login else {
+            return Ok(false);
+        };
+        Ok(self.get(login.account, login.user).await?.is_some())
+    }
+
+    /// The active user with this address, for whoever has proved that it is theirs.
+    pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>, Error> {
+        let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
+        let Some(login) = login else {
+            return Ok(None);
+        };
+        let user = self.get(login.account, login.user).await?;
+        Ok(user.filter(|user| user.status == UserStatus::Active))
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.directory.clock()
+    }
+
+    pub(crate) fn entropy(&self) -> &Entropy {
+        self.directory.entropy()
     }
 
     /// Changes a user's rights and ends their sessions. An admin who stops being one leaves the
@@ -248,13 +307,18 @@ impl Users {
         if !password::verify(current, Some(&user.password)) {
             return Ok(false);
         }
-        user.password = password::hash(new, self.directory.entropy())?;
-        user.epoch += 1;
-        self.replace(&mut user).await?;
+        self.set_password(&mut user, new).await?;
         Ok(true)
     }
 
-    async fn replace(&self, user: &mut User) -> Result<(), Error> {
+    /// Sets another password and ends all sessions, for whoever has proved to be the user.
+    pub(crate) async fn set_password(&self, user: &mut User, new: &str) -> Result<(), Error> {
+        user.password = password::hash(new, self.directory.entropy())?;
+        user.epoch += 1;
+        self.replace(user).await
+    }
+
+    pub(crate) async fn replace(&self, user: &mut User) -> Result<(), Error> {
         let expected = user.version;
         user.version += 1;
         let key = keys::user(user.account, user.id);

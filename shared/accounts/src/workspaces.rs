@@ -114,6 +114,11 @@ struct Pointer {
     workspace: WorkspaceId,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Dismissed {
+    dismissed_at: Timestamp,
+}
+
 /// All workspaces.
 #[derive(Clone, Debug)]
 pub struct Workspaces {
@@ -240,6 +245,25 @@ impl Workspaces {
             data,
             next: page.next,
         })
+    }
+
+    /// Puts the workspace's checklist away; the first time stays.
+    pub async fn dismiss_onboarding(&self, tenant: TenantKey) -> Result<(), Error> {
+        let now = self.directory.clock().now();
+        let update = Update::new().set_if_absent("dismissed_at", now);
+        self.directory
+            .update(&keys::onboarding(tenant), update)
+            .await?;
+        Ok(())
+    }
+
+    /// When the workspace's checklist was put away.
+    pub async fn onboarding_dismissed_at(
+        &self,
+        tenant: TenantKey,
+    ) -> Result<Option<Timestamp>, Error> {
+        let row: Option<Dismissed> = self.directory.get(&keys::onboarding(tenant)).await?;
+        Ok(row.map(|row| row.dismissed_at))
     }
 
     /// Changes settings and status. `None`: another workspace of the account has the name.

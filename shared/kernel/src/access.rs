@@ -171,6 +171,16 @@ operations! {
     ListUsers = "listUsers": From(AccountAdmin), None;
     ShowUser = "showUser": From(AccountAdmin), None;
     UpdateUser = "updateUser": From(AccountAdmin), None;
+    EnrolSecondFactor = "enrolSecondFactor": SignedIn, None;
+    ConfirmSecondFactor = "confirmSecondFactor": SignedIn, None;
+    DisableSecondFactor = "disableSecondFactor": SignedIn, None;
+    ListInvitations = "listInvitations": From(AccountAdmin), None;
+    ShowInvitation = "showInvitation": From(AccountAdmin), None;
+    CreateInvitation = "createInvitation": From(AccountAdmin), None;
+    ResendInvitation = "resendInvitation": From(AccountAdmin), None;
+    RevokeInvitation = "revokeInvitation": From(AccountAdmin), None;
+    ShowOnboarding = "showOnboarding": From(Viewer), Some(Read);
+    DismissOnboarding = "dismissOnboarding": From(AccountManager), Some(Admin);
     ListWorkspaces = "listWorkspaces": SignedIn, None;
     CreateWorkspace = "createWorkspace": From(AccountAdmin), None;
     ShowWorkspace = "showWorkspace": SignedIn, None;

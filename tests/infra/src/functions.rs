@@ -183,7 +183,14 @@ fn functions_stand_in_order_and_are_explained() {
 }
 
 /// Where a caller has no credential yet; each guards itself by a window over addresses.
-const PUBLIC: &[&str] = &["/v1/auth/login", "/v1/openapi.json", "/v1/setup"];
+const PUBLIC: &[&str] = &[
+    "/v1/auth/invitations/accept",
+    "/v1/auth/login",
+    "/v1/auth/password/forgot",
+    "/v1/auth/password/reset",
+    "/v1/openapi.json",
+    "/v1/setup",
+];
 
 #[test]
 fn routes_are_guarded_unless_they_say_so() {

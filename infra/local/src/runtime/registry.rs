@@ -12,6 +12,7 @@ use super::functions::{Code, Failure};
 /// Builds the code of the function whose `Handler` is `handler`.
 pub async fn code(handler: &str, setup: &Setup) -> Result<Code> {
     let function = match handler {
+        "account-mailer" => account_mailer::function(setup).await,
         "api-accounts" => api_accounts::function(setup).await,
         "api-campaigns" => api_campaigns::function(setup).await,
         "api-chat" => api_chat::function(setup).await,

@@ -32,6 +32,24 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ListUsers => ("api-accounts", "GET", "/v1/users"),
         O::ShowUser => ("api-accounts", "GET", "/v1/users/usr_00000000009"),
         O::UpdateUser => ("api-accounts", "PATCH", "/v1/users/usr_00000000009"),
+        O::EnrolSecondFactor => ("api-accounts", "POST", "/v1/auth/totp"),
+        O::ConfirmSecondFactor => ("api-accounts", "POST", "/v1/auth/totp/confirm"),
+        O::DisableSecondFactor => ("api-accounts", "POST", "/v1/auth/totp/disable"),
+        O::ListInvitations => ("api-accounts", "GET", "/v1/invitations"),
+        O::CreateInvitation => ("api-accounts", "POST", "/v1/invitations"),
+        O::ShowInvitation => ("api-accounts", "GET", "/v1/invitations/inv_00000000009"),
+        O::ResendInvitation => (
+            "api-accounts",
+            "POST",
+            "/v1/invitations/inv_00000000009/resend",
+        ),
+        O::RevokeInvitation => (
+            "api-accounts",
+            "POST",
+            "/v1/invitations/inv_00000000009/revoke",
+        ),
+        O::ShowOnboarding => ("api-accounts", "GET", "/v1/onboarding"),
+        O::DismissOnboarding => ("api-accounts", "POST", "/v1/onboarding/dismiss"),
         O::ListWorkspaces => ("api-accounts", "GET", "/v1/workspaces"),
         O::CreateWorkspace => ("api-accounts", "POST", "/v1/workspaces"),
         O::ShowWorkspace => ("api-accounts", "GET", "/v1/workspaces/ws_00000000009"),
@@ -149,6 +167,11 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateApiKey => json!({ "name": "k", "scopes": ["read"] }),
         O::SaveContact => json!({ "email": "an@example.vn" }),
         O::AddContactToList => json!({ "list_id": "lst_00000000009" }),
+        O::ConfirmSecondFactor => json!({ "code": "123456" }),
+        O::DisableSecondFactor => json!({ "password": "x", "code": "123456" }),
+        O::CreateInvitation => json!({
+            "email": "an@example.vn", "role": "account_admin", "workspace_ids": [],
+        }),
         O::StartImport => json!("email"),
         O::CreateWorkflow => {
             json!({ "name": "x", "trigger": { "type": "form.submitted" }, "graph": graph })

@@ -1,115 +1,16 @@
 //! People, workspaces and keys, as clients meet them: through the authorizer and the API.
 
+mod issuer;
+mod office;
+mod people;
+
 use std::time::Duration;
 
 use kernel::Verdict;
 use serde_json::{Value, json};
 
 use crate::support::{Kill, World, http_event};
-
-const EMAIL: &str = "chu@example.vn";
-const PASSWORD: &str = "mật khẩu của chủ";
-
-/// An installation that was just set up.
-struct Office {
-    world: World,
-    workspace: String,
-}
-
-/// Status and body.
-type Answer = (u64, Value);
-
-impl Office {
-    async fn open() -> Self {
-        let world = World::new();
-        let (status, made) = setup(&world, EMAIL).await;
-        assert_eq!(status, 201, "{made}");
-        let workspace = made["workspace_id"].as_str().unwrap().to_owned();
-        Self { world, workspace }
-    }
-
-    /// A request as API Gateway makes it: the authorizer first, then the function.
-    async fn ask(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let workspace = self.workspace.clone();
-        self.ask_in(&workspace, token, method, path, body).await
-    }
-
-    async fn ask_in(
-        &self,
-        workspace: &str,
-        token: &str,
-        method: &str,
-        path: &str,
-        body: Option<Value>,
-    ) -> Answer {
-        let mut event = http_event(method, path, body.as_ref(), None);
-        event["headers"]["authorization"] = json!(format!("Bearer {token}"));
-        event["headers"]["x-workspace"] = json!(workspace);
-        let verdict = self
-            .world
-            .invoke("authorizer", event.clone())
-            .await
-            .unwrap();
-        event["requestContext"]["authorizer"] = json!({ "lambda": verdict["context"] });
-        let function = match path.split('/').nth(2).unwrap_or_default() {
-            "contacts" => "api-contacts",
-            "conversations" => "api-chat",
-            _ => "api-accounts",
-        };
-        answer(&self.world.invoke(function, event).await.unwrap())
-    }
-
-    async fn login(&self, email: &str, password: &str, ip: &str) -> Answer {
-        let body = json!({ "email": email, "password": password });
-        let mut event = http_event("POST", "/v1/auth/login", Some(&body), None);
-        event["requestContext"]["http"]["sourceIp"] = json!(ip);
-        answer(&self.world.invoke("api-accounts", event).await.unwrap())
-    }
-
-    async fn token(&self) -> String {
-        let (status, body) = self.login(EMAIL, PASSWORD, "203.0.113.1").await;
-        assert_eq!(status, 200, "{body}");
-        body["token"].as_str().unwrap().to_owned()
-    }
-
-    /// Another user of the account, who may enter its workspace.
-    async fn colleague(&self, email: &str, role: kernel::Role) -> String {
-        let directory = self.world.table("Directory");
-        let account = self.account().await;
-        let new = accounts::NewUser {
-            email: email.parse().unwrap(),
-            name: "Đồng nghiệp".into(),
-            role,
-            chat_role: None,
-            workspaces: vec![self.workspace.parse().unwrap()],
-            password: PASSWORD.into(),
-        };
-        let made = accounts::Users::new(directory).create(account, new).await;
-        made.unwrap().unwrap().to_string()
-    }
-
-    async fn account(&self) -> kernel::AccountId {
-        let (_, me) = self.ask(&self.token().await, "GET", "/v1/me", None).await;
-        me["account_id"].as_str().unwrap().parse().unwrap()
-    }
-}
-
-async fn setup(world: &World, email: &str) -> Answer {
-    let body = json!({
-        "token": world.spec("api-accounts").environment["SETUP_TOKEN"], "account_name": "Công ty",
-        "workspace_name": "Cửa hàng", "name": "Chủ", "email": email, "password": PASSWORD,
-    });
-    let event = http_event("POST", "/v1/setup", Some(&body), None);
-    answer(&world.invoke("api-accounts", event).await.unwrap())
-}
-
-fn answer(answer: &Value) -> Answer {
-    let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
-    (
-        answer["statusCode"].as_u64().unwrap(),
-        body.unwrap_or(Value::Null),
-    )
-}
+use office::{EMAIL, Office, PASSWORD, answer, setup};
 
 #[tokio::test]
 async fn the_first_account_is_made_once_by_whoever_has_the_token() {

@@ -56,6 +56,7 @@ impl World {
                 "PublicBaseUrl".to_owned(),
                 "http://shop.example.vn".to_owned(),
             ),
+            ("EmailIdentity".to_owned(), "example.vn".to_owned()),
             ("EmailSendRate".to_owned(), "100000".to_owned()),
         ]);
         let model = template::read(&root, &overrides).expect("templates");

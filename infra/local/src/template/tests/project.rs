@@ -9,6 +9,7 @@ use crate::template::{Rights, read};
 fn the_projects_template_is_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let overrides = [
+        ("EmailIdentity", "example.vn"),
         ("PublicBaseUrl", "http://127.0.0.1:8080"),
         ("SocketEndpoint", "http://127.0.0.1:8080/_sockets"),
     ];

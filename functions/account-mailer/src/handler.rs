@@ -1,0 +1,95 @@
+//! One message: one mail, or none where the invitation is over or nobody has the address.
+
+use accounts::{AccountMail, Accounts, Invitation, Invitations, Resets};
+use cloud::{Mailer, SendError};
+use kernel::{AccountId, Clock, EmailAddress, InvitationId};
+use lambda::sqs::Record;
+use lambda::{Failure, metrics};
+
+use crate::letter::{self, Letter};
+
+/// What the handler works with.
+#[derive(Clone)]
+pub struct PostOffice {
+    pub accounts: Accounts,
+    pub invitations: Invitations,
+    pub resets: Resets,
+    pub mailer: Mailer,
+    pub sender: String,
+    pub base_url: String,
+    pub clock: Clock,
+}
+
+/// Whether the mail service took a mail.
+enum Taken {
+    /// It did, or it gave no answer and may have.
+    Yes,
+    /// Not now: nothing was sent.
+    NotNow(String),
+}
+
+/// Sends the mail unless that was done before.
+pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Failure> {
+    let mail = serde_json::from_str(&record.body);
+    match mail.map_err(|error| Failure::reject("Message.Malformed", error))? {
+        AccountMail::Invitation {
+            account,
+            invitation,
+            mail,
+        } => post_office.invite(account, invitation, mail).await,
+        AccountMail::Reset { request, email } => post_office.reset(&request, &email).await,
+    }
+}
+
+impl PostOffice {
+    async fn invite(&self, account: AccountId, id: InvitationId, mail: u32) -> Result<(), Failure> {
+        let invitation: Option<Invitation> = self.invitations.get(account, id).await?;
+        let (Some(invitation), Some(host)) = (invitation, self.accounts.get(account).await?) else {
+            return Err(Failure::reject("Invitation.Missing", id));
+        };
+        let Some(token) = self.invitations.claim_mail(&invitation, mail).await? else {
+            return Ok(());
+        };
+        let link = format!("{}/invitations/{token}", self.base_url);
+        let letter = letter::invitation(&host.name, &link);
+        let key = format!("{id}-{mail}");
+        match self.send(letter, &invitation.email, &key).await? {
+            Taken::Yes => Ok(self.invitations.note_mailed(&invitation).await?),
+            Taken::NotNow(code) => {
+                self.invitations.release_mail(&invitation).await?;
+                Err(Failure::retry("Send.NotNow", code))
+            }
+        }
+    }
+
+    async fn reset(&self, request: &str, email: &EmailAddress) -> Result<(), Failure> {
+        let Some(token) = self.resets.claim_mail(request, email).await? else {
+            return Ok(());
+        };
+        let link = format!("{}/reset-password/{token}", self.base_url);
+        match self.send(letter::reset(&link), email, request).await? {
+            Taken::Yes => Ok(()),
+            Taken::NotNow(code) => {
+                self.resets.release_mail(request).await?;
+                Err(Failure::retry("Send.NotNow", code))
+            }
+        }
+    }
+
+    async fn send(&self, letter: Letter, to: &EmailAddress, key: &str) -> Result<Taken, Failure> {
+        let mail = letter.address(&self.sender, to, key, self.clock.now());
+        let mail = mail.map_err(|error| Failure::reject("Mail.Invalid", error))?;
+        match self.mailer.send(mail).await {
+            Ok(_) => metrics::count("AccountMailsSent", 1),
+            // It may be on its way; a second one would be one too many.
+            Err(SendError::Unknown(_)) => metrics::count("AccountMailsUnknown", 1),
+            Err(SendError::Throttled { code } | SendError::Stopped { code, .. }) => {
+                return Ok(Taken::NotNow(code));
+            }
+            Err(error @ SendError::Refused { .. }) => {
+                return Err(Failure::reject("Send.Refused", error));
+            }
+        }
+        Ok(Taken::Yes)
+    }
+}

@@ -1,0 +1,92 @@
+//! What the mails say, in Vietnamese and English. Plain text: nothing to render, nothing to track, and no
+//! name that a stranger typed can become markup.
+
+use cloud::OutgoingMail;
+use content::mime::{self, Mailbox, Message, MimeError};
+use jiff::Timestamp;
+use kernel::EmailAddress;
+use kernel::hash;
+
+const NAME: &str = "Tanigo";
+
+/// A mail's words.
+pub struct Letter {
+    pub subject: String,
+    pub text: String,
+}
+
+/// The sender that a verified identity, an address or a domain, lets us be.
+pub fn sender(identity: &str) -> String {
+    if identity.contains('@') {
+        identity.to_owned()
+    } else {
+        format!("no-reply@{identity}")
+    }
+}
+
+/// The link of an invitation.
+pub fn invitation(account: &str, link: &str) -> Letter {
+    Letter {
+        subject: format!("Lời mời tham gia {account} / You are invited to {account}"),
+        text: format!(
+            "Xin chào,\n\nBạn được mời tham gia tài khoản {account} trên Tanigo. Mở liên kết sau trong vòng \
+             72 giờ để nhận lời mời:\n\n{link}\n\nNếu bạn không chờ lời mời này, hãy bỏ qua thư.\n\n---\n\n\
+             Hello,\n\nYou are invited to the account {account} on Tanigo. Open this link within 72 hours to \
+             accept:\n\n{link}\n\nIf you did not expect this, ignore this mail.\n"
+        ),
+    }
+}
+
+/// The link of a password reset.
+pub fn reset(link: &str) -> Letter {
+    Letter {
+        subject: "Đặt lại mật khẩu Tanigo / Reset your Tanigo password".to_owned(),
+        text: format!(
+            "Xin chào,\n\nMở liên kết sau trong vòng một giờ để đặt mật khẩu mới:\n\n{link}\n\nNếu bạn không \
+             yêu cầu, hãy bỏ qua thư: mật khẩu vẫn như cũ.\n\n---\n\nHello,\n\nOpen this link within an hour \
+             to set a new password:\n\n{link}\n\nIf you did not ask for this, ignore this mail: your \
+             password stays as it is.\n"
+        ),
+    }
+}
+
+impl Letter {
+    /// As a finished mail. `key` names it: the same key gives the same message id.
+    pub fn address(
+        self,
+        from: &str,
+        to: &EmailAddress,
+        key: &str,
+        date: Timestamp,
+    ) -> Result<OutgoingMail, MimeError> {
+        let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
+        let message_id = format!("{}@{domain}", hash::name(&["account-mail", key]));
+        let sender = Mailbox {
+            name: Some(NAME.to_owned()),
+            address: from.to_owned(),
+        };
+        let receiver = Mailbox {
+            name: None,
+            address: to.to_string(),
+        };
+        // A line break in an account's name would be another header.
+        let subject = self.subject.replace(char::is_control, " ");
+        let raw = mime::build(&Message {
+            from: &sender,
+            to: &receiver,
+            reply_to: None,
+            subject: &subject,
+            message_id: &message_id,
+            date,
+            unsubscribe_url: None,
+            html: None,
+            text: &self.text,
+        })?;
+        Ok(OutgoingMail {
+            from: from.to_owned(),
+            to: to.to_string(),
+            raw,
+            tags: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! Invitations: whom admins ask to join, and how they come in.
+
+use accounts::{Accepted, AccountMail, Invitation, InvitationStatus, NewInvitation, UserStatus};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use kernel::page::Page;
+use kernel::{ChatRole, EmailAddress, InvitationId, Role, WorkspaceId};
+use lambda::http::{ClientIp, Code, Json, Member, Operation, Path, Problem, Query};
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::Attempt;
+use crate::auth::signed_in;
+use crate::handler::Api;
+use crate::shape::{self, Paging};
+use crate::users::of_account;
+
+/// An invitation in answers. Its token is in the mail alone.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Invitation)]
+pub struct InvitationView {
+    id: InvitationId,
+    email: EmailAddress,
+    role: Role,
+    chat_role: Option<ChatRole>,
+    workspace_ids: Vec<WorkspaceId>,
+    status: InvitationStatus,
+    /// Who invited.
+    invited_by: String,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    /// When the last mail went out; absent while none has. Send it again if it does not come.
+    mailed_at: Option<Timestamp>,
+}
+
+impl InvitationView {
+    fn new(invitation: Invitation, now: Timestamp) -> Self {
+        Self {
+            status: invitation.status(now),
+            id: invitation.id,
+            email: invitation.email,
+            role: invitation.role,
+            chat_role: invitation.chat_role,
+            workspace_ids: invitation.workspaces,
+            invited_by: invitation.invited_by,
+            created_at: invitation.created_at,
+            expires_at: invitation.expires_at,
+            mailed_at: invitation.mailed_at,
+        }
+    }
+}
+
+/// List the account's invitations, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/invitations",
+    operation_id = "listInvitations",
+    tag = "invitations",
+    params(Paging),
+    responses((status = 200, description = "A page of invitations", body = Page<InvitationView>))
+)]
+pub async fn list(
+    State(api): State<Api>,
+    member: Member,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<InvitationView>>, Problem> {
+    member.may(Operation::ListInvitations)?;
+    let account = member.grant.account;
+    let page = api.invitations.page(account, paging.limit, paging.cursor);
+    let now = api.clock.now();
+    Ok(Json(page.await?.map(|one| InvitationView::new(one, now))))
+}
+
+/// Show an invitation.
+#[utoipa::path(
+    get,
+    path = "/v1/invitations/{id}",
+    operation_id = "showInvitation",
+    tag = "invitations",
+    params(("id" = InvitationId, Path, description = "The invitation")),
+    responses((status = 200, description = "The invitation", body = InvitationView))
+)]
+pub async fn show(
+    State(api): State<Api>,
+    member: Member,
+    Path(id): Path<InvitationId>,
+) -> Result<Json<InvitationView>, Problem> {
+    member.may(Operation::ShowInvitation)?;
+    let found = find(&api, &member, id).await?;
+    Ok(Json(InvitationView::new(found, api.clock.now())))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewInvitation)]
+pub struct InvitationIn {
+    email: EmailAddress,
+    role: Role,
+    chat_role: Option<ChatRole>,
+    /// Workspaces that the user may enter; an account admin enters all.
+    #[schema(max_items = 100)]
+    workspace_ids: Vec<WorkspaceId>,
+}
+
+/// Invite somebody to the account.
+///
+/// The mail's link works for 72 hours and once.
+#[utoipa::path(
+    post,
+    path = "/v1/invitations",
+    operation_id = "createInvitation",
+    tag = "invitations",
+    request_body = InvitationIn,
+    responses((status = 201, description = "Made; the mail goes out", body = InvitationView))
+)]
+pub async fn create(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Json(new): Json<InvitationIn>,
+) -> Result<(StatusCode, Json<InvitationView>), Problem> {
+    member.may(Operation::CreateInvitation)?;
+    let account = member.grant.account;
+    of_account(&api, account, &new.workspace_ids).await?;
+    if new.workspace_ids.is_empty() && new.role != Role::AccountAdmin {
+        return Err(Problem::invalid(
+            "/workspace_ids",
+            "give at least one workspace",
+        ));
+    }
+    // Of other accounts' users nothing is said: whose addresses they have is not this account's business.
+    let user = api.users.by_email(&new.email).await?;
+    if user.is_some_and(|user| user.account == account && user.status == UserStatus::Active) {
+        let detail = "the address belongs to a user of the account";
+        return Err(Problem::new(Code::Conflict, detail).at("/email", detail));
+    }
+    api.enter(&member, Operation::CreateInvitation, "invitation", &ip)
+        .await?;
+    let new = NewInvitation {
+        email: new.email,
+        role: new.role,
+        chat_role: new.chat_role,
+        workspaces: new.workspace_ids,
+        invited_by: member.grant.actor.clone(),
+    };
+    let made = api.invitations.create(account, new).await?;
+    mail(&api, &made).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(InvitationView::new(made, api.clock.now())),
+    ))
+}
+
+/// Send an invitation again, with a new link and another 72 hours.
+///
+/// The link before ends.
+#[utoipa::path(
+    post,
+    path = "/v1/invitations/{id}/resend",
+    operation_id = "resendInvitation",
+    tag = "invitations",
+    params(("id" = InvitationId, Path, description = "The invitation")),
+    responses((status = 200, description = "The mail goes out", body = InvitationView))
+)]
+pub async fn resend(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<InvitationId>,
+) -> Result<Json<InvitationView>, Problem> {
+    member.may(Operation::ResendInvitation)?;
+    let before = find(&api, &member, id).await?;
+    api.enter(&member, Operation::ResendInvitation, &id.to_string(), &ip)
+        .await?;
+    let sent = api.invitations.resend(&before).await?;
+    let sent = sent.ok_or_else(over)?;
+    mail(&api, &sent).await?;
+    Ok(Json(InvitationView::new(sent, api.clock.now())))
+}
+
+/// Take an invitation back.
+#[utoipa::path(
+    post,
+    path = "/v1/invitations/{id}/revoke",
+    operation_id = "revokeInvitation",
+    tag = "invitations",
+    params(("id" = InvitationId, Path, description = "The invitation")),
+    responses((status = 200, description = "Revoked", body = InvitationView))
+)]
+pub async fn revoke(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<InvitationId>,
+) -> Result<Json<InvitationView>, Problem> {
+    member.may(Operation::RevokeInvitation)?;
+    let before = find(&api, &member, id).await?;
+    api.enter(&member, Operation::RevokeInvitation, &id.to_string(), &ip)
+        .await?;
+    let revoked = api.invitations.revoke(&before).await?;
+    let revoked = revoked.ok_or_else(over)?;
+    Ok(Json(InvitationView::new(revoked, api.clock.now())))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// The last part of the mail's link.
+    #[schema(max_length = 255)]
+    token: String,
+    #[schema(min_length = 1, max_length = 255, example = "Nguyễn Văn An")]
+    name: String,
+    #[schema(min_length = 10, max_length = 128)]
+    password: String,
+}
+
+/// Accept an invitation: makes the user and signs them in.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/invitations/accept",
+    operation_id = "acceptInvitation",
+    tag = "auth",
+    security(()),
+    request_body = Acceptance,
+    responses((status = 200, description = "Signed in", body = crate::auth::SignedIn))
+)]
+pub async fn accept(
+    State(api): State<Api>,
+    ip: ClientIp,
+    Json(given): Json<Acceptance>,
+) -> Result<Response, Problem> {
+    let attempt = Attempt::at_token(&api, &ip).await?;
+    let name = shape::name("/name", &given.name)?;
+    if let Some(flaw) = accounts::password::flaw(&given.password, "") {
+        return Err(Problem::invalid("/password", flaw));
+    }
+    let accepted = api.invitations.accept(&given.token, &name, &given.password);
+    match accepted.await? {
+        Accepted::Yes(user) if user.needs_code() => Err(over()),
+        Accepted::Yes(user) => {
+            attempt.forgive(&api).await?;
+            signed_in(&api, *user).await
+        }
+        Accepted::Unknown => Err(Problem::invalid("/token", "is unknown or over")),
+        Accepted::Taken => {
+            let detail = "the address has a user; sign in";
+            Err(Problem::new(Code::Conflict, detail))
+        }
+    }
+}
+
+/// After the row: if this is lost, the mail is not sent, `mailed_at` shows it, and sending again helps.
+async fn mail(api: &Api, invitation: &Invitation) -> Result<(), Problem> {
+    let mail = AccountMail::Invitation {
+        account: invitation.account,
+        invitation: invitation.id,
+        mail: invitation.mail,
+    };
+    Ok(api.mails.send(&mail).await?)
+}
+
+async fn find(api: &Api, member: &Member, id: InvitationId) -> Result<Invitation, Problem> {
+    let found = api.invitations.get(member.grant.account, id).await?;
+    found.ok_or_else(|| Problem::not_found("invitation"))
+}
+
+fn over() -> Problem {
+    Problem::new(Code::Conflict, "the invitation was accepted or revoked")
+}

@@ -1,0 +1,157 @@
+//! The checklist of a new workspace (product 3), read off what is there. The step "build a segment" comes
+//! with segments.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use kernel::Limit;
+use lambda::http::{Caller, ClientIp, Json, Operation, Problem};
+use serde::Serialize;
+use workflows::Status;
+
+use crate::handler::Api;
+
+/// Pages that are read to find one workflow that is active, or one campaign that was sent.
+const PAGES: usize = 10;
+
+/// The checklist.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Onboarding {
+    /// In the order in which they make sense.
+    steps: Vec<Step>,
+    /// When somebody put the list away.
+    dismissed_at: Option<Timestamp>,
+}
+
+/// One line of the checklist.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = OnboardingStep)]
+pub struct Step {
+    key: Key,
+    done: bool,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OnboardingKey)]
+pub enum Key {
+    /// Make a workspace.
+    Workspace,
+    /// Connect a source or import a file: contacts have come in.
+    Data,
+    /// Set up a channel to send by: the workspace has a default sender.
+    SendingChannel,
+    /// Fill in the permission reminder and the postal address.
+    SenderDetails,
+    /// Send a campaign.
+    Campaign,
+    /// Activate a workflow.
+    Workflow,
+    /// Open an inbox.
+    Chat,
+}
+
+/// Show what is left to set up in a workspace.
+#[utoipa::path(
+    get,
+    path = "/v1/onboarding",
+    operation_id = "showOnboarding",
+    tag = "workspaces",
+    responses((status = 200, description = "The checklist", body = Onboarding))
+)]
+pub async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Onboarding>, Problem> {
+    caller.may(Operation::ShowOnboarding)?;
+    onboarding(&api, &caller).await
+}
+
+/// Put the checklist away.
+#[utoipa::path(
+    post,
+    path = "/v1/onboarding/dismiss",
+    operation_id = "dismissOnboarding",
+    tag = "workspaces",
+    responses((status = 200, description = "The checklist", body = Onboarding))
+)]
+pub async fn dismiss(
+    State(api): State<Api>,
+    caller: Caller,
+    ip: ClientIp,
+) -> Result<Json<Onboarding>, Problem> {
+    api.enter(
+        caller.member(),
+        Operation::DismissOnboarding,
+        "onboarding",
+        &ip,
+    )
+    .await?;
+    api.workspaces.dismiss_onboarding(caller.tenant).await?;
+    onboarding(&api, &caller).await
+}
+
+async fn onboarding(api: &Api, caller: &Caller) -> Result<Json<Onboarding>, Problem> {
+    let tenant = caller.tenant;
+    let workspace = api.workspaces.get(tenant).await?;
+    let settings = workspace.map(|workspace| workspace.settings);
+    let one = Limit::new(1).unwrap_or_default();
+    let contacts = api.contacts.search(tenant, "", one, None).await?;
+    let has_sender = settings
+        .as_ref()
+        .is_some_and(|settings| settings.default_sender.is_some());
+    let has_details = settings.is_some_and(|settings| {
+        !settings.permission_reminder.is_empty() && !settings.postal_address.is_empty()
+    });
+    let inboxes = api.inboxes.list(tenant).await?;
+    let steps = [
+        (Key::Workspace, true),
+        (Key::Data, !contacts.data.is_empty()),
+        (Key::SendingChannel, has_sender),
+        (Key::SenderDetails, has_details),
+        (Key::Campaign, sent_a_campaign(api, caller).await?),
+        (Key::Workflow, activated_a_workflow(api, caller).await?),
+        (Key::Chat, !inboxes.is_empty()),
+    ];
+    Ok(Json(Onboarding {
+        steps: steps.map(|(key, done)| Step { key, done }).into(),
+        dismissed_at: api.workspaces.onboarding_dismissed_at(tenant).await?,
+    }))
+}
+
+async fn sent_a_campaign(api: &Api, caller: &Caller) -> Result<bool, Problem> {
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let page = api.campaigns.page(caller.tenant, Limit::default(), cursor);
+        let page = page.await?;
+        if page
+            .data
+            .iter()
+            .any(|campaign| campaign.started_at.is_some())
+        {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+async fn activated_a_workflow(api: &Api, caller: &Caller) -> Result<bool, Problem> {
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let page = api.workflows.list(caller.tenant, Limit::default(), cursor);
+        let page = page.await?;
+        if page
+            .data
+            .iter()
+            .any(|workflow| workflow.status != Status::Draft)
+        {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,148 @@
+//! One's own second factor: drawing a secret, confirming it, taking it away.
+
+use accounts::User;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use lambda::http::{ClientIp, Code, Json, Member, Operation, Problem, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::Attempt;
+use crate::handler::Api;
+use crate::me::myself;
+
+/// What an authenticator app needs.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SecondFactorSecret {
+    /// Base32, for typing.
+    secret: String,
+    /// For a QR code.
+    #[schema(example = "otpauth://totp/Tanigo:an%40example.vn?secret=...&issuer=Tanigo")]
+    otpauth_url: String,
+}
+
+/// Draw a secret for a second factor.
+///
+/// It counts once a code of it was sent to `confirmSecondFactor`.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/totp",
+    operation_id = "enrolSecondFactor",
+    tag = "auth",
+    responses((status = 201, description = "Drawn", body = SecondFactorSecret))
+)]
+pub async fn enrol(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+) -> Result<Response, Problem> {
+    let user = entered(&api, &member, Operation::EnrolSecondFactor, &ip).await?;
+    let enrolment = api.factors.enrol(user).await?;
+    let enrolment = enrolment.ok_or_else(|| {
+        let detail = "there is a second factor; disable it first";
+        Problem::new(Code::Conflict, detail)
+    })?;
+    let body = Json(SecondFactorSecret {
+        secret: enrolment.secret,
+        otpauth_url: enrolment.url,
+    });
+    Ok(secret((StatusCode::CREATED, body)))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// The code that the app shows.
+    #[schema(max_length = 64, example = "123456")]
+    code: String,
+}
+
+/// Codes for a lost phone.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct RecoveryCodes {
+    /// Each signs in once in place of a code of the app. Nobody sees them again.
+    recovery_codes: Vec<String>,
+}
+
+/// Confirm the second factor by a code.
+///
+/// From now on signing in asks for a code. All of the user's sessions end, this one too: they were
+/// opened without it.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/totp/confirm",
+    operation_id = "confirmSecondFactor",
+    tag = "auth",
+    request_body = Confirm,
+    responses((status = 200, description = "Confirmed", body = RecoveryCodes))
+)]
+pub async fn confirm(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Json(given): Json<Confirm>,
+) -> Result<Response, Problem> {
+    let user = entered(&api, &member, Operation::ConfirmSecondFactor, &ip).await?;
+    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let codes = api.factors.confirm(user, &given.code).await?;
+    let recovery_codes = codes.ok_or_else(|| Problem::invalid("/code", "is not right"))?;
+    attempt.forgive(&api).await?;
+    Ok(secret(Json(RecoveryCodes { recovery_codes })))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Disable {
+    #[schema(max_length = 128)]
+    password: String,
+    /// A code of the app, or a recovery code.
+    #[schema(max_length = 64)]
+    code: String,
+}
+
+/// Take the second factor away; all of the user's sessions end.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/totp/disable",
+    operation_id = "disableSecondFactor",
+    tag = "auth",
+    request_body = Disable,
+    responses((status = 204, description = "Taken away"))
+)]
+pub async fn disable(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Json(given): Json<Disable>,
+) -> Result<StatusCode, Problem> {
+    let user = entered(&api, &member, Operation::DisableSecondFactor, &ip).await?;
+    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    if !api
+        .factors
+        .disable(user, &given.password, &given.code)
+        .await?
+    {
+        let detail = "the password or the code is not right";
+        return Err(Problem::invalid("", detail));
+    }
+    attempt.forgive(&api).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn entered(
+    api: &Api,
+    member: &Member,
+    operation: Operation,
+    ip: &ClientIp,
+) -> Result<User, Problem> {
+    api.enter(member, operation, &member.grant.actor, ip)
+        .await?;
+    myself(api, member).await
+}
+
+/// An answer that is kept nowhere.
+fn secret(answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    response.extensions_mut().insert(Secret);
+    response
+}

@@ -1,0 +1,58 @@
+//! What is mailed to users, as messages to the account mailer. Tokens are not in them: the worker draws a
+//! token when it sends, so that no queue and no answer of the API ever holds one.
+
+use cloud::queue::{Outgoing, SendOptions};
+use cloud::{Error, Queue};
+use kernel::{AccountId, EmailAddress, InvitationId};
+use serde::{Deserialize, Serialize};
+
+/// One mail to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum AccountMail {
+    /// The link of an invitation.
+    #[serde(rename = "account.invitation.v1")]
+    Invitation {
+        /// Account.
+        account: AccountId,
+        /// Invitation.
+        invitation: InvitationId,
+        /// Which of its mails.
+        mail: u32,
+    },
+    /// The link of a password reset, if the address has a user.
+    #[serde(rename = "account.reset.v1")]
+    Reset {
+        /// Names the request, so that a message handled twice mails once.
+        request: String,
+        /// The address that was typed.
+        email: EmailAddress,
+    },
+}
+
+/// The queue to the account mailer.
+#[derive(Clone, Debug)]
+pub struct AccountMails(Queue);
+
+impl AccountMails {
+    /// Over the queue.
+    pub fn new(queue: Queue) -> Self {
+        Self(queue)
+    }
+
+    /// Asks for a mail. These messages belong to an account or to nobody yet, so they travel without a
+    /// tenant's envelope.
+    pub async fn send(&self, mail: &AccountMail) -> Result<(), Error> {
+        let text = serde_json::to_string(mail).map_err(|error| Error::Shape(error.to_string()))?;
+        let group = match mail {
+            AccountMail::Invitation { account, .. } => account.to_string(),
+            AccountMail::Reset { .. } => "reset".to_owned(),
+        };
+        let options = SendOptions {
+            group: Some(group),
+            trace: cloud::trace::current(),
+            ..SendOptions::default()
+        };
+        self.0.send_text(Outgoing { text, options }).await
+    }
+}

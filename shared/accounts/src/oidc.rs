@@ -1,0 +1,183 @@
+//! Sign-in by another system (`OpenID Connect`): a token of the issuer names a user by a verified address.
+//!
+//! Only signatures by RS256 and ES256 count; the key comes from the issuer's key set, which is kept for an
+//! hour, and fetched again for an unknown key at most once a minute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloud::Error;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use kernel::{Clock, EmailAddress};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+const KEEP: SignedDuration = SignedDuration::from_hours(1);
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+/// For one answer of the issuer; the authorizer has 5 s in all.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Key sets are a few kilobytes.
+const MAX_BYTES: usize = 256 * 1024;
+/// Seconds by which clocks may differ.
+const LEEWAY: i64 = 60;
+
+/// The issuer whose tokens are taken.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    issuer: String,
+    audience: String,
+    http: reqwest::Client,
+    clock: Clock,
+    keys: Arc<Mutex<Option<Keys>>>,
+}
+
+#[derive(Debug)]
+struct Keys {
+    set: JwkSet,
+    fetched_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: i64,
+    #[serde(default)]
+    nbf: Option<i64>,
+    #[serde(default)]
+    email: Option<EmailAddress>,
+    #[serde(default)]
+    email_verified: bool,
+}
+
+impl Oidc {
+    /// Tokens of `issuer` (an https URL; http on loopback) that are made for `audience`. `None`: it is
+    /// not such a URL.
+    pub fn new(issuer: &str, audience: &str, clock: Clock) -> Option<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        is_safe(issuer).then_some(Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            http: http.ok()?,
+            clock,
+            keys: Arc::default(),
+        })
+    }
+
+    /// Whether a bearer token looks like one of an issuer: three parts.
+    pub fn is_token(token: &str) -> bool {
+        token.bytes().filter(|&byte| byte == b'.').count() == 2
+    }
+
+    /// The verified address in a live token of the issuer; `None` for any other token. An error says
+    /// that the issuer's keys could not be had.
+    pub async fn address(&self, token: &str) -> Result<Option<EmailAddress>, Error> {
+        let Ok(header) = jsonwebtoken::decode_header(token) else {
+            return Ok(None);
+        };
+        let Some(id) = header.kid else {
+            return Ok(None);
+        };
+        let Some(key) = self.key(&id).await? else {
+            return Ok(None);
+        };
+        Ok(self
+            .claims(token, header.alg, &key)
+            .and_then(|claims| claims.email))
+    }
+
+    /// The claims of a token that is valid now.
+    fn claims(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Option<Claims> {
+        if ![Algorithm::RS256, Algorithm::ES256].contains(&algorithm) {
+            return None;
+        }
+        let mut rules = Validation::new(algorithm);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_audience(&[&self.audience]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
+        // Times are checked below, by the clock that all of the product goes by.
+        rules.validate_exp = false;
+        let decoded = jsonwebtoken::decode::<Claims>(token, key, &rules);
+        let claims = decoded.ok()?.claims;
+        let now = self.clock.now().as_second();
+        let live = claims.exp + LEEWAY > now && claims.nbf.is_none_or(|nbf| nbf <= now + LEEWAY);
+        (live && claims.email_verified).then_some(claims)
+    }
+
+    async fn key(&self, id: &str) -> Result<Option<DecodingKey>, Error> {
+        let mut keys = self.keys.lock().await;
+        let now = self.clock.now();
+        let age = keys
+            .as_ref()
+            .map(|keys| now.duration_since(keys.fetched_at));
+        let known = keys.as_ref().and_then(|keys| keys.set.find(id));
+        let is_fresh = match known {
+            Some(_) => age.is_some_and(|age| age < KEEP),
+            None => age.is_some_and(|age| age < AGAIN),
+        };
+        if !is_fresh {
+            let set = self.fetch().await?;
+            *keys = Some(Keys {
+                set,
+                fetched_at: now,
+            });
+        }
+        let found = keys.as_ref().and_then(|keys| keys.set.find(id));
+        Ok(found.and_then(|jwk| DecodingKey::from_jwk(jwk).ok()))
+    }
+
+    async fn fetch(&self) -> Result<JwkSet, Error> {
+        let base = self.issuer.trim_end_matches('/');
+        let discovery = format!("{base}/.well-known/openid-configuration");
+        let discovery: Discovery = self.json(&discovery).await?;
+        if discovery.issuer != self.issuer {
+            return Err(Error::Shape("the issuer says it is another one".into()));
+        }
+        self.json(&discovery.jwks_uri).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, Error> {
+        let unknown = |detail: String| Error::Unknown {
+            service: "oidc",
+            detail,
+        };
+        if !is_safe(url) {
+            return Err(Error::Shape(
+                "the issuer names an address without TLS".into(),
+            ));
+        }
+        let answer = self.http.get(url).send().await;
+        let answer = answer.and_then(reqwest::Response::error_for_status);
+        let mut answer = answer.map_err(|error| unknown(error.to_string()))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .map_err(|error| unknown(error.to_string()))?
+        {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_BYTES {
+                return Err(unknown("the answer is too long".into()));
+            }
+        }
+        serde_json::from_slice(&body).map_err(|error| unknown(error.to_string()))
+    }
+}
+
+/// TLS, or this machine.
+fn is_safe(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| {
+        let is_local = matches!(url.host_str(), Some("127.0.0.1" | "localhost"));
+        url.scheme() == "https" || (url.scheme() == "http" && is_local)
+    })
+}

@@ -1,0 +1,94 @@
+//! Password resets by mail: a token that only the mail holds, good for an hour and once.
+//!
+//! A reset proves the mailbox, not the second factor: signing in asks for that all the same.
+
+use cloud::{Error, Table};
+use jiff::SignedDuration;
+use kernel::{AccountId, EmailAddress, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::users::{User, UserStatus, Users};
+use crate::{keys, secret};
+
+/// Tokens of resets begin so.
+const PREFIX: &str = "tnr";
+const LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// The row behind a token.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    account: AccountId,
+    user: UserId,
+    /// A reset, like a session, ends with the epoch that it was asked for in: so it works once.
+    epoch: u64,
+    ttl: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    ttl: i64,
+}
+
+/// The resets of all users.
+#[derive(Clone, Debug)]
+pub struct Resets {
+    directory: Table,
+    users: Users,
+}
+
+impl Resets {
+    /// Over the directory table.
+    pub fn new(directory: Table) -> Self {
+        let users = Users::new(directory.clone());
+        Self { directory, users }
+    }
+
+    /// Claims the mail that a request asks for and makes its token; `None` if another worker has it, or
+    /// the address has no active user. `request` is the id that the request drew.
+    pub async fn claim_mail(
+        &self,
+        request: &str,
+        email: &EmailAddress,
+    ) -> Result<Option<String>, Error> {
+        let Some(user) = self.users.by_email(email).await? else {
+            return Ok(None);
+        };
+        let ttl = (self.directory.clock().now() + LIFE).as_second();
+        let token = secret::generate(PREFIX, self.directory.entropy());
+        let row = Row {
+            account: user.account,
+            user: user.id,
+            epoch: user.epoch,
+            ttl,
+        };
+        let key = keys::reset(&secret::hash(&token));
+        self.directory.create(&key, &row).await?;
+        let claim = keys::reset_request(request);
+        let claimed = self.directory.create(&claim, &Asked { ttl }).await?;
+        Ok(claimed.is_new().then_some(token))
+    }
+
+    /// Gives the mail back: the mail service took nothing, so the next try may send.
+    pub async fn release_mail(&self, request: &str) -> Result<(), Error> {
+        self.directory.delete(&keys::reset_request(request)).await
+    }
+
+    /// Whose password the token may set; `None` once it was used, or after an hour.
+    pub async fn user_of(&self, token: &str) -> Result<Option<User>, Error> {
+        let row: Option<Row> = self
+            .directory
+            .get(&keys::reset(&secret::hash(token)))
+            .await?;
+        let now = self.directory.clock().now().as_second();
+        let Some(row) = row.filter(|row| row.ttl > now) else {
+            return Ok(None);
+        };
+        let user = self.users.get(row.account, row.user).await?;
+        Ok(user.filter(|user| user.epoch == row.epoch && user.status == UserStatus::Active))
+    }
+
+    /// Sets the password and ends all of the user's sessions and resets.
+    pub async fn reset(&self, mut user: User, password: &str) -> Result<(), Error> {
+        self.users.set_password(&mut user, password).await
+    }
+}

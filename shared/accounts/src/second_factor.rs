@@ -1,0 +1,178 @@
+//! The second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, one step of skew), and recovery
+//! codes for a lost phone. Each code opens once.
+
+use cloud::Error;
+use kernel::Entropy;
+use serde::{Deserialize, Serialize};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::sealed::Seal;
+use crate::users::{User, Users};
+use crate::{password, secret};
+
+/// Name that authenticator apps show.
+const ISSUER: &str = "Tanigo";
+/// Codes for a lost phone.
+const RECOVERY_CODES: usize = 10;
+/// Times that a change is tried again when the user's row changes meanwhile.
+const ATTEMPTS: u32 = 3;
+
+/// A user's second factor as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Factor {
+    sealed: String,
+    /// Whether a code has shown that the user's app has the secret; only then is it asked for.
+    confirmed: bool,
+    /// The step of the last code that was taken: a code is good once (RFC 6238, 5.2).
+    last_step: u64,
+    recovery: Vec<String>,
+}
+
+/// What an authenticator app needs.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// Base32, for typing.
+    pub secret: String,
+    /// `otpauth://totp/…`, for a QR code.
+    pub url: String,
+}
+
+impl User {
+    /// Whether signing in needs a code.
+    pub fn needs_code(&self) -> bool {
+        self.factor.as_ref().is_some_and(|factor| factor.confirmed)
+    }
+}
+
+/// The second factors of all users.
+#[derive(Clone, Debug)]
+pub struct SecondFactors {
+    users: Users,
+    seal: Seal,
+}
+
+impl SecondFactors {
+    /// Secrets are sealed with `seal`.
+    pub fn new(users: Users, seal: Seal) -> Self {
+        Self { users, seal }
+    }
+
+    /// Draws a secret. It counts once a code has confirmed it. `None`: one is confirmed already.
+    pub async fn enrol(&self, mut user: User) -> Result<Option<Enrolment>, Error> {
+        if user.needs_code() {
+            return Ok(None);
+        }
+        let entropy = self.users.entropy();
+        let bytes = entropy.bytes::<20>();
+        let owner = user.id.to_string();
+        let sealed = self.seal.close(entropy, &owner, &bytes);
+        let totp = totp(&bytes, user.email.as_str())?;
+        let shape = |error: totp_rs::TotpError| Error::Shape(error.to_string());
+        let enrolment = Enrolment {
+            secret: Secret::from(bytes.to_vec()).to_base32(),
+            url: totp.to_url().map_err(shape)?,
+        };
+        user.factor = Some(Factor {
+            sealed: sealed.ok_or_else(|| Error::Shape("the secret was not sealed".into()))?,
+            confirmed: false,
+            last_step: 0,
+            recovery: Vec::new(),
+        });
+        self.users.replace(&mut user).await?;
+        Ok(Some(enrolment))
+    }
+
+    /// Confirms the drawn secret by a code and ends the user's sessions: those were opened without it.
+    /// Gives the recovery codes, which nobody sees again; `None` for a wrong code.
+    pub async fn confirm(&self, mut user: User, code: &str) -> Result<Option<Vec<String>>, Error> {
+        let Some(step) = self.step_of(&user, code)? else {
+            return Ok(None);
+        };
+        let Some(factor) = user.factor.as_mut().filter(|factor| !factor.confirmed) else {
+            return Ok(None);
+        };
+        let codes = recovery_codes(self.users.entropy());
+        factor.confirmed = true;
+        factor.last_step = step;
+        factor.recovery = codes.iter().map(|code| secret::hash(code)).collect();
+        user.epoch += 1;
+        self.users.replace(&mut user).await?;
+        Ok(Some(codes))
+    }
+
+    /// Takes a code of the app or a recovery code, once each. Two sign-ins with one code at once: the
+    /// row's version lets one of them pass.
+    pub async fn take(&self, mut user: User, code: &str) -> Result<Option<User>, Error> {
+        for _ in 0..ATTEMPTS {
+            if !self.spend(&mut user, code)? {
+                return Ok(None);
+            }
+            match self.users.replace(&mut user).await {
+                Ok(()) => return Ok(Some(user)),
+                Err(Error::Conflict) => {
+                    let Some(fresh) = self.users.get(user.account, user.id).await? else {
+                        return Ok(None);
+                    };
+                    user = fresh;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Takes the second factor away, for whoever has both, and ends all sessions.
+    pub async fn disable(&self, mut user: User, password: &str, code: &str) -> Result<bool, Error> {
+        if !password::verify(password, Some(&user.password)) || !self.spend(&mut user, code)? {
+            return Ok(false);
+        }
+        user.factor = None;
+        user.epoch += 1;
+        self.users.replace(&mut user).await?;
+        Ok(true)
+    }
+
+    /// Marks a code as used in `user`, which is not stored yet. False: the code is wrong or was used.
+    fn spend(&self, user: &mut User, code: &str) -> Result<bool, Error> {
+        let step = self.step_of(user, code)?;
+        let Some(factor) = user.factor.as_mut().filter(|factor| factor.confirmed) else {
+            return Ok(false);
+        };
+        if let Some(step) = step {
+            factor.last_step = step;
+            return Ok(true);
+        }
+        // Hashes of 80 random bits: how long the comparison takes tells nothing of use.
+        let hash = secret::hash(&code.trim().to_lowercase());
+        let before = factor.recovery.len();
+        factor.recovery.retain(|stored| *stored != hash);
+        Ok(factor.recovery.len() < before)
+    }
+
+    /// The step of a right code that is newer than the last one.
+    fn step_of(&self, user: &User, code: &str) -> Result<Option<u64>, Error> {
+        let Some(factor) = &user.factor else {
+            return Ok(None);
+        };
+        let secret = self.seal.open(&user.id.to_string(), &factor.sealed);
+        let secret = secret.ok_or_else(|| Error::Shape("the secret does not open".into()))?;
+        let totp = totp(&secret, user.email.as_str())?;
+        let now = self.users.clock().now().as_second();
+        let step = totp.check(code.trim(), u64::try_from(now).unwrap_or_default());
+        Ok(step.filter(|&step| step > factor.last_step))
+    }
+}
+
+fn totp(secret: &[u8], account: &str) -> Result<Totp, Error> {
+    let built = Builder::new()
+        .with_secret(secret.to_vec())
+        .with_account_name(account)
+        .with_issuer(Some(ISSUER))
+        .build();
+    built.map_err(|error| Error::Shape(error.to_string()))
+}
+
+fn recovery_codes(entropy: &Entropy) -> Vec<String> {
+    let code = |_| hex::encode(entropy.bytes::<10>());
+    (0..RECOVERY_CODES).map(code).collect()
+}

@@ -1,0 +1,131 @@
+//! Tokens of an `OpenID Connect` issuer: a real key pair, a real key set over HTTP on loopback.
+
+use std::time::Duration;
+
+use accounts::{Oidc, Sessions};
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
+use aws_lc_rs::signature::KeyPair as _;
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use kernel::Verdict;
+use serde_json::{Value, json};
+
+use super::office::{EMAIL, Office};
+
+const AUDIENCE: &str = "tanigo";
+
+/// An issuer with one key.
+struct Issuer {
+    url: String,
+    key: EncodingKey,
+}
+
+impl Issuer {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it answers as long as the test runs"
+    )]
+    async fn open() -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let keys = json!({ "keys": [{
+            "kty": "RSA", "kid": "one", "use": "sig", "alg": "RS256",
+            "n": number(&public.n), "e": number(&public.e),
+        }] });
+        // PKCS #8 is a wrapper of 26 bytes around the key of this size that jsonwebtoken reads (PKCS #1).
+        let pkcs8 = pair.as_der().unwrap();
+        let key = EncodingKey::from_rsa_der(&pkcs8.as_ref()[26..]);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let discovery = json!({ "issuer": url, "jwks_uri": format!("{url}/keys") });
+        let router = Router::new()
+            .route(
+                "/.well-known/openid-configuration",
+                get(move || async move { Json(discovery) }),
+            )
+            .route("/keys", get(move || async move { Json(keys) }));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, key }
+    }
+
+    fn token(&self, claims: &Value, kid: &str) -> String {
+        let header = Header {
+            kid: Some(kid.to_owned()),
+            ..Header::new(Algorithm::RS256)
+        };
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_signs_in_whom_it_vouches_for() {
+    let office = Office::open().await;
+    let issuer = Issuer::open().await;
+    let clock = office.world.clock();
+    let oidc = Oidc::new(&issuer.url, AUDIENCE, clock).unwrap();
+    let sessions = Sessions::new(office.world.table("Directory")).with_issuer(Some(oidc));
+    let now = office.world.now().as_second();
+    let good = json!({
+        "iss": issuer.url, "aud": AUDIENCE, "exp": now + 600, "email": EMAIL, "email_verified": true,
+    });
+    let granted = async |token: &str| {
+        let verdict = sessions.verdict(token, Some(&office.workspace)).await;
+        match verdict.unwrap() {
+            Verdict::Granted(grant) => Some(grant),
+            Verdict::Refused { .. } => None,
+        }
+    };
+    let grant = granted(&issuer.token(&good, "one")).await.unwrap();
+    assert!(grant.actor.starts_with("usr_") && grant.session.is_none());
+    assert_eq!(grant.workspace.unwrap().to_string(), office.workspace);
+
+    for (name, value) in [
+        ("iss", json!("https://another.example.vn")),
+        ("aud", json!("another")),
+        ("exp", json!(now - 61)),
+        ("nbf", json!(now + 61)),
+        ("email", json!("khong-co@example.vn")),
+        ("email_verified", json!(false)),
+    ] {
+        let mut claims = good.clone();
+        claims[name] = value;
+        assert!(
+            granted(&issuer.token(&claims, "one")).await.is_none(),
+            "{name}"
+        );
+    }
+    assert!(granted(&issuer.token(&good, "two")).await.is_none());
+    let stranger = Issuer::open().await;
+    assert!(granted(&stranger.token(&good, "one")).await.is_none());
+    let hmac = Header {
+        kid: Some("one".into()),
+        ..Header::new(Algorithm::HS256)
+    };
+    let forged =
+        jsonwebtoken::encode(&hmac, &good, &EncodingKey::from_secret(b"public key")).unwrap();
+    assert!(granted(&forged).await.is_none());
+    let unsigned = issuer.token(&good, "one");
+    let unsigned = unsigned.rsplit_once('.').unwrap().0;
+    assert!(granted(&format!("{unsigned}.")).await.is_none());
+
+    office.world.advance(Duration::from_mins(12));
+    assert!(granted(&issuer.token(&good, "one")).await.is_none());
+}
+
+#[test]
+fn an_issuer_needs_tls() {
+    let clock = kernel::Clock::system();
+    assert!(Oidc::new("https://login.example.vn", AUDIENCE, clock.clone()).is_some());
+    for bad in [
+        "http://login.example.vn",
+        "login.example.vn",
+        "file:///etc/passwd",
+    ] {
+        assert!(Oidc::new(bad, AUDIENCE, clock.clone()).is_none(), "{bad}");
+    }
+}

@@ -1,0 +1,135 @@
+//! An installation with its first account, asked as API Gateway asks: the authorizer first.
+
+use serde_json::{Value, json};
+
+use tanigo_local::aws::Kind;
+
+use crate::support::{World, http_event};
+
+pub const EMAIL: &str = "chu@example.vn";
+pub const PASSWORD: &str = "mật khẩu của chủ";
+
+/// An installation that was just set up.
+pub struct Office {
+    pub world: World,
+    pub workspace: String,
+}
+
+/// Status and body.
+pub type Answer = (u64, Value);
+
+impl Office {
+    pub async fn open() -> Self {
+        let world = World::new();
+        let (status, made) = setup(&world, EMAIL).await;
+        assert_eq!(status, 201, "{made}");
+        let workspace = made["workspace_id"].as_str().unwrap().to_owned();
+        Self { world, workspace }
+    }
+
+    /// A request as API Gateway makes it: the authorizer first, then the function.
+    pub async fn ask(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let workspace = self.workspace.clone();
+        self.ask_in(&workspace, token, method, path, body).await
+    }
+
+    pub async fn ask_in(
+        &self,
+        workspace: &str,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut event = http_event(method, path, body.as_ref(), None);
+        event["headers"]["authorization"] = json!(format!("Bearer {token}"));
+        event["headers"]["x-workspace"] = json!(workspace);
+        let verdict = self
+            .world
+            .invoke("authorizer", event.clone())
+            .await
+            .unwrap();
+        event["requestContext"]["authorizer"] = json!({ "lambda": verdict["context"] });
+        let function = match path.split('/').nth(2).unwrap_or_default() {
+            "contacts" => "api-contacts",
+            "conversations" | "inboxes" => "api-chat",
+            _ => "api-accounts",
+        };
+        answer(&self.world.invoke(function, event).await.unwrap())
+    }
+
+    pub async fn login(&self, email: &str, password: &str, ip: &str) -> Answer {
+        let body = json!({ "email": email, "password": password });
+        let mut event = http_event("POST", "/v1/auth/login", Some(&body), None);
+        event["requestContext"]["http"]["sourceIp"] = json!(ip);
+        answer(&self.world.invoke("api-accounts", event).await.unwrap())
+    }
+
+    /// A request without a credential.
+    pub async fn ask_openly(&self, path: &str, body: &Value) -> Answer {
+        let event = http_event("POST", path, Some(body), None);
+        answer(&self.world.invoke("api-accounts", event).await.unwrap())
+    }
+
+    /// The token in the last mail to an address.
+    pub fn mailed_token(&self, email: &str) -> Option<String> {
+        let mails = self.world.aws.outbox().all(Kind::Mail);
+        let mail = mails.into_iter().rfind(|mail| mail.to == [email])?;
+        let raw = self.world.aws.outbox().mime(mail.id).unwrap();
+        let parsed = mail_parser::MessageParser::default().parse(&raw).unwrap();
+        let text = parsed.body_text(0).unwrap();
+        let link = text
+            .split_whitespace()
+            .find(|word| word.starts_with("http"))?;
+        link.rsplit_once('/').map(|(_, token)| token.to_owned())
+    }
+
+    /// Lets the account mailer do what is in its queue.
+    pub async fn mail(&self) {
+        while self.world.deliver("account-mailer", true).await.is_some() {}
+    }
+
+    pub async fn token(&self) -> String {
+        let (status, body) = self.login(EMAIL, PASSWORD, "203.0.113.1").await;
+        assert_eq!(status, 200, "{body}");
+        body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Another user of the account, who may enter its workspace.
+    pub async fn colleague(&self, email: &str, role: kernel::Role) -> String {
+        let directory = self.world.table("Directory");
+        let account = self.account().await;
+        let new = accounts::NewUser {
+            email: email.parse().unwrap(),
+            name: "Đồng nghiệp".into(),
+            role,
+            chat_role: None,
+            workspaces: vec![self.workspace.parse().unwrap()],
+            password: PASSWORD.into(),
+        };
+        let made = accounts::Users::new(directory).create(account, new).await;
+        made.unwrap().unwrap().to_string()
+    }
+
+    pub async fn account(&self) -> kernel::AccountId {
+        let (_, me) = self.ask(&self.token().await, "GET", "/v1/me", None).await;
+        me["account_id"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+pub async fn setup(world: &World, email: &str) -> Answer {
+    let body = json!({
+        "token": world.spec("api-accounts").environment["SETUP_TOKEN"], "account_name": "Công ty",
+        "workspace_name": "Cửa hàng", "name": "Chủ", "email": email, "password": PASSWORD,
+    });
+    let event = http_event("POST", "/v1/setup", Some(&body), None);
+    answer(&world.invoke("api-accounts", event).await.unwrap())
+}
+
+pub fn answer(answer: &Value) -> Answer {
+    let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
+    (
+        answer["statusCode"].as_u64().unwrap(),
+        body.unwrap_or(Value::Null),
+    )
+}
