@@ -45,6 +45,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "Conflict",
         "Its state does not allow this, or the request is running.",
     ),
+    (
+        "405",
+        "MethodNotAllowed",
+        "The path is another one than it seems: its id holds a separator.",
+    ),
     ("413", "TooLarge", "The body is larger than 5 MB."),
     ("415", "UnsupportedMediaType", "The body has another type."),
     (
@@ -90,10 +95,11 @@ pub fn document() -> Result<Value> {
         schemas.insert(name, serde_json::to_value(schema)?);
     }
     open_composed(&mut schemas);
-    for item in paths.values_mut() {
+    for (path, item) in &mut paths {
+        let has_id = path.contains('{');
         let operations = item.as_object_mut().context("a path without operations")?;
         for (method, operation) in operations {
-            complete(method, operation)?;
+            complete(method, has_id, operation)?;
         }
     }
     paths.sort_keys();
@@ -158,7 +164,7 @@ fn collect_composed(value: &Value, into: &mut Vec<String>) {
 }
 
 /// Adds to an operation what all have in common.
-fn complete(method: &str, operation: &mut Value) -> Result<()> {
+fn complete(method: &str, has_id: bool, operation: &mut Value) -> Result<()> {
     let id = operation["operationId"]
         .as_str()
         .context("an operation without an id")?;
@@ -194,6 +200,7 @@ fn complete(method: &str, operation: &mut Value) -> Result<()> {
         "401" => !is_public || has_body,
         "403" | "404" => !is_public,
         "409" => method != "get",
+        "405" => has_id,
         "413" | "415" => has_body,
         "422" => method == "post" && !is_public,
         _ => true,
@@ -207,6 +214,7 @@ fn complete(method: &str, operation: &mut Value) -> Result<()> {
     for (status, name, _) in PROBLEMS.iter().filter(|(status, ..)| applies(status)) {
         responses.insert((*status).to_owned(), refer("responses", name));
     }
+    responses.insert("431".to_owned(), refer("responses", "HeadersTooLarge"));
     Ok(())
 }
 
@@ -257,6 +265,12 @@ fn headers() -> Value {
 
 fn problems() -> Value {
     let mut all = Map::new();
+    // The gateway's own answer, with a body of its own.
+    let description = "The request line and the headers are larger than 10 KB.";
+    all.insert(
+        "HeadersTooLarge".to_owned(),
+        json!({ "description": description }),
+    );
     for (status, name, description) in PROBLEMS {
         let mut headers = json!({ "x-request-id": refer("headers", "RequestId") });
         if matches!(*status, "429" | "503") {

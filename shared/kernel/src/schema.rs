@@ -41,7 +41,8 @@ macro_rules! schemas {
 schemas! {
     Cursor => text()
         .description(Some("A place in a list. Opaque: send back what `next` said."))
-        .max_length(Some(4096));
+        .pattern(Some("^[!-~]+$"))
+        .max_length(Some(2048));
     EmailAddress => text()
         .description(Some("An email address; compared and answered in lower case."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
