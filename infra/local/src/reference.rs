@@ -19,7 +19,8 @@ Marketing automation and customer care.
 operation say who may do it; docs/access.md has the whole table.
 
 **Errors** are problem details (RFC 9457) with a stable `code`, the place of each flaw in `errors` and the \
-`request_id`. Unknown fields and parameters are refused. What belongs to another workspace is not found.
+`request_id`. Unknown fields and parameters are refused. What belongs to another workspace is not found. What \
+the gateway refuses before a function sees it has the gateway's own body, `{message}`.
 
 **Lists** answer `{data, next}`: send `next` as `cursor` to read on until it is null.
 
@@ -63,12 +64,20 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "Too many requests; wait as `Retry-After` says.",
     ),
     (
+        "431",
+        "HeadersTooLarge",
+        "The request line and the headers are larger than 10 KB.",
+    ),
+    (
         "500",
         "Internal",
         "Our fault; the request may be repeated with its idempotency key.",
     ),
     ("503", "Unavailable", "Not now; repeat the request."),
 ];
+
+/// What API Gateway can answer by itself: too large, too fast, or a function that did not answer it.
+const GATEWAYS: &[&str] = &["413", "429", "431", "500", "503"];
 
 /// The document. Fails if two functions mean different things by one name.
 pub fn document() -> Result<Value> {
@@ -94,6 +103,7 @@ pub fn document() -> Result<Value> {
     for (name, schema) in shared {
         schemas.insert(name, serde_json::to_value(schema)?);
     }
+    schemas.insert("GatewayMessage".to_owned(), gateway_message());
     open_composed(&mut schemas);
     for (path, item) in &mut paths {
         let has_id = path.contains('{');
@@ -214,7 +224,6 @@ fn complete(method: &str, has_id: bool, operation: &mut Value) -> Result<()> {
     for (status, name, _) in PROBLEMS.iter().filter(|(status, ..)| applies(status)) {
         responses.insert((*status).to_owned(), refer("responses", name));
     }
-    responses.insert("431".to_owned(), refer("responses", "HeadersTooLarge"));
     Ok(())
 }
 
@@ -263,14 +272,17 @@ fn headers() -> Value {
     })
 }
 
+fn gateway_message() -> Value {
+    json!({
+        "description": "What the gateway itself answers.",
+        "type": "object",
+        "properties": { "message": { "type": ["string", "null"], "description": "The status in words." } },
+        "required": ["message"],
+    })
+}
+
 fn problems() -> Value {
     let mut all = Map::new();
-    // The gateway's own answer, with a body of its own.
-    let description = "The request line and the headers are larger than 10 KB.";
-    all.insert(
-        "HeadersTooLarge".to_owned(),
-        json!({ "description": description }),
-    );
     for (status, name, description) in PROBLEMS {
         let mut headers = json!({ "x-request-id": refer("headers", "RequestId") });
         if matches!(*status, "429" | "503") {
@@ -279,8 +291,15 @@ fn problems() -> Value {
         if *status == "429" {
             headers["ratelimit-remaining"] = refer("headers", "RateLimit");
         }
-        let content =
-            json!({ "application/problem+json": { "schema": refer("schemas", "Problem") } });
+        let mut content = Map::new();
+        if *status != "431" {
+            let problem = json!({ "schema": refer("schemas", "Problem") });
+            content.insert("application/problem+json".to_owned(), problem);
+        }
+        if GATEWAYS.contains(status) {
+            let message = json!({ "schema": refer("schemas", "GatewayMessage") });
+            content.insert("application/json".to_owned(), message);
+        }
         let response =
             json!({ "description": description, "headers": headers, "content": content });
         all.insert((*name).to_owned(), response);

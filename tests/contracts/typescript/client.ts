@@ -8,14 +8,16 @@ type ContactIn = NonNullable<paths["/v1/contacts"]["post"]["requestBody"]>["cont
 type Contacts = paths["/v1/contacts"]["get"]["responses"]["200"]["content"]["application/json"];
 type Contact = Contacts["data"][number];
 type Problem = components["schemas"]["Problem"];
+type GatewayMessage = components["schemas"]["GatewayMessage"];
 
-/** What the API refused. `code` is the stable part: programs decide by it, people read the rest. */
+/** What was refused. `code` is the stable part: programs decide by it. The gateway itself gives none. */
 export class Refused extends Error {
-  readonly code: Problem["code"];
+  readonly code: Problem["code"] | undefined;
 
-  constructor(problem: Problem) {
-    super(`${problem.title} (${problem.code}, request ${problem.request_id})`);
-    this.code = problem.code;
+  constructor(error: Problem | GatewayMessage) {
+    const refused = "code" in error;
+    super(refused ? `${error.title} (${error.code}, request ${error.request_id})` : (error.message ?? "refused"));
+    this.code = refused ? error.code : undefined;
   }
 }
 
