@@ -13,11 +13,16 @@ use bytes::Bytes;
 use http::header::HOST;
 use http_body_util::BodyExt;
 
-use super::{Aws, Reply};
+use super::{Aws, Reply, Role};
 
 /// An SDK connector that calls the handlers.
 #[derive(Clone)]
-pub(super) struct InProcess(pub Aws);
+pub(super) struct InProcess {
+    /// The services.
+    pub aws: Aws,
+    /// Whose calls these are; none is the owner, who may do everything.
+    pub role: Option<Role>,
+}
 
 impl fmt::Debug for InProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,10 +42,10 @@ impl HttpClient for InProcess {
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let aws = self.0.clone();
+        let Self { aws, role } = self.clone();
         HttpConnectorFuture::new(async move {
             let request = received(request).await?;
-            match aws.dispatch(request).await {
+            match aws.dispatch(request, role.as_ref()).await {
                 Reply::Answer(response) => {
                     let response = response.map(SdkBody::from);
                     HttpResponse::try_from(response)

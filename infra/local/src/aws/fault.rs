@@ -1,7 +1,7 @@
-//! Where a simulator decides what happens to one AWS call.
+//! Where it is decided what happens to one AWS call: by the caller's role, then by a simulator.
 //!
-//! The hook only chooses; the service handlers carry the choice out. It must not block or call
-//! back into the services.
+//! Both only choose; the service handlers carry the choice out. They must not block or call back into
+//! the services.
 
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ pub enum Fault {
 
 /// Decides the fate of each call.
 pub type FaultHook = Arc<dyn Fn(&Call) -> Fault + Send + Sync>;
+
+/// Whether the role of the caller allows a call.
+pub type Role = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
 
 /// An AWS error as the handlers pass it around; each service writes it in its own shape.
 #[derive(Debug, Clone, PartialEq, Eq)]

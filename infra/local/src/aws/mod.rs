@@ -42,7 +42,7 @@ use http::{Request, Response, StatusCode};
 use kernel::Clock;
 
 use crate::template::model::{Stack, Table, Trigger};
-pub use fault::{Call, Fault, FaultHook};
+pub use fault::{Call, Fault, FaultHook, Role};
 pub use meter::{FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, TableUsage};
 pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
 pub use sockets::Sockets;
@@ -229,10 +229,20 @@ impl Aws {
 
     /// An HTTP client for the SDK that calls the services in this process.
     pub fn http_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(connector::InProcess(self.clone()))
+        let (aws, role) = (self.clone(), None);
+        SharedHttpClient::new(connector::InProcess { aws, role })
     }
 
-    /// Configuration for SDK clients: this process, local credentials, standard retries.
+    /// Configuration for the SDK clients of a function with this role.
+    pub fn sdk_config_of(&self, role: Role) -> SdkConfig {
+        let (aws, role) = (self.clone(), Some(role));
+        let client = SharedHttpClient::new(connector::InProcess { aws, role });
+        let config = self.sdk_config().into_builder();
+        config.http_client(client).build()
+    }
+
+    /// Configuration for SDK clients that may do everything: this process, local credentials, standard
+    /// retries.
     pub fn sdk_config(&self) -> SdkConfig {
         let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
         let endpoint = self
@@ -252,16 +262,29 @@ impl Aws {
 
     /// Answers one request to any of the services, as the loopback server gets it.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        match self.dispatch(request).await {
+        match self.dispatch(request, None).await {
             Reply::Answer(response) => response,
             Reply::Lost => wire::empty(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 
-    async fn dispatch(&self, request: Request<Bytes>) -> Reply {
+    async fn dispatch(&self, request: Request<Bytes>, role: Option<&Role>) -> Reply {
         let route = route::Route::of(&request);
         let sequence = self.0.calls.fetch_add(1, Ordering::Relaxed);
-        let fault = self.fault(&route, &request, sequence);
+        let hook = self.hook();
+        let mut fault = Fault::None;
+        if role.is_some() || hook.is_some() {
+            let call = Call {
+                service: route.service(),
+                operation: route.operation(&request),
+                table_or_queue: route.resource(&request),
+                sequence,
+            };
+            if role.is_some_and(|role| !role(&call)) {
+                return Reply::Answer(route.denied(&call));
+            }
+            fault = hook.map_or(Fault::None, |hook| hook(&call));
+        }
         match fault {
             Fault::Throttle => return Reply::Answer(route.throttled()),
             Fault::HangBefore => return std::future::pending().await,
@@ -279,17 +302,9 @@ impl Aws {
         Reply::Answer(response)
     }
 
-    fn fault(&self, route: &route::Route, request: &Request<Bytes>, sequence: u64) -> Fault {
-        let hook = self.0.hook.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(hook) = hook.clone() else {
-            return Fault::None;
-        };
-        hook(&Call {
-            service: route.service(),
-            operation: route.operation(request),
-            table_or_queue: route.resource(request),
-            sequence,
-        })
+    fn hook(&self) -> Option<FaultHook> {
+        let hook = self.0.hook.read();
+        hook.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn run(&self, route: &route::Route, request: Request<Bytes>) -> Response<Bytes> {

@@ -1,10 +1,14 @@
 //! Which service a request is for, told from its target header, path and host.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{Request, Response};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::fault::ApiError;
+use super::fault::{ApiError, Call};
 use super::{dynamodb, s3, sockets, sqs, wire};
 
 /// The service and, where the protocol names it first, the operation.
@@ -75,10 +79,15 @@ impl Route {
 
     /// The table, queue, bucket or connection named first.
     pub fn resource(&self, request: &Request<Bytes>) -> String {
-        let body = || serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
         match self {
-            Self::DynamoDb(_) => table(&body()).unwrap_or_default(),
-            Self::Sqs(_) => sqs::wire::queue_name(&body()),
+            Self::DynamoDb(_) => {
+                let named = serde_json::from_slice::<Named>(request.body());
+                named.ok().and_then(Named::table).unwrap_or_default()
+            }
+            Self::Sqs(_) => {
+                let body = serde_json::from_slice::<Value>(request.body());
+                sqs::wire::queue_name(&body.unwrap_or_default())
+            }
             Self::Ses => String::new(),
             Self::Sockets(id) => id.clone(),
             Self::S3 => {
@@ -88,6 +97,26 @@ impl Route {
                 let bucket = host.split_once(".s3.").map_or(path, |(bucket, _)| bucket);
                 bucket.to_owned()
             }
+        }
+    }
+
+    /// The service's answer to a call that the caller's role does not allow.
+    pub fn denied(&self, call: &Call) -> Response<Bytes> {
+        let Call {
+            service,
+            operation,
+            table_or_queue,
+            ..
+        } = call;
+        let text =
+            format!("the function's role does not allow {service}:{operation} on {table_or_queue}");
+        let error = |status, code| ApiError::new(status, code, text);
+        match self {
+            Self::DynamoDb(_) => dynamodb::error_response(&error(400, "AccessDeniedException")),
+            Self::Sqs(_) => sqs::wire::error_response(&error(403, "AccessDenied")),
+            Self::Ses => wire::rest_error(&error(403, "AccessDeniedException")),
+            Self::Sockets(_) => wire::rest_error(&error(403, "ForbiddenException")),
+            Self::S3 => s3::error_response(&error(403, "AccessDenied")),
         }
     }
 
@@ -106,14 +135,26 @@ impl Route {
     }
 }
 
-fn table(body: &Value) -> Option<String> {
-    if let Some(name) = body.get("TableName").and_then(Value::as_str) {
-        return Some(name.to_owned());
+/// Where a DynamoDB request names its table: for itself, or for the first of its items.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "TableName")]
+    table: Option<String>,
+    #[serde(rename = "RequestItems")]
+    batch: Option<BTreeMap<String, IgnoredAny>>,
+    #[serde(rename = "TransactItems")]
+    transaction: Option<Vec<BTreeMap<String, Named>>>,
+}
+
+impl Named {
+    fn table(self) -> Option<String> {
+        let of_batch = |batch: BTreeMap<_, _>| batch.into_keys().next();
+        let of_transaction = |items: Vec<BTreeMap<_, Self>>| {
+            let first = items.into_iter().next()?;
+            first.into_values().next()?.table()
+        };
+        self.table
+            .or_else(|| self.batch.and_then(of_batch))
+            .or_else(|| self.transaction.and_then(of_transaction))
     }
-    if let Some(items) = body.get("RequestItems").and_then(Value::as_object) {
-        return items.keys().next().cloned();
-    }
-    let first = body.get("TransactItems")?.get(0)?.as_object()?;
-    let name = first.values().next()?.get("TableName")?.as_str()?;
-    Some(name.to_owned())
 }

@@ -53,17 +53,20 @@ impl Parts {
         })
     }
 
-    /// What `function` is built from.
+    /// What `function` is built from: its environment, and clients that may do what its role says.
     pub fn setup(&self, function: &model::Function) -> Setup {
-        setup_of(function, &self.cloud)
+        let role = self.template.rights.role(&function.handler);
+        let (config, clock) = (self.aws.sdk_config_of(role), self.clock.clock());
+        let cloud = cloud::Aws::new(config, clock, self.entropy.clone());
+        setup_of(function, cloud)
     }
 }
 
-/// What `function` is built from: its environment and the clients.
-pub fn setup_of(function: &model::Function, cloud: &cloud::Aws) -> Setup {
+/// The environment of `function`, with these clients.
+pub fn setup_of(function: &model::Function, cloud: cloud::Aws) -> Setup {
     let mut vars = function.environment.clone();
     let mut set = |name: &str, value: &str| vars.insert(name.to_owned(), value.to_owned());
     set("AWS_LAMBDA_FUNCTION_NAME", &function.logical_id);
     set("AWS_REGION", REGION);
-    Setup::new(Vars::from_map(vars), cloud.clone())
+    Setup::new(Vars::from_map(vars), cloud)
 }

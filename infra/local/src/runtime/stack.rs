@@ -3,6 +3,7 @@
 //! One [`LocalStack`] is one deployment in this process. Tests run it without ports and call it
 //! through [`LocalStack::http`] and [`LocalStack::invoke`]; `cargo run` adds the loopback servers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -284,11 +285,19 @@ impl LocalStack {
         credentials.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What a function is built from: the environment of the function with this handler.
+    /// The environment of each function by its logical id, as `sam local invoke --env-vars` reads it.
+    pub fn environments(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let functions = self.0.template.functions.iter();
+        functions
+            .map(|function| (function.logical_id.clone(), function.environment.clone()))
+            .collect()
+    }
+
+    /// The environment of the function with this handler, with clients that may do everything.
     pub fn setup(&self, handler: &str) -> Option<Setup> {
         let functions = &self.0.template.functions;
         let function = functions.iter().find(|f| f.handler == handler)?;
-        Some(setup_of(function, &self.0.cloud))
+        Some(setup_of(function, self.0.cloud.clone()))
     }
 
     /// The clients that functions use.

@@ -58,5 +58,6 @@ fn build(stacks: &Stacks) -> anyhow::Result<model::Stack> {
     let mut stack = model::Stack::default();
     resources::build(stacks, &mut stack)?;
     functions::build(stacks, &mut stack)?;
+    stack.rights = Rights::of(stacks)?;
     Ok(stack)
 }

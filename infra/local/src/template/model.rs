@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Rights;
+
 /// Everything that `template.yaml` and its nested stacks declare and the local stack can run.
 #[derive(Debug, Clone, Default)]
 pub struct Stack {
@@ -17,6 +19,8 @@ pub struct Stack {
     pub functions: Vec<Function>,
     /// EventBridge rules on the default bus that end in a queue.
     pub rules: Vec<Rule>,
+    /// What the roles of the functions allow; without one a function may do nothing.
+    pub rights: Rights,
     /// Function that authorises the routes which ask for it (logical id of the function).
     pub authorizer: Option<String>,
 }

@@ -4,7 +4,7 @@
 //! functions call; there are no conditions, boundaries or resource policies.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use super::intrinsics::text_of;
 use super::names;
 use super::resources::property;
 use super::scope::{Resource, Stacks};
+use crate::aws::{Call, Role};
 
 /// The rights of every function, by its `Handler`.
 #[derive(Debug, Clone, Default)]
@@ -26,11 +27,7 @@ struct Grant {
 }
 
 impl Rights {
-    /// Reads the roles of the root template under `root`, as [`super::read`] reads the rest.
-    pub fn read(root: &Path, overrides: &BTreeMap<String, String>) -> anyhow::Result<Self> {
-        Self::of(&super::load(root, overrides)?)
-    }
-
+    /// Reads the roles of all functions.
     pub(super) fn of(stacks: &Stacks) -> anyhow::Result<Self> {
         let mut rights = BTreeMap::new();
         for function in stacks.resources()? {
@@ -48,6 +45,20 @@ impl Rights {
             rights.insert(handler(stacks, &function)?, grants);
         }
         Ok(Self(rights))
+    }
+
+    /// The role of the function with this handler, as the services ask it.
+    pub fn role(&self, handler: &str) -> Role {
+        let (rights, handler) = (self.clone(), handler.to_owned());
+        Arc::new(move |call| {
+            let Call {
+                service,
+                operation,
+                table_or_queue,
+                ..
+            } = call;
+            rights.allows(&handler, service, operation, table_or_queue)
+        })
     }
 
     /// Whether the function may make a call: `service` is `dynamodb`, `sqs`, `ses`, `sockets` or

@@ -99,10 +99,18 @@ impl World {
         cloud::Aws::new(self.aws.sdk_config(), self.clock(), self.entropy.clone())
     }
 
-    /// The set-up that the template gives this function.
+    /// The environment that the template gives this function, with clients that may do everything.
     pub fn setup(&self, handler: &str) -> Setup {
         let vars = self.spec(handler).environment.clone();
         Setup::new(Vars::from_map(vars), self.cloud())
+    }
+
+    /// The set-up that the template gives this function: its clients may do what its role says.
+    fn own_setup(&self, handler: &str) -> Setup {
+        let vars = self.spec(handler).environment.clone();
+        let config = self.aws.sdk_config_of(self.model.rights.role(handler));
+        let cloud = cloud::Aws::new(config, self.clock(), self.entropy.clone());
+        Setup::new(Vars::from_map(vars), cloud)
     }
 
     /// The table of this logical id, e.g. `Contacts`.
@@ -142,7 +150,7 @@ impl World {
         if let Some(code) = self.functions.lock().unwrap().get(handler) {
             return code.clone();
         }
-        let code = registry::code(handler, &self.setup(handler))
+        let code = registry::code(handler, &self.own_setup(handler))
             .await
             .expect("function");
         self.functions

@@ -127,7 +127,7 @@ pub(super) fn stack() -> Stack {
             pattern: json!({"source": ["aws.ses"]}),
             queue: "mail-events".to_owned(),
         }],
-        authorizer: None,
+        ..Stack::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::template::model::Trigger;
-use crate::template::{Rights, read};
+use crate::template::read;
 
 #[test]
 fn the_projects_template_is_read() {
@@ -103,7 +103,7 @@ fn the_projects_template_is_read() {
 fn a_function_may_do_what_its_role_says_and_nothing_else() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let overrides = [("EmailIdentity".to_owned(), "example.vn".to_owned())];
-    let rights = Rights::read(&root, &overrides.into()).unwrap();
+    let rights = read(&root, &overrides.into()).unwrap().rights;
 
     let may = [
         ("ingest", "dynamodb", "GetItem", "tanigo-contacts"),
