@@ -48,6 +48,7 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
         [""] if get => dashboard::show(stack, json),
         ["health"] if get => control::health(stack),
         ["credentials"] if get => answer_json(StatusCode::OK, &stack.credentials()),
+        ["environment"] if get => answer_json(StatusCode::OK, &stack.environments()),
         ["clock"] if get => control::clock(stack),
         ["clock"] if post => control::advance(stack, request, json),
         ["queues", queue, "redrive"] if post => control::redrive(stack, queue, json),
