@@ -1,4 +1,6 @@
-//! The HTTP API's Lambda authorizer: payload 2.0, simple answers.
+//! The Lambda authorizer: of the HTTP API (payload 2.0, simple answers) and of the WebSocket API's
+//! `$connect`, which sends what a browser can: parameters of the address in place of headers, and asks for
+//! a policy.
 //!
 //! It lets every request in and sends its verdict along: API Gateway would answer a refusal with 403 and
 //! a body of its own, where clients must get 401 and a problem (docs/adr/0011). [`Function::api`] refuses.
@@ -9,22 +11,53 @@ use std::sync::Arc;
 
 pub use kernel::{Grant, Verdict};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Failure, Function, InvokeError, Setup};
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Request {
     #[serde(default)]
-    headers: HashMap<String, String>,
+    headers: Option<HashMap<String, String>>,
+    #[serde(default)]
+    query_string_parameters: Option<HashMap<String, String>>,
+    /// What a WebSocket API asks about; an HTTP API sends `routeArn`.
+    #[serde(default)]
+    method_arn: Option<String>,
+}
+
+impl Request {
+    fn presented(&self) -> Presented {
+        let none = HashMap::new();
+        let headers = self.headers.as_ref().unwrap_or(&none);
+        let header = |wanted: &str| {
+            let found = headers
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| value.as_str())
+        };
+        let query = self.query_string_parameters.as_ref().unwrap_or(&none);
+        let parameter = |name: &str| query.get(name).map(String::as_str);
+        let (bearer, workspace) = if self.method_arn.is_some() {
+            (parameter("token").and_then(sane), parameter("workspace"))
+        } else {
+            (
+                header("authorization").and_then(bearer),
+                header("x-workspace"),
+            )
+        };
+        let workspace = workspace.map(|id| id.trim().to_owned());
+        Presented { bearer, workspace }
+    }
 }
 
 /// What a caller shows.
 #[derive(Debug, Clone, Default)]
 pub struct Presented {
-    /// The bearer token of `Authorization`.
+    /// The bearer token of `Authorization`, or the socket's `?token=`.
     pub bearer: Option<String>,
-    /// The header `X-Workspace`.
+    /// The header `X-Workspace`, or the socket's `?workspace=`.
     pub workspace: Option<String>,
 }
 
@@ -42,19 +75,13 @@ impl Function {
             async move {
                 let request: Request = serde_json::from_value(event)
                     .map_err(|error| InvokeError::new("Event.Malformed", error))?;
-                let header = |wanted: &str| {
-                    let mut headers = request.headers.iter();
-                    let found = headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-                    found.map(|(_, value)| value.as_str())
-                };
-                let presented = Presented {
-                    bearer: header("authorization").and_then(bearer),
-                    workspace: header("x-workspace").map(|id| id.trim().to_owned()),
-                };
-                let verdict = handler(presented).await;
+                let verdict = handler(request.presented()).await;
                 let verdict =
                     verdict.map_err(|failure| InvokeError::new(failure.name(), &failure))?;
-                Ok(json!({ "isAuthorized": true, "context": verdict }))
+                Ok(match request.method_arn {
+                    None => json!({ "isAuthorized": true, "context": verdict }),
+                    Some(arn) => policy(&arn, &verdict),
+                })
             }
         })
     }
@@ -63,7 +90,29 @@ impl Function {
 /// The token of `Bearer <token>`; the scheme's case does not matter (RFC 9110 11.1).
 fn bearer(header: &str) -> Option<String> {
     let (scheme, token) = header.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= 4096)
-        .then(|| token.to_owned())
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| sane(token.trim()))?
+}
+
+/// A token that is worth looking up.
+fn sane(token: &str) -> Option<String> {
+    (1..=4096).contains(&token.len()).then(|| token.to_owned())
+}
+
+/// The answer that a WebSocket API takes. It lets in too: the function behind knows the visitors' tokens,
+/// which no credential stands for, and refuses the rest itself.
+fn policy(arn: &str, verdict: &Verdict) -> Value {
+    let principal = match verdict {
+        Verdict::Granted(grant) => &grant.actor,
+        Verdict::Refused { .. } => "nobody",
+    };
+    json!({
+        "principalId": principal,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{ "Action": "execute-api:Invoke", "Effect": "Allow", "Resource": arn }],
+        },
+        "context": verdict,
+    })
 }

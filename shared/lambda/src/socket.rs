@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use kernel::Verdict;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,6 +35,8 @@ pub struct SocketEvent {
     pub headers: HashMap<String, String>,
     /// The message's text.
     pub body: String,
+    /// What the authorizer found out about who connected; refused where it said nothing.
+    pub verdict: Verdict,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +56,8 @@ struct Raw {
 struct RawContext {
     connection_id: String,
     event_type: Kind,
+    #[serde(default)]
+    authorizer: Value,
 }
 
 impl Function {
@@ -81,6 +86,8 @@ impl Function {
                         .map(lower)
                         .collect(),
                     body: raw.body.unwrap_or_default(),
+                    verdict: serde_json::from_value(raw.request_context.authorizer)
+                        .unwrap_or_else(|_| Verdict::refused()),
                 };
                 let status = handler(event).await;
                 let status =

@@ -13,6 +13,8 @@ use super::scope::{Place, Resource, Stacks};
 pub(super) struct Apis {
     http: Vec<HttpApi>,
     routes: Vec<SocketRoute>,
+    /// ARNs of the functions that decide about connections to the WebSocket APIs.
+    socket_authorizers: Vec<String>,
 }
 
 struct HttpApi {
@@ -36,12 +38,16 @@ impl Apis {
         let mut apis = Self {
             http: Vec::new(),
             routes: Vec::new(),
+            socket_authorizers: Vec::new(),
         };
         for resource in stacks.resources()? {
             match resource.kind {
                 "AWS::Serverless::HttpApi" => apis.http.push(http_api(stacks, &resource)?),
                 "AWS::Serverless::WebSocketApi" => {
-                    apis.routes.extend(socket_routes(stacks, &resource)?);
+                    let auth = property(stacks, &resource, "Auth")?.unwrap_or_default();
+                    apis.routes.extend(socket_routes(stacks, &resource, &auth)?);
+                    let arn = auth.get("AuthArn").and_then(text_of);
+                    apis.socket_authorizers.extend(arn);
                 }
                 _ => {}
             }
@@ -85,7 +91,9 @@ impl Apis {
             .iter()
             .flat_map(|api| &api.authorizers)
             .map(|(_, arn)| arn)
+            .chain(&self.socket_authorizers)
             .collect();
+        arns.sort();
         arns.dedup();
         anyhow::ensure!(
             arns.len() < 2,
@@ -128,9 +136,12 @@ fn http_api(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<HttpApi>
     })
 }
 
-fn socket_routes(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<Vec<SocketRoute>> {
+fn socket_routes(
+    stacks: &Stacks,
+    resource: &Resource<'_>,
+    auth: &Value,
+) -> anyhow::Result<Vec<SocketRoute>> {
     let routes = property(stacks, resource, "Routes")?.unwrap_or_default();
-    let auth = property(stacks, resource, "Auth")?.unwrap_or_default();
     let guarded = auth
         .get("AuthType")
         .and_then(text_of)

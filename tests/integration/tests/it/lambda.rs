@@ -445,6 +445,41 @@ async fn the_authorizer_reads_the_bearer_token() {
     );
 }
 
+#[tokio::test]
+async fn the_authorizer_answers_a_socket_with_a_policy() {
+    let world = World::new();
+    let function = Function::authorizer(&world.setup("workflow-step"), |presented| async move {
+        Ok(match presented.bearer.as_deref() {
+            Some("good") => {
+                assert_eq!(presented.workspace.as_deref(), Some("ws_00000000001"));
+                Verdict::Granted(grant("read"))
+            }
+            _ => Verdict::refused(),
+        })
+    });
+    let arn = "arn:aws:execute-api:ap-southeast-1:000000000000:local-socket/live/$connect";
+    let ask = async |query: Value| {
+        let event = json!({
+            "type": "REQUEST", "methodArn": arn, "queryStringParameters": query,
+            "headers": { "authorization": "Bearer good" },
+        });
+        function
+            .invoke(event, invocation(&world, 1000))
+            .await
+            .unwrap()
+    };
+    let let_in = json!([{ "Action": "execute-api:Invoke", "Effect": "Allow", "Resource": arn }]);
+    let answer = ask(json!({ "token": "good", "workspace": "ws_00000000001" })).await;
+    assert_eq!(answer["policyDocument"]["Statement"], let_in);
+    assert_eq!(answer["context"], json!(grant("read")));
+    for query in [json!(null), json!({}), json!({ "token": "bad" })] {
+        let answer = ask(query).await;
+        assert_eq!(answer["policyDocument"]["Statement"], let_in);
+        assert_eq!(answer["context"], json!({ "refused": "unauthenticated" }));
+        assert_eq!(answer["principalId"], "nobody");
+    }
+}
+
 fn grant(scopes: &str) -> Grant {
     grant_of("ws_00000000001".parse().unwrap(), scopes)
 }

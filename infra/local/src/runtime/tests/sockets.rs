@@ -52,6 +52,45 @@ async fn a_connection_is_refused_before_the_upgrade() {
 }
 
 #[tokio::test]
+async fn the_authorizer_decides_first_and_its_context_stays() {
+    let route = |route: &str| Trigger::WebSocket {
+        route: route.to_owned(),
+        authorized: route == "$connect",
+    };
+    let guarded = Stack {
+        functions: vec![
+            function("Chat", 5, ["$connect", "$default"].map(route).to_vec()),
+            function("Guard", 5, vec![]),
+        ],
+        authorizer: Some("Guard".to_owned()),
+        ..Stack::default()
+    };
+    let both = code(|event| async move {
+        let context = &event["requestContext"];
+        let Some(arn) = event["methodArn"].as_str() else {
+            let who = context["authorizer"]["principalId"].clone();
+            return Ok(json!({"statusCode": 200, "body": who}));
+        };
+        let token = event["queryStringParameters"]["token"].clone();
+        let effect = if token == "bad" { "Deny" } else { "Allow" };
+        let statement =
+            json!([{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}]);
+        Ok(json!({"principalId": token, "policyDocument": {"Statement": statement}}))
+    });
+    let stack = start_at(guarded, Some(Ports::from(0)), both).await;
+    let url = |token: &str| format!("{}/?token={token}", stack.addresses().websocket);
+    match connect_async(url("bad")).await {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 403),
+        other => panic!("not refused: {other:?}"),
+    }
+    let (mut socket, _) = connect_async(url("good")).await.unwrap();
+    socket.send(Message::text("who")).await.unwrap();
+    let who = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    assert_eq!(who, "good");
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn messages_answers_pushes_and_the_end_arrive() {
     let seen = Seen::default();
     let stack = start_at(template(), Some(Ports::from(0)), chat(&seen)).await;

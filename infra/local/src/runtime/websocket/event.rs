@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::runtime::gateway::event::clf_time;
+use crate::runtime::{ACCOUNT, REGION};
 
 /// Id of the WebSocket API.
 pub const API_ID: &str = "local-socket";
@@ -28,6 +29,8 @@ pub struct Connection {
     pub host: String,
     /// Stage of the API.
     pub stage: String,
+    /// What the authorizer said; every event of the connection carries it.
+    pub authorized: Option<Value>,
 }
 
 /// What happened on a connection.
@@ -92,6 +95,9 @@ pub fn event(
         },
         "isBase64Encoded": matches!(happening, Happening::Binary(_)),
     });
+    if let Some(authorized) = &connection.authorized {
+        event["requestContext"]["authorizer"] = authorized.clone();
+    }
     match happening {
         Happening::Connect {
             headers,
@@ -106,6 +112,25 @@ pub fn event(
             event["requestContext"]["disconnectReason"] = json!(reason);
         }
     }
+    event
+}
+
+/// The event for the authorizer of a handshake.
+pub fn authorizer_event(
+    connection: &Connection,
+    happening: &Happening<'_>,
+    request_id: &str,
+    now: Timestamp,
+) -> Value {
+    let mut event = event(connection, happening, "$connect", request_id, now);
+    if let Some(fields) = event.as_object_mut() {
+        fields.remove("isBase64Encoded");
+    }
+    event["type"] = json!("REQUEST");
+    event["methodArn"] = json!(format!(
+        "arn:aws:execute-api:{REGION}:{ACCOUNT}:{API_ID}/{}/$connect",
+        connection.stage
+    ));
     event
 }
 
@@ -157,6 +182,14 @@ mod tests {
             agent: "test".to_owned(),
             host: "127.0.0.1:8788".to_owned(),
             stage: "local".to_owned(),
+            authorized: None,
+        }
+    }
+
+    fn connect_happening(headers: &HeaderMap) -> Happening<'_> {
+        Happening::Connect {
+            headers,
+            query: "token=a%20b&token=c",
         }
     }
 
@@ -165,10 +198,7 @@ mod tests {
         let now = Timestamp::from_second(2_000).unwrap();
         let mut headers = HeaderMap::new();
         headers.append("origin", "https://example.vn".parse().unwrap());
-        let connect = Happening::Connect {
-            headers: &headers,
-            query: "token=a%20b&token=c",
-        };
+        let connect = connect_happening(&headers);
         let event_of = |h: &Happening<'_>, route| event(&connection(), h, route, "r-1", now);
         let connect = event_of(&connect, "$connect");
         assert_eq!(connect["requestContext"]["eventType"], "CONNECT");
@@ -177,6 +207,11 @@ mod tests {
         assert_eq!(connect["queryStringParameters"], json!({"token": "c"}));
         let lists = &connect["multiValueQueryStringParameters"]["token"];
         assert_eq!(lists, &json!(["a b", "c"]));
+
+        let asked = authorizer_event(&connection(), &connect_happening(&headers), "r-1", now);
+        assert_eq!(asked["type"], "REQUEST");
+        let arn = "arn:aws:execute-api:ap-southeast-1:000000000000:local-socket/local/$connect";
+        assert_eq!(asked["methodArn"], arn);
 
         let text = event_of(&Happening::Text("{}"), "$default");
         assert_eq!(text["requestContext"]["eventType"], "MESSAGE");

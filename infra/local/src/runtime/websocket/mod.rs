@@ -50,6 +50,8 @@ type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 #[derive(Debug, Clone, Default)]
 struct Routes {
     connect: Option<String>,
+    /// Decides before `connect`, where the template asks for it.
+    authorizer: Option<String>,
     default: Option<String>,
     disconnect: Option<String>,
 }
@@ -81,10 +83,9 @@ impl SocketApi {
                 let Trigger::WebSocket { route, authorized } = trigger else {
                     continue;
                 };
-                anyhow::ensure!(
-                    !authorized,
-                    "WebSocket authorizers are not supported: {route}"
-                );
+                if *authorized {
+                    routes.authorizer.clone_from(&stack.authorizer);
+                }
                 let place = match route.as_str() {
                     "$connect" => &mut routes.connect,
                     "$default" => &mut routes.default,
@@ -112,8 +113,8 @@ impl SocketApi {
             answer.headers_mut().insert(header::UPGRADE, websocket);
             return answer;
         };
-        let connection = self.connection(&request);
-        let extra = match self.connect(&connection, &request).await {
+        let mut connection = self.connection(&request);
+        let extra = match self.connect(&mut connection, &request).await {
             Ok(extra) => extra,
             Err(status) => {
                 let text = status.canonical_reason().unwrap_or("Refused");
@@ -148,13 +149,38 @@ impl SocketApi {
             agent: text(header::USER_AGENT),
             host: text(header::HOST),
             stage: STAGE.to_owned(),
+            authorized: None,
         }
     }
 
-    /// Asks `$connect`; gives the headers that it adds to the handshake.
+    /// What the authorizer says about a handshake: its context, or the status of a refusal.
+    async fn authorize(
+        &self,
+        authorizer: &str,
+        connection: &Connection,
+        happening: &Happening<'_>,
+    ) -> Result<Value, StatusCode> {
+        let (request_id, now) = (self.functions.request_id(), self.clock.now());
+        let event = event::authorizer_event(connection, happening, &request_id, now);
+        let answer = self.functions.invoke(authorizer, event, None).await;
+        let answer = answer.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+        let statements = answer["policyDocument"]["Statement"].as_array();
+        let statements = statements.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        if !statements.iter().all(|one| one["Effect"] == "Allow") {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        let mut context = answer["context"].clone();
+        if !context.is_object() {
+            context = json!({});
+        }
+        context["principalId"] = answer["principalId"].clone();
+        Ok(context)
+    }
+
+    /// Asks the authorizer and `$connect`; gives the headers that it adds to the handshake.
     async fn connect(
         &self,
-        connection: &Connection,
+        connection: &mut Connection,
         request: &Request<Incoming>,
     ) -> Result<Option<HeaderValue>, StatusCode> {
         let happening = Happening::Connect {
@@ -164,6 +190,10 @@ impl SocketApi {
         let Some(function) = &self.routes.connect else {
             return Ok(None);
         };
+        if let Some(authorizer) = &self.routes.authorizer {
+            let context = self.authorize(authorizer, connection, &happening).await?;
+            connection.authorized = Some(context);
+        }
         let answer = self
             .invoke(function, connection, &happening, "$connect")
             .await;
