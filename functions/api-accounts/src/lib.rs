@@ -27,7 +27,6 @@ use campaigns::Campaigns;
 use chat::Inboxes;
 use cloud::Window;
 use contacts::Contacts;
-use lambda::http::protect;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -73,9 +72,8 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         setup_token: setup.text("SETUP_TOKEN")?.to_owned(),
     };
     let protected = handler::protected().with_state(api.clone());
-    let public: axum::Router = handler::public().with_state(api).into();
-    let router = public.merge(protect(setup, protected.into())?);
-    Ok(Function::http(setup, router))
+    let public = handler::public().with_state(api);
+    Function::api_beside(setup, protected.into(), public.into())
 }
 
 /// The operations, for the API's reference.

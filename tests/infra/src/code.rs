@@ -136,7 +136,7 @@ fn a_variable_that_is_listed_is_read() {
             // The runner of queue functions reads it.
             let by_runner = name == "DLQ_URL" && !function.events("SQS").is_empty();
             // `lambda::http::protect` reads them for every function behind the authorizer.
-            let protected = code.contains("Function::api(") || code.contains("protect(");
+            let protected = code.contains("Function::api");
             let by_contract =
                 protected && ["DEDUPE_TABLE", "LIMITS_TABLE"].contains(&name.as_str());
             let queue = name.strip_suffix("_QUEUE_URL").map(|stem| {

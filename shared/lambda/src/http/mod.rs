@@ -1,6 +1,7 @@
 //! HTTP functions: an `axum` router behind API Gateway, with problem answers and bounded bodies.
 
 mod body;
+mod browsers;
 mod caller;
 mod client_ip;
 mod idempotency;
@@ -28,7 +29,7 @@ pub use problem::{Code, FieldError, Problem, ProblemBody};
 
 /// Lets only callers with a live credential through, within their limit, each request with an
 /// idempotency key once. Needs the variables `DEDUPE_TABLE` and `LIMITS_TABLE`.
-pub fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
+fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
     let window = Window::new(setup.table("LIMITS_TABLE")?);
     let requests = Idempotency::new(setup.table("DEDUPE_TABLE")?);
     // The last layer is the first to see a request.
@@ -41,19 +42,26 @@ pub fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
 impl Function {
     /// A function behind the HTTP API and its authorizer, under the contract of [`protect`].
     pub fn api(setup: &Setup, router: Router) -> Result<Self, ConfigError> {
-        Ok(Self::http(setup, protect(setup, router)?))
+        Self::api_beside(setup, router, Router::new())
+    }
+
+    /// As [`Function::api`], with routes beside that take no credential.
+    pub fn api_beside(
+        setup: &Setup,
+        protected: Router,
+        public: Router,
+    ) -> Result<Self, ConfigError> {
+        let router = with_fallbacks(public.merge(protect(setup, protected)?));
+        Ok(Self::serve(setup, router.layer(browsers::any_page())))
     }
 
     /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem.
     pub fn http(setup: &Setup, router: Router) -> Self {
+        Self::serve(setup, with_fallbacks(router))
+    }
+
+    fn serve(setup: &Setup, router: Router) -> Self {
         let router = router
-            .fallback(async || Problem::new(Code::NotFound, "no such route"))
-            .method_not_allowed_fallback(async || {
-                Problem::new(
-                    Code::MethodNotAllowed,
-                    "the route does not take this method",
-                )
-            })
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(from_fn(problem::with_request_id));
         Self::new(setup, move |event, call| {
@@ -68,6 +76,17 @@ impl Function {
             }
         })
     }
+}
+
+fn with_fallbacks(router: Router) -> Router {
+    router
+        .fallback(async || Problem::new(Code::NotFound, "no such route"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                Code::MethodNotAllowed,
+                "the route does not take this method",
+            )
+        })
 }
 
 /// The event as the runtime's own HTTP types.

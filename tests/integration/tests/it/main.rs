@@ -10,6 +10,7 @@
 
 mod access;
 mod accounts;
+mod browsers;
 mod campaigns;
 mod chat;
 mod cloud;
