@@ -285,11 +285,21 @@ impl LocalStack {
         credentials.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The environment of each function by its logical id, as `sam local invoke --env-vars` reads it.
+    /// The environment of each function by its logical id, as `sam local invoke --env-vars` reads it. The
+    /// SDK in the container finds the services of this stack by the name that Docker gives the host.
     pub fn environments(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let address = self
+            .0
+            .addresses
+            .aws
+            .replace("127.0.0.1", "host.docker.internal");
         let functions = self.0.template.functions.iter();
         functions
-            .map(|function| (function.logical_id.clone(), function.environment.clone()))
+            .map(|function| {
+                let mut environment = function.environment.clone();
+                environment.insert("AWS_ENDPOINT_URL".to_owned(), address.clone());
+                (function.logical_id.clone(), environment)
+            })
             .collect()
     }
 

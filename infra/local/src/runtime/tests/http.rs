@@ -140,6 +140,10 @@ async fn the_console_answers_pages_and_data() {
     let credentials: Value = serde_json::from_slice(credentials.body()).unwrap();
     assert_eq!(credentials["email"], "lan@example.vn");
     assert_eq!(credentials["api"], stack.addresses().api);
+    let environment = get(&stack, "/_local/environment", None).await;
+    let environment: Value = serde_json::from_slice(environment.body()).unwrap();
+    let endpoint = "http://host.docker.internal:8789";
+    assert_eq!(environment["Api"]["AWS_ENDPOINT_URL"], endpoint);
     post(&stack, "fail").await;
     let page = get(&stack, "/_local/", None).await;
     assert!(String::from_utf8_lossy(page.body()).contains("Test: secret detail"));
