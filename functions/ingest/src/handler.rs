@@ -3,8 +3,12 @@
 use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming, Merge, Source};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
+use serde_json::Value;
 use sources::inbound::Provider;
 use sources::{Arrival, Inbound, ladipage};
+
+/// In an event's data: the fields that did not fit. Folded names never begin so.
+const SHORTENED: &str = "_shortened";
 
 pub(crate) async fn handle(contacts: &Contacts, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
@@ -27,8 +31,9 @@ pub(crate) async fn handle(contacts: &Contacts, record: &Record) -> Result<(), F
         name: arrival.event_name.to_owned(),
         at: arrival.at,
         source: source.to_string(),
-        data: arrival.data.clone(),
+        data: told(&arrival),
     };
+    metrics::count("FormsShortened", u64::from(!arrival.shortened.is_empty()));
     let incoming = Incoming {
         tags,
         lists,
@@ -40,6 +45,17 @@ pub(crate) async fn handle(contacts: &Contacts, record: &Record) -> Result<(), F
     metrics::count("EventsRecorded", u64::from(new));
     metrics::count("EventsRepeated", u64::from(!new));
     Ok(())
+}
+
+/// What the form said, and what of it could not be kept.
+fn told(arrival: &Arrival) -> Value {
+    let mut data = arrival.data.clone();
+    if let Value::Object(fields) = &mut data
+        && !arrival.shortened.is_empty()
+    {
+        fields.insert(SHORTENED.to_owned(), arrival.shortened.clone().into());
+    }
+    data
 }
 
 /// What the form says about its sender. Who fills in a form asks to be contacted.

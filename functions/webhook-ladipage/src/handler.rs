@@ -6,15 +6,16 @@ use accounts::{Door, Doors, SourceDoor};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::post;
 use cloud::{Queue, SendOptions};
 use kernel::{Clock, SourceId};
 use lambda::http::{Code, Json, Path, Problem, Raw};
 use lambda::metrics;
 use serde_json::json;
-use sources::Inbound;
 use sources::inbound::Provider;
+use sources::{Inbound, ParseError, ladipage};
 
 /// A form has a dozen fields.
 const MAX_BODY: usize = 256 * 1024;
@@ -29,6 +30,8 @@ pub(crate) fn router(intake: Intake) -> Router {
     Router::new()
         .route("/w/ladipage/{source}", post(submit).options(preflight))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        // Around the extractors too: a page must be able to read why it was refused.
+        .layer(map_response(with_cors))
         .with_state(Arc::new(intake))
 }
 
@@ -36,13 +39,9 @@ async fn submit(
     State(intake): State<Arc<Intake>>,
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
-) -> Response {
-    let answer = accept(&intake, source, &headers, &body).await;
-    let response = match answer {
-        Ok(()) => Json(json!({ "accepted": true })).into_response(),
-        Err(problem) => problem.into_response(),
-    };
-    with_cors(response)
+) -> Result<Json<serde_json::Value>, Problem> {
+    accept(&intake, source, &headers, &body).await?;
+    Ok(Json(json!({ "accepted": true })))
 }
 
 async fn accept(
@@ -60,6 +59,9 @@ async fn accept(
             "unknown source or wrong token",
         ));
     };
+    if !intake.doors.is_open(tenant).await? {
+        return Err(Problem::not_found("source"));
+    }
     let body = std::str::from_utf8(body).map_err(|error| {
         let place = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
         Problem::new(Code::Malformed, place)
@@ -69,12 +71,17 @@ async fn accept(
     }
     let content_type = headers
         .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    // The token stands in a public page, so what is no form must not get as far as the dead letters.
+    ladipage::check(content_type, body)
+        .await
+        .map_err(|error| refusal(&error))?;
     let inbound = Inbound::V1 {
         source,
         provider: Provider::Ladipage,
         received_at: intake.clock.now(),
-        content_type: content_type.unwrap_or_default().to_owned(),
+        content_type: content_type.to_owned(),
         body: body.to_owned(),
         tags: settings.tags,
         lists: settings.lists,
@@ -97,12 +104,20 @@ fn is_its_own(source: &SourceDoor, headers: &HeaderMap) -> bool {
     source.provider == "ladipage" && token.is_some_and(|token| source.accepts(token))
 }
 
-/// In LadiPage's browser mode the visitor's page calls us, so any origin may; the token decides.
-async fn preflight() -> Response {
-    with_cors(StatusCode::NO_CONTENT.into_response())
+fn refusal(error: &ParseError) -> Problem {
+    let code = match error {
+        ParseError::ContentType(_) => Code::UnsupportedMediaType,
+        _ => Code::Malformed,
+    };
+    Problem::new(code, error.to_string())
 }
 
-fn with_cors(mut response: Response) -> Response {
+/// In LadiPage's browser mode the visitor's page calls us, so any origin may; the token decides.
+async fn preflight() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+async fn with_cors(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,

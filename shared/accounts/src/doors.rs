@@ -8,7 +8,8 @@ use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::{keys, secret};
+use crate::workspaces::WorkspaceStatus;
+use crate::{Workspaces, keys, secret};
 
 /// Secrets of sources begin so; secret scanners look for it.
 const PREFIX: &str = "tngs";
@@ -117,12 +118,16 @@ impl<T> Row<T> {
 #[derive(Clone, Debug)]
 pub struct Doors {
     directory: Table,
+    workspaces: Workspaces,
 }
 
 impl Doors {
     /// Over the directory table.
     pub fn new(directory: Table) -> Self {
-        Self { directory }
+        Self {
+            workspaces: Workspaces::new(directory.clone()),
+            directory,
+        }
     }
 
     /// Makes a source; gives its id and, this once, its token.
@@ -157,7 +162,8 @@ impl Doors {
         }
     }
 
-    /// The door of a source. The caller must show the token before anything is done for its tenant.
+    /// The door of a source. The caller must show the token before anything is done for its tenant, and
+    /// then ask whether it [`Doors::is_open`].
     pub async fn source(&self, source: SourceId) -> Result<Option<Door<SourceDoor>>, Error> {
         let row: Option<Row<SourceDoor>> = self.directory.get(&keys::source(source)).await?;
         Ok(row.map(Row::open))
@@ -184,10 +190,19 @@ impl Doors {
         Ok(created.is_new())
     }
 
-    /// The door of an inbox.
+    /// Whether people and customers can work with the tenant: an archived workspace takes nothing in.
+    pub async fn is_open(&self, tenant: TenantKey) -> Result<bool, Error> {
+        let workspace = self.workspaces.get(tenant).await?;
+        Ok(workspace.is_some_and(|workspace| workspace.status == WorkspaceStatus::Active))
+    }
+
+    /// The door of an inbox, if its workspace is open.
     pub async fn inbox(&self, inbox: InboxId) -> Result<Option<Door<InboxDoor>>, Error> {
         let row: Option<Row<InboxDoor>> = self.directory.get(&keys::inbox(inbox)).await?;
-        Ok(row.map(Row::open))
+        let Some(door) = row.map(Row::open) else {
+            return Ok(None);
+        };
+        Ok(self.is_open(door.tenant).await?.then_some(door))
     }
 }
 

@@ -13,6 +13,12 @@ use crate::submitted::{Arrival, ParseError};
 
 /// Forms have a dozen fields; a thousand is an attack.
 const MAX_FIELDS: usize = 200;
+/// Characters that are kept of a field, and of its name; a file of contacts holds as many in a cell.
+const MAX_FIELD: usize = 1_000;
+const MAX_NAME: usize = 100;
+/// Bytes that are kept of a form. The timeline stores them twice where a workflow listens, in an item
+/// of at most 400 KB.
+const MAX_KEPT: usize = 32 * 1024;
 /// The same form within this window is the same submission, where it says no time itself.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// A form's own time is believed within these bounds around its arrival. The past is wide: a replay
@@ -51,6 +57,11 @@ const ALIASES: [(&str, &str); 24] = [
     ("tin_nhan", "message"),
 ];
 
+/// Whether the body is a form at all, whoever sent it. What is not will never be.
+pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
+    pairs(content_type, body).await.map(drop)
+}
+
 /// Reads one form.
 ///
 /// `mapping` holds the source's own names of fields (folded or not) and wins over the known aliases.
@@ -61,9 +72,6 @@ pub async fn parse(
     mapping: &BTreeMap<String, String>,
 ) -> Result<Arrival, ParseError> {
     let pairs = pairs(content_type, body).await?;
-    if pairs.len() > MAX_FIELDS {
-        return Err(ParseError::TooManyFields(MAX_FIELDS));
-    }
     let mapping: BTreeMap<String, &String> = mapping
         .iter()
         .map(|(name, field)| (folded(name), field))
@@ -120,19 +128,50 @@ fn arrival(
         (Some(form), Some(time)) => kernel::hash::name(&["ladipage", form, &who, time]),
         _ => kernel::hash::name(&["ladipage", body, &at.to_string()]),
     };
-    let data: Map<String, Value> = fields
-        .iter()
-        .map(|(name, value)| (name.clone(), Value::from(value.clone())))
-        .collect();
+    let (data, shortened) = kept(fields);
+    let name = fields.get("name");
     Ok(Arrival {
         email,
         phone,
-        full_name: fields.get("name").cloned(),
+        full_name: name.map(|name| beginning(name, MAX_FIELD).to_owned()),
         event_id,
         event_name: "form.submitted",
         at,
         data: Value::Object(data),
+        shortened,
     })
+}
+
+/// What is stored of the fields, and the names of those that lost something. The shortest go first,
+/// so that a long one costs its own end and not the others.
+fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
+    let mut by_length: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    by_length.sort_by_key(|(_, value)| value.len());
+    let (mut data, mut shortened) = (Map::new(), Vec::new());
+    let mut left = MAX_KEPT;
+    for (name, value) in by_length {
+        let short_name = beginning(name, MAX_NAME);
+        let short = beginning(value, MAX_FIELD);
+        let fits = short_name.len() + short.len() <= left;
+        if fits {
+            left -= short_name.len() + short.len();
+            data.insert(short_name.to_owned(), Value::from(short));
+        }
+        if !fits || short.len() < value.len() || short_name.len() < name.len() {
+            shortened.push(short_name.to_owned());
+        }
+    }
+    shortened.sort_unstable();
+    (data, shortened)
+}
+
+/// The first characters of a text.
+fn beginning(text: &str, characters: usize) -> &str {
+    let end = text.char_indices().nth(characters);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 /// `Họ và tên` -> `ho_va_ten`.
@@ -166,16 +205,20 @@ async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, 
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    match essence.as_str() {
-        "application/x-www-form-urlencoded" => Ok(form_urlencoded::parse(body.as_bytes())
+    let pairs: Vec<(String, String)> = match essence.as_str() {
+        "application/x-www-form-urlencoded" => form_urlencoded::parse(body.as_bytes())
             .into_owned()
             .take(MAX_FIELDS + 1)
-            .collect()),
-        "multipart/form-data" => multipart(content_type, body).await,
+            .collect(),
+        "multipart/form-data" => multipart(content_type, body).await?,
         // Some relays send JSON as text, and some without saying what it is.
-        "application/json" | "text/plain" | "text/json" | "" => json(body),
-        _ => Err(ParseError::ContentType(essence)),
+        "application/json" | "text/plain" | "text/json" | "" => json(body)?,
+        _ => return Err(ParseError::ContentType(essence)),
+    };
+    if pairs.len() > MAX_FIELDS {
+        return Err(ParseError::TooManyFields(MAX_FIELDS));
     }
+    Ok(pairs)
 }
 
 fn json(body: &str) -> Result<Vec<(String, String)>, ParseError> {

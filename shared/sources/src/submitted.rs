@@ -19,8 +19,10 @@ pub struct Arrival {
     pub event_name: &'static str,
     /// When it happened.
     pub at: Timestamp,
-    /// Everything that was sent, by folded field name.
+    /// What was sent, by folded field name, within bounds.
     pub data: Value,
+    /// Fields that did not fit whole into `data`.
+    pub shortened: Vec<String>,
 }
 
 /// Why a body cannot be used. It never will be, so the message is parked with this reason.

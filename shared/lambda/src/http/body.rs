@@ -130,10 +130,7 @@ async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
         .await
         .map_err(|error: BytesRejection| {
             if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(
-                    Code::TooLarge,
-                    format!("the body may hold {MAX_BODY} bytes"),
-                )
+                Problem::new(Code::TooLarge, "the body is longer than the route takes")
             } else {
                 Problem::new(Code::Malformed, "the body could not be read")
             }

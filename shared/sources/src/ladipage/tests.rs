@@ -88,6 +88,64 @@ fn a_time_from_nowhere_is_not_believed() {
 }
 
 #[test]
+fn a_long_field_keeps_its_beginning_and_is_named() {
+    let name = "Ă".repeat(1_001);
+    let body = json_form(&[
+        ("phone", "0912345678"),
+        ("name", &name),
+        ("note", &"n".repeat(1_000)),
+    ]);
+    let form = read(JSON, &body).unwrap();
+    assert_eq!(form.full_name, Some("Ă".repeat(1_000)));
+    assert_eq!(form.data["name"], "Ă".repeat(1_000));
+    assert_eq!(form.data["note"], "n".repeat(1_000));
+    assert_eq!(form.shortened, ["name"]);
+}
+
+#[test]
+fn of_too_many_long_fields_the_longest_are_left_out() {
+    let names: Vec<String> = (0..100).map(|n| format!("f{n:03}")).collect();
+    let texts: Vec<String> = (0..100).map(|n| "x".repeat(500 + n)).collect();
+    let mut fields = vec![("phone", "0912345678"), ("ladi_form_id", "FORM8")];
+    fields.extend(
+        names
+            .iter()
+            .zip(&texts)
+            .map(|(name, text)| (name.as_str(), text.as_str())),
+    );
+    let form = read(JSON, &json_form(&fields)).unwrap();
+    let data = form.data.as_object().unwrap();
+    let kept: usize = data
+        .iter()
+        .map(|(name, text)| name.len() + text.as_str().unwrap().len())
+        .sum();
+    assert!((MAX_KEPT - 1_000..=MAX_KEPT).contains(&kept), "{kept}");
+    assert!(data["phone"] == "0912345678" && data["ladi_form_id"] == "FORM8");
+    assert!(data.contains_key("f000") && !data.contains_key("f099"));
+    // Every field is either there or named.
+    assert_eq!(data.len() + form.shortened.len(), 102);
+    assert!(form.shortened.iter().all(|name| !data.contains_key(name)));
+    assert!(form.shortened.contains(&"f099".to_owned()));
+}
+
+fn json_form(fields: &[(&str, &str)]) -> String {
+    let fields: Map<String, Value> = fields
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), Value::from(*text)))
+        .collect();
+    Value::Object(fields).to_string()
+}
+
+#[test]
+fn what_is_no_form_is_known_at_the_door() {
+    let check = |content_type, body| futures::executor::block_on(check(content_type, body));
+    assert_eq!(check(JSON, DOCUMENTED), Ok(()));
+    // A form without an address may become one by another mapping: it is not refused here.
+    assert_eq!(check(JSON, r#"{"name": "An"}"#), Ok(()));
+    assert!(check("image/png", "x").is_err() && check(JSON, "{").is_err());
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_with_its_reason() {
     for (content_type, body, expected) in [
         (JSON, "{", "the body does not parse"),
