@@ -1,6 +1,8 @@
 //! The API of contacts, lists and imports, under `/v1`.
 
 mod handler;
+mod imports;
+mod lists;
 mod shape;
 
 use std::sync::Arc;

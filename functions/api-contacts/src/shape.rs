@@ -42,9 +42,11 @@ pub(crate) struct ContactIn {
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
     custom: BTreeMap<String, Value>,
-    /// Consent for mail; it never takes an unsubscription back.
+    /// Consent for mail, given together with `email`. Without it a new contact is `none` and gets no
+    /// campaigns, and a known one keeps what it has. `subscribed` says that the person agreed. It
+    /// never takes an unsubscription, a bounce or a complaint back.
     email_status: Option<Consent>,
-    /// Consent for text messages.
+    /// Consent for text messages, given together with `phone`; as with mail.
     sms_status: Option<Consent>,
     /// Fields that the contact has already are replaced; otherwise they stay.
     #[serde(default)]

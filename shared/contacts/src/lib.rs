@@ -4,6 +4,7 @@
 //! and `cloud` only; it knows nothing of providers, segments, campaigns or workflows. Those hear of
 //! what happened through [`events::EventHappened`].
 
+mod change;
 pub mod consent;
 pub mod events;
 pub mod import;

@@ -18,6 +18,9 @@ use crate::{Contacts, SHARDS, keys, names};
 /// Reads for one page. A page may come short of its limit; its `next` says where to go on.
 const MAX_READS: usize = 40;
 
+/// Bytes of a sort key: nothing stored begins like a longer text, and DynamoDB refuses the question.
+const MAX_KEY: usize = 1024;
+
 /// A part of what is searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Range {
@@ -114,12 +117,12 @@ fn ranges(query: &str) -> Vec<Range> {
         ranges.push(Range::Identities("email", query.to_lowercase()));
     }
     ranges.push(Range::Identities("external", query.to_owned()));
-    let long_enough = |range: &Range| match range {
-        Range::Identities(_, prefix) => prefix.chars().count() >= keys::HEAD,
-        Range::Names(prefix) => prefix.chars().count() >= 2,
+    let sensible = |prefix: &str, least| prefix.chars().count() >= least && prefix.len() <= MAX_KEY;
+    ranges.retain(|range| match range {
+        Range::Identities(_, prefix) => sensible(prefix, keys::HEAD),
+        Range::Names(prefix) => sensible(prefix, 2),
         Range::Shard(_) => true,
-    };
-    ranges.retain(long_enough);
+    });
     ranges
 }
 
@@ -227,6 +230,12 @@ mod tests {
         assert_eq!(ranges("  ").len(), SHARDS as usize);
         assert!(ranges("a").is_empty());
         assert!(!ranges("an@ex").contains(&Range::Names("an@ex".into())));
+    }
+
+    #[test]
+    fn what_is_longer_than_a_key_is_not_asked_for() {
+        assert!(ranges(&"😀".repeat(257)).is_empty());
+        assert_eq!(ranges(&"😀".repeat(255)).len(), 3);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::consent::{Channel, ChannelStatus};
 use crate::events::Listeners;
 use crate::model::{Contact, Identity, Source};
-use crate::{SHARDS, keys, names, shard};
+use crate::{keys, names, shard};
 
 /// Custom fields are attributes of their own, so that two writers of two fields do not meet.
 pub(crate) const CUSTOM: &str = "custom.";
@@ -101,13 +101,13 @@ pub(crate) struct NameRow {
     pub contact: ContactId,
 }
 
-/// A contact's place on a list. `shard` lies beyond the profiles' shards, so that a walk over the
-/// workspace (`ByShard`) does not meet memberships.
+/// A contact's place on a list. It has no `shard`: with one it would stand in the index over the
+/// workspace (`ByShard`) too, which costs a write and is walked for nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Membership {
     pub tenant: String,
     pub member_of: ListId,
-    pub shard: u32,
+    pub list_shard: u32,
     pub contact: ContactId,
 }
 
@@ -116,7 +116,7 @@ impl Membership {
         Self {
             tenant: tenant.to_string(),
             member_of: list,
-            shard: SHARDS + shard(contact),
+            list_shard: shard(contact),
             contact,
         }
     }
@@ -199,7 +199,7 @@ impl Contacts {
         let query = Query::index("ByMembership")
             .with("tenant", tenant.to_string())
             .with("member_of", list.to_string())
-            .with_number("shard", SHARDS + shard);
+            .with_number("list_shard", shard);
         let page = self
             .contacts
             .query::<IndexRow>(query.limit(limit).cursor(cursor))

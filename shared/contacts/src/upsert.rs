@@ -17,11 +17,12 @@ use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
+use crate::change::Change;
 use crate::consent::{Channel, ChannelStatus};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge, Upserted};
 use crate::names;
-use crate::store::{CUSTOM, Claim, Contacts, Membership, Profile, Row};
+use crate::store::{Claim, Contacts, Membership, Profile, Row};
 
 /// A row that only reserves a contact's id. Also read from a profile, where ids collide.
 #[derive(Serialize, Deserialize)]
@@ -265,170 +266,6 @@ impl Contacts {
         }
         Ok(())
     }
-}
-
-/// What an upsert changes in a profile. Pure.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    /// Attributes and their new values.
-    fields: Vec<(String, serde_json::Value)>,
-    /// Identity fields among them.
-    identities: Vec<Identity>,
-    tags: Vec<String>,
-    lists: Vec<kernel::ListId>,
-    /// Attributes that go.
-    removed: Vec<&'static str>,
-    /// The whole name, where it changes.
-    indexed_name: Option<String>,
-}
-
-impl Change {
-    /// Compares what comes in with what is there.
-    pub fn of(before: Option<&Contact>, incoming: &Incoming, taken: &[Identity]) -> Self {
-        let mut change = Self::default();
-        let overwrite = incoming.merge == Merge::Overwrite;
-        let mut offer = |name: &str, old: Option<serde_json::Value>, new: serde_json::Value| {
-            let wanted = match old {
-                None => true,
-                Some(old) => overwrite && old != new,
-            };
-            if wanted && !change.fields.iter().any(|(field, _)| field == name) {
-                change.fields.push((name.to_owned(), new));
-                return true;
-            }
-            false
-        };
-        for identity in &incoming.identities {
-            if taken.contains(identity) {
-                continue;
-            }
-            let Some((name, new)) = field(identity) else {
-                continue;
-            };
-            let old = before.and_then(|contact| stored_field(contact, name));
-            if offer(name, old, new) {
-                change.identities.push(identity.clone());
-            }
-        }
-        let names = Names::after(before, incoming);
-        for (name, value) in &names.set {
-            let old = before.and_then(|contact| stored_field(contact, name));
-            offer(name, old, value.as_str().into());
-        }
-        for (name, new) in &incoming.custom {
-            let old = before.and_then(|contact| contact.custom.get(name).cloned());
-            if !new.is_null() {
-                offer(&format!("{CUSTOM}{name}"), old, new.clone());
-            }
-        }
-        change.removed = names.removed;
-        change.indexed_name = names.indexed;
-        let has_tag = |tag: &String| before.is_some_and(|contact| contact.tags.contains(tag));
-        let new_tags = incoming.tags.iter().filter(|tag| !has_tag(tag));
-        change.tags = new_tags.cloned().collect();
-        change.tags.sort_unstable();
-        change.tags.dedup();
-        let on_list = |list| before.is_some_and(|contact| contact.lists.contains(list));
-        let new_lists = incoming.lists.iter().filter(|list| !on_list(list));
-        change.lists = new_lists.copied().collect();
-        change.lists.sort_unstable();
-        change.lists.dedup();
-        change
-    }
-
-    /// Writes the change. Empty fields are filled only where they still are, whoever was faster.
-    fn onto(&self, update: Update, merge: Merge) -> Update {
-        let fields = self.fields.iter().fold(update, |update, (name, value)| {
-            if merge == Merge::Overwrite {
-                update.set(name, value)
-            } else {
-                update.set_if_absent(name, value)
-            }
-        });
-        let removed = self.removed.iter();
-        removed
-            .fold(fields, |update, name| update.remove(name))
-            .add_to_set("tags", self.tags.iter().cloned())
-            .add_to_set("lists", self.lists.iter().map(ToString::to_string))
-    }
-}
-
-/// What becomes of a contact's names, which are one thing: parts of an old name do not stay beside a
-/// new one, and an empty field is not filled from another name.
-#[derive(Default)]
-struct Names {
-    set: Vec<(&'static str, String)>,
-    removed: Vec<&'static str>,
-    indexed: Option<String>,
-}
-
-impl Names {
-    fn after(before: Option<&Contact>, incoming: &Incoming) -> Self {
-        let full = clean(incoming.full_name.as_deref());
-        let mut first = clean(incoming.first_name.as_deref());
-        let mut last = clean(incoming.last_name.as_deref());
-        let old = before.map(|contact| contact.clone().complete_names());
-        let old = old.filter(|contact| contact.full_name.is_some());
-        if [full, first, last].iter().all(Option::is_none)
-            || (old.is_some() && incoming.merge == Merge::FillEmpty)
-        {
-            return Self::default();
-        }
-        if full.is_none() {
-            first = first.or(old.as_ref().and_then(|old| old.first_name.as_deref()));
-            last = last.or(old.as_ref().and_then(|old| old.last_name.as_deref()));
-        }
-        let indexed = full.map(str::to_owned).or_else(|| names::join(last, first));
-        let same = indexed == old.as_ref().and_then(|old| old.full_name.clone());
-        if same && full.is_some() && first.is_none() && last.is_none() {
-            return Self::default();
-        }
-        let indexed = indexed.filter(|_| !same);
-        let all = [
-            ("full_name", full),
-            ("first_name", first),
-            ("last_name", last),
-        ];
-        let mut names = Self {
-            indexed,
-            ..Self::default()
-        };
-        for (name, value) in all {
-            match value {
-                Some(value) => names.set.push((name, value.to_owned())),
-                None if old.is_some() => names.removed.push(name),
-                None => {}
-            }
-        }
-        names
-    }
-}
-
-fn clean(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
-}
-
-/// The profile's attribute for an identity; a widget's visitor has none.
-fn field(identity: &Identity) -> Option<(&'static str, serde_json::Value)> {
-    match identity {
-        Identity::External(id) => Some(("external_id", id.as_str().into())),
-        Identity::Email(address) => Some(("email", address.as_str().into())),
-        Identity::Phone(phone) => Some(("phone", phone.e164().into())),
-        Identity::Visitor { .. } => None,
-    }
-}
-
-fn stored_field(contact: &Contact, name: &str) -> Option<serde_json::Value> {
-    let text = match name {
-        "external_id" => contact.external_id.clone(),
-        "email" => contact.email.as_ref().map(ToString::to_string),
-        "phone" => contact.phone.as_ref().map(ToString::to_string),
-        "full_name" => contact.full_name.clone(),
-        "first_name" => contact.first_name.clone(),
-        "last_name" => contact.last_name.clone(),
-        _ => None,
-    };
-    text.map(Into::into)
 }
 
 /// Consent counts only together with the address that it is given for.

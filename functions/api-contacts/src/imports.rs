@@ -1,0 +1,143 @@
+//! Files of contacts.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use contacts::import::{Job, Request, RowError, Status};
+use jiff::Timestamp;
+use kernel::{ImportId, ListId};
+use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query, Raw};
+use serde::{Deserialize, Serialize};
+
+use crate::handler::{Api, known_list};
+use crate::shape;
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportQuery {
+    /// A list that every contact joins.
+    list: Option<ListId>,
+    /// Tags for every row, separated by commas.
+    #[serde(default)]
+    tags: String,
+}
+
+/// An import as clients see it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Import)]
+pub(crate) struct ImportView {
+    id: ImportId,
+    request: Request,
+    status: Status,
+    /// Rows of the file.
+    total: u64,
+    /// Rows that are done: created, updated, skipped or failed.
+    processed: u64,
+    /// Contacts that are new.
+    created: u64,
+    /// Contacts that were there.
+    updated: u64,
+    /// Rows that a later row replaces.
+    skipped: u64,
+    /// Wrong rows.
+    failed: u64,
+    /// The first of the wrong rows.
+    errors: Vec<RowError>,
+    /// Why the file could not be read.
+    problem: Option<String>,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
+impl From<Job> for ImportView {
+    fn from(job: Job) -> Self {
+        Self {
+            id: job.id,
+            status: job.status,
+            total: job.total,
+            processed: job.processed(),
+            created: job.created,
+            updated: job.updated,
+            skipped: job.skipped,
+            failed: job.failed,
+            errors: job.errors,
+            problem: job.problem,
+            created_at: job.created_at,
+            finished_at: job.finished_at,
+            request: job.request,
+        }
+    }
+}
+
+/// Import contacts from a CSV file.
+///
+/// The first line names the columns. The answer comes before the rows are read: ask for the import
+/// to see it go on.
+#[utoipa::path(
+    post,
+    path = "/v1/imports",
+    operation_id = "startImport",
+    tag = "contacts",
+    params(ImportQuery),
+    request_body(content = String, content_type = "text/csv", description = "The file, in UTF-8"),
+    responses((status = 202, description = "Accepted", body = ImportView)),
+)]
+pub(crate) async fn start(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    ip: ClientIp,
+    Query(query): Query<ImportQuery>,
+    Raw { body, .. }: Raw,
+) -> Result<(StatusCode, Json<ImportView>), Problem> {
+    caller.may(Operation::StartImport)?;
+    if body.is_empty() {
+        return Err(Problem::new(
+            Code::Malformed,
+            "send the file's text as the body",
+        ));
+    }
+    if let Some(list) = query.list {
+        known_list(&api, caller.tenant, list, "?list").await?;
+    }
+    let tags: Vec<String> = query
+        .tags
+        .split(',')
+        .map(str::trim)
+        .filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect();
+    shape::tags(&tags)?;
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, Operation::StartImport, "import", &ip.0)
+        .await?;
+    let request = Request {
+        list: query.list,
+        tags,
+    };
+    let job = api.imports.start(caller.tenant, &request, body).await?;
+    Ok((StatusCode::ACCEPTED, Json(job.into())))
+}
+
+/// Show how far an import is.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{id}",
+    operation_id = "showImport",
+    tag = "contacts",
+    params(("id" = ImportId, Path, description = "The import")),
+    responses((status = 200, description = "The import", body = ImportView)),
+)]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<ImportId>,
+) -> Result<Json<ImportView>, Problem> {
+    caller.may(Operation::ShowImport)?;
+    let job = api.imports.get(caller.tenant, id).await?;
+    Ok(Json(
+        job.ok_or_else(|| Problem::not_found("import"))?.into(),
+    ))
+}

@@ -1,0 +1,58 @@
+//! Lists of contacts.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use contacts::List;
+use kernel::page::Page;
+use lambda::http::{Caller, ClientIp, Json, Operation, Problem, Query};
+
+use crate::handler::{Api, Paging};
+use crate::shape::ListIn;
+
+/// List the contact lists, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/lists",
+    operation_id = "listLists",
+    tag = "contacts",
+    params(Paging),
+    responses((status = 200, description = "A page of lists", body = Page<List>)),
+)]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<List>>, Problem> {
+    caller.may(Operation::ListLists)?;
+    let page = api.lists.page(caller.tenant, paging.limit, paging.cursor);
+    Ok(Json(page.await?))
+}
+
+/// Make a contact list.
+#[utoipa::path(
+    post,
+    path = "/v1/lists",
+    operation_id = "createList",
+    tag = "contacts",
+    request_body = ListIn,
+    responses((status = 201, description = "Made", body = List)),
+)]
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    ip: ClientIp,
+    Json(body): Json<ListIn>,
+) -> Result<(StatusCode, Json<List>), Problem> {
+    caller.may(Operation::CreateList)?;
+    body.check()?;
+    let grant = &caller.member().grant;
+    api.audit
+        .note(grant, Operation::CreateList, "list", &ip.0)
+        .await?;
+    let list = api
+        .lists
+        .create(caller.tenant, body.name.trim(), body.description.as_deref());
+    Ok((StatusCode::CREATED, Json(list.await?)))
+}

@@ -1,0 +1,217 @@
+//! Contacts over the API: search, lists, keys, and another tenant.
+
+use std::collections::BTreeSet;
+
+use accounts::ApiKeys;
+use contacts::Incoming;
+use kernel::Scope;
+use serde_json::{Value, json};
+
+use super::shop::{Shop, email, members, person};
+use crate::support::{ACCOUNT, http_event};
+
+#[tokio::test]
+async fn pages_of_a_search_show_each_contact_once() {
+    let shop = Shop::new().await;
+    for n in 0..23 {
+        let address = format!("tran{n}@example.vn");
+        shop.upsert(person(&format!("Trần Trần {n}"), &[email(&address)]))
+            .await;
+    }
+    for query in ["tran", ""] {
+        let mut seen = Vec::new();
+        let mut path = format!("/v1/contacts?query={query}&limit=5");
+        loop {
+            let (status, page) = shop.api("GET", &path, None).await;
+            assert_eq!(status, 200, "{page}");
+            let data = page["data"].as_array().unwrap();
+            assert!(data.len() <= 5);
+            seen.extend(
+                data.iter()
+                    .map(|one| one["id"].as_str().unwrap().to_owned()),
+            );
+            let Some(next) = page["next"].as_str() else {
+                break;
+            };
+            path = format!("/v1/contacts?query={query}&limit=5&cursor={next}");
+        }
+        let distinct: BTreeSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), distinct.len()), (23, 23), "{query:?}");
+    }
+    let (status, problem) = shop.api("GET", "/v1/contacts?cursor=x", None).await;
+    assert_eq!(
+        (status, problem["errors"][0]["pointer"].as_str()),
+        (400, Some("?cursor"))
+    );
+}
+
+#[tokio::test]
+async fn the_api_tells_what_is_wrong_and_where() {
+    let shop = Shop::new().await;
+    let body = json!({ "email": "an@example.vn", "full_name": "Trần An" });
+    let (status, created) = shop.api("POST", "/v1/contacts", Some(&body)).await;
+    assert_eq!((status, created["first_name"].as_str()), (201, Some("An")));
+    assert_eq!(shop.api("POST", "/v1/contacts", Some(&body)).await.0, 200);
+    for (body, pointer) in [
+        (json!({ "email": "an" }), "/email"),
+        (json!({ "phone": "123" }), "/phone"),
+        (
+            json!({ "email": "an@example.vn", "lists": ["lst_00000000000"] }),
+            "/lists/0",
+        ),
+        (json!({ "email": "an@example.vn", "tags": [""] }), "/tags/0"),
+        (
+            json!({ "email": "an@example.vn", "custom": { "a": "x".repeat(4000) } }),
+            "/custom/a",
+        ),
+        (json!({ "full_name": "An" }), ""),
+    ] {
+        let (status, problem) = shop.api("POST", "/v1/contacts", Some(&body)).await;
+        let found = problem["errors"][0]["pointer"].as_str();
+        assert_eq!((status, found), (400, Some(pointer)), "{problem}");
+    }
+    let unknown = json!({ "email": "an@example.vn", "colour": "red" });
+    let (status, problem) = shop.api("POST", "/v1/contacts", Some(&unknown)).await;
+    assert_eq!(status, 400);
+    assert!(problem.to_string().contains("colour"), "{problem}");
+    let mut anonymous = http_event("GET", "/v1/contacts", None, None);
+    anonymous["requestContext"]["authorizer"] = Value::Null;
+    assert_eq!(shop.answer("api-contacts", anonymous).await.0, 401);
+}
+
+#[tokio::test]
+async fn lists_are_joined_and_read_by_shard() {
+    let shop = Shop::new().await;
+    let (status, list) = shop
+        .api("POST", "/v1/lists", Some(&json!({ "name": "Tết" })))
+        .await;
+    assert_eq!(status, 201);
+    let list_id: kernel::ListId = list["id"].as_str().unwrap().parse().unwrap();
+    let mut expected = BTreeSet::new();
+    for n in 0..20 {
+        let incoming = Incoming {
+            lists: vec![list_id],
+            ..person("An", &[email(&format!("an{n}@example.vn"))])
+        };
+        expected.insert(shop.upsert(incoming).await.contact);
+    }
+    let late = shop
+        .upsert(person("Bình", &[email("binh@example.vn")]))
+        .await
+        .contact;
+    let path = format!("/v1/contacts/{late}/lists");
+    let (status, contact) = shop
+        .api("POST", &path, Some(&json!({ "list_id": list_id })))
+        .await;
+    assert_eq!((status, &contact["lists"]), (200, &json!([list_id])));
+    expected.insert(late);
+    assert_eq!(members(&shop, list_id).await, expected);
+    shop.contacts()
+        .leave_list(shop.tenant, late, list_id)
+        .await
+        .unwrap();
+    expected.remove(&late);
+    assert_eq!(members(&shop, list_id).await, expected);
+    assert!(shop.contact(late).await.lists.is_empty());
+    let (_, lists) = shop.api("GET", "/v1/lists", None).await;
+    assert_eq!(lists["data"][0]["name"], "Tết");
+}
+
+#[tokio::test]
+async fn another_tenant_sees_nothing() {
+    let ours = Shop::new().await;
+    let theirs = Shop::in_world(&ours.world).await;
+    let id = ours
+        .upsert(person("Trần An", &[email("an@example.vn")]))
+        .await
+        .contact;
+    for path in [
+        format!("/v1/contacts/{id}"),
+        format!("/v1/contacts/{id}/timeline"),
+    ] {
+        assert_eq!(ours.api("GET", &path, None).await.0, 200);
+        assert_eq!(theirs.api("GET", &path, None).await.0, 404);
+    }
+    let (_, list) = ours
+        .api("POST", "/v1/lists", Some(&json!({ "name": "Tết" })))
+        .await;
+    let join = format!("/v1/contacts/{id}/lists");
+    let body = json!({ "list_id": list["id"] });
+    assert_eq!(theirs.api("POST", &join, Some(&body)).await.0, 404);
+    let (_, own) = theirs
+        .api("POST", "/v1/lists", Some(&json!({ "name": "Tết" })))
+        .await;
+    let body = json!({ "list_id": own["id"] });
+    assert_eq!(theirs.api("POST", &join, Some(&body)).await.0, 404);
+    assert!(theirs.found("tran").await.is_empty() && theirs.found("").await.is_empty());
+    let other = theirs
+        .upsert(person("Trần An", &[email("an@example.vn")]))
+        .await;
+    assert!(other.created && other.contact != id);
+    let job = ours.upload("/v1/imports", "email\nb@example.vn\n").await;
+    assert_eq!(
+        theirs
+            .api("GET", &format!("/v1/imports/{job}"), None)
+            .await
+            .0,
+        404
+    );
+    let (_, page) = ours
+        .api("GET", "/v1/contacts?limit=1&query=tran", None)
+        .await;
+    assert_eq!(page["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_opens_its_workspace_until_it_is_revoked() {
+    let shop = Shop::new().await;
+    let keys = ApiKeys::new(shop.world.table("Directory"));
+    let key = keys
+        .create(
+            ACCOUNT.parse().unwrap(),
+            shop.tenant,
+            "test",
+            &[Scope::Read],
+        )
+        .await
+        .unwrap();
+    let ask = async |header: &str| {
+        let event = json!({ "version": "2.0", "headers": { "authorization": header } });
+        shop.world.invoke("authorizer", event).await.unwrap()
+    };
+    let bearer = format!("Bearer {}", key.token);
+    let answer = ask(&bearer).await;
+    assert_eq!(answer["isAuthorized"], true);
+    assert_eq!(
+        answer["context"]["workspace"],
+        json!(shop.tenant.workspace())
+    );
+    assert_eq!(answer["context"]["scopes"], "read");
+    let refused = json!({ "refused": "unauthenticated" });
+    let other = format!("Bearer tng_{}", "0".repeat(64));
+    for wrong in [key.token.as_str(), "Bearer x", &other, "Basic eDp5"] {
+        assert_eq!(ask(wrong).await["context"], refused, "{wrong}");
+    }
+    assert!(keys.revoke(shop.tenant, key.key.id).await.unwrap());
+    assert_eq!(ask(&bearer).await["context"], refused);
+}
+
+#[tokio::test]
+async fn a_long_query_is_refused_with_its_place_and_never_breaks() {
+    let shop = Shop::new().await;
+    // Four bytes each, the widest that is admitted; it folds and lowers to more in some scripts.
+    for (letter, count) in [
+        ("%F0%9F%98%80", 255),
+        ("%C4%B0", 255),
+        ("%EF%B7%BA", 255),
+        ("1", 255),
+    ] {
+        let path = format!("/v1/contacts?query={}", letter.repeat(count));
+        let (status, page) = shop.api("GET", &path, None).await;
+        assert_eq!((status, &page["data"]), (200, &json!([])), "{letter}");
+    }
+    let path = format!("/v1/contacts?query={}", "a".repeat(256));
+    let (status, problem) = shop.api("GET", &path, None).await;
+    let pointer = problem["errors"][0]["pointer"].as_str();
+    assert_eq!((status, pointer), (400, Some("?query")), "{problem}");
+}

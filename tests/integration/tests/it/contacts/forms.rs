@@ -1,0 +1,294 @@
+//! Forms from the webhook to the timeline.
+
+use std::sync::Arc;
+
+use accounts::{WorkspaceStatus, Workspaces};
+use serde_json::{Value, json};
+
+use super::shop::{HEADER, Page, Shop, email, form, person, survives_any_kill};
+use crate::support::Kill;
+
+#[tokio::test]
+async fn a_form_becomes_a_contact_with_an_event() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &["ladipage"]).await;
+    page.post(&shop, &form()).await;
+    shop.world.settle().await;
+    for query in ["tran", "AN", "thị an", "an.tran@", "0912345", "+84 912"] {
+        assert_eq!(shop.found(query).await, ["Trần Thị An"], "{query}");
+    }
+    assert!(shop.found("binh").await.is_empty());
+    let (_, list) = shop.api("GET", "/v1/contacts?query=an.tran", None).await;
+    let contact = &list["data"][0];
+    assert_eq!(contact["email"], "an.tran@example.vn");
+    assert_eq!(contact["phone"], "+84912345678");
+    assert_eq!(contact["first_name"], "An");
+    assert_eq!(contact["tags"], json!(["ladipage"]));
+    assert_eq!(contact["email_status"], "subscribed");
+    let path = format!("/v1/contacts/{}/timeline", contact["id"].as_str().unwrap());
+    let (status, timeline) = shop.api("GET", &path, None).await;
+    assert_eq!((status, timeline["next"].is_null()), (200, true));
+    let event = &timeline["data"][0];
+    assert_eq!(event["name"], "form.submitted");
+    assert_eq!(event["at"], "2026-03-02T01:15:30Z");
+    assert_eq!(event["data"]["message"], "Tư vấn size M");
+}
+
+#[tokio::test]
+async fn a_repeated_form_changes_nothing() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    page.post(&shop, &form()).await;
+    shop.world.settle_twice().await;
+    let (contacts, timeline) = (
+        shop.world.dump("Contacts").await,
+        shop.world.dump("Timeline").await,
+    );
+    page.post(&shop, &form()).await;
+    shop.world.settle_twice().await;
+    assert_eq!(shop.world.dump("Contacts").await, contacts);
+    assert_eq!(shop.world.dump("Timeline").await, timeline);
+}
+
+#[tokio::test]
+async fn an_event_of_a_known_contact_costs_three_write_units_at_most() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &["ladipage"]).await;
+    page.post(&shop, &form()).await;
+    shop.world.settle().await;
+    let before = shop.world.aws.meter().snapshot();
+    let mut second = form();
+    second["message_time"] = "02/03/2026 09:00:00".into();
+    page.post(&shop, &second).await;
+    let queued = shop.world.aws.meter().since(&before);
+    assert!(queued.write_units() < 0.5, "the webhook writes nothing");
+    let requests: u64 = queued.queues.values().map(|queue| queue.requests).sum();
+    assert_eq!(requests, 1);
+    shop.world.settle().await;
+    let spent = shop.world.aws.meter().since(&before).write_units();
+    assert!(spent <= 3.0, "{spent}");
+}
+
+#[tokio::test]
+async fn strangers_are_refused_and_nothing_is_queued() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    let body = form().to_string();
+    let mut wrong_token = page.event(&body);
+    wrong_token["headers"][HEADER] = "tngs_0".into();
+    let mut without = page.event(&body);
+    without["headers"].as_object_mut().unwrap().remove(HEADER);
+    let mut unknown = page.event(&body);
+    unknown["rawPath"] = "/w/ladipage/src_00000000000".into();
+    let mut not_utf8 = page.event("//79/A==");
+    not_utf8["isBase64Encoded"] = true.into();
+    let mut no_source = page.event(&body);
+    no_source["rawPath"] = "/w/ladipage/x".into();
+    let as_type = |content_type: &str, body: &str| {
+        let mut event = page.event(body);
+        event["headers"]["content-type"] = content_type.into();
+        event
+    };
+    let many: String = (0..300).map(|n| format!("f{n}=1&")).collect();
+    for (event, expected) in [
+        (wrong_token, 401),
+        (without, 401),
+        (unknown, 401),
+        (page.event(&"x".repeat(256 * 1024 + 1)), 413),
+        (not_utf8, 400),
+        (page.event(""), 400),
+        (no_source, 404),
+        (as_type("image/png", "x"), 415),
+        (as_type("application/xml", "<form/>"), 415),
+        (as_type("application/json", "{not json"), 400),
+        (as_type("multipart/form-data", "x"), 400),
+        (as_type("application/x-www-form-urlencoded", &many), 400),
+    ] {
+        let answer = shop.world.invoke("webhook-ladipage", event).await.unwrap();
+        assert_eq!(answer["statusCode"], expected, "{answer}");
+        // The page whose visitor is told so must be able to read it.
+        assert_eq!(
+            answer["headers"]["access-control-allow-origin"], "*",
+            "{answer}"
+        );
+    }
+    assert!(shop.world.take("ingest").is_none());
+}
+
+#[tokio::test]
+async fn a_form_without_an_address_is_parked_not_lost() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    page.post(&shop, &json!({ "name": "An", "phone": "02838221234" }))
+        .await;
+    page.post(&shop, &form()).await;
+    shop.world.settle().await;
+    let dead = shop.world.dead_letters();
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].contains("02838221234"));
+    assert_eq!(shop.found("tran").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_queue_answers_503() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    shop.world
+        .aws
+        .set_fault_hook(Some(Arc::new(|call| match call.service {
+            "sqs" => tanigo_local::aws::Fault::Throttle,
+            _ => tanigo_local::aws::Fault::None,
+        })));
+    let (status, problem) = shop
+        .answer("webhook-ladipage", page.event(&form().to_string()))
+        .await;
+    shop.world.aws.set_fault_hook(None);
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (503, Some("unavailable"))
+    );
+}
+
+#[tokio::test]
+async fn ingest_may_be_killed_at_any_call() {
+    survives_any_kill("ingest", async |shop: &Shop| {
+        Page::of(shop, &["ladipage"])
+            .await
+            .post(shop, &form())
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ingest_may_be_killed_at_any_call_for_a_known_contact() {
+    survives_any_kill("ingest", async |shop: &Shop| {
+        shop.upsert(person("Trần An", &[email("an.tran@example.vn")]))
+            .await;
+        Page::of(shop, &["ladipage"])
+            .await
+            .post(shop, &form())
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_preflight_admits_the_token() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    let mut event = page.event("");
+    event["requestContext"]["http"]["method"] = "OPTIONS".into();
+    let answer = shop.world.invoke("webhook-ladipage", event).await.unwrap();
+    assert_eq!(answer["statusCode"], 204);
+    assert_eq!(
+        answer["headers"]["access-control-allow-headers"],
+        "*, Authorization"
+    );
+}
+
+#[tokio::test]
+async fn the_form_of_an_archived_workspace_is_not_there() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    let workspaces = Workspaces::new(shop.world.table("Directory"));
+    for (status, expected) in [
+        (WorkspaceStatus::Archived, 404),
+        (WorkspaceStatus::Active, 200),
+    ] {
+        let workspace = workspaces.get(shop.tenant).await.unwrap().unwrap();
+        let settings = workspace.settings.clone();
+        workspaces
+            .change(workspace, settings, status)
+            .await
+            .unwrap();
+        let event = page.event(&form().to_string());
+        assert_eq!(shop.answer("webhook-ladipage", event).await.0, expected);
+        assert_eq!(shop.world.take("ingest").is_some(), expected == 200);
+    }
+}
+
+/// The only event on the only contact's timeline.
+async fn only_event(shop: &Shop) -> Value {
+    let (_, list) = shop.api("GET", "/v1/contacts", None).await;
+    let path = format!(
+        "/v1/contacts/{}/timeline",
+        list["data"][0]["id"].as_str().unwrap()
+    );
+    let (_, timeline) = shop.api("GET", &path, None).await;
+    assert_eq!(timeline["data"].as_array().unwrap().len(), 1);
+    timeline["data"][0].clone()
+}
+
+#[tokio::test]
+async fn a_form_of_250_kilobytes_is_kept_within_bounds_and_says_what_is_missing() {
+    let shop = Shop::new().await;
+    // Somebody listens: the entry holds the form twice then.
+    contacts::Listeners::new(shop.world.table("Directory"))
+        .listen(shop.tenant, "form.submitted", "wfl_00000000001")
+        .await
+        .unwrap();
+    let page = Page::of(&shop, &[]).await;
+    let mut big = form();
+    big["Họ và tên"] = "Trần ".repeat(10_000).into();
+    big["message"] = "\u{1}".repeat(10_000).into();
+    for n in 0..90 {
+        big[format!("field {n}")] = "\"".repeat(600 + n).into();
+    }
+    assert!(
+        (240_000..256 * 1024).contains(&big.to_string().len()),
+        "{}",
+        big.to_string().len()
+    );
+    page.post(&shop, &big).await;
+    shop.world.settle_twice().await;
+    assert!(shop.world.dead_letters().is_empty());
+    let event = only_event(&shop).await;
+    let data = event["data"].as_object().unwrap();
+    // The short ones are whole, the rest is named.
+    assert_eq!(data["ladi_form_id"], "FORM8");
+    assert_eq!(data["field_0"], "\"".repeat(600));
+    let missing: Vec<&str> = data["_shortened"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert!(
+        missing.contains(&"message") && missing.contains(&"field_89"),
+        "{missing:?}"
+    );
+    assert!(!missing.contains(&"field_0"));
+    let (_, list) = shop.api("GET", "/v1/contacts", None).await;
+    let name = list["data"][0]["full_name"].as_str().unwrap();
+    assert!(name.starts_with("Trần Trần") && name.chars().count() <= 1_000);
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_killed_may_be_posted_again() {
+    for kill in [Kill::Before, Kill::After] {
+        for n in 0.. {
+            let shop = Shop::new().await;
+            let page = Page::of(&shop, &["ladipage"]).await;
+            let event = page.event(&form().to_string());
+            let world = &shop.world;
+            let killed = world
+                .invoke_and_kill("webhook-ladipage", event, kill(n))
+                .await
+                .is_none();
+            page.post(&shop, &form()).await;
+            shop.world.settle().await;
+            assert_eq!(
+                only_event(&shop).await["name"],
+                "form.submitted",
+                "{:?}",
+                kill(n)
+            );
+            assert_eq!(shop.found("tran").await.len(), 1, "{:?}", kill(n));
+            if !killed {
+                assert!(n > 1, "too few calls: {n}");
+                break;
+            }
+        }
+    }
+}

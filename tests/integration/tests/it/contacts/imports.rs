@@ -1,0 +1,130 @@
+//! Files of contacts.
+
+use contacts::ChannelStatus;
+use serde_json::{Value, json};
+
+use super::shop::{Shop, members};
+use crate::support::Kill;
+
+/// Three good rows about two contacts, two rows that a later one replaces, and two wrong ones.
+const FILE: &str = "Họ và tên;SĐT;Email;Thẻ\n\
+    Trần An;0912345678;an@example.vn;cũ\n\
+    Lê Bình;0912345679;binh@example.vn;VIP\n\
+    Nguyễn Chi;;chi@;\n\
+    Trần Thị An;0912345678;AN@example.vn;VIP; \n\
+    Nguyễn Dung;;;\n\
+    Trần Thị An;0912345678;an@example.vn;VIP\n\
+    Phạm Em;0912345679;;\n";
+
+fn counts(job: &Value) -> [u64; 6] {
+    [
+        "total",
+        "created",
+        "updated",
+        "skipped",
+        "failed",
+        "processed",
+    ]
+    .map(|name| job[name].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn a_file_is_taken_in_and_each_row_counted() {
+    for twice in [false, true] {
+        let shop = Shop::new().await;
+        let (_, list) = shop
+            .api("POST", "/v1/lists", Some(&json!({ "name": "Tết" })))
+            .await;
+        let list_id = list["id"].as_str().unwrap();
+        let id = shop
+            .upload(
+                &format!("/v1/imports?list={list_id}&tags=t%E1%BA%BFt,m%E1%BB%9Bi"),
+                FILE,
+            )
+            .await;
+        if twice {
+            shop.world.settle_twice().await;
+        } else {
+            shop.world.settle().await;
+        }
+        let job = shop.job(&id).await;
+        assert_eq!(job["status"], "completed", "{job}");
+        assert_eq!(counts(&job), [7, 2, 1, 2, 2, 7], "{job}");
+        let lines: Vec<_> = job["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["line"].clone())
+            .collect();
+        assert_eq!(lines, [4, 6]);
+        // The third row of one phone number is the same person: the last name stands.
+        assert_eq!(shop.found("an@").await, ["Trần Thị An"]);
+        assert_eq!(shop.found("0912345679").await, ["Phạm Em"]);
+        let members = members(&shop, list_id.parse().unwrap()).await;
+        assert_eq!(members.len(), 2);
+        for id in members {
+            let contact = shop.contact(id).await;
+            assert!(
+                ["VIP", "mới", "tết"]
+                    .iter()
+                    .all(|tag| contact.tags.contains(*tag))
+            );
+            assert_eq!(contact.sms_status, ChannelStatus::Subscribed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_table_fails_with_its_reason() {
+    let shop = Shop::new().await;
+    for (file, reason) in [
+        ("Họ và tên\nAn\n", "email address"),
+        ("Email,email\na,b\n", "twice"),
+    ] {
+        let id = shop.upload("/v1/imports", file).await;
+        shop.world.settle().await;
+        let job = shop.job(&id).await;
+        assert_eq!(job["status"], "failed");
+        assert!(job["problem"].as_str().unwrap().contains(reason), "{job}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_may_be_killed_at_any_call() {
+    for step in 0..2 {
+        for call in 0.. {
+            let mut finished = false;
+            for kill in [Kill::Before(call), Kill::After(call)] {
+                let shop = Shop::new().await;
+                let id = shop.upload("/v1/imports", FILE).await;
+                for _ in 0..step {
+                    shop.world
+                        .deliver("contact-import", false)
+                        .await
+                        .unwrap()
+                        .unwrap();
+                }
+                let batch = shop.world.take("contact-import").unwrap();
+                let event = batch.event.clone();
+                finished = shop
+                    .world
+                    .invoke_and_kill("contact-import", event, kill)
+                    .await
+                    .is_some();
+                shop.world.release(&batch);
+                shop.world.settle().await;
+                let job = shop.job(&id).await;
+                assert_eq!(job["status"], "completed", "step {step} {kill:?}");
+                assert_eq!(
+                    counts(&job),
+                    [7, 2, 1, 2, 2, 7],
+                    "step {step} {kill:?} {job}"
+                );
+                assert_eq!(shop.found("").await.len(), 2);
+            }
+            if finished {
+                break;
+            }
+        }
+    }
+}
