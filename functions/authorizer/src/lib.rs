@@ -30,16 +30,12 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     }))
 }
 
-/// The issuer whose tokens sign users in; `none` is the template's word for no issuer.
+/// The issuer whose tokens sign users in.
 fn issuer(setup: &Setup) -> Result<Option<Oidc>, ConfigError> {
-    let issuer = setup.text("OIDC_ISSUER")?;
-    if issuer == "none" {
-        return Ok(None);
-    }
-    let oidc = Oidc::new(issuer, setup.text("OIDC_AUDIENCE")?, setup.clock().clone());
-    let invalid = || ConfigError::Invalid {
+    let audience = setup.text("OIDC_AUDIENCE")?;
+    let oidc = Oidc::configured(setup.text("OIDC_ISSUER")?, audience, setup.clock().clone());
+    oidc.map_err(|_| ConfigError::Invalid {
         name: "OIDC_ISSUER".to_owned(),
         expected: "none or an https URL",
-    };
-    oidc.map(Some).ok_or_else(invalid)
+    })
 }

@@ -1,25 +1,34 @@
 //! Tells open browsers that a conversation has changed.
 //!
 //! Trigger: the queue `ChatNotify`, in batches. Input: [`chat::body::Notice`]. Effects: posts to
-//! connections; ended connections are forgotten. Posts are hints, so a repetition does no harm and a
+//! connections; ended connections are forgotten, and those of ended sessions are hung up. Posts are hints, so a repetition does no harm and a
 //! post that fails is not tried again.
 
 mod handler;
 
+use accounts::Sessions;
 use chat::realtime::{Pusher, Rooms};
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
-pub const VARS: &[&str] = &["DLQ_URL", "REALTIME_TABLE", "SOCKET_ENDPOINT"];
+pub const VARS: &[&str] = &[
+    "DIRECTORY_TABLE",
+    "DLQ_URL",
+    "REALTIME_TABLE",
+    "SOCKET_ENDPOINT",
+];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let rooms = Rooms::new(setup.table("REALTIME_TABLE")?);
-    let pusher = Pusher::new(rooms, setup.sockets("SOCKET_ENDPOINT")?);
+    let notifier = handler::Notifier {
+        pusher: Pusher::new(rooms, setup.sockets("SOCKET_ENDPOINT")?),
+        sessions: Sessions::new(setup.table("DIRECTORY_TABLE")?),
+    };
     Function::sqs_batch(setup, move |records| {
-        let pusher = pusher.clone();
-        async move { handler::handle(&pusher, records).await }
+        let notifier = notifier.clone();
+        async move { handler::handle(&notifier, records).await }
     })
 }

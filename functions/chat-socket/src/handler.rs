@@ -52,11 +52,14 @@ impl Gate {
                 metrics::count("VisitorsConnected", 1);
                 return Ok(OK);
             }
-        } else if let Verdict::Granted(grant) = self.sessions.verdict(token, workspace).await?
+        } else if let Some(holder) = self.sessions.holder(token).await?
+            && let Verdict::Granted(grant) = self.sessions.verdict(token, workspace).await?
             && grant.may(Operation::ListConversations)
             && let Some(tenant) = tenant_of(&grant)
         {
-            self.rooms.join_agents(tenant, connection).await?;
+            let holder = serde_json::to_string(&holder)
+                .map_err(|error| Failure::reject("Socket.Holder", error))?;
+            self.rooms.join_agents(tenant, connection, &holder).await?;
             metrics::count("AgentsConnected", 1);
             return Ok(OK);
         }

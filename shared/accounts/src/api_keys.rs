@@ -61,6 +61,13 @@ struct Credential {
     noted_at: Option<Timestamp>,
 }
 
+impl Credential {
+    fn grant(&self) -> Grant {
+        let id = self.id.to_string();
+        Grant::of_key(self.account, self.workspace, id, &self.scopes)
+    }
+}
+
 /// The row in the workspace's list, which knows where the credential is.
 #[derive(Serialize, Deserialize)]
 struct Listed {
@@ -142,18 +149,22 @@ impl ApiKeys {
             return Ok(None);
         }
         let key = keys::api_key(&secret::hash(token));
-        let row: Option<Credential> = self.directory.get(&key).await?;
-        let Some(row) = row.filter(|row| row.revoked_at.is_none()) else {
+        let Some(row) = self.live(&key).await? else {
             return Ok(None);
         };
         self.note_use(&key, &row).await?;
-        let id = row.id.to_string();
-        Ok(Some(Grant::of_key(
-            row.account,
-            row.workspace,
-            id,
-            &row.scopes,
-        )))
+        Ok(Some(row.grant()))
+    }
+
+    /// What the key with this hash opens. Looking is no use of it, so none is noted.
+    pub(crate) async fn by_hash(&self, hash: &str) -> Result<Option<Grant>, Error> {
+        let row = self.live(&keys::api_key(hash)).await?;
+        Ok(row.map(|row| row.grant()))
+    }
+
+    async fn live(&self, key: &cloud::Key) -> Result<Option<Credential>, Error> {
+        let row: Option<Credential> = self.directory.get(key).await?;
+        Ok(row.filter(|row| row.revoked_at.is_none()))
     }
 
     /// Notes the use in both rows, the list's first: the other one says that it was done.

@@ -34,6 +34,10 @@ pub struct Oidc {
     keys: Arc<Mutex<Option<Keys>>>,
 }
 
+/// The setting is neither `none` nor an https URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoIssuer;
+
 #[derive(Debug)]
 struct Keys {
     set: JwkSet,
@@ -72,6 +76,19 @@ impl Oidc {
             clock,
             keys: Arc::default(),
         })
+    }
+
+    /// The issuer that an environment names; the template's word for none is `none`. `Err`: it names
+    /// something else than an issuer.
+    pub fn configured(
+        issuer: &str,
+        audience: &str,
+        clock: Clock,
+    ) -> Result<Option<Self>, NoIssuer> {
+        if issuer == "none" {
+            return Ok(None);
+        }
+        Self::new(issuer, audience, clock).map(Some).ok_or(NoIssuer)
     }
 
     /// Whether a bearer token looks like one of an issuer: three parts.

@@ -26,6 +26,24 @@ pub struct NewSession {
     pub expires_at: Timestamp,
 }
 
+/// Who stands behind something that outlives a request, such as an open connection: what it takes to
+/// find out later whether the credential still opens what it opened. A hash opens nothing by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Holder {
+    /// A session of ours.
+    Session { hash: String },
+    /// An API key.
+    Key { hash: String },
+    /// A user whom the issuer vouched for. As with our own sessions, whatever moves the epoch ends it.
+    User {
+        account: AccountId,
+        user: UserId,
+        epoch: u64,
+    },
+}
+
 #[derive(Serialize, Deserialize)]
 struct Row {
     account: AccountId,
@@ -90,8 +108,8 @@ impl Sessions {
     /// What a token opens, in the workspace that the caller names. All reads are consistent, so what
     /// ended a moment ago opens nothing.
     pub async fn verdict(&self, token: &str, workspace: Option<&str>) -> Result<Verdict, Error> {
-        let grant = if token.starts_with(PREFIX) && token.len() == LENGTH {
-            self.of_session(token, workspace).await?
+        let grant = if is_session(token) {
+            self.of_session(secret::hash(token), workspace).await?
         } else if Oidc::is_token(token) {
             self.of_issuer(token, workspace).await?
         } else {
@@ -100,20 +118,72 @@ impl Sessions {
         Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
     }
 
+    /// Who stands behind a token, for [`Sessions::standing`]. Whoever keeps it asks for the token's
+    /// verdict afterwards: what changes in between is then seen by one of the two.
+    pub async fn holder(&self, token: &str) -> Result<Option<Holder>, Error> {
+        if is_session(token) {
+            let hash = secret::hash(token);
+            return Ok(Some(Holder::Session { hash }));
+        }
+        if !Oidc::is_token(token) {
+            let hash = secret::hash(token);
+            return Ok(Some(Holder::Key { hash }));
+        }
+        let user = self.vouched_for(token).await?;
+        Ok(user.map(|user| Holder::User {
+            account: user.account,
+            user: user.id,
+            epoch: user.epoch,
+        }))
+    }
+
+    /// What a holder's credential opens now, as [`Sessions::verdict`] would say of its token.
+    pub async fn standing(
+        &self,
+        holder: &Holder,
+        workspace: WorkspaceId,
+    ) -> Result<Verdict, Error> {
+        let workspace = workspace.to_string();
+        let grant = match holder {
+            Holder::Session { hash } => self.of_session(hash.clone(), Some(&workspace)).await?,
+            Holder::Key { hash } => {
+                let grant = self.api_keys.by_hash(hash).await?;
+                self.in_own_workspace(grant, Some(&workspace)).await?
+            }
+            Holder::User {
+                account,
+                user,
+                epoch,
+            } => match self.live_user(*account, *user, *epoch).await? {
+                Some(user) => Some(self.of_user(user, Some(&workspace)).await?),
+                None => None,
+            },
+        };
+        Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
+    }
+
+    async fn live_user(
+        &self,
+        account: AccountId,
+        user: UserId,
+        epoch: u64,
+    ) -> Result<Option<User>, Error> {
+        let user = self.users.get(account, user).await?;
+        Ok(user.filter(|user| user.status == UserStatus::Active && user.epoch == epoch))
+    }
+
     async fn of_session(
         &self,
-        token: &str,
+        hash: String,
         workspace: Option<&str>,
     ) -> Result<Option<Grant>, Error> {
-        let hash = secret::hash(token);
         let row: Option<Row> = self.directory.get(&keys::session(&hash)).await?;
         let now = self.clock().now();
         let Some(row) = row.filter(|row| row.expires_at > now) else {
             return Ok(None);
         };
-        let user = self.users.get(row.account, row.user).await?;
-        let alive = |user: &User| user.status == UserStatus::Active && user.epoch == row.epoch;
-        let Some(user) = user.filter(alive) else {
+        let user = self.live_user(row.account, row.user, row.epoch).await?;
+        let Some(user) = user else {
             return Ok(None);
         };
         let grant = self.of_user(user, workspace).await?;
@@ -129,16 +199,20 @@ impl Sessions {
         token: &str,
         workspace: Option<&str>,
     ) -> Result<Option<Grant>, Error> {
+        match self.vouched_for(token).await? {
+            Some(user) => Ok(Some(self.of_user(user, workspace).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn vouched_for(&self, token: &str) -> Result<Option<User>, Error> {
         let Some(oidc) = &self.oidc else {
             return Ok(None);
         };
         let Some(email) = oidc.address(token).await? else {
             return Ok(None);
         };
-        match self.users.by_email(&email).await? {
-            Some(user) => Ok(Some(self.of_user(user, workspace).await?)),
-            None => Ok(None),
-        }
+        self.users.by_email(&email).await
     }
 
     async fn of_user(&self, user: User, workspace: Option<&str>) -> Result<Grant, Error> {
@@ -186,7 +260,17 @@ impl Sessions {
     }
 
     async fn of_key(&self, token: &str, workspace: Option<&str>) -> Result<Option<Grant>, Error> {
-        let Some(mut grant) = self.api_keys.authenticate(token).await? else {
+        let grant = self.api_keys.authenticate(token).await?;
+        self.in_own_workspace(grant, workspace).await
+    }
+
+    /// A key's grant, which is for one workspace.
+    async fn in_own_workspace(
+        &self,
+        grant: Option<Grant>,
+        workspace: Option<&str>,
+    ) -> Result<Option<Grant>, Error> {
+        let Some(mut grant) = grant else {
             return Ok(None);
         };
         let Some(own) = grant.workspace else {
@@ -205,6 +289,10 @@ impl Sessions {
     fn clock(&self) -> &Clock {
         self.directory.clock()
     }
+}
+
+fn is_session(token: &str) -> bool {
+    token.starts_with(PREFIX) && token.len() == LENGTH
 }
 
 /// The key of the workspace that a verdict opens, if it opens one.

@@ -1,12 +1,17 @@
 //! Open browsers: who is connected, and telling them to read again.
 //!
+//! A connection outlives the request that opened it, so a member of the agents' room carries who stands
+//! behind it, and is asked for before anything is posted: a session that has ended hears nothing more.
+//! Who that is and whether it still may is the caller's business; here it is a text.
+//!
 //! Posts are hints. A browser reads by cursor when one arrives, when it has connected again, and once
 //! a minute; so a post that is lost costs a minute and never a message, and is not tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 
 use cloud::{Error, Query, SocketError, Sockets, Table};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +36,9 @@ pub struct Rooms {
 struct Member {
     sk: String,
     ttl: i64,
+    /// Who stands behind an agent's connection; a visitor's room is its own proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    holder: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,19 +53,30 @@ impl Rooms {
         Self { table }
     }
 
-    /// An agent's browser has connected.
-    pub async fn join_agents(&self, tenant: TenantKey, connection: &str) -> Result<(), Error> {
-        self.join(keys::agents_room(tenant), connection).await
+    /// An agent's browser has connected; `holder` says who stands behind it.
+    pub async fn join_agents(
+        &self,
+        tenant: TenantKey,
+        connection: &str,
+        holder: &str,
+    ) -> Result<(), Error> {
+        let room = keys::agents_room(tenant);
+        self.join(room, connection, Some(holder.to_owned())).await
     }
 
     /// A visitor's browser has connected.
     pub async fn join_visitor(&self, session: &Session, connection: &str) -> Result<(), Error> {
         let room = keys::visitor_room(session.tenant, session.inbox, &session.visitor);
-        self.join(room, connection).await
+        self.join(room, connection, None).await
     }
 
     /// The connection first: a disconnect that overtakes the second write then finds its room.
-    async fn join(&self, room: String, connection: &str) -> Result<(), Error> {
+    async fn join(
+        &self,
+        room: String,
+        connection: &str,
+        holder: Option<String>,
+    ) -> Result<(), Error> {
         let ttl = self.table.clock().now().as_second() + KEEP_SECONDS;
         let member = keys::member(&room, connection);
         let row = Connection { room, ttl };
@@ -65,6 +84,7 @@ impl Rooms {
         let row = Member {
             sk: connection.to_owned(),
             ttl,
+            holder,
         };
         self.table.put(&member, &row).await
     }
@@ -81,11 +101,10 @@ impl Rooms {
         self.table.delete(&key).await
     }
 
-    async fn members(&self, room: &str) -> Result<Vec<String>, Error> {
+    async fn members(&self, room: &str) -> Result<Vec<Member>, Error> {
         let now = self.table.clock().now().as_second();
         let rows: Vec<Member> = self.table.query_all(Query::partition(room)).await?;
-        let live = rows.into_iter().filter(|row| row.ttl > now);
-        Ok(live.map(|row| row.sk).collect())
+        Ok(rows.into_iter().filter(|row| row.ttl > now).collect())
     }
 }
 
@@ -98,6 +117,8 @@ pub struct Pushed {
     pub gone: u64,
     /// Lost hints.
     pub lost: u64,
+    /// Agents' connections whose credential has ended: they were hung up.
+    pub ended: u64,
 }
 
 /// Tells open browsers.
@@ -114,14 +135,36 @@ impl Pusher {
     }
 
     /// Posts what happened to everybody who may know: one room is read once for all of its events,
-    /// and each connection gets them together.
-    pub async fn push(&self, happened: &[(TenantKey, Happened)]) -> Result<Pushed, Error> {
+    /// and each connection gets them together. `admits` is asked once for each holder of a workspace
+    /// whether it still may hear what its agents hear.
+    pub async fn push<A, F>(
+        &self,
+        happened: &[(TenantKey, Happened)],
+        admits: A,
+    ) -> Result<Pushed, Error>
+    where
+        A: Fn(TenantKey, String) -> F,
+        F: Future<Output = Result<bool, Error>>,
+    {
+        let mut pushed = Pushed::default();
         let mut posts = Vec::new();
         for (room, events) in by_room(happened) {
             let frames = frames(&events)?;
-            for connection in self.rooms.members(&room).await? {
-                posts.push((connection, frames.clone()));
+            let mut members = self.rooms.members(&room.name).await?;
+            if let Some(tenant) = room.agents_of {
+                let admitted = admitted(tenant, &members, &admits).await?;
+                let may_hear = |member: &Member| {
+                    let holder = member.holder.as_ref();
+                    holder.is_some_and(|holder| admitted.contains(holder))
+                };
+                let (live, ended): (Vec<_>, Vec<_>) = members.into_iter().partition(may_hear);
+                for member in ended {
+                    pushed.ended += 1;
+                    self.hang_up(&member.sk).await;
+                }
+                members = live;
             }
+            posts.extend(members.into_iter().map(|one| (one.sk, frames.clone())));
         }
         let results = stream::iter(posts)
             .map(|(connection, frames)| self.post(connection, frames))
@@ -130,9 +173,27 @@ impl Pusher {
             posted: sum.posted + one.posted,
             gone: sum.gone + one.gone,
             lost: sum.lost + one.lost,
+            ended: sum.ended,
         };
         let fold = |sum, one| async move { add(sum, one) };
-        Ok(results.fold(Pushed::default(), fold).await)
+        Ok(results.fold(pushed, fold).await)
+    }
+
+    /// Ends a connection that may hear nothing more. What fails here is tried at the next post.
+    async fn hang_up(&self, connection: &str) {
+        match self.sockets.close(connection).await {
+            Ok(()) | Err(SocketError::Gone) => self.forget(connection).await,
+            Err(SocketError::Failed(error)) => {
+                tracing::warn!(%error, "an ended session's connection could not be closed");
+            }
+        }
+    }
+
+    /// Left behind a connection expires by itself, and is gone again at the next post.
+    async fn forget(&self, connection: &str) {
+        if let Err(error) = self.rooms.leave(connection).await {
+            tracing::warn!(%error, "a gone connection could not be forgotten");
+        }
     }
 
     async fn post(&self, connection: String, frames: Vec<Vec<u8>>) -> Pushed {
@@ -142,10 +203,7 @@ impl Pusher {
                 Ok(()) => pushed.posted += 1,
                 Err(SocketError::Gone) => {
                     pushed.gone += 1;
-                    // Left behind it expires by itself, and is gone again at the next post.
-                    if let Err(error) = self.rooms.leave(&connection).await {
-                        tracing::warn!(%error, "a gone connection could not be forgotten");
-                    }
+                    self.forget(&connection).await;
                     break;
                 }
                 Err(SocketError::Failed(error)) => {
@@ -158,12 +216,48 @@ impl Pusher {
     }
 }
 
+/// A room to post to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Room {
+    name: String,
+    /// Set for the room of a workspace's agents, whose members are checked.
+    agents_of: Option<TenantKey>,
+}
+
+/// Holders among the members who may still hear what agents hear.
+async fn admitted<A, F>(
+    tenant: TenantKey,
+    members: &[Member],
+    admits: &A,
+) -> Result<BTreeSet<String>, Error>
+where
+    A: Fn(TenantKey, String) -> F,
+    F: Future<Output = Result<bool, Error>>,
+{
+    let holders: BTreeSet<String> = members
+        .iter()
+        .filter_map(|member| member.holder.clone())
+        .collect();
+    stream::iter(holders)
+        .map(|holder| async {
+            let admitted = admits(tenant, holder.clone()).await?;
+            Ok(admitted.then_some(holder))
+        })
+        .buffer_unordered(CONCURRENCY)
+        .try_filter_map(async |holder| Ok(holder))
+        .try_collect()
+        .await
+}
+
 /// Which room hears which events; repeated notices count once.
-fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<String, BTreeSet<Event>> {
-    let mut rooms: BTreeMap<String, BTreeSet<Event>> = BTreeMap::new();
+fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<Room, BTreeSet<Event>> {
+    let mut rooms: BTreeMap<Room, BTreeSet<Event>> = BTreeMap::new();
     for (tenant, one) in happened {
         if let Some(visitor) = &one.visitor {
-            let room = keys::visitor_room(*tenant, visitor.inbox, &visitor.visitor);
+            let room = Room {
+                name: keys::visitor_room(*tenant, visitor.inbox, &visitor.visitor),
+                agents_of: None,
+            };
             // An answer is new to the visitor when its channel has it.
             let event = Event {
                 r#type: What::New,
@@ -171,7 +265,10 @@ fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<String, BTreeSet<Even
             };
             rooms.entry(room).or_default().insert(event);
         }
-        let room = keys::agents_room(*tenant);
+        let room = Room {
+            name: keys::agents_room(*tenant),
+            agents_of: Some(*tenant),
+        };
         rooms.entry(room).or_default().insert(one.event.clone());
     }
     rooms
@@ -208,6 +305,13 @@ mod tests {
         TenantKey::authenticated("ws_00000000001".parse().unwrap())
     }
 
+    fn agents() -> Room {
+        Room {
+            name: "ws_00000000001#agents".to_owned(),
+            agents_of: Some(tenant()),
+        }
+    }
+
     fn happened(n: i64, what: What, told: bool) -> Happened {
         let at = Timestamp::from_millisecond(1_772_438_400_000 + n).unwrap();
         let address = Address {
@@ -236,14 +340,14 @@ mod tests {
         let note = (tenant(), happened(0, What::New, false));
         let rooms = by_room(&[note.clone(), note]);
         assert_eq!(rooms.len(), 1);
-        assert_eq!(rooms["ws_00000000001#agents"].len(), 1);
+        assert_eq!(rooms[&agents()].len(), 1);
     }
 
     #[test]
     fn an_answer_that_arrived_is_new_to_the_visitor() {
         let rooms = by_room(&[(tenant(), happened(0, What::Updated, true))]);
         let types = |room: &str| -> Vec<What> {
-            let events = rooms.iter().find(|(name, _)| name.contains(room));
+            let events = rooms.iter().find(|(one, _)| one.name.contains(room));
             events.unwrap().1.iter().map(|event| event.r#type).collect()
         };
         assert_eq!(types("#CU#"), [What::New]);
@@ -257,7 +361,7 @@ mod tests {
             .collect();
         let rooms = by_room(&many);
         let mut shown: Vec<Timestamp> = Vec::new();
-        for frame in frames(&rooms["ws_00000000001#agents"]).unwrap() {
+        for frame in frames(&rooms[&agents()]).unwrap() {
             assert!(frame.len() < 32 * 1024);
             let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
             assert_eq!(frame["v"], 1);

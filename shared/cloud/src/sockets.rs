@@ -2,12 +2,13 @@
 
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::Builder;
+use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 
 use crate::{Aws, Error};
 
-/// Why a post did not arrive.
+/// Why a connection was not reached.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The connection has ended; forget it.
@@ -46,6 +47,18 @@ impl Sockets {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PostToConnectionError::GoneException(_)) => Err(SocketError::Gone),
+                _ => Err(SocketError::Failed(Error::from_sdk("execute-api", &error))),
+            },
+        }
+    }
+
+    /// Ends a connection.
+    pub async fn close(&self, connection: &str) -> Result<(), SocketError> {
+        let request = self.client.delete_connection().connection_id(connection);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteConnectionError::GoneException(_)) => Err(SocketError::Gone),
                 _ => Err(SocketError::Failed(Error::from_sdk("execute-api", &error))),
             },
         }

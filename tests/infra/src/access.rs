@@ -19,6 +19,10 @@ const STARS: &[(&str, &[&str])] = &[
     ("${Bucket}/*", &["s3:GetObject", "s3:PutObject"]),
     // Connections of one stage of one API: an id exists only while its connection does.
     (
+        "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${SocketApi}/${Stage}/DELETE/@connections/*",
+        &["execute-api:ManageConnections"],
+    ),
+    (
         "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${SocketApi}/${Stage}/POST/@connections/*",
         &["execute-api:ManageConnections"],
     ),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use accounts::{Oidc, Sessions};
+use accounts::{NewUser, Oidc, Sessions, UserChange, UserStatus, Users};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::KeyPair as _;
@@ -11,8 +11,10 @@ use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use kernel::Verdict;
+use kernel::{ChatRole, Role, Verdict};
+use lambda::{Invocation, Setup, Vars};
 use serde_json::{Value, json};
+use tanigo_local::runtime::registry;
 
 use super::office::{EMAIL, Office};
 
@@ -115,6 +117,65 @@ async fn an_issuer_signs_in_whom_it_vouches_for() {
 
     office.world.advance(Duration::from_mins(12));
     assert!(granted(&issuer.token(&good, "one")).await.is_none());
+}
+
+#[tokio::test]
+async fn whom_the_issuer_vouches_for_may_listen_until_their_rights_change() {
+    let office = Office::open().await;
+    let issuer = Issuer::open().await;
+    let world = &office.world;
+    let account = office.account().await;
+    let users = Users::new(world.table("Directory"));
+    let agent = NewUser {
+        email: "nhanvien@example.vn".parse().unwrap(),
+        name: "Nhân viên".into(),
+        role: Role::Viewer,
+        chat_role: Some(ChatRole::Agent),
+        workspaces: vec![office.workspace.parse().unwrap()],
+        password: "chưa từng dùng tới".into(),
+    };
+    let agent = users.create(account, agent).await.unwrap().unwrap();
+    let token = issuer.token(
+        &json!({
+            "iss": issuer.url, "aud": AUDIENCE, "exp": world.now().as_second() + 600,
+            "email": "nhanvien@example.vn", "email_verified": true,
+        }),
+        "one",
+    );
+    // The function as the template builds it, with an issuer.
+    let mut vars = world.spec("chat-socket").environment.clone();
+    vars.insert("OIDC_ISSUER".into(), issuer.url.clone());
+    vars.insert("OIDC_AUDIENCE".into(), AUDIENCE.into());
+    let setup = Setup::new(Vars::from_map(vars), world.cloud());
+    let socket = registry::code("chat-socket", &setup).await.unwrap();
+    let event = json!({
+        "requestContext": { "connectionId": "agent", "eventType": "CONNECT" },
+        "queryStringParameters": { "token": token, "workspace": office.workspace },
+    });
+    let invocation = Invocation {
+        request_id: "request".into(),
+        function_name: "chat-socket".into(),
+        deadline_ms: world.clock().now_ms() + 10_000,
+        trace: None,
+    };
+    let answer = socket(event, invocation).await.unwrap();
+    assert_eq!(answer["statusCode"], 200);
+
+    let oidc = Oidc::new(&issuer.url, AUDIENCE, world.clock()).unwrap();
+    let sessions = Sessions::new(world.table("Directory")).with_issuer(Some(oidc));
+    let holder = sessions.holder(&token).await.unwrap().unwrap();
+    let stands = async || {
+        let workspace = office.workspace.parse().unwrap();
+        let verdict = sessions.standing(&holder, workspace).await.unwrap();
+        matches!(verdict, Verdict::Granted(_))
+    };
+    assert!(stands().await);
+    let disabled = UserChange {
+        status: Some(UserStatus::Disabled),
+        ..UserChange::default()
+    };
+    users.change(account, agent, &disabled).await.unwrap();
+    assert!(!stands().await);
 }
 
 #[test]
