@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel::InboxId;
-use lambda::http::{Code, Path, Problem};
+use lambda::http::{ClientIp, Code, Path, Problem};
 
 use crate::handler::Widget;
 
@@ -17,6 +17,7 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 pub async fn check(
     State(widget): State<Widget>,
     Path(inbox): Path<InboxId>,
+    ClientIp(address): ClientIp,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -29,11 +30,19 @@ pub async fn check(
         let detail = "the inbox does not allow pages of this origin";
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    let mut response = if request.method() == Method::OPTIONS {
-        StatusCode::NO_CONTENT.into_response()
+    let counted = if request.method() == Method::POST {
+        widget.limits.address(&address).await
     } else {
-        request.extensions_mut().insert(door);
-        next.run(request).await
+        Ok(())
+    };
+    let mut response = match counted {
+        // With its CORS headers too: the page must be able to read it.
+        Err(problem) => problem.into_response(),
+        Ok(()) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => {
+            request.extensions_mut().insert(door);
+            next.run(request).await
+        }
     };
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("origin"));

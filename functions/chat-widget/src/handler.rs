@@ -1,7 +1,7 @@
 //! Requests to use cases.
 
 use accounts::{Door, Doors, InboxDoor};
-use axum::extract::{Extension, State};
+use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -17,10 +17,13 @@ use kernel::{Clock, Entropy, Limit, Phone};
 use lambda::http::{Code, Json, Problem, Query};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Limits;
 use crate::{gate, page};
 
 const MAX_CLIENT_ID: usize = 64;
 const MAX_NAME: usize = 100;
+/// The longest text in four bytes a character, and the rest around it.
+const MAX_BODY: usize = 100 * 1024;
 
 /// What the operations work with.
 #[derive(Clone)]
@@ -29,6 +32,7 @@ pub struct Widget {
     pub doors: Doors,
     pub tokens: Tokens,
     pub incoming: Queue,
+    pub limits: Limits,
     pub socket: String,
     pub clock: Clock,
     pub entropy: Entropy,
@@ -44,6 +48,7 @@ pub fn router(widget: Widget) -> Router {
             "/chat/{inbox}/messages",
             get(read).post(write).options(preflight),
         )
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .route_layer(middleware::from_fn_with_state(widget.clone(), gate::check))
         .with_state(widget)
 }
@@ -132,6 +137,7 @@ async fn write(
     Json(new): Json<NewMessage>,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
     let session = session(&widget, &door, &headers)?;
+    widget.limits.visitor(&session).await?;
     if new.client_msg_id.is_empty() || new.client_msg_id.len() > MAX_CLIENT_ID {
         let message = "must have 1 to 64 bytes";
         return Err(Problem::invalid("/client_msg_id", message));

@@ -2,15 +2,17 @@
 //!
 //! Trigger: public HTTP API routes `/chat/{inbox}…`. A session token that we signed says who writes;
 //! the browser's `Origin` must be one that the inbox allows. Effects: messages go to the queue `ChatIn`,
-//! nothing else is written. A visitor reads its own conversation only, and no private note.
+//! posts are counted, nothing else is written. A visitor reads its own conversation only, and no private note.
 
 mod gate;
 mod handler;
+mod limits;
 mod page;
 
 use accounts::Doors;
 use chat::Chat;
 use chat::token::Tokens;
+use cloud::Window;
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
@@ -19,6 +21,7 @@ pub const VARS: &[&str] = &[
     "CHAT_SECRET",
     "CHAT_TABLE",
     "DIRECTORY_TABLE",
+    "LIMITS_TABLE",
     "SOCKET_PUBLIC_URL",
 ];
 
@@ -30,6 +33,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         chat: Chat::new(setup.table("CHAT_TABLE")?),
         doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
         tokens: Tokens::new(setup.text("CHAT_SECRET")?),
+        limits: limits::Limits::new(Window::new(setup.table("LIMITS_TABLE")?)),
         incoming: setup.queue("CHAT_IN_QUEUE_URL")?,
         socket: setup.text("SOCKET_PUBLIC_URL")?.to_owned(),
         clock: setup.clock().clone(),
