@@ -8,6 +8,7 @@ use chat::desk::Reply;
 use chat::model::{MAX_TEXT, NOBODY};
 use chat::reading::Filter;
 use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
+use cloud::Timers;
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
 use lambda::http::{Caller, ClientIp, Json, Operation, Path, Problem, Query};
@@ -32,6 +33,7 @@ pub struct Api {
     pub inboxes: Inboxes,
     pub doors: Doors,
     pub audit: Audit,
+    pub timers: Timers,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -211,6 +213,7 @@ async fn set_status(
         }
     }
     let header = api.chat.set_status(
+        &api.timers,
         caller.tenant,
         id,
         new.status,

@@ -9,6 +9,7 @@ mod shape;
 
 use accounts::{Audit, Doors};
 use chat::{Chat, Inboxes};
+use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
@@ -17,6 +18,7 @@ pub const VARS: &[&str] = &[
     "DEDUPE_TABLE",
     "DIRECTORY_TABLE",
     "LIMITS_TABLE",
+    "TIMERS_TABLE",
 ];
 
 /// Builds the function.
@@ -27,6 +29,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         chat: Chat::new(setup.table("CHAT_TABLE")?),
         inboxes: Inboxes::new(setup.table("DIRECTORY_TABLE")?),
         audit: Audit::new(setup.table("DIRECTORY_TABLE")?),
+        timers: Timers::new(setup.table("TIMERS_TABLE")?),
         doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),

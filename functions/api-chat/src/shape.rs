@@ -50,6 +50,7 @@ pub struct NewMessage {
 #[serde(deny_unknown_fields)]
 pub struct NewStatus {
     pub status: Status,
+    /// With `snoozed`: when the conversation opens again by itself.
     pub snoozed_until: Option<Timestamp>,
 }
 

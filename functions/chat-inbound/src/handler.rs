@@ -6,10 +6,16 @@ use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
 pub async fn handle(inbound: &Inbound, record: &Record) -> Result<(), Failure> {
-    let (tenant, InboundMessage::V1(message)) = record.open()?;
-    match inbound.receive(tenant, &message).await? {
-        Received::Stored => metrics::count("MessagesReceived", 1),
-        Received::Known => metrics::count("MessagesRepeated", 1),
+    let (tenant, message) = record.open()?;
+    match message {
+        InboundMessage::V1(message) => match inbound.receive(tenant, &message).await? {
+            Received::Stored => metrics::count("MessagesReceived", 1),
+            Received::Known => metrics::count("MessagesRepeated", 1),
+        },
+        InboundMessage::SnoozeOver(over) => {
+            let ended = inbound.end_snooze(tenant, &over).await?;
+            metrics::count("SnoozesEnded", u64::from(ended));
+        }
     }
     Ok(())
 }

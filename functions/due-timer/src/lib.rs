@@ -13,10 +13,14 @@ use cloud::{QueueName, Timers};
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
-pub const VARS: &[&str] = &["TIMERS_TABLE", "WORKFLOW_STEP_QUEUE_URL"];
+pub const VARS: &[&str] = &[
+    "CHAT_IN_QUEUE_URL",
+    "TIMERS_TABLE",
+    "WORKFLOW_STEP_QUEUE_URL",
+];
 
 /// Queues that a timer may name.
-const QUEUES: &[QueueName] = &[QueueName::WorkflowStep];
+const QUEUES: &[QueueName] = &[QueueName::ChatIn, QueueName::WorkflowStep];
 
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]

@@ -7,13 +7,26 @@ use serde::{Deserialize, Serialize};
 use crate::keys::Position;
 use crate::model::{Channel, Delivery, Visitor};
 
-/// On `ChatIn`: a customer wrote.
+/// On `ChatIn`: what makes a conversation come alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum InboundMessage {
     /// From the website's widget.
     #[serde(rename = "chat.message.v1")]
     V1(FromWidget),
+    /// The time has come for which a conversation was set aside.
+    #[serde(rename = "chat.snooze-over.v1")]
+    SnoozeOver(SnoozeOver),
+}
+
+/// The end of a snooze. It ends the snooze until this time and no other: one that staff has moved or
+/// ended since is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnoozeOver {
+    /// Conversation.
+    pub conversation: ConversationId,
+    /// Until when it was set aside.
+    pub until: Timestamp,
 }
 
 /// A visitor's message.

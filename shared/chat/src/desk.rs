@@ -3,15 +3,18 @@
 //! A request that is repeated with the same `client_msg_id`, or asks for the state that is there,
 //! ends as one request does; it also writes the activity line that a crash may have left out.
 
-use cloud::{Error, Update};
+use cloud::{Error, QueueName, Timers, Update};
 use jiff::Timestamp;
 use kernel::{ConversationId, TenantKey};
 
+use crate::body::{InboundMessage, SnoozeOver};
 use crate::model::{Change, Conversation, Delivery, Kind, MUTE_SECONDS, Message, Sender, Status};
 use crate::store::{Chat, Draft, origin};
 
 /// How often a lost race is tried again before the caller is told.
 const ATTEMPTS: u32 = 6;
+
+const SNOOZE_OVER: &str = "Đã đến giờ nhắc lại, cuộc trò chuyện được mở";
 
 /// A message that staff writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,15 +70,30 @@ impl Chat {
         self.add(tenant, &conversation, draft, at).await.map(Some)
     }
 
-    /// Moves the conversation to a status. `None`: the tenant has no such conversation.
+    /// Moves the conversation to a status. `None`: the tenant has no such conversation. A snooze with an
+    /// end has its timer before it has its state, so that it always ends (docs/adr/0006).
     pub async fn set_status(
         &self,
+        timers: &Timers,
         tenant: TenantKey,
         id: ConversationId,
         status: Status,
         snoozed_until: Option<Timestamp>,
         by: &str,
     ) -> Result<Option<Conversation>, Error> {
+        if let Some(until) = snoozed_until {
+            if self.conversation(tenant, id).await?.is_none() {
+                return Ok(None);
+            }
+            let body = InboundMessage::SnoozeOver(SnoozeOver {
+                conversation: id,
+                until,
+            });
+            let timer = format!("{id}#{}", kernel::clock::sortable(until));
+            timers
+                .schedule(tenant, &timer, until, QueueName::ChatIn, &body)
+                .await?;
+        }
         let there = |header: &Conversation| {
             header.status == status && header.snoozed_until == snoozed_until
         };
@@ -88,6 +106,41 @@ impl Chat {
         };
         self.change(tenant, id, there, update, status_line(status), by)
             .await
+    }
+
+    /// Opens a conversation whose snooze has come to its end. False: it is not set aside until then.
+    pub async fn end_snooze(&self, tenant: TenantKey, over: &SnoozeOver) -> Result<bool, Error> {
+        let Some(mut header) = self.conversation(tenant, over.conversation).await? else {
+            return Ok(false);
+        };
+        let until = over.until.to_string();
+        let origin = kernel::hash::name(&["snooze over", &over.conversation.to_string(), &until]);
+        for _ in 0..ATTEMPTS {
+            if header.status != Status::Snoozed || header.snoozed_until != Some(over.until) {
+                let own = header
+                    .change
+                    .as_ref()
+                    .filter(|change| change.origin == origin);
+                if let Some(change) = own {
+                    self.tell_change(tenant, &header, change).await?;
+                }
+                return Ok(own.is_some());
+            }
+            let change = Change {
+                origin: origin.clone(),
+                at: crate::store::whole_ms(self.table.clock().now()),
+                text: SNOOZE_OVER.to_owned(),
+                by: Sender::System,
+            };
+            let update = Update::new()
+                .set("status", Status::Open)
+                .set("change", change)
+                .remove("snoozed_until");
+            header = match self.change_header(tenant, &header, update).await? {
+                Ok(header) | Err(header) => header,
+            };
+        }
+        Err(Error::Conflict)
     }
 
     /// Keeps the customer's messages from reopening the conversation for six hours, or lets them

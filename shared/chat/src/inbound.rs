@@ -15,7 +15,7 @@ use contacts::Contacts;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ConversationId, InboxId, TenantKey, clock::sortable};
 
-use crate::body::FromWidget;
+use crate::body::{FromWidget, SnoozeOver};
 use crate::keys;
 use crate::model::{
     Change, Channel, Conversation, Delivery, Kind, NOBODY, Sender, Status, Visitor,
@@ -88,6 +88,11 @@ impl Inbound {
         };
         self.chat.add(tenant, &conversation, draft, at).await?;
         Ok(Received::Stored)
+    }
+
+    /// Ends a snooze; whether it was still the one to end.
+    pub async fn end_snooze(&self, tenant: TenantKey, over: &SnoozeOver) -> Result<bool, Error> {
+        self.chat.end_snooze(tenant, over).await
     }
 
     /// The visitor's conversation, made if there is none; whether its contact was just looked up.

@@ -1,0 +1,264 @@
+//! Open browsers: what each side is shown, and when it is shown nothing more.
+
+use std::sync::Arc;
+
+use accounts::{
+    Accounts, ApiKeys, NewUser, Sessions, User, UserChange, UserStatus, Users, WorkspaceSettings,
+    WorkspaceStatus, Workspaces,
+};
+use kernel::{ChatRole, Patch, Role, Scope, Verdict};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
+
+use super::shop::{SECOND, Shop, said, shown, socket_event, texts};
+use crate::support::World;
+
+#[tokio::test]
+async fn sockets_show_each_side_what_it_may_see() {
+    let shop = Shop::new().await;
+    let (browser, other) = (shop.browser().await, shop.browser().await);
+    let sockets = shop.world.aws.sockets();
+    let mut agent = sockets.register("agent");
+    let mut visitor = sockets.register("visitor");
+    let mut stranger = sockets.register("stranger");
+    drop(sockets.register("gone"));
+    let key = shop.agent_key(&[Scope::Read]).await;
+    assert_eq!(shop.connect("agent", &key).await, 200);
+    assert_eq!(shop.connect("gone", &key).await, 200);
+    assert_eq!(shop.connect("visitor", &browser.token).await, 200);
+    assert_eq!(shop.connect("stranger", &other.token).await, 200);
+
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    assert_eq!(texts(&shown(&mut agent)), ["Shop ơi"]);
+    assert_eq!(texts(&shown(&mut visitor)), ["Shop ơi"]);
+
+    let conversation = shop.conversation().await;
+    shop.reply(
+        &conversation,
+        json!({ "content": "Khách quen", "private": true }),
+    )
+    .await;
+    shop.run(2).await;
+    let note = shown(&mut agent);
+    assert!(note.iter().all(|event| event["private"] == true) && !note.is_empty());
+    assert!(shown(&mut visitor).is_empty());
+
+    shop.world.advance(SECOND);
+    shop.reply(&conversation, json!({ "content": "Dạ còn ạ" }))
+        .await;
+    shop.run(1).await;
+    let statuses: Vec<Value> = shown(&mut agent)
+        .into_iter()
+        .map(|event| event["status"].clone())
+        .collect();
+    assert_eq!(statuses, ["sending", "sent"]);
+    let answer = shown(&mut visitor);
+    assert_eq!(
+        (texts(&answer), &answer[0]["type"]),
+        (vec!["Dạ còn ạ"], &"message.new".into())
+    );
+    // The event's cursor leads to its message.
+    let query = format!("?after={}", answer[0]["cursor"].as_str().unwrap());
+    assert_eq!(
+        shop.reads(&browser, &query).await.0,
+        said(&[("agent", "Dạ còn ạ")])
+    );
+
+    let long = "a".repeat(20_000);
+    shop.say(&browser, "c-2", &long).await;
+    shop.run(1).await;
+    let hint = shown(&mut agent);
+    assert!(hint.len() == 1 && hint[0].get("text").is_none());
+    assert!(shown(&mut stranger).is_empty());
+
+    // The ended connection was forgotten, a disconnect forgets the others.
+    for connection in ["agent", "visitor", "stranger"] {
+        for _ in 0..2 {
+            let event = socket_event("DISCONNECT", connection, None);
+            shop.world.invoke("chat-socket", event).await.unwrap();
+        }
+    }
+    assert!(shop.world.dump("Realtime").await.is_empty());
+}
+
+const PASSWORD: &str = "mật khẩu của nhân viên";
+
+/// A shop whose account has an agent, with open browsers.
+struct Staffed {
+    shop: Shop,
+    agent: User,
+}
+
+impl Staffed {
+    async fn new() -> Self {
+        let world = Arc::new(World::new());
+        let directory = world.table("Directory");
+        let account = Accounts::new(directory.clone()).create("Công ty").await;
+        let account = account.unwrap();
+        let settings = WorkspaceSettings::named("Cửa hàng");
+        let workspaces = Workspaces::new(directory.clone());
+        let tenant = workspaces.create(account, settings).await.unwrap().unwrap();
+        let users = Users::new(directory);
+        let agent = NewUser {
+            email: "nhanvien@example.vn".parse().unwrap(),
+            name: "Nhân viên".into(),
+            role: Role::Viewer,
+            chat_role: Some(ChatRole::Agent),
+            workspaces: vec![tenant.workspace()],
+            password: PASSWORD.into(),
+        };
+        let agent = users.create(account, agent).await.unwrap().unwrap();
+        let agent = users.get(account, agent).await.unwrap().unwrap();
+        let shop = Shop::of_tenant(world, tenant, &[]).await;
+        Self { shop, agent }
+    }
+
+    fn users(&self) -> Users {
+        Users::new(self.shop.world.table("Directory"))
+    }
+
+    fn sessions(&self) -> Sessions {
+        Sessions::new(self.shop.world.table("Directory"))
+    }
+
+    async fn change(&self, change: UserChange) {
+        let (account, user) = (self.agent.account, self.agent.id);
+        self.users().change(account, user, &change).await.unwrap();
+    }
+
+    /// A browser that the agent has signed in on: its token, and what it is shown.
+    async fn browser(&self, name: &str) -> (String, Receiver<bytes::Bytes>) {
+        let session = self.sessions().create(&self.agent).await.unwrap();
+        let receiver = self.shop.world.aws.sockets().register(name);
+        assert_eq!(self.shop.connect(name, &session.token).await, 200);
+        (session.token, receiver)
+    }
+
+    /// A customer writes; who has been shown it?
+    async fn is_shown(&self, receiver: &mut Receiver<bytes::Bytes>) -> bool {
+        let customer = self.shop.browser().await;
+        self.shop.world.advance(SECOND);
+        self.shop.say(&customer, "c-1", "Shop ơi").await;
+        self.shop.run(1).await;
+        !shown(receiver).is_empty()
+    }
+}
+
+#[tokio::test]
+async fn who_has_logged_out_hears_nothing_more_and_others_do() {
+    let staffed = Staffed::new().await;
+    let (token, mut left) = staffed.browser("left").await;
+    let (_, mut stayed) = staffed.browser("stayed").await;
+    assert!(staffed.is_shown(&mut left).await);
+    let workspace = staffed.shop.tenant.to_string();
+    let verdict = staffed.sessions().verdict(&token, Some(&workspace)).await;
+    let Verdict::Granted(grant) = verdict.unwrap() else {
+        panic!("not signed in");
+    };
+    staffed
+        .sessions()
+        .end(&grant.session.unwrap())
+        .await
+        .unwrap();
+    assert!(!staffed.is_shown(&mut left).await);
+    assert!(!shown(&mut stayed).is_empty());
+    // Hung up, and forgotten: the row of the room and the row of the connection.
+    assert!(left.is_closed());
+    let rows = staffed.shop.world.dump("Realtime").await;
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.to_string().contains("stayed")));
+}
+
+#[tokio::test]
+async fn whatever_ends_a_session_ends_its_sockets() {
+    let keep = UserChange::default;
+    let disabled = UserChange {
+        status: Some(UserStatus::Disabled),
+        ..keep()
+    };
+    let no_agent = UserChange {
+        chat_role: Patch::Clear,
+        ..keep()
+    };
+    let another_role = UserChange {
+        role: Some(Role::Contributor),
+        ..keep()
+    };
+    let another_workspace = UserChange {
+        workspaces: Some(vec![]),
+        ..keep()
+    };
+    for (what, change) in [
+        ("disabled", disabled),
+        ("no agent any more", no_agent),
+        ("another role", another_role),
+        ("another workspace", another_workspace),
+    ] {
+        let staffed = Staffed::new().await;
+        let (_, mut receiver) = staffed.browser("agent").await;
+        assert!(staffed.is_shown(&mut receiver).await, "{what}");
+        staffed.change(change).await;
+        assert!(!staffed.is_shown(&mut receiver).await, "{what}");
+    }
+    let staffed = Staffed::new().await;
+    let (_, mut receiver) = staffed.browser("agent").await;
+    let agent = staffed.agent.clone();
+    let users = staffed.users();
+    let changed = users.change_password(agent, PASSWORD, "một mật khẩu khác");
+    assert!(changed.await.unwrap());
+    assert!(!staffed.is_shown(&mut receiver).await);
+}
+
+#[tokio::test]
+async fn a_revoked_key_hears_nothing_more() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let keys = ApiKeys::new(shop.world.table("Directory"));
+    let account = crate::support::ACCOUNT.parse().unwrap();
+    let key = keys
+        .create(account, shop.tenant, "test", &[Scope::Read])
+        .await
+        .unwrap();
+    let mut receiver = shop.world.aws.sockets().register("agent");
+    assert_eq!(shop.connect("agent", &key.token).await, 200);
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    assert_eq!(texts(&shown(&mut receiver)), ["Shop ơi"]);
+    assert!(keys.revoke(shop.tenant, key.key.id).await.unwrap());
+    shop.say(&browser, "c-2", "Alo").await;
+    shop.run(1).await;
+    assert!(shown(&mut receiver).is_empty() && receiver.is_closed());
+}
+
+#[tokio::test]
+async fn an_archived_workspace_is_silent_and_its_widget_gone() {
+    let staffed = Staffed::new().await;
+    let shop = &staffed.shop;
+    let (_, mut receiver) = staffed.browser("agent").await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    let workspaces = Workspaces::new(shop.world.table("Directory"));
+    let workspace = workspaces.get(shop.tenant).await.unwrap().unwrap();
+    let settings = workspace.settings.clone();
+    let archived = workspaces.change(workspace, settings, WorkspaceStatus::Archived);
+    assert!(archived.await.unwrap().is_some());
+    shop.run(1).await;
+    assert!(shown(&mut receiver).is_empty());
+    let body = json!({ "client_msg_id": "c-2", "text": "Alo" });
+    for (method, path, body) in [
+        ("GET", "", None),
+        ("POST", "/sessions", Some(json!({}))),
+        ("POST", "/messages", Some(body)),
+    ] {
+        let bearer = format!("Bearer {}", browser.token);
+        let headers = [("authorization", bearer.as_str())];
+        let (status, problem, _): (u64, Value, Value) =
+            shop.widget(method, path, &headers, body).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (404, &"not_found".into()),
+            "{path}"
+        );
+    }
+}
