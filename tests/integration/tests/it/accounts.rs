@@ -1,7 +1,7 @@
 //! People, workspaces and keys, as clients meet them: through the authorizer and the API.
 
 mod issuer;
-mod office;
+pub mod office;
 mod people;
 
 use std::time::Duration;

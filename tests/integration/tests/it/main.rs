@@ -16,6 +16,7 @@ mod chat;
 mod cloud;
 mod contacts;
 mod contract;
+mod fixtures;
 mod lambda;
 mod reference;
 mod support;

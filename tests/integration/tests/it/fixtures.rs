@@ -1,0 +1,370 @@
+//! Every file under `events/`: handed to its function in a world that holds what it names, it does what
+//! the table below says. The files name fixed ids; the world's own take their place.
+
+mod stage;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use self::stage::Stage;
+use crate::support::fixture;
+
+/// Per function: the file, what is answered, and what is different afterwards: rows that are new (`+`),
+/// changed (`~`) or gone (`-`), messages in queues, mails.
+const EXPECTED: &[(&str, &[(&str, &str)])] = &[
+    (
+        "account-mailer",
+        &[
+            (
+                "duplicate",
+                "0 to repeat; Directory +3; DeliveryEvents 2; mails 1",
+            ),
+            ("malformed", "0 to repeat; AccountMailDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Directory +2; AccountMailDlq 2; DeliveryEvents 2; mails 1",
+            ),
+            ("ok", "0 to repeat; Directory +2; DeliveryEvents 2; mails 1"),
+        ],
+    ),
+    (
+        "api-accounts",
+        &[
+            ("duplicate", "409"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +3"),
+            ("refused", "401"),
+            ("wrong-password", "401"),
+        ],
+    ),
+    (
+        "api-campaigns",
+        &[
+            ("duplicate", "202; Directory +1"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Campaigns +2; Directory +1"),
+            ("report", "200"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
+        "api-chat",
+        &[("duplicate", "201"), ("malformed", "400"), ("ok", "200")],
+    ),
+    (
+        "api-contacts",
+        &[
+            ("duplicate", "200"),
+            ("import", "202; Contacts +1; Directory +1; ContactImport 1"),
+            ("malformed", "400"),
+            ("ok", "201; Contacts +6"),
+            ("search", "200"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
+        "api-workflows",
+        &[
+            ("cycle", "400"),
+            ("duplicate", "200; Directory +1"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +4"),
+        ],
+    ),
+    (
+        "authorizer",
+        &[
+            ("bad-signature", "refused"),
+            ("duplicate", "granted"),
+            ("malformed", "refused"),
+            ("ok", "granted; Directory ~2"),
+        ],
+    ),
+    (
+        "campaign-planner",
+        &[
+            ("dispatch", "0 to repeat; Campaigns ~1"),
+            ("duplicate", "0 to repeat; Campaigns +3 ~1"),
+            ("malformed", "0 to repeat; CampaignPlanDlq 1"),
+            ("mixed", "0 to repeat; Campaigns +3 ~1; CampaignPlanDlq 2"),
+            ("ok", "0 to repeat; Campaigns +3 ~1"),
+        ],
+    ),
+    (
+        "campaign-sender-email",
+        &[
+            (
+                "duplicate",
+                "0 to repeat; Campaigns ~3; SendLedger +4; DeliveryEvents 8; mails 4",
+            ),
+            ("malformed", "0 to repeat; CampaignEmailDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Campaigns ~3; SendLedger +4; CampaignEmailDlq 2; DeliveryEvents 8; mails 4",
+            ),
+            (
+                "ok",
+                "0 to repeat; Campaigns ~3; SendLedger +4; DeliveryEvents 8; mails 4",
+            ),
+        ],
+    ),
+    (
+        "change-relay",
+        &[
+            ("duplicate", "0 to repeat; WorkflowStep 2"),
+            ("malformed", "1 to repeat"),
+            ("mixed", "1 to repeat; ChatOut 2; WorkflowStep 1"),
+            ("ok", "0 to repeat; WorkflowStep 1"),
+        ],
+    ),
+    (
+        "chat-inbound",
+        &[
+            (
+                "duplicate",
+                "0 to repeat; Chat +4; Contacts +2; Timeline +1",
+            ),
+            ("malformed", "0 to repeat; ChatInDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Chat +6; Contacts +2; Timeline +1; ChatInDlq 2",
+            ),
+            ("ok", "0 to repeat; Chat +4; Contacts +4; Timeline +1"),
+        ],
+    ),
+    (
+        "chat-notifier",
+        &[
+            ("duplicate", "0 to repeat; posts 2"),
+            ("malformed", "0 to repeat; ChatNotifyDlq 1"),
+            ("mixed", "0 to repeat; ChatNotifyDlq 1; posts 2"),
+            ("ok", "0 to repeat; posts 2"),
+        ],
+    ),
+    (
+        "chat-outbound",
+        &[
+            ("duplicate", "0 to repeat; Chat ~1"),
+            ("malformed", "0 to repeat; ChatOutDlq 1"),
+            ("mixed", "0 to repeat; Chat ~1; ChatOutDlq 1"),
+            ("ok", "0 to repeat; Chat ~1"),
+        ],
+    ),
+    (
+        "chat-socket",
+        &[
+            ("bad-signature", "401"),
+            ("disconnect", "200; Realtime -2"),
+            ("duplicate", "200"),
+            ("malformed", "error"),
+            ("ok", "200; Directory ~2; Realtime +2"),
+            ("ping", "200"),
+        ],
+    ),
+    (
+        "chat-widget",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "201"),
+            ("malformed", "400"),
+            ("ok", "201"),
+        ],
+    ),
+    (
+        "contact-import",
+        &[
+            ("duplicate", "0 to repeat; Contacts ~1; ContactImport 1"),
+            ("malformed", "0 to repeat; ContactImportDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Contacts ~1; ContactImport 1; ContactImportDlq 2",
+            ),
+            ("ok", "0 to repeat; Contacts ~1; ContactImport 1"),
+        ],
+    ),
+    (
+        "delivery-status",
+        &[
+            (
+                "duplicate",
+                "0 to repeat; Contacts ~1; Reports +1; SendLedger ~1; Timeline +1",
+            ),
+            ("malformed", "0 to repeat; DeliveryEventsDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Contacts ~1; Reports +1; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
+            ),
+            ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
+        ],
+    ),
+    (
+        "due-timer",
+        &[
+            ("duplicate", "done"),
+            ("malformed", "done; Timers +1 -1; WorkflowStep 1"),
+            ("ok", "done; Timers +1 -1; WorkflowStep 1"),
+        ],
+    ),
+    (
+        "ingest",
+        &[
+            ("duplicate", "0 to repeat; Contacts +6; Timeline +1"),
+            ("malformed", "0 to repeat; IngestDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Contacts +9; Timeline +2; IngestDlq 2",
+            ),
+            ("ok", "0 to repeat; Contacts +6; Timeline +1"),
+        ],
+    ),
+    (
+        "link-tracker",
+        &[
+            ("bad-signature", "404"),
+            ("click", "302; Reports +1; SendLedger ~1; Timeline +1"),
+            ("duplicate", "200"),
+            ("malformed", "404"),
+            ("ok", "200; Reports +1; SendLedger ~1"),
+            ("scanner", "200; Reports +1; SendLedger ~1"),
+            ("unsubscribe-page", "200"),
+        ],
+    ),
+    (
+        "message-sender",
+        &[
+            (
+                "duplicate",
+                "0 to repeat; SendLedger +1; DeliveryEvents 2; mails 1",
+            ),
+            ("malformed", "0 to repeat; MessageDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; SendLedger +1; DeliveryEvents 2; MessageDlq 2; mails 1",
+            ),
+            (
+                "ok",
+                "0 to repeat; SendLedger +1; DeliveryEvents 2; mails 1",
+            ),
+        ],
+    ),
+    (
+        "webhook-ladipage",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Ingest 1"),
+            ("malformed", "400"),
+            ("not-utf8", "400"),
+            ("ok", "200; Ingest 1"),
+        ],
+    ),
+    (
+        "workflow-step",
+        &[
+            ("duplicate", "0 to repeat; Flow ~1; Timers +2"),
+            ("malformed", "0 to repeat; WorkflowStepDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Flow ~1; Timers +2; WorkflowStepDlq 2",
+            ),
+            ("ok", "0 to repeat; Flow ~1; Timers +2"),
+        ],
+    ),
+    (
+        "workflow-trigger",
+        &[
+            ("duplicate", "0 to repeat; Flow +1"),
+            ("malformed", "0 to repeat; WorkflowTriggerDlq 1"),
+            ("mixed", "0 to repeat; Flow +1; WorkflowTriggerDlq 2"),
+            ("ok", "0 to repeat; Flow +1"),
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn every_sample_event_does_what_the_table_says() {
+    let mut wrong = Vec::new();
+    for (function, files) in listed() {
+        let expected: BTreeMap<&str, &str> = EXPECTED
+            .iter()
+            .find(|(name, _)| *name == function)
+            .map(|(_, files)| files.iter().copied().collect())
+            .unwrap_or_default();
+        for file in &files {
+            let outcome = outcome(&function, file).await;
+            if expected.get(file.as_str()) != Some(&outcome.as_str()) {
+                wrong.push(format!("{function}: (\"{file}\", \"{outcome}\"),"));
+            }
+        }
+        for file in expected
+            .keys()
+            .filter(|file| !files.contains(&(**file).to_owned()))
+        {
+            wrong.push(format!("{function}: {file} is not there"));
+        }
+    }
+    assert!(wrong.is_empty(), "not as listed:\n{}", wrong.join("\n"));
+}
+
+/// The files under `events/`, without their ending, by function.
+fn listed() -> BTreeMap<String, Vec<String>> {
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let file = |name: String| name.strip_suffix(".json").unwrap_or(&name).to_owned();
+    names(&events)
+        .into_iter()
+        .map(|function| {
+            let files = names(&events.join(&function));
+            (function, files.into_iter().map(file).collect())
+        })
+        .collect()
+}
+
+async fn outcome(function: &str, file: &str) -> String {
+    let stage = Stage::of(function, file).await;
+    let event = stage.own(&fixture(&format!("{function}/{file}.json")));
+    // A request that is repeated has come before; a batch holds its record twice by itself.
+    let before = match file {
+        "duplicate" if event.get("Records").is_none() => Some(file),
+        "disconnect" => Some("ok"),
+        _ => None,
+    };
+    if let Some(before) = before {
+        let event = stage.own(&fixture(&format!("{function}/{before}.json")));
+        stage.world.invoke(function, event).await.unwrap();
+    }
+    let before = stage.state().await;
+    let answer = stage.world.invoke(function, event).await;
+    let after = stage.state().await;
+    let mut parts = vec![said(&answer)];
+    parts.extend(after.differences(&before));
+    parts.join("; ")
+}
+
+/// An answer in a word or two.
+fn said(answer: &Result<Value, String>) -> String {
+    let Ok(answer) = answer else {
+        return "error".to_owned();
+    };
+    if let Some(status) = answer["statusCode"].as_u64() {
+        return status.to_string();
+    }
+    if let Some(failed) = answer["batchItemFailures"].as_array() {
+        return format!("{} to repeat", failed.len());
+    }
+    if let Some(context) = answer.get("context") {
+        let refused = context.get("refused").is_some();
+        return if refused { "refused" } else { "granted" }.to_owned();
+    }
+    "done".to_owned()
+}
