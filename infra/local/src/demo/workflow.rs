@@ -3,7 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
+use jiff::tz::Offset;
+use jiff::{Span, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -14,6 +18,10 @@ const MINUTES: usize = 15;
 /// A quarter of a second each.
 const ROUNDS: usize = 240;
 
+/// How the forms write their time, which is Vietnam's.
+const TIME: &str = "%d/%m/%Y %H:%M:%S";
+const VIETNAM: Offset = Offset::constant(7);
+
 #[derive(Deserialize)]
 struct Post {
     content_type: String,
@@ -21,6 +29,7 @@ struct Post {
 }
 
 pub(super) async fn run(demo: &mut Demo) -> Result<()> {
+    stop_earlier_ones(demo).await?;
     let workflow = demo.client.post("/v1/workflows", &greeting()).await?;
     let path = format!("/v1/workflows/{}", text_of(&workflow, "/id")?);
     demo.client
@@ -32,6 +41,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
         .lines()
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()?;
+    let posts = sent_now(posts, demo.stack.clock().clock().now())?;
     let distinct = posts
         .iter()
         .map(|post| &post.body)
@@ -94,6 +104,57 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     Ok(())
 }
 
+/// A demo that ran before has left its workflow, which would answer these forms too.
+async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
+    let name = text_of(&greeting(), "/name")?;
+    let workflows = demo.client.get("/v1/workflows?limit=100").await?;
+    let workflows = workflows["data"].as_array().into_iter().flatten();
+    for workflow in workflows.filter(|one| one["name"] == name && one["status"] == "active") {
+        let path = format!("/v1/workflows/{}/pause", text_of(workflow, "/id")?);
+        demo.client.post(&path, &json!({})).await?;
+    }
+    Ok(())
+}
+
+/// The forms as if the last of them were sent now. A form is known by its time, so those of the file
+/// would be repetitions when they come again, and too old to be believed one day.
+fn sent_now(posts: Vec<Post>, now: Timestamp) -> Result<Vec<Post>> {
+    let times: Vec<DateTime> = posts
+        .iter()
+        .map(|post| Ok(strtime::parse(TIME, decoded(time_of(&post.body)?))?.to_datetime()?))
+        .collect::<Result<_>>()?;
+    let last = times.iter().max().context("no forms")?;
+    let shift: Span = VIETNAM.to_datetime(now).since(*last)?;
+    let moved = posts.into_iter().zip(times).map(|(post, time)| {
+        let old = time_of(&post.body)?;
+        let mut new = strtime::format(TIME, time.checked_add(shift)?)?;
+        if old.contains('%') {
+            new = new
+                .replace('/', "%2F")
+                .replace(':', "%3A")
+                .replace(' ', "+");
+        }
+        let body = post.body.replace(old, &new);
+        Ok(Post { body, ..post })
+    });
+    moved.collect()
+}
+
+/// The text of a form's time, as its body has it.
+fn time_of(body: &str) -> Result<&str> {
+    let (_, rest) = body
+        .split_once("message_time")
+        .context("a form without its time")?;
+    let text = rest.trim_start_matches(['"', ':', '=', ' ']);
+    Ok(text.split(['"', '&']).next().unwrap_or(text))
+}
+
+fn decoded(text: &str) -> String {
+    text.replace("%2F", "/")
+        .replace("%3A", ":")
+        .replace('+', " ")
+}
+
 /// Until every form has its enrollment and every enrollment waits: a wait begins when its step runs,
 /// so the clock must not jump before.
 async fn settle(demo: &Demo, workflow: &str, enrollments: u64) -> Result<()> {
@@ -129,4 +190,34 @@ fn greeting() -> serde_json::Value {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(body: &str) -> Post {
+        Post {
+            content_type: String::new(),
+            body: body.to_owned(),
+        }
+    }
+
+    #[test]
+    fn forms_are_moved_to_now_and_keep_their_distances() {
+        let posts = vec![
+            post(r#"{"a": "1", "message_time": "02/03/2026 08:00:30", "b": ""}"#),
+            post("a=1&message_time=02%2F03%2F2026+08%3A01%3A30&b="),
+        ];
+        let now = "2027-06-01T17:30:00Z".parse().unwrap();
+        let moved = sent_now(posts, now).unwrap();
+        let bodies: Vec<&str> = moved.iter().map(|post| post.body.as_str()).collect();
+        assert_eq!(
+            bodies,
+            [
+                r#"{"a": "1", "message_time": "02/06/2027 00:29:00", "b": ""}"#,
+                "a=1&message_time=02%2F06%2F2027+00%3A30%3A00&b=",
+            ]
+        );
+    }
 }
