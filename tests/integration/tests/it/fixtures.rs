@@ -171,6 +171,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("bad-signature", "401"),
             ("duplicate", "201"),
             ("malformed", "400"),
+            ("message", "202; ChatIn 1"),
             ("ok", "201"),
         ],
     ),
