@@ -1,4 +1,5 @@
-//! The HTTP API's Lambda authorizer: finds out what a bearer token opens.
+//! The Lambda authorizer of both APIs: finds out what a bearer token opens. A socket's grant also names the
+//! credential's holder, whom `chat-notifier` asks for as long as the socket is open.
 //!
 //! Reads the credential, its user and the workspace consistently, so that what ended a moment ago opens
 //! nothing. Writes only when a key was used last.
@@ -21,8 +22,17 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
             let Some(token) = presented.bearer else {
                 return Ok(Verdict::refused());
             };
+            // Before the verdict: what changes in between is seen by one of the two.
+            let holder = match presented.socket {
+                true => sessions.holder(&token).await?,
+                false => None,
+            };
             let verdict = sessions.verdict(&token, presented.workspace.as_deref());
-            let verdict = verdict.await.map_err(Failure::from)?;
+            let mut verdict = verdict.await.map_err(Failure::from)?;
+            if let (Verdict::Granted(grant), Some(holder)) = (&mut verdict, &holder) {
+                let holder = serde_json::to_string(holder);
+                grant.holder = Some(holder.map_err(|error| Failure::reject("Holder", error))?);
+            }
             let refused = matches!(verdict, Verdict::Refused { .. });
             metrics::count("CredentialRefused", u64::from(refused));
             Ok(verdict)

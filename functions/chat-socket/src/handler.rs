@@ -1,6 +1,5 @@
 //! Who connects, and into which room.
 
-use accounts::Sessions;
 use accounts::sessions::tenant_of;
 use chat::realtime::Rooms;
 use chat::token::{PREFIX, Tokens};
@@ -14,7 +13,6 @@ const REFUSED: u16 = 401;
 /// Decides about connections.
 #[derive(Clone)]
 pub struct Gate {
-    pub sessions: Sessions,
     pub tokens: Tokens,
     pub rooms: Rooms,
     pub clock: Clock,
@@ -24,12 +22,7 @@ impl Gate {
     /// The status of one socket event.
     pub async fn handle(&self, event: SocketEvent) -> Result<u16, Failure> {
         match event.kind {
-            Kind::Connect => {
-                let given = |name: &str| event.query.get(name).map(String::as_str);
-                let token = given("token").unwrap_or_default();
-                self.connect(&event.connection, token, given("workspace"))
-                    .await
-            }
+            Kind::Connect => self.connect(&event).await,
             // A ping keeps the connection from idling out by having arrived; a typing sign has no
             // listener yet. Answering would need the right to post.
             Kind::Message => Ok(OK),
@@ -40,26 +33,21 @@ impl Gate {
         }
     }
 
-    async fn connect(
-        &self,
-        connection: &str,
-        token: &str,
-        workspace: Option<&str>,
-    ) -> Result<u16, Failure> {
+    /// A visitor's token is proved here; anything else was looked up by the authorizer.
+    async fn connect(&self, event: &SocketEvent) -> Result<u16, Failure> {
+        let connection = event.connection.as_str();
+        let token = event.query.get("token").map_or("", String::as_str);
         if token.starts_with(PREFIX) {
             if let Some(session) = self.tokens.open(token, self.clock.now()) {
                 self.rooms.join_visitor(&session, connection).await?;
                 metrics::count("VisitorsConnected", 1);
                 return Ok(OK);
             }
-        } else if let Some(holder) = self.sessions.holder(token).await?
-            && let Verdict::Granted(grant) = self.sessions.verdict(token, workspace).await?
+        } else if let Verdict::Granted(grant) = &event.verdict
             && grant.may(Operation::ListConversations)
-            && let Some(tenant) = tenant_of(&grant)
+            && let (Some(tenant), Some(holder)) = (tenant_of(grant), &grant.holder)
         {
-            let holder = serde_json::to_string(&holder)
-                .map_err(|error| Failure::reject("Socket.Holder", error))?;
-            self.rooms.join_agents(tenant, connection, &holder).await?;
+            self.rooms.join_agents(tenant, connection, holder).await?;
             metrics::count("AgentsConnected", 1);
             return Ok(OK);
         }

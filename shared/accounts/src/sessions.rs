@@ -229,6 +229,7 @@ impl Sessions {
             role: Some(user.role),
             chat_role: user.chat_role,
             scopes: String::new(),
+            holder: None,
         })
     }
 

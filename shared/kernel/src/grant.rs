@@ -62,6 +62,10 @@ pub struct Grant {
     /// A key's scopes, separated by spaces.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scopes: String,
+    /// Names the credential for whoever must ask again later; only where a socket is opened, since that
+    /// outlives its request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
 }
 
 /// Why a request has no workspace.
@@ -94,6 +98,7 @@ impl Grant {
             role: None,
             chat_role: None,
             scopes: names.join(" "),
+            holder: None,
         }
     }
 

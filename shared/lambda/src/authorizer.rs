@@ -39,7 +39,8 @@ impl Request {
         };
         let query = self.query_string_parameters.as_ref().unwrap_or(&none);
         let parameter = |name: &str| query.get(name).map(String::as_str);
-        let (bearer, workspace) = if self.method_arn.is_some() {
+        let socket = self.method_arn.is_some();
+        let (bearer, workspace) = if socket {
             (parameter("token").and_then(sane), parameter("workspace"))
         } else {
             (
@@ -48,7 +49,11 @@ impl Request {
             )
         };
         let workspace = workspace.map(|id| id.trim().to_owned());
-        Presented { bearer, workspace }
+        Presented {
+            bearer,
+            workspace,
+            socket,
+        }
     }
 }
 
@@ -59,6 +64,8 @@ pub struct Presented {
     pub bearer: Option<String>,
     /// The header `X-Workspace`, or the socket's `?workspace=`.
     pub workspace: Option<String>,
+    /// A socket is to be opened.
+    pub socket: bool,
 }
 
 impl Function {

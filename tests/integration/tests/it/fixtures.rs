@@ -82,6 +82,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "granted"),
             ("malformed", "refused"),
             ("ok", "granted; Directory ~2"),
+            ("socket", "granted; Directory ~2"),
         ],
     ),
     (
@@ -161,7 +162,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("disconnect", "200; Realtime -2"),
             ("duplicate", "200"),
             ("malformed", "error"),
-            ("ok", "200; Directory ~2; Realtime +2"),
+            ("ok", "200; Realtime +2"),
             ("ping", "200"),
         ],
     ),

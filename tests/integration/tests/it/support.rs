@@ -178,6 +178,15 @@ impl World {
             .map_err(|failure| failure.to_string())
     }
 
+    /// A socket's `$connect` as API Gateway hands it on: with what the authorizer found out.
+    pub async fn authorized(&self, mut event: Value) -> Value {
+        let mut asked = event.clone();
+        asked["methodArn"] = json!("arn:aws:execute-api:::local/live/$connect");
+        let answer = self.invoke("authorizer", asked).await.unwrap();
+        event["requestContext"]["authorizer"] = answer["context"].clone();
+        event
+    }
+
     /// Like [`World::invoke`], but the function dies at the given call. `None`: it was killed.
     pub async fn invoke_and_kill(
         &self,

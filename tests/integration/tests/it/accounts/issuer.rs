@@ -142,23 +142,26 @@ async fn whom_the_issuer_vouches_for_may_listen_until_their_rights_change() {
         }),
         "one",
     );
-    // The function as the template builds it, with an issuer.
-    let mut vars = world.spec("chat-socket").environment.clone();
+    // The authorizer as the template builds it, with an issuer.
+    let mut vars = world.spec("authorizer").environment.clone();
     vars.insert("OIDC_ISSUER".into(), issuer.url.clone());
     vars.insert("OIDC_AUDIENCE".into(), AUDIENCE.into());
     let setup = Setup::new(Vars::from_map(vars), world.cloud());
-    let socket = registry::code("chat-socket", &setup).await.unwrap();
-    let event = json!({
-        "requestContext": { "connectionId": "agent", "eventType": "CONNECT" },
-        "queryStringParameters": { "token": token, "workspace": office.workspace },
-    });
+    let authorizer = registry::code("authorizer", &setup).await.unwrap();
     let invocation = Invocation {
         request_id: "request".into(),
-        function_name: "chat-socket".into(),
+        function_name: "authorizer".into(),
         deadline_ms: world.clock().now_ms() + 10_000,
         trace: None,
     };
-    let answer = socket(event, invocation).await.unwrap();
+    let mut event = json!({
+        "methodArn": "arn:aws:execute-api:::local/live/$connect",
+        "requestContext": { "connectionId": "agent", "eventType": "CONNECT" },
+        "queryStringParameters": { "token": token, "workspace": office.workspace },
+    });
+    let policy = authorizer(event.clone(), invocation).await.unwrap();
+    event["requestContext"]["authorizer"] = policy["context"].clone();
+    let answer = world.invoke("chat-socket", event).await.unwrap();
     assert_eq!(answer["statusCode"], 200);
 
     let oidc = Oidc::new(&issuer.url, AUDIENCE, world.clock()).unwrap();

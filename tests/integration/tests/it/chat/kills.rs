@@ -206,7 +206,8 @@ async fn a_socket_may_connect_and_end_through_a_kill_at_any_call() {
     };
     let connect = async |shop: &Shop| {
         let key = shop.agent_key(&[kernel::Scope::Read]).await;
-        socket_event("CONNECT", "agent", Some(&key))
+        let event = socket_event("CONNECT", "agent", Some(&key));
+        shop.world.authorized(event).await
     };
     ends_the_same("chat-socket", connect, rows).await;
     let end = async |shop: &Shop| {

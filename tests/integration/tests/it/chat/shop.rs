@@ -271,6 +271,7 @@ impl Shop {
     pub async fn connect(&self, connection: &str, token: &str) -> u64 {
         let mut event = socket_event("CONNECT", connection, Some(token));
         event["queryStringParameters"]["workspace"] = self.tenant.to_string().into();
+        let event = self.world.authorized(event).await;
         let answer = self.world.invoke("chat-socket", event).await.unwrap();
         answer["statusCode"].as_u64().unwrap()
     }
