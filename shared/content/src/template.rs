@@ -18,6 +18,7 @@ mod names;
 mod rewrite;
 mod scan;
 mod segments;
+mod truncate;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,8 +39,10 @@ pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 /// Longest result, in bytes.
 pub const MAX_OUTPUT_BYTES: usize = 2 * 1024 * 1024;
 
-static PARSER: LazyLock<Option<liquid::Parser>> =
-    LazyLock::new(|| liquid::ParserBuilder::with_stdlib().build().ok());
+static PARSER: LazyLock<Option<liquid::Parser>> = LazyLock::new(|| {
+    let stdlib = liquid::ParserBuilder::with_stdlib();
+    stdlib.filter(truncate::Truncate).build().ok()
+});
 
 /// Why a template was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

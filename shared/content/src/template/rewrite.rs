@@ -284,9 +284,12 @@ impl Rewriter<'_> {
             self.hoist(&text[..at], &before),
             self.hoist(&text[at..], &after),
         );
-        // Liquid's date filter wants a time of day; a birthday has none.
+        // Liquid's date filter wants a time of day; a birthday has none. And it reads the machine's clock
+        // for two words, which a contact's data may hold: the same data must give the same mail.
         self.emit(format_args!(
-            "{{% assign _d = {head} | append: \"\" %}}{{% assign _n = _d | size %}}\
+            "{{% assign _d = {head} | append: \"\" %}}{{% assign _n = _d | downcase | strip %}}\
+             {{% if _n == \"now\" or _n == \"today\" %}}{{% assign _d = \"\" %}}{{% endif %}}\
+             {{% assign _n = _d | size %}}\
              {{% if _n == 10 and _d contains \"-\" %}}\
              {{% assign _d = _d | append: \" 00:00:00 +0000\" %}}{{% endif %}}"
         ));

@@ -126,7 +126,10 @@ fn dates_are_formatted_in_the_zone_they_carry() {
         "22/11/2026 09:30"
     );
     assert_eq!(text("{{ order.at }}", &data), "2026-11-22 09:30:00 +0700");
-    let data = json!({"c": {"birthday": "1990-05-02"}, "at": "2026-11-22T02:30:00.123Z", "n": 0});
+    let data = json!({
+        "c": {"birthday": "1990-05-02"}, "at": "2026-11-22T02:30:00.123Z", "n": 0,
+        "word": " Now ", "day": "today",
+    });
     for (source, expected) in [
         (
             "{{ c.birthday }} {{ c.birthday | date: '%d/%m' }}",
@@ -139,6 +142,20 @@ fn dates_are_formatted_in_the_zone_they_carry() {
         ("{{ n | date: '%Y' }}", "1970"),
         ("[{{ none | date: '%Y' }}]", "[]"),
         ("{{ none | default: 'soon' | date: '%Y' }}", "soon"),
+        ("[{{ word | date: '%Y' }}{{ day | date: '%Y' }}]", "[]"),
+    ] {
+        assert_eq!(text(source, &data), expected, "{source}");
+    }
+}
+
+#[test]
+fn truncate_counts_characters() {
+    let data = json!({"hello": "Chào bạn"});
+    for (source, expected) in [
+        ("{{ hello | truncate: 8 }}", "Chào bạn"),
+        ("{{ hello | truncate: 7 }}", "Chào..."),
+        ("{{ hello | truncate: 5, '…' }}", "Chào…"),
+        ("{{ hello | truncate }}", "Chào bạn"),
     ] {
         assert_eq!(text(source, &data), expected, "{source}");
     }
