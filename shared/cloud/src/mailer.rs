@@ -128,10 +128,51 @@ fn sort(code: &str, message: &str, status: u16) -> SendError {
         "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => {
             SendError::Throttled { code }
         }
-        "AccountSuspendedException"
-        | "SendingPausedException"
-        | "MailFromDomainNotVerifiedException" => SendError::Stopped { code, message },
         _ if status >= 500 => SendError::Unknown(format!("{status} {code}")),
-        _ => SendError::Refused { code, message },
+        // Of a mail's content, except where SES says by this code that the sender is not verified.
+        "MessageRejected" | "BadRequestException" if !message.contains("not verified") => {
+            SendError::Refused { code, message }
+        }
+        // Suspended, paused, no rights, expired keys, no configuration set: the next mail would fare no
+        // better.
+        _ => SendError::Stopped { code, message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_of_the_mail_itself_is_its_end() {
+        let unverified = "Email address is not verified. The following identities failed the check";
+        for (code, message, status, kind) in [
+            ("MessageRejected", "Email contains a virus", 400, "refused"),
+            ("BadRequestException", "Illegal address", 400, "refused"),
+            ("MessageRejected", unverified, 400, "sending is stopped"),
+            (
+                "MailFromDomainNotVerifiedException",
+                "",
+                400,
+                "sending is stopped",
+            ),
+            ("AccountSuspendedException", "", 400, "sending is stopped"),
+            ("SendingPausedException", "", 400, "sending is stopped"),
+            (
+                "NotFoundException",
+                "no configuration set",
+                404,
+                "sending is stopped",
+            ),
+            ("AccessDeniedException", "", 403, "sending is stopped"),
+            ("ExpiredTokenException", "", 403, "sending is stopped"),
+            ("", "", 413, "sending is stopped"),
+            ("TooManyRequestsException", "", 429, "throttled"),
+            ("LimitExceededException", "", 400, "throttled"),
+            ("InternalServiceErrorException", "", 500, "no answer"),
+        ] {
+            let error = sort(code, message, status).to_string();
+            assert!(error.starts_with(kind), "{code}: {error}");
+        }
     }
 }

@@ -18,6 +18,14 @@ impl EmailAddress {
         &self.0
     }
 
+    /// The identity is this address, its domain, or a domain above: who is verified for the identity
+    /// may send from it.
+    pub fn is_of(&self, identity: &str) -> bool {
+        let identity = identity.to_lowercase();
+        let above = self.domain().strip_suffix(&identity);
+        self.0 == identity || above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+
     /// What follows the `@`.
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
@@ -79,6 +87,22 @@ mod tests {
         let address: EmailAddress = " An.Tran+tet@Example.VN ".parse().unwrap();
         assert_eq!(address.as_str(), "an.tran+tet@example.vn");
         assert_eq!(format!("{address:?}"), "EmailAddress(***@example.vn)");
+    }
+
+    #[test]
+    fn an_identity_is_an_address_or_a_domain_with_what_lies_below() {
+        let address: EmailAddress = "tin@mail.example.vn".parse().unwrap();
+        for yes in ["tin@mail.example.vn", "mail.example.vn", "Example.vn"] {
+            assert!(address.is_of(yes), "{yes}");
+        }
+        for no in [
+            "x@mail.example.vn",
+            "ample.vn",
+            "a.mail.example.vn",
+            "example.com",
+        ] {
+            assert!(!address.is_of(no), "{no}");
+        }
     }
 
     #[test]

@@ -156,6 +156,7 @@ impl Aws {
                 region: region.clone(),
                 account,
                 rules: RwLock::default(),
+                identities: RwLock::default(),
             },
             s3: s3::S3::open(files.join("s3"), meter.clone())?,
             sqs,
@@ -200,6 +201,7 @@ impl Aws {
             .unwrap_or_else(PoisonError::into_inner);
         rules.clone_from(&stack.rules);
         drop(rules);
+        self.0.ses.verify(stack.rights.identities());
         self.0.ses.catch_up();
         Ok(())
     }

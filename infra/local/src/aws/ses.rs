@@ -1,13 +1,13 @@
 //! SES v2 behind its REST protocol: accepts mail into the outbox. What becomes of it is told by
 //! [`ses_events`](super::ses_events).
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use kernel::{Clock, hash};
+use kernel::{Clock, EmailAddress, hash};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::raw::Raw;
 use mail_parser::MessageParser;
@@ -35,6 +35,8 @@ pub(super) struct Ses {
     pub region: String,
     pub account: String,
     pub rules: RwLock<Vec<Rule>>,
+    /// Verified domains and addresses; none: a stack without a template, where any sender may.
+    pub identities: RwLock<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +102,33 @@ struct Pair {
 }
 
 impl Ses {
+    /// These identities count as verified from here on.
+    pub fn verify(&self, identities: Vec<String>) {
+        let mut known = self
+            .identities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = identities;
+    }
+
+    /// SES sends from verified identities only.
+    fn check_sender(&self, from: &str) -> Result<(), ApiError> {
+        let known = self
+            .identities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let address = from.parse::<EmailAddress>();
+        let verified = |name: &String| address.as_ref().is_ok_and(|from| from.is_of(name));
+        if known.is_empty() || known.iter().any(verified) {
+            return Ok(());
+        }
+        let text = format!(
+            "Email address is not verified. The following identities failed the check in region {}: {from}",
+            self.region.to_uppercase()
+        );
+        Err(ApiError::new(400, "MessageRejected", text))
+    }
+
     /// Answers one request.
     pub fn handle(&self, method: &Method, path: &str, body: &[u8]) -> Response<Bytes> {
         let answer = match (method, path) {
@@ -164,6 +193,7 @@ impl Ses {
         if !deliverable(bare(&from)) {
             return Err(bad_request("Missing or illegal From address"));
         }
+        self.check_sender(bare(&from))?;
         let subject = header.and_then(|mail| mail.subject()).unwrap_or_default();
         let tags = request.email_tags.into_iter();
         Ok(OutboxMessage {

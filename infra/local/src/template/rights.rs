@@ -61,6 +61,16 @@ impl Rights {
         })
     }
 
+    /// The SES identities that some function may send from.
+    pub fn identities(&self) -> Vec<String> {
+        let grants = self.0.values().flatten();
+        let names = grants.filter_map(|grant| grant.resource.split_once(":identity/"));
+        let mut names: Vec<String> = names.map(|(_, name)| name.to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Whether the function may make a call: `service` is `dynamodb`, `sqs`, `ses`, `sockets` or
     /// `s3`, `operation` is the API's name of it (for `s3` the HTTP method), and `resource` the name
     /// of the table, queue or bucket, or the id of the connection. A query of an index passes
