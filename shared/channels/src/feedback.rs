@@ -3,7 +3,8 @@
 //! Each enters the ledger as a fact. Whoever wins the fact counts what it adds and writes the
 //! contact's timeline, so any number of repetitions counts once. What must not be lost (consent after
 //! a bounce, a complaint, an unsubscription) is written before the fact, so a crash in between is
-//! made good by the next delivery.
+//! made good by the next delivery. What a reader did carries no time of its own: its entry is written
+//! after the fact, under the time that the fact keeps, and the next visit makes good what is missing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -132,7 +133,7 @@ impl Feedback {
         } else {
             Fact::Opened
         };
-        self.seen(tenant, key, &row, fact, now, Value::Null).await
+        self.seen(tenant, key, &row, fact, now, json!({})).await
     }
 
     /// A link was followed. Gives what it adds; `None` where there is no such send.
@@ -168,14 +169,18 @@ impl Feedback {
         let Some((news, gained)) = self.learn(tenant, key, Fact::Unsubscribed, now).await? else {
             return Ok(None);
         };
+        let name = "message.unsubscribed";
         if news {
-            self.tell(tenant, key, "message.unsubscribed", now, Value::Null)
-                .await?;
+            self.tell(tenant, key, name, now, json!({})).await?;
+        } else if let Some(row) = self.ledger.get(tenant, key).await?
+            && let Some(learnt) = row.facts.at(Fact::Unsubscribed)
+        {
+            self.make_good(tenant, key, name, learnt, json!({})).await?;
         }
         Ok(Some(gained))
     }
 
-    /// Learns something a reader did; what is known already costs no write.
+    /// Learns something a reader did; what is known and told already costs no write.
     async fn seen(
         &self,
         tenant: TenantKey,
@@ -185,18 +190,21 @@ impl Feedback {
         at: Timestamp,
         data: Value,
     ) -> Result<Option<Tally>, Error> {
-        if row.facts.has(fact) {
+        let name = match fact {
+            Fact::Opened => Some("message.opened"),
+            Fact::Clicked => Some("message.clicked"),
+            _ => None,
+        };
+        if let Some(learnt) = row.facts.at(fact) {
+            if let Some(name) = name {
+                self.make_good(tenant, key, name, learnt, data).await?;
+            }
             return Ok(Some(Tally::default()));
         }
         let Some((news, gained)) = self.learn(tenant, key, fact, at).await? else {
             return Ok(None);
         };
-        let name = match fact {
-            Fact::Opened => "message.opened",
-            Fact::Clicked => "message.clicked",
-            _ => return Ok(Some(gained)),
-        };
-        if news {
+        if let Some(name) = name.filter(|_| news) {
             self.tell(tenant, key, name, at, data).await?;
         }
         Ok(Some(gained))
@@ -240,19 +248,44 @@ impl Feedback {
         at: Timestamp,
         data: Value,
     ) -> Result<(), Error> {
-        let mut details = json!({ "scope": key.scope, "step": key.step });
-        if let (Some(details), Value::Object(data)) = (details.as_object_mut(), data) {
-            details.extend(data);
-        }
-        let event = Event {
-            id: format!("{name}#{}#{}", key.scope, key.step),
-            name: name.to_owned(),
-            at,
-            source: key.scope.clone(),
-            data: details,
-        };
+        let event = event(key, name, at, data);
         self.contacts.record(tenant, key.contact, &event).await?;
         Ok(())
+    }
+
+    /// Tells again what was learnt before, in case whoever learnt it died before it could. Under the
+    /// time that was kept, so that it is one entry; a read where it was told.
+    async fn make_good(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        name: &str,
+        learnt: Timestamp,
+        data: Value,
+    ) -> Result<(), Error> {
+        let event = event(key, name, learnt, data);
+        if !self.contacts.has(tenant, key.contact, &event).await? {
+            self.contacts.record(tenant, key.contact, &event).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A send's event on the timeline. Workflows are started by the names of `data`.
+fn event(key: &LedgerKey, name: &str, at: Timestamp, data: Value) -> Event {
+    let mut details = json!({ "scope": key.scope, "step": key.step });
+    if let (Some(details), Value::Object(data)) = (details.as_object_mut(), data) {
+        if key.scope.parse::<kernel::CampaignId>().is_ok() {
+            details.insert("campaign_id".to_owned(), json!(key.scope));
+        }
+        details.extend(data);
+    }
+    Event {
+        id: format!("{name}#{}#{}", key.scope, key.step),
+        name: name.to_owned(),
+        at,
+        source: key.scope.clone(),
+        data: details,
     }
 }
 

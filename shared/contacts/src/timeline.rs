@@ -58,6 +58,17 @@ impl Contacts {
         Ok(self.timeline.create(&key, &entry).await?.is_new())
     }
 
+    /// Whether the event is on the timeline.
+    pub async fn has(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        event: &Event,
+    ) -> Result<bool, Error> {
+        let key = keys::event(tenant, contact, event);
+        Ok(self.timeline.get::<Entry>(&key).await?.is_some())
+    }
+
     /// A page of the contact's events, newest first.
     pub async fn timeline(
         &self,

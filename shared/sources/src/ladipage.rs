@@ -30,7 +30,8 @@ const BELIEVED_FUTURE: SignedDuration = SignedDuration::from_hours(24);
 const VIETNAM: Offset = Offset::constant(7);
 
 /// What forms call a field, folded, and the field it is.
-const ALIASES: [(&str, &str); 24] = [
+const ALIASES: [(&str, &str); 25] = [
+    ("ladi_form_id", "form_id"),
     ("ho_va_ten", "name"),
     ("ho_ten", "name"),
     ("hoten", "name"),
@@ -124,7 +125,7 @@ fn arrival(
             .map(|email: &kernel::EmailAddress| email.to_string())
     });
     let who = who.unwrap_or_default();
-    let event_id = match (fields.get("ladi_form_id"), fields.get("message_time")) {
+    let event_id = match (fields.get("form_id"), fields.get("message_time")) {
         (Some(form), Some(time)) => kernel::hash::name(&["ladipage", form, &who, time]),
         _ => kernel::hash::name(&["ladipage", body, &at.to_string()]),
     };

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use kernel::InboxId;
 use serde_json::{Value, json};
 
 use super::shop::{DONE, SECOND, Shop, pairs, said};
-use crate::support::Kill;
+use crate::support::{Kill, grant_of, http_event};
 
 #[tokio::test]
 async fn a_talk_goes_both_ways_with_every_batch_delivered_twice() {
@@ -280,4 +281,47 @@ async fn an_answer_that_cannot_be_delivered_lets_the_next_one_through() {
     );
     let seen = said(&[("visitor", "Shop ơi"), ("agent", "hai")]);
     assert_eq!(shop.reads(&browser, "").await.0, seen);
+}
+
+#[tokio::test]
+async fn a_conversation_starts_the_workflow_of_its_inbox() {
+    let shop = Shop::new().await;
+    let mut workflows = Vec::new();
+    let other = InboxId::new(&shop.world.clock(), &shop.world.entropy);
+    for inbox in [shop.inbox, other] {
+        let draft = json!({
+            "name": "Chào",
+            "trigger": { "type": "conversation.created", "inbox_id": inbox },
+            "graph": { "start": "end", "nodes": { "end": { "type": "exit" } } },
+        });
+        let grant = grant_of(shop.tenant.workspace(), "read write");
+        let ask = async |method: &str, path: &str, body: Option<&Value>| {
+            let event = http_event(method, path, body, Some(&grant));
+            let answer = shop.world.invoke("api-workflows", event).await.unwrap();
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            assert!(answer["statusCode"].as_u64().unwrap() < 300, "{body}");
+            body
+        };
+        let workflow = ask("POST", "/v1/workflows", Some(&draft)).await;
+        let id = workflow["id"].as_str().unwrap().to_owned();
+        ask("POST", &format!("/v1/workflows/{id}/activate"), None).await;
+        workflows.push(id);
+    }
+    let browser = shop.browser().await;
+    shop.say(&browser, "m1", "Shop ơi").await;
+    shop.world.settle().await;
+    let mut entered = Vec::new();
+    for id in workflows {
+        let grant = grant_of(shop.tenant.workspace(), "read");
+        let event = http_event(
+            "GET",
+            &format!("/v1/workflows/{id}/report"),
+            None,
+            Some(&grant),
+        );
+        let answer = shop.world.invoke("api-workflows", event).await.unwrap();
+        let report: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        entered.push(report["entered"].clone());
+    }
+    assert_eq!(entered, [json!(1), json!(0)]);
 }
