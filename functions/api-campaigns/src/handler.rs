@@ -1,7 +1,7 @@
 //! Requests to use cases. Another tenant's campaign is not found, since keys begin with the caller's
 //! tenant.
 
-use accounts::Audit;
+use accounts::{Audit, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,18 @@ pub struct Api {
     pub lists: Lists,
     pub counters: Counters,
     pub audit: Audit,
+    pub workspaces: Workspaces,
+    /// Domain or address that mails are sent from.
+    pub identity: String,
+}
+
+impl Api {
+    /// What the caller's workspace says of its mails.
+    async fn settings(&self, caller: &Caller) -> Result<WorkspaceSettings, Problem> {
+        let workspace = self.workspaces.get(caller.tenant).await?;
+        let settings = workspace.map(|workspace| workspace.settings);
+        settings.ok_or_else(|| Problem::not_found("workspace"))
+    }
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -45,7 +57,8 @@ fn no_campaign() -> Problem {
 /// Write an email campaign to a list.
 ///
 /// Subject and bodies are Liquid templates over `contact`; at least one of `html` and `text` is needed.
-/// Nothing is sent before `sendCampaign`.
+/// Without `sender` it comes from the workspace's default sender. Nothing is sent before
+/// `sendCampaign`.
 #[utoipa::path(
     post,
     path = "/v1/campaigns",
@@ -61,7 +74,11 @@ async fn create(
     Json(new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
     caller.may(Operation::CreateCampaign)?;
-    let (name, audience, mail) = new.check()?;
+    let default_sender = match new.sender {
+        Some(_) => None,
+        None => api.settings(&caller).await?.default_sender,
+    };
+    let (name, audience, mail) = new.check(default_sender, &api.identity)?;
     if api
         .lists
         .get(caller.tenant, audience.list_id)
@@ -161,6 +178,8 @@ async fn report(
 }
 
 /// Send a campaign to everybody on its list, once each.
+///
+/// The workspace must say its postal address and why readers get its mails: both stand at their foot.
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/send",
@@ -175,9 +194,33 @@ async fn send(
     ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<(StatusCode, Json<CampaignView>), Problem> {
+    caller.may(Operation::SendCampaign)?;
+    let known = api.campaigns.get(caller.tenant, id.0).await?;
+    known.ok_or_else(no_campaign)?;
+    check_letterhead(&api.settings(&caller).await?)?;
     let operation = (Operation::SendCampaign, Command::Send);
     let campaign = obey(&api, &caller, &ip, id.0, operation).await?;
     Ok((StatusCode::ACCEPTED, campaign))
+}
+
+/// Marketing without these is against the anti-spam rules (product 21).
+fn check_letterhead(settings: &WorkspaceSettings) -> Result<(), Problem> {
+    let needed = [
+        ("/postal_address", &settings.postal_address),
+        ("/permission_reminder", &settings.permission_reminder),
+    ];
+    let missing = needed
+        .into_iter()
+        .filter(|(_, text)| text.trim().is_empty());
+    let missing: Vec<_> = missing.map(|(place, _)| place).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let detail = "the workspace's settings lack what must stand at the foot of its mails";
+    let problem = Problem::new(Code::SettingsMissing, detail);
+    Err(missing.into_iter().fold(problem, |problem, place| {
+        problem.at(place, "must be set in the workspace's settings")
+    }))
 }
 
 /// Stop sending for now.

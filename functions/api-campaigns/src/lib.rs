@@ -7,7 +7,7 @@
 mod handler;
 mod shape;
 
-use accounts::Audit;
+use accounts::{Audit, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
 use cloud::Counters;
@@ -19,6 +19,7 @@ pub const VARS: &[&str] = &[
     "CAMPAIGNS_TABLE",
     "DEDUPE_TABLE",
     "DIRECTORY_TABLE",
+    "EMAIL_IDENTITY",
     "LIMITS_TABLE",
     "REPORTS_TABLE",
 ];
@@ -32,6 +33,8 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         mails: MailStore::new(setup.table("DIRECTORY_TABLE")?),
         lists: Lists::new(setup.table("DIRECTORY_TABLE")?),
         audit: Audit::new(setup.table("DIRECTORY_TABLE")?),
+        workspaces: Workspaces::new(setup.table("DIRECTORY_TABLE")?),
+        identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
         counters: Counters::new(setup.table("REPORTS_TABLE")?),
     };
     let router: axum::Router = handler::routes().with_state(state).into();

@@ -1,8 +1,8 @@
 //! What the API's bodies and answers look like, and what a campaign must have.
 
+use accounts::workspaces::DefaultSender;
 use campaigns::{Audience, Campaign, State};
-use channels::{Class, Prepared, Sender, StoredMail};
-use content::mail::{MailError, Part};
+use channels::{Class, Sender, StoredMail, mail_check};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Code, Problem};
@@ -10,13 +10,6 @@ use serde::{Deserialize, Serialize};
 
 /// Longest name of a campaign, in characters.
 const MAX_NAME: usize = 200;
-/// Longest sender name (product 43).
-const MAX_FROM_NAME: usize = 100;
-/// Longest subject and preview text (product 44).
-const MAX_SUBJECT: usize = 255;
-/// Longest HTML or text, in bytes. With both a record stays within DynamoDB's 400 KB.
-const MAX_BODY: usize = 160 * 1024;
-
 /// `GET /v1/campaigns`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -33,7 +26,8 @@ pub struct NewCampaign {
     #[schema(min_length = 1, max_length = 200, example = "Tết 2027")]
     name: String,
     audience: Audience,
-    sender: Sender,
+    /// Who it is from; the workspace's default sender if absent.
+    pub sender: Option<Sender>,
     #[schema(
         min_length = 1,
         max_length = 255,
@@ -59,42 +53,24 @@ fn yes() -> bool {
 }
 
 impl NewCampaign {
-    /// The parts of a campaign that can be sent, or everything that is wrong with it.
-    pub fn check(self) -> Result<(String, Audience, StoredMail), Problem> {
-        let mut flaws = Vec::new();
-        let mut text = |pointer: &str, text: Option<&str>, longest: usize, needed: bool| {
-            let text = text.unwrap_or_default();
-            if needed && text.trim().is_empty() {
-                flaws.push((pointer.to_owned(), "must not be empty".to_owned()));
-            } else if text.chars().count() > longest {
-                flaws.push((pointer.to_owned(), format!("may have {longest} characters")));
-            }
+    /// The parts of a campaign that can be sent, or everything that is wrong with it. `identity` is
+    /// the domain or address that mails are sent from.
+    pub fn check(
+        self,
+        default_sender: Option<DefaultSender>,
+        identity: &str,
+    ) -> Result<(String, Audience, StoredMail), Problem> {
+        let default_sender = default_sender.map(|sender| Sender {
+            from_name: sender.name,
+            from_email: sender.email,
+            reply_to: None,
+        });
+        let Some(sender) = self.sender.or(default_sender) else {
+            let message = "needed, as the workspace has no default sender";
+            return Err(Problem::invalid("/sender", message));
         };
-        text("/name", Some(&self.name), MAX_NAME, true);
-        text(
-            "/sender/from_name",
-            Some(&self.sender.from_name),
-            MAX_FROM_NAME,
-            true,
-        );
-        text("/subject", Some(&self.subject), MAX_SUBJECT, true);
-        text(
-            "/preview_text",
-            self.preview_text.as_deref(),
-            MAX_SUBJECT,
-            false,
-        );
-        if self.sender.from_name.chars().any(char::is_control) {
-            let message = "must not have line breaks or control characters".to_owned();
-            flaws.push(("/sender/from_name".to_owned(), message));
-        }
-        for (pointer, body) in [("/html", &self.html), ("/text", &self.text)] {
-            if body.as_ref().is_some_and(|body| body.len() > MAX_BODY) {
-                flaws.push((pointer.to_owned(), format!("may have {MAX_BODY} bytes")));
-            }
-        }
         let mail = StoredMail {
-            sender: self.sender,
+            sender,
             subject: self.subject,
             preview_text: self.preview_text,
             html: self.html,
@@ -102,8 +78,10 @@ impl NewCampaign {
             track_opens: self.track_opens,
             track_clicks: self.track_clicks,
         };
-        if let Err(error) = Prepared::compile(&mail, Class::Marketing) {
-            flaws.push((place(&error).to_owned(), error.to_string()));
+        let mut flaws = mail_check::flaws(&mail, Class::Marketing, identity);
+        if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME {
+            let message = format!("expected a name of 1 to {MAX_NAME} characters");
+            flaws.insert(0, ("/name", message));
         }
         if flaws.is_empty() {
             return Ok((self.name, self.audience, mail));
@@ -114,27 +92,6 @@ impl NewCampaign {
             .fold(problem, |problem, (pointer, message)| {
                 problem.at(pointer, message)
             }))
-    }
-}
-
-fn place(error: &MailError) -> &'static str {
-    match error {
-        MailError::Template {
-            part: Part::Subject,
-            ..
-        } => "/subject",
-        MailError::Template {
-            part: Part::Preview,
-            ..
-        } => "/preview_text",
-        MailError::Template {
-            part: Part::Text, ..
-        } => "/text",
-        MailError::Template {
-            part: Part::Html, ..
-        }
-        | MailError::Html(_)
-        | MailError::Empty => "/html",
     }
 }
 
@@ -216,7 +173,7 @@ mod tests {
         let mut body = valid();
         change(&mut body);
         let new: NewCampaign = serde_json::from_value(body).map_err(|error| error.to_string())?;
-        new.check()
+        new.check(None, "example.vn")
             .map(|(_, _, mail)| mail)
             .map_err(|problem| format!("{problem:?}"))
     }
@@ -244,6 +201,10 @@ mod tests {
             let error = check(|body| body[field] = value.clone()).unwrap_err();
             assert!(error.contains(place), "{field}: {error}");
         }
+        let error = check(|body| body["sender"] = json!(null)).unwrap_err();
+        assert!(error.contains("/sender"), "{error}");
+        let error = check(|body| body["sender"]["from_email"] = json!("shop@example.com"));
+        assert!(error.unwrap_err().contains("/sender/from_email"));
         assert!(check(|body| body["sender"]["from_email"] = json!("shop")).is_err());
         assert!(
             check(|body| body["schedule"] = json!("now"))

@@ -19,6 +19,8 @@ use crate::shape::{ListQuery, WorkflowView};
 pub struct Api {
     pub workflows: Workflows,
     pub audit: Audit,
+    /// Domain or address that mails are sent from.
+    pub identity: String,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -66,12 +68,15 @@ async fn create(
 ) -> Result<Response, Problem> {
     caller.may(Operation::CreateWorkflow)?;
     // Refused before the entry in the audit log: a flawed draft changes nothing.
-    let flaws = draft.check();
+    let flaws = draft.check(&api.identity);
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }
     note(&api, &caller, &ip, Operation::CreateWorkflow, "workflow").await?;
-    let created = api.workflows.create(caller.tenant, &draft).await;
+    let created = api
+        .workflows
+        .create(caller.tenant, &draft, &api.identity)
+        .await;
     let workflow = created.map_err(problem)?;
     let location = format!("/v1/workflows/{}", workflow.id);
     let view = view(&api.workflows, &caller, workflow).await?;

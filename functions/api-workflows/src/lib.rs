@@ -14,6 +14,7 @@ use workflows::Workflows;
 pub const VARS: &[&str] = &[
     "DEDUPE_TABLE",
     "DIRECTORY_TABLE",
+    "EMAIL_IDENTITY",
     "FLOW_TABLE",
     "LIMITS_TABLE",
 ];
@@ -26,6 +27,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::new(directory.clone()),
         workflows: Workflows::new(directory, setup.table("FLOW_TABLE")?),
+        identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
     };
     let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)

@@ -7,7 +7,7 @@
 mod handler;
 
 use campaigns::{Campaigns, Planner};
-use contacts::Contacts;
+use contacts::Profiles;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
@@ -18,9 +18,7 @@ pub const VARS: &[&str] = &["CAMPAIGNS_TABLE", "CONTACTS_TABLE", "DLQ_URL"];
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let contacts = setup.table("CONTACTS_TABLE")?;
-    // Only reads who is on a list: the other tables of `Contacts` are never asked.
-    let contacts = Contacts::new(contacts.clone(), contacts.clone(), contacts);
+    let contacts = Profiles::new(setup.table("CONTACTS_TABLE")?);
     let campaigns = Campaigns::new(setup.table("CAMPAIGNS_TABLE")?);
     let planner = Planner::new(campaigns, contacts);
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {

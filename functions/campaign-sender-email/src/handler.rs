@@ -1,13 +1,31 @@
 //! One message: what is left of one chunk.
 
+use accounts::{RecentWorkspaces, Workspace};
 use campaigns::{ChunkMessage, Sender};
+use channels::Letterhead;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
 /// Sends the chunk, or as much of it as may go now.
-pub async fn handle(sender: &Sender, record: &Record) -> Result<(), Failure> {
+pub async fn handle(
+    sender: &Sender,
+    workspaces: &RecentWorkspaces,
+    record: &Record,
+) -> Result<(), Failure> {
     let (tenant, message) = record.open::<ChunkMessage>()?;
-    let ended = sender.handle(tenant, message).await?;
+    let workspace = workspaces.get(tenant).await?;
+    if workspace.as_ref().is_some_and(Workspace::is_archived) {
+        sender.pause(tenant, &message, "workspace_archived").await?;
+        metrics::count("ChunksOfArchived", 1);
+        return Ok(());
+    }
+    let settings = workspace.map(|workspace| workspace.settings);
+    let letterhead = settings.map(|settings| Letterhead {
+        postal_address: settings.postal_address,
+        permission_reminder: settings.permission_reminder,
+    });
+    let letterhead = letterhead.unwrap_or_default();
+    let ended = sender.handle(tenant, message, &letterhead).await?;
     let outcomes = &ended.outcomes;
     metrics::count("MailsSent", outcomes.sent);
     metrics::count("MailsSkipped", outcomes.skipped.values().sum());

@@ -3,14 +3,17 @@
 //! Trigger: queue campaign-email, [`campaigns::ChunkMessage`]. Effects: SES, one call a recipient,
 //! each claimed in the send ledger first; the chunk's progress. What does not fit into one run, or
 //! may not go yet, goes back to the queue with a delay. A message that comes again sends nobody twice.
+//! The campaigns of an archived workspace are paused.
 
 mod handler;
 
+use accounts::RecentWorkspaces;
 use campaigns::send::Compiled;
 use campaigns::{Campaigns, Sender};
+use channels::rate::SendRate;
 use channels::{EmailChannel, Ledger, MailStore};
 use cloud::Limiter;
-use contacts::Contacts;
+use contacts::Profiles;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
@@ -33,7 +36,6 @@ pub const VARS: &[&str] = &[
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let contacts = setup.table("CONTACTS_TABLE")?;
     let channel = EmailChannel::new(
         Ledger::new(setup.table("SEND_LEDGER_TABLE")?),
         setup.mailer("EMAIL_CONFIGURATION_SET")?,
@@ -42,20 +44,22 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     );
     let sender = Sender {
         campaigns: Campaigns::new(setup.table("CAMPAIGNS_TABLE")?),
-        // Only reads profiles: the other tables of `Contacts` are never asked.
-        contacts: Contacts::new(contacts.clone(), contacts.clone(), contacts),
+        contacts: Profiles::new(setup.table("CONTACTS_TABLE")?),
         mails: MailStore::new(setup.table("DIRECTORY_TABLE")?),
         channel: channel.map_err(|_| ConfigError::Invalid {
             name: "TRACKING_SECRET".to_owned(),
             expected: "a secret of at least 16 bytes",
         })?,
-        limiter: Limiter::new(setup.table("LIMITS_TABLE")?),
-        rate: setup.number("EMAIL_SEND_RATE")?,
+        rate: SendRate::new(
+            Limiter::new(setup.table("LIMITS_TABLE")?),
+            setup.number("EMAIL_SEND_RATE")?,
+        ),
         queue: setup.queue("CAMPAIGN_EMAIL_QUEUE_URL")?,
         compiled: Compiled::default(),
     };
+    let workspaces = RecentWorkspaces::new(setup.table("DIRECTORY_TABLE")?);
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
-        let sender = sender.clone();
-        async move { handler::handle(&sender, &record).await }
+        let (sender, workspaces) = (sender.clone(), workspaces.clone());
+        async move { handler::handle(&sender, &workspaces, &record).await }
     })
 }

@@ -1,12 +1,23 @@
 //! One step message.
 
+use accounts::{RecentWorkspaces, Workspace};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use workflows::{Advanced, StepMessage, Stepper};
 
-pub async fn handle(stepper: &Stepper, record: &Record) -> Result<(), Failure> {
+pub async fn handle(
+    stepper: &Stepper,
+    workspaces: &RecentWorkspaces,
+    record: &Record,
+) -> Result<(), Failure> {
     let (tenant, message) = record.open::<StepMessage>()?;
-    let metric = match stepper.advance(tenant, &message).await? {
+    let workspace = workspaces.get(tenant).await?;
+    let advanced = if workspace.as_ref().is_some_and(Workspace::is_archived) {
+        stepper.wait_for_restoration(tenant, &message).await?
+    } else {
+        stepper.advance(tenant, &message).await?
+    };
+    let metric = match advanced {
         Advanced::Moved => "StepsMoved",
         Advanced::Ignored => "StepsIgnored",
         Advanced::Parked => "StepsParked",

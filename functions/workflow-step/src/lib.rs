@@ -3,10 +3,12 @@
 //! Trigger: queue workflow-step with [`workflows::StepMessage`], sent by the enrollment's own pending
 //! effects or by its timer. Effects, in this order: tags (merged), the timer of a wait, the enrollment
 //! under its version with the mails it sends. A message whose token is not that of the state is
-//! ignored, so duplicates and late timers do nothing.
+//! ignored, so duplicates and late timers do nothing. In an archived workspace contacts stay where they
+//! are.
 
 mod handler;
 
+use accounts::RecentWorkspaces;
 use cloud::Timers;
 use contacts::Contacts;
 use lambda::sqs::Order;
@@ -37,8 +39,9 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         ),
         Timers::new(setup.table("TIMERS_TABLE")?),
     );
+    let workspaces = RecentWorkspaces::new(setup.table("DIRECTORY_TABLE")?);
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
-        let stepper = stepper.clone();
-        async move { handler::handle(&stepper, &record).await }
+        let (stepper, workspaces) = (stepper.clone(), workspaces.clone());
+        async move { handler::handle(&stepper, &workspaces, &record).await }
     })
 }

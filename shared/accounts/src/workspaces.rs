@@ -109,6 +109,13 @@ pub struct Workspace {
     version: u64,
 }
 
+impl Workspace {
+    /// Closed to everybody: nothing goes out for it.
+    pub fn is_archived(&self) -> bool {
+        self.status == WorkspaceStatus::Archived
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Pointer {
     workspace: WorkspaceId,

@@ -25,17 +25,12 @@ pub fn chunk(tenant: TenantKey, campaign: CampaignId, shard: u32, chunk: u32) ->
 }
 
 pub fn progress(tenant: TenantKey, campaign: CampaignId, shard: u32, chunk: u32) -> Key {
-    let sk = format!("{}{chunk:06}", progress_of(shard));
+    let sk = format!("{PROGRESS}{shard:02}#{chunk:06}");
     Key::new(partition(tenant, campaign), sk)
 }
 
 /// What the progress of all chunks begins with.
 pub const PROGRESS: &str = "PROGRESS#";
-
-/// What the progress of one shard's chunks begins with.
-pub fn progress_of(shard: u32) -> String {
-    format!("{PROGRESS}{shard:02}#")
-}
 
 /// Partition that lists a tenant's campaigns.
 pub fn list(tenant: TenantKey) -> String {

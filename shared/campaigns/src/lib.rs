@@ -1,12 +1,13 @@
 //! Campaigns: one mail to a list, once to each contact.
 //!
 //! The life of a campaign: `send` freezes it and asks for its plan, one message for each contact
-//! shard; the planner cuts the audience into chunks of contact ids; the sender works through each chunk,
-//! a sub-batch at a time, and moves the chunk's cursor together with its tallies; the last chunk ends
-//! the campaign. Every step is a conditional write that any number of redeliveries repeats in vain.
+//! shard; the planner cuts the audience into chunks of contact ids; the sender works through a shard's
+//! chunks one after another, a sub-batch at a time, and moves the chunk's cursor together with its
+//! tallies; the last chunk ends the campaign. Every step is a conditional write that any number of redeliveries repeats in vain.
 //!
 //! Who was sent what is the ledger's business (`channels`); this crate never calls a provider.
 
+mod chunks;
 mod keys;
 pub mod messages;
 mod model;

@@ -5,7 +5,7 @@
 //! change nothing that was frozen.
 
 use cloud::Error;
-use contacts::Contacts;
+use contacts::Profiles;
 use kernel::{CampaignId, Cursor, TenantKey};
 
 use crate::CHUNK;
@@ -20,12 +20,12 @@ const RUN: u32 = 20;
 #[derive(Clone, Debug)]
 pub struct Planner {
     campaigns: Campaigns,
-    contacts: Contacts,
+    contacts: Profiles,
 }
 
 impl Planner {
     /// Over the campaigns and the contacts.
-    pub fn new(campaigns: Campaigns, contacts: Contacts) -> Self {
+    pub fn new(campaigns: Campaigns, contacts: Profiles) -> Self {
         Self {
             campaigns,
             contacts,

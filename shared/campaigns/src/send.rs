@@ -7,40 +7,34 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use channels::{Class, Delivery, EmailChannel, LedgerKey, MailRef, MailStore, Prepared};
-use cloud::limiter::Slot;
-use cloud::{Error, Limiter, Queue, SendOptions};
-use contacts::{Contact, Contacts};
+use channels::rate::{SendRate, Turn};
+use channels::{
+    Class, Delivery, EmailChannel, LedgerKey, Letterhead, MailRef, MailStore, Prepared,
+};
+use cloud::{Error, Queue, SendOptions};
+use contacts::{Contact, Profiles};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
 
+use crate::chunks::Progress;
 use crate::messages::ChunkMessage;
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
-use crate::store::{Campaigns, Progress};
+use crate::store::Campaigns;
 
-/// Recipients between two looks at the campaign's state.
-const SUB_BATCH: usize = 50;
 /// Calls to the provider at once.
 const AT_ONCE: usize = 25;
-/// A slot that is further away is carried by a delayed message rather than slept for.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
 /// An invocation hands the rest on after this long; its time-out is twice that.
 const RUN: SignedDuration = SignedDuration::from_secs(25);
-/// A reserved slot is good for this long.
-const SLOT_LIFE: SignedDuration = SignedDuration::from_mins(5);
 /// After the ledger's lease of 90 s a claim tells what became of it.
 const AFTER_LEASE: u16 = 95;
 /// After a throttle.
 const BACK_OFF: u16 = 5;
 /// Compiled mails that are kept.
 const KEPT: usize = 16;
-/// The one limit of the account.
-const SCOPE: &str = "ses";
 
 /// How the handling of a chunk message ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,26 +51,24 @@ pub struct Sender {
     /// The campaigns.
     pub campaigns: Campaigns,
     /// Their contacts.
-    pub contacts: Contacts,
+    pub contacts: Profiles,
     /// Their mails.
     pub mails: MailStore,
     /// The way out.
     pub channel: EmailChannel,
     /// The account's rate.
-    pub limiter: Limiter,
-    /// Mails a second that the account was granted.
-    pub rate: f64,
+    pub rate: SendRate,
     /// The queue that the chunks come from.
     pub queue: Queue,
     /// Mails that were compiled before.
     pub compiled: Compiled,
 }
 
-/// Compiled mails by tenant and name; one mail serves all chunks of a campaign.
+/// Compiled mails by tenant, name and letterhead; one mail serves all chunks of a campaign.
 #[derive(Clone, Default)]
-pub struct Compiled(Arc<Mutex<Mails>>);
+pub struct Compiled(Arc<Mutex<HashMap<Name, Arc<Prepared>>>>);
 
-type Mails = HashMap<(TenantKey, MailRef), Arc<Prepared>>;
+type Name = (TenantKey, MailRef, Letterhead);
 
 /// One chunk at work.
 #[derive(Clone, Copy)]
@@ -98,7 +90,12 @@ enum Batch {
 
 impl Sender {
     /// Sends what is left of the chunk, or as much as fits into this run.
-    pub async fn handle(&self, tenant: TenantKey, message: ChunkMessage) -> Result<Ended, Error> {
+    pub async fn handle(
+        &self,
+        tenant: TenantKey,
+        message: ChunkMessage,
+        letterhead: &Letterhead,
+    ) -> Result<Ended, Error> {
         let ChunkMessage::V1 {
             campaign,
             shard,
@@ -122,12 +119,27 @@ impl Sender {
         if stored.is_end() {
             return Ok(Ended::default());
         }
-        self.run(work, &stored.contacts()?, progress, slot).await
+        let ids = stored.contacts()?;
+        self.run(work, letterhead, &ids, progress, slot).await
+    }
+
+    /// Pauses the chunk's campaign, for a reason that a person must look at.
+    pub async fn pause(
+        &self,
+        tenant: TenantKey,
+        message: &ChunkMessage,
+        problem: &str,
+    ) -> Result<(), Error> {
+        let ChunkMessage::V1 { campaign, .. } = message;
+        self.campaigns
+            .stop(tenant, *campaign, State::Paused, problem)
+            .await
     }
 
     async fn run(
         &self,
         work: Work,
+        letterhead: &Letterhead,
         ids: &[ContactId],
         mut progress: Progress,
         mut slot: Option<Timestamp>,
@@ -136,17 +148,19 @@ impl Sender {
         let mut ended = Ended::default();
         while !progress.done {
             let start = (progress.cursor as usize).min(ids.len());
-            let batch = &ids[start..(start + self.batch_size()).min(ids.len())];
+            let batch = &ids[start..(start + self.rate.batch()).min(ids.len())];
             if self.now().duration_since(begun) > RUN {
                 return self.put_back(work, ended, 0, slot).await;
             }
-            if let Some((delay, reserved)) = self.wait_for_slot(batch.len(), slot.take()).await? {
-                return self.put_back(work, ended, delay, reserved).await;
+            let carried = slot.take();
+            let turn = self.rate.turn(Class::Marketing, batch.len(), carried);
+            if let Turn::Later { delay, slot } = turn.await? {
+                return self.put_back(work, ended, delay, slot).await;
             }
             let Some(campaign) = self.running(work).await? else {
                 return Ok(ended);
             };
-            let Some(mail) = self.mail(work, &campaign).await? else {
+            let Some(mail) = self.mail(work, &campaign, letterhead).await? else {
                 return Ok(ended);
             };
             let counted = match self.sub_batch(work, &mail, batch).await? {
@@ -168,7 +182,7 @@ impl Sender {
             let (tenant, id) = (work.tenant, work.campaign);
             progress = self
                 .campaigns
-                .advance(tenant, id, work.shard, &progress, &next)
+                .advance(tenant, id, (work.shard, work.chunk), &progress, &next)
                 .await?;
         }
         self.campaigns
@@ -181,40 +195,6 @@ impl Sender {
         self.campaigns.clock().now()
     }
 
-    /// No more than a second's worth, so that a slow account's workers take turns.
-    fn batch_size(&self) -> usize {
-        (self.rate as usize).clamp(1, SUB_BATCH)
-    }
-
-    /// Waits until the sub-batch may go. `Some`: it is not soon, so put it back for so many seconds,
-    /// with the slot that it has.
-    async fn wait_for_slot(
-        &self,
-        n: usize,
-        carried: Option<Timestamp>,
-    ) -> Result<Option<(u16, Option<Timestamp>)>, Error> {
-        let now = self.now();
-        let carried = carried.filter(|at| now.duration_since(*at) < SLOT_LIFE);
-        let at = match carried {
-            Some(at) => at,
-            None => match self.limiter.reserve(SCOPE, n as u32, self.rate).await? {
-                Slot::At(at) => at,
-                Slot::Full(wait) => return Ok(Some((seconds(wait), None))),
-            },
-        };
-        let wait = at.duration_since(now);
-        if wait > PATIENCE {
-            let wait = Duration::try_from(wait).unwrap_or_default();
-            return Ok(Some((seconds(wait), Some(at))));
-        }
-        if let Ok(wait) = Duration::try_from(wait)
-            && !wait.is_zero()
-        {
-            tokio::time::sleep(wait).await;
-        }
-        Ok(None)
-    }
-
     /// The campaign if it is being sent; a pause and a cancellation take effect here.
     async fn running(&self, work: Work) -> Result<Option<Campaign>, Error> {
         let campaign = self.campaigns.get(work.tenant, work.campaign).await?;
@@ -222,14 +202,19 @@ impl Sender {
     }
 
     /// The compiled mail; `None` when it cannot be sent at all, which ends the campaign.
-    async fn mail(&self, work: Work, campaign: &Campaign) -> Result<Option<Arc<Prepared>>, Error> {
-        let name = (work.tenant, campaign.mail.clone());
+    async fn mail(
+        &self,
+        work: Work,
+        campaign: &Campaign,
+        letterhead: &Letterhead,
+    ) -> Result<Option<Arc<Prepared>>, Error> {
+        let name = (work.tenant, campaign.mail.clone(), letterhead.clone());
         if let Some(mail) = self.compiled.get(&name) {
             return Ok(Some(mail));
         }
         let problem = match self.mails.get(work.tenant, &campaign.mail).await? {
             None => "mail_missing",
-            Some(stored) => match Prepared::compile(&stored, Class::Marketing) {
+            Some(stored) => match Prepared::compile(&stored, Class::Marketing, letterhead) {
                 Ok(mail) => return Ok(Some(self.compiled.put(name, mail))),
                 Err(_) => "mail_invalid",
             },
@@ -314,12 +299,12 @@ impl Sender {
 }
 
 impl Compiled {
-    fn get(&self, name: &(TenantKey, MailRef)) -> Option<Arc<Prepared>> {
+    fn get(&self, name: &Name) -> Option<Arc<Prepared>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(name).cloned()
     }
 
-    fn put(&self, name: (TenantKey, MailRef), mail: Prepared) -> Arc<Prepared> {
+    fn put(&self, name: Name, mail: Prepared) -> Arc<Prepared> {
         let mail = Arc::new(mail);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
@@ -327,25 +312,5 @@ impl Compiled {
         }
         kept.insert(name, mail.clone());
         mail
-    }
-}
-
-/// Whole seconds, rounded up, within what a queue can delay.
-fn seconds(wait: Duration) -> u16 {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    u16::try_from(seconds)
-        .unwrap_or(cloud::queue::MAX_DELAY_SECONDS)
-        .clamp(1, cloud::queue::MAX_DELAY_SECONDS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_round_up_and_stay_within_a_queue_s_limit() {
-        assert_eq!(seconds(Duration::from_millis(2_001)), 3);
-        assert_eq!(seconds(Duration::ZERO), 1);
-        assert_eq!(seconds(Duration::from_hours(24)), 900);
     }
 }

@@ -16,7 +16,7 @@ use crate::consent::{SkipReason, refusal};
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
 use crate::send::Class;
 
-pub use prepared::Prepared;
+pub use prepared::{Letterhead, Prepared};
 
 /// What became of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]

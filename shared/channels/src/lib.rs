@@ -8,12 +8,14 @@ pub mod consent;
 pub mod email;
 pub mod feedback;
 pub mod ledger;
+pub mod mail_check;
 pub mod mail_store;
+pub mod rate;
 pub mod send;
 pub mod ses_event;
 
 pub use consent::SkipReason;
-pub use email::{Delivery, EmailChannel, Prepared};
+pub use email::{Delivery, EmailChannel, Letterhead, Prepared};
 pub use feedback::Feedback;
 pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};

@@ -1,5 +1,6 @@
 //! The message on [`cloud::QueueName::Message`]: one send to one contact.
 
+use jiff::Timestamp;
 use kernel::ContactId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +40,9 @@ pub enum SendMessage {
         data: Value,
         /// What for.
         class: Class,
+        /// A slot of the send rate that was reserved when this message was put back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<Timestamp>,
     },
 }
 

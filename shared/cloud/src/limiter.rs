@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::item::Key;
 use crate::{Error, Table, Update, UpdateOutcome};
 
-/// How far ahead slots are given out. Beyond it the caller puts the work back.
-const HORIZON: Duration = Duration::from_mins(1);
+/// How far ahead slots are given out: as far as a queue can delay the message that carries one.
+const HORIZON: Duration = Duration::from_secs(crate::queue::MAX_DELAY_SECONDS as u64);
 /// Two updates decide; more rounds only when others move the bucket in between.
 const ROUNDS: u32 = 20;
 
@@ -34,7 +34,8 @@ struct Bucket {
 pub enum Slot {
     /// The calls may go at this instant, which may be past.
     At(Timestamp),
-    /// Everything up to the horizon is taken; come back after this long.
+    /// Everything up to the horizon is taken; come back after this long. The waits of many who are
+    /// refused together differ.
     Full(Duration),
 }
 
@@ -67,10 +68,7 @@ impl Limiter {
                 }
             };
             if stored > now {
-                let excess = (stored - now).saturating_sub(HORIZON.as_micros() as i64);
-                return Ok(Slot::Full(Duration::from_micros(
-                    excess.max(1_000_000) as u64
-                )));
+                return Ok(Slot::Full(self.far()));
             }
             // Idle until now: the bucket starts afresh from this instant.
             let idle = Update::new()
@@ -81,6 +79,18 @@ impl Limiter {
             }
         }
         Err(Error::Conflict)
+    }
+
+    /// The time that reservations go by.
+    pub fn now(&self) -> Timestamp {
+        self.table.clock().now()
+    }
+
+    /// The second half of the horizon, somewhere: who comes back each second to find it full again
+    /// pays for a write each time.
+    fn far(&self) -> Duration {
+        let half = HORIZON / 2;
+        half + Duration::from_millis(self.table.entropy().u64() % half.as_millis() as u64)
     }
 }
 

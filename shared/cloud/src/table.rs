@@ -88,7 +88,23 @@ impl Table {
     /// The items that exist under `keys`, in no order, eventually consistent. Repeated keys count once.
     pub async fn get_many<T: DeserializeOwned>(
         &self,
+        keys: Vec<Key>,
+    ) -> Result<Vec<(Key, T)>, Error> {
+        self.get_batches(keys, false).await
+    }
+
+    /// Like [`Table::get_many`], strongly consistent, at twice the price.
+    pub async fn get_many_consistent<T: DeserializeOwned>(
+        &self,
+        keys: Vec<Key>,
+    ) -> Result<Vec<(Key, T)>, Error> {
+        self.get_batches(keys, true).await
+    }
+
+    async fn get_batches<T: DeserializeOwned>(
+        &self,
         mut keys: Vec<Key>,
+        consistent: bool,
     ) -> Result<Vec<(Key, T)>, Error> {
         keys.sort_unstable();
         keys.dedup();
@@ -98,6 +114,7 @@ impl Table {
             for round in 0.. {
                 let request = KeysAndAttributes::builder()
                     .set_keys(Some(std::mem::take(&mut wanted)))
+                    .consistent_read(consistent)
                     .build()
                     .map_err(|error| Error::Shape(error.to_string()))?;
                 let answer = self

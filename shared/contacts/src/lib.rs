@@ -12,6 +12,7 @@ mod keys;
 pub mod lists;
 mod model;
 mod names;
+mod profiles;
 mod search;
 mod store;
 mod timeline;
@@ -21,6 +22,7 @@ pub use consent::{Channel, ChannelStatus};
 pub use events::{EventHappened, Listeners};
 pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
+pub use profiles::Profiles;
 pub use store::Contacts;
 
 /// Shards of the indexes `ByShard` and `ByMembership`.

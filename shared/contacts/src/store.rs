@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cloud::{Error, Query, Table, Update};
+use cloud::{Error, Table, Update};
 use jiff::Timestamp;
-use kernel::{ContactId, Cursor, EmailAddress, ListId, Phone, TenantKey, page::Page};
+use kernel::{ContactId, EmailAddress, ListId, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::consent::{Channel, ChannelStatus};
 use crate::events::Listeners;
 use crate::model::{Contact, Identity, Source};
+use crate::profiles::Profiles;
 use crate::{keys, names, shard};
 
 /// Custom fields are attributes of their own, so that two writers of two fields do not meet.
@@ -156,13 +157,16 @@ impl Contacts {
 
     /// One contact, as it is now.
     pub async fn get(&self, tenant: TenantKey, id: ContactId) -> Result<Option<Contact>, Error> {
-        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
-        let contact = profile.and_then(Profile::given);
-        Ok(contact.map(Contact::complete_names))
+        self.profiles().get(tenant, id).await
+    }
+
+    /// Who they are, for those who only read.
+    pub fn profiles(&self) -> Profiles {
+        Profiles::new(self.contacts.clone())
     }
 
     /// Those contacts that exist; eventually consistent.
-    pub async fn get_many(
+    pub(crate) async fn get_many(
         &self,
         tenant: TenantKey,
         ids: &[ContactId],
@@ -184,27 +188,6 @@ impl Contacts {
         let key = keys::identity(tenant, identity);
         let claim: Option<Claim> = self.contacts.get(&key).await?;
         Ok(claim.and_then(|claim| claim.contact))
-    }
-
-    /// A page of one shard of a list, in order of id; eventually consistent. Shards are
-    /// `0..SHARDS`.
-    pub async fn members(
-        &self,
-        tenant: TenantKey,
-        list: ListId,
-        shard: u32,
-        limit: u32,
-        cursor: Option<Cursor>,
-    ) -> Result<Page<ContactId>, Error> {
-        let query = Query::index("ByMembership")
-            .with("tenant", tenant.to_string())
-            .with("member_of", list.to_string())
-            .with_number("list_shard", shard);
-        let page = self
-            .contacts
-            .query::<IndexRow>(query.limit(limit).cursor(cursor))
-            .await?;
-        Ok(page.map(|row| row.contact))
     }
 
     /// Adds tags. Does nothing for a contact that does not exist.

@@ -21,7 +21,9 @@ use crate::{StepMessage, Stepper};
 /// token is not its own, so the second round nearly always ends it.
 const ROUNDS: u32 = 4;
 /// While a workflow is paused its contacts ask again this often.
-const PAUSED_SECONDS: i64 = 900;
+const PAUSED_SECONDS: u32 = 900;
+/// While a workspace is archived, which may be for good, they ask again this often.
+const ARCHIVED_SECONDS: u32 = 86_400;
 
 /// What became of a step message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub enum Advanced {
     Moved,
     /// The message was late, came twice, or belongs to nobody.
     Ignored,
-    /// The workflow is paused; the contact asks again later.
+    /// The workflow is paused or its workspace archived; the contact asks again later.
     Parked,
 }
 
@@ -51,6 +53,22 @@ impl Stepper {
         Err(Error::Conflict)
     }
 
+    /// The workspace is archived: the enrollment stays where the message saw it, and its message comes
+    /// again.
+    pub async fn wait_for_restoration(
+        &self,
+        tenant: TenantKey,
+        message: &StepMessage,
+    ) -> Result<Advanced, Error> {
+        let StepMessage::V1 { enrollment, token } = message;
+        let enrollment = self.workflows.enrollments.get(tenant, enrollment).await?;
+        let stands = enrollment.filter(|it| !it.status.is_over() && it.token == *token);
+        match stands {
+            Some(enrollment) => self.park(tenant, &enrollment, ARCHIVED_SECONDS).await,
+            None => Ok(Advanced::Ignored),
+        }
+    }
+
     async fn once(
         &self,
         tenant: TenantKey,
@@ -67,7 +85,7 @@ impl Stepper {
         let workflow = stores.workflows.get(tenant, enrollment.workflow).await?;
         let cause = match workflow.map(|workflow| workflow.status) {
             Some(Status::Active) => Cause::Wake { token },
-            Some(Status::Paused) => return self.park(tenant, &enrollment).await,
+            Some(Status::Paused) => return self.park(tenant, &enrollment, PAUSED_SECONDS).await,
             Some(Status::Archived | Status::Draft) | None => Cause::Stop {
                 token,
                 reason: "workflow_ended",
@@ -109,6 +127,7 @@ impl Stepper {
                         mail,
                         data: json!({ "trigger": next.trigger }),
                         class,
+                        slot: None,
                     };
                     effects.push(Effect::new(tenant, QueueName::Message, id, &message)?);
                 }
@@ -143,10 +162,15 @@ impl Stepper {
     /// The contact stays where it is, and its message comes again. Each state has its own grid of
     /// instants: duplicates of a message fall on the same timer instead of breeding, and contacts that
     /// stopped together do not come back together.
-    async fn park(&self, tenant: TenantKey, enrollment: &Enrollment) -> Result<Advanced, Error> {
+    async fn park(
+        &self,
+        tenant: TenantKey,
+        enrollment: &Enrollment,
+        period: u32,
+    ) -> Result<Advanced, Error> {
         let now = self.workflows.clock().now();
-        let offset = kernel::hash::bucket(&[&enrollment.token], PAUSED_SECONDS as u32);
-        let second = next_on_grid(now.as_second(), offset.into());
+        let offset = kernel::hash::bucket(&[&enrollment.token], period);
+        let second = next_on_grid(now.as_second(), offset.into(), period.into());
         let due = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
         self.wake_later(tenant, enrollment, due).await?;
         Ok(Advanced::Parked)
@@ -154,9 +178,9 @@ impl Stepper {
 }
 
 /// The first second after `now`, by a margin, that lies `offset` into a period.
-fn next_on_grid(now: i64, offset: i64) -> i64 {
-    let periods = (now + 60 - offset).div_euclid(PAUSED_SECONDS) + 1;
-    periods * PAUSED_SECONDS + offset
+fn next_on_grid(now: i64, offset: i64, period: i64) -> i64 {
+    let periods = (now + 60 - offset).div_euclid(period) + 1;
+    periods * period + offset
 }
 
 #[cfg(test)]
@@ -166,13 +190,13 @@ mod tests {
     #[test]
     fn parked_duplicates_meet_on_the_same_instant() {
         for offset in [0, 1, 450, 899] {
-            let first = next_on_grid(1_000_000, offset);
+            let first = next_on_grid(1_000_000, offset, 900);
             assert!(
                 (61..=960).contains(&(first - 1_000_000)),
                 "{offset}: {first}"
             );
-            assert_eq!(next_on_grid(first - 61, offset), first);
-            assert_eq!(next_on_grid(first, offset), first + PAUSED_SECONDS);
+            assert_eq!(next_on_grid(first - 61, offset, 900), first);
+            assert_eq!(next_on_grid(first, offset, 900), first + 900);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use channels::{Class, Prepared, Sender, StoredMail};
+use channels::{Class, Sender, StoredMail, mail_check};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -174,22 +174,22 @@ impl DraftNode {
 
 impl Draft {
     /// Everything that is wrong with it, so that an author mends it in one go. Mails are compiled as
-    /// for sending.
-    pub fn check(&self) -> Vec<Flaw> {
+    /// for sending, and come from `identity`.
+    pub fn check(&self, identity: &str) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if self.name.trim().is_empty() || self.name.chars().count() > MAX_TEXT {
             flaws.push(Flaw::new("/name", "expected a name of 1 to 200 letters"));
         }
         self.trigger.check(&mut flaws);
         for (id, node) in &self.graph.nodes {
-            check_node(id, node, &mut flaws);
+            check_node(id, node, identity, &mut flaws);
         }
         self.graph.check_shape(&mut flaws);
         flaws
     }
 }
 
-fn check_node(id: &str, node: &DraftNode, flaws: &mut Vec<Flaw>) {
+fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>) {
     let pointer = format!("/graph/nodes/{}", escape(id));
     // The name travels in mail tags, which hold nothing else.
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -218,30 +218,12 @@ fn check_node(id: &str, node: &DraftNode, flaws: &mut Vec<Flaw>) {
                 flaws.push(Flaw::new(format!("{pointer}/tags"), message));
             }
         }
-        DraftNode::SendEmail(mail) => check_mail(&pointer, mail, flaws),
+        DraftNode::SendEmail(mail) => {
+            let found = mail_check::flaws(&mail.stored(), mail.class, identity);
+            let at = |(place, message)| Flaw::new(format!("{pointer}{place}"), message);
+            flaws.extend(found.into_iter().map(at));
+        }
         DraftNode::Exit => {}
-    }
-}
-
-fn check_mail(pointer: &str, mail: &DraftMail, flaws: &mut Vec<Flaw>) {
-    let empty = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
-    if mail.subject.trim().is_empty() {
-        flaws.push(Flaw::new(
-            format!("{pointer}/subject"),
-            "expected a subject",
-        ));
-    }
-    if mail.sender.from_name.trim().is_empty() {
-        let pointer = format!("{pointer}/sender/from_name");
-        flaws.push(Flaw::new(pointer, "expected the sender's name"));
-    }
-    if empty(&mail.html) && empty(&mail.text) {
-        flaws.push(Flaw::new(
-            format!("{pointer}/html"),
-            "expected html or text",
-        ));
-    } else if let Err(error) = Prepared::compile(&mail.stored(), mail.class) {
-        flaws.push(Flaw::new(pointer, error.to_string()));
     }
 }
 
@@ -306,7 +288,11 @@ mod tests {
         });
         change(&mut value);
         let draft: Draft = serde_json::from_value(value).unwrap();
-        draft.check().into_iter().map(|flaw| flaw.pointer).collect()
+        draft
+            .check("example.vn")
+            .into_iter()
+            .map(|flaw| flaw.pointer)
+            .collect()
     }
 
     #[test]
@@ -364,7 +350,16 @@ mod tests {
         );
         assert_eq!(
             flaws(|d| nodes(d, "mail", "html", json!("{{ broken"))),
-            at("mail")
+            at("mail/html")
+        );
+        assert_eq!(
+            flaws(|d| nodes(d, "mail", "text", json!("x".repeat(200_000)))),
+            at("mail/text")
+        );
+        let foreign = json!({"from_name": "Cửa hàng", "from_email": "shop@example.com"});
+        assert_eq!(
+            flaws(|d| nodes(d, "mail", "sender", foreign.clone())),
+            at("mail/sender/from_email")
         );
         assert_eq!(flaws(|d| d["name"] = json!("")), ["/name"]);
         assert_eq!(

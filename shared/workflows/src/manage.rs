@@ -61,9 +61,14 @@ pub enum Refusal {
 
 impl Workflows {
     /// Saves a draft. Its mails go to the mail store, named by their content, so that definitions stay
-    /// small.
-    pub async fn create(&self, tenant: TenantKey, draft: &Draft) -> Result<Workflow, Refusal> {
-        let flaws = draft.check();
+    /// small. `identity` is the domain or address that mails are sent from.
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        draft: &Draft,
+        identity: &str,
+    ) -> Result<Workflow, Refusal> {
+        let flaws = draft.check(identity);
         if !flaws.is_empty() {
             return Err(Refusal::Flawed(flaws));
         }

@@ -11,6 +11,15 @@ use serde_json::Value;
 use crate::mail_store::{Sender, StoredMail};
 use crate::send::Class;
 
+/// What a workspace says at the foot of its marketing mails.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Letterhead {
+    /// Where the shop is, as the anti-spam rules ask.
+    pub postal_address: String,
+    /// Why readers get these mails.
+    pub permission_reminder: String,
+}
+
 /// A mail ready for any number of contacts.
 #[derive(Debug)]
 pub struct Prepared {
@@ -22,9 +31,13 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles the mail. A marketing mail gets a footer with the unsubscribe link unless its author
-    /// wrote one.
-    pub fn compile(mail: &StoredMail, class: Class) -> Result<Self, MailError> {
+    /// Compiles the mail. A marketing mail gets a footer with the letterhead and the unsubscribe link
+    /// unless its author wrote one.
+    pub fn compile(
+        mail: &StoredMail,
+        class: Class,
+        letterhead: &Letterhead,
+    ) -> Result<Self, MailError> {
         let content = MailContent {
             subject: mail.subject.clone(),
             preview_text: mail.preview_text.clone(),
@@ -32,7 +45,7 @@ impl Prepared {
             text: mail.text.clone(),
         };
         let options = MailOptions {
-            footer: (class == Class::Marketing).then(|| footer(&mail.sender)),
+            footer: (class == Class::Marketing).then(|| footer(&mail.sender, letterhead)),
             tracking: Tracking {
                 click: mail.track_clicks,
                 open: mail.track_opens,
@@ -116,14 +129,17 @@ fn printable(name: &str) -> String {
     plain.trim().chars().take(100).collect()
 }
 
-fn footer(sender: &Sender) -> Footer {
+fn footer(sender: &Sender, letterhead: &Letterhead) -> Footer {
+    let name = &sender.from_name;
+    let said = letterhead.permission_reminder.trim();
     Footer {
-        company: sender.from_name.clone(),
-        postal_address: String::new(),
-        permission_reminder: format!(
-            "Bạn nhận được email này vì đã đồng ý nhận tin từ {}.",
-            sender.from_name
-        ),
+        company: name.clone(),
+        postal_address: letterhead.postal_address.trim().to_owned(),
+        permission_reminder: if said.is_empty() {
+            format!("Bạn nhận được email này vì đã đồng ý nhận tin từ {name}.")
+        } else {
+            said.to_owned()
+        },
     }
 }
 
@@ -172,12 +188,17 @@ mod tests {
         let key = content::tokens::TokenKey::new(b"0123456789abcdef").unwrap();
         let links = LinkSet::new("https://t.example.vn", &key, "w", "s", "c", "0").unwrap();
         let data = serde_json::json!({"contact": {"first_name": "An"}});
+        let letterhead = Letterhead {
+            postal_address: "1 Đường Mẫu".into(),
+            permission_reminder: String::new(),
+        };
         for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
-            let prepared = Prepared::compile(&mail, class).unwrap();
+            let prepared = Prepared::compile(&mail, class, &letterhead).unwrap();
             let built = prepared.compiled.render(&data, &links).unwrap();
             let (html, text) = (built.html.unwrap(), built.text);
             assert_eq!(html.contains("https://t.example.vn/u/"), has);
             assert_eq!(text.contains("https://t.example.vn/u/"), has);
+            assert_eq!(text.contains("1 Đường Mẫu"), has);
         }
     }
 }

@@ -28,6 +28,7 @@ pub enum Code {
     IdempotencyKeyReused,
     InProgress,
     AlreadyDone,
+    SettingsMissing,
     Internal,
     Unavailable,
 }
@@ -41,7 +42,9 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict | Self::InProgress | Self::AlreadyDone => StatusCode::CONFLICT,
+            Self::Conflict | Self::InProgress | Self::AlreadyDone | Self::SettingsMissing => {
+                StatusCode::CONFLICT
+            }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,

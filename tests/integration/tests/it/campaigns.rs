@@ -1,9 +1,12 @@
 //! Campaigns from the API to the last provider event: redelivery, crashes, ambiguous answers, pauses,
 //! events in any order, links, tenants.
 
+mod crashes;
 mod links;
 mod messages;
+mod rate;
 mod shop;
+mod workspace;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +15,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault};
 
-use crate::support::{Kill, World};
+use crate::support::World;
 use shop::{Shop, number};
 
 #[tokio::test]
 async fn everybody_gets_one_mail_although_every_message_comes_twice() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 400).await;
+    let shop = Shop::open(&world, 400).await;
     let campaign = shop.campaign(&world).await;
     shop.send(&world, &campaign).await;
     shop.send(&world, &campaign).await;
@@ -57,7 +60,7 @@ async fn everybody_gets_one_mail_although_every_message_comes_twice() {
 #[tokio::test]
 async fn the_send_path_costs_at_most_2_2_write_units_a_recipient() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 2_000).await;
+    let shop = Shop::open(&world, 2_000).await;
     let campaign = shop.campaign(&world).await;
     let before = world.aws.meter().snapshot();
     shop.send(&world, &campaign).await;
@@ -73,102 +76,9 @@ async fn the_send_path_costs_at_most_2_2_write_units_a_recipient() {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_call_sends_nobody_twice_and_loses_nobody() {
-    let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 24).await;
-    let mut crashes = 0;
-    for after in [false, true] {
-        for call in 0.. {
-            let campaign = shop.campaign(&world).await;
-            shop.send(&world, &campaign).await;
-            while world.relay().await > 0 {
-                while world.deliver("campaign-planner", false).await.is_some() {}
-            }
-            let kill = if after {
-                Kill::After(call)
-            } else {
-                Kill::Before(call)
-            };
-            let batch = world.take("campaign-sender-email").expect("a chunk");
-            let survived =
-                world.invoke_and_kill("campaign-sender-email", batch.event.clone(), kill);
-            let survived = survived.await;
-            if let Some(answer) = &survived {
-                world.acknowledge(&batch, answer);
-            }
-            world.advance(Duration::from_secs(400));
-            world.settle().await;
-
-            let mails = shop.mails(&world, &campaign);
-            let distinct: std::collections::BTreeSet<&String> = mails.iter().collect();
-            assert_eq!(
-                distinct.len(),
-                mails.len(),
-                "{kill:?}: somebody was sent to twice"
-            );
-            let report = shop.report(&world, &campaign).await;
-            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
-            assert_eq!(
-                number(&report, "sent"),
-                mails.len() as u64,
-                "{kill:?}: {report}"
-            );
-            shop.assert_identity(&report);
-            if survived.is_some() {
-                shop.reset(&world).await;
-                break;
-            }
-            assert_eq!(
-                number(&report, "unknown") == 0,
-                mails.len() as u64 == shop.eligible()
-            );
-            crashes += 1;
-            shop.reset(&world).await;
-        }
-    }
-    assert!(crashes >= 16, "only {crashes} crash points");
-}
-
-#[tokio::test]
-async fn a_planner_that_dies_at_any_call_freezes_the_same_audience() {
-    let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 40).await;
-    for after in [false, true] {
-        for call in 0.. {
-            let campaign = shop.campaign(&world).await;
-            shop.send(&world, &campaign).await;
-            world.relay().await;
-            let kill = if after {
-                Kill::After(call)
-            } else {
-                Kill::Before(call)
-            };
-            let batch = world.take("campaign-planner").expect("a shard");
-            let survived = world.invoke_and_kill("campaign-planner", batch.event.clone(), kill);
-            let survived = survived.await.is_some();
-            world.advance(Duration::from_secs(400));
-            world.settle().await;
-            let report = shop.report(&world, &campaign).await;
-            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
-            assert_eq!(
-                number(&report, "sent"),
-                shop.eligible(),
-                "{kill:?}: {report}"
-            );
-            shop.assert_identity(&report);
-            // Bounces of this round must not shrink the audience of the next.
-            shop.reset(&world).await;
-            if survived {
-                break;
-            }
-        }
-    }
-}
-
-#[tokio::test]
 async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 20).await;
+    let shop = Shop::open(&world, 20).await;
     let campaign = shop.campaign(&world).await;
     let once = Arc::new(AtomicBool::new(false));
     world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
@@ -200,7 +110,7 @@ async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
 #[tokio::test]
 async fn a_throttled_mail_goes_out_later_and_once() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 20).await;
+    let shop = Shop::open(&world, 20).await;
     let campaign = shop.campaign(&world).await;
     world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
         if call.service == "ses" {
@@ -227,7 +137,7 @@ async fn a_throttled_mail_goes_out_later_and_once() {
 #[tokio::test]
 async fn a_pause_holds_and_resuming_finishes() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 60).await;
+    let shop = Shop::open(&world, 60).await;
     let campaign = shop.campaign(&world).await;
     shop.send(&world, &campaign).await;
     while world.relay().await > 0 {
@@ -259,7 +169,7 @@ async fn a_pause_holds_and_resuming_finishes() {
 #[tokio::test]
 async fn a_cancelled_campaign_stays_so() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 20).await;
+    let shop = Shop::open(&world, 20).await;
     let campaign = shop.campaign(&world).await;
     shop.send(&world, &campaign).await;
     let (status, _) = shop.command(&world, &campaign, "cancel").await;
@@ -278,7 +188,7 @@ async fn a_cancelled_campaign_stays_so() {
 #[tokio::test]
 async fn an_empty_list_ends_at_once() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 0).await;
+    let shop = Shop::open(&world, 0).await;
     let campaign = shop.campaign(&world).await;
     shop.send(&world, &campaign).await;
     world.settle_twice().await;
@@ -291,7 +201,7 @@ async fn an_empty_list_ends_at_once() {
 #[tokio::test]
 async fn provider_events_end_the_same_in_any_order() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 60).await;
+    let shop = Shop::open(&world, 60).await;
     let mut reports = Vec::new();
     for seed in 0..3u64 {
         let campaign = shop.campaign(&world).await;
@@ -332,8 +242,8 @@ async fn provider_events_end_the_same_in_any_order() {
 #[tokio::test]
 async fn another_tenant_finds_nothing() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
-    let other = Shop::open(&world, "ws_0000000000b", 0).await;
+    let shop = Shop::open(&world, 5).await;
+    let other = Shop::open(&world, 0).await;
     let campaign = shop.campaign(&world).await;
     for (method, path) in [
         ("GET", ""),
@@ -355,4 +265,42 @@ async fn another_tenant_finds_nothing() {
         (status, &problem["errors"][0]["pointer"]),
         (400, &json!("/audience/list_id"))
     );
+}
+
+#[tokio::test]
+async fn a_worker_s_message_with_another_tenant_s_campaign_does_nothing() {
+    let world = World::new();
+    let shop = Shop::open(&world, 30).await;
+    let other = Shop::open(&world, 30).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    world.relay().await;
+    for worker in ["campaign-planner", "campaign-sender-email"] {
+        let batch = world.take(worker).expect("a message");
+        let mut event = batch.event.clone();
+        for record in event["Records"].as_array_mut().unwrap() {
+            let body = record["body"].as_str().unwrap().to_owned();
+            let foreign = body.replace(&shop.tenant.to_string(), &other.tenant.to_string());
+            assert_ne!(body, foreign);
+            record["body"] = json!(foreign);
+        }
+        let before = (
+            world.dump("Campaigns").await,
+            world.dump("SendLedger").await,
+        );
+        let answer = world.invoke(worker, event).await.unwrap();
+        assert_eq!(answer, json!({ "batchItemFailures": [] }));
+        let after = (
+            world.dump("Campaigns").await,
+            world.dump("SendLedger").await,
+        );
+        assert_eq!(before, after, "{worker}");
+        world.release(&batch);
+        while world.deliver("campaign-planner", false).await.is_some() {}
+        world.relay().await;
+    }
+    world.settle().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent", "{report}");
+    shop.assert_identity(&report);
 }

@@ -237,18 +237,18 @@ async fn racing_workers_keep_the_rate_and_use_it() {
 }
 
 #[tokio::test]
-async fn a_limit_gives_out_a_minute_ahead_and_no_more() {
+async fn a_limit_gives_out_a_quarter_of_an_hour_ahead_and_no_more() {
     let world = World::new();
     let limiter = Limiter::new(world.table("Limits"));
     let start = world.now();
-    let Slot::At(first) = limiter.reserve("zns", 90, 1.0).await.unwrap() else {
+    let Slot::At(first) = limiter.reserve("zns", 1350, 1.0).await.unwrap() else {
         panic!("full")
     };
     assert_eq!(first, start);
     let Slot::Full(wait) = limiter.reserve("zns", 1, 1.0).await.unwrap() else {
         panic!("free")
     };
-    assert_eq!(wait, Duration::from_secs(30));
+    assert!((450..900).contains(&wait.as_secs()), "{wait:?}");
     let Slot::At(_) = limiter.reserve("other", 1, 1.0).await.unwrap() else {
         panic!("full")
     };
@@ -256,7 +256,7 @@ async fn a_limit_gives_out_a_minute_ahead_and_no_more() {
     let Slot::At(at) = limiter.reserve("zns", 1, 1.0).await.unwrap() else {
         panic!("full")
     };
-    assert_eq!(at, start + SignedDuration::from_secs(90));
+    assert_eq!(at, start + SignedDuration::from_secs(1350));
     // Idle for an hour: nothing is saved up.
     world.advance(Duration::from_hours(1));
     let now = world.now();

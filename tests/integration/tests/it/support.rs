@@ -50,14 +50,19 @@ pub enum Kill {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_rate(100_000)
+    }
+
+    /// A world whose account may send so many mails a second.
+    pub fn with_rate(rate: u32) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let overrides = BTreeMap::from([
             (
                 "PublicBaseUrl".to_owned(),
-                "http://shop.example.vn".to_owned(),
+                "https://shop.example.vn".to_owned(),
             ),
             ("EmailIdentity".to_owned(), "example.vn".to_owned()),
-            ("EmailSendRate".to_owned(), "100000".to_owned()),
+            ("EmailSendRate".to_owned(), rate.to_string()),
         ]);
         let model = template::read(&root, &overrides).expect("templates");
         let now_ms = Arc::new(AtomicI64::new(START_MS));
@@ -126,14 +131,31 @@ impl World {
     /// A new workspace of the test account.
     pub async fn workspace(&self) -> kernel::TenantKey {
         let name = format!("Cửa hàng {}", self.entropy.nonce());
+        let settings = accounts::WorkspaceSettings {
+            postal_address: "1 Đường Mẫu, Quận 1".into(),
+            permission_reminder: "Bạn nhận thư này vì đã mua hàng.".into(),
+            ..accounts::WorkspaceSettings::named(&name)
+        };
         accounts::Workspaces::new(self.table("Directory"))
-            .create(
-                ACCOUNT.parse().unwrap(),
-                accounts::WorkspaceSettings::named(&name),
-            )
+            .create(ACCOUNT.parse().unwrap(), settings)
             .await
             .unwrap()
             .expect("a free name")
+    }
+
+    /// Changes a workspace's settings and status.
+    pub async fn change_workspace(
+        &self,
+        tenant: kernel::TenantKey,
+        status: accounts::WorkspaceStatus,
+        change: impl FnOnce(&mut accounts::WorkspaceSettings),
+    ) {
+        let workspaces = accounts::Workspaces::new(self.table("Directory"));
+        let before = workspaces.get(tenant).await.unwrap().unwrap();
+        let mut settings = before.settings.clone();
+        change(&mut settings);
+        let changed = workspaces.change(before, settings, status).await.unwrap();
+        assert!(changed.is_some());
     }
 
     /// What the template says about a function.
@@ -374,6 +396,14 @@ impl World {
             }
         }
         panic!("the world does not come to rest");
+    }
+
+    /// Settles, second by second.
+    pub async fn run_for(&self, seconds: u64) {
+        for _ in 0..seconds {
+            self.settle().await;
+            self.advance(Duration::from_secs(1));
+        }
     }
 
     /// Bodies in all dead-letter queues.

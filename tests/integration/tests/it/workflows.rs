@@ -677,6 +677,7 @@ async fn the_api_names_every_flaw() {
         .collect();
     let expected = [
         "/graph/nodes/mail",
+        "/graph/nodes/mail/html",
         "/graph/nodes/tag/next",
         "/graph/nodes/wait",
         "/trigger/form",
@@ -824,4 +825,133 @@ async fn sample_events_do_what_their_names_say() {
         let answer = shop.world.invoke("api-workflows", event).await.unwrap();
         assert_eq!(answer["statusCode"], status, "{name}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_workflow_that_is_killed_while_it_is_made_or_changed_is_whole_when_repeated() {
+    for change in ["create", "activate", "pause", "archive"] {
+        for after in [false, true] {
+            for call in 0.. {
+                let shop = Shop::new();
+                let kill = if after {
+                    Kill::After(call)
+                } else {
+                    Kill::Before(call)
+                };
+                let id = match change {
+                    "create" => String::new(),
+                    "activate" => shop.create(greeting()).await,
+                    _ => shop.active(greeting()).await,
+                };
+                let (path, body) = match change {
+                    "create" => ("/v1/workflows".to_owned(), Some(greeting())),
+                    change => (format!("/v1/workflows/{id}/{change}"), None),
+                };
+                let grant = grant_of(shop.tenant.workspace(), "read write");
+                let event = http_event("POST", &path, body.as_ref(), Some(&grant));
+                let result = shop.world.invoke_and_kill("api-workflows", event, kill);
+                if result.await.is_some() {
+                    assert!(call >= 4, "{change}: {call} calls");
+                    break;
+                }
+                let (status, answer) = shop.api("POST", &path, body).await;
+                assert!(status < 300, "{change} {kill:?}: {answer}");
+                let (_, list) = shop.api("GET", "/v1/workflows", None).await;
+                let listed = list["data"].as_array().unwrap();
+                assert!(listed.len() <= 2, "{change} {kill:?}");
+                for workflow in listed {
+                    let path = format!("/v1/workflows/{}", workflow["id"].as_str().unwrap());
+                    let (_, shown) = shop.api("GET", &path, None).await;
+                    assert!(shown["graph"]["nodes"]["mail"].is_object(), "{kill:?}");
+                }
+                // An active one hears of events, the others take nobody in.
+                let contact = shop.contact("an@example.vn").await;
+                shop.form(contact, "f1").await;
+                shop.run(1).await;
+                let id = answer["id"].as_str().unwrap();
+                let entered = shop.report(id).await[0];
+                assert_eq!(
+                    entered,
+                    u64::from(change == "activate"),
+                    "{change} {kill:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_at_the_webhook_starts_the_workflow_of_its_form() {
+    let world = Arc::new(World::new());
+    let shop = Shop {
+        tenant: world.workspace().await,
+        world,
+    };
+    let mut other = greeting();
+    other["trigger"]["form_id"] = json!("FORM9");
+    let (wanted, other) = (shop.active(greeting()).await, shop.active(other).await);
+    let doors = accounts::Doors::new(shop.world.table("Directory"));
+    let new = accounts::NewSource {
+        provider: "ladipage".into(),
+        header: "x-token".into(),
+        ..accounts::NewSource::default()
+    };
+    let (source, token) = doors.create_source(shop.tenant, new).await.unwrap();
+    let form = json!({ "email": "an@example.vn", "ladi_form_id": "FORM8", "message": "Size M" });
+    let mut event = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
+    event["headers"]["x-token"] = json!(token);
+    let answer = shop.world.invoke("webhook-ladipage", event).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    shop.world.settle().await;
+    assert_eq!(shop.report(&wanted).await[0], 1);
+    assert_eq!(shop.report(&other).await[0], 0);
+}
+
+#[tokio::test]
+async fn what_nothing_records_cannot_start_a_workflow() {
+    let shop = Shop::new();
+    let mut draft = greeting();
+    draft["trigger"] = json!({ "type": "order.paid" });
+    let (status, problem) = shop.api("POST", "/v1/workflows", Some(draft)).await;
+    let error = &problem["errors"][0];
+    assert_eq!((status, &error["pointer"]), (400, &json!("/trigger/type")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("form.submitted") && message.contains("conversation.created"));
+}
+
+#[tokio::test]
+async fn contacts_of_an_archived_workspace_wait_for_its_restoration() {
+    let world = Arc::new(World::new());
+    let shop = Shop {
+        tenant: world.workspace().await,
+        world,
+    };
+    let id = shop.active(greeting()).await;
+    let contact = shop.contact("an@example.vn").await;
+    shop.form(contact, "f1").await;
+    shop.run(1).await;
+    let archived = accounts::WorkspaceStatus::Archived;
+    shop.world
+        .change_workspace(shop.tenant, archived, |_| ())
+        .await;
+    for _ in 0..6 {
+        shop.world.advance(DAY / 2);
+        shop.tick().await;
+        shop.run(2).await;
+    }
+    assert_eq!(shop.report(&id).await, [1, 0, 1, 0, 0, 0]);
+    let timers = shop.world.dump("Timers").await;
+    let parked = timers.iter().filter(|row| row.get("effect").is_some());
+    assert!(parked.count() <= 1);
+    let active = accounts::WorkspaceStatus::Active;
+    shop.world
+        .change_workspace(shop.tenant, active, |_| ())
+        .await;
+    for _ in 0..3 {
+        shop.world.advance(DAY / 2);
+        shop.tick().await;
+        shop.run(1).await;
+    }
+    assert_eq!(shop.report(&id).await, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(sends(&shop.messages()).len(), 1);
 }

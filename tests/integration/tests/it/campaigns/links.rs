@@ -9,7 +9,7 @@ use kernel::{ContactId, Limit};
 use serde_json::{Value, json};
 
 use super::shop::{Shop, contacts, http, number};
-use crate::support::World;
+use crate::support::{Kill, World};
 
 const PERSON: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148";
 const SCANNER: &str = "Mozilla/5.0 (compatible; Barracuda Sentinel)";
@@ -84,7 +84,7 @@ async fn sent<'w>(world: &'w World, shop: &'w Shop) -> Reader<'w> {
 #[tokio::test]
 async fn an_open_counts_once_and_not_at_once() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let shop = Shop::open(&world, 5).await;
     let reader = sent(&world, &shop).await;
     let answer = reader.open("GET", PERSON).await;
     assert_eq!(answer["statusCode"], 200);
@@ -118,7 +118,7 @@ async fn an_open_counts_once_and_not_at_once() {
 #[tokio::test]
 async fn a_click_leads_where_the_token_says_and_nowhere_else() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let shop = Shop::open(&world, 5).await;
     let reader = sent(&world, &shop).await;
     world.advance(Duration::from_mins(1));
     for (method, agent, clicked) in [
@@ -151,7 +151,7 @@ async fn a_click_leads_where_the_token_says_and_nowhere_else() {
 #[tokio::test]
 async fn only_a_post_unsubscribes_and_it_holds_for_the_next_send() {
     let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 5).await;
+    let shop = Shop::open(&world, 5).await;
     let reader = sent(&world, &shop).await;
     let path = format!("/u/{}", reader.token(TokenKind::Unsubscribe));
     let status = async || {
@@ -189,4 +189,126 @@ async fn only_a_post_unsubscribes_and_it_holds_for_the_next_send() {
     shop.assert_identity(&report);
     let answer = reader.visit("POST", "/u/bm90IGEgdG9rZW4", PERSON).await;
     assert_eq!(answer["statusCode"], 404);
+}
+
+#[tokio::test]
+async fn a_visit_that_is_killed_at_any_call_is_made_good_by_the_next() {
+    for kind in ["open", "click", "unsubscribe"] {
+        for after in [false, true] {
+            for call in 0.. {
+                let world = World::new();
+                let shop = Shop::open(&world, 5).await;
+                let reader = sent(&world, &shop).await;
+                world.advance(Duration::from_mins(1));
+                let url = "https://example.vn/qua".to_owned();
+                let (method, path, name) = match kind {
+                    "open" => ("GET", "/o", "message.opened"),
+                    "click" => ("GET", "/c", "message.clicked"),
+                    _ => ("POST", "/u", "message.unsubscribed"),
+                };
+                let token = reader.token(match kind {
+                    "open" => TokenKind::Open,
+                    "click" => TokenKind::Click { url },
+                    _ => TokenKind::Unsubscribe,
+                });
+                let path = format!("{path}/{token}");
+                let kill = if after {
+                    Kill::After(call)
+                } else {
+                    Kill::Before(call)
+                };
+                let event = http(method, &path, None, None, PERSON);
+                let result = world.invoke_and_kill("link-tracker", event, kill).await;
+                if result.is_some() {
+                    assert!(call >= 4, "{kind}: {call} calls");
+                    break;
+                }
+                for _ in 0..2 {
+                    world.advance(Duration::from_mins(5));
+                    reader.visit(method, &path, PERSON).await;
+                }
+                assert_eq!(reader.timeline().await, [name], "{kind} {kill:?}");
+                // A count between the fact and its counter is lost, and never made twice.
+                let most = reader.figures().await.into_iter().max();
+                assert!(most <= Some(1), "{kind} {kill:?}: {most:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_opens_its_own_tenant_s_rows_only() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let other = Shop::open(&world, 5).await;
+    let reader = sent(&world, &shop).await;
+    world.advance(Duration::from_mins(1));
+    // Signed for the other tenant, with this one's campaign and contact.
+    let stranger = Reader {
+        shop: &other,
+        world: &world,
+        campaign: reader.campaign.clone(),
+        contact: reader.contact,
+    };
+    let before = (
+        world.dump("SendLedger").await,
+        world.dump("Contacts").await,
+        world.dump("Timeline").await,
+        world.dump("Reports").await,
+    );
+    stranger.open("GET", PERSON).await;
+    stranger.click("GET", PERSON).await;
+    let path = format!("/u/{}", stranger.token(TokenKind::Unsubscribe));
+    stranger.visit("POST", &path, PERSON).await;
+    let after = (
+        world.dump("SendLedger").await,
+        world.dump("Contacts").await,
+        world.dump("Timeline").await,
+        world.dump("Reports").await,
+    );
+    assert_eq!(before, after);
+}
+
+#[tokio::test]
+async fn an_open_of_one_campaign_starts_the_workflow_that_waits_for_it() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let (first, second) = (shop.campaign(&world).await, shop.campaign(&world).await);
+    let mut workflows = Vec::new();
+    for (kind, narrow) in [
+        ("message.opened", json!({ "campaign_id": second })),
+        (
+            "message.clicked",
+            json!({ "campaign_id": second, "url": "https://example.vn/qua" }),
+        ),
+        (
+            "message.clicked",
+            json!({ "url": "https://example.vn/khac" }),
+        ),
+    ] {
+        let mut trigger = narrow;
+        trigger["type"] = json!(kind);
+        let graph = json!({ "start": "end", "nodes": { "end": { "type": "exit" } } });
+        let draft = json!({ "name": kind, "trigger": trigger, "graph": graph });
+        workflows.push(shop.active_workflow(&world, &draft).await);
+    }
+    let mut entered = Vec::new();
+    for campaign in [first, second] {
+        shop.send(&world, &campaign).await;
+        world.settle().await;
+        world.advance(Duration::from_mins(1));
+        let reader = Reader {
+            world: &world,
+            shop: &shop,
+            campaign,
+            contact: shop.contacts[2],
+        };
+        reader.open("GET", PERSON).await;
+        reader.click("GET", PERSON).await;
+        world.settle().await;
+        for workflow in &workflows {
+            entered.push(shop.entered(&world, workflow).await);
+        }
+    }
+    assert_eq!(entered, [0, 0, 0, 1, 1, 0]);
 }

@@ -10,14 +10,13 @@ use serde_json::json;
 use tanigo_local::aws::{Call, Fault};
 
 use super::shop::Shop;
-use crate::support::World;
+use crate::support::{Kill, World};
 
-/// Sends one mail whose first `cut` calls to the provider give no answer, `commit` or not; gives how
-/// many mails went out, and the row's state.
-async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, State) {
-    let world = World::new();
-    let shop = Shop::open(&world, "ws_0000000000a", 3).await;
-    let mail = StoredMail {
+const SCOPE: &str = "enr_0123";
+const STEP: &str = "n1";
+
+fn order_mail() -> StoredMail {
+    StoredMail {
         sender: Sender {
             from_name: "Cửa hàng mẫu".into(),
             from_email: "tin@example.vn".parse().unwrap(),
@@ -29,18 +28,21 @@ async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, Stat
         text: Some("Chào {{ contact.email }}".into()),
         track_opens: false,
         track_clicks: false,
-    };
+    }
+}
+
+/// Puts one mail to the third contact on the queue.
+pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
     let mails = MailStore::new(world.table("Directory"));
-    let name = mails.put(shop.tenant, &mail).await.unwrap();
-    assert_eq!(mails.put(shop.tenant, &mail).await.unwrap(), name);
-    let (scope, step) = ("enr_0123", "n1");
+    let name = mails.put(shop.tenant, &order_mail()).await.unwrap();
     let message = SendMessage::Email {
         scope: scope.into(),
-        step: step.into(),
+        step: STEP.into(),
         contact: shop.contacts[2],
         mail: name,
         data: json!({ "trigger": { "order": "#1042" } }),
         class,
+        slot: None,
     };
     let queue = world
         .setup("change-relay")
@@ -50,23 +52,14 @@ async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, Stat
         .send(shop.tenant, &message, SendOptions::default())
         .await
         .unwrap();
-    let calls = AtomicU32::new(0);
-    world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
-        let is_cut = call.service == "ses" && calls.fetch_add(1, Ordering::SeqCst) < cut;
-        if is_cut { fault } else { Fault::None }
-    })));
-    for _ in 0..5 {
-        while world.deliver("message-sender", true).await.is_some() {}
-        if events {
-            while world.deliver("delivery-status", true).await.is_some() {}
-        }
-        world.advance(Duration::from_secs(200));
-    }
-    world.aws.set_fault_hook(None);
+}
+
+/// How many mails have gone out, and the state of the send's row.
+async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
     let key = LedgerKey {
-        scope: scope.into(),
+        scope: SCOPE.into(),
         contact: shop.contacts[2],
-        step: step.into(),
+        step: STEP.into(),
     };
     let row = Ledger::new(world.table("SendLedger"))
         .get(shop.tenant, &key)
@@ -85,6 +78,28 @@ async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, Stat
         "{subjects:?}"
     );
     (subjects.len(), row.state())
+}
+
+/// Sends one mail whose first `cut` calls to the provider give no answer, `commit` or not; gives how
+/// many mails went out, and the row's state.
+async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, State) {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    enqueue(&world, &shop, SCOPE, class).await;
+    let calls = AtomicU32::new(0);
+    world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
+        let is_cut = call.service == "ses" && calls.fetch_add(1, Ordering::SeqCst) < cut;
+        if is_cut { fault } else { Fault::None }
+    })));
+    for _ in 0..5 {
+        while world.deliver("message-sender", true).await.is_some() {}
+        if events {
+            while world.deliver("delivery-status", true).await.is_some() {}
+        }
+        world.advance(Duration::from_secs(200));
+    }
+    world.aws.set_fault_hook(None);
+    outcome(&world, &shop).await
 }
 
 #[tokio::test]
@@ -135,4 +150,76 @@ async fn not_now_is_not_no() {
         run(Class::Marketing, 2, Fault::Throttle, true).await,
         (1, State::Delivered)
     );
+}
+
+#[tokio::test]
+async fn a_message_that_is_killed_at_any_call_ends_as_its_class_promises() {
+    for (class, most) in [(Class::Marketing, 1), (Class::Transactional, 2)] {
+        for after in [false, true] {
+            for call in 0.. {
+                let world = World::new();
+                let shop = Shop::open(&world, 3).await;
+                enqueue(&world, &shop, SCOPE, class).await;
+                let kill = if after {
+                    Kill::After(call)
+                } else {
+                    Kill::Before(call)
+                };
+                let batch = world.take("message-sender").expect("the message");
+                let result = world
+                    .invoke_and_kill("message-sender", batch.event.clone(), kill)
+                    .await;
+                if result.is_some() {
+                    assert!(call >= 7, "{call} calls");
+                    break;
+                }
+                for _ in 0..3 {
+                    world.advance(Duration::from_secs(200));
+                    while world.deliver("message-sender", true).await.is_some() {}
+                }
+                let (mails, state) = outcome(&world, &shop).await;
+                assert!(mails <= most, "{class:?} {kill:?}: {mails} mails");
+                let settled = match (class, mails) {
+                    (Class::Marketing, _) => [State::Sent, State::Unknown].contains(&state),
+                    (Class::Transactional, 0) => false,
+                    (Class::Transactional, _) => state == State::Sent,
+                };
+                assert!(settled, "{class:?} {kill:?}: {mails} mails, {state:?}");
+                assert!(world.dead_letters().is_empty(), "{kill:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_another_tenant_s_names_sends_nothing() {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    let other = Shop::open(&world, 3).await;
+    enqueue(&world, &shop, SCOPE, Class::Transactional).await;
+    let batch = world.take("message-sender").expect("the message");
+    let mut event = batch.event.clone();
+    let body = event["Records"][0]["body"].as_str().unwrap().to_owned();
+    let foreign = body.replace(&shop.tenant.to_string(), &other.tenant.to_string());
+    event["Records"][0]["body"] = json!(foreign);
+    world.invoke("message-sender", event).await.unwrap();
+    // Neither the mail nor the contact is the other's; the message is parked with its reason.
+    assert_eq!(world.dead_letters().len(), 1);
+    // With a mail of its own, the contact is still not there.
+    let mails = MailStore::new(world.table("Directory"));
+    mails.put(other.tenant, &order_mail()).await.unwrap();
+    let mut event = batch.event.clone();
+    event["Records"][0]["body"] = json!(foreign);
+    world.invoke("message-sender", event).await.unwrap();
+    assert!(
+        world
+            .aws
+            .outbox()
+            .all(tanigo_local::aws::Kind::Mail)
+            .is_empty()
+    );
+    assert!(world.dump("SendLedger").await.is_empty());
+    world.release(&batch);
+    world.deliver("message-sender", false).await;
+    assert_eq!(outcome(&world, &shop).await, (1, State::Sent));
 }

@@ -45,11 +45,6 @@ pub fn contacts(world: &World) -> Contacts {
     )
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
-pub fn tenant(workspace: &str) -> TenantKey {
-    TenantKey::authenticated(workspace.parse().unwrap())
-}
-
 fn person(n: u32, list: ListId) -> Incoming {
     let bounces = n.is_multiple_of(BOUNCES);
     let unsubscribed = n % UNSUBSCRIBED == 1;
@@ -67,8 +62,8 @@ fn person(n: u32, list: ListId) -> Incoming {
 }
 
 impl Shop {
-    pub async fn open(world: &World, workspace: &str, people: u32) -> Self {
-        let tenant = tenant(workspace);
+    pub async fn open(world: &World, people: u32) -> Self {
+        let tenant = world.workspace().await;
         let lists = Lists::new(world.table("Directory"));
         let list = lists.create(tenant, "Khách hàng", None).await.unwrap().id;
         let store = contacts(world);
@@ -129,14 +124,39 @@ impl Shop {
         (answer["statusCode"].as_u64().unwrap() as u16, body)
     }
 
+    async fn workflows(
+        &self,
+        world: &World,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Value {
+        let event = http(method, path, body, Some(self.tenant), "test");
+        let answer = world.invoke("api-workflows", event).await.unwrap();
+        let body = answer["body"].as_str().unwrap_or("null");
+        assert!(answer["statusCode"].as_u64().unwrap() < 300, "{body}");
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// A workflow that takes contacts in.
+    pub async fn active_workflow(&self, world: &World, draft: &Value) -> String {
+        let workflow = self
+            .workflows(world, "POST", "/v1/workflows", Some(draft))
+            .await;
+        let id = workflow["id"].as_str().unwrap().to_owned();
+        let path = format!("/v1/workflows/{id}/activate");
+        self.workflows(world, "POST", &path, None).await;
+        id
+    }
+
+    /// How many contacts it has taken in.
+    pub async fn entered(&self, world: &World, workflow: &str) -> u64 {
+        let path = format!("/v1/workflows/{workflow}/report");
+        number(&self.workflows(world, "GET", &path, None).await, "entered")
+    }
+
     pub async fn create(&self, world: &World, list: ListId) -> (u16, Value) {
-        let body = json!({
-            "name": "Tết",
-            "audience": { "list_id": list },
-            "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tin@example.vn" },
-            "subject": "Chào {{ contact.first_name | default: 'bạn' }}",
-            "html": "<p>Chào bạn</p><a href=\"https://example.vn/qua\">Nhận quà</a>",
-        });
+        let body = letter(list);
         self.call(world, "POST", "/v1/campaigns", Some(&body)).await
     }
 
@@ -212,6 +232,17 @@ impl Shop {
             }
         }
     }
+}
+
+/// A campaign to a list.
+pub fn letter(list: ListId) -> Value {
+    json!({
+        "name": "Tết",
+        "audience": { "list_id": list },
+        "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tin@example.vn" },
+        "subject": "Chào {{ contact.first_name | default: 'bạn' }}",
+        "html": "<p>Chào bạn</p><a href=\"https://example.vn/qua\">Nhận quà</a>",
+    })
 }
 
 /// Each event twice, in an order that follows from the seed.

@@ -231,6 +231,7 @@ pub async fn members(shop: &Shop, list: kernel::ListId) -> BTreeSet<ContactId> {
         loop {
             let page = shop
                 .contacts()
+                .profiles()
                 .members(shop.tenant, list, shard, 2, cursor)
                 .await
                 .unwrap();

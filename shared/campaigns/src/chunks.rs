@@ -1,0 +1,332 @@
+//! The audience of a campaign in the table Campaigns: its shards, their chunks, how far each is.
+//!
+//! The chunks of a shard are sent one after another: the end of one hands out the next in the same
+//! write. So a campaign has at most one message a shard under way, whatever its size, and none waits
+//! in the queue that the rate cannot serve soon (platform 4.5).
+
+use cloud::table::Created;
+use cloud::{Effect, Error, Pending, Query, QueueName, Update};
+use contacts::SHARDS;
+use kernel::{CampaignId, ContactId, Cursor, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use crate::messages::{ChunkMessage, PlanMessage};
+use crate::model::State;
+use crate::outcomes::Outcomes;
+use crate::store::Campaigns;
+use crate::{keys, report};
+
+/// A contact shard of the audience.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct ShardRow {
+    /// Number of chunks; known when the shard is planned.
+    pub chunks: Option<u32>,
+    /// Contacts in them.
+    pub recipients: Option<u64>,
+    /// The chunk that is being sent: those before it are done.
+    #[serde(default)]
+    pub next: u32,
+}
+
+/// Contacts of a chunk. Written once and never changed: the cursor and the tallies are elsewhere, so
+/// that moving them does not pay for the ids again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Chunk {
+    /// Ids without their prefix, one after another.
+    ids: String,
+    /// Where the list goes on after it; `None` on the last.
+    #[serde(default)]
+    pub next: Option<Cursor>,
+}
+
+/// How far a chunk is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Position of the next recipient in the chunk.
+    pub cursor: u32,
+    /// The cursor has reached the end.
+    #[serde(default)]
+    pub done: bool,
+    /// What became of those before the cursor.
+    #[serde(default)]
+    pub outcomes: Outcomes,
+}
+
+const PREFIX_LEN: usize = CampaignId::PREFIX.len() + 1;
+const ID_LEN: usize = 11;
+
+impl Chunk {
+    fn new(ids: &[ContactId], next: Option<Cursor>) -> Self {
+        let ids = ids.iter().map(|id| id.to_string()[PREFIX_LEN..].to_owned());
+        Self {
+            ids: ids.collect(),
+            next,
+        }
+    }
+
+    /// No contacts: it only says that the shard ended here when it was planned.
+    pub fn is_end(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The contacts, in order.
+    pub fn contacts(&self) -> Result<Vec<ContactId>, Error> {
+        let wrong = || Error::Shape("the chunk's ids are damaged".into());
+        let parts = self.ids.as_bytes().chunks(ID_LEN);
+        let id = |digits: &[u8]| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            format!("{}_{digits}", ContactId::PREFIX).parse().ok()
+        };
+        parts.map(|digits| id(digits).ok_or_else(wrong)).collect()
+    }
+}
+
+impl Campaigns {
+    pub(crate) async fn chunk(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        chunk: u32,
+    ) -> Result<Option<Chunk>, Error> {
+        self.table.get(&keys::chunk(tenant, id, shard, chunk)).await
+    }
+
+    pub(crate) async fn progress(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        chunk: u32,
+    ) -> Result<Option<Progress>, Error> {
+        self.table
+            .get(&keys::progress(tenant, id, shard, chunk))
+            .await
+    }
+
+    /// Writes a chunk unless it is there; gives what is there. Its progress comes first, so that
+    /// whoever reads the chunk finds it. Without contacts it is the mark of the shard's end.
+    pub(crate) async fn add_chunk(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        (shard, chunk): (u32, u32),
+        ids: &[ContactId],
+        next: Option<Cursor>,
+    ) -> Result<Chunk, Error> {
+        if !ids.is_empty() {
+            let key = keys::progress(tenant, id, shard, chunk);
+            self.table.create(&key, &Progress::default()).await?;
+        }
+        let row = Chunk::new(ids, next);
+        let key = keys::chunk(tenant, id, shard, chunk);
+        match self.table.create(&key, &row).await? {
+            Created::New => Ok(row),
+            Created::Existing(row) => Ok(row),
+        }
+    }
+
+    /// Hands out the rest of a shard's plan; false where that was done before.
+    pub(crate) async fn go_on(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        next: &PlanMessage,
+        chunk: u32,
+    ) -> Result<bool, Error> {
+        let name = format!("{id}#plan#{shard}#{chunk}");
+        let effect = Effect::new(tenant, QueueName::CampaignPlan, name, next)?;
+        let update = Update::new()
+            .set("pending", Pending(vec![effect]))
+            .set("planned_to", chunk)
+            .when_absent_or_less("planned_to", chunk);
+        let key = keys::shard(tenant, id, shard);
+        Ok(self.table.update(&key, update).await?.applied())
+    }
+
+    /// Records that a shard is cut into so many chunks; the same write hands out the first.
+    pub(crate) async fn shard_planned(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        (chunks, recipients): (u32, u64),
+    ) -> Result<(), Error> {
+        let update = Update::new()
+            .set("chunks", chunks)
+            .set("recipients", recipients)
+            .set("next", 0)
+            .when_absent("chunks");
+        let update = hand_out(update, tenant, id, (shard, 0), chunks)?;
+        let row = self
+            .table
+            .update(&keys::shard(tenant, id, shard), update)
+            .await?;
+        let row = row.item::<ShardRow>()?.unwrap_or_default();
+        let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
+        let campaign = self.note(tenant, id, update).await?;
+        if let Some(campaign) = campaign
+            && campaign.planned.len() == SHARDS as usize
+            && campaign.recipients.is_none()
+        {
+            self.fix_audience(tenant, id).await?;
+        }
+        self.end_shard(tenant, id, shard, &row).await
+    }
+
+    async fn fix_audience(&self, tenant: TenantKey, id: CampaignId) -> Result<(), Error> {
+        let query = Query::partition(keys::partition(tenant, id)).begins_with(keys::SHARDS);
+        let shards: Vec<ShardRow> = self.table.query_all(query).await?;
+        let total: u64 = shards.iter().filter_map(|row| row.recipients).sum();
+        let update = Update::new().set_if_absent("recipients", total);
+        self.note(tenant, id, update).await.map(drop)
+    }
+
+    /// Moves a chunk's cursor together with its outcomes, unless somebody else did. Gives the
+    /// progress as it stands.
+    pub(crate) async fn advance(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        (shard, chunk): (u32, u32),
+        read: &Progress,
+        next: &Progress,
+    ) -> Result<Progress, Error> {
+        let update = Update::new()
+            .set("cursor", next.cursor)
+            .set("done", next.done)
+            .set("outcomes", &next.outcomes)
+            .when_equals("cursor", read.cursor);
+        let key = keys::progress(tenant, id, shard, chunk);
+        let outcome = self.table.update(&key, update).await?;
+        outcome.item()?.ok_or(Error::Conflict)
+    }
+
+    /// Records that a chunk is sent and hands out the next; the last one ends its shard, and the last
+    /// shard the campaign. Safe to repeat, and repeated by every message of a chunk that is done.
+    pub(crate) async fn chunk_done(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        chunk: u32,
+    ) -> Result<(), Error> {
+        let key = keys::shard(tenant, id, shard);
+        let row: Option<ShardRow> = self.table.get(&key).await?;
+        let Some(chunks) = row.and_then(|row| row.chunks) else {
+            return Ok(());
+        };
+        let next = chunk + 1;
+        let update = Update::new().set("next", next).when_equals("next", chunk);
+        let update = hand_out(update, tenant, id, (shard, next), chunks)?;
+        let row = self.table.update(&key, update).await?;
+        let row = row.item::<ShardRow>()?.unwrap_or_default();
+        self.end_shard(tenant, id, shard, &row).await
+    }
+
+    /// The planner's last write and the senders' meet in one item, so one of them sees it complete.
+    async fn end_shard(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+        row: &ShardRow,
+    ) -> Result<(), Error> {
+        if row.chunks != Some(row.next) {
+            return Ok(());
+        }
+        let update = Update::new().add_to_set("finished", [format!("{shard:02}")]);
+        let Some(campaign) = self.note(tenant, id, update).await? else {
+            return Ok(());
+        };
+        let all = SHARDS as usize;
+        let complete = campaign.finished.len() == all && campaign.planned.len() == all;
+        if complete && campaign.recipients.is_some() && campaign.state == State::Sending {
+            let update = Update::new()
+                .set("state", State::Sent)
+                .set("sent_at", self.table.clock().now())
+                .when_equals("state", State::Sending);
+            self.table.update(&keys::meta(tenant, id), update).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands out again the chunk where a shard stopped, and looks whether all are done.
+    pub(crate) async fn redispatch(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+    ) -> Result<(), Error> {
+        let key = keys::shard(tenant, id, shard);
+        // Not planned yet: the end of its planning hands out the first.
+        let Some(row) = self.table.get::<ShardRow>(&key).await? else {
+            return Ok(());
+        };
+        let Some(chunks) = row.chunks else {
+            return Ok(());
+        };
+        if row.next < chunks {
+            let update = Update::new().when_equals("next", row.next);
+            let update = hand_out(update, tenant, id, (shard, row.next), chunks)?;
+            // Refused: a sender was at it and has handed out the next.
+            self.table.update(&key, update).await?;
+        }
+        self.end_shard(tenant, id, shard, &row).await
+    }
+
+    /// What became of the recipients so far.
+    pub(crate) async fn outcomes(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+    ) -> Result<Outcomes, Error> {
+        let query = Query::partition(keys::partition(tenant, id)).begins_with(keys::PROGRESS);
+        let rows: Vec<Progress> = self.table.query_all(query).await?;
+        Ok(report::sum(rows.iter().map(|row| &row.outcomes)))
+    }
+}
+
+/// Adds a chunk's message to the write that makes it the shard's next, where there is such a chunk.
+fn hand_out(
+    update: Update,
+    tenant: TenantKey,
+    campaign: CampaignId,
+    (shard, chunk): (u32, u32),
+    chunks: u32,
+) -> Result<Update, Error> {
+    if chunk >= chunks {
+        return Ok(update.remove("pending"));
+    }
+    let message = ChunkMessage::V1 {
+        campaign,
+        shard,
+        chunk,
+        slot: None,
+    };
+    let name = format!("{campaign}#chunk#{shard}#{chunk}");
+    let effect = Effect::new(tenant, QueueName::CampaignEmail, name, &message)?;
+    Ok(update.set("pending", Pending(vec![effect])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_gives_back_its_contacts() {
+        let clock = kernel::Clock::from_fn(|| jiff::Timestamp::from_second(1_772_438_400).unwrap());
+        let ids: Vec<ContactId> = (0..500)
+            .map(|seed| ContactId::new(&clock, &kernel::Entropy::seeded(seed)))
+            .collect();
+        let chunk = Chunk::new(&ids, None);
+        assert_eq!(chunk.contacts().unwrap(), ids);
+        assert_eq!(chunk.ids.len(), 5_500);
+        let damaged = Chunk {
+            ids: chunk.ids[1..].to_owned(),
+            ..chunk
+        };
+        assert!(damaged.contacts().is_err());
+    }
+}

@@ -1,0 +1,66 @@
+//! Contacts for those who only read them: senders and planners. No other table is at hand here, so
+//! nothing can be recorded through it.
+
+use std::collections::HashMap;
+
+use cloud::{Error, Query, Table};
+use kernel::{ContactId, Cursor, ListId, TenantKey, page::Page};
+
+use crate::keys;
+use crate::model::Contact;
+use crate::store::{IndexRow, Profile};
+
+/// The profiles and memberships of all workspaces; every call names the tenant.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    contacts: Table,
+}
+
+impl Profiles {
+    /// Over the table Contacts.
+    pub fn new(contacts: Table) -> Self {
+        Self { contacts }
+    }
+
+    /// One contact, as it is now.
+    pub async fn get(&self, tenant: TenantKey, id: ContactId) -> Result<Option<Contact>, Error> {
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let contact = profile.and_then(Profile::given);
+        Ok(contact.map(Contact::complete_names))
+    }
+
+    /// Those contacts that exist, as they are now: consent is read here just before a send.
+    pub async fn get_many(
+        &self,
+        tenant: TenantKey,
+        ids: &[ContactId],
+    ) -> Result<HashMap<ContactId, Contact>, Error> {
+        let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
+        let rows: Vec<(_, Profile)> = self.contacts.get_many_consistent(keys).await?;
+        let found = rows.into_iter().filter_map(|(_, row)| row.given());
+        Ok(found
+            .map(|contact| (contact.id, contact.complete_names()))
+            .collect())
+    }
+
+    /// A page of one shard of a list, in order of id; eventually consistent. Shards are
+    /// `0..SHARDS`.
+    pub async fn members(
+        &self,
+        tenant: TenantKey,
+        list: ListId,
+        shard: u32,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<ContactId>, Error> {
+        let query = Query::index("ByMembership")
+            .with("tenant", tenant.to_string())
+            .with("member_of", list.to_string())
+            .with_number("list_shard", shard);
+        let page = self
+            .contacts
+            .query::<IndexRow>(query.limit(limit).cursor(cursor))
+            .await?;
+        Ok(page.map(|row| row.contact))
+    }
+}

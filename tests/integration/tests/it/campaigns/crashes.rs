@@ -1,0 +1,192 @@
+//! Campaigns whose functions die between any two calls: the API, the planner, the sender.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::shop::{self, Shop, number};
+use crate::support::{Kill, World};
+
+#[tokio::test]
+async fn a_crash_at_any_call_sends_nobody_twice_and_loses_nobody() {
+    let world = World::new();
+    let shop = Shop::open(&world, 24).await;
+    let mut crashes = 0;
+    for after in [false, true] {
+        for call in 0.. {
+            let campaign = shop.campaign(&world).await;
+            shop.send(&world, &campaign).await;
+            while world.relay().await > 0 {
+                while world.deliver("campaign-planner", false).await.is_some() {}
+            }
+            let kill = if after {
+                Kill::After(call)
+            } else {
+                Kill::Before(call)
+            };
+            let batch = world.take("campaign-sender-email").expect("a chunk");
+            let survived =
+                world.invoke_and_kill("campaign-sender-email", batch.event.clone(), kill);
+            let survived = survived.await;
+            if let Some(answer) = &survived {
+                world.acknowledge(&batch, answer);
+            }
+            world.advance(Duration::from_secs(400));
+            world.settle().await;
+
+            let mails = shop.mails(&world, &campaign);
+            let distinct: std::collections::BTreeSet<&String> = mails.iter().collect();
+            assert_eq!(
+                distinct.len(),
+                mails.len(),
+                "{kill:?}: somebody was sent to twice"
+            );
+            let report = shop.report(&world, &campaign).await;
+            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+            assert_eq!(
+                number(&report, "sent"),
+                mails.len() as u64,
+                "{kill:?}: {report}"
+            );
+            shop.assert_identity(&report);
+            if survived.is_some() {
+                shop.reset(&world).await;
+                break;
+            }
+            assert_eq!(
+                number(&report, "unknown") == 0,
+                mails.len() as u64 == shop.eligible()
+            );
+            crashes += 1;
+            shop.reset(&world).await;
+        }
+    }
+    assert!(crashes >= 16, "only {crashes} crash points");
+}
+
+#[tokio::test]
+async fn a_planner_that_dies_at_any_call_freezes_the_same_audience() {
+    let world = World::new();
+    let shop = Shop::open(&world, 40).await;
+    for after in [false, true] {
+        for call in 0.. {
+            let campaign = shop.campaign(&world).await;
+            shop.send(&world, &campaign).await;
+            world.relay().await;
+            let kill = if after {
+                Kill::After(call)
+            } else {
+                Kill::Before(call)
+            };
+            let batch = world.take("campaign-planner").expect("a shard");
+            let survived = world.invoke_and_kill("campaign-planner", batch.event.clone(), kill);
+            let survived = survived.await.is_some();
+            world.advance(Duration::from_secs(400));
+            world.settle().await;
+            let report = shop.report(&world, &campaign).await;
+            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+            assert_eq!(
+                number(&report, "sent"),
+                shop.eligible(),
+                "{kill:?}: {report}"
+            );
+            shop.assert_identity(&report);
+            // Bounces of this round must not shrink the audience of the next.
+            shop.reset(&world).await;
+            if survived {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_is_killed_at_any_call_is_obeyed_when_it_is_repeated() {
+    for (command, before) in [
+        ("send", &[][..]),
+        ("pause", &["send"][..]),
+        ("resume", &["send", "pause"][..]),
+        ("cancel", &["send"][..]),
+    ] {
+        for after in [false, true] {
+            for call in 0.. {
+                let world = World::new();
+                let shop = Shop::open(&world, 20).await;
+                let campaign = shop.campaign(&world).await;
+                for earlier in before {
+                    let (status, _) = shop.command(&world, &campaign, earlier).await;
+                    assert!(status < 300);
+                }
+                let kill = if after {
+                    Kill::After(call)
+                } else {
+                    Kill::Before(call)
+                };
+                let path = format!("/v1/campaigns/{campaign}/{command}");
+                let event = shop::http("POST", &path, None, Some(shop.tenant), "test");
+                let result = world.invoke_and_kill("api-campaigns", event, kill).await;
+                if result.is_some() {
+                    assert!(call >= 4, "{command}: {call} calls");
+                    break;
+                }
+                world.relay().await;
+                let (status, body) = shop.command(&world, &campaign, command).await;
+                assert!(status < 300, "{command} {kill:?}: {body}");
+                world.settle().await;
+                let (state, mails) = match command {
+                    "send" | "resume" => ("sent", shop.eligible()),
+                    "pause" => ("paused", 0),
+                    _ => ("cancelled", 0),
+                };
+                let report = shop.report(&world, &campaign).await;
+                assert_eq!(report["state"], state, "{command} {kill:?}");
+                let sent = shop.mails(&world, &campaign).len() as u64;
+                assert_eq!(sent, mails, "{command} {kill:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_campaign_whose_making_is_killed_is_whole_or_absent() {
+    for after in [false, true] {
+        for call in 0.. {
+            let world = World::new();
+            let shop = Shop::open(&world, 3).await;
+            let kill = if after {
+                Kill::After(call)
+            } else {
+                Kill::Before(call)
+            };
+            let body = shop::letter(shop.list);
+            let event = shop::http(
+                "POST",
+                "/v1/campaigns",
+                Some(&body),
+                Some(shop.tenant),
+                "test",
+            );
+            let result = world.invoke_and_kill("api-campaigns", event, kill).await;
+            if result.is_some() {
+                assert!(call >= 5, "{call} calls");
+                break;
+            }
+            let again = shop.campaign(&world).await;
+            let (_, list) = shop.call(&world, "GET", "/v1/campaigns", None).await;
+            let listed: Vec<&str> = list["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|campaign| campaign["id"].as_str().unwrap())
+                .collect();
+            assert!(listed.contains(&again.as_str()), "{kill:?}");
+            assert!(listed.len() <= 2, "{kill:?}: {listed:?}");
+            for campaign in listed {
+                let path = format!("/v1/campaigns/{campaign}");
+                let (status, shown) = shop.call(&world, "GET", &path, None).await;
+                assert_eq!((status, &shown["state"]), (200, &json!("draft")));
+                assert!(shown["mail"]["html"].is_string(), "{kill:?}: {shown}");
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What a workspace's settings and its end mean for its mails.
+
+use std::time::Duration;
+
+use accounts::WorkspaceStatus;
+use accounts::workspaces::DefaultSender;
+use campaigns::{Audience, Campaigns, Draft};
+use channels::{Class, MailStore, Sender, StoredMail};
+use mail_parser::MessageParser;
+use serde_json::{Value, json};
+use tanigo_local::aws::Kind;
+
+use super::messages::enqueue;
+use super::shop::{Shop, letter, number};
+use crate::support::World;
+
+const ACTIVE: WorkspaceStatus = WorkspaceStatus::Active;
+const ARCHIVED: WorkspaceStatus = WorkspaceStatus::Archived;
+
+/// Headers and body of the mails of a scope.
+fn texts(world: &World, scope: &str) -> Vec<(String, String)> {
+    let tag = ("scope".to_owned(), scope.to_owned());
+    let outbox = world.aws.outbox();
+    let mails = outbox.all(Kind::Mail).into_iter();
+    let ours = mails.filter(|mail| mail.tags.contains(&tag));
+    ours.map(|mail| {
+        let bytes = outbox.mime(mail.id).unwrap();
+        let raw = String::from_utf8_lossy(&bytes).into_owned();
+        let parsed = MessageParser::default().parse(&bytes).unwrap();
+        let text = parsed.body_text(0).unwrap().into_owned();
+        (raw, text)
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn a_campaign_says_who_sends_it_and_how_to_leave() {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    enqueue(&world, &shop, "enr_order", Class::Transactional).await;
+    world.settle().await;
+    let mails = texts(&world, &campaign);
+    assert_eq!(mails.len(), 2);
+    for (raw, text) in &mails {
+        assert!(text.contains("1 Đường Mẫu, Quận 1"), "{text}");
+        assert!(text.contains("Bạn nhận thư này vì đã mua hàng."), "{text}");
+        assert!(
+            raw.contains("List-Unsubscribe: <https://shop.example.vn/u/"),
+            "{raw}"
+        );
+        let one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click";
+        assert!(raw.contains(one_click), "{raw}");
+    }
+    let mails = texts(&world, "enr_order");
+    assert_eq!(mails.len(), 1);
+    assert!(!mails[0].0.contains("List-Unsubscribe"), "{}", mails[0].0);
+    assert!(!mails[0].1.contains("1 Đường Mẫu"));
+}
+
+#[tokio::test]
+async fn without_address_and_reminder_no_campaign_goes_out() {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    let campaign = shop.campaign(&world).await;
+    let clear = |settings: &mut accounts::WorkspaceSettings| settings.postal_address = " ".into();
+    world.change_workspace(shop.tenant, ACTIVE, clear).await;
+    let (status, problem) = shop.command(&world, &campaign, "send").await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("settings_missing"))
+    );
+    let places: Vec<&Value> = problem["errors"].as_array().unwrap().iter().collect();
+    assert_eq!(places.len(), 1);
+    assert_eq!(places[0]["pointer"], "/postal_address");
+    assert_eq!(shop.report(&world, &campaign).await["state"], "draft");
+}
+
+#[tokio::test]
+async fn a_campaign_without_a_sender_comes_from_the_workspace_s() {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    let mut body = letter(shop.list);
+    body["sender"] = Value::Null;
+    let create = async || {
+        shop.call(&world, "POST", "/v1/campaigns", Some(&body))
+            .await
+    };
+    let (status, problem) = create().await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/sender"))
+    );
+    for (email, expected) in [("shop@example.com", 400), ("shop@example.vn", 201)] {
+        let sender = DefaultSender {
+            name: "Cửa hàng".into(),
+            email: email.parse().unwrap(),
+        };
+        let set =
+            |settings: &mut accounts::WorkspaceSettings| settings.default_sender = Some(sender);
+        world.change_workspace(shop.tenant, ACTIVE, set).await;
+        let (status, answer) = create().await;
+        assert_eq!(status, expected, "{answer}");
+        if status == 400 {
+            assert_eq!(answer["errors"][0]["pointer"], "/sender/from_email");
+        } else {
+            assert_eq!(answer["mail"]["sender"]["from_email"], email);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
+    let world = World::new();
+    let shop = Shop::open(&world, 30).await;
+    // As one that was verified when the campaign was written.
+    let mail = StoredMail {
+        sender: Sender {
+            from_name: "Cửa hàng".into(),
+            from_email: "shop@example.com".parse().unwrap(),
+            reply_to: None,
+        },
+        subject: "Chào".into(),
+        preview_text: None,
+        html: None,
+        text: Some("Chào".into()),
+        track_opens: false,
+        track_clicks: false,
+    };
+    let mails = MailStore::new(world.table("Directory"));
+    let draft = Draft {
+        name: "Tết".into(),
+        audience: Audience { list_id: shop.list },
+        mail: mails.put(shop.tenant, &mail).await.unwrap(),
+        subject: mail.subject.clone(),
+    };
+    let campaigns = Campaigns::new(world.table("Campaigns"));
+    let campaign = campaigns.create(shop.tenant, draft).await.unwrap();
+    let id = campaign.id.to_string();
+    shop.send(&world, &id).await;
+    world.settle().await;
+    let (_, shown) = shop
+        .call(&world, "GET", &format!("/v1/campaigns/{id}"), None)
+        .await;
+    assert_eq!(
+        (&shown["state"], &shown["problem"]),
+        (&json!("paused"), &json!("MessageRejected"))
+    );
+    let report = shop.report(&world, &id).await;
+    assert_eq!(
+        (number(&report, "sent"), &report["failed"]),
+        (0, &json!({}))
+    );
+}
+
+#[tokio::test]
+async fn an_archived_workspace_sends_nothing_until_it_is_restored() {
+    let world = World::new();
+    let shop = Shop::open(&world, 30).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    enqueue(&world, &shop, "enr_order", Class::Transactional).await;
+    world.change_workspace(shop.tenant, ARCHIVED, |_| ()).await;
+    world.settle().await;
+    assert!(world.aws.outbox().all(Kind::Mail).is_empty());
+    let (_, shown) = shop
+        .call(&world, "GET", &format!("/v1/campaigns/{campaign}"), None)
+        .await;
+    assert_eq!(
+        (&shown["state"], &shown["problem"]),
+        (&json!("paused"), &json!("workspace_archived"))
+    );
+
+    world.change_workspace(shop.tenant, ACTIVE, |_| ()).await;
+    world.advance(Duration::from_mins(2));
+    let (status, _) = shop.command(&world, &campaign, "resume").await;
+    assert_eq!(status, 200);
+    world.settle().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(number(&report, "sent"), shop.eligible());
+    assert!(world.dead_letters().is_empty());
+}
