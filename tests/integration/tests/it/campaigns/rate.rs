@@ -106,6 +106,10 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
         "{} writes for {batches} sub-batches",
         limits.writes
     );
+    let mails: usize = campaigns.iter().map(|id| times(&world, id).len()).sum();
+    let units = used.write_units() / mails as f64;
+    // Chunks hold 20 people here, two sub-batches; a full one has 36 for 500.
+    assert!(units <= 2.5, "{units} write units a recipient");
     let (_, queue) = used
         .queues
         .iter()
@@ -118,6 +122,31 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
         "{} requests for {batches} sub-batches",
         queue.requests
     );
+}
+
+#[tokio::test]
+async fn a_full_lane_is_waited_for_and_costs_no_receives() {
+    let world = World::with_rate(RATE);
+    let shop = Shop::open(&world, 3).await;
+    // Twenty minutes of transactional mail are booked, more than is given out ahead.
+    let (lane, share) = ("ses#transactional", 0.25 * f64::from(RATE));
+    let limiter = cloud::Limiter::new(world.table("Limits"));
+    let booked = 20.0 * 60.0 * share;
+    limiter.reserve(lane, booked as u32, share).await.unwrap();
+    let free = world.now() + jiff::SignedDuration::from_mins(20);
+    enqueue(&world, &shop, "enr_order", Class::Transactional).await;
+    for _ in 0..240 {
+        world.settle().await;
+        world.advance(Duration::from_secs(10));
+    }
+    let sent = times(&world, "enr_order");
+    assert_eq!(sent.len(), 1);
+    // A slot that is near is slept for, which moves no clock here.
+    assert!(
+        sent[0] >= free.as_millisecond() - 2_000,
+        "sent before its slot"
+    );
+    assert!(world.dead_letters().is_empty());
 }
 
 /// A list of people who have left since, all in one shard: sends cost nothing, chunks are full.
