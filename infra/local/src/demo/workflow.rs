@@ -20,6 +20,7 @@ const ROUNDS: usize = 240;
 
 /// How the forms write their time, which is Vietnam's.
 const TIME: &str = "%d/%m/%Y %H:%M:%S";
+const TIME_FIELD: &str = "message_time";
 const VIETNAM: Offset = Offset::constant(7);
 
 #[derive(Deserialize)]
@@ -71,7 +72,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     bar.finish();
     settle(demo, &path, distinct).await?;
     let spent = demo.stack.aws().meter().since(&before);
-    let mails_before = demo.recipients("").len() as u64;
+    let mails_before = demo.recipients("").len();
     // The clock jumps over the wait; then minute by minute, as the sweep hands out what is due.
     demo.advance("1d").await?;
     let mut report = demo.client.get(&format!("{path}/report")).await?;
@@ -82,7 +83,8 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
         demo.advance("1m").await?;
         report = demo.client.get(&format!("{path}/report")).await?;
     }
-    let mails = demo.recipients("").len() as u64 - mails_before;
+    let mails = demo.recipients("").len() - mails_before;
+    let left = who_have_left(demo, &posts, mails_before).await?;
 
     demo.summary.section("forms and the greeting workflow");
     demo.summary.figure("forms posted", posts.len());
@@ -100,7 +102,10 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
         entered,
         count_of(&report, "/completed"),
     );
-    demo.summary.identity("enrollments = mails", entered, mails);
+    demo.summary
+        .figure("senders who want no mail any more", left);
+    demo.summary
+        .identity("enrollments = mails + those", entered, mails as u64 + left);
     Ok(())
 }
 
@@ -116,17 +121,38 @@ async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
     Ok(())
 }
 
+/// Senders who were not greeted because they have left, or their address has gone, in an earlier demo.
+async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Result<u64> {
+    let mails = demo.stack.aws().outbox().all(crate::aws::Kind::Mail);
+    let mails = mails.into_iter().skip(mails_before);
+    let greeted: HashSet<String> = mails.flat_map(|mail| mail.to).collect();
+    let senders = posts
+        .iter()
+        .map(|post| Ok(decoded(field(&post.body, "email")?)));
+    let senders: HashSet<String> = senders.collect::<Result<_>>()?;
+    let mut left = 0;
+    for sender in senders.difference(&greeted) {
+        let path = format!("/v1/contacts?query={}", sender.replace('@', "%40"));
+        let found = demo.client.get(&path).await?;
+        let status = found["data"][0]["email_status"].as_str();
+        left += u64::from(status.is_some_and(|status| status != "subscribed"));
+    }
+    Ok(left)
+}
+
 /// The forms as if the last of them were sent now. A form is known by its time, so those of the file
 /// would be repetitions when they come again, and too old to be believed one day.
 fn sent_now(posts: Vec<Post>, now: Timestamp) -> Result<Vec<Post>> {
     let times: Vec<DateTime> = posts
         .iter()
-        .map(|post| Ok(strtime::parse(TIME, decoded(time_of(&post.body)?))?.to_datetime()?))
+        .map(|post| {
+            Ok(strtime::parse(TIME, decoded(field(&post.body, TIME_FIELD)?))?.to_datetime()?)
+        })
         .collect::<Result<_>>()?;
     let last = times.iter().max().context("no forms")?;
     let shift: Span = VIETNAM.to_datetime(now).since(*last)?;
     let moved = posts.into_iter().zip(times).map(|(post, time)| {
-        let old = time_of(&post.body)?;
+        let old = field(&post.body, TIME_FIELD)?;
         let mut new = strtime::format(TIME, time.checked_add(shift)?)?;
         if old.contains('%') {
             new = new
@@ -140,19 +166,19 @@ fn sent_now(posts: Vec<Post>, now: Timestamp) -> Result<Vec<Post>> {
     moved.collect()
 }
 
-/// The text of a form's time, as its body has it.
-fn time_of(body: &str) -> Result<&str> {
+/// The text of a form's field, as its body has it.
+fn field<'a>(body: &'a str, name: &str) -> Result<&'a str> {
     let (_, rest) = body
-        .split_once("message_time")
-        .context("a form without its time")?;
+        .split_once(name)
+        .with_context(|| format!("a form without {name}"))?;
     let text = rest.trim_start_matches(['"', ':', '=', ' ']);
     Ok(text.split(['"', '&']).next().unwrap_or(text))
 }
 
 fn decoded(text: &str) -> String {
-    text.replace("%2F", "/")
-        .replace("%3A", ":")
-        .replace('+', " ")
+    let plain = [("%2F", "/"), ("%3A", ":"), ("%40", "@"), ("+", " ")];
+    let decode = |text: String, (code, letter)| text.replace(code, letter);
+    plain.into_iter().fold(text.to_owned(), decode)
 }
 
 /// Until every form has its enrollment and every enrollment waits: a wait begins when its step runs,
