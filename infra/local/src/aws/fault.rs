@@ -24,6 +24,8 @@ pub enum Fault {
     /// Runs as usual.
     #[default]
     None,
+    /// Runs after other work of the same thread had its turn.
+    Yield,
     /// Does not run; answers with the service's throttling error.
     Throttle,
     /// Runs, and the caller's connection then times out.

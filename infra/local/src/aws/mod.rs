@@ -290,13 +290,14 @@ impl Aws {
         match fault {
             Fault::Throttle => return Reply::Answer(route.throttled()),
             Fault::HangBefore => return std::future::pending().await,
+            Fault::Yield => tokio::task::yield_now().await,
             Fault::None | Fault::TimeoutAfterCommit | Fault::HangAfter => {}
         }
         let mut response = self.run(&route, request).await;
         match fault {
             Fault::TimeoutAfterCommit => return Reply::Lost,
             Fault::HangAfter => return std::future::pending().await,
-            Fault::None | Fault::Throttle | Fault::HangBefore => {}
+            Fault::None | Fault::Yield | Fault::Throttle | Fault::HangBefore => {}
         }
         if let Ok(id) = http::HeaderValue::from_str(&format!("local-{sequence:012}")) {
             response.headers_mut().insert("x-amzn-requestid", id);

@@ -243,6 +243,33 @@ impl World {
         result
     }
 
+    /// Runs `first` up to its call number `at` (from 0), then `second` to its end, then the rest of `first`.
+    /// The last part tells how many calls both made; `None` if `first` made no such call.
+    pub fn interleave<A, B>(
+        &self,
+        at: u64,
+        first: impl Future<Output = A>,
+        second: impl Future<Output = B>,
+    ) -> impl Future<Output = (A, B, Option<u64>)> {
+        let (first, second) = (Box::pin(first), Box::pin(second));
+        async move {
+            let calls = Arc::new(AtomicU64::new(0));
+            let counted = calls.clone();
+            self.aws.set_fault_hook(Some(Arc::new(move |_: &Call| {
+                if counted.fetch_add(1, Ordering::SeqCst) == at {
+                    Fault::Yield
+                } else {
+                    Fault::None
+                }
+            })));
+            let first = async { (first.await, calls.load(Ordering::SeqCst)) };
+            let ((a, made), b) = tokio::join!(first, second);
+            self.aws.set_fault_hook(None);
+            let all = calls.load(Ordering::SeqCst);
+            (a, b, (made > at).then_some(all))
+        }
+    }
+
     /// Name of the queue that drives a function.
     pub fn queue_of(&self, handler: &str) -> String {
         let queue = self
