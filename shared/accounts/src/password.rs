@@ -1,4 +1,6 @@
 //! Passwords: what they must be, and argon2id with its recommended parameters.
+//!
+//! They are composed (NFC) first: one keyboard sends `ậ` as one character, another as three.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -6,21 +8,38 @@ use cloud::Error;
 use kernel::Entropy;
 
 const LENGTH: std::ops::RangeInclusive<usize> = 10..=128;
+/// More bytes than 128 characters have, however they are composed; not even looked at.
+const MAX_BYTES: usize = 4096;
 /// A hash of nothing in particular: verifying against it takes as long as against a real one.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What is wrong with a password that somebody chose.
 pub fn flaw(password: &str, email: &str) -> Option<&'static str> {
-    if !LENGTH.contains(&password.chars().count()) {
-        return Some("must have 10 to 128 characters");
+    let wrong_length = Some("must have 10 to 128 characters");
+    let Some(password) = composed(password) else {
+        return wrong_length;
+    };
+    if password.chars().count() < *LENGTH.start() {
+        return wrong_length;
     }
     password
         .eq_ignore_ascii_case(email)
         .then_some("must not be the e-mail address")
 }
 
+/// The password as it is hashed; `None` if nobody can have one so long.
+fn composed(password: &str) -> Option<String> {
+    if password.len() > MAX_BYTES {
+        return None;
+    }
+    let composed = kernel::text::nfc(password);
+    (composed.chars().count() <= *LENGTH.end()).then_some(composed)
+}
+
 pub(crate) fn hash(password: &str, entropy: &Entropy) -> Result<String, Error> {
     let shape = |error: argon2::password_hash::Error| Error::Shape(error.to_string());
+    let password =
+        composed(password).ok_or_else(|| Error::Shape("the password is too long".into()))?;
     let salt = SaltString::encode_b64(&entropy.bytes::<16>()).map_err(shape)?;
     let hash = Argon2::default()
         .hash_password(password.as_bytes(), &salt)
@@ -28,8 +47,11 @@ pub(crate) fn hash(password: &str, entropy: &Entropy) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-/// Whether the password is the one that was hashed. `None` stands for nobody and takes as long.
+/// Whether the password is the one that was hashed. `None` stands for nobody and takes as long; what is
+/// too long to be a password is not hashed, but something short is, for the time that takes.
 pub(crate) fn verify(password: &str, stored: Option<&str>) -> bool {
+    let stored = composed(password).and(stored);
+    let password = composed(password).unwrap_or_default();
     let fits = PasswordHash::new(stored.unwrap_or(DUMMY)).is_ok_and(|stored| {
         Argon2::default()
             .verify_password(password.as_bytes(), &stored)
@@ -50,6 +72,32 @@ mod tests {
         assert!(!verify("mật khẩu dài ", Some(&stored)));
         assert!(!verify("mật khẩu dài", Some("not a hash")));
         assert!(!verify("", None));
+    }
+
+    #[test]
+    fn one_password_is_the_same_from_every_keyboard() {
+        let (composed, apart) = (
+            "mật khẩu dài",
+            "ma\u{323}\u{302}t kha\u{302}\u{309}u da\u{300}i",
+        );
+        assert_ne!(composed, apart);
+        let stored = hash(apart, &Entropy::seeded(1)).unwrap();
+        assert!(verify(composed, Some(&stored)) && verify(apart, Some(&stored)));
+        assert!(
+            flaw("ma\u{323}\u{302}t kha\u{302}u", "an@example.vn").is_some(),
+            "8 letters"
+        );
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_hashed() {
+        let long = "x".repeat(129);
+        assert!(hash(&long, &Entropy::seeded(1)).is_err());
+        // Even where a longer one was hashed once, it is not looked at.
+        let salt = SaltString::encode_b64(&[1; 16]).unwrap();
+        let stored = Argon2::default().hash_password(long.as_bytes(), &salt);
+        let stored = stored.unwrap().to_string();
+        assert!(!verify(&long, Some(&stored)));
     }
 
     #[test]
