@@ -1,7 +1,8 @@
 //! Sign-in by another system (`OpenID Connect`): a token of the issuer names a user by a verified address.
 //!
 //! Only signatures by RS256 and ES256 count; the key comes from the issuer's key set, which is kept for an
-//! hour, and fetched again for an unknown key at most once a minute.
+//! hour, and fetched again for an unknown key at most once a minute. Keys that cannot be had anew are
+//! used on for a day. Only a token that names the issuer makes us ask it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,11 @@ use tokio::sync::Mutex;
 
 const KEEP: SignedDuration = SignedDuration::from_hours(1);
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+/// An issuer that did not answer is let alone for so long.
+const PAUSE: SignedDuration = SignedDuration::from_secs(10);
+/// Keys are used so long while the issuer does not answer.
+const AT_MOST: SignedDuration = SignedDuration::from_hours(24);
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 /// For one answer of the issuer; the authorizer has 5 s in all.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Key sets are a few kilobytes.
@@ -31,7 +37,13 @@ pub struct Oidc {
     audience: String,
     http: reqwest::Client,
     clock: Clock,
-    keys: Arc<Mutex<Option<Keys>>>,
+    cache: Arc<Mutex<Cache>>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    keys: Option<Keys>,
+    failed_at: Option<Timestamp>,
 }
 
 /// The setting is neither `none` nor an https URL.
@@ -48,6 +60,12 @@ struct Keys {
 struct Discovery {
     issuer: String,
     jwks_uri: String,
+}
+
+/// What a token says of its issuer before anything of it was checked.
+#[derive(Deserialize)]
+struct Claimed {
+    iss: String,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +92,7 @@ impl Oidc {
             audience: audience.to_owned(),
             http: http.ok()?,
             clock,
-            keys: Arc::default(),
+            cache: Arc::default(),
         })
     }
 
@@ -102,7 +120,13 @@ impl Oidc {
         let Ok(header) = jsonwebtoken::decode_header(token) else {
             return Ok(None);
         };
-        let Some(id) = header.kid else {
+        // Not to be believed yet, but a token of somebody else is not worth asking the issuer.
+        let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token);
+        let is_ours = claimed.is_ok_and(|claimed| claimed.iss == self.issuer);
+        let id = header
+            .kid
+            .filter(|_| is_ours && ALGORITHMS.contains(&header.alg));
+        let Some(id) = id else {
             return Ok(None);
         };
         let Some(key) = self.key(&id).await? else {
@@ -115,9 +139,6 @@ impl Oidc {
 
     /// The claims of a token that is valid now.
     fn claims(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Option<Claims> {
-        if ![Algorithm::RS256, Algorithm::ES256].contains(&algorithm) {
-            return None;
-        }
         let mut rules = Validation::new(algorithm);
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[&self.audience]);
@@ -132,24 +153,39 @@ impl Oidc {
     }
 
     async fn key(&self, id: &str) -> Result<Option<DecodingKey>, Error> {
-        let mut keys = self.keys.lock().await;
+        let mut cache = self.cache.lock().await;
         let now = self.clock.now();
-        let age = keys
-            .as_ref()
-            .map(|keys| now.duration_since(keys.fetched_at));
-        let known = keys.as_ref().and_then(|keys| keys.set.find(id));
-        let is_fresh = match known {
-            Some(_) => age.is_some_and(|age| age < KEEP),
-            None => age.is_some_and(|age| age < AGAIN),
-        };
-        if !is_fresh {
-            let set = self.fetch().await?;
-            *keys = Some(Keys {
-                set,
-                fetched_at: now,
-            });
+        let younger = |at: Timestamp, age| now.duration_since(at) < age;
+        let is_fresh = cache.keys.as_ref().is_some_and(|keys| {
+            let age = keys.set.find(id).map_or(AGAIN, |_| KEEP);
+            younger(keys.fetched_at, age)
+        });
+        let is_down = cache.failed_at.is_some_and(|at| younger(at, PAUSE));
+        if !is_fresh && !is_down {
+            match self.fetch().await {
+                Ok(set) => {
+                    let keys = Keys {
+                        set,
+                        fetched_at: now,
+                    };
+                    *cache = Cache {
+                        keys: Some(keys),
+                        failed_at: None,
+                    };
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the issuer's keys could not be fetched");
+                    cache.failed_at = Some(now);
+                }
+            }
         }
-        let found = keys.as_ref().and_then(|keys| keys.set.find(id));
+        let keys = cache.keys.as_ref();
+        let keys = keys.filter(|keys| younger(keys.fetched_at, AT_MOST));
+        let keys = keys.ok_or_else(|| Error::Unknown {
+            service: "oidc",
+            detail: "the issuer's keys could not be had".into(),
+        })?;
+        let found = keys.set.find(id);
         Ok(found.and_then(|jwk| DecodingKey::from_jwk(jwk).ok()))
     }
 

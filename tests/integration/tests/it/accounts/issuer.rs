@@ -1,11 +1,17 @@
 //! Tokens of an `OpenID Connect` issuer: a real key pair, a real key set over HTTP on loopback.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use accounts::{NewUser, Oidc, Sessions, UserChange, UserStatus, Users};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::KeyPair as _;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine;
@@ -24,6 +30,9 @@ const AUDIENCE: &str = "tanigo";
 struct Issuer {
     url: String,
     key: EncodingKey,
+    /// Requests that it got.
+    asked: Arc<AtomicUsize>,
+    is_down: Arc<AtomicBool>,
 }
 
 impl Issuer {
@@ -51,8 +60,25 @@ impl Issuer {
                 get(move || async move { Json(discovery) }),
             )
             .route("/keys", get(move || async move { Json(keys) }));
+        let (asked, is_down) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (count, down) = (asked.clone(), is_down.clone());
+        let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let down = down.load(Ordering::SeqCst);
+            async move {
+                if down {
+                    return StatusCode::SERVICE_UNAVAILABLE.into_response();
+                }
+                next.run(request).await
+            }
+        }));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, key }
+        Self {
+            url,
+            key,
+            asked,
+            is_down,
+        }
     }
 
     fn token(&self, claims: &Value, kid: &str) -> String {
@@ -179,6 +205,69 @@ async fn whom_the_issuer_vouches_for_may_listen_until_their_rights_change() {
     };
     users.change(account, agent, &disabled).await.unwrap();
     assert!(!stands().await);
+}
+
+#[tokio::test]
+async fn an_issuer_is_asked_little_and_may_be_away() {
+    let office = Office::open().await;
+    let issuer = Issuer::open().await;
+    let oidc = Oidc::new(&issuer.url, AUDIENCE, office.world.clock()).unwrap();
+    let claims = |issuer: &Issuer| {
+        let exp = office.world.now().as_second() + 600;
+        json!({
+            "iss": issuer.url, "aud": AUDIENCE, "exp": exp, "email": EMAIL, "email_verified": true,
+        })
+    };
+    let asked = || issuer.asked.load(Ordering::SeqCst);
+    // Of another issuer, or by an algorithm that does not count: nobody is asked.
+    let stranger = Issuer::open().await;
+    let token = stranger.token(&claims(&stranger), "one");
+    assert_eq!(oidc.address(&token).await.unwrap(), None);
+    let hmac = Header {
+        kid: Some("one".into()),
+        ..Header::new(Algorithm::HS256)
+    };
+    let secret = EncodingKey::from_secret(b"public key");
+    let forged = jsonwebtoken::encode(&hmac, &claims(&issuer), &secret).unwrap();
+    assert_eq!(oidc.address(&forged).await.unwrap(), None);
+    assert_eq!(asked(), 0);
+
+    // Away from the start: an error, and not one request a token.
+    issuer.is_down.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let token = issuer.token(&claims(&issuer), "one");
+        assert!(oidc.address(&token).await.is_err());
+    }
+    assert_eq!(asked(), 1);
+    issuer.is_down.store(false, Ordering::SeqCst);
+    office.world.advance(Duration::from_secs(10));
+    let address = async || oidc.address(&issuer.token(&claims(&issuer), "one")).await;
+    assert!(address().await.unwrap().is_some());
+
+    // Away later: the keys are used on for a day.
+    issuer.is_down.store(true, Ordering::SeqCst);
+    office.world.advance(Duration::from_hours(2));
+    assert!(address().await.unwrap().is_some());
+    office.world.advance(Duration::from_hours(22));
+    assert!(address().await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_of_an_issuer_is_not_signed_out_here() {
+    let office = Office::open().await;
+    let account = office.account().await;
+    let (_, me) = office
+        .ask(&office.token().await, "GET", "/v1/me", None)
+        .await;
+    let grant = kernel::Grant {
+        account,
+        actor: me["user"]["id"].as_str().unwrap().into(),
+        role: Some(kernel::Role::AccountAdmin),
+        ..crate::support::grant_of(office.workspace.parse().unwrap(), "")
+    };
+    let event = crate::support::http_event("POST", "/v1/auth/logout", None, Some(&grant));
+    let answer = office.world.invoke("api-accounts", event).await.unwrap();
+    assert_eq!(answer["statusCode"], 409);
 }
 
 #[test]
