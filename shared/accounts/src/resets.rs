@@ -2,7 +2,7 @@
 //!
 //! A reset proves the mailbox, not the second factor: signing in asks for that all the same.
 
-use cloud::{Error, Table};
+use cloud::{Created, Error, Table, Update};
 use jiff::SignedDuration;
 use kernel::{AccountId, EmailAddress, UserId};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ struct Row {
 #[derive(Serialize, Deserialize)]
 struct Asked {
     ttl: i64,
+    /// Whether the mail service took nothing, so that the mail is to be sent yet.
+    released: bool,
 }
 
 /// The resets of all users.
@@ -63,14 +65,33 @@ impl Resets {
         };
         let key = keys::reset(&secret::hash(&token));
         self.directory.create(&key, &row).await?;
-        let claim = keys::reset_request(request);
-        let claimed = self.directory.create(&claim, &Asked { ttl }).await?;
-        Ok(claimed.is_new().then_some(token))
+        Ok(self.claim(request, ttl).await?.then_some(token))
+    }
+
+    async fn claim(&self, request: &str, ttl: i64) -> Result<bool, Error> {
+        let key = keys::reset_request(request);
+        let claim = Asked {
+            ttl,
+            released: false,
+        };
+        match self.directory.create(&key, &claim).await? {
+            Created::New => Ok(true),
+            Created::Existing(held) if !held.released => Ok(false),
+            Created::Existing(_) => {
+                let update = Update::new()
+                    .set("released", false)
+                    .when_equals("released", true);
+                Ok(self.directory.update(&key, update).await?.applied())
+            }
+        }
     }
 
     /// Gives the mail back: the mail service took nothing, so the next try may send.
     pub async fn release_mail(&self, request: &str) -> Result<(), Error> {
-        self.directory.delete(&keys::reset_request(request)).await
+        let update = Update::new().set("released", true).when_exists();
+        let key = keys::reset_request(request);
+        self.directory.update(&key, update).await?;
+        Ok(())
     }
 
     /// Whose password the token may set; `None` once it was used, or after an hour.
