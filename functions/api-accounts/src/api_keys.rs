@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kernel::page::Page;
 use kernel::{CredentialId, Scope};
-use lambda::http::{Caller, ClientIp, Json, Operation, Path, Problem, Query, Secret};
+use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::handler::Api;
@@ -50,7 +50,9 @@ pub struct Created {
 
 /// Make a key.
 ///
-/// Only this answer holds its token. A key whose one scope is `track` is public: it may stand in a page.
+/// Only this answer holds its token. A key may do no more than its maker: scopes that open more are refused
+/// with 403. `read` opens the inbox too, so it takes an account admin, or an account manager who is one of
+/// the inbox's people. A key whose one scope is `track` is public: it may stand in a page.
 #[utoipa::path(
     post,
     path = "/v1/api-keys",
@@ -73,13 +75,17 @@ pub async fn create(
     if scopes.is_empty() {
         return Err(Problem::invalid("/scopes", "give at least one scope"));
     }
-    api.enter(caller.member(), Operation::CreateApiKey, "api-key", &ip)
+    let grant = &caller.member().grant;
+    if !grant.may_give(&scopes) {
+        let detail = "a key may do no more than its maker; these scopes open more than you may do";
+        return Err(Problem::new(Code::Forbidden, detail).at("/scopes", detail));
+    }
+    let by = Some(grant.actor.as_str());
+    let draft = api.keys.draft(caller.tenant, &name, &scopes, by).await?;
+    let id = draft.id.to_string();
+    api.enter(caller.member(), Operation::CreateApiKey, &id, &ip)
         .await?;
-    let account = caller.member().grant.account;
-    let made = api
-        .keys
-        .create(account, caller.tenant, &name, &scopes)
-        .await?;
+    let made = api.keys.make(grant.account, caller.tenant, draft).await?;
     let body = Json(Created {
         key: made.key,
         token: made.token,
@@ -104,16 +110,12 @@ pub async fn revoke(
     ip: ClientIp,
     Path(id): Path<CredentialId>,
 ) -> Result<StatusCode, Problem> {
-    api.enter(
-        caller.member(),
-        Operation::RevokeApiKey,
-        &id.to_string(),
-        &ip,
-    )
-    .await?;
-    if api.keys.revoke(caller.tenant, id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::not_found("API key"))
-    }
+    caller.may(Operation::RevokeApiKey)?;
+    let key = api.keys.get(caller.tenant, id).await?;
+    let key = key.ok_or_else(|| Problem::not_found("API key"))?.id;
+    let object = key.to_string();
+    api.enter(caller.member(), Operation::RevokeApiKey, &object, &ip)
+        .await?;
+    api.keys.revoke(caller.tenant, key).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,24 +1,36 @@
-//! Attempts at what can be guessed, or mailed to somebody else: counted for the address and for where
-//! they come from.
+//! Attempts at what can be guessed, or mailed to somebody else: counted for where they come from and for
+//! the address.
 //!
 //! They are counted before anything is looked at and given back when they were right, so that many at
-//! once cannot pass the limit. Unknown addresses are counted and answered like known ones.
+//! once cannot pass the limit. Unknown addresses are counted and answered like known ones. Where they come
+//! from is counted first: whoever is stopped there cannot lock other people's addresses.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use kernel::EmailAddress;
+use kernel::{AccountId, EmailAddress, UserId};
 use lambda::http::{ClientIp, Code, Problem};
 use sha2::{Digest, Sha256};
 
 use crate::handler::Api;
 
 const PERIOD: Duration = Duration::from_mins(15);
+const DAY: Duration = Duration::from_hours(24);
 const FAILURES_OF_AN_ADDRESS: u32 = 10;
 const MAILS_TO_AN_ADDRESS: u32 = 3;
 const FROM_AN_IP: u32 = 50;
+/// Of a million, with one or two of them right: guessing them all takes decades.
+const WRONG_CODES_A_DAY: u32 = 50;
+const INVITATIONS_A_DAY: u32 = 5;
 
-/// One attempt.
-pub struct Attempt(Vec<String>);
+/// One attempt: what was counted.
+pub struct Attempt(Vec<Limit>);
+
+struct Limit {
+    scope: String,
+    period: Duration,
+    most: u32,
+}
 
 impl Attempt {
     /// At signing in: a password or a code.
@@ -28,13 +40,36 @@ impl Attempt {
         ip: &ClientIp,
     ) -> Result<Self, Problem> {
         let address = of_address("SIGN-IN", email, FAILURES_OF_AN_ADDRESS);
-        Self::begin(api, [address, from_ip("SIGN-IN", ip)]).await
+        Self::begin(api, [from_ip("SIGN-IN", ip), address]).await
+    }
+
+    /// At a code of a user's second factor, whose password was right.
+    pub async fn at_code(api: &Api, user: UserId) -> Result<Self, Problem> {
+        let limit = Limit {
+            scope: format!("CODE#{user}"),
+            period: DAY,
+            most: WRONG_CODES_A_DAY,
+        };
+        Self::begin(api, [limit]).await
     }
 
     /// At having a mail sent.
     pub async fn to_mail(api: &Api, email: &EmailAddress, ip: &ClientIp) -> Result<Self, Problem> {
         let address = of_address("RESET", email, MAILS_TO_AN_ADDRESS);
-        Self::begin(api, [address, from_ip("RESET", ip)]).await
+        Self::begin(api, [from_ip("RESET", ip), address]).await
+    }
+
+    /// At inviting somebody, first or again.
+    pub async fn to_invite(
+        api: &Api,
+        account: AccountId,
+        email: &EmailAddress,
+    ) -> Result<Self, Problem> {
+        let limit = Limit {
+            period: DAY,
+            ..of_address(&format!("INVITE#{account}"), email, INVITATIONS_A_DAY)
+        };
+        Self::begin(api, [limit]).await
     }
 
     /// At a token of a mail, or of the set-up.
@@ -42,39 +77,69 @@ impl Attempt {
         Self::begin(api, [from_ip("TOKEN", ip)]).await
     }
 
-    async fn begin(
-        api: &Api,
-        limits: impl IntoIterator<Item = (String, u32)>,
-    ) -> Result<Self, Problem> {
+    async fn begin(api: &Api, limits: impl IntoIterator<Item = Limit>) -> Result<Self, Problem> {
         let mut counted = Vec::new();
-        for (scope, most) in limits {
-            let usage = api.attempts.count(&scope, PERIOD, 1).await?;
-            if usage.used > most {
+        for limit in limits {
+            let usage = api.attempts.count(&limit.scope, limit.period, 1).await?;
+            if usage.used > limit.most {
                 lambda::metrics::count("AttemptsThrottled", 1);
                 let detail = "too many attempts; wait";
                 let seconds = usage.resets_in.as_secs().max(1) as u32;
                 return Err(Problem::new(Code::RateLimited, detail).retry_after(seconds));
             }
-            counted.push(scope);
+            counted.push(limit);
         }
         Ok(Self(counted))
     }
 
     /// It was right and does not count.
     pub async fn forgive(self, api: &Api) -> Result<(), Problem> {
-        for scope in &self.0 {
-            api.attempts.count(scope, PERIOD, -1).await?;
+        for limit in &self.0 {
+            api.attempts.count(&limit.scope, limit.period, -1).await?;
         }
         Ok(())
     }
 }
 
 /// The hash keeps the address out of a key that shows up in logs of the table's requests.
-fn of_address(kind: &str, email: &EmailAddress, most: u32) -> (String, u32) {
+fn of_address(kind: &str, email: &EmailAddress, most: u32) -> Limit {
     let address = hex::encode(Sha256::digest(email.as_str()));
-    (format!("{kind}#{address}"), most)
+    Limit {
+        scope: format!("{kind}#{address}"),
+        period: PERIOD,
+        most,
+    }
 }
 
-fn from_ip(kind: &str, ip: &ClientIp) -> (String, u32) {
-    (format!("{kind}-FROM#{}", ip.0), FROM_AN_IP)
+fn from_ip(kind: &str, ip: &ClientIp) -> Limit {
+    Limit {
+        scope: format!("{kind}-FROM#{}", network(&ip.0)),
+        period: PERIOD,
+        most: FROM_AN_IP,
+    }
+}
+
+/// Who has one address of IPv6 has 2^64 of them: the network counts.
+fn network(ip: &str) -> String {
+    match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V6(ip)) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(ip) => ip.to_string(),
+        Err(_) => ip.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn an_ipv6_network_is_one() {
+        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(network("203.0.113.9"), "203.0.113.9");
+    }
 }

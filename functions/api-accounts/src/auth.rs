@@ -1,6 +1,6 @@
 //! Signing in and out, and the password.
 
-use accounts::{AccountMail, User};
+use accounts::{AccountMail, User, WorkspaceStatus};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -66,9 +66,17 @@ pub async fn login(
             let detail = "send the code of your authenticator app, or a recovery code";
             return Err(Problem::new(Code::TotpRequired, detail));
         }
-        (true, Some(code)) => api.factors.take(user, &code).await?.ok_or_else(refused)?,
+        (true, Some(code)) => {
+            let guess = Attempt::at_code(&api, user.id).await?;
+            let user = api.factors.take(user, &code).await?.ok_or_else(refused)?;
+            guess.forgive(&api).await?;
+            user
+        }
     };
     attempt.forgive(&api).await?;
+    let actor = user.id.to_string();
+    let entry = api.audit.entry(&actor, "login", &actor, &ip.0);
+    api.audit.add(user.account, &entry).await?;
     signed_in(&api, user).await
 }
 
@@ -93,14 +101,17 @@ pub async fn signed_in(api: &Api, user: User) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// Workspaces that a user may enter, all of them: people have few.
+/// Workspaces that a user may enter now, all of them: people have few. An archived one is not entered;
+/// admins find it in the list of workspaces.
 pub async fn enterable(api: &Api, user: &User) -> Result<Vec<WorkspaceName>, Problem> {
     let mut found = Vec::new();
     let mut cursor = None;
     loop {
         let page = api.workspaces.page(user.account, Limit::default(), cursor);
         let page = page.await?;
-        let open = page.data.into_iter().filter(|one| user.may_enter(one.id));
+        let is_open = |one: &accounts::Workspace| one.status == WorkspaceStatus::Active;
+        let open = page.data.into_iter();
+        let open = open.filter(|one| is_open(one) && user.may_enter(one.id));
         found.extend(open.map(WorkspaceName::from));
         cursor = page.next;
         if cursor.is_none() {
@@ -110,6 +121,8 @@ pub async fn enterable(api: &Api, user: &User) -> Result<Vec<WorkspaceName>, Pro
 }
 
 /// Sign out: the session ends at once.
+///
+/// A token of an issuer (`OpenID Connect`) is no session of ours: 409. It ends where it was given.
 #[utoipa::path(
     post,
     path = "/v1/auth/logout",
@@ -122,18 +135,23 @@ pub async fn logout(
     member: Member,
     ip: ClientIp,
 ) -> Result<StatusCode, Problem> {
+    member.may(Operation::Logout)?;
+    let Some(session) = &member.grant.session else {
+        let detail = "the token is of your organisation's sign-in; sign out there";
+        return Err(Problem::new(Code::Conflict, detail));
+    };
     let actor = member.grant.actor.clone();
     api.enter(&member, Operation::Logout, &actor, &ip).await?;
-    if let Some(session) = &member.grant.session {
-        api.sessions.end(session).await?;
-    }
+    api.sessions.end(session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
+    #[schema(max_length = 128)]
     current: String,
+    #[schema(min_length = 10, max_length = 128)]
     new: String,
 }
 
@@ -237,17 +255,9 @@ pub async fn reset(
     if let Some(flaw) = accounts::password::flaw(&given.password, user.email.as_str()) {
         return Err(Problem::invalid("/password", flaw));
     }
-    let (account, actor) = (user.account, user.id.to_string());
-    api.audit
-        .record(
-            account,
-            &actor,
-            Operation::ChangePassword,
-            &actor,
-            None,
-            &ip.0,
-        )
-        .await?;
+    let actor = user.id.to_string();
+    let entry = api.audit.entry(&actor, "resetPassword", &actor, &ip.0);
+    api.audit.add(user.account, &entry).await?;
     api.resets.reset(user, &given.password).await?;
     attempt.forgive(&api).await?;
     Ok(StatusCode::NO_CONTENT)

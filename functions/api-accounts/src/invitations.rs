@@ -1,6 +1,6 @@
 //! Invitations: whom admins ask to join, and how they come in.
 
-use accounts::{Accepted, AccountMail, Invitation, InvitationStatus, NewInvitation, UserStatus};
+use accounts::{Accepted, AccountMail, Invitation, InvitationStatus, NewInvitation, Reserved};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -26,7 +26,7 @@ pub struct InvitationView {
     chat_role: Option<ChatRole>,
     workspace_ids: Vec<WorkspaceId>,
     status: InvitationStatus,
-    /// Who invited.
+    /// Who invited, or sent it again last. It ends when they are no admin any more.
     invited_by: String,
     created_at: Timestamp,
     expires_at: Timestamp,
@@ -105,7 +105,9 @@ pub struct InvitationIn {
 
 /// Invite somebody to the account.
 ///
-/// The mail's link works for 72 hours and once.
+/// The mail's link works for 72 hours and once. An address has one invitation in an account until that is
+/// revoked; the same request again finds it while its mail is on the way. At most 5 mails a day go to one
+/// address.
 #[utoipa::path(
     post,
     path = "/v1/invitations",
@@ -130,13 +132,11 @@ pub async fn create(
         ));
     }
     // Of other accounts' users nothing is said: whose addresses they have is not this account's business.
-    let user = api.users.by_email(&new.email).await?;
-    if user.is_some_and(|user| user.account == account && user.status == UserStatus::Active) {
+    let user = api.users.find(&new.email).await?;
+    if user.is_some_and(|user| user.account == account) {
         let detail = "the address belongs to a user of the account";
         return Err(Problem::new(Code::Conflict, detail).at("/email", detail));
     }
-    api.enter(&member, Operation::CreateInvitation, "invitation", &ip)
-        .await?;
     let new = NewInvitation {
         email: new.email,
         role: new.role,
@@ -144,7 +144,21 @@ pub async fn create(
         workspaces: new.workspace_ids,
         invited_by: member.grant.actor.clone(),
     };
-    let made = api.invitations.create(account, new).await?;
+    let made = match api.invitations.reserve(account, &new.email).await? {
+        Reserved::Free(id) => {
+            Attempt::to_invite(&api, account, &new.email).await?;
+            api.enter(&member, Operation::CreateInvitation, &id.to_string(), &ip)
+                .await?;
+            let made = api.invitations.create(account, id, new).await?;
+            made.ok_or(cloud::Error::Conflict)?
+        }
+        // A call that died wrote it and asked for no mail; the worker sends one mail however often it is asked.
+        Reserved::Held(found) if found.is_unsent(&new, api.clock.now()) => *found,
+        Reserved::Held(_) => {
+            let detail = "the address is invited; send that invitation again, or revoke it";
+            return Err(Problem::new(Code::Conflict, detail).at("/email", detail));
+        }
+    };
     mail(&api, &made).await?;
     Ok((
         StatusCode::CREATED,
@@ -171,9 +185,11 @@ pub async fn resend(
 ) -> Result<Json<InvitationView>, Problem> {
     member.may(Operation::ResendInvitation)?;
     let before = find(&api, &member, id).await?;
+    Attempt::to_invite(&api, before.account, &before.email).await?;
     api.enter(&member, Operation::ResendInvitation, &id.to_string(), &ip)
         .await?;
-    let sent = api.invitations.resend(&before).await?;
+    let by = &member.grant.actor;
+    let sent = api.invitations.resend(&before, by).await?;
     let sent = sent.ok_or_else(over)?;
     mail(&api, &sent).await?;
     Ok(Json(InvitationView::new(sent, api.clock.now())))
@@ -216,6 +232,8 @@ pub struct Acceptance {
 }
 
 /// Accept an invitation: makes the user and signs them in.
+///
+/// Works until there is a user. From then on the link opens nothing: 409, sign in.
 #[utoipa::path(
     post,
     path = "/v1/auth/invitations/accept",
@@ -232,17 +250,23 @@ pub async fn accept(
 ) -> Result<Response, Problem> {
     let attempt = Attempt::at_token(&api, &ip).await?;
     let name = shape::name("/name", &given.name)?;
-    if let Some(flaw) = accounts::password::flaw(&given.password, "") {
+    let unknown = || Problem::invalid("/token", "is unknown or over");
+    let found = api.invitations.find(&given.token).await?;
+    let found = found.ok_or_else(unknown)?;
+    let flaw = accounts::password::flaw(&given.password, found.email.as_str());
+    if let Some(flaw) = flaw {
         return Err(Problem::invalid("/password", flaw));
     }
-    let accepted = api.invitations.accept(&given.token, &name, &given.password);
+    let id = found.id.to_string();
+    let entry = api.audit.entry(&id, "acceptInvitation", &id, &ip.0);
+    api.audit.add(found.account, &entry).await?;
+    let accepted = api.invitations.accept(&found, &name, &given.password);
     match accepted.await? {
-        Accepted::Yes(user) if user.needs_code() => Err(over()),
         Accepted::Yes(user) => {
             attempt.forgive(&api).await?;
             signed_in(&api, *user).await
         }
-        Accepted::Unknown => Err(Problem::invalid("/token", "is unknown or over")),
+        Accepted::Unknown => Err(unknown()),
         Accepted::Taken => {
             let detail = "the address has a user; sign in";
             Err(Problem::new(Code::Conflict, detail))
@@ -250,7 +274,7 @@ pub async fn accept(
     }
 }
 
-/// After the row: if this is lost, the mail is not sent, `mailed_at` shows it, and sending again helps.
+/// After the row: if this is lost, the mail is not sent, `mailed_at` shows it, and inviting again helps.
 async fn mail(api: &Api, invitation: &Invitation) -> Result<(), Problem> {
     let mail = AccountMail::Invitation {
         account: invitation.account,
@@ -266,5 +290,8 @@ async fn find(api: &Api, member: &Member, id: InvitationId) -> Result<Invitation
 }
 
 fn over() -> Problem {
-    Problem::new(Code::Conflict, "the invitation was accepted or revoked")
+    Problem::new(
+        Code::Conflict,
+        "the invitation was accepted or revoked, or is being accepted",
+    )
 }

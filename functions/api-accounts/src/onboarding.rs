@@ -1,6 +1,7 @@
 //! The checklist of a new workspace (product 3), read off what is there. The step "build a segment" comes
 //! with segments.
 
+use accounts::User;
 use axum::extract::State;
 use jiff::Timestamp;
 use kernel::Limit;
@@ -10,7 +11,7 @@ use workflows::Status;
 
 use crate::handler::Api;
 
-/// Pages that are read to find one workflow that is active, or one campaign that was sent.
+/// Pages that are read to find one workflow that is active, one campaign that was sent, one who answers.
 const PAGES: usize = 10;
 
 /// The checklist.
@@ -28,6 +29,8 @@ pub struct Onboarding {
 pub struct Step {
     key: Key,
     done: bool,
+    /// When it was first seen done. A step that was done stays so.
+    done_at: Option<Timestamp>,
 }
 
 /// What there is to do.
@@ -47,8 +50,22 @@ pub enum Key {
     Campaign,
     /// Activate a workflow.
     Workflow,
-    /// Open an inbox.
+    /// Open an inbox and add somebody who answers in it.
     Chat,
+}
+
+impl Key {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Data => "data",
+            Self::SendingChannel => "sending_channel",
+            Self::SenderDetails => "sender_details",
+            Self::Campaign => "campaign",
+            Self::Workflow => "workflow",
+            Self::Chat => "chat",
+        }
+    }
 }
 
 /// Show what is left to set up in a workspace.
@@ -100,7 +117,7 @@ async fn onboarding(api: &Api, caller: &Caller) -> Result<Json<Onboarding>, Prob
     let has_details = settings.is_some_and(|settings| {
         !settings.permission_reminder.is_empty() && !settings.postal_address.is_empty()
     });
-    let inboxes = api.inboxes.list(tenant).await?;
+    let has_chat = !api.inboxes.list(tenant).await?.is_empty() && has_staff(api, caller).await?;
     let steps = [
         (Key::Workspace, true),
         (Key::Data, !contacts.data.is_empty()),
@@ -108,12 +125,45 @@ async fn onboarding(api: &Api, caller: &Caller) -> Result<Json<Onboarding>, Prob
         (Key::SenderDetails, has_details),
         (Key::Campaign, sent_a_campaign(api, caller).await?),
         (Key::Workflow, activated_a_workflow(api, caller).await?),
-        (Key::Chat, !inboxes.is_empty()),
+        (Key::Chat, has_chat),
     ];
+    let kept = api.workspaces.onboarding(tenant).await?;
+    let mut shown = Vec::with_capacity(steps.len());
+    for (key, done) in steps {
+        let done_at = match kept.done_at.get(key.name()) {
+            Some(&at) => Some(at),
+            None if done => Some(api.workspaces.note_done(tenant, key.name()).await?),
+            None => None,
+        };
+        shown.push(Step {
+            key,
+            done: done_at.is_some(),
+            done_at,
+        });
+    }
     Ok(Json(Onboarding {
-        steps: steps.map(|(key, done)| Step { key, done }).into(),
-        dismissed_at: api.workspaces.onboarding_dismissed_at(tenant).await?,
+        steps: shown,
+        dismissed_at: kept.dismissed_at,
     }))
+}
+
+/// Whether somebody was made one of the inbox's people.
+async fn has_staff(api: &Api, caller: &Caller) -> Result<bool, Problem> {
+    let mut cursor = None;
+    for _ in 0..PAGES {
+        let account = caller.member().grant.account;
+        let page = api.users.page(account, Limit::default(), cursor).await?;
+        let workspace = caller.tenant.workspace();
+        let answers = |user: &User| user.chat_role.is_some() && user.may_enter(workspace);
+        if page.data.iter().any(answers) {
+            return Ok(true);
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 async fn sent_a_campaign(api: &Api, caller: &Caller) -> Result<bool, Problem> {

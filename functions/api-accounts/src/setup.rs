@@ -1,6 +1,6 @@
 //! The first account of an installation, made by whoever holds its set-up token.
 
-use accounts::{FirstAccount, WorkspaceSettings};
+use accounts::{FirstAccount, SetUp, WorkspaceSettings};
 use axum::extract::State;
 use axum::http::StatusCode;
 use kernel::{AccountId, EmailAddress, WorkspaceId};
@@ -71,19 +71,22 @@ pub async fn run(
         user_name: name("/name", &first.name)?,
         password: first.password,
     };
-    let made = api.first.run(first).await?;
-    let (account_id, tenant) = made.ok_or_else(|| {
-        Problem::new(
-            Code::Conflict,
-            "the installation has its first account; sign in",
-        )
-    })?;
-    let workspace_id = tenant.workspace();
-    Ok((
-        StatusCode::CREATED,
-        Json(Made {
-            account_id,
-            workspace_id,
-        }),
-    ))
+    let conflict = |detail: &str| Problem::new(Code::Conflict, detail);
+    let over = || conflict("the installation has its first account; sign in");
+    let begun = api.first.begin().await?.ok_or_else(over)?;
+    let object = begun.account.to_string();
+    let entry = api.audit.entry("setup", "setUp", &object, &ip.0);
+    api.audit.add(begun.account, &entry).await?;
+    match api.first.finish(begun, first).await? {
+        SetUp::Done(account_id, tenant) => {
+            let workspace_id = tenant.workspace();
+            let made = Made {
+                account_id,
+                workspace_id,
+            };
+            Ok((StatusCode::CREATED, Json(made)))
+        }
+        SetUp::Already => Err(over()),
+        SetUp::AddressTaken => Err(conflict("the address has a user in another account")),
+    }
 }

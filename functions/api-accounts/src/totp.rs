@@ -1,6 +1,6 @@
 //! One's own second factor: drawing a secret, confirming it, taking it away.
 
-use accounts::User;
+use accounts::{Enrolled, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,14 @@ pub struct SecondFactorSecret {
     otpauth_url: String,
 }
 
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordProof {
+    /// The session alone could be somebody else's.
+    #[schema(max_length = 128)]
+    password: String,
+}
+
 /// Draw a secret for a second factor.
 ///
 /// It counts once a code of it was sent to `confirmSecondFactor`.
@@ -29,19 +37,27 @@ pub struct SecondFactorSecret {
     path = "/v1/auth/totp",
     operation_id = "enrolSecondFactor",
     tag = "auth",
+    request_body = PasswordProof,
     responses((status = 201, description = "Drawn", body = SecondFactorSecret))
 )]
 pub async fn enrol(
     State(api): State<Api>,
     member: Member,
     ip: ClientIp,
+    Json(given): Json<PasswordProof>,
 ) -> Result<Response, Problem> {
     let user = entered(&api, &member, Operation::EnrolSecondFactor, &ip).await?;
-    let enrolment = api.factors.enrol(user).await?;
-    let enrolment = enrolment.ok_or_else(|| {
-        let detail = "there is a second factor; disable it first";
-        Problem::new(Code::Conflict, detail)
-    })?;
+    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let enrolment = match api.factors.enrol(user, &given.password).await? {
+        Enrolled::Drawn(enrolment) => enrolment,
+        Enrolled::WrongPassword => return Err(not_yours()),
+        Enrolled::Before => {
+            attempt.forgive(&api).await?;
+            let detail = "there is a second factor; disable it first";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+    };
+    attempt.forgive(&api).await?;
     let body = Json(SecondFactorSecret {
         secret: enrolment.secret,
         otpauth_url: enrolment.url,
@@ -90,6 +106,37 @@ pub async fn confirm(
     Ok(secret(Json(RecoveryCodes { recovery_codes })))
 }
 
+/// Draw new recovery codes; those before open nothing any more.
+#[utoipa::path(
+    post,
+    path = "/v1/auth/totp/recovery-codes",
+    operation_id = "renewRecoveryCodes",
+    tag = "auth",
+    request_body = PasswordProof,
+    responses((status = 200, description = "Drawn", body = RecoveryCodes))
+)]
+pub async fn renew(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Json(given): Json<PasswordProof>,
+) -> Result<Response, Problem> {
+    let user = entered(&api, &member, Operation::RenewRecoveryCodes, &ip).await?;
+    if !user.needs_code() {
+        let detail = "there is no second factor";
+        return Err(Problem::new(Code::Conflict, detail));
+    }
+    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let codes = api.factors.renew_recovery(user, &given.password).await?;
+    let recovery_codes = codes.ok_or_else(not_yours)?;
+    attempt.forgive(&api).await?;
+    Ok(secret(Json(RecoveryCodes { recovery_codes })))
+}
+
+fn not_yours() -> Problem {
+    Problem::invalid("/password", "is not your password")
+}
+
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Disable {
@@ -117,6 +164,7 @@ pub async fn disable(
 ) -> Result<StatusCode, Problem> {
     let user = entered(&api, &member, Operation::DisableSecondFactor, &ip).await?;
     let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let code = Attempt::at_code(&api, user.id).await?;
     if !api
         .factors
         .disable(user, &given.password, &given.code)
@@ -125,6 +173,7 @@ pub async fn disable(
         let detail = "the password or the code is not right";
         return Err(Problem::invalid("", detail));
     }
+    code.forgive(&api).await?;
     attempt.forgive(&api).await?;
     Ok(StatusCode::NO_CONTENT)
 }

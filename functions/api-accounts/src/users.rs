@@ -83,9 +83,15 @@ pub async fn update(
 ) -> Result<Json<UserView>, Problem> {
     member.may(Operation::UpdateUser)?;
     let account = member.grant.account;
-    api.users.get(account, id).await?.ok_or_else(no_user)?;
+    let before = api.users.get(account, id).await?.ok_or_else(no_user)?;
     if let Some(workspaces) = &change.workspace_ids {
         of_account(&api, account, workspaces).await?;
+    }
+    let workspaces = change.workspace_ids.as_ref().unwrap_or(&before.workspaces);
+    let role = change.role.unwrap_or(before.role);
+    if workspaces.is_empty() && role != Role::AccountAdmin {
+        let message = "give at least one workspace";
+        return Err(Problem::invalid("/workspace_ids", message));
     }
     api.enter(&member, Operation::UpdateUser, &id.to_string(), &ip)
         .await?;
@@ -103,6 +109,36 @@ pub async fn update(
             "the account needs an active admin; make another one first",
         )),
     }
+}
+
+/// Take a user's second factor away, who lost it; all of their sessions end.
+///
+/// One's own is taken away by `disableSecondFactor`, which asks for password and code.
+#[utoipa::path(
+    post,
+    path = "/v1/users/{id}/second-factor/reset",
+    operation_id = "resetSecondFactor",
+    tag = "users",
+    params(("id" = UserId, Path, description = "The user")),
+    responses((status = 200, description = "The user", body = UserView)),
+)]
+pub async fn reset_second_factor(
+    State(api): State<Api>,
+    member: Member,
+    ip: ClientIp,
+    Path(id): Path<UserId>,
+) -> Result<Json<UserView>, Problem> {
+    member.may(Operation::ResetSecondFactor)?;
+    let user = api.users.get(member.grant.account, id).await?;
+    let user = user.ok_or_else(no_user)?;
+    let object = id.to_string();
+    if object == member.grant.actor {
+        let detail = "disable your own with password and code, or ask another admin";
+        return Err(Problem::new(Code::Conflict, detail));
+    }
+    api.enter(&member, Operation::ResetSecondFactor, &object, &ip)
+        .await?;
+    Ok(Json(api.factors.reset(user).await?.into()))
 }
 
 fn no_user() -> Problem {

@@ -1,7 +1,7 @@
 //! The account's workspaces.
 
 use accounts::workspaces::{DefaultSender, FrequencyCap, QuietHours};
-use accounts::{Workspace, WorkspaceSettings, WorkspaceStatus};
+use accounts::{AuditEntry, Workspace, WorkspaceSettings, WorkspaceStatus};
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -18,6 +18,8 @@ use crate::shape::{self, Paging};
 /// product.md 21.
 const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
 const MAX_ADDRESS: usize = 500;
+/// More in a few months is no cap.
+const MAX_MESSAGES: u32 = 1000;
 
 /// A workspace in answers.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -95,9 +97,16 @@ impl WorkspacePatch {
         if let Some(sender) = self.default_sender.value() {
             shape::name("/default_sender/name", &sender.name)?;
         }
-        let fits = |cap: &FrequencyCap| cap.messages >= 1 && (1..=90).contains(&cap.days);
+        let passes = |hours: &QuietHours| hours.from != hours.until;
+        if !self.quiet_hours.value().is_none_or(passes) {
+            let message = "must begin and end at different times";
+            return Err(Problem::invalid("/quiet_hours", message));
+        }
+        let fits = |cap: &FrequencyCap| {
+            (1..=MAX_MESSAGES).contains(&cap.messages) && (1..=90).contains(&cap.days)
+        };
         if !self.frequency_cap.value().is_none_or(fits) {
-            let message = "allows at least 1 message in 1 to 90 days";
+            let message = "allows 1 to 1000 messages in 1 to 90 days";
             return Err(Problem::invalid("/frequency_cap", message));
         }
         settings.default_sender = self.default_sender.onto(settings.default_sender);
@@ -166,10 +175,11 @@ pub async fn create(
         ..WorkspacePatch::default()
     };
     let settings = change.onto(WorkspaceSettings::named(""))?;
-    api.enter(&member, Operation::CreateWorkspace, "workspace", &ip)
-        .await?;
     let account = member.grant.account;
-    let made = api.workspaces.create(account, settings).await?;
+    let id = api.workspaces.reserve(account, &settings.name).await?;
+    let id = id.ok_or_else(name_taken)?;
+    note(&api, &member, Operation::CreateWorkspace, id, &ip).await?;
+    let made = api.workspaces.make(account, id, settings).await?;
     let tenant = made.ok_or_else(name_taken)?;
     let workspace = find(&api, &member, tenant.workspace()).await?;
     Ok((StatusCode::CREATED, Json(workspace.into())))
@@ -305,10 +315,26 @@ async fn save(
     settings: WorkspaceSettings,
     status: WorkspaceStatus,
 ) -> Result<Json<WorkspaceView>, Problem> {
-    api.enter(member, operation, &before.id.to_string(), ip)
-        .await?;
+    note(api, member, operation, before.id, ip).await?;
     let saved = api.workspaces.change(before, settings, status).await?;
     Ok(Json(saved.ok_or_else(name_taken)?.into()))
+}
+
+/// Logs a change of a workspace, which need not be the one that the caller works in.
+async fn note(
+    api: &Api,
+    member: &Member,
+    operation: Operation,
+    id: WorkspaceId,
+    ip: &ClientIp,
+) -> Result<(), Problem> {
+    let grant = &member.grant;
+    let entry = api
+        .audit
+        .entry(&grant.actor, operation.id(), &id.to_string(), &ip.0);
+    let workspace = Some(id);
+    let entry = AuditEntry { workspace, ..entry };
+    Ok(api.audit.add(grant.account, &entry).await?)
 }
 
 fn name_taken() -> Problem {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Error, Table, Update, UpdateOutcome};
+use cloud::{Error, Table, Update};
 use jiff::Timestamp;
 use kernel::{AccountId, UserId};
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,12 @@ pub struct Account {
     /// When it was made.
     pub created_at: Timestamp,
     /// Its active admins: there is always one. Kept here and not only in the users' own rows, since a
-    /// condition can hold over one row only.
+    /// condition can hold over one row only. Never more than the users' rows say: who is in it is an admin.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub admins: BTreeSet<UserId>,
+    /// How often an admin was taken out, by which a late entry is known.
+    #[serde(default)]
+    pub(crate) removals: u64,
 }
 
 /// All accounts.
@@ -38,19 +41,29 @@ impl Accounts {
 
     /// Makes an account without anybody in it.
     pub async fn create(&self, name: &str) -> Result<AccountId, Error> {
-        let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         loop {
-            let account = Account {
-                id: AccountId::new(clock, entropy),
-                name: name.to_owned(),
-                created_at: clock.now(),
-                admins: BTreeSet::new(),
-            };
-            let key = keys::account(account.id);
-            if self.directory.create(&key, &account).await?.is_new() {
-                return Ok(account.id);
+            let id = self.draw_id();
+            if self.create_as(id, name).await? {
+                return Ok(id);
             }
         }
+    }
+
+    pub(crate) fn draw_id(&self) -> AccountId {
+        AccountId::new(self.directory.clock(), self.directory.entropy())
+    }
+
+    /// Makes the account with this id. False: it is there.
+    pub(crate) async fn create_as(&self, id: AccountId, name: &str) -> Result<bool, Error> {
+        let account = Account {
+            id,
+            name: name.to_owned(),
+            created_at: self.directory.clock().now(),
+            admins: BTreeSet::new(),
+            removals: 0,
+        };
+        let made = self.directory.create(&keys::account(id), &account).await?;
+        Ok(made.is_new())
     }
 
     /// The account.
@@ -58,32 +71,33 @@ impl Accounts {
         self.directory.get(&keys::account(account)).await
     }
 
-    /// Counts a user among the admins; may be repeated.
-    pub async fn add_admin(&self, account: AccountId, user: UserId) -> Result<(), Error> {
+    /// Counts a user among the admins, unless one was taken out since `removals` was read. False: so
+    /// it was.
+    pub(crate) async fn add_admin(
+        &self,
+        account: AccountId,
+        user: UserId,
+        removals: u64,
+    ) -> Result<bool, Error> {
         let update = Update::new()
             .add_to_set("admins", [user.to_string()])
-            .when_exists();
-        self.directory
-            .update(&keys::account(account), update)
-            .await?;
-        Ok(())
+            .when_equals("removals", removals);
+        let key = keys::account(account);
+        Ok(self.directory.update(&key, update).await?.applied())
     }
 
     /// Takes a user from the admins. False: it is the last one, and stays. May be repeated.
-    pub async fn remove_admin(&self, account: AccountId, user: UserId) -> Result<bool, Error> {
+    pub(crate) async fn remove_admin(
+        &self,
+        account: AccountId,
+        user: UserId,
+    ) -> Result<bool, Error> {
+        let user = user.to_string();
         let update = Update::new()
-            .remove_from_set("admins", [user.to_string()])
-            .when_set_larger("admins", 1);
-        match self
-            .directory
-            .update(&keys::account(account), update)
-            .await?
-        {
-            UpdateOutcome::Applied(_) => Ok(true),
-            refused @ UpdateOutcome::Refused(_) => {
-                let stored: Option<Account> = refused.item()?;
-                Ok(stored.is_some_and(|account| !account.admins.contains(&user)))
-            }
-        }
+            .remove_from_set("admins", [user.clone()])
+            .add("removals", 1)
+            .when_others_stay("admins", &user);
+        let key = keys::account(account);
+        Ok(self.directory.update(&key, update).await?.applied())
     }
 }

@@ -17,13 +17,32 @@ const SECRET: usize = 64;
 /// The last use is noted no more often than this.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// A key that was just made. Nobody sees `token` again.
+/// A key to be.
 #[derive(Debug, Clone)]
+pub struct ApiKeyDraft {
+    /// Its id, drawn before it is made so that the audit log can name it.
+    pub id: CredentialId,
+    /// Name that people give it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Who makes it; nobody for the installation's own.
+    pub created_by: Option<String>,
+}
+
+/// A key that was just made. Nobody sees `token` again.
+#[derive(Clone)]
 pub struct NewApiKey {
     /// What is known of it from now on.
     pub key: ApiKey,
     /// What the client sends.
     pub token: String,
+}
+
+impl std::fmt::Debug for NewApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewApiKey({})", self.key.id)
+    }
 }
 
 /// A key, without its secret.
@@ -40,6 +59,9 @@ pub struct ApiKey {
     pub public: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Who made it: `usr_…` or `key_…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
     /// When it was used last, to the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
@@ -88,8 +110,28 @@ impl ApiKeys {
         Self { directory }
     }
 
-    /// Makes a key for a workspace. A key whose only scope is `track` is public. The list's row comes
-    /// first: a key that works is always one that can be seen and revoked.
+    /// Draws a key's id, which no key of the workspace has.
+    pub async fn draft(
+        &self,
+        tenant: TenantKey,
+        name: &str,
+        scopes: &[Scope],
+        created_by: Option<&str>,
+    ) -> Result<ApiKeyDraft, Error> {
+        let draw = || CredentialId::new(self.directory.clock(), self.directory.entropy());
+        let mut id = draw();
+        while self.get(tenant, id).await?.is_some() {
+            id = draw();
+        }
+        Ok(ApiKeyDraft {
+            id,
+            name: name.to_owned(),
+            scopes: scopes.to_vec(),
+            created_by: created_by.map(str::to_owned),
+        })
+    }
+
+    /// Makes a key for a workspace, of its own accord: no person stands behind it.
     pub async fn create(
         &self,
         account: AccountId,
@@ -97,34 +139,44 @@ impl ApiKeys {
         name: &str,
         scopes: &[Scope],
     ) -> Result<NewApiKey, Error> {
+        let draft = self.draft(tenant, name, scopes, None).await?;
+        self.make(account, tenant, draft).await
+    }
+
+    /// Makes a key for a workspace. A key whose only scope is `track` is public. The list's row comes
+    /// first: a key that works is always one that can be seen and revoked. [`Error::Conflict`]: another
+    /// key of the workspace drew the id in the same millisecond.
+    pub async fn make(
+        &self,
+        account: AccountId,
+        tenant: TenantKey,
+        draft: ApiKeyDraft,
+    ) -> Result<NewApiKey, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
-        let public = scopes == [Scope::Track];
+        let public = draft.scopes == [Scope::Track];
         let token = secret::generate(if public { PUBLIC_PREFIX } else { PREFIX }, entropy);
-        let mut listed = Listed {
+        let listed = Listed {
             key: ApiKey {
-                id: CredentialId::new(clock, entropy),
-                name: name.to_owned(),
-                scopes: scopes.to_vec(),
+                id: draft.id,
+                name: draft.name,
+                scopes: draft.scopes,
                 public,
                 created_at: clock.now(),
+                created_by: draft.created_by,
                 last_used_at: None,
                 revoked_at: None,
             },
             hash: secret::hash(&token),
         };
-        while !self
-            .directory
-            .create(&keys::api_key_of(tenant, listed.key.id), &listed)
-            .await?
-            .is_new()
-        {
-            listed.key.id = CredentialId::new(clock, entropy);
+        let row = keys::api_key_of(tenant, listed.key.id);
+        if !self.directory.create(&row, &listed).await?.is_new() {
+            return Err(Error::Conflict);
         }
         let credential = Credential {
             id: listed.key.id,
             account,
             workspace: tenant.workspace(),
-            scopes: scopes.to_vec(),
+            scopes: listed.key.scopes.clone(),
             revoked_at: None,
             noted_at: None,
         };
@@ -152,7 +204,10 @@ impl ApiKeys {
         let Some(row) = self.live(&key).await? else {
             return Ok(None);
         };
-        self.note_use(&key, &row).await?;
+        // A good key is not refused because nobody could write down that it was used.
+        if let Err(error) = self.note_use(&key, &row).await {
+            tracing::warn!(%error, key = %row.id, "the use of a key was not noted");
+        }
         Ok(Some(row.grant()))
     }
 
@@ -167,7 +222,8 @@ impl ApiKeys {
         Ok(row.filter(|row| row.revoked_at.is_none()))
     }
 
-    /// Notes the use in both rows, the list's first: the other one says that it was done.
+    /// Notes the use in both rows. Of many requests at once one notes it, and it alone writes the list's
+    /// row; should it die in between, the list shows the use of an hour later.
     async fn note_use(&self, key: &cloud::Key, row: &Credential) -> Result<(), Error> {
         let now = self.directory.clock().now();
         if row
@@ -176,12 +232,23 @@ impl ApiKeys {
         {
             return Ok(());
         }
-        let listed = keys::api_key_of(tenant(row), row.id);
-        let update = Update::new().set("last_used_at", now).when_exists();
-        self.directory.update(&listed, update).await?;
         let update = Update::new().set("noted_at", now).when_exists();
-        self.directory.update(key, update).await?;
+        let update = match row.noted_at {
+            Some(before) => update.when_equals("noted_at", before),
+            None => update.when_absent("noted_at"),
+        };
+        if self.directory.update(key, update).await?.applied() {
+            let listed = keys::api_key_of(tenant(row), row.id);
+            let update = Update::new().set("last_used_at", now).when_exists();
+            self.directory.update(&listed, update).await?;
+        }
         Ok(())
+    }
+
+    /// A key of the workspace.
+    pub async fn get(&self, tenant: TenantKey, id: CredentialId) -> Result<Option<ApiKey>, Error> {
+        let listed: Option<Listed> = self.directory.get(&keys::api_key_of(tenant, id)).await?;
+        Ok(listed.map(|listed| listed.key))
     }
 
     /// One page of a workspace's keys, oldest first, revoked ones too.

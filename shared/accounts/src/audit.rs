@@ -18,7 +18,8 @@ use crate::keys;
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// Who: `usr_…` or `key_…`.
+    /// Who: `usr_…` or `key_…`; `inv_…` for whoever holds an invitation's link, `setup` for the holder of the
+    /// set-up token.
     pub actor: String,
     /// Id of the operation, as in the API's reference.
     pub action: String,
@@ -51,42 +52,33 @@ impl Audit {
         object: &str,
         ip: &str,
     ) -> Result<(), Error> {
-        self.record(
-            grant.account,
-            &grant.actor,
-            action,
-            object,
-            grant.workspace,
-            ip,
-        )
-        .await
+        let entry = self.entry(&grant.actor, action.id(), object, ip);
+        let workspace = grant.workspace;
+        let entry = AuditEntry { workspace, ..entry };
+        self.add(grant.account, &entry).await
     }
 
-    /// Adds an entry, at the current time.
-    pub async fn record(
-        &self,
-        account: AccountId,
-        actor: &str,
-        action: Operation,
-        object: &str,
-        workspace: Option<WorkspaceId>,
-        ip: &str,
-    ) -> Result<(), Error> {
-        let entry = AuditEntry {
+    /// An entry about now, which concerns no workspace. `action` is an `operationId`.
+    pub fn entry(&self, actor: &str, action: &str, object: &str, ip: &str) -> AuditEntry {
+        AuditEntry {
             at: self.directory.clock().now(),
             actor: actor.to_owned(),
-            action: action.id().to_owned(),
+            action: action.to_owned(),
             object: object.to_owned(),
-            workspace,
+            workspace: None,
             ip: ip.to_owned(),
-        };
+        }
+    }
+
+    /// Adds an entry.
+    pub async fn add(&self, account: AccountId, entry: &AuditEntry) -> Result<(), Error> {
         let sort = format!(
             "{}#{}",
             sortable(entry.at),
             self.directory.entropy().nonce()
         );
         let key = cloud::Key::new(keys::audit(account), sort);
-        self.directory.put(&key, &entry).await
+        self.directory.put(&key, entry).await
     }
 
     /// One page of an account's log, newest first.

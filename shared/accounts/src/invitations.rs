@@ -7,18 +7,18 @@
 use cloud::{Created, Error, Query, Table, Update};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
-use kernel::{
-    AccountId, ChatRole, Cursor, EmailAddress, InvitationId, Limit, Role, UserId, WorkspaceId,
-};
+use kernel::{AccountId, ChatRole, Cursor, EmailAddress, InvitationId, Limit, Role, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::users::{NewUser, User, Users};
-use crate::{keys, secret};
+use crate::{LEASE, keys, secret};
 
 /// Tokens of invitations begin so.
 const PREFIX: &str = "tni";
 /// product.md 2: three days.
 const LIFE: SignedDuration = SignedDuration::from_hours(72);
+/// Times that an address is reserved again when its row changes meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// Where an invitation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -50,7 +50,7 @@ pub struct Invitation {
     pub chat_role: Option<ChatRole>,
     /// Workspaces that the user may enter.
     pub workspaces: Vec<WorkspaceId>,
-    /// Who invited.
+    /// Who invited, or sent it again last. It holds as long as they are an admin.
     pub invited_by: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -62,6 +62,9 @@ pub struct Invitation {
     /// Mails that were asked for.
     pub mail: u32,
     status: InvitationStatus,
+    /// When somebody last set out to accept it.
+    #[serde(default)]
+    accepted_at: Option<Timestamp>,
     #[serde(default)]
     claimed: u32,
     #[serde(default)]
@@ -76,6 +79,29 @@ impl Invitation {
         }
         self.status
     }
+
+    /// Whether it is what a call made that died before its mail was asked for, or that was just made: no
+    /// worker has set out to send, and it says the same.
+    pub fn is_unsent(&self, new: &NewInvitation, now: Timestamp) -> bool {
+        self.status(now) == InvitationStatus::Pending
+            && self.claimed == 0
+            && (self.role, self.chat_role) == (new.role, new.chat_role)
+            && self.workspaces == new.workspaces
+    }
+}
+
+/// An address's one invitation in an account.
+#[derive(Debug)]
+pub enum Reserved {
+    /// There is none; one with this id may be made.
+    Free(InvitationId),
+    /// There is one that was not revoked.
+    Held(Box<Invitation>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    invitation: InvitationId,
 }
 
 /// An invitation to be.
@@ -96,9 +122,9 @@ pub struct NewInvitation {
 /// What became of an acceptance.
 #[derive(Debug)]
 pub enum Accepted {
-    /// The user, made now or by an earlier try with the same password.
+    /// The user, made now.
     Yes(Box<User>),
-    /// No invitation has this token, or its time is over.
+    /// It was revoked meanwhile.
     Unknown,
     /// The address has a user already.
     Taken,
@@ -125,16 +151,57 @@ impl Invitations {
         Self { directory, users }
     }
 
-    /// Makes an invitation whose first mail is to be sent.
+    /// Finds the invitation that an address has in the account, or reserves an id for one. An id whose
+    /// invitation was never written is left from a call that died, or is about to be used: whoever comes first
+    /// makes it.
+    pub async fn reserve(
+        &self,
+        account: AccountId,
+        email: &EmailAddress,
+    ) -> Result<Reserved, Error> {
+        let key = keys::invited(account, email);
+        for _ in 0..ATTEMPTS {
+            let fresh = InvitationId::new(self.directory.clock(), self.directory.entropy());
+            if self.get(account, fresh).await?.is_some() {
+                continue;
+            }
+            let claim = Holder { invitation: fresh };
+            let held = match self.directory.create(&key, &claim).await? {
+                Created::New => return Ok(Reserved::Free(fresh)),
+                Created::Existing(held) => held.invitation,
+            };
+            let found = self.get(account, held).await?;
+            match found {
+                None => return Ok(Reserved::Free(held)),
+                Some(found)
+                    if found.email == *email && found.status != InvitationStatus::Revoked =>
+                {
+                    return Ok(Reserved::Held(Box::new(found)));
+                }
+                // Revoked, or another address drew the same id.
+                Some(_) => {}
+            }
+            let update = Update::new()
+                .set("invitation", fresh)
+                .when_equals("invitation", held);
+            if self.directory.update(&key, update).await?.applied() {
+                return Ok(Reserved::Free(fresh));
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Makes an invitation whose first mail is to be sent, under an id that was reserved. `None`: another
+    /// call has just made it.
     pub async fn create(
         &self,
         account: AccountId,
+        id: InvitationId,
         new: NewInvitation,
-    ) -> Result<Invitation, Error> {
-        let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
-        let now = clock.now();
-        let mut invitation = Invitation {
-            id: InvitationId::new(clock, entropy),
+    ) -> Result<Option<Invitation>, Error> {
+        let now = self.directory.clock().now();
+        let invitation = Invitation {
+            id,
             account,
             email: new.email,
             role: new.role,
@@ -146,16 +213,13 @@ impl Invitations {
             mailed_at: None,
             mail: 1,
             status: InvitationStatus::Pending,
+            accepted_at: None,
             claimed: 0,
             token: None,
         };
-        loop {
-            let key = keys::invitation(account, invitation.id);
-            if let Created::New = self.directory.create(&key, &invitation).await? {
-                return Ok(invitation);
-            }
-            invitation.id = InvitationId::new(clock, entropy);
-        }
+        let key = keys::invitation(account, id);
+        let made = self.directory.create(&key, &invitation).await?;
+        Ok(made.is_new().then_some(invitation))
     }
 
     /// The invitation.
@@ -183,24 +247,42 @@ impl Invitations {
 
     /// Asks for another mail and begins the time anew. The link of the mail before ends when the new
     /// one is made. `None`: the invitation was accepted or revoked.
-    pub async fn resend(&self, before: &Invitation) -> Result<Option<Invitation>, Error> {
+    pub async fn resend(&self, before: &Invitation, by: &str) -> Result<Option<Invitation>, Error> {
         let update = Update::new()
             .set("mail", before.mail + 1)
+            .set("invited_by", by)
             .set("expires_at", self.directory.clock().now() + LIFE)
             .when_equals("mail", before.mail)
             .when_equals("status", InvitationStatus::Pending);
         self.change(before, update).await
     }
 
-    /// Takes an invitation back. `None`: it was accepted.
+    /// Takes an invitation back. `None`: it was accepted, or is being.
     pub async fn revoke(&self, before: &Invitation) -> Result<Option<Invitation>, Error> {
         if before.status == InvitationStatus::Revoked {
             return Ok(Some(before.clone()));
         }
-        let update = Update::new()
-            .set("status", InvitationStatus::Revoked)
-            .when_equals("status", InvitationStatus::Pending);
+        let update = Update::new().set("status", InvitationStatus::Revoked);
+        let update = if self.is_stranded(before).await? {
+            update
+                .when_equals("status", InvitationStatus::Accepted)
+                .when_equals("accepted_at", before.accepted_at)
+        } else {
+            update.when_equals("status", InvitationStatus::Pending)
+        };
         self.change(before, update).await
+    }
+
+    /// Whether somebody accepted it and nobody came of it: their call is over, and it made no user.
+    async fn is_stranded(&self, invitation: &Invitation) -> Result<bool, Error> {
+        let over = self.directory.clock().now() - LEASE;
+        if invitation.status != InvitationStatus::Accepted
+            || invitation.accepted_at.is_some_and(|at| at > over)
+        {
+            return Ok(false);
+        }
+        let user = self.users.find(&invitation.email).await?;
+        Ok(user.is_none_or(|user| user.account != invitation.account))
     }
 
     async fn change(
@@ -270,9 +352,10 @@ impl Invitations {
         Ok(())
     }
 
-    /// The invitation behind a token, if its link is the newest and it was not taken back. One that was
-    /// accepted is found too: whoever died while accepting comes again.
-    async fn find(&self, token: &str) -> Result<Option<Invitation>, Error> {
+    /// The invitation behind a token: its link is the newest, it was not taken back, its time is not over,
+    /// and who invited is an admin still. One that was accepted is found too: whoever died while accepting
+    /// comes again.
+    pub async fn find(&self, token: &str) -> Result<Option<Invitation>, Error> {
         let hash = secret::hash(token);
         let pointer: Option<Pointer> = self.directory.get(&keys::invite(&hash)).await?;
         let Some(pointer) = pointer else {
@@ -280,29 +363,41 @@ impl Invitations {
         };
         let found = self.get(pointer.account, pointer.invitation).await?;
         let now = self.directory.clock().now();
-        Ok(found.filter(|invitation| {
+        let found = found.filter(|invitation| {
             invitation.token.as_deref() == Some(&hash)
-                && matches!(
-                    invitation.status(now),
-                    InvitationStatus::Pending | InvitationStatus::Accepted
-                )
-        }))
+                && invitation.status != InvitationStatus::Revoked
+                && invitation.expires_at > now
+        });
+        let Some(invitation) = found else {
+            return Ok(None);
+        };
+        let Ok(host) = invitation.invited_by.parse() else {
+            return Ok(None);
+        };
+        let host = self.users.get(invitation.account, host).await?;
+        Ok(host
+            .is_some_and(|host| host.is_admin())
+            .then_some(invitation))
     }
 
-    /// Makes the user. The invitation is marked first, so that it cannot be revoked under the new user;
-    /// a repetition with the same password goes on where the first try died.
-    pub async fn accept(&self, token: &str, name: &str, password: &str) -> Result<Accepted, Error> {
-        let Some(invitation) = self.find(token).await? else {
-            return Ok(Accepted::Unknown);
-        };
-        let earlier = self.users.authenticate(&invitation.email, password).await?;
-        let is_taken = earlier.is_none() && self.users.exists(&invitation.email).await?;
-        if is_taken {
+    /// Makes the user. The invitation is marked first, so that it cannot be revoked under the new user.
+    /// Once there is a user the link opens nothing: they sign in.
+    pub async fn accept(
+        &self,
+        invitation: &Invitation,
+        name: &str,
+        password: &str,
+    ) -> Result<Accepted, Error> {
+        if let Some(user) = self.users.find(&invitation.email).await? {
+            if user.account == invitation.account {
+                self.users.complete(&user).await?;
+            }
             return Ok(Accepted::Taken);
         }
         let key = keys::invitation(invitation.account, invitation.id);
         let update = Update::new()
             .set("status", InvitationStatus::Accepted)
+            .set("accepted_at", self.directory.clock().now())
             .when_equals("token", &invitation.token)
             .when_in(
                 "status",
@@ -319,16 +414,10 @@ impl Invitations {
             workspaces: invitation.workspaces.clone(),
             password: password.to_owned(),
         };
-        let made: Option<UserId> = self.users.create(invitation.account, new).await?;
-        let user = match made {
-            Some(id) => self.users.get(invitation.account, id).await?,
-            None => self.users.authenticate(&invitation.email, password).await?,
-        };
-        let ours = user.filter(|user| user.account == invitation.account);
-        let Some(user) = ours else {
+        let Some(id) = self.users.create(invitation.account, new).await? else {
             return Ok(Accepted::Taken);
         };
-        self.users.complete(&user).await?;
-        Ok(Accepted::Yes(Box::new(user)))
+        let user = self.users.get(invitation.account, id).await?;
+        Ok(user.map_or(Accepted::Taken, |user| Accepted::Yes(Box::new(user))))
     }
 }

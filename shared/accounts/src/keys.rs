@@ -46,6 +46,16 @@ pub fn login(email: &EmailAddress) -> Key {
     Key::new(format!("LOGIN#{email}"), "LOGIN")
 }
 
+/// Read for an address that has no user, so that it takes as long as one that has.
+pub fn nobody() -> Key {
+    Key::new("NOBODY", "USER#NOBODY")
+}
+
+/// Which invitation an address has in an account.
+pub fn invited(account: AccountId, email: &EmailAddress) -> Key {
+    Key::new(account.to_string(), format!("INVITED#{email}"))
+}
+
 pub fn session(hash: &str) -> Key {
     Key::new(format!("SESSION#{hash}"), "SESSION")
 }
@@ -123,6 +133,12 @@ mod tests {
             (workspace(tenant), "ws_0123456789a", "WORKSPACE"),
             (onboarding(tenant), "ws_0123456789a", "ONBOARDING"),
             (login(&email), "LOGIN#an@example.vn", "LOGIN"),
+            (nobody(), "NOBODY", "USER#NOBODY"),
+            (
+                invited(account_id, &email),
+                "acc_0123456789a",
+                "INVITED#an@example.vn",
+            ),
             (session("00ff"), "SESSION#00ff", "SESSION"),
             (
                 invitation(account_id, format!("inv_{id}").parse().unwrap()),

@@ -29,12 +29,29 @@ pub(crate) struct Factor {
 }
 
 /// What an authenticator app needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Enrolment {
     /// Base32, for typing.
     pub secret: String,
     /// `otpauth://totp/…`, for a QR code.
     pub url: String,
+}
+
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Enrolment")
+    }
+}
+
+/// What became of drawing a secret.
+#[derive(Debug)]
+pub enum Enrolled {
+    /// It was drawn.
+    Drawn(Enrolment),
+    /// There is a second factor already.
+    Before,
+    /// The password is not the user's.
+    WrongPassword,
 }
 
 impl User {
@@ -57,10 +74,13 @@ impl SecondFactors {
         Self { users, seal }
     }
 
-    /// Draws a secret. It counts once a code has confirmed it. `None`: one is confirmed already.
-    pub async fn enrol(&self, mut user: User) -> Result<Option<Enrolment>, Error> {
+    /// Draws a secret for whoever has the password. It counts once a code has confirmed it.
+    pub async fn enrol(&self, mut user: User, password: &str) -> Result<Enrolled, Error> {
         if user.needs_code() {
-            return Ok(None);
+            return Ok(Enrolled::Before);
+        }
+        if !password::verify(password, Some(&user.password)) {
+            return Ok(Enrolled::WrongPassword);
         }
         let entropy = self.users.entropy();
         let bytes = entropy.bytes::<20>();
@@ -79,7 +99,7 @@ impl SecondFactors {
             recovery: Vec::new(),
         });
         self.users.replace(&mut user).await?;
-        Ok(Some(enrolment))
+        Ok(Enrolled::Drawn(enrolment))
     }
 
     /// Confirms the drawn secret by a code and ends the user's sessions: those were opened without it.
@@ -119,6 +139,34 @@ impl SecondFactors {
             }
         }
         Err(Error::Conflict)
+    }
+
+    /// Draws new recovery codes in place of all there were, for whoever has the password. `None`: it is
+    /// wrong, or there is no second factor.
+    pub async fn renew_recovery(
+        &self,
+        mut user: User,
+        password: &str,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let fits = password::verify(password, Some(&user.password));
+        let factor = user.factor.as_mut().filter(|factor| factor.confirmed);
+        let Some(factor) = factor.filter(|_| fits) else {
+            return Ok(None);
+        };
+        let codes = recovery_codes(self.users.entropy());
+        factor.recovery = codes.iter().map(|code| secret::hash(code)).collect();
+        self.users.replace(&mut user).await?;
+        Ok(Some(codes))
+    }
+
+    /// Takes the second factor of a user away and ends all their sessions, for an admin who knows that
+    /// they lost it. May be repeated.
+    pub async fn reset(&self, mut user: User) -> Result<User, Error> {
+        if user.factor.take().is_some() {
+            user.epoch += 1;
+            self.users.replace(&mut user).await?;
+        }
+        Ok(user)
     }
 
     /// Takes the second factor away, for whoever has both, and ends all sessions.

@@ -18,12 +18,18 @@ const LENGTH: usize = PREFIX.len() + 1 + 64;
 const LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A session that just began. Nobody sees `token` again.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewSession {
     /// What the client sends.
     pub token: String,
     /// When it ends.
     pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for NewSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewSession(until {})", self.expires_at)
+    }
 }
 
 /// Who stands behind something that outlives a request, such as an open connection: what it takes to

@@ -9,7 +9,7 @@ use crate::workspaces::WorkspaceSettings;
 use crate::{Accounts, Workspaces, keys};
 
 /// What the first account is made of.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FirstAccount {
     /// Its name.
     pub name: String,
@@ -24,11 +24,23 @@ pub struct FirstAccount {
 }
 
 /// How far the set-up came. A call that died is taken up where it stopped.
-#[derive(Clone, Serialize, Deserialize)]
-struct Progress {
-    account: AccountId,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Progress {
+    /// The account: drawn before it is made, so that every call makes the same.
+    pub account: AccountId,
     done: bool,
     version: u64,
+}
+
+/// What became of a set-up.
+#[derive(Debug)]
+pub enum SetUp {
+    /// Account and workspace are there, and the address's user is the admin.
+    Done(AccountId, TenantKey),
+    /// The account has an admin, who is somebody else.
+    Already,
+    /// The address belongs to a user of another account.
+    AddressTaken,
 }
 
 /// Makes the first account, once.
@@ -51,39 +63,50 @@ impl FirstSetup {
         }
     }
 
-    /// Makes account, workspace and admin; `None` once an installation has them. Run again after it
-    /// died, it goes on with the same account; what a dead call left beside it is an account nobody is
-    /// in.
-    pub async fn run(&self, first: FirstAccount) -> Result<Option<(AccountId, TenantKey)>, Error> {
+    /// Begins, or finds how far an earlier call came; `None` once an installation has its first account.
+    pub async fn begin(&self) -> Result<Option<Progress>, Error> {
+        let key = keys::setup();
         let fresh = Progress {
-            account: self.accounts.create(&first.name).await?,
+            account: self.accounts.draw_id(),
             done: false,
             version: 1,
         };
-        let key = keys::setup();
-        let progress = match self.directory.create(&key, &fresh).await? {
-            Created::New => fresh,
-            Created::Existing(found) if found.done => return Ok(None),
-            Created::Existing(found) => found,
+        let found = match self.directory.get(&key).await? {
+            Some(found) => found,
+            None => match self.directory.create(&key, &fresh).await? {
+                Created::New => fresh,
+                Created::Existing(found) => found,
+            },
         };
+        Ok((!found.done).then_some(found))
+    }
+
+    /// Makes account, workspace and admin. Run again after it died, it goes on with the same account. It
+    /// is over only when the account has an admin.
+    pub async fn finish(&self, progress: Progress, first: FirstAccount) -> Result<SetUp, Error> {
         let account = progress.account;
+        self.accounts.create_as(account, &first.name).await?;
         let tenant = self.workspace(account, first.workspace).await?;
-        let user = NewUser {
-            email: first.email,
-            name: first.user_name,
-            role: Role::AccountAdmin,
-            chat_role: None,
-            workspaces: vec![tenant.workspace()],
-            password: first.password,
-        };
-        let admins = self.accounts.get(account).await?;
-        if admins.is_none_or(|account| account.admins.is_empty()) {
-            let email = user.email.clone();
-            if self.users.create(account, user).await?.is_none()
-                && let Some(user) = self.users.by_email(&email).await?
-            {
-                self.users.complete(&user).await?;
+        let email = first.email.clone();
+        if self.admins(account).await? == 0 {
+            let user = NewUser {
+                email: first.email,
+                name: first.user_name,
+                role: Role::AccountAdmin,
+                chat_role: None,
+                workspaces: vec![tenant.workspace()],
+                password: first.password,
+            };
+            // An earlier call may have made the user and died before its last step.
+            if self.users.create(account, user).await?.is_none() {
+                match self.users.find(&email).await? {
+                    Some(user) if user.account == account => self.users.complete(&user).await?,
+                    _ => return Ok(SetUp::AddressTaken),
+                }
             }
+        }
+        if self.admins(account).await? == 0 {
+            return Err(Error::Conflict);
         }
         let done = Progress {
             done: true,
@@ -91,9 +114,20 @@ impl FirstSetup {
             ..progress
         };
         self.directory
-            .replace(&key, &done, progress.version)
+            .replace(&keys::setup(), &done, progress.version)
             .await?;
-        Ok(Some((account, tenant)))
+        let user = self.users.find(&email).await?;
+        let is_ours = user.is_some_and(|user| user.account == account && user.is_admin());
+        Ok(if is_ours {
+            SetUp::Done(account, tenant)
+        } else {
+            SetUp::Already
+        })
+    }
+
+    async fn admins(&self, account: AccountId) -> Result<usize, Error> {
+        let stored = self.accounts.get(account).await?;
+        Ok(stored.map_or(0, |account| account.admins.len()))
     }
 
     /// The account's first workspace, made if there is none.

@@ -13,7 +13,10 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 
 use crate::second_factor::Factor;
-use crate::{Accounts, keys, password};
+use crate::{Accounts, LEASE, keys, password};
+
+/// Times that a change is tried again when a row changes meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// Whether a user may sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -26,7 +29,7 @@ pub enum UserStatus {
 }
 
 /// A user of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Id.
     pub id: UserId,
@@ -53,19 +56,26 @@ pub struct User {
     pub(crate) factor: Option<Factor>,
 }
 
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "User({} of {})", self.id, self.account)
+    }
+}
+
 impl User {
     /// Whether the user may enter a workspace of the account.
     pub fn may_enter(&self, workspace: WorkspaceId) -> bool {
         self.role == Role::AccountAdmin || self.workspaces.contains(&workspace)
     }
 
-    fn is_admin(&self) -> bool {
+    /// Whether the user administers the account now.
+    pub fn is_admin(&self) -> bool {
         self.role == Role::AccountAdmin && self.status == UserStatus::Active
     }
 }
 
 /// A user to be.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewUser {
     /// Address.
     pub email: EmailAddress,
@@ -105,10 +115,12 @@ pub enum UserChanged {
     LastAdmin,
 }
 
+/// Whose an address is. The row is written before the user's.
 #[derive(Serialize, Deserialize)]
 struct Login {
     account: AccountId,
     user: UserId,
+    claimed_at: Timestamp,
 }
 
 /// The users of all accounts.
@@ -128,8 +140,8 @@ impl Users {
         }
     }
 
-    /// Makes a user who can sign in; `None` if the address is taken. The login row decides: it is claimed
-    /// first, and a claim whose user was never written is left from a call that died and may be taken.
+    /// Makes a user who can sign in; `None` if the address is taken. The login row names the user before
+    /// there is one, so that calls for one address at once, or after each other's death, all make the same.
     pub async fn create(&self, account: AccountId, new: NewUser) -> Result<Option<UserId>, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         let mut user = User {
@@ -148,20 +160,16 @@ impl Users {
             version: 1,
         };
         loop {
-            if !self.claim_login(&user).await? {
+            let Some(id) = self.claim_login(account, &user.email).await? else {
                 return Ok(None);
+            };
+            user.id = id;
+            let key = keys::user(account, id);
+            match self.directory.create(&key, &user).await? {
+                Created::New => break,
+                Created::Existing(made) if made.email == user.email => return Ok(None),
+                Created::Existing(_) => self.rename_login(&user).await?,
             }
-            let key = keys::user(account, user.id);
-            if self.directory.create(&key, &user).await?.is_new() {
-                break;
-            }
-            user.id = UserId::new(clock, entropy);
-        }
-        // Whoever took the claim over while this call slept has the address.
-        let login: Option<Login> = self.directory.get(&keys::login(&user.email)).await?;
-        if login.is_none_or(|login| login.user != user.id) {
-            self.directory.delete(&keys::user(account, user.id)).await?;
-            return Ok(None);
         }
         self.complete(&user).await?;
         Ok(Some(user.id))
@@ -170,29 +178,83 @@ impl Users {
     /// The last step of making a user; a caller that finds its user made by an earlier try repeats it.
     pub(crate) async fn complete(&self, user: &User) -> Result<(), Error> {
         if user.is_admin() {
-            self.accounts.add_admin(user.account, user.id).await?;
+            self.count_admin(user.account, user.id).await?;
         }
         Ok(())
     }
 
-    async fn claim_login(&self, user: &User) -> Result<bool, Error> {
-        let key = keys::login(&user.email);
-        let login = Login {
-            account: user.account,
-            user: user.id,
+    /// Enters an admin into the account's set, where only admins may stand. The user's row is written
+    /// again between reading `removals` and entering: whoever takes the role away meanwhile has either
+    /// read the row before, and fails, or raises `removals` after, and the entry fails.
+    async fn count_admin(&self, account: AccountId, id: UserId) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let stored = self.accounts.get(account).await?;
+            let stored = stored.ok_or(Error::Conflict)?;
+            let Some(mut user) = self.get(account, id).await?.filter(User::is_admin) else {
+                return Ok(());
+            };
+            if stored.admins.contains(&id) {
+                return Ok(());
+            }
+            match self.replace(&mut user).await {
+                Err(Error::Conflict) => continue,
+                written => written?,
+            }
+            let added = self.accounts.add_admin(account, id, stored.removals);
+            if added.await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// The id of the user that an address has or gets in the account; `None` if it is another account's.
+    async fn claim_login(
+        &self,
+        account: AccountId,
+        email: &EmailAddress,
+    ) -> Result<Option<UserId>, Error> {
+        let now = self.clock().now();
+        let claim = Login {
+            account,
+            user: UserId::new(self.clock(), self.entropy()),
+            claimed_at: now,
         };
-        let holder = match self.directory.create(&key, &login).await? {
-            Created::New => return Ok(true),
+        let key = keys::login(email);
+        let holder = match self.directory.create(&key, &claim).await? {
+            Created::New => return Ok(Some(claim.user)),
             Created::Existing(holder) => holder,
         };
-        if self.get(holder.account, holder.user).await?.is_some() {
-            return Ok(false);
+        if holder.account == account {
+            return Ok(Some(holder.user));
+        }
+        // A call of another account that died left it. One that lives has its user before the lease ends.
+        let is_left = holder.claimed_at + LEASE <= now
+            && self.get(holder.account, holder.user).await?.is_none();
+        if !is_left {
+            return Ok(None);
         }
         let update = Update::new()
-            .set("account", user.account)
-            .set("user", user.id)
-            .when_equals("user", holder.user);
-        Ok(self.directory.update(&key, update).await?.applied())
+            .set("account", account)
+            .set("user", claim.user)
+            .set("claimed_at", now)
+            .when_equals("account", holder.account)
+            .when_equals("user", holder.user)
+            .when_equals("claimed_at", holder.claimed_at);
+        let taken = self.directory.update(&key, update).await?.applied();
+        Ok(taken.then_some(claim.user))
+    }
+
+    /// Gives an address another id: somebody else of the account drew the same one.
+    async fn rename_login(&self, user: &User) -> Result<(), Error> {
+        let fresh = UserId::new(self.clock(), self.entropy());
+        let update = Update::new()
+            .set("user", fresh)
+            .when_equals("account", user.account)
+            .when_equals("user", user.id);
+        let key = keys::login(&user.email);
+        self.directory.update(&key, update).await?;
+        Ok(())
     }
 
     /// The user.
@@ -215,38 +277,34 @@ impl Users {
     }
 
     /// Who signs in with this address and password. An unknown address, a wrong password and a
-    /// disabled user take the same time and look the same.
+    /// disabled user cost the same reads and the same time, and look the same.
     pub async fn authenticate(
         &self,
         email: &EmailAddress,
         given: &str,
     ) -> Result<Option<User>, Error> {
         let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
-        let user = match login {
-            Some(login) => self.get(login.account, login.user).await?,
-            None => None,
-        };
+        let key = login.map_or_else(keys::nobody, |login| keys::user(login.account, login.user));
+        let user: Option<User> = self.directory.get(&key).await?;
+        let user = user.filter(|user| user.email == *email);
         let stored = user.as_ref().map(|user| user.password.as_str());
         let fits = password::verify(given, stored);
         Ok(user.filter(|user| fits && user.status == UserStatus::Active))
     }
 
-    /// Whether the address has a user, in any account.
-    pub(crate) async fn exists(&self, email: &EmailAddress) -> Result<bool, Error> {
-        let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
-        let Some(login) = login else {
-            return Ok(false);
-        };
-        Ok(self.get(login.account, login.user).await?.is_some())
-    }
-
-    /// The active user with this address, for whoever has proved that it is theirs.
-    pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>, Error> {
+    /// The user with this address, of any account, disabled or not.
+    pub async fn find(&self, email: &EmailAddress) -> Result<Option<User>, Error> {
         let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
         let Some(login) = login else {
             return Ok(None);
         };
         let user = self.get(login.account, login.user).await?;
+        Ok(user.filter(|user| user.email == *email))
+    }
+
+    /// The active user with this address, for whoever has proved that it is theirs.
+    pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>, Error> {
+        let user = self.find(email).await?;
         Ok(user.filter(|user| user.status == UserStatus::Active))
     }
 
@@ -259,8 +317,8 @@ impl Users {
     }
 
     /// Changes a user's rights and ends their sessions. An admin who stops being one leaves the
-    /// account's set first, which refuses the last; one who becomes one enters it last. A repetition
-    /// does the rest.
+    /// account's set first, which refuses the last; one who becomes one enters it last. So the set may lack
+    /// an admin where a call died, and a repetition adds them; it never holds anybody else.
     pub async fn change(
         &self,
         account: AccountId,
@@ -277,16 +335,15 @@ impl Users {
         if let Some(workspaces) = &change.workspaces {
             after.workspaces.clone_from(workspaces);
         }
-        if !after.is_admin() && !self.accounts.remove_admin(account, id).await? {
+        let leaves = before.is_admin() && !after.is_admin();
+        if leaves && !self.accounts.remove_admin(account, id).await? {
             return Ok(UserChanged::LastAdmin);
         }
         if after != before {
             after.epoch += 1;
             self.replace(&mut after).await?;
         }
-        if after.is_admin() {
-            self.accounts.add_admin(account, id).await?;
-        }
+        self.complete(&after).await?;
         Ok(UserChanged::Yes(Box::new(after)))
     }
 

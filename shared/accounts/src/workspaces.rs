@@ -3,13 +3,15 @@
 //! The settings lie in the workspace's own partition, where senders find them by the tenant; the account's
 //! partition holds one pointer a workspace, for lists, and one claim a name.
 
+use std::collections::BTreeMap;
+
 use cloud::{Created, Error, Query, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{AccountId, Cursor, EmailAddress, Limit, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
-use crate::keys;
+use crate::{LEASE, keys};
 
 /// Whether a workspace is worked in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -121,10 +123,24 @@ struct Pointer {
     workspace: WorkspaceId,
 }
 
+/// Which workspace has a name, or is about to.
 #[derive(Serialize, Deserialize)]
-struct Dismissed {
-    dismissed_at: Timestamp,
+struct NameClaim {
+    workspace: WorkspaceId,
+    claimed_at: Timestamp,
 }
+
+/// A workspace's checklist, as far as it is kept.
+#[derive(Debug, Default)]
+pub struct Checklist {
+    /// When it was put away.
+    pub dismissed_at: Option<Timestamp>,
+    /// When each step was first seen done, by its key.
+    pub done_at: BTreeMap<String, Timestamp>,
+}
+
+/// What attributes with the time of a step begin with.
+const DONE_AT: &str = "done_at_";
 
 /// All workspaces.
 #[derive(Clone, Debug)]
@@ -138,76 +154,121 @@ impl Workspaces {
         Self { directory }
     }
 
-    /// Makes a workspace; `None` if another of the account has the name. The pointer is written before
-    /// the claim of the name and the settings last: a pointer to nothing is passed over in lists, and a
-    /// name claimed for nothing is free again.
+    /// Makes a workspace; `None` if another of the account has the name.
     pub async fn create(
         &self,
         account: AccountId,
         settings: WorkspaceSettings,
     ) -> Result<Option<TenantKey>, Error> {
+        match self.reserve(account, &settings.name).await? {
+            Some(id) => self.make(account, id, settings).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Claims a name and draws the id of the workspace that will have it; `None` if one has it. A
+    /// claim without a workspace is left from a call that died, or another is about to use it: its id is given
+    /// again, and whoever comes first makes the workspace.
+    pub async fn reserve(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<WorkspaceId>, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         let mut id = WorkspaceId::new(clock, entropy);
-        while !self.point(account, id).await? {
+        while self.get(tenant(id)).await?.is_some() {
             id = WorkspaceId::new(clock, entropy);
         }
-        if !self.claim_name(account, &settings.name, id).await? {
-            let pointer = keys::workspace_of(account, id);
-            self.directory.delete(&pointer).await?;
-            return Ok(None);
-        }
+        self.claim_name(account, name, id, true).await
+    }
+
+    /// Makes the workspace that was reserved; `None` if another call has just done so. The pointer is
+    /// written before the settings: a pointer to nothing is passed over in lists.
+    pub async fn make(
+        &self,
+        account: AccountId,
+        id: WorkspaceId,
+        settings: WorkspaceSettings,
+    ) -> Result<Option<TenantKey>, Error> {
+        let pointer = keys::workspace_of(account, id);
+        self.directory
+            .create(&pointer, &Pointer { workspace: id })
+            .await?;
         let workspace = Workspace {
             id,
             account,
             settings,
             status: WorkspaceStatus::Active,
-            created_at: clock.now(),
+            created_at: self.directory.clock().now(),
             version: 1,
         };
         let tenant = tenant(id);
-        let made = self
-            .directory
-            .create(&keys::workspace(tenant), &workspace)
-            .await?;
-        // Another account drew the id in the same millisecond; the caller tries again with a new one.
-        if made.is_new() {
-            Ok(Some(tenant))
-        } else {
-            Err(Error::Conflict)
+        let key = keys::workspace(tenant);
+        match self.directory.create(&key, &workspace).await? {
+            Created::New => Ok(Some(tenant)),
+            Created::Existing(other) if other.account == account => Ok(None),
+            // Another account drew the id in the same millisecond: the name gets another one.
+            Created::Existing(_) => {
+                let key = keys::workspace_name(account, &fold(&workspace.settings.name));
+                let fresh = WorkspaceId::new(self.directory.clock(), self.directory.entropy());
+                let update = Update::new()
+                    .set("workspace", fresh)
+                    .when_equals("workspace", id);
+                self.directory.update(&key, update).await?;
+                Err(Error::Conflict)
+            }
         }
     }
 
-    async fn point(&self, account: AccountId, id: WorkspaceId) -> Result<bool, Error> {
-        let key = keys::workspace_of(account, id);
-        let pointer = Pointer { workspace: id };
-        Ok(self.directory.create(&key, &pointer).await?.is_new())
-    }
-
-    /// Claims a name. A claim whose workspace does not have the name is left from a call that
-    /// died; should that call live after all, two workspaces get the name and nothing else breaks.
+    /// Claims a name for a workspace that is there or to be. A claim whose workspace has another name was
+    /// given up, or belongs to a call that is about to give it: that call lives no longer than the lease.
+    /// `None`: another workspace has the name, or is about to.
     async fn claim_name(
         &self,
         account: AccountId,
         name: &str,
         id: WorkspaceId,
-    ) -> Result<bool, Error> {
+        is_new: bool,
+    ) -> Result<Option<WorkspaceId>, Error> {
         let key = keys::workspace_name(account, &fold(name));
-        let claim = Pointer { workspace: id };
-        let holder = match self.directory.create(&key, &claim).await? {
-            Created::New => return Ok(true),
-            Created::Existing(Pointer { workspace }) => workspace,
+        let now = self.directory.clock().now();
+        let claim = NameClaim {
+            workspace: id,
+            claimed_at: now,
         };
-        if holder == id {
-            return Ok(true);
-        }
-        let named = self.of_account(account, holder).await?;
-        if named.is_some_and(|holder| fold(&holder.settings.name) == fold(name)) {
-            return Ok(false);
-        }
+        let held = match self.directory.create(&key, &claim).await? {
+            Created::New => return Ok(Some(id)),
+            Created::Existing(held) => held,
+        };
+        let in_lease = held.claimed_at + LEASE > now;
+        let other = self.of_account(account, held.workspace).await?;
+        let has_name =
+            |other: &Workspace| other.id != id && fold(&other.settings.name) == fold(name);
+        let next = match other {
+            Some(other) if has_name(&other) => return Ok(None),
+            Some(other) if other.id != id && in_lease => return Ok(None),
+            // It was never made. A new workspace may be it; one that is there waits for the lease.
+            None if is_new => held.workspace,
+            None if in_lease => return Ok(None),
+            _ => id,
+        };
         let update = Update::new()
-            .set("workspace", id)
-            .when_equals("workspace", holder);
-        Ok(self.directory.update(&key, update).await?.applied())
+            .set("workspace", next)
+            .set("claimed_at", now)
+            .when_equals("workspace", held.workspace)
+            .when_equals("claimed_at", held.claimed_at);
+        let applied = self.directory.update(&key, update).await?.applied();
+        Ok(applied.then_some(next))
+    }
+
+    /// Lets others have a name at once that its workspace no longer has, unless it was claimed again.
+    async fn free_name(&self, key: &cloud::Key, held: &NameClaim) -> Result<(), Error> {
+        let update = Update::new()
+            .set("claimed_at", Timestamp::UNIX_EPOCH)
+            .when_equals("workspace", held.workspace)
+            .when_equals("claimed_at", held.claimed_at);
+        self.directory.update(key, update).await?;
+        Ok(())
     }
 
     /// The workspace of a tenant.
@@ -264,13 +325,31 @@ impl Workspaces {
         Ok(())
     }
 
-    /// When the workspace's checklist was put away.
-    pub async fn onboarding_dismissed_at(
-        &self,
-        tenant: TenantKey,
-    ) -> Result<Option<Timestamp>, Error> {
-        let row: Option<Dismissed> = self.directory.get(&keys::onboarding(tenant)).await?;
-        Ok(row.map(|row| row.dismissed_at))
+    /// The workspace's checklist.
+    pub async fn onboarding(&self, tenant: TenantKey) -> Result<Checklist, Error> {
+        type Row = BTreeMap<String, serde_json::Value>;
+        let row: Option<Row> = self.directory.get(&keys::onboarding(tenant)).await?;
+        let mut checklist = Checklist::default();
+        for (name, value) in row.unwrap_or_default() {
+            let at = value.as_str().and_then(|text| text.parse().ok());
+            if name == "dismissed_at" {
+                checklist.dismissed_at = at;
+            } else if let (Some(step), Some(at)) = (name.strip_prefix(DONE_AT), at) {
+                checklist.done_at.insert(step.to_owned(), at);
+            }
+        }
+        Ok(checklist)
+    }
+
+    /// Notes that a step is done, and gives when it was first seen so.
+    pub async fn note_done(&self, tenant: TenantKey, step: &str) -> Result<Timestamp, Error> {
+        let now = self.directory.clock().now();
+        let update = Update::new().set_if_absent(&format!("{DONE_AT}{step}"), now);
+        self.directory
+            .update(&keys::onboarding(tenant), update)
+            .await?;
+        let noted = self.onboarding(tenant).await?.done_at.remove(step);
+        Ok(noted.unwrap_or(now))
     }
 
     /// Changes settings and status. `None`: another workspace of the account has the name.
@@ -281,12 +360,15 @@ impl Workspaces {
         status: WorkspaceStatus,
     ) -> Result<Option<Workspace>, Error> {
         let renamed = fold(&settings.name) != fold(&before.settings.name);
-        if renamed
-            && !self
-                .claim_name(before.account, &settings.name, before.id)
-                .await?
-        {
-            return Ok(None);
+        let mut old = None;
+        if renamed {
+            let claimed = self.claim_name(before.account, &settings.name, before.id, false);
+            if claimed.await?.is_none() {
+                return Ok(None);
+            }
+            let key = keys::workspace_name(before.account, &fold(&before.settings.name));
+            let held: Option<NameClaim> = self.directory.get(&key).await?;
+            old = held.map(|held| (key, held));
         }
         let after = Workspace {
             settings,
@@ -295,8 +377,10 @@ impl Workspaces {
             ..before.clone()
         };
         let key = keys::workspace(tenant(after.id));
-        // The old name's claim is free from here on: its workspace has another name.
         self.directory.replace(&key, &after, before.version).await?;
+        if let Some((key, held)) = old {
+            self.free_name(&key, &held).await?;
+        }
         Ok(Some(after))
     }
 }

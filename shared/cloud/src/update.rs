@@ -150,11 +150,13 @@ impl Update {
         self
     }
 
-    /// Only if the set has more members than this.
+    /// Only if the set has a member beside this one.
     #[must_use]
-    pub fn when_set_larger(mut self, attribute: &str, members: u32) -> Self {
-        let (name, value) = (self.name(attribute), self.value(members));
-        self.conditions.push(format!("size({name}) > {value}"));
+    pub fn when_others_stay(mut self, attribute: &str, member: &str) -> Self {
+        let (name, one, member) = (self.name(attribute), self.value(1), self.value(member));
+        self.conditions.push(format!(
+            "(size({name}) > {one} OR (size({name}) = {one} AND NOT contains({name}, {member})))"
+        ));
         self
     }
 

@@ -110,6 +110,16 @@ impl Grant {
         }
     }
 
+    /// Whether a key with these scopes may do nothing that this credential may not. Whoever makes a key
+    /// gives rights away, and must have them.
+    pub fn may_give(&self, scopes: &[Scope]) -> bool {
+        Operation::ALL.iter().all(|&operation| {
+            let needed = operation.scope();
+            let opens = |scope: &Scope| needed.is_some_and(|needed| scope.includes(needed));
+            !scopes.iter().any(opens) || self.may(operation)
+        })
+    }
+
     /// Whether a key's scopes include this one.
     pub fn has(&self, needed: Scope) -> bool {
         let held = |scope: &Scope| self.scopes.split(' ').any(|name| name == scope.name());

@@ -58,7 +58,7 @@ impl Request {
 }
 
 /// What a caller shows.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Presented {
     /// The bearer token of `Authorization`, or the socket's `?token=`.
     pub bearer: Option<String>,

@@ -1,5 +1,7 @@
 //! An installation with its first account, asked as API Gateway asks: the authorizer first.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use tanigo_local::aws::Kind;
@@ -8,6 +10,8 @@ use crate::support::{World, http_event};
 
 pub const EMAIL: &str = "chu@example.vn";
 pub const PASSWORD: &str = "mật khẩu của chủ";
+pub const GUEST: &str = "khach@example.vn";
+pub const HOUR: Duration = Duration::from_hours(1);
 
 /// An installation that was just set up.
 pub struct Office {
@@ -51,7 +55,7 @@ impl Office {
             .unwrap();
         event["requestContext"]["authorizer"] = json!({ "lambda": verdict["context"] });
         let function = match path.split('/').nth(2).unwrap_or_default() {
-            "contacts" => "api-contacts",
+            "contacts" | "lists" => "api-contacts",
             "conversations" | "inboxes" => "api-chat",
             _ => "api-accounts",
         };
@@ -114,6 +118,67 @@ impl Office {
     pub async fn account(&self) -> kernel::AccountId {
         let (_, me) = self.ask(&self.token().await, "GET", "/v1/me", None).await;
         me["account_id"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+/// What people do.
+impl Office {
+    pub async fn invite(&self, email: &str) -> Value {
+        let body =
+            json!({ "email": email, "role": "contributor", "workspace_ids": [self.workspace] });
+        let (status, made) = self
+            .ask(&self.token().await, "POST", "/v1/invitations", Some(body))
+            .await;
+        assert_eq!(status, 201, "{made}");
+        made
+    }
+
+    pub async fn accept(&self, token: &str, password: &str) -> (u64, Value) {
+        let body = json!({ "token": token, "name": "Khách", "password": password });
+        self.ask_openly("/v1/auth/invitations/accept", &body).await
+    }
+
+    pub async fn forgot(&self, email: &str) -> u64 {
+        let body = json!({ "email": email });
+        self.ask_openly("/v1/auth/password/forgot", &body).await.0
+    }
+
+    pub async fn reset(&self, token: &str, password: &str) -> u64 {
+        let body = json!({ "token": token, "password": password });
+        self.ask_openly("/v1/auth/password/reset", &body).await.0
+    }
+
+    pub async fn login_with(&self, password: &str, code: &str) -> (u64, Value) {
+        let body = json!({ "email": EMAIL, "password": password, "code": code });
+        self.ask_openly("/v1/auth/login", &body).await
+    }
+
+    /// Draws and confirms a second factor; the authenticator app and the recovery codes.
+    pub async fn second_factor(&self) -> (totp_rs::Totp, Vec<String>) {
+        let token = self.token().await;
+        let (status, drawn) = self
+            .ask(
+                &token,
+                "POST",
+                "/v1/auth/totp",
+                Some(json!({ "password": PASSWORD })),
+            )
+            .await;
+        assert_eq!(status, 201, "{drawn}");
+        let app = totp_rs::Totp::from_url(drawn["otpauth_url"].as_str().unwrap()).unwrap();
+        let body = json!({ "code": self.code(&app) });
+        let path = "/v1/auth/totp/confirm";
+        let (status, confirmed) = self.ask(&token, "POST", path, Some(body)).await;
+        assert_eq!(status, 200, "{confirmed}");
+        assert_eq!(self.ask(&token, "GET", "/v1/me", None).await.0, 401);
+        let codes = confirmed["recovery_codes"].as_array().unwrap().iter();
+        let codes = codes.map(|code| code.as_str().unwrap().to_owned());
+        (app, codes.collect())
+    }
+
+    pub fn code(&self, app: &totp_rs::Totp) -> String {
+        let now = u64::try_from(self.world.now().as_second()).unwrap();
+        app.generate(now).to_string()
     }
 }
 

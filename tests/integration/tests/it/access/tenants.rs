@@ -1,0 +1,229 @@
+//! Two accounts side by side: what is one's is not there for the other, wherever they write its id.
+
+use accounts::{Accounts, NewUser, Users, WorkspaceSettings, Workspaces};
+use kernel::{Grant, Operation, Role};
+use serde_json::{Value, json};
+
+use super::{body, place};
+use crate::support::{World, grant_of, http_event};
+
+/// What stands for an id in paths and bodies.
+const PLACEHOLDER: &str = "_00000000009";
+const TABLES: [&str; 9] = [
+    "Directory",
+    "Contacts",
+    "Timeline",
+    "Campaigns",
+    "SendLedger",
+    "Flow",
+    "Timers",
+    "Chat",
+    "Realtime",
+];
+
+/// An account with one of everything that has an id.
+struct Tenant {
+    session: Grant,
+    key: Grant,
+    ids: Vec<String>,
+}
+
+impl Tenant {
+    async fn open(world: &World, email: &str) -> Self {
+        let directory = world.table("Directory");
+        let account = Accounts::new(directory.clone()).create(email).await;
+        let account = account.unwrap();
+        let workspaces = Workspaces::new(directory.clone());
+        let made = workspaces.create(account, WorkspaceSettings::named("Cửa hàng"));
+        let workspace = made.await.unwrap().unwrap().workspace();
+        let admin = NewUser {
+            email: email.parse().unwrap(),
+            name: "Chủ".into(),
+            role: Role::AccountAdmin,
+            chat_role: None,
+            workspaces: vec![workspace],
+            password: "mật khẩu của chủ".into(),
+        };
+        let user = Users::new(directory).create(account, admin).await;
+        let user = user.unwrap().unwrap().to_string();
+        let key = Grant {
+            account,
+            ..grant_of(workspace, "admin")
+        };
+        let mut tenant = Self {
+            session: Grant {
+                actor: user.clone(),
+                role: Some(Role::AccountAdmin),
+                scopes: String::new(),
+                ..key.clone()
+            },
+            key,
+            ids: vec![user, workspace.to_string()],
+        };
+        for operation in [
+            Operation::CreateInvitation,
+            Operation::CreateApiKey,
+            Operation::SaveContact,
+            Operation::CreateList,
+            Operation::StartImport,
+            Operation::CreateWorkflow,
+            Operation::CreateCampaign,
+            Operation::CreateInbox,
+        ] {
+            let (status, made) = tenant.ask(world, operation, &tenant.session).await;
+            assert!(status < 300, "{}: {made}", operation.id());
+            tenant.ids.push(made["id"].as_str().unwrap().to_owned());
+        }
+        let conversation = tenant.chat(world).await;
+        tenant.ids.push(conversation);
+        tenant
+    }
+
+    /// A visitor writes; the id of their conversation.
+    async fn chat(&self, world: &World) -> String {
+        let inbox = format!("/chat/{}", self.id("inb"));
+        let event = http_event("POST", &format!("{inbox}/sessions"), Some(&json!({})), None);
+        let session = sent(world, "chat-widget", event).await.1;
+        let text = json!({ "client_msg_id": "m1", "text": "Chào" });
+        let mut event = http_event("POST", &format!("{inbox}/messages"), Some(&text), None);
+        let bearer = format!("Bearer {}", session["token"].as_str().unwrap());
+        event["headers"]["authorization"] = json!(bearer);
+        assert_eq!(sent(world, "chat-widget", event).await.0, 202);
+        world.settle().await;
+        let (_, page) = self
+            .ask(world, Operation::ListConversations, &self.session)
+            .await;
+        page["data"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    fn id(&self, prefix: &str) -> &str {
+        let id = self
+            .ids
+            .iter()
+            .find(|id| id.split('_').next() == Some(prefix));
+        id.unwrap_or_else(|| panic!("no {prefix}"))
+    }
+
+    /// The text with this tenant's ids in place of the placeholders.
+    fn fill(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for id in &self.ids {
+            let prefix = id.split('_').next().unwrap();
+            text = text.replace(&format!("{prefix}{PLACEHOLDER}"), id);
+        }
+        text
+    }
+
+    /// An operation with this tenant's ids in path and body.
+    async fn ask(&self, world: &World, operation: Operation, grant: &Grant) -> (u64, Value) {
+        let (_, _, path) = place(operation);
+        ask(
+            world,
+            operation,
+            &self.fill(path),
+            self.body(operation),
+            grant,
+        )
+        .await
+    }
+
+    fn body(&self, operation: Operation) -> Option<Value> {
+        let text = body(operation)?.to_string();
+        Some(serde_json::from_str(&self.fill(&text)).unwrap())
+    }
+
+    /// Every row that names the account or the workspace.
+    async fn rows(&self, world: &World) -> Vec<String> {
+        let mut rows = Vec::new();
+        for table in TABLES {
+            let all = world.dump(table).await.into_iter();
+            rows.extend(all.map(|row| row.to_string()).filter(|row| {
+                row.contains(&self.session.account.to_string()) || row.contains(self.id("ws"))
+            }));
+        }
+        rows
+    }
+}
+
+async fn ask(
+    world: &World,
+    operation: Operation,
+    path: &str,
+    body: Option<Value>,
+    grant: &Grant,
+) -> (u64, Value) {
+    let (function, method, _) = place(operation);
+    // One caller an operation, or the limit on requests would answer.
+    let grant = Grant {
+        actor: match grant.role {
+            Some(_) => grant.actor.clone(),
+            None => format!("key_{:011}", operation as usize),
+        },
+        ..grant.clone()
+    };
+    let event = http_event(method, path, body.as_ref(), Some(&grant));
+    sent(world, function, event).await
+}
+
+async fn sent(world: &World, function: &str, event: Value) -> (u64, Value) {
+    let answer = world.invoke(function, event).await.unwrap();
+    let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
+    let status = answer["statusCode"].as_u64().unwrap();
+    (status, body.unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn another_accounts_ids_are_not_there() {
+    let world = World::new();
+    let us = Tenant::open(&world, "chung-toi@example.vn").await;
+    let them = Tenant::open(&world, "ho@example.vn").await;
+    let before = them.rows(&world).await;
+    assert!(before.len() > 15, "{}", before.len());
+    let with_id = Operation::ALL.iter().copied();
+    let with_id: Vec<_> = with_id
+        .filter(|&one| place(one).2.contains(PLACEHOLDER))
+        .collect();
+    for &operation in &with_id {
+        let path = them.fill(place(operation).2);
+        assert!(!path.contains(PLACEHOLDER), "{path}");
+        for grant in [&us.session, &us.key] {
+            let expected = if grant.may(operation) { 404 } else { 403 };
+            let body = us.body(operation);
+            let (status, answer) = ask(&world, operation, &path, body, grant).await;
+            assert_eq!(status, expected, "{} {path}: {answer}", operation.id());
+        }
+    }
+    // Ids in bodies and parameters.
+    let workspace = json!([them.id("ws")]);
+    let mut campaign = us.body(Operation::CreateCampaign).unwrap();
+    campaign["audience"]["list_id"] = json!(them.id("lst"));
+    let import = format!("/v1/imports?list={}", them.id("lst"));
+    for (operation, path, body) in [
+        (
+            Operation::AddContactToList,
+            us.fill(place(Operation::AddContactToList).2),
+            json!({ "list_id": them.id("lst") }),
+        ),
+        (Operation::CreateCampaign, "/v1/campaigns".into(), campaign),
+        (Operation::StartImport, import, json!("email")),
+        (
+            Operation::CreateInvitation,
+            "/v1/invitations".into(),
+            json!({ "email": "moi@example.vn", "role": "viewer", "workspace_ids": workspace }),
+        ),
+        (
+            Operation::UpdateUser,
+            format!("/v1/users/{}", us.id("usr")),
+            json!({ "workspace_ids": workspace }),
+        ),
+    ] {
+        let (status, answer) = ask(&world, operation, &path, Some(body), &us.session).await;
+        assert!([400, 404].contains(&status), "{} {answer}", operation.id());
+    }
+    assert_eq!(them.rows(&world).await, before, "nothing of theirs changed");
+    // The same requests with one's own ids find what they ask for.
+    for operation in with_id {
+        let (status, answer) = us.ask(&world, operation, &us.session).await;
+        assert!(status != 404 && status < 500, "{} {answer}", operation.id());
+    }
+}

@@ -1,0 +1,109 @@
+//! The audit log, and what it never holds.
+
+use serde_json::{Value, json};
+
+use super::office::{EMAIL, GUEST, Office, PASSWORD, answer};
+use crate::support::http_event;
+
+#[tokio::test]
+async fn secrets_are_stored_nowhere_and_changes_are_logged() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    let body = json!({ "name": "Máy chủ", "scopes": ["write"] });
+    let mut event = http_event("POST", "/v1/api-keys", Some(&body), None);
+    event["headers"]["authorization"] = json!(format!("Bearer {admin}"));
+    event["headers"]["x-workspace"] = json!(office.workspace);
+    event["headers"]["idempotency-key"] = json!("k");
+    let verdict = office
+        .world
+        .invoke("authorizer", event.clone())
+        .await
+        .unwrap();
+    event["requestContext"]["authorizer"] = json!({ "lambda": verdict["context"] });
+    let (status, made) = answer(
+        &office
+            .world
+            .invoke("api-accounts", event.clone())
+            .await
+            .unwrap(),
+    );
+    assert_eq!(status, 201, "{made}");
+    let (status, again) = answer(&office.world.invoke("api-accounts", event).await.unwrap());
+    assert_eq!((status, &again["code"]), (409, &json!("already_done")));
+    let token = made["token"].as_str().unwrap();
+    for table in ["Directory", "Dedupe", "Limits"] {
+        let rows = json!(office.world.dump(table).await).to_string();
+        for secret in [token, admin.as_str(), PASSWORD] {
+            assert!(!rows.contains(secret), "{table} holds a secret");
+        }
+    }
+    let (_, log) = office.ask(&admin, "GET", "/v1/audit-log", None).await;
+    let entry = &log["data"][0];
+    assert_eq!(entry["action"], "createApiKey");
+    assert!(entry["actor"].as_str().unwrap().starts_with("usr_"));
+    assert_eq!(entry["ip"], "203.0.113.9");
+}
+
+#[tokio::test]
+async fn the_log_names_what_was_made_and_who_came_in() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    let (_, me) = office.ask(&admin, "GET", "/v1/me", None).await;
+    let new = Some(json!({ "name": "Máy chủ", "scopes": ["read"] }));
+    let (_, key) = office.ask(&admin, "POST", "/v1/api-keys", new).await;
+    let new = Some(json!({ "name": "Chi nhánh" }));
+    let (_, branch) = office.ask(&admin, "POST", "/v1/workspaces", new).await;
+    let path = format!("/v1/workspaces/{}", branch["id"].as_str().unwrap());
+    let rename = Some(json!({ "name": "Chi nhánh 2" }));
+    assert_eq!(office.ask(&admin, "PATCH", &path, rename).await.0, 200);
+    let absent = "/v1/api-keys/key_00000000009";
+    assert_eq!(office.ask(&admin, "DELETE", absent, None).await.0, 404);
+    let invitation = office.invite(GUEST).await;
+    office.mail().await;
+    let token = office.mailed_token(GUEST).unwrap();
+    let (_, guest) = office.accept(&token, "mật khẩu của khách").await;
+    assert!(guest["token"].is_string());
+    assert_eq!(office.forgot(EMAIL).await, 202);
+    office.mail().await;
+    let token = office.mailed_token(EMAIL).unwrap();
+    assert_eq!(office.reset(&token, "mật khẩu mới tinh").await, 204);
+    let login = office
+        .login(EMAIL, "mật khẩu mới tinh", "203.0.113.7")
+        .await;
+    let admin = login.1["token"].as_str().unwrap();
+    let (_, log) = office
+        .ask(admin, "GET", "/v1/audit-log?limit=100", None)
+        .await;
+    let log = log["data"].as_array().unwrap();
+    let last = |action: &str| {
+        let found = log.iter().find(|entry| entry["action"] == action);
+        found.unwrap_or_else(|| panic!("no {action} in {log:?}"))
+    };
+    let user = &me["user"]["id"];
+    for (action, actor, object) in [
+        ("setUp", &json!("setup"), &me["account_id"]),
+        ("createApiKey", user, &key["id"]),
+        ("createWorkspace", user, &branch["id"]),
+        ("updateWorkspace", user, &branch["id"]),
+        ("createInvitation", user, &invitation["id"]),
+        ("acceptInvitation", &invitation["id"], &invitation["id"]),
+        ("resetPassword", user, user),
+        ("login", user, user),
+    ] {
+        let entry = last(action);
+        assert_eq!(
+            (&entry["actor"], &entry["object"]),
+            (actor, object),
+            "{action}"
+        );
+    }
+    for action in ["createWorkspace", "updateWorkspace"] {
+        assert_eq!(
+            last(action)["workspace"],
+            branch["id"],
+            "not the one they work in"
+        );
+    }
+    let revoked = log.iter().find(|entry| entry["action"] == "revokeApiKey");
+    assert_eq!(revoked, None::<&Value>, "nothing was there to revoke");
+}
