@@ -292,7 +292,7 @@ pub(super) fn error_response(error: &ApiError) -> Response<Bytes> {
     answer(wire::status(error.status), wire::to_bytes(&body))
 }
 
-fn answer(status: StatusCode, body: Bytes) -> Response<Bytes> {
+pub(super) fn answer(status: StatusCode, body: Bytes) -> Response<Bytes> {
     let checksum = Crc32::checksum_u32(&body).to_string();
     let mut response = wire::response(status, wire::AWS_JSON, body);
     if let Ok(checksum) = HeaderValue::from_str(&checksum) {

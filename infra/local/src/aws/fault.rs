@@ -28,6 +28,9 @@ pub enum Fault {
     Yield,
     /// Does not run; answers with the service's throttling error.
     Throttle,
+    /// Runs for the first half of a batch's entries (of one: for none); the answer names the others as not
+    /// processed. Other calls run as usual.
+    Partial,
     /// Runs, and the caller's connection then times out.
     TimeoutAfterCommit,
     /// Does not run and never answers: the caller was killed before the call.

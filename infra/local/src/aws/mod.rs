@@ -10,6 +10,7 @@ mod fault;
 mod journal;
 mod meter;
 mod outbox;
+mod partial;
 pub mod pattern;
 mod route;
 mod s3;
@@ -291,13 +292,17 @@ impl Aws {
             Fault::Throttle => return Reply::Answer(route.throttled()),
             Fault::HangBefore => return std::future::pending().await,
             Fault::Yield => tokio::task::yield_now().await,
-            Fault::None | Fault::TimeoutAfterCommit | Fault::HangAfter => {}
+            _ => {}
         }
-        let mut response = self.run(&route, request).await;
+        let mut response =
+            match partial::cut(&route, request.body()).filter(|_| fault == Fault::Partial) {
+                Some(half) => half.run(self, &route, request).await,
+                None => self.run(&route, request).await,
+            };
         match fault {
             Fault::TimeoutAfterCommit => return Reply::Lost,
             Fault::HangAfter => return std::future::pending().await,
-            Fault::None | Fault::Yield | Fault::Throttle | Fault::HangBefore => {}
+            _ => {}
         }
         if let Ok(id) = http::HeaderValue::from_str(&format!("local-{sequence:012}")) {
             response.headers_mut().insert("x-amzn-requestid", id);

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{Request, Response};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fault::{ApiError, Call};
 use super::{dynamodb, s3, sockets, sqs, wire};
@@ -141,14 +140,14 @@ struct Named {
     #[serde(rename = "TableName")]
     table: Option<String>,
     #[serde(rename = "RequestItems")]
-    batch: Option<BTreeMap<String, IgnoredAny>>,
+    batch: Option<Map<String, Value>>,
     #[serde(rename = "TransactItems")]
     transaction: Option<Vec<BTreeMap<String, Named>>>,
 }
 
 impl Named {
     fn table(self) -> Option<String> {
-        let of_batch = |batch: BTreeMap<_, _>| batch.into_keys().next();
+        let of_batch = |batch: Map<_, _>| Some(batch.into_iter().next()?.0);
         let of_transaction = |items: Vec<BTreeMap<_, Self>>| {
             let first = items.into_iter().next()?;
             first.into_values().next()?.table()

@@ -60,19 +60,20 @@ pub fn advance(stack: &LocalStack, request: &Request<Bytes>, json: bool) -> Resp
     }
 }
 
-/// Gives the messages of a dead-letter queue back to the queues they came from.
+/// Gives the messages of a dead-letter queue back to the queue whose redrive policy names it.
 pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
-    let dead = stack.template().queues.iter().any(|source| {
+    let source = stack.template().queues.iter().find(|source| {
         source
             .redrive
             .as_ref()
             .is_some_and(|(target, _)| target == queue)
     });
-    if !dead {
+    let Some(source) = source else {
         let message = format!("{queue} is not a dead-letter queue of a queue");
         return answer_json(StatusCode::NOT_FOUND, &json!({"message": message}));
-    }
-    match stack.aws().sqs().redrive(queue) {
+    };
+    // A rejected message was sent to the dead-letter queue and names no source of its own.
+    match stack.aws().sqs().redrive(queue, &source.name) {
         Ok(moved) if json => answer_json(StatusCode::OK, &json!({"moved": moved})),
         Ok(_) => see_dashboard(),
         Err(error) => {

@@ -6,6 +6,9 @@ use super::triggers::schedule::Schedule;
 use super::triggers::{sqs, stream};
 use crate::template::model::{self, Trigger};
 
+/// How long a stream keeps its records, seconds.
+const DAY: u32 = 24 * 3600;
+
 /// The event sources of a template.
 pub struct Sources {
     /// Queues.
@@ -43,6 +46,7 @@ impl Sources {
                         batch_size,
                         filters,
                         retries,
+                        longest_age,
                         on_failure,
                     } => streams.push(stream::Source {
                         function: name.clone(),
@@ -50,6 +54,7 @@ impl Sources {
                         batch_size: *batch_size as usize,
                         filters: stream::Source::filters(name, filters)?,
                         retries: *retries,
+                        longest_age: longest_age.unwrap_or(DAY),
                         on_failure: on_failure.clone(),
                     }),
                     Trigger::Schedule { expression, input } => {

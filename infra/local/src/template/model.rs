@@ -132,8 +132,10 @@ pub enum Trigger {
         batch_size: u32,
         /// `FilterCriteria` patterns, each one JSON text; an event passes if any matches.
         filters: Vec<String>,
-        /// `MaximumRetryAttempts`.
-        retries: u32,
+        /// `MaximumRetryAttempts`; none tries until the records are too old.
+        retries: Option<u32>,
+        /// `MaximumRecordAgeInSeconds`; none keeps them for the stream's day.
+        longest_age: Option<u32>,
         /// Queue that receives the description of a batch that failed for good.
         on_failure: Option<String>,
     },

@@ -291,8 +291,8 @@ impl Event<'_> {
             table,
             batch_size: self.number("BatchSize", 100)?,
             filters: filters.map_err(|error| self.error("FilterCriteria", format!("{error:#}")))?,
-            // Lambda's default is to try until the record expires; a day of tries is that here.
-            retries: self.number("MaximumRetryAttempts", 10_000)?,
+            retries: self.limit("MaximumRetryAttempts")?,
+            longest_age: self.limit("MaximumRecordAgeInSeconds")?,
             on_failure: failed
                 .map(|arn| names::queue_of_arn(&arn))
                 .transpose()
@@ -331,6 +331,16 @@ impl Event<'_> {
         match self.properties.get(name) {
             Some(value) => integer(self.stacks, &self.place.child(name), value),
             None => Ok(default),
+        }
+    }
+
+    /// A number whose absence, and whose value -1, mean "no limit".
+    fn limit(&self, name: &str) -> anyhow::Result<Option<u32>> {
+        match self.properties.get(name) {
+            Some(value) if text_of(value).as_deref() != Some("-1") => {
+                integer(self.stacks, &self.place.child(name), value).map(Some)
+            }
+            _ => Ok(None),
         }
     }
 

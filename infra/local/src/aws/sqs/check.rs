@@ -35,7 +35,14 @@ pub(super) fn outgoing(settings: &Settings, out: &Outgoing) -> Result<Option<Str
             "Number of message attributes [{count}] exceeds the allowed maximum [10]."
         ));
     }
-    if !out.body.chars().all(allowed) {
+    let values = out.attributes.values();
+    let values = values.filter_map(|attribute| attribute.string_value.as_deref());
+    if !out
+        .body
+        .chars()
+        .chain(values.flat_map(str::chars))
+        .all(allowed)
+    {
         let text = "Invalid characters found.";
         return Err(ApiError::new(400, "InvalidMessageContents", text));
     }

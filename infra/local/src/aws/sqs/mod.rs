@@ -262,10 +262,10 @@ impl Sqs {
         sent.map_err(|error| anyhow::anyhow!("{queue}: {}", error.message))
     }
 
-    /// Moves everything in a dead-letter queue back to where it came from; returns how many.
-    pub fn redrive(&self, dead_letter_queue: &str) -> anyhow::Result<u64> {
+    /// Moves everything in a dead-letter queue to the queue `target`; returns how many.
+    pub fn redrive(&self, dead_letter_queue: &str, target: &str) -> anyhow::Result<u64> {
         let now = self.clock.now_ms();
-        let moved = self.lock().redrive(dead_letter_queue, None, now);
+        let moved = self.lock().redrive(dead_letter_queue, Some(target), now);
         moved.map_err(|error| anyhow::anyhow!(error.message))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::in_memory;
 use crate::aws::{Aws, Call, Fault};
@@ -80,4 +81,28 @@ async fn a_kill_before_or_after_the_call_never_answers() {
         assert!(answer.is_err(), "{fault:?} answered {answer:?}");
         assert_eq!(stored(&aws).await, written);
     }
+}
+
+#[tokio::test]
+async fn a_part_of_a_batch_is_named_as_not_done() {
+    let aws = in_memory();
+    aws.set_fault_hook(Some(Arc::new(|_: &Call| Fault::Partial)));
+    let sqs = aws_sdk_sqs::Client::new(&aws.sdk_config());
+    let url = aws.sqs().url("work");
+    let entry = |id: &str| {
+        let entry = SendMessageBatchRequestEntry::builder();
+        entry.id(id).message_body("x").build().unwrap()
+    };
+    for (entries, taken, left) in [(vec!["a"], 0, 1), (vec!["a", "b", "c"], 1, 2)] {
+        let entries = entries.into_iter().map(entry).collect();
+        let send = sqs.send_message_batch().queue_url(&url);
+        let answer = send.set_entries(Some(entries)).send().await.unwrap();
+        assert_eq!(
+            (answer.successful().len(), answer.failed().len()),
+            (taken, left)
+        );
+    }
+    assert_eq!(aws.sqs().depth("work").visible, 1);
+    put(&aws).await.unwrap();
+    assert!(stored(&aws).await, "a call without entries runs");
 }

@@ -3,13 +3,18 @@
 use super::*;
 
 fn template() -> Stack {
+    tried(Some(1), None)
+}
+
+fn tried(retries: Option<u32>, longest_age: Option<u32>) -> Stack {
     let trigger = Trigger::Stream {
         table: "things".to_owned(),
         batch_size: 100,
         filters: vec![
             r#"{"dynamodb":{"NewImage":{"pending":{"S":[{"exists":true}]}}}}"#.to_owned(),
         ],
-        retries: 1,
+        retries,
+        longest_age,
         on_failure: Some("failed".to_owned()),
     };
     Stack {
@@ -128,4 +133,27 @@ async fn bisection_parks_the_poison_record_alone() {
         "RetryAttemptsExhausted"
     );
     assert_eq!(stack.aws().streams().lag("things", "Relay"), 0);
+}
+
+#[tokio::test]
+async fn without_a_limit_of_attempts_the_age_of_a_record_ends_them() {
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let fails = code(move |_| {
+        noted.add("try");
+        async { Err(failure("throttled")) }
+    });
+    let stack = start(tried(None, Some(3600)), fails).await;
+    put(&stack, "1", true).await;
+    // More attempts than any limit that a template here has named.
+    while seen.count("try") < 7 {
+        stack.advance(jiff::SignedDuration::from_mins(1)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stack.aws().sqs().depth("failed").total(), 0);
+    stack.advance(jiff::SignedDuration::from_hours(2)).unwrap();
+    idle(&stack).await;
+    let parked = stack.aws().sqs().receive("failed", 10, None);
+    assert_eq!(parked.len(), 1);
+    assert!(parked[0].body.contains("RecordAgeExceeded"));
 }

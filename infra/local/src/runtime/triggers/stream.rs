@@ -33,7 +33,9 @@ pub struct Source {
     /// A record passes if any matches, or if there are none.
     pub filters: Vec<Value>,
     /// `MaximumRetryAttempts`.
-    pub retries: u32,
+    pub retries: Option<u32>,
+    /// `MaximumRecordAgeInSeconds`.
+    pub longest_age: u32,
     /// Queue for what failed for good.
     pub on_failure: Option<String>,
 }
@@ -148,14 +150,14 @@ impl Poller {
                 let (left, right) = part.split_at(part.len() / 2);
                 parts.push_front((right.to_vec(), attempts));
                 parts.push_front((left.to_vec(), attempts));
-            } else if attempts >= self.source.retries {
+            } else if let Some(condition) = self.is_over(&part, attempts) {
                 tracing::error!(
                     table = self.source.table,
                     first,
                     last,
                     "stream batch given up"
                 );
-                self.give_up(&part, attempts + 1, result.err());
+                self.give_up(&part, condition, attempts + 1, result.err());
                 self.commit(last);
                 continue;
             } else {
@@ -166,6 +168,16 @@ impl Poller {
             }
         }
         true
+    }
+
+    /// Why a part is not tried again.
+    fn is_over(&self, part: &[StreamRecord], attempts: u32) -> Option<&'static str> {
+        if self.source.retries.is_some_and(|most| attempts >= most) {
+            return Some("RetryAttemptsExhausted");
+        }
+        let oldest = part.first()?.approximate_creation_time;
+        let age = self.clock.now().as_millisecond() - oldest;
+        (age > i64::from(self.source.longest_age) * 1000).then_some("RecordAgeExceeded")
     }
 
     /// Waits before the next attempt; false when the stack stops.
@@ -186,7 +198,13 @@ impl Poller {
     }
 
     /// Describes the batch on the on-failure queue, as Lambda does: positions, not contents.
-    fn give_up(&self, part: &[StreamRecord], attempts: u32, error: Option<Failure>) {
+    fn give_up(
+        &self,
+        part: &[StreamRecord],
+        condition: &str,
+        attempts: u32,
+        error: Option<Failure>,
+    ) {
         let Some(queue) = &self.source.on_failure else {
             return;
         };
@@ -201,7 +219,7 @@ impl Poller {
             "requestContext": {
                 "requestId": self.functions.request_id(),
                 "functionArn": self.functions.arn(&self.source.function),
-                "condition": "RetryAttemptsExhausted",
+                "condition": condition,
                 "approximateInvokeCount": attempts,
             },
             "responseContext": {
