@@ -1,7 +1,7 @@
 //! Requests to use cases.
 
 use accounts::{Door, Doors, InboxDoor};
-use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -14,7 +14,7 @@ use chat::{Chat, MessageForVisitor, Position, Visitor};
 use cloud::{Queue, SendOptions};
 use jiff::Timestamp;
 use kernel::{Clock, Entropy, Limit, Phone};
-use lambda::http::{Code, Json, Problem, Query};
+use lambda::http::{Code, Json, Problem, Query, limit_body};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
@@ -41,16 +41,15 @@ pub struct Widget {
 pub fn router(widget: Widget) -> Router {
     // Preflights are answered by the gate; the routes must only know the method.
     let preflight = async || StatusCode::NO_CONTENT;
-    Router::new()
+    let router = Router::new()
         .route("/chat/{inbox}", get(show_page))
         .route("/chat/{inbox}/sessions", post(open).options(preflight))
         .route(
             "/chat/{inbox}/messages",
             get(read).post(write).options(preflight),
         )
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .route_layer(middleware::from_fn_with_state(widget.clone(), gate::check))
-        .with_state(widget)
+        .with_state(widget.clone());
+    limit_body(router, MAX_BODY).route_layer(middleware::from_fn_with_state(widget, gate::check))
 }
 
 type Inbox = Extension<Door<InboxDoor>>;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use accounts::{Door, Doors, SourceDoor};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::post;
 use cloud::{Queue, SendOptions};
 use kernel::{Clock, SourceId};
-use lambda::http::{Code, Json, Path, Problem, Raw};
+use lambda::http::{Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
 use serde_json::json;
 use sources::inbound::Provider;
@@ -27,12 +27,11 @@ pub(crate) struct Intake {
 }
 
 pub(crate) fn router(intake: Intake) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/w/ladipage/{source}", post(submit).options(preflight))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        // Around the extractors too: a page must be able to read why it was refused.
-        .layer(map_response(with_cors))
-        .with_state(Arc::new(intake))
+        .with_state(Arc::new(intake));
+    // CORS around the extractors too: a page must be able to read why it was refused.
+    limit_body(router, MAX_BODY).layer(map_response(with_cors))
 }
 
 async fn submit(
@@ -64,10 +63,10 @@ async fn accept(
     }
     let body = std::str::from_utf8(body).map_err(|error| {
         let place = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
-        Problem::new(Code::Malformed, place)
+        Problem::malformed(place)
     })?;
     if body.trim().is_empty() {
-        return Err(Problem::new(Code::Malformed, "the body is empty"));
+        return Err(Problem::malformed("the body is empty"));
     }
     let content_type = headers
         .get(header::CONTENT_TYPE)

@@ -86,6 +86,11 @@ impl Idempotency {
             }
             Created::Existing(found) => found,
         };
+        // DynamoDB deletes late: what is past its time to live is as good as gone.
+        let is_over = found.ttl <= now.as_second();
+        if is_over {
+            return self.take_over(key, row, &found).await;
+        }
         if found.request != request {
             return Ok(Seen::Other);
         }
@@ -95,12 +100,23 @@ impl Idempotency {
         if found.lease_until > now.as_millisecond() {
             return Ok(Seen::Running);
         }
-        let take_over = Update::new()
+        self.take_over(key, row, &found).await
+    }
+
+    /// Makes the row ours, unless it was answered or taken over since it was read.
+    async fn take_over(&self, key: Key, row: Row, found: &Row) -> Result<Seen, Error> {
+        let update = Update::new()
+            .set("request", &row.request)
             .set("claim", &row.claim)
             .set("lease_until", row.lease_until)
-            .when_equals("claim", &found.claim)
-            .when_absent("answer");
-        let taken = self.table.update(&key, take_over).await?.applied();
+            .set("ttl", row.ttl)
+            .when_equals("claim", &found.claim);
+        let update = match &found.answer {
+            // The answer of a row that is over.
+            Some(_) => update.remove("answer"),
+            None => update.when_absent("answer"),
+        };
+        let taken = self.table.update(&key, update).await?.applied();
         let nonce = row.claim;
         Ok(if taken {
             Seen::Mine(Claim { key, nonce })

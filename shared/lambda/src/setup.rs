@@ -76,10 +76,14 @@ impl Setup {
     )]
     pub async fn from_environment() -> Self {
         let aws = Aws::from_environment().await;
-        Self {
-            emit: Arc::new(|line| println!("{line}")),
-            ..Self::new(Vars::from_environment(), aws)
-        }
+        Self::new(Vars::from_environment(), aws).emit_to(|line| println!("{line}"))
+    }
+
+    /// Metrics lines go here instead.
+    #[must_use]
+    pub fn emit_to(self, emit: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let emit = Arc::new(emit);
+        Self { emit, ..self }
     }
 
     /// Fails with every missing name unless all of `names` have a value.

@@ -1,10 +1,11 @@
 //! Extractors whose refusals are problems that name the place.
 
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,18 @@ use super::strict;
 
 /// Largest body of an API request. API Gateway takes 10 MB and Lambda 6; a record needs far less.
 pub const MAX_BODY: usize = 5 * 1024 * 1024;
+
+/// How many bytes the body of a route's requests may hold.
+#[derive(Debug, Clone, Copy)]
+struct BodyLimit(usize);
+
+/// Bounds the bodies that these routes take. A bound further in holds before one further out, and a refusal
+/// names the one that held.
+pub fn limit_body(router: Router, bytes: usize) -> Router {
+    router
+        .layer(DefaultBodyLimit::max(bytes))
+        .layer(Extension(BodyLimit(bytes)))
+}
 
 /// A JSON body, or a JSON answer. Structs that are read say `deny_unknown_fields`, so that a
 /// misspelt field is refused with its name.
@@ -56,8 +69,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let place = format!("byte {} is not UTF-8", error.valid_up_to());
-        Problem::new(Code::Malformed, place)
+        Problem::malformed(format!("byte {} is not UTF-8", error.valid_up_to()))
     })?;
     if let Some(flaw) = strict::flaw(text) {
         return Err(Problem::invalid(flaw.pointer, flaw.message));
@@ -69,18 +81,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let message = strip_position(&inner.to_string());
         match inner.classify() {
             serde_json::error::Category::Data => Problem::invalid(pointer, message),
-            _ => Problem::new(
-                Code::Malformed,
-                format!(
-                    "not JSON: {message} at line {} column {}",
-                    inner.line(),
-                    inner.column()
-                ),
-            ),
+            _ => Problem::malformed(format!(
+                "not JSON: {message} at line {} column {}",
+                inner.line(),
+                inner.column()
+            )),
         }
     })?;
     json.end()
-        .map_err(|error| Problem::new(Code::Malformed, format!("not JSON: {error}")))?;
+        .map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     Ok(value)
 }
 
@@ -126,15 +135,22 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 }
 
 async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|error: BytesRejection| {
-            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(Code::TooLarge, "the body is longer than the route takes")
-            } else {
-                Problem::new(Code::Malformed, "the body could not be read")
-            }
-        })
+    let limit = request.extensions().get::<BodyLimit>();
+    let limit = limit.map_or(MAX_BODY, |limit| limit.0);
+    let bytes = Bytes::from_request(request, state).await;
+    bytes.map_err(|error: BytesRejection| {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            too_large(limit)
+        } else {
+            Problem::malformed("the body could not be read")
+        }
+    })
+}
+
+/// The body holds more than `limit` bytes.
+pub(super) fn too_large(limit: usize) -> Problem {
+    let message = format!("may hold {limit} bytes");
+    Problem::new(Code::TooLarge, "the body is too large").at("", message)
 }
 
 /// Query parameters.

@@ -14,7 +14,9 @@ use kernel::Grant;
 use sha2::{Digest, Sha256};
 
 use super::MAX_BODY;
+use super::body::too_large;
 use super::problem::{Code, Problem};
+use crate::metrics;
 
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -64,12 +66,8 @@ async fn run(
     })?;
     let id = id(&request, key)?;
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
-        Problem::new(
-            Code::TooLarge,
-            format!("the body may hold {MAX_BODY} bytes"),
-        )
-    })?;
+    let body = to_bytes(body, MAX_BODY).await;
+    let body = body.map_err(|_| too_large(MAX_BODY))?;
     let content = hex::encode(Sha256::digest(&body));
     let claim = match store.claim(&id, &content, LEASE).await? {
         Seen::Mine(claim) => claim,
@@ -108,7 +106,11 @@ fn id(request: &Request, key: &str) -> Result<String, Problem> {
 /// Only what succeeded is kept: a refused request had no effect, and may be right the next time.
 async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        store.release(claim).await?;
+        // The caller gets its answer. The claim ends by itself when its lease does.
+        if let Err(error) = store.release(claim).await {
+            metrics::count("KeysNotReleased", 1);
+            tracing::warn!(%error, "an idempotency key was not given back");
+        }
         return Ok(response);
     }
     let secret = response.extensions().get::<Secret>().is_some();
@@ -129,7 +131,12 @@ async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<
         headers: headers.collect(),
         body: kept,
     };
-    store.answer(claim, &answer).await?;
+    // The work is done, and the caller must hear of it. A repetition finds the claim, and after its lease
+    // runs the request again, as after a death at this place.
+    if let Err(error) = store.answer(claim, &answer).await {
+        metrics::count("AnswersNotKept", 1);
+        tracing::error!(%error, "the answer to an idempotency key was not kept");
+    }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

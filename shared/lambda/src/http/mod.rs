@@ -10,7 +10,6 @@ mod problem;
 mod strict;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use cloud::{Idempotency, Window};
 use lambda_http::request::LambdaRequest;
@@ -19,7 +18,7 @@ use serde_json::Value;
 
 use crate::{ConfigError, Function, InvokeError, Setup};
 
-pub use body::{Json, MAX_BODY, Path, Query, Raw};
+pub use body::{Json, MAX_BODY, Path, Query, Raw, limit_body};
 pub use caller::{Caller, Member};
 pub use client_ip::ClientIp;
 pub use idempotency::Secret;
@@ -34,6 +33,7 @@ fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
     let requests = Idempotency::new(setup.table("DEDUPE_TABLE")?);
     // The last layer is the first to see a request.
     Ok(router
+        .layer(from_fn(problem::catch_panic))
         .layer(from_fn_with_state(requests, idempotency::once))
         .layer(from_fn_with_state(window, limit::limit))
         .layer(from_fn(caller::admit)))
@@ -51,19 +51,18 @@ impl Function {
         protected: Router,
         public: Router,
     ) -> Result<Self, ConfigError> {
-        let router = with_fallbacks(public.merge(protect(setup, protected)?));
+        let router = guarded(public.merge(protect(setup, protected)?));
         Ok(Self::serve(setup, router.layer(browsers::any_page())))
     }
 
-    /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem.
+    /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem, and
+    /// so does a handler that panics.
     pub fn http(setup: &Setup, router: Router) -> Self {
-        Self::serve(setup, with_fallbacks(router))
+        Self::serve(setup, guarded(router))
     }
 
     fn serve(setup: &Setup, router: Router) -> Self {
-        let router = router
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(from_fn(problem::with_request_id));
+        let router = router.layer(from_fn(problem::with_request_id));
         Self::new(setup, move |event, call| {
             // The adapter may not cross an await (it is not `Send`), its future may.
             let answer = request(&event, call.invocation.request_id)
@@ -78,15 +77,17 @@ impl Function {
     }
 }
 
-fn with_fallbacks(router: Router) -> Router {
-    router
+/// Answers what no route takes, bodies that are too long and panics.
+fn guarded(router: Router) -> Router {
+    let router = router
         .fallback(async || Problem::new(Code::NotFound, "no such route"))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 Code::MethodNotAllowed,
                 "the route does not take this method",
             )
-        })
+        });
+    limit_body(router, MAX_BODY).layer(from_fn(problem::catch_panic))
 }
 
 /// The event as the runtime's own HTTP types.

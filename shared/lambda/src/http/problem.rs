@@ -1,11 +1,16 @@
 //! Errors as RFC 9457 problem details: `application/problem+json` with a stable `code`, the place in
 //! the request (`errors[].pointer`) and the `request_id`. A 5xx says only the id.
 
+use std::panic::AssertUnwindSafe;
+
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 use serde::Serialize;
+
+use crate::telemetry;
 
 /// Stable names of what can go wrong, each with its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -53,12 +58,36 @@ impl Code {
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+
+    /// The metric that counts the answers with this code.
+    fn metric(self) -> &'static str {
+        match self {
+            Self::Malformed => "ProblemMalformed",
+            Self::Invalid => "ProblemInvalid",
+            Self::Unauthenticated => "ProblemUnauthenticated",
+            Self::Forbidden => "ProblemForbidden",
+            Self::NotFound => "ProblemNotFound",
+            Self::MethodNotAllowed => "ProblemMethodNotAllowed",
+            Self::Conflict => "ProblemConflict",
+            Self::TooLarge => "ProblemTooLarge",
+            Self::UnsupportedMediaType => "ProblemUnsupportedMediaType",
+            Self::Unprocessable => "ProblemUnprocessable",
+            Self::RateLimited => "ProblemRateLimited",
+            Self::TotpRequired => "ProblemTotpRequired",
+            Self::IdempotencyKeyReused => "ProblemIdempotencyKeyReused",
+            Self::InProgress => "ProblemInProgress",
+            Self::AlreadyDone => "ProblemAlreadyDone",
+            Self::Internal => "ProblemInternal",
+            Self::Unavailable => "ProblemUnavailable",
+        }
+    }
 }
 
 /// One thing that is wrong with the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
-    /// JSON pointer into the body (`/email`), or `?name` for a query parameter.
+    /// JSON pointer into the body (`/email`; empty: the body as a whole), `?name` for a query parameter,
+    /// or a header's name.
     pub pointer: String,
     /// What is expected there.
     pub message: String,
@@ -87,6 +116,12 @@ impl Problem {
     /// Something is wrong at `pointer`.
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Code::Invalid, "the request is not valid").at(pointer, message)
+    }
+
+    /// The body as a whole cannot be read.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::new(Code::Malformed, message.clone()).at("", message)
     }
 
     /// No such thing, or it belongs to another tenant: the caller cannot tell which.
@@ -194,8 +229,19 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
     response
 }
 
+/// Turns a panic into a problem: the caller gets an answer of ours, and the request its id.
+pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    work.await.unwrap_or_else(|panic| {
+        crate::metrics::count("Panics", 1);
+        let text = format!("panic: {}", telemetry::panic_text(&*panic));
+        Problem::new(Code::Internal, text).into_response()
+    })
+}
+
 fn render(problem: &Problem, request_id: &str) -> Response {
     let status = problem.code.status();
+    crate::metrics::count(problem.code.metric(), 1);
     if status.is_server_error() {
         tracing::error!(code = ?problem.code, detail = problem.detail, "request failed");
     }

@@ -1,9 +1,11 @@
 //! What every API function promises besides its own work: idempotency keys, limits, strict JSON.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::Grant;
 use serde_json::{Value, json};
+use tanigo_local::aws::{Call, Fault};
 
 use crate::support::{Kill, World, grant_of, http_event};
 
@@ -80,6 +82,28 @@ async fn a_refused_request_does_not_use_the_key_up() {
     assert_eq!(again["statusCode"], 400);
     assert_eq!(again["headers"].get("idempotency-replayed"), None);
     assert_eq!(lists(&world).await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_was_done_is_answered_though_its_answer_is_not_kept() {
+    for (name, status) in [("A", 201), (" ", 400)] {
+        let world = World::new();
+        let body = json!({ "name": name });
+        // The only updates of that table are those that keep an answer or give a key back.
+        world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
+            let is_last = call.operation == "UpdateItem" && call.table_or_queue.contains("dedupe");
+            if is_last {
+                Fault::Throttle
+            } else {
+                Fault::None
+            }
+        })));
+        let answer = ask(&world, post("/v1/lists", "k", &body)).await;
+        assert_eq!(answer["statusCode"], status, "{answer}");
+        world.aws.set_fault_hook(None);
+        let early = ask(&world, post("/v1/lists", "k", &body)).await;
+        assert_eq!(code(&early), (409, "in_progress".into()));
+    }
 }
 
 #[tokio::test]
@@ -193,8 +217,8 @@ async fn hostile_json_is_refused_with_its_place() {
         let shown = &text[..text.len().min(60)];
         assert_eq!(code(&answer), (400, expected.into()), "{shown}: {answer}");
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        let found = body["errors"][0]["pointer"].as_str().unwrap_or_default();
-        assert_eq!(found, pointer, "{shown}: {body}");
+        assert_eq!(body["errors"][0]["pointer"], pointer, "{shown}: {body}");
+        assert!(body["errors"][0]["message"].is_string(), "{shown}: {body}");
     }
     assert_eq!(lists(&world).await, 0);
     let unknown = http_event("GET", "/v1/lists?colour=red", None, Some(&grant()));
