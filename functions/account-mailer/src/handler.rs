@@ -31,7 +31,8 @@ enum Taken {
 /// Sends the mail unless that was done before.
 pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Failure> {
     let mail = serde_json::from_str(&record.body);
-    match mail.map_err(|error| Failure::reject("Message.Malformed", error))? {
+    let malformed = |error| Failure::reject("Message.Malformed", cloud::error::json_flaw(&error));
+    match mail.map_err(malformed)? {
         AccountMail::Invitation {
             account,
             invitation,

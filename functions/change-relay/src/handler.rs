@@ -1,13 +1,15 @@
-//! A batch of changes: their effects by queue, and the first change that was not wholly sent.
+//! A batch of changes: their effects by queue, the first change that was not wholly sent, and what can never
+//! be sent.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cloud::outbox::pending_of_image;
-use cloud::queue::Outgoing;
-use cloud::{Effect, Error, Queue, QueueName, SendOptions};
+use cloud::queue::{Outgoing, json_text};
+use cloud::{Effect, Queue, QueueName, SendOptions};
 use futures::future::join_all;
 use lambda::stream::Change;
 use lambda::{Failure, metrics};
+use serde::Serialize;
 
 /// An effect, and the position of the change it stands in.
 type Placed = (usize, Effect);
@@ -19,36 +21,39 @@ struct Target {
 }
 
 /// The queues that effects lead to.
-#[derive(Default)]
 pub struct Relay {
     targets: HashMap<QueueName, Target>,
+    dead: Queue,
 }
 
 impl Relay {
+    /// Leads nowhere yet; what can never be sent goes to `dead`.
+    pub fn new(dead: Queue) -> Self {
+        let targets = HashMap::new();
+        Self { targets, dead }
+    }
+
     /// Adds a queue.
     pub fn add(&mut self, name: QueueName, queue: Queue, is_fifo: bool) {
         self.targets.insert(name, Target { queue, is_fifo });
     }
 
-    /// Sends everything that is pending in these changes. A change that cannot be read stops the
-    /// batch there, with all before it sent; Lambda halves the batch until it stands alone and then
-    /// puts it aside.
+    /// Sends everything that is pending in these changes. What can never be sent is parked with its reason,
+    /// so that it holds nothing else up; everything else is tried until the record is too old.
     pub async fn send(&self, changes: &[Change]) -> Result<(), Failed> {
         let mut by_queue: HashMap<QueueName, Vec<Placed>> = HashMap::new();
-        let mut unreadable = None;
+        let mut first: Option<Failed> = None;
         for (position, change) in changes.iter().enumerate() {
             match self.effects(change) {
                 Ok(effects) => {
                     for effect in effects {
-                        by_queue
-                            .entry(effect.queue)
-                            .or_default()
-                            .push((position, effect));
+                        let same_queue = by_queue.entry(effect.queue).or_default();
+                        same_queue.push((position, effect));
                     }
                 }
-                Err(failure) => {
-                    unreadable = Some((position, failure));
-                    break;
+                Err(reason) => {
+                    let parked = self.park(&change.dynamodb.new_image, &reason).await;
+                    first = earlier(first, parked.err().map(|error| (position, error)));
                 }
             }
         }
@@ -56,75 +61,111 @@ impl Relay {
             let target = self.targets.get(&name)?;
             Some(async move { target.send(effects).await })
         });
-        let results = join_all(sends).await.into_iter().filter_map(Result::err);
-        let first = results
-            .chain(unreadable)
-            .min_by_key(|(position, _)| *position);
+        for outcome in join_all(sends).await {
+            let Unsent { failed, never } = outcome;
+            first = earlier(first, failed);
+            for ((position, effect), reason) in never {
+                let parked = self
+                    .park(&effect, &format!("Effect.Refused: {reason}"))
+                    .await;
+                first = earlier(first, parked.err().map(|error| (position, error)));
+            }
+        }
         first.map_or(Ok(()), Err)
     }
 
-    fn effects(&self, change: &Change) -> Result<Vec<Effect>, Failure> {
+    /// The change's effects, or why this build cannot send them.
+    fn effects(&self, change: &Change) -> Result<Vec<Effect>, String> {
         let Some(image) = &change.dynamodb.new_image else {
             return Ok(Vec::new());
         };
-        let effects = pending_of_image(image)?;
+        let effects = pending_of_image(image);
+        let effects = effects.map_err(|error| format!("Effect.Unreadable: {error}"))?;
         for effect in &effects {
             if !self.targets.contains_key(&effect.queue) {
-                let reason = format!("an effect names {:?}", effect.queue);
-                return Err(Failure::reject("Effect.UnknownQueue", reason));
+                return Err(format!("Effect.UnknownQueue: {:?}", effect.queue));
             }
         }
         Ok(effects)
     }
+
+    /// Puts an item's image or an effect aside.
+    async fn park(&self, what: &impl Serialize, reason: &str) -> Result<(), Failure> {
+        let message = Outgoing {
+            text: json_text(what)?,
+            options: SendOptions::default(),
+        };
+        self.dead.send_rejected(message, reason).await?;
+        metrics::count("RecordsRejected", 1);
+        tracing::error!(reason, "an effect was put aside");
+        Ok(())
+    }
+}
+
+/// What of a queue's effects was not sent.
+#[derive(Default)]
+struct Unsent {
+    /// The first one that is to be tried again.
+    failed: Option<Failed>,
+    /// Those that SQS will never take, each with its reason.
+    never: Vec<(Placed, String)>,
+}
+
+fn earlier(one: Option<Failed>, other: Option<Failed>) -> Option<Failed> {
+    one.into_iter()
+        .chain(other)
+        .min_by_key(|(position, _)| *position)
 }
 
 impl Target {
-    async fn send(&self, effects: Vec<Placed>) -> Result<(), Failed> {
+    async fn send(&self, effects: Vec<Placed>) -> Unsent {
         if !self.is_fifo {
-            let (refused, _) = self.send_some(&effects).await?;
-            return refused.map_or(Ok(()), Err);
+            return self.send_some(effects).await.0;
         }
         let mut rest = effects;
-        let (mut blocked, mut first) = (HashSet::new(), None::<Failed>);
+        let (mut blocked, mut all) = (HashSet::new(), Unsent::default());
         while !rest.is_empty() {
             let (turn, later) = next_turn(rest);
-            let (refused, groups) = self.send_some(&turn).await?;
+            let (unsent, groups) = self.send_some(turn).await;
             blocked.extend(groups);
-            first = first
-                .into_iter()
-                .chain(refused)
-                .min_by_key(|(position, _)| *position);
+            all.failed = earlier(all.failed, unsent.failed);
+            all.never.extend(unsent.never);
             rest = later;
             rest.retain(|(_, effect)| !blocked.contains(&effect.group));
         }
-        first.map_or(Ok(()), Err)
+        all
     }
 
-    /// Sends these; gives the first one that SQS did not take, and the groups of all such. Where the
-    /// answer itself is lost, the first position of all: whatever was taken comes again.
-    async fn send_some(
-        &self,
-        effects: &[Placed],
-    ) -> Result<(Option<Failed>, BTreeSet<String>), Failed> {
-        let messages: Vec<Outgoing> = effects
-            .iter()
-            .map(|(_, effect)| outgoing(effect, self.is_fifo))
-            .collect();
-        let first_position = effects.first().map_or(0, |(position, _)| *position);
-        let lost = |error: Error| (first_position, Failure::from(error));
-        let refused = self.queue.send_texts(&messages).await.map_err(lost)?;
-        metrics::count("EffectsSent", (effects.len() - refused.len()) as u64);
-        let refused: Vec<&Placed> = refused.iter().filter_map(|&i| effects.get(i)).collect();
-        let first = refused.iter().map(|(position, _)| *position).min();
-        let groups = refused
-            .iter()
-            .map(|(_, effect)| effect.group.clone())
-            .collect();
-        let failure = |position| {
-            let detail = format!("SQS did not take {} messages", refused.len());
-            (position, Failure::retry("Queue.Refused", detail))
+    /// Sends these; gives what was not taken, and the groups of what is to be tried again. Where the answer
+    /// itself is lost, that is everything: whatever was taken comes again.
+    async fn send_some(&self, effects: Vec<Placed>) -> (Unsent, BTreeSet<String>) {
+        let message = |(_, effect): &Placed| outgoing(effect, self.is_fifo);
+        let messages: Vec<Outgoing> = effects.iter().map(message).collect();
+        let unsent = match self.queue.send_texts(&messages).await {
+            Ok(unsent) => unsent,
+            Err(error) => {
+                let first = effects.first().map_or(0, |(position, _)| *position);
+                let failed = Some((first, Failure::from(error)));
+                let groups = effects.into_iter().map(|(_, effect)| effect.group);
+                let never = Vec::new();
+                return (Unsent { failed, never }, groups.collect());
+            }
         };
-        Ok((first.map(failure), groups))
+        metrics::count("EffectsSent", (effects.len() - unsent.len()) as u64);
+        let (mut result, mut groups) = (Unsent::default(), BTreeSet::new());
+        for one in unsent {
+            let Some(placed) = effects.get(one.position) else {
+                continue;
+            };
+            if let Some(reason) = one.never {
+                result.never.push((placed.clone(), reason));
+            } else {
+                let failure = Failure::retry("Queue.Refused", "SQS did not take a message");
+                result.failed = earlier(result.failed, Some((placed.0, failure)));
+                groups.insert(placed.1.group.clone());
+            }
+        }
+        (result, groups)
     }
 }
 

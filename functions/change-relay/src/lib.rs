@@ -18,6 +18,7 @@ pub const VARS: &[&str] = &[
     "CAMPAIGN_PLAN_QUEUE_URL",
     "CHAT_NOTIFY_QUEUE_URL",
     "CHAT_OUT_QUEUE_URL",
+    "DLQ_URL",
     "MESSAGE_QUEUE_URL",
     "WORKFLOW_STEP_QUEUE_URL",
     "WORKFLOW_TRIGGER_QUEUE_URL",
@@ -38,7 +39,7 @@ const QUEUES: &[QueueName] = &[
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let mut relay = handler::Relay::default();
+    let mut relay = handler::Relay::new(setup.queue("DLQ_URL")?);
     for &name in QUEUES {
         let variable = name.url_variable();
         // SQS asks that the names of FIFO queues, and only theirs, end so.

@@ -1,4 +1,4 @@
-//! A batch of notices to one call of the use case: a room is read once for all of them.
+//! Notices one by one, then one call of the use case for all of them: a room is read once.
 
 use accounts::Sessions;
 use accounts::sessions::{Holder, tenant_of};
@@ -33,31 +33,19 @@ impl Notifier {
     }
 }
 
-/// The answer for each record: malformed ones are rejected by themselves, the others share one fate.
-pub async fn handle(notifier: &Notifier, records: Vec<Record>) -> Vec<Result<(), Failure>> {
-    let opened: Vec<Result<(TenantKey, Happened), Failure>> = records
-        .iter()
-        .map(|record| {
-            let (tenant, Notice::V1(happened)) = record.open()?;
-            Ok((tenant, happened))
-        })
-        .collect();
-    let happened: Vec<_> = opened.iter().flatten().cloned().collect();
+/// What a record tells.
+pub fn read(record: &Record) -> Result<(TenantKey, Happened), Failure> {
+    let (tenant, Notice::V1(happened)) = record.open()?;
+    Ok((tenant, happened))
+}
+
+/// Tells the open browsers.
+pub async fn push(notifier: &Notifier, happened: &[(TenantKey, Happened)]) -> Result<(), Failure> {
     let admits = |tenant, holder| notifier.admits(tenant, holder);
-    let pushed = notifier.pusher.push(&happened, admits).await;
-    match &pushed {
-        Ok(pushed) => {
-            metrics::count("PostsSent", pushed.posted);
-            metrics::count("PostsGone", pushed.gone);
-            metrics::count("PostsLost", pushed.lost);
-            metrics::count("ConnectionsEnded", pushed.ended);
-        }
-        Err(error) => tracing::warn!(%error, "the rooms could not be read"),
-    }
-    let shared = |_| match &pushed {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_retryable() => Err(Failure::retry(error.name(), error)),
-        Err(error) => Err(Failure::reject(error.name(), error)),
-    };
-    opened.into_iter().map(|one| one.and_then(shared)).collect()
+    let pushed = notifier.pusher.push(happened, admits).await?;
+    metrics::count("PostsSent", pushed.posted);
+    metrics::count("PostsGone", pushed.gone);
+    metrics::count("PostsLost", pushed.lost);
+    metrics::count("ConnectionsEnded", pushed.ended);
+    Ok(())
 }

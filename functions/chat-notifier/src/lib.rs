@@ -27,8 +27,13 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         pusher: Pusher::new(rooms, setup.sockets("SOCKET_ENDPOINT")?),
         sessions: Sessions::new(setup.table("DIRECTORY_TABLE")?),
     };
-    Function::sqs_batch(setup, move |records| {
-        let notifier = notifier.clone();
-        async move { handler::handle(&notifier, records).await }
-    })
+    Function::sqs_gathered(
+        setup,
+        1,
+        async |record| handler::read(&record),
+        move |happened| {
+            let notifier = notifier.clone();
+            async move { handler::push(&notifier, &happened).await }
+        },
+    )
 }

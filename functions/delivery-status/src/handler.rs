@@ -1,48 +1,27 @@
-//! One batch: each event on its own, the counts together.
+//! Each event on its own, the counts of a batch together.
 
 use channels::ses_event::{About, SesEvent, parse};
 use channels::{Feedback, Tally, feedback::Gains};
 use cloud::Counters;
-use futures::{StreamExt, stream};
 use kernel::TenantKey;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
+use tracing::Instrument;
 
-/// Events of a batch that are handled at once.
-const AT_ONCE: usize = 10;
+/// The facts are won when the counts are written, and no redelivery would count them again.
+const ATTEMPTS: u32 = 3;
 
-/// Takes in a batch; gives what became of each record, in order.
-pub async fn handle(
-    feedback: &Feedback,
-    counters: &Counters,
-    records: &[Record],
-) -> Vec<Result<(), Failure>> {
-    // Collected first: a stream over the borrowing closure could not be sent between threads.
-    let work: Vec<_> = records.iter().map(|record| one(feedback, record)).collect();
-    let learnt: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
-    let mut gains = Gains::default();
-    let results = learnt
-        .into_iter()
-        .map(|result| {
-            if let Some((tenant, scope, gained)) = result? {
-                gains.add(tenant, &scope, gained);
-            }
-            Ok(())
-        })
-        .collect();
-    let source = records.first().map(|record| record.message_id.as_str());
-    if let Err(error) = gains.write(counters, source.unwrap_or_default()).await {
-        // The facts are won, so no redelivery would count them: the report is low by these.
-        metrics::count("CountsLost", 1);
-        tracing::error!(%error, "a batch was not counted");
-    }
-    results
+/// What one event has added to a campaign.
+#[derive(Debug)]
+pub struct Gained {
+    tenant: TenantKey,
+    scope: String,
+    tally: Tally,
+    message_id: String,
 }
 
-async fn one(
-    feedback: &Feedback,
-    record: &Record,
-) -> Result<Option<(TenantKey, String, Tally)>, Failure> {
+/// Takes in one event. `None`: nothing follows from it.
+pub async fn learn(feedback: &Feedback, record: &Record) -> Result<Option<Gained>, Failure> {
     let event = parse(&record.body);
     let about = match event.map_err(|error| Failure::reject("Message.Malformed", error))? {
         SesEvent::About(about) => about,
@@ -56,21 +35,53 @@ async fn one(
             return Ok(None);
         }
     };
+    // The mail was sent under this id; the event itself comes from outside and carries none.
+    let trace = about.trace.clone();
+    let work = Box::pin(take_in(feedback, record, about));
+    match trace {
+        Some(trace) => {
+            let span = tracing::info_span!("event", message_id = %record.message_id, %trace);
+            cloud::trace::scope(trace, work).instrument(span).await
+        }
+        None => work.await,
+    }
+}
+
+async fn take_in(
+    feedback: &Feedback,
+    record: &Record,
+    about: About,
+) -> Result<Option<Gained>, Failure> {
     let tenant = tenant(&about);
-    let gained = feedback
-        .provider(
-            tenant,
-            &about.key,
-            about.fact,
-            about.at,
-            about.detail.as_deref(),
-        )
-        .await?;
-    let Some(gained) = gained else {
+    let detail = about.detail.as_deref();
+    let gained = feedback.provider(tenant, &about.key, about.fact, about.at, detail);
+    let Some(tally) = gained.await? else {
         metrics::count("EventsUnmatched", 1);
+        tracing::info!("an event about no send of ours");
         return Ok(None);
     };
-    Ok(Some((tenant, about.key.scope, gained)))
+    Ok(Some(Gained {
+        tenant,
+        scope: about.key.scope,
+        tally,
+        message_id: record.message_id.clone(),
+    }))
+}
+
+/// Counts what the events of a batch have added, in one write for each campaign.
+pub async fn count(counters: &Counters, gained: Vec<Option<Gained>>) {
+    let gained: Vec<Gained> = gained.into_iter().flatten().collect();
+    let Some(first) = gained.first() else { return };
+    let source = first.message_id.clone();
+    let mut gains = Gains::default();
+    for one in gained {
+        gains.add(one.tenant, &one.scope, one.tally);
+    }
+    if let Err(error) = gains.write(counters, &source, ATTEMPTS).await {
+        // The report is low by these until a recount.
+        metrics::count("CountsLost", 1);
+        tracing::error!(%error, "a batch was not counted");
+    }
 }
 
 #[expect(

@@ -21,6 +21,9 @@ pub const VARS: &[&str] = &[
     "TIMELINE_TABLE",
 ];
 
+/// Events of a batch that are handled at once.
+const AT_ONCE: usize = 10;
+
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -32,8 +35,16 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     );
     let feedback = Feedback::new(Ledger::new(setup.table("SEND_LEDGER_TABLE")?), contacts);
     let counters = Counters::new(setup.table("REPORTS_TABLE")?);
-    Function::sqs_batch(setup, move |records| {
-        let (feedback, counters) = (feedback.clone(), counters.clone());
-        async move { handler::handle(&feedback, &counters, &records).await }
-    })
+    let learn = move |record| {
+        let feedback = feedback.clone();
+        async move { handler::learn(&feedback, &record).await }
+    };
+    let count = move |gained| {
+        let counters = counters.clone();
+        async move {
+            handler::count(&counters, gained).await;
+            Ok(())
+        }
+    };
+    Function::sqs_gathered(setup, AT_ONCE, learn, count)
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use cloud::queue::Outgoing;
-use cloud::timers::{SHARDS, minute};
-use cloud::{Queue, QueueName, SendOptions, Timer, Timers};
+use cloud::timers::{Found, SHARDS, minute};
+use cloud::{Error, Key, Queue, QueueName, SendOptions, Timer, Timers};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use lambda::schedule::Tick;
@@ -28,6 +28,8 @@ pub struct Sweep {
     pub timers: Timers,
     /// Where they may lead.
     pub queues: HashMap<QueueName, Queue>,
+    /// Where rows go that can never be sent.
+    pub dead: Queue,
 }
 
 impl Sweep {
@@ -79,30 +81,72 @@ impl Sweep {
     }
 
     /// Sends first, deletes after, and only what SQS took: a crash in between sends twice, never not
-    /// at all.
-    async fn hand_out(&self, timers: Vec<Timer>) -> Result<Done, Failure> {
-        let mut by_queue: HashMap<QueueName, Vec<Timer>> = HashMap::new();
-        for timer in timers {
-            by_queue.entry(timer.effect.queue).or_default().push(timer);
-        }
+    /// at all. A row that can never be sent is put aside, so that it stops no other.
+    async fn hand_out(&self, rows: Vec<Found>) -> Result<Done, Failure> {
+        let mut by_queue: HashMap<QueueName, Vec<(Found, Outgoing)>> = HashMap::new();
+        let now = self.timers.clock().now();
         let mut done = Done::Wholly;
-        for (name, timers) in by_queue {
-            let queue = self.queues.get(&name).ok_or_else(|| {
-                Failure::reject("Timer.UnknownQueue", format!("a timer names {name:?}"))
-            })?;
-            let now = self.timers.clock().now();
-            let messages: Vec<Outgoing> = timers.iter().map(|timer| message(timer, now)).collect();
-            let refused = queue.send_texts(&messages).await?;
-            if !refused.is_empty() {
-                done = Done::Partly;
+        for row in rows {
+            let sendable = match &row.timer {
+                Ok(timer) if self.queues.contains_key(&timer.effect.queue) => {
+                    Ok((timer.effect.queue, message(timer, now)))
+                }
+                Ok(timer) => Err(format!("Timer.UnknownQueue: {:?}", timer.effect.queue)),
+                Err(flaw) => Err(format!("Timer.Unreadable: {flaw}")),
+            };
+            match sendable {
+                Ok((name, message)) => by_queue.entry(name).or_default().push((row, message)),
+                Err(reason) => done = done.and(self.put_aside(&row, &reason).await),
             }
-            let taken = timers.into_iter().enumerate();
-            let taken = taken.filter(|(position, _)| !refused.contains(position));
-            let taken: Vec<Timer> = taken.map(|(_, timer)| timer).collect();
-            self.timers.delete(&taken).await?;
-            metrics::count("TimersSent", taken.len() as u64);
+        }
+        for (name, timers) in by_queue {
+            let Some(queue) = self.queues.get(&name) else {
+                continue;
+            };
+            let (rows, messages): (Vec<Found>, Vec<Outgoing>) = timers.into_iter().unzip();
+            let unsent = queue.send_texts(&messages).await?;
+            for unsent in &unsent {
+                let one = match (&unsent.never, rows.get(unsent.position)) {
+                    (Some(never), Some(row)) => {
+                        self.put_aside(row, &format!("Timer.Refused: {never}"))
+                            .await
+                    }
+                    _ => Done::Partly,
+                };
+                done = done.and(one);
+            }
+            let is_sent = |position: &usize| unsent.iter().all(|one| one.position != *position);
+            let sent = (0..rows.len()).filter(is_sent);
+            let sent: Vec<Key> = sent.map(|position| rows[position].key.clone()).collect();
+            self.timers.delete(&sent).await?;
+            metrics::count("TimersSent", sent.len() as u64);
         }
         Ok(done)
+    }
+
+    /// Parks the row in the dead-letter queue with its reason, then deletes it. What fails here is tried by
+    /// the next tick.
+    async fn put_aside(&self, row: &Found, reason: &str) -> Done {
+        match self.park(row, reason).await {
+            Ok(()) => {
+                metrics::count("TimersRejected", 1);
+                tracing::error!(sk = row.key.sk, reason, "a timer was put aside");
+                Done::Wholly
+            }
+            Err(error) => {
+                tracing::error!(%error, reason, "a timer could not be put aside");
+                Done::Partly
+            }
+        }
+    }
+
+    async fn park(&self, row: &Found, reason: &str) -> Result<(), Error> {
+        let message = Outgoing {
+            text: row.text()?,
+            options: SendOptions::default(),
+        };
+        self.dead.send_rejected(message, reason).await?;
+        self.timers.delete(std::slice::from_ref(&row.key)).await
     }
 }
 
@@ -111,6 +155,12 @@ impl Sweep {
 enum Done {
     Wholly,
     Partly,
+}
+
+impl Done {
+    fn and(self, other: Self) -> Self {
+        if self == Self::Wholly { other } else { self }
+    }
 }
 
 fn message(timer: &Timer, now: Timestamp) -> Outgoing {

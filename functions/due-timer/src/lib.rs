@@ -1,7 +1,8 @@
 //! Every minute: sends the timers that are due, or due within two minutes, to their queues.
 //!
 //! Trigger: a schedule; the event says nothing, a tick may come late or twice. Effects: SQS messages
-//! (consumers know them by the token inside), then the rows are deleted. Reads the buckets of all
+//! (consumers know them by the token inside), then the rows are deleted. A row that
+//! can never be sent goes to the dead-letter queue with its reason, in DynamoDB's JSON. Reads the buckets of all
 //! tenants; the message keeps its tenant in its envelope.
 
 mod handler;
@@ -15,6 +16,7 @@ use lambda::{ConfigError, Function, Setup};
 /// Environment variables that the function reads.
 pub const VARS: &[&str] = &[
     "CHAT_IN_QUEUE_URL",
+    "DLQ_URL",
     "TIMERS_TABLE",
     "WORKFLOW_STEP_QUEUE_URL",
 ];
@@ -33,6 +35,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let sweep = Arc::new(handler::Sweep {
         timers: Timers::new(setup.table("TIMERS_TABLE")?),
         queues,
+        dead: setup.queue("DLQ_URL")?,
     });
     Ok(Function::schedule(setup, move |tick| {
         let sweep = sweep.clone();

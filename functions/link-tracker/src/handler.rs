@@ -69,7 +69,7 @@ impl Tracker {
                 let mut gains = Gains::default();
                 gains.add(visit.tenant, &visit.key.scope, gained);
                 let source = visit.key.contact.to_string();
-                gains.write(&self.counters, &source).await
+                gains.write(&self.counters, &source, 1).await
             }
             Err(error) => Err(error),
         };

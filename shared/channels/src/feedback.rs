@@ -70,12 +70,20 @@ impl Gains {
         }
     }
 
-    /// Writes one update for each campaign. `source` spreads the writers over the counters' shards.
-    pub async fn write(self, counters: &Counters, source: &str) -> Result<(), Error> {
+    /// Writes one update for each campaign, each up to `attempts` times; one that fails stops no other.
+    /// `source` spreads the writers over the counters' shards.
+    pub async fn write(
+        self,
+        counters: &Counters,
+        source: &str,
+        attempts: u32,
+    ) -> Result<(), Error> {
+        let mut result = Ok(());
         for ((tenant, scope), counts) in self.0 {
-            counters.add(tenant, &scope, source, &counts).await?;
+            let written = counters.add_trying(tenant, &scope, source, &counts, attempts);
+            result = result.and(written.await);
         }
-        Ok(())
+        result
     }
 }
 

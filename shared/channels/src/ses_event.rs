@@ -34,6 +34,8 @@ pub struct About {
     pub at: Timestamp,
     /// Kind of bounce or complaint, e.g. `Permanent/NoEmail`.
     pub detail: Option<String>,
+    /// Trace id under which it was sent.
+    pub trace: Option<String>,
 }
 
 /// The text is no SES event.
@@ -60,7 +62,7 @@ struct Mail {
 
 /// Reads an event from a queue message's text.
 pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
-    let wrong = |error: serde_json::Error| NotAnEvent(error.to_string());
+    let wrong = |error: serde_json::Error| NotAnEvent(cloud::error::json_flaw(&error));
     let mut value: Value = serde_json::from_str(text).map_err(wrong)?;
     // EventBridge puts the event into `detail`, SNS as text into `Message`.
     if let Some(detail) = value.get_mut("detail") {
@@ -81,6 +83,7 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
         fact,
         at: at(&detail),
         detail: kind(&detail),
+        trace: trace_of(&detail.mail),
     }))
 }
 
@@ -128,6 +131,11 @@ fn kind(detail: &Detail) -> Option<String> {
         _ => return None,
     };
     (!kind.is_empty()).then_some(kind)
+}
+
+fn trace_of(mail: &Mail) -> Option<String> {
+    let trace = mail.tags.get(cloud::mailer::TRACE_TAG)?.get(0)?.as_str()?;
+    Some(trace.to_owned())
 }
 
 /// Tag values are lists (providers 8.3).

@@ -55,14 +55,15 @@ impl Chat {
         limit: Limit,
         cursor: Option<Cursor>,
     ) -> Result<Page<Conversation>, Error> {
+        let sort = &["last_activity"];
         let query = match (&filter.assignee, filter.inbox) {
-            (Some(assignee), _) => Query::index("ByAssignee")
+            (Some(assignee), _) => Query::index("ByAssignee", sort)
                 .with("tenant", tenant.to_string())
                 .with("assignee", assignee),
-            (None, Some(inbox)) => Query::index("ByInbox")
+            (None, Some(inbox)) => Query::index("ByInbox", sort)
                 .with("tenant", tenant.to_string())
                 .with("inbox", inbox.to_string()),
-            (None, None) => Query::index("ByStatus").with("tenant", tenant.to_string()),
+            (None, None) => Query::index("ByStatus", sort).with("tenant", tenant.to_string()),
         };
         let query = query.with("status", filter.status.name()).descending();
         let mut data: Vec<Conversation> = Vec::new();

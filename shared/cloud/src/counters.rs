@@ -4,12 +4,16 @@
 //! count loses one, and no recount repairs it yet: these figures are for reports, never for decisions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kernel::TenantKey;
 use serde::Deserialize;
 
 use crate::item::Key;
 use crate::{Error, Query, Table, Update};
+
+/// Longest pause before an addition is tried again.
+const PAUSE_MS: u64 = 200;
 
 /// 16 shards take 16,000 counts a second for one subject.
 const SHARDS: u32 = 16;
@@ -48,6 +52,19 @@ impl Counters {
         source: &str,
         counts: &Counts,
     ) -> Result<(), Error> {
+        self.add_trying(tenant, subject, source, counts, 1).await
+    }
+
+    /// Like [`Counters::add`], up to `attempts` times: for counts that no redelivery would bring again. An
+    /// attempt whose answer was lost is not counted twice.
+    pub async fn add_trying(
+        &self,
+        tenant: TenantKey,
+        subject: &str,
+        source: &str,
+        counts: &Counts,
+        attempts: u32,
+    ) -> Result<(), Error> {
         let changes: Vec<_> = counts.iter().filter(|(_, n)| **n != 0).collect();
         if changes.is_empty() {
             return Ok(());
@@ -62,7 +79,17 @@ impl Counters {
             .fold(Update::new(), |update, (metric, n)| {
                 update.add(&format!("n_{metric}"), *n)
             });
-        self.table.update(&key, update).await?;
+        let entropy = self.table.entropy();
+        let update = update.once(entropy.nonce());
+        for attempt in 1.. {
+            match self.table.update(&key, update.clone()).await {
+                Err(error) if error.is_retryable() && attempt < attempts => {
+                    let pause = Duration::from_millis(entropy.u64() % PAUSE_MS);
+                    tokio::time::sleep(pause).await;
+                }
+                result => return result.map(drop),
+            }
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Why a call to AWS did not do what was asked, cut by what the caller can do about it.
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -25,6 +26,17 @@ pub enum Error {
         /// What is known of the failure.
         detail: String,
     },
+    /// The installation is not as this build expects: a right, a credential or a resource is missing.
+    /// The same request succeeds once that is mended, so a bad deployment must cost no message.
+    #[error("{service} cannot be used as it is set up: {code}: {message}")]
+    Misconfigured {
+        /// AWS service, e.g. `dynamodb`.
+        service: &'static str,
+        /// The service's error code.
+        code: String,
+        /// The service's words.
+        message: String,
+    },
     /// The request can never succeed.
     #[error("{service} refused the request: {code}: {message}")]
     Refused {
@@ -48,7 +60,10 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Conflict | Self::Throttled { .. } | Self::Unknown { .. }
+            Self::Conflict
+                | Self::Throttled { .. }
+                | Self::Unknown { .. }
+                | Self::Misconfigured { .. }
         )
     }
 
@@ -58,6 +73,7 @@ impl Error {
             Self::Conflict => "Store.Conflict",
             Self::Throttled { .. } => "Store.Throttled",
             Self::Unknown { .. } => "Store.Unknown",
+            Self::Misconfigured { .. } => "Store.Misconfigured",
             Self::Refused { .. } => "Store.Refused",
             Self::Cursor(_) => "Store.Cursor",
             Self::Shape(_) => "Store.Shape",
@@ -66,42 +82,51 @@ impl Error {
 
     /// Sorts an SDK failure. Time-outs and lost connections are `Unknown`, never `Throttled`: the
     /// request may have been carried out.
-    pub(crate) fn from_sdk<E, R>(service: &'static str, error: &SdkError<E, R>) -> Self
+    pub(crate) fn from_sdk<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
-        let (code, message) = match error {
-            SdkError::ServiceError(context) => (
-                context.err().code().unwrap_or_default().to_owned(),
-                context.err().message().unwrap_or_default().to_owned(),
-            ),
-            SdkError::ConstructionFailure(_) => ("ConstructionFailure".into(), describe(error)),
-            _ => {
-                return Self::Unknown {
-                    service,
-                    detail: describe(error),
-                };
+        match error {
+            SdkError::ServiceError(context) => {
+                let (status, error) = (context.raw().status().as_u16(), context.err());
+                let code = error.code().unwrap_or_default();
+                sort(service, status, code, error.message().unwrap_or_default())
             }
-        };
-        if code.contains("ConditionalCheckFailed") {
-            Self::Conflict
-        } else if is_throttle(&code) {
-            Self::Throttled { service, code }
-        } else if matches!(
-            code.as_str(),
-            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | ""
-        ) {
-            Self::Unknown {
+            SdkError::ConstructionFailure(_) => Self::Refused {
                 service,
-                detail: format!("{code} {message}"),
-            }
-        } else {
-            Self::Refused {
+                code: "ConstructionFailure".into(),
+                message: describe(error),
+            },
+            _ => Self::Unknown {
                 service,
-                code,
-                message,
-            }
+                detail: describe(error),
+            },
+        }
+    }
+}
+
+/// What a service's answer means. The status decides wherever the code is not known: services name their
+/// own failures in many ways, and a 5xx is theirs by definition.
+fn sort(service: &'static str, status: u16, code: &str, message: &str) -> Error {
+    let (code, message) = (code.to_owned(), message.to_owned());
+    if code.contains("ConditionalCheckFailed") {
+        Error::Conflict
+    } else if status == 429 || is_throttle(&code) {
+        Error::Throttled { service, code }
+    } else if status >= 500 || code.is_empty() {
+        let detail = format!("{status} {code} {message}");
+        Error::Unknown { service, detail }
+    } else if is_denied(status, &code) || is_missing(&code) {
+        Error::Misconfigured {
+            service,
+            code,
+            message,
+        }
+    } else {
+        Error::Refused {
+            service,
+            code,
+            message,
         }
     }
 }
@@ -110,10 +135,33 @@ fn is_throttle(code: &str) -> bool {
     code.contains("Throttl")
         || code.contains("TooManyRequests")
         || code.contains("ThroughputExceeded")
-        || code.contains("RequestLimitExceeded")
         || code.contains("LimitExceeded")
+        || code == "SlowDown"
         || code == "TransactionInProgressException"
-        || code == "RequestThrottled"
+}
+
+/// Rights and credentials. DynamoDB says with 400 what other services say with 401 and 403.
+pub(crate) fn is_denied(status: u16, code: &str) -> bool {
+    matches!(status, 401 | 403)
+        || code.contains("AccessDenied")
+        || code.contains("ExpiredToken")
+        || code.contains("Signature")
+        || code.contains("NotAuthorized")
+        || code.contains("UnrecognizedClient")
+        || code.contains("MissingAuthenticationToken")
+        || code.contains("InvalidClientTokenId")
+        || code == "InvalidToken"
+        || code == "RequestExpired"
+}
+
+/// A table, queue, bucket or key of the installation. An object that is absent is not one of these.
+fn is_missing(code: &str) -> bool {
+    code.contains("ResourceNotFound")
+        || code.contains("QueueDoesNotExist")
+        || code.contains("NonExistentQueue")
+        || code == "NoSuchBucket"
+        || code.starts_with("KMS")
+        || code.starts_with("Kms")
 }
 
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
@@ -129,6 +177,137 @@ fn describe(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<serde_dynamo::Error> for Error {
     fn from(error: serde_dynamo::Error) -> Self {
-        Self::Shape(error.to_string())
+        Self::Shape(without_values(&error.to_string()))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape(json_flaw(&error))
+    }
+}
+
+/// What is wrong with a JSON text, and where. Serde's own words may quote the text, which can be
+/// somebody's address or token, and these words go to logs and to dead-letter queues.
+pub fn json_flaw(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Io => "not readable",
+        Category::Syntax => "not JSON",
+        Category::Data => "JSON of another shape",
+        Category::Eof => "JSON that ends too early",
+    };
+    if error.line() == 0 {
+        return what.to_owned();
+    }
+    format!("{what} at line {} column {}", error.line(), error.column())
+}
+
+/// Serde's words about an item without what they quote: our own names stay, stored values go.
+fn without_values(text: &str) -> String {
+    if text.starts_with("missing field ") {
+        return text.to_owned();
+    }
+    let kinds = [
+        "invalid type",
+        "invalid value",
+        "invalid length",
+        "unknown variant",
+        "unknown field",
+    ];
+    let kind = kinds.into_iter().find(|kind| text.starts_with(kind));
+    match (kind, text.rsplit_once(", expected ")) {
+        (Some(kind), Some((_, expected))) => format!("{kind}, expected {expected}"),
+        (Some(kind), None) => kind.to_owned(),
+        (None, _) => "an attribute that this build does not read".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_later_attempt_can_mend_is_tried_again() {
+        let cases = [
+            (400, "ConditionalCheckFailedException", "Store.Conflict"),
+            (400, "ThrottlingException", "Store.Throttled"),
+            (
+                400,
+                "ProvisionedThroughputExceededException",
+                "Store.Throttled",
+            ),
+            (400, "RequestLimitExceeded", "Store.Throttled"),
+            (403, "RequestThrottled", "Store.Throttled"),
+            (429, "TooManyRequestsException", "Store.Throttled"),
+            (429, "", "Store.Throttled"),
+            (503, "SlowDown", "Store.Throttled"),
+            (500, "InternalServerError", "Store.Unknown"),
+            (500, "InternalError", "Store.Unknown"),
+            (500, "InternalFailure", "Store.Unknown"),
+            (503, "ServiceUnavailable", "Store.Unknown"),
+            (503, "ServiceUnavailableException", "Store.Unknown"),
+            (502, "", "Store.Unknown"),
+            (400, "", "Store.Unknown"),
+            (400, "AccessDeniedException", "Store.Misconfigured"),
+            (403, "AccessDenied", "Store.Misconfigured"),
+            (400, "ExpiredTokenException", "Store.Misconfigured"),
+            (400, "ExpiredToken", "Store.Misconfigured"),
+            (400, "UnrecognizedClientException", "Store.Misconfigured"),
+            (403, "InvalidClientTokenId", "Store.Misconfigured"),
+            (403, "SignatureDoesNotMatch", "Store.Misconfigured"),
+            (403, "ForbiddenException", "Store.Misconfigured"),
+            (400, "ResourceNotFoundException", "Store.Misconfigured"),
+            (400, "QueueDoesNotExist", "Store.Misconfigured"),
+            (
+                400,
+                "AWS.SimpleQueueService.NonExistentQueue",
+                "Store.Misconfigured",
+            ),
+            (404, "NoSuchBucket", "Store.Misconfigured"),
+            (400, "KmsDisabled", "Store.Misconfigured"),
+        ];
+        for (status, code, name) in cases {
+            let error = sort("test", status, code, "words");
+            assert_eq!(error.name(), name, "{status} {code}");
+            assert!(error.is_retryable(), "{status} {code}");
+        }
+        for (status, code) in [
+            (400, "ValidationException"),
+            (400, "InvalidMessageContents"),
+            (400, "SerializationException"),
+            (404, "NoSuchKey"),
+            (413, "RequestEntityTooLarge"),
+        ] {
+            let error = sort("test", status, code, "words");
+            assert_eq!(error.name(), "Store.Refused", "{status} {code}");
+            assert!(!error.is_retryable(), "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn words_about_stored_data_quote_none_of_it() {
+        for (text, shown) in [
+            ("missing field `email`", "missing field `email`"),
+            (
+                "invalid type: string \"an@example.vn, expected here\", expected u32",
+                "invalid type, expected u32",
+            ),
+            (
+                "unknown variant `an@example.vn`, expected `a` or `b`",
+                "unknown variant, expected `a` or `b`",
+            ),
+            (
+                "an@example.vn is no phone",
+                "an attribute that this build does not read",
+            ),
+        ] {
+            assert_eq!(without_values(text), shown);
+        }
+        let error = serde_json::from_str::<u32>("\n  \"an@example.vn\"").unwrap_err();
+        assert_eq!(
+            json_flaw(&error),
+            "JSON of another shape at line 2 column 17"
+        );
     }
 }

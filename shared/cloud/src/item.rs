@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::Error;
 
@@ -17,6 +18,9 @@ pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 /// Marks which write made the item; see [`crate::Table::create`].
 pub(crate) const WRITE: &str = "write_id";
+/// Marks which conditional update came last. Not the mark of the write: whoever made the item may still be
+/// repeating its own call.
+pub(crate) const UPDATE: &str = "update_id";
 
 /// Primary key of an item; every table uses `pk` and `sk`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,4 +73,24 @@ pub(crate) fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error>
 /// Reads an item; the keys and the write mark are there for types that ask for them.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     Ok(serde_dynamo::from_item(item)?)
+}
+
+/// The item in DynamoDB's own JSON, for people and the AWS CLI. Our items hold no bytes and, but for sets of
+/// texts, no sets.
+pub(crate) fn wire(item: &Item) -> Value {
+    item.iter()
+        .map(|(name, value)| (name.clone(), wire_value(value)))
+        .collect()
+}
+
+fn wire_value(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
+        AttributeValue::M(map) => json!({ "M": wire(map) }),
+        AttributeValue::L(list) => json!({ "L": list.iter().map(wire_value).collect::<Value>() }),
+        AttributeValue::Ss(texts) => json!({ "SS": texts }),
+        _ => json!({ "NULL": true }),
+    }
 }

@@ -13,6 +13,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::Aws;
 
+/// Tag with the trace id of the send: an event about the mail goes on under it.
+pub const TRACE_TAG: &str = "trace";
+
 /// A finished message.
 #[derive(Debug, Clone)]
 pub struct OutgoingMail {
@@ -43,7 +46,7 @@ pub enum SendError {
         /// SES error code.
         code: String,
     },
-    /// The account or the identity may not send: every mail would fail alike.
+    /// The account, the identity or our role may not send: every mail would fail alike.
     #[error("sending is stopped: {code}: {message}")]
     Stopped {
         /// SES error code.
@@ -85,8 +88,10 @@ impl Mailer {
             .data(Blob::new(mail.raw))
             .build()
             .map_err(|error| refuse(error.to_string()))?;
-        let mut tags = Vec::with_capacity(mail.tags.len());
-        for (name, value) in mail.tags {
+        let mut tags = Vec::with_capacity(mail.tags.len() + 1);
+        let trace = crate::trace::current().filter(|trace| is_tag(trace));
+        let trace = trace.map(|trace| (TRACE_TAG.to_owned(), trace));
+        for (name, value) in mail.tags.into_iter().chain(trace) {
             let tag = MessageTag::builder().name(name).value(value).build();
             tags.push(tag.map_err(|error| refuse(error.to_string()))?);
         }
@@ -119,6 +124,13 @@ impl Mailer {
             Err(error) => Err(SendError::Unknown(error.to_string())),
         }
     }
+}
+
+/// What SES takes as the value of a tag. An id from outside may be longer or hold other characters; the mail
+/// then goes without.
+fn is_tag(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
+    (1..=256).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// Providers' facts: providers 8.4.

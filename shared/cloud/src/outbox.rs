@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for Pending {
 /// carries none.
 pub fn pending_of_image(image: &Value) -> Result<Vec<Effect>, Error> {
     match image.pointer("/pending/S").and_then(Value::as_str) {
-        Some(text) => serde_json::from_str(text).map_err(|error| Error::Shape(error.to_string())),
+        Some(text) => Ok(serde_json::from_str(text)?),
         None => Ok(Vec::new()),
     }
 }

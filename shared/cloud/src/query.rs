@@ -1,6 +1,6 @@
 //! Pages of one partition or one index.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
@@ -14,10 +14,14 @@ use crate::{Error, Table};
 
 pub use kernel::page::Page;
 
+/// Longest sort key that DynamoDB takes, in bytes.
+const LONGEST_KEY: usize = 1024;
+
 /// A question to a table or index.
 #[derive(Debug, Clone)]
 pub struct Query {
     index: Option<String>,
+    sort: Vec<String>,
     equals: Vec<(String, AttributeValue)>,
     range: Option<Range>,
     descending: bool,
@@ -28,29 +32,41 @@ pub struct Query {
 
 #[derive(Debug, Clone)]
 enum Range {
-    BeginsWith(String, String),
-    Between(String, String, String),
-    After(String, String),
+    BeginsWith(String),
+    Between(String, String),
+    After(String),
+}
+
+impl Range {
+    fn holds(&self, sk: &str) -> bool {
+        match self {
+            Self::BeginsWith(prefix) => sk.starts_with(prefix),
+            Self::Between(low, high) => (low.as_str()..=high.as_str()).contains(&sk),
+            Self::After(low) => sk > low.as_str(),
+        }
+    }
 }
 
 impl Query {
     /// All items of one partition, strongly consistent.
     pub fn partition(pk: impl Into<String>) -> Self {
-        let mut query = Self::over(None);
+        let mut query = Self::over(None, &[]);
         query.equals.push((PK.into(), AttributeValue::S(pk.into())));
         query.consistent = true;
         query
     }
 
-    /// Items of an index; every hash attribute must be given with [`Query::with`].
-    pub fn index(name: &str) -> Self {
-        Self::over(Some(name.into()))
+    /// Items of an index, whose range attributes are `sort`; every hash attribute must be given with
+    /// [`Query::with`].
+    pub fn index(name: &str, sort: &[&str]) -> Self {
+        Self::over(Some(name.into()), sort)
     }
 
-    fn over(index: Option<String>) -> Self {
+    fn over(index: Option<String>, sort: &[&str]) -> Self {
         let (equals, range, limit, cursor) = (Vec::new(), None, None, None);
         Self {
             index,
+            sort: sort.iter().map(|&name| name.to_owned()).collect(),
             equals,
             range,
             descending: false,
@@ -79,21 +95,21 @@ impl Query {
     /// The sort key begins with this.
     #[must_use]
     pub fn begins_with(mut self, prefix: impl Into<String>) -> Self {
-        self.range = Some(Range::BeginsWith(SK.into(), prefix.into()));
+        self.range = Some(Range::BeginsWith(prefix.into()));
         self
     }
 
     /// The sort key lies between these, both included.
     #[must_use]
     pub fn between(mut self, low: impl Into<String>, high: impl Into<String>) -> Self {
-        self.range = Some(Range::Between(SK.into(), low.into(), high.into()));
+        self.range = Some(Range::Between(low.into(), high.into()));
         self
     }
 
     /// The sort key is greater than this.
     #[must_use]
     pub fn after(mut self, low: impl Into<String>) -> Self {
-        self.range = Some(Range::After(SK.into(), low.into()));
+        self.range = Some(Range::After(low.into()));
         self
     }
 
@@ -117,20 +133,57 @@ impl Query {
         self.cursor = cursor;
         self
     }
+
+    /// The key that the cursor names. DynamoDB answers a key of another list with an error of ours, so
+    /// what is not a key of exactly this list is refused here.
+    fn start(&self) -> Result<Option<Item>, Error> {
+        let Some(start) = self.cursor.as_ref().map(decode_cursor).transpose()? else {
+            return Ok(None);
+        };
+        let fixed = |name: &String| self.equals.iter().find(|(given, _)| given == name);
+        let names: BTreeSet<&str> = self
+            .equals
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .chain(self.sort.iter().map(String::as_str))
+            .chain([PK, SK])
+            .collect();
+        let is_ours = start.len() == names.len()
+            && start.iter().all(|(name, value)| match fixed(name) {
+                Some((_, expected)) => value == expected,
+                None => names.contains(name.as_str()) && is_key_text(value),
+            });
+        let sk = start.get(SK).and_then(|sk| sk.as_s().ok());
+        let is_within = match (&self.range, sk) {
+            (Some(range), Some(sk)) => range.holds(sk),
+            (range, _) => range.is_none(),
+        };
+        if is_ours && is_within {
+            Ok(Some(start))
+        } else {
+            Err(Error::Cursor("belongs to another list"))
+        }
+    }
+}
+
+/// What DynamoDB takes as a part of a key.
+fn is_key_text(value: &AttributeValue) -> bool {
+    value
+        .as_s()
+        .is_ok_and(|text| (1..=LONGEST_KEY).contains(&text.len()))
 }
 
 impl Table {
-    /// One page. A cursor of another query is refused: it names a key outside the partition.
+    /// One page. A cursor of another query is refused.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Page<T>, Error> {
-        let start = query.cursor.as_ref().map(decode_cursor).transpose()?;
-        if let Some(start) = &start
-            && query
-                .equals
-                .iter()
-                .any(|(name, value)| start.get(name) != Some(value))
-        {
-            return Err(Error::Cursor("belongs to another list"));
-        }
+        let Page { data, next } = self.items(query).await?;
+        let data = data.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(Page { data, next })
+    }
+
+    /// One page of items as they are stored, for whoever must get past one that does not read.
+    pub(crate) async fn items(&self, query: Query) -> Result<Page<Item>, Error> {
+        let start = query.start()?;
         let mut names = HashMap::new();
         let mut values = HashMap::new();
         let mut conditions = Vec::new();
@@ -162,8 +215,7 @@ impl Table {
             .as_ref()
             .map(encode_cursor)
             .transpose()?;
-        let items = answer.items.unwrap_or_default();
-        let data = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let data = answer.items.unwrap_or_default();
         Ok(Page { data, next })
     }
 
@@ -190,22 +242,22 @@ fn range_condition(
     let mut bind = |placeholder: &str, value: String| {
         values.insert(placeholder.to_owned(), AttributeValue::S(value));
     };
-    let (name, condition) = match range {
-        Range::BeginsWith(name, prefix) => {
+    let condition = match range {
+        Range::BeginsWith(prefix) => {
             bind(":r0", prefix);
-            (name, "begins_with(#r, :r0)")
+            "begins_with(#r, :r0)"
         }
-        Range::Between(name, low, high) => {
+        Range::Between(low, high) => {
             bind(":r0", low);
             bind(":r1", high);
-            (name, "#r BETWEEN :r0 AND :r1")
+            "#r BETWEEN :r0 AND :r1"
         }
-        Range::After(name, low) => {
+        Range::After(low) => {
             bind(":r0", low);
-            (name, "#r > :r0")
+            "#r > :r0"
         }
     };
-    names.insert("#r".into(), name);
+    names.insert("#r".into(), SK.into());
     condition.into()
 }
 
@@ -262,6 +314,68 @@ mod tests {
         assert_eq!(decode_cursor(&cursor).unwrap(), key);
         for bad in ["", "!", "bm90IGpzb24"] {
             assert!(decode_cursor(&Cursor(bad.into())).is_err());
+        }
+    }
+
+    fn cursor(parts: &[(&str, &str)]) -> Cursor {
+        let text = |text: &&str| AttributeValue::S((*text).to_owned());
+        let key = parts
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), text(value)));
+        encode_cursor(&key.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_cursor_is_a_key_of_its_list_or_nothing() {
+        type Case<'a> = (Query, &'a [(&'a str, &'a str)], bool);
+        let lists = || Query::partition("ws_1").begins_with("LIST#");
+        let index = || Query::index("ByStatus", &["last"]).with("tenant", "ws_1");
+        let late = || Query::partition("ws_1").between("B", "D");
+        let long = "x".repeat(1025);
+        let cases: &[Case<'_>] = &[
+            (lists(), &[("pk", "ws_1"), ("sk", "LIST#7")], true),
+            (lists(), &[("pk", "ws_1"), ("sk", "INBOX#7")], false),
+            (lists(), &[("pk", "ws_2"), ("sk", "LIST#7")], false),
+            (lists(), &[("pk", "ws_1")], false),
+            (lists(), &[("sk", "LIST#7")], false),
+            (lists(), &[], false),
+            (
+                lists(),
+                &[("pk", "ws_1"), ("sk", "LIST#7"), ("x", "y")],
+                false,
+            ),
+            (late(), &[("pk", "ws_1"), ("sk", "B")], true),
+            (late(), &[("pk", "ws_1"), ("sk", "D")], true),
+            (late(), &[("pk", "ws_1"), ("sk", "DA")], false),
+            (
+                Query::partition("ws_1"),
+                &[("pk", "ws_1"), ("sk", "")],
+                false,
+            ),
+            (
+                Query::partition("ws_1"),
+                &[("pk", "ws_1"), ("sk", &long)],
+                false,
+            ),
+            (
+                index(),
+                &[("tenant", "ws_1"), ("last", "9"), ("pk", "a"), ("sk", "b")],
+                true,
+            ),
+            (
+                index(),
+                &[("tenant", "ws_1"), ("pk", "a"), ("sk", "b")],
+                false,
+            ),
+            (
+                index(),
+                &[("tenant", "ws_1"), ("other", "9"), ("pk", "a"), ("sk", "b")],
+                false,
+            ),
+        ];
+        for (query, parts, is_ours) in cases {
+            let start = query.clone().cursor(Some(cursor(parts))).start();
+            assert_eq!(start.is_ok(), *is_ours, "{parts:?}");
         }
     }
 }

@@ -116,6 +116,22 @@ pub struct Outgoing {
     pub options: SendOptions,
 }
 
+/// A message that SQS did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    /// Its position among those that were to be sent.
+    pub position: usize,
+    /// SQS will never take it, for this reason; `None`: later it may.
+    pub never: Option<String>,
+}
+
+impl Unsent {
+    fn new(position: usize, error: &Error) -> Self {
+        let never = (!error.is_retryable()).then(|| error.to_string());
+        Self { position, never }
+    }
+}
+
 /// A queue; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Queue {
@@ -172,8 +188,9 @@ impl Queue {
     /// attribute.
     pub async fn send_rejected(&self, message: Outgoing, reason: &str) -> Result<(), Error> {
         let mut attributes = trace(message.options.trace.as_deref())?.unwrap_or_default();
-        // An attribute counts towards the message's size and shows in the console: a sentence is enough.
-        let reason: String = reason.chars().take(400).collect();
+        // An attribute counts towards the message's size and shows in the console: a sentence is enough. SQS
+        // refuses the whole message for one character that it does not know.
+        let reason: String = reason.chars().filter(|c| is_plain(*c)).take(400).collect();
         attributes.insert(REASON_ATTRIBUTE.to_owned(), text_attribute(&reason)?);
         self.client
             .send_message()
@@ -190,40 +207,62 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends many messages, ten a request. Gives the positions that SQS did not take: nothing is
-    /// known to be lost, and the caller sends those again.
-    pub async fn send_texts(&self, messages: &[Outgoing]) -> Result<Vec<usize>, Error> {
-        let mut failed = Vec::new();
+    /// Sends many messages, ten a request. Gives those that SQS did not take: nothing is known to be lost,
+    /// and the caller sends those again unless they can never be taken.
+    pub async fn send_texts(&self, messages: &[Outgoing]) -> Result<Vec<Unsent>, Error> {
+        let mut unsent = Vec::new();
         let mut start = 0;
         while start < messages.len() {
             let end = batch_end(messages, start);
-            let mut entries = Vec::with_capacity(end - start);
-            for (i, message) in messages[start..end].iter().enumerate() {
-                entries.push(entry(start + i, message)?);
+            match self.send_batch(start, &messages[start..end]).await {
+                Ok(some) => unsent.extend(some),
+                // One message that SQS does not take fails the request as a whole.
+                Err(error) if !error.is_retryable() => {
+                    for (i, message) in messages[start..end].iter().enumerate() {
+                        let alone = self.send_text(message.clone()).await.err();
+                        unsent.extend(alone.map(|error| Unsent::new(start + i, &error)));
+                    }
+                }
+                Err(error) => return Err(error),
             }
-            let answer = self
-                .client
-                .send_message_batch()
-                .queue_url(&self.url)
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(|error| Error::from_sdk(SERVICE, &error))?;
-            failed.extend(
-                answer
-                    .failed
-                    .iter()
-                    .filter_map(|entry| entry.id.parse::<usize>().ok()),
-            );
             start = end;
         }
-        Ok(failed)
+        Ok(unsent)
+    }
+
+    async fn send_batch(&self, first: usize, messages: &[Outgoing]) -> Result<Vec<Unsent>, Error> {
+        let mut entries = Vec::with_capacity(messages.len());
+        for (i, message) in messages.iter().enumerate() {
+            entries.push(entry(first + i, message)?);
+        }
+        let request = self.client.send_message_batch().queue_url(&self.url);
+        let answer = request.set_entries(Some(entries)).send().await;
+        let answer = answer.map_err(|error| Error::from_sdk(SERVICE, &error))?;
+        let failed = answer.failed.into_iter().filter_map(|entry| {
+            Some(Unsent {
+                position: entry.id.parse().ok()?,
+                never: entry.sender_fault.then_some(entry.code),
+            })
+        });
+        Ok(failed.collect())
     }
 }
 
 /// A message's text.
 pub fn encode<T: Serialize>(envelope: &Envelope<T>) -> Result<String, Error> {
-    serde_json::to_string(envelope).map_err(|error| Error::Shape(error.to_string()))
+    json_text(envelope)
+}
+
+/// JSON that SQS takes: the two characters that it refuses and JSON allows are escaped.
+pub fn json_text(value: &impl Serialize) -> Result<String, Error> {
+    let json = serde_json::to_string(value)?;
+    Ok(json
+        .replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff"))
+}
+
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 fn batch_end(messages: &[Outgoing], start: usize) -> usize {

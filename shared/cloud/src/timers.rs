@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
 
-use crate::item::Key;
+use crate::item::{Item, Key, from_item, wire};
 use crate::outbox::Effect;
 use crate::queue::QueueName;
 use crate::{Error, Query, Table, Update};
@@ -44,14 +44,28 @@ pub struct Timer {
     pub effect: Effect,
     /// Epoch seconds of expiry.
     ttl: i64,
-    pk: String,
-    sk: String,
 }
 
-impl Timer {
+/// A row of a bucket.
+#[derive(Debug, Clone)]
+pub struct Found {
     /// Key of the row.
-    pub fn key(&self) -> Key {
-        Key::new(self.pk.clone(), self.sk.clone())
+    pub key: Key,
+    /// What it says, or why this build does not read it.
+    pub timer: Result<Timer, String>,
+    item: Item,
+}
+
+impl Found {
+    fn new(item: Item) -> Result<Self, Error> {
+        let timer = from_item::<Timer>(item.clone()).map_err(|error| error.to_string());
+        let key = Key::of(&item)?;
+        Ok(Self { key, timer, item })
+    }
+
+    /// The row in DynamoDB's JSON, as `aws dynamodb put-item --item` takes it.
+    pub fn text(&self) -> Result<String, Error> {
+        crate::queue::json_text(&wire(&self.item))
     }
 }
 
@@ -121,11 +135,11 @@ impl Timers {
             due,
             effect: Effect::new(tenant, queue, id, body)?,
             ttl: expiry(minute),
-            pk: bucket(minute, shard),
-            sk: format!("{}#{id}", kernel::clock::sortable(due)),
         };
+        let sk = format!("{}#{id}", kernel::clock::sortable(due));
+        let key = Key::new(bucket(minute, shard), sk);
         self.mark(minute.div_euclid(MINUTES)).await?;
-        self.table.put(&timer.key(), &timer).await
+        self.table.put(&key, &timer).await
     }
 
     /// Says that the hour holds timers, before the first one is there.
@@ -167,15 +181,19 @@ impl Timers {
         minute: i64,
         shard: u32,
         cursor: Option<kernel::Cursor>,
-    ) -> Result<crate::Page<Timer>, Error> {
+    ) -> Result<crate::Page<Found>, Error> {
         let query = Query::partition(bucket(minute, shard));
-        self.table.query(query.limit(PAGE).cursor(cursor)).await
+        let page = self.table.items(query.limit(PAGE).cursor(cursor)).await?;
+        let rows = page.data.into_iter().map(Found::new);
+        Ok(crate::Page {
+            data: rows.collect::<Result<_, _>>()?,
+            next: page.next,
+        })
     }
 
     /// Forgets timers whose message was sent.
-    pub async fn delete(&self, timers: &[Timer]) -> Result<(), Error> {
-        let keys: Vec<Key> = timers.iter().map(Timer::key).collect();
-        self.table.delete_many(&keys).await
+    pub async fn delete(&self, keys: &[Key]) -> Result<(), Error> {
+        self.table.delete_many(keys).await
     }
 
     /// Every minute before this one was swept after it was over.

@@ -1,4 +1,8 @@
 //! Updates that merge into an item, in any order and any number of times.
+//!
+//! A conditional update whose answer was lost is repeated by the SDK and then fails the condition that it
+//! has itself made false. So it leaves a mark, and "refused, and the item carries my mark" is success. Only
+//! another update of the same item between the two calls hides it; then the caller is told that it lost.
 
 use std::collections::HashMap;
 
@@ -8,18 +12,22 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::item::{Item, Key, from_item};
+use crate::item::{Item, Key, UPDATE, from_item};
 use crate::{Error, Table};
+
+/// Placeholder of the mark's value.
+const MARK: &str = ":mark";
 
 /// Builds one `UpdateItem`. Prefer the merging parts (`set_if_absent`, `add_to_set`, `when_*`):
 /// they end the same however often they run.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Update {
     set: Vec<String>,
     add: Vec<String>,
     delete: Vec<String>,
     remove: Vec<String>,
     conditions: Vec<String>,
+    mark: Option<String>,
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
     problem: Option<String>,
@@ -222,6 +230,29 @@ impl Update {
         self
     }
 
+    /// Only if the update of this name was not the last one: what is added is added once, however often
+    /// the caller repeats the call. The name is random, made with the update.
+    #[must_use]
+    pub fn once(mut self, name: String) -> Self {
+        self.mark = Some(name);
+        self.conditions.push(format!(
+            "(attribute_not_exists({UPDATE}) OR {UPDATE} <> {MARK})"
+        ));
+        self
+    }
+
+    /// Names a conditional update, so that its own repetition can be told from somebody else's.
+    fn marked(mut self, entropy: &kernel::Entropy) -> Self {
+        if self.conditions.is_empty() {
+            return self;
+        }
+        let mark = self.mark.get_or_insert_with(|| entropy.nonce());
+        let value = AttributeValue::S(mark.clone());
+        self.values.insert(MARK.to_owned(), value);
+        self.set.push(format!("{UPDATE} = {MARK}"));
+        self
+    }
+
     fn expression(&self) -> Option<String> {
         let clauses = [
             ("SET", &self.set),
@@ -244,6 +275,8 @@ impl Table {
         if let Some(problem) = update.problem {
             return Err(Error::Shape(problem));
         }
+        let update = update.marked(self.entropy());
+        let mark = update.values.get(MARK).cloned();
         let expression = update.expression();
         let conditions = update.conditions;
         let result = self
@@ -267,9 +300,12 @@ impl Table {
                 if let SdkError::ServiceError(context) = &error
                     && let UpdateItemError::ConditionalCheckFailedException(refusal) = context.err()
                 {
-                    return Ok(UpdateOutcome::Refused(
-                        refusal.item().cloned().unwrap_or_default(),
-                    ));
+                    let stored = refusal.item().cloned().unwrap_or_default();
+                    return Ok(if mark.is_some() && stored.get(UPDATE) == mark.as_ref() {
+                        UpdateOutcome::Applied(stored)
+                    } else {
+                        UpdateOutcome::Refused(stored)
+                    });
                 }
                 Err(Error::from_sdk("dynamodb", &error))
             }

@@ -53,7 +53,7 @@ impl Profiles {
         limit: u32,
         cursor: Option<Cursor>,
     ) -> Result<Page<ContactId>, Error> {
-        let query = Query::index("ByMembership")
+        let query = Query::index("ByMembership", &["contact"])
             .with("tenant", tenant.to_string())
             .with("member_of", list.to_string())
             .with_number("list_shard", shard);

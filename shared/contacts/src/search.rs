@@ -49,7 +49,11 @@ impl Contacts {
         cursor: Option<Cursor>,
     ) -> Result<Page<Contact>, Error> {
         let ranges = ranges(query);
+        let goes_on = cursor.is_some();
         let (mut at, mut inner) = resume(cursor)?;
+        if goes_on && at >= ranges.len() {
+            return Err(Error::Cursor("belongs to another list"));
+        }
         let mut data = Vec::new();
         for _ in 0..MAX_READS {
             let left = limit.get() - data.len() as u32;
@@ -145,7 +149,7 @@ fn question(tenant: TenantKey, range: &Range) -> Query {
             let partition = keys::identity_partition(tenant, kind, prefix);
             Query::partition(partition).begins_with(prefix)
         }
-        Range::Shard(shard) => Query::index("ByShard")
+        Range::Shard(shard) => Query::index("ByShard", &["contact"])
             .with("tenant", tenant.to_string())
             .with_number("shard", *shard),
     }

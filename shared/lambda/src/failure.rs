@@ -3,7 +3,7 @@
 use cloud::Error;
 
 /// Why a record was not done. A handler's `Ok` is "done"; every `?` is one of these.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// A later attempt may succeed: the message stays in its queue.
     #[error("{name}: {detail}")]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use cloud::error::json_flaw;
 use cloud::queue::{Outgoing, SendOptions, TRACE_ATTRIBUTE};
 use cloud::{Envelope, Queue};
 use futures::{FutureExt, StreamExt, stream};
@@ -27,6 +28,8 @@ use crate::{ConfigError, Failure, Function, InvokeError, Setup, metrics, telemet
 pub const DLQ_URL: &str = "DLQ_URL";
 /// Kept back from the invocation's time for reporting what was not done.
 const MARGIN: Duration = Duration::from_millis(500);
+/// Kept back besides for the work that a batch has in common.
+const COMMON: Duration = Duration::from_secs(3);
 
 /// One message.
 #[derive(Debug, Clone)]
@@ -48,7 +51,8 @@ impl Record {
     /// version this build does not know, can never succeed here.
     pub fn open<T: DeserializeOwned>(&self) -> Result<(TenantKey, T), Failure> {
         let envelope = Envelope::<T>::open(&self.body);
-        let envelope = envelope.map_err(|error| Failure::reject("Message.Malformed", error))?;
+        let malformed = |error| Failure::reject("Message.Malformed", json_flaw(&error));
+        let envelope = envelope.map_err(malformed)?;
         Ok((envelope.tenant(), envelope.body))
     }
 }
@@ -80,25 +84,46 @@ impl Function {
         }))
     }
 
-    /// A function that handles a batch as a whole and answers for each record, in order. For work
-    /// that is cheaper together. A panic fails the whole batch.
-    pub fn sqs_batch<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
+    /// A function that handles each record by itself, up to `concurrency` at once, and then does once for
+    /// the batch what is cheaper together. `common` gets what the records that succeeded gave. Its failure
+    /// is the failure of all of those; the others have their own results already.
+    pub fn sqs_gathered<T, H, F, C, G>(
+        setup: &Setup,
+        concurrency: usize,
+        each: H,
+        common: C,
+    ) -> Result<Self, ConfigError>
     where
-        H: Fn(Vec<Record>) -> F + Send + Sync + 'static,
-        F: Future<Output = Vec<Result<(), Failure>>> + Send + 'static,
+        T: Send + 'static,
+        H: Fn(Record) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+        C: Fn(Vec<T>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let dead = setup.queue(DLQ_URL)?;
-        let handler = Arc::new(handler);
-        Ok(Self::new(setup, move |event, _| {
-            let (dead, handler) = (dead.clone(), handler.clone());
+        let (each, common) = (Arc::new(each), Arc::new(common));
+        Ok(Self::new(setup, move |event, call| {
+            let (dead, each, common) = (dead.clone(), each.clone(), common.clone());
             async move {
                 let records = records(event)?;
-                let mut results = handler(records.clone()).await.into_iter();
-                let mut failed = Vec::new();
-                for record in &records {
-                    let unanswered = || Err(Failure::retry("Batch.Unanswered", "no result"));
-                    let result = results.next().unwrap_or_else(unanswered);
-                    if settle(record, result, &dead).await.is_err() {
+                let done = all(&records, &call, concurrency, MARGIN + COMMON, &dead, &*each).await;
+                let (mut failed, mut gathered, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+                for (record, done) in records.iter().zip(done) {
+                    match done {
+                        Ok(Some(value)) => {
+                            gathered.push(value);
+                            shares.push(record);
+                        }
+                        Ok(None) => {}
+                        Err(Failed) => failed.push(record.message_id.clone()),
+                    }
+                }
+                if shares.is_empty() {
+                    return Ok(answer(failed));
+                }
+                let result = guarded(&call, MARGIN, || common(gathered)).await;
+                for record in shares {
+                    if settle(record, result.clone(), &dead).await.is_err() {
                         failed.push(record.message_id.clone());
                     }
                 }
@@ -120,39 +145,69 @@ where
     F: Future<Output = Result<(), Failure>> + Send,
 {
     let records = records(event)?;
-    let failed = match order {
+    let mut failed = Vec::new();
+    match order {
         Order::Any { concurrency } => {
-            let work = records.into_iter().map(|record| async move {
-                let done = one(&record, call, dead, handler).await;
-                done.err().map(|Failed| record.message_id)
-            });
-            let results = stream::iter(work).buffer_unordered(concurrency.max(1));
-            results
-                .filter_map(|failed| async { failed })
-                .collect()
-                .await
-        }
-        Order::Strict => {
-            let mut failed = Vec::new();
-            for record in records {
-                if !failed.is_empty() || one(&record, call, dead, handler).await.is_err() {
+            let done = all(&records, call, concurrency, MARGIN, dead, handler).await;
+            for (record, done) in records.into_iter().zip(done) {
+                if done.is_err() {
                     failed.push(record.message_id);
                 }
             }
-            failed
         }
-    };
+        Order::Strict => {
+            for record in records {
+                let is_after = !failed.is_empty();
+                if is_after || one(&record, call, MARGIN, dead, handler).await.is_err() {
+                    failed.push(record.message_id);
+                }
+            }
+        }
+    }
     Ok(answer(failed))
+}
+
+/// Handles the records, some at once; gives what became of each, in order.
+async fn all<T, H, F>(
+    records: &[Record],
+    call: &Call,
+    concurrency: usize,
+    margin: Duration,
+    dead: &Queue,
+    handler: &H,
+) -> Vec<Result<Option<T>, Failed>>
+where
+    T: Send,
+    H: Fn(Record) -> F + Send + Sync,
+    F: Future<Output = Result<T, Failure>> + Send,
+{
+    // Collected first: a stream over the borrowing closure could not be sent between threads.
+    let work: Vec<_> = records
+        .iter()
+        .map(|record| one(record, call, margin, dead, handler))
+        .collect();
+    stream::iter(work)
+        .buffered(concurrency.max(1))
+        .collect()
+        .await
 }
 
 /// The record stays in its queue.
 struct Failed;
 
-/// Handles one record within the time that is left, and catches its panic.
-async fn one<H, F>(record: &Record, call: &Call, dead: &Queue, handler: &H) -> Result<(), Failed>
+/// Handles one record within the time that is left but for `margin`, and catches its panic. `None`: it was
+/// rejected and parked.
+async fn one<T, H, F>(
+    record: &Record,
+    call: &Call,
+    margin: Duration,
+    dead: &Queue,
+    handler: &H,
+) -> Result<Option<T>, Failed>
 where
+    T: Send,
     H: Fn(Record) -> F + Send + Sync,
-    F: Future<Output = Result<(), Failure>> + Send,
+    F: Future<Output = Result<T, Failure>> + Send,
 {
     let trace = record
         .trace
@@ -166,42 +221,57 @@ where
         trace = %trace,
     );
     let work = async {
-        let left = call.remaining().saturating_sub(MARGIN);
-        if left.is_zero() {
-            let result = Err(Failure::retry(
-                "Deadline.NotBegun",
-                "no time left in this invocation",
-            ));
-            return settle(record, result, dead).await;
+        let lag = |sent: i64| (call.clock.now_ms() - sent).max(0) as f64;
+        if let Some(sent) = record.sent_ms.filter(|_| call.remaining() > margin) {
+            metrics::highest("LagMs", lag(sent));
         }
-        if let Some(sent) = record.sent_ms {
-            metrics::highest("LagMs", (call.clock.now_ms() - sent).max(0) as f64);
-        }
-        let guarded = AssertUnwindSafe(handler(record.clone())).catch_unwind();
-        let result = match tokio::time::timeout(left, guarded).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(Failure::retry("Panic", telemetry::panic_text(&*panic))),
-            Err(_) => Err(Failure::retry(
-                "Deadline.TooSlow",
-                "stopped before the time-out",
-            )),
-        };
+        let result = guarded(call, margin, || handler(record.clone())).await;
         settle(record, result, dead).await
     };
     cloud::trace::scope(trace, work).instrument(span).await
 }
 
+/// Runs the work if there is time for it, stops it near the end of the invocation, and turns its panic into
+/// a failure.
+async fn guarded<T, F>(
+    call: &Call,
+    margin: Duration,
+    work: impl FnOnce() -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let left = call.remaining().saturating_sub(margin);
+    if left.is_zero() {
+        let detail = "no time left in this invocation";
+        return Err(Failure::retry("Deadline.NotBegun", detail));
+    }
+    let work = AssertUnwindSafe(async { work().await }).catch_unwind();
+    match tokio::time::timeout(left, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(Failure::retry("Panic", telemetry::panic_text(&*panic))),
+        Err(_) => Err(Failure::retry(
+            "Deadline.TooSlow",
+            "stopped before the time-out",
+        )),
+    }
+}
+
 /// Logs and counts the result; a rejected message is parked before it is acknowledged.
-async fn settle(record: &Record, result: Result<(), Failure>, dead: &Queue) -> Result<(), Failed> {
+async fn settle<T>(
+    record: &Record,
+    result: Result<T, Failure>,
+    dead: &Queue,
+) -> Result<Option<T>, Failed> {
     let failure = match result {
-        Ok(()) => return Ok(()),
+        Ok(value) => return Ok(Some(value)),
         Err(failure) => failure,
     };
     if let Failure::Reject { name, reason } = &failure {
         metrics::count("RecordsRejected", 1);
         tracing::warn!(name, reason, "message rejected");
         return match park(record, name, reason, dead).await {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(None),
             Err(error) => {
                 metrics::count("RecordsFailed", 1);
                 tracing::error!(%error, "the rejected message could not be parked");

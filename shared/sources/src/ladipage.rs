@@ -223,8 +223,12 @@ async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, 
 }
 
 fn json(body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    let value: Value =
-        serde_json::from_str(body).map_err(|error| ParseError::Syntax(error.to_string()))?;
+    // Serde's own words may quote the body.
+    let syntax = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        ParseError::Syntax(format!("not JSON at line {line} column {column}"))
+    };
+    let value: Value = serde_json::from_str(body).map_err(syntax)?;
     let Value::Object(object) = value else {
         return Err(ParseError::Syntax("expected a JSON object".into()));
     };

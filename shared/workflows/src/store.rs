@@ -155,7 +155,7 @@ impl EnrollmentStore {
         shard: u32,
         cursor: Option<Cursor>,
     ) -> Result<Page<T>, Error> {
-        let query = Query::index("ByWorkflow")
+        let query = Query::index("ByWorkflow", &["status", "entered_at"])
             .with("tenant", tenant.to_string())
             .with("workflow", workflow.to_string())
             .with_number("shard", shard)

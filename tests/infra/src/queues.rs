@@ -148,14 +148,20 @@ fn every_queue_gives_up_into_its_own_dead_letter_queue() {
 }
 
 #[test]
-fn a_worker_rejects_into_the_dead_letter_queue_of_its_own_queue() {
+fn a_function_rejects_into_its_own_dead_letter_queue() {
     let mut violations = Vec::new();
     for function in functions() {
         let read = function
             .events("SQS")
             .first()
             .and_then(|(_, event)| queue_of(&event["Queue"]));
-        let wanted = read.map(|queue| format!("{queue}Dlq"));
+        // Streams and schedules have no queue to be redriven to; they reject to where Lambda reports.
+        let failures = function.events("DynamoDB").first().map_or_else(
+            || function.0.get(&["EventInvokeConfig"]).clone(),
+            |(_, event)| (*event).clone(),
+        );
+        let failures = queue_of(&failures["DestinationConfig"]["OnFailure"]["Destination"]);
+        let wanted = read.map(|queue| format!("{queue}Dlq")).or(failures);
         let given = function.variables().get("DLQ_URL").and_then(queue_of);
         if wanted != given {
             violations.push(format!(

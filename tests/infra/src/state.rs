@@ -171,7 +171,7 @@ fn every_index_is_queried() {
     for table in DATA.of_kind("AWS::DynamoDB::Table") {
         for index in list(table.get(&["GlobalSecondaryIndexes"])) {
             let name = index["IndexName"].as_str().unwrap_or_default();
-            if !code.contains(&format!("Query::index(\"{name}\")")) {
+            if !code.contains(&format!("Query::index(\"{name}\", ")) {
                 violations.push(format!("{}/{name}", table.id));
             }
         }

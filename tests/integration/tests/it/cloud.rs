@@ -397,7 +397,9 @@ async fn timers_are_found_by_their_minute() {
         41,
         "the same timer twice is one row, a late one is in this minute"
     );
-    timers.delete(&found).await.unwrap();
+    let keys: Vec<Key> = found.into_iter().map(|row| row.key).collect();
+    assert_eq!(keys.len(), 41);
+    timers.delete(&keys).await.unwrap();
     for (to, stands) in [(7, 7), (3, 7), (9, 9)] {
         timers.pass(to).await.unwrap();
         assert_eq!(timers.checkpoint().await.unwrap(), Some(stands));

@@ -326,33 +326,6 @@ async fn a_record_carries_its_trace_and_its_attempt() {
 }
 
 #[tokio::test]
-async fn a_batch_worker_that_forgets_a_record_fails_it() {
-    let world = World::new();
-    let setup = world.setup("workflow-step");
-    let function = Function::sqs_batch(&setup, |records: Vec<Record>| async move {
-        assert!(records[0].message_id != "m9", "nine");
-        vec![Ok(()), Err(Failure::reject("Test.Never", "no"))]
-    });
-    let function = function.unwrap();
-    let event = json!({ "Records": [task(0), task(1), task(2)] });
-    let answer = function
-        .invoke(event, invocation(&world, 15_000))
-        .await
-        .unwrap();
-    assert_eq!(answer, failed(&["m2"]));
-    assert_eq!(dead_letters(&world).len(), 1);
-    let event = json!({ "Records": [task(9)] });
-    let error = function
-        .invoke(event, invocation(&world, 15_000))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.error_type.as_str(), error.message.contains("nine")),
-        ("Panic", true)
-    );
-}
-
-#[tokio::test]
 async fn a_stream_names_the_first_change_not_done() {
     let world = World::new();
     let change = |n: u32| {
