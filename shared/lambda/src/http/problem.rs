@@ -77,6 +77,7 @@ impl Code {
             Self::IdempotencyKeyReused => "ProblemIdempotencyKeyReused",
             Self::InProgress => "ProblemInProgress",
             Self::AlreadyDone => "ProblemAlreadyDone",
+            Self::SettingsMissing => "ProblemSettingsMissing",
             Self::Internal => "ProblemInternal",
             Self::Unavailable => "ProblemUnavailable",
         }
