@@ -58,7 +58,7 @@ impl Office {
                 if path == "/v1/contacts" {
                     let body = answer["body"].as_str().unwrap();
                     let body: Value = serde_json::from_str(body).unwrap();
-                    contact = body["id"].as_str().unwrap().to_owned();
+                    contact = body["id"].as_str().unwrap().into();
                 }
             }
         }
