@@ -120,7 +120,7 @@ fn of_too_many_long_fields_the_longest_are_left_out() {
         .map(|(name, text)| name.len() + text.as_str().unwrap().len())
         .sum();
     assert!((MAX_KEPT - 1_000..=MAX_KEPT).contains(&kept), "{kept}");
-    assert!(data["phone"] == "0912345678" && data["ladi_form_id"] == "FORM8");
+    assert!(data["phone"] == "0912345678" && data["form_id"] == "FORM8");
     assert!(data.contains_key("f000") && !data.contains_key("f099"));
     // Every field is either there or named.
     assert_eq!(data.len() + form.shortened.len(), 102);

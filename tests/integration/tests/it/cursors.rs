@@ -86,7 +86,7 @@ async fn user(world: &World, n: u32) -> String {
     let user = NewUser {
         email: format!("u{n}@example.vn").parse().unwrap(),
         name: "Chủ".into(),
-        role: Role::AccountAdmin,
+        role: Role::AccountManager,
         chat_role: None,
         workspaces: Vec::new(),
         password: "bốn từ chẳng liên quan".into(),

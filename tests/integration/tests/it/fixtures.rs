@@ -88,7 +88,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "campaign-planner",
         &[
-            ("dispatch", "0 to repeat; Campaigns ~1"),
+            ("dispatch", "0 to repeat"),
             ("duplicate", "0 to repeat; Campaigns +3 ~1"),
             ("malformed", "0 to repeat; CampaignPlanDlq 1"),
             ("mixed", "0 to repeat; Campaigns +3 ~1; CampaignPlanDlq 2"),
@@ -117,8 +117,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "change-relay",
         &[
             ("duplicate", "0 to repeat; WorkflowStep 2"),
-            ("malformed", "1 to repeat"),
-            ("mixed", "1 to repeat; ChatOut 2; WorkflowStep 1"),
+            ("malformed", "0 to repeat; ChangeRelayDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; ChangeRelayDlq 1; ChatOut 2; WorkflowStep 1",
+            ),
             ("ok", "0 to repeat; WorkflowStep 1"),
         ],
     ),

@@ -170,7 +170,7 @@ async fn crowd(world: &World, shop: &Shop, people: usize) {
         );
         let row = json!({
             "tenant": shop.tenant.to_string(), "member_of": shop.list,
-            "shard": contacts::SHARDS, "contact": contact,
+            "list_shard": 0, "contact": contact,
         });
         (key, row)
     };

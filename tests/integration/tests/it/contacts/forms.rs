@@ -246,7 +246,7 @@ async fn a_form_of_250_kilobytes_is_kept_within_bounds_and_says_what_is_missing(
     let event = only_event(&shop).await;
     let data = event["data"].as_object().unwrap();
     // The short ones are whole, the rest is named.
-    assert_eq!(data["ladi_form_id"], "FORM8");
+    assert_eq!(data["form_id"], "FORM8");
     assert_eq!(data["field_0"], "\"".repeat(600));
     let missing: Vec<&str> = data["_shortened"]
         .as_array()
