@@ -23,9 +23,10 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
                 return Ok(Verdict::refused());
             };
             // Before the verdict: what changes in between is seen by one of the two.
-            let holder = match presented.socket {
-                true => sessions.holder(&token).await?,
-                false => None,
+            let holder = if presented.socket {
+                sessions.holder(&token).await?
+            } else {
+                None
             };
             let verdict = sessions.verdict(&token, presented.workspace.as_deref());
             let mut verdict = verdict.await.map_err(Failure::from)?;
