@@ -35,6 +35,9 @@ if [ -z "${SCHEMATHESIS:-}" ]; then
   SCHEMATHESIS=$work/venv/bin/schemathesis
 fi
 
+# Schemathesis brings the validator.
+"$(dirname "$(command -v "$SCHEMATHESIS")")/python" "$root/tests/contracts/examples.py" docs/openapi.json
+
 # The stack keeps its state beside the templates that it finds upwards from where it starts: beside these
 # copies, not in the developer's .local/.
 mkdir -p "$work/stack/infra"

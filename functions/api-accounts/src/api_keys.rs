@@ -35,7 +35,9 @@ pub async fn list(
 #[schema(as = NewApiKey)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
+    #[schema(min_length = 1, max_length = 255)]
     name: String,
+    #[schema(min_items = 1, max_items = 4)]
     scopes: Vec<Scope>,
 }
 

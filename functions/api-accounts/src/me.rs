@@ -57,6 +57,7 @@ pub async fn show(State(api): State<Api>, member: Member) -> Result<Json<Me>, Pr
 #[schema(as = NameChange)]
 #[serde(deny_unknown_fields)]
 pub struct MyChange {
+    #[schema(min_length = 1, max_length = 255)]
     name: String,
 }
 

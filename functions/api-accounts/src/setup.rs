@@ -17,11 +17,16 @@ use crate::shape::name;
 #[schema(as = FirstAccount)]
 #[serde(deny_unknown_fields)]
 pub struct First {
+    #[schema(max_length = 255)]
     token: String,
+    #[schema(min_length = 1, max_length = 255)]
     account_name: String,
+    #[schema(min_length = 1, max_length = 255)]
     workspace_name: String,
+    #[schema(min_length = 1, max_length = 255)]
     name: String,
     email: EmailAddress,
+    #[schema(min_length = 10, max_length = 128)]
     password: String,
 }
 

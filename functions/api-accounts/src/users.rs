@@ -58,6 +58,7 @@ pub struct UserPatch {
     #[serde(default)]
     #[schema(value_type = Option<ChatRole>)]
     chat_role: Patch<ChatRole>,
+    #[schema(max_items = 100)]
     workspace_ids: Option<Vec<WorkspaceId>>,
     status: Option<UserStatus>,
 }

@@ -38,9 +38,13 @@ pub struct NewCampaign {
     #[schema(max_length = 255)]
     preview_text: Option<String>,
     /// HTML template, at most 160 KiB.
-    #[schema(example = "<p>Xin chào {{ contact.first_name }}</p>")]
+    #[schema(
+        example = "<p>Xin chào {{ contact.first_name }}</p>",
+        max_length = 163_840
+    )]
     html: Option<String>,
     /// Text template, at most 160 KiB; made from the HTML if absent.
+    #[schema(max_length = 163_840)]
     text: Option<String>,
     #[serde(default = "yes")]
     track_opens: bool,

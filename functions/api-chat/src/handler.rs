@@ -71,7 +71,8 @@ async fn list(
         "none" => NOBODY.to_owned(),
         _ => assignee,
     });
-    if assignee.as_deref() == Some("") {
+    let names_somebody = |id: &String| (1..=MAX_CLIENT_ID).contains(&id.len());
+    if !assignee.as_ref().is_none_or(names_somebody) {
         return Err(Problem::invalid("?assignee", "give an id or none"));
     }
     let filter = Filter {

@@ -15,6 +15,7 @@ pub struct ListQuery {
     pub status: Option<Status>,
     pub inbox: Option<InboxId>,
     /// Who is in charge; `none` for nobody.
+    #[param(min_length = 1, max_length = 64)]
     pub assignee: Option<String>,
     pub limit: Option<Limit>,
     pub cursor: Option<Cursor>,

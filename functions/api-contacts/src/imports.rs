@@ -21,6 +21,7 @@ pub(crate) struct ImportQuery {
     list: Option<ListId>,
     /// Tags for every row, separated by commas.
     #[serde(default)]
+    #[param(max_length = 12_800)]
     tags: String,
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const MAX_TEXT: usize = 255;
+const MAX_LISTS: usize = 20;
 const MAX_TAGS: usize = 50;
 const MAX_CUSTOM: usize = 100;
 const MAX_VALUE: usize = 3000;
@@ -38,6 +39,7 @@ pub(crate) struct ContactIn {
     tags: Vec<String>,
     /// Lists to join.
     #[serde(default)]
+    #[schema(max_items = 20)]
     lists: Vec<ListId>,
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
@@ -88,6 +90,9 @@ impl ContactIn {
             if text.as_ref().is_some_and(|text| is_bad(text)) {
                 return Err(Problem::invalid(pointer, "must have 1 to 255 characters"));
             }
+        }
+        if self.lists.len() > MAX_LISTS {
+            return Err(Problem::invalid("/lists", "holds at most 20 lists"));
         }
         tags(&self.tags)?;
         custom(&self.custom)?;

@@ -27,6 +27,9 @@ the gateway refuses before a function sees it has the gateway's own body, `{mess
 **Repetition.** A POST with an `Idempotency-Key` is done once: the same request again gets the same answer \
 for a day, another request with the key is refused with 422, and one that is still running with 409.";
 
+/// A request or an answer by its schema, as a running stack takes and gives them.
+const EXAMPLES: &str = include_str!("reference/examples.json");
+
 /// What an operation can answer beside success: status, name, when.
 const PROBLEMS: &[(&str, &str, &str)] = &[
     (
@@ -105,6 +108,7 @@ pub fn document() -> Result<Value> {
     }
     schemas.insert("GatewayMessage".to_owned(), gateway_message());
     open_composed(&mut schemas);
+    add_examples(&mut schemas)?;
     for (path, item) in &mut paths {
         let has_id = path.contains('{');
         let operations = item.as_object_mut().context("a path without operations")?;
@@ -144,6 +148,20 @@ fn merge(into: &mut Map<String, Value>, from: Value) -> Result<()> {
             bail!("{name} means two things");
         }
         into.insert(name, value);
+    }
+    Ok(())
+}
+
+/// Lays the examples beside their schemas; a page has one row.
+fn add_examples(schemas: &mut Map<String, Value>) -> Result<()> {
+    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES)?;
+    for (name, example) in examples {
+        if let Some(page) = schemas.get_mut(&format!("Page_{name}")) {
+            page["examples"] = json!([{ "data": [example.clone()], "next": null }]);
+        }
+        let schema = schemas.get_mut(&name);
+        schema.with_context(|| format!("an example of {name}, which is no schema"))?["examples"] =
+            json!([example]);
     }
     Ok(())
 }

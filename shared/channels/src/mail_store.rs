@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Sender {
     /// Name shown in the inbox.
+    #[schema(min_length = 1, max_length = 100)]
     pub from_name: String,
     /// A verified address.
     pub from_email: EmailAddress,

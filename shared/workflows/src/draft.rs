@@ -58,6 +58,7 @@ pub struct Draft {
 #[serde(deny_unknown_fields)]
 pub struct DraftGraph {
     /// Name of the first step.
+    #[schema(min_length = 1, max_length = 40)]
     pub start: String,
     /// All steps.
     pub nodes: IndexMap<String, DraftNode>,
@@ -72,18 +73,23 @@ pub enum DraftNode {
     WaitDuration {
         /// Minutes.
         #[serde(default)]
+        #[schema(maximum = 527_040)]
         minutes: u32,
         /// Hours.
         #[serde(default)]
+        #[schema(maximum = 8784)]
         hours: u32,
         /// Days of 24 hours.
         #[serde(default)]
+        #[schema(maximum = 366)]
         days: u32,
         /// Weeks.
         #[serde(default)]
+        #[schema(maximum = 52)]
         weeks: u32,
         /// Step after it.
         #[serde(default)]
+        #[schema(max_length = 40)]
         next: Option<String>,
     },
     /// A mail to the contact.
@@ -91,9 +97,11 @@ pub enum DraftNode {
     /// Tags for the contact.
     AddTag {
         /// The tags.
+        #[schema(min_items = 1, max_items = 20)]
         tags: Vec<String>,
         /// Step after it.
         #[serde(default)]
+        #[schema(max_length = 40)]
         next: Option<String>,
     },
     /// The contact leaves before the end.
@@ -108,15 +116,19 @@ pub struct DraftMail {
     /// From.
     pub sender: Sender,
     /// Subject template.
+    #[schema(min_length = 1, max_length = 255)]
     pub subject: String,
     /// Text that inboxes show beside the subject.
     #[serde(default)]
+    #[schema(max_length = 255)]
     pub preview_text: Option<String>,
     /// HTML template.
     #[serde(default)]
+    #[schema(max_length = 163_840)]
     pub html: Option<String>,
     /// Text template.
     #[serde(default)]
+    #[schema(max_length = 163_840)]
     pub text: Option<String>,
     /// Counts opens.
     #[serde(default = "yes")]
@@ -129,6 +141,7 @@ pub struct DraftMail {
     pub class: Class,
     /// Step after it.
     #[serde(default)]
+    #[schema(max_length = 40)]
     pub next: Option<String>,
 }
 

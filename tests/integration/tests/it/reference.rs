@@ -129,3 +129,82 @@ fn every_reference_leads_somewhere() {
     let document = reference::document().unwrap();
     walk(&document, &document);
 }
+
+/// Whether they fit their schemas is checked in tests/contracts.
+#[test]
+fn every_request_and_answer_has_an_example() {
+    let document = reference::document().unwrap();
+    let mut seen = BTreeSet::new();
+    for (place, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().unwrap();
+        let good = responses
+            .iter()
+            .filter(|(status, _)| status.starts_with('2'));
+        let bodies = good.map(|(_, response)| &response["content"]);
+        for content in bodies.chain([&operation["requestBody"]["content"]]) {
+            let schema = &content["application/json"]["schema"];
+            let Some(name) = schema["$ref"].as_str() else {
+                continue;
+            };
+            let known = document.pointer(name.trim_start_matches('#')).unwrap();
+            let examples = known["examples"].as_array();
+            let example = examples.and_then(|all| all.first());
+            assert!(example.is_some(), "{place}: {name} has no example");
+            seen.insert(name);
+        }
+    }
+    assert!(seen.len() > 50, "{}", seen.len());
+}
+
+#[test]
+fn every_field_of_a_request_has_a_bound() {
+    fn walk(document: &Value, place: &str, schema: &Value, seen: &[&str], open: &mut Vec<String>) {
+        if let Some(path) = schema["$ref"].as_str() {
+            let target = document.pointer(path.trim_start_matches('#')).unwrap();
+            if !seen.contains(&path) {
+                walk(document, place, target, &[seen, &[path]].concat(), open);
+            }
+            return;
+        }
+        let parts = ["allOf", "oneOf", "anyOf"].map(|of| schema[of].as_array());
+        for part in parts.into_iter().flatten().flatten() {
+            walk(document, place, part, seen, open);
+        }
+        let is = |kind: &str| match &schema["type"] {
+            Value::Array(kinds) => kinds.contains(&json!(kind)),
+            one => one == kind,
+        };
+        let says = |names: &[&str]| names.iter().any(|name| !schema[*name].is_null());
+        // An id's pattern has one length.
+        let fixed = schema["pattern"]
+            .as_str()
+            .is_some_and(|text| text.ends_with("{10}$"));
+        let bounded = fixed || !is("string") || says(&["maxLength", "enum", "const", "format"]);
+        let bounded = bounded && (!is("integer") || says(&["maximum"]));
+        if !(bounded && (!is("array") || says(&["maxItems"]))) {
+            open.push(place.to_owned());
+        }
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            walk(document, &format!("{place}/{name}"), field, seen, open);
+        }
+        let each = &schema["additionalProperties"];
+        if each.is_object() {
+            walk(document, &format!("{place}/*"), each, seen, open);
+        }
+    }
+    let document = reference::document().unwrap();
+    let mut open = Vec::new();
+    for (place, operation) in operations(&document) {
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        walk(&document, &place, body, &[], &mut open);
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let path = parameter["$ref"]
+                .as_str()
+                .map(|path| path.trim_start_matches('#'));
+            let parameter = path.map_or(parameter, |path| document.pointer(path).unwrap());
+            let place = format!("{place}?{}", parameter["name"]);
+            walk(&document, &place, &parameter["schema"], &[], &mut open);
+        }
+    }
+    assert!(open.is_empty(), "{open:#?}");
+}
