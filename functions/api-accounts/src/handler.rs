@@ -40,6 +40,8 @@ pub struct Api {
     pub workflows: Workflows,
     pub inboxes: Inboxes,
     pub setup_token: String,
+    /// Domain or address that mails are sent from.
+    pub identity: String,
 }
 
 impl Api {

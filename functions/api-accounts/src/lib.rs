@@ -38,6 +38,7 @@ pub const VARS: &[&str] = &[
     "CONTACTS_TABLE",
     "DEDUPE_TABLE",
     "DIRECTORY_TABLE",
+    "EMAIL_IDENTITY",
     "LIMITS_TABLE",
     "SETUP_TOKEN",
 ];
@@ -70,6 +71,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         first: FirstSetup::new(directory),
         attempts: Window::new(setup.table("LIMITS_TABLE")?),
         setup_token: setup.text("SETUP_TOKEN")?.to_owned(),
+        identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
     };
     let protected = handler::protected().with_state(api.clone());
     let public = handler::public().with_state(api);

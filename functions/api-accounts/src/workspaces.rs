@@ -48,9 +48,13 @@ impl From<Workspace> for WorkspaceView {
 #[schema(as = WorkspaceChange)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspacePatch {
+    #[schema(min_length = 1, max_length = 255)]
     name: Option<String>,
+    #[schema(max_length = 64, example = "Asia/Ho_Chi_Minh")]
     time_zone: Option<String>,
+    #[schema(max_length = 500)]
     postal_address: Option<String>,
+    #[schema(max_length = 500)]
     permission_reminder: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<DefaultSender>)]
@@ -64,7 +68,12 @@ pub struct WorkspacePatch {
 }
 
 impl WorkspacePatch {
-    fn onto(self, mut settings: WorkspaceSettings) -> Result<WorkspaceSettings, Problem> {
+    /// `identity` is the domain or address that mails may come from.
+    fn onto(
+        self,
+        mut settings: WorkspaceSettings,
+        identity: &str,
+    ) -> Result<WorkspaceSettings, Problem> {
         if let Some(name) = &self.name {
             settings.name = shape::name("/name", name)?;
         }
@@ -96,6 +105,11 @@ impl WorkspacePatch {
         }
         if let Some(sender) = self.default_sender.value() {
             shape::name("/default_sender/name", &sender.name)?;
+            if !sender.email.is_of(identity) {
+                let message =
+                    format!("expected an address of {identity}, which is verified for sending");
+                return Err(Problem::invalid("/default_sender/email", message));
+            }
         }
         let passes = |hours: &QuietHours| hours.from != hours.until;
         if !self.quiet_hours.value().is_none_or(passes) {
@@ -145,9 +159,13 @@ pub async fn list(
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWorkspace {
+    #[schema(min_length = 1, max_length = 255)]
     name: String,
+    #[schema(max_length = 64, example = "Asia/Ho_Chi_Minh")]
     time_zone: Option<String>,
+    #[schema(max_length = 500)]
     postal_address: Option<String>,
+    #[schema(max_length = 500)]
     permission_reminder: Option<String>,
 }
 
@@ -174,7 +192,7 @@ pub async fn create(
         permission_reminder: new.permission_reminder,
         ..WorkspacePatch::default()
     };
-    let settings = change.onto(WorkspaceSettings::named(""))?;
+    let settings = change.onto(WorkspaceSettings::named(""), &api.identity)?;
     let account = member.grant.account;
     let id = api.workspaces.reserve(account, &settings.name).await?;
     let id = id.ok_or_else(name_taken)?;
@@ -222,7 +240,7 @@ pub async fn update(
 ) -> Result<Json<WorkspaceView>, Problem> {
     member.may(Operation::UpdateWorkspace)?;
     let before = find(&api, &member, id).await?;
-    let settings = change.onto(before.settings.clone())?;
+    let settings = change.onto(before.settings.clone(), &api.identity)?;
     let status = before.status;
     save(
         &api,
@@ -239,6 +257,7 @@ pub async fn update(
 #[schema(as = ArchiveConfirmation)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmation {
+    #[schema(max_length = 255)]
     name: String,
 }
 

@@ -197,30 +197,11 @@ async fn send(
     caller.may(Operation::SendCampaign)?;
     let known = api.campaigns.get(caller.tenant, id.0).await?;
     known.ok_or_else(no_campaign)?;
-    check_letterhead(&api.settings(&caller).await?)?;
+    let settings = api.settings(&caller).await?;
+    Problem::settings_missing(&settings.missing_for_marketing())?;
     let operation = (Operation::SendCampaign, Command::Send);
     let campaign = obey(&api, &caller, &ip, id.0, operation).await?;
     Ok((StatusCode::ACCEPTED, campaign))
-}
-
-/// Marketing without these is against the anti-spam rules (product 21).
-fn check_letterhead(settings: &WorkspaceSettings) -> Result<(), Problem> {
-    let needed = [
-        ("/postal_address", &settings.postal_address),
-        ("/permission_reminder", &settings.permission_reminder),
-    ];
-    let missing = needed
-        .into_iter()
-        .filter(|(_, text)| text.trim().is_empty());
-    let missing: Vec<_> = missing.map(|(place, _)| place).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let detail = "the workspace's settings lack what must stand at the foot of its mails";
-    let problem = Problem::new(Code::SettingsMissing, detail);
-    Err(missing.into_iter().fold(problem, |problem, place| {
-        problem.at(place, "must be set in the workspace's settings")
-    }))
 }
 
 /// Stop sending for now.

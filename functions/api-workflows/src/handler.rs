@@ -1,7 +1,7 @@
 //! Requests to use cases. Another tenant's workflow is not found, since keys begin with the caller's
 //! tenant.
 
-use accounts::Audit;
+use accounts::{Audit, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +19,7 @@ use crate::shape::{ListQuery, WorkflowView};
 pub struct Api {
     pub workflows: Workflows,
     pub audit: Audit,
+    pub workspaces: Workspaces,
     /// Domain or address that mails are sent from.
     pub identity: String,
 }
@@ -155,6 +156,15 @@ async fn activate(
     ip: ClientIp,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
+    caller.may(Operation::ActivateWorkflow)?;
+    let workflow = api.workflows.get(caller.tenant, id).await?;
+    let workflow = workflow.ok_or_else(no_workflow)?;
+    let definition = api.workflows.definition(caller.tenant, &workflow).await?;
+    if definition.is_some_and(|definition| definition.has_marketing()) {
+        let workspace = api.workspaces.get(caller.tenant).await?;
+        let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
+        Problem::settings_missing(&workspace.settings.missing_for_marketing())?;
+    }
     let operation = (Operation::ActivateWorkflow, Change::Activate);
     change(&api, &caller, &ip, id, operation).await
 }

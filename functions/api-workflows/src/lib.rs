@@ -6,7 +6,7 @@
 mod handler;
 mod shape;
 
-use accounts::Audit;
+use accounts::{Audit, Workspaces};
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -26,6 +26,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let directory = setup.table("DIRECTORY_TABLE")?;
     let api = handler::Api {
         audit: Audit::new(directory.clone()),
+        workspaces: Workspaces::new(directory.clone()),
         workflows: Workflows::new(directory, setup.table("FLOW_TABLE")?),
         identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
     };

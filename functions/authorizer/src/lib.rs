@@ -34,7 +34,8 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
                 let holder = serde_json::to_string(holder);
                 grant.holder = Some(holder.map_err(|error| Failure::reject("Holder", error))?);
             }
-            let refused = matches!(verdict, Verdict::Refused { .. });
+            // A visitor's token is no credential: chat-socket counts the sockets that it refuses.
+            let refused = matches!(verdict, Verdict::Refused { .. }) && !presented.socket;
             metrics::count("CredentialRefused", u64::from(refused));
             Ok(verdict)
         }

@@ -30,7 +30,9 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     let SendMessage::Email { class, slot, .. } = &message;
     let (class, carried) = (*class, *slot);
     let Some((key, prepared)) = messenger.prepare(tenant, &message).await? else {
-        return Ok(());
+        // Its enrollment has moved on already, so the mail waits here until the workspace is restored.
+        let delay = cloud::queue::MAX_DELAY_SECONDS;
+        return messenger.put_back(tenant, &mut message, delay, None).await;
     };
     if let Turn::Later { delay, slot } = messenger.rate.turn(class, 1, carried).await? {
         return messenger.put_back(tenant, &mut message, delay, slot).await;

@@ -29,6 +29,7 @@ pub enum WorkspaceStatus {
 #[serde(deny_unknown_fields)]
 pub struct DefaultSender {
     /// Name that readers see.
+    #[schema(min_length = 1, max_length = 255)]
     pub name: String,
     /// Address.
     pub email: EmailAddress,
@@ -39,10 +40,10 @@ pub struct DefaultSender {
 #[serde(deny_unknown_fields)]
 pub struct QuietHours {
     /// Begins then.
-    #[schema(value_type = String, example = "21:00:00")]
+    #[schema(value_type = String, example = "21:00:00", max_length = 18)]
     pub from: jiff::civil::Time,
     /// Ends then.
-    #[schema(value_type = String, example = "08:00:00")]
+    #[schema(value_type = String, example = "08:00:00", max_length = 18)]
     pub until: jiff::civil::Time,
 }
 
@@ -51,8 +52,10 @@ pub struct QuietHours {
 #[serde(deny_unknown_fields)]
 pub struct FrequencyCap {
     /// Messages.
+    #[schema(minimum = 1, maximum = 1000)]
     pub messages: u32,
     /// In this many days.
+    #[schema(minimum = 1, maximum = 90)]
     pub days: u32,
 }
 
@@ -79,6 +82,19 @@ pub struct WorkspaceSettings {
 }
 
 impl WorkspaceSettings {
+    /// What marketing mail needs at its foot and these settings lack, as places in them: without it a mail
+    /// is against the anti-spam rules.
+    pub fn missing_for_marketing(&self) -> Vec<&'static str> {
+        let needed = [
+            ("/postal_address", &self.postal_address),
+            ("/permission_reminder", &self.permission_reminder),
+        ];
+        let missing = needed
+            .into_iter()
+            .filter(|(_, text)| text.trim().is_empty());
+        missing.map(|(place, _)| place).collect()
+    }
+
     /// Settings in Vietnam's time zone with nothing else said.
     pub fn named(name: &str) -> Self {
         Self {

@@ -107,7 +107,7 @@ impl Error {
 
 /// What a service's answer means. The status decides wherever the code is not known: services name their
 /// own failures in many ways, and a 5xx is theirs by definition.
-fn sort(service: &'static str, status: u16, code: &str, message: &str) -> Error {
+pub(crate) fn sort(service: &'static str, status: u16, code: &str, message: &str) -> Error {
     let (code, message) = (code.to_owned(), message.to_owned());
     if code.contains("ConditionalCheckFailed") {
         Error::Conflict

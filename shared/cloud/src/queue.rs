@@ -239,9 +239,12 @@ impl Queue {
         let answer = request.set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| Error::from_sdk(SERVICE, &error))?;
         let failed = answer.failed.into_iter().filter_map(|entry| {
+            // "The sender's fault" is also said of a right or a rate, which a later attempt can mend.
+            let message = entry.message.as_deref().unwrap_or_default();
+            let passes = crate::error::sort(SERVICE, 400, &entry.code, message).is_retryable();
             Some(Unsent {
                 position: entry.id.parse().ok()?,
-                never: entry.sender_fault.then_some(entry.code),
+                never: (entry.sender_fault && !passes).then_some(entry.code),
             })
         });
         Ok(failed.collect())

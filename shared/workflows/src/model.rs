@@ -92,6 +92,22 @@ pub struct Definition {
     pub graph: Graph,
 }
 
+impl Definition {
+    /// Whether it sends mail that needs consent.
+    pub fn has_marketing(&self) -> bool {
+        let mut nodes = self.graph.nodes.values();
+        nodes.any(|node| {
+            matches!(
+                node,
+                Node::SendEmail {
+                    class: Class::Marketing,
+                    ..
+                }
+            )
+        })
+    }
+}
+
 /// The steps, by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = WorkflowGraph)]

@@ -104,6 +104,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Refuses unless the workspace's settings have all that its marketing needs; `missing` are places in
+    /// them.
+    pub fn settings_missing(missing: &[&str]) -> Result<(), Self> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let detail = "the workspace's settings lack what must stand at the foot of its mails";
+        let problem = Self::new(Code::SettingsMissing, detail);
+        Err(missing.iter().fold(problem, |problem, place| {
+            problem.at(*place, "must be set in the workspace's settings")
+        }))
+    }
+
     /// A problem with a sentence for the caller. Of a 5xx the sentence goes to the log only.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
@@ -160,7 +173,9 @@ impl From<cloud::Error> for Problem {
                 Code::Conflict,
                 "the record was changed meanwhile; read it and try again",
             ),
-            cloud::Error::Throttled { .. } | cloud::Error::Unknown { .. } => {
+            cloud::Error::Throttled { .. }
+            | cloud::Error::Unknown { .. }
+            | cloud::Error::Misconfigured { .. } => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(1)
             }
             cloud::Error::Cursor(_) => Self::invalid("?cursor", error.to_string()),

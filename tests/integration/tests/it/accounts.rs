@@ -267,3 +267,18 @@ async fn settings_are_checked_kept_and_cleared() {
         "the old name is free"
     );
 }
+
+#[tokio::test]
+async fn mails_come_by_default_from_an_address_that_may_send() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    let path = format!("/v1/workspaces/{}", office.workspace);
+    for (address, expected) in [("shop@example.com", 400), ("shop@example.vn", 200)] {
+        let change = json!({ "default_sender": { "name": "Cửa hàng", "email": address } });
+        let (status, answer) = office.ask(&admin, "PATCH", &path, Some(change)).await;
+        assert_eq!(status, expected, "{answer}");
+        if status == 400 {
+            assert_eq!(answer["errors"][0]["pointer"], "/default_sender/email");
+        }
+    }
+}

@@ -585,7 +585,8 @@ async fn a_failure_of_ours_says_only_the_request_id() {
     let event = http_event("GET", "/v1/workflows", None, Some(&grant("read")));
     let answer = code(event, invocation(&world, 10_000)).await;
     let answer = answer.map_err(|failure| failure.to_string()).unwrap();
-    assert_eq!(answer["statusCode"], 500);
+    // A wrong deployment passes: the client may come back.
+    assert_eq!(answer["statusCode"], 503);
     let body = answer["body"].as_str().unwrap();
     assert!(
         body.contains("request-1") && !body.contains("secret-table-name"),

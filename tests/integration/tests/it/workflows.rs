@@ -23,13 +23,12 @@ struct Shop {
 }
 
 impl Shop {
-    fn new() -> Self {
-        Self::in_world(Arc::new(World::new()), "ws_00000000001")
+    async fn new() -> Self {
+        Self::in_world(Arc::new(World::new())).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test's own tenants")]
-    fn in_world(world: Arc<World>, workspace: &str) -> Self {
-        let tenant = TenantKey::authenticated(workspace.parse().unwrap());
+    async fn in_world(world: Arc<World>) -> Self {
+        let tenant = world.workspace().await;
         Self { world, tenant }
     }
 
@@ -233,7 +232,7 @@ fn greeting() -> Value {
 
 #[tokio::test]
 async fn a_form_leads_to_one_mail_a_day_later() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let id = shop.active(greeting()).await;
     let contact = shop.contact("an@example.vn").await;
     shop.form(contact, "f1").await;
@@ -280,7 +279,7 @@ async fn a_form_leads_to_one_mail_a_day_later() {
 
 #[tokio::test]
 async fn twice_and_out_of_order_ends_the_same() {
-    let (once, twice) = (Shop::new(), Shop::new());
+    let (once, twice) = (Shop::new().await, Shop::new().await);
     let mut ends = Vec::new();
     for (shop, times) in [(&once, 1), (&twice, 2)] {
         let id = shop.active(greeting()).await;
@@ -312,7 +311,7 @@ async fn twice_and_out_of_order_ends_the_same() {
 
 /// Kills a worker at each of its AWS calls, delivers again, and compares with a life without a kill.
 async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop)) {
-    let calm = Shop::new();
+    let calm = Shop::new().await;
     prepare(&calm).await;
     let batch = calm.world.take(worker).unwrap();
     let answer = calm.world.invoke(worker, batch.event.clone()).await;
@@ -322,7 +321,7 @@ async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop)) {
 
     for after in [false, true] {
         for call in 0.. {
-            let shop = Shop::new();
+            let shop = Shop::new().await;
             prepare(&shop).await;
             let batch = shop.world.take(worker).unwrap();
             let kill = if after {
@@ -390,7 +389,7 @@ async fn a_killed_end_of_a_wait_sends_once() {
 #[tokio::test]
 async fn a_killed_sweep_loses_no_timer() {
     let prepare = async || {
-        let shop = Shop::new();
+        let shop = Shop::new().await;
         shop.active(greeting()).await;
         for n in 0..3 {
             let contact = shop.contact(&format!("khach{n}@example.vn")).await;
@@ -431,7 +430,7 @@ async fn a_killed_sweep_loses_no_timer() {
 
 #[tokio::test]
 async fn a_jump_of_days_and_an_outage_are_caught_up() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let id = shop.active(greeting()).await;
     for n in 0..8 {
         let contact = shop.contact(&format!("khach{n}@example.vn")).await;
@@ -466,7 +465,7 @@ async fn a_jump_of_days_and_an_outage_are_caught_up() {
 
 #[tokio::test]
 async fn an_idle_sweep_asks_little() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     shop.tick().await;
     let before = shop.world.aws.meter().snapshot();
     shop.world.advance(3 * DAY);
@@ -481,7 +480,7 @@ async fn an_idle_sweep_asks_little() {
 
 #[tokio::test]
 async fn a_sweep_that_runs_out_of_time_goes_on_next_time() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let timers = Timers::new(shop.world.table("Timers"));
     let due = shop.world.now() + jiff::SignedDuration::from_mins(5);
     let body = json!({ "type": "workflow.step.v1", "enrollment": "enr_x", "token": "t" });
@@ -518,8 +517,8 @@ async fn a_sweep_that_runs_out_of_time_goes_on_next_time() {
 
 #[tokio::test]
 async fn tenants_do_not_meet() {
-    let one = Shop::new();
-    let two = Shop::in_world(one.world.clone(), "ws_00000000002");
+    let one = Shop::new().await;
+    let two = Shop::in_world(one.world.clone()).await;
     let id = one.active(greeting()).await;
     let contact = two.contact("an@example.vn").await;
     two.form(contact, "f1").await;
@@ -548,7 +547,8 @@ async fn tenants_do_not_meet() {
     let batch = one.world.take("workflow-step").unwrap();
     let mut event = batch.event.clone();
     let body = event["Records"][0]["body"].as_str().unwrap().to_owned();
-    event["Records"][0]["body"] = json!(body.replace("ws_00000000001", "ws_00000000002"));
+    event["Records"][0]["body"] =
+        json!(body.replace(&one.tenant.to_string(), &two.tenant.to_string()));
     let before = one.state().await;
     one.world.invoke("workflow-step", event).await.unwrap();
     assert_eq!(one.state().await, before);
@@ -559,7 +559,7 @@ async fn tenants_do_not_meet() {
 
 #[tokio::test]
 async fn entry_rule_and_activation_decide_who_comes_in() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let mut every = greeting();
     every["entry"] = json!("every_time");
     let (once, every) = (shop.create(greeting()).await, shop.create(every).await);
@@ -606,7 +606,7 @@ async fn entry_rule_and_activation_decide_who_comes_in() {
 
 #[tokio::test]
 async fn paused_contacts_stay_and_go_on_when_resumed() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let id = shop.active(greeting()).await;
     let contact = shop.contact("an@example.vn").await;
     shop.form(contact, "f1").await;
@@ -643,7 +643,7 @@ async fn paused_contacts_stay_and_go_on_when_resumed() {
 
 #[tokio::test]
 async fn an_archived_workflow_lets_its_contacts_go() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let id = shop.active(greeting()).await;
     let contact = shop.contact("an@example.vn").await;
     shop.form(contact, "f1").await;
@@ -663,7 +663,8 @@ async fn an_archived_workflow_lets_its_contacts_go() {
 
 #[tokio::test]
 async fn the_api_names_every_flaw() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
+    let before = shop.world.dump("Directory").await;
     let mut bad = greeting();
     bad["graph"]["nodes"]["mail"]["html"] = json!("{% if %}");
     bad["graph"]["nodes"]["tag"]["next"] = json!("nowhere");
@@ -690,15 +691,16 @@ async fn the_api_names_every_flaw() {
         (status, problem["errors"][0]["pointer"].as_str()),
         (400, Some("/folder"))
     );
-    assert!(
-        shop.world.dump("Directory").await.is_empty(),
+    assert_eq!(
+        shop.world.dump("Directory").await,
+        before,
         "nothing half-written"
     );
 }
 
 #[tokio::test]
 async fn the_api_asks_for_scopes_and_pages() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let (status, _) = shop
         .api_as("read", "POST", "/v1/workflows", Some(greeting()))
         .await;
@@ -742,7 +744,7 @@ async fn the_api_asks_for_scopes_and_pages() {
 
 #[tokio::test]
 async fn the_relay_parks_what_it_cannot_send_and_goes_on() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let mut event = fixture("change-relay/mixed.json");
     let records = event["Records"].as_array_mut().unwrap();
     records.rotate_right(1);
@@ -782,7 +784,7 @@ async fn the_relay_parks_what_it_cannot_send_and_goes_on() {
 
 #[tokio::test]
 async fn the_relay_says_which_record_was_refused() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let event = fixture("change-relay/ok.json");
     let first = event["Records"][0]["dynamodb"]["SequenceNumber"].clone();
     shop.world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
@@ -802,7 +804,7 @@ async fn the_relay_says_which_record_was_refused() {
 
 #[tokio::test]
 async fn sample_events_do_what_their_names_say() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let fine = json!({ "batchItemFailures": [] });
     for worker in ["workflow-trigger", "workflow-step"] {
         for name in ["ok", "duplicate", "malformed", "mixed"] {
@@ -838,7 +840,7 @@ async fn a_workflow_that_is_killed_while_it_is_made_or_changed_is_whole_when_rep
     for change in ["create", "activate", "pause", "archive"] {
         for after in [false, true] {
             for call in 0.. {
-                let shop = Shop::new();
+                let shop = Shop::new().await;
                 let kill = if after {
                     Kill::After(call)
                 } else {
@@ -915,7 +917,7 @@ async fn a_form_at_the_webhook_starts_the_workflow_of_its_form() {
 
 #[tokio::test]
 async fn what_nothing_records_cannot_start_a_workflow() {
-    let shop = Shop::new();
+    let shop = Shop::new().await;
     let mut draft = greeting();
     draft["trigger"] = json!({ "type": "order.paid" });
     let (status, problem) = shop.api("POST", "/v1/workflows", Some(draft)).await;
@@ -960,4 +962,34 @@ async fn contacts_of_an_archived_workspace_wait_for_its_restoration() {
     }
     assert_eq!(shop.report(&id).await, [1, 0, 0, 1, 0, 0]);
     assert_eq!(sends(&shop.messages()).len(), 1);
+}
+
+#[tokio::test]
+async fn marketing_needs_what_stands_at_the_foot_of_its_mails() {
+    let shop = Shop::new().await;
+    let active = accounts::WorkspaceStatus::Active;
+    let clear = |settings: &mut accounts::WorkspaceSettings| settings.postal_address.clear();
+    shop.world
+        .change_workspace(shop.tenant, active, clear)
+        .await;
+    let mut order = greeting();
+    for node in order["graph"]["nodes"]
+        .as_object_mut()
+        .unwrap()
+        .values_mut()
+    {
+        if node["type"] == "send_email" {
+            node["class"] = json!("transactional");
+        }
+    }
+    shop.active(order).await;
+    let id = shop.create(greeting()).await;
+    let path = format!("/v1/workflows/{id}/activate");
+    let (status, refusal) = shop.api("POST", &path, None).await;
+    assert_eq!(
+        (status, &refusal["code"], &refusal["errors"][0]["pointer"]),
+        (409, &json!("settings_missing"), &json!("/postal_address"))
+    );
+    let (_, shown) = shop.api("GET", &format!("/v1/workflows/{id}"), None).await;
+    assert_eq!(shown["status"], "draft", "{shown}");
 }
