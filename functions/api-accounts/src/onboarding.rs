@@ -1,4 +1,4 @@
-//! The checklist of a new workspace (product 3), read off what is there. The step "build a segment" comes
+//! The checklist of a new workspace, read off what is there. The step "build a segment" comes
 //! with segments.
 
 use accounts::User;

@@ -15,7 +15,7 @@ use crate::handler::Api;
 use crate::me::myself;
 use crate::shape::{self, Paging};
 
-/// product.md 21.
+/// Characters of a permission reminder.
 const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
 const MAX_ADDRESS: usize = 500;
 /// More in a few months is no cap.

@@ -59,7 +59,12 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
                 .put_back(tenant, &mut message, BACK_OFF, None)
                 .await;
         }
-        Delivery::Stopped(code) => return Err(Failure::retry("Send.Stopped", code)),
+        Delivery::Stopped(code) => {
+            metrics::count("SendingStopped", 1);
+            tracing::warn!(code, "the account may not send now");
+            let delay = cloud::queue::MAX_DELAY_SECONDS;
+            return messenger.put_back(tenant, &mut message, delay, None).await;
+        }
     }
     Ok(())
 }

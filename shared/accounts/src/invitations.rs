@@ -15,7 +15,7 @@ use crate::{LEASE, keys, secret};
 
 /// Tokens of invitations begin so.
 const PREFIX: &str = "tni";
-/// product.md 2: three days.
+/// Three days.
 const LIFE: SignedDuration = SignedDuration::from_hours(72);
 /// Times that an address is reserved again when its row changes meanwhile.
 const ATTEMPTS: u32 = 5;

@@ -2,7 +2,7 @@
 //!
 //! The chunks of a shard are sent one after another: the end of one hands out the next in the same
 //! write. So a campaign has at most one message a shard under way, whatever its size, and none waits
-//! in the queue that the rate cannot serve soon (platform 4.5).
+//! in the queue that the rate cannot serve soon.
 
 use cloud::table::Created;
 use cloud::{Effect, Error, Pending, Query, QueueName, Update};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kernel::{CampaignId, ListId};
 use serde::{Deserialize, Serialize};
 
-/// Where a campaign stands (product 39). A schedule and an approval will stand between `draft` and
+/// Where a campaign stands. A schedule and an approval will stand between `draft` and
 /// `sending`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = CampaignState)]

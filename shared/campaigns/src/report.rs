@@ -1,4 +1,4 @@
-//! The figures of a campaign (product 46).
+//! The figures of a campaign.
 //!
 //! Two sources: the chunks' outcomes, which are exact at every moment, and the counters that
 //! providers' events and readers move. An event may prove that an unknown send was accepted; it

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
 
-/// A load of the image so soon after delivery is the work of a machine (product 45).
+/// A load of the image so soon after delivery is the work of a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
 
 /// Parts of the user agents of mail scanners and link checkers. Image proxies of mail providers

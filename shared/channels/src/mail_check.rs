@@ -6,9 +6,9 @@ use crate::email::{Letterhead, Prepared};
 use crate::mail_store::StoredMail;
 use crate::send::Class;
 
-/// Longest sender name (product 43).
+/// Longest sender name.
 const MAX_FROM_NAME: usize = 100;
-/// Longest subject and preview text (product 44).
+/// Longest subject and preview text.
 const MAX_SUBJECT: usize = 255;
 /// Longest HTML or text, in bytes. With both a record stays within DynamoDB's 400 KB.
 const MAX_BODY: usize = 160 * 1024;

@@ -1,7 +1,7 @@
 //! The account's send rate, in two lanes: marketing, of campaigns and workflows alike, and
 //! transactional mail. What a reader waits for is never behind what a shop advertises, however much
 //! that is; and since a campaign has few slots booked at a time, a workflow's mail is soon between
-//! them (platform 4.5, 4.6).
+//! them.
 //!
 //! Nothing is sent without a slot. A slot that is far away is carried by the message, which is put
 //! back with a delay: waiting costs neither paid time nor one of the message's few receives.

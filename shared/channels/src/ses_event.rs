@@ -1,4 +1,4 @@
-//! SES events as EventBridge, SNS or a plain notification carry them (providers 8.3). Pure.
+//! SES events as EventBridge, SNS or a plain notification carry them. Pure.
 //!
 //! Opens and clicks that SES itself may report count as proof of acceptance only: our own links tell
 //! people from machines, SES does not.
@@ -138,7 +138,7 @@ fn trace_of(mail: &Mail) -> Option<String> {
     Some(trace.to_owned())
 }
 
-/// Tag values are lists (providers 8.3).
+/// Tag values are lists.
 fn send_of(mail: &Mail) -> Option<(WorkspaceId, LedgerKey)> {
     let tag = |name: &str| mail.tags.get(name)?.get(0)?.as_str();
     let contact: ContactId = tag("contact")?.parse().ok()?;

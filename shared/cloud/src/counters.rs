@@ -1,4 +1,4 @@
-//! Counters spread over shards, so that no single item takes every write (platform 4.7).
+//! Counters spread over shards, so that no single item takes every write.
 //!
 //! Only the winner of a conditional transition counts it. A crash between the transition and the
 //! count loses one, and no recount repairs it yet: these figures are for reports, never for decisions.

@@ -1,4 +1,4 @@
-//! "Seen before?" for effects that have no natural key of their own (platform 4.1).
+//! "Seen before?" for effects that have no natural key of their own.
 
 use kernel::TenantKey;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! A rate that all workers share: the reservation bucket of platform 4.6.
+//! A rate that all workers share: a reservation bucket.
 //!
 //! One item per limit holds the next free instant. Reserving moves it on by `n / rate`; the answer
 //! says when those `n` calls may go. Unused reservations are lost, which is the safe side.

@@ -133,10 +133,11 @@ fn is_tag(text: &str) -> bool {
     (1..=256).contains(&text.len()) && text.bytes().all(fits)
 }
 
-/// Providers' facts: providers 8.4.
 fn sort(code: &str, message: &str, status: u16) -> SendError {
     let (code, message) = (code.to_owned(), message.to_owned());
     match code.as_str() {
+        // Of all the throttles this one lasts for hours.
+        _ if message.contains("Daily message quota") => SendError::Stopped { code, message },
         "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => {
             SendError::Throttled { code }
         }
@@ -180,6 +181,12 @@ mod tests {
             ("ExpiredTokenException", "", 403, "sending is stopped"),
             ("", "", 413, "sending is stopped"),
             ("TooManyRequestsException", "", 429, "throttled"),
+            (
+                "ThrottlingException",
+                "Daily message quota exceeded",
+                400,
+                "sending is stopped",
+            ),
             ("LimitExceededException", "", 400, "throttled"),
             ("InternalServiceErrorException", "", 500, "no answer"),
         ] {

@@ -1,4 +1,4 @@
-//! Effects that must follow a write, stored in the written item itself (platform 4.3).
+//! Effects that must follow a write, stored in the written item itself.
 //!
 //! A state item carries `pending`; the same conditional write that moves the state writes it. The
 //! table's stream starts `change-relay`, which sends each effect to its queue. So there is no moment

@@ -2,7 +2,7 @@
 //!
 //! A write whose answer was lost is repeated by the SDK; the repetition then fails its own condition.
 //! `create` and `replace` therefore mark each item with the name of the write and count "refused, and
-//! the stored item carries my mark" as success (platform 4.1).
+//! the stored item carries my mark" as success.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -294,7 +294,7 @@ impl Table {
         Ok(())
     }
 
-    /// Full jitter before the next round of a batch (platform 4.6).
+    /// Full jitter before the next round of a batch.
     async fn pause_or_give_up(&self, round: u32) -> Result<(), Error> {
         if round >= ROUNDS {
             let code = "UnprocessedEntries".to_owned();

@@ -1,4 +1,4 @@
-//! Waits of any length: rows in minute × shard buckets (platform 4.4).
+//! Waits of any length: rows in minute × shard buckets.
 //!
 //! A timer is written *before* the state that waits for it. If the state write is lost, the timer
 //! fires into nothing: the waiting state names its timer by a token, and a message with another token

@@ -1,5 +1,5 @@
 //! LadiPage lead forms: flat bodies in JSON, urlencoded or multipart, or the relay shape with
-//! `form_data` pairs (providers 6). There is no signature; a request header carries a token.
+//! `form_data` pairs. There is no signature; a request header carries a token.
 
 use std::collections::BTreeMap;
 

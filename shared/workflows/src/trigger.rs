@@ -1,4 +1,4 @@
-//! What starts a workflow: the kind of event and what it must say (product 33). Pure.
+//! What starts a workflow: the kind of event and what it must say. Pure.
 //!
 //! The kinds are a table of what is really recorded: one that nobody records would wait for ever. Who
 //! begins to record an event adds its row; one that needs more than equal values (a date, a threshold,

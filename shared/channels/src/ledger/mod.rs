@@ -1,4 +1,4 @@
-//! The send ledger (platform 4.2): one row per scope, contact and step, claimed before the provider
+//! The send ledger: one row per scope, contact and step, claimed before the provider
 //! is called. A row that exists is never claimed again by a redelivery.
 //!
 //! A row holds facts, each written once (`accepted_at`, `delivered_at`, …), and never a state that one

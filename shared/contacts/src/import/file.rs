@@ -1,4 +1,4 @@
-//! A file of contacts: which rows are good, which are wrong and why (product 25). Pure.
+//! A file of contacts: which rows are good, which are wrong and why. Pure.
 
 use std::collections::{HashMap, HashSet};
 

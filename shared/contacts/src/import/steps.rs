@@ -237,7 +237,7 @@ impl Imports {
 }
 
 /// What all contacts of an import have in common. Rows are the shop's own word: they replace what
-/// was known. The shop states that its contacts agreed (product 24); nobody who left is brought back.
+/// was known. The shop states that its contacts agreed; nobody who left is brought back.
 fn template(request: &Request) -> Incoming {
     Incoming {
         tags: request.tags.clone(),

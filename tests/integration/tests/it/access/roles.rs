@@ -1,8 +1,8 @@
-//! The roles as product.md describes them, written down beside the table and not read off it.
+//! The roles as the product describes them, written down beside the table and not read off it.
 
 use kernel::{ChatRole, Operation, Role};
 
-/// What people, workspaces and the log are to; product.md 2 keeps them to account admins.
+/// What people, workspaces and the log are to; only account admins may touch them.
 const OF_ADMINS: [Operation; 14] = [
     Operation::ListUsers,
     Operation::ShowUser,
@@ -19,7 +19,7 @@ const OF_ADMINS: [Operation; 14] = [
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
 ];
-/// Open to the inbox's people alone (product.md 51).
+/// Open to the inbox's people alone.
 const INBOX: [Operation; 8] = [
     Operation::ListConversations,
     Operation::ShowConversation,
@@ -47,7 +47,7 @@ fn always(role: Role, operations: &[Operation]) {
     }
 }
 
-/// product.md 2 in its own words, beside the table and not read off it.
+/// The roles in plain words, beside the table and not read off it.
 #[test]
 fn admins_managers_and_contributors_are_those_of_the_product() {
     use Operation as O;
@@ -89,7 +89,6 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
     never(Role::Contributor, &closed);
 }
 
-/// product.md 2 and 51.
 #[test]
 fn viewers_see_reports_and_the_inbox_has_its_own_people() {
     use Operation as O;
