@@ -128,7 +128,7 @@ async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Resu
     let greeted: HashSet<String> = mails.flat_map(|mail| mail.to).collect();
     let senders = posts
         .iter()
-        .map(|post| Ok(decoded(field(&post.body, "email")?)));
+        .map(|post| Ok(decoded(field(&post.body, "email")?).to_lowercase()));
     let senders: HashSet<String> = senders.collect::<Result<_>>()?;
     let mut left = 0;
     for sender in senders.difference(&greeted) {
