@@ -124,19 +124,30 @@ async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
 /// Senders who were not greeted because they have left, or their address has gone, in an earlier demo.
 async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Result<u64> {
     let mails = demo.stack.aws().outbox().all(crate::aws::Kind::Mail);
-    let mails = mails.into_iter().skip(mails_before);
-    let greeted: HashSet<String> = mails.flat_map(|mail| mail.to).collect();
+    let tags = mails
+        .into_iter()
+        .skip(mails_before)
+        .flat_map(|mail| mail.tags);
+    let greeted: HashSet<String> = tags
+        .filter(|(name, _)| name == "contact")
+        .map(|(_, contact)| contact)
+        .collect();
     let senders = posts
         .iter()
-        .map(|post| Ok(decoded(field(&post.body, "email")?).to_lowercase()));
+        .map(|post| Ok(decoded(field(&post.body, "email")?)));
     let senders: HashSet<String> = senders.collect::<Result<_>>()?;
-    let mut left = 0;
-    for sender in senders.difference(&greeted) {
+    let mut left = HashSet::new();
+    for sender in senders {
         let path = format!("/v1/contacts?query={}", sender.replace('@', "%40"));
         let found = demo.client.get(&path).await?;
-        let status = found["data"][0]["email_status"].as_str();
-        left += u64::from(status.is_some_and(|status| status != "subscribed"));
+        let contact = &found["data"][0];
+        let (id, status) = (&contact["id"], contact["email_status"].as_str());
+        let was_greeted = id.as_str().is_some_and(|id| greeted.contains(id));
+        if !was_greeted && status.is_some_and(|status| status != "subscribed") {
+            left.insert(id.to_string());
+        }
     }
+    let left = left.len() as u64;
     Ok(left)
 }
 
