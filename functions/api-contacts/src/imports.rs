@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::handler::{Api, known_list};
 use crate::shape;
 
+/// An address has 10 KB, and a letter up to twelve bytes of it.
+const MAX_TAGS_TEXT: usize = 2_000;
+
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +24,7 @@ pub(crate) struct ImportQuery {
     list: Option<ListId>,
     /// Tags for every row, separated by commas.
     #[serde(default)]
-    #[param(max_length = 12_800)]
+    #[param(max_length = 2_000)]
     tags: String,
 }
 
@@ -101,6 +104,9 @@ pub(crate) async fn start(
     }
     if let Some(list) = query.list {
         known_list(&api, caller.tenant, list, "?list").await?;
+    }
+    if query.tags.chars().count() > MAX_TAGS_TEXT {
+        return Err(Problem::invalid("?tags", "has at most 2000 characters"));
     }
     let tags: Vec<String> = query
         .tags
