@@ -84,7 +84,7 @@ async fn create(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
 }
 
-/// List workflows, oldest first, without their graphs.
+/// List workflows, newest first, without their graphs.
 #[utoipa::path(
     get,
     path = "/v1/workflows",

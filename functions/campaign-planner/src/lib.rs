@@ -1,8 +1,8 @@
 //! Cuts the audience of a campaign into chunks.
 //!
 //! Trigger: queue campaign-plan, [`campaigns::PlanMessage`]. Effects: chunks and their progress in the
-//! campaigns table; their messages, and the planner's own continuation, leave through the items'
-//! pending effects. A chunk that exists is left as it is, so any message may come again.
+//! campaigns table; the message for a shard's first chunk, and the planner's own continuation, leave through
+//! the items' pending effects. A chunk that exists is left as it is, so any message may come again.
 
 mod handler;
 

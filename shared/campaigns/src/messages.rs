@@ -25,7 +25,7 @@ pub enum PlanMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<Cursor>,
     },
-    /// Hand out again the chunks of this shard that are not done: after a pause.
+    /// Hand out again the chunk that this shard stands at: after a pause.
     #[serde(rename = "campaign.dispatch.v1")]
     Dispatch {
         /// The campaign.

@@ -308,8 +308,3 @@ impl Table {
         Ok(())
     }
 }
-
-/// The tenant part of a partition key, for stores which check what they read.
-pub fn tenant_part(pk: &str) -> &str {
-    pk.split('#').next().unwrap_or(pk)
-}
