@@ -6,6 +6,7 @@ use std::time::Duration;
 use kernel::Grant;
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault};
+use tanigo_local::runtime::gateway::routes::Routes;
 
 use crate::support::{Kill, World, grant_of, http_event};
 
@@ -35,6 +36,28 @@ fn code(answer: &Value) -> (u64, String) {
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     let code = body["code"].as_str().unwrap_or_default().to_owned();
     (answer["statusCode"].as_u64().unwrap(), code)
+}
+
+#[tokio::test]
+async fn a_route_that_nothing_serves_is_answered_with_a_problem() {
+    let world = World::new();
+    let routes = Routes::of(&world.model);
+    for (method, path) in [
+        ("GET", "/nowhere"),
+        ("POST", "/v1/nothing"),
+        ("DELETE", "/hooks/ladipage/src_1/more"),
+        ("GET", "/"),
+    ] {
+        let (route, _) = routes.find(method, path).unwrap();
+        let (key, functions) = (route.key(), &world.model.functions);
+        let function = functions.iter().find(|f| f.logical_id == route.function);
+        let event = http_event(method, path, None, None);
+        let answer = world.invoke(&function.unwrap().handler, event).await;
+        let answer = answer.unwrap();
+        assert_eq!(code(&answer), (404, "not_found".to_owned()), "{key}");
+        let kind = answer["headers"]["content-type"].as_str();
+        assert_eq!(kind, Some("application/problem+json"), "{method} {path}");
+    }
 }
 
 #[tokio::test]
