@@ -94,6 +94,13 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
         "write units for all of it",
         format!("{:.0}", spent.write_units()),
     );
+    let queue = |(name, _): &(&String, _)| name.contains("ingest") && !name.contains("dlq");
+    let ingest = spent.queues.iter().find(queue);
+    let requests = ingest.map_or(0, |(_, queue)| queue.requests);
+    demo.summary.figure(
+        "SQS requests a form, intake to ingest",
+        format!("{:.2}", requests as f64 / posts.len() as f64),
+    );
     let entered = count_of(&report, "/entered");
     demo.summary
         .identity("distinct forms = enrollments", distinct, entered);

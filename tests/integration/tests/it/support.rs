@@ -326,11 +326,12 @@ impl World {
             .flatten()
             .filter_map(|failure| failure["itemIdentifier"].as_str())
             .collect();
-        for (message, receipt) in &batch.receipts {
-            if !failed.contains(&message.as_str()) {
-                self.aws.sqs().delete(&batch.queue, receipt);
-            }
-        }
+        let receipts = batch.receipts.iter();
+        let done: Vec<&str> = receipts
+            .filter(|(message, _)| !failed.contains(&message.as_str()))
+            .map(|(_, receipt)| receipt.as_str())
+            .collect();
+        self.aws.sqs().delete_all(&batch.queue, &done);
     }
 
     /// Makes what was taken and not acknowledged visible again.

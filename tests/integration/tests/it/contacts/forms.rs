@@ -70,6 +70,30 @@ async fn an_event_of_a_known_contact_costs_three_write_units_at_most() {
 }
 
 #[tokio::test]
+async fn full_batches_cost_five_quarters_of_an_sqs_request_an_event() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &["ladipage"]).await;
+    let before = shop.world.aws.meter().snapshot();
+    for second in 0..20 {
+        let mut form = form();
+        form["message_time"] = format!("02/03/2026 09:00:{second:02}").into();
+        page.post(&shop, &form).await;
+    }
+    for _ in 0..2 {
+        let answer = shop.world.deliver("ingest", false).await;
+        assert!(answer.is_some_and(|answer| answer.is_ok()));
+    }
+    let used = shop.world.aws.meter().since(&before);
+    let queues = used.queues.iter();
+    let ingest: Vec<_> = queues.filter(|(name, _)| name.contains("ingest")).collect();
+    assert_eq!(ingest.len(), 1, "nothing is parked: {ingest:?}");
+    let (name, queue) = ingest[0];
+    let left = shop.world.aws.sqs().depth(name).total();
+    assert_eq!(left, 0);
+    assert!(queue.requests <= 25, "{} for 20 events", queue.requests);
+}
+
+#[tokio::test]
 async fn strangers_are_refused_and_nothing_is_queued() {
     let shop = Shop::new().await;
     let page = Page::of(&shop, &[]).await;
