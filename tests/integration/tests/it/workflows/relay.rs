@@ -1,0 +1,69 @@
+//! The relay between the outbox of a row and the queues.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tanigo_local::aws::{Call, Fault};
+
+use super::shop::Shop;
+use crate::support::fixture;
+
+#[tokio::test]
+async fn the_relay_parks_what_it_cannot_send_and_goes_on() {
+    let shop = Shop::new().await;
+    let mut event = fixture("change-relay/mixed.json");
+    let records = event["Records"].as_array_mut().unwrap();
+    records.rotate_right(1);
+    let nowhere = records[0]["dynamodb"]["NewImage"].clone();
+    for _ in 0..2 {
+        let answer = shop
+            .world
+            .invoke("change-relay", event.clone())
+            .await
+            .unwrap();
+        assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    }
+    let parked: Vec<Value> = shop
+        .world
+        .dead_letters()
+        .iter()
+        .map(|text| serde_json::from_str(text).unwrap())
+        .collect();
+    assert_eq!(parked, [nowhere.clone(), nowhere]);
+    let steps = shop
+        .world
+        .aws
+        .sqs()
+        .receive(&shop.world.queue_of("workflow-step"), 10, None);
+    assert_eq!(steps.len(), 2, "a standard queue has it twice");
+    let chats = shop
+        .world
+        .aws
+        .sqs()
+        .receive(&shop.world.queue_of("chat-outbound"), 10, None);
+    let order: Vec<bool> = chats
+        .iter()
+        .map(|m| m.body.contains("msg_00f2n4kw9e1"))
+        .collect();
+    assert_eq!(order, [true, false], "a FIFO queue has each once, in order");
+}
+
+#[tokio::test]
+async fn the_relay_says_which_record_was_refused() {
+    let shop = Shop::new().await;
+    let event = fixture("change-relay/ok.json");
+    let first = event["Records"][0]["dynamodb"]["SequenceNumber"].clone();
+    shop.world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
+        if call.service == "sqs" {
+            Fault::Throttle
+        } else {
+            Fault::None
+        }
+    })));
+    let answer = shop.world.invoke("change-relay", event).await.unwrap();
+    shop.world.aws.set_fault_hook(None);
+    assert_eq!(
+        answer,
+        json!({ "batchItemFailures": [{ "itemIdentifier": first }] })
+    );
+}
