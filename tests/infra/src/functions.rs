@@ -111,6 +111,18 @@ fn memory_and_timeout_are_explicit() {
     assert_none("memory and time-out", &violations);
 }
 
+/// The SDK gives up on an operation after 8 s (`cloud::Aws::from_environment`); what it says then must still
+/// become an answer.
+#[test]
+fn a_function_outlives_an_operation_of_the_sdk() {
+    let short: Vec<String> = functions()
+        .into_iter()
+        .filter(|function| function.timeout() < 10)
+        .map(|function| format!("{}: {} s", function.id(), function.timeout()))
+        .collect();
+    assert_none("at least 10 s", &short);
+}
+
 #[test]
 fn every_function_has_its_own_log_group_with_retention() {
     let mut violations = Vec::new();

@@ -58,6 +58,13 @@ fn stream_events_are_bounded() {
             let failed = queue_of(failed).is_some_and(|queue| queue.ends_with("Dlq"));
             require(failed, "on-failure queue");
             require(only_pending(event), "only items with pending effects");
+            // Conversations are in a FIFO queue's order, which starts here (AWS keeps the order of an item,
+            // of a partition only with a factor of 1).
+            let ordered = data_of(&event["Stream"]).is_some_and(|table| table == "Chat");
+            require(
+                !ordered || event["ParallelizationFactor"] == 1,
+                "order within a conversation",
+            );
         }
     }
     assert_none("stream events", &violations);
@@ -101,6 +108,10 @@ fn scheduled_functions_report_what_they_could_not_take() {
         events.extend(function.events("Schedule"));
         for (name, event) in events {
             let place = format!("{}.{name}", function.id());
+            assert_eq!(
+                event["OmitName"], true,
+                "{place}: a name of its own is taken by the first stack of the account"
+            );
             assert!(
                 event["RetryPolicy"]["MaximumRetryAttempts"].is_u64(),
                 "{place}: retries"
