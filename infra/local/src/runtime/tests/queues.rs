@@ -178,6 +178,8 @@ async fn a_window_gathers_a_batch_and_the_limit_bounds_concurrency() {
     }
     idle(&stack).await;
     assert_eq!(seen.all(), ["3"]);
+    let requests = stack.aws().meter().snapshot().queues["work"].requests;
+    assert_eq!(requests, 2, "one to receive them, one to delete them");
     stack.stop().await;
 
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

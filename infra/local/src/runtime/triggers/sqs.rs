@@ -88,9 +88,12 @@ impl Poller {
         loop {
             let arrival = self.aws.sqs().notified(&source.queue);
             let busy = self.activity.begin();
-            let batch = self.receive(source.batch_size);
-            if !batch.is_empty() {
-                return (self.fill(batch).await, busy);
+            if self.waiting() > 0 {
+                self.gather().await;
+                let batch = self.aws.sqs().receive(&source.queue, source.batch_size, None);
+                if !batch.is_empty() {
+                    return (batch, busy);
+                }
             }
             drop(busy);
             tokio::select! {
@@ -100,35 +103,28 @@ impl Poller {
         }
     }
 
-    /// Goes on collecting until the batch is full or its window has passed.
-    async fn fill(&self, mut batch: Vec<Received>) -> Vec<Received> {
+    /// Waits until a batch is full or its window has passed. Nothing is received before, so that a batch
+    /// costs as few requests as it can; AWS's pollers ask as they like, and more often when little comes in.
+    async fn gather(&self) {
         let source = &self.source;
         let window = SignedDuration::from_secs(source.window.into());
-        let end = self
-            .clock
-            .now()
-            .checked_add(window)
-            .unwrap_or(Timestamp::MAX);
-        while batch.len() < source.batch_size
-            && self.clock.now() < end
-            && batch.iter().map(|m| m.body.len()).sum::<usize>() < EVENT_BYTES / 2
-        {
+        let end = self.clock.now().checked_add(window);
+        let end = end.unwrap_or(Timestamp::MAX);
+        while self.clock.now() < end {
             let arrival = self.aws.sqs().notified(&source.queue);
-            let more = self.receive(source.batch_size - batch.len());
-            if more.is_empty() {
-                tokio::select! {
-                    () = arrival => {}
-                    () = self.next_due() => {}
-                    () = self.clock.sleep_until(end) => {}
-                }
+            if self.waiting() >= source.batch_size {
+                return;
             }
-            batch.extend(more);
+            tokio::select! {
+                () = arrival => {}
+                () = self.clock.sleep_until(end) => {}
+            }
         }
-        batch
     }
 
-    fn receive(&self, most: usize) -> Vec<Received> {
-        self.aws.sqs().receive(&self.source.queue, most, None)
+    /// Messages that can be received now.
+    fn waiting(&self) -> usize {
+        self.aws.sqs().depth(&self.source.queue).visible
     }
 
     /// Ends when a delayed or hidden message may have become visible.
