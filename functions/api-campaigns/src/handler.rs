@@ -11,7 +11,7 @@ use cloud::Counters;
 use contacts::Lists;
 use kernel::CampaignId;
 use kernel::page::Page;
-use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, Operation, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -87,26 +87,27 @@ async fn create(
     {
         return Err(Problem::invalid("/audience/list_id", "no such list"));
     }
-    let grant = &caller.member().grant;
-    api.audit
-        .note(grant, Operation::CreateCampaign, "campaign", &ip.0)
-        .await?;
+    // Nobody sees a mail that belongs to nothing, so it may come before the entry in the audit log.
     let draft = Draft {
         name,
         audience,
         mail: api.mails.put(caller.tenant, &mail).await?,
         subject: mail.subject.clone(),
     };
-    let campaign = api.campaigns.create(caller.tenant, draft).await?;
-    lambda::metrics::count("CampaignsCreated", 1);
-    let location = format!("/v1/campaigns/{}", campaign.id);
-    let view = CampaignView::new(campaign, Some(mail));
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, location)],
-        Json(view),
-    )
-        .into_response())
+    for _ in 0..DRAWS {
+        let id = api.campaigns.draw();
+        let grant = &caller.member().grant;
+        api.audit
+            .note(grant, Operation::CreateCampaign, id, &ip.0)
+            .await?;
+        if let Some(campaign) = api.campaigns.create(caller.tenant, id, &draft).await? {
+            lambda::metrics::count("CampaignsCreated", 1);
+            let location = format!("/v1/campaigns/{id}");
+            let view = Json(CampaignView::new(campaign, Some(mail)));
+            return Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response());
+        }
+    }
+    Err(cloud::Error::Conflict.into())
 }
 
 /// List campaigns, newest first, without their mails.
@@ -272,9 +273,7 @@ async fn obey(
     let known = api.campaigns.get(caller.tenant, id).await?;
     known.ok_or_else(no_campaign)?;
     let grant = &caller.member().grant;
-    api.audit
-        .note(grant, operation, &id.to_string(), &ip.0)
-        .await?;
+    api.audit.note(grant, operation, id, &ip.0).await?;
     match api.campaigns.command(caller.tenant, id, command).await? {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),

@@ -11,7 +11,7 @@ use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
-use lambda::http::{Caller, ClientIp, Json, Operation, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, DRAWS, Json, Operation, Path, Problem, Query};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,8 +23,6 @@ use crate::shape::{
 
 /// Longest `client_msg_id`.
 const MAX_CLIENT_ID: usize = 64;
-/// Ids drawn for one inbox; two of one millisecond collide once in 4,096 times.
-const ID_ATTEMPTS: u32 = 4;
 
 /// What the operations work with.
 #[derive(Clone)]
@@ -283,13 +281,13 @@ async fn create_inbox(
     settings
         .check()
         .map_err(|(pointer, message)| Problem::invalid(pointer, message))?;
-    let grant = &caller.member().grant;
-    api.audit
-        .note(grant, Operation::CreateInbox, "inbox", &ip.0)
-        .await?;
     let (tenant, origins) = (caller.tenant, &settings.allowed_origins);
-    for _ in 0..ID_ATTEMPTS {
+    for _ in 0..DRAWS {
         let id = InboxId::new(&api.clock, &api.entropy);
+        let grant = &caller.member().grant;
+        api.audit
+            .note(grant, Operation::CreateInbox, id, &ip.0)
+            .await?;
         // The door first: it makes the id unique among all workspaces, and without its inbox it is an
         // address that nobody knows.
         let door = api

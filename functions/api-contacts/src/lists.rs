@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::List;
 use kernel::page::Page;
-use lambda::http::{Caller, ClientIp, Json, Operation, Problem, Query};
+use lambda::http::{Caller, ClientIp, DRAWS, Json, Operation, Problem, Query};
 
 use crate::handler::{Api, Paging};
 use crate::shape::ListIn;
@@ -48,11 +48,16 @@ pub(crate) async fn create(
     caller.may(Operation::CreateList)?;
     body.check()?;
     let grant = &caller.member().grant;
-    api.audit
-        .note(grant, Operation::CreateList, "list", &ip.0)
-        .await?;
-    let list = api
-        .lists
-        .create(caller.tenant, body.name.trim(), body.description.as_deref());
-    Ok((StatusCode::CREATED, Json(list.await?)))
+    let (name, description) = (body.name.trim(), body.description.as_deref());
+    for _ in 0..DRAWS {
+        let id = api.lists.draw();
+        api.audit
+            .note(grant, Operation::CreateList, id, &ip.0)
+            .await?;
+        let list = api.lists.create(caller.tenant, id, name, description);
+        if let Some(list) = list.await? {
+            return Ok((StatusCode::CREATED, Json(list)));
+        }
+    }
+    Err(cloud::Error::Conflict.into())
 }

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kernel::WorkflowId;
 use kernel::page::Page;
-use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, Operation, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
@@ -73,15 +73,20 @@ async fn create(
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }
-    note(&api, &caller, &ip, Operation::CreateWorkflow, "workflow").await?;
-    let created = api
-        .workflows
-        .create(caller.tenant, &draft, &api.identity)
-        .await;
-    let workflow = created.map_err(problem)?;
-    let location = format!("/v1/workflows/{}", workflow.id);
-    let view = view(&api.workflows, &caller, workflow).await?;
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
+    for _ in 0..DRAWS {
+        let id = api.workflows.draw();
+        note(&api, &caller, &ip, Operation::CreateWorkflow, id).await?;
+        let created = api
+            .workflows
+            .create(caller.tenant, id, &draft, &api.identity)
+            .await;
+        if let Some(workflow) = created.map_err(problem)? {
+            let location = format!("/v1/workflows/{id}");
+            let view = view(&api.workflows, &caller, workflow).await?;
+            return Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response());
+        }
+    }
+    Err(cloud::Error::Conflict.into())
 }
 
 /// List workflows, newest first, without their graphs.
@@ -217,7 +222,7 @@ async fn change(
     caller.may(operation)?;
     let known = api.workflows.get(caller.tenant, id).await?;
     known.ok_or_else(no_workflow)?;
-    note(api, caller, ip, operation, &id.to_string()).await?;
+    note(api, caller, ip, operation, id).await?;
     let changed = api.workflows.change(caller.tenant, id, change).await;
     Ok(Json(changed.map_err(problem)?.into()))
 }
@@ -227,10 +232,10 @@ async fn note(
     caller: &Caller,
     ip: &ClientIp,
     operation: Operation,
-    object: &str,
+    id: WorkflowId,
 ) -> Result<(), Problem> {
     let grant = &caller.member().grant;
-    Ok(api.audit.note(grant, operation, object, &ip.0).await?)
+    Ok(api.audit.note(grant, operation, id, &ip.0).await?)
 }
 
 /// Count the contacts of a workflow by where they stand.

@@ -4,6 +4,8 @@
 //! that failed after it left an entry all the same. Entries hold ids and names of operations, never
 //! secrets and never what was written.
 
+use std::fmt::Display;
+
 use cloud::{Error, Query, Table};
 use jiff::Timestamp;
 use kernel::clock::sortable;
@@ -49,10 +51,10 @@ impl Audit {
         &self,
         grant: &Grant,
         action: Operation,
-        object: &str,
+        object: impl Display,
         ip: &str,
     ) -> Result<(), Error> {
-        let entry = self.entry(&grant.actor, action.id(), object, ip);
+        let entry = self.entry(&grant.actor, action.id(), &object.to_string(), ip);
         let workspace = grant.workspace;
         let entry = AuditEntry { workspace, ..entry };
         self.add(grant.account, &entry).await

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use cloud::table::Created;
 use cloud::{Effect, Error, Pending, Query, QueueName, Table, Update, UpdateOutcome};
 use contacts::SHARDS;
 use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
@@ -45,37 +44,42 @@ impl Campaigns {
         self.table.clock()
     }
 
-    /// Makes a campaign in state draft. Its place in the list is written first: a campaign that
-    /// exists is always listed.
-    pub async fn create(&self, tenant: TenantKey, draft: Draft) -> Result<Campaign, Error> {
-        loop {
-            let campaign = Campaign {
-                id: CampaignId::new(self.table.clock(), self.table.entropy()),
-                name: draft.name.clone(),
-                audience: draft.audience,
-                mail: draft.mail.clone(),
-                subject: draft.subject.clone(),
-                state: State::Draft,
-                problem: None,
-                created_at: self.table.clock().now(),
-                started_at: None,
-                sent_at: None,
-                recipients: None,
-                planned: BTreeSet::new(),
-                finished: BTreeSet::new(),
-                pending: Pending::default(),
-            };
-            let listed = Listed {
-                campaign: campaign.id,
-            };
-            self.table
-                .put(&keys::listed(tenant, campaign.id), &listed)
-                .await?;
-            let key = keys::meta(tenant, campaign.id);
-            if let Created::New = self.table.create(&key, &campaign).await? {
-                return Ok(campaign);
-            }
-        }
+    /// An id for a new campaign.
+    pub fn draw(&self) -> CampaignId {
+        CampaignId::new(self.table.clock(), self.table.entropy())
+    }
+
+    /// Makes a campaign in state draft; `None` where the id is taken. Its place in the list is written
+    /// first: a campaign that exists is always listed.
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        draft: &Draft,
+    ) -> Result<Option<Campaign>, Error> {
+        let campaign = Campaign {
+            id,
+            name: draft.name.clone(),
+            audience: draft.audience,
+            mail: draft.mail.clone(),
+            subject: draft.subject.clone(),
+            state: State::Draft,
+            problem: None,
+            created_at: self.table.clock().now(),
+            started_at: None,
+            sent_at: None,
+            recipients: None,
+            planned: BTreeSet::new(),
+            finished: BTreeSet::new(),
+            pending: Pending::default(),
+        };
+        let listed = Listed { campaign: id };
+        self.table.put(&keys::listed(tenant, id), &listed).await?;
+        let created = self
+            .table
+            .create(&keys::meta(tenant, id), &campaign)
+            .await?;
+        Ok(created.is_new().then_some(campaign))
     }
 
     /// One campaign.

@@ -1,6 +1,6 @@
 //! Contact lists: what they are called. Who is on one is in [`crate::Contacts`].
 
-use cloud::{Created, Error, Query, Table};
+use cloud::{Error, Query, Table};
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, ListId, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
@@ -34,25 +34,30 @@ impl Lists {
         Self { directory }
     }
 
-    /// Makes a list.
+    /// An id for a new list.
+    pub fn draw(&self) -> ListId {
+        ListId::new(self.directory.clock(), self.directory.entropy())
+    }
+
+    /// Makes a list; `None` where the id is taken.
     pub async fn create(
         &self,
         tenant: TenantKey,
+        id: ListId,
         name: &str,
         description: Option<&str>,
-    ) -> Result<List, Error> {
-        loop {
-            let list = List {
-                id: ListId::new(self.directory.clock(), self.directory.entropy()),
-                name: name.to_owned(),
-                description: description.map(str::to_owned),
-                created_at: self.directory.clock().now(),
-            };
-            let key = keys::list(tenant, list.id);
-            if let Created::New = self.directory.create(&key, &list).await? {
-                return Ok(list);
-            }
-        }
+    ) -> Result<Option<List>, Error> {
+        let list = List {
+            id,
+            name: name.to_owned(),
+            description: description.map(str::to_owned),
+            created_at: self.directory.clock().now(),
+        };
+        let created = self
+            .directory
+            .create(&keys::list(tenant, id), &list)
+            .await?;
+        Ok(created.is_new().then_some(list))
     }
 
     /// One list.

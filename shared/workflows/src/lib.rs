@@ -71,7 +71,8 @@ impl Workflows {
         self.workflows.table().clock()
     }
 
-    fn fresh_id(&self) -> WorkflowId {
+    /// An id for a new workflow.
+    pub fn draw(&self) -> WorkflowId {
         WorkflowId::new(self.clock(), self.workflows.table().entropy())
     }
 }

@@ -8,9 +8,6 @@ use crate::Workflows;
 use crate::draft::{Draft, DraftNode, Flaw};
 use crate::model::{Definition, Graph, Node, Status, Workflow};
 
-/// Fresh ids collide only when two are drawn in the same millisecond; a few draws always end it.
-const DRAWS: u32 = 5;
-
 /// What a user wants of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -60,14 +57,15 @@ pub enum Refusal {
 }
 
 impl Workflows {
-    /// Saves a draft. Its mails go to the mail store, named by their content, so that definitions stay
-    /// small. `identity` is the domain or address that mails are sent from.
+    /// Saves a draft; `None` where the id is taken. Its mails go to the mail store, named by their content,
+    /// so that definitions stay small. `identity` is the domain or address that mails are sent from.
     pub async fn create(
         &self,
         tenant: TenantKey,
+        id: WorkflowId,
         draft: &Draft,
         identity: &str,
-    ) -> Result<Workflow, Refusal> {
+    ) -> Result<Option<Workflow>, Refusal> {
         let flaws = draft.check(identity);
         if !flaws.is_empty() {
             return Err(Refusal::Flawed(flaws));
@@ -77,27 +75,19 @@ impl Workflows {
             entry: draft.entry,
             graph: self.store_graph(tenant, draft).await?,
         };
-        for _ in 0..DRAWS {
-            let workflow = Workflow {
-                id: self.fresh_id(),
-                name: draft.name.trim().to_owned(),
-                status: Status::Draft,
-                definition: 1,
-                trigger: draft.trigger.clone(),
-                entry: draft.entry,
-                created_at: self.clock().now(),
-                active_since: None,
-                version: 1,
-            };
-            if self
-                .workflows
-                .create(tenant, &workflow, &definition)
-                .await?
-            {
-                return Ok(workflow);
-            }
-        }
-        Err(Refusal::Store(Error::Conflict))
+        let workflow = Workflow {
+            id,
+            name: draft.name.trim().to_owned(),
+            status: Status::Draft,
+            definition: 1,
+            trigger: draft.trigger.clone(),
+            entry: draft.entry,
+            created_at: self.clock().now(),
+            active_since: None,
+            version: 1,
+        };
+        let created = self.workflows.create(tenant, &workflow, &definition);
+        Ok(created.await?.then_some(workflow))
     }
 
     async fn store_graph(&self, tenant: TenantKey, draft: &Draft) -> Result<Graph, Error> {

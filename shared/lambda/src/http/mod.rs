@@ -26,6 +26,9 @@ pub use kernel::Operation;
 pub use limit::REQUESTS_PER_MINUTE;
 pub use problem::{Code, FieldError, Problem, ProblemBody};
 
+/// How often a fresh id is drawn: two collide only when they are drawn in the same millisecond.
+pub const DRAWS: u32 = 4;
+
 /// Lets only callers with a live credential through, within their limit, each request with an
 /// idempotency key once. Needs the variables `DEDUPE_TABLE` and `LIMITS_TABLE`.
 fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {

@@ -61,6 +61,48 @@ async fn a_route_that_nothing_serves_is_answered_with_a_problem() {
 }
 
 #[tokio::test]
+async fn whoever_makes_something_is_logged_with_its_id() {
+    let world = World::new();
+    let tenant = world.workspace().await;
+    let grant = grant_of(tenant.workspace(), "read write admin");
+    let mut made = Vec::new();
+    let mut create = async |function: &str, path: &str, body: Value| {
+        let event = http_event("POST", path, Some(&body), Some(&grant));
+        let answer = world.invoke(function, event).await.unwrap();
+        assert_eq!(answer["statusCode"], 201, "{answer}");
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        made.push(body["id"].as_str().unwrap().to_owned());
+        body["id"].clone()
+    };
+    let list = create("api-contacts", "/v1/lists", json!({ "name": "Khách quen" })).await;
+    let sender = json!({ "from_name": "Cửa hàng", "from_email": "shop@example.vn" });
+    let campaign = json!({
+        "name": "Tết", "audience": { "list_id": list }, "sender": sender, "subject": "Chào", "text": "Chào",
+    });
+    create("api-campaigns", "/v1/campaigns", campaign).await;
+    let workflow = json!({
+        "name": "Chào", "trigger": { "type": "form.submitted" },
+        "graph": { "start": "end", "nodes": { "end": { "type": "exit" } } },
+    });
+    create("api-workflows", "/v1/workflows", workflow).await;
+    let inbox = json!({ "name": "Website", "allowed_origins": ["https://shop.example.vn"] });
+    create("api-chat", "/v1/inboxes", inbox).await;
+
+    let audit = accounts::Audit::new(world.table("Directory"));
+    let log = audit.page(grant.account, kernel::Limit::default(), None);
+    let mut logged: Vec<String> = log
+        .await
+        .unwrap()
+        .data
+        .into_iter()
+        .map(|e| e.object)
+        .collect();
+    logged.sort();
+    made.sort();
+    assert_eq!(logged, made);
+}
+
+#[tokio::test]
 async fn the_same_request_has_one_effect_and_one_answer() {
     let world = World::new();
     let body = json!({ "name": "Khách quen" });

@@ -90,7 +90,10 @@ impl Poller {
             let busy = self.activity.begin();
             if self.waiting() > 0 {
                 self.gather().await;
-                let batch = self.aws.sqs().receive(&source.queue, source.batch_size, None);
+                let batch = self
+                    .aws
+                    .sqs()
+                    .receive(&source.queue, source.batch_size, None);
                 if !batch.is_empty() {
                     return (batch, busy);
                 }

@@ -65,7 +65,11 @@ impl Shop {
     pub async fn open(world: &World, people: u32) -> Self {
         let tenant = world.workspace().await;
         let lists = Lists::new(world.table("Directory"));
-        let list = lists.create(tenant, "Khách hàng", None).await.unwrap().id;
+        let list = lists.draw();
+        lists
+            .create(tenant, list, "Khách hàng", None)
+            .await
+            .unwrap();
         let store = contacts(world);
         let contacts: Vec<ContactId> = stream::iter(0..people)
             .map(|n| {

@@ -136,8 +136,9 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
         subject: mail.subject.clone(),
     };
     let campaigns = Campaigns::new(world.table("Campaigns"));
-    let campaign = campaigns.create(shop.tenant, draft).await.unwrap();
-    let id = campaign.id.to_string();
+    let id = campaigns.draw();
+    campaigns.create(shop.tenant, id, &draft).await.unwrap();
+    let id = id.to_string();
     shop.send(&world, &id).await;
     world.settle().await;
     let (_, shown) = shop
