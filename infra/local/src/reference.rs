@@ -89,6 +89,7 @@ pub fn document() -> Result<Value> {
     for part in [
         api_accounts::openapi(),
         api_contacts::openapi(),
+        api_sources::openapi(),
         api_workflows::openapi(),
         api_campaigns::openapi(),
         api_chat::openapi(),

@@ -81,6 +81,7 @@ async fn create(stack: &LocalStack) -> Result<Value> {
         .await?;
     let doors = Doors::new(directory.clone());
     let source = NewSource {
+        name: "LadiPage".into(),
         provider: "ladipage".into(),
         header: HEADER.into(),
         tags: vec!["ladipage".into()],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Created, Error, Table};
+use cloud::{Error, Table};
 use jiff::Timestamp;
 use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::workspaces::WorkspaceStatus;
 use crate::{Workspaces, keys, secret};
 
 /// Secrets of sources begin so; secret scanners look for it.
-const PREFIX: &str = "tngs";
+pub(crate) const PREFIX: &str = "tngs";
 
 /// What a public id opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Door<T> {
 pub struct SourceDoor {
     /// Id; public, it stands in the URL.
     pub id: SourceId,
+    /// Name that the workspace's people see.
+    pub name: String,
     /// Whose format it sends, such as `ladipage`.
     pub provider: String,
     /// Header that carries the token, lower case.
@@ -43,7 +45,7 @@ pub struct SourceDoor {
     pub mapping: BTreeMap<String, String>,
     /// When it was made.
     pub created_at: Timestamp,
-    secret_hash: String,
+    pub(crate) secret_hash: String,
 }
 
 impl SourceDoor {
@@ -57,6 +59,8 @@ impl SourceDoor {
 /// A new source.
 #[derive(Debug, Clone, Default)]
 pub struct NewSource {
+    /// Name that the workspace's people see.
+    pub name: String,
     /// Whose format it sends, such as `ladipage`.
     pub provider: String,
     /// Header that will carry the token.
@@ -94,11 +98,12 @@ impl InboxDoor {
     }
 }
 
+/// A door as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Row<T> {
-    workspace: WorkspaceId,
+pub(crate) struct Row<T> {
+    pub workspace: WorkspaceId,
     #[serde(flatten)]
-    settings: T,
+    pub settings: T,
 }
 
 impl<T> Row<T> {
@@ -117,7 +122,7 @@ impl<T> Row<T> {
 /// The doors of all workspaces.
 #[derive(Clone, Debug)]
 pub struct Doors {
-    directory: Table,
+    pub(crate) directory: Table,
     workspaces: Workspaces,
 }
 
@@ -130,35 +135,17 @@ impl Doors {
         }
     }
 
-    /// Makes a source; gives its id and, this once, its token.
+    /// Makes a source, of its own accord: no person stands behind it. Gives its id and, this once, its token.
     pub async fn create_source(
         &self,
         tenant: TenantKey,
         new: NewSource,
     ) -> Result<(SourceId, String), Error> {
-        let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
-        let token = secret::generate(PREFIX, entropy);
-        let settings = SourceDoor {
-            id: SourceId::new(clock, entropy),
-            provider: new.provider,
-            header: new.header.to_ascii_lowercase(),
-            tags: new.tags,
-            lists: new.lists,
-            mapping: new.mapping,
-            created_at: clock.now(),
-            secret_hash: secret::hash(&token),
-        };
-        let workspace = tenant.workspace();
-        let mut row = Row {
-            workspace,
-            settings,
-        };
         loop {
-            let id = row.settings.id;
-            if let Created::New = self.directory.create(&keys::source(id), &row).await? {
+            let id = self.draw_source();
+            if let Some((_, token)) = self.add_source(tenant, id, &new).await? {
                 return Ok((id, token));
             }
-            row.settings.id = SourceId::new(clock, entropy);
         }
     }
 
@@ -214,6 +201,7 @@ mod tests {
     fn only_its_own_token_opens_a_source() {
         let source = SourceDoor {
             id: "src_0123456789a".parse().unwrap(),
+            name: "Landing Tết".into(),
             provider: "ladipage".into(),
             header: "x-token".into(),
             tags: vec![],

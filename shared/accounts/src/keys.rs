@@ -94,6 +94,14 @@ pub fn api_key_of(tenant: TenantKey, key: CredentialId) -> Key {
     Key::new(tenant.to_string(), format!("{API_KEYS}{key}"))
 }
 
+/// What sort keys of a workspace's sources begin with.
+pub const SOURCES: &str = "SOURCE#";
+
+/// A source's place in its workspace's list.
+pub fn source_of(tenant: TenantKey, source: SourceId) -> Key {
+    Key::new(tenant.to_string(), format!("{SOURCES}{source}"))
+}
+
 pub fn source(source: SourceId) -> Key {
     Key::new(format!("SOURCE#{source}"), "SOURCE")
 }

@@ -20,6 +20,7 @@ pub mod second_factor;
 mod secret;
 pub mod sessions;
 pub mod setup;
+mod sources;
 pub mod users;
 pub mod workspaces;
 
@@ -42,5 +43,6 @@ pub use sealed::Seal;
 pub use second_factor::{Enrolled, Enrolment, SecondFactors};
 pub use sessions::{NewSession, Sessions};
 pub use setup::{FirstAccount, FirstSetup, SetUp};
+pub use sources::SourceChange;
 pub use users::{NewUser, User, UserChange, UserChanged, UserStatus, Users};
 pub use workspaces::{Workspace, WorkspaceSettings, WorkspaceStatus, Workspaces};

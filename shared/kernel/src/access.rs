@@ -203,6 +203,12 @@ operations! {
     CreateList = "createList": From(AccountManager), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
     ShowImport = "showImport": From(AccountManager), Some(Read);
+    // Sources. Their settings and tokens are the workspace's, as its API keys are.
+    ListSources = "listSources": From(AccountManager), Some(Read);
+    CreateSource = "createSource": From(AccountManager), Some(Admin);
+    ShowSource = "showSource": From(AccountManager), Some(Read);
+    UpdateSource = "updateSource": From(AccountManager), Some(Admin);
+    RemoveSource = "removeSource": From(AccountManager), Some(Admin);
     // Workflows.
     ListWorkflows = "listWorkflows": From(AccountManager), Some(Read);
     CreateWorkflow = "createWorkflow": From(AccountManager), Some(Write);

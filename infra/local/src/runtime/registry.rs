@@ -17,6 +17,7 @@ pub async fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "api-campaigns" => api_campaigns::function(setup).await,
         "api-chat" => api_chat::function(setup).await,
         "api-contacts" => api_contacts::function(setup).await,
+        "api-sources" => api_sources::function(setup).await,
         "api-workflows" => api_workflows::function(setup).await,
         "authorizer" => authorizer::function(setup).await,
         "campaign-planner" => campaign_planner::function(setup).await,

@@ -24,6 +24,7 @@ const LISTS: &[(&str, &str)] = &[
     ("api-contacts", "/v1/contacts?query=nguyen"),
     ("api-contacts", "/v1/contacts/{id}/timeline"),
     ("api-contacts", "/v1/lists"),
+    ("api-sources", "/v1/sources"),
     ("api-workflows", "/v1/workflows"),
 ];
 
@@ -96,7 +97,7 @@ async fn user(world: &World, n: u32) -> String {
     made.unwrap().to_string()
 }
 
-fn rows(n: u32) -> [(&'static str, &'static str, Value); 5] {
+fn rows(n: u32) -> [(&'static str, &'static str, Value); 6] {
     let named = json!({ "name": format!("N{n}") });
     let person = json!({ "full_name": "Nguyễn An", "email": format!("nguyen{n}@example.vn") });
     let workflow = json!({
@@ -104,9 +105,11 @@ fn rows(n: u32) -> [(&'static str, &'static str, Value); 5] {
         "graph": { "start": "end", "nodes": { "end": { "type": "add_tag", "tags": ["x"] } } },
     });
     let api_key = json!({ "name": "K", "scopes": ["read"] });
+    let source = json!({ "name": "S", "provider": "ladipage" });
     [
         ("api-contacts", "/v1/lists", named.clone()),
         ("api-contacts", "/v1/contacts", person),
+        ("api-sources", "/v1/sources", source),
         ("api-workflows", "/v1/workflows", workflow),
         ("api-accounts", "/v1/workspaces", named),
         ("api-accounts", "/v1/api-keys", api_key),

@@ -66,6 +66,16 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "api-sources",
+        &[
+            ("duplicate", "200; Directory +1"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +3"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
         "api-workflows",
         &[
             ("cycle", "400"),

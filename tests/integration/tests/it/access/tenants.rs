@@ -66,6 +66,7 @@ impl Tenant {
             Operation::SaveContact,
             Operation::CreateList,
             Operation::StartImport,
+            Operation::CreateSource,
             Operation::CreateWorkflow,
             Operation::CreateCampaign,
             Operation::CreateInbox,

@@ -1,0 +1,184 @@
+//! Requests to use cases. Another tenant's source is not found.
+
+use accounts::{Audit, Doors};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use contacts::Lists;
+use kernel::page::Page;
+use kernel::{ListId, SourceId};
+use lambda::http::{Caller, ClientIp, DRAWS, Json, Operation, Path, Problem, Query, Secret};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
+
+/// What the operations work with.
+#[derive(Clone)]
+pub struct Api {
+    pub doors: Doors,
+    pub lists: Lists,
+    pub audit: Audit,
+}
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, update, remove))
+}
+
+fn no_source() -> Problem {
+    Problem::not_found("source")
+}
+
+impl Api {
+    async fn note(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        id: SourceId,
+        ip: &ClientIp,
+    ) -> Result<(), Problem> {
+        let grant = &caller.member().grant;
+        Ok(self.audit.note(grant, operation, id, &ip.0).await?)
+    }
+
+    async fn know_lists(&self, caller: &Caller, lists: &[ListId]) -> Result<(), Problem> {
+        for (n, list) in lists.iter().enumerate() {
+            if self.lists.get(caller.tenant, *list).await?.is_none() {
+                return Err(Problem::invalid(format!("/lists/{n}"), "no such list"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// List the workspace's sources, oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/sources",
+    operation_id = "listSources",
+    tag = "sources",
+    params(ListQuery),
+    responses((status = 200, description = "A page of sources", body = Page<SourceView>)),
+)]
+async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<SourceView>>, Problem> {
+    caller.may(Operation::ListSources)?;
+    let page = api.doors.sources(caller.tenant, query.limit, query.cursor);
+    let page = page.await?;
+    Ok(Json(page.map(SourceView::from)))
+}
+
+/// Make a source.
+///
+/// The answer says where the source posts to and which header carries its token; the token is in this
+/// answer only. A page that posts from its visitors' browsers shows the token, so it opens nothing but
+/// this source.
+#[utoipa::path(
+    post,
+    path = "/v1/sources",
+    operation_id = "createSource",
+    tag = "sources",
+    request_body = NewSource,
+    responses((status = 201, description = "Made", body = CreatedSource)),
+)]
+async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    ip: ClientIp,
+    Json(new): Json<NewSource>,
+) -> Result<Response, Problem> {
+    caller.may(Operation::CreateSource)?;
+    let new = new.check()?;
+    api.know_lists(&caller, &new.lists).await?;
+    for _ in 0..DRAWS {
+        let id = api.doors.draw_source();
+        api.note(&caller, Operation::CreateSource, id, &ip).await?;
+        let made = api.doors.add_source(caller.tenant, id, &new).await?;
+        let Some((door, token)) = made else { continue };
+        let view = SourceView::from(door);
+        let location = format!("/v1/sources/{id}");
+        let body = Json(CreatedSource::new(view, token));
+        let mut response =
+            (StatusCode::CREATED, [(header::LOCATION, location)], body).into_response();
+        response.extensions_mut().insert(Secret);
+        return Ok(response);
+    }
+    Err(cloud::Error::Conflict.into())
+}
+
+/// Show a source.
+#[utoipa::path(
+    get,
+    path = "/v1/sources/{id}",
+    operation_id = "showSource",
+    tag = "sources",
+    params(("id" = SourceId, Path, description = "The source")),
+    responses((status = 200, description = "The source", body = SourceView)),
+)]
+async fn one(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<SourceId>,
+) -> Result<Json<SourceView>, Problem> {
+    caller.may(Operation::ShowSource)?;
+    let door = api.doors.source_of(caller.tenant, id).await?;
+    let door = door.ok_or_else(no_source)?;
+    Ok(Json(SourceView::from(door)))
+}
+
+/// Change what becomes of a source's forms.
+#[utoipa::path(
+    patch,
+    path = "/v1/sources/{id}",
+    operation_id = "updateSource",
+    tag = "sources",
+    params(("id" = SourceId, Path, description = "The source")),
+    request_body = SourceUpdate,
+    responses((status = 200, description = "Changed", body = SourceView)),
+)]
+async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    ip: ClientIp,
+    Path(id): Path<SourceId>,
+    Json(update): Json<SourceUpdate>,
+) -> Result<Json<SourceView>, Problem> {
+    caller.may(Operation::UpdateSource)?;
+    let change = update.check()?;
+    api.know_lists(&caller, change.lists.as_deref().unwrap_or_default())
+        .await?;
+    let known = api.doors.source_of(caller.tenant, id).await?;
+    known.ok_or_else(no_source)?;
+    api.note(&caller, Operation::UpdateSource, id, &ip).await?;
+    let changed = api.doors.update_source(caller.tenant, id, change).await?;
+    let door = changed.ok_or_else(no_source)?;
+    Ok(Json(SourceView::from(door)))
+}
+
+/// Remove a source. What it posts from now on is refused; what it has posted stays.
+#[utoipa::path(
+    delete,
+    path = "/v1/sources/{id}",
+    operation_id = "removeSource",
+    tag = "sources",
+    params(("id" = SourceId, Path, description = "The source")),
+    responses((status = 204, description = "Removed")),
+)]
+async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    ip: ClientIp,
+    Path(id): Path<SourceId>,
+) -> Result<StatusCode, Problem> {
+    caller.may(Operation::RemoveSource)?;
+    let known = api.doors.source_of(caller.tenant, id).await?;
+    known.ok_or_else(no_source)?;
+    api.note(&caller, Operation::RemoveSource, id, &ip).await?;
+    api.doors.remove_source(caller.tenant, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,34 @@
+//! Sources over HTTP: who may post a shop's data to us, and what becomes of it.
+//!
+//! Trigger: HTTP API routes `/v1/sources…`, behind the authorizer. Effects: rows of the directory table,
+//! each change after its entry in the audit log. The token of a source is in the answer that makes it
+//! and nowhere else: only its hash is stored.
+
+mod handler;
+mod shape;
+
+use accounts::{Audit, Doors};
+use contacts::Lists;
+use lambda::{ConfigError, Function, Setup};
+
+/// Environment variables that the function reads.
+pub const VARS: &[&str] = &["DEDUPE_TABLE", "DIRECTORY_TABLE", "LIMITS_TABLE"];
+
+/// Builds the function.
+#[expect(clippy::unused_async, reason = "every function is built the same way")]
+pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    setup.require(VARS)?;
+    let directory = setup.table("DIRECTORY_TABLE")?;
+    let api = handler::Api {
+        audit: Audit::new(directory.clone()),
+        lists: Lists::new(directory.clone()),
+        doors: Doors::new(directory),
+    };
+    let router: axum::Router = handler::routes().with_state(api).into();
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
+}

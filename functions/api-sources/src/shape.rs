@@ -1,0 +1,199 @@
+//! What the API reads and shows of a source.
+
+use std::collections::BTreeMap;
+
+use accounts::{SourceChange, SourceDoor};
+use jiff::Timestamp;
+use kernel::{Cursor, Limit, ListId, SourceId};
+use lambda::http::Problem;
+use serde::{Deserialize, Serialize};
+
+/// The header that carries the token of a source that we made.
+pub const HEADER: &str = "x-tanigo-token";
+
+const MAX_TEXT: usize = 255;
+const MAX_TAGS: usize = 50;
+const MAX_LISTS: usize = 20;
+const MAX_MAPPING: usize = 100;
+/// Characters of a field's name, as in `sources::ladipage`.
+const MAX_FIELD: usize = 100;
+
+/// Query of a list.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
+/// Whose format a source sends.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceProvider {
+    /// Lead forms of LadiPage.
+    Ladipage,
+}
+
+impl SourceProvider {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ladipage => "ladipage",
+        }
+    }
+}
+
+/// The name of a form's field.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(min_length = 1, max_length = 100, example = "phone")]
+pub struct FieldName(String);
+
+/// A source to make.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSource {
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    provider: SourceProvider,
+    /// Tags that its contacts get.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    tags: Vec<String>,
+    /// Lists that its contacts join.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    lists: Vec<ListId>,
+    /// Its own names of fields to ours: `phone`, `email`, `name`, `address`, `message`, `form_id`.
+    #[serde(default)]
+    mapping: BTreeMap<String, FieldName>,
+}
+
+impl NewSource {
+    /// What is stored.
+    pub fn check(self) -> Result<accounts::NewSource, Problem> {
+        let change = SourceUpdate {
+            name: Some(self.name),
+            tags: Some(self.tags),
+            lists: Some(self.lists),
+            mapping: Some(self.mapping),
+        };
+        let settings = change.check()?;
+        Ok(accounts::NewSource {
+            name: settings.name.unwrap_or_default(),
+            provider: self.provider.name().to_owned(),
+            header: HEADER.to_owned(),
+            tags: settings.tags.unwrap_or_default(),
+            lists: settings.lists.unwrap_or_default(),
+            mapping: settings.mapping.unwrap_or_default(),
+        })
+    }
+}
+
+/// What may be changed of a source; what is left out stays. Forms that are on their way already are read
+/// as the source was when they came.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceUpdate {
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    #[schema(max_items = 50)]
+    tags: Option<Vec<String>>,
+    #[schema(max_items = 20)]
+    lists: Option<Vec<ListId>>,
+    mapping: Option<BTreeMap<String, FieldName>>,
+}
+
+impl SourceUpdate {
+    /// What is stored. Whether the lists exist is not looked at.
+    pub fn check(self) -> Result<SourceChange, Problem> {
+        let is_bad =
+            |text: &str, most: usize| text.trim().is_empty() || text.chars().count() > most;
+        if self
+            .name
+            .as_ref()
+            .is_some_and(|name| is_bad(name, MAX_TEXT))
+        {
+            return Err(Problem::invalid("/name", "must have 1 to 255 characters"));
+        }
+        let tags = self.tags.iter().flatten();
+        if tags.clone().count() > MAX_TAGS || tags.clone().any(|tag| is_bad(tag, MAX_TEXT)) {
+            let detail = "holds at most 50 tags of 1 to 255 characters";
+            return Err(Problem::invalid("/tags", detail));
+        }
+        if self
+            .lists
+            .as_ref()
+            .is_some_and(|lists| lists.len() > MAX_LISTS)
+        {
+            return Err(Problem::invalid("/lists", "holds at most 20 lists"));
+        }
+        let mapping = self.mapping.iter().flatten();
+        let is_bad_pair = |(from, FieldName(to)): (&String, &FieldName)| {
+            is_bad(from, MAX_FIELD) || is_bad(to, MAX_FIELD)
+        };
+        if mapping.clone().count() > MAX_MAPPING || mapping.clone().any(is_bad_pair) {
+            let detail = "holds at most 100 pairs of names of 1 to 100 characters";
+            return Err(Problem::invalid("/mapping", detail));
+        }
+        let plain = |pairs: BTreeMap<String, FieldName>| {
+            pairs
+                .into_iter()
+                .map(|(from, FieldName(to))| (from, to))
+                .collect()
+        };
+        Ok(SourceChange {
+            name: self.name.map(|name| name.trim().to_owned()),
+            tags: self.tags,
+            lists: self.lists,
+            mapping: self.mapping.map(plain),
+        })
+    }
+}
+
+/// A source.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Source)]
+pub struct SourceView {
+    id: SourceId,
+    name: String,
+    provider: String,
+    /// Where it posts to, under the API's own address.
+    path: String,
+    /// Header that carries its token.
+    header: String,
+    tags: Vec<String>,
+    lists: Vec<ListId>,
+    mapping: BTreeMap<String, String>,
+    created_at: Timestamp,
+}
+
+impl From<SourceDoor> for SourceView {
+    fn from(source: SourceDoor) -> Self {
+        Self {
+            path: format!("/w/{}/{}", source.provider, source.id),
+            id: source.id,
+            name: source.name,
+            provider: source.provider,
+            header: source.header,
+            tags: source.tags,
+            lists: source.lists,
+            mapping: source.mapping,
+            created_at: source.created_at,
+        }
+    }
+}
+
+/// The only answer that holds the token.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CreatedSource {
+    #[serde(flatten)]
+    source: SourceView,
+    token: String,
+}
+
+impl CreatedSource {
+    pub fn new(source: SourceView, token: String) -> Self {
+        Self { source, token }
+    }
+}

@@ -1,0 +1,134 @@
+//! The sources of a workspace, as its people see and change them. What a request from outside may see of
+//! one is in [`doors`](crate::doors).
+
+use std::collections::BTreeMap;
+
+use cloud::{Error, Query, Update};
+use kernel::page::Page;
+use kernel::{Cursor, Limit, ListId, SourceId, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use crate::doors::{PREFIX, Row};
+use crate::{Doors, NewSource, SourceDoor, keys, secret};
+
+/// What changes of a source; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct SourceChange {
+    /// Name that people see.
+    pub name: Option<String>,
+    /// Tags that its contacts get.
+    pub tags: Option<Vec<String>>,
+    /// Lists that its contacts join.
+    pub lists: Option<Vec<ListId>>,
+    /// Its own names of fields to ours.
+    pub mapping: Option<BTreeMap<String, String>>,
+}
+
+/// A source's place in its workspace's list.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    source: SourceId,
+}
+
+impl Doors {
+    /// An id for a new source.
+    pub fn draw_source(&self) -> SourceId {
+        SourceId::new(self.directory.clock(), self.directory.entropy())
+    }
+
+    /// Makes a source; gives it and, this once, its token. `None` where the id is taken. Its place in the
+    /// list comes first: a source that takes posts can always be seen and removed.
+    pub async fn add_source(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        new: &NewSource,
+    ) -> Result<Option<(SourceDoor, String)>, Error> {
+        let token = secret::generate(PREFIX, self.directory.entropy());
+        let row = Row {
+            workspace: tenant.workspace(),
+            settings: SourceDoor {
+                id,
+                name: new.name.clone(),
+                provider: new.provider.clone(),
+                header: new.header.to_ascii_lowercase(),
+                tags: new.tags.clone(),
+                lists: new.lists.clone(),
+                mapping: new.mapping.clone(),
+                created_at: self.directory.clock().now(),
+                secret_hash: secret::hash(&token),
+            },
+        };
+        let listed = Listed { source: id };
+        self.directory
+            .put(&keys::source_of(tenant, id), &listed)
+            .await?;
+        let created = self.directory.create(&keys::source(id), &row).await?;
+        Ok(created.is_new().then_some((row.settings, token)))
+    }
+
+    /// A page of the workspace's sources, oldest first.
+    pub async fn sources(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<SourceDoor>, Error> {
+        let query = Query::partition(tenant.to_string())
+            .begins_with(keys::SOURCES)
+            .limit(limit.get())
+            .cursor(cursor);
+        let page: Page<Listed> = self.directory.query(query).await?;
+        let wanted = page.data.iter().map(|row| keys::source(row.source));
+        let found = self.directory.get_many::<Row<SourceDoor>>(wanted.collect());
+        let found = found.await?.into_iter().map(|(_, row)| row);
+        let own = found.filter(|row| row.workspace == tenant.workspace());
+        let mut data: Vec<SourceDoor> = own.map(|row| row.settings).collect();
+        data.sort_unstable_by_key(|source| source.id);
+        Ok(Page {
+            data,
+            next: page.next,
+        })
+    }
+
+    /// A source of the workspace.
+    pub async fn source_of(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+    ) -> Result<Option<SourceDoor>, Error> {
+        let row: Option<Row<SourceDoor>> = self.directory.get(&keys::source(id)).await?;
+        let own = row.filter(|row| row.workspace == tenant.workspace());
+        Ok(own.map(|row| row.settings))
+    }
+
+    /// Changes a source of the workspace; `None` if there is no such one.
+    pub async fn update_source(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        change: SourceChange,
+    ) -> Result<Option<SourceDoor>, Error> {
+        let update = Update::new()
+            .set_some("name", change.name)
+            .set_some("tags", change.tags)
+            .set_some("lists", change.lists)
+            .set_some("mapping", change.mapping)
+            .when_equals("workspace", tenant.workspace());
+        let outcome = self.directory.update(&keys::source(id), update).await?;
+        if !outcome.applied() {
+            return Ok(None);
+        }
+        let row: Option<Row<SourceDoor>> = outcome.item()?;
+        Ok(row.map(|row| row.settings))
+    }
+
+    /// Removes a source of the workspace: first its door, then its place in the list. Another
+    /// workspace's stays.
+    pub async fn remove_source(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
+        if self.source_of(tenant, id).await?.is_some() {
+            self.directory.delete(&keys::source(id)).await?;
+        }
+        self.directory.delete(&keys::source_of(tenant, id)).await
+    }
+}
