@@ -1,8 +1,8 @@
 //! Takes a file of contacts in, some hundred rows a message.
 //!
 //! Trigger: the import queue. Idempotent by the job's version: only the attempt that wins the versioned
-//! write counts its rows, and the rows themselves merge. The next message is sent after that write; a
-//! message that is handed out again sends the one its first attempt may have left out.
+//! write counts its rows, and the rows themselves merge. The next message is sent after that write; any
+//! message that finds its step just done sends it again, also one that was redriven.
 
 use contacts::Contacts;
 use contacts::import::{Imports, Progress, Step};
@@ -36,10 +36,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
 
 async fn handle(imports: &Imports, record: &Record) -> Result<(), Failure> {
     let (tenant, step) = record.open::<Step>()?;
-    match imports
-        .step(tenant, &step, record.receive_count > 1)
-        .await?
-    {
+    match imports.step(tenant, &step).await? {
         Progress::Done => metrics::count("ImportSteps", 1),
         Progress::Missing => {
             return Err(Failure::reject("Import.Missing", "there is no such import"));

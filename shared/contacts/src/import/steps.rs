@@ -105,20 +105,15 @@ impl Imports {
         self.table.get(&keys::import(tenant, id)).await
     }
 
-    /// Moves a job on by one step. `again` says that the message was handed out before: its first
-    /// attempt may have died between moving the job and sending the next message.
-    pub async fn step(
-        &self,
-        tenant: TenantKey,
-        step: &Step,
-        again: bool,
-    ) -> Result<Progress, Error> {
+    /// Moves a job on by one step. A message that finds its step done sends the next one again, since
+    /// whoever did the step may have died before sending it; one that is further behind sends nothing.
+    pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
         let Step::V1 { import, version } = *step;
         let Some(job) = self.get(tenant, import).await? else {
             return Ok(Progress::Missing);
         };
         if job.version != version {
-            if again && job.version == version + 1 && !job.is_over() {
+            if job.version == version + 1 && !job.is_over() {
                 self.send(tenant, import, job.version).await?;
             }
             return Ok(Progress::Done);
@@ -128,16 +123,12 @@ impl Imports {
             Status::Processing => self.advance(tenant, job).await?,
             Status::Completed | Status::Failed => return Ok(Progress::Done),
         };
-        match self
-            .table
-            .replace(&keys::import(tenant, import), &next, version)
-            .await
-        {
-            Ok(()) if next.is_over() => {}
-            Ok(()) => self.send(tenant, import, next.version).await?,
-            // Another attempt was faster: it counts, and it sends the next message.
-            Err(Error::Conflict) => {}
-            Err(error) => return Err(error),
+        // On a conflict another attempt was faster and counts. The message stays nevertheless: should
+        // the other die before it sends the next one, this one goes on.
+        let key = keys::import(tenant, import);
+        self.table.replace(&key, &next, version).await?;
+        if !next.is_over() {
+            self.send(tenant, import, next.version).await?;
         }
         Ok(Progress::Done)
     }

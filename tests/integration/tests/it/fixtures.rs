@@ -192,7 +192,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "contact-import",
         &[
-            ("duplicate", "0 to repeat; Contacts ~1; ContactImport 1"),
+            ("duplicate", "0 to repeat; Contacts ~1; ContactImport 2"),
             ("malformed", "0 to repeat; ContactImportDlq 1"),
             (
                 "mixed",

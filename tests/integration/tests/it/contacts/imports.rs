@@ -128,3 +128,60 @@ async fn an_import_may_be_killed_at_any_call() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_redrive_goes_on_with_an_import_whose_next_message_was_never_sent() {
+    let shop = Shop::new().await;
+    let id = shop.upload("/v1/imports", FILE).await;
+    // The first attempt does the step and dies before it sends; those that follow come as far.
+    for sent in [5, 1, 1, 1, 1] {
+        let batch = shop.world.take("contact-import").unwrap();
+        let event = batch.event.clone();
+        let died = shop
+            .world
+            .invoke_and_kill("contact-import", event, Kill::Before(sent))
+            .await;
+        assert!(died.is_none(), "killed before call {sent}");
+        shop.world.release(&batch);
+    }
+    assert!(shop.world.take("contact-import").is_none());
+    assert_eq!(shop.job(&id).await["status"], "processing");
+    let queue = shop.world.queue_of("contact-import");
+    let dead = shop.world.spec("contact-import").environment["DLQ_URL"].clone();
+    let dead = dead.rsplit('/').next().unwrap();
+    assert_eq!(shop.world.aws.sqs().redrive(dead, &queue).unwrap(), 1);
+    shop.world.settle().await;
+    let job = shop.job(&id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(counts(&job), [7, 2, 1, 2, 2, 7], "{job}");
+}
+
+#[tokio::test]
+async fn whoever_loses_a_step_goes_on_if_the_winner_dies_before_it_sends() {
+    let mut lost = 0;
+    for call in 0.. {
+        let shop = Shop::new().await;
+        let id = shop.upload("/v1/imports", FILE).await;
+        let batch = shop.world.take("contact-import").unwrap();
+        let invoke = || shop.world.invoke("contact-import", batch.event.clone());
+        let (first, _, calls) = shop.world.interleave(call, invoke(), invoke()).await;
+        let failed = first.unwrap()["batchItemFailures"].clone();
+        if failed == json!([]) {
+            shop.world.acknowledge(&batch, &Ok(json!({})));
+        } else {
+            lost += 1;
+            // The winner dies before its send: nothing is on the queue but what the loser holds.
+            let sent = shop.world.take("contact-import").unwrap();
+            shop.world.acknowledge(&sent, &Ok(json!({})));
+            shop.world.release(&batch);
+        }
+        shop.world.settle().await;
+        let job = shop.job(&id).await;
+        assert_eq!(job["status"], "completed", "call {call}");
+        assert_eq!(counts(&job), [7, 2, 1, 2, 2, 7], "call {call} {job}");
+        if calls.is_none() {
+            break;
+        }
+    }
+    assert!(lost > 0, "no call lost its step");
+}
