@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use csv::{ReaderBuilder, StringRecord};
-use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, columns};
+use super::lines::{Lines, Row, RowError};
 use super::text;
-use crate::model::{Identity, Incoming};
+use crate::model::Identity;
 
 /// Rows of one file.
-const MAX_ROWS: usize = 200_000;
+const MAX_ROWS: u64 = 200_000;
+/// Wrong rows that are told without a look into their lines.
+pub const SHOWN_ERRORS: usize = 100;
 /// Characters of one cell; what is longer is cut.
 const MAX_TEXT: usize = 1000;
 /// Longest id of the shop's own.
@@ -31,109 +33,110 @@ pub enum FileError {
     #[error("a file may have {most} columns")]
     TooManyColumns { most: usize },
     #[error("a file may have {most} rows")]
-    TooManyRows { most: usize },
+    TooManyRows { most: u64 },
+    #[error(
+        "the file has too many filled cells; leave columns out or divide its rows among several files"
+    )]
+    TooManyCells,
     #[error("line {line} cannot be read")]
     Damaged { line: u64 },
-}
-
-/// What is wrong with a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = ImportError)]
-pub struct RowError {
-    /// Line of the file on which the row begins; the headings are line 1.
-    pub line: u64,
-    /// The column, where one is to blame.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
-    /// What is expected there; never the value, which may be personal.
-    pub message: String,
-}
-
-/// A good row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Line of the file.
-    pub line: u64,
-    /// Whom it is about.
-    pub contact: Incoming,
 }
 
 /// What a file holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parsed {
-    /// Good rows, in the file's order.
-    pub rows: Vec<Row>,
-    /// Wrong rows.
-    pub errors: Vec<RowError>,
+    /// Good rows ([`Row`]), in the file's order.
+    pub rows: Lines,
+    /// Wrong rows ([`RowError`]).
+    pub errors: Lines,
+    /// The first of the wrong rows.
+    pub first_errors: Vec<RowError>,
     /// Good rows that a later row about the same contact replaces.
     pub repeated: u64,
 }
 
-/// Reads a file; `template` holds what all its contacts have in common.
-pub fn parse(bytes: &[u8], template: &Incoming) -> Result<Parsed, FileError> {
+/// Reads a file.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, FileError> {
     let text = text::decode(bytes).ok_or(FileError::NotText)?;
     // The reader counts lines by line feeds only.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    // Of all rows with the same first identity only the last stays, so the file is read twice: which
+    // row that is, is known at its end.
+    let (mut last, mut count) = (HashMap::new(), 0);
+    each_row(&text, |row| {
+        count += 1;
+        if let Ok(Row {
+            line, identities, ..
+        }) = row
+        {
+            last.extend(identities.into_iter().next().map(|first| (first, line)));
+        }
+        if count > MAX_ROWS {
+            return Err(FileError::TooManyRows { most: MAX_ROWS });
+        }
+        Ok(())
+    })?;
+    if count == 0 {
+        return Err(FileError::Empty);
+    }
+    let mut parsed = Parsed::default();
+    each_row(&text, |row| match row {
+        Ok(row) => {
+            let first = row.identities.first();
+            if first.and_then(|first| last.get(first)) == Some(&row.line) {
+                parsed.rows.push(&row)
+            } else {
+                parsed.repeated += 1;
+                Ok(())
+            }
+        }
+        Err(error) => {
+            parsed.errors.push(&error)?;
+            if parsed.first_errors.len() < SHOWN_ERRORS {
+                parsed.first_errors.push(error);
+            }
+            Ok(())
+        }
+    })?;
+    Ok(parsed)
+}
+
+/// Hands each row of the text on, good or wrong.
+fn each_row(
+    text: &str,
+    mut take: impl FnMut(Result<Row, RowError>) -> Result<(), FileError>,
+) -> Result<(), FileError> {
     let mut reader = ReaderBuilder::new()
-        .delimiter(text::delimiter(&text))
+        .delimiter(text::delimiter(text))
         .flexible(true)
         .from_reader(text.as_bytes());
     let damaged = |error: &csv::Error| FileError::Damaged {
         line: error.position().map_or(1, csv::Position::line),
     };
     let columns = columns(reader.headers().map_err(|error| damaged(&error))?.iter())?;
-    let mut parsed = Parsed::default();
     for record in reader.records() {
         let record = record.map_err(|error| damaged(&error))?;
-        if parsed.rows.len() + parsed.errors.len() == MAX_ROWS {
-            return Err(FileError::TooManyRows { most: MAX_ROWS });
-        }
-        let line = record
-            .position()
-            .map_or(0, |position| line(position, &text));
-        match row(&record, &columns, template) {
-            Ok(contact) => parsed.rows.push(Row { line, contact }),
-            Err((column, message)) => parsed.errors.push(RowError {
-                line,
-                column,
-                message,
-            }),
-        }
+        let line = record.position();
+        let line = line.map_or(0, |position| line_of(position, text));
+        let row = row(line, &record, &columns);
+        take(row.map_err(|(column, message)| RowError {
+            line,
+            column,
+            message,
+        }))?;
     }
-    if parsed.rows.is_empty() && parsed.errors.is_empty() {
-        return Err(FileError::Empty);
-    }
-    parsed.keep_last();
-    Ok(parsed)
+    Ok(())
 }
 
 /// The line on which a row begins; its position lies before the blank lines above it.
-fn line(position: &csv::Position, text: &str) -> u64 {
+fn line_of(position: &csv::Position, text: &str) -> u64 {
     let rest = text.as_bytes().iter().skip(position.byte() as usize);
     position.line() + rest.take_while(|byte| **byte == b'\n').count() as u64
 }
 
-impl Parsed {
-    /// Leaves of all rows with the same first identity only the last.
-    fn keep_last(&mut self) {
-        let mut last: HashMap<Identity, u64> = HashMap::new();
-        for row in &self.rows {
-            if let Some(first) = row.contact.identities.first() {
-                last.insert(first.clone(), row.line);
-            }
-        }
-        let before = self.rows.len();
-        self.rows.retain(|row| {
-            let first = row.contact.identities.first();
-            first.and_then(|first| last.get(first)) == Some(&row.line)
-        });
-        self.repeated = (before - self.rows.len()) as u64;
-    }
-}
-
 type Wrong = (Option<String>, String);
 
-fn row(record: &StringRecord, columns: &[Column], template: &Incoming) -> Result<Incoming, Wrong> {
+fn row(line: u64, record: &StringRecord, columns: &[Column]) -> Result<Row, Wrong> {
     if record
         .iter()
         .skip(columns.len())
@@ -142,35 +145,38 @@ fn row(record: &StringRecord, columns: &[Column], template: &Incoming) -> Result
         let message = format!("expected {} cells, found {}", columns.len(), record.len());
         return Err((None, message));
     }
-    let mut contact = template.clone();
+    let mut row = Row {
+        line,
+        ..Row::default()
+    };
     for (cell, column) in record.iter().zip(columns) {
         let cell: String = cell.trim().chars().take(MAX_TEXT).collect();
         if !cell.is_empty() {
-            take(&mut contact, column, cell)?;
+            take(&mut row, column, cell)?;
         }
     }
     let reachable =
         |identity: &Identity| matches!(identity, Identity::Email(_) | Identity::Phone(_));
-    if !contact.identities.iter().any(reachable) {
+    if !row.identities.iter().any(reachable) {
         return Err((None, "expected an email address or a phone number".into()));
     }
     // The first identity decides whether two rows are about one contact.
-    contact.identities.sort_unstable();
-    Ok(contact)
+    row.identities.sort_unstable();
+    Ok(row)
 }
 
-/// Puts one cell into the contact.
-fn take(contact: &mut Incoming, column: &Column, cell: String) -> Result<(), Wrong> {
+/// Puts one cell into the row.
+fn take(row: &mut Row, column: &Column, cell: String) -> Result<(), Wrong> {
     let wrong =
         |name: &str, error: &dyn std::fmt::Display| (Some(name.to_owned()), error.to_string());
     match column {
         Column::Email => {
             let email = cell.parse().map_err(|error| wrong("email", &error))?;
-            contact.identities.push(Identity::Email(email));
+            row.identities.push(Identity::Email(email));
         }
         Column::Phone => {
             let phone = cell.parse().map_err(|error| wrong("phone", &error))?;
-            contact.identities.push(Identity::Phone(phone));
+            row.identities.push(Identity::Phone(phone));
         }
         Column::External if cell.chars().count() > MAX_EXTERNAL => {
             return Err(wrong(
@@ -178,22 +184,22 @@ fn take(contact: &mut Incoming, column: &Column, cell: String) -> Result<(), Wro
                 &format!("at most {MAX_EXTERNAL} characters"),
             ));
         }
-        Column::External => contact.identities.push(Identity::External(cell)),
-        Column::FullName => contact.full_name = Some(cell),
-        Column::FirstName => contact.first_name = Some(cell),
-        Column::LastName => contact.last_name = Some(cell),
+        Column::External => row.identities.push(Identity::External(cell)),
+        Column::FullName => row.full_name = Some(cell),
+        Column::FirstName => row.first_name = Some(cell),
+        Column::LastName => row.last_name = Some(cell),
         Column::Tags => {
             let tags: HashSet<&str> = cell.split(';').map(str::trim).collect();
             let tags = tags.into_iter().filter(|tag| !tag.is_empty());
-            contact.tags.extend(tags.map(str::to_owned));
-            contact.tags.sort_unstable();
+            row.tags.extend(tags.map(str::to_owned));
+            row.tags.sort_unstable();
         }
         Column::Birthday => {
             let date = date(&cell).unwrap_or(cell);
-            contact.custom.insert("birthday".into(), date.into());
+            row.custom.insert("birthday".into(), date);
         }
         Column::Custom(name) => {
-            contact.custom.insert(name.clone(), cell.into());
+            row.custom.insert(name.clone(), cell);
         }
         Column::Skipped => {}
     }
@@ -214,10 +220,20 @@ fn date(cell: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Incoming;
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Parsed {
-        parse(text.as_bytes(), &Incoming::default()).unwrap()
+        parse(text.as_bytes()).unwrap()
+    }
+
+    fn rows(file: &Parsed) -> Vec<Row> {
+        let lines = file.rows.bytes.split_inclusive(|byte| *byte == b'\n');
+        let rows: Vec<Row> = lines
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        assert_eq!(rows.len() as u64, file.rows.count);
+        rows
     }
 
     #[test]
@@ -227,8 +243,8 @@ mod tests {
              Trần Thị An;912345678;AN@Example.vn;02/03/1990;\"Hà; Nội\";VIP; sỉ\r\n\
              Trần Thị An;912345678;AN@Example.vn;02/03/1990;\"Hà; Nội\";VIP;\r\n",
         );
-        assert_eq!(file.errors[0].line, 2);
-        let contact = &file.rows[0].contact;
+        assert_eq!(file.first_errors[0].line, 2);
+        let contact = rows(&file).remove(0).with(&Incoming::default());
         assert_eq!(
             contact.identities,
             [
@@ -254,7 +270,7 @@ mod tests {
              c@example.vn,,surplus\n",
         );
         let lines: Vec<_> = file
-            .errors
+            .first_errors
             .iter()
             .map(|error| (error.line, error.column.as_deref()))
             .collect();
@@ -268,7 +284,7 @@ mod tests {
                 (7, None)
             ]
         );
-        assert_eq!(file.rows.len(), 1);
+        assert_eq!(file.rows.count, 1);
     }
 
     #[test]
@@ -276,7 +292,8 @@ mod tests {
         for end in ["\n", "\r\n", "\r"] {
             let text = "Email,Note\na@example.vn,\"one\ntwo\"\n\n\nbad,\n".replace('\n', end);
             let file = parsed(&text);
-            assert_eq!((file.rows.len(), file.errors[0].line), (1, 6), "{end:?}");
+            let wrong = file.first_errors[0].line;
+            assert_eq!((file.rows.count, wrong), (1, 6), "{end:?}");
         }
     }
 
@@ -284,10 +301,9 @@ mod tests {
     fn of_repeated_rows_the_last_wins() {
         let file = parsed("Email,Name\na@example.vn,First\nb@example.vn,B\nA@example.vn,Last\n");
         assert_eq!(file.repeated, 1);
-        let names: Vec<_> = file
-            .rows
-            .iter()
-            .map(|row| row.contact.full_name.clone().unwrap())
+        let names: Vec<_> = rows(&file)
+            .into_iter()
+            .map(|row| row.full_name.unwrap())
             .collect();
         assert_eq!(names, ["B", "Last"]);
     }
@@ -301,8 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_kept_in_few_bytes_and_those_that_cannot_be_are_refused() {
+        let numbers: String = (0..2_000).map(|n| format!("9{n:08}\n")).collect();
+        let file = parsed(&format!("Phone\n{numbers}"));
+        assert!(file.rows.count > 1_000);
+        assert!(file.rows.bytes.len() as u64 <= file.rows.count * 60);
+        // A cell of one byte becomes a hundred and eighty.
+        let headings: String = (100..295)
+            .map(|n| format!(",{}{n}", "列".repeat(57)))
+            .collect();
+        let cells = ",1".repeat(195);
+        let rows: String = (0..2_000).map(|n| format!("9{n:08}{cells}\n")).collect();
+        let wide = format!("Phone{headings}\n{rows}");
+        assert!(wide.len() < 1 << 20);
+        assert_eq!(parse(wide.as_bytes()), Err(FileError::TooManyCells));
+        let file = parsed(&format!("Email\n{}", "x\n".repeat(1_000)));
+        assert_eq!((file.errors.count, file.first_errors.len()), (1_000, 100));
+    }
+
+    #[test]
     fn empty_and_binary_files_are_refused() {
-        let refused = |bytes: &[u8]| parse(bytes, &Incoming::default()).unwrap_err();
+        let refused = |bytes: &[u8]| parse(bytes).unwrap_err();
         assert_eq!(refused(b""), FileError::NoAddress);
         assert_eq!(refused(b"Email\n"), FileError::Empty);
         assert_eq!(refused(b"\x89PNG\0\0\0\0"), FileError::NotText);
@@ -313,10 +348,10 @@ mod tests {
         fn every_row_is_counted_once(cells in prop::collection::vec("[a-c0-9@.,;\" ]{0,20}", 1..30)) {
             let text = format!("Email,Phone\n{}\n", cells.join("\n"));
             let rows = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes()).records().count();
-            match parse(text.as_bytes(), &Incoming::default()) {
+            match parse(text.as_bytes()) {
                 Ok(file) => {
-                    let counted = file.rows.len() + file.errors.len() + file.repeated as usize;
-                    prop_assert_eq!(counted, rows);
+                    let counted = file.rows.count + file.errors.count + file.repeated;
+                    prop_assert_eq!(counted, rows as u64);
                 }
                 Err(error) => prop_assert!(rows == 0, "{}", error),
             }
@@ -324,7 +359,7 @@ mod tests {
 
         #[test]
         fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&bytes, &Incoming::default());
+            let _ = parse(&bytes);
         }
     }
 }

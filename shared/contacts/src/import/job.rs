@@ -4,10 +4,8 @@ use jiff::Timestamp;
 use kernel::{ImportId, ListId};
 use serde::{Deserialize, Serialize};
 
-use super::file::RowError;
-
-/// Row errors that the job itself shows; all of them are in a file beside the import.
-const SHOWN_ERRORS: usize = 100;
+use super::file::SHOWN_ERRORS;
+use super::lines::RowError;
 
 /// What an import shall do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -104,10 +102,12 @@ impl Job {
         matches!(self.status, Status::Completed | Status::Failed)
     }
 
-    pub(super) fn add_errors(&mut self, errors: &[RowError]) {
-        self.failed += errors.len() as u64;
+    /// Counts wrong rows, and shows of the first ones as many as there is room for; those of the file
+    /// itself are all in a file beside the import.
+    pub(super) fn add_errors(&mut self, count: u64, first: Vec<RowError>) {
+        self.failed += count;
         let room = SHOWN_ERRORS.saturating_sub(self.errors.len());
-        self.errors.extend(errors.iter().take(room).cloned());
+        self.errors.extend(first.into_iter().take(room));
     }
 
     /// The next state, once `cursor` bytes are done.

@@ -7,10 +7,12 @@
 mod columns;
 pub mod file;
 mod job;
+mod lines;
 mod slice;
 mod steps;
 mod text;
 
-pub use file::{FileError, RowError};
+pub use file::FileError;
 pub use job::{Job, Request, Status};
+pub use lines::RowError;
 pub use steps::{Imports, Progress, Step};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::file::Row;
+use super::lines::Row;
 use crate::model::Identity;
 
 /// The rows of the whole lines at the beginning of `bytes`, at most `most`, and how many bytes they
@@ -26,7 +26,7 @@ pub fn groups(rows: Vec<Row>) -> Vec<Vec<Row>> {
     let mut parents: Vec<usize> = (0..rows.len()).collect();
     let mut seen: HashMap<&Identity, usize> = HashMap::new();
     for (i, row) in rows.iter().enumerate() {
-        for identity in &row.contact.identities {
+        for identity in &row.identities {
             if let Some(&other) = seen.get(identity) {
                 let (a, b) = (root(&parents, i), root(&parents, other));
                 parents[a.max(b)] = a.min(b);
@@ -54,7 +54,6 @@ fn root(parents: &[usize], mut at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Incoming;
 
     fn row(line: u64, ids: &[&str]) -> Row {
         let identities = ids
@@ -63,10 +62,8 @@ mod tests {
             .collect();
         Row {
             line,
-            contact: Incoming {
-                identities,
-                ..Incoming::default()
-            },
+            identities,
+            ..Row::default()
         }
     }
 

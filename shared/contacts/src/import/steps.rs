@@ -11,8 +11,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, FileError, Row, RowError};
+use super::file::{self, FileError, Parsed};
 use super::job::{Job, Request, Status};
+use super::lines::{Row, RowError};
 use super::slice;
 use crate::consent::ChannelStatus;
 use crate::model::{Incoming, Merge, Source};
@@ -138,24 +139,31 @@ impl Imports {
         let name = file_name(tenant, job.id, "csv");
         let file = self.files.range(&name, 0, MAX_FILE as u64).await?;
         let bytes = file.map(|file| file.bytes).unwrap_or_default();
-        let parsed = match file::parse(&bytes, &template(&job.request)) {
+        let Parsed {
+            rows,
+            errors,
+            first_errors,
+            repeated,
+        } = match file::parse(&bytes) {
             Ok(parsed) => parsed,
             Err(error) => return Ok(failed(job, &error, self.table.clock().now())),
         };
-        let rows = lines(&parsed.rows)?;
-        let errors = lines(&parsed.errors)?;
         let mut next = job;
-        next.size = rows.len() as u64;
-        next.total = (parsed.rows.len() + parsed.errors.len()) as u64 + parsed.repeated;
-        next.skipped = parsed.repeated;
-        next.add_errors(&parsed.errors);
+        next.size = rows.bytes.len() as u64;
+        next.total = rows.count + errors.count + repeated;
+        next.skipped = repeated;
+        next.add_errors(errors.count, first_errors);
         // What is stored follows from the file: a repetition overwrites it with the same.
         let kind = "application/x-ndjson";
         self.files
-            .put(&file_name(tenant, next.id, "rows"), kind, rows.into())
+            .put(&file_name(tenant, next.id, "rows"), kind, rows.bytes.into())
             .await?;
         self.files
-            .put(&file_name(tenant, next.id, "errors"), kind, errors.into())
+            .put(
+                &file_name(tenant, next.id, "errors"),
+                kind,
+                errors.bytes.into(),
+            )
             .await?;
         Ok(next.moved_to(0, self.table.clock().now()))
     }
@@ -173,8 +181,9 @@ impl Imports {
                 job.cursor
             )));
         }
+        let (id, common) = (job.id, common(&job.request));
         let groups = stream::iter(slice::groups(rows));
-        let work = groups.map(|group| self.take(tenant, job.id, group));
+        let work = groups.map(|group| self.take(tenant, id, &common, group));
         let counts = work.buffer_unordered(CONCURRENCY);
         let counts = counts.try_fold(Counts::default(), async |mut all, counts| {
             all.created += counts.created;
@@ -187,7 +196,7 @@ impl Imports {
         let mut next = job;
         next.created += counts.created;
         next.updated += counts.updated;
-        next.add_errors(&counts.errors);
+        next.add_errors(counts.errors.len() as u64, counts.errors);
         let cursor = next.cursor + taken as u64;
         Ok(next.moved_to(cursor, self.table.clock().now()))
     }
@@ -197,10 +206,13 @@ impl Imports {
         &self,
         tenant: TenantKey,
         import: ImportId,
+        common: &Incoming,
         rows: Vec<Row>,
     ) -> Result<Counts, Error> {
         let mut counts = Counts::default();
-        for Row { line, mut contact } in rows {
+        for row in rows {
+            let line = row.line;
+            let mut contact = row.with(common);
             contact.operation = Some(format!("{import}#{line}"));
             match self.contacts.upsert(tenant, &contact).await {
                 Ok(upserted) if upserted.created => counts.created += 1,
@@ -229,7 +241,7 @@ impl Imports {
 
 /// What all contacts of an import have in common. Rows are the shop's own word: they replace what
 /// was known. The shop states that its contacts agreed; nobody who left is brought back.
-fn template(request: &Request) -> Incoming {
+fn common(request: &Request) -> Incoming {
     Incoming {
         tags: request.tags.clone(),
         lists: request.list.into_iter().collect(),
@@ -247,15 +259,6 @@ fn failed(job: Job, error: &FileError, now: jiff::Timestamp) -> Job {
     next.problem = Some(error.to_string());
     next.finished_at = Some(now);
     next
-}
-
-fn lines<T: Serialize>(items: &[T]) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    for item in items {
-        serde_json::to_writer(&mut out, item).map_err(|error| Error::Shape(error.to_string()))?;
-        out.push(b'\n');
-    }
-    Ok(out)
 }
 
 fn file_name(tenant: TenantKey, import: ImportId, kind: &str) -> String {

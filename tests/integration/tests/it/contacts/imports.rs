@@ -185,3 +185,29 @@ async fn whoever_loses_a_step_goes_on_if_the_winner_dies_before_it_sends() {
     }
     assert!(lost > 0, "no call lost its step");
 }
+
+#[tokio::test]
+async fn tags_of_a_whole_file_are_kept_once_and_not_with_each_row() {
+    let shop = Shop::new().await;
+    let tags: Vec<String> = (0..20)
+        .map(|n| format!("mùa-{n}-{}", "x".repeat(50)))
+        .collect();
+    let rows: String = (0..500).map(|n| format!("09{n:08}\n")).collect();
+    let path = format!("/v1/imports?tags={}", tags.join(",").replace('ù', "%C3%B9"));
+    let id = shop.upload(&path, &format!("SĐT\n{rows}")).await;
+    shop.world
+        .deliver("contact-import", false)
+        .await
+        .unwrap()
+        .unwrap();
+    let bucket = &shop.world.spec("contact-import").environment["IMPORTS_BUCKET"];
+    let files = cloud::Blobs::new(&shop.world.cloud(), bucket);
+    let name = format!("imports/{}/{id}.rows", shop.tenant);
+    let stored = files.range(&name, 0, 1).await.unwrap().unwrap().total;
+    assert!(stored < 500 * 100, "{stored}");
+    shop.world.settle().await;
+    let job = shop.job(&id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let (_, list) = shop.api("GET", "/v1/contacts?limit=1", None).await;
+    assert_eq!(list["data"][0]["tags"].as_array().unwrap().len(), 20);
+}

@@ -1,0 +1,86 @@
+//! What is kept of a file: good rows and wrong ones, as lines of text. Pure.
+//!
+//! Lines are made while the file is read, and they are bounded: as values in memory the rows of a file
+//! can take a hundred times its size.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::FileError;
+use crate::model::{Identity, Incoming};
+
+/// Bytes of the lines that are made of a file. They name the custom field with each cell, so that short
+/// cells under long headings take many times the file's own size.
+const MAX_LINES: usize = 64 * 1024 * 1024;
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportError)]
+pub struct RowError {
+    /// Line of the file on which the row begins; the headings are line 1.
+    pub line: u64,
+    /// The column, where one is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// What is expected there; never the value, which may be personal.
+    pub message: String,
+}
+
+/// A good row: what it says of its contact.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Row {
+    /// Line of the file.
+    pub line: u64,
+    /// By what to find the contact; the first decides whether two rows are about the same one.
+    pub identities: Vec<Identity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) full_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_name: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tags: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) custom: BTreeMap<String, String>,
+}
+
+impl Row {
+    /// The contact: what the row says, with what all contacts of the file have in common.
+    pub fn with(self, common: &Incoming) -> Incoming {
+        let mut contact = common.clone();
+        contact.identities = self.identities;
+        contact.full_name = self.full_name;
+        contact.first_name = self.first_name;
+        contact.last_name = self.last_name;
+        contact.tags.extend(self.tags);
+        let custom = self.custom.into_iter();
+        contact.custom = custom.map(|(name, cell)| (name, cell.into())).collect();
+        contact
+    }
+}
+
+/// Values as lines of JSON.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lines {
+    /// The text.
+    pub bytes: Vec<u8>,
+    /// How many lines it has.
+    pub count: u64,
+}
+
+impl Lines {
+    /// Adds one, as long as there is room.
+    pub fn push(&mut self, value: &impl Serialize) -> Result<(), FileError> {
+        let written = serde_json::to_writer(&mut self.bytes, value);
+        debug_assert!(written.is_ok(), "text in memory is always taken");
+        self.bytes.push(b'\n');
+        self.count += 1;
+        if self.bytes.len() > MAX_LINES {
+            return Err(FileError::TooManyCells);
+        }
+        Ok(())
+    }
+}
