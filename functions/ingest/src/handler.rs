@@ -1,31 +1,41 @@
 //! One queued body.
 
+use std::collections::BTreeMap;
+
+use accounts::Doors;
 use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming, Merge, Source};
+use kernel::TenantKey;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::Value;
 use sources::inbound::Provider;
-use sources::{Arrival, Inbound, ladipage};
+use sources::{Arrival, Inbound, ParseError, ladipage};
 
 /// In an event's data: the fields that did not fit. Folded names never begin so.
 const SHORTENED: &str = "_shortened";
 
-pub(crate) async fn handle(contacts: &Contacts, record: &Record) -> Result<(), Failure> {
+pub(crate) struct Intake {
+    pub contacts: Contacts,
+    pub doors: Doors,
+}
+
+pub(crate) async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
+    let arrival = match read(intake, tenant, &inbound).await? {
+        Ok(arrival) => arrival,
+        // Pages have forms for a name only. Nobody can mend them, so they wake nobody.
+        Err(ParseError::NoAddress) => {
+            metrics::count("FormsWithoutAddress", 1);
+            return Ok(());
+        }
+        Err(error) => return Err(Failure::reject("Source.Malformed", error)),
+    };
     let Inbound::V1 {
         source,
-        provider,
-        received_at,
-        content_type,
-        body,
         tags,
         lists,
-        mapping,
+        ..
     } = inbound;
-    let arrival = match provider {
-        Provider::Ladipage => ladipage::parse(&content_type, &body, received_at, &mapping).await,
-    };
-    let arrival = arrival.map_err(|error| Failure::reject("Source.Malformed", error))?;
     let event = Event {
         id: arrival.event_id.clone(),
         name: arrival.event_name.to_owned(),
@@ -39,12 +49,53 @@ pub(crate) async fn handle(contacts: &Contacts, record: &Record) -> Result<(), F
         lists,
         ..person(arrival)
     };
-    let upserted = contacts.upsert(tenant, &incoming).await?;
-    let new = contacts.record(tenant, upserted.contact, &event).await?;
+    let upserted = intake.contacts.upsert(tenant, &incoming).await?;
+    let recorded = intake.contacts.record(tenant, upserted.contact, &event);
+    let new = recorded.await?;
     metrics::count("ContactsCreated", u64::from(upserted.created));
     metrics::count("EventsRecorded", u64::from(new));
     metrics::count("EventsRepeated", u64::from(!new));
     Ok(())
+}
+
+/// Reads the body with the mapping that it brought along, and if that finds no address, with the one that
+/// its source has now: whoever mends a mapping may then redrive what was parked.
+async fn read(
+    intake: &Intake,
+    tenant: TenantKey,
+    inbound: &Inbound,
+) -> Result<Result<Arrival, ParseError>, Failure> {
+    let Inbound::V1 {
+        source, mapping, ..
+    } = inbound;
+    let parsed = parse(inbound, mapping).await;
+    if !matches!(
+        parsed,
+        Err(ParseError::BrokenAddress(_) | ParseError::UnmappedAddress)
+    ) {
+        return Ok(parsed);
+    }
+    let door = intake.doors.source(*source).await?;
+    match door.filter(|door| door.tenant == tenant) {
+        Some(door) => Ok(parse(inbound, &door.settings.mapping).await),
+        None => Ok(parsed),
+    }
+}
+
+async fn parse(
+    inbound: &Inbound,
+    mapping: &BTreeMap<String, String>,
+) -> Result<Arrival, ParseError> {
+    let Inbound::V1 {
+        provider,
+        received_at,
+        content_type,
+        body,
+        ..
+    } = inbound;
+    match provider {
+        Provider::Ladipage => ladipage::parse(content_type, body, *received_at, mapping).await,
+    }
 }
 
 /// What the form said, and what of it could not be kept.

@@ -1,10 +1,14 @@
 //! Turns what webhooks queued into contacts and timeline events.
 //!
 //! Trigger: the ingest queue. Idempotent by the event's own identity: a second run finds the contact by
-//! its identities and the timeline entry by its key. A body that cannot be read is parked with its reason.
+//! its identities and the timeline entry by its key. A body that cannot be read is parked with its reason;
+//! one that holds no address is counted and left.
 
 mod handler;
 
+use std::sync::Arc;
+
+use accounts::Doors;
 use contacts::Contacts;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
@@ -21,13 +25,17 @@ pub const VARS: &[&str] = &[
 #[expect(clippy::unused_async, reason = "all functions are built alike")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let contacts = Contacts::new(
-        setup.table("CONTACTS_TABLE")?,
-        setup.table("TIMELINE_TABLE")?,
-        setup.table("DIRECTORY_TABLE")?,
-    );
+    let directory = setup.table("DIRECTORY_TABLE")?;
+    let intake = Arc::new(handler::Intake {
+        contacts: Contacts::new(
+            setup.table("CONTACTS_TABLE")?,
+            setup.table("TIMELINE_TABLE")?,
+            directory.clone(),
+        ),
+        doors: Doors::new(directory),
+    });
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
-        let contacts = contacts.clone();
-        async move { handler::handle(&contacts, &record).await }
+        let intake = intake.clone();
+        async move { handler::handle(&intake, &record).await }
     })
 }

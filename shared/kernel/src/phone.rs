@@ -55,6 +55,9 @@ const MOBILE: [&str; 40] = [
     "92", "93", "94", "95", "96", "97", "98", "99",
 ];
 
+/// A number with all its fillers is shorter.
+const MAX_CHARACTERS: usize = 40;
+
 impl Phone {
     /// `84912345678`: the form that Zalo and the SMS gateways take.
     pub fn digits(&self) -> &str {
@@ -80,19 +83,38 @@ impl FromStr for Phone {
     }
 }
 
+/// The digits, and whether a `+` stands before them.
+fn digits(text: &str) -> Result<(String, bool), PhoneError> {
+    let (mut digits, mut plus) = (String::new(), false);
+    for (i, c) in text.trim().chars().enumerate() {
+        match c {
+            _ if i == MAX_CHARACTERS => return Err(PhoneError::Malformed),
+            '0'..='9' => digits.push(c),
+            '+' if digits.is_empty() && !plus => plus = true,
+            _ if is_filler(c) => {}
+            _ => return Err(PhoneError::Malformed),
+        }
+    }
+    Ok((digits, plus))
+}
+
+/// What people put between digits, and what comes along unseen when a number is copied: spaces of any
+/// width, long dashes, marks of direction.
+fn is_filler(c: char) -> bool {
+    " .-()".contains(c)
+        || matches!(
+            c,
+            '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{2212}' | '\u{3000}' | '\u{feff}'
+        )
+        || matches!(c, '\u{2000}'..='\u{2015}' | '\u{202a}'..='\u{202f}' | '\u{2060}'..='\u{206f}')
+}
+
 /// The digits after the country code, with the repairs that shops' data needs.
 fn national_digits(text: &str) -> Result<String, PhoneError> {
-    let text = text.trim();
-    let legal = |(i, c): (usize, char)| {
-        c.is_ascii_digit() || " .-()\u{a0}".contains(c) || (c == '+' && i == 0)
-    };
-    if text.len() > 40 || !text.char_indices().all(legal) {
-        return Err(PhoneError::Malformed);
-    }
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let (digits, plus) = digits(text)?;
     let (international, rest) = if let Some(rest) = digits.strip_prefix("0084") {
         (true, rest)
-    } else if text.starts_with('+') {
+    } else if plus {
         (
             true,
             digits.strip_prefix("84").ok_or(PhoneError::NotMobile)?,
@@ -155,7 +177,11 @@ mod tests {
             ("0912 345 678", "84912345678"),
             ("+84 912.345.678", "84912345678"),
             ("+84 (0)912345678", "84912345678"),
+            ("(+84) 912 345 678", "84912345678"),
             ("0084912345678", "84912345678"),
+            ("\u{202a}+84 912 345 678\u{202c}", "84912345678"),
+            ("0912\u{2013}345\u{2013}678", "84912345678"),
+            ("0912\u{202f}345\u{200b}678\u{feff}", "84912345678"),
             ("912345678", "84912345678"),
             ("84912345678", "84912345678"),
             ("01234567890", "84834567890"),
@@ -181,6 +207,9 @@ mod tests {
             "+1 202 555 0123",
             "09123456789012345678901234567890123456789012",
             "0912+345678",
+            "++84912345678",
+            "+84+912345678",
+            "0912/345678",
             "９１２３４５６７８",
         ] {
             assert!(bad.parse::<Phone>().is_err(), "{bad}");

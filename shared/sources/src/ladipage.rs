@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use kernel::{EmailAddress, Phone};
 use serde_json::{Map, Value};
 
 use crate::submitted::{Arrival, ParseError};
@@ -103,12 +104,9 @@ fn arrival(
     received_at: Timestamp,
 ) -> Result<Arrival, ParseError> {
     let email = fields.get("email").and_then(|text| text.parse().ok());
-    let phone: Option<kernel::Phone> = fields.get("phone").and_then(|text| text.parse().ok());
+    let phone: Option<Phone> = fields.get("phone").and_then(|text| text.parse().ok());
     if email.is_none() && phone.is_none() {
-        let broken = ["phone", "email"]
-            .into_iter()
-            .find(|name| fields.contains_key(*name));
-        return Err(ParseError::NoIdentity(broken.map(str::to_owned)));
+        return Err(without_address(fields));
     }
     let said = fields
         .get("message_time")
@@ -119,11 +117,7 @@ fn arrival(
     });
     let at = said.unwrap_or_else(|| window(received_at));
     let who = phone.as_ref().map(ToString::to_string);
-    let who = who.or_else(|| {
-        email
-            .as_ref()
-            .map(|email: &kernel::EmailAddress| email.to_string())
-    });
+    let who = who.or_else(|| email.as_ref().map(|email: &EmailAddress| email.to_string()));
     let who = who.unwrap_or_default();
     let event_id = match (fields.get("form_id"), fields.get("message_time")) {
         (Some(form), Some(time)) => kernel::hash::name(&["ladipage", form, &who, time]),
@@ -141,6 +135,21 @@ fn arrival(
         data: Value::Object(data),
         shortened,
     })
+}
+
+/// Why nobody can be recognised by these fields.
+fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
+    let mut names = ["phone", "email"].into_iter();
+    if let Some(name) = names.find(|name| fields.contains_key(*name)) {
+        return ParseError::BrokenAddress(name);
+    }
+    let is_address =
+        |text: &String| text.parse::<Phone>().is_ok() || text.parse::<EmailAddress>().is_ok();
+    if fields.values().any(is_address) {
+        ParseError::UnmappedAddress
+    } else {
+        ParseError::NoAddress
+    }
 }
 
 /// What is stored of the fields, and the names of those that lost something. The shortest go first,

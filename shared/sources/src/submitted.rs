@@ -37,7 +37,13 @@ pub enum ParseError {
     /// More fields than a form has.
     #[error("the form has more than {0} fields")]
     TooManyFields(usize),
-    /// Nobody could be recognised by it.
-    #[error("the form has no usable phone number or email address{}", .0.as_ref().map(|field| format!(" (field {field} does not parse)")).unwrap_or_default())]
-    NoIdentity(Option<String>),
+    /// Nobody can be recognised by it: the field of an address holds none that is usable.
+    #[error("the form has no usable phone number or email address (field {0} does not parse)")]
+    BrokenAddress(&'static str),
+    /// Nobody can be recognised by it as long as its source does not say which field is the address.
+    #[error("the form has its phone number or email address in a field that is not mapped")]
+    UnmappedAddress,
+    /// Nobody will ever be recognised by it.
+    #[error("no field of the form is a phone number or an email address")]
+    NoAddress,
 }

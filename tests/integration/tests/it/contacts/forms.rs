@@ -154,6 +154,48 @@ async fn a_form_without_an_address_is_parked_not_lost() {
 }
 
 #[tokio::test]
+async fn a_form_that_no_mapping_could_mend_is_left() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    page.post(&shop, &json!({ "name": "An", "message": "Tư vấn" }))
+        .await;
+    shop.world.settle().await;
+    assert!(shop.world.dead_letters().is_empty());
+    assert!(shop.found("").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_parked_form_is_read_again_by_the_mended_mapping_of_its_source() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    page.post(&shop, &json!({ "name": "An", "Liên hệ": "0912345678" }))
+        .await;
+    shop.world.settle().await;
+    assert!(shop.found("an").await.is_empty());
+    // The command of docs/runbooks/dead-letter-queue.md.
+    let directory = &shop.world.spec("ingest").environment["DIRECTORY_TABLE"];
+    let client = aws_sdk_dynamodb::Client::new(&shop.world.aws.sdk_config());
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let mend = client.update_item().table_name(directory);
+    let mend = mend
+        .key("pk", text(&format!("SOURCE#{}", page.source)))
+        .key("sk", text("SOURCE"));
+    let mend = mend
+        .update_expression("SET mapping.#field = :ours")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_names("#field", "Liên hệ")
+        .expression_attribute_values(":ours", text("phone"));
+    mend.send().await.unwrap();
+    let queue = shop.world.queue_of("ingest");
+    let dead = &shop.world.spec("ingest").environment["DLQ_URL"];
+    let dead = dead.rsplit('/').next().unwrap();
+    assert_eq!(shop.world.aws.sqs().redrive(dead, &queue).unwrap(), 1);
+    shop.world.settle_twice().await;
+    assert_eq!(shop.found("an").await, ["An"]);
+    assert!(shop.world.dead_letters().is_empty());
+}
+
+#[tokio::test]
 async fn a_lost_queue_answers_503() {
     let shop = Shop::new().await;
     let page = Page::of(&shop, &[]).await;
