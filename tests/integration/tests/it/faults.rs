@@ -343,6 +343,32 @@ async fn row_pk(world: &World) -> String {
 }
 
 #[tokio::test]
+async fn a_timer_that_was_put_aside_can_be_sent_by_hand() {
+    let world = World::new();
+    let timers = Timers::new(world.table("Timers"));
+    schedule(&timers, &world, "late").await;
+    let mut row = waiting(&world).await.remove(0);
+    let text = row["effect"]["text"].as_str().unwrap().to_owned();
+    let text_of = |name: &str| row[name].as_str().unwrap().to_owned();
+    let key = Key::new(text_of("pk"), text_of("sk"));
+    row["effect"]["queue"] = json!("ingest");
+    world.table("Timers").put(&key, &row).await.unwrap();
+    world.invoke("due-timer", json!({})).await.unwrap();
+    let dead = dead(&world, "due-timer").remove(0).body;
+    world.advance(Duration::from_hours(30 * 24));
+    // The command of docs/runbooks/dead-letter-queue.md.
+    let row: Value = serde_json::from_str(&dead).unwrap();
+    let effect = |name: &str| row["effect"]["M"][name]["S"].as_str().unwrap();
+    assert_eq!(effect("queue"), "ingest");
+    let name = world.queue_of("workflow-step");
+    let client = aws_sdk_sqs::Client::new(&world.aws.sdk_config());
+    let send = client.send_message().queue_url(world.aws.sqs().url(&name));
+    let send = send.message_body(effect("text"));
+    send.message_group_id(effect("group")).send().await.unwrap();
+    assert_eq!(drain(&world, &name), [text]);
+}
+
+#[tokio::test]
 async fn a_conditional_update_whose_answer_was_lost_is_still_ours() {
     let world = World::new();
     let table = world.table("Directory");
