@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use accounts::Doors;
 use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming, Merge, Source};
+use jiff::Timestamp;
 use kernel::TenantKey;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
@@ -36,10 +37,18 @@ pub(crate) async fn handle(intake: &Intake, record: &Record) -> Result<(), Failu
         lists,
         ..
     } = inbound;
+    let at = match arrival.same_within {
+        Some(within) => {
+            let contacts = &intake.contacts;
+            let first = contacts.first_seen(tenant, &arrival.event_id, arrival.at, within);
+            first.await?
+        }
+        None => arrival.at,
+    };
     let event = Event {
         id: arrival.event_id.clone(),
         name: arrival.event_name.to_owned(),
-        at: arrival.at,
+        at,
         source: source.to_string(),
         data: told(&arrival),
     };
@@ -47,7 +56,7 @@ pub(crate) async fn handle(intake: &Intake, record: &Record) -> Result<(), Failu
     let incoming = Incoming {
         tags,
         lists,
-        ..person(arrival)
+        ..person(arrival, at)
     };
     let upserted = intake.contacts.upsert(tenant, &incoming).await?;
     let recorded = intake.contacts.record(tenant, upserted.contact, &event);
@@ -110,7 +119,7 @@ fn told(arrival: &Arrival) -> Value {
 }
 
 /// What the form says about its sender. Who fills in a form asks to be contacted.
-fn person(arrival: Arrival) -> Incoming {
+fn person(arrival: Arrival, at: Timestamp) -> Incoming {
     let email = arrival.email.map(Identity::Email);
     let phone = arrival.phone.map(Identity::Phone);
     Incoming {
@@ -120,7 +129,7 @@ fn person(arrival: Arrival) -> Incoming {
         full_name: arrival.full_name,
         source: Source::Ladipage,
         merge: Merge::FillEmpty,
-        operation: Some(arrival.event_id),
+        operation: Some(format!("{}#{at}", arrival.event_id)),
         ..Incoming::default()
     }
 }

@@ -78,6 +78,11 @@ pub fn event(tenant: TenantKey, id: ContactId, event: &Event) -> Key {
     Key::new(contact(tenant, id), event_order(event.at, &event.id))
 }
 
+/// When events of this id were first seen.
+pub fn sightings(tenant: TenantKey, event_id: &str) -> Key {
+    Key::new(format!("{tenant}#SEEN#{event_id}"), "SEEN")
+}
+
 fn event_order(at: Timestamp, id: &str) -> String {
     format!("{}#{id}", clock::sortable(at))
 }
@@ -131,6 +136,7 @@ mod tests {
             key(&list(t, list_id)),
             ("ws_0123456789a", "LIST#lst_0123456789a")
         );
+        assert_eq!(key(&sightings(t, "e1")), ("ws_0123456789a#SEEN#e1", "SEEN"));
         let import_id = "imp_0123456789a".parse().unwrap();
         assert_eq!(
             key(&import(t, import_id)),

@@ -1,6 +1,7 @@
 //! What happened to a contact, newest first.
 
 use cloud::{Effect, Error, Pending, Query, QueueName};
+use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,20 @@ use crate::{Contacts, keys};
 
 /// Thirteen months: a year's comparison, and the month in which it is asked for.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
+
+/// An event may arrive again from a queue (4 days) or a dead-letter queue (14 more).
+const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;
+/// First arrivals that are remembered of one id; who repeats himself more often is no visitor.
+const REMEMBERED: usize = 50;
+
+/// When events of one id first arrived. They say no time, so that nothing else tells one that was sent
+/// again from a later one.
+#[derive(Default, Serialize, Deserialize)]
+struct Sightings {
+    version: u64,
+    firsts: Vec<Timestamp>,
+    ttl: i64,
+}
 
 /// A timeline entry as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +37,43 @@ struct Entry {
 }
 
 impl Contacts {
+    /// For events that say no time: when this one happened. Arrivals of one id that lie within `within` of
+    /// the first of them are the same event, in whatever order and however often they are handled.
+    pub async fn first_seen(
+        &self,
+        tenant: TenantKey,
+        event_id: &str,
+        arrived: Timestamp,
+        within: SignedDuration,
+    ) -> Result<Timestamp, Error> {
+        let key = keys::sightings(tenant, event_id);
+        let stored: Option<Sightings> = self.timeline.get(&key).await?;
+        let is_new = stored.is_none();
+        let mut seen = stored.unwrap_or_default();
+        let is_same = |first: &&Timestamp| first.duration_since(arrived).abs() <= within;
+        if let Some(first) = seen.firsts.iter().find(is_same) {
+            return Ok(*first);
+        }
+        let expected = seen.version;
+        seen.version += 1;
+        seen.firsts.push(arrived);
+        if seen.firsts.len() > REMEMBERED {
+            seen.firsts.remove(0);
+        }
+        seen.ttl = self.timeline.clock().now().as_second() + REMEMBER_SECONDS;
+        if is_new {
+            // Somebody else was faster: the message comes again and finds what they wrote.
+            let created = self.timeline.create(&key, &seen).await?;
+            return if created.is_new() {
+                Ok(arrived)
+            } else {
+                Err(Error::Conflict)
+            };
+        }
+        self.timeline.replace(&key, &seen, expected).await?;
+        Ok(arrived)
+    }
+
     /// Writes the event unless it is there; says whether it was new. Where a workflow listens to the
     /// event's name, the same write carries the message to the workflows' queue, so that neither
     /// comes without the other.

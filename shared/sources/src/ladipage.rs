@@ -20,8 +20,11 @@ const MAX_NAME: usize = 100;
 /// Bytes that are kept of a form. The timeline stores them twice where a workflow listens, in an item
 /// of at most 400 KB.
 const MAX_KEPT: usize = 32 * 1024;
-/// The same form within this window is the same submission, where it says no time itself.
-const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// The same form so soon again is the same submission, where it says no time.
+const SAME_WITHOUT_TIME: SignedDuration = SignedDuration::from_mins(10);
+/// The same form with the same text for a time, which cannot be read or believed, is the same submission as
+/// long as anybody may send it again: queues and dead-letter queues keep it for 18 days.
+const SAME_TIME_TEXT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A form's own time is believed within these bounds around its arrival. The past is wide: a replay
 /// of old forms must find what it wrote before.
 const BELIEVED_PAST: SignedDuration = SignedDuration::from_hours(24 * 365);
@@ -95,12 +98,11 @@ pub async fn parse(
             fields.entry(field.to_owned()).or_insert(value);
         }
     }
-    arrival(&fields, body, received_at)
+    arrival(&fields, received_at)
 }
 
 fn arrival(
     fields: &BTreeMap<String, String>,
-    body: &str,
     received_at: Timestamp,
 ) -> Result<Arrival, ParseError> {
     let email = fields.get("email").and_then(|text| text.parse().ok());
@@ -108,33 +110,45 @@ fn arrival(
     if email.is_none() && phone.is_none() {
         return Err(without_address(fields));
     }
-    let said = fields
-        .get("message_time")
-        .and_then(|text| vietnamese_time(text));
+    let time = fields.get("message_time");
+    let said = time.and_then(|text| vietnamese_time(text));
     let said = said.filter(|at| {
         received_at.duration_since(*at) <= BELIEVED_PAST
             && at.duration_since(received_at) <= BELIEVED_FUTURE
     });
-    let at = said.unwrap_or_else(|| window(received_at));
+    let same_within = match (said, time) {
+        (Some(_), _) => None,
+        (None, Some(_)) => Some(SAME_TIME_TEXT),
+        (None, None) => Some(SAME_WITHOUT_TIME),
+    };
     let who = phone.as_ref().map(ToString::to_string);
     let who = who.or_else(|| email.as_ref().map(|email: &EmailAddress| email.to_string()));
     let who = who.unwrap_or_default();
-    let event_id = match (fields.get("form_id"), fields.get("message_time")) {
-        (Some(form), Some(time)) => kernel::hash::name(&["ladipage", form, &who, time]),
-        _ => kernel::hash::name(&["ladipage", body, &at.to_string()]),
-    };
     let (data, shortened) = kept(fields);
     let name = fields.get("name");
     Ok(Arrival {
         email,
         phone,
         full_name: name.map(|name| beginning(name, MAX_FIELD).to_owned()),
-        event_id,
+        event_id: event_id(fields, &who),
         event_name: "form.submitted",
-        at,
+        at: said.unwrap_or(received_at),
+        same_within,
         data: Value::Object(data),
         shortened,
     })
+}
+
+/// Names the submission, by what it says only.
+fn event_id(fields: &BTreeMap<String, String>, who: &str) -> String {
+    if let (Some(form), Some(time)) = (fields.get("form_id"), fields.get("message_time")) {
+        return kernel::hash::name(&["ladipage", form, who, time]);
+    }
+    // The fields and not the body: a form in parts has another boundary each time.
+    let texts = fields.iter().flat_map(|(name, value)| [name, value]);
+    let texts = texts.map(String::as_str);
+    let parts: Vec<&str> = std::iter::once("ladipage").chain(texts).collect();
+    kernel::hash::name(&parts)
 }
 
 /// Why nobody can be recognised by these fields.
@@ -200,12 +214,6 @@ fn vietnamese_time(text: &str) -> Option<Timestamp> {
         .iter()
         .find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
     VIETNAM.to_timestamp(local).ok()
-}
-
-/// The beginning of the ten-minute window that an instant lies in.
-fn window(at: Timestamp) -> Timestamp {
-    let length = WINDOW.as_secs();
-    Timestamp::from_second(at.as_second().div_euclid(length) * length).unwrap_or(at)
 }
 
 async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {

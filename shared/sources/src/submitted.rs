@@ -1,6 +1,6 @@
 //! The one shape that every provider's data is brought into.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{EmailAddress, Phone};
 use serde_json::Value;
 
@@ -13,12 +13,15 @@ pub struct Arrival {
     pub phone: Option<Phone>,
     /// Whole name.
     pub full_name: Option<String>,
-    /// Names the event: the same submission, sent twice, has the same id and time.
+    /// Names the event: the same submission, sent twice, has the same id.
     pub event_id: String,
     /// The product's name of the event, e.g. `form.submitted`.
     pub event_name: &'static str,
-    /// When it happened.
+    /// When it happened; when it arrived, where the source does not say.
     pub at: Timestamp,
+    /// Where the source does not say when: arrivals of the same id that lie so close together are one
+    /// event, which happened when the first of them arrived.
+    pub same_within: Option<SignedDuration>,
     /// What was sent, by folded field name, within bounds.
     pub data: Value,
     /// Fields that did not fit whole into `data`.

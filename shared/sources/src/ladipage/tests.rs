@@ -75,15 +75,38 @@ fn the_same_submission_has_the_same_key() {
     let mapping = BTreeMap::new();
     let again = futures::executor::block_on(parse(JSON, DOCUMENTED, later, &mapping)).unwrap();
     assert_eq!((&first.event_id, first.at), (&again.event_id, again.at));
+    assert_eq!(first.same_within, None);
     let other = read(JSON, &DOCUMENTED.replace("08:15:30", "08:16:30")).unwrap();
     assert_ne!(first.event_id, other.event_id);
+}
+
+#[test]
+fn a_form_that_says_no_time_is_known_by_its_fields() {
+    let part = |boundary: &str, name: &str, value: &str| {
+        format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        )
+    };
+    let read = |boundary: &str, phone: &str| {
+        let parts = part(boundary, "name", "An") + &part(boundary, "tel", phone);
+        let content_type = format!("multipart/form-data; boundary={boundary}");
+        read(&content_type, &format!("{parts}--{boundary}--\r\n")).unwrap()
+    };
+    let (first, again) = (read("a", "0912345678"), read("b", "0912345678"));
+    assert_eq!(first.event_id, again.event_id);
+    assert_eq!(first.same_within, Some(SAME_WITHOUT_TIME));
+    assert_ne!(first.event_id, read("a", "0912345679").event_id);
 }
 
 #[test]
 fn a_time_from_nowhere_is_not_believed() {
     for time in ["02/03/2036 08:15:30", "02/03/1999 08:15:30", "hôm qua"] {
         let form = read(JSON, &DOCUMENTED.replace("02/03/2026 08:15:30", time)).unwrap();
-        assert_eq!(form.at, now(), "{time}");
+        assert_eq!(
+            (form.at, form.same_within),
+            (now(), Some(SAME_TIME_TEXT)),
+            "{time}"
+        );
     }
 }
 

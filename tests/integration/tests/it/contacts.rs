@@ -5,4 +5,5 @@ mod api;
 mod forms;
 mod imports;
 mod merging;
+mod repeats;
 mod shop;

@@ -231,7 +231,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "0 to repeat; IngestDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts +9; Timeline +2; IngestDlq 1",
+                "0 to repeat; Contacts +9; Timeline +3; IngestDlq 1",
             ),
             ("ok", "0 to repeat; Contacts +6; Timeline +1"),
         ],
