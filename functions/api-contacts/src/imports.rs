@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use contacts::import::{Job, Request, RowError, Status};
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
-use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query, Raw};
+use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, Operation, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
 
 use crate::handler::{Api, known_list};
@@ -117,15 +117,22 @@ pub(crate) async fn start(
         .collect();
     shape::tags(&tags)?;
     let grant = &caller.member().grant;
-    api.audit
-        .note(grant, Operation::StartImport, "import", &ip.0)
-        .await?;
     let request = Request {
         list: query.list,
         tags,
     };
-    let job = api.imports.start(caller.tenant, &request, body).await?;
-    Ok((StatusCode::ACCEPTED, Json(job.into())))
+    for _ in 0..DRAWS {
+        let id = api.imports.draw();
+        api.audit
+            .note(grant, Operation::StartImport, id, &ip.0)
+            .await?;
+        // The body is counted, not copied.
+        let job = api.imports.start(caller.tenant, id, &request, body.clone());
+        if let Some(job) = job.await? {
+            return Ok((StatusCode::ACCEPTED, Json(job.into())));
+        }
+    }
+    Err(cloud::Error::Conflict.into())
 }
 
 /// Show how far an import is.

@@ -1,8 +1,9 @@
 //! Turns what webhooks queued into contacts and timeline events.
 //!
 //! Trigger: the ingest queue. Idempotent by the event's own identity: a second run finds the contact by
-//! its identities and the timeline entry by its key; a form that says no time has that of its first arrival. A body that cannot be read is parked with its reason;
-//! one that holds no address is counted and left.
+//! its identities and the timeline entry by its key; a form that says no time has that of its first
+//! arrival. A body that cannot be read is parked with its reason; one that holds no address is counted
+//! and left.
 
 mod handler;
 

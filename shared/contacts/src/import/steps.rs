@@ -6,7 +6,7 @@
 //! counts the same.
 
 use bytes::Bytes;
-use cloud::{Blobs, Created, Error, Queue, SendOptions, Table};
+use cloud::{Blobs, Error, Queue, SendOptions, Table};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -78,27 +78,30 @@ impl Imports {
         }
     }
 
-    /// Stores the file and begins.
+    /// An id for a new import.
+    pub fn draw(&self) -> ImportId {
+        ImportId::new(self.table.clock(), self.table.entropy())
+    }
+
+    /// Stores the file and begins; `None` where the id is taken.
     pub async fn start(
         &self,
         tenant: TenantKey,
+        id: ImportId,
         request: &Request,
         body: Bytes,
-    ) -> Result<Job, Error> {
-        loop {
-            let id = ImportId::new(self.table.clock(), self.table.entropy());
-            let job = Job::new(id, request.clone(), self.table.clock().now());
-            if let Created::Existing(_) = self.table.create(&keys::import(tenant, id), &job).await?
-            {
-                continue;
-            }
-            // The message last: its step must find the job and the file.
-            self.files
-                .put(&file_name(tenant, id, "csv"), "text/csv", body)
-                .await?;
-            self.send(tenant, id, 0).await?;
-            return Ok(job);
+    ) -> Result<Option<Job>, Error> {
+        let job = Job::new(id, request.clone(), self.table.clock().now());
+        let created = self.table.create(&keys::import(tenant, id), &job).await?;
+        if !created.is_new() {
+            return Ok(None);
         }
+        // The message last: its step must find the job and the file.
+        self.files
+            .put(&file_name(tenant, id, "csv"), "text/csv", body)
+            .await?;
+        self.send(tenant, id, 0).await?;
+        Ok(Some(job))
     }
 
     /// One import.
