@@ -106,6 +106,8 @@ pub struct CampaignView {
     id: CampaignId,
     name: String,
     state: State,
+    /// Why it was paused or has failed without a command: `provider_not_answering`, `workspace_archived`,
+    /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     audience: Audience,

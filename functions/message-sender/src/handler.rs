@@ -47,7 +47,7 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
         Delivery::Sent => metrics::count("MailsSent", 1),
         Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
         Delivery::Failed(_) => metrics::count("MailsFailed", 1),
-        Delivery::Unknown => metrics::count("MailsUnknown", 1),
+        Delivery::Unknown | Delivery::NoAnswer => metrics::count("MailsUnknown", 1),
         Delivery::InFlight => {
             return Err(Failure::retry(
                 "Send.InFlight",

@@ -33,10 +33,15 @@ impl Outcomes {
             Delivery::Sent => self.sent += 1,
             Delivery::Skipped(reason) => self.skip(*reason),
             Delivery::Failed(reason) => *self.failed.entry(reason.clone()).or_default() += 1,
-            Delivery::Unknown => self.unknown += 1,
+            Delivery::Unknown | Delivery::NoAnswer => self.unknown += 1,
             Delivery::InFlight | Delivery::Throttled | Delivery::Stopped(_) => return false,
         }
         true
+    }
+
+    /// Recipients that were not skipped.
+    pub fn asked(&self) -> u64 {
+        self.total() - self.skipped.values().sum::<u64>()
     }
 
     fn skip(&mut self, reason: SkipReason) {
@@ -70,15 +75,16 @@ mod tests {
             Delivery::Skipped(SkipReason::Unsubscribed),
             Delivery::Failed("MessageRejected".into()),
             Delivery::Unknown,
+            Delivery::NoAnswer,
         ] {
             assert!(outcomes.count(&delivery));
         }
         for delivery in [Delivery::InFlight, Delivery::Throttled] {
             assert!(!outcomes.count(&delivery));
         }
-        assert_eq!(outcomes.total(), 4);
+        assert_eq!(outcomes.total(), 5);
         let mut twice = outcomes.clone();
         twice.merge(&outcomes);
-        assert_eq!((twice.total(), twice.skipped["unsubscribed"]), (8, 2));
+        assert_eq!((twice.total(), twice.skipped["unsubscribed"]), (10, 2));
     }
 }

@@ -33,6 +33,10 @@ const RUN: SignedDuration = SignedDuration::from_secs(25);
 const AFTER_LEASE: u16 = 95;
 /// After a throttle.
 const BACK_OFF: u16 = 5;
+/// Fewer answers that did not come are bad luck.
+const SILENT: u64 = 3;
+/// Why a campaign is paused when they are half of those that were asked for, or more.
+const NOT_ANSWERING: &str = "provider_not_answering";
 /// Compiled mails that are kept.
 const KEPT: usize = 16;
 
@@ -82,6 +86,8 @@ struct Work {
 /// What a sub-batch came to.
 enum Batch {
     Counted(Outcomes),
+    /// Counted, and of the provider too little was heard to go on.
+    Silent(Outcomes),
     /// Put the rest back for this many seconds.
     Later(u16),
     /// The account or the sender may not send.
@@ -163,17 +169,19 @@ impl Sender {
             let Some(mail) = self.mail(work, &campaign, letterhead).await? else {
                 return Ok(ended);
             };
-            let counted = match self.sub_batch(work, &mail, batch).await? {
-                Batch::Counted(outcomes) => outcomes,
+            let (counted, is_silent) = match self.sub_batch(work, &mail, batch).await? {
+                Batch::Counted(outcomes) => (outcomes, false),
+                Batch::Silent(outcomes) => (outcomes, true),
                 Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
                 Batch::Stopped(code) => {
-                    let (tenant, id) = (work.tenant, work.campaign);
-                    self.campaigns
-                        .stop(tenant, id, State::Paused, &code)
-                        .await?;
+                    self.pause_of(work, &code).await?;
                     return Ok(ended);
                 }
             };
+            if is_silent {
+                // Before the cursor, so that whoever dies in between leaves a campaign that has stopped.
+                self.pause_of(work, NOT_ANSWERING).await?;
+            }
             let mut next = progress.clone();
             next.cursor = (start + batch.len()) as u32;
             next.done = start + batch.len() == ids.len();
@@ -184,11 +192,20 @@ impl Sender {
                 .campaigns
                 .advance(tenant, id, (work.shard, work.chunk), &progress, &next)
                 .await?;
+            if is_silent {
+                return Ok(ended);
+            }
         }
         self.campaigns
             .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
             .await?;
         Ok(ended)
+    }
+
+    async fn pause_of(&self, work: Work, problem: &str) -> Result<(), Error> {
+        self.campaigns
+            .stop(work.tenant, work.campaign, State::Paused, problem)
+            .await
     }
 
     fn now(&self) -> Timestamp {
@@ -244,9 +261,11 @@ impl Sender {
             .collect()
             .await;
         let mut outcomes = Outcomes::default();
-        let mut later = None;
+        let (mut later, mut silent) = (None, 0);
         for result in results {
             let delivery = result?;
+            // Only what happened now: the rows of an outage that is over would pause its campaign again.
+            silent += u64::from(delivery == Delivery::NoAnswer);
             if outcomes.count(&delivery) {
                 continue;
             }
@@ -256,8 +275,11 @@ impl Sender {
                 _ => later = later.max(Some(AFTER_LEASE)),
             }
         }
+        let is_silent = silent >= SILENT && silent * 2 >= outcomes.asked();
         Ok(match later {
+            Some(_) if is_silent => Batch::Stopped(NOT_ANSWERING.to_owned()),
             Some(delay) => Batch::Later(delay),
+            None if is_silent => Batch::Silent(outcomes),
             None => Batch::Counted(outcomes),
         })
     }

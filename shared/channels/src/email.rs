@@ -27,8 +27,10 @@ pub enum Delivery {
     Skipped(SkipReason),
     /// The provider, or the mail's own template, refused it for good.
     Failed(String),
-    /// The provider was asked and gave no answer; it stays so.
+    /// The provider was asked at an earlier try and nobody knows what became of it; it stays so.
     Unknown,
+    /// The provider was asked just now and gave no answer: unknown from here on.
+    NoAnswer,
     /// Somebody may be at it, or a repetition must wait: look again later than the lease.
     InFlight,
     /// The provider said "not now"; nothing was sent and the row is free.
@@ -140,7 +142,10 @@ impl EmailChannel {
                     .ledger
                     .mark_unknown(tenant, key, ticket.claim())
                     .await?;
-                self.settle(tenant, key, &row, class).await
+                Ok(match self.settle(tenant, key, &row, class).await? {
+                    Delivery::Unknown => Delivery::NoAnswer,
+                    other => other,
+                })
             }
         }
     }

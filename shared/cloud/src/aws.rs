@@ -27,9 +27,11 @@ impl Aws {
 
     /// From the Lambda environment. The behaviour version is pinned so that an update of the SDK
     /// cannot change retries silently; an attempt ends well before the shortest function time-out
-    /// (10 s), since the SDK's own default is to wait for ever.
+    /// (10 s), since the SDK's own default is to wait for ever. Connecting is given up earlier than
+    /// the attempt: a request that was never written is told from one whose answer was lost.
     pub async fn from_environment() -> Self {
         let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(2))
             .operation_attempt_timeout(Duration::from_secs(3))
             .operation_timeout(Duration::from_secs(8))
             .build();

@@ -3,12 +3,14 @@
 //! SES has no idempotency key, so the SDK's own retry would be a hidden source of duplicates: it is
 //! off here, and an answer that did not come is [`SendError::Unknown`], never "not sent".
 
+use std::error::Error;
+
 use aws_config::retry::RetryConfig;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
 use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{Destination, EmailContent, MessageTag, RawMessage};
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::Aws;
@@ -40,7 +42,7 @@ pub enum SendError {
         /// SES's words.
         message: String,
     },
-    /// SES said "not now": nothing was sent.
+    /// SES said "not now", or could not be reached: nothing was sent.
     #[error("throttled: {code}")]
     Throttled {
         /// SES error code.
@@ -115,8 +117,9 @@ impl Mailer {
                 context.raw().status().as_u16(),
             )),
             Err(SdkError::ConstructionFailure(error)) => Err(refuse(format!("{error:?}"))),
-            // The connection was never made, so no byte of the request left.
-            Err(SdkError::DispatchFailure(failure)) if failure.is_user() => {
+            Err(SdkError::DispatchFailure(failure))
+                if failure.as_connector_error().is_some_and(never_connected) =>
+            {
                 Err(SendError::Throttled {
                     code: "Connect".into(),
                 })
@@ -124,6 +127,15 @@ impl Mailer {
             Err(error) => Err(SendError::Unknown(error.to_string())),
         }
     }
+}
+
+/// Whether no connection came about (no such name, refused, too slow, no TLS), so that no byte of the request
+/// left. The SDK's own kinds do not tell: a connection that broke after the request was written is `io` as well.
+fn never_connected(error: &ConnectorError) -> bool {
+    let first: &(dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |error| (**error).source())
+        .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
+        .any(hyper_util::client::legacy::Error::is_connect)
 }
 
 /// What SES takes as the value of a tag. An id from outside may be longer or hold other characters; the mail
@@ -154,7 +166,55 @@ fn sort(code: &str, message: &str, status: u16) -> SendError {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Sends a mail to an SES at this port, over the HTTP client of the functions.
+    async fn send_to(port: u16) -> Result<String, SendError> {
+        let credentials = Credentials::new("key", "secret", None, None, "test");
+        let config = aws_types::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+            .region(aws_config::Region::new("ap-southeast-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(format!("http://127.0.0.1:{port}"))
+            .build();
+        let aws = Aws::new(config, kernel::Clock::system(), kernel::Entropy::system());
+        let mail = OutgoingMail {
+            from: "tin@example.vn".into(),
+            to: "an@example.com".into(),
+            raw: b"Subject: An\r\n\r\nAn".to_vec(),
+            tags: Vec::new(),
+        };
+        Mailer::new(&aws, "events").send(mail).await
+    }
+
+    #[tokio::test]
+    async fn what_never_reached_ses_was_not_sent_and_a_lost_answer_may_have_been() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            // One request is read and never answered, one is answered with a failure.
+            for answer in ["", "HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n"] {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                assert!(socket.read(&mut request).await.unwrap() > 0);
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let client = async { (send_to(port).await, send_to(port).await) };
+        let ((lost, failed), ()) = tokio::join!(client, server);
+        assert!(matches!(lost, Err(SendError::Unknown(_))), "{lost:?}");
+        assert!(matches!(failed, Err(SendError::Unknown(_))), "{failed:?}");
+
+        drop(listener);
+        let refused = send_to(port).await;
+        let is_free = matches!(&refused, Err(SendError::Throttled { code }) if code == "Connect");
+        assert!(is_free, "{refused:?}");
+    }
 
     #[test]
     fn only_what_is_said_of_the_mail_itself_is_its_end() {

@@ -108,6 +108,44 @@ async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
 }
 
 #[tokio::test]
+async fn an_outage_of_the_provider_pauses_the_campaign_before_it_has_used_up_the_audience() {
+    let world = World::new();
+    let shop = Shop::open(&world, 400).await;
+    let campaign = shop.campaign(&world).await;
+    world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
+        if call.service == "ses" {
+            Fault::TimeoutAfterCommit
+        } else {
+            Fault::None
+        }
+    })));
+    shop.send(&world, &campaign).await;
+    shop.work(&world).await;
+    world.aws.set_fault_hook(None);
+
+    let path = format!("/v1/campaigns/{campaign}");
+    let (_, shown) = shop.call(&world, "GET", &path, None).await;
+    assert_eq!(
+        (&shown["state"], &shown["problem"]),
+        (&json!("paused"), &json!("provider_not_answering"))
+    );
+    let asked = shop.mails(&world, &campaign).len() as u64;
+    assert!(asked < shop.eligible() / 4, "{asked} were asked for");
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(number(&report, "unknown"), asked, "{report}");
+
+    let (status, body) = shop.command(&world, &campaign, "resume").await;
+    assert_eq!((status, &body["problem"]), (200, &Value::Null));
+    shop.work(&world).await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(number(&report, "unknown"), asked, "{report}");
+    assert_eq!(number(&report, "sent"), shop.eligible() - asked);
+    assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
+    shop.assert_identity(&report);
+}
+
+#[tokio::test]
 async fn a_throttled_mail_goes_out_later_and_once() {
     let world = World::new();
     let shop = Shop::open(&world, 20).await;
