@@ -144,7 +144,8 @@ impl Feedback {
         self.seen(tenant, key, &row, fact, now, json!({})).await
     }
 
-    /// A link was followed. Gives what it adds; `None` where there is no such send.
+    /// A link was followed. The first of a mail counts; each is an entry of its own on the timeline.
+    /// Gives what it adds; `None` where there is no such send.
     pub async fn clicked(
         &self,
         tenant: TenantKey,
@@ -288,8 +289,13 @@ fn event(key: &LedgerKey, name: &str, at: Timestamp, data: Value) -> Event {
         }
         details.extend(data);
     }
+    let mut id = format!("{name}#{}#{}", key.scope, key.step);
+    // A mail has many links, and a workflow may wait for one of them.
+    if let Some(url) = details["url"].as_str() {
+        id = format!("{id}#{}", kernel::hash::name(&[url]));
+    }
     Event {
-        id: format!("{name}#{}#{}", key.scope, key.step),
+        id,
         name: name.to_owned(),
         at,
         source: key.scope.clone(),

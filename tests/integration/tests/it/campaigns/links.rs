@@ -46,7 +46,11 @@ impl Reader<'_> {
     }
 
     async fn click(&self, method: &str, agent: &str) -> Value {
-        let url = "https://example.vn/qua".to_owned();
+        self.click_on("https://example.vn/qua", method, agent).await
+    }
+
+    async fn click_on(&self, url: &str, method: &str, agent: &str) -> Value {
+        let url = url.to_owned();
         let path = format!("/c/{}", self.token(TokenKind::Click { url }));
         self.visit(method, &path, agent).await
     }
@@ -145,6 +149,31 @@ async fn a_click_leads_where_the_token_says_and_nowhere_else() {
         let answer = reader.visit("GET", &path, PERSON).await;
         assert_eq!(answer["statusCode"], 404, "{path}");
         assert_eq!(answer["headers"]["location"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn each_link_is_told_once_and_the_reader_is_counted_once() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let other = "https://example.vn/khac";
+    let trigger = json!({ "type": "message.clicked", "url": other });
+    let graph = json!({ "start": "end", "nodes": { "end": { "type": "exit" } } });
+    let draft = json!({ "name": "Xem", "trigger": trigger, "graph": graph });
+    let workflow = shop.active_workflow(&world, &draft).await;
+    let reader = sent(&world, &shop).await;
+    world.advance(Duration::from_mins(1));
+    reader.click("GET", PERSON).await;
+    world.settle().await;
+    assert_eq!(shop.entered(&world, &workflow).await, 0);
+    for _ in 0..2 {
+        world.advance(Duration::from_mins(1));
+        reader.click_on(other, "GET", PERSON).await;
+        reader.click("GET", PERSON).await;
+        world.settle().await;
+        assert_eq!(reader.timeline().await, ["message.clicked"; 2]);
+        assert_eq!(shop.entered(&world, &workflow).await, 1);
+        assert_eq!(reader.figures().await, [0, 1, 0]);
     }
 }
 
