@@ -21,6 +21,9 @@ const KINDS: &[(&str, &[&str])] = &[
     ("message.unsubscribed", &["campaign_id"]),
     ("conversation.created", &["inbox_id"]),
 ];
+/// What a machine does on its own: it loads a mail's image and follows its links. By a workflow's own
+/// mail these start none, or a workflow that answers an open with a mail would never end.
+const READING: [&str; 2] = ["message.opened", "message.clicked"];
 /// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
 const PERFORMED: &str = "event.performed";
 /// Longest name of an event.
@@ -57,7 +60,9 @@ impl utoipa::PartialSchema for Trigger {
             .enum_values(Some(kinds));
         ObjectBuilder::new()
             .description(Some(
-                "What starts a workflow: a kind of event, and what the event must say.",
+                "What starts a workflow: a kind of event, and what the event must say. Opens and \
+                 clicks count where they are of a campaign's mail; those of a workflow's mail \
+                 start no workflow.",
             ))
             .property("type", kind)
             .required("type")
@@ -89,6 +94,9 @@ impl Trigger {
     /// The event starts the workflow.
     pub fn matches(&self, event: &str, data: &Value) -> bool {
         if event.is_empty() || event != self.event() {
+            return false;
+        }
+        if READING.contains(&event) && !data.get("campaign_id").is_some_and(Value::is_string) {
             return false;
         }
         let wanted = if self.kind == PERFORMED {
@@ -217,6 +225,19 @@ mod tests {
         assert!(own.matches("vip", &json!({"level": ["silver", "gold"]})));
         assert!(!own.matches("vip", &json!({"level": "silver"})));
         assert!(pointers(&own).is_empty());
+    }
+
+    #[test]
+    fn reading_a_workflow_s_mail_starts_none() {
+        let named = |name| trigger(json!({"type": "event.performed", "name": name}));
+        for name in READING {
+            for trigger in [trigger(json!({ "type": name })), named(name)] {
+                assert!(trigger.matches(name, &json!({"campaign_id": "cmp_1", "scope": "cmp_1"})));
+                assert!(!trigger.matches(name, &json!({"scope": "enr_1"})));
+            }
+        }
+        let bounced = trigger(json!({"type": "message.bounced"}));
+        assert!(bounced.matches("message.bounced", &json!({"scope": "enr_1"})));
     }
 
     #[test]

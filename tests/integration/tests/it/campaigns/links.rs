@@ -19,6 +19,7 @@ struct Reader<'w> {
     shop: &'w Shop,
     campaign: String,
     contact: ContactId,
+    step: String,
 }
 
 impl Reader<'_> {
@@ -30,7 +31,7 @@ impl Reader<'_> {
             workspace: self.shop.tenant.to_string(),
             scope: self.campaign.clone(),
             contact: self.contact.to_string(),
-            step: "0".into(),
+            step: self.step.clone(),
         };
         token.encode(&key).unwrap()
     }
@@ -82,6 +83,7 @@ async fn sent<'w>(world: &'w World, shop: &'w Shop) -> Reader<'w> {
         shop,
         campaign,
         contact: shop.contacts[2],
+        step: "0".into(),
     }
 }
 
@@ -278,6 +280,7 @@ async fn a_token_opens_its_own_tenant_s_rows_only() {
         world: &world,
         campaign: reader.campaign.clone(),
         contact: reader.contact,
+        step: "0".into(),
     };
     let before = (
         world.dump("SendLedger").await,
@@ -331,6 +334,7 @@ async fn an_open_of_one_campaign_starts_the_workflow_that_waits_for_it() {
             shop: &shop,
             campaign,
             contact: shop.contacts[2],
+            step: "0".into(),
         };
         reader.open("GET", PERSON).await;
         reader.click("GET", PERSON).await;
@@ -340,4 +344,37 @@ async fn an_open_of_one_campaign_starts_the_workflow_that_waits_for_it() {
         }
     }
     assert_eq!(entered, [0, 0, 0, 1, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_workflow_that_answers_an_open_with_a_mail_is_not_started_by_that_mail() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let mail = json!({
+        "type": "send_email", "subject": "Cảm ơn", "html": "<p>Cảm ơn bạn</p>",
+        "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tin@example.vn" },
+    });
+    let draft = json!({
+        "name": "Cảm ơn", "trigger": { "type": "message.opened" }, "entry": "every_time",
+        "graph": { "start": "mail", "nodes": { "mail": mail } },
+    });
+    let workflow = shop.active_workflow(&world, &draft).await;
+    let mut reader = sent(&world, &shop).await;
+    world.advance(Duration::from_mins(1));
+    reader.open("GET", PERSON).await;
+    world.settle().await;
+    assert_eq!(shop.entered(&world, &workflow).await, 1);
+
+    let mails = world.aws.outbox().all(tanigo_local::aws::Kind::Mail);
+    let answer = mails.iter().find(|mail| mail.subject == "Cảm ơn").unwrap();
+    let tag = |wanted: &str| {
+        let tag = answer.tags.iter().find(|(name, _)| name == wanted);
+        tag.unwrap().1.clone()
+    };
+    (reader.campaign, reader.step) = (tag("scope"), tag("step"));
+    world.advance(Duration::from_mins(1));
+    reader.open("GET", PERSON).await;
+    world.settle().await;
+    assert_eq!(reader.timeline().await, ["message.opened"; 2]);
+    assert_eq!(shop.entered(&world, &workflow).await, 1);
 }
