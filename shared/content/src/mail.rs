@@ -3,13 +3,15 @@
 //! Compiling does what is slow: CSS into `style` attributes (no stylesheet is ever fetched), a plain
 //! text part when none is given, the hidden preview text, the footer, and marks around the links.
 //! Rendering is template rendering and one pass over the result, in which each marked link becomes a
-//! signed, tracked address of its own final URL.
+//! signed, tracked address of its own final URL, if its host is one that the author wrote.
 //!
 //! `unsubscribe_url` is ours: it is set from the recipient's links, whatever the data says.
 
 mod html;
 mod protect;
 mod text;
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -57,7 +59,7 @@ pub struct Footer {
 /// What is tracked in the HTML part. Plain text is never touched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tracking {
-    /// Lead `http` links over the tracking address.
+    /// Lead `http` links over the tracking address: those whose host the author wrote.
     pub click: bool,
     /// End the HTML with an invisible image.
     pub open: bool,
@@ -132,6 +134,7 @@ pub struct BuiltMail {
 pub struct CompiledMail {
     subject: Template,
     html: Option<Template>,
+    hosts: BTreeSet<String>,
     text: Template,
     text_footer: Option<String>,
     variables: Vec<String>,
@@ -183,6 +186,7 @@ impl CompiledMail {
         Ok(CompiledMail {
             subject,
             html,
+            hosts: html_source.as_deref().map(html::hosts).unwrap_or_default(),
             text_footer: footer.map(text::footer),
             text,
             variables,
@@ -216,7 +220,7 @@ impl CompiledMail {
         Ok(BuiltMail {
             subject: one_line(&render(&self.subject)?),
             html: match &self.html {
-                Some(template) => Some(html::with_links(render(template)?, links)),
+                Some(template) => Some(html::with_links(render(template)?, links, &self.hosts)),
                 None => None,
             },
             text,

@@ -1,9 +1,11 @@
 //! The HTML part: styles, preview text, footer, pixel, and marks around links.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use css_inline::CSSInliner;
 use lol_html::{RewriteStrSettings, element, rewrite_str};
+use url::Url;
 
 use super::protect::{Between, Protected};
 use super::{Footer, MailError, MailWarning, Tracking};
@@ -16,6 +18,8 @@ const LINK_START: char = '\u{1}';
 const LINK_END: char = '\u{2}';
 const PIXEL: char = '\u{3}';
 
+/// Data that outsiders fill in.
+const OUTSIDE: [&str; 2] = ["contact", "trigger"];
 /// Blank characters after the preview text, so that clients do not fill up with the body.
 const PREVIEW_PADDING: usize = 90;
 
@@ -84,8 +88,9 @@ fn mark_links(html: &str, protected: &Protected) -> Result<String, MailError> {
 
 /// Whether a link leads, or may lead, to a web page and may be signed by us.
 ///
-/// A host that comes from the contact's own fields is not signed: whoever filled in a form could
-/// else get a link on our name to a page of theirs.
+/// A host that comes from the contact's own fields or from what a form has said is not signed:
+/// whoever filled it in could else get a link on our name to a page of theirs. Where such a field goes
+/// by another name, [`hosts`] holds it back.
 fn is_tracked(href: &str, protected: &Protected) -> bool {
     let href = href.trim();
     let mut pieces = protected.found(href).peekable();
@@ -104,8 +109,34 @@ fn is_tracked(href: &str, protected: &Protected) -> bool {
         .find(['/', '?', '#'])
         .map_or(href.len(), |i| host_start + i);
     pieces.all(|(at, source)| {
-        !source.contains(super::UNSUBSCRIBE) && (at >= host_end || !source.contains("contact"))
+        !source.contains(super::UNSUBSCRIBE)
+            && (at >= host_end || !OUTSIDE.iter().any(|root| source.contains(root)))
     })
+}
+
+/// The hosts whose addresses the author wrote out, anywhere in the mail. Only they are signed: a
+/// rendered link with another host got it from data, and data comes from anybody.
+pub(super) fn hosts(source: &str) -> BTreeSet<String> {
+    let lower = source.to_ascii_lowercase();
+    let starts = ["http://", "https://"].into_iter().flat_map(|scheme| {
+        lower
+            .match_indices(scheme)
+            .map(move |(at, _)| at + scheme.len())
+    });
+    let is_part = |c: char| c.is_alphanumeric() || "-._:@[]".contains(c);
+    let written = starts.filter_map(|start| {
+        let rest = &source[start..];
+        let (authority, rest) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+        // A tag goes on with the name.
+        (!rest.starts_with('{'))
+            .then(|| host(&format!("http://{authority}")))
+            .flatten()
+    });
+    written.collect()
+}
+
+fn host(url: &str) -> Option<String> {
+    Url::parse(url.trim()).ok()?.host_str().map(str::to_owned)
 }
 
 /// Writes `head` and `tail` just inside the body, or around everything when there is none.
@@ -190,8 +221,9 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Turns the marks of a rendered mail into the recipient's links.
-pub(super) fn with_links(html: String, links: &LinkSet<'_>) -> String {
+/// Turns the marks of a rendered mail into the recipient's links, those to other hosts than these
+/// into what they were.
+pub(super) fn with_links(html: String, links: &LinkSet<'_>, hosts: &BTreeSet<String>) -> String {
     let next_mark = |text: &str| text.bytes().position(|byte| (1..=3).contains(&byte));
     if next_mark(&html).is_none() {
         return html;
@@ -209,7 +241,9 @@ pub(super) fn with_links(html: String, links: &LinkSet<'_>) -> String {
             && let Some(end) = rest.find(LINK_END)
         {
             let href = &rest[..end];
-            match links.click_url(&unescape(href)) {
+            let target = unescape(href);
+            let is_ours = host(&target).is_some_and(|host| hosts.contains(&host));
+            match links.click_url(&target).filter(|_| is_ours) {
                 Some(url) => out.push_str(&url),
                 None => out.push_str(href),
             }

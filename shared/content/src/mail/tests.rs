@@ -134,7 +134,7 @@ fn only_web_links_are_tracked() {
         <a href=\"{% if vip %}https://example.vn/vip{% else %}https://example.vn/{% endif %}\">12</a>\
         <a href=\"javascript:alert(1)\">13</a><a>14</a><a href='https://example.vn/\"q\"'>15</a>";
     let data = json!({
-        "product": {"url": "https://example.com/áo?a=1&b=2", "phone": "tel:+84912345678"},
+        "product": {"url": "https://example.vn/áo?a=1&b=2", "phone": "tel:+84912345678"},
         "contact": {"website": "https://example.net/", "id": "á/b"}, "vip": true, "unsubscribe_url": "https://example.net/",
     });
     let links = hrefs(&html(source, &tracked(), &data));
@@ -153,7 +153,7 @@ fn only_web_links_are_tracked() {
             "tel:+84912345678",
             "#top",
             ">http://example.vn/",
-            ">https://example.com/%C3%A1o?a=1&b=2",
+            ">https://example.vn/%C3%A1o?a=1&b=2",
             "tel:+84912345678",
             "https://example.net/",
             "https://https://example.net//",
@@ -165,6 +165,42 @@ fn only_web_links_are_tracked() {
     );
     let untracked = html(source, &MailOptions::default(), &data);
     assert!(!untracked.contains("t.example.vn/c/") && !untracked.contains("t.example.vn/o/"));
+}
+
+#[test]
+fn nobody_gets_a_link_on_our_name_to_a_page_of_theirs() {
+    let source = "<a href=\"https://shop.example.vn/\">1</a><a href=\"https://example.org/shop\">2</a>\
+        <a href=\"{{ trigger.website }}\">3</a>{% assign u = contact.custom.site %}<a href=\"{{ u }}\">4</a>\
+        {% for page in trigger.pages %}<a href=\"{{ page }}\">5</a>{% endfor %}\
+        <a href=\"https://shop.example.vn{{ trigger.path }}\">6</a>\
+        <a href=\"{% if trigger.path %}https://shop.example.vn{% endif %}{{ trigger.path }}\">7</a>\
+        {% capture c %}https://{{ trigger.host }}/{% endcapture %}<a href=\"{{ c }}\">8</a>\
+        <a href=\"{{ trigger.page }}\">9</a><a href=\"{{ order.url }}\">10</a>";
+    let data = json!({
+        "contact": {"custom": {"site": "https://example.net/4"}},
+        "trigger": {
+            "website": "https://example.net/3", "pages": ["https://example.net/5"], "path": ".example.net/",
+            "host": "example.net", "page": "https://example.org/theirs",
+        },
+        "order": {"url": "https://SHOP.example.vn/10"},
+    });
+    let links = hrefs(&html(source, &tracked(), &data));
+    assert_eq!(
+        links,
+        [
+            ">https://shop.example.vn/",
+            ">https://example.org/shop",
+            "https://example.net/3",
+            "https://example.net/4",
+            "https://example.net/5",
+            "https://shop.example.vn.example.net/",
+            "https://shop.example.vn.example.net/",
+            "https://example.net/",
+            // Others have pages there too.
+            "https://example.org/theirs",
+            ">https://shop.example.vn/10",
+        ]
+    );
 }
 
 #[test]
@@ -187,7 +223,8 @@ fn loops_stay_in_their_tables() {
     );
     assert_eq!(
         hrefs(&html),
-        [">https://example.vn/1", ">https://example.vn/2"]
+        ["https://example.vn/1", "https://example.vn/2"],
+        "no host that the author wrote"
     );
     let text: Vec<_> = mail
         .text
