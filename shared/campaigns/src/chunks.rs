@@ -159,11 +159,8 @@ impl Campaigns {
             .set("next", 0)
             .when_absent("chunks");
         let update = hand_out(update, tenant, id, (shard, 0), chunks)?;
-        let row = self
-            .table
-            .update(&keys::shard(tenant, id, shard), update)
-            .await?;
-        let row = row.item::<ShardRow>()?.unwrap_or_default();
+        let key = keys::shard(tenant, id, shard);
+        self.table.update(&key, update).await?;
         let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
         let campaign = self.note(tenant, id, update).await?;
         if let Some(campaign) = campaign
@@ -172,6 +169,9 @@ impl Campaigns {
         {
             self.fix_audience(tenant, id).await?;
         }
+        // Its chunks may have been sent meanwhile, by senders who found the audience not yet fixed: the row
+        // as it stands now tells, and whoever comes later sees a fixed audience.
+        let row = self.table.get(&key).await?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
     }
 

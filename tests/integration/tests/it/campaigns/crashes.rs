@@ -101,6 +101,43 @@ async fn a_planner_that_dies_at_any_call_freezes_the_same_audience() {
 }
 
 #[tokio::test]
+async fn a_campaign_ends_whenever_its_only_chunk_is_sent_while_it_is_being_planned() {
+    let mut calls = 0;
+    for at in 0.. {
+        let world = World::new();
+        let shop = Shop::open(&world, 1).await;
+        let campaign = shop.campaign(&world).await;
+        shop.send(&world, &campaign).await;
+        world.relay().await;
+        // Every shard but that of the one contact is planned, and found empty.
+        let shard = format!("\"shard\":{},", contacts::shard(shop.contacts[0]));
+        let mut last = None;
+        while let Some(batch) = world.take("campaign-planner") {
+            let mut event = batch.event.clone();
+            let records = event["Records"].as_array_mut().unwrap();
+            let own = records
+                .iter()
+                .position(|one| one["body"].as_str().unwrap().contains(&shard));
+            last = own.map(|at| records.remove(at)).or(last);
+            let answer = world.invoke("campaign-planner", event).await;
+            world.acknowledge(&batch, &answer);
+        }
+        let planning = world.invoke("campaign-planner", json!({ "Records": [last.unwrap()] }));
+        let (planned, (), made) = world.interleave(at, planning, shop.work(&world)).await;
+        assert_eq!(planned, Ok(json!({ "batchItemFailures": [] })));
+        if made.is_none() {
+            break;
+        }
+        calls += 1;
+        world.settle().await;
+        let report = shop.report(&world, &campaign).await;
+        assert_eq!(report["state"], "sent", "at call {at}: {report}");
+        shop.assert_identity(&report);
+    }
+    assert!(calls >= 9, "{calls} calls");
+}
+
+#[tokio::test]
 async fn a_command_that_is_killed_at_any_call_is_obeyed_when_it_is_repeated() {
     for (command, before) in [
         ("send", &[][..]),
