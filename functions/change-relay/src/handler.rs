@@ -10,10 +10,25 @@ use futures::future::join_all;
 use lambda::stream::Change;
 use lambda::{Failure, metrics};
 use serde::Serialize;
+use serde_json::Value;
 
 /// An effect, and the position of the change it stands in.
 type Placed = (usize, Effect);
 type Failed = (usize, Failure);
+
+/// What can never be sent.
+struct Never<'c> {
+    position: usize,
+    what: What<'c>,
+    reason: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum What<'c> {
+    Image(&'c Option<Value>),
+    Effect(Box<Effect>),
+}
 
 struct Target {
     queue: Queue,
@@ -39,10 +54,11 @@ impl Relay {
     }
 
     /// Sends everything that is pending in these changes. What can never be sent is parked with its reason,
-    /// so that it holds nothing else up; everything else is tried until the record is too old.
+    /// so that it holds nothing else up; everything else is tried until the record is too old, and all that
+    /// stands behind it comes again.
     pub async fn send(&self, changes: &[Change]) -> Result<(), Failed> {
         let mut by_queue: HashMap<QueueName, Vec<Placed>> = HashMap::new();
-        let mut first: Option<Failed> = None;
+        let mut never = Vec::new();
         for (position, change) in changes.iter().enumerate() {
             match self.effects(change) {
                 Ok(effects) => {
@@ -51,25 +67,44 @@ impl Relay {
                         same_queue.push((position, effect));
                     }
                 }
-                Err(reason) => {
-                    let parked = self.park(&change.dynamodb.new_image, &reason).await;
-                    first = earlier(first, parked.err().map(|error| (position, error)));
-                }
+                Err(reason) => never.push(Never {
+                    position,
+                    what: What::Image(&change.dynamodb.new_image),
+                    reason,
+                }),
             }
         }
         let sends = by_queue.into_iter().filter_map(|(name, effects)| {
             let target = self.targets.get(&name)?;
             Some(async move { target.send(effects).await })
         });
-        for outcome in join_all(sends).await {
-            let Unsent { failed, never } = outcome;
-            first = earlier(first, failed);
-            for ((position, effect), reason) in never {
-                let parked = self
-                    .park(&effect, &format!("Effect.Refused: {reason}"))
-                    .await;
-                first = earlier(first, parked.err().map(|error| (position, error)));
+        let mut first = None;
+        for unsent in join_all(sends).await {
+            first = earlier(first, unsent.failed);
+            let refused = unsent.never.into_iter();
+            never.extend(refused.map(|((position, effect), reason)| Never {
+                position,
+                what: What::Effect(Box::new(effect)),
+                reason: format!("Effect.Refused: {reason}"),
+            }));
+        }
+        self.park_before(first, never).await
+    }
+
+    /// Parks what stands before the first change that comes again. The rest comes again with it, and would
+    /// be parked at every try.
+    async fn park_before(
+        &self,
+        mut first: Option<Failed>,
+        mut never: Vec<Never<'_>>,
+    ) -> Result<(), Failed> {
+        never.sort_by_key(|one| one.position);
+        for one in never {
+            if first.as_ref().is_some_and(|(at, _)| *at <= one.position) {
+                break;
             }
+            let parked = self.park(&one.what, &one.reason).await;
+            first = parked.err().map(|error| (one.position, error)).or(first);
         }
         first.map_or(Ok(()), Err)
     }

@@ -201,6 +201,32 @@ async fn an_effect_that_sqs_refuses_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn what_can_never_be_sent_is_parked_once_though_its_batch_comes_again() {
+    let world = World::new();
+    let mut event = changes(3, |n| if n == 1 { "\u{ffff}" } else { "fine" }.into());
+    let pending = &mut event["Records"][0]["dynamodb"]["NewImage"]["pending"]["S"];
+    *pending = json!(
+        pending
+            .as_str()
+            .unwrap()
+            .replace("workflow-step", "message")
+    );
+    event["Records"][2]["dynamodb"]["NewImage"]["pending"]["S"] = json!("[{");
+    let busy = world.queue_of("message-sender");
+    first(&world, "SendMessageBatch", &busy, u32::MAX, Fault::Throttle);
+    for _ in 0..3 {
+        let answer = world.invoke("change-relay", event.clone()).await.unwrap();
+        assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], "100");
+        assert!(dead(&world, "change-relay").is_empty());
+    }
+    world.aws.set_fault_hook(None);
+    let answer = world.invoke("change-relay", event).await.unwrap();
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    assert_eq!(drain(&world, &busy), ["fine"]);
+    assert_eq!(dead(&world, "change-relay").len(), 2);
+}
+
+#[tokio::test]
 async fn what_cannot_be_parked_stays_in_the_stream() {
     let world = World::new();
     let mut event = changes(3, |n| format!("{n}"));
