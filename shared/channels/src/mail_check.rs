@@ -1,6 +1,7 @@
 //! What a mail must be before it is kept, for campaigns and workflows alike. Pure.
 
 use content::mail::{MailError, Part};
+use content::mime::breaks_header;
 
 use crate::email::{Letterhead, Prepared};
 use crate::mail_store::StoredMail;
@@ -29,7 +30,7 @@ pub fn flaws(mail: &StoredMail, class: Class, identity: &str) -> Vec<(&'static s
             flaws.push((place, "must not be empty".to_owned()));
         } else if line.chars().count() > longest {
             flaws.push((place, format!("may have {longest} characters")));
-        } else if line.chars().any(char::is_control) {
+        } else if line.contains(breaks_header) {
             let message = "must not have line breaks or control characters";
             flaws.push((place, message.to_owned()));
         }
@@ -100,6 +101,10 @@ mod tests {
         );
         assert_eq!(
             places(|mail| mail.sender.from_name = "An\r\nBcc: b".into()),
+            ["/sender/from_name"]
+        );
+        assert_eq!(
+            places(|mail| mail.sender.from_name = "An\u{2028}B".into()),
             ["/sender/from_name"]
         );
         assert_eq!(places(|mail| mail.subject = " ".into()), ["/subject"]);

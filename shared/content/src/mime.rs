@@ -140,9 +140,13 @@ fn mailbox<'a>(header: &'static str, mailbox: &'a Mailbox) -> Result<HeaderType<
     Ok(Address::new_address(name, mailbox.address.as_str()).into())
 }
 
+/// Whether a header cannot hold this: a control character, or what is a line break to some readers.
+pub fn breaks_header(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 fn no_controls(header: &'static str, value: &str) -> Result<(), MimeError> {
-    // U+2028 and U+2029 are line breaks to some readers.
-    if value.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+    if value.contains(breaks_header) {
         return Err(MimeError::ControlCharacter { header });
     }
     Ok(())

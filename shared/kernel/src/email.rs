@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An address as it is stored and compared: trimmed, lower case, ASCII before the `@`.
+/// An address as it is stored, compared and sent to: trimmed, lower case, ASCII, the domain in its ASCII
+/// form (`xn--…`), which is all that a mail's headers take.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailAddress(String);
 
@@ -39,15 +40,20 @@ impl FromStr for EmailAddress {
     /// name, no quoted part, no address literal, a domain with a dot.
     fn from_str(text: &str) -> Result<Self, EmailError> {
         let text = text.trim().to_lowercase();
+        let (local, domain) = text.rsplit_once('@').ok_or(EmailError)?;
+        if !local.is_ascii() || local.starts_with('"') {
+            return Err(EmailError);
+        }
+        let text = match url::Host::parse(domain) {
+            _ if domain.is_ascii() => text,
+            Ok(url::Host::Domain(ascii)) => format!("{local}@{ascii}"),
+            _ => return Err(EmailError),
+        };
         let options = email_address::Options::default()
             .with_required_tld()
             .without_display_text()
             .without_domain_literal();
-        let valid = email_address::EmailAddress::parse_with_options(&text, options).is_ok();
-        let (local, _) = text.rsplit_once('@').ok_or(EmailError)?;
-        if !valid || !local.is_ascii() || local.starts_with('"') {
-            return Err(EmailError);
-        }
+        email_address::EmailAddress::parse_with_options(&text, options).map_err(|_| EmailError)?;
         Ok(Self(text))
     }
 }
@@ -87,6 +93,21 @@ mod tests {
         let address: EmailAddress = " An.Tran+tet@Example.VN ".parse().unwrap();
         assert_eq!(address.as_str(), "an.tran+tet@example.vn");
         assert_eq!(format!("{address:?}"), "EmailAddress(***@example.vn)");
+    }
+
+    #[test]
+    fn a_domain_is_kept_in_its_ascii_form() {
+        for text in [
+            "cskh@cửahàng.vn",
+            "CSKH@CỬAHÀNG.VN",
+            "cskh@cu\u{31b}\u{309}aha\u{300}ng.vn",
+            "cskh@xn--cahng-tqa2694c.vn",
+        ] {
+            let address: EmailAddress = text.parse().unwrap();
+            assert_eq!(address.as_str(), "cskh@xn--cahng-tqa2694c.vn", "{text}");
+        }
+        let long = format!("an@{}.vn", "ử".repeat(60));
+        assert!(long.parse::<EmailAddress>().is_err(), "too long in ASCII");
     }
 
     #[test]

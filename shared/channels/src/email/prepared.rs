@@ -121,11 +121,7 @@ impl Prepared {
 
 /// A name as a header can carry it; contacts come from forms and files and hold anything.
 fn printable(name: &str) -> String {
-    let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let plain: String = name
-        .chars()
-        .map(|c| if is_break(c) { ' ' } else { c })
-        .collect();
+    let plain = name.replace(mime::breaks_header, " ");
     plain.trim().chars().take(100).collect()
 }
 

@@ -115,6 +115,36 @@ async fn a_message_that_comes_twice_is_one_mail() {
 }
 
 #[tokio::test]
+async fn a_domain_with_vietnamese_letters_is_written_to_and_answered() {
+    let world = World::new();
+    let shop = Shop::open(&world, 0).await;
+    let customer = contacts::Incoming {
+        identities: vec![contacts::Identity::Email("an@cửahàng.vn".parse().unwrap())],
+        lists: vec![shop.list],
+        email_status: Some(contacts::ChannelStatus::Subscribed),
+        ..contacts::Incoming::default()
+    };
+    let store = super::shop::contacts(&world);
+    store.upsert(shop.tenant, &customer).await.unwrap();
+    let mut letter = super::shop::letter(shop.list);
+    letter["sender"]["reply_to"] = json!("cskh@cửahàng.vn");
+    let path = "/v1/campaigns";
+    let (status, campaign) = shop.call(&world, "POST", path, Some(&letter)).await;
+    assert_eq!(status, 201, "{campaign}");
+    shop.send(&world, campaign["id"].as_str().unwrap()).await;
+    world.settle().await;
+    let mails = world.aws.outbox().all(tanigo_local::aws::Kind::Mail);
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, ["an@xn--cahng-tqa2694c.vn"]);
+    letter["sender"]["from_name"] = json!("Cửa\u{2028}hàng");
+    let (status, problem) = shop.call(&world, "POST", path, Some(&letter)).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/sender/from_name"))
+    );
+}
+
+#[tokio::test]
 async fn marketing_is_never_tried_again() {
     let lost = Fault::TimeoutAfterCommit;
     assert_eq!(
