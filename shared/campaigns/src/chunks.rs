@@ -161,6 +161,16 @@ impl Campaigns {
         let update = hand_out(update, tenant, id, (shard, 0), chunks)?;
         let key = keys::shard(tenant, id, shard);
         self.table.update(&key, update).await?;
+        self.note_planned(tenant, id, shard).await
+    }
+
+    /// Adds a shard that is cut to the campaign's record; the last one fixes the audience.
+    async fn note_planned(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        shard: u32,
+    ) -> Result<(), Error> {
         let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
         let campaign = self.note(tenant, id, update).await?;
         if let Some(campaign) = campaign
@@ -171,6 +181,7 @@ impl Campaigns {
         }
         // Its chunks may have been sent meanwhile, by senders who found the audience not yet fixed: the row
         // as it stands now tells, and whoever comes later sees a fixed audience.
+        let key = keys::shard(tenant, id, shard);
         let row = self.table.get(&key).await?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
     }
@@ -252,20 +263,24 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Hands out again the chunk where a shard stopped, and looks whether all are done.
+    /// Hands out again the chunk where a shard stopped, and looks whether all are done. False where
+    /// nothing is known of the shard: its planning has not come far, or its message was lost.
     pub(crate) async fn redispatch(
         &self,
         tenant: TenantKey,
         id: CampaignId,
         shard: u32,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let key = keys::shard(tenant, id, shard);
-        // Not planned yet: the end of its planning hands out the first.
         let Some(row) = self.table.get::<ShardRow>(&key).await? else {
-            return Ok(());
+            return Ok(false);
         };
         let Some(chunks) = row.chunks else {
-            return Ok(());
+            // Half planned: the message for the rest is still pending here, and any write sends it again.
+            let now = self.table.clock().now();
+            let update = Update::new().set("sent_again", now).when_absent("chunks");
+            self.table.update(&key, update).await?;
+            return Ok(true);
         };
         if row.next < chunks {
             let update = Update::new().when_equals("next", row.next);
@@ -273,7 +288,8 @@ impl Campaigns {
             // Refused: a sender was at it and has handed out the next.
             self.table.update(&key, update).await?;
         }
-        self.end_shard(tenant, id, shard, &row).await
+        self.note_planned(tenant, id, shard).await?;
+        Ok(true)
     }
 
     /// What became of the recipients so far.

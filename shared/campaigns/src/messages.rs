@@ -25,7 +25,8 @@ pub enum PlanMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<Cursor>,
     },
-    /// Hand out again the chunk that this shard stands at: after a pause.
+    /// Hand out again the chunk that this shard stands at, or plan the shard if nothing is known of it:
+    /// after a pause.
     #[serde(rename = "campaign.dispatch.v1")]
     Dispatch {
         /// The campaign.

@@ -50,8 +50,11 @@ impl Planner {
                 self.plan(tenant, campaign, shard, place).await
             }
             PlanMessage::Dispatch { campaign, shard } => {
-                self.campaigns.redispatch(tenant, campaign, shard).await?;
-                Ok(0)
+                if self.campaigns.redispatch(tenant, campaign, shard).await? {
+                    return Ok(0);
+                }
+                // Where another run is at it, both follow the chunks that are there.
+                self.plan(tenant, campaign, shard, Place::default()).await
             }
         }
     }
@@ -135,6 +138,7 @@ impl Planner {
     }
 }
 
+#[derive(Default)]
 struct Place {
     chunk: u32,
     counted: u64,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloud::{Effect, Key, Pending, QueueName};
 use serde_json::json;
 
 use super::shop::{self, Shop, number};
@@ -135,6 +136,90 @@ async fn a_campaign_ends_whenever_its_only_chunk_is_sent_while_it_is_being_plann
         shop.assert_identity(&report);
     }
     assert!(calls >= 9, "{calls} calls");
+}
+
+/// Everything that the campaigns' stream holds is gone before it was relayed.
+fn lose_changes(world: &World) {
+    let mut tables = world.model.tables.iter();
+    let campaigns = tables
+        .find(|table| table.logical_id == "Campaigns")
+        .unwrap();
+    let lost = world.aws.streams().poll(&campaigns.name, "test", 1_000);
+    if let Some(last) = lost.last() {
+        world
+            .aws
+            .streams()
+            .commit(&campaigns.name, "test", last.sequence);
+    }
+}
+
+#[tokio::test]
+async fn resuming_makes_good_what_was_lost_of_the_planning() {
+    let world = World::new();
+    let shop = Shop::open(&world, 40).await;
+    let mut lost_at = 0;
+    // The messages of the command, then what each run of the planner asks for.
+    for runs in 0..4 {
+        let campaign = shop.campaign(&world).await;
+        shop.send(&world, &campaign).await;
+        for _ in 0..runs {
+            world.relay().await;
+            let Some(batch) = world.take("campaign-planner") else {
+                break;
+            };
+            let answer = world.invoke("campaign-planner", batch.event.clone()).await;
+            world.acknowledge(&batch, &answer);
+        }
+        lose_changes(&world);
+        while let Some(batch) = world.take("campaign-planner") {
+            world.acknowledge(&batch, &Ok(json!({ "batchItemFailures": [] })));
+        }
+        world.settle().await;
+        let report = shop.report(&world, &campaign).await;
+        lost_at += u64::from(report["state"] == "sending");
+        for command in ["pause", "resume"] {
+            shop.command(&world, &campaign, command).await;
+        }
+        world.settle().await;
+        let report = shop.report(&world, &campaign).await;
+        assert_eq!(report["state"], "sent", "after {runs} runs: {report}");
+        assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
+        shop.assert_identity(&report);
+        shop.reset(&world).await;
+    }
+    assert!(lost_at >= 2, "{lost_at}");
+}
+
+#[tokio::test]
+async fn resuming_asks_again_for_the_rest_of_a_shard_that_is_half_planned() {
+    let world = World::new();
+    let shop = Shop::open(&world, 1).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    // As a run leaves it that found too many contacts for one.
+    let shard = contacts::shard(shop.contacts[0]);
+    let rest = campaigns::PlanMessage::Plan {
+        campaign: campaign.parse().unwrap(),
+        shard,
+        chunk: 0,
+        counted: 0,
+        cursor: None,
+    };
+    let rest = Effect::new(shop.tenant, QueueName::CampaignPlan, "rest", &rest).unwrap();
+    let row = json!({ "planned_to": 20, "pending": Pending(vec![rest]) });
+    let key = Key::new(
+        format!("{}#{campaign}", shop.tenant),
+        format!("SHARD#{shard:02}"),
+    );
+    world.table("Campaigns").put(&key, &row).await.unwrap();
+    lose_changes(&world);
+    for command in ["pause", "resume"] {
+        shop.command(&world, &campaign, command).await;
+    }
+    world.settle().await;
+    let report = shop.report(&world, &campaign).await;
+    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(shop.mails(&world, &campaign).len(), 1);
 }
 
 #[tokio::test]
