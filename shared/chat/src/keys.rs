@@ -70,39 +70,76 @@ pub(crate) fn connection(connection: &str) -> Key {
 }
 
 /// A place between two messages of a conversation; opaque outside.
+///
+/// Who reads on among messages that others may still turn up between carries along, as `settled`, the
+/// place before which it has them all: from there it reads again once it has come to the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position(String);
+pub struct Position {
+    key: String,
+    /// Absent where it is `key` itself.
+    settled: Option<String>,
+}
+
+/// Parts the two keys of a place.
+const AND_SETTLED: char = '|';
 
 impl Position {
+    fn at_key(key: String) -> Self {
+        Self { key, settled: None }
+    }
+
     /// Before every message.
     pub fn start() -> Self {
-        Self(MESSAGES.to_owned())
+        Self::at_key(MESSAGES.to_owned())
     }
 
     /// Right before a message of this time.
     pub fn before(at: Timestamp) -> Self {
-        Self(format!("{MESSAGES}{}", sortable(at)))
+        Self::at_key(format!("{MESSAGES}{}", sortable(at)))
     }
 
     /// Right after this message.
     pub fn after(at: Timestamp, id: MessageId) -> Self {
-        Self(format!("{MESSAGES}{}#{id}", sortable(at)))
+        Self::at_key(format!("{MESSAGES}{}#{id}", sortable(at)))
+    }
+
+    /// This place, for a reader who has all messages before `settled`, if that is further back.
+    pub(crate) fn with_settled(self, settled: &Self) -> Self {
+        let settled = Some(&settled.key).filter(|&settled| *settled < self.key);
+        Self {
+            settled: settled.cloned(),
+            key: self.key,
+        }
+    }
+
+    /// The place before which the reader has all messages, if it is another than this.
+    pub(crate) fn settled(&self) -> Option<Self> {
+        self.settled.clone().map(Self::at_key)
     }
 
     /// Lowest sort key behind this place: `!` is below `#` and every digit.
     pub(crate) fn low(&self) -> String {
-        format!("{}!", self.0)
+        low(&self.key)
     }
 
     /// Highest sort key up to this place; the message named by it is included.
     pub(crate) fn high(&self) -> &str {
-        &self.0
+        &self.key
     }
+}
+
+fn low(key: &str) -> String {
+    format!("{key}!")
 }
 
 impl Serialize for Position {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
+        let mut text = self.key.clone();
+        if let Some(settled) = &self.settled {
+            text.push(AND_SETTLED);
+            text.push_str(settled);
+        }
+        s.serialize_str(&URL_SAFE_NO_PAD.encode(text))
     }
 }
 
@@ -112,10 +149,23 @@ impl<'de> Deserialize<'de> for Position {
         let bytes = URL_SAFE_NO_PAD.decode(&text).ok();
         bytes
             .and_then(|bytes| String::from_utf8(bytes).ok())
-            .filter(|key| key.starts_with(MESSAGES) && key.len() <= 64 && key.is_ascii())
-            .map(Self)
+            .and_then(|text| read(&text))
             .ok_or_else(|| serde::de::Error::custom("expected a place that an earlier answer gave"))
     }
+}
+
+fn read(text: &str) -> Option<Position> {
+    let key = |key: &str| {
+        let is_key = key.starts_with(MESSAGES) && key.len() <= 64 && key.is_ascii();
+        is_key.then(|| key.to_owned())
+    };
+    Some(match text.split_once(AND_SETTLED) {
+        Some((place, settled)) => Position {
+            key: key(place)?,
+            settled: Some(key(settled)?),
+        },
+        None => Position::at_key(key(text)?),
+    })
 }
 
 #[cfg(test)]
@@ -183,8 +233,15 @@ mod tests {
         let place = Position::after(at(), "msg_0000000000c".parse().unwrap());
         let json = serde_json::to_string(&place).unwrap();
         assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), place);
-        let foreign = URL_SAFE_NO_PAD.encode("HEADER");
-        for bad in ["", "%", foreign.as_str()] {
+        let on_the_way = place.with_settled(&Position::start());
+        let json = serde_json::to_string(&on_the_way).unwrap();
+        assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), on_the_way);
+        let foreign = ["HEADER", "HEADER|M#", "M#|HEADER", "M#|"];
+        let foreign = foreign.map(|key| URL_SAFE_NO_PAD.encode(key));
+        for bad in ["", "%"]
+            .into_iter()
+            .chain(foreign.iter().map(String::as_str))
+        {
             let json = serde_json::to_string(bad).unwrap();
             assert!(serde_json::from_str::<Position>(&json).is_err(), "{bad}");
         }

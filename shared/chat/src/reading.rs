@@ -98,7 +98,10 @@ impl Chat {
         // The place names the last message of the page before, which the range includes.
         let fresh = |message: Message| {
             let place = Position::after(message.at, message.id);
-            (from.as_ref() != Some(&place)).then_some(message)
+            let is_known = from
+                .as_ref()
+                .is_some_and(|from| from.high() == place.high());
+            (!is_known).then_some(message)
         };
         let walked = self.walk(query, limit, fresh).await?;
         Ok(Stretch {
@@ -108,6 +111,8 @@ impl Chat {
     }
 
     /// A conversation's messages going forward from a place; `keep` decides what the reader may see.
+    /// At the end the place goes back to where all is settled, even behind `after`: the reader may get a
+    /// message twice, and misses none.
     pub async fn follow<T>(
         &self,
         tenant: TenantKey,
@@ -116,14 +121,17 @@ impl Chat {
         after: Position,
         keep: impl Fn(Message) -> Option<T>,
     ) -> Result<Stretch<T>, Error> {
+        // Known before anything is read: what is stored meanwhile is not before it.
+        let settled = after.settled().unwrap_or_else(|| self.settled());
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(after.low(), MESSAGES_END);
         let walked = self.walk(query, limit, keep).await?;
-        let last = walked.last.unwrap_or_else(|| after.clone());
-        let next = if walked.stopped_early {
-            last
+        let is_end = !walked.stopped_early && (walked.data.len() as u32) < limit.get();
+        let last = walked.last.unwrap_or(after);
+        let next = if is_end {
+            last.min(settled)
         } else {
-            last.min(self.settled()).max(after)
+            last.with_settled(&settled)
         };
         Ok(Stretch {
             data: walked.data,
@@ -131,7 +139,7 @@ impl Chat {
         })
     }
 
-    /// Behind this place no message can turn up any more.
+    /// Before this place no message can turn up any more.
     fn settled(&self) -> Position {
         let now = self.table.clock().now();
         Position::before(now.checked_sub(SETTLED).unwrap_or(Timestamp::UNIX_EPOCH))

@@ -2,6 +2,7 @@
 //! and queues.
 
 mod desk;
+mod follow;
 mod kills;
 mod live;
 mod shop;

@@ -1,0 +1,114 @@
+//! Following a conversation forward: who reads on from place to place misses no message, and comes to an end.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::shop::{Browser, SECOND, Shop};
+
+/// A visitor's browser that follows its conversation.
+struct Follower<'a> {
+    shop: &'a Shop,
+    browser: &'a Browser,
+    place: Option<String>,
+}
+
+impl<'a> Follower<'a> {
+    fn new(shop: &'a Shop, browser: &'a Browser) -> Self {
+        Self {
+            shop,
+            browser,
+            place: None,
+        }
+    }
+
+    /// One page of two messages at most.
+    async fn page(&mut self) -> Vec<String> {
+        let after = self.place.as_ref().map(|place| format!("&after={place}"));
+        let query = format!("?limit=2{}", after.unwrap_or_default());
+        let (lines, next) = self.shop.reads(self.browser, &query).await;
+        self.place = next.as_str().map(str::to_owned);
+        lines.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Pages until one is shorter than the limit.
+    async fn rest(&mut self) -> Vec<String> {
+        let mut seen = Vec::new();
+        for _ in 0..20 {
+            let page = self.page().await;
+            let is_end = page.len() < 2;
+            seen.extend(page);
+            if is_end {
+                return seen;
+            }
+        }
+        panic!("no end: {seen:?}");
+    }
+}
+
+/// Takes the message's batch off the queue and leaves it, as a first try that fails does.
+async fn first_try_fails(shop: &Shop, browser: &Browser, id: &str) -> Value {
+    shop.say(browser, id, id).await;
+    shop.world.take("chat-inbound").unwrap().event
+}
+
+async fn try_again(shop: &Shop, event: Value) -> Value {
+    shop.world.invoke("chat-inbound", event).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_reader_comes_rest_of_a_full_page() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    for id in ["một", "hai"] {
+        shop.say(&browser, id, id).await;
+        shop.run(1).await;
+        shop.world.advance(SECOND);
+    }
+    let mut follower = Follower::new(&shop, &browser);
+    assert_eq!(follower.rest().await, ["một", "hai"]);
+    // What can still change comes again, and ends again.
+    assert_eq!(follower.rest().await, ["một", "hai"]);
+    shop.world.advance(Duration::from_mins(7));
+    follower.rest().await;
+    assert!(follower.rest().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_is_stored_behind_a_full_page_is_not_missed() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let late = first_try_fails(&shop, &browser, "muộn").await;
+    for id in ["một", "hai", "ba"] {
+        shop.world.advance(SECOND);
+        shop.say(&browser, id, id).await;
+        shop.run(1).await;
+    }
+    let mut follower = Follower::new(&shop, &browser);
+    assert_eq!(follower.page().await, ["một", "hai"]);
+    assert_eq!(follower.page().await, ["ba"]);
+    shop.world.advance(Duration::from_mins(1));
+    try_again(&shop, late).await;
+    let seen = follower.rest().await;
+    assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn nor_by_a_reader_who_rests_between_two_pages() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let late = first_try_fails(&shop, &browser, "muộn").await;
+    for id in ["một", "hai", "ba"] {
+        shop.world.advance(SECOND);
+        shop.say(&browser, id, id).await;
+        shop.run(1).await;
+    }
+    let mut follower = Follower::new(&shop, &browser);
+    assert_eq!(follower.page().await, ["một", "hai"]);
+    shop.world.advance(Duration::from_mins(4));
+    try_again(&shop, late).await;
+    shop.world.advance(Duration::from_mins(10));
+    assert_eq!(follower.page().await, ["ba"]);
+    let seen = follower.rest().await;
+    assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
+}
