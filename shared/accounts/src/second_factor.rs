@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::sealed::Seal;
-use crate::users::{User, Users};
+use crate::users::{User, UserStatus, Users};
 use crate::{password, secret};
 
 /// Name that authenticator apps show.
@@ -121,7 +121,8 @@ impl SecondFactors {
     }
 
     /// Takes a code of the app or a recovery code, once each. Two sign-ins with one code at once: the
-    /// row's version lets one of them pass.
+    /// row's version lets one of them pass. What ends the user's sessions meanwhile, another password for
+    /// one, ends this sign-in too.
     pub async fn take(&self, mut user: User, code: &str) -> Result<Option<User>, Error> {
         for _ in 0..ATTEMPTS {
             if !self.spend(&mut user, code)? {
@@ -130,7 +131,11 @@ impl SecondFactors {
             match self.users.replace(&mut user).await {
                 Ok(()) => return Ok(Some(user)),
                 Err(Error::Conflict) => {
-                    let Some(fresh) = self.users.get(user.account, user.id).await? else {
+                    let fresh = self.users.get(user.account, user.id).await?;
+                    let fresh = fresh.filter(|fresh| {
+                        fresh.epoch == user.epoch && fresh.status == UserStatus::Active
+                    });
+                    let Some(fresh) = fresh else {
                         return Ok(None);
                     };
                     user = fresh;

@@ -168,3 +168,29 @@ async fn an_admin_takes_a_lost_second_factor_away() {
         })
     );
 }
+
+#[tokio::test]
+async fn a_sign_in_with_the_old_password_does_not_outlive_its_change() {
+    for at in 0.. {
+        let office = Office::open().await;
+        let (app, _) = office.second_factor().await;
+        office.world.advance(Duration::from_secs(30));
+        let users = accounts::Users::new(office.world.table("Directory"));
+        let owner = users.by_email(&EMAIL.parse().unwrap()).await.unwrap();
+        let code = office.code(&app);
+        let sign_in = office.login_with(PASSWORD, &code);
+        let change = users.change_password(owner.unwrap(), PASSWORD, "mật khẩu mới tinh");
+        let interleaved = office.world.interleave(at, sign_in, change);
+        let ((status, session), changed, reached) = interleaved.await;
+        // Who spends a code first makes the change of a password try again.
+        if changed.unwrap_or(false) && status == 200 {
+            let token = session["token"].as_str().unwrap();
+            let me = office.ask(token, "GET", "/v1/me", None).await;
+            assert_eq!(me.0, 401, "at {at}");
+        }
+        if reached.is_none() {
+            assert!(at > 5, "only {at} calls were tried");
+            break;
+        }
+    }
+}
