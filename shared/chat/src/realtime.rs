@@ -5,10 +5,12 @@
 //! Who that is and whether it still may is the caller's business; here it is a text.
 //!
 //! Posts are hints. A browser reads by cursor when one arrives, when it has connected again, and once
-//! a minute; so a post that is lost costs a minute and never a message, and is not tried again.
+//! a minute; so a post that is lost costs a minute and never a message, and is not tried again. A room with
+//! more connections than are told is read as a lost post is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::Arc;
 
 use cloud::{Error, Query, SocketError, Sockets, Table};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -25,6 +27,11 @@ const KEEP_SECONDS: i64 = 2 * 3600 + 600;
 const FRAME_BYTES: usize = 30_000;
 /// Posts at once.
 const CONCURRENCY: usize = 16;
+/// Connections of a visitor that are told. Anybody is a visitor, and whoever opens thousands of
+/// connections must not hold up what everybody else is told.
+const VISITORS_CONNECTIONS: u32 = 20;
+/// Connections of a workspace's agents that are told, lest one workspace holds up the others.
+const AGENTS_CONNECTIONS: u32 = 1_000;
 
 /// The connections of each room.
 #[derive(Clone, Debug)]
@@ -101,10 +108,15 @@ impl Rooms {
         self.table.delete(&key).await
     }
 
-    async fn members(&self, room: &str) -> Result<Vec<Member>, Error> {
-        let now = self.table.clock().now().as_second();
-        let rows: Vec<Member> = self.table.query_all(Query::partition(room)).await?;
-        Ok(rows.into_iter().filter(|row| row.ttl > now).collect())
+    /// The connections of a room that are told. One whose time is over is among them, lest it stands in
+    /// the place of another: it is gone, and so forgotten.
+    async fn members(&self, room: &Room) -> Result<Vec<Member>, Error> {
+        let most = match room.agents_of {
+            Some(_) => AGENTS_CONNECTIONS,
+            None => VISITORS_CONNECTIONS,
+        };
+        let query = Query::partition(&room.name).limit(most);
+        Ok(self.table.query(query).await?.data)
     }
 }
 
@@ -149,8 +161,8 @@ impl Pusher {
         let mut pushed = Pushed::default();
         let mut posts = Vec::new();
         for (room, events) in by_room(happened) {
-            let frames = frames(&events)?;
-            let mut members = self.rooms.members(&room.name).await?;
+            let frames: Arc<[Vec<u8>]> = frames(&events)?.into();
+            let mut members = self.rooms.members(&room).await?;
             if let Some(tenant) = room.agents_of {
                 let admitted = admitted(tenant, &members, &admits).await?;
                 let may_hear = |member: &Member| {
@@ -196,10 +208,10 @@ impl Pusher {
         }
     }
 
-    async fn post(&self, connection: String, frames: Vec<Vec<u8>>) -> Pushed {
+    async fn post(&self, connection: String, frames: Arc<[Vec<u8>]>) -> Pushed {
         let mut pushed = Pushed::default();
-        for frame in frames {
-            match self.sockets.post(&connection, frame).await {
+        for frame in frames.iter() {
+            match self.sockets.post(&connection, frame.clone()).await {
                 Ok(()) => pushed.posted += 1,
                 Err(SocketError::Gone) => {
                     pushed.gone += 1;

@@ -1,6 +1,7 @@
 //! Open browsers: what each side is shown, and when it is shown nothing more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use accounts::{
     Accounts, ApiKeys, NewUser, Sessions, User, UserChange, UserStatus, Users, WorkspaceSettings,
@@ -80,6 +81,36 @@ async fn sockets_show_each_side_what_it_may_see() {
         }
     }
     assert!(shop.world.dump("Realtime").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_visitor_with_many_connections_does_not_hold_up_the_others() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let key = shop.agent_key(&[Scope::Read]).await;
+    let mut agent = shop.world.aws.sockets().register("agent");
+    assert_eq!(shop.connect("agent", &key).await, 200);
+    let mut visitors = Vec::new();
+    for n in 0..30 {
+        let name = format!("visitor-{n}");
+        visitors.push(shop.world.aws.sockets().register(&name));
+        assert_eq!(shop.connect(&name, &browser.token).await, 200);
+    }
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    assert_eq!(texts(&shown(&mut agent)), ["Shop ơi"]);
+    visitors.retain_mut(|visitor| shown(visitor).is_empty());
+    assert_eq!(visitors.len(), 10);
+    // Those that were told have closed: they make room for the rest.
+    for n in 2..4 {
+        shop.world.advance(Duration::from_mins(1));
+        shop.say(&browser, &format!("c-{n}"), "Alo").await;
+        shop.run(1).await;
+    }
+    let told = visitors
+        .iter_mut()
+        .map(|visitor| texts(&shown(visitor)).len());
+    assert!(told.into_iter().all(|told| told > 0));
 }
 
 const PASSWORD: &str = "mật khẩu của nhân viên";
