@@ -225,7 +225,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Changes a header that is still as it was read. `Err` holds it as it is now.
+    /// Changes a header that is still as it was read: each change of its state leaves another `change`.
+    /// `Err` holds it as it is now.
     pub(crate) async fn change_header(
         &self,
         tenant: TenantKey,
@@ -235,6 +236,10 @@ impl Chat {
         let update = update
             .when_equals("status", read.status)
             .when_equals("last_activity", &read.last_activity);
+        let update = match &read.change {
+            Some(change) => update.when_equals("change", change),
+            None => update.when_absent("change"),
+        };
         let key = keys::header(tenant, read.id);
         let outcome = self.table.update(&key, update).await?;
         let applied = outcome.applied();

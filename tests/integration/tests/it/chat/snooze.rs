@@ -95,6 +95,24 @@ async fn a_snooze_that_was_moved_ends_at_its_new_time() {
 }
 
 #[tokio::test]
+async fn nor_does_the_old_timer_end_one_that_is_moved_while_it_rings() {
+    for at in 0.. {
+        let snoozed = Snoozed::new().await;
+        let world = &snoozed.shop.world;
+        world.advance(2 * HOUR);
+        world.invoke("due-timer", json!({})).await.unwrap();
+        let batch = world.take("chat-inbound").unwrap();
+        let rings = world.invoke("chat-inbound", batch.event.clone());
+        let (_, (), reached) = world.interleave(at, rings, snoozed.snooze(5)).await;
+        assert_eq!(snoozed.status().await, "snoozed", "at {at}");
+        if reached.is_none() {
+            assert!(at > 1, "only {at} calls were tried");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_that_was_closed_meanwhile_stays_closed() {
     let snoozed = Snoozed::new().await;
     let id = snoozed.path.rsplit('/').next().unwrap().to_owned();
