@@ -156,7 +156,10 @@ impl<'de> Deserialize<'de> for Position {
 
 fn read(text: &str) -> Option<Position> {
     let key = |key: &str| {
-        let is_key = key.starts_with(MESSAGES) && key.len() <= 64 && key.is_ascii();
+        let is_key = key.starts_with(MESSAGES)
+            && key.len() <= 64
+            && key.is_ascii()
+            && low(key).as_str() < MESSAGES_END;
         is_key.then(|| key.to_owned())
     };
     Some(match text.split_once(AND_SETTLED) {
@@ -236,7 +239,15 @@ mod tests {
         let on_the_way = place.with_settled(&Position::start());
         let json = serde_json::to_string(&on_the_way).unwrap();
         assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), on_the_way);
-        let foreign = ["HEADER", "HEADER|M#", "M#|HEADER", "M#|"];
+        let foreign = [
+            "HEADER",
+            "HEADER|M#",
+            "M#|HEADER",
+            "M#|",
+            "M#~",
+            "M#\u{7f}",
+            "M#|M#~",
+        ];
         let foreign = foreign.map(|key| URL_SAFE_NO_PAD.encode(key));
         for bad in ["", "%"]
             .into_iter()

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::shop::{Browser, SECOND, Shop};
@@ -111,4 +113,29 @@ async fn nor_by_a_reader_who_rests_between_two_pages() {
     assert_eq!(follower.page().await, ["ba"]);
     let seen = follower.rest().await;
     assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_forged_place_is_refused() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    let conversation = shop.conversation().await;
+    let bearer = format!("Bearer {}", browser.token);
+    let headers = [("authorization", bearer.as_str())];
+    for key in ["M#~", "M#~x", "M#\u{7f}", "M#|M#~", "HEADER", ""] {
+        let place = URL_SAFE_NO_PAD.encode(key);
+        let path = format!("/messages?after={place}");
+        let (status, problem, _) = shop.widget("GET", &path, &headers, None).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["pointer"]),
+            (400, &"?after".into()),
+            "{key}"
+        );
+        for name in ["after", "cursor"] {
+            let path = format!("/v1/conversations/{conversation}/messages?{name}={place}");
+            assert_eq!(shop.api("GET", &path, None).await.0, 400, "{key}");
+        }
+    }
 }
