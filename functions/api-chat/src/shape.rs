@@ -111,6 +111,9 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     client_msg_id: Option<String>,
     created_at: Timestamp,
+    /// When the customer sent it, if it was held up and came here minutes later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<Timestamp>,
 }
 
 impl From<Message> for MessageView {
@@ -126,6 +129,7 @@ impl From<Message> for MessageView {
             failure: message.failure,
             client_msg_id: message.client_msg_id,
             created_at: message.at,
+            sent_at: message.sent_at,
         }
     }
 }

@@ -66,6 +66,7 @@ impl Chat {
                 Delivery::Sending
             },
             client_msg_id: reply.client_msg_id,
+            sent_at: None,
         };
         self.add(tenant, &conversation, draft, at).await.map(Some)
     }

@@ -5,7 +5,8 @@
 //! 1. The pointer: one conversation per visitor and inbox; whoever is second takes the first's.
 //! 2. The header, made from the pointer, so that everybody makes the same one.
 //! 3. The timeline's beginning, by the message that began the conversation.
-//! 4. The claim: the time of the message's first attempt is its time for good.
+//! 4. The claim: the time of the message's first attempt is its time for good, unless it comes so late
+//!    that nobody would look there (see `store.rs`).
 //! 5. What was typed about the visitor; the reopening with its activity line; the newest time.
 //! 6. The message itself, with its notice. It is the commit: a message that is there is done, so a
 //!    repetition never reopens a conversation that staff has closed since.
@@ -85,6 +86,7 @@ impl Inbound {
             },
             delivery: Delivery::Sent,
             client_msg_id: Some(message.client_msg_id.clone()),
+            sent_at: Some(whole_ms(message.sent_at)),
         };
         self.chat.add(tenant, &conversation, draft, at).await?;
         Ok(Received::Stored)

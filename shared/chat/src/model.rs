@@ -250,6 +250,9 @@ pub struct Message {
     /// The id that its author's program gave it.
     #[serde(default)]
     pub client_msg_id: Option<String>,
+    /// When its author sent it, if it came so late that its place is a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
 }
 
 impl Message {
@@ -303,6 +306,7 @@ mod tests {
             delivery,
             failure: None,
             client_msg_id: Some("c-1".into()),
+            sent_at: None,
         }
     }
 

@@ -5,16 +5,13 @@
 //! while, and drops the ids that it has.
 
 use cloud::{Error, Query};
-use jiff::{SignedDuration, Timestamp};
 use kernel::{ConversationId, Cursor, InboxId, Limit, TenantKey, page::Page};
 use serde::Serialize;
 
 use crate::keys::{self, MESSAGES, MESSAGES_END, Position};
 use crate::model::{Conversation, Message, Status};
-use crate::store::Chat;
+use crate::store::{Chat, SETTLED};
 
-/// The inbound queue gives a message up after five tries of a minute each.
-const SETTLED: SignedDuration = SignedDuration::from_mins(5);
 /// Texts of a page together, well below Lambda's 6 MB answer.
 const PAGE_BYTES: usize = 2_000_000;
 /// How many index pages a filter may read for one page of its own.
@@ -141,8 +138,7 @@ impl Chat {
 
     /// Before this place no message can turn up any more.
     fn settled(&self) -> Position {
-        let now = self.table.clock().now();
-        Position::before(now.checked_sub(SETTLED).unwrap_or(Timestamp::UNIX_EPOCH))
+        Position::before(self.table.clock().now() - SETTLED)
     }
 
     /// Reads messages until `limit` of them are kept, or enough bytes, or there are no more.

@@ -3,6 +3,11 @@
 //! A message's place is its time and an id derived from its origin (who wrote it and the id that its
 //! author gave it). The claim row keeps the time of the first attempt, so every repetition comes to
 //! the same place; two messages that collide there part by a millisecond, the same way each time.
+//!
+//! Who follows a conversation has read on from a place that is [`SETTLED`]. So a message that comes later
+//! than [`IN_TIME`], from a dead-letter queue for one, gets a place that is not so old, and a claim that
+//! has grown so old without its message is moved there. Between the two a run that has read the claim in
+//! time may live still and come to the old place: whoever comes then has to come again.
 
 use cloud::{Created, Error, Pending, Table, Update, UpdateOutcome};
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +21,12 @@ use crate::notice;
 /// How many milliseconds a message may be moved to find a free place. One collision is a 4,096th of
 /// the messages that share a millisecond and a conversation.
 const STEPS: i64 = 8;
+
+/// A place so old is used, and no older: the inbound queue gives a message up after five tries of a
+/// minute each.
+const IN_TIME: SignedDuration = SignedDuration::from_mins(5);
+/// At a place so old no message turns up any more: no run lives a minute.
+pub(crate) const SETTLED: SignedDuration = SignedDuration::from_mins(6);
 
 /// The chat table; cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,6 +69,8 @@ pub(crate) struct Draft {
     pub sender: Sender,
     pub delivery: Delivery,
     pub client_msg_id: Option<String>,
+    /// When the customer sent it; the message keeps it where its place is a later one.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// Names a message by its author and the id that the author gave it.
@@ -127,22 +140,49 @@ impl Chat {
         origin: &str,
         at: Timestamp,
     ) -> Result<(Timestamp, Option<Message>), Error> {
-        let at = whole_ms(at);
+        let now = self.table.clock().now();
+        let at = whole_ms(at.max(now - IN_TIME));
         let key = keys::claim(tenant, conversation, origin);
-        let at = match self.table.create(&key, &Claim { at }).await? {
+        let claimed = match self.table.create(&key, &Claim { at }).await? {
             Created::New => return Ok((at, None)),
             Created::Existing(claim) => claim.at,
         };
+        let known = self.find(tenant, conversation, origin, claimed).await?;
+        if known.is_some() || whole_ms(now - IN_TIME) <= claimed {
+            return Ok((claimed, known));
+        }
+        if now - SETTLED < claimed {
+            return Err(Error::Conflict);
+        }
+        let update = Update::new().set("at", at).when_equals("at", claimed);
+        let outcome = self.table.update(&key, update).await?;
+        if outcome.applied() {
+            return Ok((at, None));
+        }
+        // Another run has moved it just now.
+        let moved = outcome.item::<Claim>()?.ok_or(Error::Conflict)?.at;
+        let known = self.find(tenant, conversation, origin, moved).await?;
+        Ok((moved, known))
+    }
+
+    /// The message of this origin, if it is at this time's place.
+    async fn find(
+        &self,
+        tenant: TenantKey,
+        conversation: ConversationId,
+        origin: &str,
+        at: Timestamp,
+    ) -> Result<Option<Message>, Error> {
         for step in 0..STEPS {
             let (place_at, id) = place(conversation, origin, at, step)?;
             let key = keys::message(tenant, conversation, place_at, id);
             match self.table.get::<Row>(&key).await? {
-                Some(row) if row.origin == origin => return Ok((at, Some(row.message))),
+                Some(row) if row.origin == origin => return Ok(Some(row.message)),
                 Some(_) => {}
                 None => break,
             }
         }
-        Ok((at, None))
+        Ok(None)
     }
 
     /// Puts a message in its place, with its effects. Repeating it finds what the first attempt put.
@@ -164,6 +204,7 @@ impl Chat {
             delivery: draft.delivery,
             failure: None,
             client_msg_id: draft.client_msg_id,
+            sent_at: draft.sent_at.filter(|&sent_at| sent_at < at),
         };
         for step in 0..STEPS {
             (message.at, message.id) = place(conversation.id, &draft.origin, at, step)?;
@@ -194,6 +235,11 @@ impl Chat {
         conversation: &Conversation,
         change: &Change,
     ) -> Result<(), Error> {
+        let claim = self.claim(tenant, conversation.id, &change.origin, change.at);
+        let (at, known) = claim.await?;
+        if known.is_some() {
+            return Ok(());
+        }
         let draft = Draft {
             origin: change.origin.clone(),
             kind: Kind::Activity,
@@ -202,8 +248,9 @@ impl Chat {
             sender: change.by.clone(),
             delivery: Delivery::Sent,
             client_msg_id: None,
+            sent_at: None,
         };
-        self.add(tenant, conversation, draft, change.at).await?;
+        self.add(tenant, conversation, draft, at).await?;
         Ok(())
     }
 

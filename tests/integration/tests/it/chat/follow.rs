@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::shop::{Browser, SECOND, Shop};
+use super::shop::{Browser, DONE, SECOND, Shop};
+use crate::support::{Kill, grant_of, http_event};
 
 /// A visitor's browser that follows its conversation.
 struct Follower<'a> {
@@ -113,6 +114,117 @@ async fn nor_by_a_reader_who_rests_between_two_pages() {
     assert_eq!(follower.page().await, ["ba"]);
     let seen = follower.rest().await;
     assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
+}
+
+/// Kills a function at ever later calls, until it has claimed a message's place and not written it.
+async fn dies_after_its_claim(shop: &Shop, browser: &Browser, function: &str, event: &Value) {
+    let claims = async || shop.stored(browser).await["claims"].clone();
+    let before = claims().await;
+    for n in 0.. {
+        let kill = Kill::After(n);
+        let killed = shop.world.invoke_and_kill(function, event.clone(), kill);
+        assert!(killed.await.is_none(), "no claim in {n} calls");
+        if claims().await != before {
+            return;
+        }
+    }
+}
+
+/// A visitor has written, and staff sees its conversation.
+async fn begun() -> (Shop, Browser, String) {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "một", "một").await;
+    shop.run(1).await;
+    shop.world.advance(SECOND);
+    let conversation = shop.conversation().await;
+    (shop, browser, conversation)
+}
+
+#[tokio::test]
+async fn a_message_that_comes_an_hour_later_is_found_by_who_follows() {
+    for claimed in [false, true] {
+        let (shop, browser, conversation) = begun().await;
+        let sent_at = shop.world.now().to_string();
+        let late = first_try_fails(&shop, &browser, "muộn").await;
+        if claimed {
+            dies_after_its_claim(&shop, &browser, "chat-inbound", &late).await;
+        }
+        shop.world.advance(Duration::from_hours(1));
+        shop.say(&browser, "hai", "hai").await;
+        shop.run(1).await;
+        let mut follower = Follower::new(&shop, &browser);
+        follower.rest().await;
+        for _ in 0..2 {
+            assert_eq!(try_again(&shop, late.clone()).await.to_string(), DONE);
+        }
+        let seen = follower.rest().await;
+        assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
+        // It stands among the newest, once, and says when it was sent.
+        let path = format!("/v1/conversations/{conversation}/messages");
+        let page = shop.get(&path).await;
+        let lines = page["data"].as_array().unwrap().iter();
+        let lines: Vec<_> = lines
+            .map(|line| json!([line["content"], line["sent_at"]]))
+            .collect();
+        let expected = [
+            json!(["hai", null]),
+            json!(["muộn", sent_at]),
+            json!(["một", null]),
+        ];
+        assert_eq!(lines, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_another_run_may_still_come_to_is_left_alone() {
+    let (shop, browser, conversation) = begun().await;
+    let late = first_try_fails(&shop, &browser, "muộn").await;
+    dies_after_its_claim(&shop, &browser, "chat-inbound", &late).await;
+    // The other run has read the claim in time; it has come to its place or it is dead a minute later.
+    shop.world.advance(Duration::from_secs(5 * 60 + 1));
+    let answer = try_again(&shop, late.clone()).await;
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1);
+    shop.world.advance(Duration::from_mins(1));
+    assert_eq!(try_again(&shop, late).await.to_string(), DONE);
+    assert_eq!(shop.talk(&conversation).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_of_the_fifth_try_has_the_place_of_its_first() {
+    let (shop, browser, conversation) = begun().await;
+    let late = first_try_fails(&shop, &browser, "muộn").await;
+    dies_after_its_claim(&shop, &browser, "chat-inbound", &late).await;
+    let sent_at = shop.world.now();
+    shop.world.advance(Duration::from_mins(5));
+    assert_eq!(try_again(&shop, late).await.to_string(), DONE);
+    let path = format!("/v1/conversations/{conversation}/messages");
+    let newest = &shop.get(&path).await["data"][0];
+    assert_eq!(newest["created_at"], sent_at.to_string());
+    assert_eq!(newest["sent_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_sent_again_much_later_is_found_by_who_follows() {
+    let (shop, browser, conversation) = begun().await;
+    let body = json!({ "content": "Dạ", "client_msg_id": "a-1" });
+    let path = format!("/v1/conversations/{conversation}/messages");
+    let grant = grant_of(shop.tenant.workspace(), "read write");
+    let event = http_event("POST", &path, Some(&body), Some(&grant));
+    dies_after_its_claim(&shop, &browser, "api-chat", &event).await;
+    shop.world.advance(SECOND);
+    shop.say(&browser, "hai", "hai").await;
+    shop.run(1).await;
+    shop.world.advance(Duration::from_mins(10));
+    let mut follower = Follower::new(&shop, &browser);
+    follower.rest().await;
+    for _ in 0..2 {
+        let answer = shop.world.invoke("api-chat", event.clone()).await.unwrap();
+        assert_eq!(answer["statusCode"], 201);
+    }
+    shop.run(1).await;
+    assert_eq!(follower.rest().await, ["Dạ"]);
+    assert_eq!(shop.talk(&conversation).await.len(), 3);
 }
 
 #[tokio::test]

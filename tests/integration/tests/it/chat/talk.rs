@@ -186,7 +186,7 @@ async fn messages_out_of_order_end_in_order() {
     // Who follows misses none of them: the place trails what can still turn up.
     let query = format!("?after={}", cursor.as_str().unwrap());
     assert_eq!(shop.reads(&browser, &query).await.0.len(), 4);
-    shop.world.advance(Duration::from_mins(6));
+    shop.world.advance(Duration::from_mins(7));
     let (again, settled) = shop.reads(&browser, &query).await;
     assert_eq!(again.len(), 4);
     let query = format!("?after={}", settled.as_str().unwrap());
