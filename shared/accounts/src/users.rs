@@ -209,40 +209,50 @@ impl Users {
     }
 
     /// The id of the user that an address has or gets in the account; `None` if it is another account's.
+    /// Whoever gets an id holds a claim that has just begun, so that nobody takes it over before the user
+    /// is written.
     async fn claim_login(
         &self,
         account: AccountId,
         email: &EmailAddress,
     ) -> Result<Option<UserId>, Error> {
-        let now = self.clock().now();
-        let claim = Login {
-            account,
-            user: UserId::new(self.clock(), self.entropy()),
-            claimed_at: now,
-        };
         let key = keys::login(email);
-        let holder = match self.directory.create(&key, &claim).await? {
-            Created::New => return Ok(Some(claim.user)),
-            Created::Existing(holder) => holder,
-        };
-        if holder.account == account {
-            return Ok(Some(holder.user));
+        for _ in 0..ATTEMPTS {
+            let now = self.clock().now();
+            let claim = Login {
+                account,
+                user: UserId::new(self.clock(), self.entropy()),
+                claimed_at: now,
+            };
+            let holder = match self.directory.create(&key, &claim).await? {
+                Created::New => return Ok(Some(claim.user)),
+                Created::Existing(holder) => holder,
+            };
+            let user = if holder.account == account {
+                holder.user
+            } else if self.is_left(&holder, now).await? {
+                claim.user
+            } else {
+                return Ok(None);
+            };
+            let update = Update::new()
+                .set("account", account)
+                .set("user", user)
+                .set("claimed_at", now)
+                .when_equals("account", holder.account)
+                .when_equals("user", holder.user)
+                .when_equals("claimed_at", holder.claimed_at);
+            if self.directory.update(&key, update).await?.applied() {
+                return Ok(Some(user));
+            }
         }
-        // A call of another account that died left it. One that lives has its user before the lease ends.
-        let is_left = holder.claimed_at + LEASE <= now
-            && self.get(holder.account, holder.user).await?.is_none();
-        if !is_left {
-            return Ok(None);
-        }
-        let update = Update::new()
-            .set("account", account)
-            .set("user", claim.user)
-            .set("claimed_at", now)
-            .when_equals("account", holder.account)
-            .when_equals("user", holder.user)
-            .when_equals("claimed_at", holder.claimed_at);
-        let taken = self.directory.update(&key, update).await?.applied();
-        Ok(taken.then_some(claim.user))
+        Err(Error::Conflict)
+    }
+
+    /// Whether a call that died left the claim. One that lives has its user before the lease ends.
+    async fn is_left(&self, holder: &Login, now: Timestamp) -> Result<bool, Error> {
+        let is_over = holder.claimed_at + LEASE <= now;
+        Ok(is_over && self.get(holder.account, holder.user).await?.is_none())
     }
 
     /// Gives an address another id: somebody else of the account drew the same one.

@@ -168,6 +168,42 @@ async fn an_address_that_a_dead_call_of_another_account_claimed_is_free_later() 
 }
 
 #[tokio::test]
+async fn two_accounts_that_take_up_a_dead_claim_at_once_make_one_user() {
+    for at in 0..MOST {
+        let team = Team::new().await;
+        let email = "mot@example.vn";
+        let directory = team.world.table("Directory");
+        let other = Accounts::new(directory.clone()).create("Khác").await;
+        let other = other.unwrap();
+        let key = cloud::Key::new(format!("LOGIN#{email}"), "LOGIN");
+        let claim = serde_json::json!({
+            "account": team.account, "user": "usr_00000000001", "claimed_at": team.world.now(),
+        });
+        directory.put(&key, &claim).await.unwrap();
+        team.world.advance(Duration::from_mins(2));
+        let make = |account| team.users.create(account, new(email, Role::Viewer));
+        let (own, theirs, reached) = team
+            .world
+            .interleave(at, make(team.account), make(other))
+            .await;
+        assert!(
+            own.unwrap().is_some() ^ theirs.unwrap().is_some(),
+            "at {at}"
+        );
+        let mut users = 0;
+        for account in [team.account, other] {
+            let page = team.users.page(account, Limit::default(), None).await;
+            users += page.unwrap().data.len();
+        }
+        assert_eq!(users, 1, "at {at}");
+        if reached.is_none() {
+            assert!(at > 2);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_name_belongs_to_one_workspace() {
     for rename in [false, true] {
         for at in 0..MOST {
