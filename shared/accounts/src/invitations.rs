@@ -324,7 +324,8 @@ impl Invitations {
         let update = Update::new()
             .set("claimed", mail)
             .set("token", &hash)
-            .when_equals("claimed", invitation.claimed)
+            // Not as it was read: the worker of the mail before may give its sending back meanwhile.
+            .when_absent_or_less("claimed", mail)
             .when_equals("mail", mail)
             .when_equals("status", InvitationStatus::Pending);
         let key = keys::invitation(invitation.account, invitation.id);

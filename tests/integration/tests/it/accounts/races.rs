@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use accounts::{
-    Accounts, NewUser, UserChange, UserChanged, UserStatus, Users, WorkspaceSettings, Workspaces,
+    Accounts, Invitations, NewInvitation, NewUser, Reserved, UserChange, UserChanged, UserStatus,
+    Users, WorkspaceSettings, Workspaces,
 };
 use kernel::{AccountId, ChatRole, Limit, Patch, Role, UserId};
 
@@ -239,4 +240,32 @@ async fn a_name_belongs_to_one_workspace() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back() {
+    let team = Team::new().await;
+    let invitations = Invitations::new(team.world.table("Directory"));
+    let email = "khach@example.vn".parse().unwrap();
+    let Reserved::Free(id) = invitations.reserve(team.account, &email).await.unwrap() else {
+        panic!("a new address");
+    };
+    let new = NewInvitation {
+        email,
+        role: Role::Viewer,
+        chat_role: None,
+        workspaces: Vec::new(),
+        invited_by: "usr_00000000001".into(),
+    };
+    let made = invitations.create(team.account, id, new).await.unwrap();
+    let first = made.unwrap();
+    let token = invitations.claim_mail(&first, 1).await.unwrap();
+    assert!(token.is_some());
+    let resent = invitations.resend(&first, "usr_00000000001").await.unwrap();
+    // The second mail's worker has read the invitation before the first mail is given back.
+    let second = resent.unwrap();
+    invitations.release_mail(&first).await.unwrap();
+    assert!(invitations.claim_mail(&second, 2).await.unwrap().is_some());
+    // It goes out once.
+    assert!(invitations.claim_mail(&second, 2).await.unwrap().is_none());
 }
