@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use cloud::{Error, Query, SocketError, Sockets, Table};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ use crate::token::Session;
 
 /// API Gateway ends a connection after two hours.
 const KEEP_SECONDS: i64 = 2 * 3600 + 600;
+/// A connection that is not yet open is as gone as one that has ended, and `$connect` is answered within 29
+/// seconds: one that joined so lately is not forgotten.
+const OPENING_SECONDS: i64 = 30;
 /// API Gateway's frames hold 32 KB; one event with its text has at most 7 KB.
 const FRAME_BYTES: usize = 30_000;
 /// Posts at once.
@@ -46,6 +50,13 @@ struct Member {
     /// Who stands behind an agent's connection; a visitor's room is its own proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
+}
+
+impl Member {
+    /// Whether it may still be opening.
+    fn is_opening(&self, now: Timestamp) -> bool {
+        now.as_second() < self.ttl - KEEP_SECONDS + OPENING_SECONDS
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,7 +136,7 @@ impl Rooms {
 pub struct Pushed {
     /// Arrived.
     pub posted: u64,
-    /// Connections that had ended and are forgotten now.
+    /// Connections that had ended and are forgotten now, or were not open yet.
     pub gone: u64,
     /// Lost hints.
     pub lost: u64,
@@ -172,14 +183,14 @@ impl Pusher {
                 let (live, ended): (Vec<_>, Vec<_>) = members.into_iter().partition(may_hear);
                 for member in ended {
                     pushed.ended += 1;
-                    self.hang_up(&member.sk).await;
+                    self.hang_up(&member).await;
                 }
                 members = live;
             }
-            posts.extend(members.into_iter().map(|one| (one.sk, frames.clone())));
+            posts.extend(members.into_iter().map(|one| (one, frames.clone())));
         }
         let results = stream::iter(posts)
-            .map(|(connection, frames)| self.post(connection, frames))
+            .map(|(member, frames)| self.post(member, frames))
             .buffer_unordered(CONCURRENCY);
         let add = |sum: Pushed, one: Pushed| Pushed {
             posted: sum.posted + one.posted,
@@ -192,30 +203,38 @@ impl Pusher {
     }
 
     /// Ends a connection that may hear nothing more. What fails here is tried at the next post.
-    async fn hang_up(&self, connection: &str) {
-        match self.sockets.close(connection).await {
-            Ok(()) | Err(SocketError::Gone) => self.forget(connection).await,
+    async fn hang_up(&self, member: &Member) {
+        match self.sockets.close(&member.sk).await {
+            Ok(()) => self.forget(member).await,
+            Err(SocketError::Gone) => self.gone(member).await,
             Err(SocketError::Failed(error)) => {
                 tracing::warn!(%error, "an ended session's connection could not be closed");
             }
         }
     }
 
+    /// What is gone has ended, unless it is still opening.
+    async fn gone(&self, member: &Member) {
+        if !member.is_opening(self.rooms.table.clock().now()) {
+            self.forget(member).await;
+        }
+    }
+
     /// Left behind a connection expires by itself, and is gone again at the next post.
-    async fn forget(&self, connection: &str) {
-        if let Err(error) = self.rooms.leave(connection).await {
+    async fn forget(&self, member: &Member) {
+        if let Err(error) = self.rooms.leave(&member.sk).await {
             tracing::warn!(%error, "a gone connection could not be forgotten");
         }
     }
 
-    async fn post(&self, connection: String, frames: Arc<[Vec<u8>]>) -> Pushed {
+    async fn post(&self, member: Member, frames: Arc<[Vec<u8>]>) -> Pushed {
         let mut pushed = Pushed::default();
         for frame in frames.iter() {
-            match self.sockets.post(&connection, frame.clone()).await {
+            match self.sockets.post(&member.sk, frame.clone()).await {
                 Ok(()) => pushed.posted += 1,
                 Err(SocketError::Gone) => {
                     pushed.gone += 1;
-                    self.forget(&connection).await;
+                    self.gone(&member).await;
                     break;
                 }
                 Err(SocketError::Failed(error)) => {
@@ -309,7 +328,6 @@ mod tests {
     use crate::body::{Address, Author};
     use crate::keys::Position;
     use crate::model::{Delivery, Visitor};
-    use jiff::Timestamp;
     use kernel::{ConversationId, InboxId, MessageId};
 
     #[expect(clippy::disallowed_methods, reason = "a tenant for tests")]

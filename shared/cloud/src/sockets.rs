@@ -11,7 +11,7 @@ use crate::{Aws, Error};
 /// Why a connection was not reached.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The connection has ended; forget it.
+    /// The connection has ended, or `$connect` has not been answered yet.
     #[error("the connection is gone")]
     Gone,
     /// Anything else.

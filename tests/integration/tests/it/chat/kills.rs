@@ -1,5 +1,7 @@
 //! Functions that are killed at any call: whoever comes again ends as an undisturbed run does.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::shop::{Browser, SECOND, Shop, shown, socket_event, texts};
@@ -231,6 +233,7 @@ async fn a_notifier_that_was_killed_tells_everybody_when_it_comes_again() {
             let key = shop.agent_key(&[kernel::Scope::Read]).await;
             assert_eq!(shop.connect("agent", &key).await, 200);
             assert_eq!(shop.connect("gone", &key).await, 200);
+            world.advance(Duration::from_secs(30));
             assert_eq!(shop.connect("visitor", &browser.token).await, 200);
             shop.say(&browser, "c-1", "Shop ơi").await;
             world.deliver("chat-inbound", false).await.unwrap().unwrap();

@@ -26,6 +26,7 @@ async fn sockets_show_each_side_what_it_may_see() {
     let key = shop.agent_key(&[Scope::Read]).await;
     assert_eq!(shop.connect("agent", &key).await, 200);
     assert_eq!(shop.connect("gone", &key).await, 200);
+    shop.world.advance(Duration::from_secs(30));
     assert_eq!(shop.connect("visitor", &browser.token).await, 200);
     assert_eq!(shop.connect("stranger", &other.token).await, 200);
 
@@ -81,6 +82,25 @@ async fn sockets_show_each_side_what_it_may_see() {
         }
     }
     assert!(shop.world.dump("Realtime").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_post_before_a_connection_is_open_does_not_make_it_deaf() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let key = shop.agent_key(&[Scope::Read]).await;
+    // `$connect` writes the rows; until API Gateway has its answer, nothing can be posted.
+    assert_eq!(shop.connect("agent", &key).await, 200);
+    assert_eq!(shop.connect("visitor", &browser.token).await, 200);
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    let mut agent = shop.world.aws.sockets().register("agent");
+    let mut visitor = shop.world.aws.sockets().register("visitor");
+    shop.world.advance(SECOND);
+    shop.say(&browser, "c-2", "Alo").await;
+    shop.run(1).await;
+    assert_eq!(texts(&shown(&mut agent)), ["Alo"]);
+    assert_eq!(texts(&shown(&mut visitor)), ["Alo"]);
 }
 
 #[tokio::test]
