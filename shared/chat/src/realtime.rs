@@ -45,6 +45,9 @@ pub struct Rooms {
 
 #[derive(Serialize, Deserialize)]
 struct Member {
+    /// The room.
+    pk: String,
+    /// The connection.
     sk: String,
     ttl: i64,
     /// Who stands behind an agent's connection; a visitor's room is its own proof.
@@ -97,13 +100,14 @@ impl Rooms {
     ) -> Result<(), Error> {
         let ttl = self.table.clock().now().as_second() + KEEP_SECONDS;
         let member = keys::member(&room, connection);
-        let row = Connection { room, ttl };
-        self.table.put(&keys::connection(connection), &row).await?;
         let row = Member {
+            pk: room.clone(),
             sk: connection.to_owned(),
             ttl,
             holder,
         };
+        let own = Connection { room, ttl };
+        self.table.put(&keys::connection(connection), &own).await?;
         self.table.put(&member, &row).await
     }
 
@@ -113,10 +117,14 @@ impl Rooms {
         let Some(row) = self.table.get::<Connection>(&key).await? else {
             return Ok(());
         };
-        self.table
-            .delete(&keys::member(&row.room, connection))
-            .await?;
-        self.table.delete(&key).await
+        self.forget(&row.room, connection).await
+    }
+
+    /// A connection of the room has ended. Its own row may be gone before: a disconnect that comes between the
+    /// two writes of joining deletes it, and the room's row is written after.
+    async fn forget(&self, room: &str, connection: &str) -> Result<(), Error> {
+        self.table.delete(&keys::member(room, connection)).await?;
+        self.table.delete(&keys::connection(connection)).await
     }
 
     /// The connections of a room that are told. One whose time is over is among them, lest it stands in
@@ -222,7 +230,7 @@ impl Pusher {
 
     /// Left behind a connection expires by itself, and is gone again at the next post.
     async fn forget(&self, member: &Member) {
-        if let Err(error) = self.rooms.leave(&member.sk).await {
+        if let Err(error) = self.rooms.forget(&member.pk, &member.sk).await {
             tracing::warn!(%error, "a gone connection could not be forgotten");
         }
     }

@@ -104,6 +104,28 @@ async fn a_post_before_a_connection_is_open_does_not_make_it_deaf() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_end_overtakes_its_beginning_is_forgotten() {
+    for at in 0.. {
+        let shop = Shop::new().await;
+        let browser = shop.browser().await;
+        let connect = shop.connect("visitor", &browser.token);
+        let event = socket_event("DISCONNECT", "visitor", None);
+        let disconnect = shop.world.invoke("chat-socket", event);
+        let (_, ended, reached) = shop.world.interleave(at, connect, disconnect).await;
+        ended.unwrap();
+        shop.world.advance(Duration::from_mins(1));
+        shop.say(&browser, "c-1", "Shop ơi").await;
+        shop.run(1).await;
+        let left = shop.world.dump("Realtime").await;
+        assert!(left.is_empty(), "at {at}: {left:?}");
+        if reached.is_none() {
+            assert!(at > 1, "only {at} calls were tried");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_visitor_with_many_connections_does_not_hold_up_the_others() {
     let shop = Shop::new().await;
     let browser = shop.browser().await;
