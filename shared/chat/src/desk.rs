@@ -117,15 +117,10 @@ impl Chat {
         let until = over.until.to_string();
         let origin = kernel::hash::name(&["snooze over", &over.conversation.to_string(), &until]);
         for _ in 0..ATTEMPTS {
+            self.tell_change(tenant, &header).await?;
             if header.status != Status::Snoozed || header.snoozed_until != Some(over.until) {
-                let own = header
-                    .change
-                    .as_ref()
-                    .filter(|change| change.origin == origin);
-                if let Some(change) = own {
-                    self.tell_change(tenant, &header, change).await?;
-                }
-                return Ok(own.is_some());
+                let own = |change: &Change| change.origin == origin;
+                return Ok(header.change.as_ref().is_some_and(own));
             }
             let change = Change {
                 origin: origin.clone(),
@@ -173,7 +168,8 @@ impl Chat {
         self.change(tenant, id, there, update, line, by).await
     }
 
-    /// One change with its activity line, unless the conversation is `there` already.
+    /// One change with its activity line, unless the conversation is `there` already. The line of the change
+    /// before is written first if a crash left it out: the header remembers the last one only.
     async fn change(
         &self,
         tenant: TenantKey,
@@ -187,10 +183,8 @@ impl Chat {
             return Ok(None);
         };
         for _ in 0..ATTEMPTS {
+            self.tell_change(tenant, &header).await?;
             if there(&header) {
-                if let Some(change) = &header.change {
-                    self.tell_change(tenant, &header, change).await?;
-                }
                 return Ok(Some(header));
             }
             let change = Change {

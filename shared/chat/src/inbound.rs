@@ -203,12 +203,12 @@ impl Inbound {
     ) -> Result<Conversation, Error> {
         let reopening = kernel::hash::name(&["reopened", origin]);
         for _ in 0..ATTEMPTS {
-            if let Some(change) = &conversation.change
-                && change.origin == reopening
-            {
-                self.chat.tell_change(tenant, &conversation, change).await?;
-            }
             let reopens = conversation.reopens_at(at);
+            let own = |change: &Change| change.origin == reopening;
+            // A line that a crash left out: its own, or the one whose change the reopening overwrites.
+            if reopens || conversation.change.as_ref().is_some_and(own) {
+                self.chat.tell_change(tenant, &conversation).await?;
+            }
             let newest = sortable(at).max(conversation.last_activity.clone());
             if !reopens && newest == conversation.last_activity {
                 return Ok(conversation);

@@ -15,7 +15,7 @@ use kernel::{ContactId, ConversationId, InboxId, MessageId, TenantKey, clock::so
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
-use crate::model::{Change, Conversation, Delivery, Kind, Message, Sender, Visitor};
+use crate::model::{Conversation, Delivery, Kind, Message, Sender, Visitor};
 use crate::notice;
 
 /// How many milliseconds a message may be moved to find a free place. One collision is a 4,096th of
@@ -228,13 +228,15 @@ impl Chat {
         Err(Error::Conflict)
     }
 
-    /// Writes the activity line of a conversation's latest change, if it is not there yet.
+    /// Writes the activity line of a conversation's latest change, if there is one and it is not there yet.
     pub(crate) async fn tell_change(
         &self,
         tenant: TenantKey,
         conversation: &Conversation,
-        change: &Change,
     ) -> Result<(), Error> {
+        let Some(change) = &conversation.change else {
+            return Ok(());
+        };
         let claim = self.claim(tenant, conversation.id, &change.origin, change.at);
         let (at, known) = claim.await?;
         if known.is_some() {

@@ -131,15 +131,20 @@ async fn seen(shop: &Shop) -> Value {
     json!([])
 }
 
-/// The request that a conversation's staff makes.
-async fn request(shop: &Shop, tail: &str, body: Value) -> Value {
+/// A visitor who has written.
+async fn begun(shop: &Shop) -> Browser {
     let browser = shop.browser().await;
     shop.say(&browser, "c-1", "Shop ơi").await;
     shop.run(1).await;
     shop.world.advance(SECOND);
+    browser
+}
+
+/// The request that a conversation's staff makes.
+async fn request(shop: &Shop, tail: &str, body: &Value) -> Value {
     let path = format!("/v1/conversations/{}/{tail}", shop.conversation().await);
     let grant = grant_of(shop.tenant.workspace(), "read write");
-    http_event("POST", &path, Some(&body), Some(&grant))
+    http_event("POST", &path, Some(body), Some(&grant))
 }
 
 #[tokio::test]
@@ -156,8 +161,50 @@ async fn staff_may_ask_again_after_a_kill_at_any_call() {
         ),
         ("mute", json!({ "muted": true })),
     ] {
-        let event = async |shop: &Shop| request(shop, tail, body.clone()).await;
+        let event = async |shop: &Shop| {
+            begun(shop).await;
+            request(shop, tail, &body).await
+        };
         ends_the_same("api-chat", event, seen).await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_a_kill_left_out_is_written_before_the_next_change() {
+    for next in ["a colleague", "the customer", "the timer"] {
+        for n in 0.. {
+            let shop = Shop::new().await;
+            let until = shop.world.now() + jiff::SignedDuration::from_hours(1);
+            let body = json!({ "status": "snoozed", "snoozed_until": until });
+            let browser = begun(&shop).await;
+            let event = request(&shop, "status", &body).await;
+            let conversation = shop.conversation().await;
+            let path = format!("/v1/conversations/{conversation}");
+            let kill = Kill::After(n);
+            let killed = shop.world.invoke_and_kill("api-chat", event, kill);
+            let killed = killed.await.is_none();
+            let is_snoozed = shop.get(&path).await["status"] == "snoozed";
+            shop.world.advance(Duration::from_hours(2));
+            match next {
+                "a colleague" => shop.set_status(&conversation, "resolved").await,
+                "the customer" => shop.say(&browser, "c-2", "Alo").await,
+                _ => drop(shop.world.invoke("due-timer", json!({})).await.unwrap()),
+            }
+            shop.run(1).await;
+            let talk = shop.talk(&conversation).await;
+            let told = talk
+                .iter()
+                .filter(|(_, text)| text == "Cuộc trò chuyện sẽ được nhắc lại");
+            assert_eq!(
+                told.count(),
+                usize::from(is_snoozed),
+                "{next} after {n}: {talk:?}"
+            );
+            if !killed {
+                assert!(is_snoozed);
+                break;
+            }
+        }
     }
 }
 
