@@ -44,9 +44,10 @@ pub(crate) struct ContactIn {
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
     custom: BTreeMap<String, Value>,
-    /// Consent for mail, given together with `email`. Without it a new contact is `none` and gets no
-    /// campaigns, and a known one keeps what it has. `subscribed` says that the person agreed. It
-    /// never takes an unsubscription, a bounce or a complaint back.
+    /// Consent for mail, given together with `email`; it counts if that is then the contact's address.
+    /// Without it a new contact is `none` and gets no campaigns, and a known one keeps what it has.
+    /// `subscribed` says that the person agreed. It never takes an unsubscription, a bounce or a
+    /// complaint back.
     email_status: Option<Consent>,
     /// Consent for text messages, given together with `phone`; as with mail.
     sms_status: Option<Consent>,

@@ -1,10 +1,12 @@
 //! What comes in against what is there: the fields that an upsert writes. Pure.
 
 use cloud::Update;
+use jiff::Timestamp;
 
+use crate::consent::{Channel, ChannelStatus};
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
-use crate::store::CUSTOM;
+use crate::store::{CUSTOM, Profile, raised};
 
 /// What an upsert changes in a profile. Pure.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ pub(crate) struct Change {
     pub fields: Vec<(String, serde_json::Value)>,
     /// Identity fields among them.
     pub identities: Vec<Identity>,
+    /// Consent that moves up.
+    pub consents: Vec<(Channel, ChannelStatus)>,
     pub tags: Vec<String>,
     pub lists: Vec<kernel::ListId>,
     /// Attributes that go.
@@ -22,8 +26,10 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Compares what comes in with what is there.
-    pub fn of(before: Option<&Contact>, incoming: &Incoming, taken: &[Identity]) -> Self {
+    /// Compares what comes in with what is there. Identities that are `taken` belong to others.
+    pub fn of(profile: Option<&Profile>, incoming: &Incoming, taken: &[Identity]) -> Self {
+        let before = profile.cloned().and_then(Profile::given);
+        let before = before.as_ref();
         let mut change = Self::default();
         let overwrite = incoming.merge == Merge::Overwrite;
         let mut offer = |name: &str, old: Option<serde_json::Value>, new: serde_json::Value| {
@@ -72,11 +78,56 @@ impl Change {
         change.lists = new_lists.copied().collect();
         change.lists.sort_unstable();
         change.lists.dedup();
+        change.consents = change.agreed(before, incoming);
         change
     }
 
-    /// Writes the change. Empty fields are filled only where they still are, whoever was faster.
-    pub fn onto(&self, update: Update, merge: Merge) -> Update {
+    /// Nothing that the profile holds becomes another.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+            && self.consents.is_empty()
+            && self.tags.is_empty()
+            && self.lists.is_empty()
+    }
+
+    /// What moves consent up. It counts only for the address that it was given for, so only where the
+    /// profile shows that address afterwards.
+    fn agreed(
+        &self,
+        before: Option<&Contact>,
+        incoming: &Incoming,
+    ) -> Vec<(Channel, ChannelStatus)> {
+        let shown = before.map(Contact::identities).unwrap_or_default();
+        let is_shown = |one: &Identity| shown.contains(one) || self.identities.contains(one);
+        let of = |channel| {
+            let given = match channel {
+                Channel::Email => incoming.email_status,
+                Channel::Sms => incoming.sms_status,
+                Channel::Zalo | Channel::Push => None,
+            };
+            let mut own = incoming.identities.iter().filter(|one| is_shown(one));
+            let status = given.filter(|_| own.any(|one| one.channel() == Some(channel)))?;
+            let known = before.map(|contact| contact.status(channel));
+            (status.rank() > known.unwrap_or_default().rank()).then_some((channel, status))
+        };
+        Channel::ALL.into_iter().filter_map(of).collect()
+    }
+
+    /// Writes the change. Empty fields are filled only where they still are, whoever was faster. An
+    /// identity or a consent changes only where the profile shows what it did at this version.
+    /// `told` is when and why consent moves.
+    pub fn onto(
+        &self,
+        update: Update,
+        merge: Merge,
+        version: Option<u64>,
+        told: (Timestamp, &str),
+    ) -> Update {
+        let update = self.guarded(update, version);
+        let update = self
+            .consents
+            .iter()
+            .fold(update, |update, one| raised(update, one.0, one.1, told));
         let fields = self.fields.iter().fold(update, |update, (name, value)| {
             if merge == Merge::Overwrite {
                 update.set(name, value)
@@ -89,6 +140,21 @@ impl Change {
             .fold(fields, |update, name| update.remove(name))
             .add_to_set("tags", self.tags.iter().cloned())
             .add_to_set("lists", self.lists.iter().map(ToString::to_string))
+    }
+
+    fn guarded(&self, update: Update, version: Option<u64>) -> Update {
+        const VERSION: &str = "identity_version";
+        if self.identities.is_empty() && self.consents.is_empty() {
+            return update;
+        }
+        let update = match version {
+            Some(version) => update.when_equals(VERSION, version),
+            None => update.when_absent(VERSION),
+        };
+        if self.identities.is_empty() {
+            return update;
+        }
+        update.set(VERSION, version.unwrap_or_default() + 1)
     }
 }
 

@@ -29,6 +29,17 @@ pub enum Identity {
     },
 }
 
+impl Identity {
+    /// The channel that the address is one of.
+    pub(crate) fn channel(&self) -> Option<Channel> {
+        match self {
+            Self::Email(_) => Some(Channel::Email),
+            Self::Phone(_) => Some(Channel::Sms),
+            Self::External(_) | Self::Visitor { .. } => None,
+        }
+    }
+}
+
 /// Where a contact first came from.
 #[derive(
     Debug,

@@ -28,11 +28,13 @@ pub struct Contacts {
 
 /// A profile as it is stored. A row without `created_at` only reserves its id (see [`crate::upsert`])
 /// and is nobody yet.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Profile {
     pub contact: Option<ContactId>,
     #[serde(default)]
     pub operation: Option<String>,
+    /// How often the identities changed that the profile shows; absent until it shows one.
+    pub identity_version: Option<u64>,
     external_id: Option<String>,
     email: Option<EmailAddress>,
     phone: Option<Phone>,
@@ -259,14 +261,7 @@ impl Contacts {
         at: Timestamp,
         reason: &str,
     ) -> Result<bool, Error> {
-        let name = channel.name();
-        let update = self
-            .touch()
-            .set(&format!("{name}_status"), status)
-            .set(&format!("{name}_status_at"), at)
-            .set(&format!("{name}_status_reason"), reason)
-            .set(&format!("{name}_rank"), status.rank())
-            .when_absent_or_less(&format!("{name}_rank"), status.rank());
+        let update = raised(self.touch(), channel, status, (at, reason));
         self.change(tenant, id, update).await
     }
 
@@ -299,4 +294,20 @@ impl Contacts {
                 (keys::name(tenant, &rotation, id), Row::Name(row))
             })
     }
+}
+
+/// Moves consent up, where it is lower; `told` is when and why.
+pub(crate) fn raised(
+    update: Update,
+    channel: Channel,
+    status: ChannelStatus,
+    told: (Timestamp, &str),
+) -> Update {
+    let name = channel.name();
+    update
+        .set(&format!("{name}_status"), status)
+        .set(&format!("{name}_status_at"), told.0)
+        .set(&format!("{name}_status_reason"), told.1)
+        .set(&format!("{name}_rank"), status.rank())
+        .when_absent_or_less(&format!("{name}_rank"), status.rank())
 }

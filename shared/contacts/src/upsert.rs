@@ -7,7 +7,9 @@
 //!    whoever loses it goes on with the winner's contact.
 //! 3. Names for search and places on lists: rows whose content follows from their key.
 //! 4. One merging update of the profile. It is the commit: a profile that holds a value says that
-//!    steps 2 and 3 are done for it, so a known contact with nothing new costs no write.
+//!    steps 2 and 3 are done for it, so a known contact with nothing new costs no write. An address
+//!    and what was agreed for it change in this one write, and only where the profile still shows
+//!    what was read before; otherwise all begins again.
 //! 5. Identities that an overwrite replaced are given up.
 //!
 //! A repetition finds what is there and does the rest.
@@ -18,7 +20,6 @@ use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::consent::{Channel, ChannelStatus};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge, Upserted};
 use crate::names;
@@ -34,6 +35,24 @@ struct Reservation {
 impl Contacts {
     /// Creates the contact or merges into the one that an identity names.
     pub async fn upsert(&self, tenant: TenantKey, incoming: &Incoming) -> Result<Upserted, Error> {
+        let nonce = || self.contacts.entropy().nonce();
+        let operation = incoming.operation.clone().unwrap_or_else(nonce);
+        // Each refusal is somebody else's success, so this ends.
+        loop {
+            let done = self.try_upsert(tenant, incoming, &operation).await?;
+            if let Some(upserted) = done {
+                return Ok(upserted);
+            }
+        }
+    }
+
+    /// `None`: the profile changed meanwhile.
+    async fn try_upsert(
+        &self,
+        tenant: TenantKey,
+        incoming: &Incoming,
+        operation: &str,
+    ) -> Result<Option<Upserted>, Error> {
         let identities = in_order(&incoming.identities);
         if identities.is_empty() {
             return Err(Error::Shape("a contact needs an identity".into()));
@@ -54,28 +73,17 @@ impl Contacts {
             .into_iter()
             .cloned(),
         );
-        // What belongs to another is not this contact's, nor is the consent that came with it.
-        let kept;
-        let incoming = if taken.is_empty() {
-            incoming
-        } else {
-            let own = incoming
-                .identities
-                .iter()
-                .filter(|one| !taken.contains(one));
-            kept = Incoming {
-                identities: own.cloned().collect(),
-                ..incoming.clone()
-            };
-            &kept
-        };
         let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
-        let created = self.write(tenant, id, profile, incoming, &taken).await?;
-        Ok(Upserted {
+        // What belongs to another is not this contact's.
+        let change = Change::of(profile.as_ref(), incoming, &taken);
+        let created = self
+            .write(tenant, id, profile, incoming, change, operation)
+            .await?;
+        Ok(created.map(|created| Upserted {
             contact: id,
             created,
             taken,
-        })
+        }))
     }
 
     /// Reserves an id and claims the first identity for it; where somebody else was faster, theirs
@@ -144,18 +152,16 @@ impl Contacts {
         }
     }
 
-    /// Steps 3 to 5. Says whether this operation made the contact.
+    /// Steps 3 to 5. Says whether this operation made the contact; `None`: the profile changed meanwhile.
     async fn write(
         &self,
         tenant: TenantKey,
         id: ContactId,
         profile: Option<Profile>,
         incoming: &Incoming,
-        taken: &[Identity],
-    ) -> Result<bool, Error> {
-        let made_by = profile.as_ref().and_then(|row| row.operation.clone());
-        let before = profile.and_then(Profile::given);
-        let change = Change::of(before.as_ref(), incoming, taken);
+        change: Change,
+        operation: &str,
+    ) -> Result<Option<bool>, Error> {
         let mut rows: Vec<(Key, Row)> = Vec::new();
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));
@@ -167,71 +173,49 @@ impl Contacts {
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
-        let Some(before) = before else {
-            return self.commit_new(tenant, id, change, incoming).await;
-        };
-        if !change.fields.is_empty() || !change.tags.is_empty() || !change.lists.is_empty() {
-            let update = change.onto(self.touch(), incoming.merge);
-            let key = keys::profile(tenant, id);
-            self.contacts.update(&key, update).await?;
+        let version = profile.as_ref().and_then(|row| row.identity_version);
+        let made_by = profile.as_ref().and_then(|row| row.operation.clone());
+        let before = profile.and_then(|row| row.given());
+        let now = self.contacts.clock().now();
+        let reason = incoming.operation.as_deref().unwrap_or("upsert");
+        let mut update = change.onto(self.touch(), incoming.merge, version, (now, reason));
+        if before.is_none() {
+            update = self.founded(tenant, id, incoming, operation, update);
         }
-        self.raise_consent(tenant, &before, incoming).await?;
+        if before.is_none() || !change.is_empty() {
+            let key = keys::profile(tenant, id);
+            if !self.contacts.update(&key, update).await?.applied() {
+                return Ok(None);
+            }
+        }
+        let Some(before) = before else {
+            return Ok(Some(true));
+        };
         if incoming.merge == Merge::Overwrite {
             self.give_up_replaced(tenant, &before, &change).await?;
         }
-        Ok(incoming.operation.is_some() && incoming.operation == made_by)
+        Ok(Some(made_by.as_deref() == Some(operation)))
     }
 
-    /// Turns the reservation into a contact. Two that do so at once both merge; the operation that
-    /// came first is the one that made it.
-    async fn commit_new(
+    /// What turns the reservation into a contact. Of two that do so at once one is refused, and then
+    /// merges into what the other made.
+    fn founded(
         &self,
         tenant: TenantKey,
         id: ContactId,
-        change: Change,
         incoming: &Incoming,
-    ) -> Result<bool, Error> {
-        let nonce = || self.contacts.entropy().nonce();
-        let operation = incoming.operation.clone().unwrap_or_else(nonce);
-        let mut update = change
-            .onto(self.touch(), incoming.merge)
-            .set_if_absent("tenant", tenant.workspace())
-            .set_if_absent("shard", crate::shard(id))
-            .set_if_absent("contact", id)
-            .set_if_absent("source", incoming.source)
-            .set_if_absent("created_at", self.contacts.clock().now())
-            .set_if_absent("operation", &operation)
-            .remove("reserved");
-        for (channel, status) in consents(incoming) {
-            let name = channel.name();
-            update = update
-                .set_if_absent(&format!("{name}_status"), status)
-                .set_if_absent(&format!("{name}_rank"), status.rank());
-        }
-        let key = keys::profile(tenant, id);
-        let stored: Option<Profile> = self.contacts.update(&key, update).await?.item()?;
-        let made_by = stored.as_ref().and_then(|row| row.operation.clone());
-        if let Some(contact) = stored.and_then(Profile::given) {
-            self.raise_consent(tenant, &contact, incoming).await?;
-        }
-        Ok(made_by.as_deref() == Some(operation.as_str()))
-    }
-
-    async fn raise_consent(
-        &self,
-        tenant: TenantKey,
-        contact: &Contact,
-        incoming: &Incoming,
-    ) -> Result<(), Error> {
-        for (channel, status) in consents(incoming) {
-            if status.rank() > contact.status(channel).rank() {
-                let now = self.contacts.clock().now();
-                let reason = incoming.operation.as_deref().unwrap_or("upsert");
-                self.set_channel_status(tenant, contact.id, channel, status, now, reason)
-                    .await?;
-            }
-        }
-        Ok(())
+        operation: &str,
+        update: Update,
+    ) -> Update {
+        update
+            .set("tenant", tenant.workspace())
+            .set("shard", crate::shard(id))
+            .set("contact", id)
+            .set("source", incoming.source)
+            .set("created_at", self.contacts.clock().now())
+            .set("operation", operation)
+            .remove("reserved")
+            .when_absent("created_at")
     }
 
     /// Frees identities that the contact no longer has. Old names stay in the search until then and
@@ -266,20 +250,6 @@ impl Contacts {
         }
         Ok(())
     }
-}
-
-/// Consent counts only together with the address that it is given for.
-fn consents(incoming: &Incoming) -> impl Iterator<Item = (Channel, ChannelStatus)> {
-    let has = |wanted: fn(&Identity) -> bool| incoming.identities.iter().any(wanted);
-    let email = incoming
-        .email_status
-        .filter(|_| has(|one| matches!(one, Identity::Email(_))));
-    let sms = incoming
-        .sms_status
-        .filter(|_| has(|one| matches!(one, Identity::Phone(_))));
-    let email = email.map(|status| (Channel::Email, status));
-    let sms = sms.map(|status| (Channel::Sms, status));
-    [email, sms].into_iter().flatten()
 }
 
 /// Distinct identities in the order in which they decide: external id, email, phone, visitor.

@@ -1,8 +1,8 @@
-//! Who is whom: identities that race, stay or are replaced, and consent.
+//! Who is whom: identities that race, stay or are replaced.
 
 use std::collections::BTreeSet;
 
-use contacts::{Channel, ChannelStatus, Identity, Incoming, Merge};
+use contacts::{Identity, Incoming, Merge};
 
 use super::shop::{Shop, email, person, phone};
 
@@ -90,37 +90,4 @@ async fn overwriting_replaces_what_was_known() {
     // The old address is free for somebody else.
     let other = shop.upsert(person("Chi", &[email("old@example.vn")])).await;
     assert!(other.created && other.contact != id);
-}
-
-#[tokio::test]
-async fn whoever_left_is_not_brought_back() {
-    let shop = Shop::new().await;
-    let agreed = Incoming {
-        email_status: Some(ChannelStatus::Subscribed),
-        ..person("An", &[email("an@example.vn")])
-    };
-    let id = shop.upsert(agreed.clone()).await.contact;
-    let (contacts, at) = (shop.contacts(), shop.world.now());
-    let set = async |status, reason| {
-        let channel = Channel::Email;
-        contacts
-            .set_channel_status(shop.tenant, id, channel, status, at, reason)
-            .await
-            .unwrap()
-    };
-    assert!(set(ChannelStatus::Unsubscribed, "link").await);
-    assert!(!set(ChannelStatus::Unsubscribed, "link").await);
-    assert!(!set(ChannelStatus::Subscribed, "late").await);
-    assert!(!set(ChannelStatus::Bounced, "late").await);
-    shop.upsert(agreed.clone()).await;
-    shop.upsert(Incoming {
-        merge: Merge::Overwrite,
-        ..agreed
-    })
-    .await;
-    assert_eq!(
-        shop.contact(id).await.email_status,
-        ChannelStatus::Unsubscribed
-    );
-    assert!(set(ChannelStatus::Complained, "report").await);
 }
