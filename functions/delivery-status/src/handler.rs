@@ -53,8 +53,8 @@ async fn take_in(
     about: About,
 ) -> Result<Option<Gained>, Failure> {
     let tenant = tenant(&about);
-    let detail = about.detail.as_deref();
-    let gained = feedback.provider(tenant, &about.key, about.fact, about.at, detail);
+    let (address, detail) = (&about.address, about.detail.as_deref());
+    let gained = feedback.provider(tenant, &about.key, address, about.fact, about.at, detail);
     let Some(tally) = gained.await? else {
         metrics::count("EventsUnmatched", 1);
         tracing::info!("an event about no send of ours");

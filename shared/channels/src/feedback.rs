@@ -12,7 +12,7 @@ use std::time::Duration;
 use cloud::{Counters, Error};
 use contacts::{Channel, ChannelStatus, Contacts, Event};
 use jiff::Timestamp;
-use kernel::TenantKey;
+use kernel::{EmailAddress, TenantKey};
 use serde_json::{Value, json};
 
 use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
@@ -100,23 +100,32 @@ impl Feedback {
         Self { ledger, contacts }
     }
 
-    /// A provider's event. `None`: there is no such send.
+    /// A provider's event about a mail to `address`. `None`: there is no such send.
     pub async fn provider(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
+        address: &EmailAddress,
         fact: Fact,
         at: Timestamp,
         detail: Option<&str>,
     ) -> Result<Option<Tally>, Error> {
-        let hard = match fact {
-            Fact::HardBounced => Some((ChannelStatus::Bounced, "message.bounced")),
-            Fact::Complained => Some((ChannelStatus::Complained, "message.complained")),
+        let name = match fact {
+            Fact::HardBounced => {
+                let contact = key.contact;
+                self.contacts.bounced(tenant, contact, address).await?;
+                Some("message.bounced")
+            }
+            Fact::Complained => {
+                // The person's own word, whichever address it came from.
+                let (name, status) = ("message.complained", ChannelStatus::Complained);
+                let reason = detail.unwrap_or(name);
+                self.stop(tenant, key, status, at, reason).await?;
+                Some(name)
+            }
             _ => None,
         };
-        if let Some((status, name)) = hard {
-            let reason = detail.unwrap_or(name);
-            self.stop(tenant, key, status, at, reason).await?;
+        if let Some(name) = name {
             self.tell(tenant, key, name, at, json!({ "kind": detail }))
                 .await?;
         }

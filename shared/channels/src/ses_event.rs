@@ -4,7 +4,7 @@
 //! people from machines, SES does not.
 
 use jiff::Timestamp;
-use kernel::{ContactId, WorkspaceId};
+use kernel::{ContactId, EmailAddress, WorkspaceId};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub struct About {
     pub workspace: WorkspaceId,
     /// Which send.
     pub key: LedgerKey,
+    /// Where the mail went; the contact may have another address by now.
+    pub address: EmailAddress,
     /// What happened.
     pub fact: Fact,
     /// When, as SES says.
@@ -57,6 +59,8 @@ struct Detail {
 struct Mail {
     timestamp: Timestamp,
     #[serde(default)]
+    destination: Vec<String>,
+    #[serde(default)]
     tags: serde_json::Map<String, Value>,
 }
 
@@ -77,9 +81,15 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
     let Some((workspace, key)) = send_of(&detail.mail) else {
         return Ok(SesEvent::Untagged);
     };
+    // A mail of ours has one recipient.
+    let address = detail.mail.destination.first();
+    let Some(address) = address.and_then(|address| address.parse().ok()) else {
+        return Err(NotAnEvent("no address that the mail went to".to_owned()));
+    };
     Ok(SesEvent::About(About {
         workspace,
         key,
+        address,
         fact,
         at: at(&detail),
         detail: kind(&detail),
@@ -162,6 +172,7 @@ mod tests {
             "mail": {
                 "timestamp": "2026-03-02T01:15:30.123Z",
                 "messageId": "0100",
+                "destination": ["an@example.vn"],
                 "tags": {
                     "ses:configuration-set": ["mail"],
                     "tenant": ["ws_0123456789a"], "scope": ["cmp_0123456789a"],
@@ -220,6 +231,7 @@ mod tests {
         assert_eq!(about.workspace.to_string(), "ws_0123456789a");
         assert_eq!(about.key.scope, "cmp_0123456789a");
         assert_eq!(about.at.to_string(), "2026-03-02T01:15:32Z");
+        assert_eq!(about.address.as_str(), "an@example.vn");
         assert_eq!(about.detail.as_deref(), Some("Permanent/NoEmail"));
     }
 
@@ -234,6 +246,12 @@ mod tests {
         object.insert("notificationType".into(), "Delivery".into());
         object["mail"].as_object_mut().unwrap().remove("tags");
         assert_eq!(parse(&notification.to_string()), Ok(SesEvent::Untagged));
+        let mut nowhere = detail;
+        nowhere["mail"]
+            .as_object_mut()
+            .unwrap()
+            .remove("destination");
+        assert!(parse(&nowhere.to_string()).is_err());
         for bad in ["", "[]", "{}", r#"{"detail":{}}"#, r#"{"Message":"x"}"#] {
             assert!(parse(bad).is_err(), "{bad}");
         }

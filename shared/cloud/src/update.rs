@@ -216,6 +216,16 @@ impl Update {
         self
     }
 
+    /// Only where the attribute is absent or has another value.
+    #[must_use]
+    pub fn when_absent_or_other(mut self, attribute: &str, value: impl Serialize) -> Self {
+        let (name, value) = (self.name(attribute), self.value(value));
+        self.conditions.push(format!(
+            "(attribute_not_exists({name}) OR {name} <> {value})"
+        ));
+        self
+    }
+
     /// Only where the attribute lies between these, both included.
     #[must_use]
     pub fn when_between(

@@ -78,7 +78,7 @@ impl Change {
         change.lists = new_lists.copied().collect();
         change.lists.sort_unstable();
         change.lists.dedup();
-        change.consents = change.agreed(before, incoming);
+        change.consents = change.agreed(profile, incoming);
         change
     }
 
@@ -94,10 +94,11 @@ impl Change {
     /// profile shows that address afterwards.
     fn agreed(
         &self,
-        before: Option<&Contact>,
+        profile: Option<&Profile>,
         incoming: &Incoming,
     ) -> Vec<(Channel, ChannelStatus)> {
-        let shown = before.map(Contact::identities).unwrap_or_default();
+        let before = profile.cloned().and_then(Profile::given);
+        let shown = before.as_ref().map(Contact::identities).unwrap_or_default();
         let is_shown = |one: &Identity| shown.contains(one) || self.identities.contains(one);
         let of = |channel| {
             let given = match channel {
@@ -107,7 +108,7 @@ impl Change {
             };
             let mut own = incoming.identities.iter().filter(|one| is_shown(one));
             let status = given.filter(|_| own.any(|one| one.channel() == Some(channel)))?;
-            let known = before.map(|contact| contact.status(channel));
+            let known = profile.map(|profile| profile.consent(channel));
             (status.rank() > known.unwrap_or_default().rank()).then_some((channel, status))
         };
         Channel::ALL.into_iter().filter_map(of).collect()

@@ -55,10 +55,11 @@ pub enum ChannelStatus {
     Pending,
     /// Agreed.
     Subscribed,
-    /// The address does not exist.
-    Bounced,
     /// Asked to be left alone.
     Unsubscribed,
+    /// The address does not exist, whatever was agreed for it. Kept with the address, not as consent:
+    /// it ends when the contact gets another one.
+    Bounced,
     /// Reported us as spam.
     Complained,
     /// Blocked by the shop or by law.
@@ -68,14 +69,15 @@ pub enum ChannelStatus {
 impl ChannelStatus {
     /// Order in which statuses may follow each other. Providers' events come twice, late and out of
     /// order; since only higher ranks win, every order ends at the same status, and nobody who
-    /// unsubscribed, bounced or complained is subscribed again by a form or an import.
+    /// unsubscribed, bounced or complained is subscribed again by a form or an import. What refuses
+    /// more ranks higher: whoever unsubscribed still gets mails about orders, a dead address nothing.
     pub fn rank(self) -> u8 {
         match self {
             Self::None => 0,
             Self::Pending => 10,
             Self::Subscribed => 20,
-            Self::Bounced => 30,
             Self::Unsubscribed => 40,
+            Self::Bounced => 45,
             Self::Complained => 50,
             Self::Suppressed => 60,
         }

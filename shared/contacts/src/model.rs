@@ -168,16 +168,6 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// Consent for a channel.
-    pub fn status(&self, channel: Channel) -> ChannelStatus {
-        match channel {
-            Channel::Email => self.email_status,
-            Channel::Sms => self.sms_status,
-            Channel::Zalo => self.zalo_status,
-            Channel::Push => self.push_status,
-        }
-    }
-
     /// What templates see: `{"contact": {"first_name": …}}`. Absent fields are empty texts, so that
     /// a greeting does not read "null".
     pub fn merge_data(&self) -> Value {

@@ -17,6 +17,9 @@ use crate::{keys, names, shard};
 /// Custom fields are attributes of their own, so that two writers of two fields do not meet.
 pub(crate) const CUSTOM: &str = "custom.";
 
+/// The profile's attribute for the address that bounced.
+pub(crate) const BOUNCED: &str = "email_bounced";
+
 /// The contacts of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
 pub struct Contacts {
@@ -47,6 +50,8 @@ pub(crate) struct Profile {
     lists: BTreeSet<ListId>,
     #[serde(default)]
     email_status: ChannelStatus,
+    /// The address that bounced last; it matters while it is `email`.
+    email_bounced: Option<EmailAddress>,
     #[serde(default)]
     sms_status: ChannelStatus,
     #[serde(default)]
@@ -62,9 +67,25 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// What was agreed to for a channel, whether or not the address works.
+    pub fn consent(&self, channel: Channel) -> ChannelStatus {
+        match channel {
+            Channel::Email => self.email_status,
+            Channel::Sms => self.sms_status,
+            Channel::Zalo => self.zalo_status,
+            Channel::Push => self.push_status,
+        }
+    }
+
+    /// The address that the profile shows has bounced.
+    pub fn is_bounced(&self) -> bool {
+        self.email.is_some() && self.email == self.email_bounced
+    }
+
     /// The contact, names as given.
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
+        let bounced = self.is_bounced().then_some(ChannelStatus::Bounced);
         let custom = self.rest.into_iter().filter_map(|(name, value)| {
             name.strip_prefix(CUSTOM)
                 .map(|name| (name.to_owned(), value))
@@ -80,7 +101,7 @@ impl Profile {
             tags: self.tags,
             lists: self.lists,
             custom: custom.collect::<BTreeMap<_, _>>(),
-            email_status: self.email_status,
+            email_status: self.email_status.merge(bounced.unwrap_or_default()),
             sms_status: self.sms_status,
             zalo_status: self.zalo_status,
             push_status: self.push_status,
@@ -251,7 +272,7 @@ impl Contacts {
     }
 
     /// Moves consent to a status of higher rank; says whether it moved. Late, repeated and reordered
-    /// calls end at the highest.
+    /// calls end at the highest. A bounce is no consent: see [`Contacts::bounced`].
     pub async fn set_channel_status(
         &self,
         tenant: TenantKey,
@@ -262,6 +283,23 @@ impl Contacts {
         reason: &str,
     ) -> Result<bool, Error> {
         let update = raised(self.touch(), channel, status, (at, reason));
+        self.change(tenant, id, update).await
+    }
+
+    /// Mail to the address cannot be delivered; says whether that was news. It is kept beside the
+    /// consent, so neither hides the other, and only while the contact shows that very address: a
+    /// bounce that comes after the address was corrected says nothing about the new one.
+    pub async fn bounced(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        address: &EmailAddress,
+    ) -> Result<bool, Error> {
+        let update = self
+            .touch()
+            .set(BOUNCED, address)
+            .when_equals("email", address)
+            .when_absent_or_other(BOUNCED, address);
         self.change(tenant, id, update).await
     }
 

@@ -483,12 +483,14 @@ async fn a_fact_is_counted_once_though_answers_were_lost() {
         step: "0".into(),
     };
     ledger.claim(tenant(), &key).await.unwrap();
+    let address = "an@example.vn".parse().unwrap();
     let feedback = Feedback::new(ledger, store);
     let counters = Counters::new(world.table("Reports"));
     let mut gains = Gains::default();
     for _ in 0..2 {
         first(&world, "UpdateItem", "", 1, Fault::TimeoutAfterCommit);
-        let learnt = feedback.provider(tenant(), &key, Fact::Delivered, world.now(), None);
+        let learnt =
+            feedback.provider(tenant(), &key, &address, Fact::Delivered, world.now(), None);
         let tally = learnt.await.unwrap().unwrap();
         gains.add(tenant(), &key.scope, tally);
     }

@@ -105,12 +105,14 @@ impl Shop {
     pub async fn reset(&self, world: &World) {
         for &contact in &self.contacts {
             let key = cloud::Key::new(format!("{}#{contact}", self.tenant), "PROFILE");
-            let bad = ["bounced", "complained"];
-            let update = cloud::Update::new()
+            let table = world.table("Contacts");
+            let alive = cloud::Update::new().remove("email_bounced");
+            table.update(&key, alive).await.unwrap();
+            let agreed = cloud::Update::new()
                 .set("email_status", "subscribed")
                 .set("email_rank", 20)
-                .when_in("email_status", bad);
-            world.table("Contacts").update(&key, update).await.unwrap();
+                .when_equals("email_status", "complained");
+            table.update(&key, agreed).await.unwrap();
         }
     }
 

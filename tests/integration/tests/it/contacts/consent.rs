@@ -23,7 +23,6 @@ async fn whoever_left_is_not_brought_back() {
     assert!(set(ChannelStatus::Unsubscribed, "link").await);
     assert!(!set(ChannelStatus::Unsubscribed, "link").await);
     assert!(!set(ChannelStatus::Subscribed, "late").await);
-    assert!(!set(ChannelStatus::Bounced, "late").await);
     shop.upsert(agreed.clone()).await;
     shop.upsert(Incoming {
         merge: Merge::Overwrite,
