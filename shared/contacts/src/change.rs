@@ -2,11 +2,12 @@
 
 use cloud::Update;
 use jiff::Timestamp;
+use kernel::EmailAddress;
 
 use crate::consent::{Channel, ChannelStatus};
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
-use crate::store::{CUSTOM, Profile, raised};
+use crate::store::{BOUNCED, CUSTOM, Claim, Profile, raised};
 
 /// What an upsert changes in a profile. Pure.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Change {
     pub identities: Vec<Identity>,
     /// Consent that moves up.
     pub consents: Vec<(Channel, ChannelStatus)>,
+    /// The address that comes to be shown, where it is known to have bounced.
+    bounced: Option<EmailAddress>,
     pub tags: Vec<String>,
     pub lists: Vec<kernel::ListId>,
     /// Attributes that go.
@@ -26,8 +29,8 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Compares what comes in with what is there. Identities that are `taken` belong to others.
-    pub fn of(profile: Option<&Profile>, incoming: &Incoming, taken: &[Identity]) -> Self {
+    /// Compares what comes in with what is there. Of what comes in, the contact has `own`.
+    pub fn of(profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) -> Self {
         let before = profile.cloned().and_then(Profile::given);
         let before = before.as_ref();
         let mut change = Self::default();
@@ -43,10 +46,7 @@ impl Change {
             }
             false
         };
-        for identity in &incoming.identities {
-            if taken.contains(identity) {
-                continue;
-            }
+        for (identity, _) in own {
             let Some((name, new)) = field(identity) else {
                 continue;
             };
@@ -78,7 +78,7 @@ impl Change {
         change.lists = new_lists.copied().collect();
         change.lists.sort_unstable();
         change.lists.dedup();
-        change.consents = change.agreed(profile, incoming);
+        change.agree(profile, incoming, own);
         change
     }
 
@@ -86,32 +86,39 @@ impl Change {
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
             && self.consents.is_empty()
+            && self.bounced.is_none()
             && self.tags.is_empty()
             && self.lists.is_empty()
     }
 
-    /// What moves consent up. It counts only for the address that it was given for, so only where the
-    /// profile shows that address afterwards.
-    fn agreed(
-        &self,
-        profile: Option<&Profile>,
-        incoming: &Incoming,
-    ) -> Vec<(Channel, ChannelStatus)> {
+    /// What moves consent up, of what comes in and of what is held against the addresses. It counts
+    /// only for the address that it was given for, so only where the profile shows it afterwards.
+    fn agree(&mut self, profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) {
         let before = profile.cloned().and_then(Profile::given);
         let shown = before.as_ref().map(Contact::identities).unwrap_or_default();
-        let is_shown = |one: &Identity| shown.contains(one) || self.identities.contains(one);
-        let of = |channel| {
-            let given = match channel {
-                Channel::Email => incoming.email_status,
-                Channel::Sms => incoming.sms_status,
-                Channel::Zalo | Channel::Push => None,
+        for (address, claim) in own {
+            if !shown.contains(address) && !self.identities.contains(address) {
+                continue;
+            }
+            let (channel, given) = match address {
+                Identity::Email(_) => (Channel::Email, incoming.email_status),
+                Identity::Phone(_) => (Channel::Sms, incoming.sms_status),
+                Identity::External(_) | Identity::Visitor { .. } => continue,
             };
-            let mut own = incoming.identities.iter().filter(|one| is_shown(one));
-            let status = given.filter(|_| own.any(|one| one.channel() == Some(channel)))?;
             let known = profile.map(|profile| profile.consent(channel));
-            (status.rank() > known.unwrap_or_default().rank()).then_some((channel, status))
-        };
-        Channel::ALL.into_iter().filter_map(of).collect()
+            let (given, held) = (given.unwrap_or_default(), claim.status.unwrap_or_default());
+            let status = match (held, address) {
+                (ChannelStatus::Bounced, Identity::Email(address)) => {
+                    let known = profile.and_then(|profile| profile.email_bounced.as_ref());
+                    self.bounced = Some(address.clone()).filter(|new| known != Some(new));
+                    given
+                }
+                _ => given.merge(held),
+            };
+            if status.rank() > known.unwrap_or_default().rank() {
+                self.consents.push((channel, status));
+            }
+        }
     }
 
     /// Writes the change. Empty fields are filled only where they still are, whoever was faster. An
@@ -125,6 +132,7 @@ impl Change {
         told: (Timestamp, &str),
     ) -> Update {
         let update = self.guarded(update, version);
+        let update = update.set_some(BOUNCED, self.bounced.as_ref());
         let update = self
             .consents
             .iter()
@@ -145,7 +153,7 @@ impl Change {
 
     fn guarded(&self, update: Update, version: Option<u64>) -> Update {
         const VERSION: &str = "identity_version";
-        if self.identities.is_empty() && self.consents.is_empty() {
+        if self.identities.is_empty() && self.consents.is_empty() && self.bounced.is_none() {
             return update;
         }
         let update = match version {

@@ -83,6 +83,11 @@ impl ChannelStatus {
         }
     }
 
+    /// Whether it says no, and not only that nobody was asked.
+    pub fn refuses(self) -> bool {
+        self.rank() >= Self::Unsubscribed.rank()
+    }
+
     /// This status, or the other where that outranks it.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {

@@ -7,7 +7,7 @@ use kernel::{ContactId, EmailAddress, InboxId, ListId, Phone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::consent::{Channel, ChannelStatus};
+use crate::consent::ChannelStatus;
 use crate::names;
 
 /// Something by which a contact is recognised; unique in the workspace.
@@ -27,17 +27,6 @@ pub enum Identity {
         /// The id that the widget keeps in the browser.
         visitor: String,
     },
-}
-
-impl Identity {
-    /// The channel that the address is one of.
-    pub(crate) fn channel(&self) -> Option<Channel> {
-        match self {
-            Self::Email(_) => Some(Channel::Email),
-            Self::Phone(_) => Some(Channel::Sms),
-            Self::External(_) | Self::Visitor { .. } => None,
-        }
-    }
 }
 
 /// Where a contact first came from.

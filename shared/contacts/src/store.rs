@@ -51,7 +51,7 @@ pub(crate) struct Profile {
     #[serde(default)]
     email_status: ChannelStatus,
     /// The address that bounced last; it matters while it is `email`.
-    email_bounced: Option<EmailAddress>,
+    pub email_bounced: Option<EmailAddress>,
     #[serde(default)]
     sms_status: ChannelStatus,
     #[serde(default)]
@@ -113,10 +113,14 @@ impl Profile {
 }
 
 /// An identity as it is stored. Without a contact it was given up and may be claimed again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct Claim {
     #[serde(default)]
     pub contact: Option<ContactId>,
+    /// Why its last owner could not be written to at this address. It goes with the address to the
+    /// next one, who may be the same person.
+    #[serde(default)]
+    pub status: Option<ChannelStatus>,
 }
 
 /// A name that can be searched.
@@ -208,9 +212,17 @@ impl Contacts {
         tenant: TenantKey,
         identity: &Identity,
     ) -> Result<Option<ContactId>, Error> {
+        Ok(self.look_up(tenant, identity).await?.contact)
+    }
+
+    /// What is stored of an identity.
+    pub(crate) async fn look_up(
+        &self,
+        tenant: TenantKey,
+        identity: &Identity,
+    ) -> Result<Claim, Error> {
         let key = keys::identity(tenant, identity);
-        let claim: Option<Claim> = self.contacts.get(&key).await?;
-        Ok(claim.and_then(|claim| claim.contact))
+        Ok(self.contacts.get(&key).await?.unwrap_or_default())
     }
 
     /// Adds tags. Does nothing for a contact that does not exist.

@@ -14,12 +14,13 @@
 //!
 //! A repetition finds what is there and does the rest.
 
-use cloud::{Created, Error, Key, Update};
+use cloud::{Error, Key, Update};
 use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
+use crate::consent::ChannelStatus;
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge, Upserted};
 use crate::names;
@@ -57,25 +58,19 @@ impl Contacts {
         if identities.is_empty() {
             return Err(Error::Shape("a contact needs an identity".into()));
         }
-        let owners = try_join_all(identities.iter().map(|one| self.find_identity(tenant, one)));
-        let owners = owners.await?;
-        let known = owners.iter().flatten().next().copied();
-        let open: Vec<&Identity> = pick(&identities, &owners, |owner| owner.is_none());
-
-        let (id, mut taken) = match known {
-            Some(id) => (id, self.claim_all(tenant, id, &open).await?),
-            None => self.found(tenant, &open).await?,
+        let claims = identities.iter().map(|one| self.look_up(tenant, one));
+        let claims = try_join_all(claims).await?;
+        let (id, claims) = match claims.iter().find_map(|claim| claim.contact) {
+            Some(id) => (id, self.claim_all(tenant, id, &identities, claims).await?),
+            None => self.found(tenant, &identities).await?,
         };
-        taken.extend(
-            pick(&identities, &owners, |owner| {
-                owner.is_some_and(|owner| owner != id)
-            })
-            .into_iter()
-            .cloned(),
-        );
-        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
         // What belongs to another is not this contact's.
-        let change = Change::of(profile.as_ref(), incoming, &taken);
+        let pairs = identities.into_iter().zip(claims);
+        let (own, taken): (Vec<_>, Vec<_>) =
+            pairs.partition(|(_, claim)| claim.contact == Some(id));
+        let taken: Vec<Identity> = taken.into_iter().map(|(identity, _)| identity).collect();
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let change = Change::of(profile.as_ref(), incoming, &own);
         let created = self
             .write(tenant, id, profile, incoming, change, operation)
             .await?;
@@ -91,19 +86,20 @@ impl Contacts {
     async fn found(
         &self,
         tenant: TenantKey,
-        open: &[&Identity],
-    ) -> Result<(ContactId, Vec<Identity>), Error> {
-        let Some((first, others)) = open.split_first() else {
-            return Err(Error::Shape("a contact needs an identity".into()));
-        };
+        identities: &[Identity],
+    ) -> Result<(ContactId, Vec<Claim>), Error> {
+        let mut claims = vec![Claim::default(); identities.len()];
         let reserved = self.reserve(tenant).await?;
-        let owner = self.claim(tenant, reserved, first).await?;
+        let first = self.claim(tenant, reserved, &identities[0]).await?;
+        let owner = first.contact.unwrap_or(reserved);
         if owner != reserved {
             // In a batch of one: a right that every writer of names has already.
             let lost = [keys::profile(tenant, reserved)];
             self.contacts.delete_many(&lost).await?;
         }
-        Ok((owner, self.claim_all(tenant, owner, others).await?))
+        claims[0] = first;
+        let claims = self.claim_all(tenant, owner, identities, claims).await?;
+        Ok((owner, claims))
     }
 
     async fn reserve(&self, tenant: TenantKey) -> Result<ContactId, Error> {
@@ -117,39 +113,34 @@ impl Contacts {
         }
     }
 
-    /// Claims identities for a contact; gives those that belong to another.
+    /// Claims for a contact those identities that nobody has; gives what is stored of all of them.
     async fn claim_all(
         &self,
         tenant: TenantKey,
         id: ContactId,
-        open: &[&Identity],
-    ) -> Result<Vec<Identity>, Error> {
-        let owners = try_join_all(open.iter().map(|one| self.claim(tenant, id, one))).await?;
-        let lost = open.iter().zip(owners).filter(|(_, owner)| *owner != id);
-        Ok(lost.map(|(identity, _)| (*identity).clone()).collect())
+        identities: &[Identity],
+        claims: Vec<Claim>,
+    ) -> Result<Vec<Claim>, Error> {
+        let claimed = identities.iter().zip(claims).map(async |(one, claim)| {
+            if claim.contact.is_some() {
+                return Ok(claim);
+            }
+            self.claim(tenant, id, one).await
+        });
+        try_join_all(claimed).await
     }
 
-    /// Claims an identity; gives its owner, which is `id` unless somebody else was first.
+    /// Claims an identity; its owner is `id` unless somebody else was first.
     async fn claim(
         &self,
         tenant: TenantKey,
         id: ContactId,
         identity: &Identity,
-    ) -> Result<ContactId, Error> {
+    ) -> Result<Claim, Error> {
         let key = keys::identity(tenant, identity);
-        let mine = Claim { contact: Some(id) };
-        match self.contacts.create(&key, &mine).await? {
-            Created::New => Ok(id),
-            Created::Existing(Claim {
-                contact: Some(owner),
-            }) => Ok(owner),
-            // Given up by its former owner.
-            Created::Existing(Claim { contact: None }) => {
-                let update = Update::new().set("contact", id).when_absent("contact");
-                let claim = self.contacts.update(&key, update).await?.item::<Claim>()?;
-                Ok(claim.and_then(|claim| claim.contact).unwrap_or(id))
-            }
-        }
+        let update = Update::new().set("contact", id).when_absent("contact");
+        let claim: Option<Claim> = self.contacts.update(&key, update).await?.item()?;
+        claim.ok_or(Error::Conflict)
     }
 
     /// Steps 3 to 5. Says whether this operation made the contact; `None`: the profile changed meanwhile.
@@ -231,8 +222,15 @@ impl Contacts {
                 keys::kind(new) == keys::kind(&old) && keys::value(new) != keys::value(&old)
             });
             if replaced {
+                // A no goes with the address.
+                let status = match old {
+                    Identity::Email(_) => before.email_status,
+                    Identity::Phone(_) => before.sms_status,
+                    Identity::External(_) | Identity::Visitor { .. } => ChannelStatus::None,
+                };
                 let update = Update::new()
                     .remove("contact")
+                    .set_some("status", status.refuses().then_some(status))
                     .when_equals("contact", before.id);
                 self.contacts
                     .update(&keys::identity(tenant, &old), update)
@@ -258,16 +256,4 @@ fn in_order(identities: &[Identity]) -> Vec<Identity> {
     ordered.sort_unstable();
     ordered.dedup();
     ordered
-}
-
-fn pick<'a>(
-    identities: &'a [Identity],
-    owners: &[Option<ContactId>],
-    keep: impl Fn(Option<ContactId>) -> bool,
-) -> Vec<&'a Identity> {
-    let pairs = identities.iter().zip(owners);
-    pairs
-        .filter(|(_, owner)| keep(**owner))
-        .map(|(identity, _)| identity)
-        .collect()
 }

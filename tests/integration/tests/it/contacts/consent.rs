@@ -104,3 +104,67 @@ async fn consent_stays_with_its_address_whoever_writes_meanwhile() {
         }
     }
 }
+
+/// A contact is found by its external id, so that its addresses can be replaced.
+fn customer(id: &str, identities: &[Identity], merge: Merge) -> Incoming {
+    let mut incoming = person("An", &[Identity::External(id.into())]);
+    incoming.identities.extend_from_slice(identities);
+    Incoming {
+        email_status: Some(ChannelStatus::Subscribed),
+        sms_status: Some(ChannelStatus::Subscribed),
+        merge,
+        ..incoming
+    }
+}
+
+#[tokio::test]
+async fn a_no_goes_with_the_address_to_its_next_owner() {
+    use ChannelStatus::{Bounced, Complained, Subscribed, Unsubscribed};
+    let old = [email("an@example.vn"), phone("0912345678")];
+    let new = [email("moi@example.vn"), phone("0987654321")];
+    // The next owner is new, had no address, or had another.
+    for next in [
+        None,
+        Some(vec![]),
+        Some(vec![email("khac@example.vn"), phone("0911111111")]),
+    ] {
+        for no in [Unsubscribed, Bounced, Complained] {
+            let shop = Shop::new().await;
+            let (store, at) = (shop.contacts(), shop.world.now());
+            let known = customer("KH-1", &old, Merge::FillEmpty);
+            let id = shop.upsert(known).await.contact;
+            for (channel, address) in [(Channel::Email, &old[0]), (Channel::Sms, &old[1])] {
+                match address {
+                    Identity::Email(address) if no == Bounced => {
+                        assert!(store.bounced(shop.tenant, id, address).await.unwrap());
+                    }
+                    _ if no == Bounced => {}
+                    _ => {
+                        let set = store.set_channel_status(shop.tenant, id, channel, no, at, "x");
+                        assert!(set.await.unwrap());
+                    }
+                }
+            }
+            shop.upsert(customer("KH-1", &new, Merge::Overwrite)).await;
+            // What died was the address, what said no was the person.
+            let person = shop.contact(id).await;
+            let expected = if no == Bounced { Subscribed } else { no };
+            assert_eq!(person.email_status, expected);
+
+            if let Some(addresses) = &next {
+                shop.upsert(customer("KH-2", addresses, Merge::FillEmpty))
+                    .await;
+            }
+            let second = customer("KH-2", &old, Merge::Overwrite);
+            for _ in 0..2 {
+                let second = shop.upsert(second.clone()).await.contact;
+                assert_ne!(second, id);
+                let contact = shop.contact(second).await;
+                assert!(contact.email.is_some() && contact.phone.is_some());
+                assert_eq!(contact.email_status, no, "{next:?}");
+                let sms = if no == Bounced { Subscribed } else { no };
+                assert_eq!(contact.sms_status, sms, "{next:?}");
+            }
+        }
+    }
+}
