@@ -192,6 +192,15 @@ impl Update {
         self
     }
 
+    /// Only where the attribute is as it was read: has this value, or is absent.
+    #[must_use]
+    pub fn when_as_read(self, attribute: &str, value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.when_equals(attribute, value),
+            None => self.when_absent(attribute),
+        }
+    }
+
     /// Only where the attribute has one of these values.
     #[must_use]
     pub fn when_in<V: Serialize>(

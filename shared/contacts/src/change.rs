@@ -4,10 +4,12 @@ use cloud::Update;
 use jiff::Timestamp;
 use kernel::EmailAddress;
 
+use crate::claims::{Claim, Replaced};
 use crate::consent::{Channel, ChannelStatus};
+use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
-use crate::store::{BOUNCED, CUSTOM, Claim, Profile, raised};
+use crate::store::{BOUNCED, CUSTOM, Profile, REPLACED, VERSION, raised};
 
 /// What an upsert changes in a profile. Pure.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Change {
     pub fields: Vec<(String, serde_json::Value)>,
     /// Identity fields among them.
     pub identities: Vec<Identity>,
+    /// Identities in whose place these come.
+    pub replaced: Vec<Replaced>,
     /// Consent that moves up.
     pub consents: Vec<(Channel, ChannelStatus)>,
     /// The address that comes to be shown, where it is known to have bounced.
@@ -78,8 +82,31 @@ impl Change {
         change.lists = new_lists.copied().collect();
         change.lists.sort_unstable();
         change.lists.dedup();
+        change.replaced = before
+            .map(|contact| change.replaced(contact))
+            .unwrap_or_default();
         change.agree(profile, incoming, own);
         change
+    }
+
+    /// What the contact shows and will not show any more. A no goes with the address.
+    fn replaced(&self, before: &Contact) -> Vec<Replaced> {
+        let gone = before.identities().into_iter().filter(|old| {
+            let mut new = self.identities.iter();
+            new.any(|new| {
+                keys::kind(new) == keys::kind(old) && keys::value(new) != keys::value(old)
+            })
+        });
+        gone.map(|identity| {
+            let status = match identity {
+                Identity::Email(_) => before.email_status,
+                Identity::Phone(_) => before.sms_status,
+                Identity::External(_) | Identity::Visitor { .. } => ChannelStatus::None,
+            };
+            let status = status.refuses().then_some(status);
+            Replaced { identity, status }
+        })
+        .collect()
     }
 
     /// Nothing that the profile holds becomes another.
@@ -95,7 +122,8 @@ impl Change {
     /// only for the address that it was given for, so only where the profile shows it afterwards.
     fn agree(&mut self, profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) {
         let before = profile.cloned().and_then(Profile::given);
-        let shown = before.as_ref().map(Contact::identities).unwrap_or_default();
+        let mut shown = before.as_ref().map(Contact::identities).unwrap_or_default();
+        shown.retain(|old| self.replaced.iter().all(|one| one.identity != *old));
         for (address, claim) in own {
             if !shown.contains(address) && !self.identities.contains(address) {
                 continue;
@@ -122,16 +150,16 @@ impl Change {
     }
 
     /// Writes the change. Empty fields are filled only where they still are, whoever was faster. An
-    /// identity or a consent changes only where the profile shows what it did at this version.
+    /// identity or a consent changes only where the profile shows what was read.
     /// `told` is when and why consent moves.
     pub fn onto(
         &self,
         update: Update,
         merge: Merge,
-        version: Option<u64>,
+        profile: Option<&Profile>,
         told: (Timestamp, &str),
     ) -> Update {
-        let update = self.guarded(update, version);
+        let update = self.guarded(update, profile);
         let update = update.set_some(BOUNCED, self.bounced.as_ref());
         let update = self
             .consents
@@ -151,20 +179,36 @@ impl Change {
             .add_to_set("lists", self.lists.iter().map(ToString::to_string))
     }
 
-    fn guarded(&self, update: Update, version: Option<u64>) -> Update {
-        const VERSION: &str = "identity_version";
+    fn guarded(&self, update: Update, profile: Option<&Profile>) -> Update {
         if self.identities.is_empty() && self.consents.is_empty() && self.bounced.is_none() {
             return update;
         }
-        let update = match version {
-            Some(version) => update.when_equals(VERSION, version),
-            None => update.when_absent(VERSION),
-        };
+        let version = profile.and_then(|row| row.identity_version);
+        let update = update.when_as_read(VERSION, version);
         if self.identities.is_empty() {
             return update;
         }
-        update.set(VERSION, version.unwrap_or_default() + 1)
+        let update = update.set(VERSION, next(version));
+        let (Some(row), false) = (profile, self.replaced.is_empty()) else {
+            return update;
+        };
+        // What goes with an address is still what was read.
+        let rank = |channel| Some(row.consent(channel).rank()).filter(|rank| *rank > 0);
+        let update = update.set(REPLACED, &self.replaced);
+        let kept = self.replaced.iter();
+        kept.fold(update, |update, one| match one.identity {
+            Identity::Email(_) => update
+                .when_as_read("email_rank", rank(Channel::Email))
+                .when_as_read(BOUNCED, row.email_bounced.as_ref()),
+            Identity::Phone(_) => update.when_as_read("sms_rank", rank(Channel::Sms)),
+            Identity::External(_) | Identity::Visitor { .. } => update,
+        })
     }
+}
+
+/// The version after this one.
+pub(crate) fn next(version: Option<u64>) -> u64 {
+    version.unwrap_or_default() + 1
 }
 
 /// What becomes of a contact's names, which are one thing: parts of an old name do not stay beside a

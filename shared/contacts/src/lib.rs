@@ -5,6 +5,7 @@
 //! what happened through [`events::EventHappened`].
 
 mod change;
+mod claims;
 pub mod consent;
 pub mod events;
 pub mod import;

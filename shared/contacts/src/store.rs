@@ -8,9 +8,10 @@ use kernel::{ContactId, EmailAddress, ListId, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::claims::Replaced;
 use crate::consent::{Channel, ChannelStatus};
 use crate::events::Listeners;
-use crate::model::{Contact, Identity, Source};
+use crate::model::{Contact, Source};
 use crate::profiles::Profiles;
 use crate::{keys, names, shard};
 
@@ -19,6 +20,11 @@ pub(crate) const CUSTOM: &str = "custom.";
 
 /// The profile's attribute for the address that bounced.
 pub(crate) const BOUNCED: &str = "email_bounced";
+
+/// The profile's count of changes to the identities that it shows.
+pub(crate) const VERSION: &str = "identity_version";
+/// The profile's list of identities to give up.
+pub(crate) const REPLACED: &str = "replaced";
 
 /// The contacts of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -38,6 +44,9 @@ pub(crate) struct Profile {
     pub operation: Option<String>,
     /// How often the identities changed that the profile shows; absent until it shows one.
     pub identity_version: Option<u64>,
+    /// Identities that are no longer shown and whose rows are still to be given up.
+    #[serde(default)]
+    pub replaced: Vec<Replaced>,
     external_id: Option<String>,
     email: Option<EmailAddress>,
     phone: Option<Phone>,
@@ -110,17 +119,6 @@ impl Profile {
             updated_at: self.updated_at.unwrap_or(created_at),
         })
     }
-}
-
-/// An identity as it is stored. Without a contact it was given up and may be claimed again.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub(crate) struct Claim {
-    #[serde(default)]
-    pub contact: Option<ContactId>,
-    /// Why its last owner could not be written to at this address. It goes with the address to the
-    /// next one, who may be the same person.
-    #[serde(default)]
-    pub status: Option<ChannelStatus>,
 }
 
 /// A name that can be searched.
@@ -204,25 +202,6 @@ impl Contacts {
         Ok(found
             .map(|contact| (contact.id, contact.complete_names()))
             .collect())
-    }
-
-    /// Whom the identity belongs to.
-    pub async fn find_identity(
-        &self,
-        tenant: TenantKey,
-        identity: &Identity,
-    ) -> Result<Option<ContactId>, Error> {
-        Ok(self.look_up(tenant, identity).await?.contact)
-    }
-
-    /// What is stored of an identity.
-    pub(crate) async fn look_up(
-        &self,
-        tenant: TenantKey,
-        identity: &Identity,
-    ) -> Result<Claim, Error> {
-        let key = keys::identity(tenant, identity);
-        Ok(self.contacts.get(&key).await?.unwrap_or_default())
     }
 
     /// Adds tags. Does nothing for a contact that does not exist.

@@ -10,7 +10,7 @@
 //!    steps 2 and 3 are done for it, so a known contact with nothing new costs no write. An address
 //!    and what was agreed for it change in this one write, and only where the profile still shows
 //!    what was read before; otherwise all begins again.
-//! 5. Identities that an overwrite replaced are given up.
+//! 5. Identities that an overwrite replaced are given up (see [`crate::claims`]).
 //!
 //! A repetition finds what is there and does the rest.
 
@@ -19,18 +19,25 @@ use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use crate::change::Change;
-use crate::consent::ChannelStatus;
+use crate::change::{self, Change};
+use crate::claims::Claim;
 use crate::keys;
-use crate::model::{Contact, Identity, Incoming, Merge, Upserted};
+use crate::model::{Contact, Identity, Incoming, Upserted};
 use crate::names;
-use crate::store::{Claim, Contacts, Membership, Profile, Row};
+use crate::store::{Contacts, Membership, Profile, Row};
 
 /// A row that only reserves a contact's id. Also read from a profile, where ids collide.
 #[derive(Serialize, Deserialize)]
 struct Reservation {
     #[serde(default)]
     reserved: bool,
+}
+
+/// A contact and what is stored of each identity that came in.
+struct Held {
+    id: ContactId,
+    profile: Option<Profile>,
+    rows: Vec<Claim>,
 }
 
 impl Contacts {
@@ -58,48 +65,73 @@ impl Contacts {
         if identities.is_empty() {
             return Err(Error::Shape("a contact needs an identity".into()));
         }
-        let claims = identities.iter().map(|one| self.look_up(tenant, one));
-        let claims = try_join_all(claims).await?;
-        let (id, claims) = match claims.iter().find_map(|claim| claim.contact) {
-            Some(id) => (id, self.claim_all(tenant, id, &identities, claims).await?),
+        let rows = identities.iter().map(|one| self.look_up(tenant, one));
+        let rows = try_join_all(rows).await?;
+        let held = match rows.iter().find_map(|row| row.contact) {
+            Some(id) => self.join(tenant, id, &identities, rows).await?,
             None => self.found(tenant, &identities).await?,
         };
+        let Some(Held { id, profile, rows }) = held else {
+            return Ok(None);
+        };
         // What belongs to another is not this contact's.
-        let pairs = identities.into_iter().zip(claims);
-        let (own, taken): (Vec<_>, Vec<_>) =
-            pairs.partition(|(_, claim)| claim.contact == Some(id));
-        let taken: Vec<Identity> = taken.into_iter().map(|(identity, _)| identity).collect();
-        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let pairs = identities.into_iter().zip(rows);
+        let (own, taken): (Vec<_>, Vec<_>) = pairs.partition(|(_, row)| row.contact == Some(id));
         let change = Change::of(profile.as_ref(), incoming, &own);
+        let showed = profile.as_ref().and_then(|row| row.identity_version);
+        if showed.is_some() && !self.claim_again(tenant, id, &own, &change).await? {
+            return Ok(None);
+        }
         let created = self
             .write(tenant, id, profile, incoming, change, operation)
             .await?;
         Ok(created.map(|created| Upserted {
             contact: id,
             created,
-            taken,
+            taken: taken.into_iter().map(|(identity, _)| identity).collect(),
         }))
     }
 
-    /// Reserves an id and claims the first identity for it; where somebody else was faster, theirs
-    /// is the contact and the reservation is taken back.
+    /// Claims for a known contact what nobody has. `None`: it had identities to give up, which is done
+    /// now, and these may be among them. The profile is read before the claims, so that what it shows
+    /// later than them is not taken for what they were made for.
+    async fn join(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        identities: &[Identity],
+        rows: Vec<Claim>,
+    ) -> Result<Option<Held>, Error> {
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let version = profile.as_ref().and_then(|row| row.identity_version);
+        let replaced = profile.as_ref().map_or(&[][..], |row| &row.replaced);
+        if !replaced.is_empty() {
+            self.give_up(tenant, id, version, replaced).await?;
+            return Ok(None);
+        }
+        let rows = self.claim_all(tenant, id, identities, rows).await?;
+        Ok(Some(Held { id, profile, rows }))
+    }
+
+    /// Reserves an id and claims the first identity for it, then the others. `None`: somebody else was
+    /// faster, theirs is the contact; the reservation is taken back.
     async fn found(
         &self,
         tenant: TenantKey,
         identities: &[Identity],
-    ) -> Result<(ContactId, Vec<Claim>), Error> {
-        let mut claims = vec![Claim::default(); identities.len()];
-        let reserved = self.reserve(tenant).await?;
-        let first = self.claim(tenant, reserved, &identities[0]).await?;
-        let owner = first.contact.unwrap_or(reserved);
-        if owner != reserved {
+    ) -> Result<Option<Held>, Error> {
+        let mut rows = vec![Claim::default(); identities.len()];
+        let id = self.reserve(tenant).await?;
+        rows[0] = self.claim(tenant, id, &identities[0]).await?;
+        if rows[0].contact != Some(id) {
             // In a batch of one: a right that every writer of names has already.
-            let lost = [keys::profile(tenant, reserved)];
+            let lost = [keys::profile(tenant, id)];
             self.contacts.delete_many(&lost).await?;
+            return Ok(None);
         }
-        claims[0] = first;
-        let claims = self.claim_all(tenant, owner, identities, claims).await?;
-        Ok((owner, claims))
+        let rows = self.claim_all(tenant, id, identities, rows).await?;
+        let profile = None;
+        Ok(Some(Held { id, profile, rows }))
     }
 
     async fn reserve(&self, tenant: TenantKey) -> Result<ContactId, Error> {
@@ -111,36 +143,6 @@ impl Contacts {
                 return Ok(id);
             }
         }
-    }
-
-    /// Claims for a contact those identities that nobody has; gives what is stored of all of them.
-    async fn claim_all(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        identities: &[Identity],
-        claims: Vec<Claim>,
-    ) -> Result<Vec<Claim>, Error> {
-        let claimed = identities.iter().zip(claims).map(async |(one, claim)| {
-            if claim.contact.is_some() {
-                return Ok(claim);
-            }
-            self.claim(tenant, id, one).await
-        });
-        try_join_all(claimed).await
-    }
-
-    /// Claims an identity; its owner is `id` unless somebody else was first.
-    async fn claim(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        identity: &Identity,
-    ) -> Result<Claim, Error> {
-        let key = keys::identity(tenant, identity);
-        let update = Update::new().set("contact", id).when_absent("contact");
-        let claim: Option<Claim> = self.contacts.update(&key, update).await?.item()?;
-        claim.ok_or(Error::Conflict)
     }
 
     /// Steps 3 to 5. Says whether this operation made the contact; `None`: the profile changed meanwhile.
@@ -164,12 +166,12 @@ impl Contacts {
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
+        let now = self.contacts.clock().now();
+        let told = (now, incoming.operation.as_deref().unwrap_or("upsert"));
+        let mut update = change.onto(self.touch(), incoming.merge, profile.as_ref(), told);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
-        let before = profile.and_then(|row| row.given());
-        let now = self.contacts.clock().now();
-        let reason = incoming.operation.as_deref().unwrap_or("upsert");
-        let mut update = change.onto(self.touch(), incoming.merge, version, (now, reason));
+        let before = profile.and_then(Profile::given);
         if before.is_none() {
             update = self.founded(tenant, id, incoming, operation, update);
         }
@@ -182,9 +184,11 @@ impl Contacts {
         let Some(before) = before else {
             return Ok(Some(true));
         };
-        if incoming.merge == Merge::Overwrite {
-            self.give_up_replaced(tenant, &before, &change).await?;
+        if !change.replaced.is_empty() {
+            let version = Some(change::next(version));
+            self.give_up(tenant, id, version, &change.replaced).await?;
         }
+        self.forget_names(tenant, &before, &change).await?;
         Ok(Some(made_by.as_deref() == Some(operation)))
     }
 
@@ -209,34 +213,14 @@ impl Contacts {
             .when_absent("created_at")
     }
 
-    /// Frees identities that the contact no longer has. Old names stay in the search until then and
-    /// are passed over there, since the profile does not carry them any more.
-    async fn give_up_replaced(
+    /// Takes a name that was replaced out of the search, where it is passed over until then, since the
+    /// profile does not carry it any more.
+    async fn forget_names(
         &self,
         tenant: TenantKey,
         before: &Contact,
         change: &Change,
     ) -> Result<(), Error> {
-        for old in before.identities() {
-            let replaced = change.identities.iter().any(|new| {
-                keys::kind(new) == keys::kind(&old) && keys::value(new) != keys::value(&old)
-            });
-            if replaced {
-                // A no goes with the address.
-                let status = match old {
-                    Identity::Email(_) => before.email_status,
-                    Identity::Phone(_) => before.sms_status,
-                    Identity::External(_) | Identity::Visitor { .. } => ChannelStatus::None,
-                };
-                let update = Update::new()
-                    .remove("contact")
-                    .set_some("status", status.refuses().then_some(status))
-                    .when_equals("contact", before.id);
-                self.contacts
-                    .update(&keys::identity(tenant, &old), update)
-                    .await?;
-            }
-        }
         let name = |contact: &Contact| contact.clone().complete_names().full_name;
         if let (Some(new), Some(old)) = (&change.indexed_name, name(before)) {
             let new = names::rotations(new);

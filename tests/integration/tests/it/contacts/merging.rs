@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use contacts::{Identity, Incoming, Merge};
+use serde_json::json;
 
 use super::shop::{Shop, email, person, phone};
+use crate::support::{Kill, http_event};
 
 #[tokio::test]
 async fn racing_forms_for_one_email_make_one_contact() {
@@ -28,12 +30,7 @@ async fn racing_forms_for_one_email_make_one_contact() {
     assert_eq!(shop.contact(id).await.tags.len(), 16);
     for n in 0..16 {
         let number = phone(&format!("09123456{n:02}"));
-        let owner = shop
-            .contacts()
-            .find_identity(shop.tenant, &number)
-            .await
-            .unwrap();
-        assert_eq!(owner, Some(id));
+        assert_eq!(shop.owner(&number).await, Some(id));
     }
     let rows = shop.world.dump("Contacts").await;
     let profiles = rows.iter().filter(|row| row["sk"] == "PROFILE");
@@ -90,4 +87,72 @@ async fn overwriting_replaces_what_was_known() {
     // The old address is free for somebody else.
     let other = shop.upsert(person("Chi", &[email("old@example.vn")])).await;
     assert!(other.created && other.contact != id);
+}
+
+/// A row of a file about a customer, whose address it brings up to date.
+fn row(address: &str) -> Incoming {
+    Incoming {
+        merge: Merge::Overwrite,
+        ..person("An", &[Identity::External("KH-7".into()), email(address)])
+    }
+}
+
+#[tokio::test]
+async fn an_overwrite_that_is_killed_at_any_call_leaves_no_claim_behind() {
+    let (old, new) = ("old@example.vn", "new@example.vn");
+    let body = json!({ "external_id": "KH-7", "email": new, "overwrite": true });
+    let mut replaced = 0;
+    for call in 0.. {
+        let mut finished = false;
+        for kill in [Kill::Before(call), Kill::After(call)] {
+            let shop = Shop::new().await;
+            let id = shop.upsert(row(old)).await.contact;
+            let event = http_event("POST", "/v1/contacts", Some(&body), Some(&shop.grant()));
+            let answer = shop.world.invoke_and_kill("api-contacts", event, kill);
+            finished = answer.await.is_some();
+            if shop.contact(id).await.email == Some(new.parse().unwrap()) {
+                replaced += 1;
+                // Its next owner is somebody else, and who writes to either finishes what was begun.
+                let next = shop.upsert(person("Chi", &[email(old)])).await;
+                assert!(next.created && next.contact != id, "{kill:?}");
+            }
+            shop.upsert(row(new)).await;
+            let contact = shop.contact(id).await;
+            assert_eq!(contact.email, Some(new.parse().unwrap()));
+            assert_ne!(shop.owner(&email(old)).await, Some(id), "{kill:?}");
+        }
+        if finished {
+            break;
+        }
+    }
+    assert!(replaced > 3, "{replaced}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_written_back_meanwhile_stays_claimed() {
+    let (old, new) = ("old@example.vn", "new@example.vn");
+    for (first, second) in [(new, old), (old, new)] {
+        for owned in [false, true] {
+            for at in 0.. {
+                let shop = Shop::new().await;
+                let id = shop.upsert(row(old)).await.contact;
+                if owned {
+                    // Not shown, but the contact's.
+                    let also = [Identity::External("KH-7".into()), email(new)];
+                    shop.upsert(person("An", &also)).await;
+                }
+                let (one, other) = (shop.upsert(row(first)), shop.upsert(row(second)));
+                let (_, _, made) = shop.world.interleave(at, one, other).await;
+                shop.upsert(person("An", &[Identity::External("KH-7".into())]))
+                    .await;
+                let shown = shop.contact(id).await.email.unwrap();
+                let when = format!("{first} first, {shown} shown, call {at}");
+                let owner = shop.owner(&email(shown.as_str())).await;
+                assert_eq!(owner, Some(id), "{when}");
+                if made.is_none() {
+                    break;
+                }
+            }
+        }
+    }
 }

@@ -47,6 +47,11 @@ impl Shop {
         self.contacts().get(self.tenant, id).await.unwrap().unwrap()
     }
 
+    pub async fn owner(&self, identity: &Identity) -> Option<ContactId> {
+        let owner = self.contacts().find_identity(self.tenant, identity).await;
+        owner.unwrap()
+    }
+
     /// Names that a search finds, in order.
     pub async fn found(&self, query: &str) -> Vec<String> {
         let page = self

@@ -1,0 +1,160 @@
+//! Who has an identity, and how it is given up.
+//!
+//! An identity's row names its contact. Whoever wants a profile to show an identity claims the row first.
+//! Whoever replaces an identity lists it in the profile (`replaced`) in the same write, and gives the row
+//! up afterwards; an upsert that finds the list finishes it before anything else. So no kill leaves a row
+//! with somebody who does not show it, and a row that is claimed again is not given up any more: each
+//! claim leaves another mark, and giving up asks for the mark that was read before the profile.
+
+use cloud::{Error, Update};
+use futures::future::try_join_all;
+use kernel::{ContactId, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use crate::change::Change;
+use crate::consent::ChannelStatus;
+use crate::keys;
+use crate::model::Identity;
+use crate::store::{Contacts, Profile, REPLACED, VERSION};
+
+/// An identity as it is stored. Without a contact it was given up and may be claimed again.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct Claim {
+    #[serde(default)]
+    pub contact: Option<ContactId>,
+    /// Why its last owner could not be written to at this address. It goes with the address to the
+    /// next one, who may be the same person.
+    #[serde(default)]
+    pub status: Option<ChannelStatus>,
+    /// Another after each claim.
+    #[serde(default, rename = "update_id")]
+    mark: Option<String>,
+    /// Claimed just now.
+    #[serde(skip)]
+    fresh: bool,
+}
+
+/// An identity that a profile has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    pub identity: Identity,
+    /// What the next owner has to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ChannelStatus>,
+}
+
+impl Contacts {
+    /// Whom the identity belongs to.
+    pub async fn find_identity(
+        &self,
+        tenant: TenantKey,
+        identity: &Identity,
+    ) -> Result<Option<ContactId>, Error> {
+        Ok(self.look_up(tenant, identity).await?.contact)
+    }
+
+    /// What is stored of an identity.
+    pub(crate) async fn look_up(
+        &self,
+        tenant: TenantKey,
+        identity: &Identity,
+    ) -> Result<Claim, Error> {
+        let key = keys::identity(tenant, identity);
+        Ok(self.contacts.get(&key).await?.unwrap_or_default())
+    }
+
+    /// Claims for a contact those identities that nobody has; gives what is stored of all of them.
+    pub(crate) async fn claim_all(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        identities: &[Identity],
+        claims: Vec<Claim>,
+    ) -> Result<Vec<Claim>, Error> {
+        let claimed = identities.iter().zip(claims).map(async |(one, claim)| {
+            if claim.contact.is_some() {
+                return Ok(claim);
+            }
+            self.claim(tenant, id, one).await
+        });
+        try_join_all(claimed).await
+    }
+
+    /// Claims an identity; its owner is `id` unless somebody else was first.
+    pub(crate) async fn claim(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        identity: &Identity,
+    ) -> Result<Claim, Error> {
+        let key = keys::identity(tenant, identity);
+        let update = Update::new().set("contact", id).when_absent("contact");
+        let row: Option<Claim> = self.contacts.update(&key, update).await?.item()?;
+        let row = row.ok_or(Error::Conflict)?;
+        Ok(Claim { fresh: true, ..row })
+    }
+
+    /// Claims once more what the contact had already and comes to show, in case somebody is about to
+    /// give it up. Says whether the contact still has all of it.
+    pub(crate) async fn claim_again(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        own: &[(Identity, Claim)],
+        change: &Change,
+    ) -> Result<bool, Error> {
+        let had = own
+            .iter()
+            .filter(|(one, row)| !row.fresh && change.identities.contains(one));
+        let claimed = had.map(async |(identity, _)| {
+            let key = keys::identity(tenant, identity);
+            let update = Update::new().set("contact", id).when_equals("contact", id);
+            Ok::<_, Error>(self.contacts.update(&key, update).await?.applied())
+        });
+        Ok(try_join_all(claimed).await?.into_iter().all(|ours| ours))
+    }
+
+    /// Gives up what a profile of this version has replaced, unless somebody else has done it.
+    pub(crate) async fn give_up(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        version: Option<u64>,
+        replaced: &[Replaced],
+    ) -> Result<(), Error> {
+        let profile_key = keys::profile(tenant, id);
+        loop {
+            let rows = replaced
+                .iter()
+                .map(|one| self.look_up(tenant, &one.identity));
+            let rows = try_join_all(rows).await?;
+            let profile: Option<Profile> = self.contacts.get(&profile_key).await?;
+            let is_due =
+                |row: &Profile| row.identity_version == version && row.replaced == replaced;
+            if !profile.as_ref().is_some_and(is_due) {
+                return Ok(());
+            }
+            let pairs = replaced.iter().zip(rows);
+            let ours = pairs.filter(|(_, row)| row.contact == Some(id));
+            let given_up = ours.map(async |(one, row)| {
+                let update = Update::new()
+                    .remove("contact")
+                    .set_some("status", one.status)
+                    .when_equals("contact", id);
+                let update = update.when_as_read("update_id", row.mark);
+                let key = keys::identity(tenant, &one.identity);
+                Ok::<_, Error>(self.contacts.update(&key, update).await?.applied())
+            });
+            // Claimed again by somebody who finds the profile changed: theirs comes to nothing.
+            if try_join_all(given_up).await?.into_iter().all(|done| done) {
+                break;
+            }
+        }
+        let done = Update::new()
+            .remove(REPLACED)
+            .when_equals(REPLACED, replaced);
+        let done = done.when_as_read(VERSION, version);
+        self.contacts.update(&profile_key, done).await?;
+        Ok(())
+    }
+}
