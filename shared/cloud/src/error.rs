@@ -138,6 +138,8 @@ fn is_throttle(code: &str) -> bool {
         || code.contains("LimitExceeded")
         || code == "SlowDown"
         || code == "TransactionInProgressException"
+        // An item that somebody's transaction is about to write.
+        || code == "TransactionConflictException"
 }
 
 /// Rights and credentials. DynamoDB says with 400 what other services say with 401 and 403.
@@ -238,6 +240,7 @@ mod tests {
                 "Store.Throttled",
             ),
             (400, "RequestLimitExceeded", "Store.Throttled"),
+            (400, "TransactionConflictException", "Store.Throttled"),
             (403, "RequestThrottled", "Store.Throttled"),
             (429, "TooManyRequestsException", "Store.Throttled"),
             (429, "", "Store.Throttled"),

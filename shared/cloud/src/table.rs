@@ -294,8 +294,8 @@ impl Table {
         Ok(())
     }
 
-    /// Full jitter before the next round of a batch.
-    async fn pause_or_give_up(&self, round: u32) -> Result<(), Error> {
+    /// Full jitter before the next round of a batch or a transaction.
+    pub(crate) async fn pause_or_give_up(&self, round: u32) -> Result<(), Error> {
         if round >= ROUNDS {
             let code = "UnprocessedEntries".to_owned();
             return Err(Error::Throttled {

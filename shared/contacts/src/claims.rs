@@ -80,6 +80,32 @@ impl Contacts {
         try_join_all(claimed).await
     }
 
+    /// Claims identities that nobody had when their rows were read, all or none: of two that make one
+    /// person at once, one finds the other's contact by whichever identity it comes with. Says whether
+    /// they are claimed. A single one, which most are, costs half.
+    pub(crate) async fn claim_together(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        identities: &[Identity],
+        rows: &[Claim],
+    ) -> Result<bool, Error> {
+        let claims = identities.iter().zip(rows).map(|(identity, row)| {
+            let update = Update::new().set("contact", id).when_absent("contact");
+            // What is held against the address is still what was read.
+            let update = update.when_as_read("update_id", row.mark.as_ref());
+            (keys::identity(tenant, identity), update)
+        });
+        let mut claims: Vec<_> = claims.collect();
+        match (claims.pop(), claims.is_empty()) {
+            (Some((key, update)), true) => Ok(self.contacts.update(&key, update).await?.applied()),
+            (last, _) => {
+                claims.extend(last);
+                self.contacts.update_all(claims).await
+            }
+        }
+    }
+
     /// Claims an identity; its owner is `id` unless somebody else was first.
     pub(crate) async fn claim(
         &self,

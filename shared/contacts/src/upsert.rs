@@ -3,8 +3,8 @@
 //! Writes, in this order:
 //! 1. A new contact's id is reserved by a conditional put, since ids alone may collide. The row is
 //!    nobody yet: no index has it and reads skip it.
-//! 2. Identities are claimed by conditional puts, each naming the contact. The first claim decides:
-//!    whoever loses it goes on with the winner's contact.
+//! 2. Identities are claimed by conditional updates, each naming the contact; those of a new contact
+//!    all or none, in one transaction. Whoever loses goes on with the winner's contact.
 //! 3. Names for search and places on lists: rows whose content follows from their key.
 //! 4. One merging update of the profile. It is the commit: a profile that holds a value says that
 //!    steps 2 and 3 are done for it, so a known contact with nothing new costs no write. An address
@@ -69,7 +69,7 @@ impl Contacts {
         let rows = try_join_all(rows).await?;
         let held = match rows.iter().find_map(|row| row.contact) {
             Some(id) => self.join(tenant, id, &identities, rows).await?,
-            None => self.found(tenant, &identities).await?,
+            None => self.found(tenant, &identities, rows).await?,
         };
         let Some(Held { id, profile, rows }) = held else {
             return Ok(None);
@@ -83,7 +83,7 @@ impl Contacts {
             return Ok(None);
         }
         let created = self
-            .write(tenant, id, profile, incoming, change, operation)
+            .write(tenant, id, profile, incoming, &change, operation)
             .await?;
         Ok(created.map(|created| Upserted {
             contact: id,
@@ -113,23 +113,24 @@ impl Contacts {
         Ok(Some(Held { id, profile, rows }))
     }
 
-    /// Reserves an id and claims the first identity for it, then the others. `None`: somebody else was
-    /// faster, theirs is the contact; the reservation is taken back.
+    /// Reserves an id and claims the identities for it. `None`: somebody else was faster; theirs is the
+    /// contact, or not all are free any more. The reservation is taken back.
     async fn found(
         &self,
         tenant: TenantKey,
         identities: &[Identity],
+        mut rows: Vec<Claim>,
     ) -> Result<Option<Held>, Error> {
-        let mut rows = vec![Claim::default(); identities.len()];
         let id = self.reserve(tenant).await?;
-        rows[0] = self.claim(tenant, id, &identities[0]).await?;
-        if rows[0].contact != Some(id) {
+        if !self.claim_together(tenant, id, identities, &rows).await? {
             // In a batch of one: a right that every writer of names has already.
             let lost = [keys::profile(tenant, id)];
             self.contacts.delete_many(&lost).await?;
             return Ok(None);
         }
-        let rows = self.claim_all(tenant, id, identities, rows).await?;
+        for row in &mut rows {
+            row.contact = Some(id);
+        }
         let profile = None;
         Ok(Some(Held { id, profile, rows }))
     }
@@ -152,7 +153,7 @@ impl Contacts {
         id: ContactId,
         profile: Option<Profile>,
         incoming: &Incoming,
-        change: Change,
+        change: &Change,
         operation: &str,
     ) -> Result<Option<bool>, Error> {
         let mut rows: Vec<(Key, Row)> = Vec::new();
@@ -188,7 +189,7 @@ impl Contacts {
             let version = Some(change::next(version));
             self.give_up(tenant, id, version, &change.replaced).await?;
         }
-        self.forget_names(tenant, &before, &change).await?;
+        self.forget_names(tenant, &before, change).await?;
         Ok(Some(made_by.as_deref() == Some(operation)))
     }
 

@@ -84,6 +84,11 @@ impl Rights {
         };
         match (service, operation) {
             ("dynamodb", operation) => {
+                // A transaction has no right of its own; ours are made of updates.
+                let operation = match operation {
+                    "TransactWriteItems" => "UpdateItem",
+                    other => other,
+                };
                 let table = names::table_arn(resource);
                 let index = format!("{table}/index/");
                 granted(&format!("dynamodb:{operation}"), &|grant| {

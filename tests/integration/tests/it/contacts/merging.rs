@@ -156,3 +156,30 @@ async fn an_address_that_is_written_back_meanwhile_stays_claimed() {
         }
     }
 }
+
+#[tokio::test]
+async fn two_forms_of_one_new_person_at_once_make_one_contact() {
+    let (address, number) = (email("an@example.vn"), phone("0912345678"));
+    let capture = person("An", std::slice::from_ref(&number));
+    let last = person("An", &[address.clone(), number.clone()]);
+    for (first, second) in [(&capture, &last), (&last, &capture), (&last, &last)] {
+        for at in 0.. {
+            let shop = Shop::new().await;
+            let (one, other) = (shop.upsert(first.clone()), shop.upsert(second.clone()));
+            let (one, other, made) = shop.world.interleave(at, one, other).await;
+            assert_eq!(one.contact, other.contact, "call {at}");
+            assert_ne!(one.created, other.created, "call {at}");
+            let contact = shop.contact(one.contact).await;
+            assert!(
+                contact.email.is_some() && contact.phone.is_some(),
+                "call {at}"
+            );
+            let rows = shop.world.dump("Contacts").await;
+            let profiles = rows.iter().filter(|row| row["sk"] == "PROFILE");
+            assert_eq!(profiles.count(), 1, "call {at}");
+            if made.is_none() {
+                break;
+            }
+        }
+    }
+}
