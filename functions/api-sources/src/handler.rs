@@ -1,6 +1,6 @@
 //! Requests to use cases. Another tenant's source is not found.
 
-use accounts::{Audit, Doors};
+use accounts::{Audit, Doors, SourceDoor};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +32,11 @@ fn no_source() -> Problem {
 }
 
 impl Api {
+    async fn source(&self, caller: &Caller, id: SourceId) -> Result<SourceDoor, Problem> {
+        let door = self.doors.source_of(caller.tenant, id).await?;
+        door.ok_or_else(no_source)
+    }
+
     async fn note(
         &self,
         caller: &Caller,
@@ -126,9 +131,7 @@ async fn one(
     Path(id): Path<SourceId>,
 ) -> Result<Json<SourceView>, Problem> {
     caller.may(Operation::ShowSource)?;
-    let door = api.doors.source_of(caller.tenant, id).await?;
-    let door = door.ok_or_else(no_source)?;
-    Ok(Json(SourceView::from(door)))
+    Ok(Json(api.source(&caller, id).await?.into()))
 }
 
 /// Change what becomes of a source's forms.
@@ -152,12 +155,10 @@ async fn update(
     let change = update.check()?;
     api.know_lists(&caller, change.lists.as_deref().unwrap_or_default())
         .await?;
-    let known = api.doors.source_of(caller.tenant, id).await?;
-    known.ok_or_else(no_source)?;
+    api.source(&caller, id).await?;
     api.note(&caller, Operation::UpdateSource, id, &ip).await?;
     let changed = api.doors.update_source(caller.tenant, id, change).await?;
-    let door = changed.ok_or_else(no_source)?;
-    Ok(Json(SourceView::from(door)))
+    Ok(Json(changed.ok_or_else(no_source)?.into()))
 }
 
 /// Remove a source. What it posts from now on is refused; what it has posted stays.
@@ -176,8 +177,7 @@ async fn remove(
     Path(id): Path<SourceId>,
 ) -> Result<StatusCode, Problem> {
     caller.may(Operation::RemoveSource)?;
-    let known = api.doors.source_of(caller.tenant, id).await?;
-    known.ok_or_else(no_source)?;
+    api.source(&caller, id).await?;
     api.note(&caller, Operation::RemoveSource, id, &ip).await?;
     api.doors.remove_source(caller.tenant, id).await?;
     Ok(StatusCode::NO_CONTENT)

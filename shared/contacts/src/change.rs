@@ -85,7 +85,7 @@ impl Change {
         change.replaced = before
             .map(|contact| change.replaced(contact))
             .unwrap_or_default();
-        change.agree(profile, incoming, own);
+        change.agree(profile, before, incoming, own);
         change
     }
 
@@ -120,9 +120,14 @@ impl Change {
 
     /// What moves consent up, of what comes in and of what is held against the addresses. It counts
     /// only for the address that it was given for, so only where the profile shows it afterwards.
-    fn agree(&mut self, profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) {
-        let before = profile.cloned().and_then(Profile::given);
-        let mut shown = before.as_ref().map(Contact::identities).unwrap_or_default();
+    fn agree(
+        &mut self,
+        profile: Option<&Profile>,
+        before: Option<&Contact>,
+        incoming: &Incoming,
+        own: &[(Identity, Claim)],
+    ) {
+        let mut shown = before.map(Contact::identities).unwrap_or_default();
         shown.retain(|old| self.replaced.iter().all(|one| one.identity != *old));
         for (address, claim) in own {
             if !shown.contains(address) && !self.identities.contains(address) {
