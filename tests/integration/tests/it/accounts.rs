@@ -13,7 +13,7 @@ mod sign_in;
 use serde_json::{Value, json};
 
 use crate::support::{Kill, World, http_event};
-use office::{EMAIL, Office, PASSWORD, answer, setup};
+use office::{EMAIL, Office, PASSWORD, setup};
 
 #[tokio::test]
 async fn the_first_account_is_made_once_by_whoever_has_the_token() {
@@ -24,10 +24,7 @@ async fn the_first_account_is_made_once_by_whoever_has_the_token() {
         "email": "d@example.vn", "password": PASSWORD,
     });
     let event = http_event("POST", "/v1/setup", Some(&wrong), None);
-    assert_eq!(
-        answer(&office.world.invoke("api-accounts", event).await.unwrap()).0,
-        401
-    );
+    assert_eq!(office.world.ask("api-accounts", event).await.0, 401);
     let (status, me) = office
         .ask(&office.token().await, "GET", "/v1/me", None)
         .await;

@@ -77,9 +77,7 @@ impl Office {
         let sign = if path.contains('?') { '&' } else { '?' };
         let path = format!("{}{sign}{more}", path.replace("{id}", &self.contact));
         let event = http_event("GET", &path, None, Some(&grant(&self.actor)));
-        let answer = self.world.invoke(function, event).await.unwrap();
-        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        (answer["statusCode"].as_u64().unwrap(), body)
+        self.world.ask(function, event).await
     }
 }
 

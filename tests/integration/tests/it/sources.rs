@@ -35,10 +35,7 @@ impl Shop {
         body: Option<Value>,
     ) -> (u64, Value) {
         let event = http_event(method, path, body.as_ref(), Some(grant));
-        let answer = self.world.invoke("api-sources", event).await.unwrap();
-        let body = answer["body"].as_str().unwrap_or_default();
-        let body = serde_json::from_str(body).unwrap_or_default();
-        (answer["statusCode"].as_u64().unwrap(), body)
+        self.world.ask("api-sources", event).await
     }
 
     /// Posts a form to the source; gives the status.
@@ -50,8 +47,7 @@ impl Shop {
         event["pathParameters"] = json!({ "source": id });
         let header = source["header"].as_str().unwrap();
         event["headers"][header] = source["token"].clone();
-        let answer = self.world.invoke("webhook-ladipage", event).await;
-        answer.unwrap()["statusCode"].as_u64().unwrap()
+        self.world.ask("webhook-ladipage", event).await.0
     }
 
     async fn contacts(&self) -> Vec<Value> {

@@ -200,6 +200,14 @@ impl World {
             .map_err(|failure| failure.to_string())
     }
 
+    /// Status and body of an HTTP function's answer; null where it has none.
+    pub async fn ask(&self, function: &str, event: Value) -> (u64, Value) {
+        let answer = self.invoke(function, event).await.unwrap();
+        let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
+        let status = answer["statusCode"].as_u64().unwrap();
+        (status, body.unwrap_or(Value::Null))
+    }
+
     /// A socket's `$connect` as API Gateway hands it on: with what the authorizer found out.
     pub async fn authorized(&self, mut event: Value) -> Value {
         let mut asked = event.clone();

@@ -86,12 +86,12 @@ impl Tenant {
     async fn chat(&self, world: &World) -> String {
         let inbox = format!("/chat/{}", self.id("inb"));
         let event = http_event("POST", &format!("{inbox}/sessions"), Some(&json!({})), None);
-        let session = sent(world, "chat-widget", event).await.1;
+        let session = world.ask("chat-widget", event).await.1;
         let text = json!({ "client_msg_id": "m1", "text": "Chào" });
         let mut event = http_event("POST", &format!("{inbox}/messages"), Some(&text), None);
         let bearer = format!("Bearer {}", session["token"].as_str().unwrap());
         event["headers"]["authorization"] = json!(bearer);
-        assert_eq!(sent(world, "chat-widget", event).await.0, 202);
+        assert_eq!(world.ask("chat-widget", event).await.0, 202);
         world.settle().await;
         let (_, page) = self
             .ask(world, Operation::ListConversations, &self.session)
@@ -165,14 +165,7 @@ async fn ask(
         ..grant.clone()
     };
     let event = http_event(method, path, body.as_ref(), Some(&grant));
-    sent(world, function, event).await
-}
-
-async fn sent(world: &World, function: &str, event: Value) -> (u64, Value) {
-    let answer = world.invoke(function, event).await.unwrap();
-    let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
-    let status = answer["statusCode"].as_u64().unwrap();
-    (status, body.unwrap_or(Value::Null))
+    world.ask(function, event).await
 }
 
 #[tokio::test]

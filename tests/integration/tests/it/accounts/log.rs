@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::office::{EMAIL, GUEST, Office, PASSWORD, answer};
+use super::office::{EMAIL, GUEST, Office, PASSWORD};
 use crate::support::http_event;
 
 #[tokio::test]
@@ -22,15 +22,9 @@ async fn secrets_are_stored_nowhere_and_changes_are_logged() {
         .await
         .unwrap();
     event["requestContext"]["authorizer"] = json!({ "lambda": verdict["context"] });
-    let (status, made) = answer(
-        &office
-            .world
-            .invoke("api-accounts", event.clone())
-            .await
-            .unwrap(),
-    );
+    let (status, made) = office.world.ask("api-accounts", event.clone()).await;
     assert_eq!(status, 201, "{made}");
-    let (status, again) = answer(&office.world.invoke("api-accounts", event).await.unwrap());
+    let (status, again) = office.world.ask("api-accounts", event).await;
     assert_eq!((status, &again["code"]), (409, &json!("already_done")));
     let token = made["token"].as_str().unwrap();
     for table in ["Directory", "Dedupe", "Limits"] {

@@ -126,12 +126,7 @@ impl Shop {
     ) -> (u64, Value) {
         let grant = grant_of(self.tenant.workspace(), scopes);
         let event = http_event(method, path, body.as_ref(), Some(&grant));
-        let answer = self.world.invoke("api-chat", event).await.unwrap();
-        let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
-        (
-            answer["statusCode"].as_u64().unwrap(),
-            body.unwrap_or(Value::Null),
-        )
+        self.world.ask("api-chat", event).await
     }
 
     pub async fn api(&self, method: &str, path: &str, body: Option<Value>) -> (u64, Value) {

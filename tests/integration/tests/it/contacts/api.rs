@@ -76,7 +76,7 @@ async fn the_api_tells_what_is_wrong_and_where() {
     assert!(problem.to_string().contains("colour"), "{problem}");
     let mut anonymous = http_event("GET", "/v1/contacts", None, None);
     anonymous["requestContext"]["authorizer"] = Value::Null;
-    assert_eq!(shop.answer("api-contacts", anonymous).await.0, 401);
+    assert_eq!(shop.world.ask("api-contacts", anonymous).await.0, 401);
 }
 
 #[tokio::test]

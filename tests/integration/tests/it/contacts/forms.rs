@@ -206,7 +206,8 @@ async fn a_lost_queue_answers_503() {
             _ => tanigo_local::aws::Fault::None,
         })));
     let (status, problem) = shop
-        .answer("webhook-ladipage", page.event(&form().to_string()))
+        .world
+        .ask("webhook-ladipage", page.event(&form().to_string()))
         .await;
     shop.world.aws.set_fault_hook(None);
     assert_eq!(
@@ -269,7 +270,7 @@ async fn the_form_of_an_archived_workspace_is_not_there() {
             .await
             .unwrap();
         let event = page.event(&form().to_string());
-        assert_eq!(shop.answer("webhook-ladipage", event).await.0, expected);
+        assert_eq!(shop.world.ask("webhook-ladipage", event).await.0, expected);
         assert_eq!(shop.world.take("ingest").is_some(), expected == 200);
     }
 }

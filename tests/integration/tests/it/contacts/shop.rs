@@ -68,27 +68,18 @@ impl Shop {
 
     pub async fn api(&self, method: &str, path: &str, body: Option<&Value>) -> (u64, Value) {
         let event = http_event(method, path, body, Some(&self.grant()));
-        self.answer("api-contacts", event).await
+        self.world.ask("api-contacts", event).await
     }
 
     pub fn grant(&self) -> Grant {
         grant_of(self.tenant.workspace(), "write")
     }
 
-    pub async fn answer(&self, function: &str, event: Value) -> (u64, Value) {
-        let answer = self.world.invoke(function, event).await.unwrap();
-        let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null"));
-        (
-            answer["statusCode"].as_u64().unwrap(),
-            body.unwrap_or(Value::Null),
-        )
-    }
-
     pub async fn upload(&self, path: &str, file: &str) -> String {
         let mut event = http_event("POST", path, None, Some(&self.grant()));
         event["headers"]["content-type"] = "text/csv".into();
         event["body"] = file.into();
-        let (status, job) = self.answer("api-contacts", event).await;
+        let (status, job) = self.world.ask("api-contacts", event).await;
         assert_eq!(status, 202, "{job}");
         assert_eq!(job["status"], "pending");
         job["id"].as_str().unwrap().to_owned()
@@ -133,7 +124,8 @@ impl Page {
 
     pub async fn post(&self, shop: &Shop, form: &Value) {
         let (status, body) = shop
-            .answer("webhook-ladipage", self.event(&form.to_string()))
+            .world
+            .ask("webhook-ladipage", self.event(&form.to_string()))
             .await;
         assert_eq!((status, body), (200, json!({ "accepted": true })));
     }

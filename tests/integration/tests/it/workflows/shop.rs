@@ -71,10 +71,7 @@ impl Shop {
     ) -> (u64, Value) {
         let grant = grant_of(self.tenant.workspace(), scopes);
         let event = http_event(method, path, body.as_ref(), Some(&grant));
-        let answer = self.world.invoke("api-workflows", event).await.unwrap();
-        let body = answer["body"].as_str().unwrap_or("null");
-        let body = serde_json::from_str(body).unwrap_or(Value::Null);
-        (answer["statusCode"].as_u64().unwrap(), body)
+        self.world.ask("api-workflows", event).await
     }
 
     pub(super) async fn create(&self, draft: Value) -> String {
