@@ -1,12 +1,13 @@
 //! A workspace's API keys.
 
+use access::op;
 use accounts::ApiKey;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kernel::page::Page;
 use kernel::{CredentialId, Scope};
-use lambda::http::{Caller, ClientIp, Code, Json, Operation, Path, Problem, Query, Secret};
+use lambda::http::{ClientIp, Code, Json, May, Path, Problem, Query, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::handler::Api;
@@ -23,10 +24,9 @@ use crate::shape::{self, Paging};
 )]
 pub async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ListApiKeys>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ApiKey>>, Problem> {
-    caller.may(Operation::ListApiKeys)?;
     let page = api.keys.page(caller.tenant, paging.limit, paging.cursor);
     Ok(Json(page.await?))
 }
@@ -65,11 +65,10 @@ pub struct Created {
 )]
 pub async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::CreateApiKey>,
     ip: ClientIp,
     Json(new): Json<NewKey>,
 ) -> Result<Response, Problem> {
-    caller.may(Operation::CreateApiKey)?;
     let name = shape::name("/name", &new.name)?;
     let mut scopes = new.scopes;
     scopes.sort_unstable();
@@ -77,16 +76,15 @@ pub async fn create(
     if scopes.is_empty() {
         return Err(Problem::invalid("/scopes", "give at least one scope"));
     }
-    let grant = &caller.member().grant;
-    if !grant.may_give(&scopes) {
+    let grant = caller.grant();
+    if !access::may_give(grant, &scopes) {
         let detail = "a key may do no more than its maker; these scopes open more than you may do";
         return Err(Problem::new(Code::Forbidden, detail).at("/scopes", detail));
     }
     let by = Some(grant.actor.as_str());
     let draft = api.keys.draft(caller.tenant, &name, &scopes, by).await?;
     let id = draft.id.to_string();
-    api.enter(caller.member(), Operation::CreateApiKey, &id, &ip)
-        .await?;
+    api.note(&caller, &id, &ip).await?;
     let made = api.keys.make(grant.account, caller.tenant, draft).await?;
     let body = Json(Created {
         key: made.key,
@@ -108,16 +106,14 @@ pub async fn create(
 )]
 pub async fn revoke(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::RevokeApiKey>,
     ip: ClientIp,
     Path(id): Path<CredentialId>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Operation::RevokeApiKey)?;
     let key = api.keys.get(caller.tenant, id).await?;
     let key = key.ok_or_else(|| Problem::not_found("API key"))?.id;
     let object = key.to_string();
-    api.enter(caller.member(), Operation::RevokeApiKey, &object, &ip)
-        .await?;
+    api.note(&caller, &object, &ip).await?;
     api.keys.revoke(caller.tenant, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

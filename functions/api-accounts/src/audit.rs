@@ -1,9 +1,10 @@
 //! The audit log, for admins.
 
+use access::op;
 use accounts::AuditEntry;
 use axum::extract::State;
 use kernel::page::Page;
-use lambda::http::{Json, Member, Operation, Problem, Query};
+use lambda::http::{Json, May, Member, Problem, Query};
 
 use crate::handler::Api;
 use crate::shape::Paging;
@@ -19,10 +20,9 @@ use crate::shape::Paging;
 )]
 pub async fn list(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ListAuditLog, Member>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    member.may(Operation::ListAuditLog)?;
     let page = api
         .audit
         .page(member.grant.account, paging.limit, paging.cursor);

@@ -1,12 +1,13 @@
 //! Signing in and out, and the password.
 
+use access::op;
 use accounts::{AccountMail, User, WorkspaceStatus};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use kernel::{EmailAddress, Limit};
-use lambda::http::{ClientIp, Code, Json, Member, Operation, Problem, Secret};
+use lambda::http::{ClientIp, Code, Json, May, Member, Problem, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
@@ -132,16 +133,15 @@ pub async fn enterable(api: &Api, user: &User) -> Result<Vec<WorkspaceName>, Pro
 )]
 pub async fn logout(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::Logout, Member>,
     ip: ClientIp,
 ) -> Result<StatusCode, Problem> {
-    member.may(Operation::Logout)?;
     let Some(session) = &member.grant.session else {
         let detail = "the token is of your organisation's sign-in; sign out there";
         return Err(Problem::new(Code::Conflict, detail));
     };
     let actor = member.grant.actor.clone();
-    api.enter(&member, Operation::Logout, &actor, &ip).await?;
+    api.note(&member, &actor, &ip).await?;
     api.sessions.end(session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -166,13 +166,12 @@ pub struct NewPassword {
 )]
 pub async fn change_password(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ChangePassword, Member>,
     ip: ClientIp,
     Json(given): Json<NewPassword>,
 ) -> Result<StatusCode, Problem> {
     let actor = member.grant.actor.clone();
-    api.enter(&member, Operation::ChangePassword, &actor, &ip)
-        .await?;
+    api.note(&member, &actor, &ip).await?;
     let user = myself(&api, &member).await?;
     if let Some(flaw) = accounts::password::flaw(&given.new, user.email.as_str()) {
         return Err(Problem::invalid("/new", flaw));

@@ -10,8 +10,8 @@ use campaigns::Campaigns;
 use chat::Inboxes;
 use cloud::Window;
 use contacts::Contacts;
-use kernel::{Clock, Entropy};
-use lambda::http::{ClientIp, Member, Operation, Problem};
+use kernel::{Clock, Entropy, Needs};
+use lambda::http::{ClientIp, May, Member, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::Workflows;
@@ -45,16 +45,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// Refuses with 403 what the caller may not do, and logs what they may before it is done.
-    pub async fn enter(
+    /// Writes the operation to the audit log. A handler does so before it changes anything.
+    pub async fn note<P: Needs, W: AsRef<Member>>(
         &self,
-        member: &Member,
-        operation: Operation,
+        who: &May<P, W>,
         object: &str,
         ip: &ClientIp,
     ) -> Result<(), Problem> {
-        member.may(operation)?;
-        let noted = self.audit.note(&member.grant, operation, object, &ip.0);
+        let noted = self
+            .audit
+            .note(who.grant(), who.permission(), object, &ip.0);
         Ok(noted.await?)
     }
 }

@@ -1,5 +1,6 @@
 //! Invitations: whom admins ask to join, and how they come in.
 
+use access::op;
 use accounts::{Accepted, AccountMail, Invitation, InvitationStatus, NewInvitation, Reserved};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,7 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{ChatRole, EmailAddress, InvitationId, Role, WorkspaceId};
-use lambda::http::{ClientIp, Code, Json, Member, Operation, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
@@ -62,10 +63,9 @@ impl InvitationView {
 )]
 pub async fn list(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ListInvitations, Member>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<InvitationView>>, Problem> {
-    member.may(Operation::ListInvitations)?;
     let account = member.grant.account;
     let page = api.invitations.page(account, paging.limit, paging.cursor);
     let now = api.clock.now();
@@ -83,10 +83,9 @@ pub async fn list(
 )]
 pub async fn show(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ShowInvitation, Member>,
     Path(id): Path<InvitationId>,
 ) -> Result<Json<InvitationView>, Problem> {
-    member.may(Operation::ShowInvitation)?;
     let found = find(&api, &member, id).await?;
     Ok(Json(InvitationView::new(found, api.clock.now())))
 }
@@ -118,11 +117,10 @@ pub struct InvitationIn {
 )]
 pub async fn create(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::CreateInvitation, Member>,
     ip: ClientIp,
     Json(new): Json<InvitationIn>,
 ) -> Result<(StatusCode, Json<InvitationView>), Problem> {
-    member.may(Operation::CreateInvitation)?;
     let account = member.grant.account;
     of_account(&api, account, &new.workspace_ids).await?;
     if new.workspace_ids.is_empty() && new.role != Role::AccountAdmin {
@@ -147,8 +145,7 @@ pub async fn create(
     let made = match api.invitations.reserve(account, &new.email).await? {
         Reserved::Free(id) => {
             Attempt::to_invite(&api, account, &new.email).await?;
-            api.enter(&member, Operation::CreateInvitation, &id.to_string(), &ip)
-                .await?;
+            api.note(&member, &id.to_string(), &ip).await?;
             let made = api.invitations.create(account, id, new).await?;
             made.ok_or(cloud::Error::Conflict)?
         }
@@ -179,15 +176,13 @@ pub async fn create(
 )]
 pub async fn resend(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ResendInvitation, Member>,
     ip: ClientIp,
     Path(id): Path<InvitationId>,
 ) -> Result<Json<InvitationView>, Problem> {
-    member.may(Operation::ResendInvitation)?;
     let before = find(&api, &member, id).await?;
     Attempt::to_invite(&api, before.account, &before.email).await?;
-    api.enter(&member, Operation::ResendInvitation, &id.to_string(), &ip)
-        .await?;
+    api.note(&member, &id.to_string(), &ip).await?;
     let by = &member.grant.actor;
     let sent = api.invitations.resend(&before, by).await?;
     let sent = sent.ok_or_else(over)?;
@@ -206,14 +201,12 @@ pub async fn resend(
 )]
 pub async fn revoke(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::RevokeInvitation, Member>,
     ip: ClientIp,
     Path(id): Path<InvitationId>,
 ) -> Result<Json<InvitationView>, Problem> {
-    member.may(Operation::RevokeInvitation)?;
     let before = find(&api, &member, id).await?;
-    api.enter(&member, Operation::RevokeInvitation, &id.to_string(), &ip)
-        .await?;
+    api.note(&member, &id.to_string(), &ip).await?;
     let revoked = api.invitations.revoke(&before).await?;
     let revoked = revoked.ok_or_else(over)?;
     Ok(Json(InvitationView::new(revoked, api.clock.now())))

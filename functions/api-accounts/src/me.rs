@@ -1,9 +1,10 @@
 //! Whoever asks.
 
+use access::op;
 use accounts::User;
 use axum::extract::State;
 use kernel::AccountId;
-use lambda::http::{ClientIp, Code, Json, Member, Operation, Problem};
+use lambda::http::{ClientIp, Code, Json, May, Member, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::enterable;
@@ -34,13 +35,15 @@ pub enum Me {
     tag = "auth",
     responses((status = 200, description = "A user or a key", body = Me)),
 )]
-pub async fn show(State(api): State<Api>, member: Member) -> Result<Json<Me>, Problem> {
-    member.may(Operation::ShowMe)?;
+pub async fn show(
+    State(api): State<Api>,
+    member: May<op::ShowMe, Member>,
+) -> Result<Json<Me>, Problem> {
     let account_id = member.grant.account;
     if member.grant.role.is_none() {
         return Ok(Json(Me::ApiKey {
             account_id,
-            id: member.grant.actor,
+            id: member.grant.actor.clone(),
             scopes: member.grant.scopes.split(' ').map(str::to_owned).collect(),
         }));
     }
@@ -72,13 +75,13 @@ pub struct MyChange {
 )]
 pub async fn update(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::UpdateMe, Member>,
     ip: ClientIp,
     Json(change): Json<MyChange>,
 ) -> Result<Json<UserView>, Problem> {
     let name = shape::name("/name", &change.name)?;
     let actor = member.grant.actor.clone();
-    api.enter(&member, Operation::UpdateMe, &actor, &ip).await?;
+    api.note(&member, &actor, &ip).await?;
     let user = myself(&api, &member).await?;
     Ok(Json(api.users.rename(user, &name).await?.into()))
 }

@@ -1,11 +1,12 @@
 //! The checklist of a new workspace, read off what is there. The step "build a segment" comes
 //! with segments.
 
+use access::op;
 use accounts::User;
 use axum::extract::State;
 use jiff::Timestamp;
 use kernel::Limit;
-use lambda::http::{Caller, ClientIp, Json, Operation, Problem};
+use lambda::http::{Caller, ClientIp, Json, May, Problem};
 use serde::Serialize;
 use workflows::Status;
 
@@ -76,8 +77,10 @@ impl Key {
     tag = "workspaces",
     responses((status = 200, description = "The checklist", body = Onboarding))
 )]
-pub async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Onboarding>, Problem> {
-    caller.may(Operation::ShowOnboarding)?;
+pub async fn show(
+    State(api): State<Api>,
+    caller: May<op::ShowOnboarding>,
+) -> Result<Json<Onboarding>, Problem> {
     onboarding(&api, &caller).await
 }
 
@@ -91,16 +94,10 @@ pub async fn show(State(api): State<Api>, caller: Caller) -> Result<Json<Onboard
 )]
 pub async fn dismiss(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::DismissOnboarding>,
     ip: ClientIp,
 ) -> Result<Json<Onboarding>, Problem> {
-    api.enter(
-        caller.member(),
-        Operation::DismissOnboarding,
-        "onboarding",
-        &ip,
-    )
-    .await?;
+    api.note(&caller, "onboarding", &ip).await?;
     api.workspaces.dismiss_onboarding(caller.tenant).await?;
     onboarding(&api, &caller).await
 }

@@ -1,10 +1,12 @@
 //! One's own second factor: drawing a secret, confirming it, taking it away.
 
+use access::op;
 use accounts::{Enrolled, User};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use lambda::http::{ClientIp, Code, Json, Member, Operation, Problem, Secret};
+use kernel::Needs;
+use lambda::http::{ClientIp, Code, Json, May, Member, Problem, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
@@ -42,11 +44,11 @@ pub struct PasswordProof {
 )]
 pub async fn enrol(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::EnrolSecondFactor, Member>,
     ip: ClientIp,
     Json(given): Json<PasswordProof>,
 ) -> Result<Response, Problem> {
-    let user = entered(&api, &member, Operation::EnrolSecondFactor, &ip).await?;
+    let user = entered(&api, &member, &ip).await?;
     let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
     let enrolment = match api.factors.enrol(user, &given.password).await? {
         Enrolled::Drawn(enrolment) => enrolment,
@@ -94,11 +96,11 @@ pub struct RecoveryCodes {
 )]
 pub async fn confirm(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ConfirmSecondFactor, Member>,
     ip: ClientIp,
     Json(given): Json<Confirm>,
 ) -> Result<Response, Problem> {
-    let user = entered(&api, &member, Operation::ConfirmSecondFactor, &ip).await?;
+    let user = entered(&api, &member, &ip).await?;
     let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
     let codes = api.factors.confirm(user, &given.code).await?;
     let recovery_codes = codes.ok_or_else(|| Problem::invalid("/code", "is not right"))?;
@@ -117,11 +119,11 @@ pub async fn confirm(
 )]
 pub async fn renew(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::RenewRecoveryCodes, Member>,
     ip: ClientIp,
     Json(given): Json<PasswordProof>,
 ) -> Result<Response, Problem> {
-    let user = entered(&api, &member, Operation::RenewRecoveryCodes, &ip).await?;
+    let user = entered(&api, &member, &ip).await?;
     if !user.needs_code() {
         let detail = "there is no second factor";
         return Err(Problem::new(Code::Conflict, detail));
@@ -158,11 +160,11 @@ pub struct Disable {
 )]
 pub async fn disable(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::DisableSecondFactor, Member>,
     ip: ClientIp,
     Json(given): Json<Disable>,
 ) -> Result<StatusCode, Problem> {
-    let user = entered(&api, &member, Operation::DisableSecondFactor, &ip).await?;
+    let user = entered(&api, &member, &ip).await?;
     let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
     let code = Attempt::at_code(&api, user.id).await?;
     if !api
@@ -178,14 +180,12 @@ pub async fn disable(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn entered(
+async fn entered<P: Needs>(
     api: &Api,
-    member: &Member,
-    operation: Operation,
+    member: &May<P, Member>,
     ip: &ClientIp,
 ) -> Result<User, Problem> {
-    api.enter(member, operation, &member.grant.actor, ip)
-        .await?;
+    api.note(member, &member.grant.actor, ip).await?;
     myself(api, member).await
 }
 

@@ -1,10 +1,11 @@
 //! The account's users, for its admins.
 
+use access::op;
 use accounts::{UserChange, UserChanged, UserStatus};
 use axum::extract::State;
 use kernel::page::Page;
 use kernel::{AccountId, ChatRole, Patch, Role, UserId, WorkspaceId};
-use lambda::http::{ClientIp, Code, Json, Member, Operation, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::Deserialize;
 
 use crate::handler::Api;
@@ -21,10 +22,9 @@ use crate::shape::{Paging, UserView};
 )]
 pub async fn list(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ListUsers, Member>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<UserView>>, Problem> {
-    member.may(Operation::ListUsers)?;
     let page = api
         .users
         .page(member.grant.account, paging.limit, paging.cursor);
@@ -42,10 +42,9 @@ pub async fn list(
 )]
 pub async fn show(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ShowUser, Member>,
     Path(id): Path<UserId>,
 ) -> Result<Json<UserView>, Problem> {
-    member.may(Operation::ShowUser)?;
     let user = api.users.get(member.grant.account, id).await?;
     Ok(Json(user.ok_or_else(no_user)?.into()))
 }
@@ -77,12 +76,11 @@ pub struct UserPatch {
 )]
 pub async fn update(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::UpdateUser, Member>,
     ip: ClientIp,
     Path(id): Path<UserId>,
     Json(change): Json<UserPatch>,
 ) -> Result<Json<UserView>, Problem> {
-    member.may(Operation::UpdateUser)?;
     let account = member.grant.account;
     let before = api.users.get(account, id).await?.ok_or_else(no_user)?;
     if let Some(workspaces) = &change.workspace_ids {
@@ -94,8 +92,7 @@ pub async fn update(
         let message = "give at least one workspace";
         return Err(Problem::invalid("/workspace_ids", message));
     }
-    api.enter(&member, Operation::UpdateUser, &id.to_string(), &ip)
-        .await?;
+    api.note(&member, &id.to_string(), &ip).await?;
     let change = UserChange {
         role: change.role,
         chat_role: change.chat_role,
@@ -125,11 +122,10 @@ pub async fn update(
 )]
 pub async fn reset_second_factor(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ResetSecondFactor, Member>,
     ip: ClientIp,
     Path(id): Path<UserId>,
 ) -> Result<Json<UserView>, Problem> {
-    member.may(Operation::ResetSecondFactor)?;
     let user = api.users.get(member.grant.account, id).await?;
     let user = user.ok_or_else(no_user)?;
     let object = id.to_string();
@@ -137,8 +133,7 @@ pub async fn reset_second_factor(
         let detail = "disable your own with password and code, or ask another admin";
         return Err(Problem::new(Code::Conflict, detail));
     }
-    api.enter(&member, Operation::ResetSecondFactor, &object, &ip)
-        .await?;
+    api.note(&member, &object, &ip).await?;
     Ok(Json(api.factors.reset(user).await?.into()))
 }
 

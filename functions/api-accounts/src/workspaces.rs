@@ -1,5 +1,6 @@
 //! The account's workspaces.
 
+use access::op;
 use accounts::workspaces::{DefaultSender, FrequencyCap, QuietHours};
 use accounts::{AuditEntry, Workspace, WorkspaceSettings, WorkspaceStatus};
 use axum::extract::State;
@@ -7,8 +8,8 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::page::Page;
-use kernel::{Patch, Role, WorkspaceId};
-use lambda::http::{ClientIp, Code, Json, Member, Operation, Path, Problem, Query};
+use kernel::{Needs, Patch, Role, WorkspaceId};
+use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::handler::Api;
@@ -143,10 +144,9 @@ impl WorkspacePatch {
 )]
 pub async fn list(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ListWorkspaces, Member>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<WorkspaceView>>, Problem> {
-    member.may(Operation::ListWorkspaces)?;
     let user = myself(&api, &member).await?;
     let page = api
         .workspaces
@@ -180,11 +180,10 @@ pub struct NewWorkspace {
 )]
 pub async fn create(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::CreateWorkspace, Member>,
     ip: ClientIp,
     Json(new): Json<NewWorkspace>,
 ) -> Result<(StatusCode, Json<WorkspaceView>), Problem> {
-    member.may(Operation::CreateWorkspace)?;
     let change = WorkspacePatch {
         name: Some(new.name),
         time_zone: new.time_zone,
@@ -196,7 +195,7 @@ pub async fn create(
     let account = member.grant.account;
     let id = api.workspaces.reserve(account, &settings.name).await?;
     let id = id.ok_or_else(name_taken)?;
-    note(&api, &member, Operation::CreateWorkspace, id, &ip).await?;
+    note(&api, &member, id, &ip).await?;
     let made = api.workspaces.make(account, id, settings).await?;
     let tenant = made.ok_or_else(name_taken)?;
     let workspace = find(&api, &member, tenant.workspace()).await?;
@@ -214,10 +213,9 @@ pub async fn create(
 )]
 pub async fn show(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ShowWorkspace, Member>,
     Path(id): Path<WorkspaceId>,
 ) -> Result<Json<WorkspaceView>, Problem> {
-    member.may(Operation::ShowWorkspace)?;
     Ok(Json(find(&api, &member, id).await?.into()))
 }
 
@@ -233,24 +231,15 @@ pub async fn show(
 )]
 pub async fn update(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::UpdateWorkspace, Member>,
     ip: ClientIp,
     Path(id): Path<WorkspaceId>,
     Json(change): Json<WorkspacePatch>,
 ) -> Result<Json<WorkspaceView>, Problem> {
-    member.may(Operation::UpdateWorkspace)?;
     let before = find(&api, &member, id).await?;
     let settings = change.onto(before.settings.clone(), &api.identity)?;
     let status = before.status;
-    save(
-        &api,
-        &member,
-        (Operation::UpdateWorkspace, &ip),
-        before,
-        settings,
-        status,
-    )
-    .await
+    save(&api, &member, &ip, before, settings, status).await
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -275,26 +264,17 @@ pub struct Confirmation {
 )]
 pub async fn archive(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::ArchiveWorkspace, Member>,
     ip: ClientIp,
     Path(id): Path<WorkspaceId>,
     Json(confirmation): Json<Confirmation>,
 ) -> Result<Json<WorkspaceView>, Problem> {
-    member.may(Operation::ArchiveWorkspace)?;
     let before = find(&api, &member, id).await?;
     if confirmation.name != before.settings.name {
         return Err(Problem::invalid("/name", "must be the workspace's name"));
     }
     let (settings, status) = (before.settings.clone(), WorkspaceStatus::Archived);
-    save(
-        &api,
-        &member,
-        (Operation::ArchiveWorkspace, &ip),
-        before,
-        settings,
-        status,
-    )
-    .await
+    save(&api, &member, &ip, before, settings, status).await
 }
 
 /// Open an archived workspace again.
@@ -308,49 +288,40 @@ pub async fn archive(
 )]
 pub async fn restore(
     State(api): State<Api>,
-    member: Member,
+    member: May<op::RestoreWorkspace, Member>,
     ip: ClientIp,
     Path(id): Path<WorkspaceId>,
 ) -> Result<Json<WorkspaceView>, Problem> {
-    member.may(Operation::RestoreWorkspace)?;
     let before = find(&api, &member, id).await?;
     let (settings, status) = (before.settings.clone(), WorkspaceStatus::Active);
-    save(
-        &api,
-        &member,
-        (Operation::RestoreWorkspace, &ip),
-        before,
-        settings,
-        status,
-    )
-    .await
+    save(&api, &member, &ip, before, settings, status).await
 }
 
-async fn save(
+async fn save<P: Needs>(
     api: &Api,
-    member: &Member,
-    (operation, ip): (Operation, &ClientIp),
+    member: &May<P, Member>,
+    ip: &ClientIp,
     before: Workspace,
     settings: WorkspaceSettings,
     status: WorkspaceStatus,
 ) -> Result<Json<WorkspaceView>, Problem> {
-    note(api, member, operation, before.id, ip).await?;
+    note(api, member, before.id, ip).await?;
     let saved = api.workspaces.change(before, settings, status).await?;
     Ok(Json(saved.ok_or_else(name_taken)?.into()))
 }
 
 /// Logs a change of a workspace, which need not be the one that the caller works in.
-async fn note(
+async fn note<P: Needs>(
     api: &Api,
-    member: &Member,
-    operation: Operation,
+    member: &May<P, Member>,
     id: WorkspaceId,
     ip: &ClientIp,
 ) -> Result<(), Problem> {
-    let grant = &member.grant;
+    let grant = member.grant();
+    let operation = member.permission();
     let entry = api
         .audit
-        .entry(&grant.actor, operation.id(), &id.to_string(), &ip.0);
+        .entry(&grant.actor, operation.id, &id.to_string(), &ip.0);
     let workspace = Some(id);
     let entry = AuditEntry { workspace, ..entry };
     Ok(api.audit.add(grant.account, &entry).await?)

@@ -1,6 +1,7 @@
 //! Requests to use cases. Another tenant's campaign is not found, since keys begin with the caller's
 //! tenant.
 
+use access::op;
 use accounts::{Audit, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,9 +10,9 @@ use campaigns::{Campaigns, Changed, Command, Draft, Report};
 use channels::MailStore;
 use cloud::Counters;
 use contacts::Lists;
-use kernel::CampaignId;
 use kernel::page::Page;
-use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, Operation, Path, Problem, Query};
+use kernel::{CampaignId, Needs};
+use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -69,11 +70,10 @@ fn no_campaign() -> Problem {
 )]
 async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::CreateCampaign>,
     ip: ClientIp,
     Json(new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
-    caller.may(Operation::CreateCampaign)?;
     let default_sender = match new.sender {
         Some(_) => None,
         None => api.settings(&caller).await?.default_sender,
@@ -96,9 +96,9 @@ async fn create(
     };
     for _ in 0..DRAWS {
         let id = api.campaigns.draw();
-        let grant = &caller.member().grant;
+        let grant = caller.grant();
         api.audit
-            .note(grant, Operation::CreateCampaign, id, &ip.0)
+            .note(grant, caller.permission(), id, &ip.0)
             .await?;
         if let Some(campaign) = api.campaigns.create(caller.tenant, id, &draft).await? {
             lambda::metrics::count("CampaignsCreated", 1);
@@ -121,10 +121,9 @@ async fn create(
 )]
 async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ListCampaigns>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<CampaignView>>, Problem> {
-    caller.may(Operation::ListCampaigns)?;
     let limit = query.limit.unwrap_or_default();
     let page = api
         .campaigns
@@ -144,10 +143,9 @@ async fn list(
 )]
 async fn one(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ShowCampaign>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    caller.may(Operation::ShowCampaign)?;
     let campaign = api.campaigns.get(caller.tenant, id).await?;
     let campaign = campaign.ok_or_else(no_campaign)?;
     let mail = api.mails.get(caller.tenant, &campaign.mail).await?;
@@ -167,10 +165,9 @@ async fn one(
 )]
 async fn report(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ShowCampaignReport>,
     Path(id): Path<CampaignId>,
 ) -> Result<Json<Report>, Problem> {
-    caller.may(Operation::ShowCampaignReport)?;
     let report = api
         .campaigns
         .report(&api.counters, caller.tenant, id)
@@ -191,17 +188,15 @@ async fn report(
 )]
 async fn send(
     api: State<Api>,
-    caller: Caller,
+    caller: May<op::SendCampaign>,
     ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<(StatusCode, Json<CampaignView>), Problem> {
-    caller.may(Operation::SendCampaign)?;
     let known = api.campaigns.get(caller.tenant, id.0).await?;
     known.ok_or_else(no_campaign)?;
     let settings = api.settings(&caller).await?;
     Problem::settings_missing(&settings.missing_for_marketing())?;
-    let operation = (Operation::SendCampaign, Command::Send);
-    let campaign = obey(&api, &caller, &ip, id.0, operation).await?;
+    let campaign = obey(&api, &caller, &ip, id.0, Command::Send).await?;
     Ok((StatusCode::ACCEPTED, campaign))
 }
 
@@ -216,12 +211,11 @@ async fn send(
 )]
 async fn pause(
     api: State<Api>,
-    caller: Caller,
+    caller: May<op::PauseCampaign>,
     ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    let operation = (Operation::PauseCampaign, Command::Pause);
-    obey(&api, &caller, &ip, id.0, operation).await
+    obey(&api, &caller, &ip, id.0, Command::Pause).await
 }
 
 /// Go on sending to those who have no outcome yet.
@@ -235,12 +229,11 @@ async fn pause(
 )]
 async fn resume(
     api: State<Api>,
-    caller: Caller,
+    caller: May<op::ResumeCampaign>,
     ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    let operation = (Operation::ResumeCampaign, Command::Resume);
-    obey(&api, &caller, &ip, id.0, operation).await
+    obey(&api, &caller, &ip, id.0, Command::Resume).await
 }
 
 /// Stop sending for good.
@@ -254,26 +247,26 @@ async fn resume(
 )]
 async fn cancel(
     api: State<Api>,
-    caller: Caller,
+    caller: May<op::CancelCampaign>,
     ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    let operation = (Operation::CancelCampaign, Command::Cancel);
-    obey(&api, &caller, &ip, id.0, operation).await
+    obey(&api, &caller, &ip, id.0, Command::Cancel).await
 }
 
-async fn obey(
+async fn obey<P: Needs>(
     api: &Api,
-    caller: &Caller,
+    caller: &May<P>,
     ip: &ClientIp,
     id: CampaignId,
-    (operation, command): (Operation, Command),
+    command: Command,
 ) -> Result<Json<CampaignView>, Problem> {
-    caller.may(operation)?;
     let known = api.campaigns.get(caller.tenant, id).await?;
     known.ok_or_else(no_campaign)?;
-    let grant = &caller.member().grant;
-    api.audit.note(grant, operation, id, &ip.0).await?;
+    let noted = api
+        .audit
+        .note(caller.grant(), caller.permission(), id, &ip.0);
+    noted.await?;
     match api.campaigns.command(caller.tenant, id, command).await? {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),

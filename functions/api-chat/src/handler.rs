@@ -1,6 +1,7 @@
 //! Requests to use cases. Another tenant's conversation is not found, since keys begin with the
 //! caller's tenant.
 
+use access::op;
 use accounts::{Audit, Doors};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,7 +12,7 @@ use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
-use lambda::http::{Caller, ClientIp, DRAWS, Json, Operation, Path, Problem, Query};
+use lambda::http::{ClientIp, DRAWS, Json, May, Path, Problem, Query};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -61,10 +62,9 @@ fn no_conversation() -> Problem {
 )]
 async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ListConversations>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ConversationView>>, Problem> {
-    caller.may(Operation::ListConversations)?;
     let assignee = query.assignee.map(|assignee| match assignee.as_str() {
         "none" => NOBODY.to_owned(),
         _ => assignee,
@@ -96,10 +96,9 @@ async fn list(
 )]
 async fn one(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ShowConversation>,
     Path(id): Path<ConversationId>,
 ) -> Result<Json<ConversationView>, Problem> {
-    caller.may(Operation::ShowConversation)?;
     let header = api.chat.conversation(caller.tenant, id).await?;
     Ok(Json(header.ok_or_else(no_conversation)?.into()))
 }
@@ -124,11 +123,10 @@ struct Messages {
 )]
 async fn messages(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ListMessages>,
     Path(id): Path<ConversationId>,
     Query(query): Query<MessagesQuery>,
 ) -> Result<Json<Messages>, Problem> {
-    caller.may(Operation::ListMessages)?;
     let (tenant, limit) = (caller.tenant, query.limit.unwrap_or_default());
     let header = api.chat.conversation(tenant, id).await?;
     header.ok_or_else(no_conversation)?;
@@ -159,11 +157,10 @@ async fn messages(
 )]
 async fn write(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::WriteMessage>,
     Path(id): Path<ConversationId>,
     Json(new): Json<NewMessage>,
 ) -> Result<(StatusCode, Json<MessageView>), Problem> {
-    caller.may(Operation::WriteMessage)?;
     let content = chat::model::text(&new.content).ok_or_else(|| {
         let message = format!("must have 1 to {MAX_TEXT} characters, not only spaces");
         Problem::invalid("/content", message)
@@ -177,7 +174,7 @@ async fn write(
         content,
         private: new.private,
         client_msg_id: new.client_msg_id,
-        by: caller.actor,
+        by: caller.actor.clone(),
     };
     let message: Option<Message> = api.chat.reply(caller.tenant, id, reply).await?;
     let message = message.ok_or_else(no_conversation)?;
@@ -197,11 +194,10 @@ async fn write(
 )]
 async fn set_status(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::SetConversationStatus>,
     Path(id): Path<ConversationId>,
     Json(new): Json<NewStatus>,
 ) -> Result<Json<ConversationView>, Problem> {
-    caller.may(Operation::SetConversationStatus)?;
     if let Some(until) = new.snoozed_until {
         if new.status != Status::Snoozed {
             let message = "goes with the status snoozed only";
@@ -234,11 +230,10 @@ async fn set_status(
 )]
 async fn set_muted(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::MuteConversation>,
     Path(id): Path<ConversationId>,
     Json(new): Json<NewMute>,
 ) -> Result<Json<ConversationView>, Problem> {
-    caller.may(Operation::MuteConversation)?;
     let header = api
         .chat
         .set_muted(caller.tenant, id, new.muted, &caller.actor);
@@ -253,8 +248,10 @@ async fn set_muted(
     tag = "conversations",
     responses((status = 200, description = "All inboxes", body = Page<InboxView>)),
 )]
-async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<InboxView>>, Problem> {
-    caller.may(Operation::ListInboxes)?;
+async fn inboxes(
+    State(api): State<Api>,
+    caller: May<op::ListInboxes>,
+) -> Result<Json<Page<InboxView>>, Problem> {
     let inboxes = api.inboxes.list(caller.tenant).await?;
     Ok(Json(Page {
         data: inboxes.into_iter().map(InboxView::from).collect(),
@@ -273,20 +270,19 @@ async fn inboxes(State(api): State<Api>, caller: Caller) -> Result<Json<Page<Inb
 )]
 async fn create_inbox(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::CreateInbox>,
     ip: ClientIp,
     Json(settings): Json<InboxSettings>,
 ) -> Result<(StatusCode, Json<InboxView>), Problem> {
-    caller.may(Operation::CreateInbox)?;
     settings
         .check()
         .map_err(|(pointer, message)| Problem::invalid(pointer, message))?;
     let (tenant, origins) = (caller.tenant, &settings.allowed_origins);
     for _ in 0..DRAWS {
         let id = InboxId::new(&api.clock, &api.entropy);
-        let grant = &caller.member().grant;
+        let grant = caller.grant();
         api.audit
-            .note(grant, Operation::CreateInbox, id, &ip.0)
+            .note(grant, caller.permission(), id, &ip.0)
             .await?;
         // The door first: it makes the id unique among all workspaces, and without its inbox it is an
         // address that nobody knows.

@@ -1,5 +1,6 @@
 //! The routes, and contacts themselves.
 
+use access::op;
 use std::sync::Arc;
 
 use accounts::Audit;
@@ -9,7 +10,7 @@ use contacts::import::Imports;
 use contacts::{Contact, Contacts, Event, Lists};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
-use lambda::http::{Caller, Json, Operation, Path, Problem, Query};
+use lambda::http::{Json, May, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -68,10 +69,9 @@ struct Search {
 )]
 async fn search(
     State(api): App,
-    caller: Caller,
+    caller: May<op::SearchContacts>,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
-    caller.may(Operation::SearchContacts)?;
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
@@ -106,10 +106,9 @@ struct Upserted {
 )]
 async fn upsert(
     State(api): App,
-    caller: Caller,
+    caller: May<op::SaveContact>,
     Json(body): Json<ContactIn>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
-    caller.may(Operation::SaveContact)?;
     for (n, list) in body.lists().iter().enumerate() {
         known_list(&api, caller.tenant, *list, &format!("/lists/{n}")).await?;
     }
@@ -143,10 +142,9 @@ async fn upsert(
 )]
 async fn show(
     State(api): App,
-    caller: Caller,
+    caller: May<op::ShowContact>,
     Path(id): Path<ContactId>,
 ) -> Result<Json<Contact>, Problem> {
-    caller.may(Operation::ShowContact)?;
     Ok(Json(find(&api, caller.tenant, id).await?))
 }
 
@@ -171,11 +169,10 @@ pub(crate) struct Paging {
 )]
 async fn timeline(
     State(api): App,
-    caller: Caller,
+    caller: May<op::ListTimeline>,
     Path(id): Path<ContactId>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Event>>, Problem> {
-    caller.may(Operation::ListTimeline)?;
     find(&api, caller.tenant, id).await?;
     let page = api
         .contacts
@@ -204,11 +201,10 @@ struct Join {
 )]
 async fn join(
     State(api): App,
-    caller: Caller,
+    caller: May<op::AddContactToList>,
     Path(id): Path<ContactId>,
     Json(body): Json<Join>,
 ) -> Result<Json<Contact>, Problem> {
-    caller.may(Operation::AddContactToList)?;
     find(&api, caller.tenant, id).await?;
     known_list(&api, caller.tenant, body.list_id, "/list_id").await?;
     if !api

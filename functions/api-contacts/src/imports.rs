@@ -1,5 +1,6 @@
 //! Files of contacts.
 
+use access::op;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -7,7 +8,7 @@ use axum::http::StatusCode;
 use contacts::import::{Job, Request, RowError, Status};
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
-use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, Operation, Path, Problem, Query, Raw};
+use lambda::http::{ClientIp, Code, DRAWS, Json, May, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
 
 use crate::handler::{Api, known_list};
@@ -90,12 +91,11 @@ impl From<Job> for ImportView {
 )]
 pub(crate) async fn start(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    caller: May<op::StartImport>,
     ip: ClientIp,
     Query(query): Query<ImportQuery>,
     Raw { body, .. }: Raw,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
-    caller.may(Operation::StartImport)?;
     if body.is_empty() {
         return Err(Problem::new(
             Code::Malformed,
@@ -116,7 +116,7 @@ pub(crate) async fn start(
         .map(str::to_owned)
         .collect();
     shape::tags(&tags)?;
-    let grant = &caller.member().grant;
+    let grant = caller.grant();
     let request = Request {
         list: query.list,
         tags,
@@ -124,7 +124,7 @@ pub(crate) async fn start(
     for _ in 0..DRAWS {
         let id = api.imports.draw();
         api.audit
-            .note(grant, Operation::StartImport, id, &ip.0)
+            .note(grant, caller.permission(), id, &ip.0)
             .await?;
         // The body is counted, not copied.
         let job = api.imports.start(caller.tenant, id, &request, body.clone());
@@ -146,10 +146,9 @@ pub(crate) async fn start(
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    caller: May<op::ShowImport>,
     Path(id): Path<ImportId>,
 ) -> Result<Json<ImportView>, Problem> {
-    caller.may(Operation::ShowImport)?;
     let job = api.imports.get(caller.tenant, id).await?;
     Ok(Json(
         job.ok_or_else(|| Problem::not_found("import"))?.into(),

@@ -1,12 +1,13 @@
 //! Lists of contacts.
 
+use access::op;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::List;
 use kernel::page::Page;
-use lambda::http::{Caller, ClientIp, DRAWS, Json, Operation, Problem, Query};
+use lambda::http::{ClientIp, DRAWS, Json, May, Problem, Query};
 
 use crate::handler::{Api, Paging};
 use crate::shape::ListIn;
@@ -22,10 +23,9 @@ use crate::shape::ListIn;
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    caller: May<op::ListLists>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<List>>, Problem> {
-    caller.may(Operation::ListLists)?;
     let page = api.lists.page(caller.tenant, paging.limit, paging.cursor);
     Ok(Json(page.await?))
 }
@@ -41,18 +41,17 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    caller: Caller,
+    caller: May<op::CreateList>,
     ip: ClientIp,
     Json(body): Json<ListIn>,
 ) -> Result<(StatusCode, Json<List>), Problem> {
-    caller.may(Operation::CreateList)?;
     body.check()?;
-    let grant = &caller.member().grant;
+    let grant = caller.grant();
     let (name, description) = (body.name.trim(), body.description.as_deref());
     for _ in 0..DRAWS {
         let id = api.lists.draw();
         api.audit
-            .note(grant, Operation::CreateList, id, &ip.0)
+            .note(grant, caller.permission(), id, &ip.0)
             .await?;
         let list = api.lists.create(caller.tenant, id, name, description);
         if let Some(list) = list.await? {

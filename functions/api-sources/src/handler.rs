@@ -1,13 +1,14 @@
 //! Requests to use cases. Another tenant's source is not found.
 
+use access::op;
 use accounts::{Audit, Doors, SourceDoor};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contacts::Lists;
 use kernel::page::Page;
-use kernel::{ListId, SourceId};
-use lambda::http::{Caller, ClientIp, DRAWS, Json, Operation, Path, Problem, Query, Secret};
+use kernel::{ListId, Needs, SourceId};
+use lambda::http::{Caller, ClientIp, DRAWS, Json, May, Path, Problem, Query, Secret};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,15 +38,16 @@ impl Api {
         door.ok_or_else(no_source)
     }
 
-    async fn note(
+    async fn note<P: Needs>(
         &self,
-        caller: &Caller,
-        operation: Operation,
+        caller: &May<P>,
         id: SourceId,
         ip: &ClientIp,
     ) -> Result<(), Problem> {
-        let grant = &caller.member().grant;
-        Ok(self.audit.note(grant, operation, id, &ip.0).await?)
+        let noted = self
+            .audit
+            .note(caller.grant(), caller.permission(), id, &ip.0);
+        Ok(noted.await?)
     }
 
     async fn know_lists(&self, caller: &Caller, lists: &[ListId]) -> Result<(), Problem> {
@@ -69,10 +71,9 @@ impl Api {
 )]
 async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ListSources>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<SourceView>>, Problem> {
-    caller.may(Operation::ListSources)?;
     let page = api.doors.sources(caller.tenant, query.limit, query.cursor);
     let page = page.await?;
     Ok(Json(page.map(SourceView::from)))
@@ -93,16 +94,15 @@ async fn list(
 )]
 async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::CreateSource>,
     ip: ClientIp,
     Json(new): Json<NewSource>,
 ) -> Result<Response, Problem> {
-    caller.may(Operation::CreateSource)?;
     let new = new.check()?;
     api.know_lists(&caller, &new.lists).await?;
     for _ in 0..DRAWS {
         let id = api.doors.draw_source();
-        api.note(&caller, Operation::CreateSource, id, &ip).await?;
+        api.note(&caller, id, &ip).await?;
         let made = api.doors.add_source(caller.tenant, id, &new).await?;
         let Some((door, token)) = made else { continue };
         let view = SourceView::from(door);
@@ -127,10 +127,9 @@ async fn create(
 )]
 async fn one(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ShowSource>,
     Path(id): Path<SourceId>,
 ) -> Result<Json<SourceView>, Problem> {
-    caller.may(Operation::ShowSource)?;
     Ok(Json(api.source(&caller, id).await?.into()))
 }
 
@@ -146,17 +145,16 @@ async fn one(
 )]
 async fn update(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::UpdateSource>,
     ip: ClientIp,
     Path(id): Path<SourceId>,
     Json(update): Json<SourceUpdate>,
 ) -> Result<Json<SourceView>, Problem> {
-    caller.may(Operation::UpdateSource)?;
     let change = update.check()?;
     api.know_lists(&caller, change.lists.as_deref().unwrap_or_default())
         .await?;
     api.source(&caller, id).await?;
-    api.note(&caller, Operation::UpdateSource, id, &ip).await?;
+    api.note(&caller, id, &ip).await?;
     let changed = api.doors.update_source(caller.tenant, id, change).await?;
     Ok(Json(changed.ok_or_else(no_source)?.into()))
 }
@@ -172,13 +170,12 @@ async fn update(
 )]
 async fn remove(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::RemoveSource>,
     ip: ClientIp,
     Path(id): Path<SourceId>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Operation::RemoveSource)?;
     api.source(&caller, id).await?;
-    api.note(&caller, Operation::RemoveSource, id, &ip).await?;
+    api.note(&caller, id, &ip).await?;
     api.doors.remove_source(caller.tenant, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,13 +1,14 @@
 //! Requests to use cases. Another tenant's workflow is not found, since keys begin with the caller's
 //! tenant.
 
+use access::op;
 use accounts::{Audit, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kernel::WorkflowId;
 use kernel::page::Page;
-use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, Operation, Path, Problem, Query};
+use kernel::{Needs, WorkflowId};
+use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
@@ -63,11 +64,10 @@ fn problem(refusal: Refusal) -> Problem {
 )]
 async fn create(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::CreateWorkflow>,
     ip: ClientIp,
     Json(draft): Json<Draft>,
 ) -> Result<Response, Problem> {
-    caller.may(Operation::CreateWorkflow)?;
     // Refused before the entry in the audit log: a flawed draft changes nothing.
     let flaws = draft.check(&api.identity);
     if !flaws.is_empty() {
@@ -75,7 +75,7 @@ async fn create(
     }
     for _ in 0..DRAWS {
         let id = api.workflows.draw();
-        note(&api, &caller, &ip, Operation::CreateWorkflow, id).await?;
+        note(&api, &caller, &ip, id).await?;
         let created = api
             .workflows
             .create(caller.tenant, id, &draft, &api.identity)
@@ -100,10 +100,9 @@ async fn create(
 )]
 async fn list(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ListWorkflows>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<WorkflowView>>, Problem> {
-    caller.may(Operation::ListWorkflows)?;
     let limit = query.limit.unwrap_or_default();
     let page = api
         .workflows
@@ -123,10 +122,9 @@ async fn list(
 )]
 async fn one(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ShowWorkflow>,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    caller.may(Operation::ShowWorkflow)?;
     let workflow = api.workflows.get(caller.tenant, id).await?;
     view(&api.workflows, &caller, workflow.ok_or_else(no_workflow)?).await
 }
@@ -157,11 +155,10 @@ async fn view(
 )]
 async fn activate(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ActivateWorkflow>,
     ip: ClientIp,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    caller.may(Operation::ActivateWorkflow)?;
     let workflow = api.workflows.get(caller.tenant, id).await?;
     let workflow = workflow.ok_or_else(no_workflow)?;
     let definition = api.workflows.definition(caller.tenant, &workflow).await?;
@@ -170,8 +167,7 @@ async fn activate(
         let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
         Problem::settings_missing(&workspace.settings.missing_for_marketing())?;
     }
-    let operation = (Operation::ActivateWorkflow, Change::Activate);
-    change(&api, &caller, &ip, id, operation).await
+    change(&api, &caller, &ip, id, Change::Activate).await
 }
 
 /// Stop a workflow for now; contacts inside stay where they are.
@@ -185,12 +181,11 @@ async fn activate(
 )]
 async fn pause(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::PauseWorkflow>,
     ip: ClientIp,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    let operation = (Operation::PauseWorkflow, Change::Pause);
-    change(&api, &caller, &ip, id, operation).await
+    change(&api, &caller, &ip, id, Change::Pause).await
 }
 
 /// End a workflow for good; contacts inside leave.
@@ -204,38 +199,37 @@ async fn pause(
 )]
 async fn archive(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ArchiveWorkflow>,
     ip: ClientIp,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
-    let operation = (Operation::ArchiveWorkflow, Change::Archive);
-    change(&api, &caller, &ip, id, operation).await
+    change(&api, &caller, &ip, id, Change::Archive).await
 }
 
-async fn change(
+async fn change<P: Needs>(
     api: &Api,
-    caller: &Caller,
+    caller: &May<P>,
     ip: &ClientIp,
     id: WorkflowId,
-    (operation, change): (Operation, Change),
+    change: Change,
 ) -> Result<Json<WorkflowView>, Problem> {
-    caller.may(operation)?;
     let known = api.workflows.get(caller.tenant, id).await?;
     known.ok_or_else(no_workflow)?;
-    note(api, caller, ip, operation, id).await?;
+    note(api, caller, ip, id).await?;
     let changed = api.workflows.change(caller.tenant, id, change).await;
     Ok(Json(changed.map_err(problem)?.into()))
 }
 
-async fn note(
+async fn note<P: Needs>(
     api: &Api,
-    caller: &Caller,
+    caller: &May<P>,
     ip: &ClientIp,
-    operation: Operation,
     id: WorkflowId,
 ) -> Result<(), Problem> {
-    let grant = &caller.member().grant;
-    Ok(api.audit.note(grant, operation, id, &ip.0).await?)
+    let noted = api
+        .audit
+        .note(caller.grant(), caller.permission(), id, &ip.0);
+    Ok(noted.await?)
 }
 
 /// Count the contacts of a workflow by where they stand.
@@ -249,10 +243,9 @@ async fn note(
 )]
 async fn report(
     State(api): State<Api>,
-    caller: Caller,
+    caller: May<op::ShowWorkflowReport>,
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<Report>, Problem> {
-    caller.may(Operation::ShowWorkflowReport)?;
     let workflow = api.workflows.get(caller.tenant, id).await?;
     workflow.ok_or_else(no_workflow)?;
     Ok(Json(api.workflows.report(caller.tenant, id).await?))

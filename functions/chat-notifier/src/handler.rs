@@ -1,11 +1,12 @@
 //! Notices one by one, then one call of the use case for all of them: a room is read once.
 
+use access::Operation;
 use accounts::Sessions;
 use accounts::sessions::{Holder, tenant_of};
 use chat::body::{Happened, Notice};
 use chat::realtime::Pusher;
 use cloud::Error;
-use kernel::{Operation, TenantKey, Verdict};
+use kernel::{TenantKey, Verdict};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 

@@ -1,9 +1,10 @@
 //! Who connects, and into which room.
 
+use access::Operation;
 use accounts::sessions::tenant_of;
 use chat::realtime::Rooms;
 use chat::token::{PREFIX, Tokens};
-use kernel::{Clock, Operation, Verdict};
+use kernel::{Clock, Verdict};
 use lambda::socket::{Kind, SocketEvent};
 use lambda::{Failure, metrics};
 

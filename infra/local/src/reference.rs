@@ -4,9 +4,10 @@
 //! the credential) is added here by rule, so that no handler repeats it. The document is kept as
 //! docs/openapi.json, which a test compares.
 
+use access::Operation;
 use anyhow::{Context, Result, bail};
 use kernel::Limit;
-use kernel::access::{Operation, People};
+use kernel::access::People;
 use lambda::http::{ProblemBody, REQUESTS_PER_MINUTE};
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};

@@ -10,7 +10,7 @@ use cloud::{Error, Query, Table};
 use jiff::Timestamp;
 use kernel::clock::sortable;
 use kernel::page::Page;
-use kernel::{AccountId, Cursor, Grant, Limit, Operation, WorkspaceId};
+use kernel::{AccountId, Cursor, Grant, Limit, Permission, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -50,11 +50,11 @@ impl Audit {
     pub async fn note(
         &self,
         grant: &Grant,
-        action: Operation,
+        operation: impl Into<Permission>,
         object: impl Display,
         ip: &str,
     ) -> Result<(), Error> {
-        let entry = self.entry(&grant.actor, action.id(), &object.to_string(), ip);
+        let entry = self.entry(&grant.actor, operation.into().id, &object.to_string(), ip);
         let workspace = grant.workspace;
         let entry = AuditEntry { workspace, ..entry };
         self.add(grant.account, &entry).await

@@ -1,7 +1,7 @@
-//! Who may do what: one table of every operation of the API, by role and by scope.
+//! Roles, scopes, and the shape of a permission.
 //!
-//! The operation's name is its `operationId` in docs/openapi.json; tests hold the two together and print
-//! the table as docs/access.md. Roles are those of the account, chat roles those of the inbox.
+//! Roles are those of the account, chat roles those of the inbox. This file names no operation: the table of
+//! operations is crate `access`, so that a new operation rebuilds only what serves the API.
 
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ impl Scope {
 /// The people who may do an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum People {
-    /// Whoever is signed in.
+    /// Everybody who is signed in.
     SignedIn,
     /// This role of the account and those that include it.
     From(Role),
@@ -128,151 +128,19 @@ impl People {
     }
 }
 
-macro_rules! operations {
-    ($($operation:ident = $id:literal: $people:expr, $key:expr;)*) => {
-        /// An operation that needs a credential.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[expect(missing_docs, reason = "docs/openapi.json describes each under its id")]
-        pub enum Operation { $($operation,)* }
-
-        impl Operation {
-            /// All operations, in the table's order.
-            pub const ALL: &[Self] = &[$(Self::$operation,)*];
-
-            /// The `operationId`.
-            pub fn id(self) -> &'static str {
-                match self { $(Self::$operation => $id,)* }
-            }
-
-            /// The people who may do it.
-            pub fn people(self) -> People {
-                match self { $(Self::$operation => $people,)* }
-            }
-
-            /// The scope that a key needs; `None` is closed to keys.
-            pub fn scope(self) -> Option<Scope> {
-                match self { $(Self::$operation => $key,)* }
-            }
-        }
-    };
+/// One row of the table of operations: its name, and who may do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// The `operationId` in docs/openapi.json.
+    pub id: &'static str,
+    /// The people who may do it.
+    pub people: People,
+    /// The scope that a key needs; `None` is closed to keys.
+    pub scope: Option<Scope>,
 }
 
-use ChatRole::{Administrator, Agent};
-use People::{Chat, From, SignedIn};
-use Role::{AccountAdmin, AccountManager, Contributor, Viewer};
-use Scope::{Admin, Read, Write};
-
-operations! {
-    // Accounts. Keys belong to one workspace, so what concerns people or several workspaces is closed to them.
-    Logout = "logout": SignedIn, None;
-    ChangePassword = "changePassword": SignedIn, None;
-    ShowMe = "showMe": SignedIn, Some(Read);
-    UpdateMe = "updateMe": SignedIn, None;
-    ListUsers = "listUsers": From(AccountAdmin), None;
-    ShowUser = "showUser": From(AccountAdmin), None;
-    UpdateUser = "updateUser": From(AccountAdmin), None;
-    ResetSecondFactor = "resetSecondFactor": From(AccountAdmin), None;
-    EnrolSecondFactor = "enrolSecondFactor": SignedIn, None;
-    ConfirmSecondFactor = "confirmSecondFactor": SignedIn, None;
-    DisableSecondFactor = "disableSecondFactor": SignedIn, None;
-    RenewRecoveryCodes = "renewRecoveryCodes": SignedIn, None;
-    ListInvitations = "listInvitations": From(AccountAdmin), None;
-    ShowInvitation = "showInvitation": From(AccountAdmin), None;
-    CreateInvitation = "createInvitation": From(AccountAdmin), None;
-    ResendInvitation = "resendInvitation": From(AccountAdmin), None;
-    RevokeInvitation = "revokeInvitation": From(AccountAdmin), None;
-    ShowOnboarding = "showOnboarding": From(Contributor), Some(Read);
-    DismissOnboarding = "dismissOnboarding": From(AccountManager), Some(Admin);
-    ListWorkspaces = "listWorkspaces": SignedIn, None;
-    CreateWorkspace = "createWorkspace": From(AccountAdmin), None;
-    ShowWorkspace = "showWorkspace": SignedIn, None;
-    UpdateWorkspace = "updateWorkspace": From(AccountAdmin), None;
-    ArchiveWorkspace = "archiveWorkspace": From(AccountAdmin), None;
-    RestoreWorkspace = "restoreWorkspace": From(AccountAdmin), None;
-    ListAuditLog = "listAuditLog": From(AccountAdmin), None;
-    ListApiKeys = "listApiKeys": From(AccountManager), Some(Admin);
-    CreateApiKey = "createApiKey": From(AccountManager), Some(Admin);
-    RevokeApiKey = "revokeApiKey": From(AccountManager), Some(Admin);
-    // Contacts.
-    SearchContacts = "searchContacts": From(Contributor), Some(Read);
-    SaveContact = "saveContact": From(AccountManager), Some(Write);
-    ShowContact = "showContact": From(Contributor), Some(Read);
-    ListTimeline = "listTimeline": From(Contributor), Some(Read);
-    AddContactToList = "addContactToList": From(AccountManager), Some(Write);
-    ListLists = "listLists": From(Contributor), Some(Read);
-    CreateList = "createList": From(AccountManager), Some(Write);
-    StartImport = "startImport": From(AccountManager), Some(Write);
-    ShowImport = "showImport": From(AccountManager), Some(Read);
-    // Sources. Their settings and tokens are the workspace's, as its API keys are.
-    ListSources = "listSources": From(AccountManager), Some(Read);
-    CreateSource = "createSource": From(AccountManager), Some(Admin);
-    ShowSource = "showSource": From(AccountManager), Some(Read);
-    UpdateSource = "updateSource": From(AccountManager), Some(Admin);
-    RemoveSource = "removeSource": From(AccountManager), Some(Admin);
-    // Workflows.
-    ListWorkflows = "listWorkflows": From(AccountManager), Some(Read);
-    CreateWorkflow = "createWorkflow": From(AccountManager), Some(Write);
-    ShowWorkflow = "showWorkflow": From(AccountManager), Some(Read);
-    ActivateWorkflow = "activateWorkflow": From(AccountManager), Some(Write);
-    PauseWorkflow = "pauseWorkflow": From(AccountManager), Some(Write);
-    ArchiveWorkflow = "archiveWorkflow": From(AccountManager), Some(Write);
-    ShowWorkflowReport = "showWorkflowReport": From(Viewer), Some(Read);
-    // Campaigns.
-    ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
-    CreateCampaign = "createCampaign": From(Contributor), Some(Write);
-    ShowCampaign = "showCampaign": From(Contributor), Some(Read);
-    SendCampaign = "sendCampaign": From(AccountManager), Some(Write);
-    PauseCampaign = "pauseCampaign": From(AccountManager), Some(Write);
-    ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);
-    CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
-    ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
-    // Chat.
-    ListConversations = "listConversations": Chat(Agent), Some(Read);
-    ShowConversation = "showConversation": Chat(Agent), Some(Read);
-    ListMessages = "listMessages": Chat(Agent), Some(Read);
-    WriteMessage = "writeMessage": Chat(Agent), Some(Write);
-    SetConversationStatus = "setConversationStatus": Chat(Agent), Some(Write);
-    MuteConversation = "muteConversation": Chat(Agent), Some(Write);
-    ListInboxes = "listInboxes": Chat(Agent), Some(Read);
-    CreateInbox = "createInbox": Chat(Administrator), Some(Admin);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_unique() {
-        let mut ids: Vec<_> = Operation::ALL
-            .iter()
-            .map(|operation| operation.id())
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), Operation::ALL.len());
-    }
-
-    #[test]
-    fn a_public_key_reads_nothing() {
-        for operation in Operation::ALL {
-            let needed = operation.scope();
-            assert!(
-                !needed.is_some_and(|needed| Scope::Track.includes(needed)),
-                "{operation:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_manager_answers_chats_only_where_added() {
-        let chat = Operation::WriteMessage.people();
-        assert!(!chat.include(Role::AccountManager, None));
-        assert!(chat.include(Role::Viewer, Some(ChatRole::Agent)));
-        assert!(chat.include(Role::AccountAdmin, None));
-        assert!(
-            !Operation::CreateInbox
-                .people()
-                .include(Role::AccountManager, Some(ChatRole::Agent))
-        );
-    }
+/// A type that names a [`Permission`], for extractors that ask for it.
+pub trait Needs {
+    /// The permission.
+    const PERMISSION: Permission;
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{ChatRole, Operation, Role, Scope};
+use crate::access::{ChatRole, Permission, Role, Scope};
 use crate::{AccountId, WorkspaceId};
 
 /// The authorizer's answer to the API functions. API Gateway's context holds texts only, hence the flat
@@ -102,22 +102,13 @@ impl Grant {
         }
     }
 
-    /// Whether the table of operations lets this credential do it.
-    pub fn may(&self, operation: Operation) -> bool {
+    /// Whether this credential may do what asks for the permission.
+    pub fn may(&self, permission: impl Into<Permission>) -> bool {
+        let permission = permission.into();
         match self.role {
-            Some(role) => operation.people().include(role, self.chat_role),
-            None => operation.scope().is_some_and(|needed| self.has(needed)),
+            Some(role) => permission.people.include(role, self.chat_role),
+            None => permission.scope.is_some_and(|needed| self.has(needed)),
         }
-    }
-
-    /// Whether a key with these scopes may do nothing that this credential may not. Whoever makes a key
-    /// gives rights away, and must have them.
-    pub fn may_give(&self, scopes: &[Scope]) -> bool {
-        Operation::ALL.iter().all(|&operation| {
-            let needed = operation.scope();
-            let opens = |scope: &Scope| needed.is_some_and(|needed| scope.includes(needed));
-            !scopes.iter().any(opens) || self.may(operation)
-        })
     }
 
     /// Whether a key's scopes include this one.
@@ -132,6 +123,7 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::People;
 
     #[test]
     fn a_verdict_survives_the_flat_context() {
@@ -141,7 +133,12 @@ mod tests {
             "key_00000000001",
             &[Scope::Read],
         );
-        assert!(grant.may(Operation::ShowContact) && !grant.may(Operation::SaveContact));
+        let needs = |scope| Permission {
+            id: "anyOperation",
+            people: People::SignedIn,
+            scope: Some(scope),
+        };
+        assert!(grant.may(needs(Scope::Read)) && !grant.may(needs(Scope::Write)));
         for verdict in [Verdict::Granted(grant), Verdict::refused()] {
             let context = serde_json::to_value(&verdict).unwrap();
             assert!(

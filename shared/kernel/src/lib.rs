@@ -19,7 +19,7 @@ mod schema;
 pub mod tenant;
 pub mod text;
 
-pub use access::{ChatRole, Operation, Role, Scope};
+pub use access::{ChatRole, Needs, Permission, Role, Scope};
 pub use clock::Clock;
 pub use email::EmailAddress;
 pub use entropy::Entropy;

@@ -11,6 +11,7 @@ use crate::template::project;
 /// What each crate under `shared/` may use of ours. `kernel` and `cloud` are said where allowed, so
 /// that a pure crate stays pure.
 const SHARED: &[(&str, &[&str])] = &[
+    ("access", &["kernel"]),
     ("accounts", &["kernel", "cloud"]),
     (
         "campaigns",

@@ -1,94 +1,186 @@
-//! Who is calling, as the authorizer found out.
+//! Who is calling, as the authorizer found out, and the question whether they may.
+//!
+//! A handler reaches the caller only through [`May`]. So no handler can forget the permission, and the
+//! permission is checked before the path, the query and the body are read.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, Request};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use kernel::{Grant, NoWorkspace, Operation, TenantKey, Verdict};
+use kernel::{Grant, Needs, NoWorkspace, Permission, TenantKey, Verdict};
 use lambda_http::request::RequestContext;
 
 use super::problem::{Code, Problem};
 
-/// A caller with a live credential. Handlers ask [`Member::may`] before they do anything.
+/// A caller with a live credential, in the account.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// What the credential opens.
     pub grant: Grant,
 }
 
-impl Member {
-    /// Refuses with 403 unless the table of operations lets the credential do it.
-    pub fn may(&self, operation: Operation) -> Result<(), Problem> {
-        if self.grant.may(operation) {
-            return Ok(());
-        }
-        let detail = match (self.grant.role, operation.scope()) {
-            (None, Some(scope)) => format!("the key lacks the scope {}", scope.name()),
-            (None, None) => "keys may not do this; sign in".to_owned(),
-            (Some(_), _) => "your role may not do this".to_owned(),
-        };
-        Err(Problem::new(Code::Forbidden, detail))
-    }
-}
-
-/// A caller in a workspace. Extracting it is what opens the tenant's data to a handler.
+/// A caller in a workspace.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The workspace that the credential opens.
     pub tenant: TenantKey,
-    /// Who it is: `usr_…` or `key_…`.
+    /// The person or the key: `usr_…` or `key_…`.
     pub actor: String,
     member: Member,
 }
 
 impl Caller {
-    /// Refuses with 403 unless the table of operations lets the credential do it.
-    pub fn may(&self, operation: Operation) -> Result<(), Problem> {
-        self.member.may(operation)
-    }
-
     /// The caller as a member of the account.
     pub fn member(&self) -> &Member {
         &self.member
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Member {
-    type Rejection = Problem;
+/// A caller who may do the operation `P`: in the workspace, or with `May<P, Member>` in the account.
+///
+/// The extractor refuses with 403 unless the table of operations lets the credential do it. The extractor
+/// must come before every extractor that reads the request; those refuse to work until it has run.
+#[derive(Debug, Clone)]
+pub struct May<P, W = Caller> {
+    who: W,
+    permission: PhantomData<P>,
+}
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let grant = parts.extensions.get::<Grant>().cloned();
-        grant
-            .map(|grant| Self { grant })
-            .ok_or_else(unauthenticated)
+impl<P: Needs, W: AsRef<Member>> May<P, W> {
+    /// The permission that was asked for; the audit log names it.
+    pub fn permission(&self) -> Permission {
+        P::PERMISSION
+    }
+
+    /// What the caller's credential opens.
+    pub fn grant(&self) -> &Grant {
+        &self.who.as_ref().grant
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl AsRef<Member> for Member {
+    fn as_ref(&self) -> &Member {
+        self
+    }
+}
+
+impl AsRef<Member> for Caller {
+    fn as_ref(&self) -> &Member {
+        &self.member
+    }
+}
+
+impl<P, W> Deref for May<P, W> {
+    type Target = W;
+
+    fn deref(&self) -> &W {
+        &self.who
+    }
+}
+
+impl<P: Needs, S: Send + Sync> FromRequestParts<S> for May<P, Member> {
     type Rejection = Problem;
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "door: the authorizer looked the workspace up by the credential"
-    )]
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let member = Member::from_request_parts(parts, state).await?;
-        let workspace = member.grant.workspace.ok_or_else(|| {
-            match member.grant.no_workspace.unwrap_or(NoWorkspace::NotGiven) {
-                NoWorkspace::NotGiven => Problem::invalid("X-Workspace", "send a workspace's id"),
-                NoWorkspace::Unknown => Problem::not_found("workspace"),
-                NoWorkspace::Archived => Problem::new(
-                    Code::Forbidden,
-                    "the workspace is archived; restore it first",
-                ),
-            }
-        })?;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let who = member(parts)?;
+        permit(&parts.extensions, &who.grant, P::PERMISSION)?;
         Ok(Self {
-            tenant: TenantKey::authenticated(workspace),
-            actor: member.grant.actor.clone(),
-            member,
+            who,
+            permission: PhantomData,
         })
     }
+}
+
+impl<P: Needs, S: Send + Sync> FromRequestParts<S> for May<P, Caller> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let who = caller(member(parts)?)?;
+        permit(&parts.extensions, &who.member.grant, P::PERMISSION)?;
+        Ok(Self {
+            who,
+            permission: PhantomData,
+        })
+    }
+}
+
+fn member(parts: &Parts) -> Result<Member, Problem> {
+    let grant = parts.extensions.get::<Grant>().cloned();
+    grant
+        .map(|grant| Member { grant })
+        .ok_or_else(unauthenticated)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "door: the authorizer looked the workspace up by the credential"
+)]
+fn caller(member: Member) -> Result<Caller, Problem> {
+    let workspace = member.grant.workspace.ok_or_else(|| {
+        match member.grant.no_workspace.unwrap_or(NoWorkspace::NotGiven) {
+            NoWorkspace::NotGiven => Problem::invalid("X-Workspace", "send a workspace's id"),
+            NoWorkspace::Unknown => Problem::not_found("workspace"),
+            NoWorkspace::Archived => Problem::new(
+                Code::Forbidden,
+                "the workspace is archived; restore it first",
+            ),
+        }
+    })?;
+    Ok(Caller {
+        tenant: TenantKey::authenticated(workspace),
+        actor: member.grant.actor.clone(),
+        member,
+    })
+}
+
+/// Refuses with 403 unless the credential has the permission, and notes that the question was asked.
+fn permit(extensions: &Extensions, grant: &Grant, permission: Permission) -> Result<(), Problem> {
+    if let Some(Asked(asked)) = extensions.get() {
+        asked.store(true, Ordering::Relaxed);
+    }
+    if grant.may(permission) {
+        return Ok(());
+    }
+    let detail = match (grant.role, permission.scope) {
+        (None, Some(scope)) => format!("the key lacks the scope {}", scope.name()),
+        (None, None) => "keys may not do this; sign in".to_owned(),
+        (Some(_), _) => "your role may not do this".to_owned(),
+    };
+    Err(Problem::new(Code::Forbidden, detail))
+}
+
+/// Whether a handler behind the authorizer has asked for its permission.
+#[derive(Debug, Clone, Default)]
+struct Asked(Arc<AtomicBool>);
+
+const NOT_ASKED: &str = "the handler did not ask for a permission";
+
+/// Fails where a request behind the authorizer is read before the permission was asked. Public routes carry no
+/// [`Asked`] and read freely.
+pub(super) fn asked(extensions: &Extensions) -> Result<(), Problem> {
+    match extensions.get::<Asked>() {
+        Some(Asked(asked)) if !asked.load(Ordering::Relaxed) => {
+            Err(Problem::new(Code::Internal, NOT_ASKED))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Withholds the answer of a handler that never asked for a permission.
+pub(super) async fn must_ask(mut request: Request, next: Next) -> Response {
+    let Asked(asked) = Asked::default();
+    request.extensions_mut().insert(Asked(asked.clone()));
+    let response = next.run(request).await;
+    if asked.load(Ordering::Relaxed) || !response.status().is_success() {
+        return response;
+    }
+    Problem::new(Code::Internal, NOT_ASKED).into_response()
 }
 
 fn unauthenticated() -> Problem {
@@ -98,7 +190,7 @@ fn unauthenticated() -> Problem {
     )
 }
 
-/// Lets nobody pass whom the authorizer did not let in. A request that came past it has no verdict.
+/// Lets only requests with a granted verdict pass. A request that bypassed the authorizer has no verdict.
 pub(super) async fn admit(mut request: Request, next: Next) -> Response {
     match verdict(request.extensions().get()) {
         Some(Verdict::Granted(grant)) => {
@@ -116,4 +208,67 @@ fn verdict(context: Option<&RequestContext>) -> Option<Verdict> {
     let fields = &context.authorizer.as_ref()?.fields;
     let fields = serde_json::to_value(fields).ok()?;
     serde_json::from_value(fields).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use axum::routing::{get, post};
+    use kernel::Scope;
+    use kernel::access::People;
+    use tower::ServiceExt;
+
+    use super::super::Json;
+    use super::*;
+
+    struct Reads;
+
+    impl Needs for Reads {
+        const PERMISSION: Permission = Permission {
+            id: "read",
+            people: People::SignedIn,
+            scope: Some(Scope::Read),
+        };
+    }
+
+    async fn status(router: Router, method: &str) -> u16 {
+        let grant = Grant::of_key(
+            "acc_00000000001".parse().unwrap(),
+            "ws_00000000001".parse().unwrap(),
+            "key_00000000001",
+            &[Scope::Read],
+        );
+        let mut request = Request::builder()
+            .method(method)
+            .header("content-type", "application/json")
+            .body(Body::from("1"))
+            .unwrap();
+        request.extensions_mut().insert(grant);
+        let router = router.layer(from_fn(must_ask));
+        router.oneshot(request).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_forgets_the_permission_answers_nothing() {
+        let asks = Router::new().route("/", get(async |_: May<Reads>| "data"));
+        let forgets = Router::new().route("/", get(async || "data"));
+        assert_eq!(status(asks, "GET").await, 200);
+        assert_eq!(status(forgets, "GET").await, 500);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_not_read_before_the_permission_was_asked() {
+        let asks = async |_: May<Reads>, Json(n): Json<u32>| n.to_string();
+        let forgets = async |Json(n): Json<u32>| n.to_string();
+        assert_eq!(
+            status(Router::new().route("/", post(asks)), "POST").await,
+            200
+        );
+        assert_eq!(
+            status(Router::new().route("/", post(forgets)), "POST").await,
+            500
+        );
+    }
 }

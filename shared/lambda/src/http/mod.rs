@@ -19,10 +19,9 @@ use serde_json::Value;
 use crate::{ConfigError, Function, InvokeError, Setup};
 
 pub use body::{Json, MAX_BODY, Path, Query, Raw, limit_body};
-pub use caller::{Caller, Member};
+pub use caller::{Caller, May, Member};
 pub use client_ip::ClientIp;
 pub use idempotency::Secret;
-pub use kernel::Operation;
 pub use limit::REQUESTS_PER_MINUTE;
 pub use problem::{Code, FieldError, Problem, ProblemBody};
 
@@ -36,6 +35,7 @@ fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
     let requests = Idempotency::new(setup.table("DEDUPE_TABLE")?);
     // The last layer is the first to see a request.
     Ok(router
+        .layer(from_fn(caller::must_ask))
         .layer(from_fn(problem::catch_panic))
         .layer(from_fn_with_state(requests, idempotency::once))
         .layer(from_fn_with_state(window, limit::limit))

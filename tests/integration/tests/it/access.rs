@@ -3,11 +3,12 @@
 mod roles;
 mod tenants;
 
+use access::Operation;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use kernel::access::People;
-use kernel::{ChatRole, Grant, Operation, Role, Scope};
+use kernel::{ChatRole, Grant, Role, Scope};
 use serde_json::{Value, json};
 
 use crate::support::{World, grant_of, http_event};
@@ -256,6 +257,54 @@ async fn every_role_and_scope_may_do_what_the_table_says_and_no_more() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A caller without the permission learns nothing about the request: no field names, no media type, no id.
+#[tokio::test]
+async fn the_permission_is_asked_before_the_request_is_read() {
+    let world = World::new();
+    let mut wrong = Vec::new();
+    for (n, &operation) in Operation::ALL.iter().enumerate() {
+        if operation.people() == People::SignedIn && operation.scope().is_none() {
+            continue;
+        }
+        let (function, method, path) = place(operation);
+        let grant = Grant {
+            actor: format!("key_{n:011}"),
+            ..grant_of(WORKSPACE.parse().unwrap(), "")
+        };
+        let requests = [
+            (path.to_owned(), json!("{\"emial\":"), "application/json"),
+            (path.to_owned(), json!("no json"), "text/plain"),
+            (
+                format!(
+                    "{path}{}nonsense=1",
+                    if path.contains('?') { '&' } else { '?' }
+                ),
+                json!(null),
+                "",
+            ),
+            (
+                path.replace("_00000000009", "_x"),
+                json!("{}"),
+                "application/json",
+            ),
+        ];
+        for (path, body, content_type) in requests {
+            let mut event = http_event(method, &path, None, Some(&grant));
+            event["body"] = body;
+            event["headers"]["content-type"] = json!(content_type);
+            let answer = world.invoke(function, event).await.unwrap();
+            if answer["statusCode"] != 403 {
+                wrong.push(format!(
+                    "{}: {path}: {}",
+                    operation.id(),
+                    answer["statusCode"]
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[tokio::test]
 async fn an_id_that_is_not_ours_is_not_there() {
     let world = World::new();
@@ -359,7 +408,7 @@ async fn a_key_may_do_no_more_than_its_maker() {
 #[test]
 fn the_document_shows_the_table() {
     let mut text = String::from(
-        "# Who may do what\n\nOne table decides (`shared/kernel/src/access.rs`); a test writes this page from it \
+        "# Who may do what\n\nOne table decides (`shared/access/src/lib.rs`); a test writes this page from it \
          (`UPDATE_DOCS=1 cargo test`), another tries every cell, a third holds the roles to their description.\n\n\
          An account admin is also an administrator of the inbox; others are its people only where they were \
          added, whatever their role. A key does what its scope says and no more than its maker may: with `read` \

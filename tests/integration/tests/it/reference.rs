@@ -1,9 +1,9 @@
 //! The API's reference, docs/openapi.json: it is what the code says, and it names every operation.
 
+use access::Operation;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use kernel::Operation;
 use serde_json::{Value, json};
 use tanigo_local::reference;
 use tanigo_local::runtime::gateway::routes::Routes;

@@ -1,6 +1,7 @@
 //! The roles as the product describes them, written down beside the table and not read off it.
 
-use kernel::{ChatRole, Operation, Role};
+use access::Operation;
+use kernel::{ChatRole, Role};
 
 /// What people, workspaces and the log are to; only account admins may touch them.
 const OF_ADMINS: [Operation; 14] = [

@@ -1,9 +1,10 @@
 //! Two accounts side by side: what is one's is not there for the other, wherever they write its id.
 
+use access::Operation;
 use std::time::Duration;
 
 use accounts::{Accounts, NewUser, Users, WorkspaceSettings, Workspaces};
-use kernel::{Grant, Operation, Role};
+use kernel::{Grant, Role};
 use serde_json::{Value, json};
 
 use super::{body, place};

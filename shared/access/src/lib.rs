@@ -1,0 +1,197 @@
+//! Who may do what: one table of every operation of the API, by role and by scope.
+//!
+//! The operation's name is its `operationId` in docs/openapi.json; tests hold the two together and print
+//! the table as docs/access.md. The crate holds the table only: what a credential is, and how it is checked, is
+//! `kernel::Grant` and `lambda::http::May`.
+
+use kernel::Grant;
+use kernel::access::{ChatRole, People, Permission, Role, Scope};
+
+macro_rules! operations {
+    ($($operation:ident = $id:literal: $people:expr, $key:expr;)*) => {
+        /// An operation that needs a credential.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "docs/openapi.json describes each under its id")]
+        pub enum Operation { $($operation,)* }
+
+        impl Operation {
+            /// All operations, in the table's order.
+            pub const ALL: &[Self] = &[$(Self::$operation,)*];
+
+            /// The operation's row of the table.
+            pub const fn permission(self) -> Permission {
+                match self {
+                    $(Self::$operation => Permission { id: $id, people: $people, scope: $key },)*
+                }
+            }
+        }
+
+        impl ::core::convert::From<Operation> for Permission {
+            fn from(operation: Operation) -> Self {
+                operation.permission()
+            }
+        }
+
+        /// A type for each operation: `May<op::SaveContact>` is a caller who may save contacts.
+        pub mod op {
+            use kernel::access::{Needs, Permission};
+
+            $(
+                #[doc = concat!("The operation `", $id, "`.")]
+                #[derive(Debug, Clone, Copy)]
+                pub struct $operation;
+
+                impl Needs for $operation {
+                    const PERMISSION: Permission = super::Operation::$operation.permission();
+                }
+            )*
+        }
+    };
+}
+
+impl Operation {
+    /// The `operationId`.
+    pub fn id(self) -> &'static str {
+        self.permission().id
+    }
+
+    /// The people who may do it.
+    pub fn people(self) -> People {
+        self.permission().people
+    }
+
+    /// The scope that a key needs; `None` is closed to keys.
+    pub fn scope(self) -> Option<Scope> {
+        self.permission().scope
+    }
+}
+
+/// Whether a key with these scopes may do nothing that `maker` may not. The maker of a key gives rights away, and
+/// must have them.
+pub fn may_give(maker: &Grant, scopes: &[Scope]) -> bool {
+    Operation::ALL.iter().all(|&operation| {
+        let needed = operation.scope();
+        let opens = |scope: &Scope| needed.is_some_and(|needed| scope.includes(needed));
+        !scopes.iter().any(opens) || maker.may(operation)
+    })
+}
+
+use ChatRole::{Administrator, Agent};
+use People::{Chat, From, SignedIn};
+use Role::{AccountAdmin, AccountManager, Contributor, Viewer};
+use Scope::{Admin, Read, Write};
+
+operations! {
+    // Accounts. Keys belong to one workspace, so what concerns people or several workspaces is closed to them.
+    Logout = "logout": SignedIn, None;
+    ChangePassword = "changePassword": SignedIn, None;
+    ShowMe = "showMe": SignedIn, Some(Read);
+    UpdateMe = "updateMe": SignedIn, None;
+    ListUsers = "listUsers": From(AccountAdmin), None;
+    ShowUser = "showUser": From(AccountAdmin), None;
+    UpdateUser = "updateUser": From(AccountAdmin), None;
+    ResetSecondFactor = "resetSecondFactor": From(AccountAdmin), None;
+    EnrolSecondFactor = "enrolSecondFactor": SignedIn, None;
+    ConfirmSecondFactor = "confirmSecondFactor": SignedIn, None;
+    DisableSecondFactor = "disableSecondFactor": SignedIn, None;
+    RenewRecoveryCodes = "renewRecoveryCodes": SignedIn, None;
+    ListInvitations = "listInvitations": From(AccountAdmin), None;
+    ShowInvitation = "showInvitation": From(AccountAdmin), None;
+    CreateInvitation = "createInvitation": From(AccountAdmin), None;
+    ResendInvitation = "resendInvitation": From(AccountAdmin), None;
+    RevokeInvitation = "revokeInvitation": From(AccountAdmin), None;
+    ShowOnboarding = "showOnboarding": From(Contributor), Some(Read);
+    DismissOnboarding = "dismissOnboarding": From(AccountManager), Some(Admin);
+    ListWorkspaces = "listWorkspaces": SignedIn, None;
+    CreateWorkspace = "createWorkspace": From(AccountAdmin), None;
+    ShowWorkspace = "showWorkspace": SignedIn, None;
+    UpdateWorkspace = "updateWorkspace": From(AccountAdmin), None;
+    ArchiveWorkspace = "archiveWorkspace": From(AccountAdmin), None;
+    RestoreWorkspace = "restoreWorkspace": From(AccountAdmin), None;
+    ListAuditLog = "listAuditLog": From(AccountAdmin), None;
+    ListApiKeys = "listApiKeys": From(AccountManager), Some(Admin);
+    CreateApiKey = "createApiKey": From(AccountManager), Some(Admin);
+    RevokeApiKey = "revokeApiKey": From(AccountManager), Some(Admin);
+    // Contacts.
+    SearchContacts = "searchContacts": From(Contributor), Some(Read);
+    SaveContact = "saveContact": From(AccountManager), Some(Write);
+    ShowContact = "showContact": From(Contributor), Some(Read);
+    ListTimeline = "listTimeline": From(Contributor), Some(Read);
+    AddContactToList = "addContactToList": From(AccountManager), Some(Write);
+    ListLists = "listLists": From(Contributor), Some(Read);
+    CreateList = "createList": From(AccountManager), Some(Write);
+    StartImport = "startImport": From(AccountManager), Some(Write);
+    ShowImport = "showImport": From(AccountManager), Some(Read);
+    // Sources. Their settings and tokens are the workspace's, as its API keys are.
+    ListSources = "listSources": From(AccountManager), Some(Read);
+    CreateSource = "createSource": From(AccountManager), Some(Admin);
+    ShowSource = "showSource": From(AccountManager), Some(Read);
+    UpdateSource = "updateSource": From(AccountManager), Some(Admin);
+    RemoveSource = "removeSource": From(AccountManager), Some(Admin);
+    // Workflows.
+    ListWorkflows = "listWorkflows": From(AccountManager), Some(Read);
+    CreateWorkflow = "createWorkflow": From(AccountManager), Some(Write);
+    ShowWorkflow = "showWorkflow": From(AccountManager), Some(Read);
+    ActivateWorkflow = "activateWorkflow": From(AccountManager), Some(Write);
+    PauseWorkflow = "pauseWorkflow": From(AccountManager), Some(Write);
+    ArchiveWorkflow = "archiveWorkflow": From(AccountManager), Some(Write);
+    ShowWorkflowReport = "showWorkflowReport": From(Viewer), Some(Read);
+    // Campaigns.
+    ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
+    CreateCampaign = "createCampaign": From(Contributor), Some(Write);
+    ShowCampaign = "showCampaign": From(Contributor), Some(Read);
+    SendCampaign = "sendCampaign": From(AccountManager), Some(Write);
+    PauseCampaign = "pauseCampaign": From(AccountManager), Some(Write);
+    ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);
+    CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
+    ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
+    // Chat.
+    ListConversations = "listConversations": Chat(Agent), Some(Read);
+    ShowConversation = "showConversation": Chat(Agent), Some(Read);
+    ListMessages = "listMessages": Chat(Agent), Some(Read);
+    WriteMessage = "writeMessage": Chat(Agent), Some(Write);
+    SetConversationStatus = "setConversationStatus": Chat(Agent), Some(Write);
+    MuteConversation = "muteConversation": Chat(Agent), Some(Write);
+    ListInboxes = "listInboxes": Chat(Agent), Some(Read);
+    CreateInbox = "createInbox": Chat(Administrator), Some(Admin);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique() {
+        let mut ids: Vec<_> = Operation::ALL
+            .iter()
+            .map(|operation| operation.id())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Operation::ALL.len());
+    }
+
+    #[test]
+    fn a_public_key_reads_nothing() {
+        for operation in Operation::ALL {
+            let needed = operation.scope();
+            assert!(
+                !needed.is_some_and(|needed| Scope::Track.includes(needed)),
+                "{operation:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_manager_answers_chats_only_where_added() {
+        let chat = Operation::WriteMessage.people();
+        assert!(!chat.include(Role::AccountManager, None));
+        assert!(chat.include(Role::Viewer, Some(ChatRole::Agent)));
+        assert!(chat.include(Role::AccountAdmin, None));
+        assert!(
+            !Operation::CreateInbox
+                .people()
+                .include(Role::AccountManager, Some(ChatRole::Agent))
+        );
+    }
+}
