@@ -56,7 +56,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         users,
         invitations: Invitations::new(directory.clone()),
         resets: Resets::new(directory.clone()),
-        mails: AccountMails::new(setup.queue("ACCOUNT_MAIL_QUEUE_URL")?),
+        mails: AccountMails::new(setup.queue_of()?),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
         // Only their main tables are asked.

@@ -35,7 +35,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         directory.clone(),
     );
     let files = setup.bucket("IMPORTS_BUCKET")?;
-    let queue = setup.queue("CONTACT_IMPORT_QUEUE_URL")?;
+    let queue = setup.queue_of()?;
     let imports = Imports::new(contacts.clone(), table, files, queue);
     let api = handler::Api {
         contacts,

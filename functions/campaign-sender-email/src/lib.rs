@@ -54,7 +54,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
             Limiter::new(setup.table("LIMITS_TABLE")?),
             setup.number("EMAIL_SEND_RATE")?,
         ),
-        queue: setup.queue("CAMPAIGN_EMAIL_QUEUE_URL")?,
+        queue: setup.queue_of()?,
         compiled: Compiled::default(),
     };
     let workspaces = RecentWorkspaces::new(setup.table("DIRECTORY_TABLE")?);

@@ -1,7 +1,7 @@
 //! A batch of changes: their effects by queue, the first change that was not wholly sent, and what can never
 //! be sent.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cloud::outbox::pending_of_image;
 use cloud::queue::{Outgoing, json_text};
@@ -30,40 +30,26 @@ enum What<'c> {
     Effect(Box<Effect>),
 }
 
-struct Target {
-    queue: Queue,
-    is_fifo: bool,
-}
-
-/// The queues that effects lead to.
+/// The queues that the relay sends to.
 pub struct Relay {
-    targets: HashMap<QueueName, Target>,
-    dead: Queue,
+    /// Queues of effects.
+    pub queues: BTreeMap<QueueName, Queue>,
+    /// Dead-letter queue of effects that can never be sent.
+    pub dead: Queue,
 }
 
 impl Relay {
-    /// Leads nowhere yet; what can never be sent goes to `dead`.
-    pub fn new(dead: Queue) -> Self {
-        let targets = HashMap::new();
-        Self { targets, dead }
-    }
-
-    /// Adds a queue.
-    pub fn add(&mut self, name: QueueName, queue: Queue, is_fifo: bool) {
-        self.targets.insert(name, Target { queue, is_fifo });
-    }
-
     /// Sends everything that is pending in these changes. What can never be sent is parked with its reason,
     /// so that it holds nothing else up; everything else is tried until the record is too old, and all that
     /// stands behind it comes again.
     pub async fn send(&self, changes: &[Change]) -> Result<(), Failed> {
-        let mut by_queue: HashMap<QueueName, Vec<Placed>> = HashMap::new();
+        let mut by_queue: BTreeMap<QueueName, Vec<Placed>> = BTreeMap::new();
         let mut never = Vec::new();
         for (position, change) in changes.iter().enumerate() {
             match self.effects(change) {
                 Ok(effects) => {
                     for effect in effects {
-                        let same_queue = by_queue.entry(effect.queue).or_default();
+                        let same_queue = by_queue.entry(effect.queue.clone()).or_default();
                         same_queue.push((position, effect));
                     }
                 }
@@ -75,8 +61,8 @@ impl Relay {
             }
         }
         let sends = by_queue.into_iter().filter_map(|(name, effects)| {
-            let target = self.targets.get(&name)?;
-            Some(async move { target.send(effects).await })
+            let queue = self.queues.get(&name)?;
+            Some(send(queue, effects))
         });
         let mut first = None;
         for unsent in join_all(sends).await {
@@ -117,8 +103,8 @@ impl Relay {
         let effects = pending_of_image(image);
         let effects = effects.map_err(|error| format!("Effect.Unreadable: {error}"))?;
         for effect in &effects {
-            if !self.targets.contains_key(&effect.queue) {
-                return Err(format!("Effect.UnknownQueue: {:?}", effect.queue));
+            if !self.queues.contains_key(&effect.queue) {
+                return Err(format!("Effect.UnknownQueue: {}", effect.queue));
             }
         }
         Ok(effects)
@@ -152,56 +138,55 @@ fn earlier(one: Option<Failed>, other: Option<Failed>) -> Option<Failed> {
         .min_by_key(|(position, _)| *position)
 }
 
-impl Target {
-    async fn send(&self, effects: Vec<Placed>) -> Unsent {
-        if !self.is_fifo {
-            return self.send_some(effects).await.0;
-        }
-        let mut rest = effects;
-        let (mut blocked, mut all) = (HashSet::new(), Unsent::default());
-        while !rest.is_empty() {
-            let (turn, later) = next_turn(rest);
-            let (unsent, groups) = self.send_some(turn).await;
-            blocked.extend(groups);
-            all.failed = earlier(all.failed, unsent.failed);
-            all.never.extend(unsent.never);
-            rest = later;
-            rest.retain(|(_, effect)| !blocked.contains(&effect.group));
-        }
-        all
+/// Sends a queue's effects; on a FIFO queue in the order of each group.
+async fn send(queue: &Queue, effects: Vec<Placed>) -> Unsent {
+    if !queue.is_fifo() {
+        return send_some(queue, effects).await.0;
     }
+    let mut rest = effects;
+    let (mut blocked, mut all) = (HashSet::new(), Unsent::default());
+    while !rest.is_empty() {
+        let (turn, later) = next_turn(rest);
+        let (unsent, groups) = send_some(queue, turn).await;
+        blocked.extend(groups);
+        all.failed = earlier(all.failed, unsent.failed);
+        all.never.extend(unsent.never);
+        rest = later;
+        rest.retain(|(_, effect)| !blocked.contains(&effect.group));
+    }
+    all
+}
 
-    /// Sends these; gives what was not taken, and the groups of what is to be tried again. Where the answer
-    /// itself is lost, that is everything: whatever was taken comes again.
-    async fn send_some(&self, effects: Vec<Placed>) -> (Unsent, BTreeSet<String>) {
-        let message = |(_, effect): &Placed| outgoing(effect, self.is_fifo);
-        let messages: Vec<Outgoing> = effects.iter().map(message).collect();
-        let unsent = match self.queue.send_texts(&messages).await {
-            Ok(unsent) => unsent,
-            Err(error) => {
-                let first = effects.first().map_or(0, |(position, _)| *position);
-                let failed = Some((first, Failure::from(error)));
-                let groups = effects.into_iter().map(|(_, effect)| effect.group);
-                let never = Vec::new();
-                return (Unsent { failed, never }, groups.collect());
-            }
-        };
-        metrics::count("EffectsSent", (effects.len() - unsent.len()) as u64);
-        let (mut result, mut groups) = (Unsent::default(), BTreeSet::new());
-        for one in unsent {
-            let Some(placed) = effects.get(one.position) else {
-                continue;
-            };
-            if let Some(reason) = one.never {
-                result.never.push((placed.clone(), reason));
-            } else {
-                let failure = Failure::retry("Queue.Refused", "SQS did not take a message");
-                result.failed = earlier(result.failed, Some((placed.0, failure)));
-                groups.insert(placed.1.group.clone());
-            }
+/// Sends these in any order. Gives what SQS did not take, and the groups of what is to be tried again.
+/// Where an answer is lost, that is everything: messages that SQS took are then sent twice.
+async fn send_some(queue: &Queue, effects: Vec<Placed>) -> (Unsent, BTreeSet<String>) {
+    let message = |(_, effect): &Placed| outgoing(effect, queue.is_fifo());
+    let messages: Vec<Outgoing> = effects.iter().map(message).collect();
+    let unsent = match queue.send_texts(&messages).await {
+        Ok(unsent) => unsent,
+        Err(error) => {
+            let first = effects.first().map_or(0, |(position, _)| *position);
+            let failed = Some((first, Failure::from(error)));
+            let groups = effects.into_iter().map(|(_, effect)| effect.group);
+            let never = Vec::new();
+            return (Unsent { failed, never }, groups.collect());
         }
-        (result, groups)
+    };
+    metrics::count("EffectsSent", (effects.len() - unsent.len()) as u64);
+    let (mut result, mut groups) = (Unsent::default(), BTreeSet::new());
+    for one in unsent {
+        let Some(placed) = effects.get(one.position) else {
+            continue;
+        };
+        if let Some(reason) = one.never {
+            result.never.push((placed.clone(), reason));
+        } else {
+            let failure = Failure::retry("Queue.Refused", "SQS did not take a message");
+            result.failed = earlier(result.failed, Some((placed.0, failure)));
+            groups.insert(placed.1.group.clone());
+        }
     }
+    (result, groups)
 }
 
 /// The first effect of each group, and what is left. One that is refused must hold back those after
@@ -232,7 +217,7 @@ mod tests {
 
     fn effect(group: &str, id: &str) -> Effect {
         Effect {
-            queue: QueueName::ChatOut,
+            queue: QueueName::new("chat-out"),
             text: "{}".into(),
             group: group.into(),
             id: id.into(),

@@ -9,7 +9,6 @@ mod handler;
 
 use std::sync::Arc;
 
-use cloud::QueueName;
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
@@ -24,29 +23,14 @@ pub const VARS: &[&str] = &[
     "WORKFLOW_TRIGGER_QUEUE_URL",
 ];
 
-/// Queues that an effect may name.
-const QUEUES: &[QueueName] = &[
-    QueueName::CampaignEmail,
-    QueueName::CampaignPlan,
-    QueueName::ChatNotify,
-    QueueName::ChatOut,
-    QueueName::Message,
-    QueueName::WorkflowStep,
-    QueueName::WorkflowTrigger,
-];
-
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let mut relay = handler::Relay::new(setup.queue("DLQ_URL")?);
-    for &name in QUEUES {
-        let variable = name.url_variable();
-        // SQS asks that the names of FIFO queues, and only theirs, end so.
-        let is_fifo = setup.text(variable)?.strip_suffix(".fifo").is_some();
-        relay.add(name, setup.queue(variable)?, is_fifo);
-    }
-    let relay = Arc::new(relay);
+    let relay = Arc::new(handler::Relay {
+        queues: setup.queues(),
+        dead: setup.queue("DLQ_URL")?,
+    });
     Ok(Function::stream(setup, move |changes| {
         let relay = relay.clone();
         async move { relay.send(&changes).await }

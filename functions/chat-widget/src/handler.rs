@@ -11,7 +11,7 @@ use chat::model::MAX_TEXT;
 use chat::reading::Stretch;
 use chat::token::{Session, Tokens};
 use chat::{Chat, MessageForVisitor, Position, Visitor};
-use cloud::{Queue, SendOptions};
+use cloud::{QueueOf, SendOptions};
 use jiff::Timestamp;
 use kernel::{Clock, Entropy, Limit, Phone};
 use lambda::http::{Code, Json, Problem, Query, limit_body};
@@ -31,7 +31,7 @@ pub struct Widget {
     pub chat: Chat,
     pub doors: Doors,
     pub tokens: Tokens,
-    pub incoming: Queue,
+    pub incoming: QueueOf<InboundMessage>,
     pub limits: Limits,
     pub socket: String,
     pub clock: Clock,

@@ -34,7 +34,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
         doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
         tokens: Tokens::new(setup.text("CHAT_SECRET")?),
         limits: limits::Limits::new(Window::new(setup.table("LIMITS_TABLE")?)),
-        incoming: setup.queue("CHAT_IN_QUEUE_URL")?,
+        incoming: setup.queue_of()?,
         socket: setup.text("SOCKET_PUBLIC_URL")?.to_owned(),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),

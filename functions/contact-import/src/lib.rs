@@ -26,7 +26,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     // An import starts no workflow, so nobody is asked who listens.
     let contacts = Contacts::silent(table.clone(), setup.table("TIMELINE_TABLE")?);
     let files = setup.bucket("IMPORTS_BUCKET")?;
-    let queue = setup.queue("CONTACT_IMPORT_QUEUE_URL")?;
+    let queue = setup.queue_of()?;
     let imports = Imports::new(contacts, table, files, queue);
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
         let imports = imports.clone();

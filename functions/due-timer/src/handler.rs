@@ -1,6 +1,6 @@
 //! One tick: which buckets to look into, and what to do with what is there.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloud::queue::Outgoing;
@@ -27,7 +27,7 @@ pub struct Sweep {
     /// Timers of all tenants.
     pub timers: Timers,
     /// Where they may lead.
-    pub queues: HashMap<QueueName, Queue>,
+    pub queues: BTreeMap<QueueName, Queue>,
     /// Where rows go that can never be sent.
     pub dead: Queue,
 }
@@ -83,15 +83,15 @@ impl Sweep {
     /// Sends first, deletes after, and only what SQS took: a crash in between sends twice, never not
     /// at all. A row that can never be sent is put aside, so that it stops no other.
     async fn hand_out(&self, rows: Vec<Found>) -> Result<Done, Failure> {
-        let mut by_queue: HashMap<QueueName, Vec<(Found, Outgoing)>> = HashMap::new();
+        let mut by_queue: BTreeMap<QueueName, Vec<(Found, Outgoing)>> = BTreeMap::new();
         let now = self.timers.clock().now();
         let mut done = Done::Wholly;
         for row in rows {
             let sendable = match &row.timer {
                 Ok(timer) if self.queues.contains_key(&timer.effect.queue) => {
-                    Ok((timer.effect.queue, message(timer, now)))
+                    Ok((timer.effect.queue.clone(), message(timer, now)))
                 }
-                Ok(timer) => Err(format!("Timer.UnknownQueue: {:?}", timer.effect.queue)),
+                Ok(timer) => Err(format!("Timer.UnknownQueue: {}", timer.effect.queue)),
                 Err(flaw) => Err(format!("Timer.Unreadable: {flaw}")),
             };
             match sendable {

@@ -7,10 +7,9 @@
 
 mod handler;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use cloud::{QueueName, Timers};
+use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
 
 /// Environment variables that the function reads.
@@ -21,20 +20,13 @@ pub const VARS: &[&str] = &[
     "WORKFLOW_STEP_QUEUE_URL",
 ];
 
-/// Queues that a timer may name.
-const QUEUES: &[QueueName] = &[QueueName::ChatIn, QueueName::WorkflowStep];
-
 /// Builds the function.
 #[expect(clippy::unused_async, reason = "every function is built the same way")]
 pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
-    let mut queues = HashMap::new();
-    for &name in QUEUES {
-        queues.insert(name, setup.queue(name.url_variable())?);
-    }
     let sweep = Arc::new(handler::Sweep {
         timers: Timers::new(setup.table("TIMERS_TABLE")?),
-        queues,
+        queues: setup.queues(),
         dead: setup.queue("DLQ_URL")?,
     });
     Ok(Function::schedule(setup, move |tick| {

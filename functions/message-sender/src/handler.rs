@@ -3,7 +3,7 @@
 use accounts::{RecentWorkspaces, Workspace};
 use channels::rate::{SendRate, Turn};
 use channels::{Delivery, EmailChannel, LedgerKey, Letterhead, MailStore, Prepared, SendMessage};
-use cloud::{Queue, SendOptions};
+use cloud::{QueueOf, SendOptions};
 use contacts::Profiles;
 use jiff::Timestamp;
 use kernel::TenantKey;
@@ -21,7 +21,7 @@ pub struct Messenger {
     pub mails: MailStore,
     pub channel: EmailChannel,
     pub rate: SendRate,
-    pub queue: Queue,
+    pub queue: QueueOf<SendMessage>,
 }
 
 /// Sends the message unless that was done before.

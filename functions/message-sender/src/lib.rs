@@ -50,7 +50,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
             Limiter::new(setup.table("LIMITS_TABLE")?),
             setup.number("EMAIL_SEND_RATE")?,
         ),
-        queue: setup.queue("MESSAGE_QUEUE_URL")?,
+        queue: setup.queue_of()?,
     };
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let messenger = messenger.clone();

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::post;
-use cloud::{Queue, SendOptions};
+use cloud::{QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
 use lambda::http::{Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
@@ -22,7 +22,7 @@ const MAX_BODY: usize = 256 * 1024;
 
 pub(crate) struct Intake {
     pub doors: Doors,
-    pub queue: Queue,
+    pub queue: QueueOf<Inbound>,
     pub clock: Clock,
 }
 

@@ -18,7 +18,7 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
     setup.require(VARS)?;
     let intake = handler::Intake {
         doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
-        queue: setup.queue("INGEST_QUEUE_URL")?,
+        queue: setup.queue_of()?,
         clock: setup.clock().clone(),
     };
     Ok(Function::http(setup, handler::router(intake)))

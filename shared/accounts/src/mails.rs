@@ -1,8 +1,7 @@
 //! What is mailed to users, as messages to the account mailer. Tokens are not in them: the worker draws a
 //! token when it sends, so that no queue and no answer of the API ever holds one.
 
-use cloud::queue::{Outgoing, SendOptions};
-use cloud::{Error, Queue};
+use cloud::{Error, Message, QueueName, QueueOf};
 use kernel::{AccountId, EmailAddress, InvitationId};
 use serde::{Deserialize, Serialize};
 
@@ -30,29 +29,27 @@ pub enum AccountMail {
     },
 }
 
+impl Message for AccountMail {
+    const QUEUE: QueueName = QueueName::new("account-mail");
+}
+
 /// The queue to the account mailer.
 #[derive(Clone, Debug)]
-pub struct AccountMails(Queue);
+pub struct AccountMails(QueueOf<AccountMail>);
 
 impl AccountMails {
     /// Over the queue.
-    pub fn new(queue: Queue) -> Self {
+    pub fn new(queue: QueueOf<AccountMail>) -> Self {
         Self(queue)
     }
 
     /// Asks for a mail. These messages belong to an account or to nobody yet, so they travel without a
     /// tenant's envelope.
     pub async fn send(&self, mail: &AccountMail) -> Result<(), Error> {
-        let text = serde_json::to_string(mail).map_err(|error| Error::Shape(error.to_string()))?;
         let group = match mail {
             AccountMail::Invitation { account, .. } => account.to_string(),
             AccountMail::Reset { .. } => "reset".to_owned(),
         };
-        let options = SendOptions {
-            group: Some(group),
-            trace: cloud::trace::current(),
-            ..SendOptions::default()
-        };
-        self.0.send_text(Outgoing { text, options }).await
+        self.0.send_bare(group, mail).await
     }
 }

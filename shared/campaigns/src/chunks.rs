@@ -5,7 +5,7 @@
 //! in the queue that the rate cannot serve soon.
 
 use cloud::table::Created;
-use cloud::{Effect, Error, Pending, Query, QueueName, Update};
+use cloud::{Effect, Error, Pending, Query, Update};
 use contacts::SHARDS;
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,7 @@ impl Campaigns {
         chunk: u32,
     ) -> Result<bool, Error> {
         let name = format!("{id}#plan#{shard}#{chunk}");
-        let effect = Effect::new(tenant, QueueName::CampaignPlan, name, next)?;
+        let effect = Effect::new(tenant, name, next)?;
         let update = Update::new()
             .set("pending", Pending(vec![effect]))
             .set("planned_to", chunk)
@@ -322,7 +322,7 @@ fn hand_out(
         slot: None,
     };
     let name = format!("{campaign}#chunk#{shard}#{chunk}");
-    let effect = Effect::new(tenant, QueueName::CampaignEmail, name, &message)?;
+    let effect = Effect::new(tenant, name, &message)?;
     Ok(update.set("pending", Pending(vec![effect])))
 }
 

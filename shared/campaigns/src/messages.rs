@@ -1,10 +1,11 @@
 //! The messages between the steps of a campaign.
 
+use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
 use serde::{Deserialize, Serialize};
 
-/// On [`cloud::QueueName::CampaignPlan`].
+/// To `campaign-planner`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum PlanMessage {
@@ -36,7 +37,11 @@ pub enum PlanMessage {
     },
 }
 
-/// On [`cloud::QueueName::CampaignEmail`].
+impl Message for PlanMessage {
+    const QUEUE: QueueName = QueueName::new("campaign-plan");
+}
+
+/// To `campaign-sender-email`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ChunkMessage {
@@ -53,6 +58,10 @@ pub enum ChunkMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
     },
+}
+
+impl Message for ChunkMessage {
+    const QUEUE: QueueName = QueueName::new("campaign-email");
 }
 
 #[cfg(test)]

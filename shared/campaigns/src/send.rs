@@ -12,7 +12,7 @@ use channels::rate::{SendRate, Turn};
 use channels::{
     Class, Delivery, EmailChannel, LedgerKey, Letterhead, MailRef, MailStore, Prepared,
 };
-use cloud::{Error, Queue, SendOptions};
+use cloud::{Error, QueueOf, SendOptions};
 use contacts::{Contact, Profiles};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -63,7 +63,7 @@ pub struct Sender {
     /// The account's rate.
     pub rate: SendRate,
     /// The queue that the chunks come from.
-    pub queue: Queue,
+    pub queue: QueueOf<ChunkMessage>,
     /// Mails that were compiled before.
     pub compiled: Compiled,
 }

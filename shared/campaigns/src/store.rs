@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Effect, Error, Pending, Query, QueueName, Table, Update, UpdateOutcome};
+use cloud::{Effect, Error, Pending, Query, Table, Update, UpdateOutcome};
 use contacts::SHARDS;
 use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
@@ -167,7 +167,7 @@ impl Campaigns {
         let effects = (0..SHARDS).filter_map(|shard| {
             let name = format!("{campaign}#{}#{shard}", from.name());
             let message = message(shard)?;
-            Some(Effect::new(tenant, QueueName::CampaignPlan, name, &message))
+            Some(Effect::new(tenant, name, &message))
         });
         let effects = effects.collect::<Result<Vec<_>, _>>()?;
         let update = if command == Command::Send {

@@ -1,5 +1,6 @@
-//! The message on [`cloud::QueueName::Message`]: one send to one contact.
+//! The message to `message-sender`: one send to one contact.
 
+use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::ContactId;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,10 @@ pub enum SendMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
     },
+}
+
+impl Message for SendMessage {
+    const QUEUE: QueueName = QueueName::new("message");
 }
 
 #[cfg(test)]

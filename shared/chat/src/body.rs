@@ -1,5 +1,6 @@
 //! What travels on the chat queues: tagged, versioned, ids rather than snapshots.
 
+use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{ConversationId, InboxId, MessageId};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::keys::Position;
 use crate::model::{Channel, Delivery, Visitor};
 
-/// On `ChatIn`: what makes a conversation come alive.
+/// To `chat-inbound`: a customer's message, or the end of a snooze.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum InboundMessage {
@@ -17,6 +18,10 @@ pub enum InboundMessage {
     /// The time has come for which a conversation was set aside.
     #[serde(rename = "chat.snooze-over.v1")]
     SnoozeOver(SnoozeOver),
+}
+
+impl Message for InboundMessage {
+    const QUEUE: QueueName = QueueName::new("chat-in");
 }
 
 /// The end of a snooze. It ends the snooze until this time and no other: one that staff has moved or
@@ -68,13 +73,17 @@ impl Details {
     }
 }
 
-/// On `ChatOut`, grouped by conversation: an answer to bring to the customer.
+/// To `chat-outbound`, grouped by conversation: an answer to bring to the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum OutboundMessage {
     /// By the message's place in the table.
     #[serde(rename = "chat.answer.v1")]
     V1(Answer),
+}
+
+impl Message for OutboundMessage {
+    const QUEUE: QueueName = QueueName::new("chat-out");
 }
 
 /// An answer's place and where it goes.
@@ -104,13 +113,17 @@ pub struct Address {
     pub visitor: Visitor,
 }
 
-/// On `ChatNotify`: open browsers should read again.
+/// To `chat-notifier`: open browsers should read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Notice {
     /// Something happened to a message.
     #[serde(rename = "chat.notice.v1")]
     V1(Happened),
+}
+
+impl Message for Notice {
+    const QUEUE: QueueName = QueueName::new("chat-notify");
 }
 
 /// What happened to which message, and who may know.

@@ -3,7 +3,7 @@
 //! A request that is repeated with the same `client_msg_id`, or asks for the state that is there,
 //! ends as one request does; it also writes the activity line that a crash may have left out.
 
-use cloud::{Error, QueueName, Timers, Update};
+use cloud::{Error, Timers, Update};
 use jiff::Timestamp;
 use kernel::{ConversationId, TenantKey};
 
@@ -91,9 +91,7 @@ impl Chat {
                 until,
             });
             let timer = format!("{id}#{}", kernel::clock::sortable(until));
-            timers
-                .schedule(tenant, &timer, until, QueueName::ChatIn, &body)
-                .await?;
+            timers.schedule(tenant, &timer, until, &body).await?;
         }
         let there = |header: &Conversation| {
             header.status == status && header.snoozed_until == snoozed_until

@@ -2,7 +2,7 @@
 //!
 //! Pure. Decides who may hear of a message: a visitor only of what [`Message::for_visitor`] shows.
 
-use cloud::{Effect, Error, QueueName};
+use cloud::{Effect, Error};
 use kernel::TenantKey;
 
 use crate::body::{Address, Answer, Author, Event, Happened, Notice, OutboundMessage, What};
@@ -53,7 +53,7 @@ pub(crate) fn of_new(
     let visitor = own.then(|| conversation.address());
     let id = format!("{}.new", message.id);
     let notice = Notice::V1(Happened { visitor, event });
-    Effect::new(tenant, QueueName::ChatNotify, id, &notice)
+    Effect::new(tenant, id, &notice)
 }
 
 /// Tells of an answer that went on; the visitor hears of it if it has arrived.
@@ -77,7 +77,7 @@ pub(crate) fn of_progress(
     let visitor = arrived.then(|| answer.to.clone());
     let id = format!("{}.updated", answer.message);
     let notice = Notice::V1(Happened { visitor, event });
-    Effect::new(tenant, QueueName::ChatNotify, id, &notice)
+    Effect::new(tenant, id, &notice)
 }
 
 /// Sends an answer on its way, in the order of its conversation.
@@ -95,6 +95,6 @@ pub(crate) fn answer(
         text: live(message),
     };
     let body = OutboundMessage::V1(answer);
-    let effect = Effect::new(tenant, QueueName::ChatOut, message.id.to_string(), &body)?;
+    let effect = Effect::new(tenant, message.id.to_string(), &body)?;
     Ok(effect.in_group(message.conversation.to_string()))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::Error;
-use crate::queue::{Envelope, QueueName};
+use crate::message::{Envelope, Message, QueueName, encode};
 
 /// One message that will be sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,16 +30,15 @@ pub struct Effect {
 
 impl Effect {
     /// An effect for a tenant, fair by tenant.
-    pub fn new<T: Serialize>(
+    pub fn new<M: Message>(
         tenant: TenantKey,
-        queue: QueueName,
         id: impl Into<String>,
-        body: &T,
+        body: &M,
     ) -> Result<Self, Error> {
-        let text = crate::queue::encode(&Envelope::new(tenant, body))?;
+        let text = encode(&Envelope::new(tenant, body))?;
         let trace = crate::trace::current();
         Ok(Self {
-            queue,
+            queue: M::QUEUE,
             text,
             group: tenant.to_string(),
             id: id.into(),

@@ -1,10 +1,9 @@
-//! SQS queues and the envelope that our own messages travel in.
+//! SQS queues and the texts that go through them. [`crate::message`] says what the texts hold.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
-use kernel::{TenantKey, WorkspaceId};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
 
 use crate::{Aws, Error};
 
@@ -12,87 +11,14 @@ const SERVICE: &str = "sqs";
 /// `SendMessageBatch` takes ten entries and 1 MiB in all.
 const BATCH: usize = 10;
 const BATCH_BYTES: usize = 1_000_000;
+/// Requests of one [`Queue::send_texts`] at once.
+const REQUESTS_AT_ONCE: usize = 5;
 /// Longest `DelaySeconds`; longer waits are timers.
 pub const MAX_DELAY_SECONDS: u16 = 900;
 /// Message attribute with the id that ties all hops of one cause together in the logs.
 pub const TRACE_ATTRIBUTE: &str = "trace";
 /// Message attribute with the reason why a consumer rejected the message.
 pub const REASON_ATTRIBUTE: &str = "reason";
-
-/// Every queue that a stored effect or timer may name. The relay maps names to URLs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(
-    missing_docs,
-    reason = "the names say it; docs/ARCHITECTURE.md lists their consumers"
-)]
-pub enum QueueName {
-    Ingest,
-    WorkflowTrigger,
-    WorkflowStep,
-    Message,
-    CampaignPlan,
-    CampaignEmail,
-    DeliveryEvents,
-    ChatIn,
-    ChatOut,
-    ChatNotify,
-    ContactImport,
-}
-
-impl QueueName {
-    /// Environment variable that holds the queue's URL.
-    pub fn url_variable(self) -> &'static str {
-        match self {
-            Self::Ingest => "INGEST_QUEUE_URL",
-            Self::WorkflowTrigger => "WORKFLOW_TRIGGER_QUEUE_URL",
-            Self::WorkflowStep => "WORKFLOW_STEP_QUEUE_URL",
-            Self::Message => "MESSAGE_QUEUE_URL",
-            Self::CampaignPlan => "CAMPAIGN_PLAN_QUEUE_URL",
-            Self::CampaignEmail => "CAMPAIGN_EMAIL_QUEUE_URL",
-            Self::DeliveryEvents => "DELIVERY_EVENTS_QUEUE_URL",
-            Self::ChatIn => "CHAT_IN_QUEUE_URL",
-            Self::ChatOut => "CHAT_OUT_QUEUE_URL",
-            Self::ChatNotify => "CHAT_NOTIFY_QUEUE_URL",
-            Self::ContactImport => "CONTACT_IMPORT_QUEUE_URL",
-        }
-    }
-}
-
-/// What our own messages look like on the wire: the tenant beside the body. Only our functions may
-/// send to our queues (queue policies and IAM), so the tenant inside is proven.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Envelope<T> {
-    tenant: WorkspaceId,
-    /// The message itself: a tagged, versioned enum.
-    pub body: T,
-}
-
-impl<T> Envelope<T> {
-    /// Wraps a message for its tenant.
-    pub fn new(tenant: TenantKey, body: T) -> Self {
-        Self {
-            tenant: tenant.workspace(),
-            body,
-        }
-    }
-
-    /// The tenant for whom the message was sent.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "door: only our functions can send to our queues"
-    )]
-    pub fn tenant(&self) -> TenantKey {
-        TenantKey::authenticated(self.tenant)
-    }
-}
-
-impl<T: DeserializeOwned> Envelope<T> {
-    /// Reads a message's text.
-    pub fn open(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
-    }
-}
 
 /// How a message is sent.
 #[derive(Debug, Clone, Default)]
@@ -132,7 +58,7 @@ impl Unsent {
     }
 }
 
-/// A queue; cheap to clone.
+/// A queue of texts; cheap to clone. [`crate::QueueOf`] sends typed messages.
 #[derive(Clone, Debug)]
 pub struct Queue {
     client: Client,
@@ -146,20 +72,6 @@ impl Queue {
             client: Client::new(&aws.config),
             url: url.to_owned(),
         }
-    }
-
-    /// Sends one message for a tenant. The tenant is the message group, so that a standard queue
-    /// shares fairly between tenants (SQS fair queues).
-    pub async fn send<T: Serialize>(
-        &self,
-        tenant: TenantKey,
-        body: &T,
-        mut options: SendOptions,
-    ) -> Result<(), Error> {
-        options.group.get_or_insert_with(|| tenant.to_string());
-        options.trace = options.trace.or_else(crate::trace::current);
-        let text = encode(&Envelope::new(tenant, body))?;
-        self.send_text(Outgoing { text, options }).await
     }
 
     /// Sends one message as it stands.
@@ -179,8 +91,8 @@ impl Queue {
         Ok(())
     }
 
-    /// SQS asks that the names of FIFO queues, and only theirs, end so.
-    fn is_fifo(&self) -> bool {
+    /// Whether the queue is FIFO: SQS demands that the names of FIFO queues, and only theirs, end so.
+    pub fn is_fifo(&self) -> bool {
         self.url.strip_suffix(".fifo").is_some()
     }
 
@@ -207,25 +119,34 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends many messages, ten a request. Gives those that SQS did not take: nothing is known to be lost,
-    /// and the caller sends those again unless they can never be taken.
+    /// Sends many messages, ten a request and five requests at once, so in no order. Gives those that SQS
+    /// did not take, by position: nothing is known to be lost, and the caller sends those again unless they
+    /// can never be taken.
     pub async fn send_texts(&self, messages: &[Outgoing]) -> Result<Vec<Unsent>, Error> {
-        let mut unsent = Vec::new();
+        let mut requests = Vec::new();
         let mut start = 0;
         while start < messages.len() {
             let end = batch_end(messages, start);
-            match self.send_batch(start, &messages[start..end]).await {
-                Ok(some) => unsent.extend(some),
-                // One message that SQS does not take fails the request as a whole.
-                Err(error) if !error.is_retryable() => {
-                    for (i, message) in messages[start..end].iter().enumerate() {
-                        let alone = self.send_text(message.clone()).await.err();
-                        unsent.extend(alone.map(|error| Unsent::new(start + i, &error)));
-                    }
-                }
-                Err(error) => return Err(error),
-            }
+            requests.push(self.send_part(start, &messages[start..end]));
             start = end;
+        }
+        let parts = stream::iter(requests).buffer_unordered(REQUESTS_AT_ONCE);
+        let mut unsent = parts.try_concat().await?;
+        unsent.sort_unstable_by_key(|one: &Unsent| one.position);
+        Ok(unsent)
+    }
+
+    /// One request; where it fails for a reason that no later attempt changes, one request a message.
+    async fn send_part(&self, first: usize, messages: &[Outgoing]) -> Result<Vec<Unsent>, Error> {
+        match self.send_batch(first, messages).await {
+            // One message that SQS does not take fails the request as a whole.
+            Err(error) if !error.is_retryable() => {}
+            result => return result,
+        }
+        let mut unsent = Vec::new();
+        for (i, message) in messages.iter().enumerate() {
+            let alone = self.send_text(message.clone()).await.err();
+            unsent.extend(alone.map(|error| Unsent::new(first + i, &error)));
         }
         Ok(unsent)
     }
@@ -249,11 +170,6 @@ impl Queue {
         });
         Ok(failed.collect())
     }
-}
-
-/// A message's text.
-pub fn encode<T: Serialize>(envelope: &Envelope<T>) -> Result<String, Error> {
-    json_text(envelope)
 }
 
 /// JSON that SQS takes: the two characters that it refuses and JSON allows are escaped.

@@ -20,8 +20,8 @@ use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
 
 use crate::item::{Item, Key, from_item, wire};
+use crate::message::Message;
 use crate::outbox::Effect;
-use crate::queue::QueueName;
 use crate::{Error, Query, Table, Update};
 
 /// Buckets of one minute. 8 shards take 8,000 writes a second; the count may only grow together with
@@ -121,19 +121,18 @@ impl Timers {
 
     /// Writes a timer; the same id and time write the same row. One that is due already goes to the
     /// present minute, where the sweep is sure to look.
-    pub async fn schedule<T: Serialize>(
+    pub async fn schedule<M: Message>(
         &self,
         tenant: TenantKey,
         id: &str,
         due: Timestamp,
-        queue: QueueName,
-        body: &T,
+        body: &M,
     ) -> Result<(), Error> {
         let shard = kernel::hash::bucket(&[id], SHARDS);
         let minute = minute(due.max(self.clock().now()));
         let timer = Timer {
             due,
-            effect: Effect::new(tenant, queue, id, body)?,
+            effect: Effect::new(tenant, id, body)?,
             ttl: expiry(minute),
         };
         let sk = format!("{}#{id}", kernel::clock::sortable(due));

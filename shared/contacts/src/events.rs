@@ -1,6 +1,6 @@
 //! Who wants to hear of an event, and the message they get.
 
-use cloud::{Error, Key, Query, Table};
+use cloud::{Error, Key, Message, Query, QueueName, Table};
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,10 @@ pub enum EventHappened {
         /// What happened.
         event: Event,
     },
+}
+
+impl Message for EventHappened {
+    const QUEUE: QueueName = QueueName::new("workflow-trigger");
 }
 
 /// Which workflows start from which event. An event that nobody listens to costs no message.

@@ -1,6 +1,6 @@
 //! What happened to a contact, newest first.
 
-use cloud::{Effect, Error, Pending, Query, QueueName};
+use cloud::{Effect, Error, Pending, Query};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
@@ -94,12 +94,7 @@ impl Contacts {
                 event: event.clone(),
             };
             let id = format!("{contact}#{}", event.id);
-            effects.push(Effect::new(
-                tenant,
-                QueueName::WorkflowTrigger,
-                id,
-                &happened,
-            )?);
+            effects.push(Effect::new(tenant, id, &happened)?);
         }
         let entry = Entry {
             event: event.clone(),

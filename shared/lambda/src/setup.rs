@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cloud::{Aws, Blobs, Mailer, Queue, Sockets, Table};
+use cloud::{Aws, Blobs, Mailer, Message, Queue, QueueName, QueueOf, Sockets, Table};
 use kernel::{Clock, Entropy};
 
 /// Environment variables, from the template.
@@ -127,6 +127,22 @@ impl Setup {
     /// The queue whose URL the variable holds.
     pub fn queue(&self, variable: &str) -> Result<Queue, ConfigError> {
         Ok(Queue::new(&self.aws, self.text(variable)?))
+    }
+
+    /// The queue of one type of message.
+    pub fn queue_of<M: Message>(&self) -> Result<QueueOf<M>, ConfigError> {
+        let url = self.text(&M::QUEUE.url_variable())?;
+        Ok(QueueOf::new(&self.aws, url))
+    }
+
+    /// Every queue whose URL a variable `…_QUEUE_URL` holds, by its name.
+    pub fn queues(&self) -> BTreeMap<QueueName, Queue> {
+        let vars = self.vars.0.iter();
+        let queues = vars.filter_map(|(variable, url)| {
+            let name = QueueName::of_url_variable(variable)?;
+            Some((name, Queue::new(&self.aws, url)))
+        });
+        queues.collect()
     }
 
     /// The bucket whose name the variable holds.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{ListId, SourceId};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ pub enum Inbound {
         #[serde(default)]
         mapping: BTreeMap<String, String>,
     },
+}
+
+impl Message for Inbound {
+    const QUEUE: QueueName = QueueName::new("ingest");
 }
 
 /// A provider whose format this build reads.

@@ -6,7 +6,7 @@
 //! 3. the state under its version, with the messages it sends inside.
 
 use channels::SendMessage;
-use cloud::{Effect, Error, QueueName};
+use cloud::{Effect, Error};
 use jiff::Timestamp;
 use kernel::TenantKey;
 use serde_json::json;
@@ -129,7 +129,7 @@ impl Stepper {
                         class,
                         slot: None,
                     };
-                    effects.push(Effect::new(tenant, QueueName::Message, id, &message)?);
+                    effects.push(Effect::new(tenant, id, &message)?);
                 }
             }
         }
@@ -153,9 +153,8 @@ impl Stepper {
             enrollment: enrollment.id.clone(),
             token: enrollment.token.clone(),
         };
-        let queue = QueueName::WorkflowStep;
         self.timers
-            .schedule(tenant, &enrollment.token, due, queue, &message)
+            .schedule(tenant, &enrollment.token, due, &message)
             .await
     }
 

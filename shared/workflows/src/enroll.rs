@@ -1,6 +1,6 @@
 //! Taking contacts in when an event starts a workflow.
 
-use cloud::{Effect, Error, QueueName};
+use cloud::{Effect, Error};
 use contacts::Event;
 use jiff::Timestamp;
 use kernel::{ContactId, TenantKey, WorkflowId};
@@ -71,5 +71,5 @@ pub(crate) fn wake(tenant: TenantKey, enrollment: &Enrollment) -> Result<Effect,
         enrollment: enrollment.id.clone(),
         token: enrollment.token.clone(),
     };
-    Effect::new(tenant, QueueName::WorkflowStep, &enrollment.token, &message)
+    Effect::new(tenant, &enrollment.token, &message)
 }

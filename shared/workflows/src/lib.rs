@@ -20,7 +20,7 @@ mod report;
 mod store;
 pub mod trigger;
 
-use cloud::{Table, Timers};
+use cloud::{Message, QueueName, Table, Timers};
 use contacts::{Contacts, Listeners};
 use kernel::WorkflowId;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub enum StepMessage {
         /// Which state is meant.
         token: String,
     },
+}
+
+impl Message for StepMessage {
+    const QUEUE: QueueName = QueueName::new("workflow-step");
 }
 
 /// Saved workflows: what the API and the trigger need.

@@ -1,10 +1,10 @@
 //! The shape of a function's package and of the price list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assert_none;
 use crate::functions::{camel, folders};
-use crate::template::{functions, project};
+use crate::template::{MESSAGING, functions, project};
 
 #[test]
 fn an_entry_point_only_starts_its_function() {
@@ -141,16 +141,46 @@ fn a_variable_that_is_listed_is_read() {
             let protected = code.contains("Function::api");
             let by_contract =
                 protected && ["DEDUPE_TABLE", "LIMITS_TABLE"].contains(&name.as_str());
-            let queue = name.strip_suffix("_QUEUE_URL").map(|stem| {
-                let stem = stem.to_lowercase().replace('_', "-");
-                format!("QueueName::{}", camel(&stem))
-            });
-            let by_name = queue.is_some_and(|queue| code.contains(&queue));
+            let by_type = name.ends_with("_QUEUE_URL")
+                && (code.contains("setup.queue_of") || code.contains("setup.queues()"));
             let texts = code.matches(&format!("\"{name}\"")).count();
-            if !by_runner && !by_contract && !by_name && texts < 2 {
+            if !by_runner && !by_contract && !by_type && texts < 2 {
                 violations.push(format!("{}: {name}", function.name()));
             }
         }
     }
     assert_none("variables that nothing reads", &violations);
+}
+
+/// Sources under this folder, tests at the end of a file left out.
+fn sources(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            found.push(code.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn each_queue_of_ours_carries_one_type_of_message() {
+    let mut types: BTreeMap<String, usize> = BTreeMap::new();
+    for code in sources(&project().join("shared")) {
+        for rest in code.split("= QueueName::new(\"").skip(1) {
+            let name = rest.split('"').next().unwrap();
+            *types.entry(camel(name)).or_default() += 1;
+        }
+    }
+    let queues = MESSAGING.of_kind("AWS::SQS::Queue").into_iter();
+    let queues = queues.map(|queue| queue.id.to_owned());
+    // EventBridge sends to `DeliveryEvents`, in its own form.
+    let ours = queues.filter(|id| !id.ends_with("Dlq") && id != "DeliveryEvents");
+    let expected: BTreeMap<String, usize> = ours.map(|id| (id, 1)).collect();
+    assert_eq!(types, expected);
 }

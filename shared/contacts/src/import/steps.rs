@@ -6,7 +6,7 @@
 //! counts the same.
 
 use bytes::Bytes;
-use cloud::{Blobs, Error, Queue, SendOptions, Table};
+use cloud::{Blobs, Error, Message, QueueName, QueueOf, SendOptions, Table};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,10 @@ pub enum Step {
     },
 }
 
+impl Message for Step {
+    const QUEUE: QueueName = QueueName::new("contact-import");
+}
+
 /// What a step found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -57,7 +61,7 @@ pub struct Imports {
     contacts: Contacts,
     table: Table,
     files: Blobs,
-    queue: Queue,
+    queue: QueueOf<Step>,
 }
 
 #[derive(Default)]
@@ -69,7 +73,7 @@ struct Counts {
 
 impl Imports {
     /// Over the contacts, their table, the bucket of files and the queue of steps.
-    pub fn new(contacts: Contacts, table: Table, files: Blobs, queue: Queue) -> Self {
+    pub fn new(contacts: Contacts, table: Table, files: Blobs, queue: QueueOf<Step>) -> Self {
         Self {
             contacts,
             table,

@@ -9,9 +9,7 @@ use std::time::Duration;
 use cloud::lease::Held;
 use cloud::limiter::Slot;
 use cloud::queue::{Outgoing, SendOptions};
-use cloud::{
-    Counters, Created, Dedupe, Error, Key, Lease, Limiter, Query, Queue, QueueName, Timers, Update,
-};
+use cloud::{Counters, Created, Dedupe, Error, Key, Lease, Limiter, Query, Queue, Timers, Update};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::TenantKey;
@@ -19,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault};
 
-use crate::support::World;
+use crate::support::{AnyStep, World};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Row {
@@ -372,14 +370,14 @@ async fn timers_are_found_by_their_minute() {
         let id = format!("t{n}");
         for _ in 0..2 {
             timers
-                .schedule(tenant(1), &id, due, QueueName::WorkflowStep, &json!({}))
+                .schedule(tenant(1), &id, due, &AnyStep(json!({})))
                 .await
                 .unwrap();
         }
     }
     let past = world.now() - SignedDuration::from_hours(5);
     timers
-        .schedule(tenant(1), "late", past, QueueName::WorkflowStep, &json!({}))
+        .schedule(tenant(1), "late", past, &AnyStep(json!({})))
         .await
         .unwrap();
     let now = cloud::timers::minute(world.now());

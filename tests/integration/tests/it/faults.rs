@@ -9,13 +9,13 @@ use channels::feedback::Gains;
 use channels::{Fact, Feedback, Ledger, LedgerKey, Tally};
 use cloud::idempotency::{Answer, Idempotency, Seen};
 use cloud::queue::Outgoing;
-use cloud::{Counters, Error, Key, Lease, Queue, QueueName, SendOptions, Timers, Update};
+use cloud::{Counters, Error, Key, Lease, Queue, SendOptions, Timers, Update};
 use contacts::Contacts;
 use kernel::TenantKey;
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault, Received};
 
-use crate::support::World;
+use crate::support::{AnyStep, World};
 
 #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
 fn tenant() -> TenantKey {
@@ -133,14 +133,14 @@ async fn messages_that_sqs_did_not_take_are_told_from_those_it_never_will() {
 #[tokio::test]
 async fn a_message_of_ours_may_hold_any_character() {
     let world = World::new();
-    let queue = queue(&world, "change-relay", "WORKFLOW_STEP_QUEUE_URL");
-    let body = json!({ "said": "\u{fffe}\u{ffff}\u{0}\u{1f600}" });
+    let queue = world.setup("change-relay").queue_of().unwrap();
+    let body = AnyStep(json!({ "said": "\u{fffe}\u{ffff}\u{0}\u{1f600}" }));
     queue
         .send(tenant(), &body, SendOptions::default())
         .await
         .unwrap();
     let sent = drain(&world, &world.queue_of("workflow-step"));
-    let envelope = cloud::Envelope::<Value>::open(&sent[0]).unwrap();
+    let envelope = cloud::Envelope::<AnyStep>::open(&sent[0]).unwrap();
     assert_eq!(envelope.body, body);
 }
 
@@ -276,10 +276,9 @@ async fn a_touch_sends_what_the_relay_gave_up() {
 }
 
 async fn schedule(timers: &Timers, world: &World, id: &str) {
-    let body = json!({ "id": id });
-    let step = QueueName::WorkflowStep;
+    let body = AnyStep(json!({ "id": id }));
     timers
-        .schedule(tenant(), id, world.now(), step, &body)
+        .schedule(tenant(), id, world.now(), &body)
         .await
         .unwrap();
 }
@@ -526,4 +525,23 @@ async fn counts_that_nobody_brings_again_are_tried_again() {
     let counted = counters.read(tenant(), "cmp_00000000001").await.unwrap();
     // Two that were tried again, and one whose answer was lost for good.
     assert_eq!(counted["delivered"], 3);
+}
+
+#[tokio::test]
+async fn up_to_five_requests_of_many_messages_are_under_way_at_once() {
+    let world = World::new();
+    let queue = queue(&world, "change-relay", "WORKFLOW_STEP_QUEUE_URL");
+    let many: Vec<Outgoing> = (0..80).map(|_| message("{}")).collect();
+    let begun = Arc::new(AtomicU32::new(0));
+    let count = begun.clone();
+    world.aws.set_fault_hook(Some(Arc::new(move |_: &Call| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Fault::HangBefore
+    })));
+    let mut send = std::pin::pin!(queue.send_texts(&many));
+    for _ in 0..1_000 {
+        assert!(futures::poll!(send.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(begun.load(Ordering::SeqCst), 5);
 }

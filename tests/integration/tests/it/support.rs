@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{Clock, Entropy};
 use lambda::{Invocation, Setup, Vars};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tanigo_local::aws::{Aws, Call, Fault, Options};
 use tanigo_local::runtime::functions::Code;
@@ -25,6 +27,15 @@ const MOST_BATCHES: usize = 20_000;
 
 /// The account of all test credentials that name none.
 pub const ACCOUNT: &str = "acc_00000000001";
+
+/// A body of any shape, on the queue of workflow steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AnyStep(pub Value);
+
+impl Message for AnyStep {
+    const QUEUE: QueueName = QueueName::new("workflow-step");
+}
 
 /// One test's world.
 pub struct World {

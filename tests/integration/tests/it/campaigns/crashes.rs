@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloud::{Effect, Key, Pending, QueueName};
+use cloud::{Effect, Key, Pending};
 use serde_json::json;
 
 use super::shop::{self, Shop, number};
@@ -205,7 +205,7 @@ async fn resuming_asks_again_for_the_rest_of_a_shard_that_is_half_planned() {
         counted: 0,
         cursor: None,
     };
-    let rest = Effect::new(shop.tenant, QueueName::CampaignPlan, "rest", &rest).unwrap();
+    let rest = Effect::new(shop.tenant, "rest", &rest).unwrap();
     let row = json!({ "planned_to": 20, "pending": Pending(vec![rest]) });
     let key = Key::new(
         format!("{}#{campaign}", shop.tenant),

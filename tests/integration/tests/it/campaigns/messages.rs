@@ -44,10 +44,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         class,
         slot: None,
     };
-    let queue = world
-        .setup("change-relay")
-        .queue("MESSAGE_QUEUE_URL")
-        .unwrap();
+    let queue = world.setup("change-relay").queue_of().unwrap();
     queue
         .send(shop.tenant, &message, SendOptions::default())
         .await

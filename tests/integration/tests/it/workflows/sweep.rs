@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shop::{DAY, Shop, greeting};
-use cloud::{QueueName, Timers};
+use cloud::Timers;
 use serde_json::json;
 use tanigo_local::aws::{Call, Fault};
+
+use crate::support::AnyStep;
 
 #[tokio::test]
 async fn a_jump_of_days_and_an_outage_are_caught_up() {
@@ -64,9 +66,8 @@ async fn a_sweep_that_runs_out_of_time_goes_on_next_time() {
     let timers = Timers::new(shop.world.table("Timers"));
     let due = shop.world.now() + jiff::SignedDuration::from_mins(5);
     let body = json!({ "type": "workflow.step.v1", "enrollment": "enr_x", "token": "t" });
-    let queue = QueueName::WorkflowStep;
     timers
-        .schedule(shop.tenant, "t", due, queue, &body)
+        .schedule(shop.tenant, "t", due, &AnyStep(body))
         .await
         .unwrap();
     let spec = shop.world.spec("due-timer");
