@@ -13,6 +13,7 @@ mod crates;
 mod environment;
 mod fixtures;
 mod functions;
+mod generate;
 mod nesting;
 mod queues;
 mod state;
