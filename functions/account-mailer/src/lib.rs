@@ -11,28 +11,16 @@ use accounts::{Accounts, Invitations, Resets};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "APP_BASE_URL",
-    "DIRECTORY_TABLE",
-    "DLQ_URL",
-    "EMAIL_CONFIGURATION_SET",
-    "EMAIL_IDENTITY",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
-    let base = setup.text("APP_BASE_URL")?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let post_office = handler::PostOffice {
-        accounts: Accounts::new(directory.clone()),
-        invitations: Invitations::new(directory.clone()),
-        resets: Resets::new(directory),
-        mailer: setup.mailer("EMAIL_CONFIGURATION_SET")?,
-        sender: letter::sender(setup.text("EMAIL_IDENTITY")?),
-        base_url: base.trim_end_matches('/').to_owned(),
+        accounts: Accounts::over(resources),
+        invitations: Invitations::over(resources),
+        resets: Resets::over(resources),
+        mailer: resources.mailer(),
+        sender: letter::sender(setup.text("EMAIL_IDENTITY")),
+        base_url: setup.text("APP_BASE_URL").trim_end_matches('/').to_owned(),
         clock: setup.clock().clone(),
     };
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {

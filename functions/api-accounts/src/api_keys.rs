@@ -10,7 +10,7 @@ use kernel::{CredentialId, Scope};
 use lambda::http::{ClientIp, Code, Json, May, Path, Problem, Query, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::handler::Api;
+use crate::api::Api;
 use crate::shape::{self, Paging};
 
 /// List the workspace's keys, oldest first, revoked ones too.

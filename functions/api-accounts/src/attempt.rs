@@ -12,7 +12,7 @@ use kernel::{AccountId, EmailAddress, UserId};
 use lambda::http::{ClientIp, Code, Problem};
 use sha2::{Digest, Sha256};
 
-use crate::handler::Api;
+use crate::api::Api;
 
 const PERIOD: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);

@@ -6,7 +6,7 @@ use axum::extract::State;
 use kernel::page::Page;
 use lambda::http::{Json, May, Member, Problem, Query};
 
-use crate::handler::Api;
+use crate::api::Api;
 use crate::shape::Paging;
 
 /// List who did what in the account, newest first.

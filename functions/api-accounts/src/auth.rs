@@ -10,8 +10,8 @@ use kernel::{EmailAddress, Limit};
 use lambda::http::{ClientIp, Code, Json, May, Member, Problem, Secret};
 use serde::{Deserialize, Serialize};
 
+use crate::api::Api;
 use crate::attempt::Attempt;
-use crate::handler::Api;
 use crate::me::myself;
 use crate::shape::{UserView, WorkspaceName};
 

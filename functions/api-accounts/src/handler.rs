@@ -1,63 +1,12 @@
-//! The routes, and what every change has in common.
+//! The routes.
 
-use accounts::setup::FirstSetup;
-use accounts::{
-    AccountMails, ApiKeys, Audit, Invitations, Resets, SecondFactors, Sessions, Users, Workspaces,
-};
 use axum::http::HeaderName;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use campaigns::Campaigns;
-use chat::Inboxes;
-use cloud::Window;
-use contacts::Contacts;
-use kernel::{Clock, Entropy, Needs};
-use lambda::http::{ClientIp, May, Member, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::Workflows;
 
+use crate::api::Api;
 use crate::{api_keys, audit, auth, invitations, me, onboarding, setup, totp, users, workspaces};
-
-/// What the operations work with.
-#[derive(Clone)]
-pub struct Api {
-    pub users: Users,
-    pub sessions: Sessions,
-    pub workspaces: Workspaces,
-    pub keys: ApiKeys,
-    pub audit: Audit,
-    pub first: FirstSetup,
-    pub factors: SecondFactors,
-    pub invitations: Invitations,
-    pub resets: Resets,
-    pub mails: AccountMails,
-    pub attempts: Window,
-    pub clock: Clock,
-    pub entropy: Entropy,
-    /// Only looked at, for the checklist.
-    pub contacts: Contacts,
-    pub campaigns: Campaigns,
-    pub workflows: Workflows,
-    pub inboxes: Inboxes,
-    pub setup_token: String,
-    /// Domain or address that mails are sent from.
-    pub identity: String,
-}
-
-impl Api {
-    /// Writes the operation to the audit log. A handler does so before it changes anything.
-    pub async fn note<P: Needs, W: AsRef<Member>>(
-        &self,
-        who: &May<P, W>,
-        object: &str,
-        ip: &ClientIp,
-    ) -> Result<(), Problem> {
-        let noted = self
-            .audit
-            .note(who.grant(), who.permission(), object, &ip.0);
-        Ok(noted.await?)
-    }
-}
 
 /// Routes without a credential.
 pub fn public() -> OpenApiRouter<Api> {

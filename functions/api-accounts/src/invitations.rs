@@ -11,9 +11,9 @@ use kernel::{ChatRole, EmailAddress, InvitationId, Role, WorkspaceId};
 use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
+use crate::api::Api;
 use crate::attempt::Attempt;
 use crate::auth::signed_in;
-use crate::handler::Api;
 use crate::shape::{self, Paging};
 use crate::users::of_account;
 

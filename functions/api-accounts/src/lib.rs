@@ -4,6 +4,7 @@
 //! the directory, each change after its entry in the audit log; messages to the account mailer. Of what
 //! workspaces hold it only sees whether there is any, for the checklist.
 
+mod api;
 mod api_keys;
 mod attempt;
 mod audit;
@@ -26,52 +27,36 @@ use accounts::{
 use campaigns::Campaigns;
 use chat::Inboxes;
 use cloud::Window;
-use contacts::Contacts;
+use contacts::Profiles;
 use lambda::{ConfigError, Function, Setup};
-use workflows::Workflows;
+use workflows::WorkflowStore;
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "ACCOUNTS_SECRET",
-    "ACCOUNT_MAIL_QUEUE_URL",
-    "CAMPAIGNS_TABLE",
-    "CONTACTS_TABLE",
-    "DEDUPE_TABLE",
-    "DIRECTORY_TABLE",
-    "EMAIL_IDENTITY",
-    "LIMITS_TABLE",
-    "SETUP_TOKEN",
-];
+use crate::api::Api;
 
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
-    let users = Users::new(directory.clone());
-    let seal = Seal::new(setup.text("ACCOUNTS_SECRET")?);
-    let contacts = setup.table("CONTACTS_TABLE")?;
-    let api = handler::Api {
-        factors: SecondFactors::new(users.clone(), seal),
-        users,
-        invitations: Invitations::new(directory.clone()),
-        resets: Resets::new(directory.clone()),
-        mails: AccountMails::new(setup.queue_of()?),
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let seal = Seal::new(setup.secret("ACCOUNTS_SECRET"));
+    let api = Api {
+        factors: SecondFactors::over(resources, seal),
+        users: Users::over(resources),
+        invitations: Invitations::over(resources),
+        resets: Resets::over(resources),
+        mails: AccountMails::over(resources),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
-        // Only their main tables are asked.
-        contacts: Contacts::new(contacts.clone(), contacts.clone(), contacts),
-        campaigns: Campaigns::new(setup.table("CAMPAIGNS_TABLE")?),
-        workflows: Workflows::new(directory.clone(), directory.clone()),
-        inboxes: Inboxes::new(directory.clone()),
-        sessions: Sessions::new(directory.clone()),
-        workspaces: Workspaces::new(directory.clone()),
-        keys: ApiKeys::new(directory.clone()),
-        audit: Audit::new(directory.clone()),
-        first: FirstSetup::new(directory),
-        attempts: Window::new(setup.table("LIMITS_TABLE")?),
-        setup_token: setup.text("SETUP_TOKEN")?.to_owned(),
-        identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
+        contacts: Profiles::over(resources),
+        campaigns: Campaigns::over(resources),
+        workflows: WorkflowStore::over(resources),
+        inboxes: Inboxes::over(resources),
+        sessions: Sessions::over(resources),
+        workspaces: Workspaces::over(resources),
+        keys: ApiKeys::over(resources),
+        audit: Audit::over(resources),
+        first: FirstSetup::over(resources),
+        attempts: Window::over(resources),
+        setup_token: setup.secret("SETUP_TOKEN").to_owned(),
+        identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };
     let protected = handler::protected().with_state(api.clone());
     let public = handler::public().with_state(api);

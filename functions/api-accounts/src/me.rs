@@ -7,8 +7,8 @@ use kernel::AccountId;
 use lambda::http::{ClientIp, Code, Json, May, Member, Problem};
 use serde::{Deserialize, Serialize};
 
+use crate::api::Api;
 use crate::auth::enterable;
-use crate::handler::Api;
 use crate::shape::{self, UserView, WorkspaceName};
 
 /// A person, or a key.

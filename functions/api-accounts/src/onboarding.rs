@@ -10,7 +10,7 @@ use lambda::http::{Caller, ClientIp, Json, May, Problem};
 use serde::Serialize;
 use workflows::Status;
 
-use crate::handler::Api;
+use crate::api::Api;
 
 /// Pages that are read to find one workflow that is active, one campaign that was sent, one who answers.
 const PAGES: usize = 10;
@@ -186,7 +186,7 @@ async fn sent_a_campaign(api: &Api, caller: &Caller) -> Result<bool, Problem> {
 async fn activated_a_workflow(api: &Api, caller: &Caller) -> Result<bool, Problem> {
     let mut cursor = None;
     for _ in 0..PAGES {
-        let page = api.workflows.list(caller.tenant, Limit::default(), cursor);
+        let page = api.workflows.page(caller.tenant, Limit::default(), cursor);
         let page = page.await?;
         if page
             .data

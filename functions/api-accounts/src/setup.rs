@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::api::Api;
 use crate::attempt::Attempt;
-use crate::handler::Api;
 use crate::shape::name;
 
 #[derive(Deserialize, utoipa::ToSchema)]

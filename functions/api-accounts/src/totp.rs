@@ -9,8 +9,8 @@ use kernel::Needs;
 use lambda::http::{ClientIp, Code, Json, May, Member, Problem, Secret};
 use serde::{Deserialize, Serialize};
 
+use crate::api::Api;
 use crate::attempt::Attempt;
-use crate::handler::Api;
 use crate::me::myself;
 
 /// What an authenticator app needs.

@@ -8,7 +8,7 @@ use kernel::{AccountId, ChatRole, Patch, Role, UserId, WorkspaceId};
 use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::Deserialize;
 
-use crate::handler::Api;
+use crate::api::Api;
 use crate::shape::{Paging, UserView};
 
 /// List the account's users, oldest first.

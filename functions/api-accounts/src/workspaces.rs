@@ -12,7 +12,7 @@ use kernel::{Needs, Patch, Role, WorkspaceId};
 use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
-use crate::handler::Api;
+use crate::api::Api;
 use crate::me::myself;
 use crate::shape::{self, Paging};
 

@@ -14,30 +14,19 @@ use cloud::Counters;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CAMPAIGNS_TABLE",
-    "DEDUPE_TABLE",
-    "DIRECTORY_TABLE",
-    "EMAIL_IDENTITY",
-    "LIMITS_TABLE",
-    "REPORTS_TABLE",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let state = handler::Api {
-        campaigns: Campaigns::new(setup.table("CAMPAIGNS_TABLE")?),
-        mails: MailStore::new(setup.table("DIRECTORY_TABLE")?),
-        lists: Lists::new(setup.table("DIRECTORY_TABLE")?),
-        audit: Audit::new(setup.table("DIRECTORY_TABLE")?),
-        workspaces: Workspaces::new(setup.table("DIRECTORY_TABLE")?),
-        identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
-        counters: Counters::new(setup.table("REPORTS_TABLE")?),
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let api = handler::Api {
+        campaigns: Campaigns::over(resources),
+        mails: MailStore::over(resources),
+        lists: Lists::over(resources),
+        audit: Audit::over(resources),
+        workspaces: Workspaces::over(resources),
+        identity: setup.text("EMAIL_IDENTITY").to_owned(),
+        counters: Counters::over(resources),
     };
-    let router: axum::Router = handler::routes().with_state(state).into();
+    let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)
 }
 

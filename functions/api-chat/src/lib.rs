@@ -12,29 +12,19 @@ use chat::{Chat, Inboxes};
 use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CHAT_TABLE",
-    "DEDUPE_TABLE",
-    "DIRECTORY_TABLE",
-    "LIMITS_TABLE",
-    "TIMERS_TABLE",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let state = handler::Api {
-        chat: Chat::new(setup.table("CHAT_TABLE")?),
-        inboxes: Inboxes::new(setup.table("DIRECTORY_TABLE")?),
-        audit: Audit::new(setup.table("DIRECTORY_TABLE")?),
-        timers: Timers::new(setup.table("TIMERS_TABLE")?),
-        doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let api = handler::Api {
+        chat: Chat::over(resources),
+        inboxes: Inboxes::over(resources),
+        audit: Audit::over(resources),
+        timers: Timers::over(resources),
+        doors: Doors::over(resources),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
     };
-    let router: axum::Router = handler::routes().with_state(state).into();
+    let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)
 }
 

@@ -1,13 +1,9 @@
 //! The routes, and contacts themselves.
 
 use access::op;
-use std::sync::Arc;
-
-use accounts::Audit;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::import::Imports;
-use contacts::{Contact, Contacts, Event, Lists};
+use contacts::{Contact, Event};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
 use lambda::http::{Json, May, Path, Problem, Query};
@@ -15,22 +11,14 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::shape::ContactIn;
+use crate::api::{Api, known_list};
+use crate::shape::{ContactIn, Paging};
 use crate::{imports, lists};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
 
-pub(crate) struct Api {
-    pub contacts: Contacts,
-    pub lists: Lists,
-    pub imports: Imports,
-    pub audit: Audit,
-}
-
-type App = State<Arc<Api>>;
-
-pub(crate) fn routes() -> OpenApiRouter<Arc<Api>> {
+pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(search, upsert))
         .routes(routes!(show))
@@ -68,16 +56,15 @@ struct Search {
     responses((status = 200, description = "A page of contacts", body = Page<Contact>)),
 )]
 async fn search(
-    State(api): App,
+    State(api): State<Api>,
     caller: May<op::SearchContacts>,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
-    let page = api
-        .contacts
-        .search(caller.tenant, &search.query, search.limit, search.cursor);
+    let profiles = api.contacts.profiles();
+    let page = profiles.search(caller.tenant, &search.query, search.limit, search.cursor);
     Ok(Json(page.await?))
 }
 
@@ -105,7 +92,7 @@ struct Upserted {
     ),
 )]
 async fn upsert(
-    State(api): App,
+    State(api): State<Api>,
     caller: May<op::SaveContact>,
     Json(body): Json<ContactIn>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
@@ -141,21 +128,11 @@ async fn upsert(
     responses((status = 200, description = "The contact", body = Contact)),
 )]
 async fn show(
-    State(api): App,
+    State(api): State<Api>,
     caller: May<op::ShowContact>,
     Path(id): Path<ContactId>,
 ) -> Result<Json<Contact>, Problem> {
     Ok(Json(find(&api, caller.tenant, id).await?))
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Paging {
-    #[serde(default)]
-    #[param(value_type = Option<Limit>)]
-    pub limit: Limit,
-    pub cursor: Option<Cursor>,
 }
 
 /// List what a contact did, newest first.
@@ -168,7 +145,7 @@ pub(crate) struct Paging {
     responses((status = 200, description = "A page of events", body = Page<Event>)),
 )]
 async fn timeline(
-    State(api): App,
+    State(api): State<Api>,
     caller: May<op::ListTimeline>,
     Path(id): Path<ContactId>,
     Query(paging): Query<Paging>,
@@ -200,7 +177,7 @@ struct Join {
     responses((status = 200, description = "The contact", body = Contact)),
 )]
 async fn join(
-    State(api): App,
+    State(api): State<Api>,
     caller: May<op::AddContactToList>,
     Path(id): Path<ContactId>,
     Json(body): Json<Join>,
@@ -220,16 +197,4 @@ async fn join(
 async fn find(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Contact, Problem> {
     let contact = api.contacts.get(tenant, id).await?;
     contact.ok_or_else(|| Problem::not_found("contact"))
-}
-
-pub(crate) async fn known_list(
-    api: &Api,
-    tenant: TenantKey,
-    list: ListId,
-    pointer: &str,
-) -> Result<(), Problem> {
-    match api.lists.get(tenant, list).await? {
-        Some(_) => Ok(()),
-        None => Err(Problem::invalid(pointer, "no such list")),
-    }
 }

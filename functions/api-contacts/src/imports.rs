@@ -1,8 +1,6 @@
 //! Files of contacts.
 
 use access::op;
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::import::{Job, Request, RowError, Status};
@@ -11,7 +9,7 @@ use kernel::{ImportId, ListId};
 use lambda::http::{ClientIp, Code, DRAWS, Json, May, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
 
-use crate::handler::{Api, known_list};
+use crate::api::{Api, known_list};
 use crate::shape;
 
 /// An address has 10 KB, and a letter up to twelve bytes of it.
@@ -20,7 +18,7 @@ const MAX_TAGS_TEXT: usize = 2_000;
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ImportQuery {
+pub struct ImportQuery {
     /// A list that every contact joins.
     list: Option<ListId>,
     /// Tags for every row, separated by commas.
@@ -32,7 +30,7 @@ pub(crate) struct ImportQuery {
 /// An import as clients see it.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Import)]
-pub(crate) struct ImportView {
+pub struct ImportView {
     id: ImportId,
     request: Request,
     status: Status,
@@ -89,8 +87,8 @@ impl From<Job> for ImportView {
     request_body(content = String, content_type = "text/csv", description = "The file, in UTF-8"),
     responses((status = 202, description = "Accepted", body = ImportView)),
 )]
-pub(crate) async fn start(
-    State(api): State<Arc<Api>>,
+pub async fn start(
+    State(api): State<Api>,
     caller: May<op::StartImport>,
     ip: ClientIp,
     Query(query): Query<ImportQuery>,
@@ -144,8 +142,8 @@ pub(crate) async fn start(
     params(("id" = ImportId, Path, description = "The import")),
     responses((status = 200, description = "The import", body = ImportView)),
 )]
-pub(crate) async fn show(
-    State(api): State<Arc<Api>>,
+pub async fn show(
+    State(api): State<Api>,
     caller: May<op::ShowImport>,
     Path(id): Path<ImportId>,
 ) -> Result<Json<ImportView>, Problem> {

@@ -1,16 +1,14 @@
 //! Lists of contacts.
 
 use access::op;
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::List;
 use kernel::page::Page;
 use lambda::http::{ClientIp, DRAWS, Json, May, Problem, Query};
 
-use crate::handler::{Api, Paging};
-use crate::shape::ListIn;
+use crate::api::Api;
+use crate::shape::{ListIn, Paging};
 
 /// List the contact lists, oldest first.
 #[utoipa::path(
@@ -21,8 +19,8 @@ use crate::shape::ListIn;
     params(Paging),
     responses((status = 200, description = "A page of lists", body = Page<List>)),
 )]
-pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
+pub async fn list(
+    State(api): State<Api>,
     caller: May<op::ListLists>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<List>>, Problem> {
@@ -39,8 +37,8 @@ pub(crate) async fn list(
     request_body = ListIn,
     responses((status = 201, description = "Made", body = List)),
 )]
-pub(crate) async fn create(
-    State(api): State<Arc<Api>>,
+pub async fn create(
+    State(api): State<Api>,
     caller: May<op::CreateList>,
     ip: ClientIp,
     Json(body): Json<ListIn>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contacts::{ChannelStatus, Identity, Incoming, Merge, Source};
-use kernel::{EmailAddress, ListId, Phone};
+use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
 use lambda::http::Problem;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,11 +14,22 @@ const MAX_TAGS: usize = 50;
 const MAX_CUSTOM: usize = 100;
 const MAX_VALUE: usize = 3000;
 
+/// Where a page begins.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Paging {
+    #[serde(default)]
+    #[param(value_type = Option<Limit>)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
 /// A contact as a client gives it.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = NewContact)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ContactIn {
+pub struct ContactIn {
     /// The id that the shop's own system gave.
     #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
@@ -76,12 +87,12 @@ impl From<Consent> for ChannelStatus {
 }
 
 impl ContactIn {
-    pub(crate) fn lists(&self) -> &[ListId] {
+    pub fn lists(&self) -> &[ListId] {
         &self.lists
     }
 
     /// Checked and brought into the shape of the contacts crate.
-    pub(crate) fn incoming(self) -> Result<Incoming, Problem> {
+    pub fn incoming(self) -> Result<Incoming, Problem> {
         for (pointer, text) in [
             ("/external_id", &self.external_id),
             ("/full_name", &self.full_name),
@@ -155,7 +166,7 @@ fn custom(fields: &BTreeMap<String, Value>) -> Result<(), Problem> {
 }
 
 /// Tags have 1 to 255 characters; at most 50 at once.
-pub(crate) fn tags(tags: &[String]) -> Result<(), Problem> {
+pub fn tags(tags: &[String]) -> Result<(), Problem> {
     if tags.len() > MAX_TAGS {
         return Err(Problem::invalid("/tags", "holds at most 50 tags"));
     }
@@ -176,7 +187,7 @@ fn is_bad(text: &str) -> bool {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = NewList)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListIn {
+pub struct ListIn {
     #[schema(min_length = 1, max_length = 255, example = "Khách quen")]
     pub name: String,
     #[schema(max_length = 1000)]
@@ -184,7 +195,7 @@ pub(crate) struct ListIn {
 }
 
 impl ListIn {
-    pub(crate) fn check(&self) -> Result<(), Problem> {
+    pub fn check(&self) -> Result<(), Problem> {
         if is_bad(&self.name) {
             return Err(Problem::invalid("/name", "must have 1 to 255 characters"));
         }

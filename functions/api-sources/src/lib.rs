@@ -11,18 +11,13 @@ use accounts::{Audit, Doors};
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &["DEDUPE_TABLE", "DIRECTORY_TABLE", "LIMITS_TABLE"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let api = handler::Api {
-        audit: Audit::new(directory.clone()),
-        lists: Lists::new(directory.clone()),
-        doors: Doors::new(directory),
+        audit: Audit::over(resources),
+        lists: Lists::over(resources),
+        doors: Doors::over(resources),
     };
     let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)

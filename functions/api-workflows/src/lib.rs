@@ -10,25 +10,14 @@ use accounts::{Audit, Workspaces};
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "DEDUPE_TABLE",
-    "DIRECTORY_TABLE",
-    "EMAIL_IDENTITY",
-    "FLOW_TABLE",
-    "LIMITS_TABLE",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let api = handler::Api {
-        audit: Audit::new(directory.clone()),
-        workspaces: Workspaces::new(directory.clone()),
-        workflows: Workflows::new(directory, setup.table("FLOW_TABLE")?),
-        identity: setup.text("EMAIL_IDENTITY")?.to_owned(),
+        audit: Audit::over(resources),
+        workspaces: Workspaces::over(resources),
+        workflows: Workflows::over(resources),
+        identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };
     let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)

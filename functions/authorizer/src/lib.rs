@@ -8,15 +8,10 @@ use accounts::{Oidc, Sessions};
 use lambda::authorizer::Verdict;
 use lambda::{ConfigError, Failure, Function, Setup, metrics};
 
-/// Environment.
-pub const VARS: &[&str] = &["DIRECTORY_TABLE", "OIDC_AUDIENCE", "OIDC_ISSUER"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "all functions are built alike")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let sessions = Sessions::new(setup.table("DIRECTORY_TABLE")?).with_issuer(issuer(setup)?);
-    Ok(Function::authorizer(setup, move |presented| {
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let sessions = Sessions::over(setup.resources()).with_issuer(issuer(setup));
+    Function::authorizer(setup, move |presented| {
         let sessions = sessions.clone();
         async move {
             let Some(token) = presented.bearer else {
@@ -39,15 +34,16 @@ pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
             metrics::count("CredentialRefused", u64::from(refused));
             Ok(verdict)
         }
-    }))
+    })
 }
 
 /// The issuer whose tokens sign users in.
-fn issuer(setup: &Setup) -> Result<Option<Oidc>, ConfigError> {
-    let audience = setup.text("OIDC_AUDIENCE")?;
-    let oidc = Oidc::configured(setup.text("OIDC_ISSUER")?, audience, setup.clock().clone());
-    oidc.map_err(|_| ConfigError::Invalid {
-        name: "OIDC_ISSUER".to_owned(),
-        expected: "none or an https URL",
+fn issuer(setup: &Setup) -> Option<Oidc> {
+    let (issuer, audience) = (setup.text("OIDC_ISSUER"), setup.text("OIDC_AUDIENCE"));
+    let oidc = Oidc::configured(issuer, audience, setup.clock().clone());
+    oidc.unwrap_or_else(|_| {
+        let resources = setup.resources();
+        resources.refuse("OIDC_ISSUER", "none or an https URL");
+        None
     })
 }

@@ -6,21 +6,13 @@
 
 mod handler;
 
-use campaigns::{Campaigns, Planner};
-use contacts::Profiles;
+use campaigns::Planner;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &["CAMPAIGNS_TABLE", "CONTACTS_TABLE", "DLQ_URL"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let contacts = Profiles::new(setup.table("CONTACTS_TABLE")?);
-    let campaigns = Campaigns::new(setup.table("CAMPAIGNS_TABLE")?);
-    let planner = Planner::new(campaigns, contacts);
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let planner = Planner::over(setup.resources());
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
         let planner = planner.clone();
         async move { handler::handle(&planner, &record).await }

@@ -11,28 +11,15 @@ use std::sync::Arc;
 
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CAMPAIGN_EMAIL_QUEUE_URL",
-    "CAMPAIGN_PLAN_QUEUE_URL",
-    "CHAT_NOTIFY_QUEUE_URL",
-    "CHAT_OUT_QUEUE_URL",
-    "DLQ_URL",
-    "MESSAGE_QUEUE_URL",
-    "WORKFLOW_STEP_QUEUE_URL",
-    "WORKFLOW_TRIGGER_QUEUE_URL",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let relay = Arc::new(handler::Relay {
-        queues: setup.queues(),
-        dead: setup.queue("DLQ_URL")?,
+        queues: resources.queues(),
+        dead: resources.dead_letter_queue(),
     });
-    Ok(Function::stream(setup, move |changes| {
+    Function::stream(setup, move |changes| {
         let relay = relay.clone();
         async move { relay.send(&changes).await }
-    }))
+    })
 }

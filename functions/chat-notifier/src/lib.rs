@@ -7,25 +7,15 @@
 mod handler;
 
 use accounts::Sessions;
-use chat::realtime::{Pusher, Rooms};
+use chat::realtime::Pusher;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "DIRECTORY_TABLE",
-    "DLQ_URL",
-    "REALTIME_TABLE",
-    "SOCKET_ENDPOINT",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let rooms = Rooms::new(setup.table("REALTIME_TABLE")?);
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let notifier = handler::Notifier {
-        pusher: Pusher::new(rooms, setup.sockets("SOCKET_ENDPOINT")?),
-        sessions: Sessions::new(setup.table("DIRECTORY_TABLE")?),
+        pusher: Pusher::over(resources),
+        sessions: Sessions::over(resources),
     };
     Function::sqs_gathered(
         setup,

@@ -10,14 +10,9 @@ use chat::Chat;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &["CHAT_TABLE", "DLQ_URL"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let chat = Chat::new(setup.table("CHAT_TABLE")?);
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let chat = Chat::over(setup.resources());
     Function::sqs(setup, Order::Strict, move |record| {
         let chat = chat.clone();
         async move { handler::handle(&chat, &record).await }

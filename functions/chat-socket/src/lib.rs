@@ -12,20 +12,15 @@ use chat::realtime::Rooms;
 use chat::token::Tokens;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &["CHAT_SECRET", "REALTIME_TABLE"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let gate = handler::Gate {
-        tokens: Tokens::new(setup.text("CHAT_SECRET")?),
-        rooms: Rooms::new(setup.table("REALTIME_TABLE")?),
+        tokens: Tokens::new(setup.secret("CHAT_SECRET")),
+        rooms: Rooms::over(setup.resources()),
         clock: setup.clock().clone(),
     };
-    Ok(Function::socket(setup, move |event| {
+    Function::socket(setup, move |event| {
         let gate = gate.clone();
         async move { gate.handle(event).await }
-    }))
+    })
 }

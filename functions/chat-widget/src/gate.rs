@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use kernel::InboxId;
 use lambda::http::{ClientIp, Code, Path, Problem};
 
-use crate::handler::Widget;
+use crate::state::Widget;
 
 /// How long a browser may remember a preflight's answer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");

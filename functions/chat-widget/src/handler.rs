@@ -1,6 +1,6 @@
 //! Requests to use cases.
 
-use accounts::{Door, Doors, InboxDoor};
+use accounts::{Door, InboxDoor};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -9,34 +9,21 @@ use axum::{Router, middleware};
 use chat::body::{Details, FromWidget, InboundMessage};
 use chat::model::MAX_TEXT;
 use chat::reading::Stretch;
-use chat::token::{Session, Tokens};
-use chat::{Chat, MessageForVisitor, Position, Visitor};
-use cloud::{QueueOf, SendOptions};
+use chat::token::Session;
+use chat::{MessageForVisitor, Position, Visitor};
+use cloud::SendOptions;
 use jiff::Timestamp;
-use kernel::{Clock, Entropy, Limit, Phone};
+use kernel::{Limit, Phone};
 use lambda::http::{Code, Json, Problem, Query, limit_body};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Limits;
+use crate::state::Widget;
 use crate::{gate, page};
 
 const MAX_CLIENT_ID: usize = 64;
 const MAX_NAME: usize = 100;
 /// The longest text in four bytes a character, and the rest around it.
 const MAX_BODY: usize = 100 * 1024;
-
-/// What the operations work with.
-#[derive(Clone)]
-pub struct Widget {
-    pub chat: Chat,
-    pub doors: Doors,
-    pub tokens: Tokens,
-    pub incoming: QueueOf<InboundMessage>,
-    pub limits: Limits,
-    pub socket: String,
-    pub clock: Clock,
-    pub entropy: Entropy,
-}
 
 pub fn router(widget: Widget) -> Router {
     // Preflights are answered by the gate; the routes must only know the method.

@@ -8,36 +8,28 @@ mod gate;
 mod handler;
 mod limits;
 mod page;
+mod state;
 
 use accounts::Doors;
 use chat::Chat;
 use chat::token::Tokens;
-use cloud::Window;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CHAT_IN_QUEUE_URL",
-    "CHAT_SECRET",
-    "CHAT_TABLE",
-    "DIRECTORY_TABLE",
-    "LIMITS_TABLE",
-    "SOCKET_PUBLIC_URL",
-];
+use crate::limits::Limits;
+use crate::state::Widget;
 
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let widget = handler::Widget {
-        chat: Chat::new(setup.table("CHAT_TABLE")?),
-        doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
-        tokens: Tokens::new(setup.text("CHAT_SECRET")?),
-        limits: limits::Limits::new(Window::new(setup.table("LIMITS_TABLE")?)),
-        incoming: setup.queue_of()?,
-        socket: setup.text("SOCKET_PUBLIC_URL")?.to_owned(),
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let widget = Widget {
+        chat: Chat::over(resources),
+        doors: Doors::over(resources),
+        tokens: Tokens::new(setup.secret("CHAT_SECRET")),
+        limits: Limits::over(resources),
+        incoming: resources.queue_of(),
+        socket: setup.text("SOCKET_PUBLIC_URL").to_owned(),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),
     };
-    Ok(Function::http(setup, handler::router(widget)))
+    Function::http(setup, handler::router(widget))
 }

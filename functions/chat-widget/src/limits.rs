@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chat::token::Session;
-use cloud::Window;
+use cloud::{Resources, Window};
 use lambda::http::{Code, Problem};
 use lambda::metrics;
 
@@ -21,9 +21,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Over the counters of the table of limits.
-    pub fn new(window: Window) -> Self {
-        Self { window }
+    /// Over the table Limits.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            window: Window::over(resources),
+        }
     }
 
     /// Counts a session or message from an address.

@@ -12,25 +12,16 @@ use std::sync::Arc;
 use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CHAT_IN_QUEUE_URL",
-    "DLQ_URL",
-    "TIMERS_TABLE",
-    "WORKFLOW_STEP_QUEUE_URL",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let sweep = Arc::new(handler::Sweep {
-        timers: Timers::new(setup.table("TIMERS_TABLE")?),
-        queues: setup.queues(),
-        dead: setup.queue("DLQ_URL")?,
+        timers: Timers::over(resources),
+        queues: resources.queues(),
+        dead: resources.dead_letter_queue(),
     });
-    Ok(Function::schedule(setup, move |tick| {
+    Function::schedule(setup, move |tick| {
         let sweep = sweep.clone();
         async move { sweep.run(&tick).await }
-    }))
+    })
 }

@@ -15,12 +15,12 @@ use sources::{Arrival, Inbound, ParseError, ladipage};
 /// In an event's data: the fields that did not fit. Folded names never begin so.
 const SHORTENED: &str = "_shortened";
 
-pub(crate) struct Intake {
+pub struct Intake {
     pub contacts: Contacts,
     pub doors: Doors,
 }
 
-pub(crate) async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
+pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
     let arrival = match read(intake, tenant, &inbound).await? {
         Ok(arrival) => arrival,

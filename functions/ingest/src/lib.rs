@@ -14,26 +14,12 @@ use contacts::Contacts;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment.
-pub const VARS: &[&str] = &[
-    "CONTACTS_TABLE",
-    "DIRECTORY_TABLE",
-    "DLQ_URL",
-    "TIMELINE_TABLE",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "all functions are built alike")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let intake = Arc::new(handler::Intake {
-        contacts: Contacts::new(
-            setup.table("CONTACTS_TABLE")?,
-            setup.table("TIMELINE_TABLE")?,
-            directory.clone(),
-        ),
-        doors: Doors::new(directory),
+        contacts: Contacts::over(resources),
+        doors: Doors::over(resources),
     });
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let intake = intake.clone();

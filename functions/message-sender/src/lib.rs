@@ -8,49 +8,23 @@ mod handler;
 
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
-use channels::{EmailChannel, Ledger, MailStore};
-use cloud::Limiter;
+use channels::{EmailChannel, MailStore};
 use contacts::Profiles;
+use content::tokens::TokenKey;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CONTACTS_TABLE",
-    "DIRECTORY_TABLE",
-    "DLQ_URL",
-    "EMAIL_CONFIGURATION_SET",
-    "EMAIL_SEND_RATE",
-    "LIMITS_TABLE",
-    "MESSAGE_QUEUE_URL",
-    "PUBLIC_BASE_URL",
-    "SEND_LEDGER_TABLE",
-    "TRACKING_SECRET",
-];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let channel = EmailChannel::new(
-        Ledger::new(setup.table("SEND_LEDGER_TABLE")?),
-        setup.mailer("EMAIL_CONFIGURATION_SET")?,
-        setup.text("TRACKING_SECRET")?,
-        setup.text("PUBLIC_BASE_URL")?,
-    );
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
     let messenger = handler::Messenger {
-        contacts: Profiles::new(setup.table("CONTACTS_TABLE")?),
-        workspaces: RecentWorkspaces::new(setup.table("DIRECTORY_TABLE")?),
-        mails: MailStore::new(setup.table("DIRECTORY_TABLE")?),
-        channel: channel.map_err(|_| ConfigError::Invalid {
-            name: "TRACKING_SECRET".to_owned(),
-            expected: "a secret of at least 16 bytes",
-        })?,
-        rate: SendRate::new(
-            Limiter::new(setup.table("LIMITS_TABLE")?),
-            setup.number("EMAIL_SEND_RATE")?,
-        ),
-        queue: setup.queue_of()?,
+        contacts: Profiles::over(resources),
+        workspaces: RecentWorkspaces::over(resources),
+        mails: MailStore::over(resources),
+        channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
+        rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
+        queue: resources.queue_of(),
     };
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let messenger = messenger.clone();

@@ -1,7 +1,5 @@
 //! The route.
 
-use std::sync::Arc;
-
 use accounts::{Door, Doors, SourceDoor};
 use axum::Router;
 use axum::extract::State;
@@ -20,22 +18,24 @@ use sources::{Inbound, ParseError, ladipage};
 /// A form has a dozen fields.
 const MAX_BODY: usize = 256 * 1024;
 
-pub(crate) struct Intake {
+/// What the route works with.
+#[derive(Clone)]
+pub struct Intake {
     pub doors: Doors,
     pub queue: QueueOf<Inbound>,
     pub clock: Clock,
 }
 
-pub(crate) fn router(intake: Intake) -> Router {
+pub fn router(intake: Intake) -> Router {
     let router = Router::new()
         .route("/w/ladipage/{source}", post(submit).options(preflight))
-        .with_state(Arc::new(intake));
+        .with_state(intake);
     // CORS around the extractors too: a page must be able to read why it was refused.
     limit_body(router, MAX_BODY).layer(map_response(with_cors))
 }
 
 async fn submit(
-    State(intake): State<Arc<Intake>>,
+    State(intake): State<Intake>,
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
 ) -> Result<Json<serde_json::Value>, Problem> {

@@ -9,17 +9,13 @@ mod handler;
 use accounts::Doors;
 use lambda::{ConfigError, Function, Setup};
 
-/// Environment.
-pub const VARS: &[&str] = &["DIRECTORY_TABLE", "INGEST_QUEUE_URL"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "all functions are built alike")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
     let intake = handler::Intake {
-        doors: Doors::new(setup.table("DIRECTORY_TABLE")?),
-        queue: setup.queue_of()?,
+        doors: Doors::over(resources),
+        queue: resources.queue_of(),
         clock: setup.clock().clone(),
     };
-    Ok(Function::http(setup, handler::router(intake)))
+    Function::http(setup, handler::router(intake))
 }

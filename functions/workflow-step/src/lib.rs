@@ -9,37 +9,15 @@
 mod handler;
 
 use accounts::RecentWorkspaces;
-use cloud::Timers;
-use contacts::Contacts;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
-use workflows::{Stepper, Workflows};
-
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &[
-    "CONTACTS_TABLE",
-    "DIRECTORY_TABLE",
-    "DLQ_URL",
-    "FLOW_TABLE",
-    "TIMELINE_TABLE",
-    "TIMERS_TABLE",
-];
+use workflows::Stepper;
 
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
-    let stepper = Stepper::new(
-        Workflows::new(directory.clone(), setup.table("FLOW_TABLE")?),
-        Contacts::new(
-            setup.table("CONTACTS_TABLE")?,
-            setup.table("TIMELINE_TABLE")?,
-            directory,
-        ),
-        Timers::new(setup.table("TIMERS_TABLE")?),
-    );
-    let workspaces = RecentWorkspaces::new(setup.table("DIRECTORY_TABLE")?);
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let stepper = Stepper::over(resources);
+    let workspaces = RecentWorkspaces::over(resources);
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let (stepper, workspaces) = (stepper.clone(), workspaces.clone());
         async move { handler::handle(&stepper, &workspaces, &record).await }

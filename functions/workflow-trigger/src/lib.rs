@@ -10,14 +10,9 @@ use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
-/// Environment variables that the function reads.
-pub const VARS: &[&str] = &["DIRECTORY_TABLE", "DLQ_URL", "FLOW_TABLE"];
-
 /// Builds the function.
-#[expect(clippy::unused_async, reason = "every function is built the same way")]
-pub async fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    setup.require(VARS)?;
-    let workflows = Workflows::new(setup.table("DIRECTORY_TABLE")?, setup.table("FLOW_TABLE")?);
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let workflows = Workflows::over(setup.resources());
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let workflows = workflows.clone();
         async move { handler::handle(&workflows, &record).await }

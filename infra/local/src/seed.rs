@@ -10,7 +10,7 @@ use accounts::{
 };
 use anyhow::{Context, Result};
 use chat::{InboxSettings, Inboxes};
-use cloud::Table;
+use cloud::Resources;
 use kernel::{InboxId, Role, Scope, TenantKey};
 use serde_json::{Value, json};
 
@@ -48,22 +48,17 @@ fn moved(mut kept: Value, api: &str) -> Value {
 }
 
 async fn create(stack: &LocalStack) -> Result<Value> {
-    let setup = stack
-        .setup("authorizer")
-        .context("the template has no authorizer")?;
-    let directory = setup.table("DIRECTORY_TABLE")?;
-    let account = Accounts::new(directory.clone())
-        .create("Cửa hàng mẫu")
-        .await?;
+    let resources = stack.resources();
+    let account = Accounts::over(&resources).create("Cửa hàng mẫu").await?;
     let settings = WorkspaceSettings {
         postal_address: "1 Đường Mẫu, Quận 1, TP. Hồ Chí Minh".into(),
         permission_reminder: "Bạn nhận thư này vì đã mua hàng tại Cửa hàng mẫu.".into(),
         ..WorkspaceSettings::named("Cửa hàng mẫu")
     };
-    let workspaces = Workspaces::new(directory.clone());
+    let workspaces = Workspaces::over(&resources);
     let tenant = workspaces.create(account, settings).await?;
     let tenant = tenant.context("the account has the workspace already")?;
-    let password = directory.entropy().nonce();
+    let password = resources.entropy().nonce();
     let admin = NewUser {
         email: EMAIL.parse()?,
         name: "Quản trị".into(),
@@ -72,14 +67,14 @@ async fn create(stack: &LocalStack) -> Result<Value> {
         workspaces: vec![tenant.workspace()],
         password: password.clone(),
     };
-    let user = Users::new(directory.clone()).create(account, admin).await?;
+    let user = Users::over(&resources).create(account, admin).await?;
     user.with_context(|| {
         format!("{EMAIL} exists without its credentials; start afresh with --fresh")
     })?;
-    let key = ApiKeys::new(directory.clone())
+    let key = ApiKeys::over(&resources)
         .create(account, tenant, "local", &[Scope::Admin])
         .await?;
-    let doors = Doors::new(directory.clone());
+    let doors = Doors::over(&resources);
     let source = NewSource {
         name: "LadiPage".into(),
         provider: "ladipage".into(),
@@ -88,7 +83,7 @@ async fn create(stack: &LocalStack) -> Result<Value> {
         ..NewSource::default()
     };
     let (source, secret) = doors.create_source(tenant, source).await?;
-    let inbox = create_inbox(tenant, &directory, &doors).await?;
+    let inbox = create_inbox(tenant, &resources, &doors).await?;
     let api = &stack.addresses().api;
     Ok(json!({
         "workspace_id": tenant.workspace(),
@@ -103,14 +98,14 @@ async fn create(stack: &LocalStack) -> Result<Value> {
 }
 
 /// A website inbox that any page may show.
-async fn create_inbox(tenant: TenantKey, directory: &Table, doors: &Doors) -> Result<InboxId> {
+async fn create_inbox(tenant: TenantKey, resources: &Resources, doors: &Doors) -> Result<InboxId> {
     let settings = InboxSettings {
         name: "Website".into(),
         allowed_origins: Vec::new(),
     };
-    let inboxes = Inboxes::new(directory.clone());
+    let inboxes = Inboxes::over(resources);
     loop {
-        let id = InboxId::new(directory.clock(), directory.entropy());
+        let id = InboxId::new(resources.clock(), resources.entropy());
         if doors
             .create_inbox(tenant, id, &settings.name, &settings.allowed_origins)
             .await?

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Error, Table, Update};
+use cloud::{Error, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{AccountId, UserId};
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,11 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// Makes an account without anybody in it.

@@ -1,6 +1,6 @@
 //! API keys: shown once, stored as a hash, found by it.
 
-use cloud::{Created, Error, Query, Table, Update};
+use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{AccountId, CredentialId, Cursor, Grant, Limit, Scope, TenantKey, WorkspaceId};
@@ -105,9 +105,11 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// Draws a key's id, which no key of the workspace has.

@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 
-use cloud::{Error, Query, Table};
+use cloud::{Error, Query, Resources, Table};
 use jiff::Timestamp;
 use kernel::clock::sortable;
 use kernel::page::Page;
@@ -41,9 +41,11 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// Adds an entry about what the holder of a grant is about to do.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Error, Table};
+use cloud::{Error, Resources, Table};
 use jiff::Timestamp;
 use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
@@ -127,11 +127,11 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            workspaces: Workspaces::new(directory.clone()),
-            directory,
+            workspaces: Workspaces::over(resources),
+            directory: resources.table("Directory"),
         }
     }
 

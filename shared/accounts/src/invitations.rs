@@ -4,7 +4,7 @@
 //! the token's hash is written together with the claim, so a mail goes out once and only the newest
 //! mail's link works.
 
-use cloud::{Created, Error, Query, Table, Update};
+use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{AccountId, ChatRole, Cursor, EmailAddress, InvitationId, Limit, Role, WorkspaceId};
@@ -145,10 +145,12 @@ pub struct Invitations {
 }
 
 impl Invitations {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        let users = Users::new(directory.clone());
-        Self { directory, users }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+            users: Users::over(resources),
+        }
     }
 
     /// Finds the invitation that an address has in the account, or reserves an id for one. An id whose

@@ -1,7 +1,7 @@
 //! What is mailed to users, as messages to the account mailer. Tokens are not in them: the worker draws a
 //! token when it sends, so that no queue and no answer of the API ever holds one.
 
-use cloud::{Error, Message, QueueName, QueueOf};
+use cloud::{Error, Message, QueueName, QueueOf, Resources};
 use kernel::{AccountId, EmailAddress, InvitationId};
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +38,9 @@ impl Message for AccountMail {
 pub struct AccountMails(QueueOf<AccountMail>);
 
 impl AccountMails {
-    /// Over the queue.
-    pub fn new(queue: QueueOf<AccountMail>) -> Self {
-        Self(queue)
+    /// Over the queue `AccountMail`.
+    pub fn over(resources: &Resources) -> Self {
+        Self(resources.queue_of())
     }
 
     /// Asks for a mail. These messages belong to an account or to nobody yet, so they travel without a

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cloud::{Error, Table};
+use cloud::{Error, Resources};
 use jiff::{SignedDuration, Timestamp};
 use kernel::TenantKey;
 
@@ -27,11 +27,11 @@ pub struct RecentWorkspaces {
 }
 
 impl RecentWorkspaces {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            clock: directory.clock().clone(),
-            workspaces: Workspaces::new(directory),
+            clock: resources.clock().clone(),
+            workspaces: Workspaces::over(resources),
             seen: Arc::default(),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A reset proves the mailbox, not the second factor: signing in asks for that all the same.
 
-use cloud::{Created, Error, Table, Update};
+use cloud::{Created, Error, Resources, Table, Update};
 use jiff::SignedDuration;
 use kernel::{AccountId, EmailAddress, UserId};
 use serde::{Deserialize, Serialize};
@@ -39,10 +39,12 @@ pub struct Resets {
 }
 
 impl Resets {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        let users = Users::new(directory.clone());
-        Self { directory, users }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+            users: Users::over(resources),
+        }
     }
 
     /// Claims the mail that a request asks for and makes its token; `None` if another worker has it, or

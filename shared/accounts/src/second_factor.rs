@@ -1,7 +1,7 @@
 //! The second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, one step of skew), and recovery
 //! codes for a lost phone. Each code opens once.
 
-use cloud::Error;
+use cloud::{Error, Resources};
 use kernel::Entropy;
 use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
@@ -69,8 +69,9 @@ pub struct SecondFactors {
 }
 
 impl SecondFactors {
-    /// Secrets are sealed with `seal`.
-    pub fn new(users: Users, seal: Seal) -> Self {
+    /// Over the table Directory; secrets are sealed with `seal`.
+    pub fn over(resources: &Resources, seal: Seal) -> Self {
+        let users = Users::over(resources);
         Self { users, seal }
     }
 

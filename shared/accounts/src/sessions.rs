@@ -1,7 +1,7 @@
 //! Signed-in sessions, and what a credential opens: the one look-up behind the authorizer and the
 //! WebSocket's door.
 
-use cloud::{Created, Error, Table};
+use cloud::{Created, Error, Resources, Table};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{AccountId, Clock, Grant, NoWorkspace, TenantKey, UserId, Verdict, WorkspaceId};
 use serde::{Deserialize, Serialize};
@@ -70,14 +70,14 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            users: Users::new(directory.clone()),
-            workspaces: Workspaces::new(directory.clone()),
-            api_keys: ApiKeys::new(directory.clone()),
+            users: Users::over(resources),
+            workspaces: Workspaces::over(resources),
+            api_keys: ApiKeys::over(resources),
             oidc: None,
-            directory,
+            directory: resources.table("Directory"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The first account of an installation.
 
-use cloud::{Created, Error, Table};
+use cloud::{Created, Error, Resources, Table};
 use kernel::{AccountId, EmailAddress, Role, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -53,13 +53,13 @@ pub struct FirstSetup {
 }
 
 impl FirstSetup {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            accounts: Accounts::new(directory.clone()),
-            users: Users::new(directory.clone()),
-            workspaces: Workspaces::new(directory.clone()),
-            directory,
+            accounts: Accounts::over(resources),
+            users: Users::over(resources),
+            workspaces: Workspaces::over(resources),
+            directory: resources.table("Directory"),
         }
     }
 

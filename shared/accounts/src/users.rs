@@ -3,7 +3,7 @@
 //! `epoch` moves on with whatever must end a user's sessions: each session remembers the epoch that it
 //! began in, so one write ends them all.
 
-use cloud::{Created, Error, Query, Table, Update};
+use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{
@@ -131,12 +131,11 @@ pub struct Users {
 }
 
 impl Users {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        let accounts = Accounts::new(directory.clone());
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            directory,
-            accounts,
+            directory: resources.table("Directory"),
+            accounts: Accounts::over(resources),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Created, Error, Query, Table, Update};
+use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{AccountId, Cursor, EmailAddress, Limit, TenantKey, WorkspaceId};
@@ -165,9 +165,11 @@ pub struct Workspaces {
 }
 
 impl Workspaces {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// Makes a workspace; `None` if another of the account has the name.

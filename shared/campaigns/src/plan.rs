@@ -4,7 +4,7 @@
 //! chunks that are there and goes on from where *they* end, so members who came or went meanwhile
 //! change nothing that was frozen.
 
-use cloud::Error;
+use cloud::{Error, Resources};
 use contacts::Profiles;
 use kernel::{CampaignId, Cursor, TenantKey};
 
@@ -24,11 +24,11 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Over the campaigns and the contacts.
-    pub fn new(campaigns: Campaigns, contacts: Profiles) -> Self {
+    /// Over the tables Campaigns and Contacts.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            campaigns,
-            contacts,
+            campaigns: Campaigns::over(resources),
+            contacts: Profiles::over(resources),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Effect, Error, Pending, Query, Table, Update, UpdateOutcome};
+use cloud::{Effect, Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
 use contacts::SHARDS;
 use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,10 @@ struct Listed {
 
 impl Campaigns {
     /// Over the table Campaigns.
-    pub fn new(table: Table) -> Self {
-        Self { table }
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Campaigns"),
+        }
     }
 
     pub(crate) fn clock(&self) -> &kernel::Clock {

@@ -5,10 +5,10 @@
 
 mod prepared;
 
-use cloud::{Error, Mailer, OutgoingMail, mailer::SendError};
+use cloud::{Error, Mailer, OutgoingMail, Resources, mailer::SendError};
 use contacts::Contact;
 use content::links::LinkSet;
-use content::tokens::{TokenError, TokenKey};
+use content::tokens::TokenKey;
 use kernel::TenantKey;
 use serde_json::Value;
 
@@ -49,19 +49,15 @@ pub struct EmailChannel {
 }
 
 impl EmailChannel {
-    /// Links in the mails lead to `base_url` and are signed with `secret`, of at least 16 bytes.
-    pub fn new(
-        ledger: Ledger,
-        mailer: Mailer,
-        secret: &str,
-        base_url: &str,
-    ) -> Result<Self, TokenError> {
-        Ok(Self {
-            ledger,
-            mailer,
-            token_key: TokenKey::new(secret.as_bytes())?,
+    /// Over the table `SendLedger` and SES. Links in the mails lead to `base_url` and are signed with
+    /// `token_key`.
+    pub fn over(resources: &Resources, base_url: &str, token_key: TokenKey) -> Self {
+        Self {
+            ledger: Ledger::over(resources),
+            mailer: resources.mailer(),
+            token_key,
             base_url: base_url.trim_end_matches('/').to_owned(),
-        })
+        }
     }
 
     /// Sends the mail to the contact unless this send was made before. `None` for a contact that no

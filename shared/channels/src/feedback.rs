@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloud::{Counters, Error};
+use cloud::{Counters, Error, Resources};
 use contacts::{Channel, ChannelStatus, Contacts, Event};
 use jiff::Timestamp;
 use kernel::{EmailAddress, TenantKey};
@@ -95,9 +95,12 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// Over the ledger and the contacts.
-    pub fn new(ledger: Ledger, contacts: Contacts) -> Self {
-        Self { ledger, contacts }
+    /// Over the tables of the ledger and of the contacts.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            ledger: Ledger::over(resources),
+            contacts: Contacts::over(resources),
+        }
     }
 
     /// A provider's event about a mail to `address`. `None`: there is no such send.

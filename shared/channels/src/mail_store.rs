@@ -2,7 +2,7 @@
 //! so that a campaign or a workflow version keeps the very text it was started with, and storing the
 //! same mail twice is one record.
 
-use cloud::{Error, Key, Table};
+use cloud::{Error, Key, Resources, Table};
 use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +74,11 @@ fn key(tenant: TenantKey, mail: &MailRef) -> Key {
 }
 
 impl MailStore {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        Self { table: directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Directory"),
+        }
     }
 
     /// Keeps a mail and names it. The same mail gives the same name and the same record.

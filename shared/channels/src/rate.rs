@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use cloud::limiter::Slot;
-use cloud::{Error, Limiter};
+use cloud::{Error, Limiter, Resources};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::send::Class;
@@ -46,8 +46,9 @@ pub enum Turn {
 }
 
 impl SendRate {
-    /// Over the limits; `rate` is the number of mails a second that the account was granted.
-    pub fn new(limiter: Limiter, rate: f64) -> Self {
+    /// Over the table Limits; `rate` is the number of mails a second that the account was granted.
+    pub fn over(resources: &Resources, rate: f64) -> Self {
+        let limiter = Limiter::over(resources);
         Self { limiter, rate }
     }
 

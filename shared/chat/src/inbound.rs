@@ -11,7 +11,7 @@
 //! 6. The message itself, with its notice. It is the commit: a message that is there is done, so a
 //!    repetition never reopens a conversation that staff has closed since.
 
-use cloud::{Created, Error, Table, Update};
+use cloud::{Created, Error, Resources, Table, Update};
 use contacts::Contacts;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ConversationId, InboxId, TenantKey, clock::sortable};
@@ -48,9 +48,12 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// Over the chat table and the contacts.
-    pub fn new(chat: Chat, contacts: Contacts) -> Self {
-        Self { chat, contacts }
+    /// Over the tables of the chat and of the contacts.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            chat: Chat::over(resources),
+            contacts: Contacts::over(resources),
+        }
     }
 
     /// Takes one message.

@@ -3,7 +3,7 @@
 //! The public side of an inbox, by which a widget finds its shop, is a door of `accounts`; whoever
 //! makes an inbox makes both, the door first.
 
-use cloud::{Created, Error, Key, Query, Table};
+use cloud::{Created, Error, Key, Query, Resources, Table};
 use jiff::Timestamp;
 use kernel::{InboxId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -83,9 +83,11 @@ fn key(tenant: TenantKey, id: InboxId) -> Key {
 }
 
 impl Inboxes {
-    /// Over the directory table.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// Makes a website inbox. `None`: another inbox has the id.

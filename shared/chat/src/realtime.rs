@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use cloud::{Error, Query, SocketError, Sockets, Table};
+use cloud::{Error, Query, Resources, SocketError, Sockets, Table};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use kernel::TenantKey;
@@ -69,9 +69,11 @@ struct Connection {
 }
 
 impl Rooms {
-    /// Over the realtime table.
-    pub fn new(table: Table) -> Self {
-        Self { table }
+    /// Over the table Realtime.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Realtime"),
+        }
     }
 
     /// An agent's browser has connected; `holder` says who stands behind it.
@@ -160,9 +162,12 @@ pub struct Pusher {
 }
 
 impl Pusher {
-    /// Over the rooms and the WebSocket API.
-    pub fn new(rooms: Rooms, sockets: Sockets) -> Self {
-        Self { rooms, sockets }
+    /// Over the table Realtime and the WebSocket API.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            rooms: Rooms::over(resources),
+            sockets: resources.sockets(),
+        }
     }
 
     /// Posts what happened to everybody who may know: one room is read once for all of its events,

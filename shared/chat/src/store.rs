@@ -9,7 +9,7 @@
 //! has grown so old without its message is moved there. Between the two a run that has read the claim in
 //! time may live still and come to the old place: whoever comes then has to come again.
 
-use cloud::{Created, Error, Pending, Table, Update, UpdateOutcome};
+use cloud::{Created, Error, Pending, Resources, Table, Update, UpdateOutcome};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, ConversationId, InboxId, MessageId, TenantKey, clock::sortable};
 use serde::{Deserialize, Serialize};
@@ -98,9 +98,11 @@ fn place(
 }
 
 impl Chat {
-    /// Over the chat table.
-    pub fn new(table: Table) -> Self {
-        Self { table }
+    /// Over the table Chat.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Chat"),
+        }
     }
 
     /// The conversation, if this tenant has it.

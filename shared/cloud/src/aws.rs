@@ -1,28 +1,37 @@
 //! What every client is built from.
 
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use kernel::{Clock, Entropy};
-use std::time::Duration;
 
-/// Configuration of the AWS clients, with the clock and the randomness that go with it.
+/// Configuration of the AWS clients, with the clock and the randomness that go with it; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Aws {
-    pub(crate) config: SdkConfig,
-    pub(crate) clock: Clock,
-    pub(crate) entropy: Entropy,
+pub struct Aws(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: SdkConfig,
+    clock: Clock,
+    entropy: Entropy,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
 }
 
 impl Aws {
     /// Around a configuration made elsewhere: the local stack passes one whose connector answers
     /// in process.
     pub fn new(config: SdkConfig, clock: Clock, entropy: Entropy) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             config,
             clock,
             entropy,
-        }
+            dynamodb: OnceLock::new(),
+            sqs: OnceLock::new(),
+        }))
     }
 
     /// From the Lambda environment. The behaviour version is pinned so that an update of the SDK
@@ -45,11 +54,27 @@ impl Aws {
 
     /// The clock that timers and limits go by.
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        &self.0.clock
     }
 
     /// The source of operation names and ids.
     pub fn entropy(&self) -> &Entropy {
-        &self.entropy
+        &self.0.entropy
+    }
+
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.0.config
+    }
+
+    /// One client for all tables.
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let client = || aws_sdk_dynamodb::Client::new(&self.0.config);
+        self.0.dynamodb.get_or_init(client).clone()
+    }
+
+    /// One client for all queues.
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        let client = || aws_sdk_sqs::Client::new(&self.0.config);
+        self.0.sqs.get_or_init(client).clone()
     }
 }

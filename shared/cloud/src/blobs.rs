@@ -31,8 +31,8 @@ pub struct Range {
 
 impl Blobs {
     /// The bucket of this name.
-    pub fn new(aws: &Aws, bucket: &str) -> Self {
-        let config = Builder::from(&aws.config).force_path_style(true).build();
+    pub(crate) fn new(aws: &Aws, bucket: &str) -> Self {
+        let config = Builder::from(aws.config()).force_path_style(true).build();
         Self {
             client: Client::from_conf(config),
             bucket: bucket.to_owned(),

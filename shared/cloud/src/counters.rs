@@ -10,7 +10,7 @@ use kernel::TenantKey;
 use serde::Deserialize;
 
 use crate::item::Key;
-use crate::{Error, Query, Table, Update};
+use crate::{Error, Query, Resources, Table, Update};
 
 /// Longest pause before an addition is tried again.
 const PAUSE_MS: u64 = 200;
@@ -34,8 +34,9 @@ struct Shard {
 }
 
 impl Counters {
-    /// Over the table of reports.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Reports.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Reports");
         Self { table }
     }
 

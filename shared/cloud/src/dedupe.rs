@@ -4,7 +4,7 @@ use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
 
 use crate::item::Key;
-use crate::{Error, Table};
+use crate::{Error, Resources, Table};
 
 /// Source retention (4 days) + dead-letter retention (14 days) + margin: a redriven message must
 /// still be recognised.
@@ -22,8 +22,9 @@ struct Seen {
 }
 
 impl Dedupe {
-    /// Over the table of seen ids.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Dedupe.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Dedupe");
         Self { table }
     }
 

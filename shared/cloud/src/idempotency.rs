@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::item::Key;
-use crate::{Created, Error, Table, Update};
+use crate::{Created, Error, Resources, Table, Update};
 
 /// Answers are repeated for a day.
 const KEEP: i64 = 24 * 3600;
@@ -62,8 +62,9 @@ struct Row {
 }
 
 impl Idempotency {
-    /// Over the table of seen ids.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Dedupe.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Dedupe");
         Self { table }
     }
 

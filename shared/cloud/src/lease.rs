@@ -8,7 +8,7 @@ use std::time::Duration;
 use kernel::TenantKey;
 
 use crate::item::Key;
-use crate::{Error, Table, Update};
+use crate::{Error, Resources, Table, Update};
 
 /// Leases by name.
 #[derive(Clone, Debug)]
@@ -24,8 +24,9 @@ pub struct Held {
 }
 
 impl Lease {
-    /// Over the table of limits.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Limits.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Limits");
         Self { table }
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::item::Key;
-use crate::{Error, Table, Update, UpdateOutcome};
+use crate::{Error, Resources, Table, Update, UpdateOutcome};
 
 /// How far ahead slots are given out: as far as a queue can delay the message that carries one.
 const HORIZON: Duration = Duration::from_secs(crate::queue::MAX_DELAY_SECONDS as u64);
@@ -40,8 +40,9 @@ pub enum Slot {
 }
 
 impl Limiter {
-    /// Over the table of limits.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Limits.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Limits");
         Self { table }
     }
 

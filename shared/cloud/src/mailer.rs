@@ -70,8 +70,8 @@ pub struct Mailer {
 
 impl Mailer {
     /// Sends through this configuration set, whose events come back to `delivery-status`.
-    pub fn new(aws: &Aws, configuration_set: &str) -> Self {
-        let config = Builder::from(&aws.config)
+    pub(crate) fn new(aws: &Aws, configuration_set: &str) -> Self {
+        let config = Builder::from(aws.config())
             .retry_config(RetryConfig::disabled())
             .build();
         Self {

@@ -107,7 +107,7 @@ pub struct QueueOf<M> {
 
 impl<M: Message> QueueOf<M> {
     /// The queue at this URL.
-    pub fn new(aws: &Aws, url: &str) -> Self {
+    pub(crate) fn new(aws: &Aws, url: &str) -> Self {
         Self {
             queue: Queue::new(aws, url),
             of: PhantomData,

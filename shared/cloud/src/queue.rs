@@ -67,9 +67,9 @@ pub struct Queue {
 
 impl Queue {
     /// The queue at this URL.
-    pub fn new(aws: &Aws, url: &str) -> Self {
+    pub(crate) fn new(aws: &Aws, url: &str) -> Self {
         Self {
-            client: Client::new(&aws.config),
+            client: aws.sqs(),
             url: url.to_owned(),
         }
     }

@@ -27,8 +27,8 @@ pub struct Sockets {
 
 impl Sockets {
     /// `endpoint` is the stage's https address, without `/@connections`.
-    pub fn new(aws: &Aws, endpoint: &str) -> Self {
-        let config = Builder::from(&aws.config).endpoint_url(endpoint).build();
+    pub(crate) fn new(aws: &Aws, endpoint: &str) -> Self {
+        let config = Builder::from(aws.config()).endpoint_url(endpoint).build();
         Self {
             client: Client::from_conf(config),
         }

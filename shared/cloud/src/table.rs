@@ -53,9 +53,9 @@ impl<T> Created<T> {
 
 impl Table {
     /// The table of this name.
-    pub fn new(aws: &Aws, name: &str) -> Self {
+    pub(crate) fn new(aws: &Aws, name: &str) -> Self {
         Self {
-            client: Client::new(&aws.config),
+            client: aws.dynamodb(),
             name: name.to_owned(),
             aws: aws.clone(),
         }
@@ -246,7 +246,7 @@ impl Table {
         condition: &str,
         values: HashMap<String, AttributeValue>,
     ) -> Result<Option<Item>, Error> {
-        let mark = AttributeValue::S(self.aws.entropy.nonce());
+        let mark = AttributeValue::S(self.aws.entropy().nonce());
         let mut item = to_item(key, value)?;
         item.insert(WRITE.to_owned(), mark.clone());
         let result = self
@@ -304,7 +304,7 @@ impl Table {
             });
         }
         let ceiling = 20u64 << round;
-        tokio::time::sleep(Duration::from_millis(self.aws.entropy.u64() % ceiling)).await;
+        tokio::time::sleep(Duration::from_millis(self.aws.entropy().u64() % ceiling)).await;
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::item::{Item, Key, from_item, wire};
 use crate::message::Message;
 use crate::outbox::Effect;
-use crate::{Error, Query, Table, Update};
+use crate::{Error, Query, Resources, Table, Update};
 
 /// Buckets of one minute. 8 shards take 8,000 writes a second; the count may only grow together with
 /// a sweep that knows both (docs/adr/0006).
@@ -106,8 +106,9 @@ struct Checkpoint {
 }
 
 impl Timers {
-    /// Over the table of timers.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Timers.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Timers");
         Self {
             table,
             marked: Arc::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::item::Key;
-use crate::{Error, Table, Update};
+use crate::{Error, Resources, Table, Update};
 
 /// Counters in the table of limits.
 #[derive(Clone, Debug)]
@@ -32,8 +32,9 @@ struct Counter {
 }
 
 impl Window {
-    /// Over the table of limits.
-    pub fn new(table: Table) -> Self {
+    /// Over the table Limits.
+    pub fn over(resources: &Resources) -> Self {
+        let table = resources.table("Limits");
         Self { table }
     }
 

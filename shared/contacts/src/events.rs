@@ -1,6 +1,6 @@
 //! Who wants to hear of an event, and the message they get.
 
-use cloud::{Error, Key, Message, Query, QueueName, Table};
+use cloud::{Error, Key, Message, Query, QueueName, Resources, Table};
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,10 @@ struct Row {
 
 impl Listeners {
     /// Over the table Directory.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// From now on `workflow` hears of the event.

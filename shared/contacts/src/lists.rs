@@ -1,6 +1,6 @@
 //! Contact lists: what they are called. Who is on one is in [`crate::Contacts`].
 
-use cloud::{Error, Query, Table};
+use cloud::{Error, Query, Resources, Table};
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, ListId, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,10 @@ pub struct Lists {
 
 impl Lists {
     /// Over the table Directory.
-    pub fn new(directory: Table) -> Self {
-        Self { directory }
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+        }
     }
 
     /// An id for a new list.

@@ -1,9 +1,9 @@
-//! Contacts for those who only read them: senders and planners. No other table is at hand here, so
-//! nothing can be recorded through it.
+//! Contacts for reading only: senders, planners, the search. It has no other table, so nothing can be
+//! recorded through it.
 
 use std::collections::HashMap;
 
-use cloud::{Error, Query, Table};
+use cloud::{Error, Query, Resources, Table};
 use kernel::{ContactId, Cursor, ListId, TenantKey, page::Page};
 
 use crate::keys;
@@ -13,13 +13,15 @@ use crate::store::{IndexRow, Profile};
 /// The profiles and memberships of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
 pub struct Profiles {
-    contacts: Table,
+    pub(crate) contacts: Table,
 }
 
 impl Profiles {
     /// Over the table Contacts.
-    pub fn new(contacts: Table) -> Self {
-        Self { contacts }
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            contacts: resources.table("Contacts"),
+        }
     }
 
     /// One contact, as it is now.
@@ -36,11 +38,17 @@ impl Profiles {
         ids: &[ContactId],
     ) -> Result<HashMap<ContactId, Contact>, Error> {
         let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
-        let rows: Vec<(_, Profile)> = self.contacts.get_many_consistent(keys).await?;
-        let found = rows.into_iter().filter_map(|(_, row)| row.given());
-        Ok(found
-            .map(|contact| (contact.id, contact.complete_names()))
-            .collect())
+        Ok(complete(self.contacts.get_many_consistent(keys).await?))
+    }
+
+    /// Those contacts that exist; eventually consistent.
+    pub(crate) async fn glance(
+        &self,
+        tenant: TenantKey,
+        ids: &[ContactId],
+    ) -> Result<HashMap<ContactId, Contact>, Error> {
+        let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
+        Ok(complete(self.contacts.get_many(keys).await?))
     }
 
     /// A page of one shard of a list, in order of id; eventually consistent. Shards are
@@ -63,4 +71,11 @@ impl Profiles {
             .await?;
         Ok(page.map(|row| row.contact))
     }
+}
+
+fn complete(rows: Vec<(cloud::Key, Profile)>) -> HashMap<ContactId, Contact> {
+    let found = rows.into_iter().filter_map(|(_, row)| row.given());
+    found
+        .map(|contact| (contact.id, contact.complete_names()))
+        .collect()
 }

@@ -13,7 +13,8 @@ use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::Deserialize;
 
 use crate::model::Contact;
-use crate::{Contacts, SHARDS, keys, names};
+use crate::profiles::Profiles;
+use crate::{SHARDS, keys, names};
 
 /// Reads for one page. A page may come short of its limit; its `next` says where to go on.
 const MAX_READS: usize = 40;
@@ -38,7 +39,7 @@ struct Row {
     contact: Option<ContactId>,
 }
 
-impl Contacts {
+impl Profiles {
     /// Contacts of whom a name's word, the email, the phone or the shop's own id begins like `query`;
     /// all contacts where it is empty. Fewer than three characters find whole words of names only.
     pub async fn search(
@@ -82,7 +83,7 @@ impl Contacts {
         rows: Vec<Row>,
     ) -> Result<Vec<Contact>, Error> {
         let ids: Vec<ContactId> = rows.iter().filter_map(|row| row.contact).collect();
-        let mut found: HashMap<ContactId, Contact> = self.get_many(tenant, &ids).await?;
+        let mut found: HashMap<ContactId, Contact> = self.glance(tenant, &ids).await?;
         let mut shown = Vec::new();
         for row in rows {
             let Some(contact) = row.contact.and_then(|id| found.remove(&id)) else {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cloud::{Error, Table, Update};
+use cloud::{Error, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, ListId, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -163,19 +163,18 @@ pub(crate) enum Row {
 
 impl Contacts {
     /// Over the tables Contacts, Timeline and Directory.
-    pub fn new(contacts: Table, timeline: Table, directory: Table) -> Self {
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            contacts,
-            timeline,
-            listeners: Some(Listeners::new(directory)),
+            listeners: Some(Listeners::over(resources)),
+            ..Self::silent(resources)
         }
     }
 
-    /// The same without ears: what is recorded through it starts no workflow. For imports.
-    pub fn silent(contacts: Table, timeline: Table) -> Self {
+    /// Over the tables Contacts and Timeline. Events recorded through it trigger no workflow.
+    pub(crate) fn silent(resources: &Resources) -> Self {
         Self {
-            contacts,
-            timeline,
+            contacts: resources.table("Contacts"),
+            timeline: resources.table("Timeline"),
             listeners: None,
         }
     }
@@ -185,23 +184,11 @@ impl Contacts {
         self.profiles().get(tenant, id).await
     }
 
-    /// Who they are, for those who only read.
+    /// The same contacts, for reading only.
     pub fn profiles(&self) -> Profiles {
-        Profiles::new(self.contacts.clone())
-    }
-
-    /// Those contacts that exist; eventually consistent.
-    pub(crate) async fn get_many(
-        &self,
-        tenant: TenantKey,
-        ids: &[ContactId],
-    ) -> Result<HashMap<ContactId, Contact>, Error> {
-        let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
-        let rows: Vec<(_, Profile)> = self.contacts.get_many(keys).await?;
-        let found = rows.into_iter().filter_map(|(_, row)| row.given());
-        Ok(found
-            .map(|contact| (contact.id, contact.complete_names()))
-            .collect())
+        Profiles {
+            contacts: self.contacts.clone(),
+        }
     }
 
     /// Adds tags. Does nothing for a contact that does not exist.

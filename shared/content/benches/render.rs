@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const RUN: Duration = Duration::from_secs(2);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let key = TokenKey::new(b"a secret for the benchmark only!")?;
+    let key = TokenKey::new("a secret for the benchmark only!");
     let links = LinkSet::new(
         "https://t.example.vn",
         &key,

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn links_carry_their_tokens() {
-        let key = TokenKey::new(b"0123456789abcdef").unwrap();
+        let key = TokenKey::new("0123456789abcdef");
         let links =
             LinkSet::new("https://t.example.vn/", &key, "ws_1", "cmp_1", "con_1", "0").unwrap();
         let target = |url: &str| {

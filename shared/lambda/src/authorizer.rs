@@ -13,7 +13,7 @@ pub use kernel::{Grant, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Failure, Function, InvokeError, Setup};
+use crate::{ConfigError, Failure, Function, InvokeError, Setup};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +71,7 @@ pub struct Presented {
 impl Function {
     /// A function that decides who is calling. An error is "try again", which API Gateway turns into a
     /// 500 and never into access.
-    pub fn authorizer<H, F>(setup: &Setup, handler: H) -> Self
+    pub fn authorizer<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(Presented) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Verdict, Failure>> + Send + 'static,

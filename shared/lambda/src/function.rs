@@ -81,18 +81,20 @@ pub struct Function {
 }
 
 impl Function {
+    /// Fails with every variable that was asked for and cannot be used: a constructor calls it last.
     pub(crate) fn new<F>(
         setup: &Setup,
         handler: impl Fn(Value, Call) -> F + Send + Sync + 'static,
-    ) -> Self
+    ) -> Result<Self, ConfigError>
     where
         F: Future<Output = Result<Value, InvokeError>> + Send + 'static,
     {
-        Self {
+        setup.resources().check()?;
+        Ok(Self {
             handler: Arc::new(move |event, call| handler(event, call).boxed()),
             setup: setup.clone(),
             warm: Arc::default(),
-        }
+        })
     }
 
     /// Handles one event. A panic is an error of this invocation only. One metrics line is written
@@ -132,11 +134,11 @@ impl Function {
 
 /// Entry point on Lambda: builds the function from the environment, then polls for events.
 pub async fn run(
-    build: impl AsyncFnOnce(&Setup) -> Result<Function, ConfigError>,
+    build: impl FnOnce(&Setup) -> Result<Function, ConfigError>,
 ) -> Result<(), crate::Error> {
     telemetry::init();
     let setup = Setup::from_environment().await;
-    let function = build(&setup).await?;
+    let function = build(&setup)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let function = function.clone();
         async move {

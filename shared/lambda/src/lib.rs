@@ -3,7 +3,7 @@
 //!
 //! The only importer of `lambda_runtime` and `lambda_http`. It knows no feature of the product.
 //!
-//! A function exports `pub async fn function(&Setup) -> Result<Function, ConfigError>`. On Lambda
+//! A function exports `pub fn function(&Setup) -> Result<Function, ConfigError>`. On Lambda
 //! [`run`] gives it the environment and polls; the local stack gives it another [`Setup`] and hands
 //! the same events to [`Function::invoke`].
 
@@ -19,7 +19,8 @@ pub mod sqs;
 pub mod stream;
 mod telemetry;
 
+pub use cloud::{ConfigError, Vars};
 pub use failure::Failure;
 pub use function::{Function, Invocation, InvokeError, run};
 pub use lambda_runtime::Error;
-pub use setup::{ConfigError, Setup, Vars};
+pub use setup::Setup;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::function::Call;
-use crate::{Failure, Function, InvokeError, Setup};
+use crate::{ConfigError, Failure, Function, InvokeError, Setup};
 
 /// How long the handler of a tick may go on.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ impl Tick {
 impl Function {
     /// A function that runs on a schedule. The event's content is ignored: a tick may come late or
     /// twice, so the handler looks at the clock and at what is stored.
-    pub fn schedule<H, F>(setup: &Setup, handler: H) -> Self
+    pub fn schedule<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(Tick) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,

@@ -8,7 +8,7 @@ use kernel::Verdict;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Failure, Function, InvokeError, Setup};
+use crate::{ConfigError, Failure, Function, InvokeError, Setup};
 
 /// What happened on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -63,7 +63,7 @@ struct RawContext {
 impl Function {
     /// A function behind the WebSocket API. The number is the status: 200 opens or accepts, 401
     /// refuses a connection.
-    pub fn socket<H, F>(setup: &Setup, handler: H) -> Self
+    pub fn socket<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(SocketEvent) -> F + Send + Sync + 'static,
         F: Future<Output = Result<u16, Failure>> + Send + 'static,

@@ -24,8 +24,6 @@ use tracing::Instrument;
 use crate::function::Call;
 use crate::{ConfigError, Failure, Function, InvokeError, Setup, metrics, telemetry};
 
-/// Where rejected messages go; every queue-driven function has it.
-pub const DLQ_URL: &str = "DLQ_URL";
 /// Kept back from the invocation's time for reporting what was not done.
 const MARGIN: Duration = Duration::from_millis(500);
 /// Kept back besides for the work that a batch has in common.
@@ -76,12 +74,12 @@ impl Function {
         H: Fn(Record) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let dead = setup.queue(DLQ_URL)?;
+        let dead = setup.resources().dead_letter_queue();
         let handler = Arc::new(handler);
-        Ok(Self::new(setup, move |event, call| {
+        Self::new(setup, move |event, call| {
             let (dead, handler) = (dead.clone(), handler.clone());
             async move { batch(event, &call, order, &dead, &*handler).await }
-        }))
+        })
     }
 
     /// A function that handles each record by itself, up to `concurrency` at once, and then does once for
@@ -100,9 +98,9 @@ impl Function {
         C: Fn(Vec<T>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let dead = setup.queue(DLQ_URL)?;
+        let dead = setup.resources().dead_letter_queue();
         let (each, common) = (Arc::new(each), Arc::new(common));
-        Ok(Self::new(setup, move |event, call| {
+        Self::new(setup, move |event, call| {
             let (dead, each, common) = (dead.clone(), each.clone(), common.clone());
             async move {
                 let records = records(event)?;
@@ -129,7 +127,7 @@ impl Function {
                 }
                 Ok(answer(failed))
             }
-        }))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Failure, Function, InvokeError, Setup, metrics};
+use crate::{ConfigError, Failure, Function, InvokeError, Setup, metrics};
 
 /// One change of an item; images in DynamoDB's own JSON (`{"pk": {"S": "…"}}`).
 #[derive(Debug, Clone, Deserialize)]
@@ -44,7 +44,7 @@ struct StreamEvent {
 impl Function {
     /// A function that handles a batch of changes. An error names the position of the first change
     /// that was not done; Lambda hands that one and everything after it out again.
-    pub fn stream<H, F>(setup: &Setup, handler: H) -> Self
+    pub fn stream<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(Vec<Change>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), (usize, Failure)>> + Send + 'static,

@@ -20,7 +20,7 @@ mod report;
 mod store;
 pub mod trigger;
 
-use cloud::{Message, QueueName, Table, Timers};
+use cloud::{Message, QueueName, Resources, Timers};
 use contacts::{Contacts, Listeners};
 use kernel::WorkflowId;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,7 @@ pub use enrollment::{Enrollment, EnrollmentId, Standing};
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
 pub use report::Report;
+pub use store::WorkflowStore;
 pub use trigger::Trigger;
 
 /// Message on the queue of workflow steps: a contact may go on.
@@ -62,12 +63,12 @@ pub struct Workflows {
 
 impl Workflows {
     /// Over the tables Directory and Flow.
-    pub fn new(directory: Table, flow: Table) -> Self {
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            workflows: store::WorkflowStore::new(directory.clone()),
-            enrollments: store::EnrollmentStore::new(flow),
-            mails: channels::MailStore::new(directory.clone()),
-            listeners: Listeners::new(directory),
+            workflows: store::WorkflowStore::over(resources),
+            enrollments: store::EnrollmentStore::over(resources),
+            mails: channels::MailStore::over(resources),
+            listeners: Listeners::over(resources),
         }
     }
 
@@ -90,12 +91,12 @@ pub struct Stepper {
 }
 
 impl Stepper {
-    /// From its parts.
-    pub fn new(workflows: Workflows, contacts: Contacts, timers: Timers) -> Self {
+    /// Over the tables of workflows, of contacts and of timers.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            workflows,
-            contacts,
-            timers,
+            workflows: Workflows::over(resources),
+            contacts: Contacts::over(resources),
+            timers: Timers::over(resources),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Keys and records of workflows and enrollments.
 
-use cloud::{Created, Error, Key, Query, Table};
+use cloud::{Created, Error, Key, Query, Resources, Table};
 use kernel::page::Page;
 use kernel::{Cursor, Limit, TenantKey, WorkflowId};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ fn state(tenant: TenantKey, id: &EnrollmentId) -> Key {
 
 /// Workflows and their versions, in the directory table.
 #[derive(Clone, Debug)]
-pub(crate) struct WorkflowStore {
+pub struct WorkflowStore {
     table: Table,
 }
 
@@ -37,19 +37,26 @@ struct Listed {
 }
 
 impl WorkflowStore {
-    pub fn new(directory: Table) -> Self {
-        Self { table: directory }
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Directory"),
+        }
     }
 
-    pub fn table(&self) -> &Table {
+    pub(crate) fn table(&self) -> &Table {
         &self.table
     }
 
-    pub async fn get(&self, tenant: TenantKey, id: WorkflowId) -> Result<Option<Workflow>, Error> {
+    pub(crate) async fn get(
+        &self,
+        tenant: TenantKey,
+        id: WorkflowId,
+    ) -> Result<Option<Workflow>, Error> {
         self.table.get(&meta(tenant, id)).await
     }
 
-    pub async fn definition(
+    pub(crate) async fn definition(
         &self,
         tenant: TenantKey,
         id: WorkflowId,
@@ -60,7 +67,7 @@ impl WorkflowStore {
 
     /// Saves a new workflow; false where the id is taken. The record comes last: until it is there,
     /// nobody sees the rest.
-    pub async fn create(
+    pub(crate) async fn create(
         &self,
         tenant: TenantKey,
         workflow: &Workflow,
@@ -81,14 +88,18 @@ impl WorkflowStore {
             .is_new())
     }
 
-    pub async fn replace(&self, tenant: TenantKey, workflow: &Workflow) -> Result<(), Error> {
+    pub(crate) async fn replace(
+        &self,
+        tenant: TenantKey,
+        workflow: &Workflow,
+    ) -> Result<(), Error> {
         let key = meta(tenant, workflow.id);
         self.table
             .replace(&key, workflow, workflow.version - 1)
             .await
     }
 
-    /// Newest first.
+    /// Workflows, newest first.
     pub async fn page(
         &self,
         tenant: TenantKey,
@@ -118,8 +129,10 @@ pub(crate) struct EnrollmentStore {
 }
 
 impl EnrollmentStore {
-    pub fn new(flow: Table) -> Self {
-        Self { table: flow }
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Flow"),
+        }
     }
 
     pub async fn get(

@@ -119,39 +119,6 @@ fn the_code_and_the_template_know_the_same_paths() {
     assert_none("routes", &violations);
 }
 
-#[test]
-fn a_variable_that_is_listed_is_read() {
-    let mut violations = Vec::new();
-    for function in functions() {
-        let mut code = String::new();
-        for entry in std::fs::read_dir(
-            project()
-                .join("functions")
-                .join(function.name())
-                .join("src"),
-        )
-        .unwrap()
-        {
-            code += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        }
-        for name in function.variables().keys() {
-            // The runner of queue functions reads it.
-            let by_runner = name == "DLQ_URL" && !function.events("SQS").is_empty();
-            // `lambda::http::protect` reads them for every function behind the authorizer.
-            let protected = code.contains("Function::api");
-            let by_contract =
-                protected && ["DEDUPE_TABLE", "LIMITS_TABLE"].contains(&name.as_str());
-            let by_type = name.ends_with("_QUEUE_URL")
-                && (code.contains("setup.queue_of") || code.contains("setup.queues()"));
-            let texts = code.matches(&format!("\"{name}\"")).count();
-            if !by_runner && !by_contract && !by_type && texts < 2 {
-                violations.push(format!("{}: {name}", function.name()));
-            }
-        }
-    }
-    assert_none("variables that nothing reads", &violations);
-}
-
 /// Sources under this folder, tests at the end of a file left out.
 fn sources(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();

@@ -10,7 +10,6 @@ mod access;
 mod alarms;
 mod code;
 mod crates;
-mod environment;
 mod fixtures;
 mod functions;
 mod generate;

@@ -1,7 +1,7 @@
 //! Starts a function's binary under a stand-in of the Lambda Runtime API and measures it.
 //!
 //! `startup-probe <function> [profile directory]` spawns `target/<profile>/<function>` 40 times with the
-//! variables that its `VARS` names, waits for the first poll, and prints time and resident memory; then
+//! variables that the template gives it, waits for the first poll, and prints time and resident memory; then
 //! hands one process an event that it must answer. No network beyond loopback, no AWS account.
 //!
 //! It prints figures and fails only when the binary does not poll or does not answer.
@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_yaml_ng::Value;
 
 const STARTS: usize = 40;
 
@@ -71,21 +72,21 @@ impl Drop for Process {
     }
 }
 
-/// The names between the brackets of `pub const VARS: &[&str] = &[...]`.
+/// The names of the variables that the template gives the function.
 fn variables(root: &Path, function: &str) -> Result<Vec<String>> {
-    let path = root.join("functions").join(function).join("src/lib.rs");
+    let path = root.join("template.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let list = text
-        .split_once("VARS: &[&str] =")
-        .context("the function has no VARS")?
-        .1;
-    let list = list.split_once("];").context("VARS has no end")?.0;
-    Ok(list
-        .split('"')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect())
+    let template: Value = serde_yaml_ng::from_str(&text)?;
+    let resources = template["Resources"].as_mapping().into_iter().flatten();
+    let mut properties = resources.map(|(_, resource)| &resource["Properties"]);
+    let found = properties.find(|properties| properties["Handler"] == function);
+    let found = found.with_context(|| format!("the template has no function {function}"))?;
+    let names = found["Environment"]["Variables"].as_mapping();
+    let names = names
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, _)| name.as_str());
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn spawn(binary: &PathBuf, variables: &[String], listener: &TcpListener) -> Result<Child> {

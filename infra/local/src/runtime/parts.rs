@@ -58,15 +58,6 @@ impl Parts {
         let role = self.template.rights.role(&function.handler);
         let (config, clock) = (self.aws.sdk_config_of(role), self.clock.clock());
         let cloud = cloud::Aws::new(config, clock, self.entropy.clone());
-        setup_of(function, cloud)
+        Setup::new(Vars::from_map(function.environment.clone()), cloud)
     }
-}
-
-/// The environment of `function`, with these clients.
-pub fn setup_of(function: &model::Function, cloud: cloud::Aws) -> Setup {
-    let mut vars = function.environment.clone();
-    let mut set = |name: &str, value: &str| vars.insert(name.to_owned(), value.to_owned());
-    set("AWS_LAMBDA_FUNCTION_NAME", &function.logical_id);
-    set("AWS_REGION", REGION);
-    Setup::new(Vars::from_map(vars), cloud)
 }

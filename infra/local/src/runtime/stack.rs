@@ -10,9 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Result;
 use bytes::Bytes;
+use cloud::Resources;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use lambda::Setup;
+use lambda::Vars;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,7 +24,7 @@ use super::functions::{Deployed, Failure, Functions};
 use super::gateway::Gateway;
 use super::gateway::routes::Routes;
 use super::options::{Addresses, Options};
-use super::parts::{Parts, setup_of};
+use super::parts::Parts;
 use super::servers::{self, Listeners};
 use super::sources::Sources;
 use super::triggers::schedule::Schedules;
@@ -72,7 +73,7 @@ impl LocalStack {
         let parts = Parts::open(&options, template, addresses)?;
         let mut deployed = Vec::new();
         for function in &parts.template.functions {
-            let code = registry::code(&function.handler, &parts.setup(function)).await?;
+            let code = registry::code(&function.handler, &parts.setup(function))?;
             deployed.push(Deployed::new(function, code));
         }
         Self::run(parts, deployed, listeners)
@@ -303,11 +304,10 @@ impl LocalStack {
             .collect()
     }
 
-    /// The environment of the function with this handler, with clients that may do everything.
-    pub fn setup(&self, handler: &str) -> Option<Setup> {
-        let functions = &self.0.template.functions;
-        let function = functions.iter().find(|f| f.handler == handler)?;
-        Some(setup_of(function, self.0.cloud.clone()))
+    /// The tables, queues and buckets that functions are given, with clients that may do everything.
+    pub fn resources(&self) -> Resources {
+        let vars = Vars::from_map(self.0.template.environment());
+        Resources::new(self.0.cloud.clone(), vars)
     }
 
     /// The clients that functions use.

@@ -25,6 +25,16 @@ pub struct Stack {
     pub authorizer: Option<String>,
 }
 
+impl Stack {
+    /// The variables of all functions. `DLQ_URL` is left out: each function has its own.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let all = self.functions.iter();
+        let mut all: BTreeMap<_, _> = all.flat_map(|f| f.environment.clone()).collect();
+        all.remove("DLQ_URL");
+        all
+    }
+}
+
 /// A table with its keys, indexes, stream and time-to-live attribute.
 #[derive(Debug, Clone)]
 pub struct Table {

@@ -181,7 +181,7 @@ mod tests {
             track_opens: true,
             track_clicks: true,
         };
-        let key = content::tokens::TokenKey::new(b"0123456789abcdef").unwrap();
+        let key = content::tokens::TokenKey::new("0123456789abcdef");
         let links = LinkSet::new("https://t.example.vn", &key, "w", "s", "c", "0").unwrap();
         let data = serde_json::json!({"contact": {"first_name": "An"}});
         let letterhead = Letterhead {

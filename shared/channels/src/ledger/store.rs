@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloud::table::Created;
-use cloud::{Error, Key, Table, Update};
+use cloud::{Error, Key, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{ContactId, TenantKey};
 
@@ -92,9 +92,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Over the send ledger table.
-    pub fn new(table: Table) -> Self {
-        Self { table }
+    /// Over the table `SendLedger`.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("SendLedger"),
+        }
     }
 
     /// Now, by the clock that claims go by.

@@ -6,7 +6,7 @@
 //! counts the same.
 
 use bytes::Bytes;
-use cloud::{Blobs, Error, Message, QueueName, QueueOf, SendOptions, Table};
+use cloud::{Blobs, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -72,13 +72,14 @@ struct Counts {
 }
 
 impl Imports {
-    /// Over the contacts, their table, the bucket of files and the queue of steps.
-    pub fn new(contacts: Contacts, table: Table, files: Blobs, queue: QueueOf<Step>) -> Self {
+    /// Over the tables Contacts and Timeline, the bucket Imports and the queue `ContactImport`. An import
+    /// triggers no workflow.
+    pub fn over(resources: &Resources) -> Self {
         Self {
-            contacts,
-            table,
-            files,
-            queue,
+            contacts: Contacts::silent(resources),
+            table: resources.table("Contacts"),
+            files: resources.bucket("Imports"),
+            queue: resources.queue_of(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::tokens::{Token, TokenKey, TokenKind};
 
 fn key() -> TokenKey {
-    TokenKey::new(b"0123456789abcdef0123456789abcdef").unwrap()
+    TokenKey::new("0123456789abcdef0123456789abcdef")
 }
 
 fn content(html: &str) -> MailContent {

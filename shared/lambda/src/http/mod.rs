@@ -29,17 +29,17 @@ pub use problem::{Code, FieldError, Problem, ProblemBody};
 pub const DRAWS: u32 = 4;
 
 /// Lets only callers with a live credential through, within their limit, each request with an
-/// idempotency key once. Needs the variables `DEDUPE_TABLE` and `LIMITS_TABLE`.
-fn protect(setup: &Setup, router: Router) -> Result<Router, ConfigError> {
-    let window = Window::new(setup.table("LIMITS_TABLE")?);
-    let requests = Idempotency::new(setup.table("DEDUPE_TABLE")?);
+/// idempotency key once. Asks for the tables Dedupe and Limits.
+fn protect(setup: &Setup, router: Router) -> Router {
+    let window = Window::over(setup.resources());
+    let requests = Idempotency::over(setup.resources());
     // The last layer is the first to see a request.
-    Ok(router
+    router
         .layer(from_fn(caller::must_ask))
         .layer(from_fn(problem::catch_panic))
         .layer(from_fn_with_state(requests, idempotency::once))
         .layer(from_fn_with_state(window, limit::limit))
-        .layer(from_fn(caller::admit)))
+        .layer(from_fn(caller::admit))
 }
 
 impl Function {
@@ -54,17 +54,17 @@ impl Function {
         protected: Router,
         public: Router,
     ) -> Result<Self, ConfigError> {
-        let router = guarded(public.merge(protect(setup, protected)?));
-        Ok(Self::serve(setup, router.layer(browsers::any_page())))
+        let router = guarded(public.merge(protect(setup, protected)));
+        Self::serve(setup, router.layer(browsers::any_page()))
     }
 
     /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem, and
     /// so does a handler that panics.
-    pub fn http(setup: &Setup, router: Router) -> Self {
+    pub fn http(setup: &Setup, router: Router) -> Result<Self, ConfigError> {
         Self::serve(setup, guarded(router))
     }
 
-    fn serve(setup: &Setup, router: Router) -> Self {
+    fn serve(setup: &Setup, router: Router) -> Result<Self, ConfigError> {
         let router = router.layer(from_fn(problem::with_request_id));
         Self::new(setup, move |event, call| {
             // The adapter may not cross an await (it is not `Send`), its future may.

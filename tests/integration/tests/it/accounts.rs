@@ -75,10 +75,8 @@ async fn a_setup_killed_at_any_call_is_finished_by_the_next() {
 #[tokio::test]
 async fn a_setup_is_over_only_when_there_is_an_admin() {
     let world = World::new();
-    let directory = world.table("Directory");
-    let other = accounts::Accounts::new(directory.clone())
-        .create("Khác")
-        .await;
+    let resources = world.resources();
+    let other = accounts::Accounts::over(&resources).create("Khác").await;
     let theirs = accounts::NewUser {
         email: EMAIL.parse().unwrap(),
         name: "Chủ".into(),
@@ -87,7 +85,7 @@ async fn a_setup_is_over_only_when_there_is_an_admin() {
         workspaces: Vec::new(),
         password: PASSWORD.into(),
     };
-    let users = accounts::Users::new(directory);
+    let users = accounts::Users::over(&resources);
     users.create(other.unwrap(), theirs).await.unwrap().unwrap();
     assert_eq!(setup(&world, EMAIL).await.0, 409, "the address is taken");
     assert_eq!(setup(&world, "hai@example.vn").await.0, 201);

@@ -9,7 +9,9 @@ use std::time::Duration;
 use cloud::lease::Held;
 use cloud::limiter::Slot;
 use cloud::queue::{Outgoing, SendOptions};
-use cloud::{Counters, Created, Dedupe, Error, Key, Lease, Limiter, Query, Queue, Timers, Update};
+use cloud::{
+    Counters, Created, Dedupe, Error, Key, Lease, Limiter, Query, QueueName, Timers, Update,
+};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::TenantKey;
@@ -196,7 +198,7 @@ async fn racing_workers_keep_the_rate_and_use_it() {
     const RATE: f64 = 50.0;
     const CALLS: usize = 300;
     let world = World::new();
-    let limiter = Limiter::new(world.table("Limits"));
+    let limiter = Limiter::over(&world.resources());
     let mut wakes = vec![world.now(); 30];
     let mut calls = Vec::new();
     while calls.len() < CALLS {
@@ -237,7 +239,7 @@ async fn racing_workers_keep_the_rate_and_use_it() {
 #[tokio::test]
 async fn a_limit_gives_out_a_quarter_of_an_hour_ahead_and_no_more() {
     let world = World::new();
-    let limiter = Limiter::new(world.table("Limits"));
+    let limiter = Limiter::over(&world.resources());
     let start = world.now();
     let Slot::At(first) = limiter.reserve("zns", 1350, 1.0).await.unwrap() else {
         panic!("full")
@@ -269,7 +271,7 @@ async fn a_limit_gives_out_a_quarter_of_an_hour_ahead_and_no_more() {
 #[tokio::test]
 async fn counters_add_up_over_their_shards() {
     let world = World::new();
-    let counters = Counters::new(world.table("Reports"));
+    let counters = Counters::over(&world.resources());
     let counts = |sent, failed| BTreeMap::from([("sent".into(), sent), ("failed".into(), failed)]);
     for n in 0..40 {
         let source = format!("batch-{n}");
@@ -310,7 +312,7 @@ async fn take(lease: &Lease) -> Option<Held> {
 #[tokio::test]
 async fn a_lease_has_one_holder_at_a_time() {
     let world = World::new();
-    let lease = Lease::new(world.table("Limits"));
+    let lease = Lease::over(&world.resources());
     let taken = join_all((0..10).map(|_| take(&lease))).await;
     assert_eq!(taken.iter().flatten().count(), 1);
     let first = taken.into_iter().flatten().next().unwrap();
@@ -335,7 +337,7 @@ async fn a_lease_has_one_holder_at_a_time() {
 #[tokio::test]
 async fn an_id_is_new_once() {
     let world = World::new();
-    let dedupe = Dedupe::new(world.table("Dedupe"));
+    let dedupe = Dedupe::over(&world.resources());
     let firsts = AtomicU32::new(0);
     let tries = (0..10).map(|_| async {
         if dedupe.first_time(tenant(1), "event", "e1").await.unwrap() {
@@ -363,7 +365,7 @@ async fn an_id_is_new_once() {
 #[tokio::test]
 async fn timers_are_found_by_their_minute() {
     let world = World::new();
-    let timers = Timers::new(world.table("Timers"));
+    let timers = Timers::over(&world.resources());
     let due = world.now() + SignedDuration::from_hours(50);
     let minute = cloud::timers::minute(due);
     for n in 0..40 {
@@ -412,8 +414,7 @@ async fn timers_are_found_by_their_minute() {
 #[tokio::test]
 async fn a_batch_says_which_messages_sqs_did_not_take() {
     let world = World::new();
-    let url = world.spec("change-relay").environment["WORKFLOW_STEP_QUEUE_URL"].clone();
-    let queue = Queue::new(&world.cloud(), &url);
+    let queue = world.resources().queues()[&QueueName::new("workflow-step")].clone();
     let message = |group: &str| Outgoing {
         text: "{}".into(),
         options: SendOptions {

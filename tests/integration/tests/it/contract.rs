@@ -91,7 +91,7 @@ async fn whoever_makes_something_is_logged_with_its_id() {
     let import = json!("email");
     create("api-contacts", "/v1/imports", import).await;
 
-    let audit = accounts::Audit::new(world.table("Directory"));
+    let audit = accounts::Audit::over(&world.resources());
     let log = audit.page(grant.account, kernel::Limit::default(), None);
     let mut logged: Vec<String> = log
         .await

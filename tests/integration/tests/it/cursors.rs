@@ -90,7 +90,7 @@ async fn user(world: &World, n: u32) -> String {
         workspaces: Vec::new(),
         password: "bốn từ chẳng liên quan".into(),
     };
-    let users = Users::new(world.table("Directory"));
+    let users = Users::over(&world.resources());
     let made = users.create(ACCOUNT.parse().unwrap(), user).await.unwrap();
     made.unwrap().to_string()
 }
@@ -116,8 +116,7 @@ fn rows(n: u32) -> [(&'static str, &'static str, Value); 6] {
 
 #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
 async fn event(world: &World, contact: &str, n: u32) {
-    let table = |name| world.table(name);
-    let contacts = Contacts::new(table("Contacts"), table("Timeline"), table("Directory"));
+    let contacts = Contacts::over(&world.resources());
     let tenant = TenantKey::authenticated(WORKSPACE.parse().unwrap());
     let event = Event {
         id: format!("e{n}"),

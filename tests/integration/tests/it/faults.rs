@@ -9,8 +9,7 @@ use channels::feedback::Gains;
 use channels::{Fact, Feedback, Ledger, LedgerKey, Tally};
 use cloud::idempotency::{Answer, Idempotency, Seen};
 use cloud::queue::Outgoing;
-use cloud::{Counters, Error, Key, Lease, Queue, SendOptions, Timers, Update};
-use contacts::Contacts;
+use cloud::{Counters, Error, Key, Lease, QueueName, SendOptions, Timers, Update};
 use kernel::TenantKey;
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault, Received};
@@ -33,11 +32,6 @@ fn first(world: &World, operation: &'static str, place: &str, times: u32, fault:
             Fault::None
         }
     })));
-}
-
-fn queue(world: &World, handler: &str, variable: &str) -> Queue {
-    let url = &world.spec(handler).environment[variable];
-    Queue::new(&world.cloud(), url)
 }
 
 fn dead(world: &World, handler: &str) -> Vec<Received> {
@@ -110,7 +104,7 @@ async fn a_table_that_never_gets_done_counts_as_throttled() {
 #[tokio::test]
 async fn messages_that_sqs_did_not_take_are_told_from_those_it_never_will() {
     let world = World::new();
-    let queue = queue(&world, "change-relay", "WORKFLOW_STEP_QUEUE_URL");
+    let queue = world.resources().queues()[&QueueName::new("workflow-step")].clone();
     let name = world.queue_of("workflow-step");
     let many: Vec<Outgoing> = (0..14).map(|_| message("{}")).collect();
     first(&world, "SendMessageBatch", "", 1, Fault::Partial);
@@ -133,7 +127,7 @@ async fn messages_that_sqs_did_not_take_are_told_from_those_it_never_will() {
 #[tokio::test]
 async fn a_message_of_ours_may_hold_any_character() {
     let world = World::new();
-    let queue = world.setup("change-relay").queue_of().unwrap();
+    let queue = world.resources().queue_of();
     let body = AnyStep(json!({ "said": "\u{fffe}\u{ffff}\u{0}\u{1f600}" }));
     queue
         .send(tenant(), &body, SendOptions::default())
@@ -291,7 +285,7 @@ async fn waiting(world: &World) -> Vec<Value> {
 #[tokio::test]
 async fn timers_that_sqs_did_not_take_are_sent_by_the_next_tick() {
     let world = World::new();
-    let timers = Timers::new(world.table("Timers"));
+    let timers = Timers::over(&world.resources());
     for n in 0..40 {
         schedule(&timers, &world, &format!("t{n}")).await;
     }
@@ -314,7 +308,7 @@ async fn timers_that_sqs_did_not_take_are_sent_by_the_next_tick() {
 #[tokio::test]
 async fn a_timer_that_cannot_be_sent_is_parked_and_stops_no_other() {
     let world = World::new();
-    let timers = Timers::new(world.table("Timers"));
+    let timers = Timers::over(&world.resources());
     schedule(&timers, &world, "good").await;
     let row = waiting(&world).await.remove(0);
     let with = |change: &dyn Fn(&mut Value)| {
@@ -370,7 +364,7 @@ async fn row_pk(world: &World) -> String {
 #[tokio::test]
 async fn a_timer_that_was_put_aside_can_be_sent_by_hand() {
     let world = World::new();
-    let timers = Timers::new(world.table("Timers"));
+    let timers = Timers::over(&world.resources());
     schedule(&timers, &world, "late").await;
     let mut row = waiting(&world).await.remove(0);
     let text = row["effect"]["text"].as_str().unwrap().to_owned();
@@ -415,7 +409,7 @@ async fn a_conditional_update_whose_answer_was_lost_is_still_ours() {
 async fn whoever_takes_something_knows_it_though_the_answer_was_lost() {
     let world = World::new();
     let lost = || first(&world, "UpdateItem", "", 1, Fault::TimeoutAfterCommit);
-    let lease = Lease::new(world.table("Limits"));
+    let lease = Lease::over(&world.resources());
     let minute = Duration::from_mins(1);
     lost();
     assert!(
@@ -433,7 +427,7 @@ async fn whoever_takes_something_knows_it_though_the_answer_was_lost() {
             .is_none()
     );
 
-    let requests = Idempotency::new(world.table("Dedupe"));
+    let requests = Idempotency::over(&world.resources());
     let claim = async || requests.claim("acc_1#x", "hash", minute).await.unwrap();
     assert!(matches!(claim().await, Seen::Mine(_)));
     world.advance(minute + minute);
@@ -448,7 +442,7 @@ async fn whoever_takes_something_knows_it_though_the_answer_was_lost() {
 #[tokio::test]
 async fn an_answer_past_its_time_is_not_given_although_it_is_still_stored() {
     let world = World::new();
-    let requests = Idempotency::new(world.table("Dedupe"));
+    let requests = Idempotency::over(&world.resources());
     let minute = Duration::from_mins(1);
     let Seen::Mine(claim) = requests.claim("acc_1#x", "one", minute).await.unwrap() else {
         panic!("not ours")
@@ -470,12 +464,7 @@ async fn an_answer_past_its_time_is_not_given_although_it_is_still_stored() {
 #[tokio::test]
 async fn a_fact_is_counted_once_though_answers_were_lost() {
     let world = World::new();
-    let ledger = Ledger::new(world.table("SendLedger"));
-    let store = Contacts::new(
-        world.table("Contacts"),
-        world.table("Timeline"),
-        world.table("Directory"),
-    );
+    let ledger = Ledger::over(&world.resources());
     let key = LedgerKey {
         scope: "cmp_00000000001".into(),
         contact: "con_00000000001".parse().unwrap(),
@@ -483,8 +472,8 @@ async fn a_fact_is_counted_once_though_answers_were_lost() {
     };
     ledger.claim(tenant(), &key).await.unwrap();
     let address = "an@example.vn".parse().unwrap();
-    let feedback = Feedback::new(ledger, store);
-    let counters = Counters::new(world.table("Reports"));
+    let feedback = Feedback::over(&world.resources());
+    let counters = Counters::over(&world.resources());
     let mut gains = Gains::default();
     for _ in 0..2 {
         first(&world, "UpdateItem", "", 1, Fault::TimeoutAfterCommit);
@@ -502,7 +491,7 @@ async fn a_fact_is_counted_once_though_answers_were_lost() {
 #[tokio::test]
 async fn counts_that_nobody_brings_again_are_tried_again() {
     let world = World::new();
-    let counters = Counters::new(world.table("Reports"));
+    let counters = Counters::over(&world.resources());
     let gains = || {
         let mut gains = Gains::default();
         let tally = Tally {
@@ -530,7 +519,7 @@ async fn counts_that_nobody_brings_again_are_tried_again() {
 #[tokio::test]
 async fn up_to_five_requests_of_many_messages_are_under_way_at_once() {
     let world = World::new();
-    let queue = queue(&world, "change-relay", "WORKFLOW_STEP_QUEUE_URL");
+    let queue = world.resources().queues()[&QueueName::new("workflow-step")].clone();
     let many: Vec<Outgoing> = (0..80).map(|_| message("{}")).collect();
     let begun = Arc::new(AtomicU32::new(0));
     let count = begun.clone();

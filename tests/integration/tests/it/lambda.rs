@@ -343,7 +343,8 @@ async fn a_stream_names_the_first_change_not_done() {
             position.map_or(Ok(()), |position| {
                 Err((position, Failure::retry("Test.Later", "x")))
             })
-        });
+        })
+        .unwrap();
         let event = json!({ "Records": (100..104).map(change).collect::<Vec<_>>() });
         let answer = function.invoke(event, invocation(&world, 1000)).await;
         assert_eq!(answer.ok(), expected, "{position:?}");
@@ -357,7 +358,8 @@ async fn a_schedule_may_ask_for_its_time() {
         let (soon, later) = (Duration::from_secs(9), Duration::from_secs(11));
         assert!(!tick.ends_within(soon) && tick.ends_within(later));
         Err(Failure::retry("Test.Later", "x"))
-    });
+    })
+    .unwrap();
     let error = function
         .invoke(json!({}), invocation(&world, 10_000))
         .await
@@ -376,7 +378,8 @@ async fn the_authorizer_reads_the_bearer_token() {
             Some("good") => Verdict::Granted(grant("read")),
             _ => Verdict::refused(),
         })
-    });
+    })
+    .unwrap();
     let ask = async |header: &str, value: &str| {
         let event = json!({ "version": "2.0", "headers": { header: value } });
         function.invoke(event, invocation(&world, 1000)).await
@@ -429,7 +432,8 @@ async fn the_authorizer_answers_a_socket_with_a_policy() {
             }
             _ => Verdict::refused(),
         })
-    });
+    })
+    .unwrap();
     let arn = "arn:aws:execute-api:ap-southeast-1:000000000000:local-socket/live/$connect";
     let ask = async |query: Value| {
         let event = json!({
@@ -581,7 +585,7 @@ async fn a_failure_of_ours_says_only_the_request_id() {
     let mut vars: BTreeMap<String, String> = world.spec("api-workflows").environment.clone();
     vars.insert("DIRECTORY_TABLE".into(), "secret-table-name".into());
     let setup = Setup::new(Vars::from_map(vars), world.cloud());
-    let code = registry::code("api-workflows", &setup).await.unwrap();
+    let code = registry::code("api-workflows", &setup).unwrap();
     let event = http_event("GET", "/v1/workflows", None, Some(&grant("read")));
     let answer = code(event, invocation(&world, 10_000)).await;
     let answer = answer.map_err(|failure| failure.to_string()).unwrap();

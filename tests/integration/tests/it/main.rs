@@ -25,4 +25,5 @@ mod runners;
 mod sources;
 mod support;
 mod trace;
+mod wiring;
 mod workflows;

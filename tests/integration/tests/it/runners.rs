@@ -107,7 +107,7 @@ async fn an_invocation_writes_one_line_of_metrics() {
 async fn an_invocation_that_fails_or_panics_writes_its_line_too() {
     let world = World::new();
     let (setup, lines) = observed(&world, "due-timer");
-    let function = Function::schedule(&setup, |_| async { panic!("as asked") });
+    let function = Function::schedule(&setup, |_| async { panic!("as asked") }).unwrap();
     let error = function
         .invoke(json!({}), invocation(&world, 9_000))
         .await
@@ -130,7 +130,7 @@ async fn an_invocation_that_fails_or_panics_writes_its_line_too() {
 async fn every_refused_request_is_counted_by_its_code() {
     let world = World::new();
     let (setup, lines) = observed(&world, "api-workflows");
-    let code = registry::code("api-workflows", &setup).await.unwrap();
+    let code = registry::code("api-workflows", &setup).unwrap();
     let workspace = "ws_00000000001".parse().unwrap();
     let grant = grant_of(workspace, "write");
     let with = |change: &dyn Fn(&mut Value)| {
@@ -193,7 +193,7 @@ async fn a_handler_that_panics_answers_a_problem() {
     let world = World::new();
     let (setup, lines) = observed(&world, "api-workflows");
     let router = Router::new().route("/boom", get(async || -> &'static str { panic!("secret") }));
-    let function = Function::http(&setup, router);
+    let function = Function::http(&setup, router).unwrap();
     let event = http_event("GET", "/boom", None, None);
     let answer = function
         .invoke(event, invocation(&world, 9_000))
@@ -222,7 +222,7 @@ async fn a_body_over_the_limit_is_told_the_limit_of_its_route() {
     let read = async |raw: Raw| raw.body.len().to_string();
     let small = limit_body(Router::new().route("/small", post(read)), 10);
     let router = small.route("/large", post(read));
-    let function = Function::http(&world.setup("api-workflows"), router);
+    let function = Function::http(&world.setup("api-workflows"), router).unwrap();
     for (path, length, status, limit) in [
         ("/small", 10, 200, ""),
         ("/small", 11, 413, "may hold 10 bytes"),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloud::{Message, QueueName};
+use cloud::{Message, QueueName, Resources};
 use jiff::Timestamp;
 use kernel::{Clock, Entropy};
 use lambda::{Invocation, Setup, Vars};
@@ -129,14 +129,14 @@ impl World {
         Setup::new(Vars::from_map(vars), cloud)
     }
 
+    /// The tables, queues and buckets that functions are given, with clients that may do everything.
+    pub fn resources(&self) -> Resources {
+        Resources::new(self.cloud(), Vars::from_map(self.model.environment()))
+    }
+
     /// The table of this logical id, e.g. `Contacts`.
     pub fn table(&self, logical_id: &str) -> cloud::Table {
-        let table = self
-            .model
-            .tables
-            .iter()
-            .find(|table| table.logical_id == logical_id);
-        cloud::Table::new(&self.cloud(), &table.expect("table of the template").name)
+        self.resources().table(logical_id)
     }
 
     /// A new workspace of the test account.
@@ -147,7 +147,7 @@ impl World {
             permission_reminder: "Bạn nhận thư này vì đã mua hàng.".into(),
             ..accounts::WorkspaceSettings::named(&name)
         };
-        accounts::Workspaces::new(self.table("Directory"))
+        accounts::Workspaces::over(&self.resources())
             .create(ACCOUNT.parse().unwrap(), settings)
             .await
             .unwrap()
@@ -161,7 +161,7 @@ impl World {
         status: accounts::WorkspaceStatus,
         change: impl FnOnce(&mut accounts::WorkspaceSettings),
     ) {
-        let workspaces = accounts::Workspaces::new(self.table("Directory"));
+        let workspaces = accounts::Workspaces::over(&self.resources());
         let before = workspaces.get(tenant).await.unwrap().unwrap();
         let mut settings = before.settings.clone();
         change(&mut settings);
@@ -179,13 +179,11 @@ impl World {
         spec.unwrap_or_else(|| panic!("no function {handler} in the template"))
     }
 
-    async fn code(&self, handler: &str) -> Code {
+    fn code(&self, handler: &str) -> Code {
         if let Some(code) = self.functions.lock().unwrap().get(handler) {
             return code.clone();
         }
-        let code = registry::code(handler, &self.own_setup(handler))
-            .await
-            .expect("function");
+        let code = registry::code(handler, &self.own_setup(handler)).expect("function");
         self.functions
             .lock()
             .unwrap()
@@ -205,7 +203,7 @@ impl World {
 
     /// Hands one event to a function.
     pub async fn invoke(&self, handler: &str, event: Value) -> Result<Value, String> {
-        let code = self.code(handler).await;
+        let code = self.code(handler);
         code(event, self.invocation(handler))
             .await
             .map_err(|failure| failure.to_string())
@@ -235,7 +233,7 @@ impl World {
         event: Value,
         kill: Kill,
     ) -> Option<Result<Value, String>> {
-        let code = self.code(handler).await;
+        let code = self.code(handler);
         let (calls, dead) = (AtomicU64::new(0), Arc::new(Notify::new()));
         let signal = dead.clone();
         self.aws.set_fault_hook(Some(Arc::new(move |_: &Call| {

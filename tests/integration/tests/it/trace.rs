@@ -56,7 +56,7 @@ async fn one_id_goes_from_the_form_to_the_mail() {
         header: HEADER.into(),
         ..NewSource::default()
     };
-    let doors = Doors::new(world.table("Directory"));
+    let doors = Doors::over(&world.resources());
     let (source, token) = doors.create_source(tenant, new).await.unwrap();
     let form = json!({ "email": "an@example.vn", "ladi_form_id": "F" });
     let mut post = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);

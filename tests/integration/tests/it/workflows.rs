@@ -251,7 +251,7 @@ async fn a_form_at_the_webhook_starts_the_workflow_of_its_form() {
     let mut other = greeting();
     other["trigger"]["form_id"] = json!("FORM9");
     let (wanted, other) = (shop.active(greeting()).await, shop.active(other).await);
-    let doors = accounts::Doors::new(shop.world.table("Directory"));
+    let doors = accounts::Doors::over(&shop.world.resources());
     let new = accounts::NewSource {
         provider: "ladipage".into(),
         header: "x-token".into(),

@@ -33,10 +33,10 @@ struct Tenant {
 
 impl Tenant {
     async fn open(world: &World, email: &str) -> Self {
-        let directory = world.table("Directory");
-        let account = Accounts::new(directory.clone()).create(email).await;
+        let resources = world.resources();
+        let account = Accounts::over(&resources).create(email).await;
         let account = account.unwrap();
-        let workspaces = Workspaces::new(directory.clone());
+        let workspaces = Workspaces::over(&resources);
         let made = workspaces.create(account, WorkspaceSettings::named("Cửa hàng"));
         let workspace = made.await.unwrap().unwrap().workspace();
         let admin = NewUser {
@@ -47,7 +47,7 @@ impl Tenant {
             workspaces: vec![workspace],
             password: "mật khẩu của chủ".into(),
         };
-        let user = Users::new(directory).create(account, admin).await;
+        let user = Users::over(&resources).create(account, admin).await;
         let user = user.unwrap().unwrap().to_string();
         let key = Grant {
             account,

@@ -175,7 +175,7 @@ async fn a_sign_in_with_the_old_password_does_not_outlive_its_change() {
         let office = Office::open().await;
         let (app, _) = office.second_factor().await;
         office.world.advance(Duration::from_secs(30));
-        let users = accounts::Users::new(office.world.table("Directory"));
+        let users = accounts::Users::over(&office.world.resources());
         let owner = users.by_email(&EMAIL.parse().unwrap()).await.unwrap();
         let code = office.code(&app);
         let sign_in = office.login_with(PASSWORD, &code);

@@ -260,10 +260,8 @@ async fn an_address_of_another_account_leaves_the_invitation_open() {
     let made = office.invite(GUEST).await;
     office.mail().await;
     let token = office.mailed_token(GUEST).unwrap();
-    let directory = office.world.table("Directory");
-    let other = accounts::Accounts::new(directory.clone())
-        .create("Khác")
-        .await;
+    let resources = office.world.resources();
+    let other = accounts::Accounts::over(&resources).create("Khác").await;
     let theirs = accounts::NewUser {
         email: GUEST.parse().unwrap(),
         name: "Khách".into(),
@@ -272,7 +270,7 @@ async fn an_address_of_another_account_leaves_the_invitation_open() {
         workspaces: Vec::new(),
         password: "mật khẩu của khách".into(),
     };
-    let users = accounts::Users::new(directory);
+    let users = accounts::Users::over(&resources);
     assert!(
         users
             .create(other.unwrap(), theirs)

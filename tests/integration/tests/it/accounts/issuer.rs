@@ -96,7 +96,7 @@ async fn an_issuer_signs_in_whom_it_vouches_for() {
     let issuer = Issuer::open().await;
     let clock = office.world.clock();
     let oidc = Oidc::new(&issuer.url, AUDIENCE, clock).unwrap();
-    let sessions = Sessions::new(office.world.table("Directory")).with_issuer(Some(oidc));
+    let sessions = Sessions::over(&office.world.resources()).with_issuer(Some(oidc));
     let now = office.world.now().as_second();
     let good = json!({
         "iss": issuer.url, "aud": AUDIENCE, "exp": now + 600, "email": EMAIL, "email_verified": true,
@@ -151,7 +151,7 @@ async fn whom_the_issuer_vouches_for_may_listen_until_their_rights_change() {
     let issuer = Issuer::open().await;
     let world = &office.world;
     let account = office.account().await;
-    let users = Users::new(world.table("Directory"));
+    let users = Users::over(&world.resources());
     let agent = NewUser {
         email: "nhanvien@example.vn".parse().unwrap(),
         name: "Nhân viên".into(),
@@ -173,7 +173,7 @@ async fn whom_the_issuer_vouches_for_may_listen_until_their_rights_change() {
     vars.insert("OIDC_ISSUER".into(), issuer.url.clone());
     vars.insert("OIDC_AUDIENCE".into(), AUDIENCE.into());
     let setup = Setup::new(Vars::from_map(vars), world.cloud());
-    let authorizer = registry::code("authorizer", &setup).await.unwrap();
+    let authorizer = registry::code("authorizer", &setup).unwrap();
     let invocation = Invocation {
         request_id: "request".into(),
         function_name: "authorizer".into(),
@@ -191,7 +191,7 @@ async fn whom_the_issuer_vouches_for_may_listen_until_their_rights_change() {
     assert_eq!(answer["statusCode"], 200);
 
     let oidc = Oidc::new(&issuer.url, AUDIENCE, world.clock()).unwrap();
-    let sessions = Sessions::new(world.table("Directory")).with_issuer(Some(oidc));
+    let sessions = Sessions::over(&world.resources()).with_issuer(Some(oidc));
     let holder = sessions.holder(&token).await.unwrap().unwrap();
     let stands = async || {
         let workspace = office.workspace.parse().unwrap();

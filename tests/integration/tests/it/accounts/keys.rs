@@ -62,7 +62,7 @@ async fn a_key_is_good_though_its_use_cannot_be_noted() {
 async fn of_many_uses_at_once_one_is_noted() {
     let world = World::new();
     let tenant = world.workspace().await;
-    let keys = ApiKeys::new(world.table("Directory"));
+    let keys = ApiKeys::over(&world.resources());
     let account = "acc_00000000001".parse().unwrap();
     let made = keys
         .create(account, tenant, "k", &[Scope::Read])

@@ -101,7 +101,7 @@ impl Office {
 
     /// Another user of the account, who may enter its workspace.
     pub async fn colleague(&self, email: &str, role: kernel::Role) -> String {
-        let directory = self.world.table("Directory");
+        let resources = self.world.resources();
         let account = self.account().await;
         let new = accounts::NewUser {
             email: email.parse().unwrap(),
@@ -111,7 +111,7 @@ impl Office {
             workspaces: vec![self.workspace.parse().unwrap()],
             password: PASSWORD.into(),
         };
-        let made = accounts::Users::new(directory).create(account, new).await;
+        let made = accounts::Users::over(&resources).create(account, new).await;
         made.unwrap().unwrap().to_string()
     }
 

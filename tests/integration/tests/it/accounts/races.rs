@@ -23,11 +23,11 @@ struct Team {
 impl Team {
     async fn new() -> Self {
         let world = World::new();
-        let directory = world.table("Directory");
-        let account = Accounts::new(directory.clone()).create("Công ty").await;
+        let resources = world.resources();
+        let account = Accounts::over(&resources).create("Công ty").await;
         Self {
             account: account.unwrap(),
-            users: Users::new(directory),
+            users: Users::over(&resources),
             world,
         }
     }
@@ -150,15 +150,13 @@ async fn an_address_that_a_dead_call_of_another_account_claimed_is_free_later() 
     let team = Team::new().await;
     let email = "mot@example.vn";
     // It dies after its claim: the login row is there, the user is not.
-    let directory = team.world.table("Directory");
-    let other = Accounts::new(directory.clone())
-        .create("Khác")
-        .await
-        .unwrap();
+    let resources = team.world.resources();
+    let other = Accounts::over(&resources).create("Khác").await.unwrap();
     let key = cloud::Key::new(format!("LOGIN#{email}"), "LOGIN");
     let claim = serde_json::json!({
         "account": other, "user": "usr_00000000001", "claimed_at": team.world.now(),
     });
+    let directory = resources.table("Directory");
     directory.put(&key, &claim).await.unwrap();
     let make = || team.users.create(team.account, new(email, Role::Viewer));
     assert!(make().await.unwrap().is_none(), "it may live still");
@@ -173,13 +171,14 @@ async fn two_accounts_that_take_up_a_dead_claim_at_once_make_one_user() {
     for at in 0..MOST {
         let team = Team::new().await;
         let email = "mot@example.vn";
-        let directory = team.world.table("Directory");
-        let other = Accounts::new(directory.clone()).create("Khác").await;
+        let resources = team.world.resources();
+        let other = Accounts::over(&resources).create("Khác").await;
         let other = other.unwrap();
         let key = cloud::Key::new(format!("LOGIN#{email}"), "LOGIN");
         let claim = serde_json::json!({
             "account": team.account, "user": "usr_00000000001", "claimed_at": team.world.now(),
         });
+        let directory = resources.table("Directory");
         directory.put(&key, &claim).await.unwrap();
         team.world.advance(Duration::from_mins(2));
         let make = |account| team.users.create(account, new(email, Role::Viewer));
@@ -209,7 +208,7 @@ async fn a_name_belongs_to_one_workspace() {
     for rename in [false, true] {
         for at in 0..MOST {
             let team = Team::new().await;
-            let workspaces = Workspaces::new(team.world.table("Directory"));
+            let workspaces = Workspaces::over(&team.world.resources());
             let named =
                 |name: &str| workspaces.create(team.account, WorkspaceSettings::named(name));
             let old = named("Cũ").await.unwrap().unwrap();
@@ -245,7 +244,7 @@ async fn a_name_belongs_to_one_workspace() {
 #[tokio::test]
 async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back() {
     let team = Team::new().await;
-    let invitations = Invitations::new(team.world.table("Directory"));
+    let invitations = Invitations::over(&team.world.resources());
     let email = "khach@example.vn".parse().unwrap();
     let Reserved::Free(id) = invitations.reserve(team.account, &email).await.unwrap() else {
         panic!("a new address");

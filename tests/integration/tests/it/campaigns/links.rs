@@ -25,7 +25,7 @@ struct Reader<'w> {
 impl Reader<'_> {
     fn token(&self, kind: TokenKind) -> String {
         let setup = self.world.setup("link-tracker");
-        let key = TokenKey::new(setup.text("TRACKING_SECRET").unwrap().as_bytes()).unwrap();
+        let key = TokenKey::new(setup.secret("TRACKING_SECRET"));
         let token = Token {
             kind,
             workspace: self.shop.tenant.to_string(),
@@ -115,7 +115,7 @@ async fn an_open_counts_once_and_not_at_once() {
         assert_eq!(reader.figures().await, [1, 0, 0]);
     }
     assert_eq!(reader.timeline().await, ["message.opened"]);
-    let ledger = Ledger::new(world.table("SendLedger"));
+    let ledger = Ledger::over(&world.resources());
     let key = LedgerKey::campaign(reader.campaign.parse().unwrap(), reader.contact);
     let row = ledger.get(shop.tenant, &key).await.unwrap().unwrap();
     assert_eq!(row.state(), State::Delivered);

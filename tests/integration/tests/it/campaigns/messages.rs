@@ -33,7 +33,7 @@ fn order_mail() -> StoredMail {
 
 /// Puts one mail to the third contact on the queue.
 pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
-    let mails = MailStore::new(world.table("Directory"));
+    let mails = MailStore::over(&world.resources());
     let name = mails.put(shop.tenant, &order_mail()).await.unwrap();
     let message = SendMessage::Email {
         scope: scope.into(),
@@ -44,7 +44,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         class,
         slot: None,
     };
-    let queue = world.setup("change-relay").queue_of().unwrap();
+    let queue = world.resources().queue_of();
     queue
         .send(shop.tenant, &message, SendOptions::default())
         .await
@@ -58,7 +58,7 @@ async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
         contact: shop.contacts[2],
         step: STEP.into(),
     };
-    let row = Ledger::new(world.table("SendLedger"))
+    let row = Ledger::over(&world.resources())
         .get(shop.tenant, &key)
         .await
         .unwrap()
@@ -233,7 +233,7 @@ async fn a_message_with_another_tenant_s_names_sends_nothing() {
     // Neither the mail nor the contact is the other's; the message is parked with its reason.
     assert_eq!(world.dead_letters().len(), 1);
     // With a mail of its own, the contact is still not there.
-    let mails = MailStore::new(world.table("Directory"));
+    let mails = MailStore::over(&world.resources());
     mails.put(other.tenant, &order_mail()).await.unwrap();
     let mut event = batch.event.clone();
     event["Records"][0]["body"] = json!(foreign);

@@ -130,7 +130,7 @@ async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     let shop = Shop::open(&world, 3).await;
     // Twenty minutes of transactional mail are booked, more than is given out ahead.
     let (lane, share) = ("ses#transactional", 0.25 * f64::from(RATE));
-    let limiter = cloud::Limiter::new(world.table("Limits"));
+    let limiter = cloud::Limiter::over(&world.resources());
     let booked = 20.0 * 60.0 * share;
     limiter.reserve(lane, booked as u32, share).await.unwrap();
     let free = world.now() + jiff::SignedDuration::from_mins(20);

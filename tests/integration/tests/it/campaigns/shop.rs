@@ -38,11 +38,7 @@ fn sum(reasons: &Value) -> u64 {
 }
 
 pub fn contacts(world: &World) -> Contacts {
-    Contacts::new(
-        world.table("Contacts"),
-        world.table("Timeline"),
-        world.table("Directory"),
-    )
+    Contacts::over(&world.resources())
 }
 
 fn person(n: u32, list: ListId) -> Incoming {
@@ -64,7 +60,7 @@ fn person(n: u32, list: ListId) -> Incoming {
 impl Shop {
     pub async fn open(world: &World, people: u32) -> Self {
         let tenant = world.workspace().await;
-        let lists = Lists::new(world.table("Directory"));
+        let lists = Lists::over(&world.resources());
         let list = lists.draw();
         lists
             .create(tenant, list, "Khách hàng", None)

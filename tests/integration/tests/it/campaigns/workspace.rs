@@ -128,14 +128,14 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
         track_opens: false,
         track_clicks: false,
     };
-    let mails = MailStore::new(world.table("Directory"));
+    let mails = MailStore::over(&world.resources());
     let draft = Draft {
         name: "Tết".into(),
         audience: Audience { list_id: shop.list },
         mail: mails.put(shop.tenant, &mail).await.unwrap(),
         subject: mail.subject.clone(),
     };
-    let campaigns = Campaigns::new(world.table("Campaigns"));
+    let campaigns = Campaigns::over(&world.resources());
     let id = campaigns.draw();
     campaigns.create(shop.tenant, id, &draft).await.unwrap();
     let id = id.to_string();

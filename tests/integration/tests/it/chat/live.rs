@@ -166,13 +166,13 @@ struct Staffed {
 impl Staffed {
     async fn new() -> Self {
         let world = Arc::new(World::new());
-        let directory = world.table("Directory");
-        let account = Accounts::new(directory.clone()).create("Công ty").await;
+        let resources = world.resources();
+        let account = Accounts::over(&resources).create("Công ty").await;
         let account = account.unwrap();
         let settings = WorkspaceSettings::named("Cửa hàng");
-        let workspaces = Workspaces::new(directory.clone());
+        let workspaces = Workspaces::over(&resources);
         let tenant = workspaces.create(account, settings).await.unwrap().unwrap();
-        let users = Users::new(directory);
+        let users = Users::over(&resources);
         let agent = NewUser {
             email: "nhanvien@example.vn".parse().unwrap(),
             name: "Nhân viên".into(),
@@ -188,11 +188,11 @@ impl Staffed {
     }
 
     fn users(&self) -> Users {
-        Users::new(self.shop.world.table("Directory"))
+        Users::over(&self.shop.world.resources())
     }
 
     fn sessions(&self) -> Sessions {
-        Sessions::new(self.shop.world.table("Directory"))
+        Sessions::over(&self.shop.world.resources())
     }
 
     async fn change(&self, change: UserChange) {
@@ -287,7 +287,7 @@ async fn whatever_ends_a_session_ends_its_sockets() {
 async fn a_revoked_key_hears_nothing_more() {
     let shop = Shop::new().await;
     let browser = shop.browser().await;
-    let keys = ApiKeys::new(shop.world.table("Directory"));
+    let keys = ApiKeys::over(&shop.world.resources());
     let account = crate::support::ACCOUNT.parse().unwrap();
     let key = keys
         .create(account, shop.tenant, "test", &[Scope::Read])
@@ -311,7 +311,7 @@ async fn an_archived_workspace_is_silent_and_its_widget_gone() {
     let (_, mut receiver) = staffed.browser("agent").await;
     let browser = shop.browser().await;
     shop.say(&browser, "c-1", "Shop ơi").await;
-    let workspaces = Workspaces::new(shop.world.table("Directory"));
+    let workspaces = Workspaces::over(&shop.world.resources());
     let workspace = workspaces.get(shop.tenant).await.unwrap().unwrap();
     let settings = workspace.settings.clone();
     let archived = workspaces.change(workspace, settings, WorkspaceStatus::Archived);

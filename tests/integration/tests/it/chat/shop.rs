@@ -45,10 +45,10 @@ impl Shop {
             allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
         };
         let inbox = InboxId::new(&world.clock(), &world.entropy);
-        let doors = Doors::new(world.table("Directory"));
+        let doors = Doors::over(&world.resources());
         let door = doors.create_inbox(tenant, inbox, &settings.name, &settings.allowed_origins);
         assert!(door.await.unwrap());
-        let inboxes = Inboxes::new(world.table("Directory"));
+        let inboxes = Inboxes::over(&world.resources());
         let made = inboxes.create(tenant, inbox, &settings).await.unwrap();
         assert!(made.is_some());
         Self {
@@ -196,8 +196,7 @@ impl Shop {
     }
 
     pub fn contacts(&self) -> Contacts {
-        let table = |name| self.world.table(name);
-        Contacts::new(table("Contacts"), table("Timeline"), table("Directory"))
+        Contacts::over(&self.world.resources())
     }
 
     /// Everything stored about a visitor's conversation, without what differs from visitor to visitor.
@@ -272,7 +271,7 @@ impl Shop {
     }
 
     pub async fn agent_key(&self, scopes: &[Scope]) -> String {
-        let keys = ApiKeys::new(self.world.table("Directory"));
+        let keys = ApiKeys::over(&self.world.resources());
         keys.create(ACCOUNT.parse().unwrap(), self.tenant, "test", scopes)
             .await
             .unwrap()

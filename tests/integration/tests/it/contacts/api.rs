@@ -165,7 +165,7 @@ async fn another_tenant_sees_nothing() {
 #[tokio::test]
 async fn a_key_opens_its_workspace_until_it_is_revoked() {
     let shop = Shop::new().await;
-    let keys = ApiKeys::new(shop.world.table("Directory"));
+    let keys = ApiKeys::over(&shop.world.resources());
     let key = keys
         .create(
             ACCOUNT.parse().unwrap(),

@@ -258,7 +258,7 @@ async fn a_preflight_admits_the_token() {
 async fn the_form_of_an_archived_workspace_is_not_there() {
     let shop = Shop::new().await;
     let page = Page::of(&shop, &[]).await;
-    let workspaces = Workspaces::new(shop.world.table("Directory"));
+    let workspaces = Workspaces::over(&shop.world.resources());
     for (status, expected) in [
         (WorkspaceStatus::Archived, 404),
         (WorkspaceStatus::Active, 200),
@@ -291,7 +291,7 @@ async fn only_event(shop: &Shop) -> Value {
 async fn a_form_of_250_kilobytes_is_kept_within_bounds_and_says_what_is_missing() {
     let shop = Shop::new().await;
     // Somebody listens: the entry holds the form twice then.
-    contacts::Listeners::new(shop.world.table("Directory"))
+    contacts::Listeners::over(&shop.world.resources())
         .listen(shop.tenant, "form.submitted", "wfl_00000000001")
         .await
         .unwrap();

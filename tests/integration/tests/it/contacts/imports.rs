@@ -200,8 +200,7 @@ async fn tags_of_a_whole_file_are_kept_once_and_not_with_each_row() {
         .await
         .unwrap()
         .unwrap();
-    let bucket = &shop.world.spec("contact-import").environment["IMPORTS_BUCKET"];
-    let files = cloud::Blobs::new(&shop.world.cloud(), bucket);
+    let files = shop.world.resources().bucket("Imports");
     let name = format!("imports/{}/{id}.rows", shop.tenant);
     let stored = files.range(&name, 0, 1).await.unwrap().unwrap().total;
     assert!(stored < 500 * 100, "{stored}");

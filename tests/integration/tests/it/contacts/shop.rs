@@ -32,8 +32,7 @@ impl Shop {
     }
 
     pub fn contacts(&self) -> Contacts {
-        let table = |name| self.world.table(name);
-        Contacts::new(table("Contacts"), table("Timeline"), table("Directory"))
+        Contacts::over(&self.world.resources())
     }
 
     pub async fn upsert(&self, incoming: Incoming) -> contacts::Upserted {
@@ -56,6 +55,7 @@ impl Shop {
     pub async fn found(&self, query: &str) -> Vec<String> {
         let page = self
             .contacts()
+            .profiles()
             .search(self.tenant, query, Limit::default(), None)
             .await
             .unwrap();
@@ -106,7 +106,7 @@ impl Page {
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             ..NewSource::default()
         };
-        let doors = Doors::new(shop.world.table("Directory"));
+        let doors = Doors::over(&shop.world.resources());
         let (source, token) = doors.create_source(shop.tenant, new).await.unwrap();
         Self {
             source: source.to_string(),

@@ -30,8 +30,7 @@ impl Shop {
     }
 
     pub(super) fn contacts(&self) -> Contacts {
-        let table = |name| self.world.table(name);
-        Contacts::new(table("Contacts"), table("Timeline"), table("Directory"))
+        Contacts::over(&self.world.resources())
     }
 
     pub(super) async fn contact(&self, address: &str) -> ContactId {

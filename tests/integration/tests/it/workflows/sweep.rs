@@ -40,7 +40,7 @@ async fn a_jump_of_days_and_an_outage_are_caught_up() {
     shop.run(1).await;
     assert_eq!(shop.report(&id).await, [8, 0, 0, 8, 0, 0]);
     assert_eq!(shop.messages().len(), 8);
-    let timers = Timers::new(shop.world.table("Timers"));
+    let timers = Timers::over(&shop.world.resources());
     let now = cloud::timers::minute(shop.world.now());
     assert_eq!(timers.checkpoint().await.unwrap(), Some(now));
 }
@@ -63,7 +63,7 @@ async fn an_idle_sweep_asks_little() {
 #[tokio::test]
 async fn a_sweep_that_runs_out_of_time_goes_on_next_time() {
     let shop = Shop::new().await;
-    let timers = Timers::new(shop.world.table("Timers"));
+    let timers = Timers::over(&shop.world.resources());
     let due = shop.world.now() + jiff::SignedDuration::from_mins(5);
     let body = json!({ "type": "workflow.step.v1", "enrollment": "enr_x", "token": "t" });
     timers

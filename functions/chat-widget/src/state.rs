@@ -1,0 +1,23 @@
+//! What the gate and the operations work with.
+
+use accounts::Doors;
+use chat::Chat;
+use chat::body::InboundMessage;
+use chat::token::Tokens;
+use cloud::QueueOf;
+use kernel::{Clock, Entropy};
+
+use crate::limits::Limits;
+
+/// What the operations work with.
+#[derive(Clone)]
+pub struct Widget {
+    pub chat: Chat,
+    pub doors: Doors,
+    pub tokens: Tokens,
+    pub incoming: QueueOf<InboundMessage>,
+    pub limits: Limits,
+    pub socket: String,
+    pub clock: Clock,
+    pub entropy: Entropy,
+}
