@@ -5,6 +5,7 @@ use accounts::ApiKey;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{CredentialId, Scope};
 use lambda::http::{ClientIp, Code, Json, May, Path, Problem, Query, Secret};
@@ -20,15 +21,50 @@ use crate::shape::{self, Paging};
     operation_id = "listApiKeys",
     tag = "api-keys",
     params(Paging),
-    responses((status = 200, description = "A page of keys", body = Page<ApiKey>)),
+    responses((status = 200, description = "A page of keys", body = Page<KeyView>)),
 )]
 pub async fn list(
     State(api): State<Api>,
     caller: May<op::ListApiKeys>,
     Query(paging): Query<Paging>,
-) -> Result<Json<Page<ApiKey>>, Problem> {
+) -> Result<Json<Page<KeyView>>, Problem> {
     let page = api.keys.page(caller.tenant, paging.limit, paging.cursor);
-    Ok(Json(page.await?))
+    Ok(Json(page.await?.map(KeyView::from)))
+}
+
+/// A key in answers, without its token.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ApiKey)]
+pub struct KeyView {
+    id: CredentialId,
+    name: String,
+    scopes: Vec<Scope>,
+    /// Whether the key may stand in a page that everybody can read.
+    public: bool,
+    #[serde(serialize_with = "kernel::clock::millis")]
+    created_at: Timestamp,
+    /// The maker: `usr_…` or `key_…`.
+    created_by: Option<String>,
+    /// The last use, to the hour.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    last_used_at: Option<Timestamp>,
+    #[serde(serialize_with = "kernel::clock::millis")]
+    revoked_at: Option<Timestamp>,
+}
+
+impl From<ApiKey> for KeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            scopes: key.scopes,
+            public: key.public,
+            created_at: key.created_at,
+            created_by: key.created_by,
+            last_used_at: key.last_used_at,
+            revoked_at: key.revoked_at,
+        }
+    }
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -46,7 +82,7 @@ pub struct NewKey {
 #[schema(as = CreatedApiKey)]
 pub struct Created {
     #[serde(flatten)]
-    key: ApiKey,
+    key: KeyView,
     token: String,
 }
 
@@ -87,7 +123,7 @@ pub async fn create(
     api.note(&caller, &id, &ip).await?;
     let made = api.keys.make(grant.account, caller.tenant, draft).await?;
     let body = Json(Created {
-        key: made.key,
+        key: made.key.into(),
         token: made.token,
     });
     let mut response = (StatusCode::CREATED, body).into_response();

@@ -30,6 +30,7 @@ pub struct Credentials {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SignedIn {
     token: String,
+    #[serde(serialize_with = "kernel::clock::millis")]
     expires_at: Timestamp,
     user: UserView,
     workspaces: Vec<WorkspaceName>,

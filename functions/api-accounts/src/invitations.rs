@@ -29,9 +29,12 @@ pub struct InvitationView {
     status: InvitationStatus,
     /// Who invited, or sent it again last. It ends when they are no admin any more.
     invited_by: String,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
+    #[serde(serialize_with = "kernel::clock::millis")]
     expires_at: Timestamp,
     /// When the last mail went out; absent while none has. Send it again if it does not come.
+    #[serde(serialize_with = "kernel::clock::millis")]
     mailed_at: Option<Timestamp>,
 }
 

@@ -21,6 +21,7 @@ pub struct Onboarding {
     /// In the order in which they make sense.
     steps: Vec<Step>,
     /// When somebody put the list away.
+    #[serde(serialize_with = "kernel::clock::millis")]
     dismissed_at: Option<Timestamp>,
 }
 
@@ -31,6 +32,7 @@ pub struct Step {
     key: Key,
     done: bool,
     /// When it was first seen done. A step that was done stays so.
+    #[serde(serialize_with = "kernel::clock::millis")]
     done_at: Option<Timestamp>,
 }
 

@@ -32,6 +32,7 @@ pub struct UserView {
     status: UserStatus,
     /// Whether signing in asks for a code.
     second_factor: bool,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
 }
 

@@ -30,6 +30,7 @@ pub struct WorkspaceView {
     #[serde(flatten)]
     settings: WorkspaceSettings,
     status: WorkspaceStatus,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
 }
 
@@ -322,8 +323,10 @@ async fn note<P: Needs>(
     let entry = api
         .audit
         .entry(&grant.actor, operation.id, &id.to_string(), &ip.0);
-    let workspace = Some(id);
-    let entry = AuditEntry { workspace, ..entry };
+    let entry = AuditEntry {
+        workspace_id: Some(id),
+        ..entry
+    };
     Ok(api.audit.add(grant.account, &entry).await?)
 }
 

@@ -105,22 +105,20 @@ impl NewCampaign {
 pub struct CampaignView {
     id: CampaignId,
     name: String,
-    state: State,
+    status: State,
     /// Why it was paused or has failed without a command: `provider_not_answering`, `workspace_archived`,
     /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending.
-    #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     audience: Audience,
     /// Contacts on the list when it was sent; absent until they are counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     recipients: Option<u64>,
     subject: String,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "kernel::clock::millis")]
     started_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "kernel::clock::millis")]
     sent_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     mail: Option<MailView>,
 }
 
@@ -141,7 +139,7 @@ impl CampaignView {
         Self {
             id: campaign.id,
             name: campaign.name,
-            state: campaign.state,
+            status: campaign.state,
             problem: campaign.problem,
             audience: campaign.audience,
             recipients: campaign.recipients,

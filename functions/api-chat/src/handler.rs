@@ -65,17 +65,17 @@ async fn list(
     caller: May<op::ListConversations>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ConversationView>>, Problem> {
-    let assignee = query.assignee.map(|assignee| match assignee.as_str() {
+    let assignee = query.assignee_id.map(|assignee| match assignee.as_str() {
         "none" => NOBODY.to_owned(),
         _ => assignee,
     });
     let names_somebody = |id: &String| (1..=MAX_CLIENT_ID).contains(&id.len());
     if !assignee.as_ref().is_none_or(names_somebody) {
-        return Err(Problem::invalid("?assignee", "give an id or none"));
+        return Err(Problem::invalid("?assignee_id", "give an id or none"));
     }
     let filter = Filter {
         status: query.status.unwrap_or(Status::Open),
-        inbox: query.inbox,
+        inbox: query.inbox_id,
         assignee,
     };
     let limit = query.limit.unwrap_or_default();

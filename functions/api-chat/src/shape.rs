@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct ListQuery {
     /// Default `open`.
     pub status: Option<Status>,
-    pub inbox: Option<InboxId>,
-    /// Who is in charge; `none` for nobody.
+    pub inbox_id: Option<InboxId>,
+    /// The person in charge; `none` for conversations without one.
     #[param(min_length = 1, max_length = 64)]
-    pub assignee: Option<String>,
+    pub assignee_id: Option<String>,
     pub limit: Option<Limit>,
     pub cursor: Option<Cursor>,
 }
@@ -71,9 +71,12 @@ pub struct ConversationView {
     contact_id: ContactId,
     channel: Channel,
     status: Status,
-    assignee: Option<String>,
+    assignee_id: Option<String>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     snoozed_until: Option<Timestamp>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     muted_until: Option<Timestamp>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
     last_activity_at: String,
 }
@@ -86,7 +89,7 @@ impl From<Conversation> for ConversationView {
             contact_id: header.contact,
             channel: header.channel,
             status: header.status,
-            assignee: Some(header.assignee).filter(|assignee| assignee != NOBODY),
+            assignee_id: Some(header.assignee).filter(|assignee| assignee != NOBODY),
             snoozed_until: header.snoozed_until,
             muted_until: header.muted_until,
             created_at: header.created_at,
@@ -106,13 +109,12 @@ pub struct MessageView {
     private: bool,
     sender: Sender,
     status: Delivery,
-    #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     client_msg_id: Option<String>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
     /// When the customer sent it, if it was held up and came here minutes later.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "kernel::clock::millis")]
     sent_at: Option<Timestamp>,
 }
 
@@ -142,6 +144,7 @@ pub struct InboxView {
     channel: Channel,
     name: String,
     allowed_origins: Vec<String>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
 }
 

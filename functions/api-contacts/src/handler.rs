@@ -3,7 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::{Contact, Event};
+use contacts::Contact;
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
 use lambda::http::{Json, May, Path, Problem, Query};
@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{Api, known_list};
-use crate::shape::{ContactIn, Paging};
+use crate::shape::{ContactIn, EventView, Paging};
 use crate::{imports, lists};
 
 /// Longest text to look for; no name, address or number is longer.
@@ -97,7 +97,7 @@ async fn upsert(
     Json(body): Json<ContactIn>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
     for (n, list) in body.lists().iter().enumerate() {
-        known_list(&api, caller.tenant, *list, &format!("/lists/{n}")).await?;
+        known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await?;
     }
     let done = api
         .contacts
@@ -142,19 +142,19 @@ async fn show(
     operation_id = "listTimeline",
     tag = "contacts",
     params(("id" = ContactId, Path, description = "The contact"), Paging),
-    responses((status = 200, description = "A page of events", body = Page<Event>)),
+    responses((status = 200, description = "A page of events", body = Page<EventView>)),
 )]
 async fn timeline(
     State(api): State<Api>,
     caller: May<op::ListTimeline>,
     Path(id): Path<ContactId>,
     Query(paging): Query<Paging>,
-) -> Result<Json<Page<Event>>, Problem> {
+) -> Result<Json<Page<EventView>>, Problem> {
     find(&api, caller.tenant, id).await?;
     let page = api
         .contacts
         .timeline(caller.tenant, id, paging.limit, paging.cursor);
-    Ok(Json(page.await?))
+    Ok(Json(page.await?.map(EventView::from)))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]

@@ -20,7 +20,7 @@ const MAX_TAGS_TEXT: usize = 2_000;
 #[serde(deny_unknown_fields)]
 pub struct ImportQuery {
     /// A list that every contact joins.
-    list: Option<ListId>,
+    list_id: Option<ListId>,
     /// Tags for every row, separated by commas.
     #[serde(default)]
     #[param(max_length = 2_000)]
@@ -50,7 +50,9 @@ pub struct ImportView {
     errors: Vec<RowError>,
     /// Why the file could not be read.
     problem: Option<String>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
+    #[serde(serialize_with = "kernel::clock::millis")]
     finished_at: Option<Timestamp>,
 }
 
@@ -100,8 +102,8 @@ pub async fn start(
             "send the file's text as the body",
         ));
     }
-    if let Some(list) = query.list {
-        known_list(&api, caller.tenant, list, "?list").await?;
+    if let Some(list) = query.list_id {
+        known_list(&api, caller.tenant, list, "?list_id").await?;
     }
     if query.tags.chars().count() > MAX_TAGS_TEXT {
         return Err(Problem::invalid("?tags", "has at most 2000 characters"));
@@ -116,7 +118,7 @@ pub async fn start(
     shape::tags(&tags)?;
     let grant = caller.grant();
     let request = Request {
-        list: query.list,
+        list: query.list_id,
         tags,
     };
     for _ in 0..DRAWS {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use contacts::{ChannelStatus, Identity, Incoming, Merge, Source};
+use contacts::{ChannelStatus, Event, Identity, Incoming, Merge, Source};
+use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
 use lambda::http::Problem;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 const MAX_TEXT: usize = 255;
@@ -51,7 +52,7 @@ pub struct ContactIn {
     /// Lists to join.
     #[serde(default)]
     #[schema(max_items = 20)]
-    lists: Vec<ListId>,
+    list_ids: Vec<ListId>,
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
     custom: BTreeMap<String, Value>,
@@ -88,7 +89,7 @@ impl From<Consent> for ChannelStatus {
 
 impl ContactIn {
     pub fn lists(&self) -> &[ListId] {
-        &self.lists
+        &self.list_ids
     }
 
     /// Checked and brought into the shape of the contacts crate.
@@ -103,8 +104,8 @@ impl ContactIn {
                 return Err(Problem::invalid(pointer, "must have 1 to 255 characters"));
             }
         }
-        if self.lists.len() > MAX_LISTS {
-            return Err(Problem::invalid("/lists", "holds at most 20 lists"));
+        if self.list_ids.len() > MAX_LISTS {
+            return Err(Problem::invalid("/list_ids", "holds at most 20 lists"));
         }
         tags(&self.tags)?;
         custom(&self.custom)?;
@@ -127,7 +128,7 @@ impl ContactIn {
             first_name: self.first_name,
             last_name: self.last_name,
             tags: self.tags,
-            lists: self.lists,
+            lists: self.list_ids,
             custom: self.custom,
             source: Source::Api,
             email_status: self.email_status.map(Into::into),
@@ -210,5 +211,34 @@ impl ListIn {
             ));
         }
         Ok(())
+    }
+}
+
+/// A timeline entry in answers: something that a contact did, or that happened to it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TimelineEvent)]
+pub(crate) struct EventView {
+    /// Unique for the contact at that time.
+    id: String,
+    /// `form.submitted`, `message.opened`…
+    name: String,
+    /// When it happened: the event's own time, not the time of its arrival.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    occurred_at: Timestamp,
+    /// The origin: a source id, a campaign id, `api`…
+    source: String,
+    /// Details, by name of the event.
+    data: Value,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            name: event.name,
+            occurred_at: event.at,
+            source: event.source,
+            data: event.data,
+        }
     }
 }

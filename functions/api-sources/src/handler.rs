@@ -53,7 +53,7 @@ impl Api {
     async fn know_lists(&self, caller: &Caller, lists: &[ListId]) -> Result<(), Problem> {
         for (n, list) in lists.iter().enumerate() {
             if self.lists.get(caller.tenant, *list).await?.is_none() {
-                return Err(Problem::invalid(format!("/lists/{n}"), "no such list"));
+                return Err(Problem::invalid(format!("/list_ids/{n}"), "no such list"));
             }
         }
         Ok(())

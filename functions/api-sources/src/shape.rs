@@ -63,7 +63,7 @@ pub struct NewSource {
     /// Lists that its contacts join.
     #[serde(default)]
     #[schema(max_items = 20)]
-    lists: Vec<ListId>,
+    list_ids: Vec<ListId>,
     /// Its own names of fields to ours: `phone`, `email`, `name`, `address`, `message`, `form_id`.
     #[serde(default)]
     mapping: BTreeMap<String, FieldName>,
@@ -75,7 +75,7 @@ impl NewSource {
         let change = SourceUpdate {
             name: Some(self.name),
             tags: Some(self.tags),
-            lists: Some(self.lists),
+            list_ids: Some(self.list_ids),
             mapping: Some(self.mapping),
         };
         let settings = change.check()?;
@@ -100,7 +100,7 @@ pub struct SourceUpdate {
     #[schema(max_items = 50)]
     tags: Option<Vec<String>>,
     #[schema(max_items = 20)]
-    lists: Option<Vec<ListId>>,
+    list_ids: Option<Vec<ListId>>,
     mapping: Option<BTreeMap<String, FieldName>>,
 }
 
@@ -122,11 +122,11 @@ impl SourceUpdate {
             return Err(Problem::invalid("/tags", detail));
         }
         if self
-            .lists
+            .list_ids
             .as_ref()
             .is_some_and(|lists| lists.len() > MAX_LISTS)
         {
-            return Err(Problem::invalid("/lists", "holds at most 20 lists"));
+            return Err(Problem::invalid("/list_ids", "holds at most 20 lists"));
         }
         let mapping = self.mapping.iter().flatten();
         let is_bad_pair = |(from, FieldName(to)): (&String, &FieldName)| {
@@ -145,7 +145,7 @@ impl SourceUpdate {
         Ok(SourceChange {
             name: self.name.map(|name| name.trim().to_owned()),
             tags: self.tags,
-            lists: self.lists,
+            lists: self.list_ids,
             mapping: self.mapping.map(plain),
         })
     }
@@ -163,8 +163,9 @@ pub struct SourceView {
     /// Header that carries its token.
     header: String,
     tags: Vec<String>,
-    lists: Vec<ListId>,
+    list_ids: Vec<ListId>,
     mapping: BTreeMap<String, String>,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
 }
 
@@ -177,7 +178,7 @@ impl From<SourceDoor> for SourceView {
             provider: source.provider,
             header: source.header,
             tags: source.tags,
-            lists: source.lists,
+            list_ids: source.lists,
             mapping: source.mapping,
             created_at: source.created_at,
         }

@@ -24,9 +24,10 @@ pub struct WorkflowView {
     version: u32,
     trigger: Trigger,
     entry: EntryRule,
+    #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
+    #[serde(serialize_with = "kernel::clock::millis")]
     active_since: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     graph: Option<Graph>,
 }
 

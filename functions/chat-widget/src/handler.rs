@@ -56,6 +56,7 @@ struct NewSession {
 struct Opened {
     token: String,
     visitor_id: Visitor,
+    #[serde(serialize_with = "kernel::clock::millis")]
     expires_at: Timestamp,
     socket: String,
     inbox_name: String,
@@ -105,7 +106,7 @@ fn session(
 #[serde(deny_unknown_fields)]
 struct NewMessage {
     client_msg_id: String,
-    text: String,
+    content: String,
     name: Option<String>,
     email: Option<String>,
     phone: Option<String>,
@@ -128,9 +129,9 @@ async fn write(
         let message = "must have 1 to 64 bytes";
         return Err(Problem::invalid("/client_msg_id", message));
     }
-    let text = chat::model::text(&new.text).ok_or_else(|| {
+    let text = chat::model::text(&new.content).ok_or_else(|| {
         let message = format!("must have 1 to {MAX_TEXT} characters, not only spaces");
-        Problem::invalid("/text", message)
+        Problem::invalid("/content", message)
     })?;
     let message = InboundMessage::V1(FromWidget {
         inbox: session.inbox,

@@ -4,6 +4,8 @@
 //! the credential) is added here by rule, so that no handler repeats it. The document is kept as
 //! docs/openapi.json, which a test compares.
 
+mod answers;
+
 use access::Operation;
 use anyhow::{Context, Result, bail};
 use kernel::Limit;
@@ -24,6 +26,9 @@ operation say who may do it; docs/access.md has the whole table.
 the gateway refuses before a function sees it has the gateway's own body, `{message}`.
 
 **Lists** answer `{data, next}`: send `next` as `cursor` to read on until it is null.
+
+**Fields.** An answer always has all its fields; an unknown one is null. Times are UTC with milliseconds, \
+as in `2026-11-02T08:00:00.000Z`. A field that holds an id ends in `_id`, and a list of ids in `_ids`.
 
 **Repetition.** A POST with an `Idempotency-Key` is done once: the same request again gets the same answer \
 for a day, another request with the key is refused with 422, and one that is still running with 409.";
@@ -53,7 +58,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     (
         "405",
         "MethodNotAllowed",
-        "The path is another one than it seems: its id holds a separator.",
+        "The id contains a slash, so the request matched a different route.",
     ),
     ("413", "TooLarge", "The body is larger than 5 MB."),
     ("415", "UnsupportedMediaType", "The body has another type."),
@@ -118,6 +123,7 @@ pub fn document() -> Result<Value> {
             complete(method, has_id, operation)?;
         }
     }
+    answers::require(&paths, &mut schemas);
     paths.sort_keys();
     schemas.sort_keys();
     Ok(json!({
@@ -249,7 +255,7 @@ fn complete(method: &str, has_id: bool, operation: &mut Value) -> Result<()> {
 
 fn people(people: People) -> String {
     match people {
-        People::SignedIn => "whoever is signed in".to_owned(),
+        People::SignedIn => "everybody who is signed in".to_owned(),
         People::From(role) => format!("{} and above", snake(role)),
         People::Chat(role) => format!("chat {} and above", snake(role)),
     }

@@ -18,7 +18,7 @@ use crate::runtime::LocalStack;
 
 const EMAIL: &str = "admin@example.vn";
 /// Header that the demo's LadiPage form sends its token in.
-const HEADER: &str = "x-ladipage-token";
+const HEADER: &str = "x-tanigo-token";
 
 /// Makes the workspace if the data folder has none, and publishes its credentials.
 pub async fn ensure(stack: &LocalStack, data_dir: &Path) -> Result<()> {
@@ -91,7 +91,7 @@ async fn create(stack: &LocalStack) -> Result<Value> {
         "password": password,
         "api_key": key.token,
         "sources": { "ladipage": {
-            "url": format!("{api}/w/ladipage/{source}"), "header": HEADER, "secret": secret,
+            "url": format!("{api}/w/ladipage/{source}"), "header": HEADER, "token": secret,
         } },
         "widget": { "inbox_id": inbox, "url": format!("{api}/chat/{inbox}") },
     }))

@@ -148,7 +148,7 @@ async fn import(stack: &Stack) -> String {
     let rows: String = (0..CONTACTS)
         .map(|n| format!("Khách {n},khach{n}@example.vn\n"))
         .collect();
-    let path = format!("/v1/imports?list={list}");
+    let path = format!("/v1/imports?list_id={list}");
     let job = stack
         .post(&path, "text/csv", format!("name,email\n{rows}"))
         .await;

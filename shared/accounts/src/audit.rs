@@ -18,18 +18,19 @@ use crate::keys;
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AuditEntry {
-    /// When.
-    pub at: Timestamp,
-    /// Who: `usr_…` or `key_…`; `inv_…` for whoever holds an invitation's link, `setup` for the holder of the
-    /// set-up token.
-    pub actor: String,
+    /// When the entry was written, just before the operation ran.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    pub created_at: Timestamp,
+    /// The person or key: `usr_…` or `key_…`; `inv_…` for the holder of an invitation's link, `setup` for the
+    /// holder of the set-up token.
+    pub actor_id: String,
     /// Id of the operation, as in the API's reference.
     pub action: String,
-    /// What it was done to: an id.
-    pub object: String,
-    /// Workspace, where it concerns one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<WorkspaceId>,
+    /// Id of the object of the operation.
+    pub object_id: String,
+    /// The workspace; null where the operation concerns the account.
+    #[serde(default)]
+    pub workspace_id: Option<WorkspaceId>,
     /// The client's address.
     pub ip: String,
 }
@@ -57,19 +58,22 @@ impl Audit {
         ip: &str,
     ) -> Result<(), Error> {
         let entry = self.entry(&grant.actor, operation.into().id, &object.to_string(), ip);
-        let workspace = grant.workspace;
-        let entry = AuditEntry { workspace, ..entry };
+        let workspace_id = grant.workspace;
+        let entry = AuditEntry {
+            workspace_id,
+            ..entry
+        };
         self.add(grant.account, &entry).await
     }
 
     /// An entry about now, which concerns no workspace. `action` is an `operationId`.
     pub fn entry(&self, actor: &str, action: &str, object: &str, ip: &str) -> AuditEntry {
         AuditEntry {
-            at: self.directory.clock().now(),
-            actor: actor.to_owned(),
+            created_at: self.directory.clock().now(),
+            actor_id: actor.to_owned(),
             action: action.to_owned(),
-            object: object.to_owned(),
-            workspace: None,
+            object_id: object.to_owned(),
+            workspace_id: None,
             ip: ip.to_owned(),
         }
     }
@@ -78,7 +82,7 @@ impl Audit {
     pub async fn add(&self, account: AccountId, entry: &AuditEntry) -> Result<(), Error> {
         let sort = format!(
             "{}#{}",
-            sortable(entry.at),
+            sortable(entry.created_at),
             self.directory.entropy().nonce()
         );
         let key = cloud::Key::new(keys::audit(account), sort);

@@ -20,7 +20,7 @@ use crate::store::Campaigns;
 #[expect(missing_docs, reason = "the names are the product's own words")]
 pub struct Report {
     pub campaign_id: CampaignId,
-    pub state: State,
+    pub status: State,
     /// Contacts on the list when it was sent; absent until all are counted.
     pub audience: Option<u64>,
     pub sent: u64,
@@ -82,7 +82,7 @@ fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i6
     }
     Report {
         campaign_id: campaign.id,
-        state: campaign.state,
+        status: campaign.state,
         audience: campaign.recipients,
         sent: sent - rejected,
         skipped: outcomes.skipped,

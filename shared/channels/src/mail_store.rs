@@ -17,7 +17,7 @@ pub struct Sender {
     /// A verified address.
     pub from_email: EmailAddress,
     /// Where answers go, if elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reply_to: Option<EmailAddress>,
 }
 

@@ -148,6 +148,7 @@ pub struct Event {
     /// What.
     pub r#type: What,
     /// When the message was written.
+    #[serde(rename = "created_at", serialize_with = "kernel::clock::millis")]
     pub at: Timestamp,
     /// Who wrote it.
     pub author: Author,
@@ -156,7 +157,7 @@ pub struct Event {
     /// How far it has come.
     pub status: Delivery,
     /// The text, if it is short; a longer one is read by the cursor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "content")]
     pub text: Option<String>,
 }
 

@@ -267,8 +267,8 @@ impl Message {
             id: self.id,
             client_msg_id: self.client_msg_id.filter(|_| author == "visitor"),
             author,
-            text: self.content,
-            at: self.at,
+            content: self.content,
+            created_at: self.at,
         })
     }
 }
@@ -279,14 +279,14 @@ pub struct MessageForVisitor {
     /// Id.
     pub id: MessageId,
     /// On the visitor's own messages: the id the browser gave it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
     /// `visitor` or `agent`.
     pub author: &'static str,
     /// Plain text.
-    pub text: String,
-    /// When.
-    pub at: Timestamp,
+    pub content: String,
+    /// The time of the message.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    pub created_at: Timestamp,
 }
 
 #[cfg(test)]

@@ -409,9 +409,13 @@ mod tests {
             let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
             assert_eq!(frame["v"], 1);
             let events = frame["events"].as_array().unwrap().iter();
-            shown.extend(
-                events.map(|event| event["at"].as_str().unwrap().parse::<Timestamp>().unwrap()),
-            );
+            shown.extend(events.map(|event| {
+                event["created_at"]
+                    .as_str()
+                    .unwrap()
+                    .parse::<Timestamp>()
+                    .unwrap()
+            }));
         }
         assert!(shown.len() == 50 && shown.is_sorted());
     }

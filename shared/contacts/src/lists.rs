@@ -19,6 +19,7 @@ pub struct List {
     #[serde(default)]
     pub description: Option<String>,
     /// When it was made.
+    #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
 }
 

@@ -137,6 +137,7 @@ pub struct Contact {
     /// Tags.
     pub tags: BTreeSet<String>,
     /// Lists, as ids.
+    #[serde(rename = "list_ids")]
     pub lists: BTreeSet<ListId>,
     /// Custom fields.
     pub custom: BTreeMap<String, Value>,
@@ -151,8 +152,10 @@ pub struct Contact {
     /// Where the contact first came from.
     pub source: Source,
     /// When the record was made.
+    #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
     /// When the record last changed.
+    #[serde(serialize_with = "kernel::clock::millis")]
     pub updated_at: Timestamp,
 }
 
@@ -196,8 +199,7 @@ impl Contact {
 }
 
 /// Something that a contact did or that happened to it, as the timeline keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = TimelineEvent)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Unique for the contact at that time; follows from the cause, so that a repetition is seen.
     pub id: String,

@@ -23,9 +23,10 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The current instant.
+    /// The current instant, in whole milliseconds: the one precision of stored times and of the API.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        let now = (self.0)();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     /// Milliseconds since the Unix epoch.
@@ -43,6 +44,19 @@ impl std::fmt::Debug for Clock {
 /// RFC 3339 in UTC with exactly three decimals, so that text order is time order. Sort keys use it.
 pub fn sortable(at: Timestamp) -> String {
     format!("{at:.3}")
+}
+
+/// Serialises a time, or null, with exactly three decimals: every time in an API answer looks the same. For
+/// `#[serde(serialize_with = "kernel::clock::millis")]`.
+pub fn millis<T, S>(at: &T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Copy + Into<Option<Timestamp>>,
+    S: serde::Serializer,
+{
+    match (*at).into() {
+        Some(at) => serializer.collect_str(&format_args!("{at:.3}")),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]

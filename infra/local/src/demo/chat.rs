@@ -103,7 +103,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
 }
 
 async fn say(demo: &Demo, inbox: &str, token: &str, n: usize, text: &str) -> Result<()> {
-    let body = json!({ "client_msg_id": format!("demo-{n}"), "text": text }).to_string();
+    let body = json!({ "client_msg_id": format!("demo-{n}"), "content": text }).to_string();
     let bearer = format!("Bearer {token}");
     let headers = [
         ("content-type", "application/json"),

@@ -17,7 +17,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
     let file = demo.file("contacts.csv")?;
     let rows = csv::Reader::from_reader(file.as_bytes()).records().count() as u64;
     let started = Instant::now();
-    let path = format!("/v1/imports?list={list}");
+    let path = format!("/v1/imports?list_id={list}");
     let job = demo
         .client
         .upload(&path, "text/csv", file.into_bytes())

@@ -51,7 +51,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     let (url, header, secret) = (
         demo.credential("/sources/ladipage/url")?,
         demo.credential("/sources/ladipage/header")?,
-        demo.credential("/sources/ladipage/secret")?,
+        demo.credential("/sources/ladipage/token")?,
     );
     let before = demo.stack.aws().meter().snapshot();
     let bar = bar(posts.len() as u64, "posting forms");

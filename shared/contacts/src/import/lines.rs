@@ -20,8 +20,8 @@ const MAX_LINES: usize = 64 * 1024 * 1024;
 pub struct RowError {
     /// Line of the file on which the row begins; the headings are line 1.
     pub line: u64,
-    /// The column, where one is to blame.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The column; null where the row as a whole is wrong.
+    #[serde(default)]
     pub column: Option<String>,
     /// What is expected there; never the value, which may be personal.
     pub message: String,

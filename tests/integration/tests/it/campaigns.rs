@@ -32,7 +32,7 @@ async fn everybody_gets_one_mail_although_every_message_comes_twice() {
     let distinct: std::collections::BTreeSet<&String> = mails.iter().collect();
     assert_eq!(distinct.len(), mails.len(), "somebody was sent to twice");
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(number(&report, "audience"), 400);
     assert_eq!(
         report["skipped"],
@@ -95,7 +95,7 @@ async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
     world.aws.set_fault_hook(None);
 
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent");
+    assert_eq!(report["status"], "sent");
     assert_eq!(number(&report, "unknown"), 1, "{report}");
     shop.assert_identity(&report);
     // Its chunk may come again for days.
@@ -127,7 +127,7 @@ async fn an_outage_of_the_provider_pauses_the_campaign_before_it_has_used_up_the
     let path = format!("/v1/campaigns/{campaign}");
     let (_, shown) = shop.call(&world, "GET", &path, None).await;
     assert_eq!(
-        (&shown["state"], &shown["problem"]),
+        (&shown["status"], &shown["problem"]),
         (&json!("paused"), &json!("provider_not_answering"))
     );
     let asked = shop.mails(&world, &campaign).len() as u64;
@@ -139,7 +139,7 @@ async fn an_outage_of_the_provider_pauses_the_campaign_before_it_has_used_up_the
     assert_eq!((status, &body["problem"]), (200, &Value::Null));
     shop.work(&world).await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(number(&report, "unknown"), asked, "{report}");
     assert_eq!(number(&report, "sent"), shop.eligible() - asked);
     assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
@@ -166,7 +166,7 @@ async fn a_throttled_mail_goes_out_later_and_once() {
     world.settle().await;
     let report = shop.report(&world, &campaign).await;
     assert_eq!(
-        (&report["state"], number(&report, "unknown")),
+        (&report["status"], number(&report, "unknown")),
         (&json!("sent"), 0)
     );
     assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
@@ -185,12 +185,12 @@ async fn a_pause_holds_and_resuming_finishes() {
     world.deliver("campaign-sender-email", false).await;
     let sent = shop.mails(&world, &campaign).len();
     let (status, body) = shop.command(&world, &campaign, "pause").await;
-    assert_eq!((status, &body["state"]), (200, &json!("paused")));
+    assert_eq!((status, &body["status"]), (200, &json!("paused")));
     world.settle().await;
     assert_eq!(shop.mails(&world, &campaign).len(), sent);
     let (status, _) = shop.command(&world, &campaign, "send").await;
     assert_eq!(status, 202, "sending again changes nothing");
-    assert_eq!(shop.report(&world, &campaign).await["state"], "paused");
+    assert_eq!(shop.report(&world, &campaign).await["status"], "paused");
 
     for _ in 0..2 {
         let (status, _) = shop.command(&world, &campaign, "resume").await;
@@ -198,7 +198,7 @@ async fn a_pause_holds_and_resuming_finishes() {
     }
     world.settle_twice().await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
     shop.assert_identity(&report);
     let (status, _) = shop.command(&world, &campaign, "cancel").await;
@@ -232,7 +232,7 @@ async fn an_empty_list_ends_at_once() {
     shop.send(&world, &campaign).await;
     world.settle_twice().await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent");
+    assert_eq!(report["status"], "sent");
     assert_eq!(number(&report, "audience"), 0);
     shop.assert_identity(&report);
 }
@@ -340,6 +340,6 @@ async fn a_worker_s_message_with_another_tenant_s_campaign_does_nothing() {
     }
     world.settle().await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     shop.assert_identity(&report);
 }

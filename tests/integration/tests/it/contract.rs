@@ -98,7 +98,7 @@ async fn whoever_makes_something_is_logged_with_its_id() {
         .unwrap()
         .data
         .into_iter()
-        .map(|e| e.object)
+        .map(|e| e.object_id)
         .collect();
     logged.sort();
     made.sort();

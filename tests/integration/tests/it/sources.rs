@@ -135,7 +135,7 @@ async fn what_is_wrong_is_named_and_nothing_is_made() {
         (with("name", json!(" ")), "/name"),
         (with("tags", json!([""])), "/tags"),
         (with("mapping", json!({ "so_zalo": "" })), "/mapping"),
-        (with("lists", json!(["lst_00000000009"])), "/lists/0"),
+        (with("list_ids", json!(["lst_00000000009"])), "/list_ids/0"),
     ] {
         let (status, problem) = shop.ask("POST", "/v1/sources", Some(source)).await;
         assert_eq!(status, 400, "{problem}");

@@ -204,9 +204,13 @@ impl World {
     /// Hands one event to a function.
     pub async fn invoke(&self, handler: &str, event: Value) -> Result<Value, String> {
         let code = self.code(handler);
-        code(event, self.invocation(handler))
-            .await
-            .map_err(|failure| failure.to_string())
+        let answer = code(event, self.invocation(handler)).await;
+        if let Ok(answer) = &answer
+            && handler.starts_with("api-")
+        {
+            has_one_precision(answer);
+        }
+        answer.map_err(|failure| failure.to_string())
     }
 
     /// Status and body of an HTTP function's answer; null where it has none.
@@ -500,6 +504,27 @@ pub struct Batch {
     /// The event for the function.
     pub event: Value,
     receipts: Vec<(String, String)>,
+}
+
+/// Fails unless all times in an API answer have exactly milliseconds.
+fn has_one_precision(answer: &Value) {
+    fn check(name: &str, value: &Value) {
+        match value {
+            Value::Array(all) => all.iter().for_each(|one| check(name, one)),
+            Value::Object(all) => all.iter().for_each(|(name, one)| check(name, one)),
+            Value::String(text) if name.ends_with("_at") || name.ends_with("_until") => {
+                let is_time = text.parse::<Timestamp>().is_ok();
+                let decimals = text.rsplit_once('.').map(|(_, end)| end.len());
+                assert!(is_time && decimals == Some(4), "{name}: {text}");
+            }
+            _ => {}
+        }
+    }
+    if let Some(body) = answer["body"].as_str()
+        && let Ok(body) = serde_json::from_str(body)
+    {
+        check("", &body);
+    }
 }
 
 fn clock_over(now_ms: Arc<AtomicI64>) -> Clock {

@@ -8,7 +8,7 @@ use tanigo_local::aws::Kind;
 
 use crate::support::{World, grant_of, http_event};
 
-const HEADER: &str = "x-ladipage-token";
+const HEADER: &str = "x-tanigo-token";
 
 /// The trace ids of what waits on the worker's queue.
 fn on_the_way(world: &World, worker: &str) -> Vec<String> {

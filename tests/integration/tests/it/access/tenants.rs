@@ -88,7 +88,7 @@ impl Tenant {
         let inbox = format!("/chat/{}", self.id("inb"));
         let event = http_event("POST", &format!("{inbox}/sessions"), Some(&json!({})), None);
         let session = world.ask("chat-widget", event).await.1;
-        let text = json!({ "client_msg_id": "m1", "text": "Chào" });
+        let text = json!({ "client_msg_id": "m1", "content": "Chào" });
         let mut event = http_event("POST", &format!("{inbox}/messages"), Some(&text), None);
         let bearer = format!("Bearer {}", session["token"].as_str().unwrap());
         event["headers"]["authorization"] = json!(bearer);
@@ -196,7 +196,7 @@ async fn another_accounts_ids_are_not_there() {
     let workspace = json!([them.id("ws")]);
     let mut campaign = us.body(Operation::CreateCampaign).unwrap();
     campaign["audience"]["list_id"] = json!(them.id("lst"));
-    let import = format!("/v1/imports?list={}", them.id("lst"));
+    let import = format!("/v1/imports?list_id={}", them.id("lst"));
     for (operation, path, body) in [
         (
             Operation::AddContactToList,

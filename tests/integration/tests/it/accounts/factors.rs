@@ -162,11 +162,9 @@ async fn an_admin_takes_a_lost_second_factor_away() {
     assert_eq!(office.login(EMAIL, PASSWORD, "203.0.113.1").await.0, 200);
     let (_, log) = office.ask(other, "GET", "/v1/audit-log", None).await;
     let log = log["data"].as_array().unwrap().iter();
-    assert!(
-        log.clone().any(|entry| {
-            entry["action"] == "resetSecondFactor" && entry["object"] == id(EMAIL)
-        })
-    );
+    assert!(log.clone().any(|entry| {
+        entry["action"] == "resetSecondFactor" && entry["object_id"] == id(EMAIL)
+    }));
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn secrets_are_stored_nowhere_and_changes_are_logged() {
     let (_, log) = office.ask(&admin, "GET", "/v1/audit-log", None).await;
     let entry = &log["data"][0];
     assert_eq!(entry["action"], "createApiKey");
-    assert!(entry["actor"].as_str().unwrap().starts_with("usr_"));
+    assert!(entry["actor_id"].as_str().unwrap().starts_with("usr_"));
     assert_eq!(entry["ip"], "203.0.113.9");
 }
 
@@ -88,14 +88,14 @@ async fn the_log_names_what_was_made_and_who_came_in() {
     ] {
         let entry = last(action);
         assert_eq!(
-            (&entry["actor"], &entry["object"]),
+            (&entry["actor_id"], &entry["object_id"]),
             (actor, object),
             "{action}"
         );
     }
     for action in ["createWorkspace", "updateWorkspace"] {
         assert_eq!(
-            last(action)["workspace"],
+            last(action)["workspace_id"],
             branch["id"],
             "not the one they work in"
         );

@@ -43,7 +43,7 @@ async fn a_crash_at_any_call_sends_nobody_twice_and_loses_nobody() {
                 "{kill:?}: somebody was sent to twice"
             );
             let report = shop.report(&world, &campaign).await;
-            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+            assert_eq!(report["status"], "sent", "{kill:?}: {report}");
             assert_eq!(
                 number(&report, "sent"),
                 mails.len() as u64,
@@ -85,7 +85,7 @@ async fn a_planner_that_dies_at_any_call_freezes_the_same_audience() {
             world.advance(Duration::from_secs(400));
             world.settle().await;
             let report = shop.report(&world, &campaign).await;
-            assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+            assert_eq!(report["status"], "sent", "{kill:?}: {report}");
             assert_eq!(
                 number(&report, "sent"),
                 shop.eligible(),
@@ -132,7 +132,7 @@ async fn a_campaign_ends_whenever_its_only_chunk_is_sent_while_it_is_being_plann
         calls += 1;
         world.settle().await;
         let report = shop.report(&world, &campaign).await;
-        assert_eq!(report["state"], "sent", "at call {at}: {report}");
+        assert_eq!(report["status"], "sent", "at call {at}: {report}");
         shop.assert_identity(&report);
     }
     assert!(calls >= 9, "{calls} calls");
@@ -176,13 +176,13 @@ async fn resuming_makes_good_what_was_lost_of_the_planning() {
         }
         world.settle().await;
         let report = shop.report(&world, &campaign).await;
-        lost_at += u64::from(report["state"] == "sending");
+        lost_at += u64::from(report["status"] == "sending");
         for command in ["pause", "resume"] {
             shop.command(&world, &campaign, command).await;
         }
         world.settle().await;
         let report = shop.report(&world, &campaign).await;
-        assert_eq!(report["state"], "sent", "after {runs} runs: {report}");
+        assert_eq!(report["status"], "sent", "after {runs} runs: {report}");
         assert_eq!(shop.mails(&world, &campaign).len() as u64, shop.eligible());
         shop.assert_identity(&report);
         shop.reset(&world).await;
@@ -218,7 +218,7 @@ async fn resuming_asks_again_for_the_rest_of_a_shard_that_is_half_planned() {
     }
     world.settle().await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(shop.mails(&world, &campaign).len(), 1);
 }
 
@@ -261,7 +261,7 @@ async fn a_command_that_is_killed_at_any_call_is_obeyed_when_it_is_repeated() {
                     _ => ("cancelled", 0),
                 };
                 let report = shop.report(&world, &campaign).await;
-                assert_eq!(report["state"], state, "{command} {kill:?}");
+                assert_eq!(report["status"], state, "{command} {kill:?}");
                 let sent = shop.mails(&world, &campaign).len() as u64;
                 assert_eq!(sent, mails, "{command} {kill:?}");
             }
@@ -306,7 +306,7 @@ async fn a_campaign_whose_making_is_killed_is_whole_or_absent() {
             for campaign in listed {
                 let path = format!("/v1/campaigns/{campaign}");
                 let (status, shown) = shop.call(&world, "GET", &path, None).await;
-                assert_eq!((status, &shown["state"]), (200, &json!("draft")));
+                assert_eq!((status, &shown["status"]), (200, &json!("draft")));
                 assert!(shown["mail"]["html"].is_string(), "{kill:?}: {shown}");
             }
         }

@@ -55,7 +55,7 @@ async fn campaigns_leave_room_for_single_mails() {
     let mut all: Vec<i64> = Vec::new();
     for campaign in &campaigns {
         let report = shop.report(&world, campaign).await;
-        assert_eq!(report["state"], "sent", "{report}");
+        assert_eq!(report["status"], "sent", "{report}");
         shop.assert_identity(&report);
         all.extend(times(&world, campaign));
     }
@@ -90,7 +90,7 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
     }
     let used = world.aws.meter().since(&before);
     for campaign in &campaigns {
-        assert_eq!(shop.report(&world, campaign).await["state"], "sent");
+        assert_eq!(shop.report(&world, campaign).await["status"], "sent");
     }
     let mut shards = vec![0u32; contacts::SHARDS as usize];
     for contact in &shop.contacts {
@@ -233,7 +233,7 @@ async fn a_shard_s_chunks_follow_one_another_whatever_dies_between_them() {
         world.release(&batch);
         world.settle_twice().await;
         let report = shop.report(&world, &campaign).await;
-        assert_eq!(report["state"], "sent", "{kill:?}: {report}");
+        assert_eq!(report["status"], "sent", "{kill:?}: {report}");
         assert_eq!(number(&report, "audience"), people as u64);
         assert_eq!(report["skipped"], json!({ "gone": people }), "{kill:?}");
         assert!(world.dead_letters().is_empty());
@@ -275,6 +275,6 @@ async fn a_pause_in_the_middle_of_a_shard_resumes_where_it_stood() {
     assert_eq!(status, 200);
     world.settle_twice().await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(report["skipped"]["gone"], 2 * CHUNK + 50);
 }

@@ -165,7 +165,7 @@ impl Shop {
     /// A new campaign to the shop's list.
     pub async fn campaign(&self, world: &World) -> String {
         let (status, body) = self.create(world, self.list).await;
-        assert_eq!((status, &body["state"]), (201, &json!("draft")), "{body}");
+        assert_eq!((status, &body["status"]), (201, &json!("draft")), "{body}");
         body["id"].as_str().unwrap().to_owned()
     }
 
@@ -176,7 +176,11 @@ impl Shop {
 
     pub async fn send(&self, world: &World, campaign: &str) {
         let (status, body) = self.command(world, campaign, "send").await;
-        assert_eq!((status, &body["state"]), (202, &json!("sending")), "{body}");
+        assert_eq!(
+            (status, &body["status"]),
+            (202, &json!("sending")),
+            "{body}"
+        );
     }
 
     pub async fn report(&self, world: &World, campaign: &str) -> Value {

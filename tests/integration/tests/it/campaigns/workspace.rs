@@ -74,7 +74,7 @@ async fn without_address_and_reminder_no_campaign_goes_out() {
     let places: Vec<&Value> = problem["errors"].as_array().unwrap().iter().collect();
     assert_eq!(places.len(), 1);
     assert_eq!(places[0]["pointer"], "/postal_address");
-    assert_eq!(shop.report(&world, &campaign).await["state"], "draft");
+    assert_eq!(shop.report(&world, &campaign).await["status"], "draft");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
         .call(&world, "GET", &format!("/v1/campaigns/{id}"), None)
         .await;
     assert_eq!(
-        (&shown["state"], &shown["problem"]),
+        (&shown["status"], &shown["problem"]),
         (&json!("paused"), &json!("MessageRejected"))
     );
     let report = shop.report(&world, &id).await;
@@ -169,7 +169,7 @@ async fn an_archived_workspace_sends_nothing_until_it_is_restored() {
         .call(&world, "GET", &format!("/v1/campaigns/{campaign}"), None)
         .await;
     assert_eq!(
-        (&shown["state"], &shown["problem"]),
+        (&shown["status"], &shown["problem"]),
         (&json!("paused"), &json!("workspace_archived"))
     );
 
@@ -179,7 +179,7 @@ async fn an_archived_workspace_sends_nothing_until_it_is_restored() {
     assert_eq!(status, 200);
     world.settle().await;
     let report = shop.report(&world, &campaign).await;
-    assert_eq!(report["state"], "sent", "{report}");
+    assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(number(&report, "sent"), shop.eligible());
     assert!(world.dead_letters().is_empty());
 }

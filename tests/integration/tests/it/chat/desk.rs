@@ -22,8 +22,8 @@ async fn lists_are_newest_first_by_status_inbox_and_assignee() {
     let mut orders = Vec::new();
     for filter in [
         String::new(),
-        format!("&inbox={inbox}"),
-        format!("&assignee=none&inbox={inbox}"),
+        format!("&inbox_id={inbox}"),
+        format!("&assignee_id=none&inbox_id={inbox}"),
     ] {
         let (mut found, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -99,7 +99,7 @@ async fn an_inbox_made_over_the_api_opens_its_widget() {
         2
     );
     let page = shop
-        .get(&format!("/v1/conversations?inbox={}", made.inbox))
+        .get(&format!("/v1/conversations?inbox_id={}", made.inbox))
         .await;
     assert_eq!(page["data"].as_array().unwrap().len(), 1);
     let bad = json!({ "name": "x", "allowed_origins": ["*"] });
@@ -116,18 +116,18 @@ async fn bad_requests_are_named() {
     let browser = shop.browser().await;
     let long = "ơ".repeat(20_001);
     for (body, pointer) in [
-        (json!({ "client_msg_id": "c", "text": " " }), "/text"),
-        (json!({ "client_msg_id": "c", "text": long }), "/text"),
+        (json!({ "client_msg_id": "c", "content": " " }), "/content"),
+        (json!({ "client_msg_id": "c", "content": long }), "/content"),
         (
-            json!({ "client_msg_id": "", "text": "x" }),
+            json!({ "client_msg_id": "", "content": "x" }),
             "/client_msg_id",
         ),
         (
-            json!({ "client_msg_id": "c", "text": "x", "email": "x" }),
+            json!({ "client_msg_id": "c", "content": "x", "email": "x" }),
             "/email",
         ),
         (
-            json!({ "client_msg_id": "c", "text": "x", "phone": "123" }),
+            json!({ "client_msg_id": "c", "content": "x", "phone": "123" }),
             "/phone",
         ),
     ] {
@@ -171,7 +171,7 @@ async fn bad_requests_are_named() {
         "limit=101",
         "status=closed",
         "color=red",
-        "assignee=",
+        "assignee_id=",
     ] {
         let (status, problem) = shop
             .api("GET", &format!("/v1/conversations?{query}"), None)

@@ -145,7 +145,7 @@ async fn begun() -> (Shop, Browser, String) {
 async fn a_message_that_comes_an_hour_later_is_found_by_who_follows() {
     for claimed in [false, true] {
         let (shop, browser, conversation) = begun().await;
-        let sent_at = shop.world.now().to_string();
+        let sent_at = kernel::clock::sortable(shop.world.now());
         let late = first_try_fails(&shop, &browser, "muộn").await;
         if claimed {
             dies_after_its_claim(&shop, &browser, "chat-inbound", &late).await;
@@ -200,7 +200,7 @@ async fn a_message_of_the_fifth_try_has_the_place_of_its_first() {
     assert_eq!(try_again(&shop, late).await.to_string(), DONE);
     let path = format!("/v1/conversations/{conversation}/messages");
     let newest = &shop.get(&path).await["data"][0];
-    assert_eq!(newest["created_at"], sent_at.to_string());
+    assert_eq!(newest["created_at"], kernel::clock::sortable(sent_at));
     assert_eq!(newest["sent_at"], Value::Null);
 }
 

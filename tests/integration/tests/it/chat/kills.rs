@@ -41,7 +41,7 @@ async fn a_kill_at_any_call_of_a_first_message_changes_nothing() {
     survives_every_kill("chat-inbound", async |shop: &Shop| {
         let browser = shop.browser().await;
         let message = json!({
-            "client_msg_id": "c-1", "text": "Shop ơi",
+            "client_msg_id": "c-1", "content": "Shop ơi",
             "name": "Khách Thử", "email": "khach@example.vn",
         });
         assert_eq!(shop.post(&browser, message).await.0, 202);
@@ -62,7 +62,8 @@ async fn a_kill_at_any_call_of_a_reopening_changes_nothing() {
         shop.set_status(&conversation, "resolved").await;
         shop.run(1).await;
         shop.world.advance(SECOND);
-        let message = json!({ "client_msg_id": "c-2", "text": "Còn nữa ạ", "phone": "0912345678" });
+        let message =
+            json!({ "client_msg_id": "c-2", "content": "Còn nữa ạ", "phone": "0912345678" });
         assert_eq!(shop.post(&browser, message).await.0, 202);
         browser
     })
@@ -233,7 +234,7 @@ async fn an_inbox_may_be_asked_for_again_after_a_kill_at_any_call() {
 async fn a_visitor_may_write_again_after_a_kill_at_any_call() {
     let event = async |shop: &Shop| {
         let browser = shop.browser().await;
-        let body = json!({ "client_msg_id": "c-1", "text": "Shop ơi" });
+        let body = json!({ "client_msg_id": "c-1", "content": "Shop ơi" });
         let path = format!("/chat/{}/messages", shop.inbox);
         let mut event = http_event("POST", &path, Some(&body), None);
         event["headers"]["authorization"] = format!("Bearer {}", browser.token).into();

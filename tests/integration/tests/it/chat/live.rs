@@ -71,7 +71,7 @@ async fn sockets_show_each_side_what_it_may_see() {
     shop.say(&browser, "c-2", &long).await;
     shop.run(1).await;
     let hint = shown(&mut agent);
-    assert!(hint.len() == 1 && hint[0].get("text").is_none());
+    assert!(hint.len() == 1 && hint[0]["content"].is_null());
     assert!(shown(&mut stranger).is_empty());
 
     // The ended connection was forgotten, a disconnect forgets the others.
@@ -318,7 +318,7 @@ async fn an_archived_workspace_is_silent_and_its_widget_gone() {
     assert!(archived.await.unwrap().is_some());
     shop.run(1).await;
     assert!(shown(&mut receiver).is_empty());
-    let body = json!({ "client_msg_id": "c-2", "text": "Alo" });
+    let body = json!({ "client_msg_id": "c-2", "content": "Alo" });
     for (method, path, body) in [
         ("GET", "", None),
         ("POST", "/sessions", Some(json!({}))),

@@ -98,7 +98,7 @@ impl Shop {
     }
 
     pub async fn say(&self, browser: &Browser, client_msg_id: &str, text: &str) {
-        let body = json!({ "client_msg_id": client_msg_id, "text": text });
+        let body = json!({ "client_msg_id": client_msg_id, "content": text });
         let (status, body) = self.post(browser, body).await;
         assert_eq!(
             (status, &body["client_msg_id"]),
@@ -113,7 +113,10 @@ impl Shop {
         let headers = [("authorization", bearer.as_str())];
         let (status, body, _) = self.widget("GET", &path, &headers, None).await;
         assert_eq!(status, 200, "{body}");
-        (pairs(&body["data"], "author", "text"), body["next"].clone())
+        (
+            pairs(&body["data"], "author", "content"),
+            body["next"].clone(),
+        )
     }
 
     /// The API's answer to an agent with these scopes.
@@ -313,6 +316,6 @@ pub fn shown(receiver: &mut tokio::sync::mpsc::Receiver<bytes::Bytes>) -> Vec<Va
 pub fn texts(events: &[Value]) -> Vec<&str> {
     events
         .iter()
-        .map(|event| event["text"].as_str().unwrap_or_default())
+        .map(|event| event["content"].as_str().unwrap_or_default())
         .collect()
 }

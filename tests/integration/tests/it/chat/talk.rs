@@ -13,7 +13,7 @@ async fn a_talk_goes_both_ways_with_every_batch_delivered_twice() {
     let shop = Shop::new().await;
     let browser = shop.browser().await;
     let first = json!({
-        "client_msg_id": "c-1", "text": "Shop ơi, còn size M không?",
+        "client_msg_id": "c-1", "content": "Shop ơi, còn size M không?",
         "name": "Khách Thử", "email": "Khach@example.vn", "phone": "0912 345 678",
     });
     assert_eq!(shop.post(&browser, first).await.0, 202);

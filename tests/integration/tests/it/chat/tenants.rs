@@ -35,7 +35,7 @@ async fn another_tenants_conversation_does_not_exist() {
     assert_eq!(other.get("/v1/conversations").await["data"], json!([]));
     assert_eq!(mine.get(&path).await["status"], "open");
     // A session of one inbox is none in another.
-    let body = json!({ "client_msg_id": "c-2", "text": "x" });
+    let body = json!({ "client_msg_id": "c-2", "content": "x" });
     assert_eq!(other.post(&browser, body).await.0, 401);
     let inboxes = other.get("/v1/inboxes").await;
     assert_eq!(inboxes["data"].as_array().unwrap().len(), 1);

@@ -43,7 +43,7 @@ async fn a_private_note_never_reaches_a_visitor() {
 async fn bad_and_ended_sessions_are_refused() {
     let shop = Shop::new().await;
     let browser = shop.browser().await;
-    let body = json!({ "client_msg_id": "c-1", "text": "x" });
+    let body = json!({ "client_msg_id": "c-1", "content": "x" });
     let (status, problem, _) = shop
         .widget("POST", "/messages", &[], Some(body.clone()))
         .await;
@@ -131,7 +131,7 @@ async fn a_typed_address_never_reaches_another_contact() {
     let before = shop.contacts().get(shop.tenant, victim).await.unwrap();
     let browser = shop.browser().await;
     let message = json!({
-        "client_msg_id": "c-1", "text": "Tôi là chủ", "name": "Kẻ Mạo Danh", "email": "chu@example.vn",
+        "client_msg_id": "c-1", "content": "Tôi là chủ", "name": "Kẻ Mạo Danh", "email": "chu@example.vn",
     });
     assert_eq!(shop.post(&browser, message).await.0, 202);
     shop.run(1).await;
@@ -142,7 +142,7 @@ async fn a_typed_address_never_reaches_another_contact() {
     let page = shop.get("/v1/conversations").await;
     assert_ne!(page["data"][0]["contact_id"], victim.to_string());
     // Nor does a later message change what is filled.
-    let later = json!({ "client_msg_id": "c-2", "text": "Alo", "name": "Tên Khác" });
+    let later = json!({ "client_msg_id": "c-2", "content": "Alo", "name": "Tên Khác" });
     assert_eq!(shop.post(&browser, later).await.0, 202);
     shop.run(1).await;
     assert_eq!(shop.stored(&browser).await["name"], "Kẻ Mạo Danh");
@@ -152,9 +152,9 @@ async fn a_typed_address_never_reaches_another_contact() {
 async fn a_body_holds_the_longest_text_and_little_more() {
     let shop = Shop::new().await;
     let browser = shop.browser().await;
-    let longest = json!({ "client_msg_id": "c-1", "text": "😀".repeat(20_000) });
+    let longest = json!({ "client_msg_id": "c-1", "content": "😀".repeat(20_000) });
     assert_eq!(shop.post(&browser, longest).await.0, 202);
-    let longer = json!({ "client_msg_id": "c-2", "text": "x".repeat(100 * 1024) });
+    let longer = json!({ "client_msg_id": "c-2", "content": "x".repeat(100 * 1024) });
     let bearer = format!("Bearer {}", browser.token);
     let headers = [
         ("authorization", bearer.as_str()),
@@ -177,7 +177,7 @@ async fn a_visitor_who_floods_is_slowed_down_alone() {
     for n in 0..30 {
         shop.say(&browser, &format!("c-{n}"), "Alo").await;
     }
-    let more = json!({ "client_msg_id": "c-30", "text": "Alo" });
+    let more = json!({ "client_msg_id": "c-30", "content": "Alo" });
     let bearer = format!("Bearer {}", browser.token);
     let headers = [
         ("authorization", bearer.as_str()),

@@ -56,8 +56,8 @@ async fn the_api_tells_what_is_wrong_and_where() {
         (json!({ "email": "an" }), "/email"),
         (json!({ "phone": "123" }), "/phone"),
         (
-            json!({ "email": "an@example.vn", "lists": ["lst_00000000000"] }),
-            "/lists/0",
+            json!({ "email": "an@example.vn", "list_ids": ["lst_00000000000"] }),
+            "/list_ids/0",
         ),
         (json!({ "email": "an@example.vn", "tags": [""] }), "/tags/0"),
         (
@@ -103,7 +103,7 @@ async fn lists_are_joined_and_read_by_shard() {
     let (status, contact) = shop
         .api("POST", &path, Some(&json!({ "list_id": list_id })))
         .await;
-    assert_eq!((status, &contact["lists"]), (200, &json!([list_id])));
+    assert_eq!((status, &contact["list_ids"]), (200, &json!([list_id])));
     expected.insert(late);
     assert_eq!(members(&shop, list_id).await, expected);
     shop.contacts()

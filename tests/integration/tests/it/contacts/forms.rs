@@ -30,7 +30,7 @@ async fn a_form_becomes_a_contact_with_an_event() {
     assert_eq!((status, timeline["next"].is_null()), (200, true));
     let event = &timeline["data"][0];
     assert_eq!(event["name"], "form.submitted");
-    assert_eq!(event["at"], "2026-03-02T01:15:30Z");
+    assert_eq!(event["occurred_at"], "2026-03-02T01:15:30.000Z");
     assert_eq!(event["data"]["message"], "Tư vấn size M");
 }
 
