@@ -197,7 +197,7 @@ async fn a_killed_stack_finishes_the_campaign_and_sends_nobody_twice() {
     let report = format!("/v1/campaigns/{campaign}/report");
     for round in 0.. {
         let state = stack.get(&format!("/v1/campaigns/{campaign}")).await;
-        if state["state"] == "sent" {
+        if state["status"] == "sent" {
             break;
         }
         assert!(

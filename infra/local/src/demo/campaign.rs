@@ -92,7 +92,7 @@ async fn wait(demo: &Demo, id: &str) -> Result<Value> {
         bar.set_length(count_of(&report, "/audience"));
         bar.set_position(count_of(&report, "/sent"));
         let campaign = demo.client.get(&format!("/v1/campaigns/{id}")).await?;
-        match text_of(&campaign, "/state")?.as_str() {
+        match text_of(&campaign, "/status")?.as_str() {
             "sent" => {
                 bar.finish();
                 return demo.client.get(&format!("/v1/campaigns/{id}/report")).await;
