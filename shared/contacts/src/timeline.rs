@@ -10,8 +10,17 @@ use crate::events::EventHappened;
 use crate::model::Event;
 use crate::{Contacts, keys};
 
-/// Thirteen months: a year's comparison, and the month in which it is asked for.
-const KEEP_SECONDS: i64 = 396 * 24 * 3600;
+/// How many days an event is kept, by its name. What machines do and what is merely looked at comes in
+/// numbers and is soon of no use.
+const KEPT_DAYS: &[(&str, i64)] = &[
+    ("message.machine_clicked", 30),
+    ("message.machine_opened", 30),
+    ("page.viewed", 90),
+    ("product.viewed", 180),
+];
+/// All others, such as orders, forms, messages and consent: thirteen months, for a year's comparison and the
+/// month in which it is asked for.
+const KEPT_DAYS_OTHERWISE: i64 = 396;
 
 /// An event may arrive again from a queue (4 days) or a dead-letter queue (14 more).
 const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;
@@ -32,9 +41,20 @@ struct Sightings {
 struct Entry {
     #[serde(flatten)]
     event: Event,
+    /// Only on events that a workflow listens to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recorded_at: Option<Timestamp>,
     ttl: i64,
     #[serde(default)]
     pending: Pending,
+}
+
+/// The part of an entry that the message for workflows holds.
+#[derive(Deserialize)]
+struct Heard {
+    #[serde(flatten)]
+    event: Event,
+    recorded_at: Timestamp,
 }
 
 /// An event that a workflow listens to: tells the workflows.
@@ -48,9 +68,13 @@ pub const EFFECTS: &[Rule] = &[HEARD];
 
 fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
     let contact: ContactId = image.subject()?;
-    let event: Event = image.row()?;
+    let Heard { event, recorded_at } = image.row()?;
     let id = format!("{contact}#{}", event.id);
-    let happened = EventHappened::V1 { contact, event };
+    let happened = EventHappened::V1 {
+        contact,
+        event,
+        recorded_at,
+    };
     Ok(vec![Effect::new(image.tenant(), id, &happened)?])
 }
 
@@ -101,13 +125,16 @@ impl Contacts {
         contact: ContactId,
         event: &Event,
     ) -> Result<bool, Error> {
+        // Taken before the question: an event after a workflow's `active_since` then surely finds it.
+        let recorded_at = self.timeline.clock().now();
         let heard = match &self.listeners {
             Some(listeners) => listeners.any(tenant, &event.name).await?,
             None => false,
         };
         let entry = Entry {
             event: event.clone(),
-            ttl: event.at.as_second() + KEEP_SECONDS,
+            recorded_at: heard.then_some(recorded_at),
+            ttl: expiry(event),
             pending: if heard {
                 Pending::of(&[HEARD])
             } else {
@@ -143,6 +170,13 @@ impl Contacts {
     }
 }
 
+/// When the event may go, seconds since the epoch.
+fn expiry(event: &Event) -> i64 {
+    let class = KEPT_DAYS.iter().find(|(name, _)| *name == event.name);
+    let days = class.map_or(KEPT_DAYS_OTHERWISE, |(_, days)| *days);
+    event.at.as_second() + days * 24 * 3600
+}
+
 #[cfg(test)]
 mod tests {
     use cloud::outbox::effects_of;
@@ -160,6 +194,7 @@ mod tests {
             "at": { "S": "2026-03-02T08:00:00.0000005Z" },
             "source": { "S": "ladipage" },
             "data": { "M": { "form_id": { "S": "F8" }, "rate": { "N": "4.5" }, "n": { "N": "3" } } },
+            "recorded_at": { "S": "2026-03-02T08:00:01Z" },
             "ttl": { "N": "1806652800" },
             "pending": { "S": r#"{"names":["contact.event"],"trace":"t"}"# },
         });
@@ -173,6 +208,7 @@ mod tests {
         let expected = json!({ "tenant": "ws_00000000001", "body": {
             "type": "contact.event.v1",
             "contact": "con_0000000000a",
+            "recorded_at": "2026-03-02T08:00:01Z",
             "event": {
                 "id": "f1",
                 "name": "form.submitted",
@@ -182,5 +218,26 @@ mod tests {
             },
         }});
         assert_eq!(message, expected);
+    }
+
+    #[test]
+    fn an_event_is_kept_as_long_as_its_class() {
+        let days = |name: &str| {
+            let event = Event {
+                id: "e1".into(),
+                name: name.into(),
+                at: Timestamp::UNIX_EPOCH,
+                source: "api".into(),
+                data: serde_json::Value::Null,
+            };
+            expiry(&event) / (24 * 3600)
+        };
+        assert_eq!(days("message.machine_opened"), 30);
+        assert_eq!(days("message.machine_clicked"), 30);
+        assert_eq!(days("page.viewed"), 90);
+        assert_eq!(days("product.viewed"), 180);
+        for name in ["order.completed", "message.opened", "form.submitted"] {
+            assert_eq!(days(name), 396, "{name}");
+        }
     }
 }

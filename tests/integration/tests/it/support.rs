@@ -112,6 +112,27 @@ impl World {
             .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Lets so much time pass that no process believes any more what it read before
+    /// ([`cloud::recent::BELIEVED`]).
+    pub fn forget(&self) {
+        self.advance(cloud::recent::BELIEVED.unsigned_abs());
+    }
+
+    /// Lets so much time pass that what was made active just now takes events in
+    /// ([`cloud::recent::LEAD`]).
+    pub fn lead(&self) {
+        self.advance(cloud::recent::LEAD.unsigned_abs());
+    }
+
+    /// Read units of the table Directory since the snapshot.
+    pub fn directory_reads(&self, since: &MeterSnapshot) -> f64 {
+        let mut tables = self.model.tables.iter();
+        let directory = tables.find(|table| table.logical_id == "Directory");
+        let name = &directory.expect("table of the template").name;
+        let used = self.aws.meter().since(since);
+        used.tables.get(name).map_or(0.0, |table| table.reads)
+    }
+
     pub fn cloud(&self) -> cloud::Aws {
         cloud::Aws::new(self.aws.sdk_config(), self.clock(), self.entropy.clone())
     }
