@@ -3,6 +3,7 @@
 use channels::ses_event::{About, SesEvent, parse};
 use channels::{Feedback, Tally, feedback::Gains};
 use cloud::Counters;
+use cloud::counters::Hour;
 use kernel::TenantKey;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
@@ -16,6 +17,7 @@ const ATTEMPTS: u32 = 3;
 pub struct Gained {
     tenant: TenantKey,
     scope: String,
+    hour: Hour,
     tally: Tally,
     message_id: String,
 }
@@ -63,19 +65,20 @@ async fn take_in(
     Ok(Some(Gained {
         tenant,
         scope: about.key.scope,
+        hour: Hour::of(about.at),
         tally,
         message_id: record.message_id.clone(),
     }))
 }
 
-/// Counts what the events of a batch have added, in one write for each campaign.
+/// Counts what the events of a batch have added, in one write unit for each campaign and hour.
 pub async fn count(counters: &Counters, gained: Vec<Option<Gained>>) {
     let gained: Vec<Gained> = gained.into_iter().flatten().collect();
     let Some(first) = gained.first() else { return };
     let source = first.message_id.clone();
     let mut gains = Gains::default();
     for one in gained {
-        gains.add(one.tenant, &one.scope, one.tally);
+        gains.add(one.tenant, &one.scope, one.hour, one.tally);
     }
     if let Err(error) = gains.write(counters, &source, ATTEMPTS).await {
         // The report is low by these until a recount.

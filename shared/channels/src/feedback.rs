@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cloud::counters::{Counts, Hour};
 use cloud::{Counters, Error, Resources};
 use contacts::{Channel, ChannelStatus, Contacts, Event};
 use jiff::Timestamp;
@@ -52,17 +53,19 @@ pub fn is_machine(method: &str, user_agent: &str) -> bool {
     method.eq_ignore_ascii_case("HEAD") || MACHINES.iter().any(|part| agent.contains(part))
 }
 
-/// Figures of several sends, to be written at once.
+/// Figures of several sends, to be written at once: one write unit for each campaign and hour, however many
+/// sends are in it.
 #[derive(Debug, Default)]
-pub struct Gains(BTreeMap<(TenantKey, String), cloud::counters::Counts>);
+pub struct Gains(BTreeMap<(TenantKey, String, Hour), Counts>);
 
 impl Gains {
-    /// Adds what one send has gained. Only campaigns have a report of their own.
-    pub fn add(&mut self, tenant: TenantKey, scope: &str, gained: Tally) {
+    /// Adds what one send has gained in an hour. Only campaigns have a report of their own.
+    pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: Tally) {
         if gained == Tally::default() || scope.parse::<kernel::CampaignId>().is_err() {
             return;
         }
-        let counts = self.0.entry((tenant, scope.to_owned())).or_default();
+        let key = (tenant, scope.to_owned(), hour);
+        let counts = self.0.entry(key).or_default();
         for (name, n) in gained.figures() {
             if n != 0 {
                 *counts.entry(name.to_owned()).or_default() += n;
@@ -70,8 +73,8 @@ impl Gains {
         }
     }
 
-    /// Writes one update for each campaign, each up to `attempts` times; one that fails stops no other.
-    /// `source` spreads the writers over the counters' shards.
+    /// Writes one update for each campaign and hour, each up to `attempts` times; one that fails stops no other.
+    /// `source` spreads the writers over the counters' partitions.
     pub async fn write(
         self,
         counters: &Counters,
@@ -79,8 +82,8 @@ impl Gains {
         attempts: u32,
     ) -> Result<(), Error> {
         let mut result = Ok(());
-        for ((tenant, scope), counts) in self.0 {
-            let written = counters.add_trying(tenant, &scope, source, &counts, attempts);
+        for ((tenant, scope, hour), counts) in self.0 {
+            let written = counters.add_trying(tenant, &scope, hour, source, &counts, attempts);
             result = result.and(written.await);
         }
         result
@@ -101,6 +104,11 @@ impl Feedback {
             ledger: Ledger::over(resources),
             contacts: Contacts::over(resources),
         }
+    }
+
+    /// The time that visits of readers have.
+    pub fn now(&self) -> Timestamp {
+        self.ledger.now()
     }
 
     /// A provider's event about a mail to `address`. `None`: there is no such send.

@@ -211,7 +211,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "0 to repeat; DeliveryEventsDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts ~1; Reports +1; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
+                "0 to repeat; Contacts ~1; Reports +2; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
             ),
             ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
         ],

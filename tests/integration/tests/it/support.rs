@@ -14,7 +14,7 @@ use kernel::{Clock, Entropy};
 use lambda::{Invocation, Setup, Vars};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tanigo_local::aws::{Aws, Call, Fault, Options};
+use tanigo_local::aws::{Aws, Call, Fault, MeterSnapshot, Options};
 use tanigo_local::runtime::functions::Code;
 use tanigo_local::runtime::registry;
 use tanigo_local::template::{self, model};
@@ -137,6 +137,17 @@ impl World {
     /// The table of this logical id, e.g. `Contacts`.
     pub fn table(&self, logical_id: &str) -> cloud::Table {
         self.resources().table(logical_id)
+    }
+
+    /// Units of the table of this logical id that were used since: written, read.
+    pub fn units(&self, logical_id: &str, before: &MeterSnapshot) -> (f64, f64) {
+        let tables = &self.model.tables;
+        let table = tables.iter().find(|table| table.logical_id == logical_id);
+        let spent = self.aws.meter().since(before);
+        let usage = spent
+            .tables
+            .get(&table.expect("table of the template").name);
+        usage.map_or((0.0, 0.0), |usage| (usage.writes, usage.reads))
     }
 
     /// A new workspace of the test account.
