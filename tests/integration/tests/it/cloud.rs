@@ -416,8 +416,7 @@ async fn timers_are_found_by_their_minute() {
         .unwrap();
     let now = cloud::timers::minute(world.now());
     let minutes = timers.minutes(now - 60, minute + 100).await.unwrap();
-    assert_eq!(minutes.len(), 120, "two hours of minutes, not fifty");
-    assert!(minutes.contains(&minute) && minutes.contains(&now));
+    assert_eq!(minutes, [now, minute], "no minute without a timer");
     let mut found = Vec::new();
     for minute in minutes {
         for shard in 0..cloud::timers::SHARDS {
