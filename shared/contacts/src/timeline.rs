@@ -83,12 +83,28 @@ impl Contacts {
         contact: ContactId,
         event: &Event,
     ) -> Result<bool, Error> {
+        let heard = self.hears(tenant, &event.name).await?;
+        self.record_as(tenant, contact, event, heard).await
+    }
+
+    /// Whether a workflow listens to events of this name.
+    pub async fn hears(&self, tenant: TenantKey, event_name: &str) -> Result<bool, Error> {
+        match &self.listeners {
+            Some(listeners) => listeners.any(tenant, event_name).await,
+            None => Ok(false),
+        }
+    }
+
+    /// As [`Contacts::record`], by somebody who knows whether a workflow listens and may be started.
+    pub async fn record_as(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        event: &Event,
+        triggers: bool,
+    ) -> Result<bool, Error> {
         let mut effects = Vec::new();
-        let heard = match &self.listeners {
-            Some(listeners) => listeners.any(tenant, &event.name).await?,
-            None => false,
-        };
-        if heard {
+        if triggers {
             let happened = EventHappened::V1 {
                 contact,
                 event: event.clone(),

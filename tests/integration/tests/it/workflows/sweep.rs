@@ -55,7 +55,7 @@ async fn an_idle_sweep_asks_little() {
     };
     tick().await;
     // Timers of tomorrow, and of minutes that are over, cost nothing today.
-    let timers = Timers::new(shop.world.table("Timers"));
+    let timers = Timers::over(&shop.world.resources());
     let body = AnyStep(json!({}));
     for n in 0..60 {
         let due = shop.world.now() + jiff::SignedDuration::from_mins(24 * 60 + n);
