@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloud::counters::{Counts, Hour};
-use cloud::{Counters, Error, Resources};
+use cloud::{Counters, Error, Message, QueueName, Resources};
 use contacts::{Channel, ChannelStatus, Contacts, Event};
 use jiff::Timestamp;
 use kernel::{EmailAddress, TenantKey};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
+use crate::ses_event::About;
 
 /// A load of the image so soon after delivery is the work of a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
@@ -90,6 +93,22 @@ impl Gains {
     }
 }
 
+/// Many events of one tenant in one message, on the queue of those who wait for their turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Backlog {
+    /// First version.
+    #[serde(rename = "delivery.backlog.v1")]
+    V1 {
+        /// The events.
+        events: Vec<About>,
+    },
+}
+
+impl Message for Backlog {
+    const QUEUE: QueueName = QueueName::new("delivery-backlog");
+}
+
 /// Takes facts in; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Feedback {
@@ -109,6 +128,21 @@ impl Feedback {
     /// The time that visits of readers have.
     pub fn now(&self) -> Timestamp {
         self.ledger.now()
+    }
+
+    /// A provider's event, taken in under the id that its mail was sent under. `None`: there is no such send.
+    pub async fn reported(&self, tenant: TenantKey, about: &About) -> Result<Option<Tally>, Error> {
+        let (address, detail) = (&about.address, about.detail.as_deref());
+        let work = self.provider(tenant, &about.key, address, about.fact, about.at, detail);
+        match &about.trace {
+            Some(trace) => {
+                let span = tracing::info_span!("event", %trace);
+                cloud::trace::scope(trace.clone(), Box::pin(work))
+                    .instrument(span)
+                    .await
+            }
+            None => Box::pin(work).await,
+        }
     }
 
     /// A provider's event about a mail to `address`. `None`: there is no such send.

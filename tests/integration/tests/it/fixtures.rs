@@ -202,6 +202,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "delivery-backlog",
+        &[
+            ("duplicate", "0 to repeat; Reports +1; SendLedger ~1"),
+            ("malformed", "0 to repeat; DeliveryBacklogDlq 1"),
+            ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
+        ],
+    ),
+    (
         "delivery-status",
         &[
             (
