@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chat::desk::Reply;
 use chat::model::{MAX_TEXT, NOBODY};
-use chat::reading::Filter;
+use chat::reading::{Filter, Portion};
 use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use kernel::page::Page;
@@ -135,7 +135,12 @@ async fn messages(
             return Err(Problem::invalid("?after", "give cursor or after, not both"));
         }
         (cursor, None) => api.chat.history(tenant, id, limit, cursor).await?,
-        (None, Some(after)) => api.chat.follow(tenant, id, limit, after, Some).await?,
+        (None, Some(after)) => {
+            let whole = Portion::Large;
+            api.chat
+                .follow(tenant, id, limit, after, whole, Some)
+                .await?
+        }
     };
     Ok(Json(Messages {
         data: stretch.data.into_iter().map(MessageView::from).collect(),

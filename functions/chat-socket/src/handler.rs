@@ -1,15 +1,23 @@
 //! Who connects, and into which room.
 
+use std::num::NonZeroU32;
+
 use access::Operation;
 use accounts::sessions::tenant_of;
 use chat::realtime::Rooms;
 use chat::token::{PREFIX, Tokens};
+use cloud::{Buckets, SocketError, Sockets};
 use kernel::{Clock, Verdict};
 use lambda::socket::{Kind, SocketEvent};
 use lambda::{Failure, metrics};
 
 const OK: u16 = 200;
 const REFUSED: u16 = 401;
+const TOO_MANY: u16 = 429;
+/// Messages of a connection in a second. A browser sends a ping now and then.
+const PER_SECOND: NonZeroU32 = NonZeroU32::new(2).unwrap();
+/// Messages of a connection at once.
+const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// Decides about connections.
 #[derive(Clone)]
@@ -17,21 +25,43 @@ pub struct Gate {
     pub tokens: Tokens,
     pub rooms: Rooms,
     pub clock: Clock,
+    /// Messages by connection.
+    pub buckets: Buckets,
+    pub sockets: Sockets,
 }
 
 impl Gate {
+    pub fn buckets(clock: &Clock) -> Buckets {
+        Buckets::new(clock, PER_SECOND, BURST)
+    }
+
     /// The status of one socket event.
     pub async fn handle(&self, event: SocketEvent) -> Result<u16, Failure> {
         match event.kind {
             Kind::Connect => self.connect(&event).await,
-            // A ping keeps the connection from idling out by having arrived; a typing sign has no
-            // listener yet. Answering would need the right to post.
-            Kind::Message => Ok(OK),
+            Kind::Message => self.message(&event.connection).await,
             Kind::Disconnect => {
                 self.rooms.leave(&event.connection).await?;
                 Ok(OK)
             }
         }
+    }
+
+    /// A ping keeps the connection from idling out by having arrived; a typing sign has no listener yet. A
+    /// connection that floods is closed: each message is an invocation.
+    async fn message(&self, connection: &str) -> Result<u16, Failure> {
+        if self.buckets.take(connection).is_ok() {
+            return Ok(OK);
+        }
+        metrics::count("ConnectionsFlooding", 1);
+        match self.sockets.close(connection).await {
+            Ok(()) | Err(SocketError::Gone) => {}
+            // The next message closes it.
+            Err(SocketError::Failed(error)) => {
+                tracing::warn!(%error, "a flooding connection could not be closed");
+            }
+        }
+        Ok(TOO_MANY)
     }
 
     /// A visitor's token is proved here; anything else was looked up by the authorizer.
@@ -40,7 +70,10 @@ impl Gate {
         let token = event.query.get("token").map_or("", String::as_str);
         if token.starts_with(PREFIX) {
             if let Some(session) = self.tokens.open(token, self.clock.now()) {
-                self.rooms.join_visitor(&session, connection).await?;
+                if !self.rooms.join_visitor(&session, connection).await? {
+                    metrics::count("ConnectionsOverLimit", 1);
+                    return Ok(TOO_MANY);
+                }
                 metrics::count("VisitorsConnected", 1);
                 return Ok(OK);
             }

@@ -4,7 +4,8 @@
 //! `?token=`: a visitor's token, or an agent's API key, or with `?workspace=` a session token or one of
 //! the `OpenID Connect` issuer; what an agent's token opens was found out by the authorizer. Effects: the
 //! connection's rows in the realtime table, which expire by themselves. Repetitions write the same rows.
-//! Nothing that a browser sends over the socket has an effect; tokens are never logged.
+//! Nothing that a browser sends over the socket has an effect, but that a connection that floods is closed.
+//! Tokens are never logged.
 
 mod handler;
 
@@ -18,6 +19,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         tokens: Tokens::new(setup.secret("CHAT_SECRET")),
         rooms: Rooms::over(setup.resources()),
         clock: setup.clock().clone(),
+        buckets: handler::Gate::buckets(setup.clock()),
+        sockets: setup.resources().sockets(),
     };
     Function::socket(setup, move |event| {
         let gate = gate.clone();

@@ -31,9 +31,9 @@ pub async fn check(
         return Err(Problem::new(Code::Forbidden, detail));
     }
     let counted = if request.method() == Method::POST {
-        widget.limits.address(&address).await
+        widget.limits.post_from(&door, &address).await
     } else {
-        Ok(())
+        widget.limits.read_from(&door, &address).await
     };
     let mut response = match counted {
         // With its CORS headers too: the page must be able to read it.

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use chat::body::{Details, FromWidget, InboundMessage};
 use chat::model::MAX_TEXT;
-use chat::reading::Stretch;
+use chat::reading::{Portion, Stretch};
 use chat::token::Session;
 use chat::{MessageForVisitor, Position, Visitor};
 use cloud::SendOptions;
@@ -124,7 +124,7 @@ async fn write(
     Json(new): Json<NewMessage>,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
     let session = session(&widget, &door, &headers)?;
-    widget.limits.visitor(&session).await?;
+    widget.limits.message(&session).await?;
     if new.client_msg_id.is_empty() || new.client_msg_id.len() > MAX_CLIENT_ID {
         let message = "must have 1 to 64 bytes";
         return Err(Problem::invalid("/client_msg_id", message));
@@ -195,6 +195,7 @@ async fn read(
     Query(query): Query<ReadQuery>,
 ) -> Result<Json<Stretch<MessageForVisitor>>, Problem> {
     let session = session(&widget, &door, &headers)?;
+    widget.limits.read(&session).await?;
     let (tenant, limit) = (session.tenant, query.limit.unwrap_or_default());
     let conversation = widget
         .chat
@@ -203,6 +204,7 @@ async fn read(
         return Ok(Json(Stretch {
             data: Vec::new(),
             next: query.after,
+            more: false,
         }));
     };
     let after = query.after.unwrap_or_else(Position::start);
@@ -211,6 +213,7 @@ async fn read(
         conversation,
         limit,
         after,
+        Portion::Small,
         chat::Message::for_visitor,
     );
     Ok(Json(stretch.await?))

@@ -1,86 +1,134 @@
-//! Each event on its own, the counts of a batch together.
+//! Each event on its own, the counts of a batch together, the events of a busy workspace for later.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use channels::feedback::{Backlog, Gains};
 use channels::ses_event::{About, SesEvent, parse};
-use channels::{Feedback, Tally, feedback::Gains};
-use cloud::Counters;
-use kernel::TenantKey;
+use channels::{Feedback, Tally};
+use cloud::counters::Hour;
+use cloud::{Counters, QueueOf, SendOptions};
+use kernel::{TenantKey, WorkspaceId};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
-use tracing::Instrument;
 
 /// The facts are won when the counts are written, and no redelivery would count them again.
 const ATTEMPTS: u32 = 3;
+/// Events of one workspace in a batch of up to 100 from which on they wait for their turn. Fewer are not worth the
+/// requests, and four workspaces may be so busy at once.
+const BUSY: usize = 20;
 
-/// What one event has added to a campaign.
+/// What the function works with.
+#[derive(Clone)]
+pub struct Desk {
+    pub feedback: Feedback,
+    pub counters: Counters,
+    pub backlog: QueueOf<Backlog>,
+}
+
+/// What became of one event.
 #[derive(Debug)]
-pub struct Gained {
-    tenant: TenantKey,
-    scope: String,
-    tally: Tally,
-    message_id: String,
+pub enum Outcome {
+    /// It added something to a campaign.
+    Gained {
+        tenant: TenantKey,
+        scope: String,
+        hour: Hour,
+        tally: Tally,
+        message_id: String,
+    },
+    /// Its workspace has many: it waits for its turn.
+    Later(TenantKey, About),
+    /// Nothing follows from it.
+    Nothing,
 }
 
-/// Takes in one event. `None`: nothing follows from it.
-pub async fn learn(feedback: &Feedback, record: &Record) -> Result<Option<Gained>, Failure> {
-    let event = parse(&record.body);
-    let about = match event.map_err(|error| Failure::reject("Message.Malformed", error))? {
-        SesEvent::About(about) => about,
-        SesEvent::Untagged => {
-            metrics::count("EventsUntagged", 1);
-            return Ok(None);
+/// The workspaces that have many events in this batch.
+pub fn busy(records: &[Record]) -> BTreeSet<WorkspaceId> {
+    let mut counts: BTreeMap<WorkspaceId, usize> = BTreeMap::new();
+    for record in records {
+        if let Ok(SesEvent::About(workspace, _)) = parse(&record.body) {
+            *counts.entry(workspace).or_default() += 1;
         }
-        SesEvent::Other(kind) => {
-            metrics::count("EventsIgnored", 1);
-            tracing::info!(kind, "an event that nothing follows from");
-            return Ok(None);
-        }
-    };
-    // The mail was sent under this id; the event itself comes from outside and carries none.
-    let trace = about.trace.clone();
-    let work = Box::pin(take_in(feedback, record, about));
-    match trace {
-        Some(trace) => {
-            let span = tracing::info_span!("event", message_id = %record.message_id, %trace);
-            cloud::trace::scope(trace, work).instrument(span).await
-        }
-        None => work.await,
     }
+    let busy = counts.into_iter().filter(|(_, events)| *events >= BUSY);
+    busy.map(|(workspace, _)| workspace).collect()
 }
 
-async fn take_in(
-    feedback: &Feedback,
-    record: &Record,
-    about: About,
-) -> Result<Option<Gained>, Failure> {
-    let tenant = tenant(&about);
-    let (address, detail) = (&about.address, about.detail.as_deref());
-    let gained = feedback.provider(tenant, &about.key, address, about.fact, about.at, detail);
-    let Some(tally) = gained.await? else {
-        metrics::count("EventsUnmatched", 1);
-        tracing::info!("an event about no send of ours");
-        return Ok(None);
-    };
-    Ok(Some(Gained {
-        tenant,
-        scope: about.key.scope,
-        tally,
-        message_id: record.message_id.clone(),
-    }))
-}
-
-/// Counts what the events of a batch have added, in one write for each campaign.
-pub async fn count(counters: &Counters, gained: Vec<Option<Gained>>) {
-    let gained: Vec<Gained> = gained.into_iter().flatten().collect();
-    let Some(first) = gained.first() else { return };
-    let source = first.message_id.clone();
-    let mut gains = Gains::default();
-    for one in gained {
-        gains.add(one.tenant, &one.scope, one.tally);
+impl Desk {
+    /// Takes in one event, or leaves it for later.
+    pub async fn learn(
+        &self,
+        record: &Record,
+        busy: Arc<BTreeSet<WorkspaceId>>,
+    ) -> Result<Outcome, Failure> {
+        let event = parse(&record.body);
+        let event = event.map_err(|error| Failure::reject("Message.Malformed", error))?;
+        let (workspace, about) = match event {
+            SesEvent::About(workspace, about) => (workspace, about),
+            SesEvent::Untagged => {
+                metrics::count("EventsUntagged", 1);
+                return Ok(Outcome::Nothing);
+            }
+            SesEvent::Other(kind) => {
+                metrics::count("EventsIgnored", 1);
+                tracing::info!(kind, "an event that nothing follows from");
+                return Ok(Outcome::Nothing);
+            }
+        };
+        let tenant = tenant(workspace);
+        if busy.contains(&workspace) {
+            return Ok(Outcome::Later(tenant, about));
+        }
+        let Some(tally) = self.feedback.reported(tenant, &about).await? else {
+            metrics::count("EventsUnmatched", 1);
+            tracing::info!("an event about no send of ours");
+            return Ok(Outcome::Nothing);
+        };
+        Ok(Outcome::Gained {
+            tenant,
+            scope: about.key.scope,
+            hour: Hour::of(about.at),
+            tally,
+            message_id: record.message_id.clone(),
+        })
     }
-    if let Err(error) = gains.write(counters, &source, ATTEMPTS).await {
-        // The report is low by these until a recount.
-        metrics::count("CountsLost", 1);
-        tracing::error!(%error, "a batch was not counted");
+
+    /// Counts what the events of a batch have added, in one write unit for each campaign and hour. Then sends on
+    /// what waits, in one message for each workspace; where that fails the whole batch comes again, and what was
+    /// learnt is not counted twice.
+    pub async fn finish(&self, outcomes: Vec<Outcome>) -> Result<(), Failure> {
+        let (mut gains, mut source) = (Gains::default(), None);
+        let mut waiting: BTreeMap<TenantKey, Vec<About>> = BTreeMap::new();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Gained {
+                    tenant,
+                    scope,
+                    hour,
+                    tally,
+                    message_id,
+                } => {
+                    gains.add(tenant, &scope, hour, tally);
+                    source.get_or_insert(message_id);
+                }
+                Outcome::Later(tenant, about) => waiting.entry(tenant).or_default().push(about),
+                Outcome::Nothing => {}
+            }
+        }
+        let source = source.unwrap_or_default();
+        if let Err(error) = gains.write(&self.counters, &source, ATTEMPTS).await {
+            // The report is low by these until a recount.
+            metrics::count("CountsLost", 1);
+            tracing::error!(%error, "a batch was not counted");
+        }
+        for (tenant, events) in waiting {
+            metrics::count("EventsWaiting", events.len() as u64);
+            let message = Backlog::V1 { events };
+            let options = SendOptions::default();
+            self.backlog.send(tenant, &message, options).await?;
+        }
+        Ok(())
     }
 }
 
@@ -88,6 +136,6 @@ pub async fn count(counters: &Counters, gained: Vec<Option<Gained>>) {
     clippy::disallowed_methods,
     reason = "door: only our account sends with our configuration set, and the tag is ours"
 )]
-fn tenant(about: &About) -> TenantKey {
-    TenantKey::authenticated(about.workspace)
+fn tenant(workspace: WorkspaceId) -> TenantKey {
+    TenantKey::authenticated(workspace)
 }

@@ -2,7 +2,8 @@
 //!
 //! Trigger: queue delivery-events, fed by an EventBridge rule. Effects: facts in the send ledger; the
 //! contact's consent and timeline for bounces and complaints; one counter update for each campaign of
-//! a batch. Events may come twice, late, in any order, and before our own record of the send.
+//! a batch. The events of a workspace that has many in a batch go to the queue delivery-backlog. Events may come twice, late, in
+//! any order, and before our own record of the send.
 
 mod handler;
 
@@ -16,18 +17,19 @@ const AT_ONCE: usize = 10;
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
-    let feedback = Feedback::over(resources);
-    let counters = Counters::over(resources);
-    let learn = move |record| {
-        let feedback = feedback.clone();
-        async move { handler::learn(&feedback, &record).await }
+    let desk = handler::Desk {
+        feedback: Feedback::over(resources),
+        counters: Counters::over(resources),
+        backlog: resources.queue_of(),
     };
-    let count = move |gained| {
-        let counters = counters.clone();
-        async move {
-            handler::count(&counters, gained).await;
-            Ok(())
-        }
+    let last = desk.clone();
+    let learn = move |record, busy| {
+        let desk = desk.clone();
+        async move { desk.learn(&record, busy).await }
     };
-    Function::sqs_gathered(setup, AT_ONCE, learn, count)
+    let finish = move |outcomes| {
+        let desk = last.clone();
+        async move { desk.finish(outcomes).await }
+    };
+    Function::sqs_surveyed(setup, AT_ONCE, handler::busy, learn, finish)
 }

@@ -14,9 +14,9 @@ use lambda::{Failure, metrics};
 /// Buckets so far ahead are handed out with an SQS delay, so that a wait ends on the second although
 /// the sweep comes once a minute.
 const AHEAD: i64 = 2;
-/// Every sweep looks back so far, whatever the checkpoint says: a timer may be written late into a
-/// bucket that was swept already.
-const BEHIND: i64 = 60;
+/// Every sweep looks back so many minutes, whatever the checkpoint says. No timer is scheduled for a past minute,
+/// and no function that writes one lives so long, so a row can be late by less.
+const BEHIND: i64 = 3;
 /// Buckets at once: after an outage there are many, and each costs one round trip.
 const AT_ONCE: usize = 32;
 /// No bucket is begun with less time than this: a page of 500 is 50 requests to SQS.
@@ -37,11 +37,10 @@ impl Sweep {
     /// this tick keeps the checkpoint back and is done by the next one.
     pub async fn run(&self, tick: &Tick) -> Result<(), Failure> {
         let now = minute(self.timers.clock().now());
-        let swept = self.timers.checkpoint().await?.unwrap_or(0);
-        let minutes = self
-            .timers
-            .minutes(swept.min(now - BEHIND), now + AHEAD)
-            .await?;
+        let swept = self.timers.checkpoint().await?;
+        // The first sweep of all looks for whatever is stored.
+        let first = swept.map_or(self.timers.oldest(), |swept| swept.min(now) - BEHIND);
+        let minutes = self.timers.minutes(first, now + AHEAD).await?;
         let buckets = minutes
             .into_iter()
             .flat_map(|minute| (0..SHARDS).map(move |shard| (minute, shard)));

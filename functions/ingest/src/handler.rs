@@ -1,11 +1,13 @@
 //! One queued body.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use accounts::Doors;
+use cloud::{Error, Window};
 use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming, Merge, Source};
 use jiff::Timestamp;
-use kernel::TenantKey;
+use kernel::{ContactId, SourceId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::Value;
@@ -15,9 +17,39 @@ use sources::{Arrival, Inbound, ParseError, ladipage};
 /// In an event's data: the fields that did not fit. Folded names never begin so.
 const SHORTENED: &str = "_shortened";
 
+/// In an event's data: why no workflow was started by it.
+const NOT_TRIGGERED: &str = "_not_triggered";
+const SUPPRESSED: &str = "too_many_forms";
+/// Forms of one source that may start workflows for one contact in an hour. Anybody can fill in a form with
+/// somebody else's address, and each start may be a mail to it.
+const TRIGGERS: u32 = 3;
+const TRIGGERS_PERIOD: Duration = Duration::from_hours(1);
+
 pub struct Intake {
     pub contacts: Contacts,
     pub doors: Doors,
+    pub window: Window,
+}
+
+impl Intake {
+    /// Whether the form may start workflows: the first few of an hour may. By contact, since a stranger who knows
+    /// a phone number could vary the address beside it. By when the form came in, so that each delivery of its
+    /// message has the same answer. One write unit.
+    async fn admits(
+        &self,
+        tenant: TenantKey,
+        source: SourceId,
+        contact: ContactId,
+        event: &Event,
+        received_at: Timestamp,
+    ) -> Result<bool, Error> {
+        let scope = format!("{tenant}#FORM#{source}#{contact}");
+        let id = format!("{}#{}", event.id, event.at);
+        let admits = self
+            .window
+            .admits(&scope, TRIGGERS_PERIOD, received_at, &id, TRIGGERS);
+        admits.await
+    }
 }
 
 pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
@@ -35,6 +67,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         source,
         tags,
         lists,
+        received_at,
         ..
     } = inbound;
     let at = match arrival.same_within {
@@ -45,7 +78,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         }
         None => arrival.at,
     };
-    let event = Event {
+    let mut event = Event {
         id: arrival.event_id.clone(),
         name: arrival.event_name.to_owned(),
         at,
@@ -59,7 +92,19 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         ..person(arrival, at)
     };
     let upserted = intake.contacts.upsert(tenant, &incoming).await?;
-    let recorded = intake.contacts.record(tenant, upserted.contact, &event);
+    let contact = upserted.contact;
+    let heard = intake.contacts.hears(tenant, &event.name).await?;
+    let admitted = !heard
+        || intake
+            .admits(tenant, source, contact, &event, received_at)
+            .await?;
+    if !admitted {
+        metrics::count("TriggersSuppressed", 1);
+        event.data[NOT_TRIGGERED] = SUPPRESSED.into();
+    }
+    let recorded = intake
+        .contacts
+        .record_as(tenant, contact, &event, heard && admitted);
     let new = recorded.await?;
     metrics::count("ContactsCreated", u64::from(upserted.created));
     metrics::count("EventsRecorded", u64::from(new));

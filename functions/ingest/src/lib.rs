@@ -10,6 +10,7 @@ mod handler;
 use std::sync::Arc;
 
 use accounts::Doors;
+use cloud::Window;
 use contacts::Contacts;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
@@ -20,6 +21,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let intake = Arc::new(handler::Intake {
         contacts: Contacts::over(resources),
         doors: Doors::over(resources),
+        window: Window::over(resources),
     });
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let intake = intake.clone();

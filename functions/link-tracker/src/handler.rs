@@ -1,6 +1,8 @@
 //! Requests to facts. A reader gets the image or the page whatever becomes of the count; only
 //! unsubscribing waits for its write, because its answer is a promise.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -9,11 +11,17 @@ use axum::routing::get;
 use channels::feedback::{Gains, is_machine};
 use channels::{Feedback, LedgerKey, Tally};
 use cloud::Counters;
+use cloud::counters::Hour;
 use content::tokens::{Token, TokenKey, TokenKind};
 use kernel::TenantKey;
 use lambda::metrics;
 
 use crate::page;
+
+/// Additions to a counter. The client makes three attempts of each.
+const ATTEMPTS: u32 = 3;
+/// Longest that a reader waits for the count of a visit.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the operations work with.
 #[derive(Clone)]
@@ -57,27 +65,30 @@ impl Tracker {
         })
     }
 
-    /// Counts what a visit has added. The reader does not wait for a better moment: a count that is
-    /// lost here is a count that is lost.
+    /// Counts what a visit has added: one write unit where it is the first of its kind, else none. Nothing
+    /// brings a lost count again, so it is tried again for as long as a reader may wait.
     async fn count(&self, visit: &Visit, learnt: Result<Option<Tally>, cloud::Error>) {
-        let result = match learnt {
-            Ok(None) => {
-                metrics::count("VisitsUnmatched", 1);
-                return;
-            }
-            Ok(Some(gained)) => {
-                let mut gains = Gains::default();
-                gains.add(visit.tenant, &visit.key.scope, gained);
-                let source = visit.key.contact.to_string();
-                gains.write(&self.counters, &source, 1).await
-            }
-            Err(error) => Err(error),
+        let gained = match learnt {
+            Ok(Some(gained)) => gained,
+            Ok(None) => return metrics::count("VisitsUnmatched", 1),
+            Err(error) => return lost(&error),
         };
-        if let Err(error) = result {
-            metrics::count("VisitsLost", 1);
-            tracing::warn!(%error, "a visit was not counted");
+        let mut gains = Gains::default();
+        let hour = Hour::of(self.feedback.now());
+        gains.add(visit.tenant, &visit.key.scope, hour, gained);
+        let source = visit.key.contact.to_string();
+        let written = gains.write(&self.counters, &source, ATTEMPTS);
+        match tokio::time::timeout(PATIENCE, written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => lost(&error),
+            Err(late) => lost(&late),
         }
     }
+}
+
+fn lost(error: &dyn std::fmt::Display) {
+    metrics::count("VisitsLost", 1);
+    tracing::warn!(%error, "a visit was not counted");
 }
 
 fn user_agent(headers: &HeaderMap) -> &str {

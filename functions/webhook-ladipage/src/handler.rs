@@ -1,5 +1,7 @@
 //! The route.
 
+use std::num::NonZeroU32;
+
 use accounts::{Door, Doors, SourceDoor};
 use axum::Router;
 use axum::extract::State;
@@ -7,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::post;
-use cloud::{QueueOf, SendOptions};
+use cloud::{Buckets, QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
 use lambda::http::{Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
@@ -17,6 +19,10 @@ use sources::{Inbound, ParseError, ladipage};
 
 /// A form has a dozen fields.
 const MAX_BODY: usize = 256 * 1024;
+/// Forms of one source that a process takes in a second. A sale's first minute is a dozen a second.
+const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// Forms of one source that a process takes at once, after a pause of two seconds.
+const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// What the route works with.
 #[derive(Clone)]
@@ -24,6 +30,14 @@ pub struct Intake {
     pub doors: Doors,
     pub queue: QueueOf<Inbound>,
     pub clock: Clock,
+    /// By source.
+    pub buckets: Buckets,
+}
+
+impl Intake {
+    pub(crate) fn buckets(clock: &Clock) -> Buckets {
+        Buckets::new(clock, PER_SECOND, BURST)
+    }
 }
 
 pub fn router(intake: Intake) -> Router {
@@ -39,8 +53,19 @@ async fn submit(
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
 ) -> Result<Json<serde_json::Value>, Problem> {
+    slow_down(&intake.buckets, source)?;
     accept(&intake, source, &headers, &body).await?;
     Ok(Json(json!({ "accepted": true })))
+}
+
+/// Public pages show the address of a source, so a flood of it must cost nothing but the request.
+fn slow_down(buckets: &Buckets, source: SourceId) -> Result<(), Problem> {
+    buckets.take(&source.to_string()).map_err(|wait| {
+        metrics::count("RequestsOverLimit", 1);
+        let detail = format!("more than {PER_SECOND} forms in a second");
+        let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
+        Problem::new(Code::RateLimited, detail).retry_after(seconds)
+    })
 }
 
 async fn accept(

@@ -16,6 +16,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         doors: Doors::over(resources),
         queue: resources.queue_of(),
         clock: setup.clock().clone(),
+        buckets: handler::Intake::buckets(setup.clock()),
     };
     Function::http(setup, handler::router(intake))
 }

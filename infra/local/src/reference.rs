@@ -10,7 +10,7 @@ use access::Operation;
 use anyhow::{Context, Result, bail};
 use kernel::Limit;
 use kernel::access::People;
-use lambda::http::{ProblemBody, REQUESTS_PER_MINUTE};
+use lambda::http::{ACCOUNT_REQUESTS_PER_MINUTE, ProblemBody, REQUESTS_PER_MINUTE};
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -293,7 +293,8 @@ fn headers() -> Value {
         "RequestId": text("Names the request in the logs."),
         "RetryAfter": text("Seconds to wait."),
         "RateLimit": text(&format!(
-            "Requests left in this minute, of {REQUESTS_PER_MINUTE} for each credential."
+            "Requests left in this minute, of {REQUESTS_PER_MINUTE} for each credential. All credentials \
+             of an account together have {ACCOUNT_REQUESTS_PER_MINUTE}."
         )),
     })
 }

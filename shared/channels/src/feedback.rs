@@ -9,13 +9,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloud::{Counters, Error, Resources};
+use cloud::counters::{Counts, Hour};
+use cloud::{Counters, Error, Message, QueueName, Resources};
 use contacts::{Channel, ChannelStatus, Contacts, Event};
 use jiff::Timestamp;
 use kernel::{EmailAddress, TenantKey};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
+use crate::ses_event::About;
 
 /// A load of the image so soon after delivery is the work of a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
@@ -52,17 +56,19 @@ pub fn is_machine(method: &str, user_agent: &str) -> bool {
     method.eq_ignore_ascii_case("HEAD") || MACHINES.iter().any(|part| agent.contains(part))
 }
 
-/// Figures of several sends, to be written at once.
+/// Figures of several sends, to be written at once: one write unit for each campaign and hour, however many
+/// sends are in it.
 #[derive(Debug, Default)]
-pub struct Gains(BTreeMap<(TenantKey, String), cloud::counters::Counts>);
+pub struct Gains(BTreeMap<(TenantKey, String, Hour), Counts>);
 
 impl Gains {
-    /// Adds what one send has gained. Only campaigns have a report of their own.
-    pub fn add(&mut self, tenant: TenantKey, scope: &str, gained: Tally) {
+    /// Adds what one send has gained in an hour. Only campaigns have a report of their own.
+    pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: Tally) {
         if gained == Tally::default() || scope.parse::<kernel::CampaignId>().is_err() {
             return;
         }
-        let counts = self.0.entry((tenant, scope.to_owned())).or_default();
+        let key = (tenant, scope.to_owned(), hour);
+        let counts = self.0.entry(key).or_default();
         for (name, n) in gained.figures() {
             if n != 0 {
                 *counts.entry(name.to_owned()).or_default() += n;
@@ -70,8 +76,8 @@ impl Gains {
         }
     }
 
-    /// Writes one update for each campaign, each up to `attempts` times; one that fails stops no other.
-    /// `source` spreads the writers over the counters' shards.
+    /// Writes one update for each campaign and hour, each up to `attempts` times; one that fails stops no other.
+    /// `source` spreads the writers over the counters' partitions.
     pub async fn write(
         self,
         counters: &Counters,
@@ -79,12 +85,28 @@ impl Gains {
         attempts: u32,
     ) -> Result<(), Error> {
         let mut result = Ok(());
-        for ((tenant, scope), counts) in self.0 {
-            let written = counters.add_trying(tenant, &scope, source, &counts, attempts);
+        for ((tenant, scope, hour), counts) in self.0 {
+            let written = counters.add_trying(tenant, &scope, hour, source, &counts, attempts);
             result = result.and(written.await);
         }
         result
     }
+}
+
+/// Many events of one tenant in one message, on the queue of those who wait for their turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Backlog {
+    /// First version.
+    #[serde(rename = "delivery.backlog.v1")]
+    V1 {
+        /// The events.
+        events: Vec<About>,
+    },
+}
+
+impl Message for Backlog {
+    const QUEUE: QueueName = QueueName::new("delivery-backlog");
 }
 
 /// Takes facts in; cheap to clone.
@@ -100,6 +122,26 @@ impl Feedback {
         Self {
             ledger: Ledger::over(resources),
             contacts: Contacts::over(resources),
+        }
+    }
+
+    /// The time that visits of readers have.
+    pub fn now(&self) -> Timestamp {
+        self.ledger.now()
+    }
+
+    /// A provider's event, taken in under the id that its mail was sent under. `None`: there is no such send.
+    pub async fn reported(&self, tenant: TenantKey, about: &About) -> Result<Option<Tally>, Error> {
+        let (address, detail) = (&about.address, about.detail.as_deref());
+        let work = self.provider(tenant, &about.key, address, about.fact, about.at, detail);
+        match &about.trace {
+            Some(trace) => {
+                let span = tracing::info_span!("event", %trace);
+                cloud::trace::scope(trace.clone(), Box::pin(work))
+                    .instrument(span)
+                    .await
+            }
+            None => Box::pin(work).await,
         }
     }
 

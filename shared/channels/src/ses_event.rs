@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, WorkspaceId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ledger::{Fact, LedgerKey};
@@ -13,8 +13,8 @@ use crate::ledger::{Fact, LedgerKey};
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SesEvent {
-    /// Something happened to one of our sends.
-    About(About),
+    /// Something happened to a send of this workspace.
+    About(WorkspaceId, About),
     /// The mail carries none of our tags: somebody else's, or a notification of an identity.
     Untagged,
     /// A kind of event that nothing follows from.
@@ -22,10 +22,8 @@ pub enum SesEvent {
 }
 
 /// What happened to a send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// Workspace that sent it.
-    pub workspace: WorkspaceId,
     /// Which send.
     pub key: LedgerKey,
     /// Where the mail went; the contact may have another address by now.
@@ -86,15 +84,15 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
     let Some(address) = address.and_then(|address| address.parse().ok()) else {
         return Err(NotAnEvent("no address that the mail went to".to_owned()));
     };
-    Ok(SesEvent::About(About {
-        workspace,
+    let about = About {
         key,
         address,
         fact,
         at: at(&detail),
         detail: kind(&detail),
         trace: trace_of(&detail.mail),
-    }))
+    };
+    Ok(SesEvent::About(workspace, about))
 }
 
 fn text<'a>(detail: &'a Detail, object: &str, field: &str) -> &'a str {
@@ -187,7 +185,7 @@ mod tests {
 
     fn fact(detail: &Value) -> Option<Fact> {
         match parse(&json!({ "source": "aws.ses", "detail": detail }).to_string()).unwrap() {
-            SesEvent::About(about) => Some(about.fact),
+            SesEvent::About(_, about) => Some(about.fact),
             _ => None,
         }
     }
@@ -225,10 +223,12 @@ mod tests {
         let bounce = json!({ "bounce": {
             "bounceType": "Permanent", "bounceSubType": "NoEmail",
             "timestamp": "2026-03-02T01:15:32.000Z" } });
-        let SesEvent::About(about) = parse(&event("Bounce", &bounce).to_string()).unwrap() else {
+        let SesEvent::About(workspace, about) =
+            parse(&event("Bounce", &bounce).to_string()).unwrap()
+        else {
             panic!("an event about a send");
         };
-        assert_eq!(about.workspace.to_string(), "ws_0123456789a");
+        assert_eq!(workspace.to_string(), "ws_0123456789a");
         assert_eq!(about.key.scope, "cmp_0123456789a");
         assert_eq!(about.at.to_string(), "2026-03-02T01:15:32Z");
         assert_eq!(about.address.as_str(), "an@example.vn");
@@ -239,7 +239,7 @@ mod tests {
     fn the_other_shapes_are_read_as_well() {
         let detail = event("Delivery", &json!({}));
         let sns = json!({ "Type": "Notification", "Message": detail.to_string() });
-        assert!(matches!(parse(&sns.to_string()), Ok(SesEvent::About(_))));
+        assert!(matches!(parse(&sns.to_string()), Ok(SesEvent::About(..))));
         let mut notification = detail.clone();
         let object = notification.as_object_mut().unwrap();
         object.remove("eventType");

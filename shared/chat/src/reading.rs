@@ -12,10 +12,36 @@ use crate::keys::{self, MESSAGES, MESSAGES_END, Position};
 use crate::model::{Conversation, Message, Status};
 use crate::store::{Chat, SETTLED};
 
-/// Texts of a page together, well below Lambda's 6 MB answer.
-const PAGE_BYTES: usize = 2_000_000;
 /// How many index pages a filter may read for one page of its own.
 const FILTER_PAGES: u32 = 5;
+
+/// How much a reader may have read for one page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Portion {
+    /// Texts of 2 MB, well below Lambda's answer of 6 MB.
+    Large,
+    /// Texts of 64 KB and what goes beyond in five messages: at most 120 read units for the longest texts
+    /// (80 KB each), seven for 25 usual ones. For readers who may be anybody.
+    Small,
+}
+
+impl Portion {
+    /// A page ends after texts of so many bytes.
+    fn bytes(self) -> usize {
+        match self {
+            Self::Large => 2_000_000,
+            Self::Small => 64_000,
+        }
+    }
+
+    /// Messages that are read at once: what is read is paid for, also where it is not answered.
+    fn at_once(self, wanted: u32) -> u32 {
+        match self {
+            Self::Large => wanted,
+            Self::Small => wanted.min(5),
+        }
+    }
+}
 
 /// Which conversations a list holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +59,10 @@ pub struct Filter {
 pub struct Stretch<T> {
     /// The messages.
     pub data: Vec<T>,
-    /// Where to read on. Going forward it is always there; `data` shorter than the limit is the end.
+    /// Where to read on. Going forward it is always there.
     pub next: Option<Position>,
+    /// There are more messages to read now. A stretch of long texts may be shorter than its limit.
+    pub more: bool,
 }
 
 struct Walked<T> {
@@ -100,10 +128,11 @@ impl Chat {
                 .is_some_and(|from| from.high() == place.high());
             (!is_known).then_some(message)
         };
-        let walked = self.walk(query, limit, fresh).await?;
+        let walked = self.walk(query, limit, Portion::Large, fresh).await?;
         Ok(Stretch {
             data: walked.data,
             next: walked.last.filter(|_| walked.stopped_early),
+            more: walked.stopped_early,
         })
     }
 
@@ -116,13 +145,14 @@ impl Chat {
         conversation: ConversationId,
         limit: Limit,
         after: Position,
+        portion: Portion,
         keep: impl Fn(Message) -> Option<T>,
     ) -> Result<Stretch<T>, Error> {
         // Known before anything is read: what is stored meanwhile is not before it.
         let settled = after.settled().unwrap_or_else(|| self.settled());
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(after.low(), MESSAGES_END);
-        let walked = self.walk(query, limit, keep).await?;
+        let walked = self.walk(query, limit, portion, keep).await?;
         let is_end = !walked.stopped_early && (walked.data.len() as u32) < limit.get();
         let last = walked.last.unwrap_or(after);
         let next = if is_end {
@@ -133,6 +163,7 @@ impl Chat {
         Ok(Stretch {
             data: walked.data,
             next: Some(next),
+            more: walked.stopped_early,
         })
     }
 
@@ -146,6 +177,7 @@ impl Chat {
         &self,
         query: Query,
         limit: Limit,
+        portion: Portion,
         keep: impl Fn(Message) -> Option<T>,
     ) -> Result<Walked<T>, Error> {
         let mut walked = Walked {
@@ -157,17 +189,17 @@ impl Chat {
         let mut cursor = None;
         loop {
             // One more than is wanted tells whether there are more.
-            let page = query.clone().limit(limit.get() + 1).cursor(cursor);
+            let wanted = limit.get() + 1 - walked.data.len() as u32;
+            let page = query.clone().limit(portion.at_once(wanted)).cursor(cursor);
             let page = self.table.query::<Message>(page).await?;
             for message in page.data {
-                if walked.data.len() as u32 == limit.get() || bytes > PAGE_BYTES {
+                if walked.data.len() as u32 == limit.get() || bytes > portion.bytes() {
                     walked.stopped_early = true;
                     return Ok(walked);
                 }
                 let place = Position::after(message.at, message.id);
-                let size = message.content.len();
+                bytes += message.content.len();
                 if let Some(kept) = keep(message) {
-                    bytes += size;
                     walked.data.push(kept);
                 }
                 walked.last = Some(place);

@@ -31,9 +31,9 @@ const OPENING_SECONDS: i64 = 30;
 const FRAME_BYTES: usize = 30_000;
 /// Posts at once.
 const CONCURRENCY: usize = 16;
-/// Connections of a visitor that are told. Anybody is a visitor, and whoever opens thousands of
-/// connections must not hold up what everybody else is told.
-const VISITORS_CONNECTIONS: u32 = 20;
+/// Connections that a visitor may have. Anybody is a visitor, and thousands of connections of one must not hold up
+/// the posts to all others.
+pub const VISITORS_CONNECTIONS: u32 = 20;
 /// Connections of a workspace's agents that are told, lest one workspace holds up the others.
 const AGENTS_CONNECTIONS: u32 = 1_000;
 
@@ -87,10 +87,22 @@ impl Rooms {
         self.join(room, connection, Some(holder.to_owned())).await
     }
 
-    /// A visitor's browser has connected.
-    pub async fn join_visitor(&self, session: &Session, connection: &str) -> Result<(), Error> {
+    /// A visitor's browser has connected. False: the visitor has [`VISITORS_CONNECTIONS`] already, and this one
+    /// is no member. The room is read after the connection has joined, so of many that connect at once no more
+    /// stay: each that stays has seen all that stayed before. One read unit beside the two writes.
+    pub async fn join_visitor(&self, session: &Session, connection: &str) -> Result<bool, Error> {
         let room = keys::visitor_room(session.tenant, session.inbox, &session.visitor);
-        self.join(room, connection, None).await
+        self.join(room.clone(), connection, None).await?;
+        // Rows past their time may wait for their deletion in front of the others.
+        let query = Query::partition(&room).limit(2 * VISITORS_CONNECTIONS + 1);
+        let now = self.table.clock().now().as_second();
+        let members: Vec<Member> = self.table.query(query).await?.data;
+        let live = members.iter().filter(|member| member.ttl > now).count();
+        if live <= VISITORS_CONNECTIONS as usize {
+            return Ok(true);
+        }
+        self.forget(&room, connection).await?;
+        Ok(false)
     }
 
     /// The connection first: a disconnect that overtakes the second write then finds its room.

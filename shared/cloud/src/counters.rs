@@ -1,11 +1,21 @@
-//! Counters spread over shards, so that no single item takes every write.
+//! Counters by hour, spread over partitions where a subject takes many writes.
+//!
+//! A row is `<tenant>#<subject>#c<0..f>` / `<yyyymmddhh>`, with an attribute `n_<metric>` for each metric. The hour
+//! is the hour of the event, not of the write. A subject begins in `c0`. Each row counts its writes, and an update
+//! returns the row: once an hour of `c0` has taken [`SPREAD_AT`] writes, each process that sees it spreads its writes
+//! over all 16 partitions, and a read asks all of them. So the size of a subject need not be known.
+//!
+//! Costs: one write unit for a batch of counts of one subject and hour; a read is one query, or 16.
 //!
 //! Only the winner of a conditional transition counts it. A crash between the transition and the
 //! count loses one, and no recount repairs it yet: these figures are for reports, never for decisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::try_join_all;
+use jiff::Timestamp;
 use kernel::TenantKey;
 use serde::Deserialize;
 
@@ -14,21 +24,45 @@ use crate::{Error, Query, Resources, Table, Update};
 
 /// Longest pause before an addition is tried again.
 const PAUSE_MS: u64 = 200;
-
-/// 16 shards take 16,000 counts a second for one subject.
-const SHARDS: u32 = 16;
+/// One partition takes 1,000 writes a second, 16 take 16,000.
+const PARTITIONS: u32 = 16;
+/// Writes of one hour in `c0` after which the subject is spread: a second of what one partition takes.
+const SPREAD_AT: i64 = 1_000;
+/// Spread subjects that a process remembers; one that it forgets costs it one more write to `c0`.
+const REMEMBERED: usize = 10_000;
+/// Three years: a report compares with the year before, and may be asked for a year later.
+const KEEP_SECONDS: i64 = 3 * 366 * 24 * 3600;
 
 /// Counts by metric name.
 pub type Counts = BTreeMap<String, i64>;
 
-/// The table of counters.
+/// An hour of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hour(i64);
+
+impl Hour {
+    /// The hour that an instant lies in.
+    pub fn of(at: Timestamp) -> Self {
+        Self(at.as_second().div_euclid(3600))
+    }
+
+    fn start(self) -> Result<Timestamp, Error> {
+        let start = Timestamp::from_second(self.0 * 3600);
+        start.map_err(|error| Error::Shape(error.to_string()))
+    }
+}
+
+/// The table of counters; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Counters {
     table: Table,
+    spread: Arc<Mutex<BTreeSet<String>>>,
 }
 
 #[derive(Deserialize)]
-struct Shard {
+struct Row {
+    #[serde(default)]
+    writes: i64,
     #[serde(flatten)]
     attributes: BTreeMap<String, serde_json::Value>,
 }
@@ -36,24 +70,24 @@ struct Shard {
 impl Counters {
     /// Over the table Reports.
     pub fn over(resources: &Resources) -> Self {
-        let table = resources.table("Reports");
-        Self { table }
-    }
-
-    fn partition(tenant: TenantKey, subject: &str) -> String {
-        format!("{tenant}#{subject}")
+        Self {
+            table: resources.table("Reports"),
+            spread: Arc::default(),
+        }
     }
 
     /// Adds to several metrics of a subject (a campaign, a workflow node) in one write. `source`
-    /// spreads writers over the shards: the message id of the batch, say.
+    /// spreads writers over the partitions: the message id of the batch, say.
     pub async fn add(
         &self,
         tenant: TenantKey,
         subject: &str,
+        hour: Hour,
         source: &str,
         counts: &Counts,
     ) -> Result<(), Error> {
-        self.add_trying(tenant, subject, source, counts, 1).await
+        self.add_trying(tenant, subject, hour, source, counts, 1)
+            .await
     }
 
     /// Like [`Counters::add`], up to `attempts` times: for counts that no redelivery would bring again. An
@@ -62,6 +96,7 @@ impl Counters {
         &self,
         tenant: TenantKey,
         subject: &str,
+        hour: Hour,
         source: &str,
         counts: &Counts,
         attempts: u32,
@@ -70,41 +105,89 @@ impl Counters {
         if changes.is_empty() {
             return Ok(());
         }
-        let shard = kernel::hash::bucket(&[source], SHARDS);
-        let key = Key::new(
-            Self::partition(tenant, subject),
-            format!("COUNT#{shard:02}"),
-        );
+        let base = format!("{tenant}#{subject}");
+        let is_spread = self.spread().contains(&base);
+        let partition = if is_spread {
+            kernel::hash::bucket(&[source], PARTITIONS)
+        } else {
+            0
+        };
+        let key = key(&base, partition, hour.start()?);
         let update = changes
             .into_iter()
             .fold(Update::new(), |update, (metric, n)| {
                 update.add(&format!("n_{metric}"), *n)
             });
-        let entropy = self.table.entropy();
-        let update = update.once(entropy.nonce());
-        for attempt in 1.. {
-            match self.table.update(&key, update.clone()).await {
-                Err(error) if error.is_retryable() && attempt < attempts => {
-                    let pause = Duration::from_millis(entropy.u64() % PAUSE_MS);
-                    tokio::time::sleep(pause).await;
-                }
-                result => return result.map(drop),
+        let expires = hour.start()?.as_second() + KEEP_SECONDS;
+        let update = update.add("writes", 1).set("ttl", expires);
+        let update = update.once(self.table.entropy().nonce());
+        let row = self.apply(&key, &update, attempts).await?;
+        if !is_spread && row.is_some_and(|row| row.writes >= SPREAD_AT) {
+            let mut spread = self.spread();
+            if spread.len() >= REMEMBERED {
+                spread.clear();
             }
+            spread.insert(base);
         }
         Ok(())
     }
 
-    /// The sums over all shards.
-    pub async fn read(&self, tenant: TenantKey, subject: &str) -> Result<Counts, Error> {
-        let query = Query::partition(Self::partition(tenant, subject)).begins_with("COUNT#");
-        let mut sums = Counts::new();
-        for shard in self.table.query_all::<Shard>(query).await? {
-            for (name, value) in shard.attributes {
-                if let (Some(metric), Some(n)) = (name.strip_prefix("n_"), value.as_i64()) {
-                    *sums.entry(metric.to_owned()).or_default() += n;
+    async fn apply(&self, key: &Key, update: &Update, attempts: u32) -> Result<Option<Row>, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.table.update(key, update.clone()).await {
+                Err(error) if error.is_retryable() && attempt < attempts => {
+                    let pause = self.table.entropy().u64() % PAUSE_MS;
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    attempt += 1;
                 }
+                result => return result?.item(),
+            }
+        }
+    }
+
+    /// The sums over all hours, eventually consistent.
+    pub async fn read(&self, tenant: TenantKey, subject: &str) -> Result<Counts, Error> {
+        let base = format!("{tenant}#{subject}");
+        let rows = |partition| {
+            let query = Query::partition(format!("{base}#c{partition:x}"));
+            self.table.query_all::<Row>(query.eventual())
+        };
+        let mut all = rows(0).await?;
+        if all.iter().any(|row| row.writes >= SPREAD_AT) {
+            let others = try_join_all((1..PARTITIONS).map(rows)).await?;
+            all.extend(others.into_iter().flatten());
+        }
+        let mut sums = Counts::new();
+        for (name, value) in all.into_iter().flat_map(|row| row.attributes) {
+            if let (Some(metric), Some(n)) = (name.strip_prefix("n_"), value.as_i64()) {
+                *sums.entry(metric.to_owned()).or_default() += n;
             }
         }
         Ok(sums)
+    }
+
+    fn spread(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        // A set of texts is whole at any moment, also under a panic elsewhere.
+        self.spread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(base: &str, partition: u32, hour: Timestamp) -> Key {
+    Key::new(
+        format!("{base}#c{partition:x}"),
+        hour.strftime("%Y%m%d%H").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_fixed() {
+        let at: Timestamp = "2026-03-02T08:59:59Z".parse().unwrap();
+        let key = key("ws_1#cmp_1", 11, Hour::of(at).start().unwrap());
+        assert_eq!(key, Key::new("ws_1#cmp_1#cb", "2026030208"));
     }
 }

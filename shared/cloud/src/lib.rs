@@ -19,6 +19,7 @@
 
 pub mod aws;
 pub mod blobs;
+pub mod buckets;
 pub mod counters;
 pub mod dedupe;
 pub mod error;
@@ -42,6 +43,7 @@ pub mod window;
 
 pub use aws::Aws;
 pub use blobs::Blobs;
+pub use buckets::Buckets;
 pub use counters::Counters;
 pub use dedupe::Dedupe;
 pub use error::Error;
@@ -60,4 +62,4 @@ pub use sockets::{SocketError, Sockets};
 pub use table::{Created, Table};
 pub use timers::{Timer, Timers};
 pub use update::{Update, UpdateOutcome};
-pub use window::{Usage, Window};
+pub use window::{Sampled, Usage, Window};

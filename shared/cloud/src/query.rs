@@ -120,6 +120,13 @@ impl Query {
         self
     }
 
+    /// Eventually consistent, at half the price: for what no decision hangs on.
+    #[must_use]
+    pub fn eventual(mut self) -> Self {
+        self.consistent = false;
+        self
+    }
+
     /// At most this many rows a page.
     #[must_use]
     pub fn limit(mut self, rows: u32) -> Self {

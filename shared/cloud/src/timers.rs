@@ -7,14 +7,15 @@
 //! Rows are not keyed by tenant: the sweep reads one bucket for all. Only `due-timer` may read them.
 //!
 //! A sweep must look back over any outage, and looking into every bucket of three days is 34,560
-//! questions. So each hour that holds a timer has a mark, written before its first timer and never
-//! deleted, and the sweep asks for marks first: an idle stack costs one question a minute. A process
-//! remembers the hours it has marked, so that marking costs next to nothing.
+//! questions. So each minute that holds a timer has a mark under its hour, written before its first timer and
+//! left to expire, and the sweep asks for the marks of its hours first: one read unit an hour, or two each minute
+//! in an idle stack. A process remembers the minutes it has marked, so it pays one write unit a minute at most.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,12 @@ pub const SHARDS: u32 = 8;
 /// DynamoDB's expiry collects what a crash left behind; the sweep deletes what it has sent. Longer
 /// than any outage after which late messages still make sense.
 const KEEP: Duration = Duration::from_hours(7 * 24);
-/// Hours that a process remembers; a year has 8,760.
+/// A mark expires so long after its timers.
+const MARK_OUTLIVES: Duration = Duration::from_hours(24);
+/// Minutes that a process remembers: a week's. One that it forgets is marked again.
 const REMEMBERED: usize = 10_000;
+/// Hours whose marks are asked for at once; an outage has many.
+const AT_ONCE: usize = 16;
 const MINUTES: i64 = 60;
 const PAGE: u32 = 500;
 
@@ -85,9 +90,13 @@ fn bucket(minute: i64, shard: u32) -> String {
     format!("T#{minute}#{shard}")
 }
 
-/// Ten digits keep text order for the next hundred thousand years.
-fn mark(hour: i64) -> Key {
-    Key::new("T#HOURS", format!("{hour:010}"))
+/// Marks of one hour; ten digits keep the order of numbers.
+fn marks(hour: i64) -> String {
+    format!("T#MARKS#{hour}")
+}
+
+fn mark(minute: i64) -> Key {
+    Key::new(marks(minute.div_euclid(MINUTES)), format!("{minute:010}"))
 }
 
 fn checkpoint() -> Key {
@@ -96,7 +105,7 @@ fn checkpoint() -> Key {
 
 #[derive(Serialize, Deserialize)]
 struct Mark {
-    hour: i64,
+    minute: i64,
     ttl: i64,
 }
 
@@ -138,41 +147,50 @@ impl Timers {
         };
         let sk = format!("{}#{id}", kernel::clock::sortable(due));
         let key = Key::new(bucket(minute, shard), sk);
-        self.mark(minute.div_euclid(MINUTES)).await?;
+        self.mark(minute).await?;
         self.table.put(&key, &timer).await
     }
 
-    /// Says that the hour holds timers, before the first one is there.
-    async fn mark(&self, hour: i64) -> Result<(), Error> {
-        if self.marks().contains(&hour) {
+    /// Says that the minute holds timers, before the first one is there.
+    async fn mark(&self, minute: i64) -> Result<(), Error> {
+        if self.marked().contains(&minute) {
             return Ok(());
         }
-        let ttl = expiry((hour + 1) * MINUTES);
-        self.table.put(&mark(hour), &Mark { hour, ttl }).await?;
-        let mut marked = self.marks();
+        // A day longer than the timers: no timer is ever without its mark.
+        let ttl = expiry(minute) + MARK_OUTLIVES.as_secs() as i64;
+        let row = Mark { minute, ttl };
+        self.table.put(&mark(minute), &row).await?;
+        let mut marked = self.marked();
         if marked.len() >= REMEMBERED {
             marked.clear();
         }
-        marked.insert(hour);
+        marked.insert(minute);
         Ok(())
     }
 
-    fn marks(&self) -> std::sync::MutexGuard<'_, BTreeSet<i64>> {
+    fn marked(&self) -> std::sync::MutexGuard<'_, BTreeSet<i64>> {
         // A set of numbers is whole at any moment, also under a panic elsewhere.
         self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The minutes from `first` to `last`, both included, that may hold timers.
+    /// The minutes from `first` to `last`, both included, that may hold timers, in order. One read unit for each
+    /// hour between them.
     pub async fn minutes(&self, first: i64, last: i64) -> Result<Vec<i64>, Error> {
-        let (low, high) = (first.div_euclid(MINUTES), last.div_euclid(MINUTES));
-        let query = Query::partition(mark(0).pk).between(mark(low.max(0)).sk, mark(high).sk);
-        let hours: Vec<Mark> = self.table.query_all(query).await?;
-        let minutes = hours
-            .into_iter()
-            .flat_map(|mark| mark.hour * MINUTES..(mark.hour + 1) * MINUTES);
+        let hours = first.div_euclid(MINUTES)..=last.div_euclid(MINUTES);
+        let marks: Vec<Vec<Mark>> = stream::iter(hours)
+            .map(|hour| self.table.query_all(Query::partition(marks(hour))))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let minutes = marks.into_iter().flatten().map(|mark| mark.minute);
         Ok(minutes
             .filter(|minute| (first..=last).contains(minute))
             .collect())
+    }
+
+    /// The earliest minute whose timers may still be stored.
+    pub fn oldest(&self) -> i64 {
+        minute(self.clock().now()) - KEEP.as_secs() as i64 / 60
     }
 
     /// Timers of one minute and shard, earliest first, a page at a time.
@@ -223,8 +241,10 @@ mod tests {
     #[test]
     fn keys_are_fixed() {
         assert_eq!(bucket(29_540_640, 7), "T#29540640#7");
-        assert_eq!(mark(492_344), Key::new("T#HOURS", "0000492344"));
-        assert!(mark(99_999).sk < mark(100_000).sk);
+        let key = Key::new("T#MARKS#492344", "0029540640");
+        assert_eq!(mark(29_540_640), key);
+        assert_eq!(mark(29_540_699).pk, key.pk);
+        assert_ne!(mark(29_540_700).pk, key.pk);
         assert_eq!(checkpoint(), Key::new("T#CHECKPOINT", "CHECKPOINT"));
     }
 }

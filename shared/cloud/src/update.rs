@@ -173,6 +173,16 @@ impl Update {
         self
     }
 
+    /// Only where the set has this member, or room for it among `most`.
+    #[must_use]
+    pub fn when_has_or_fits(mut self, attribute: &str, member: &str, most: u32) -> Self {
+        let (name, most, member) = (self.name(attribute), self.value(most), self.value(member));
+        self.conditions.push(format!(
+            "(attribute_not_exists({name}) OR size({name}) < {most} OR contains({name}, {member}))"
+        ));
+        self
+    }
+
     /// Only where the item exists.
     #[must_use]
     pub fn when_exists(mut self) -> Self {

@@ -1,14 +1,21 @@
 //! How often something happened in a fixed stretch of time, counted by all functions together.
 //!
-//! Counting is one `ADD`, so a repeated call counts twice: the safe side for a limit. At the border of
+//! [`Window`] writes each call: exact. [`Sampled`] counts in the process and writes one call in so many: for what
+//! is too cheap to be worth a write unit. Counting is one `ADD`, so a repeated call counts twice: the safe side for a limit. At the border of
 //! two windows twice the limit can pass, which limits of requests and sign-ins bear.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::item::Key;
 use crate::{Error, Resources, Table, Update};
+
+/// A queue keeps a message 4 days and its dead-letter queue 14 more.
+const REDELIVERED: Duration = Duration::from_hours(18 * 24);
 
 /// Counters in the table of limits.
 #[derive(Clone, Debug)]
@@ -49,11 +56,112 @@ impl Window {
         Ok(Usage { used, resets_in })
     }
 
+    /// Whether `id` is among the first `most` that the window of `at` in `scope` has seen: the same answer however
+    /// often it is asked. One write unit.
+    pub async fn admits(
+        &self,
+        scope: &str,
+        period: Duration,
+        at: Timestamp,
+        id: &str,
+        most: u32,
+    ) -> Result<bool, Error> {
+        let (key, ends) = window(scope, period, at);
+        // A message may be handled again for weeks, from a dead-letter queue.
+        let update = Update::new()
+            .add_to_set("ids", [id])
+            .set("ttl", ends + REDELIVERED.as_secs() as i64)
+            .when_has_or_fits("ids", id, most);
+        Ok(self.table.update(&key, update).await?.applied())
+    }
+
+    /// Counts in the process and writes one call in `every`.
+    pub fn sampled(&self, every: u32) -> Sampled {
+        Sampled {
+            window: self.clone(),
+            every,
+            local: Arc::default(),
+        }
+    }
+
     fn current(&self, scope: &str, period: Duration) -> (Key, Duration) {
-        let period = period.as_secs().max(1) as i64;
-        let now = self.table.clock().now().as_second();
-        let start = now - now.rem_euclid(period);
-        let left = Duration::from_secs((start + period - now) as u64);
-        (Key::new(format!("LIM#{scope}#{start}"), "WINDOW"), left)
+        let now = self.table.clock().now();
+        let (key, ends) = window(scope, period, now);
+        (key, Duration::from_secs((ends - now.as_second()) as u64))
+    }
+}
+
+/// Key of the window that an instant lies in, and when it ends, in seconds since the epoch.
+fn window(scope: &str, period: Duration, at: Timestamp) -> (Key, i64) {
+    let (period, at) = (period.as_secs().max(1) as i64, at.as_second());
+    let start = at - at.rem_euclid(period);
+    let key = Key::new(format!("LIM#{scope}#{start}"), "WINDOW");
+    (key, start + period)
+}
+
+/// Scopes that a process counts; beyond that it forgets them and starts again.
+const SCOPES: usize = 10_000;
+
+/// A [`Window`] that costs a write unit for `every` calls of a scope, and none for fewer. Each process keeps up to
+/// `every - 1` calls to itself, so the limit is passed by as many for each process that is at work.
+#[derive(Clone, Debug)]
+pub struct Sampled {
+    window: Window,
+    every: u32,
+    local: Arc<Mutex<HashMap<String, Local>>>,
+}
+
+/// What a process knows of a scope.
+#[derive(Debug, Default)]
+struct Local {
+    /// Key of the window.
+    window: String,
+    /// Counted by all processes when this one last wrote.
+    known: u32,
+    /// Counted here since.
+    pending: u32,
+}
+
+impl Sampled {
+    /// Counts a call in the current window of `scope`.
+    pub async fn count(&self, scope: &str, period: Duration) -> Result<Usage, Error> {
+        let (key, resets_in) = self.window.current(scope, period);
+        let (used, is_due) = self.note(scope, &key.pk);
+        if !is_due {
+            return Ok(Usage { used, resets_in });
+        }
+        let by = i32::try_from(self.every).unwrap_or(i32::MAX);
+        let usage = self.window.count(scope, period, by).await?;
+        if let Some(local) = self.local().get_mut(scope) {
+            local.known = local.known.max(usage.used);
+        }
+        Ok(usage)
+    }
+
+    /// Counts a call here: what is known to be used, and whether it is time to write.
+    fn note(&self, scope: &str, window: &str) -> (u32, bool) {
+        let mut scopes = self.local();
+        if scopes.len() >= SCOPES {
+            scopes.clear();
+        }
+        let local = scopes.entry(scope.to_owned()).or_default();
+        if local.window != window {
+            *local = Local {
+                window: window.to_owned(),
+                ..Local::default()
+            };
+        }
+        local.pending += 1;
+        let used = local.known + local.pending;
+        let is_due = local.pending >= self.every;
+        if is_due {
+            (local.known, local.pending) = (used, 0);
+        }
+        (used, is_due)
+    }
+
+    fn local(&self) -> std::sync::MutexGuard<'_, HashMap<String, Local>> {
+        // Numbers of a map are whole at any moment, also under a panic elsewhere.
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -125,17 +125,32 @@ impl Contacts {
         contact: ContactId,
         event: &Event,
     ) -> Result<bool, Error> {
-        // Taken before the question: an event after a workflow's `active_since` then surely finds it.
+        let heard = self.hears(tenant, &event.name).await?;
+        self.record_as(tenant, contact, event, heard).await
+    }
+
+    /// Whether a workflow listens to events of this name.
+    pub async fn hears(&self, tenant: TenantKey, event_name: &str) -> Result<bool, Error> {
+        match &self.listeners {
+            Some(listeners) => listeners.any(tenant, event_name).await,
+            None => Ok(false),
+        }
+    }
+
+    /// As [`Contacts::record`], by somebody who knows whether a workflow listens and may be started.
+    pub async fn record_as(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        event: &Event,
+        triggers: bool,
+    ) -> Result<bool, Error> {
         let recorded_at = self.timeline.clock().now();
-        let heard = match &self.listeners {
-            Some(listeners) => listeners.any(tenant, &event.name).await?,
-            None => false,
-        };
         let entry = Entry {
             event: event.clone(),
-            recorded_at: heard.then_some(recorded_at),
+            recorded_at: triggers.then_some(recorded_at),
             ttl: expiry(event),
-            pending: if heard {
+            pending: if triggers {
                 Pending::of(&[HEARD])
             } else {
                 Pending::default()

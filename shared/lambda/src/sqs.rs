@@ -98,13 +98,37 @@ impl Function {
         C: Fn(Vec<T>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), Failure>> + Send + 'static,
     {
+        let each = move |record, _: Arc<()>| each(record);
+        Self::sqs_surveyed(setup, concurrency, |_| (), each, common)
+    }
+
+    /// As [`Function::sqs_gathered`], for who must know the whole batch to handle a record: `survey` sees all
+    /// records first, and `each` gets what it found.
+    pub fn sqs_surveyed<S, T, H, F, C, G>(
+        setup: &Setup,
+        concurrency: usize,
+        survey: impl Fn(&[Record]) -> S + Send + Sync + 'static,
+        each: H,
+        common: C,
+    ) -> Result<Self, ConfigError>
+    where
+        S: Send + Sync + 'static,
+        T: Send + 'static,
+        H: Fn(Record, Arc<S>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+        C: Fn(Vec<T>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         let dead = setup.resources().dead_letter_queue();
-        let (each, common) = (Arc::new(each), Arc::new(common));
+        let (survey, each, common) = (Arc::new(survey), Arc::new(each), Arc::new(common));
         Self::new(setup, move |event, call| {
-            let (dead, each, common) = (dead.clone(), each.clone(), common.clone());
+            let (dead, survey) = (dead.clone(), survey.clone());
+            let (each, common) = (each.clone(), common.clone());
             async move {
                 let records = records(event)?;
-                let done = all(&records, &call, concurrency, MARGIN + COMMON, &dead, &*each).await;
+                let found = Arc::new(survey(&records));
+                let each = move |record| each(record, found.clone());
+                let done = all(&records, &call, concurrency, MARGIN + COMMON, &dead, &each).await;
                 let (mut failed, mut gathered, mut shares) = (Vec::new(), Vec::new(), Vec::new());
                 for (record, done) in records.iter().zip(done) {
                     match done {

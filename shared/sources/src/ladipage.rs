@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{EmailAddress, Phone};
 use serde_json::{Map, Value};
 
+use crate::links::without_links;
 use crate::submitted::{Arrival, ParseError};
 
 /// Forms have a dozen fields; a thousand is an attack.
@@ -93,7 +94,10 @@ pub async fn parse(
             .map(|field| field.as_str())
             .or(known)
             .unwrap_or(&name);
-        let value = kernel::text::nfc(value.trim());
+        let mut value = kernel::text::nfc(value.trim());
+        if field == "name" {
+            value = without_links(&value);
+        }
         if !field.is_empty() && !value.is_empty() {
             fields.entry(field.to_owned()).or_insert(value);
         }

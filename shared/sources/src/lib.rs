@@ -4,6 +4,7 @@
 
 pub mod inbound;
 pub mod ladipage;
+mod links;
 mod submitted;
 
 pub use inbound::Inbound;

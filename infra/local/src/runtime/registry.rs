@@ -29,6 +29,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "chat-socket" => chat_socket::function(setup),
         "chat-widget" => chat_widget::function(setup),
         "contact-import" => contact_import::function(setup),
+        "delivery-backlog" => delivery_backlog::function(setup),
         "delivery-status" => delivery_status::function(setup),
         "due-timer" => due_timer::function(setup),
         "ingest" => ingest::function(setup),

@@ -6,6 +6,7 @@ use cloud::table::Created;
 use cloud::{Error, Key, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{ContactId, TenantKey};
+use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Row, Tally};
 
@@ -18,7 +19,7 @@ pub const LEASE: Duration = Duration::from_secs(90);
 const KEEP_SECONDS: i64 = 120 * 24 * 3600;
 
 /// Names one send.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LedgerKey {
     /// Campaign id or enrollment id.
     pub scope: String,

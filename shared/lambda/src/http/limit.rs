@@ -1,4 +1,7 @@
-//! How many requests a credential may make, and the headers that tell it.
+//! How many requests a credential and an account may make, and the headers that tell it.
+//!
+//! A request is one write unit for its credential, exact, and a tenth of one for its account: each process writes
+//! every tenth request of an account, so an account passes its limit by nine for each process at work.
 
 use std::time::Duration;
 
@@ -6,22 +9,53 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cloud::{Usage, Window};
+use cloud::window::Sampled;
+use cloud::{Error, Usage, Window};
 use kernel::Grant;
 
 use super::problem::{Code, Problem};
 
 /// Requests that one credential may make in a minute.
 pub const REQUESTS_PER_MINUTE: u32 = 600;
+/// Requests that all credentials of one account may make in a minute: keys are free, their number is not bounded.
+pub const ACCOUNT_REQUESTS_PER_MINUTE: u32 = 3_000;
 const PERIOD: Duration = Duration::from_mins(1);
+/// Requests of an account that a process counts with one write.
+const EVERY: u32 = 10;
 
-/// Counts the request; refuses with 429 what is over the limit.
-pub(super) async fn limit(State(window): State<Window>, request: Request, next: Next) -> Response {
+/// The counters of credentials and accounts.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    credentials: Window,
+    accounts: Sampled,
+}
+
+impl Limits {
+    /// Over the counters of the table of limits.
+    pub(super) fn new(window: Window) -> Self {
+        Self {
+            accounts: window.sampled(EVERY),
+            credentials: window,
+        }
+    }
+
+    /// What the credential and its account have used, this request included.
+    async fn count(&self, grant: &Grant) -> Result<(Usage, Usage), Error> {
+        let account = format!("{}#API", grant.account);
+        let credential = format!("{account}#{}", grant.actor);
+        tokio::try_join!(
+            self.credentials.count(&credential, PERIOD, 1),
+            self.accounts.count(&account, PERIOD),
+        )
+    }
+}
+
+/// Counts the request; refuses with 429 what is over a limit.
+pub(super) async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let Some(grant) = request.extensions().get::<Grant>() else {
         return Problem::new(Code::Internal, "the limit needs a caller").into_response();
     };
-    let scope = format!("{}#API#{}", grant.account, grant.actor);
-    let usage = match window.count(&scope, PERIOD, 1).await {
+    let (credential, account) = match limits.count(grant).await {
         Ok(usage) => usage,
         // The limit protects others from one caller; it must not take the API down with its table.
         Err(error) => {
@@ -30,16 +64,28 @@ pub(super) async fn limit(State(window): State<Window>, request: Request, next: 
             return next.run(request).await;
         }
     };
-    let seconds = usage.resets_in.as_secs().max(1) as u32;
-    let mut response = if usage.used > REQUESTS_PER_MINUTE {
-        crate::metrics::count("RequestsOverLimit", 1);
-        let detail = format!("more than {REQUESTS_PER_MINUTE} requests in a minute");
-        let problem = Problem::new(Code::RateLimited, detail);
-        problem.retry_after(seconds).into_response()
+    let seconds = credential.resets_in.as_secs().max(1) as u32;
+    let over = if credential.used > REQUESTS_PER_MINUTE {
+        Some(format!(
+            "more than {REQUESTS_PER_MINUTE} requests in a minute"
+        ))
+    } else if account.used > ACCOUNT_REQUESTS_PER_MINUTE {
+        let most = ACCOUNT_REQUESTS_PER_MINUTE;
+        Some(format!(
+            "more than {most} requests of the account in a minute"
+        ))
     } else {
-        next.run(request).await
+        None
     };
-    tell(response.headers_mut(), usage, seconds);
+    let mut response = match over {
+        Some(detail) => {
+            crate::metrics::count("RequestsOverLimit", 1);
+            let problem = Problem::new(Code::RateLimited, detail);
+            problem.retry_after(seconds).into_response()
+        }
+        None => next.run(request).await,
+    };
+    tell(response.headers_mut(), credential, seconds);
     response
 }
 

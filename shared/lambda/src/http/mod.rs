@@ -22,7 +22,7 @@ pub use body::{Json, MAX_BODY, Path, Query, Raw, limit_body};
 pub use caller::{Caller, May, Member};
 pub use client_ip::ClientIp;
 pub use idempotency::Secret;
-pub use limit::REQUESTS_PER_MINUTE;
+pub use limit::{ACCOUNT_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE};
 pub use problem::{Code, FieldError, Problem, ProblemBody};
 
 /// How often a fresh id is drawn: two collide only when they are drawn in the same millisecond.
@@ -31,14 +31,14 @@ pub const DRAWS: u32 = 4;
 /// Lets only callers with a live credential through, within their limit, each request with an
 /// idempotency key once. Asks for the tables Dedupe and Limits.
 fn protect(setup: &Setup, router: Router) -> Router {
-    let window = Window::over(setup.resources());
+    let limits = limit::Limits::new(Window::over(setup.resources()));
     let requests = Idempotency::over(setup.resources());
     // The last layer is the first to see a request.
     router
         .layer(from_fn(caller::must_ask))
         .layer(from_fn(problem::catch_panic))
         .layer(from_fn_with_state(requests, idempotency::once))
-        .layer(from_fn_with_state(window, limit::limit))
+        .layer(from_fn_with_state(limits, limit::limit))
         .layer(from_fn(caller::admit))
 }
 

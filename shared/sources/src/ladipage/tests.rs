@@ -111,6 +111,22 @@ fn a_time_from_nowhere_is_not_believed() {
 }
 
 #[test]
+fn a_name_loses_its_links_and_other_fields_keep_theirs() {
+    let form = |name: &str| {
+        json_form(&[
+            ("phone", "0912345678"),
+            ("Họ và tên", name),
+            ("link", "https://shop.example.vn"),
+        ])
+    };
+    let spam = read(JSON, &form("An, quà tại https://evil.example/qua")).unwrap();
+    assert_eq!(spam.full_name.as_deref(), Some("An, quà tại"));
+    assert_eq!(spam.data["name"], "An, quà tại");
+    assert_eq!(spam.data["link"], "https://shop.example.vn");
+    assert_eq!(read(JSON, &form("evil.com")).unwrap().full_name, None);
+}
+
+#[test]
 fn a_long_field_keeps_its_beginning_and_is_named() {
     let name = "Ă".repeat(1_001);
     let body = json_form(&[

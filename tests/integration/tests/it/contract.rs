@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloud::Window;
 use kernel::Grant;
 use serde_json::{Value, json};
 use tanigo_local::aws::{Call, Fault};
@@ -237,6 +238,44 @@ async fn a_caller_learns_its_limit_and_is_stopped_at_it() {
     assert_eq!(ask(&world, other).await["statusCode"], 200);
     world.advance(MINUTE);
     assert_eq!(ask(&world, get()).await["statusCode"], 200);
+}
+
+#[tokio::test]
+async fn many_keys_of_an_account_share_its_limit() {
+    let world = World::new();
+    let get = |key: u32| {
+        let mut event = http_event("GET", "/v1/lists", None, Some(&grant()));
+        event["requestContext"]["authorizer"]["lambda"]["actor"] = json!(format!("key_{key}"));
+        event
+    };
+    // Other processes have served five keys almost to their limits.
+    let window = Window::over(&world.resources());
+    let account = format!("{}#API", grant().account);
+    window.count(&account, MINUTE, 2_985).await.unwrap();
+    let before = world.aws.meter().snapshot();
+    for key in 0..20 {
+        let answer = ask(&world, get(key)).await;
+        let expected = if key < 15 { 200 } else { 429 };
+        assert_eq!(answer["statusCode"], expected, "request {key}");
+    }
+    let (writes, _) = world.units("Limits", &before);
+    assert!(
+        (22.0..22.5).contains(&writes),
+        "a tenth of a unit more: {writes}"
+    );
+    assert_eq!(
+        code(&ask(&world, get(20)).await),
+        (429, "rate_limited".into())
+    );
+    let mut other = get(21);
+    other["requestContext"]["authorizer"]["lambda"]["account"] = json!("acc_00000000002");
+    assert_eq!(
+        ask(&world, other).await["statusCode"],
+        200,
+        "another account"
+    );
+    world.advance(MINUTE);
+    assert_eq!(ask(&world, get(20)).await["statusCode"], 200);
 }
 
 #[tokio::test]

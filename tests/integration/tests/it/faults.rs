@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use channels::feedback::Gains;
 use channels::{Fact, Feedback, Ledger, LedgerKey, Tally};
+use cloud::counters::Hour;
 use cloud::idempotency::{Answer, Idempotency, Seen};
 use cloud::queue::Outgoing;
 use cloud::{Counters, Error, Key, Lease, QueueName, SendOptions, Timers, Update};
@@ -522,7 +523,7 @@ async fn a_fact_is_counted_once_though_answers_were_lost() {
         let learnt =
             feedback.provider(tenant(), &key, &address, Fact::Delivered, world.now(), None);
         let tally = learnt.await.unwrap().unwrap();
-        gains.add(tenant(), &key.scope, tally);
+        gains.add(tenant(), &key.scope, Hour::of(world.now()), tally);
     }
     first(&world, "UpdateItem", "", 1, Fault::TimeoutAfterCommit);
     gains.write(&counters, "m1", 1).await.unwrap();
@@ -540,7 +541,7 @@ async fn counts_that_nobody_brings_again_are_tried_again() {
             delivered: 1,
             ..Tally::default()
         };
-        gains.add(tenant(), "cmp_00000000001", tally);
+        gains.add(tenant(), "cmp_00000000001", Hour::of(world.now()), tally);
         gains
     };
     // The client itself makes three attempts of one.

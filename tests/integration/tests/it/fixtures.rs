@@ -204,6 +204,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "delivery-backlog",
+        &[
+            ("duplicate", "0 to repeat; Reports +1; SendLedger ~1"),
+            ("malformed", "0 to repeat; DeliveryBacklogDlq 1"),
+            ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
+        ],
+    ),
+    (
         "delivery-status",
         &[
             (
@@ -213,7 +221,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "0 to repeat; DeliveryEventsDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts ~1; Reports +1; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
+                "0 to repeat; Contacts ~1; Reports +2; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
             ),
             ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
         ],

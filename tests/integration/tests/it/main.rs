@@ -17,6 +17,7 @@ mod cloud;
 mod contacts;
 mod contract;
 mod cursors;
+mod deliveries;
 mod faults;
 mod fixtures;
 mod lambda;

@@ -161,6 +161,17 @@ impl World {
         self.resources().table(logical_id)
     }
 
+    /// Units of the table of this logical id that were used since: written, read.
+    pub fn units(&self, logical_id: &str, before: &MeterSnapshot) -> (f64, f64) {
+        let tables = &self.model.tables;
+        let table = tables.iter().find(|table| table.logical_id == logical_id);
+        let spent = self.aws.meter().since(before);
+        let usage = spent
+            .tables
+            .get(&table.expect("table of the template").name);
+        usage.map_or((0.0, 0.0), |usage| (usage.writes, usage.reads))
+    }
+
     /// A new workspace of the test account.
     pub async fn workspace(&self) -> kernel::TenantKey {
         let name = format!("Cửa hàng {}", self.entropy.nonce());

@@ -83,7 +83,7 @@ async fn one_id_goes_from_the_form_to_the_mail() {
         .receive(&world.queue_of("delivery-status"), 10, Some(0));
     assert!(!events.is_empty());
     for event in events {
-        let channels::ses_event::SesEvent::About(about) =
+        let channels::ses_event::SesEvent::About(_, about) =
             channels::ses_event::parse(&event.body).unwrap()
         else {
             panic!("{}", event.body)

@@ -272,6 +272,53 @@ async fn a_form_at_the_webhook_starts_the_workflow_of_its_form() {
 }
 
 #[tokio::test]
+async fn a_stranger_s_forms_start_a_workflow_for_an_address_three_times_an_hour() {
+    let shop = Shop::new().await;
+    let mut every = greeting();
+    every["entry"] = json!("every_time");
+    let id = shop.active(every).await;
+    let doors = accounts::Doors::over(&shop.world.resources());
+    let new = || accounts::NewSource {
+        provider: "ladipage".into(),
+        header: "x-token".into(),
+        ..accounts::NewSource::default()
+    };
+    let source = doors.create_source(shop.tenant, new()).await.unwrap();
+    let second = doors.create_source(shop.tenant, new()).await.unwrap();
+    let post = async |source: &(kernel::SourceId, String), address: &str, n: u32| {
+        let form = json!({ "email": address, "ladi_form_id": "FORM8", "message": n });
+        let path = format!("/w/ladipage/{}", source.0);
+        let mut event = http_event("POST", &path, Some(&form), None);
+        event["headers"]["x-token"] = json!(source.1);
+        let answer = shop.world.invoke("webhook-ladipage", event).await.unwrap();
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+    };
+    for n in 0..61 {
+        post(&source, "nan.nhan@example.vn", n).await;
+    }
+    shop.world.settle_twice().await;
+    assert_eq!(
+        shop.report(&id).await[0],
+        3,
+        "of 61 forms, each handled twice"
+    );
+    let events = shop.world.dump("Timeline").await.into_iter();
+    let forms: Vec<Value> = events
+        .filter(|row| row["name"] == "form.submitted")
+        .collect();
+    assert_eq!(forms.len(), 61, "every form is recorded");
+    let marked = |row: &&Value| row["data"]["_not_triggered"] == "too_many_forms";
+    assert_eq!(forms.iter().filter(marked).count(), 58);
+    // Others are not concerned: another address, another source, the next hour.
+    post(&source, "khac@example.vn", 0).await;
+    post(&second, "nan.nhan@example.vn", 61).await;
+    shop.world.advance(Duration::from_hours(1));
+    post(&source, "nan.nhan@example.vn", 62).await;
+    shop.world.settle().await;
+    assert_eq!(shop.report(&id).await[0], 6);
+}
+
+#[tokio::test]
 async fn contacts_of_an_archived_workspace_wait_for_its_restoration() {
     let world = Arc::new(World::new());
     let shop = Shop {

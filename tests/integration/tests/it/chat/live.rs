@@ -7,6 +7,8 @@ use accounts::{
     Accounts, ApiKeys, NewUser, Sessions, User, UserChange, UserStatus, Users, WorkspaceSettings,
     WorkspaceStatus, Workspaces,
 };
+use chat::realtime::VISITORS_CONNECTIONS;
+use futures::future::join_all;
 use kernel::{ChatRole, Patch, Role, Scope, Verdict};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
@@ -132,27 +134,70 @@ async fn a_visitor_with_many_connections_does_not_hold_up_the_others() {
     let key = shop.agent_key(&[Scope::Read]).await;
     let mut agent = shop.world.aws.sockets().register("agent");
     assert_eq!(shop.connect("agent", &key).await, 200);
-    let mut visitors = Vec::new();
-    for n in 0..30 {
+    let connected = (0..30).map(async |n| {
         let name = format!("visitor-{n}");
-        visitors.push(shop.world.aws.sockets().register(&name));
+        let receiver = shop.world.aws.sockets().register(&name);
+        (shop.connect(&name, &browser.token).await, receiver)
+    });
+    let connected = join_all(connected).await;
+    let statuses = |wanted| connected.iter().filter(|one| one.0 == wanted).count();
+    let (most, refused) = (VISITORS_CONNECTIONS as usize, statuses(429));
+    assert_eq!(statuses(200) + refused, 30);
+    assert!(refused >= 30 - most, "{refused} refused of 30 at once");
+    let mut opened: Vec<_> = connected.into_iter().filter(|one| one.0 == 200).collect();
+    while opened.len() < most {
+        let name = format!("late {}", opened.len());
+        let receiver = shop.world.aws.sockets().register(&name);
         assert_eq!(shop.connect(&name, &browser.token).await, 200);
+        opened.push((200, receiver));
     }
+    assert_eq!(shop.connect("too many", &browser.token).await, 429);
     shop.say(&browser, "c-1", "Shop ơi").await;
     shop.run(1).await;
     assert_eq!(texts(&shown(&mut agent)), ["Shop ơi"]);
-    visitors.retain_mut(|visitor| shown(visitor).is_empty());
-    assert_eq!(visitors.len(), 10);
-    // Those that were told have closed: they make room for the rest.
-    for n in 2..4 {
-        shop.world.advance(Duration::from_mins(1));
-        shop.say(&browser, &format!("c-{n}"), "Alo").await;
-        shop.run(1).await;
+    for (_, visitor) in &mut opened {
+        assert_eq!(texts(&shown(visitor)), ["Shop ơi"]);
     }
-    let told = visitors
-        .iter_mut()
-        .map(|visitor| texts(&shown(visitor)).len());
-    assert!(told.into_iter().all(|told| told > 0));
+    // Another visitor has room, and this one again when a connection ends.
+    let other = shop.browser().await;
+    assert_eq!(shop.connect("other", &other.token).await, 200);
+    let rows = shop.world.dump("Realtime").await;
+    let member = rows.iter().find_map(|row| {
+        let is_member = row["pk"].as_str()?.ends_with(&browser.visitor);
+        is_member.then(|| row["sk"].as_str())?
+    });
+    let event = socket_event("DISCONNECT", member.unwrap(), None);
+    shop.world.invoke("chat-socket", event).await.unwrap();
+    assert_eq!(shop.connect("again", &browser.token).await, 200);
+    assert_eq!(shop.connect("once more", &browser.token).await, 429);
+}
+
+#[tokio::test]
+async fn a_connection_that_floods_is_closed() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let sockets = shop.world.aws.sockets();
+    let (flooding, other) = (sockets.register("flooding"), sockets.register("other"));
+    for name in ["flooding", "other"] {
+        assert_eq!(shop.connect(name, &browser.token).await, 200);
+    }
+    let ping = async |name: &str| {
+        let event = socket_event("MESSAGE", name, None);
+        let answer = shop.world.invoke("chat-socket", event).await.unwrap();
+        answer["statusCode"].as_u64().unwrap()
+    };
+    // A browser's pings, for an hour.
+    for _ in 0..60 {
+        assert_eq!(ping("other").await, 200);
+        shop.world.advance(Duration::from_mins(1));
+    }
+    let mut taken = 0;
+    while ping("flooding").await == 200 {
+        taken += 1;
+    }
+    assert_eq!(taken, 20);
+    assert!(flooding.is_closed() && !other.is_closed());
+    assert_eq!(ping("other").await, 200);
 }
 
 const PASSWORD: &str = "mật khẩu của nhân viên";

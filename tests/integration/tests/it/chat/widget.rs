@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contacts::Identity;
 use kernel::Scope;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::shop::{Browser, SECOND, Shop, said};
 use crate::support::World;
@@ -233,4 +233,96 @@ async fn an_address_that_floods_is_slowed_down_and_may_still_read() {
     assert!(shop.reads(&browser, "").await.0.is_empty());
     shop.world.advance(Duration::from_mins(1));
     assert_eq!(open().await.0, 201);
+}
+
+#[tokio::test]
+async fn shops_behind_one_address_do_not_share_its_limit() {
+    let world = Arc::new(World::new());
+    let flooded = Shop::in_world(world.clone(), &[]).await;
+    let other = Shop::in_world(world, &[]).await;
+    let second = Shop::of_tenant(flooded.world.clone(), flooded.tenant, &[]).await;
+    let open = async |shop: &Shop| {
+        let answer = shop.widget("POST", "/sessions", &[], Some(json!({}))).await;
+        answer.0
+    };
+    while open(&flooded).await == 201 {}
+    assert_eq!(open(&other).await, 201, "another shop");
+    assert_eq!(open(&second).await, 201, "another inbox of the shop");
+}
+
+/// Status and body of a visitor's read.
+async fn read(shop: &Shop, browser: &Browser, query: &str) -> (u64, Value) {
+    let bearer = format!("Bearer {}", browser.token);
+    let headers = [("authorization", bearer.as_str())];
+    let path = format!("/messages{query}");
+    let (status, body, _) = shop.widget("GET", &path, &headers, None).await;
+    (status, body)
+}
+
+#[tokio::test]
+async fn reading_is_limited_and_costs_a_tenth_of_a_write() {
+    let shop = Shop::new().await;
+    let (browser, other) = (shop.browser().await, shop.browser().await);
+    let before = shop.world.aws.meter().snapshot();
+    for n in 0..119 {
+        assert_eq!(read(&shop, &browser, "").await.0, 200, "read {n}");
+    }
+    let (writes, _) = shop.world.units("Limits", &before);
+    assert!(writes <= 2.0 * 11.0, "{writes} write units for 119 reads");
+    assert_eq!(read(&shop, &browser, "").await.0, 200);
+    let (status, problem) = read(&shop, &browser, "").await;
+    assert_eq!((status, &problem["code"]), (429, &"rate_limited".into()));
+    assert_eq!(read(&shop, &other, "").await.0, 200, "another visitor");
+    // Visitors are free, an address is not: many of them share it.
+    let mut reads = 122;
+    let refused = 'all: loop {
+        let one = shop.browser().await;
+        for _ in 0..100 {
+            reads += 1;
+            if read(&shop, &one, "").await.0 == 429 {
+                break 'all reads;
+            }
+        }
+    };
+    assert_eq!(refused, 1_201);
+    assert_eq!(read(&shop, &other, "").await.0, 429);
+    shop.world.advance(Duration::from_mins(1));
+    assert_eq!(read(&shop, &other, "").await.0, 200, "the next minute");
+    // Who reads now and then costs nothing.
+    let before = shop.world.aws.meter().snapshot();
+    for _ in 0..60 {
+        shop.world.advance(Duration::from_mins(1));
+        assert_eq!(read(&shop, &browser, "").await.0, 200);
+    }
+    let (writes, _) = shop.world.units("Limits", &before);
+    assert!(writes <= 0.0, "{writes} write units");
+}
+
+#[tokio::test]
+async fn a_page_of_long_messages_is_cut_by_its_bytes_and_none_is_lost() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    let text = |n: u32| format!("{n:03}{}", "ặ".repeat(19_000));
+    for n in 0..24 {
+        shop.say(&browser, &format!("c-{n}"), &text(n)).await;
+        shop.run(1).await;
+        shop.world.advance(Duration::from_secs(20));
+    }
+    let (mut place, mut found, mut pages) = (String::new(), Vec::new(), 0);
+    while found.len() < 24 {
+        let before = shop.world.aws.meter().snapshot();
+        let (status, body) = read(&shop, &browser, &format!("?limit=100{place}")).await;
+        assert_eq!(status, 200);
+        let (_, reads) = shop.world.units("Chat", &before);
+        assert!(reads <= 121.0, "{reads} read units");
+        let data = body["data"].as_array().unwrap();
+        assert!(!data.is_empty() && data.len() < 6, "{}", data.len());
+        let numbers = data.iter().map(|one| one["text"].as_str().unwrap());
+        found.extend(numbers.map(|text| text[..3].parse::<u32>().unwrap()));
+        place = format!("&after={}", body["next"].as_str().unwrap());
+        pages += 1;
+        assert_eq!(body["more"], found.len() < 24);
+    }
+    assert_eq!(found, (0..24).collect::<Vec<_>>());
+    assert!(pages > 4, "{pages} pages");
 }

@@ -1,6 +1,7 @@
 //! Forms from the webhook to the timeline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use accounts::{WorkspaceStatus, Workspaces};
 use serde_json::{Value, json};
@@ -360,4 +361,50 @@ async fn a_webhook_that_was_killed_may_be_posted_again() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_source_that_floods_is_slowed_down_alone_and_before_anything_is_read() {
+    let shop = Shop::new().await;
+    let (flooded, other) = (Page::of(&shop, &[]).await, Page::of(&shop, &[]).await);
+    let post = async |page: &Page| {
+        let event = page.event(&form().to_string());
+        shop.world.invoke("webhook-ladipage", event).await.unwrap()
+    };
+    for n in 0..100 {
+        assert_eq!(post(&flooded).await["statusCode"], 200, "form {n}");
+    }
+    let before = shop.world.aws.meter().snapshot();
+    for _ in 0..700 {
+        let answer = post(&flooded).await;
+        assert_eq!(answer["statusCode"], 429);
+        assert_eq!(answer["headers"]["retry-after"], "1");
+        assert_eq!(answer["headers"]["access-control-allow-origin"], "*");
+    }
+    let spent = shop.world.aws.meter().since(&before);
+    assert_eq!((spent.read_units(), spent.write_units()), (0.0, 0.0));
+    assert!(spent.queues.values().all(|queue| queue.requests == 0));
+    assert_eq!(post(&other).await["statusCode"], 200);
+    shop.world.advance(Duration::from_secs(1));
+    for n in 0..51 {
+        let expected = if n < 50 { 200 } else { 429 };
+        assert_eq!(post(&flooded).await["statusCode"], expected, "form {n}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_carries_no_link_into_the_shop_s_mails() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    let mut spam = form();
+    spam["Họ và tên"] = "bạn trúng 5 triệu, nhận tại https://evil.example/nhan-qua".into();
+    page.post(&shop, &spam).await;
+    shop.world.settle().await;
+    let stored = format!(
+        "{:?}{:?}",
+        shop.world.dump("Contacts").await,
+        shop.world.dump("Timeline").await
+    );
+    assert!(stored.contains("bạn trúng 5 triệu, nhận tại"));
+    assert!(!stored.contains("evil.example"), "{stored}");
 }
