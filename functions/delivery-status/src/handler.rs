@@ -79,7 +79,7 @@ pub async fn count(counters: &Counters, gained: Vec<Option<Gained>>) {
     }
     if let Err(error) = gains.write(counters, &source, ATTEMPTS).await {
         // The report is low by these until a recount.
-        metrics::count("CountsLost", 1);
+        metrics::incident("CountsLost", 1);
         tracing::error!(%error, "a batch was not counted");
     }
 }

@@ -74,7 +74,7 @@ impl Tracker {
             Err(error) => Err(error),
         };
         if let Err(error) = result {
-            metrics::count("VisitsLost", 1);
+            metrics::incident("VisitsLost", 1);
             tracing::warn!(%error, "a visit was not counted");
         }
     }
@@ -155,7 +155,7 @@ async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) 
         .unsubscribed(visit.tenant, &visit.key)
         .await;
     if let Err(error) = &learnt {
-        metrics::count("UnsubscribesFailed", 1);
+        metrics::incident("UnsubscribesFailed", 1);
         tracing::error!(%error, "an unsubscription was not recorded");
         return page::try_again();
     }

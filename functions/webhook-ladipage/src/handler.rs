@@ -52,7 +52,7 @@ async fn accept(
     let door = intake.doors.source(source).await?;
     let Some(Door { tenant, settings }) = door.filter(|door| is_its_own(&door.settings, headers))
     else {
-        metrics::count("SignatureRefused", 1);
+        metrics::incident("SignatureRefused", 1);
         return Err(Problem::new(
             Code::Unauthenticated,
             "unknown source or wrong token",

@@ -41,7 +41,7 @@ pub use aws::Aws;
 pub use blobs::Blobs;
 pub use counters::Counters;
 pub use dedupe::Dedupe;
-pub use error::Error;
+pub use error::{Error, Place};
 pub use idempotency::Idempotency;
 pub use item::{Item, Key};
 pub use lease::Lease;

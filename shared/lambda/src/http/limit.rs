@@ -26,13 +26,13 @@ pub(super) async fn limit(State(window): State<Window>, request: Request, next: 
         // The limit protects others from one caller; it must not take the API down with its table.
         Err(error) => {
             tracing::warn!(error = %error, "request passes uncounted");
-            crate::metrics::count("RequestsUncounted", 1);
+            crate::metrics::incident("RequestsUncounted", 1);
             return next.run(request).await;
         }
     };
     let seconds = usage.resets_in.as_secs().max(1) as u32;
     let mut response = if usage.used > REQUESTS_PER_MINUTE {
-        crate::metrics::count("RequestsOverLimit", 1);
+        crate::metrics::incident("RequestsOverLimit", 1);
         let detail = format!("more than {REQUESTS_PER_MINUTE} requests in a minute");
         let problem = Problem::new(Code::RateLimited, detail);
         problem.retry_after(seconds).into_response()

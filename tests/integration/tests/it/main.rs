@@ -20,6 +20,7 @@ mod cursors;
 mod faults;
 mod fixtures;
 mod lambda;
+mod places;
 mod reference;
 mod runners;
 mod sources;
