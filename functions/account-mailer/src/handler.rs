@@ -83,7 +83,7 @@ impl PostOffice {
         match self.mailer.send(mail).await {
             Ok(_) => metrics::count("AccountMailsSent", 1),
             // It may be on its way; a second one would be one too many.
-            Err(SendError::Unknown(_)) => metrics::count("AccountMailsUnknown", 1),
+            Err(SendError::Unknown(_)) => metrics::incident("AccountMailsUnknown", 1),
             Err(SendError::Throttled { code } | SendError::Stopped { code, .. }) => {
                 return Ok(Taken::NotNow(code));
             }

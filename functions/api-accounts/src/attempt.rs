@@ -82,7 +82,7 @@ impl Attempt {
         for limit in limits {
             let usage = api.attempts.count(&limit.scope, limit.period, 1).await?;
             if usage.used > limit.most {
-                lambda::metrics::count("AttemptsThrottled", 1);
+                lambda::metrics::incident("AttemptsThrottled", 1);
                 let detail = "too many attempts; wait";
                 let seconds = usage.resets_in.as_secs().max(1) as u32;
                 return Err(Problem::new(Code::RateLimited, detail).retry_after(seconds));

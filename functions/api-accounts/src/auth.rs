@@ -83,7 +83,7 @@ pub async fn login(
 }
 
 fn refused() -> Problem {
-    lambda::metrics::count("SignInsRefused", 1);
+    lambda::metrics::incident("SignInsRefused", 1);
     let detail = "the address, the password or the code is wrong";
     Problem::new(Code::Unauthenticated, detail)
 }

@@ -31,7 +31,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
             }
             // A visitor's token is no credential: chat-socket counts the sockets that it refuses.
             let refused = matches!(verdict, Verdict::Refused { .. }) && !presented.socket;
-            metrics::count("CredentialRefused", u64::from(refused));
+            metrics::incident("CredentialRefused", u64::from(refused));
             Ok(verdict)
         }
     })

@@ -29,8 +29,8 @@ pub async fn handle(
     let outcomes = &ended.outcomes;
     metrics::count("MailsSent", outcomes.sent);
     metrics::count("MailsSkipped", outcomes.skipped.values().sum());
-    metrics::count("MailsFailed", outcomes.failed.values().sum());
-    metrics::count("MailsUnknown", outcomes.unknown);
+    metrics::incident("MailsFailed", outcomes.failed.values().sum());
+    metrics::incident("MailsUnknown", outcomes.unknown);
     metrics::count("ChunksPutBack", u64::from(ended.again_in.is_some()));
     Ok(())
 }

@@ -118,7 +118,7 @@ impl Relay {
             options: SendOptions::default(),
         };
         self.dead.send_rejected(message, reason).await?;
-        metrics::count("RecordsRejected", 1);
+        metrics::incident("RecordsRejected", 1);
         tracing::error!(reason, "an effect was put aside");
         Ok(())
     }

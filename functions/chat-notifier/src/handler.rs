@@ -46,7 +46,7 @@ pub async fn push(notifier: &Notifier, happened: &[(TenantKey, Happened)]) -> Re
     let pushed = notifier.pusher.push(happened, admits).await?;
     metrics::count("PostsSent", pushed.posted);
     metrics::count("PostsGone", pushed.gone);
-    metrics::count("PostsLost", pushed.lost);
+    metrics::incident("PostsLost", pushed.lost);
     metrics::count("ConnectionsEnded", pushed.ended);
     Ok(())
 }

@@ -85,7 +85,7 @@ impl Gate {
             metrics::count("AgentsConnected", 1);
             return Ok(OK);
         }
-        metrics::count("ConnectionsRefused", 1);
+        metrics::incident("ConnectionsRefused", 1);
         Ok(REFUSED)
     }
 }

@@ -103,14 +103,14 @@ fn within(usage: Result<Usage, Error>, most: u32) -> Result<(), Problem> {
         // A limit must not take the chat down with its table.
         Err(error) => {
             tracing::warn!(%error, "a request passes uncounted");
-            metrics::count("RequestsUncounted", 1);
+            metrics::incident("RequestsUncounted", 1);
             return Ok(());
         }
     };
     if usage.used <= most {
         return Ok(());
     }
-    metrics::count("RequestsOverLimit", 1);
+    metrics::incident("RequestsOverLimit", 1);
     let seconds = u32::try_from(usage.resets_in.as_secs().max(1)).unwrap_or(u32::MAX);
     let detail = format!("more than {most} in a minute");
     Err(Problem::new(Code::RateLimited, detail).retry_after(seconds))

@@ -40,7 +40,7 @@ impl Desk {
         let written = gains.write(&self.counters, &record.message_id, ATTEMPTS);
         if let Err(error) = written.await {
             // The report is low by these until a recount.
-            metrics::count("CountsLost", 1);
+            metrics::incident("CountsLost", 1);
             tracing::error!(%error, "a message of events was not counted");
         }
         failure.map_or(Ok(()), |error| Err(error.into()))

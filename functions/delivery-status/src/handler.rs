@@ -119,7 +119,7 @@ impl Desk {
         let source = source.unwrap_or_default();
         if let Err(error) = gains.write(&self.counters, &source, ATTEMPTS).await {
             // The report is low by these until a recount.
-            metrics::count("CountsLost", 1);
+            metrics::incident("CountsLost", 1);
             tracing::error!(%error, "a batch was not counted");
         }
         for (tenant, events) in waiting {

@@ -128,7 +128,7 @@ impl Sweep {
     async fn put_aside(&self, row: &Found, reason: &str) -> Done {
         match self.park(row, reason).await {
             Ok(()) => {
-                metrics::count("TimersRejected", 1);
+                metrics::incident("TimersRejected", 1);
                 tracing::error!(sk = row.key.sk, reason, "a timer was put aside");
                 Done::Wholly
             }

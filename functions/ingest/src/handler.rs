@@ -58,7 +58,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         Ok(arrival) => arrival,
         // Pages have forms for a name only. Nobody can mend them, so they wake nobody.
         Err(ParseError::NoAddress) => {
-            metrics::count("FormsWithoutAddress", 1);
+            metrics::incident("FormsWithoutAddress", 1);
             return Ok(());
         }
         Err(error) => return Err(Failure::reject("Source.Malformed", error)),
@@ -85,7 +85,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         source: source.to_string(),
         data: told(&arrival),
     };
-    metrics::count("FormsShortened", u64::from(!arrival.shortened.is_empty()));
+    metrics::incident("FormsShortened", u64::from(!arrival.shortened.is_empty()));
     let incoming = Incoming {
         tags,
         lists,

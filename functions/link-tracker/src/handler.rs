@@ -87,7 +87,7 @@ impl Tracker {
 }
 
 fn lost(error: &dyn std::fmt::Display) {
-    metrics::count("VisitsLost", 1);
+    metrics::incident("VisitsLost", 1);
     tracing::warn!(%error, "a visit was not counted");
 }
 
@@ -166,7 +166,7 @@ async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) 
         .unsubscribed(visit.tenant, &visit.key)
         .await;
     if let Err(error) = &learnt {
-        metrics::count("UnsubscribesFailed", 1);
+        metrics::incident("UnsubscribesFailed", 1);
         tracing::error!(%error, "an unsubscription was not recorded");
         return page::try_again();
     }

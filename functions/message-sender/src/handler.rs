@@ -54,8 +54,8 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     match delivery {
         Delivery::Sent => metrics::count("MailsSent", 1),
         Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
-        Delivery::Failed(_) => metrics::count("MailsFailed", 1),
-        Delivery::Unknown | Delivery::NoAnswer => metrics::count("MailsUnknown", 1),
+        Delivery::Failed(_) => metrics::incident("MailsFailed", 1),
+        Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MailsUnknown", 1),
         Delivery::InFlight => {
             return Err(Failure::retry(
                 "Send.InFlight",
@@ -68,7 +68,7 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
                 .await;
         }
         Delivery::Stopped(code) => {
-            metrics::count("SendingStopped", 1);
+            metrics::incident("SendingStopped", 1);
             tracing::warn!(code, "the account may not send now");
             let delay = cloud::queue::MAX_DELAY_SECONDS;
             return messenger.put_back(tenant, &mut message, delay, None).await;

@@ -61,7 +61,7 @@ async fn submit(
 /// Public pages show the address of a source, so a flood of it must cost nothing but the request.
 fn slow_down(buckets: &Buckets, source: SourceId) -> Result<(), Problem> {
     buckets.take(&source.to_string()).map_err(|wait| {
-        metrics::count("RequestsOverLimit", 1);
+        metrics::incident("RequestsOverLimit", 1);
         let detail = format!("more than {PER_SECOND} forms in a second");
         let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
         Problem::new(Code::RateLimited, detail).retry_after(seconds)
@@ -77,7 +77,7 @@ async fn accept(
     let door = intake.doors.source(source).await?;
     let Some(Door { tenant, settings }) = door.filter(|door| is_its_own(&door.settings, headers))
     else {
-        metrics::count("SignatureRefused", 1);
+        metrics::incident("SignatureRefused", 1);
         return Err(Problem::new(
             Code::Unauthenticated,
             "unknown source or wrong token",

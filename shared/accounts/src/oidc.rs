@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud::Error;
+use cloud::{Error, Place};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -182,11 +182,15 @@ impl Oidc {
         let keys = cache.keys.as_ref();
         let keys = keys.filter(|keys| younger(keys.fetched_at, AT_MOST));
         let keys = keys.ok_or_else(|| Error::Unknown {
-            service: "oidc",
+            place: self.place(),
             detail: "the issuer's keys could not be had".into(),
         })?;
         let found = keys.set.find(id);
         Ok(found.and_then(|jwk| DecodingKey::from_jwk(jwk).ok()))
+    }
+
+    fn place(&self) -> Place {
+        Place::new("oidc", "GetKeys", &self.issuer)
     }
 
     async fn fetch(&self) -> Result<JwkSet, Error> {
@@ -201,7 +205,7 @@ impl Oidc {
 
     async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, Error> {
         let unknown = |detail: String| Error::Unknown {
-            service: "oidc",
+            place: self.place(),
             detail,
         };
         if !is_safe(url) {

@@ -9,9 +9,8 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
+use crate::error::Place;
 use crate::{Aws, Error};
-
-const SERVICE: &str = "s3";
 
 /// One bucket; cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,6 +38,10 @@ impl Blobs {
         }
     }
 
+    fn place(&self, operation: &'static str) -> Place {
+        Place::new("s3", operation, &self.bucket)
+    }
+
     /// Writes a file; the same key overwrites.
     pub async fn put(&self, key: &str, content_type: &str, body: Bytes) -> Result<(), Error> {
         self.client
@@ -49,7 +52,7 @@ impl Blobs {
             .body(ByteStream::from(body))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+            .map_err(|error| Error::from_sdk(self.place("PutObject"), &error))?;
         Ok(())
     }
 
@@ -74,7 +77,7 @@ impl Blobs {
                 if gone || past_end {
                     return Ok(None);
                 }
-                return Err(Error::from_sdk(SERVICE, &error));
+                return Err(Error::from_sdk(self.place("GetObject"), &error));
             }
         };
         let total = answer
@@ -83,7 +86,7 @@ impl Blobs {
         let total = total.and_then(|(_, total)| total.parse().ok());
         let body = answer.body.collect().await;
         let body = body.map_err(|error| Error::Unknown {
-            service: SERVICE,
+            place: self.place("GetObject"),
             detail: error.to_string(),
         })?;
         let bytes = body.into_bytes();
@@ -106,6 +109,6 @@ impl Blobs {
             .await;
         request
             .map(|request| request.uri().to_owned())
-            .map_err(|error| Error::from_sdk(SERVICE, &error))
+            .map_err(|error| Error::from_sdk(self.place("GetObject"), &error))
     }
 }

@@ -1,8 +1,36 @@
 //! Why a call to AWS did not do what was asked, cut by what the caller can do about it.
 
+use std::fmt;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// The call that failed. It names no key, no message and nobody's data: it goes to logs and to dead-letter
+/// queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    service: &'static str,
+    operation: &'static str,
+    resource: String,
+}
+
+impl Place {
+    /// An operation of a service, on the table, queue, bucket or address that it was asked of.
+    pub fn new(service: &'static str, operation: &'static str, resource: &str) -> Self {
+        Self {
+            service,
+            operation,
+            resource: resource.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.service, self.operation, self.resource)
+    }
+}
 
 /// Failure of an AWS call. Cheap to clone: callers that share a read share its failure.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -11,37 +39,37 @@ pub enum Error {
     #[error("the condition on the stored item did not hold")]
     Conflict,
     /// AWS refused for now; nothing happened.
-    #[error("{service} throttled the call: {code}")]
+    #[error("{place}: throttled: {code}")]
     Throttled {
-        /// AWS service, e.g. `dynamodb`.
-        service: &'static str,
+        /// The call.
+        place: Place,
         /// The service's error code.
         code: String,
     },
     /// No answer, or a server error: it may have happened. The caller repeats the same condition.
-    #[error("{service} gave no usable answer: {detail}")]
+    #[error("{place}: no usable answer: {detail}")]
     Unknown {
-        /// AWS service.
-        service: &'static str,
+        /// The call.
+        place: Place,
         /// What is known of the failure.
         detail: String,
     },
     /// The installation is not as this build expects: a right, a credential or a resource is missing.
     /// The same request succeeds once that is mended, so a bad deployment must cost no message.
-    #[error("{service} cannot be used as it is set up: {code}: {message}")]
+    #[error("{place}: cannot be used as it is set up: {code}: {message}")]
     Misconfigured {
-        /// AWS service, e.g. `dynamodb`.
-        service: &'static str,
+        /// The call.
+        place: Place,
         /// The service's error code.
         code: String,
         /// The service's words.
         message: String,
     },
     /// The request can never succeed.
-    #[error("{service} refused the request: {code}: {message}")]
+    #[error("{place}: refused: {code}: {message}")]
     Refused {
-        /// AWS service.
-        service: &'static str,
+        /// The call.
+        place: Place,
         /// The service's error code.
         code: String,
         /// The service's words.
@@ -82,7 +110,7 @@ impl Error {
 
     /// Sorts an SDK failure. Time-outs and lost connections are `Unknown`, never `Throttled`: the
     /// request may have been carried out.
-    pub(crate) fn from_sdk<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    pub(crate) fn from_sdk<E>(place: Place, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
@@ -90,15 +118,15 @@ impl Error {
             SdkError::ServiceError(context) => {
                 let (status, error) = (context.raw().status().as_u16(), context.err());
                 let code = error.code().unwrap_or_default();
-                sort(service, status, code, error.message().unwrap_or_default())
+                sort(place, status, code, error.message().unwrap_or_default())
             }
             SdkError::ConstructionFailure(_) => Self::Refused {
-                service,
+                place,
                 code: "ConstructionFailure".into(),
                 message: describe(error),
             },
             _ => Self::Unknown {
-                service,
+                place,
                 detail: describe(error),
             },
         }
@@ -107,24 +135,24 @@ impl Error {
 
 /// What a service's answer means. The status decides wherever the code is not known: services name their
 /// own failures in many ways, and a 5xx is theirs by definition.
-pub(crate) fn sort(service: &'static str, status: u16, code: &str, message: &str) -> Error {
+pub(crate) fn sort(place: Place, status: u16, code: &str, message: &str) -> Error {
     let (code, message) = (code.to_owned(), message.to_owned());
     if code.contains("ConditionalCheckFailed") {
         Error::Conflict
     } else if status == 429 || is_throttle(&code) {
-        Error::Throttled { service, code }
+        Error::Throttled { place, code }
     } else if status >= 500 || code.is_empty() {
         let detail = format!("{status} {code} {message}");
-        Error::Unknown { service, detail }
+        Error::Unknown { place, detail }
     } else if is_denied(status, &code) || is_missing(&code) {
         Error::Misconfigured {
-            service,
+            place,
             code,
             message,
         }
     } else {
         Error::Refused {
-            service,
+            place,
             code,
             message,
         }
@@ -271,7 +299,7 @@ mod tests {
             (400, "KmsDisabled", "Store.Misconfigured"),
         ];
         for (status, code, name) in cases {
-            let error = sort("test", status, code, "words");
+            let error = sort(Place::new("test", "Try", "it"), status, code, "words");
             assert_eq!(error.name(), name, "{status} {code}");
             assert!(error.is_retryable(), "{status} {code}");
         }
@@ -282,7 +310,7 @@ mod tests {
             (404, "NoSuchKey"),
             (413, "RequestEntityTooLarge"),
         ] {
-            let error = sort("test", status, code, "words");
+            let error = sort(Place::new("test", "Try", "it"), status, code, "words");
             assert_eq!(error.name(), "Store.Refused", "{status} {code}");
             assert!(!error.is_retryable(), "{status} {code}");
         }

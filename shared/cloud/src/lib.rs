@@ -46,7 +46,7 @@ pub use blobs::Blobs;
 pub use buckets::Buckets;
 pub use counters::Counters;
 pub use dedupe::Dedupe;
-pub use error::Error;
+pub use error::{Error, Place};
 pub use idempotency::Idempotency;
 pub use item::{Item, Key};
 pub use lease::Lease;

@@ -35,7 +35,7 @@ pub struct OutgoingMail {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SendError {
     /// SES said no to this mail for good.
-    #[error("refused: {code}: {message}")]
+    #[error("ses SendEmail: refused: {code}: {message}")]
     Refused {
         /// SES error code.
         code: String,
@@ -43,13 +43,13 @@ pub enum SendError {
         message: String,
     },
     /// SES said "not now", or could not be reached: nothing was sent.
-    #[error("throttled: {code}")]
+    #[error("ses SendEmail: throttled: {code}")]
     Throttled {
         /// SES error code.
         code: String,
     },
     /// The account, the identity or our role may not send: every mail would fail alike.
-    #[error("sending is stopped: {code}: {message}")]
+    #[error("ses SendEmail: sending is stopped: {code}: {message}")]
     Stopped {
         /// SES error code.
         code: String,
@@ -57,7 +57,7 @@ pub enum SendError {
         message: String,
     },
     /// No answer: the mail may be on its way.
-    #[error("no answer: {0}")]
+    #[error("ses SendEmail: no answer: {0}")]
     Unknown(String),
 }
 
@@ -251,7 +251,8 @@ mod tests {
             ("InternalServiceErrorException", "", 500, "no answer"),
         ] {
             let error = sort(code, message, status).to_string();
-            assert!(error.starts_with(kind), "{code}: {error}");
+            let wanted = format!("ses SendEmail: {kind}");
+            assert!(error.starts_with(&wanted), "{code}: {error}");
         }
     }
 }

@@ -9,7 +9,7 @@ use kernel::Cursor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::item::{Item, PK, SK, from_item};
+use crate::item::{Item, PK, SK};
 use crate::{Error, Table};
 
 pub use kernel::page::Page;
@@ -184,7 +184,8 @@ impl Table {
     /// One page. A cursor of another query is refused.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Page<T>, Error> {
         let Page { data, next } = self.items(query).await?;
-        let data = data.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let data = data.into_iter().map(|item| self.read("Query", item));
+        let data = data.collect::<Result<_, _>>()?;
         Ok(Page { data, next })
     }
 
@@ -216,7 +217,7 @@ impl Table {
             .consistent_read(query.consistent)
             .send()
             .await
-            .map_err(|error| Error::from_sdk("dynamodb", &error))?;
+            .map_err(|error| Error::from_sdk(self.place("Query"), &error))?;
         let next = answer
             .last_evaluated_key
             .as_ref()

@@ -5,9 +5,9 @@ use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
+use crate::error::Place;
 use crate::{Aws, Error};
 
-const SERVICE: &str = "sqs";
 /// `SendMessageBatch` takes ten entries and 1 MiB in all.
 const BATCH: usize = 10;
 const BATCH_BYTES: usize = 1_000_000;
@@ -87,8 +87,13 @@ impl Queue {
             .set_message_attributes(trace(options.trace.as_deref())?)
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+            .map_err(|error| Error::from_sdk(self.place("SendMessage"), &error))?;
         Ok(())
+    }
+
+    fn place(&self, operation: &'static str) -> Place {
+        let name = self.url.rsplit('/').next().unwrap_or_default();
+        Place::new("sqs", operation, name)
     }
 
     /// Whether the queue is FIFO: SQS demands that the names of FIFO queues, and only theirs, end so.
@@ -115,7 +120,7 @@ impl Queue {
             .set_message_attributes(Some(attributes))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+            .map_err(|error| Error::from_sdk(self.place("SendMessage"), &error))?;
         Ok(())
     }
 
@@ -158,14 +163,17 @@ impl Queue {
         }
         let request = self.client.send_message_batch().queue_url(&self.url);
         let answer = request.set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| Error::from_sdk(SERVICE, &error))?;
+        let answer =
+            answer.map_err(|error| Error::from_sdk(self.place("SendMessageBatch"), &error))?;
         let failed = answer.failed.into_iter().filter_map(|entry| {
             // "The sender's fault" is also said of a right or a rate, which a later attempt can mend.
             let message = entry.message.as_deref().unwrap_or_default();
-            let passes = crate::error::sort(SERVICE, 400, &entry.code, message).is_retryable();
+            let place = self.place("SendMessageBatch");
+            let error = crate::error::sort(place, 400, &entry.code, message);
+            let never = entry.sender_fault && !error.is_retryable();
             Some(Unsent {
                 position: entry.id.parse().ok()?,
-                never: (entry.sender_fault && !passes).then_some(entry.code),
+                never: never.then(|| error.to_string()),
             })
         });
         Ok(failed.collect())

@@ -6,6 +6,7 @@ use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnection
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 
+use crate::error::Place;
 use crate::{Aws, Error};
 
 /// Why a connection was not reached.
@@ -23,6 +24,7 @@ pub enum SocketError {
 #[derive(Clone, Debug)]
 pub struct Sockets {
     client: Client,
+    endpoint: String,
 }
 
 impl Sockets {
@@ -31,7 +33,12 @@ impl Sockets {
         let config = Builder::from(aws.config()).endpoint_url(endpoint).build();
         Self {
             client: Client::from_conf(config),
+            endpoint: endpoint.to_owned(),
         }
+    }
+
+    fn place(&self, operation: &'static str) -> Place {
+        Place::new("execute-api", operation, &self.endpoint)
     }
 
     /// Posts one message, at most 128 KB.
@@ -47,7 +54,10 @@ impl Sockets {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PostToConnectionError::GoneException(_)) => Err(SocketError::Gone),
-                _ => Err(SocketError::Failed(Error::from_sdk("execute-api", &error))),
+                _ => Err(SocketError::Failed(Error::from_sdk(
+                    self.place("PostToConnection"),
+                    &error,
+                ))),
             },
         }
     }
@@ -59,7 +69,10 @@ impl Sockets {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(DeleteConnectionError::GoneException(_)) => Err(SocketError::Gone),
-                _ => Err(SocketError::Failed(Error::from_sdk("execute-api", &error))),
+                _ => Err(SocketError::Failed(Error::from_sdk(
+                    self.place("DeleteConnection"),
+                    &error,
+                ))),
             },
         }
     }

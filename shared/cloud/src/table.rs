@@ -17,10 +17,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::Place;
 use crate::item::{Item, Key, WRITE, from_item, to_item};
 use crate::{Aws, Error};
 
-const SERVICE: &str = "dynamodb";
 /// `BatchGetItem` takes 100 keys, `BatchWriteItem` 25 items.
 const GET_BATCH: usize = 100;
 const WRITE_BATCH: usize = 25;
@@ -61,6 +61,23 @@ impl Table {
         }
     }
 
+    /// An operation on this table.
+    pub(crate) fn place(&self, operation: &'static str) -> Place {
+        Place::new("dynamodb", operation, &self.name)
+    }
+
+    /// The item's value. Where its shape is unexpected, the error names the call that brought it.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        item: Item,
+    ) -> Result<T, Error> {
+        from_item(item).map_err(|error| match error {
+            Error::Shape(flaw) => Error::Shape(format!("{flaw} ({})", self.place(operation))),
+            other => other,
+        })
+    }
+
     /// The clock that goes with the table's client.
     pub fn clock(&self) -> &kernel::Clock {
         self.aws.clock()
@@ -98,8 +115,9 @@ impl Table {
             .consistent_read(consistent)
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
-        answer.item.map(from_item).transpose()
+            .map_err(|error| Error::from_sdk(self.place("GetItem"), &error))?;
+        let read = |item| self.read("GetItem", item);
+        answer.item.map(read).transpose()
     }
 
     /// The items that exist under `keys`, in no order, eventually consistent. Repeated keys count once.
@@ -140,14 +158,14 @@ impl Table {
                     .request_items(&self.name, request)
                     .send()
                     .await
-                    .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+                    .map_err(|error| Error::from_sdk(self.place("BatchGetItem"), &error))?;
                 for item in answer
                     .responses
                     .into_iter()
                     .flatten()
                     .flat_map(|(_, items)| items)
                 {
-                    found.push((Key::of(&item)?, from_item(item)?));
+                    found.push((Key::of(&item)?, self.read("BatchGetItem", item)?));
                 }
                 let left = answer
                     .unprocessed_keys
@@ -157,7 +175,7 @@ impl Table {
                 if wanted.is_empty() {
                     break;
                 }
-                self.pause_or_give_up(round).await?;
+                self.pause_or_give_up("BatchGetItem", round).await?;
             }
         }
         Ok(found)
@@ -174,7 +192,7 @@ impl Table {
             .await?
         {
             None => Ok(Created::New),
-            Some(existing) => Ok(Created::Existing(from_item(existing)?)),
+            Some(existing) => Ok(Created::Existing(self.read("PutItem", existing)?)),
         }
     }
 
@@ -187,7 +205,7 @@ impl Table {
             .set_item(Some(to_item(key, value)?))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+            .map_err(|error| Error::from_sdk(self.place("PutItem"), &error))?;
         Ok(())
     }
 
@@ -251,7 +269,7 @@ impl Table {
             .set_key(Some(key.attributes()))
             .send()
             .await
-            .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+            .map_err(|error| Error::from_sdk(self.place("DeleteItem"), &error))?;
         Ok(())
     }
 
@@ -283,7 +301,7 @@ impl Table {
             let stored = refusal.item().cloned().unwrap_or_default();
             return Ok((stored.get(WRITE) != Some(&mark)).then_some(stored));
         }
-        Err(Error::from_sdk(SERVICE, &error))
+        Err(Error::from_sdk(self.place("PutItem"), &error))
     }
 
     async fn write_batches(&self, requests: &[WriteRequest]) -> Result<(), Error> {
@@ -296,7 +314,7 @@ impl Table {
                     .request_items(&self.name, wanted)
                     .send()
                     .await
-                    .map_err(|error| Error::from_sdk(SERVICE, &error))?;
+                    .map_err(|error| Error::from_sdk(self.place("BatchWriteItem"), &error))?;
                 wanted = answer
                     .unprocessed_items
                     .unwrap_or_default()
@@ -305,20 +323,22 @@ impl Table {
                 if wanted.is_empty() {
                     break;
                 }
-                self.pause_or_give_up(round).await?;
+                self.pause_or_give_up("BatchWriteItem", round).await?;
             }
         }
         Ok(())
     }
 
     /// Full jitter before the next round of a batch or a transaction.
-    pub(crate) async fn pause_or_give_up(&self, round: u32) -> Result<(), Error> {
+    pub(crate) async fn pause_or_give_up(
+        &self,
+        operation: &'static str,
+        round: u32,
+    ) -> Result<(), Error> {
         if round >= ROUNDS {
             let code = "UnprocessedEntries".to_owned();
-            return Err(Error::Throttled {
-                service: SERVICE,
-                code,
-            });
+            let place = self.place(operation);
+            return Err(Error::Throttled { place, code });
         }
         let ceiling = 20u64 << round;
         tokio::time::sleep(Duration::from_millis(self.aws.entropy().u64() % ceiling)).await;

@@ -324,9 +324,9 @@ impl Table {
                 return Ok(false);
             }
             if !reasons.contains(&"TransactionConflict") {
-                return Err(Error::from_sdk("dynamodb", &error));
+                return Err(Error::from_sdk(self.place("TransactWriteItems"), &error));
             }
-            self.pause_or_give_up(round).await?;
+            self.pause_or_give_up("TransactWriteItems", round).await?;
         }
         Ok(true)
     }
@@ -386,7 +386,7 @@ impl Table {
                         UpdateOutcome::Refused(stored)
                     });
                 }
-                Err(Error::from_sdk("dynamodb", &error))
+                Err(Error::from_sdk(self.place("UpdateItem"), &error))
             }
         }
     }

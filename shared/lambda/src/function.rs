@@ -97,8 +97,8 @@ impl Function {
         })
     }
 
-    /// Handles one event. A panic is an error of this invocation only. One metrics line is written
-    /// per invocation, and everything inside logs under the trace id.
+    /// Handles one event. A panic is an error of this invocation only. Its counts go to the log as
+    /// [`crate::metrics`] says, and everything inside logs under the trace id.
     pub async fn invoke(&self, event: Value, invocation: Invocation) -> Result<Value, InvokeError> {
         let clock = self.setup.clock().clone();
         let started = clock.now_ms();
@@ -124,10 +124,15 @@ impl Function {
         if let Err(error) = &result {
             tracing::error!(function = %invocation.function_name, error = %error, "invocation failed");
         }
-        let cold = !self.warm.swap(true, Ordering::Relaxed);
-        let now = clock.now_ms();
-        let line = metrics::line(&invocation.function_name, now, now - started, cold, &counts);
-        (self.setup.emitter())(&line);
+        let ended = metrics::Ended {
+            function: &invocation.function_name,
+            duration_ms: clock.now_ms() - started,
+            is_cold: !self.warm.swap(true, Ordering::Relaxed),
+            has_failed: result.is_err(),
+        };
+        if let Some(line) = ended.line(&counts, self.setup.entropy()) {
+            (self.setup.emitter())(&line);
+        }
         result
     }
 }

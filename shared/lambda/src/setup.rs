@@ -24,10 +24,10 @@ impl Setup {
         }
     }
 
-    /// From the Lambda environment; metrics lines go to standard output, where CloudWatch reads them.
+    /// From the Lambda environment; metrics lines go to standard output, and so to the log group.
     #[expect(
         clippy::print_stdout,
-        reason = "the embedded metric format is read from the log stream"
+        reason = "what a function prints goes to its log group"
     )]
     pub async fn from_environment() -> Self {
         let aws = Aws::from_environment().await;

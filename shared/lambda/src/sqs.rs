@@ -243,7 +243,7 @@ where
         trace = %trace,
     );
     let work = async {
-        let lag = |sent: i64| (call.clock.now_ms() - sent).max(0) as f64;
+        let lag = |sent: i64| u64::try_from(call.clock.now_ms() - sent).unwrap_or(0);
         if let Some(sent) = record.sent_ms.filter(|_| call.remaining() > margin) {
             metrics::highest("LagMs", lag(sent));
         }
@@ -290,18 +290,18 @@ async fn settle<T>(
         Err(failure) => failure,
     };
     if let Failure::Reject { name, reason } = &failure {
-        metrics::count("RecordsRejected", 1);
+        metrics::incident("RecordsRejected", 1);
         tracing::warn!(name, reason, "message rejected");
         return match park(record, name, reason, dead).await {
             Ok(()) => Ok(None),
             Err(error) => {
-                metrics::count("RecordsFailed", 1);
+                metrics::incident("RecordsFailed", 1);
                 tracing::error!(%error, "the rejected message could not be parked");
                 Err(Failed)
             }
         };
     }
-    metrics::count("RecordsFailed", 1);
+    metrics::incident("RecordsFailed", 1);
     tracing::warn!(name = failure.name(), error = %failure, "record failed, it will come again");
     Err(Failed)
 }

@@ -64,7 +64,7 @@ impl Function {
                 let Err((position, failure)) = handler(event.records).await else {
                     return Ok(json!({ "batchItemFailures": [] }));
                 };
-                metrics::count(
+                metrics::incident(
                     "RecordsFailed",
                     (sequences.len() - position.min(sequences.len())) as u64,
                 );

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::assert_none;
 use crate::template::{
-    MESSAGING, OBSERVABILITY, ROOT, Resource, functions, get_att, list, reference,
+    MESSAGING, OBSERVABILITY, ROOT, Resource, functions, get_att, list, reference, walk,
 };
 
 /// What the root passes for a parameter of infra/observability.yaml.
@@ -147,4 +147,21 @@ fn alarms_notify_and_are_quiet_without_data() {
         }
     }
     assert_none("alarms", &violations);
+}
+
+/// A metric of ours costs $0.30 a month for each name and function; `lambda::metrics` writes log lines only.
+#[test]
+fn alarms_and_the_dashboard_read_only_metrics_that_aws_writes_for_free() {
+    let mut namespaces = Vec::new();
+    walk(&OBSERVABILITY.document, "", &mut |_, value| {
+        namespaces.extend(value["Namespace"].as_str());
+    });
+    // A series of the dashboard begins with its namespace.
+    let series = OBSERVABILITY.text.split("[\"").skip(1);
+    let series = series.filter_map(|rest| rest.split('"').next());
+    namespaces.extend(series.filter(|first| first.contains('/')));
+    assert!(namespaces.len() > 100, "no namespaces were found");
+    namespaces.retain(|namespace| !namespace.starts_with("AWS/"));
+    let others: Vec<String> = namespaces.into_iter().map(str::to_owned).collect();
+    assert_none("namespaces that AWS does not fill", &others);
 }

@@ -1,12 +1,13 @@
 //! Which crate may use which (design 2), held over the resolved tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::LazyLock;
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::assert_none;
-use crate::template::project;
+use crate::template::{list, project};
 
 /// What each crate under `shared/` may use of ours. `kernel` and `cloud` are said where allowed, so
 /// that a pure crate stays pure.
@@ -194,4 +195,56 @@ fn the_local_stack_and_the_tests_build_the_same_dependencies() {
         .map(|line| format!("only for the local stack: {line}"));
     let other: Vec<String> = other.collect();
     assert_none("one feature set for the stack and the tests", &other);
+}
+
+/// The code under a folder, without comments.
+fn code(folder: &Path) -> String {
+    let mut code = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            code += &self::code(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            let lines = text.lines().map(|line| line.split("//").next().unwrap());
+            code.extend(lines.flat_map(|line| [line, "\n"]));
+        }
+    }
+    code
+}
+
+/// The names that sources may call a dependency by.
+fn names(dependency: &Dependency) -> Vec<String> {
+    let packages = METADATA.packages.iter();
+    let named = packages.filter(|package| package.name.as_str() == dependency.name);
+    let targets = named.flat_map(|package| &package.targets);
+    let libraries = targets.filter(|target| !target.is_bin() && !target.is_custom_build());
+    let mut names: Vec<String> = libraries.map(|target| target.name.clone()).collect();
+    names.extend(dependency.rename.clone());
+    names.iter().map(|name| name.replace('-', "_")).collect()
+}
+
+/// As `cargo machete` has it: a manifest lists in `ignored` what is there for its features.
+#[test]
+fn every_dependency_is_named_in_the_sources() {
+    let mut violations = Vec::new();
+    for (name, package) in &members() {
+        let code = code(package.manifest_path.parent().unwrap().as_std_path());
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let words: BTreeSet<&str> = code.split(|c| !is_word(c)).collect();
+        let ignored = &package.metadata["cargo-machete"]["ignored"];
+        let ignored: Vec<&str> = list(ignored)
+            .into_iter()
+            .filter_map(serde_json::Value::as_str)
+            .collect();
+        for dependency in &package.dependencies {
+            let is_named = names(dependency)
+                .iter()
+                .any(|name| words.contains(name.as_str()));
+            if is_named == ignored.contains(&dependency.name.as_str()) {
+                violations.push(format!("{name}: {}", dependency.name));
+            }
+        }
+    }
+    assert_none("dependencies that no source names", &violations);
 }

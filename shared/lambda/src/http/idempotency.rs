@@ -108,7 +108,7 @@ async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<
     if !response.status().is_success() {
         // The caller gets its answer. The claim ends by itself when its lease does.
         if let Err(error) = store.release(claim).await {
-            metrics::count("KeysNotReleased", 1);
+            metrics::incident("KeysNotReleased", 1);
             tracing::warn!(%error, "an idempotency key was not given back");
         }
         return Ok(response);
@@ -134,7 +134,7 @@ async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<
     // The work is done, and the caller must hear of it. A repetition finds the claim, and after its lease
     // runs the request again, as after a death at this place.
     if let Err(error) = store.answer(claim, &answer).await {
-        metrics::count("AnswersNotKept", 1);
+        metrics::incident("AnswersNotKept", 1);
         tracing::error!(%error, "the answer to an idempotency key was not kept");
     }
     Ok(Response::from_parts(parts, Body::from(body)))

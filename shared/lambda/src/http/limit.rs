@@ -60,7 +60,7 @@ pub(super) async fn limit(State(limits): State<Limits>, request: Request, next: 
         // The limit protects others from one caller; it must not take the API down with its table.
         Err(error) => {
             tracing::warn!(error = %error, "request passes uncounted");
-            crate::metrics::count("RequestsUncounted", 1);
+            crate::metrics::incident("RequestsUncounted", 1);
             return next.run(request).await;
         }
     };
@@ -79,7 +79,7 @@ pub(super) async fn limit(State(limits): State<Limits>, request: Request, next: 
     };
     let mut response = match over {
         Some(detail) => {
-            crate::metrics::count("RequestsOverLimit", 1);
+            crate::metrics::incident("RequestsOverLimit", 1);
             let problem = Problem::new(Code::RateLimited, detail);
             problem.retry_after(seconds).into_response()
         }

@@ -249,7 +249,7 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
 pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     work.await.unwrap_or_else(|panic| {
-        crate::metrics::count("Panics", 1);
+        crate::metrics::incident("Panics", 1);
         let text = format!("panic: {}", telemetry::panic_text(&*panic));
         Problem::new(Code::Internal, text).into_response()
     })
@@ -257,7 +257,7 @@ pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
 
 fn render(problem: &Problem, request_id: &str) -> Response {
     let status = problem.code.status();
-    crate::metrics::count(problem.code.metric(), 1);
+    crate::metrics::incident(problem.code.metric(), 1);
     if status.is_server_error() {
         tracing::error!(code = ?problem.code, detail = problem.detail, "request failed");
     }

@@ -21,6 +21,7 @@ mod deliveries;
 mod faults;
 mod fixtures;
 mod lambda;
+mod places;
 mod reference;
 mod runners;
 mod sources;

@@ -72,7 +72,7 @@ async fn act(record: Record) -> Result<String, Failure> {
 }
 
 #[tokio::test]
-async fn an_invocation_writes_one_line_of_metrics() {
+async fn an_invocation_with_an_incident_writes_one_line() {
     let world = World::new();
     let (setup, lines) = observed(&world, "workflow-step");
     let order = Order::Any { concurrency: 2 };
@@ -80,7 +80,7 @@ async fn an_invocation_writes_one_line_of_metrics() {
         act(record).await.map(drop)
     });
     let function = function.unwrap();
-    for cold in [1.0, 0.0] {
+    for cold in [true, false] {
         let answer = function.invoke(
             event(&["a", "retry", "reject", "panic"]),
             invocation(&world, 9_000),
@@ -90,16 +90,47 @@ async fn an_invocation_writes_one_line_of_metrics() {
         assert_eq!(written.len(), 1);
         let line = &written[0];
         for (name, value) in [
-            ("RecordsIn", 4.0),
-            ("RecordsFailed", 2.0),
-            ("RecordsRejected", 1.0),
-            ("ColdStart", cold),
-            ("LagMs", 1000.0),
+            ("RecordsIn", 4),
+            ("RecordsFailed", 2),
+            ("RecordsRejected", 1),
+            ("LagMs", 1000),
+            ("Weight", 1),
         ] {
             assert_eq!(line[name], value, "{name}: {line}");
         }
-        assert_eq!(line["Function"], "test");
-        assert!(line["DurationMs"].is_number() && line["_aws"]["Timestamp"].is_number());
+        assert_eq!(
+            (&line["Function"], &line["ColdStart"]),
+            (&json!("test"), &json!(cold))
+        );
+        assert!(line["DurationMs"].is_number());
+        assert!(
+            line.get("_aws").is_none(),
+            "a custom metric costs by the month"
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_of_twenty_successes_writes_a_line_that_represents_the_others() {
+    let world = World::new();
+    let (setup, lines) = observed(&world, "workflow-step");
+    let function = Function::sqs(&setup, Order::Strict, |_| async { Ok(()) }).unwrap();
+    for _ in 0..400 {
+        let answer = function.invoke(event(&["a"]), invocation(&world, 9_000));
+        assert!(failed(&answer.await.unwrap()).is_empty());
+    }
+    let lines = lines.lock().unwrap();
+    let (cold, warm) = lines.split_first().unwrap();
+    assert_eq!(
+        (&cold["ColdStart"], &cold["Weight"]),
+        (&json!(true), &json!(1))
+    );
+    assert!((10..30).contains(&warm.len()), "{}", warm.len());
+    for line in warm {
+        assert_eq!(
+            (&line["Weight"], &line["RecordsIn"]),
+            (&json!(20), &json!(1))
+        );
     }
 }
 
@@ -122,7 +153,7 @@ async fn an_invocation_that_fails_or_panics_writes_its_line_too() {
     for lines in [lines, more] {
         let lines = lines.lock().unwrap();
         assert_eq!(lines.len(), 1);
-        assert_eq!(lines[0]["ColdStart"], 1.0);
+        assert_eq!(lines[0]["ColdStart"], true);
     }
 }
 
@@ -178,7 +209,7 @@ async fn every_refused_request_is_counted_by_its_code() {
         let answer = code(event, invocation(&world, 9_000)).await;
         assert!(answer.is_ok(), "{name}");
         let line = lines.lock().unwrap().pop().unwrap();
-        assert_eq!(line[name], 1.0, "{line}");
+        assert_eq!(line[name], 1, "{line}");
         let fields = line.as_object().unwrap().keys();
         assert_eq!(
             fields.filter(|field| field.starts_with("Problem")).count(),
@@ -212,7 +243,7 @@ async fn a_handler_that_panics_answers_a_problem() {
     let line = &lines.lock().unwrap()[0];
     assert_eq!(
         (&line["Panics"], &line["ProblemInternal"]),
-        (&json!(1.0), &json!(1.0))
+        (&json!(1), &json!(1))
     );
 }
 
