@@ -22,6 +22,7 @@ mod fixtures;
 mod lambda;
 mod reference;
 mod runners;
+mod scale;
 mod sources;
 mod support;
 mod trace;
