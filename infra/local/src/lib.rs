@@ -5,6 +5,7 @@
 //! ([`runtime`]). It holds no product rule: what a function does lives in `functions` and `shared`.
 
 pub mod aws;
+pub mod bill;
 pub mod cli;
 pub mod console;
 pub mod demo;

@@ -2,7 +2,7 @@
 //!
 //! Every call runs to its end on the caller's thread (microseconds); nothing here waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use dynoxide::actions::{
@@ -20,6 +20,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::fault::ApiError;
+use super::heat::{Condition, Shares};
+use super::indexes::Indexes;
 use super::meter::{Meter, TableUsage};
 use super::streams::Streams;
 use super::wire;
@@ -29,6 +31,7 @@ pub(super) struct DynamoDb {
     pub db: Database,
     pub streams: Arc<Streams>,
     pub meter: Arc<Meter>,
+    pub indexes: RwLock<Indexes>,
 }
 
 pub(super) type Answer = Result<Bytes, Failure>;
@@ -49,22 +52,22 @@ impl From<DynoxideError> for Failure {
 
 /// What a call's units are spent on.
 #[derive(Clone, Copy)]
-enum Units {
+pub(super) enum Units {
     Read,
     Write,
 }
 
 /// Parses, adds the wish for capacity figures, runs, counts them, and gives the caller only those
-/// it asked for. `$each` iterates over the figures of the answer.
+/// it asked for. `$each` iterates over the figures of the answer, `$shares` says whose they are.
 macro_rules! metered {
-    ($self:ident, $units:expr, $request:expr, $run:expr, $each:ident) => {{
+    ($self:ident, $units:expr, $request:expr, $run:expr, $each:ident, $shares:expr) => {{
         let mut request = $request;
         let asked = request
             .return_consumed_capacity
             .replace("INDEXES".to_owned());
         let mut response = $run(request)?;
         for used in $each(&mut response.consumed_capacity) {
-            $self.count($units, used);
+            $self.count($units, used, &$shares);
         }
         match asked.as_deref() {
             Some("INDEXES") => {}
@@ -95,44 +98,40 @@ impl DynamoDb {
     fn run(&self, operation: &str, body: &[u8]) -> Answer {
         let db = &self.db;
         match operation {
-            "GetItem" => metered!(
-                self,
-                Units::Read,
-                parse::<GetItemRequest>(body)?,
-                |r| db.get_item(r),
-                one
-            ),
-            "Query" => metered!(
-                self,
-                Units::Read,
-                parse::<QueryRequest>(body)?,
-                |r| db.query(r),
-                one
-            ),
-            "Scan" => metered!(
-                self,
-                Units::Read,
-                parse::<ScanRequest>(body)?,
-                |r| db.scan(r),
-                one
-            ),
+            "GetItem" => {
+                let request: GetItemRequest = parse(body)?;
+                let shares = Shares::of(&request.table_name, &request.key);
+                metered!(self, Units::Read, request, |r| db.get_item(r), one, shares)
+            }
+            "Query" => {
+                let request: QueryRequest = parse(body)?;
+                let shares = self.queried(&request);
+                metered!(self, Units::Read, request, |r| db.query(r), one, shares)
+            }
+            "Scan" => {
+                let request: ScanRequest = parse(body)?;
+                let shares = Shares::default();
+                metered!(self, Units::Read, request, |r| db.scan(r), one, shares)
+            }
             "BatchGetItem" => {
-                metered!(
-                    self,
-                    Units::Read,
-                    parse::<BatchGetItemRequest>(body)?,
-                    |r| db.batch_get_item(r),
-                    many
-                )
+                let request: BatchGetItemRequest = parse(body)?;
+                let mut shares = Shares::default();
+                for (table, wanted) in &request.request_items {
+                    for key in &wanted.keys {
+                        shares.item(table, key, 1.0);
+                    }
+                }
+                let get = |r| db.batch_get_item(r);
+                metered!(self, Units::Read, request, get, many, shares)
             }
             "TransactGetItems" => {
-                metered!(
-                    self,
-                    Units::Read,
-                    parse::<TransactGetItemsRequest>(body)?,
-                    |r| db.transact_get_items(r),
-                    many
-                )
+                let request: TransactGetItemsRequest = parse(body)?;
+                let mut shares = Shares::default();
+                for item in &request.transact_items {
+                    shares.item(&item.get.table_name, &item.get.key, 1.0);
+                }
+                let get = |r| db.transact_get_items(r);
+                metered!(self, Units::Read, request, get, many, shares)
             }
             "PutItem" => self.put(parse(body)?),
             "UpdateItem" => self.update(parse(body)?),
@@ -147,79 +146,116 @@ impl DynamoDb {
         let table = request.table_name.clone();
         let touched = self.touched(&table, &request.item);
         let size = item_size(&request.item);
+        let mut shares = Shares::of(&table, &request.item);
         let write = |r| {
-            let written = self
-                .streams
-                .capture(&self.db, touched, || self.db.put_item(r));
-            self.refused(written, &table, || Some(size))
+            let written = self.capture(touched, &mut shares, || self.db.put_item(r));
+            self.refused(written, &table, &shares, || Some(size))
         };
-        metered!(self, Units::Write, request, write, one)
+        metered!(self, Units::Write, request, write, one, shares)
     }
 
     fn update(&self, request: UpdateItemRequest) -> Answer {
         let (table, key) = (request.table_name.clone(), request.key.clone());
         let touched = self.touched(&table, &key);
+        let mut shares = Shares::of(&table, &key);
         let write = |r| {
-            let written = self
-                .streams
-                .capture(&self.db, touched, || self.db.update_item(r));
-            self.refused(written, &table, || self.stored_size(&table, key))
+            let written = self.capture(touched, &mut shares, || self.db.update_item(r));
+            self.refused(written, &table, &shares, || self.stored_size(&table, key))
         };
-        metered!(self, Units::Write, request, write, one)
+        metered!(self, Units::Write, request, write, one, shares)
     }
 
     fn delete(&self, request: DeleteItemRequest) -> Answer {
         let (table, key) = (request.table_name.clone(), request.key.clone());
         let touched = self.touched(&table, &key);
+        let mut shares = Shares::of(&table, &key);
         let write = |r| {
-            let written = self
-                .streams
-                .capture(&self.db, touched, || self.db.delete_item(r));
-            self.refused(written, &table, || self.stored_size(&table, key))
+            let written = self.capture(touched, &mut shares, || self.db.delete_item(r));
+            self.refused(written, &table, &shares, || self.stored_size(&table, key))
         };
-        metered!(self, Units::Write, request, write, one)
+        metered!(self, Units::Write, request, write, one, shares)
     }
 
     fn batch_write(&self, request: BatchWriteItemRequest) -> Answer {
         let mut touched = Vec::new();
+        let mut shares = Shares::default();
         for (table, writes) in &request.request_items {
             for write in writes {
                 let put = write.put_request.as_ref().map(|put| &put.item);
                 let delete = write.delete_request.as_ref().map(|delete| &delete.key);
-                let items = put.into_iter().chain(delete);
-                touched.extend(items.flat_map(|item| self.touched(table, item)));
+                for item in put.into_iter().chain(delete) {
+                    touched.extend(self.touched(table, item));
+                    shares.item(table, item, write_capacity_units(item_size(item)));
+                }
             }
         }
         let db = &self.db;
-        let write = |r| self.streams.capture(db, touched, || db.batch_write_item(r));
-        metered!(self, Units::Write, request, write, many)
+        let write = |r| self.capture(touched, &mut shares, || db.batch_write_item(r));
+        metered!(self, Units::Write, request, write, many, shares)
     }
 
     fn transact_write(&self, request: TransactWriteItemsRequest) -> Answer {
         let mut touched = Vec::new();
         let mut tried = Vec::new();
+        let mut shares = Shares::default();
         for item in &request.transact_items {
             let put = item.put.as_ref().map(|p| (&p.table_name, &p.item));
             let update = item.update.as_ref().map(|u| (&u.table_name, &u.key));
             let delete = item.delete.as_ref().map(|d| (&d.table_name, &d.key));
             for (table, item) in [put, update, delete].into_iter().flatten() {
+                let units = write_capacity_units(item_size(item));
                 touched.extend(self.touched(table, item));
-                tried.push((table.clone(), 2.0 * write_capacity_units(item_size(item))));
+                tried.push((table.clone(), Shares::of(table, item), 2.0 * units));
+                shares.item(table, item, units);
+            }
+            if let Some(check) = &item.condition_check {
+                shares.item(&check.table_name, &check.key, 1.0);
             }
         }
         let db = &self.db;
         let write = |r| {
-            let written = self
-                .streams
-                .capture(db, touched, || db.transact_write_items(r));
+            let written = self.capture(touched, &mut shares, || db.transact_write_items(r));
             if let Err(DynoxideError::TransactionCanceledException(..)) = &written {
-                for (table, units) in tried {
+                for (table, shares, units) in tried {
                     self.meter.table(&table, |usage| usage.writes += units);
+                    self.meter.heat.refused(&table, units, &shares);
                 }
             }
             written
         };
-        metered!(self, Units::Write, request, write, many)
+        metered!(self, Units::Write, request, write, many, shares)
+    }
+
+    /// Writes with stream capture; adds to `shares` what changes in the indexes.
+    fn capture<T>(
+        &self,
+        touched: Vec<(String, Item)>,
+        shares: &mut Shares,
+        write: impl FnOnce() -> Result<T, DynoxideError>,
+    ) -> Result<T, DynoxideError> {
+        let indexes = self.indexes();
+        self.streams
+            .capture(&self.db, touched, write, |table, old, new| {
+                shares.change(&indexes, table, old, new);
+            })
+    }
+
+    fn queried(&self, request: &QueryRequest) -> Shares {
+        let (table, index) = (&request.table_name, request.index_name.as_deref());
+        let condition = Condition {
+            expression: request
+                .key_condition_expression
+                .as_deref()
+                .unwrap_or_default(),
+            names: request.expression_attribute_names.as_ref(),
+            values: request.expression_attribute_values.as_ref(),
+            hash: self.indexes().hash(table, index),
+        };
+        Shares::of_query(table, index, &condition)
+    }
+
+    pub fn indexes(&self) -> RwLockReadGuard<'_, Indexes> {
+        self.indexes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A failed condition costs the same units as a success, but the engine reports none.
@@ -227,6 +263,7 @@ impl DynamoDb {
         &self,
         written: Result<T, DynoxideError>,
         table: &str,
+        shares: &Shares,
         size: impl FnOnce() -> Option<usize>,
     ) -> Result<T, DynoxideError> {
         if let Err(DynoxideError::ConditionalCheckFailedException(..)) = &written {
@@ -235,6 +272,7 @@ impl DynamoDb {
                 usage.requests += 1;
                 usage.writes += units;
             });
+            self.meter.heat.refused(table, units, shares);
         }
         written
     }
@@ -255,7 +293,8 @@ impl DynamoDb {
         key.map(|key| (table.to_owned(), key)).into_iter().collect()
     }
 
-    fn count(&self, units: Units, used: &ConsumedCapacity) {
+    fn count(&self, units: Units, used: &ConsumedCapacity, shares: &Shares) {
+        self.meter.heat.spread(units, used, shares);
         let own = used
             .table
             .as_ref()

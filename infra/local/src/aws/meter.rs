@@ -1,15 +1,22 @@
 //! Counts what AWS would bill, so that a run can be priced.
 //!
-//! It knows no price and is not persisted: a bill is the difference of two snapshots.
+//! It knows no price and is not persisted: a bill is the difference of two snapshots. The units of each
+//! partition are counted beside it, by [`Heat`].
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use kernel::Clock;
 use serde::{Deserialize, Serialize};
 
+use super::heat::{Heat, Partition, PartitionUsage};
+
 /// Counters since the stack started.
-#[derive(Debug, Default)]
-pub struct Meter(Mutex<MeterSnapshot>);
+#[derive(Debug)]
+pub struct Meter {
+    usage: Mutex<MeterSnapshot>,
+    pub(super) heat: Heat,
+}
 
 /// What was used up to one moment, or between two.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -79,9 +86,22 @@ pub struct FunctionUsage {
 }
 
 impl Meter {
+    /// Counters at zero. The clock says in which second a partition was used.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            usage: Mutex::default(),
+            heat: Heat::new(clock),
+        }
+    }
+
     /// Everything counted so far.
     pub fn snapshot(&self) -> MeterSnapshot {
         self.lock().clone()
+    }
+
+    /// The units of each partition so far.
+    pub fn partitions(&self) -> BTreeMap<Partition, PartitionUsage> {
+        self.heat.partitions()
     }
 
     /// What was used after `earlier` was taken.
@@ -138,7 +158,7 @@ impl Meter {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, MeterSnapshot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

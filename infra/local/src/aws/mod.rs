@@ -7,7 +7,10 @@
 mod connector;
 mod dynamodb;
 mod fault;
+mod heat;
+mod indexes;
 mod journal;
+mod kept;
 mod meter;
 mod outbox;
 mod partial;
@@ -16,6 +19,7 @@ mod route;
 mod s3;
 mod ses;
 mod ses_events;
+mod shape;
 mod sockets;
 pub mod sqs;
 pub mod streams;
@@ -28,7 +32,7 @@ mod wire;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use anyhow::Context;
 use aws_credential_types::Credentials;
@@ -45,8 +49,11 @@ use kernel::Clock;
 
 use crate::template::model::{Stack, Table, Trigger};
 pub use fault::{Call, Fault, FaultHook, Role};
+pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
+pub use kept::Kept;
 pub use meter::{FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, TableUsage};
 pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
+pub use shape::shape;
 pub use sockets::Sockets;
 pub use sqs::{Depth, MessageAttribute, MessageAttributes, Received, Sqs, queue_url};
 pub use streams::{StreamRecord, Streams};
@@ -138,7 +145,7 @@ impl Aws {
         let lock = lock(&files)?;
         let log = |name: &str| data_dir.as_ref().map(|folder| folder.join(name));
         let db = database(data_dir.as_deref(), &clock)?;
-        let meter = Arc::new(Meter::default());
+        let meter = Arc::new(Meter::new(clock.clone()));
         let log_of = (log("streams.jsonl"), log("sqs.jsonl"));
         let streams = Streams::open(log_of.0, &db, clock.clone(), &region, &account)?;
         let streams = Arc::new(streams);
@@ -150,6 +157,7 @@ impl Aws {
                 db,
                 streams: streams.clone(),
                 meter: meter.clone(),
+                indexes: RwLock::default(),
             },
             ses: ses::Ses {
                 outbox: outbox.clone(),
@@ -211,6 +219,10 @@ impl Aws {
 
     fn create_table(&self, table: &Table) -> anyhow::Result<()> {
         tables::create(&self.0.dynamodb.db, table)?;
+        let indexes = self.0.dynamodb.indexes.write();
+        let mut indexes = indexes.unwrap_or_else(PoisonError::into_inner);
+        indexes.define(&table.name, &table.create_request);
+        drop(indexes);
         if let Some(view) = table.stream {
             let keys = table.create_request["KeySchema"].as_array();
             let names = keys.into_iter().flatten();
@@ -366,6 +378,14 @@ impl Aws {
     /// The tables, for a look inside past the protocol. Writes made here reach no stream.
     pub fn database(&self) -> Database {
         self.0.dynamodb.db.clone()
+    }
+
+    fn indexes(&self) -> RwLockReadGuard<'_, indexes::Indexes> {
+        self.0.dynamodb.indexes()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.0.ses.clock.now()
     }
 
     /// Deletes items past their time to live and returns how many. Their removal is not in the

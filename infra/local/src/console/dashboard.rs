@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::html::{Column, Html, definitions, table};
+use super::html::{Column, Html, definitions, grouped, span, table};
 use super::{answer_json, page};
 use crate::aws::Depth;
 use crate::runtime::LocalStack;
@@ -69,21 +69,27 @@ fn overview(stack: &LocalStack) -> Html {
     } else {
         "starting"
     };
-    let now = format!(
-        "{:.0}, {ahead} s ahead of this machine",
-        stack.clock().now()
-    );
+    let ahead = format!(", {} ahead of this machine", span(ahead));
+    let now = Html::time(stack.clock().now()).and(&Html::text(ahead));
+    let credentials = stack.credentials();
+    let widget = credentials.pointer("/widget/url");
+    let widget = widget.and_then(Value::as_str).unwrap_or_default();
     let facts = definitions(&[
         ("State", Html::text(state)),
-        ("Time", Html::text(now)),
-        ("API", Html::link(&addresses.api, &addresses.api)),
-        ("WebSocket", Html::text(&addresses.websocket)),
-        ("AWS endpoint", Html::text(&addresses.aws)),
-        ("Sockets open", Html::text(stack.aws().sockets().count())),
+        ("Time", now),
+        ("Chat page", Html::link(widget, "write as a visitor")),
+        (
+            "Log-in",
+            Html::link("/_local/credentials", "e-mail, password, API key"),
+        ),
         (
             "Messages sent",
             Html::link("/_local/outbox", stack.aws().outbox().count(None)),
         ),
+        ("API", Html::text(&addresses.api)),
+        ("WebSocket", Html::text(&addresses.websocket)),
+        ("AWS endpoint", Html::text(&addresses.aws)),
+        ("Sockets open", Html::text(stack.aws().sockets().count())),
     ]);
     facts.and(&Html::literal(
         "<p><form method=\"post\" action=\"/_local/clock\"><label for=\"advance\">Move the time by\
@@ -117,20 +123,15 @@ fn function_table(rows: &[FunctionRow]) -> Html {
         let class = if stats.errors > 0 { "bad" } else { "" };
         let error = stats.last_error.as_ref();
         let error = error
-            .map(|(at, text)| format!("{at:.0} {text}"))
+            .map(|(at, text)| Html::time(*at).and(&Html::text(format!(" {text}"))))
             .unwrap_or_default();
         vec![
             Html::text(&row.name),
-            Html::text(stats.invocations),
+            Html::text(grouped(stats.invocations as f64, 0)),
             Html::element("span", class, &Html::text(stats.errors)),
             Html::text(mean),
-            Html::text(
-                stats
-                    .last_run
-                    .map(|at| format!("{at:.0}"))
-                    .unwrap_or_default(),
-            ),
-            Html::text(error),
+            stats.last_run.map(Html::time).unwrap_or_default(),
+            error,
         ]
     };
     let rows: Vec<_> = rows.iter().map(row).collect();
@@ -235,7 +236,7 @@ fn table_table(tables: &BTreeMap<String, Value>) -> Html {
         .map(|(name, value)| {
             vec![
                 Html::text(name),
-                Html::text(&value["items"]),
+                Html::text(grouped(value["items"].as_f64().unwrap_or(0.0), 0)),
                 Html::text(lag(value)),
             ]
         })
@@ -290,7 +291,9 @@ fn timer_table(rows: &[TimerRow]) -> Html {
     ];
     let row = |row: &TimerRow| {
         vec![
-            Html::text(&row.due),
+            row.due
+                .parse()
+                .map_or_else(|_| Html::text(&row.due), Html::time),
             Html::text(&row.queue),
             Html::text(&row.id),
         ]

@@ -2,6 +2,12 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+/// Where the shops are.
+const VIETNAM: Offset = Offset::constant(7);
+
 /// A piece of HTML that is safe to put into a page.
 #[derive(Debug, Clone, Default)]
 pub struct Html(String);
@@ -29,6 +35,18 @@ impl Html {
     pub fn link(address: &str, text: impl std::fmt::Display) -> Self {
         let text = escape(&text.to_string());
         Self(format!("<a href=\"{}\">{text}</a>", escape(address)))
+    }
+
+    /// A moment: as the clock of a shop in Vietnam shows it, and in UTC beside it.
+    pub fn time(at: Timestamp) -> Self {
+        let here = at.to_zoned(VIETNAM.to_time_zone());
+        let (here, utc) = (
+            here.strftime("%Y-%m-%d %H:%M:%S %:z"),
+            at.strftime("%H:%M:%S UTC"),
+        );
+        Self(format!(
+            "<span class=\"t\">{here}</span> <span class=\"t quiet\">{utc}</span>"
+        ))
     }
 
     /// A button that posts to `address`.
@@ -65,8 +83,8 @@ impl Html {
              <title>{title} - Tanigo local</title><style>{STYLE}</style></head><body>\
              <header><strong>Tanigo local</strong><nav aria-label=\"Console\">\
              <a href=\"/_local/\">Dashboard</a><a href=\"/_local/outbox\">Outbox</a>\
-             <a href=\"/_local/bill\">Bill</a><a href=\"/_local/credentials\">Credentials</a>\
-             <a href=\"/docs\">API reference</a>\
+             <a href=\"/_local/bill\">Bill</a><a href=\"/_local/partitions\">Partitions</a>\
+             <a href=\"/_local/credentials\">Log-in and keys</a><a href=\"/docs\">API reference</a>\
              </nav></header><main><h1>{title}</h1>{}</main></body></html>\n",
             self.0
         )
@@ -82,6 +100,42 @@ pub enum Column {
     Number(&'static str),
 }
 
+impl Column {
+    fn name(self) -> &'static str {
+        let (Self::Text(name) | Self::Number(name)) = self;
+        name
+    }
+}
+
+/// A count or an amount, with a comma between thousands.
+pub fn grouped(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
+    let (sign, digits) = whole
+        .strip_prefix('-')
+        .map_or(("", whole), |digits| ("-", digits));
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    let dot = if rest.is_empty() { "" } else { "." };
+    format!("{sign}{}{dot}{rest}", groups.join(","))
+}
+
+/// A span of seconds in its largest units: `3 d 4 h`, `36 h`, `5 min`.
+pub fn span(seconds: i64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3_600);
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{hours} h"),
+        _ if hours % 24 == 0 => format!("{days} d"),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
 /// A table with a heading row.
 pub fn table(columns: &[Column], rows: &[Vec<Html>]) -> Html {
     let mut out = String::from("<div class=\"scroll\"><table><thead><tr>");
@@ -90,7 +144,7 @@ pub fn table(columns: &[Column], rows: &[Vec<Html>]) -> Html {
         Column::Number(_) => " class=\"n\"",
     };
     for column in columns {
-        let (Column::Text(name) | Column::Number(name)) = column;
+        let name = column.name();
         // Writing to a string cannot fail.
         let _ = write!(out, "<th scope=\"col\"{}>{name}</th>", class(column));
     }
@@ -98,7 +152,9 @@ pub fn table(columns: &[Column], rows: &[Vec<Html>]) -> Html {
     for row in rows {
         out.push_str("<tr>");
         for (column, cell) in columns.iter().zip(row) {
-            let _ = write!(out, "<td{}>{}</td>", class(column), cell.0);
+            // A narrow screen shows each cell on a line of its own, with the column's name before it.
+            let (class, name) = (class(column), column.name());
+            let _ = write!(out, "<td{class} data-name=\"{name}\">{}</td>", cell.0);
         }
         out.push_str("</tr>");
     }
@@ -142,6 +198,21 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_and_times_are_for_people() {
+        assert_eq!(grouped(27_198.0, 0), "27,198");
+        assert_eq!(grouped(-1_216_219.5, 2), "-1,216,219.50");
+        assert_eq!(grouped(12.0, 0), "12");
+        assert_eq!(
+            [0, 90, 129_600, 259_200, 270_000].map(span),
+            ["0 s", "1 min", "36 h", "3 d", "3 d 3 h"]
+        );
+        let at = "2026-03-02T20:00:00Z".parse().unwrap();
+        let html = Html::time(at).page("");
+        assert!(html.contains("2026-03-03 03:00:00 +07:00"), "{html}");
+        assert!(html.contains("20:00:00 UTC"), "{html}");
+    }
 
     #[test]
     fn values_cannot_leave_their_place() {

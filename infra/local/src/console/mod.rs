@@ -8,6 +8,8 @@ mod control;
 mod dashboard;
 mod html;
 mod outbox;
+mod pages;
+mod partitions;
 mod reference;
 
 use bytes::Bytes;
@@ -19,9 +21,10 @@ use serde::Serialize;
 
 use crate::runtime::LocalStack;
 
-/// The path is the console's.
+/// The path is the console's. The front page and the frontend's pages exist on the local stack only.
 pub fn owns(path: &str) -> bool {
-    path == "/_local" || path.starts_with("/_local/") || path == "/docs"
+    let mine = ["/_local/", "/invitations/", "/reset-password/"];
+    ["/", "/_local", "/docs"].contains(&path) || mine.iter().any(|start| path.starts_with(start))
 }
 
 /// Answers a request to the console.
@@ -37,17 +40,23 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
         .path()
         .trim_start_matches("/_local")
         .trim_matches('/');
-    if request.uri().path() == "/docs" {
-        return reference::show();
+    let json = wants(request, "application/json");
+    match request.uri().path() {
+        "/docs" => return reference::show(),
+        "/" => return pages::front(stack),
+        path if !path.starts_with("/_local") => {
+            let (what, token) = path.trim_matches('/').split_once('/').unwrap_or_default();
+            return pages::frontend(stack, what, token);
+        }
+        _ => {}
     }
     let parts: Vec<&str> = path.split('/').collect();
-    let json = wants_json(request);
     let get = request.method() == Method::GET || request.method() == Method::HEAD;
     let post = request.method() == Method::POST;
     match parts.as_slice() {
         [""] if get => dashboard::show(stack, json),
         ["health"] if get => control::health(stack),
-        ["credentials"] if get => answer_json(StatusCode::OK, &stack.credentials()),
+        ["credentials"] if get => pages::credentials(stack, wants(request, "text/html")),
         ["environment"] if get => answer_json(StatusCode::OK, &stack.environments()),
         ["clock"] if get => control::clock(stack),
         ["clock"] if post => control::advance(stack, request, json),
@@ -57,6 +66,7 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
         ["outbox", id, "raw"] if get => outbox::raw(stack, id),
         ["outbox", id, "html"] if get => outbox::body(stack, id, request.uri().query()),
         ["bill"] if get => bill::show(stack, json),
+        ["partitions"] if get => partitions::show(stack, json),
         _ => text(StatusCode::NOT_FOUND, "There is nothing here.\n"),
     }
 }
@@ -87,12 +97,12 @@ fn is_loopback(host: &str) -> bool {
     matches!(authority.host(), "127.0.0.1" | "localhost" | "[::1]")
 }
 
-fn wants_json(request: &Request<Bytes>) -> bool {
+fn wants(request: &Request<Bytes>, kind: &str) -> bool {
     let accept = request
         .headers()
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("application/json"))
+    accept.is_some_and(|accept| accept.contains(kind))
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {

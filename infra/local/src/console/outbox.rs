@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mail_parser::MessageParser;
 use serde_json::json;
 
-use super::html::{Column, Html, definitions, table};
+use super::html::{Column, Html, definitions, grouped, table};
 use super::{answer, answer_json, page, policy, text};
 use crate::aws::{Kind, OutboxMessage};
 use crate::runtime::LocalStack;
@@ -52,7 +52,10 @@ pub fn list(stack: &LocalStack, query: Option<&str>, json: bool) -> Response<Byt
     let mut html = Html::element(
         "p",
         "quiet",
-        &Html::text(format!("{count} messages, newest first")),
+        &Html::text(format!(
+            "{} messages, newest first",
+            grouped(count as f64, 0)
+        )),
     );
     html = html.and(&table(&columns, &rows));
     if let Some(next) = shown.next {
@@ -77,7 +80,7 @@ fn row(message: &OutboxMessage) -> Vec<Html> {
         Html::text(kind_name(message.kind)),
         Html::text(message.to.join(", ")),
         Html::link(&format!("/_local/outbox/{}", message.id), what),
-        Html::text(instant(message.at)),
+        instant(message.at),
     ]
 }
 
@@ -101,7 +104,7 @@ pub fn show(stack: &LocalStack, id: &str, json: bool) -> Response<Bytes> {
         ("Kind", Html::text(kind_name(message.kind))),
         ("From", Html::text(&message.from)),
         ("To", Html::text(message.to.join(", "))),
-        ("At", Html::text(instant(message.at))),
+        ("At", instant(message.at)),
         ("Provider id", Html::text(&message.provider_id)),
     ];
     let tag = |(name, value): &(String, String)| format!("{name}={value}");
@@ -188,6 +191,6 @@ fn kind_name(kind: Kind) -> String {
     name.as_str().unwrap_or_default().to_owned()
 }
 
-fn instant(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| format!("{at:.0}"))
+fn instant(ms: i64) -> Html {
+    Timestamp::from_millisecond(ms).map_or_else(|_| Html::text(ms), Html::time)
 }

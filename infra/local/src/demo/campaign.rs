@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
 
-use super::{Demo, bar, count_of, sum_of, text_of};
+use super::{Demo, Goal, bar, count_of, sum_of, text_of};
 
 /// Of the readers, every n-th does this.
 const OPENS: usize = 20;
@@ -54,8 +54,8 @@ pub(super) async fn run(demo: &mut Demo, list: &str) -> Result<()> {
         demo.summary
             .figure(name, count_of(&read, &format!("/{name}")));
     }
-    demo.summary.figure("skipped", sum_of(&read, "/skipped"));
-    demo.summary.figure("failed", sum_of(&read, "/failed"));
+    reasons(demo, &read, "skipped");
+    reasons(demo, &read, "failed");
     demo.summary.identity(
         "sent + skipped + failed + unknown = audience",
         parts,
@@ -70,15 +70,38 @@ pub(super) async fn run(demo: &mut Demo, list: &str) -> Result<()> {
         .len();
     demo.summary
         .identity("recipients = mails", distinct as u64, mails.len() as u64);
-    demo.summary.figure(
-        "recipients a second",
-        format!("{:.0}", audience as f64 / seconds),
-    );
-    demo.summary.figure(
+    let speed = audience as f64 / seconds;
+    demo.summary
+        .goal("recipients a second", speed, 0, Goal::AtLeast(1_000.0));
+    demo.summary.goal(
         "write units a recipient, feedback included",
-        format!("{:.2}", sending.write_units() / audience.max(1) as f64),
+        sending.write_units() / audience.max(1) as f64,
+        2,
+        Goal::AtMost(4.0),
     );
     Ok(())
+}
+
+/// A sum of the report, and below it the reasons that the API gives.
+fn reasons(demo: &mut Demo, report: &Value, outcome: &str) {
+    let pointer = format!("/{outcome}");
+    demo.summary.figure(outcome, sum_of(report, &pointer));
+    let parts = report[outcome].as_object().into_iter().flatten();
+    for (reason, count) in parts {
+        let name = format!("  {}", in_words(reason));
+        demo.summary.figure(&name, count);
+    }
+}
+
+/// A reason of the API for a person.
+fn in_words(reason: &str) -> String {
+    match reason {
+        "no_address" => "contacts without a mail address".to_owned(),
+        "unsubscribed" => "people who unsubscribed".to_owned(),
+        "complained" => "people who called a mail spam".to_owned(),
+        "bounced" => "addresses that bounced".to_owned(),
+        other => other.replace('_', " "),
+    }
 }
 
 /// Follows the report until the campaign is sent.
@@ -90,7 +113,7 @@ async fn wait(demo: &Demo, id: &str) -> Result<Value> {
             .get(&format!("/v1/campaigns/{id}/report"))
             .await?;
         bar.set_length(count_of(&report, "/audience"));
-        bar.set_position(count_of(&report, "/sent"));
+        bar.set_position(count_of(&report, "/sent") + sum_of(&report, "/skipped"));
         let campaign = demo.client.get(&format!("/v1/campaigns/{id}")).await?;
         match text_of(&campaign, "/status")?.as_str() {
             "sent" => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::json;
 
+use super::progress::Steps;
 use super::{Demo, bar, count_of, text_of};
 
 /// Imports `contacts.csv` into a new list; gives the list's id.
@@ -24,15 +25,17 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
         .await?;
     let path = format!("/v1/imports/{}", text_of(&job, "/id")?);
     let bar = bar(rows, "importing contacts");
+    let mut steps = Steps::new(requests(demo));
     let job = loop {
         let job = demo.client.get(&path).await?;
-        bar.set_position(count_of(&job, "/processed"));
+        bar.set_position(steps.position(count_of(&job, "/processed"), requests(demo), rows));
         match text_of(&job, "/status")?.as_str() {
             "completed" => break job,
             "failed" => bail!("the import failed: {job}"),
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     };
+    bar.set_position(rows);
     bar.finish();
     let seconds = started.elapsed().as_secs_f64();
     let count = |name: &str| count_of(&job, &format!("/{name}"));
@@ -46,4 +49,10 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
     demo.summary
         .figure("rows a second", format!("{:.0}", rows as f64 / seconds));
     Ok(list)
+}
+
+/// Requests to all tables so far, which an import of contacts alone makes.
+fn requests(demo: &Demo) -> u64 {
+    let used = demo.stack.aws().meter().snapshot();
+    used.tables.values().map(|table| table.requests).sum()
 }

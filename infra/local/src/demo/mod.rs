@@ -8,6 +8,7 @@ mod campaign;
 mod chat;
 mod client;
 mod import;
+mod progress;
 mod summary;
 mod workflow;
 
@@ -15,13 +16,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::console;
 use crate::runtime::LocalStack;
 use client::Client;
-use summary::Summary;
+use progress::bar;
+use summary::{Goal, Summary};
 
 /// What every step needs.
 struct Demo {
@@ -126,27 +127,34 @@ impl Demo {
         let duplicates = everything.len() - keys.len();
         self.summary.section("all in all");
         self.summary.figure("mails in the outbox", everything.len());
-        self.summary.identity("sent twice", duplicates as u64, 0);
-        self.summary.identity("lost (dead letters)", dead as u64, 0);
+        self.summary
+            .identity("mails sent twice = none", duplicates as u64, 0);
+        self.summary
+            .identity("messages lost (dead letters) = none", dead as u64, 0);
         self.summary
             .figure("time", format!("{:.1} s", started.elapsed().as_secs_f64()));
-        let bill = console::bill::total(&stack)?;
+        let bill = console::bill::keep(&stack)?;
         self.summary
             .figure("would have cost on AWS", format!("${bill:.4}"));
         let table = self.summary.table();
         if self.summary.broken().is_empty() {
-            return Ok(table);
+            return Ok(format!("{table}\n{}", look(&stack)));
         }
         bail!("{table}\n{}", self.summary.broken().join("\n"))
     }
 }
 
-/// A bar on the terminal.
-fn bar(length: u64, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:24} {bar:40} {pos}/{len} {per_sec} {elapsed}");
-    let bar = ProgressBar::new(length).with_message(what.to_owned());
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
+/// How to see what the demo has left.
+fn look(stack: &LocalStack) -> String {
+    let api = &stack.addresses().api;
+    let port = api.rsplit(':').next().unwrap_or_default();
+    let run = match port {
+        "8787" => "cargo run".to_owned(),
+        port => format!("cargo run -- --port {port}"),
+    };
+    format!(
+        "To look at it: {run}\n  {api}/_local/outbox  the mails\n  {api}/_local/bill    what the demo would have cost\n"
+    )
 }
 
 /// A field that must be a text.

@@ -345,6 +345,11 @@ impl LocalStack {
         &self.0.root
     }
 
+    /// Folder that keeps the state, if there is one.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.0.data_dir.as_deref()
+    }
+
     pub(super) fn sockets(&self) -> &SocketApi {
         &self.0.sockets
     }

@@ -78,7 +78,11 @@ fn environment(
 }
 
 /// A function's property over the same one of `Globals.Function`.
-fn setting(stacks: &Stacks, resource: &Resource<'_>, name: &str) -> anyhow::Result<Option<Value>> {
+pub(super) fn setting(
+    stacks: &Stacks,
+    resource: &Resource<'_>,
+    name: &str,
+) -> anyhow::Result<Option<Value>> {
     let own = property(stacks, resource, name)?;
     let global = stacks
         .entry(resource.template, "Globals", "Function")

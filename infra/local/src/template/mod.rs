@@ -9,6 +9,7 @@
 //! stands, [`names`] knows what a resource is called locally, and [`resources`], [`functions`] and
 //! [`triggers`] build the model, [`rights`] what the roles allow.
 
+mod billed;
 mod document;
 mod functions;
 mod intrinsics;
@@ -26,6 +27,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+pub use self::billed::{Billed, Keeping};
 pub use self::rights::Rights;
 use self::scope::Stacks;
 
@@ -59,5 +61,6 @@ fn build(stacks: &Stacks) -> anyhow::Result<model::Stack> {
     resources::build(stacks, &mut stack)?;
     functions::build(stacks, &mut stack)?;
     stack.rights = Rights::of(stacks)?;
+    stack.billed = Billed::of(stacks)?;
     Ok(stack)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Rights;
+use super::{Billed, Rights};
 
 /// Everything that `template.yaml` and its nested stacks declare and the local stack can run.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct Stack {
     pub rules: Vec<Rule>,
     /// What the roles of the functions allow; without one a function may do nothing.
     pub rights: Rights,
+    /// What costs by the month.
+    pub billed: Billed,
     /// Function that authorises the routes which ask for it (logical id of the function).
     pub authorizer: Option<String>,
 }

@@ -6,7 +6,7 @@ mod crashes;
 mod links;
 mod messages;
 mod rate;
-mod shop;
+pub(crate) mod shop;
 mod workspace;
 
 use std::sync::Arc;

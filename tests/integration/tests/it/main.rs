@@ -24,6 +24,7 @@ mod lambda;
 mod places;
 mod reference;
 mod runners;
+mod scale;
 mod sources;
 mod support;
 mod trace;

@@ -23,6 +23,8 @@ use tokio::sync::Notify;
 
 /// 2026-03-02T08:00:00Z, a Monday.
 const START_MS: i64 = 1_772_438_400_000;
+/// An invocation is billed for so long; the clock of a test does not move by itself.
+const BILLED_MS: f64 = 30.0;
 /// A settled world delivers no more than this many batches; more is a loop.
 const MOST_BATCHES: usize = 20_000;
 
@@ -237,6 +239,8 @@ impl World {
     /// Hands one event to a function.
     pub async fn invoke(&self, handler: &str, event: Value) -> Result<Value, String> {
         let code = self.code(handler);
+        let (spec, meter) = (self.spec(handler), self.aws.meter());
+        meter.invocation(handler, BILLED_MS, spec.memory);
         let answer = code(event, self.invocation(handler)).await;
         if let Ok(answer) = &answer
             && handler.starts_with("api-")

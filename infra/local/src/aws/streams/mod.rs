@@ -121,12 +121,14 @@ impl Streams {
         definition.keys.iter().map(attribute).collect()
     }
 
-    /// Runs `write` and records what it does to the items `touched` (table and key).
+    /// Runs `write` and records what it does to the items `touched` (table and key); `seen` gets the table,
+    /// the old and the new image of each.
     pub(super) fn capture<T, E>(
         &self,
         db: &Database,
         touched: Vec<(String, Item)>,
         write: impl FnOnce() -> Result<T, E>,
+        mut seen: impl FnMut(&str, Option<&Value>, Option<&Value>),
     ) -> Result<T, E> {
         if touched.is_empty() {
             return write();
@@ -145,6 +147,9 @@ impl Streams {
             .into_iter()
             .map(|(table, key)| read(db, &table, key))
             .collect();
+        for (Before(table, _, old), new) in before.iter().zip(&after) {
+            seen(table, old.as_ref(), new.as_ref());
+        }
         // A refused write changes nothing; one that failed half-way may have.
         if written.is_err() && before.iter().map(|Before(.., old)| old).eq(&after) {
             state.log(&Entry::Not);

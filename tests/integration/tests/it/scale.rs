@@ -1,0 +1,52 @@
+//! How the design bears the load that it is made for, taken from small runs.
+//!
+//! A test cannot run 10,000 events a second. Each scenario runs some hundreds of operations and divides the
+//! units of each partition by their number; times the rate that is the load of the partition. Partitions that
+//! belong to one contact, conversation or batch come out too hot by that, never too cold: in a small run
+//! fewer of them share the load.
+
+mod bill;
+mod heat;
+mod log;
+mod run;
+mod sizes;
+
+#[tokio::test]
+async fn a_campaign_of_5_000_mails_a_second() {
+    let run = run::mails().await;
+    heat::check("mails", &run, 5_000.0);
+    sizes::check("mails", &run, &["SendLedger", "Timeline"]);
+}
+
+#[tokio::test]
+async fn forms_at_10_000_a_second() {
+    let run = run::events(false).await;
+    heat::check("events", &run, 10_000.0);
+    sizes::check("events", &run, &["Contacts", "Timeline"]);
+}
+
+#[tokio::test]
+async fn forms_that_a_workflow_listens_to() {
+    let run = run::events(true).await;
+    sizes::check("heard events", &run, &["Timeline"]);
+}
+
+#[tokio::test]
+async fn new_contacts_at_5_000_a_second() {
+    let run = run::newcomers().await;
+    heat::check("newcomers", &run, 5_000.0);
+    sizes::check("newcomers", &run, &["Contacts"]);
+}
+
+/// Ten million recipients in 72 seconds, 500 a chunk.
+#[tokio::test]
+async fn a_plan_of_280_chunks_a_second() {
+    heat::check("plan", &run::plan().await, 280.0);
+}
+
+#[tokio::test]
+async fn chat_of_500_messages_a_second() {
+    let run = run::talks().await;
+    heat::check("talks", &run, 500.0);
+    sizes::check("talks", &run, &["Chat"]);
+}

@@ -1,0 +1,93 @@
+//! No partition takes more than half of what DynamoDB gives it, at the load of the largest customer.
+
+use std::collections::BTreeSet;
+
+use tanigo_local::aws::{MOST_READS, MOST_WRITES};
+
+use super::run::Run;
+
+/// Partitions over the limit today: scenario, kind, and the change that will cool it. A partition that is hot
+/// and not listed fails the test; so does one that is listed and has cooled.
+const EXPECTED: &[(&str, &str, &str)] = &[
+    (
+        "events",
+        "Directory SOURCE#src_",
+        "the source is read for each form, not remembered",
+    ),
+    (
+        "events",
+        "Directory ws_",
+        "the workspace is read for each form, not remembered",
+    ),
+    (
+        "events",
+        "Directory ws_#TRIGGER#form.submitted",
+        "listeners are read for each event, not remembered",
+    ),
+    (
+        "mails",
+        "Reports ws_#cmp_",
+        "all shards of a counter lie in one partition",
+    ),
+    (
+        "newcomers",
+        "Contacts ws_#I#external#*",
+        "ids of a shop begin alike; the partition needs a hash",
+    ),
+    (
+        "newcomers",
+        "Contacts ws_#N#*",
+        "two of five people are Nguyễn; the partition needs the second word",
+    ),
+    (
+        "plan",
+        "Campaigns ws_#cmp_",
+        "all chunks of a campaign lie in one partition, not one for each shard",
+    ),
+    (
+        "talks",
+        "Chat.ByAssignee ws_/*/*",
+        "the index has no shard, and moves with each message",
+    ),
+    (
+        "talks",
+        "Chat.ByInbox ws_/inb_/*",
+        "the index has no shard, and moves with each message",
+    ),
+    (
+        "talks",
+        "Chat.ByStatus ws_/*",
+        "the index has no shard, and moves with each message",
+    ),
+    (
+        "talks",
+        "Directory ws_",
+        "the inbox and the workspace are read for each message, not remembered",
+    ),
+];
+
+/// Fails where a partition is over the limit at so many operations a second.
+pub fn check(scenario: &str, run: &Run, rate: f64) {
+    let loads = run.at(rate);
+    assert!(loads.len() > 1, "{scenario} was not counted: {loads:?}");
+    let hot = loads.iter();
+    let hot = hot.filter(|(_, load)| load.writes > MOST_WRITES || load.reads > MOST_READS);
+    let hot: BTreeSet<&str> = hot.map(|(kind, _)| kind.as_str()).collect();
+    let listed = EXPECTED.iter().filter(|(of, ..)| *of == scenario);
+    let listed: BTreeSet<&str> = listed.map(|(_, kind, _)| *kind).collect();
+    let figure = |kind: &&str| {
+        let (writes, reads) = (loads[*kind].writes, loads[*kind].reads);
+        format!("{kind}: {writes:.0} write and {reads:.0} read units a second")
+    };
+    let new: Vec<String> = hot.difference(&listed).map(figure).collect();
+    let new = new.join("\n");
+    assert!(
+        new.is_empty(),
+        "{scenario} at {rate} a second, over the limit:\n{new}"
+    );
+    let cooled: Vec<_> = listed.difference(&hot).collect();
+    assert!(
+        cooled.is_empty(),
+        "{scenario}: take off EXPECTED what has cooled: {cooled:?}"
+    );
+}
