@@ -8,6 +8,7 @@ pub mod aws;
 pub mod cli;
 pub mod console;
 pub mod demo;
+mod loopback;
 pub mod reference;
 pub mod runtime;
 pub mod seed;

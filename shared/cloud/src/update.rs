@@ -313,7 +313,8 @@ impl Table {
             if reasons.contains(&"ConditionalCheckFailed") {
                 return Ok(false);
             }
-            if !reasons.contains(&"TransactionConflict") {
+            // SDKs do not repeat a cancelled transaction, whatever the reasons.
+            if reasons.is_empty() || !reasons.iter().all(|reason| passes(reason)) {
                 return Err(Error::from_sdk("dynamodb", &error));
             }
             self.pause_or_give_up(round).await?;
@@ -383,6 +384,14 @@ impl Table {
 }
 
 /// Why a transaction was not carried out, part by part.
+/// The same item may be written a moment later: a reason of DynamoDB's `CancellationReasons`.
+fn passes(reason: &str) -> bool {
+    matches!(
+        reason,
+        "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+    )
+}
+
 fn cancelled(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Vec<&str> {
     let SdkError::ServiceError(context) = error else {
         return Vec::new();
