@@ -9,6 +9,7 @@ pub mod bill;
 pub mod cli;
 pub mod console;
 pub mod demo;
+mod loopback;
 pub mod reference;
 pub mod runtime;
 pub mod seed;

@@ -323,7 +323,8 @@ impl Table {
             if reasons.contains(&"ConditionalCheckFailed") {
                 return Ok(false);
             }
-            if !reasons.contains(&"TransactionConflict") {
+            // SDKs do not repeat a cancelled transaction, whatever the reasons.
+            if reasons.is_empty() || !reasons.iter().all(|reason| passes(reason)) {
                 return Err(Error::from_sdk(self.place("TransactWriteItems"), &error));
             }
             self.pause_or_give_up("TransactWriteItems", round).await?;
@@ -393,6 +394,14 @@ impl Table {
 }
 
 /// Why a transaction was not carried out, part by part.
+/// The same item may be written a moment later: a reason of DynamoDB's `CancellationReasons`.
+fn passes(reason: &str) -> bool {
+    matches!(
+        reason,
+        "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+    )
+}
+
 fn cancelled(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Vec<&str> {
     let SdkError::ServiceError(context) = error else {
         return Vec::new();

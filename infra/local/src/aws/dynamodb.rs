@@ -17,8 +17,9 @@ use http::{HeaderValue, Response, StatusCode};
 use s3s::crypto::Crc32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::arns::Arns;
 use super::fault::ApiError;
 use super::heat::{Condition, Shares};
 use super::indexes::Indexes;
@@ -31,6 +32,7 @@ pub(super) struct DynamoDb {
     pub db: Database,
     pub streams: Arc<Streams>,
     pub meter: Arc<Meter>,
+    pub arns: Arns,
     pub indexes: RwLock<Indexes>,
 }
 
@@ -40,8 +42,8 @@ pub(super) type Answer = Result<Bytes, Failure>;
 pub(super) enum Failure {
     /// The engine refused it.
     Engine(DynoxideError),
-    /// The operation is not served here.
-    Unknown,
+    /// The operation of this name is not served here.
+    Unknown(String),
 }
 
 impl From<DynoxideError> for Failure {
@@ -81,12 +83,20 @@ macro_rules! metered {
 impl DynamoDb {
     /// Answers one request of the JSON protocol.
     pub fn handle(&self, operation: &str, body: &[u8]) -> Response<Bytes> {
-        match self.run(operation, body) {
+        let answered = match self.arns.named(body) {
+            None => self.run(operation, body),
+            Some(named) => {
+                let answer = self.run(operation, &named.body);
+                answer.map(|answer| named.answered(answer))
+            }
+        };
+        match answered {
             Ok(body) => answer(StatusCode::OK, body),
-            Err(Failure::Unknown) => answer(
-                StatusCode::BAD_REQUEST,
-                wire::to_bytes(&json!({"__type": UNKNOWN})),
-            ),
+            Err(Failure::Unknown(operation)) => {
+                let text = format!("{operation} is not in the local stack");
+                let body = json!({"__type": UNKNOWN, "message": text});
+                answer(StatusCode::BAD_REQUEST, wire::to_bytes(&body))
+            }
             Err(Failure::Engine(error)) => {
                 let error = enveloped(operation, error);
                 let status = wire::status(error.status_code());
@@ -329,6 +339,26 @@ pub(super) fn error_response(error: &ApiError) -> Response<Bytes> {
     let kind = format!("com.amazonaws.dynamodb.v20120810#{}", error.code);
     let body = json!({"__type": kind, "message": error.message});
     answer(wire::status(error.status), wire::to_bytes(&body))
+}
+
+/// A throttled transaction: cancelled, with a reason for each item. SDKs do not repeat it.
+pub(super) fn throttled_transaction(body: &[u8]) -> Response<Bytes> {
+    let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    let items = request["TransactItems"].as_array().map_or(0, Vec::len);
+    let text = "Throughput exceeds the current capacity of your table or index.";
+    let first = json!({"Code": "ThrottlingError", "Message": text});
+    let others = (1..items).map(|_| json!({"Code": "None"}));
+    let reasons: Vec<_> = std::iter::once(first).chain(others).collect();
+    let codes: Vec<_> = reasons
+        .iter()
+        .filter_map(|reason| reason["Code"].as_str())
+        .collect();
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", ")),
+        "CancellationReasons": reasons,
+    });
+    answer(StatusCode::BAD_REQUEST, wire::to_bytes(&body))
 }
 
 pub(super) fn answer(status: StatusCode, body: Bytes) -> Response<Bytes> {

@@ -4,21 +4,23 @@
 //! on the loopback port. State is in the data folder and survives the death of the process; in
 //! memory nothing is kept. Time comes from the clock given, ids from counters.
 
+mod arns;
 mod connector;
 mod dynamodb;
 mod fault;
+mod folder;
 mod heat;
 mod indexes;
 mod journal;
 mod kept;
 mod meter;
+mod missing;
 mod outbox;
 mod partial;
 pub mod pattern;
 mod route;
 mod s3;
 mod ses;
-mod ses_events;
 mod shape;
 mod sockets;
 pub mod sqs;
@@ -30,7 +32,7 @@ mod touched;
 mod wire;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -47,6 +49,7 @@ use dynoxide::Database;
 use http::{Request, Response, StatusCode};
 use kernel::Clock;
 
+use crate::loopback;
 use crate::template::model::{Stack, Table, Trigger};
 pub use fault::{Call, Fault, FaultHook, Role};
 pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
@@ -55,8 +58,9 @@ pub use meter::{FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, Tab
 pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
 pub use shape::shape;
 pub use sockets::Sockets;
-pub use sqs::{Depth, MessageAttribute, MessageAttributes, Received, Sqs, queue_url};
-pub use streams::{StreamRecord, Streams};
+pub use sqs::{Depth, MessageAttribute, MessageAttributes, Received, Sqs};
+pub(crate) use streams::sequence_text;
+pub use streams::{SHARD, StreamRecord, Streams};
 pub use touched::Touched;
 
 /// Access key of the local credentials; the CLI needs it for S3, where signatures are checked.
@@ -114,19 +118,6 @@ impl std::fmt::Debug for Aws {
     }
 }
 
-/// Time for the engine's expiry sweep.
-struct EngineClock(Clock);
-
-impl dynoxide::storage_backend::Clock for EngineClock {
-    fn now_unix_secs(&self) -> u64 {
-        u64::try_from(self.0.now().as_second()).unwrap_or(0)
-    }
-
-    fn now_unix_secs_f64(&self) -> f64 {
-        self.0.now_ms() as f64 / 1000.0
-    }
-}
-
 impl Aws {
     /// Opens the services with what the data folder holds.
     pub fn open(options: Options) -> anyhow::Result<Self> {
@@ -141,10 +132,10 @@ impl Aws {
             Some(folder) => folder.clone(),
             None => temporary.insert(tempfile::tempdir()?).path().to_owned(),
         };
-        std::fs::create_dir_all(&files).with_context(|| format!("creating {}", files.display()))?;
-        let lock = lock(&files)?;
+        folder::private(&files).with_context(|| format!("creating {}", files.display()))?;
+        let lock = folder::lock(&files)?;
         let log = |name: &str| data_dir.as_ref().map(|folder| folder.join(name));
-        let db = database(data_dir.as_deref(), &clock)?;
+        let db = folder::database(data_dir.as_deref(), &clock)?;
         let meter = Arc::new(Meter::new(clock.clone()));
         let log_of = (log("streams.jsonl"), log("sqs.jsonl"));
         let streams = Streams::open(log_of.0, &db, clock.clone(), &region, &account)?;
@@ -152,11 +143,15 @@ impl Aws {
         let sqs = Sqs::open(log_of.1, clock.clone(), &region, &account, meter.clone())?;
         let sqs = Arc::new(sqs);
         let outbox = Arc::new(Outbox::open(files.join("outbox"))?);
+        let suppression = ses::Suppression::open(log("ses.jsonl"))?;
+        let s3 = (files.join("s3"), log("s3.jsonl"));
+        let s3 = s3::S3::open(s3.0, s3.1, clock.clone(), &region, meter.clone())?;
         Ok(Self(Arc::new(Services {
             dynamodb: dynamodb::DynamoDb {
                 db,
                 streams: streams.clone(),
                 meter: meter.clone(),
+                arns: arns::Arns::new(&region, &account),
                 indexes: RwLock::default(),
             },
             ses: ses::Ses {
@@ -168,8 +163,10 @@ impl Aws {
                 account,
                 rules: RwLock::default(),
                 identities: RwLock::default(),
+                configuration_sets: RwLock::default(),
+                suppression,
             },
-            s3: s3::S3::open(files.join("s3"), meter.clone())?,
+            s3,
             sqs,
             streams,
             outbox,
@@ -204,15 +201,7 @@ impl Aws {
                 }
             }
         }
-        let mut rules = self
-            .0
-            .ses
-            .rules
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        rules.clone_from(&stack.rules);
-        drop(rules);
-        self.0.ses.verify(stack.rights.identities());
+        self.0.ses.configure(stack);
         self.0.ses.catch_up();
         Ok(())
     }
@@ -277,8 +266,12 @@ impl Aws {
         config.build()
     }
 
-    /// Answers one request to any of the services, as the loopback server gets it.
+    /// Answers one request to any of the services, as the loopback server gets it. One that another site may
+    /// have made a browser send is refused.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if !loopback::may_call_aws(&request) {
+            return wire::empty(StatusCode::FORBIDDEN);
+        }
         match self.dispatch(request, None).await {
             Reply::Answer(response) => response,
             Reply::Lost => wire::empty(StatusCode::GATEWAY_TIMEOUT),
@@ -304,7 +297,7 @@ impl Aws {
             fault = hook.map_or(Fault::None, |hook| hook(&call));
         }
         match fault {
-            Fault::Throttle => return Reply::Answer(route.throttled()),
+            Fault::Throttle => return Reply::Answer(route.throttled(&request)),
             Fault::HangBefore => return std::future::pending().await,
             Fault::Yield => tokio::task::yield_now().await,
             _ => {}
@@ -336,10 +329,15 @@ impl Aws {
             route::Route::DynamoDb(operation) => {
                 services.dynamodb.handle(operation, request.body())
             }
-            route::Route::Sqs(operation) => services.sqs.handle(operation, request.body()).await,
+            route::Route::Streams(operation) => services.streams.handle(operation, request.body()),
+            route::Route::Missing(missing) => missing.answer(),
+            route::Route::Sqs(operation) => {
+                let (host, body) = (wire::host(&request), request.body());
+                services.sqs.handle(operation, host, body).await
+            }
             route::Route::Ses => {
-                let path = request.uri().path();
-                services.ses.handle(request.method(), path, request.body())
+                let (method, uri) = (request.method(), request.uri());
+                services.ses.handle(method, uri, request.body())
             }
             route::Route::Sockets(id) => {
                 services.meter.socket_post();
@@ -398,28 +396,4 @@ impl Aws {
     pub fn set_fault_hook(&self, hook: Option<FaultHook>) {
         *self.0.hook.write().unwrap_or_else(PoisonError::into_inner) = hook;
     }
-}
-
-/// Two processes that append to the same logs would spoil them.
-fn lock(folder: &Path) -> anyhow::Result<File> {
-    let file = File::create(folder.join("lock"))?;
-    let taken = file.try_lock();
-    taken.with_context(|| format!("{} is in use by another stack", folder.display()))?;
-    Ok(file)
-}
-
-fn database(folder: Option<&Path>, clock: &Clock) -> anyhow::Result<Database> {
-    let Some(folder) = folder else {
-        let clock = Arc::new(EngineClock(clock.clone()));
-        return Ok(Database::memory_with_clock(clock)?);
-    };
-    let path = folder.join("dynamodb.sqlite");
-    let path = path
-        .to_str()
-        .context("the data folder's path is not UTF-8")?;
-    let db = Database::new(path)?;
-    // The engine opens the file in WAL mode; this sets `synchronous` to NORMAL, so that a commit
-    // does not wait for the disk. It survives the death of the process, as any WAL does.
-    db.disable_bulk_loading()?;
-    Ok(db)
 }

@@ -223,6 +223,20 @@ impl Outbox {
         state.messages.iter().filter(|(of, _)| *of == kind).count()
     }
 
+    /// How many recipients the mails accepted after this time have.
+    pub(super) fn recipients_since(&self, at: i64) -> usize {
+        let state = self.lock();
+        let newest = state.messages.iter().rev();
+        let newest = newest.map_while(|(kind, text)| {
+            let message = parse(text).filter(|message| message.at > at)?;
+            Some((*kind, message.to.len()))
+        });
+        newest
+            .filter(|(kind, _)| *kind == Kind::Mail)
+            .map(|(_, to)| to)
+            .sum()
+    }
+
     fn path(&self, id: u64) -> PathBuf {
         let shard = format!("{:05}", id / SHARD);
         self.folder.join(shard).join(format!("{id:08}.eml"))

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::fault::{ApiError, Call};
+use super::missing::{self, Missing};
 use super::touched::{self, Touched};
 use super::{dynamodb, s3, sockets, sqs, wire};
 
@@ -16,64 +17,82 @@ use super::{dynamodb, s3, sockets, sqs, wire};
 pub(super) enum Route {
     /// DynamoDB with its operation.
     DynamoDb(String),
+    /// DynamoDB streams with their operation.
+    Streams(String),
     /// SQS with its operation.
     Sqs(String),
     /// SES v2.
     Ses,
     /// `@connections` with the connection's id.
     Sockets(String),
-    /// S3, which takes what no other service does.
+    /// S3, which takes what is signed for no other service.
     S3,
+    /// A service that is not here.
+    Missing(Missing),
 }
 
 impl Route {
     /// The route of a request.
     pub fn of(request: &Request<Bytes>) -> Self {
+        let signed_for = missing::signed_for(request);
         let target = request.headers().get("x-amz-target");
         let target = target.and_then(|value| value.to_str().ok());
         if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
             match service {
                 "DynamoDB_20120810" => return Self::DynamoDb(operation.to_owned()),
+                "DynamoDBStreams_20120810" => return Self::Streams(operation.to_owned()),
                 "AmazonSQS" => return Self::Sqs(operation.to_owned()),
-                _ => {}
+                _ => {
+                    let service = signed_for.as_deref().unwrap_or(service);
+                    return Self::Missing(Missing::new(service, request));
+                }
             }
         }
         let path = request.uri().path();
-        if path.starts_with("/v2/email/") {
-            return Self::Ses;
-        }
         // The SDK may write the sign in its escaped form.
-        match sockets::connection_id(&path.replace("/%40connections/", "/@connections/")) {
-            Some(id) => Self::Sockets(id),
-            None => Self::S3,
+        let socket = sockets::connection_id(&path.replace("/%40connections/", "/@connections/"));
+        let is_mail = path.starts_with("/v2/email/");
+        match (signed_for.as_deref(), socket) {
+            (Some("s3"), _) => Self::S3,
+            (None | Some("ses"), _) if is_mail => Self::Ses,
+            (None | Some("execute-api"), Some(id)) => Self::Sockets(id),
+            (None, None) if !missing::is_form(request) => Self::S3,
+            (service, _) => {
+                let service = service.unwrap_or("the service of an unsigned form");
+                Self::Missing(Missing::new(service, request))
+            }
         }
     }
 
     /// The service's name in a [`Call`](super::Call).
     pub fn service(&self) -> &'static str {
         match self {
-            Self::DynamoDb(_) => "dynamodb",
+            Self::DynamoDb(_) | Self::Streams(_) => "dynamodb",
             Self::Sqs(_) => "sqs",
             Self::Ses => "ses",
             Self::Sockets(_) => "sockets",
             Self::S3 => "s3",
+            Self::Missing(_) => "missing",
         }
     }
 
     /// The operation's name in a [`Call`](super::Call).
     pub fn operation(&self, request: &Request<Bytes>) -> String {
         match self {
-            Self::DynamoDb(operation) | Self::Sqs(operation) => operation.clone(),
-            Self::Ses if request.uri().path().ends_with("/outbound-emails") => {
-                "SendEmail".to_owned()
+            Self::DynamoDb(operation) | Self::Streams(operation) | Self::Sqs(operation) => {
+                operation.clone()
             }
-            Self::Ses => "GetAccount".to_owned(),
+            Self::Ses => match request.uri().path() {
+                path if path.ends_with("/outbound-emails") => "SendEmail".to_owned(),
+                path if path.ends_with("/account") => "GetAccount".to_owned(),
+                path => format!("{} {path}", request.method()),
+            },
             Self::Sockets(_) => match request.method().as_str() {
                 "POST" => "PostToConnection".to_owned(),
                 "DELETE" => "DeleteConnection".to_owned(),
                 _ => "GetConnection".to_owned(),
             },
-            Self::S3 => request.method().to_string(),
+            Self::S3 | Self::Missing(_) => request.method().to_string(),
         }
     }
 
@@ -82,17 +101,19 @@ impl Route {
         match self {
             Self::DynamoDb(_) => {
                 let named = serde_json::from_slice::<Named>(request.body());
-                named.ok().and_then(Named::table).unwrap_or_default()
+                let table = named.ok().and_then(Named::table).unwrap_or_default();
+                // A table may be named by its ARN.
+                let name = table.split_once(":table/").map(|(_, name)| name.to_owned());
+                name.unwrap_or(table)
             }
             Self::Sqs(_) => {
                 let body = serde_json::from_slice::<Value>(request.body());
                 sqs::wire::queue_name(&body.unwrap_or_default())
             }
-            Self::Ses => String::new(),
+            Self::Ses | Self::Streams(_) | Self::Missing(_) => String::new(),
             Self::Sockets(id) => id.clone(),
             Self::S3 => {
-                let host = request.headers().get(http::header::HOST);
-                let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+                let host = wire::host(request);
                 let path = request.uri().path().split('/').nth(1).unwrap_or_default();
                 let bucket = host.split_once(".s3.").map_or(path, |(bucket, _)| bucket);
                 bucket.to_owned()
@@ -120,25 +141,32 @@ impl Route {
             format!("the function's role does not allow {service}:{operation} on {table_or_queue}");
         let error = |status, code| ApiError::new(status, code, text);
         match self {
-            Self::DynamoDb(_) => dynamodb::error_response(&error(400, "AccessDeniedException")),
+            Self::DynamoDb(_) | Self::Streams(_) => {
+                dynamodb::error_response(&error(400, "AccessDeniedException"))
+            }
             Self::Sqs(_) => sqs::wire::error_response(&error(403, "AccessDenied")),
             Self::Ses => wire::rest_error(&error(403, "AccessDeniedException")),
             Self::Sockets(_) => wire::rest_error(&error(403, "ForbiddenException")),
             Self::S3 => s3::error_response(&error(403, "AccessDenied")),
+            Self::Missing(missing) => missing.answer(),
         }
     }
 
     /// The service's throttling error.
-    pub fn throttled(&self) -> Response<Bytes> {
+    pub fn throttled(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let error = |status, code| ApiError::new(status, code, "Rate exceeded");
         match self {
-            Self::DynamoDb(_) => {
+            Self::DynamoDb(operation) if operation == "TransactWriteItems" => {
+                dynamodb::throttled_transaction(request.body())
+            }
+            Self::DynamoDb(_) | Self::Streams(_) => {
                 dynamodb::error_response(&error(400, "ProvisionedThroughputExceededException"))
             }
             Self::Sqs(_) => sqs::wire::error_response(&error(403, "RequestThrottled")),
             Self::Ses => wire::rest_error(&error(429, "TooManyRequestsException")),
             Self::Sockets(_) => wire::rest_error(&error(429, "LimitExceededException")),
             Self::S3 => s3::error_response(&error(503, "SlowDown")),
+            Self::Missing(missing) => missing.answer(),
         }
     }
 }

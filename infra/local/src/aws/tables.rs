@@ -1,8 +1,8 @@
 //! DynamoDB operations on whole tables, and the tables of the template.
 
-use dynoxide::Database;
-use dynoxide::actions::create_table::CreateTableRequest;
+use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::dynamodb::{Answer, DynamoDb, Failure, parse, serialize};
@@ -14,41 +14,58 @@ impl DynamoDb {
         let db = &self.db;
         match operation {
             "CreateTable" => {
-                let mut request: CreateTableRequest = parse(body)?;
-                // Only the template declares streams.
-                request.stream_specification = None;
-                serialize(&db.create_table(request)?)
+                let request = Self::without_stream(body)?;
+                self.described("TableDescription", &db.create_table(request)?)
             }
-            "DeleteTable" => serialize(&db.delete_table(parse(body)?)?),
-            "UpdateTable" => serialize(&db.update_table(parse(body)?)?),
-            "DescribeTable" => {
-                let response = db.describe_table(parse(body)?)?;
-                serialize(&self.described(&response))
+            "DeleteTable" => self.described("TableDescription", &db.delete_table(parse(body)?)?),
+            "UpdateTable" => {
+                let request = Self::without_stream(body)?;
+                self.described("TableDescription", &db.update_table(request)?)
             }
+            "DescribeTable" => self.described("Table", &db.describe_table(parse(body)?)?),
+            "DescribeLimits" => serialize(&json!({
+                "AccountMaxReadCapacityUnits": 80_000,
+                "AccountMaxWriteCapacityUnits": 80_000,
+                "TableMaxReadCapacityUnits": 40_000,
+                "TableMaxWriteCapacityUnits": 40_000,
+            })),
             "ListTables" => serialize(&db.list_tables(parse(body)?)?),
             "UpdateTimeToLive" => serialize(&db.update_time_to_live(parse(body)?)?),
             "DescribeTimeToLive" => serialize(&db.describe_time_to_live(parse(body)?)?),
             "TagResource" => serialize(&db.tag_resource(parse(body)?)?),
             "UntagResource" => serialize(&db.untag_resource(parse(body)?)?),
             "ListTagsOfResource" => serialize(&db.list_tags_of_resource(parse(body)?)?),
-            _ => Err(Failure::Unknown),
+            _ => Err(Failure::Unknown(operation.to_owned())),
         }
     }
 
-    /// Adds the stream, which the engine does not know of.
-    fn described(&self, response: &impl Serialize) -> Value {
+    /// A request to make or change a table. Only the template declares streams, so a wish for one is
+    /// refused.
+    fn without_stream<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
+        let request: Value = parse(body)?;
+        if request["StreamSpecification"]["StreamEnabled"] == true {
+            let text = "In the local stack only the template declares streams";
+            return Err(DynoxideError::ValidationException(text.to_owned()));
+        }
+        parse(body)
+    }
+
+    /// A table's description under the field `field`, with the stream, which the engine does not know of,
+    /// and the ARNs of this account.
+    fn described(&self, field: &str, response: &impl Serialize) -> Answer {
         let mut described = serde_json::to_value(response).unwrap_or_default();
-        let table = &mut described["Table"];
+        let table = &mut described[field];
         let name = table["TableName"].as_str().unwrap_or_default().to_owned();
         if let Some(view) = self.streams.view(&name) {
             table["LatestStreamArn"] = json!(self.streams.arn(&name));
             table["StreamSpecification"] = json!({"StreamEnabled": true, "StreamViewType": view});
         }
-        described
+        Ok(self.arns.own(&serialize(&described)?))
     }
 }
 
-/// Makes the table of the template if it is absent, and its time to live.
+/// Makes the table of the template if it is absent, and its time to live. One that exists gets the deletion
+/// protection of the template.
 pub(super) fn create(db: &Database, table: &Table) -> anyhow::Result<()> {
     let mut wanted = table.create_request.clone();
     wanted["TableName"] = json!(table.name);
@@ -68,6 +85,12 @@ pub(super) fn create(db: &Database, table: &Table) -> anyhow::Result<()> {
             indexes(&found["Table"]) == indexes(&wanted),
             "its indexes differ from the template; start with --fresh"
         );
+        let protected = |definition: &Value| definition["DeletionProtectionEnabled"] == true;
+        if protected(&found["Table"]) != protected(&wanted) {
+            let change =
+                json!({"TableName": table.name, "DeletionProtectionEnabled": protected(&wanted)});
+            db.update_table(serde_json::from_value(change)?)?;
+        }
         return Ok(());
     }
     if let Some(fields) = wanted.as_object_mut() {

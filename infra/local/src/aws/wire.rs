@@ -1,10 +1,16 @@
 //! Small pieces of HTTP that the service handlers share.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::fault::ApiError;
+
+/// The host that a request was sent to; empty when it names none.
+pub(super) fn host<T>(request: &Request<T>) -> &str {
+    let host = request.headers().get(header::HOST);
+    host.and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
 
 /// The media type of AWS JSON 1.0.
 pub(super) const AWS_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");

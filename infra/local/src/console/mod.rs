@@ -19,6 +19,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
+use crate::loopback::is_loopback;
 use crate::runtime::LocalStack;
 
 /// The path is the console's. The front page and the frontend's pages exist on the local stack only.
@@ -71,8 +72,7 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-/// The request names loopback as its host, and no page of another site sent it. A site whose name
-/// is made to point to 127.0.0.1 fails the first, a form on another site the second.
+/// The request names loopback as its host, and no page of another site sent it.
 fn from_here(request: &Request<Bytes>) -> bool {
     let header = |name: HeaderName| request.headers().get(name).map(HeaderValue::to_str);
     let host = match header(HOST) {
@@ -88,13 +88,6 @@ fn from_here(request: &Request<Bytes>) -> bool {
         (Some(Ok(origin)), Some(host)) => origin == format!("http://{host}"),
         _ => false,
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<http::uri::Authority>() else {
-        return false;
-    };
-    matches!(authority.host(), "127.0.0.1" | "localhost" | "[::1]")
 }
 
 fn wants(request: &Request<Bytes>, kind: &str) -> bool {

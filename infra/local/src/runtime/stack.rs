@@ -298,6 +298,11 @@ impl LocalStack {
         functions
             .map(|function| {
                 let mut environment = function.environment.clone();
+                for value in environment.values_mut() {
+                    if let Some(path) = value.strip_prefix(template::QUEUES) {
+                        *value = format!("{address}/{path}");
+                    }
+                }
                 environment.insert("AWS_ENDPOINT_URL".to_owned(), address.clone());
                 (function.logical_id.clone(), environment)
             })

@@ -28,6 +28,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 pub use self::billed::{Billed, Keeping};
+pub use self::names::QUEUES;
 pub use self::rights::Rights;
 use self::scope::Stacks;
 

@@ -15,6 +15,8 @@ pub struct Stack {
     pub queues: Vec<Queue>,
     /// S3 buckets, by physical name.
     pub buckets: Vec<String>,
+    /// SES configuration sets.
+    pub configuration_sets: Vec<ConfigurationSet>,
     /// Lambda functions with their triggers.
     pub functions: Vec<Function>,
     /// EventBridge rules on the default bus that end in a queue.
@@ -45,7 +47,7 @@ pub struct Table {
     /// Physical name, e.g. `tanigo-contacts`.
     pub name: String,
     /// The resource's `Properties` as the `CreateTable` request takes them (intrinsics resolved):
-    /// `AttributeDefinitions`, `KeySchema`, `GlobalSecondaryIndexes`, `BillingMode`.
+    /// keys, indexes, billing mode, deletion protection, encryption.
     pub create_request: serde_json::Value,
     /// Stream view, when a stream is declared.
     pub stream: Option<StreamView>,
@@ -77,12 +79,22 @@ pub struct Queue {
     pub fifo: bool,
     /// Content-based deduplication (FIFO only).
     pub content_based_deduplication: bool,
+    /// A deduplication id counts within its message group, else in the whole queue (FIFO only).
+    pub deduplicates_by_group: bool,
+    /// `FifoThroughputLimit`, which is only shown (FIFO only).
+    pub throughput_limit: Option<String>,
+    /// JSON text of its resource policy, which is only shown.
+    pub policy: Option<String>,
     /// Default visibility timeout, seconds.
     pub visibility_timeout: u32,
     /// Default delay, seconds.
     pub delay: u32,
     /// Retention, seconds.
     pub retention: u32,
+    /// How long a receive waits that names no wait time, seconds.
+    pub wait: u32,
+    /// Largest message, bytes; none: as large as SQS allows.
+    pub largest: Option<u32>,
     /// Name of the dead-letter queue and the receive count that moves a message there.
     pub redrive: Option<(String, u32)>,
 }
@@ -158,6 +170,15 @@ pub enum Trigger {
         /// JSON text given to the function, when the template sets `Input`.
         input: Option<String>,
     },
+}
+
+/// A set of rules for the mails that name it.
+#[derive(Debug, Clone)]
+pub struct ConfigurationSet {
+    /// Physical name.
+    pub name: String,
+    /// Reasons of the suppression list that count for its mails: `BOUNCE`, `COMPLAINT`.
+    pub suppressed_reasons: Vec<String>,
 }
 
 /// An EventBridge rule with a queue as target.

@@ -11,6 +11,8 @@ use super::scope::{Place, Resource, Stacks};
 const ACCOUNT: &str = "000000000000";
 const REGION: &str = "ap-southeast-1";
 const STACK: &str = "tanigo";
+/// The URL of every queue begins so: functions in this process read only its last segment.
+pub const QUEUES: &str = "http://sqs.ap-southeast-1.localhost/";
 
 /// CloudFormation's own parameters.
 pub(super) fn pseudo_parameter(name: &str) -> Option<&'static str> {
@@ -188,7 +190,7 @@ fn reference_of_secret(stacks: &Stacks, secret: &Resource<'_>) -> anyhow::Result
 }
 
 fn queue_url(name: &str) -> String {
-    format!("http://sqs.{REGION}.localhost/{ACCOUNT}/{name}")
+    format!("{QUEUES}{ACCOUNT}/{name}")
 }
 
 /// ARN of a queue.

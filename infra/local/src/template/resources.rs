@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::intrinsics::text_of;
-use super::model::{Queue, Rule, Stack, StreamView, Table};
+use super::model::{ConfigurationSet, Queue, Rule, Stack, StreamView, Table};
 use super::names;
 use super::scope::{Place, Resource, Stacks};
 
@@ -22,10 +22,8 @@ const IGNORED: &[&str] = &[
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::S3::BucketPolicy",
-    "AWS::SES::ConfigurationSet",
     "AWS::SES::ConfigurationSetEventDestination",
     "AWS::SNS::Topic",
-    "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
     "AWS::Serverless::Application",
 ];
@@ -39,11 +37,17 @@ const FUNCTIONS: &[&str] = &[
 
 /// Adds every table, queue, bucket and rule to `stack`.
 pub(super) fn build(stacks: &Stacks, stack: &mut Stack) -> anyhow::Result<()> {
+    let mut policies = Vec::new();
     for resource in stacks.resources()? {
         match resource.kind {
             "AWS::DynamoDB::Table" => stack.tables.push(table(stacks, &resource)?),
             "AWS::SQS::Queue" => stack.queues.push(queue(stacks, &resource)?),
+            "AWS::SQS::QueuePolicy" => policies.extend(queue_policies(stacks, &resource)?),
             "AWS::S3::Bucket" => stack.buckets.push(names::physical(stacks, &resource)?),
+            "AWS::SES::ConfigurationSet" => {
+                let set = configuration_set(stacks, &resource)?;
+                stack.configuration_sets.push(set);
+            }
             "AWS::Events::Rule" => stack.rules.extend(rules(stacks, &resource)?),
             kind if IGNORED.contains(&kind) || FUNCTIONS.contains(&kind) => {}
             kind => {
@@ -54,6 +58,12 @@ pub(super) fn build(stacks: &Stacks, stack: &mut Stack) -> anyhow::Result<()> {
         }
     }
     only_mail_events_that_are_sent(stacks, stack)?;
+    for (url, policy) in policies {
+        let of = |queue: &&mut Queue| url.rsplit('/').next() == Some(&queue.name);
+        if let Some(queue) = stack.queues.iter_mut().find(of) {
+            queue.policy = Some(policy);
+        }
+    }
     unique(stack.tables.iter().map(|table| &table.name))?;
     unique(stack.queues.iter().map(|queue| &queue.name))?;
     unique(stack.buckets.iter())
@@ -74,12 +84,25 @@ fn table(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<Table> {
     for part in [
         "AttributeDefinitions",
         "BillingMode",
+        "DeletionProtectionEnabled",
         "GlobalSecondaryIndexes",
         "KeySchema",
     ] {
         if let Some(value) = property(stacks, resource, part)? {
+            let value = if part == "DeletionProtectionEnabled" {
+                flag(&value)
+            } else {
+                value
+            };
             create.insert(part.to_owned(), value);
         }
+    }
+    if let Some(Value::Object(mut value)) = property(stacks, resource, "SSESpecification")? {
+        // CloudFormation and DynamoDB name the switch differently.
+        if let Some(enabled) = value.remove("SSEEnabled") {
+            value.insert("Enabled".to_owned(), flag(&enabled));
+        }
+        create.insert("SSESpecification".to_owned(), value.into());
     }
     let stream = match property(stacks, resource, "StreamSpecification")? {
         None => None,
@@ -101,6 +124,11 @@ fn table(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<Table> {
     })
 }
 
+/// True or false, also when it came as text from a parameter.
+fn flag(value: &Value) -> Value {
+    Value::Bool(text_of(value).as_deref() == Some("true"))
+}
+
 fn stream_view(value: &Value) -> Option<StreamView> {
     Some(match value.get("StreamViewType")?.as_str()? {
         "KEYS_ONLY" => StreamView::KeysOnly,
@@ -112,14 +140,11 @@ fn stream_view(value: &Value) -> Option<StreamView> {
 }
 
 fn queue(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<Queue> {
-    let flag = |name: &str| -> anyhow::Result<bool> {
-        Ok(property(stacks, resource, name)?
-            .as_ref()
-            .and_then(text_of)
-            .as_deref()
-            == Some("true"))
+    let is = |name: &str, wanted: &str| -> anyhow::Result<bool> {
+        let value = property(stacks, resource, name)?;
+        Ok(value.as_ref().and_then(text_of).as_deref() == Some(wanted))
     };
-    let seconds = |name: &str, default: u32| -> anyhow::Result<u32> {
+    let number = |name: &str, default: u32| -> anyhow::Result<u32> {
         match property(stacks, resource, name)? {
             Some(value) => integer(stacks, &resource.place().child(name), &value),
             None => Ok(default),
@@ -133,17 +158,35 @@ fn queue(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<Queue> {
         )?),
         None => None,
     };
+    let largest = number("MaximumMessageSize", 0)?;
+    let limit = property(stacks, resource, "FifoThroughputLimit")?;
     Ok(Queue {
         logical_id: resource.id.to_owned(),
         name: names::physical(stacks, resource)?,
         fifo: names::is_fifo(stacks, resource)?,
-        content_based_deduplication: flag("ContentBasedDeduplication")?,
+        content_based_deduplication: is("ContentBasedDeduplication", "true")?,
+        deduplicates_by_group: is("DeduplicationScope", "messageGroup")?,
+        throughput_limit: limit.as_ref().and_then(text_of),
+        policy: None,
         // SQS's defaults.
-        visibility_timeout: seconds("VisibilityTimeout", 30)?,
-        delay: seconds("DelaySeconds", 0)?,
-        retention: seconds("MessageRetentionPeriod", 345_600)?,
+        visibility_timeout: number("VisibilityTimeout", 30)?,
+        delay: number("DelaySeconds", 0)?,
+        retention: number("MessageRetentionPeriod", 345_600)?,
+        wait: number("ReceiveMessageWaitTimeSeconds", 0)?,
+        largest: (largest > 0).then_some(largest),
         redrive,
     })
+}
+
+/// URLs of queues with the JSON text of their policy.
+fn queue_policies(
+    stacks: &Stacks,
+    resource: &Resource<'_>,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let policy = property(stacks, resource, "PolicyDocument")?.unwrap_or_default();
+    let queues = property(stacks, resource, "Queues")?.unwrap_or_default();
+    let urls = queues.as_array().into_iter().flatten().filter_map(text_of);
+    Ok(urls.map(|url| (url, policy.to_string())).collect())
 }
 
 fn redrive(stacks: &Stacks, at: &Place, value: &Value) -> anyhow::Result<(String, u32)> {
@@ -156,6 +199,15 @@ fn redrive(stacks: &Stacks, at: &Place, value: &Value) -> anyhow::Result<(String
     let queue = names::queue_of_arn(&arn)
         .map_err(|error| stacks.error(&at.child("deadLetterTargetArn"), error))?;
     Ok((queue, integer(stacks, &at.child("maxReceiveCount"), count)?))
+}
+
+fn configuration_set(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<ConfigurationSet> {
+    let options = property(stacks, resource, "SuppressionOptions")?.unwrap_or_default();
+    let reasons = options["SuppressedReasons"].as_array();
+    Ok(ConfigurationSet {
+        name: names::physical(stacks, resource)?,
+        suppressed_reasons: reasons.into_iter().flatten().filter_map(text_of).collect(),
+    })
 }
 
 /// One rule per target.

@@ -70,6 +70,25 @@ async fn a_create_whose_answer_was_lost_is_still_ours() {
 }
 
 #[tokio::test]
+async fn a_throttled_transaction_is_tried_again() {
+    let world = World::new();
+    let table = world.table("Directory");
+    let keys = [Key::new("a", "b"), Key::new("c", "d")];
+    let updates = || {
+        keys.clone()
+            .map(|key| (key, cloud::Update::new().set("n", 1)))
+            .to_vec()
+    };
+    once(&world, "TransactWriteItems", Fault::Throttle);
+    assert!(table.update_all(updates()).await.unwrap());
+    world
+        .aws
+        .set_fault_hook(Some(Arc::new(|_: &Call| Fault::Throttle)));
+    let error = table.update_all(updates()).await.unwrap_err();
+    assert!(matches!(error, Error::Throttled { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_replace_whose_answer_was_lost_is_still_ours() {
     let world = World::new();
     let table = world.table("Directory");

@@ -5,15 +5,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use kernel::hash;
-use serde_json::json;
-
 use super::super::fault::ApiError;
 use super::super::journal::Journal;
 use super::check;
 use super::message::{self, Message, MessageAttributes, State};
-use super::queue::{Queue, Settings};
+use super::queue::Queue;
+use super::settings::Settings;
 use super::store::{self, Entry};
+use kernel::hash;
+
+/// A queue may be purged again after this time, milliseconds.
+const PURGE_PAUSE: i64 = 60_000;
 
 /// The queues of the account.
 #[derive(Debug)]
@@ -52,13 +54,14 @@ impl Engine {
         }
     }
 
-    /// Makes the queue or changes its settings.
-    pub fn define(&mut self, settings: Settings) {
+    /// Makes the queue or changes its settings, at `now`.
+    pub fn define(&mut self, settings: Settings, now: i64) {
         if let Some(queue) = self.queues.get_mut(&settings.name) {
             queue.settings = settings;
+            queue.modified = now;
         } else {
             let name = settings.name.clone();
-            self.queues.insert(name, Queue::new(settings));
+            self.queues.insert(name, Queue::new(settings, now));
         }
     }
 
@@ -126,8 +129,10 @@ impl Engine {
         let queue = self.existing(name)?;
         let settings = &queue.settings;
         let dedup = check::outgoing(settings, &out)?;
-        if let Some(dedup) = &dedup
-            && let Some(used) = queue.duplicate(dedup, now)
+        let key = |dedup: &String| queue.dedup_key(dedup, out.group.as_deref());
+        let key = dedup.as_ref().map(key);
+        if let Some(key) = &key
+            && let Some(used) = queue.duplicate(key, now)
         {
             return Ok(Sent {
                 id: used.id.clone(),
@@ -137,8 +142,8 @@ impl Engine {
         let delay = out.delay.unwrap_or(queue.settings.delay);
         let fifo = queue.settings.fifo;
         let id = message_id(next, now);
-        if let Some(dedup) = &dedup {
-            queue.remember(dedup, now, &id, next);
+        if let Some(key) = &key {
+            queue.remember(key, now, &id, next);
         }
         let message = Message {
             sequence: next,
@@ -182,18 +187,20 @@ impl Engine {
         Ok(taken)
     }
 
-    /// Deletes by handle. The caller flushes. A handle of an earlier receive deletes nothing.
+    /// Deletes by handle. The caller flushes. A handle of an earlier receive deletes nothing, and a FIFO queue
+    /// refuses it.
     pub fn delete(&mut self, name: &str, handle: &str, now: i64) -> Result<(), ApiError> {
         let (sequence, receives) = parse(handle)?;
         let queue = self.queue(name, now)?;
         let Some(message) = queue.messages.get(&sequence) else {
             return Ok(());
         };
-        if message.receives != receives {
-            return Ok(());
-        }
-        if queue.settings.fifo && message.state != State::InFlight {
+        let is_last = message.receives == receives;
+        if queue.settings.fifo && !(is_last && message.state == State::InFlight) {
             return Err(expired(handle));
+        }
+        if !is_last {
+            return Ok(());
         }
         queue.remove(sequence);
         if queue.has_ready() {
@@ -230,8 +237,15 @@ impl Engine {
     }
 
     /// Removes all messages.
-    pub fn purge(&mut self, name: &str) -> Result<(), ApiError> {
-        self.existing(name)?.purge();
+    pub fn purge(&mut self, name: &str, now: i64) -> Result<(), ApiError> {
+        let queue = self.existing(name)?;
+        if queue.purged.is_some_and(|at| now < at + PURGE_PAUSE) {
+            let text =
+                format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds.");
+            return Err(ApiError::new(403, "PurgeQueueInProgress", text));
+        }
+        queue.purged = Some(now);
+        queue.purge();
         self.push(&Entry::Purged(Cow::Borrowed(name)))?;
         self.flush()
     }
@@ -333,9 +347,4 @@ fn message_id(sequence: u64, now: i64) -> String {
         part(20..32),
     ];
     parts.join("-")
-}
-
-/// The redrive policy as the API shows it.
-pub(super) fn redrive_policy(target: &str, most: u32) -> String {
-    json!({"deadLetterTargetArn": target, "maxReceiveCount": most}).to_string()
 }

@@ -7,7 +7,9 @@ mod admin;
 mod check;
 mod engine;
 mod message;
+mod moves;
 mod queue;
+mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ use super::meter::Meter;
 use crate::template::model;
 use engine::{Engine, Outgoing};
 pub use message::{MessageAttribute, MessageAttributes};
-use queue::Settings;
+use settings::Settings;
 use store::Entry;
 
 /// The queues of the account.
@@ -76,11 +78,6 @@ impl Depth {
     }
 }
 
-/// The URL of a queue. Only its last segment is read, so any host and port in front work.
-pub fn queue_url(region: &str, account: &str, name: &str) -> String {
-    format!("http://sqs.{region}.localhost/{account}/{name}")
-}
-
 impl Sqs {
     /// Opens the queues kept in `log`, or none.
     pub(super) fn open(
@@ -103,34 +100,30 @@ impl Sqs {
 
     /// Makes a queue, or brings its attributes to what the template says.
     pub(super) fn create(&self, queue: &model::Queue) -> anyhow::Result<()> {
-        let settings = Settings {
-            name: queue.name.clone(),
-            fifo: queue.fifo,
-            content_based_deduplication: queue.content_based_deduplication,
-            visibility_timeout: queue.visibility_timeout,
-            delay: queue.delay,
-            retention: queue.retention,
-            redrive: queue.redrive.clone(),
-        };
-        self.define(settings)
+        self.define(&mut self.lock(), Settings::declared(queue))
             .map_err(|error| anyhow::anyhow!(error.message))
     }
 
-    fn define(&self, settings: Settings) -> Result<(), ApiError> {
-        let mut engine = self.lock();
+    fn define(&self, engine: &mut Engine, settings: Settings) -> Result<(), ApiError> {
         let known = engine.queues.get(&settings.name);
         if known.is_some_and(|queue| queue.settings == settings) {
             return Ok(());
         }
-        engine.push(&Entry::Queue(Cow::Borrowed(&settings)))?;
+        let now = self.clock.now_ms();
+        engine.push(&Entry::Queue(Cow::Borrowed(&settings), now))?;
         engine.flush()?;
-        engine.define(settings);
+        engine.define(settings, now);
         Ok(())
     }
 
-    /// The URL of a queue.
+    /// The URL of a queue within this process. Only its last segment is read, so any host works.
     pub fn url(&self, queue: &str) -> String {
-        queue_url(&self.region, &self.account, queue)
+        self.url_at(&format!("sqs.{}.localhost", self.region), queue)
+    }
+
+    /// The URL of a queue for a caller who reached the service at `host`.
+    fn url_at(&self, host: &str, queue: &str) -> String {
+        format!("http://{host}/{}/{queue}", self.account)
     }
 
     /// The ARN of a queue.

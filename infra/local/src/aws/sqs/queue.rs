@@ -5,53 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::message::{Message, State};
+use super::settings::Settings;
 
 /// FIFO deduplication interval, milliseconds.
 const DEDUP_INTERVAL: i64 = 5 * 60 * 1000;
 /// A group of a standard queue with this many messages in flight and more than a tenth of all
 /// gives way to others (fair queues).
 const NOISY_IN_FLIGHT: usize = 30;
-
-/// The attributes of a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Settings {
-    /// Physical name.
-    pub name: String,
-    /// FIFO queue.
-    pub fifo: bool,
-    /// Deduplicates by a digest of the body (FIFO only).
-    pub content_based_deduplication: bool,
-    /// Seconds.
-    pub visibility_timeout: u32,
-    /// Seconds.
-    pub delay: u32,
-    /// Seconds.
-    pub retention: u32,
-    /// Dead-letter queue and the receive count that moves a message there.
-    pub redrive: Option<(String, u32)>,
-}
-
-impl Settings {
-    /// AWS defaults.
-    pub fn standard(name: &str) -> Self {
-        let fifo = std::path::Path::new(name)
-            .extension()
-            .is_some_and(|extension| extension == "fifo");
-        Self {
-            name: name.to_owned(),
-            fifo,
-            content_based_deduplication: false,
-            visibility_timeout: 30,
-            delay: 0,
-            retention: 4 * 24 * 3600,
-            redrive: None,
-        }
-    }
-}
 
 /// Messages that share a group; ungrouped messages share the group with the empty name.
 #[derive(Debug, Default)]
@@ -74,6 +38,15 @@ pub(super) struct Used {
 #[derive(Debug)]
 pub(super) struct Queue {
     pub settings: Settings,
+    /// When it was made, epoch milliseconds.
+    pub created: i64,
+    /// When its settings last changed, epoch milliseconds.
+    pub modified: i64,
+    pub tags: BTreeMap<String, String>,
+    /// When it was last purged, epoch milliseconds; not kept.
+    pub purged: Option<i64>,
+    /// Message move tasks that it was the source of, newest first; not kept.
+    pub moves: VecDeque<Value>,
     pub messages: BTreeMap<u64, Message>,
     /// Delayed and in-flight messages by the time they become ready.
     waiting: BTreeSet<(i64, u64)>,
@@ -87,9 +60,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub fn new(settings: Settings) -> Self {
+    /// An empty queue, made at `now`.
+    pub fn new(settings: Settings, now: i64) -> Self {
         Self {
             settings,
+            created: now,
+            modified: now,
+            tags: BTreeMap::new(),
+            purged: None,
+            moves: VecDeque::new(),
             messages: BTreeMap::new(),
             waiting: BTreeSet::new(),
             groups: HashMap::new(),
@@ -250,8 +229,17 @@ impl Queue {
         self.messages.len() - self.waiting.len()
     }
 
-    /// The message that used `dedup` within the interval.
-    pub fn duplicate(&mut self, dedup: &str, now: i64) -> Option<&Used> {
+    /// What a deduplication id is remembered by: the id alone, or within its message group.
+    pub fn dedup_key(&self, dedup: &str, group: Option<&str>) -> String {
+        match group.filter(|_| self.settings.deduplicates_by_group) {
+            // No id holds a space.
+            Some(group) => format!("{group} {dedup}"),
+            None => dedup.to_owned(),
+        }
+    }
+
+    /// The message that used this key within the interval.
+    pub fn duplicate(&mut self, key: &str, now: i64) -> Option<&Used> {
         while let Some((at, _)) = self.used_order.front()
             && at + DEDUP_INTERVAL <= now
         {
@@ -261,18 +249,18 @@ impl Queue {
                 self.used.remove(&old);
             }
         }
-        self.used.get(dedup)
+        self.used.get(key)
     }
 
-    /// Remembers that a message used `dedup`.
-    pub fn remember(&mut self, dedup: &str, at: i64, id: &str, sequence: u64) {
+    /// Remembers that a message used this key.
+    pub fn remember(&mut self, key: &str, at: i64, id: &str, sequence: u64) {
         let id = id.to_owned();
         let used = Used { at, id, sequence };
-        self.used.insert(dedup.to_owned(), used);
-        self.used_order.push_back((at, dedup.to_owned()));
+        self.used.insert(key.to_owned(), used);
+        self.used_order.push_back((at, key.to_owned()));
     }
 
-    /// Deduplication ids in use.
+    /// Deduplication keys in use.
     pub fn used(&self) -> impl Iterator<Item = (&str, &Used)> {
         self.used.iter().map(|(id, used)| (id.as_str(), used))
     }

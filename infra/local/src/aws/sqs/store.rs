@@ -4,19 +4,24 @@
 //! that was in flight can be received at once.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::message::Message;
-use super::queue::{Queue, Settings};
+use super::queue::Queue;
+use super::settings::Settings;
 
 /// One line of the log. Names are short because there is a line for each message.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Entry<'a> {
-    /// Queue made, or its settings changed.
+    /// Queue made, or its settings changed, at this time.
     #[serde(rename = "q")]
-    Queue(Cow<'a, Settings>),
+    Queue(Cow<'a, Settings>, i64),
+    /// All tags of a queue.
+    #[serde(rename = "t")]
+    Tagged(Cow<'a, str>, Cow<'a, BTreeMap<String, String>>),
     /// Message put into a queue, new or moved there.
     #[serde(rename = "s")]
     Put(Cow<'a, str>, Cow<'a, Message>),
@@ -26,7 +31,7 @@ pub(super) enum Entry<'a> {
     /// Message gone.
     #[serde(rename = "d")]
     Gone(Cow<'a, str>, u64),
-    /// Deduplication id used: queue, id, time, message id, sequence.
+    /// Deduplication key used: queue, key, time, message id, sequence.
     #[serde(rename = "u")]
     Used(Cow<'a, str>, Cow<'a, str>, i64, Cow<'a, str>, u64),
     /// All messages of a queue gone.
@@ -43,7 +48,8 @@ pub(super) enum Entry<'a> {
 /// Rebuilds the queues from log entries given oldest first.
 pub(super) fn replay(engine: &mut Engine, entry: Entry<'static>) {
     match entry {
-        Entry::Queue(settings) => engine.define(settings.into_owned()),
+        Entry::Queue(settings, at) => engine.define(settings.into_owned(), at),
+        Entry::Tagged(queue, tags) => stored(engine, &queue).tags = tags.into_owned(),
         Entry::Put(queue, message) => {
             engine.taken(message.sequence);
             let mut message = message.into_owned();
@@ -53,7 +59,8 @@ pub(super) fn replay(engine: &mut Engine, entry: Entry<'static>) {
             }
             let queue = stored(engine, &queue);
             if let Some(dedup) = &message.dedup {
-                queue.remember(dedup, message.sent, &message.id, message.sequence);
+                let key = queue.dedup_key(dedup, message.group.as_deref());
+                queue.remember(&key, message.sent, &message.id, message.sequence);
             }
             queue.insert(message);
         }
@@ -66,8 +73,8 @@ pub(super) fn replay(engine: &mut Engine, entry: Entry<'static>) {
         Entry::Gone(queue, sequence) => {
             stored(engine, &queue).remove(sequence);
         }
-        Entry::Used(queue, dedup, at, id, sequence) => {
-            stored(engine, &queue).remember(&dedup, at, &id, sequence);
+        Entry::Used(queue, key, at, id, sequence) => {
+            stored(engine, &queue).remember(&key, at, &id, sequence);
         }
         Entry::Purged(queue) => stored(engine, &queue).purge(),
         Entry::Deleted(queue) => {
@@ -78,13 +85,8 @@ pub(super) fn replay(engine: &mut Engine, entry: Entry<'static>) {
 }
 
 fn stored<'a>(engine: &'a mut Engine, queue: &str) -> &'a mut Queue {
-    if !engine.queues.contains_key(queue) {
-        engine.define(Settings::standard(queue));
-    }
-    engine
-        .queues
-        .entry(queue.to_owned())
-        .or_insert_with(|| Queue::new(Settings::standard(queue)))
+    let new = || Queue::new(Settings::standard(queue), 0);
+    engine.queues.entry(queue.to_owned()).or_insert_with(new)
 }
 
 /// Everything that still matters, as a log.
@@ -95,11 +97,15 @@ pub(super) fn entries(engine: &Engine) -> impl Iterator<Item = Entry<'_>> {
 
 fn queue_entries(queue: &Queue) -> impl Iterator<Item = Entry<'_>> {
     let name = || Cow::Borrowed(queue.settings.name.as_str());
-    let settings = std::iter::once(Entry::Queue(Cow::Borrowed(&queue.settings)));
-    let used = queue.used().map(move |(dedup, used)| {
+    // The first entry tells when the queue was made, a second one when it was changed.
+    let settings = |at| Entry::Queue(Cow::Borrowed(&queue.settings), at);
+    let changed = (queue.modified != queue.created).then(|| settings(queue.modified));
+    let tags = || Entry::Tagged(name(), Cow::Borrowed(&queue.tags));
+    let tags = (!queue.tags.is_empty()).then(tags);
+    let used = queue.used().map(move |(key, used)| {
         Entry::Used(
             name(),
-            Cow::Borrowed(dedup),
+            Cow::Borrowed(key),
             used.at,
             Cow::Borrowed(&used.id),
             used.sequence,
@@ -109,5 +115,7 @@ fn queue_entries(queue: &Queue) -> impl Iterator<Item = Entry<'_>> {
         .messages
         .values()
         .map(move |message| Entry::Put(name(), Cow::Borrowed(message)));
-    settings.chain(used).chain(messages)
+    let head = std::iter::once(settings(queue.created));
+    let head = head.chain(changed).chain(tags);
+    head.chain(used).chain(messages)
 }

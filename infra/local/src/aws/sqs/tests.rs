@@ -1,6 +1,9 @@
 //! Tests of the queues through the SDK and the internal API, with a clock that tests move.
 
 mod groups;
+mod moves;
+mod queues;
+mod refusals;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{

@@ -10,11 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::fault::ApiError;
 use super::super::wire;
-use super::check::LARGEST_MESSAGE;
+use super::check::{self, LARGEST_MESSAGE};
 use super::engine::{Outgoing, Sent};
 use super::message::{self, MessageAttributes};
-use super::queue::Settings;
-use super::{Received, Sqs, admin};
+use super::{Received, Sqs, admin, settings};
 
 type Answer = Result<Value, ApiError>;
 
@@ -38,8 +37,7 @@ struct SendRequest {
 struct ReceiveRequest {
     max_number_of_messages: Option<usize>,
     visibility_timeout: Option<u32>,
-    #[serde(default)]
-    wait_time_seconds: u64,
+    wait_time_seconds: Option<u32>,
     #[serde(default)]
     attribute_names: Vec<String>,
     #[serde(default)]
@@ -65,13 +63,10 @@ struct Batch<T> {
 }
 
 impl Sqs {
-    /// Answers one request of the JSON protocol.
-    pub(crate) async fn handle(&self, operation: &str, body: &[u8]) -> Response<Bytes> {
+    /// Answers one request of the JSON protocol, sent to `host`.
+    pub(crate) async fn handle(&self, operation: &str, host: &str, body: &[u8]) -> Response<Bytes> {
         let answer = match serde_json::from_slice::<Value>(body) {
-            Ok(request) => {
-                self.run(operation, &queue_name(&request), body, &request)
-                    .await
-            }
+            Ok(request) => self.run(operation, host, body, &request).await,
             Err(error) => Err(malformed(&error)),
         };
         match answer {
@@ -80,7 +75,8 @@ impl Sqs {
         }
     }
 
-    async fn run(&self, operation: &str, queue: &str, body: &[u8], request: &Value) -> Answer {
+    async fn run(&self, operation: &str, host: &str, body: &[u8], request: &Value) -> Answer {
+        let queue = &queue_name(request);
         match operation {
             "SendMessage" => self.send_message(queue, parse(body)?),
             "SendMessageBatch" => self.send_batch(queue, parse(body)?),
@@ -91,7 +87,7 @@ impl Sqs {
             "ChangeMessageVisibilityBatch" => self.many(queue, &parse(body)?, Self::change_one),
             _ => {
                 self.meter.sqs(queue, false, 0);
-                admin::run(self, operation, queue, request)
+                admin::run(self, operation, host, queue, request)
             }
         }
     }
@@ -112,6 +108,7 @@ impl Sqs {
         now: i64,
     ) -> Result<Map<String, Value>, ApiError> {
         let system = &request.message_system_attributes;
+        check::system_attributes(system)?;
         let trace = system.get("AWSTraceHeader");
         let mut answer = Map::new();
         let mut set = |name: &str, value: Option<String>| {
@@ -156,7 +153,7 @@ impl Sqs {
             entry.message_body.len() + message::attributes_size(&entry.message_attributes)
         };
         let total: usize = batch.entries.iter().map(size).sum();
-        if total > LARGEST_MESSAGE {
+        if total > LARGEST_MESSAGE as usize {
             let text = format!(
                 "Batch requests cannot be longer than {LARGEST_MESSAGE} bytes. You have sent {total} bytes."
             );
@@ -186,10 +183,13 @@ impl Sqs {
             let text = format!(
                 "Value {most} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided."
             );
-            return Err(ApiError::new(400, "InvalidParameterValue", text));
+            return Err(check::invalid(text));
         }
-        let until =
-            tokio::time::Instant::now() + Duration::from_secs(request.wait_time_seconds.min(20));
+        let wait = match request.wait_time_seconds {
+            Some(seconds) => check::wait(seconds)?,
+            None => admin::existing(self, queue, |queue| queue.settings.wait)?,
+        };
+        let until = tokio::time::Instant::now() + Duration::from_secs(wait.into());
         loop {
             let notified = self.notified(queue);
             let received = self.try_receive(queue, most, request.visibility_timeout)?;
@@ -249,7 +249,7 @@ impl Sqs {
     }
 
     fn count(&self, queue: &str) {
-        let fifo = Settings::standard(queue).fifo;
+        let fifo = settings::is_fifo_name(queue);
         self.meter.sqs(queue, fifo, 0);
     }
 }
@@ -362,10 +362,15 @@ pub(crate) fn error_response(error: &ApiError) -> Response<Bytes> {
     let mut response = wire::response(status, wire::AWS_JSON, wire::to_bytes(&body));
     let old = match error.code {
         "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue".to_owned(),
+        "QueueNameExists" => "QueueAlreadyExists".to_owned(),
         code @ ("InvalidParameterValue"
         | "MissingParameter"
         | "ReceiptHandleIsInvalid"
         | "InvalidMessageContents"
+        | "InvalidAttributeName"
+        | "InvalidAttributeValue"
+        | "ResourceNotFoundException"
+        | "AccessDenied"
         | "InternalError"
         | "RequestThrottled") => code.to_owned(),
         code => format!("AWS.SimpleQueueService.{code}"),

@@ -14,14 +14,16 @@ use super::StreamRecord;
 
 /// Records are kept this long for a consumer that does not commit, as in AWS.
 const RETENTION_MS: i64 = 24 * 3600 * 1000;
-/// Records kept of a stream that nobody consumes, for a look inside.
-const UNREAD: usize = 1000;
+/// Records kept of a stream after all its consumers are done with them, for those who read it again.
+const DONE: usize = 1000;
 
 /// The stream of one table.
 #[derive(Default)]
 pub(super) struct Stream {
     pub records: VecDeque<Arc<StreamRecord>>,
     pub consumers: BTreeMap<String, u64>,
+    /// Position after the last record that was dropped.
+    first: u64,
     pub notify: Arc<Notify>,
 }
 
@@ -106,6 +108,23 @@ impl State {
         Ok(())
     }
 
+    /// The position that the next record gets.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The first position of a table that can be read.
+    pub fn first(&self, table: &str) -> u64 {
+        self.streams.get(table).map_or(0, |stream| stream.first)
+    }
+
+    /// The records of a table from a position on.
+    pub fn from(&self, table: &str, sequence: u64) -> impl Iterator<Item = &Arc<StreamRecord>> {
+        let stream = self.streams.get(table);
+        let records = stream.into_iter().flat_map(|stream| &stream.records);
+        records.skip_while(move |record| record.sequence < sequence)
+    }
+
     fn add(&mut self, at: i64, before: &[Before], after: Vec<Option<Value>>) {
         for (Before(table, keys, old), new) in before.iter().zip(after) {
             // A write that changes nothing leaves no record.
@@ -176,18 +195,16 @@ impl State {
 }
 
 impl Stream {
-    /// Drops what every consumer is done with and, at time `now`, what is too old.
+    /// Drops the oldest of what every consumer is done with and, at time `now`, what is too old.
     fn trim(&mut self, now: i64) {
         let done = self.consumers.values().min().copied();
         while let Some(first) = self.records.front() {
             let old = first.approximate_creation_time + RETENTION_MS <= now;
-            let read = match done {
-                Some(done) => first.sequence <= done,
-                None => self.records.len() > UNREAD,
-            };
-            if !old && !read {
+            let read = done.is_none_or(|done| first.sequence <= done);
+            if !(old || read && self.records.len() > DONE) {
                 break;
             }
+            self.first = first.sequence + 1;
             self.records.pop_front();
         }
     }
@@ -217,7 +234,7 @@ mod tests {
         state.rewrite().unwrap();
         state.commit("t", "two", 3);
         let expected = state.streams["t"].records.clone();
-        assert_eq!(expected.len(), 1);
+        assert_eq!(expected.len(), 4);
         let (state, cut_off) = State::open(log()).unwrap();
         assert!(cut_off.is_none());
         assert_eq!((state.next, &state.streams["t"].records), (5, &expected));

@@ -5,6 +5,7 @@
 //! the new ones after it, so a death in between is mended at the next start: what the table then
 //! holds is compared with the old image. A consumer sees each record until it commits past it.
 
+mod api;
 mod log;
 
 use std::borrow::Cow;
@@ -21,6 +22,9 @@ use serde_json::{Value, json};
 
 use crate::template::model::StreamView;
 use log::{Before, Entry, State};
+
+/// The one shard of every stream.
+pub const SHARD: &str = "shardId-00000000000000000000-00000000";
 
 /// The streams of all tables.
 pub struct Streams {
@@ -96,6 +100,14 @@ impl Streams {
     fn definition(&self, table: &str) -> Option<Arc<Definition>> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.get(table).cloned()
+    }
+
+    /// The tables that declare a stream, in order.
+    fn declared_tables(&self) -> Vec<String> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<_> = tables.keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     /// The table declares a stream.
@@ -244,7 +256,7 @@ impl Streams {
         let mut change = json!({
             "ApproximateCreationDateTime": record.approximate_creation_time / 1000,
             "Keys": record.keys,
-            "SequenceNumber": format!("{:021}", record.sequence),
+            "SequenceNumber": sequence_text(record.sequence),
             "SizeBytes": size,
             "StreamViewType": self.view(&record.table).unwrap_or("NEW_AND_OLD_IMAGES"),
         });
@@ -268,6 +280,11 @@ impl Streams {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A sequence number as records show it.
+pub(crate) fn sequence_text(sequence: u64) -> String {
+    format!("{sequence:021}")
 }
 
 fn seen(record: &StreamRecord, view: StreamView) -> StreamRecord {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::in_memory;
@@ -105,4 +106,40 @@ async fn a_part_of_a_batch_is_named_as_not_done() {
     assert_eq!(aws.sqs().depth("work").visible, 1);
     put(&aws).await.unwrap();
     assert!(stored(&aws).await, "a call without entries runs");
+}
+
+#[tokio::test]
+async fn a_throttled_transaction_is_cancelled_with_its_reasons() {
+    let aws = in_memory();
+    let calls = Arc::new(AtomicU64::new(0));
+    let seen = calls.clone();
+    aws.set_fault_hook(Some(Arc::new(move |_: &Call| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        Fault::Throttle
+    })));
+    let client = Client::new(&aws.sdk_config());
+    let put = |pk: &str| {
+        let put = Put::builder().table_name("plain");
+        let put = put.item("pk", AttributeValue::S(pk.into()));
+        let put = put.item("sk", AttributeValue::S("s".into())).build();
+        TransactWriteItem::builder().put(put.unwrap()).build()
+    };
+    let both = client
+        .transact_write_items()
+        .transact_items(put("a"))
+        .transact_items(put("b"));
+    let error = both.send().await.unwrap_err().into_service_error();
+    let TransactWriteItemsError::TransactionCanceledException(error) = error else {
+        panic!("{error:?}");
+    };
+    let codes = error
+        .cancellation_reasons()
+        .iter()
+        .filter_map(|reason| reason.code());
+    assert_eq!(codes.collect::<Vec<_>>(), ["ThrottlingError", "None"]);
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        1,
+        "the SDK does not repeat it"
+    );
 }

@@ -1,9 +1,12 @@
 //! Mail: the outbox, the events played back, simulator addresses; and WebSocket posts.
 
+use aws_sdk_sesv2::error::ProvideErrorMetadata;
 use aws_sdk_sesv2::primitives::Blob;
 use aws_sdk_sesv2::types::{
-    Body, Content, Destination, EmailContent, Message, MessageTag, RawMessage,
+    Attachment, AttachmentContentDisposition, Body, Content, Destination, EmailContent, Message,
+    MessageTag, RawMessage, SuppressionListReason,
 };
+use mail_parser::MimeHeaders as _;
 use serde_json::{Value, json};
 
 use super::in_memory;
@@ -32,6 +35,9 @@ async fn send(aws: &Aws, to: &str, configuration: Option<&str>) -> String {
 
 fn events(aws: &Aws) -> Vec<Value> {
     let received = aws.sqs().receive("mail-events", 100, None);
+    for message in &received {
+        aws.sqs().delete("mail-events", &message.receipt_handle);
+    }
     let bodies = received
         .iter()
         .map(|m| serde_json::from_str(&m.body).unwrap());
@@ -157,4 +163,241 @@ async fn a_post_reaches_a_connected_socket_and_others_are_gone() {
         .unwrap_err()
         .into_service_error();
     assert!(error.is_gone_exception(), "{error:?}");
+}
+
+/// A mail to `to` that a test goes on to change.
+fn plain(
+    aws: &Aws,
+    to: &str,
+) -> aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder {
+    let text = |text: &str| Content::builder().data(text).build().unwrap();
+    let message = Message::builder()
+        .subject(text("Hi"))
+        .body(Body::builder().text(text("Hi")).build());
+    let content = EmailContent::builder().simple(message.build()).build();
+    let client = aws_sdk_sesv2::Client::new(&aws.sdk_config());
+    let mail = client
+        .send_email()
+        .from_email_address("shop@example.vn")
+        .content(content);
+    mail.destination(Destination::builder().to_addresses(to).build())
+}
+
+#[tokio::test]
+async fn an_attachment_is_in_the_mail() {
+    let aws = in_memory();
+    let text = |text: &str| Content::builder().data(text).build().unwrap();
+    let attachment = Attachment::builder()
+        .raw_content(Blob::new("a,b\n"))
+        .file_name("hoá đơn.csv");
+    let inline = Attachment::builder()
+        .raw_content(Blob::new([1, 2]))
+        .file_name("logo.png");
+    let inline = inline.content_disposition(AttachmentContentDisposition::Inline);
+    let inline = inline.content_id("logo").content_type("image/png");
+    let message = Message::builder()
+        .subject(text("Hi"))
+        .body(Body::builder().text(text("Hi")).build())
+        .attachments(attachment.content_type("text/csv").build().unwrap())
+        .attachments(inline.build().unwrap());
+    let content = EmailContent::builder().simple(message.build()).build();
+    plain(&aws, "an@example.vn")
+        .content(content)
+        .send()
+        .await
+        .unwrap();
+    let mime = aws.outbox().mime(0).unwrap();
+    let mail = mail_parser::MessageParser::default().parse(&mime).unwrap();
+    let parts: Vec<_> = mail
+        .attachments()
+        .map(|part| (part.attachment_name(), part.contents()))
+        .collect();
+    assert_eq!(
+        parts,
+        [(Some("hoá đơn.csv"), &b"a,b\n"[..]), (None, &[1, 2][..])]
+    );
+    assert_eq!(mail.attachment(1).unwrap().content_id(), Some("logo"));
+}
+
+#[tokio::test]
+async fn an_unknown_configuration_set_and_wrong_tags_are_refused() {
+    let aws = in_memory();
+    let mail = || plain(&aws, "an@example.vn");
+    let error = mail()
+        .configuration_set_name("nope")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(error.into_service_error().is_not_found_exception());
+    let tag = |name: &str, value: &str| {
+        MessageTag::builder()
+            .name(name)
+            .value(value)
+            .build()
+            .unwrap()
+    };
+    let long = "x".repeat(257);
+    for (name, value) in [("k k", "v"), ("k", "có dấu"), ("k", ""), ("k", &*long)] {
+        let error = mail()
+            .email_tags(tag(name, value))
+            .send()
+            .await
+            .unwrap_err();
+        assert!(
+            error.into_service_error().is_bad_request_exception(),
+            "{name}={value}"
+        );
+    }
+    let tags = |count: usize| {
+        (0..count).fold(mail(), |mail, n| {
+            mail.email_tags(tag(&format!("k{n}"), "v_-1"))
+        })
+    };
+    assert!(
+        tags(51)
+            .send()
+            .await
+            .unwrap_err()
+            .into_service_error()
+            .is_bad_request_exception()
+    );
+    tags(50).configuration_set_name("mkt").send().await.unwrap();
+    assert_eq!(aws.outbox().count(None), 1);
+}
+
+#[tokio::test]
+async fn the_quota_counts_the_recipients_of_the_last_day() {
+    let hand = super::Hand::new();
+    let aws = super::open(None, hand.clock());
+    let sent = async || {
+        let client = aws_sdk_sesv2::Client::new(&aws.sdk_config());
+        client
+            .get_account()
+            .send()
+            .await
+            .unwrap()
+            .send_quota
+            .unwrap()
+            .sent_last24_hours
+    };
+    let both = Destination::builder()
+        .to_addresses("an@example.vn")
+        .cc_addresses("binh@example.vn");
+    plain(&aws, "an@example.vn")
+        .destination(both.build())
+        .send()
+        .await
+        .unwrap();
+    hand.advance_seconds(24 * 3600 - 1);
+    aws.outbox()
+        .append_message(
+            Kind::Sms,
+            hand.clock().now_ms(),
+            "84900000000",
+            "id",
+            json!({}),
+        )
+        .unwrap();
+    assert!((sent().await - 2.0).abs() < 1e-9);
+    hand.advance_seconds(1);
+    assert!(sent().await.abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn a_suppressed_address_bounces_until_it_is_taken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let hand = super::Hand::new();
+    let kinds = |aws: &Aws| -> Vec<String> {
+        let kind = |event: &Value| {
+            let bounce = event["detail"]["bounce"]["bounceSubType"].as_str();
+            bounce
+                .or(event["detail"]["eventType"].as_str())
+                .unwrap()
+                .to_owned()
+        };
+        events(aws).iter().map(kind).collect()
+    };
+    {
+        let aws = super::open(Some(folder.path()), hand.clock());
+        let client = aws_sdk_sesv2::Client::new(&aws.sdk_config());
+        let put = client
+            .put_suppressed_destination()
+            .email_address("An@example.vn");
+        put.reason(SuppressionListReason::Complaint)
+            .send()
+            .await
+            .unwrap();
+        send(&aws, "bounce+1@example.vn", Some("mkt")).await;
+        assert_eq!(kinds(&aws), ["Send", "General"]);
+        send(&aws, "bounce@simulator.amazonses.com", Some("mkt")).await;
+        assert_eq!(kinds(&aws), ["Send", "General"]);
+    }
+    let aws = super::open(Some(folder.path()), hand.clock());
+    let client = aws_sdk_sesv2::Client::new(&aws.sdk_config());
+    for to in ["an@example.vn", "bounce+1@example.vn"] {
+        send(&aws, to, Some("mkt")).await;
+        assert_eq!(kinds(&aws), ["Send", "OnAccountSuppressionList"], "{to}");
+    }
+    let list = client
+        .list_suppressed_destinations()
+        .reasons(SuppressionListReason::Bounce);
+    let list = list.send().await.unwrap();
+    let listed: Vec<_> = list
+        .suppressed_destination_summaries()
+        .iter()
+        .map(|one| one.email_address())
+        .collect();
+    assert_eq!(listed, ["bounce+1@example.vn"]);
+    let first = client
+        .list_suppressed_destinations()
+        .page_size(1)
+        .send()
+        .await
+        .unwrap();
+    let rest = client
+        .list_suppressed_destinations()
+        .set_next_token(first.next_token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        rest.suppressed_destination_summaries()[0].email_address(),
+        "bounce+1@example.vn"
+    );
+    let get = || {
+        client
+            .get_suppressed_destination()
+            .email_address("an@example.vn")
+            .send()
+    };
+    let found = get().await.unwrap().suppressed_destination.unwrap();
+    assert_eq!(found.reason(), &SuppressionListReason::Complaint);
+    let delete = || {
+        client
+            .delete_suppressed_destination()
+            .email_address("an@example.vn")
+            .send()
+    };
+    delete().await.unwrap();
+    assert!(
+        delete()
+            .await
+            .unwrap_err()
+            .into_service_error()
+            .is_not_found_exception()
+    );
+    assert!(
+        get()
+            .await
+            .unwrap_err()
+            .into_service_error()
+            .is_not_found_exception()
+    );
+    send(&aws, "an@example.vn", Some("mkt")).await;
+    assert_eq!(kinds(&aws), ["Send", "Delivery"]);
+    let error = client.list_configuration_sets().send().await.unwrap_err();
+    assert_eq!(
+        error.into_service_error().code(),
+        Some("UnknownOperationException")
+    );
 }

@@ -1,5 +1,6 @@
 //! Tests of the services through real SDK clients and the in-process connector.
 
+mod buckets;
 mod dynamodb;
 mod faults;
 mod mail;
@@ -7,7 +8,9 @@ mod objects;
 mod rates;
 mod restart;
 mod roles;
+mod routes;
 mod streams;
+mod tables;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +20,9 @@ use kernel::Clock;
 use serde_json::json;
 
 use super::{Aws, Options};
-use crate::template::model::{Function, Queue, Rule, Stack, StreamView, Table, Trigger};
+use crate::template::model::{
+    ConfigurationSet, Function, Queue, Rule, Stack, StreamView, Table, Trigger,
+};
 
 /// A clock that a test moves.
 #[derive(Clone)]
@@ -78,9 +83,14 @@ pub(super) fn queue(name: &str) -> Queue {
         name: name.to_owned(),
         fifo: Path::new(name).extension().is_some(),
         content_based_deduplication: false,
+        deduplicates_by_group: false,
+        throughput_limit: None,
+        policy: None,
         visibility_timeout: 30,
         delay: 0,
         retention: 4 * 24 * 3600,
+        wait: 0,
+        largest: None,
         redrive: None,
     }
 }
@@ -109,6 +119,10 @@ pub(super) fn stack() -> Stack {
             queue("mail-events"),
         ],
         buckets: vec!["imports".to_owned()],
+        configuration_sets: vec![ConfigurationSet {
+            name: "mkt".to_owned(),
+            suppressed_reasons: vec!["BOUNCE".to_owned(), "COMPLAINT".to_owned()],
+        }],
         functions: vec![Function {
             logical_id: "Relay".to_owned(),
             handler: "relay".to_owned(),

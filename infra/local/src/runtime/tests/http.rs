@@ -129,7 +129,12 @@ async fn errors_say_nothing_and_limits_hold() {
 
 #[tokio::test]
 async fn the_console_answers_pages_and_data() {
-    let stack = start(template(), both()).await;
+    let mut template = template();
+    let queue = "http://sqs.ap-southeast-1.localhost/000000000000/work".to_owned();
+    template.functions[1]
+        .environment
+        .insert("QUEUE".to_owned(), queue);
+    let stack = start(template, both()).await;
     assert_eq!(get(&stack, "/_local/health", None).await.status(), 503);
     stack
         .set_credentials(json!({"email": "lan@example.vn"}))
@@ -144,6 +149,8 @@ async fn the_console_answers_pages_and_data() {
     let environment: Value = serde_json::from_slice(environment.body()).unwrap();
     let endpoint = "http://host.docker.internal:8789";
     assert_eq!(environment["Api"]["AWS_ENDPOINT_URL"], endpoint);
+    let queue = format!("{endpoint}/000000000000/work");
+    assert_eq!(environment["Api"]["QUEUE"], queue.as_str());
     post(&stack, "fail").await;
     let page = get(&stack, "/_local/", None).await;
     assert!(String::from_utf8_lossy(page.body()).contains("Test: secret detail"));

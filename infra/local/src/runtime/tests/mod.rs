@@ -47,9 +47,14 @@ fn queue(name: &str, redrive: Option<(&str, u32)>) -> Queue {
         name: name.to_owned(),
         fifo: false,
         content_based_deduplication: false,
+        deduplicates_by_group: false,
+        throughput_limit: None,
+        policy: None,
         visibility_timeout: 60,
         delay: 0,
         retention: 345_600,
+        wait: 0,
+        largest: None,
         redrive: redrive.map(|(target, most)| (target.to_owned(), most)),
     }
 }

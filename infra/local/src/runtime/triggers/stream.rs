@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Verdict, verdict};
-use crate::aws::{Aws, StreamRecord, pattern};
+use crate::aws::{Aws, SHARD, StreamRecord, pattern, sequence_text};
 use crate::runtime::activity::Activity;
 use crate::runtime::clock::VirtualClock;
 use crate::runtime::functions::{Failure, Functions};
@@ -230,9 +230,9 @@ impl Poller {
             "version": "1.0",
             "timestamp": self.clock.now().to_string(),
             "DDBStreamBatchInfo": {
-                "shardId": "shardId-00000000000000000000-00000000",
-                "startSequenceNumber": format!("{:021}", first.sequence),
-                "endSequenceNumber": format!("{:021}", last.sequence),
+                "shardId": SHARD,
+                "startSequenceNumber": sequence_text(first.sequence),
+                "endSequenceNumber": sequence_text(last.sequence),
                 "approximateArrivalOfFirstRecord": at(first),
                 "approximateArrivalOfLastRecord": at(last),
                 "batchSize": part.len(),

@@ -1,6 +1,7 @@
 //! The reader over small templates; [`project`] reads the project's own.
 
 mod project;
+mod resources;
 
 use std::collections::BTreeMap;
 

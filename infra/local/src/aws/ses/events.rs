@@ -1,7 +1,7 @@
 //! Provider events of mail, in the shape in which EventBridge delivers them.
 //!
 //! Recipients whose local part is `bounce`, `complaint` or `reject` (alone or before a `+`) get
-//! that fate; all others are delivered. Events go to the queue of the template's EventBridge rule
+//! that fate; all others are delivered, but for those on the suppression list. Events go to the queue of the template's EventBridge rule
 //! whose pattern matches, and only for mail sent with a configuration set, as in AWS.
 
 use std::sync::PoisonError;
@@ -9,9 +9,13 @@ use std::sync::PoisonError;
 use kernel::{clock, hash};
 use serde_json::{Value, json};
 
-use super::outbox::OutboxMessage;
-use super::pattern;
-use super::ses::{Ses, bare};
+use super::super::outbox::OutboxMessage;
+use super::super::pattern;
+use super::suppression::Reason;
+use super::{Ses, bare};
+
+/// Addresses here are never suppressed, so that each test mail meets its fate.
+const SIMULATOR: &str = "@simulator.amazonses.com";
 
 impl Ses {
     /// Plays back the events of mails accepted just before the process died.
@@ -46,7 +50,16 @@ impl Ses {
     }
 
     fn events(&self, message: &OutboxMessage) -> Vec<Value> {
-        let recipients: Vec<&str> = message.to.iter().map(|address| bare(address)).collect();
+        let set = message.configuration_set.as_deref().unwrap_or_default();
+        let set = self.configuration_set(set);
+        let reasons = set.map(|set| set.suppressed_reasons).unwrap_or_default();
+        let reasons: Vec<_> = reasons.iter().filter_map(|name| Reason::of(name)).collect();
+        let is_suppressed = |address: &&str| {
+            let reason = self.suppression.reason(address);
+            reason.is_some_and(|reason| reasons.contains(&reason))
+        };
+        let addresses = message.to.iter().map(|address| bare(address));
+        let (suppressed, recipients): (Vec<_>, Vec<&str>) = addresses.partition(is_suppressed);
         let fated = |fate: &str| -> Vec<&str> {
             let is = |address: &&&str| fate_of(address) == Some(fate);
             recipients.iter().filter(is).copied().collect()
@@ -69,7 +82,13 @@ impl Ses {
             });
             events.push(self.event(message, "Email Delivered", "Delivery", "delivery", delivery));
         }
-        if !bounced.is_empty() {
+        for (bounced, kind) in [
+            (&bounced, "General"),
+            (&suppressed, "OnAccountSuppressionList"),
+        ] {
+            if bounced.is_empty() {
+                continue;
+            }
             let recipient = |address: &&str| {
                 json!({
                     "emailAddress": address,
@@ -80,7 +99,7 @@ impl Ses {
             };
             let bounce = json!({
                 "bounceType": "Permanent",
-                "bounceSubType": "General",
+                "bounceSubType": kind,
                 "bouncedRecipients": bounced.iter().map(recipient).collect::<Vec<_>>(),
                 "timestamp": at,
                 "feedbackId": format!("{}-bounce", message.provider_id),
@@ -102,7 +121,25 @@ impl Ses {
             let kind = "Email Complaint Received";
             events.push(self.event(message, kind, "Complaint", "complaint", complaint));
         }
+        for (addresses, reason) in [(bounced, Reason::Bounce), (complained, Reason::Complaint)] {
+            if reasons.contains(&reason) {
+                self.suppress(&addresses, reason);
+            }
+        }
         events
+    }
+
+    /// Puts addresses on the suppression list, but for those of the mailbox simulator.
+    fn suppress(&self, addresses: &[&str], reason: Reason) {
+        let now = self.clock.now_ms();
+        for address in addresses
+            .iter()
+            .filter(|address| !address.ends_with(SIMULATOR))
+        {
+            if let Err(error) = self.suppression.add(address, reason, now) {
+                tracing::error!(%error, "suppression list not written");
+            }
+        }
     }
 
     /// One event as EventBridge delivers it.

@@ -1,15 +1,14 @@
-//! SES v2 behind its REST protocol: accepts mail into the outbox. What becomes of it is told by
-//! [`ses_events`](super::ses_events).
+//! SES v2 behind its REST protocol: accepts mail into the outbox. [`events`] says what becomes of it.
+
+mod events;
+mod mime;
+mod suppression;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Uri};
 use kernel::{Clock, EmailAddress, hash};
-use mail_builder::MessageBuilder;
-use mail_builder::headers::raw::Raw;
 use mail_parser::MessageParser;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,12 +18,21 @@ use super::meter::Meter;
 use super::outbox::{Kind, Outbox, OutboxMessage};
 use super::sqs::Sqs;
 use super::wire;
-use crate::template::model::Rule;
+use crate::template::model::{ConfigurationSet, Rule, Stack};
+use mime::Content;
+pub(super) use suppression::Suppression;
 
 /// Most recipients of one mail.
 const MOST_RECIPIENTS: usize = 50;
 /// Largest mail.
 const LARGEST_MAIL: usize = 40 * 1024 * 1024;
+/// Most tags of a mail, and the longest name or value of one.
+const MOST_TAGS: usize = 50;
+const LONGEST_TAG: usize = 256;
+/// The path of the suppression list.
+const SUPPRESSION: &str = "/v2/email/suppression/addresses";
+/// The time over which mails are counted against the quota, milliseconds.
+const QUOTA_PERIOD: i64 = 24 * 3600 * 1000;
 
 /// The mail service.
 pub(super) struct Ses {
@@ -37,6 +45,8 @@ pub(super) struct Ses {
     pub rules: RwLock<Vec<Rule>>,
     /// Verified domains and addresses; none: a stack without a template, where any sender may.
     pub identities: RwLock<Vec<String>>,
+    pub configuration_sets: RwLock<Vec<ConfigurationSet>>,
+    pub suppression: Suppression,
 }
 
 #[derive(Deserialize)]
@@ -67,48 +77,26 @@ struct Destination {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Content {
-    raw: Option<Data>,
-    simple: Option<Simple>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Simple {
-    subject: Data,
-    body: Body,
-    #[serde(default)]
-    headers: Vec<Pair>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Body {
-    text: Option<Data>,
-    html: Option<Data>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Data {
-    data: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct Pair {
     name: String,
     value: String,
 }
 
 impl Ses {
-    /// These identities count as verified from here on.
-    pub fn verify(&self, identities: Vec<String>) {
-        let mut known = self
-            .identities
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *known = identities;
+    /// Takes over the rules, verified identities and configuration sets of the template.
+    pub fn configure(&self, stack: &Stack) {
+        fn set<T>(lock: &RwLock<T>, value: T) {
+            *lock.write().unwrap_or_else(PoisonError::into_inner) = value;
+        }
+        set(&self.rules, stack.rules.clone());
+        set(&self.identities, stack.rights.identities());
+        set(&self.configuration_sets, stack.configuration_sets.clone());
+    }
+
+    fn configuration_set(&self, name: &str) -> Option<ConfigurationSet> {
+        let sets = self.configuration_sets.read();
+        let sets = sets.unwrap_or_else(PoisonError::into_inner);
+        sets.iter().find(|set| set.name == name).cloned()
     }
 
     /// SES sends from verified identities only.
@@ -130,13 +118,19 @@ impl Ses {
     }
 
     /// Answers one request.
-    pub fn handle(&self, method: &Method, path: &str, body: &[u8]) -> Response<Bytes> {
+    pub fn handle(&self, method: &Method, uri: &Uri, body: &[u8]) -> Response<Bytes> {
+        let path = uri.path();
+        let suppression = path.strip_prefix(SUPPRESSION).and_then(|rest| {
+            let (query, now) = (uri.query().unwrap_or_default(), self.clock.now_ms());
+            self.suppression.handle(method, rest, query, body, now)
+        });
         let answer = match (method, path) {
             (&Method::POST, "/v2/email/outbound-emails") => self.send(body),
             (&Method::GET, "/v2/email/account") => Ok(self.account()),
-            _ => Err(bad_request(
-                "this operation is not available in the local stack",
-            )),
+            _ => suppression.unwrap_or_else(|| {
+                let text = format!("{method} {path} of SES v2 is not in the local stack");
+                Err(ApiError::new(400, "UnknownOperationException", text))
+            }),
         };
         match answer {
             Ok(body) => wire::json(StatusCode::OK, &body),
@@ -147,7 +141,8 @@ impl Ses {
     fn send(&self, body: &[u8]) -> Result<Value, ApiError> {
         let request: SendEmail =
             serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
-        let mime = mime(&request)?;
+        self.check(&request)?;
+        let mime = mime::text(&request)?;
         if mime.len() > LARGEST_MAIL {
             return Err(bad_request(
                 "Message length is more than 41943040 bytes long",
@@ -161,6 +156,29 @@ impl Ses {
         self.meter.mail(accepted.to.len(), mime.len());
         self.report(&accepted);
         Ok(json!({"MessageId": accepted.provider_id}))
+    }
+
+    /// Refuses an unknown configuration set, and tags that SES does not take.
+    fn check(&self, request: &SendEmail) -> Result<(), ApiError> {
+        if let Some(name) = &request.configuration_set_name
+            && self.configuration_set(name).is_none()
+        {
+            return Err(not_found(format!(
+                "Configuration set <{name}> does not exist."
+            )));
+        }
+        if request.email_tags.len() > MOST_TAGS {
+            return Err(bad_request(format!("A mail has at most {MOST_TAGS} tags.")));
+        }
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let fits = |text: &str| (1..=LONGEST_TAG).contains(&text.len()) && text.chars().all(good);
+        let wrong = |tag: &&Pair| !fits(&tag.name) || !fits(&tag.value);
+        match request.email_tags.iter().find(wrong) {
+            None => Ok(()),
+            Some(Pair { name, value }) => Err(bad_request(format!(
+                "Invalid tag <{name}>=<{value}>: only alphanumeric ASCII characters, '_' and '-' are allowed, 1 to {LONGEST_TAG} of them."
+            ))),
+        }
     }
 
     fn message(&self, request: SendEmail, mime: &[u8]) -> Result<OutboxMessage, ApiError> {
@@ -211,7 +229,8 @@ impl Ses {
     }
 
     fn account(&self) -> Value {
-        let sent = self.outbox.count(Some(Kind::Mail)) as f64;
+        let since = self.clock.now_ms() - QUOTA_PERIOD;
+        let sent = self.outbox.recipients_since(since) as f64;
         json!({
             "DedicatedIpAutoWarmupEnabled": false,
             "EnforcementStatus": "HEALTHY",
@@ -227,41 +246,8 @@ impl Ses {
     }
 }
 
-/// The mail's text: as given, or built from its parts.
-fn mime(request: &SendEmail) -> Result<Vec<u8>, ApiError> {
-    if let Some(raw) = &request.content.raw {
-        let decoded = BASE64.decode(&raw.data);
-        return decoded.map_err(|_| bad_request("Raw message is not base64"));
-    }
-    let Some(simple) = &request.content.simple else {
-        return Err(bad_request("Content must be Raw or Simple here"));
-    };
-    let list = |addresses: &[String]| Raw::new(addresses.join(", "));
-    let destination = &request.destination;
-    let mut mail = MessageBuilder::new()
-        .header("From", Raw::new(request.from_email_address.clone()))
-        .header("To", list(&destination.to))
-        .subject(simple.subject.data.clone());
-    if !destination.cc.is_empty() {
-        mail = mail.header("Cc", list(&destination.cc));
-    }
-    if !request.reply_to_addresses.is_empty() {
-        mail = mail.header("Reply-To", list(&request.reply_to_addresses));
-    }
-    for Pair { name, value } in &simple.headers {
-        mail = mail.header(name.clone(), Raw::new(value.clone()));
-    }
-    if let Some(text) = &simple.body.text {
-        mail = mail.text_body(text.data.clone());
-    }
-    if let Some(html) = &simple.body.html {
-        mail = mail.html_body(html.data.clone());
-    }
-    mail.write_to_vec().map_err(|error| failed(&error))
-}
-
 /// The address in `Name <address>`.
-pub(super) fn bare(address: &str) -> &str {
+fn bare(address: &str) -> &str {
     let inside = address.rsplit_once('<').map(|(_, rest)| rest);
     inside
         .map_or(address, |rest| rest.trim_end_matches('>'))
@@ -292,6 +278,10 @@ fn provider_id(number: u64, now: i64) -> String {
 
 fn bad_request(text: impl Into<String>) -> ApiError {
     ApiError::new(400, "BadRequestException", text)
+}
+
+fn not_found(text: String) -> ApiError {
+    ApiError::new(404, "NotFoundException", text)
 }
 
 fn failed(error: &std::io::Error) -> ApiError {

@@ -1,28 +1,37 @@
-//! S3 on a folder, through `s3s` and `s3s-fs`: a bucket is a folder, an object a file in it.
+//! S3 behind its REST protocol, which `s3s` speaks: buckets over one folder of bodies.
 //!
 //! Signatures are checked with the local credentials, so presigned links work and expire.
 
-use std::path::{Path, PathBuf};
+mod api;
+mod list;
+mod objects;
+mod store;
+mod uploads;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
+use kernel::Clock;
 use s3s::S3Result;
 use s3s::auth::SimpleAuth;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s_fs::FileSystem;
 
 use super::fault::ApiError;
 use super::meter::Meter;
 use super::wire;
+use api::Api;
+use store::Store;
+use uploads::Uploads;
 
 /// The buckets of the account.
 pub(super) struct S3 {
     service: S3Service,
-    folder: PathBuf,
+    store: Arc<Store>,
     meter: Arc<Meter>,
 }
 
@@ -42,13 +51,20 @@ impl S3Host for Hosts {
 }
 
 impl S3 {
-    /// Opens the buckets in `folder`.
-    pub fn open(folder: PathBuf, meter: Arc<Meter>) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("creating {}", folder.display()))?;
-        let files = FileSystem::new(&folder)
-            .map_err(|error| anyhow::anyhow!("opening {}: {error:?}", folder.display()))?;
-        let mut builder = S3ServiceBuilder::new(files);
+    /// Opens the buckets whose bodies are in `folder` and whose index is in `log`.
+    pub fn open(
+        folder: PathBuf,
+        log: Option<PathBuf>,
+        clock: Clock,
+        region: &str,
+        meter: Arc<Meter>,
+    ) -> anyhow::Result<Self> {
+        let store = Arc::new(Store::open(folder, log, clock)?);
+        let mut builder = S3ServiceBuilder::new(Api {
+            store: store.clone(),
+            uploads: Uploads::default(),
+            region: region.to_owned(),
+        });
         builder.set_auth(SimpleAuth::from_single(
             super::ACCESS_KEY,
             super::SECRET_KEY,
@@ -56,15 +72,15 @@ impl S3 {
         builder.set_host(Hosts);
         Ok(Self {
             service: builder.build(),
-            folder,
+            store,
             meter,
         })
     }
 
     /// Makes the bucket if it is absent.
     pub fn create(&self, bucket: &str) -> anyhow::Result<()> {
-        let folder: &Path = &self.folder;
-        std::fs::create_dir_all(folder.join(bucket)).with_context(|| format!("bucket {bucket}"))
+        let made = self.store.make(bucket);
+        made.map(|_| ()).with_context(|| format!("bucket {bucket}"))
     }
 
     /// Answers one request.

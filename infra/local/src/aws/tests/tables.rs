@@ -1,0 +1,314 @@
+//! Tables as the template declares them, named by name or ARN, and the operations that are not there.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, KeysAndAttributes,
+    Put, ScalarAttributeType, SseStatus, StreamSpecification, StreamViewType, TransactWriteItem,
+};
+use serde_json::json;
+
+use super::{Hand, in_memory, open, stack};
+use crate::aws::Aws;
+
+const ARN: &str = "arn:aws:dynamodb:ap-southeast-1:000000000000:table/plain";
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+#[tokio::test]
+async fn a_table_is_shown_and_kept_as_the_template_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut template = stack();
+    template.tables[0].create_request["DeletionProtectionEnabled"] = json!(true);
+    template.tables[0].create_request["SSESpecification"] = json!({"Enabled": true});
+    // A table of an earlier template is brought in line.
+    drop(open(Some(folder.path()), Hand::new().clock()));
+    template.tables.push(crate::template::model::Table {
+        name: "guarded".to_owned(),
+        ..template.tables[0].clone()
+    });
+    let aws = open(Some(folder.path()), Hand::new().clock());
+    aws.create_missing(&template).unwrap();
+    let client = Client::new(&aws.sdk_config());
+    let described = |name: &'static str| client.describe_table().table_name(name).send();
+    let shown = described("guarded").await.unwrap().table.unwrap();
+    assert_eq!(shown.deletion_protection_enabled(), Some(true));
+    assert_eq!(
+        shown.sse_description().unwrap().status(),
+        Some(&SseStatus::Enabled)
+    );
+    assert_eq!(
+        shown.table_arn(),
+        Some("arn:aws:dynamodb:ap-southeast-1:000000000000:table/guarded")
+    );
+    let index = shown.global_secondary_indexes()[0].index_arn().unwrap();
+    assert!(
+        index.starts_with("arn:aws:dynamodb:ap-southeast-1:"),
+        "{index}"
+    );
+    let watched = described("watched").await.unwrap().table.unwrap();
+    assert_eq!(watched.deletion_protection_enabled(), Some(false));
+    assert!(watched.sse_description().is_none());
+    for name in ["guarded", "plain"] {
+        let error = client
+            .delete_table()
+            .table_name(name)
+            .send()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.into_service_error().code(),
+            Some("ValidationException"),
+            "{name}"
+        );
+    }
+    let update = client
+        .update_table()
+        .table_name("plain")
+        .deletion_protection_enabled(false);
+    update.send().await.unwrap();
+    client
+        .delete_table()
+        .table_name("plain")
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_table_is_named_by_its_arn() {
+    let aws = in_memory();
+    let client = Client::new(&aws.sdk_config());
+    let put = client
+        .put_item()
+        .table_name(ARN)
+        .item("pk", text("a"))
+        .item("sk", text(ARN));
+    put.send().await.unwrap();
+    let put = Put::builder()
+        .table_name(ARN)
+        .item("pk", text("b"))
+        .item("sk", text("b"));
+    let part = TransactWriteItem::builder()
+        .put(put.build().unwrap())
+        .build();
+    client
+        .transact_write_items()
+        .transact_items(part)
+        .send()
+        .await
+        .unwrap();
+    let keys = KeysAndAttributes::builder()
+        .keys([("pk".to_owned(), text("a")), ("sk".to_owned(), text(ARN))].into());
+    let got = client
+        .batch_get_item()
+        .request_items(ARN, keys.build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(got.responses().unwrap()[ARN].len(), 1);
+    let scan = client.scan().table_name(ARN).send().await.unwrap();
+    assert_eq!(scan.count(), 2);
+    assert_eq!(
+        aws.meter().snapshot().tables.keys().collect::<Vec<_>>(),
+        ["plain"]
+    );
+    let foreign = ARN.replace("ap-southeast-1", "us-east-1");
+    let error = client.scan().table_name(foreign).send().await.unwrap_err();
+    assert_eq!(
+        error.into_service_error().code(),
+        Some("ValidationException")
+    );
+}
+
+#[tokio::test]
+async fn what_tables_cannot_do_here_is_said() {
+    let aws = in_memory();
+    let client = Client::new(&aws.sdk_config());
+    let error = client
+        .describe_continuous_backups()
+        .table_name("plain")
+        .send()
+        .await
+        .unwrap_err();
+    let error = error.into_service_error();
+    assert_eq!(error.code(), Some("UnknownOperationException"));
+    let message = error.message().unwrap();
+    assert!(
+        message.contains("DescribeContinuousBackups is not in the local stack"),
+        "{message}"
+    );
+    let limits = client.describe_limits().send().await.unwrap();
+    assert!(limits.account_max_read_capacity_units().is_some());
+    let stream = StreamSpecification::builder()
+        .stream_enabled(true)
+        .stream_view_type(StreamViewType::NewImage)
+        .build()
+        .unwrap();
+    let pk = || {
+        AttributeDefinition::builder()
+            .attribute_name("pk")
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+            .unwrap()
+    };
+    let key = || {
+        KeySchemaElement::builder()
+            .attribute_name("pk")
+            .key_type(KeyType::Hash)
+            .build()
+            .unwrap()
+    };
+    let create = |name: &str| {
+        let create = client
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest);
+        create.attribute_definitions(pk()).key_schema(key())
+    };
+    let error = create("with-stream")
+        .stream_specification(stream.clone())
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.into_service_error().code(),
+        Some("ValidationException")
+    );
+    create("without").send().await.unwrap();
+    let update = client
+        .update_table()
+        .table_name("without")
+        .stream_specification(stream);
+    let error = update.send().await.unwrap_err().into_service_error();
+    assert_eq!(error.code(), Some("ValidationException"));
+}
+
+/// Calls the streams' API, as there is no client for it here.
+async fn streams(aws: &Aws, operation: &str, request: serde_json::Value) -> serde_json::Value {
+    let call = http::Request::post("/").header(
+        "x-amz-target",
+        format!("DynamoDBStreams_20120810.{operation}"),
+    );
+    let answer = aws
+        .handle(call.body(request.to_string().into()).unwrap())
+        .await;
+    serde_json::from_slice(answer.body()).unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_is_read_again_after_its_consumer_is_done() {
+    let hand = Hand::new();
+    let aws = open(None, hand.clock());
+    let client = Client::new(&aws.sdk_config());
+    for sk in ["1", "2", "3"] {
+        let put = client
+            .put_item()
+            .table_name("watched")
+            .item("pk", text("a"))
+            .item("sk", text(sk));
+        put.send().await.unwrap();
+    }
+    let records = aws.streams().poll("watched", "Relay", 10);
+    aws.streams()
+        .commit("watched", "Relay", records[2].sequence);
+    assert_eq!(aws.streams().lag("watched", "Relay"), 0);
+
+    let list = streams(&aws, "ListStreams", json!({"Limit": 1})).await;
+    assert_eq!(list["Streams"][0]["TableName"], "fresh");
+    let list = streams(
+        &aws,
+        "ListStreams",
+        json!({"ExclusiveStartStreamArn": list["LastEvaluatedStreamArn"]}),
+    )
+    .await;
+    let arn = &list["Streams"][0]["StreamArn"];
+    let described = streams(&aws, "DescribeStream", json!({"StreamArn": arn})).await;
+    let described = &described["StreamDescription"];
+    assert_eq!(
+        described["KeySchema"][1],
+        json!({"AttributeName": "sk", "KeyType": "RANGE"})
+    );
+    let shard = &described["Shards"][0]["ShardId"];
+    let at = |kind: &str, number: Option<&str>| {
+        let mut request = json!({"StreamArn": arn, "ShardId": shard, "ShardIteratorType": kind});
+        if let Some(number) = number {
+            request["SequenceNumber"] = json!(number);
+        }
+        request
+    };
+    let get = async |request: serde_json::Value, limit: u32| {
+        let iterator = streams(&aws, "GetShardIterator", request).await;
+        let iterator = &iterator["ShardIterator"];
+        streams(
+            &aws,
+            "GetRecords",
+            json!({"ShardIterator": iterator, "Limit": limit}),
+        )
+        .await
+    };
+    let all = get(at("TRIM_HORIZON", None), 2).await;
+    let keys = |answer: &serde_json::Value| -> Vec<String> {
+        let records = answer["Records"].as_array().unwrap().iter();
+        records
+            .map(|record| {
+                record["dynamodb"]["Keys"]["sk"]["S"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(keys(&all), ["1", "2"]);
+    let rest = streams(
+        &aws,
+        "GetRecords",
+        json!({"ShardIterator": all["NextShardIterator"]}),
+    )
+    .await;
+    assert_eq!(keys(&rest), ["3"]);
+    let second = all["Records"][1]["dynamodb"]["SequenceNumber"].as_str();
+    assert_eq!(
+        keys(&get(at("AT_SEQUENCE_NUMBER", second), 9).await),
+        ["2", "3"]
+    );
+    assert_eq!(
+        keys(&get(at("AFTER_SEQUENCE_NUMBER", second), 9).await),
+        ["3"]
+    );
+    assert!(keys(&get(at("LATEST", None), 9).await).is_empty());
+
+    hand.advance_seconds(15 * 60 + 1);
+    let late = streams(
+        &aws,
+        "GetRecords",
+        json!({"ShardIterator": all["NextShardIterator"]}),
+    )
+    .await;
+    assert!(
+        late["__type"]
+            .as_str()
+            .unwrap()
+            .ends_with("#ExpiredIteratorException"),
+        "{late}"
+    );
+    // A day later the records are gone.
+    hand.advance_seconds(24 * 3600);
+    let put = client
+        .put_item()
+        .table_name("watched")
+        .item("pk", text("b"))
+        .item("sk", text("4"));
+    put.send().await.unwrap();
+    let gone = streams(&aws, "GetShardIterator", at("AT_SEQUENCE_NUMBER", second)).await;
+    assert!(
+        gone["__type"]
+            .as_str()
+            .unwrap()
+            .ends_with("#TrimmedDataAccessException"),
+        "{gone}"
+    );
+    assert_eq!(keys(&get(at("TRIM_HORIZON", None), 9).await), ["4"]);
+}
