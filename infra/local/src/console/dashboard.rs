@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::html::{Column, Html, definitions, table};
-use super::{answer_json, page};
+use super::{answer_json, page, reference};
 use crate::aws::Depth;
 use crate::runtime::LocalStack;
 use crate::runtime::ledger::Statistics;
@@ -78,6 +78,7 @@ fn overview(stack: &LocalStack) -> Html {
         ("Time", Html::text(now)),
         ("API", Html::link(&addresses.api, &addresses.api)),
         ("WebSocket", Html::text(&addresses.websocket)),
+        ("Guides", reference::links()),
         ("AWS endpoint", Html::text(&addresses.aws)),
         ("Sockets open", Html::text(stack.aws().sockets().count())),
         (

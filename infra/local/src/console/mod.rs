@@ -1,4 +1,4 @@
-//! The console under `/_local/`: what the stack is doing, as pages and as data.
+//! The console under `/_local/`: what the stack is doing, as pages and as data. Beside it, `/docs`.
 //!
 //! For the person at this machine only: it answers on loopback, to requests that name loopback as
 //! their host, and takes no action for another site's page.
@@ -21,7 +21,10 @@ use crate::runtime::LocalStack;
 
 /// The path is the console's.
 pub fn owns(path: &str) -> bool {
-    path == "/_local" || path.starts_with("/_local/") || path == "/docs"
+    path == "/_local"
+        || path.starts_with("/_local/")
+        || path == "/docs"
+        || path.starts_with("/docs/")
 }
 
 /// Answers a request to the console.
@@ -32,14 +35,14 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
             "This console answers on loopback only.\n",
         );
     }
+    if let Some(path) = request.uri().path().strip_prefix("/docs") {
+        return reference::show(path);
+    }
     let path = request
         .uri()
         .path()
         .trim_start_matches("/_local")
         .trim_matches('/');
-    if request.uri().path() == "/docs" {
-        return reference::show();
-    }
     let parts: Vec<&str> = path.split('/').collect();
     let json = wants_json(request);
     let get = request.method() == Method::GET || request.method() == Method::HEAD;
