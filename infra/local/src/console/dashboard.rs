@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::html::{Column, Html, definitions, grouped, span, table};
-use super::{answer_json, page};
+use super::{answer_json, page, reference};
 use crate::aws::Depth;
 use crate::runtime::LocalStack;
 use crate::runtime::ledger::Statistics;
@@ -82,6 +82,7 @@ fn overview(stack: &LocalStack) -> Html {
             "Log-in",
             Html::link("/_local/credentials", "e-mail, password, API key"),
         ),
+        ("Guides", reference::links()),
         (
             "Messages sent",
             Html::link("/_local/outbox", stack.aws().outbox().count(None)),

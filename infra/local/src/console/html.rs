@@ -18,6 +18,16 @@ impl Html {
         Self(text.to_owned())
     }
 
+    /// HTML made from this program's own files.
+    pub fn trusted(html: String) -> Self {
+        Self(html)
+    }
+
+    /// The HTML itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Text from anywhere.
     pub fn text(text: impl std::fmt::Display) -> Self {
         Self(escape(&text.to_string()))

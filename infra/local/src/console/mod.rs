@@ -1,4 +1,4 @@
-//! The console under `/_local/`: what the stack is doing, as pages and as data.
+//! The console under `/_local/`: what the stack is doing, as pages and as data. Beside it, `/docs`.
 //!
 //! For the person at this machine only: it answers on loopback, to requests that name loopback as
 //! their host, and takes no action for another site's page.
@@ -24,7 +24,7 @@ use crate::runtime::LocalStack;
 
 /// The path is the console's. The front page and the frontend's pages exist on the local stack only.
 pub fn owns(path: &str) -> bool {
-    let mine = ["/_local/", "/invitations/", "/reset-password/"];
+    let mine = ["/_local/", "/docs/", "/invitations/", "/reset-password/"];
     ["/", "/_local", "/docs"].contains(&path) || mine.iter().any(|start| path.starts_with(start))
 }
 
@@ -35,6 +35,9 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
             StatusCode::FORBIDDEN,
             "This console answers on loopback only.\n",
         );
+    }
+    if let Some(path) = request.uri().path().strip_prefix("/docs") {
+        return reference::show(path);
     }
     let path = request
         .uri()

@@ -1,226 +1,197 @@
-//! `/docs`: the API's reference as a page. Everything on it comes from docs/openapi.json.
-
-use std::fmt::Write as _;
+//! `/docs`: the API's reference as a page, and the guides to the public interfaces beside it.
+//!
+//! The page is Swagger UI over `/v1/openapi.json`; its files are vendored (infra/local/vendor). A guide is a
+//! file of docs/ as HTML. The security policies keep every request on this origin.
 
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HeaderValue};
 use http::{Response, StatusCode};
-use serde_json::Value;
+use pulldown_cmark::{Event, Options, Parser, Tag};
 
-use super::html::{Column, Html, definitions, table};
-use super::{page, text};
+use super::html::Html;
+use super::{answer, page, policy, text};
 
-const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
-/// How deep a body's fields are unfolded; schemas may hold themselves.
-const DEPTH: usize = 4;
+const PAGE: &str = include_str!("reference/page.html");
 
-/// The page.
-pub fn show() -> Response<Bytes> {
-    let Ok(document) = serde_json::from_str::<Value>(DOCUMENT) else {
-        return text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "docs/openapi.json does not parse.\n",
-        );
+/// A file of docs/ by its name: shown at `/docs/{name}`.
+struct Guide {
+    name: &'static str,
+    text: &'static str,
+}
+
+macro_rules! guides {
+    ($($name:literal)*) => {
+        &[$(Guide { name: $name, text: include_str!(concat!("../../../../docs/", $name, ".md")) }),*]
     };
-    let reference = Reference {
-        document: &document,
-    };
-    page(reference.page(), "API reference")
 }
 
-struct Reference<'a> {
-    document: &'a Value,
+/// In the order of their links.
+const GUIDES: &[Guide] = guides!["access"];
+
+impl Guide {
+    /// Its heading, and what follows.
+    fn parts(&self) -> (&'static str, &'static str) {
+        let (first, rest) = self.text.split_once('\n').unwrap_or((self.text, ""));
+        (first.trim_start_matches("# "), rest)
+    }
 }
 
-/// An operation and where it is.
-struct Operation<'a> {
-    method: &'a str,
-    path: &'a str,
-    body: &'a Value,
+/// The page, a file of it, or a guide; `path` is what follows `/docs`.
+pub fn show(path: &str) -> Response<Bytes> {
+    const SCRIPT: &str = "text/javascript; charset=utf-8";
+    const STYLE: &str = "text/css; charset=utf-8";
+    match path.trim_matches('/') {
+        "" => reference(),
+        "page.js" => answer(StatusCode::OK, SCRIPT, include_str!("reference/page.js")),
+        "page.css" => answer(StatusCode::OK, STYLE, include_str!("reference/page.css")),
+        "swagger-ui-bundle.js" => packed(
+            SCRIPT,
+            include_bytes!("../../vendor/swagger-ui/swagger-ui-bundle.js.gz"),
+        ),
+        "swagger-ui.css" => packed(
+            STYLE,
+            include_bytes!("../../vendor/swagger-ui/swagger-ui.css.gz"),
+        ),
+        name => match GUIDES.iter().find(|guide| guide.name == name) {
+            Some(guide) => {
+                let (title, text) = guide.parts();
+                page(Html::trusted(html(text)), title)
+            }
+            None => text(StatusCode::NOT_FOUND, "There is no such page.\n"),
+        },
+    }
 }
 
-impl<'a> Reference<'a> {
-    fn page(&self) -> Html {
-        let about = self.document["info"]["description"]
-            .as_str()
-            .unwrap_or_default();
-        let mut out = about.split("\n\n").fold(Html::default(), |out, paragraph| {
-            out.and(&Html::element(
-                "p",
-                "",
-                &Html::text(paragraph.replace(['*', '`'], "")),
-            ))
-        });
-        let operations = self.operations();
-        let mut tags: Vec<&str> = operations.iter().map(|one| tag(one.body)).collect();
-        tags.dedup();
-        let mut seen = Vec::new();
-        for tag_name in tags {
-            if seen.contains(&tag_name) {
-                continue;
-            }
-            seen.push(tag_name);
-            out = out.and(&Html::element("h2", "", &Html::text(tag_name)));
-            for operation in operations.iter().filter(|one| tag(one.body) == tag_name) {
-                out = out.and(&self.operation(operation));
-            }
+/// Links to the guides.
+pub fn links() -> Html {
+    GUIDES.iter().fold(Html::default(), |links, guide| {
+        let link = Html::link(&format!("/docs/{}", guide.name), guide.parts().0);
+        links.and(&link).and(&Html::text(" "))
+    })
+}
+
+fn reference() -> Response<Bytes> {
+    let page = PAGE.replace("GUIDES", links().as_str());
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", page);
+    // Swagger UI sets styles on elements and draws its icons from `data:`.
+    policy(
+        &mut response,
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    response
+}
+
+/// A file that is kept compressed; every browser unpacks it.
+fn packed(kind: &'static str, bytes: &'static [u8]) -> Response<Bytes> {
+    let mut response = answer(StatusCode::OK, kind, bytes);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+}
+
+/// Markdown as HTML. A link to another guide or to the document leads to where this stack shows it.
+fn html(markdown: &str) -> String {
+    let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
+        Event::Start(Tag::Link {
+            link_type,
+            dest_url,
+            title,
+            id,
+        }) => {
+            let dest_url = shown_at(&dest_url).map_or(dest_url, Into::into);
+            Event::Start(Tag::Link {
+                link_type,
+                dest_url,
+                title,
+                id,
+            })
         }
-        out
+        other => other,
+    });
+    let mut html = String::new();
+    pulldown_cmark::html::push_html(&mut html, events);
+    html
+}
+
+fn shown_at(link: &str) -> Option<String> {
+    if link == "openapi.json" {
+        return Some("/docs".to_owned());
+    }
+    let name = link.strip_suffix(".md")?;
+    let guide = GUIDES.iter().find(|guide| guide.name == name)?;
+    Some(format!("/docs/{}", guide.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the page and its own script name as `href`, `src` or address.
+    fn addresses(text: &str) -> Vec<&str> {
+        let quoted = text.split(['"', '\'', '`']).skip(1).step_by(2);
+        quoted.filter(|text| text.contains('/')).collect()
     }
 
-    fn operations(&self) -> Vec<Operation<'a>> {
-        let paths = self.document["paths"].as_object();
-        let mut all = Vec::new();
-        for (path, item) in paths.into_iter().flatten() {
-            for (method, body) in item.as_object().into_iter().flatten() {
-                all.push(Operation { method, path, body });
-            }
-        }
-        all
+    fn body(path: &str) -> String {
+        let response = show(path);
+        assert_eq!(response.status(), 200, "{path}");
+        String::from_utf8(response.body().to_vec()).unwrap()
     }
 
-    fn operation(&self, operation: &Operation<'_>) -> Html {
-        let body = operation.body;
-        let field = |name: &str| Html::text(body[name].as_str().unwrap_or_default());
-        let line = format!("{} {}", operation.method.to_uppercase(), operation.path);
-        let head = Html::element("code", "", &Html::text(line))
-            .and(&Html::text(" "))
-            .and(&field("summary"));
-        let mut inner = Html::element("p", "", &field("description")).and(&definitions(&[
-            (
-                "Operation",
-                Html::element("code", "", &field("operationId")),
-            ),
-            ("People", field("x-people")),
-            ("Scope of keys", field("x-scope")),
-        ]));
-        let parameters: Vec<Vec<Html>> = body["parameters"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|parameter| self.parameter(parameter))
-            .collect();
-        if !parameters.is_empty() {
-            let columns = [
-                Column::Text("Parameter"),
-                Column::Text("In"),
-                Column::Text("Meaning"),
-            ];
-            inner = inner.and(&table(&columns, &parameters));
-        }
-        for (kind, content) in body["requestBody"]["content"]
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
-            inner = inner.and(&self.shape(&format!("Body, {kind}"), &content["schema"]));
-        }
-        inner = inner.and(&self.responses(&body["responses"]));
-        let summary = Html::element("summary", "", &head);
-        Html::element("details", "operation", &summary.and(&inner))
-    }
-
-    fn responses(&self, responses: &Value) -> Html {
-        let mut out = Html::default();
-        let mut rows = Vec::new();
-        for (status, response) in responses.as_object().into_iter().flatten() {
-            let response = self.resolve(response);
-            let description = response["description"].as_str().unwrap_or_default();
-            rows.push(vec![Html::text(status), Html::text(description)]);
-            let schema = &response["content"]["application/json"]["schema"];
-            if !schema.is_null() {
-                out = out.and(&self.shape(&format!("Answer {status}"), schema));
-            }
-        }
-        out.and(&table(
-            &[Column::Text("Status"), Column::Text("Meaning")],
-            &rows,
-        ))
-    }
-
-    fn parameter(&self, parameter: &Value) -> Vec<Html> {
-        let parameter = self.resolve(parameter);
-        let cell = |name: &str| Html::text(parameter[name].as_str().unwrap_or_default());
-        vec![cell("name"), cell("in"), cell("description")]
-    }
-
-    fn shape(&self, title: &str, schema: &Value) -> Html {
-        let mut lines = String::new();
-        self.write(schema, 0, &mut lines);
-        let lines = Html::element("pre", "", &Html::text(lines.trim_end()));
-        Html::element("h3", "", &Html::text(title)).and(&lines)
-    }
-
-    /// A schema as indented lines: `name: type, limits - description`.
-    fn write(&self, schema: &Value, depth: usize, out: &mut String) {
-        let schema = self.resolve(schema);
-        if depth >= DEPTH {
-            return;
-        }
-        let indent = "  ".repeat(depth);
-        for part in ["allOf", "oneOf", "anyOf"] {
-            for one in schema[part].as_array().into_iter().flatten() {
-                if part != "allOf" && self.resolve(one)["type"] != "null" {
-                    // Writing to a string cannot fail.
-                    let _ = writeln!(out, "{indent}either");
+    #[test]
+    fn the_page_takes_everything_from_this_origin() {
+        let mut seen = 0;
+        for text in [body(""), body("page.js"), body("page.css")] {
+            for address in addresses(&text) {
+                assert!(
+                    address.starts_with('/') && !address.starts_with("//"),
+                    "{address}"
+                );
+                seen += 1;
+                if let Some(file) = address.strip_prefix("/docs") {
+                    assert_eq!(show(file).status(), 200, "{address}");
                 }
-                self.write(one, depth, out);
             }
+            assert!(!text.contains("url(") && !text.contains("@import"));
         }
-        if !schema["items"].is_null() {
-            self.write(&schema["items"], depth, out);
+        assert!(seen >= 7);
+        let response = show("");
+        let policy = response.headers()["content-security-policy"]
+            .to_str()
+            .unwrap();
+        let sources = policy
+            .split(';')
+            .flat_map(|rule| rule.split_whitespace().skip(1));
+        for source in sources {
+            let own = ["'none'", "'self'", "'unsafe-inline'", "data:"].contains(&source);
+            assert!(own, "{source}");
         }
-        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            let required = schema["required"].as_array();
-            let is_required = required.is_some_and(|all| all.iter().any(|one| one == name));
-            let mark = if is_required { "" } else { "?" };
-            let _ = writeln!(out, "{indent}{name}{mark}: {}", self.describe(property));
-            self.write(property, depth + 1, out);
-        }
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"));
+        assert!(policy.contains("connect-src 'self'"));
     }
 
-    fn describe(&self, property: &Value) -> String {
-        let schema = self.resolve(property);
-        let kind = match &schema["type"] {
-            Value::Array(kinds) => {
-                let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
-                kinds.join(" or ")
-            }
-            Value::String(kind) => kind.clone(),
-            _ => "object".to_owned(),
-        };
-        let mut text = kind;
-        for limit in [
-            "enum",
-            "format",
-            "pattern",
-            "minLength",
-            "maxLength",
-            "minimum",
-            "maximum",
-            "maxItems",
-        ] {
-            if !schema[limit].is_null() {
-                let _ = write!(text, ", {limit} {}", schema[limit]);
-            }
+    #[test]
+    fn the_packed_files_are_sent_as_gzip() {
+        for file in ["swagger-ui-bundle.js", "swagger-ui.css"] {
+            let response = show(file);
+            assert_eq!(response.headers()["content-encoding"], "gzip");
+            assert_eq!(response.body()[..2], [0x1f, 0x8b], "{file}");
         }
-        let description = property["description"]
-            .as_str()
-            .or(schema["description"].as_str());
-        if let Some(description) = description {
-            let _ = write!(text, " - {}", description.replace('\n', " "));
-        }
-        text
+        assert_eq!(show("swagger-ui.js").status(), 404);
     }
 
-    fn resolve<'b>(&'b self, value: &'b Value) -> &'b Value {
-        let path = value["$ref"]
-            .as_str()
-            .and_then(|path| path.strip_prefix('#'));
-        path.and_then(|path| self.document.pointer(path))
-            .unwrap_or(value)
+    #[test]
+    fn a_guide_is_a_page_and_its_links_lead_to_pages() {
+        for guide in GUIDES {
+            assert!(guide.text.starts_with("# "), "{}", guide.name);
+            let page = body(guide.name);
+            assert!(page.contains(&format!("<h1>{}</h1>", guide.parts().0)));
+            assert_eq!(page.matches("<h1>").count(), 1, "{}", guide.name);
+            assert!(!page.contains(".md\""), "{} links to a file", guide.name);
+            assert!(body("").contains(&format!("/docs/{}", guide.name)));
+        }
+        assert!(html("| a |\n|---|\n| b |\n").contains("<td>b</td>"));
+        assert!(html("[x](access.md)").contains("href=\"/docs/access\""));
     }
-}
-
-fn tag(operation: &Value) -> &str {
-    operation["tags"][0].as_str().unwrap_or_default()
 }
