@@ -97,7 +97,7 @@ impl Audit {
             self.directory.entropy().nonce()
         );
         let key = cloud::Key::new(keys::audit(account), sort);
-        let ttl = entry.at.as_second() + KEEP_SECONDS;
+        let ttl = entry.created_at.as_second() + KEEP_SECONDS;
         self.directory.put(&key, &Row { entry, ttl }).await
     }
 

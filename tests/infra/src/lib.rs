@@ -5,13 +5,13 @@
 //! resource, so that one run tells the whole list. The templates are read as they are written, with
 //! intrinsic functions left in place: what they resolve to is the local stack's business.
 #![cfg(test)]
-
 mod access;
 mod alarms;
 mod code;
 mod cost;
 mod crates;
 mod credentials;
+mod english;
 mod fixtures;
 mod functions;
 mod generate;
