@@ -46,7 +46,6 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
         .trim_matches('/');
     let json = wants(request, "application/json");
     match request.uri().path() {
-        "/docs" => return reference::show(),
         "/" => return pages::front(stack),
         path if !path.starts_with("/_local") => {
             let (what, token) = path.trim_matches('/').split_once('/').unwrap_or_default();
