@@ -160,11 +160,11 @@ mod tests {
                 "conversation_id": "cnv_0000000000a",
                 "message_id": "msg_0000000000c",
                 "type": "message.new",
-                "at": "2026-03-02T08:00:00Z",
+                "created_at": "2026-03-02T08:00:00.000Z",
                 "author": "visitor",
                 "private": false,
                 "status": "sent",
-                "text": "Còn hàng không?",
+                "content": "Còn hàng không?",
             },
         });
         assert_eq!(bodies(&image), [expected]);

@@ -249,6 +249,7 @@ fn without_values(text: &str) -> String {
     match (kind, text.rsplit_once(", expected ")) {
         (Some(kind), Some((_, expected))) => format!("{kind}, expected {expected}"),
         (Some(kind), None) => kind.to_owned(),
+        (None, _) if text.starts_with("Expected ") => text.to_lowercase(),
         (None, _) => "an attribute that this build does not read".to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package, Target};
 
 use crate::assert_none;
 use crate::template::{list, project};
@@ -218,7 +218,14 @@ fn names(dependency: &Dependency) -> Vec<String> {
     let packages = METADATA.packages.iter();
     let named = packages.filter(|package| package.name.as_str() == dependency.name);
     let targets = named.flat_map(|package| &package.targets);
-    let libraries = targets.filter(|target| !target.is_bin() && !target.is_custom_build());
+    let is_library = |target: &&Target| {
+        !(target.is_bin()
+            || target.is_custom_build()
+            || target.is_example()
+            || target.is_test()
+            || target.is_bench())
+    };
+    let libraries = targets.filter(is_library);
     let mut names: Vec<String> = libraries.map(|target| target.name.clone()).collect();
     names.extend(dependency.rename.clone());
     names.iter().map(|name| name.replace('-', "_")).collect()
@@ -230,17 +237,15 @@ fn every_dependency_is_named_in_the_sources() {
     let mut violations = Vec::new();
     for (name, package) in &members() {
         let code = code(package.manifest_path.parent().unwrap().as_std_path());
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        let words: BTreeSet<&str> = code.split(|c| !is_word(c)).collect();
         let ignored = &package.metadata["cargo-machete"]["ignored"];
         let ignored: Vec<&str> = list(ignored)
             .into_iter()
             .filter_map(serde_json::Value::as_str)
             .collect();
         for dependency in &package.dependencies {
-            let is_named = names(dependency)
-                .iter()
-                .any(|name| words.contains(name.as_str()));
+            let is_named = names(dependency).iter().any(|name| {
+                code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"))
+            });
             if is_named == ignored.contains(&dependency.name.as_str()) {
                 violations.push(format!("{name}: {}", dependency.name));
             }

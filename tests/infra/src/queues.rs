@@ -20,7 +20,8 @@ fn queues() -> Vec<Resource<'static>> {
 }
 
 /// Queues without `MaximumConcurrency`: Lambda keeps two pollers on a quiet one in place of five. What they carry is
-/// limited where it comes from: by runs of one campaign or import, by large batches, or by the limits of a visitor.
+/// limited where it comes from: by runs of one campaign or import, by large batches, by the limits of a visitor, or by the
+/// cap of `ingest`.
 const UNCAPPED: &[&str] = &[
     "AccountMail",
     "CampaignPlan",
@@ -28,7 +29,9 @@ const UNCAPPED: &[&str] = &[
     "ChatNotify",
     "ChatOut",
     "ContactImport",
+    "DeliveryBacklog",
     "DeliveryEvents",
+    "WorkflowTrigger",
 ];
 
 #[test]

@@ -24,7 +24,8 @@ fn segment(text: &str) -> String {
     } else if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| in_time(&b)) {
         "0".to_owned()
     } else if all(|b| b.is_ascii_uppercase() || *b == b'_')
-        || text.contains('.') && all(|b| b.is_ascii_lowercase() || b"._".contains(b))
+        || text.contains('.') && !text.ends_with('.') && all(|b| b.is_ascii_lowercase() || b"._".contains(b))
+        || is_shard(text)
         || matches!(
             text,
             "email" | "phone" | "external" | "zalo" | "psid" | "anon" | "widget"
@@ -34,6 +35,11 @@ fn segment(text: &str) -> String {
     } else {
         "*".to_owned()
     }
+}
+
+/// A shard of a counter, `c0` to `cf`: each is a partition of its own.
+fn is_shard(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'c', b'0'..=b'9' | b'a'..=b'f'])
 }
 
 #[cfg(test)]
@@ -51,6 +57,7 @@ mod tests {
             ("ws_06b1q9m2kct3#I#email#an.", "ws_#I#email#*"),
             ("T#2026-03-02T08:00#7", "T#0#0"),
             ("PROFILE", "PROFILE"),
+            ("ws_06b1q9m2kct3#cmp_06b1q9m2kcv0#c0", "ws_#cmp_#c0"),
             ("nguyen van a#con_06b1q9m2kcv0", "*#con_"),
             ("", ""),
         ] {

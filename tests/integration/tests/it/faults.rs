@@ -216,7 +216,7 @@ async fn what_can_never_be_sent_is_parked_once_though_its_batch_comes_again() {
     event["Records"][0]["dynamodb"]["NewImage"] = json!({
         "pk": { "S": "ws_00000000001#con_0000000000a" }, "sk": { "S": "2026-03-02T08:00:00.000Z#f1" },
         "id": { "S": "f1" }, "name": { "S": "form.submitted" }, "at": { "S": "2026-03-02T08:00:00Z" },
-        "source": { "S": "ladipage" }, "pending": { "S": names },
+        "source": { "S": "ladipage" }, "recorded_at": { "S": "2026-03-02T08:00:00Z" }, "pending": { "S": names },
     });
     event["Records"][2]["dynamodb"]["NewImage"]["pending"]["S"] = json!("[{");
     let busy = world.queue_of("workflow-trigger");

@@ -161,7 +161,7 @@ async fn the_reason_in_the_dead_letter_queue_names_the_place() {
     let reason = dead[0].message_attributes["reason"].string_value.as_deref();
     let name = &environment["DIRECTORY_TABLE"];
     let wanted = format!(
-        "Store.Shape: stored data has an unexpected shape: invalid type, expected u32 (dynamodb GetItem {name})"
+        "Store.Shape: stored data has an unexpected shape: expected num (dynamodb GetItem {name})"
     );
     assert_eq!(reason, Some(wanted.as_str()));
 }

@@ -345,7 +345,7 @@ async fn a_suppressed_address_bounces_until_it_is_taken_off() {
     let listed: Vec<_> = list
         .suppressed_destination_summaries()
         .iter()
-        .map(|one| one.email_address())
+        .map(aws_sdk_sesv2::types::SuppressedDestinationSummary::email_address)
         .collect();
     assert_eq!(listed, ["bounce+1@example.vn"]);
     let first = client

@@ -317,7 +317,7 @@ async fn a_page_of_long_messages_is_cut_by_its_bytes_and_none_is_lost() {
         assert!(reads <= 121.0, "{reads} read units");
         let data = body["data"].as_array().unwrap();
         assert!(!data.is_empty() && data.len() < 6, "{}", data.len());
-        let numbers = data.iter().map(|one| one["text"].as_str().unwrap());
+        let numbers = data.iter().map(|one| one["content"].as_str().unwrap());
         found.extend(numbers.map(|text| text[..3].parse::<u32>().unwrap()));
         place = format!("&after={}", body["next"].as_str().unwrap());
         pages += 1;

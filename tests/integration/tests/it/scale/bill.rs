@@ -7,10 +7,10 @@ use tanigo_local::bill::{Bill, DAYS, Prices, Units, kept_units, stage_units, tra
 
 use super::run::{self, Run};
 
-/// Dollars of a month of a stage that nobody uses, as the template is today. The goal is 5.
-const IDLE: f64 = 14.8;
-/// Dollars of a month of the small shop, as the template is today. The goal is 10.
-const SMALL_SHOP: f64 = 35.2;
+/// Dollars of a month of a stage that nobody uses, at most.
+const IDLE: f64 = 5.0;
+/// Dollars of a month of the small shop, at most.
+const SMALL_SHOP: f64 = 10.0;
 /// Log lines of an HTTP request (access log) are so long.
 const ACCESS_LOG: f64 = 300.0;
 /// CloudWatch keeps so much of what it takes in.

@@ -10,24 +10,9 @@ use super::run::Run;
 /// and not listed fails the test; so does one that is listed and has cooled.
 const EXPECTED: &[(&str, &str, &str)] = &[
     (
-        "events",
-        "Directory SOURCE#src_",
-        "the source is read for each form, not remembered",
-    ),
-    (
-        "events",
-        "Directory ws_",
-        "the workspace is read for each form, not remembered",
-    ),
-    (
-        "events",
-        "Directory ws_#TRIGGER#form.submitted",
-        "listeners are read for each event, not remembered",
-    ),
-    (
         "mails",
-        "Reports ws_#cmp_",
-        "all shards of a counter lie in one partition",
+        "Reports ws_#cmp_#c0",
+        "a campaign counts in one partition at first, and in sixteen once it is busy; this run is too short for that",
     ),
     (
         "newcomers",
@@ -62,7 +47,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "talks",
         "Directory ws_",
-        "the inbox and the workspace are read for each message, not remembered",
+        "the credential behind each agent's socket is read for each batch",
     ),
 ];
 
