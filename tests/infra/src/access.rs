@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::assert_none;
 use crate::template::{
@@ -17,6 +17,11 @@ const STARS: &[(&str, &[&str])] = &[
     ("${Table}/stream/*", &["dynamodb:ListStreams"]),
     // Objects of one bucket.
     ("${Bucket}/*", &["s3:GetObject", "s3:PutObject"]),
+    // Identities of the account; a condition names the senders.
+    (
+        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+        &["ses:SendEmail", "ses:SendRawEmail"],
+    ),
     // Connections of one stage of one API: an id exists only while its connection does.
     (
         "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${SocketApi}/${Stage}/DELETE/@connections/*",
@@ -107,8 +112,11 @@ fn roles_use_no_policies_of_aws() {
     // AWS's queue and stream policies allow every queue and every stream.
     let mut violations = Vec::new();
     for role in ROOT.of_kind("AWS::IAM::Role") {
-        let arns = list(role.get(&["ManagedPolicyArns"]));
-        if arns.len() != 1 || arns[0]["Ref"] != "RuntimePolicy" {
+        let arns = role.get(&["ManagedPolicyArns"]);
+        let wanted = json!({"Fn::If": [
+            "HasRuntimePolicy", [{"Ref": "RuntimePolicy"}], {"Ref": "AWS::NoValue"},
+        ]});
+        if *arns != wanted {
             violations.push(format!("{}: {arns:?}", role.id));
         }
         if !functions()
@@ -130,13 +138,30 @@ fn roles_use_no_policies_of_aws() {
 }
 
 #[test]
+fn mail_is_sent_from_our_identity_only() {
+    let mut violations = Vec::new();
+    for (place, statement) in allows() {
+        let sends = actions(statement)
+            .iter()
+            .any(|action| action.starts_with("ses:"));
+        let senders = json!([{"Ref": "EmailIdentity"}, {"Fn::Sub": "*@${EmailIdentity}"}]);
+        if sends && statement["Condition"]["StringLike"]["ses:FromAddress"] != senders {
+            violations.push(place);
+        }
+    }
+    assert_none("mail from any sender", &violations);
+}
+
+/// A condition on keys holds for a call that names none, so the actions that name none are never granted.
+#[test]
 fn no_request_may_scan_a_table() {
     let mut violations = Vec::new();
     for (place, statement) in allows() {
-        if actions(statement)
-            .iter()
-            .any(|action| action.to_lowercase() == "dynamodb:scan")
-        {
+        if actions(statement).iter().any(|action| {
+            ["dynamodb:scan", "dynamodb:partiql"]
+                .iter()
+                .any(|no| action.to_lowercase().starts_with(no))
+        }) {
             violations.push(place);
         }
     }

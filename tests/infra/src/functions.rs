@@ -63,7 +63,8 @@ fn names_follow_from_the_package() {
 fn globals_set_what_all_functions_share() {
     let globals = &ROOT.document["Globals"]["Function"];
     assert_eq!(globals["Runtime"], "provided.al2023");
-    assert_eq!(globals["Tracing"], "Active");
+    let traced = serde_json::json!({"Fn::If": ["HasTraces", "Active", "PassThrough"]});
+    assert_eq!(globals["Tracing"], traced);
     assert_eq!(globals["LoggingConfig"]["LogFormat"], "JSON");
     assert_eq!(
         reference(&globals["Architectures"][0]),
@@ -222,13 +223,16 @@ fn routes_are_guarded_unless_they_say_so() {
         settings["Identity"]["ReauthorizeEvery"], 0,
         "a revoked key must stop at once"
     );
-    for limit in ["ThrottlingBurstLimit", "ThrottlingRateLimit"] {
+    assert!(!api.get(&["AccessLogSettings", "DestinationArn"]).is_null());
+    // `$context.authorizer.status` exists for REST and WebSocket APIs only.
+    let log = api.get(&["AccessLogSettings", "Format"]).as_str().unwrap();
+    for field in ["error", "actor", "workspace"] {
         assert!(
-            api.get(&["DefaultRouteSettings", limit]).is_u64(),
-            "{limit}"
+            log.contains(&format!("\"$context.authorizer.{field}\"")),
+            "{field}"
         );
     }
-    assert!(!api.get(&["AccessLogSettings", "DestinationArn"]).is_null());
+    assert!(!log.contains("authorizer.status"));
 
     let mut violations = Vec::new();
     for function in functions() {
@@ -247,5 +251,68 @@ fn routes_are_guarded_unless_they_say_so() {
     assert_none(
         "exactly /v1/ but for what makes a credential asks the authorizer",
         &violations,
+    );
+}
+
+/// A route's limit is for all tenants together, so it is not the limit of one customer.
+#[test]
+fn routes_carry_a_sale_day() {
+    let api = ROOT.resource("HttpApi").unwrap();
+    let usual = api.get(&["DefaultRouteSettings"]);
+    assert_eq!(usual["ThrottlingRateLimit"], 6000);
+    assert_eq!(usual["ThrottlingBurstLimit"], 3000);
+    let own = api.get(&["RouteSettings"]).as_object().unwrap();
+    let mut violations = Vec::new();
+    for function in functions() {
+        for (_, event) in function.events("HttpApi") {
+            let path = event["Path"].as_str().unwrap_or_default();
+            let route = format!("{} {path}", event["Method"].as_str().unwrap_or_default());
+            let link = ["/c/", "/o/", "/u/"]
+                .iter()
+                .any(|start| path.starts_with(start));
+            let rate = own.get(&route).map(|limits| &limits["ThrottlingRateLimit"]);
+            let enough = rate
+                .and_then(serde_json::Value::as_u64)
+                .is_some_and(|rate| rate >= 5000);
+            if link != enough {
+                violations.push(route);
+            }
+        }
+    }
+    assert_none(
+        "links of mails, and only they, have limits of their own",
+        &violations,
+    );
+    assert_eq!(
+        own.len(),
+        4,
+        "settings of routes that do not exist: {own:?}"
+    );
+}
+
+/// Intake must find a free environment while workers use all others. Lambda wants 100 left unreserved.
+#[test]
+fn intake_and_the_authorizer_have_concurrency_of_their_own() {
+    let (mut violations, mut sum) = (Vec::new(), 0);
+    for function in functions() {
+        let wanted = match function.name() {
+            name if name.starts_with("webhook-") => Some(50),
+            "link-tracker" => Some(50),
+            "authorizer" => Some(100),
+            _ => None,
+        };
+        sum += wanted.unwrap_or(0);
+        let wanted = wanted.map(|number: u64| {
+            serde_json::json!({"Fn::If": ["HasReservedConcurrency", number, {"Ref": "AWS::NoValue"}]})
+        });
+        let own = function.0.get(&["ReservedConcurrentExecutions"]);
+        if *own != wanted.unwrap_or_default() {
+            violations.push(format!("{}: {own}", function.id()));
+        }
+    }
+    assert_none("reserved concurrency", &violations);
+    assert!(
+        sum <= 1000 - 100,
+        "{sum} of the account's 1,000 are reserved"
     );
 }

@@ -9,7 +9,9 @@
 mod access;
 mod alarms;
 mod code;
+mod cost;
 mod crates;
+mod credentials;
 mod fixtures;
 mod functions;
 mod generate;

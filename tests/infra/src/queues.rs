@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::assert_none;
-use crate::template::{MESSAGING, Resource, functions, get_att, list, queue_of, reference};
+use crate::template::{MESSAGING, ROOT, Resource, functions, get_att, list, queue_of, reference};
 
 const FOURTEEN_DAYS: u64 = 14 * 24 * 3600;
 
@@ -19,6 +19,18 @@ fn queues() -> Vec<Resource<'static>> {
     all.filter(|queue| !is_dlq(queue)).collect()
 }
 
+/// Queues without `MaximumConcurrency`: Lambda keeps two pollers on a quiet one in place of five. What they carry is
+/// limited where it comes from: by runs of one campaign or import, by large batches, or by the limits of a visitor.
+const UNCAPPED: &[&str] = &[
+    "AccountMail",
+    "CampaignPlan",
+    "ChatIn",
+    "ChatNotify",
+    "ChatOut",
+    "ContactImport",
+    "DeliveryEvents",
+];
+
 #[test]
 fn every_sqs_event_reports_failures_and_is_capped() {
     let mut violations = Vec::new();
@@ -31,8 +43,15 @@ fn every_sqs_event_reports_failures_and_is_capped() {
             {
                 violations.push(format!("{place}: one bad message fails its whole batch"));
             }
-            let cap = event["ScalingConfig"]["MaximumConcurrency"].as_u64();
-            if !cap.is_some_and(|cap| (2..=1000).contains(&cap)) {
+            let cap = &event["ScalingConfig"]["MaximumConcurrency"];
+            let parameter = reference(cap).map(|name| &ROOT.document["Parameters"][name]);
+            if parameter.is_some_and(|one| one["MinValue"] != 2 || one["MaxValue"] != 1000) {
+                violations.push(format!("{place}: bounds of the parameter"));
+            }
+            let cap = parameter.map_or(cap, |parameter| &parameter["Default"]);
+            let capped = cap.as_u64().is_some_and(|cap| (2..=1000).contains(&cap));
+            let queue = queue_of(&event["Queue"]).unwrap_or_default();
+            if capped == UNCAPPED.contains(&queue.as_str()) {
                 violations.push(format!("{place}: MaximumConcurrency"));
             }
             let Some(batch) = event["BatchSize"].as_u64() else {
@@ -252,4 +271,26 @@ fn the_fifo_queue_is_ordered_by_group_only() {
             assert_eq!(limit, "perMessageGroupId", "{}", queue.id);
         }
     }
+}
+
+/// The ledger records a send itself; the event would be one more delivery and one more request for each mail.
+#[test]
+fn sends_are_no_events() {
+    let destinations = MESSAGING.of_kind("AWS::SES::ConfigurationSetEventDestination");
+    let [destination] = destinations.as_slice() else {
+        panic!("one destination, not {}", destinations.len())
+    };
+    let kinds = destination.get(&["EventDestination", "MatchingEventTypes"]);
+    let kinds: Vec<_> = list(kinds).into_iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        kinds,
+        [
+            "BOUNCE",
+            "COMPLAINT",
+            "DELIVERY",
+            "DELIVERY_DELAY",
+            "REJECT",
+            "RENDERING_FAILURE"
+        ]
+    );
 }

@@ -116,6 +116,10 @@ fn scheduled_functions_report_what_they_could_not_take() {
                 event["RetryPolicy"]["MaximumRetryAttempts"].is_u64(),
                 "{place}: retries"
             );
+            assert!(
+                queue_of(&event["DeadLetterConfig"]["Arn"]).is_some(),
+                "{place}: ticks that the scheduler gives up"
+            );
             let failed = function
                 .0
                 .get(&["EventInvokeConfig", "DestinationConfig", "OnFailure"]);

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use super::touched::Touched;
+
 /// One AWS call as the hook sees it, before it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -14,6 +16,8 @@ pub struct Call {
     pub operation: String,
     /// Table, queue, bucket or connection the call names first; empty when it names none.
     pub table_or_queue: String,
+    /// The items of a DynamoDB call that a role decides on; empty without a role.
+    pub items: Vec<Touched>,
     /// Running number of the call, from 0.
     pub sequence: u64,
 }

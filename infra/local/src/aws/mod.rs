@@ -22,6 +22,7 @@ pub mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod wire;
 
 use std::fs::File;
@@ -49,6 +50,7 @@ pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
 pub use sockets::Sockets;
 pub use sqs::{Depth, MessageAttribute, MessageAttributes, Received, Sqs, queue_url};
 pub use streams::{StreamRecord, Streams};
+pub use touched::Touched;
 
 /// Access key of the local credentials; the CLI needs it for S3, where signatures are checked.
 pub const ACCESS_KEY: &str = "local";
@@ -281,6 +283,7 @@ impl Aws {
                 service: route.service(),
                 operation: route.operation(&request),
                 table_or_queue: route.resource(&request),
+                items: role.map_or_else(Vec::new, |_| route.items(&request)),
                 sequence,
             };
             if role.is_some_and(|role| !role(&call)) {

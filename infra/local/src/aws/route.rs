@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::fault::{ApiError, Call};
+use super::touched::{self, Touched};
 use super::{dynamodb, s3, sockets, sqs, wire};
 
 /// The service and, where the protocol names it first, the operation.
@@ -96,6 +97,14 @@ impl Route {
                 let bucket = host.split_once(".s3.").map_or(path, |(bucket, _)| bucket);
                 bucket.to_owned()
             }
+        }
+    }
+
+    /// The items that a DynamoDB request names.
+    pub fn items(&self, request: &Request<Bytes>) -> Vec<Touched> {
+        match self {
+            Self::DynamoDb(operation) => touched::of(operation, request.body()),
+            _ => Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::intrinsics::text_of;
 use super::model::{Queue, Rule, Stack, StreamView, Table};
@@ -53,6 +53,7 @@ pub(super) fn build(stacks: &Stacks, stack: &mut Stack) -> anyhow::Result<()> {
             }
         }
     }
+    only_mail_events_that_are_sent(stacks, stack)?;
     unique(stack.tables.iter().map(|table| &table.name))?;
     unique(stack.queues.iter().map(|queue| &queue.name))?;
     unique(stack.buckets.iter())
@@ -186,6 +187,39 @@ fn rules(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Result<Vec<Rule>> 
         });
     }
     Ok(found)
+}
+
+/// Rules see the mail events of the event destination and no others.
+fn only_mail_events_that_are_sent(stacks: &Stacks, stack: &mut Stack) -> anyhow::Result<()> {
+    for resource in stacks.resources()? {
+        if resource.kind != "AWS::SES::ConfigurationSetEventDestination" {
+            continue;
+        }
+        let destination = property(stacks, &resource, "EventDestination")?.unwrap_or_default();
+        let kinds = destination["MatchingEventTypes"].as_array();
+        let kinds = kinds.into_iter().flatten().filter_map(Value::as_str);
+        let kinds: Vec<&str> = kinds.map(mail_event).collect();
+        for rule in &mut stack.rules {
+            if rule.pattern["source"] == json!(["aws.ses"]) {
+                rule.pattern["detail"]["eventType"] = json!(kinds);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What an event calls itself, by its name in the destination.
+fn mail_event(kind: &str) -> &str {
+    match kind {
+        "BOUNCE" => "Bounce",
+        "COMPLAINT" => "Complaint",
+        "DELIVERY" => "Delivery",
+        "DELIVERY_DELAY" => "DeliveryDelay",
+        "REJECT" => "Reject",
+        "RENDERING_FAILURE" => "Rendering Failure",
+        "SEND" => "Send",
+        other => other,
+    }
 }
 
 /// One property, evaluated.

@@ -1,7 +1,8 @@
 //! What each function's role allows, so that a call beyond it fails here as it would on AWS.
 //!
-//! Only `Allow` statements of the role's inline policies count, and only the actions that our
-//! functions call; there are no conditions, boundaries or resource policies.
+//! Only `Allow` statements of the role's inline policies count, and only the actions that our functions call.
+//! Two conditions are read, on the partition keys of items and on a mail's sender; another one is an error.
+//! There are no boundaries and no resource policies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::intrinsics::text_of;
 use super::names;
 use super::resources::property;
 use super::scope::{Resource, Stacks};
-use crate::aws::{Call, Role};
+use crate::aws::{Call, Role, Touched};
 
 /// The rights of every function, by its `Handler`.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,17 @@ pub struct Rights(BTreeMap<String, Vec<Grant>>);
 struct Grant {
     action: String,
     resource: String,
+    only: Only,
+}
+
+/// The condition of a statement.
+#[derive(Debug, Clone)]
+enum Only {
+    Always,
+    /// Each partition key that the call names fits one of the patterns.
+    LeadingKeys(Vec<String>),
+    /// The sender fits one of the patterns; the mail service checks the sender against the same list.
+    FromAddress(Vec<String>),
 }
 
 impl Rights {
@@ -38,7 +50,8 @@ impl Rights {
             if let Some(role) = role(stacks, &function)? {
                 for policy in property(stacks, &role, "Policies")?.iter().flat_map(list) {
                     for statement in list(&policy["PolicyDocument"]["Statement"]) {
-                        grants.extend(grants_of(statement));
+                        let found = grants_of(statement);
+                        grants.extend(found.map_err(|error| stacks.error(&role.place(), error))?);
                     }
                 }
             }
@@ -55,26 +68,53 @@ impl Rights {
                 service,
                 operation,
                 table_or_queue,
+                items,
                 ..
             } = call;
-            rights.allows(&handler, service, operation, table_or_queue)
+            match *service {
+                "dynamodb" => {
+                    let allowed = |item: &Touched| rights.allows_item(&handler, item);
+                    !items.is_empty() && items.iter().all(allowed)
+                }
+                service => rights.allows(&handler, service, operation, table_or_queue),
+            }
         })
     }
 
     /// The SES identities that some function may send from.
     pub fn identities(&self) -> Vec<String> {
         let grants = self.0.values().flatten();
-        let names = grants.filter_map(|grant| grant.resource.split_once(":identity/"));
-        let mut names: Vec<String> = names.map(|(_, name)| name.to_owned()).collect();
+        let senders = grants.filter_map(|grant| match &grant.only {
+            Only::FromAddress(patterns) => Some(patterns),
+            _ => None,
+        });
+        let names = senders.flatten().map(|name| name.trim_start_matches("*@"));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         names.sort_unstable();
         names.dedup();
         names
     }
 
-    /// Whether the function may make a call: `service` is `dynamodb`, `sqs`, `ses`, `sockets` or
-    /// `s3`, `operation` is the API's name of it (for `s3` the HTTP method), and `resource` the name
-    /// of the table, queue or bucket, or the id of the connection. A query of an index passes
-    /// where the table or one of its indexes may be queried.
+    /// Whether the function may touch these items: by the operation, by the table or its index, and by their
+    /// partition keys. A statement with a condition on keys never covers a call that names none: on AWS it
+    /// would, which is why no role may scan.
+    pub fn allows_item(&self, handler: &str, item: &Touched) -> bool {
+        let action = format!("dynamodb:{}", item.operation);
+        let table = names::table_arn(&item.table);
+        let resource = match &item.index {
+            Some(index) => format!("{table}/index/{index}"),
+            None => table,
+        };
+        let grants = self.0.get(handler).map(Vec::as_slice).unwrap_or_default();
+        let mut grants = grants.iter();
+        grants.any(|grant| {
+            grant.action == action && grant.covers(&resource) && grant.fits(&item.keys)
+        })
+    }
+
+    /// Whether the function may make a call: `service` is `sqs`, `ses`, `sockets` or `s3`, `operation` is
+    /// the API's name of it (for `s3` the HTTP method), and `resource` the name of the queue or bucket, or
+    /// the id of the connection.
     pub fn allows(&self, handler: &str, service: &str, operation: &str, resource: &str) -> bool {
         let grants = self.0.get(handler).map(Vec::as_slice).unwrap_or_default();
         let granted = |action: &str, fits: &dyn Fn(&Grant) -> bool| {
@@ -83,18 +123,6 @@ impl Rights {
                 .any(|grant| grant.action == action && fits(grant))
         };
         match (service, operation) {
-            ("dynamodb", operation) => {
-                // A transaction has no right of its own; ours are made of updates.
-                let operation = match operation {
-                    "TransactWriteItems" => "UpdateItem",
-                    other => other,
-                };
-                let table = names::table_arn(resource);
-                let index = format!("{table}/index/");
-                granted(&format!("dynamodb:{operation}"), &|grant| {
-                    grant.covers(&table) || grant.resource.starts_with(&index)
-                })
-            }
             ("sqs", "SendMessage" | "SendMessageBatch") => granted("sqs:SendMessage", &|grant| {
                 grant.covers(&names::queue_arn(resource))
             }),
@@ -127,6 +155,25 @@ impl Grant {
             None => self.resource == arn,
         }
     }
+
+    fn fits(&self, keys: &[String]) -> bool {
+        let Only::LeadingKeys(patterns) = &self.only else {
+            return true;
+        };
+        let fits = |key: &String| patterns.iter().any(|pattern| like(pattern, key));
+        !keys.is_empty() && keys.iter().all(fits)
+    }
+}
+
+/// IAM's `StringLike` for patterns with at most one `*`, which is any text.
+fn like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, end)) => {
+            let rest = text.strip_prefix(start);
+            rest.is_some_and(|rest| rest.ends_with(end))
+        }
+    }
 }
 
 /// The role whose ARN the function names.
@@ -146,23 +193,48 @@ fn role<'a>(stacks: &'a Stacks, function: &Resource<'a>) -> anyhow::Result<Optio
     ))
 }
 
-fn grants_of(statement: &Value) -> Vec<Grant> {
+fn grants_of(statement: &Value) -> anyhow::Result<Vec<Grant>> {
     if statement["Effect"] != "Allow" {
-        return Vec::new();
+        return Ok(Vec::new());
     }
+    let only = only(&statement["Condition"])?;
     let actions: Vec<String> = list(&statement["Action"])
         .into_iter()
         .filter_map(text_of)
         .collect();
     let resources = list(&statement["Resource"]).into_iter().filter_map(text_of);
-    resources
-        .flat_map(|resource| {
-            actions.iter().map(move |action| Grant {
-                action: action.clone(),
-                resource: resource.clone(),
-            })
-        })
-        .collect()
+    let mut grants = Vec::new();
+    for resource in resources {
+        grants.extend(actions.iter().map(|action| Grant {
+            action: action.clone(),
+            resource: resource.clone(),
+            only: only.clone(),
+        }));
+    }
+    Ok(grants)
+}
+
+fn only(condition: &Value) -> anyhow::Result<Only> {
+    if condition.is_null() {
+        return Ok(Only::Always);
+    }
+    let texts = |value: &Value| list(value).into_iter().filter_map(text_of).collect();
+    let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+    let senders = &condition["StringLike"]["ses:FromAddress"];
+    let found = match (keys.is_null(), senders.is_null()) {
+        (false, true) => Only::LeadingKeys(texts(keys)),
+        (true, false) => Only::FromAddress(texts(senders)),
+        _ => anyhow::bail!("the local stack does not know the condition {condition}"),
+    };
+    let single = condition.as_object().is_some_and(|operators| {
+        let mut operators = operators.values();
+        operators.len() == 1 && operators.all(|keys| keys.as_object().is_some_and(|k| k.len() == 1))
+    });
+    anyhow::ensure!(
+        single,
+        "the local stack knows one condition a statement: {condition}"
+    );
+    Ok(found)
 }
 
 /// A list, or the one value where IAM allows leaving the list out.

@@ -24,9 +24,9 @@ pub struct Facts {
     /// Streams of tables.
     #[serde(default)]
     pub streams: BTreeMap<String, Stream>,
-    /// Allowed actions by table: `GetItem`, or `Query/ByShard` for an index.
+    /// Rights by table.
     #[serde(default)]
-    pub tables: BTreeMap<String, Vec<String>>,
+    pub tables: BTreeMap<String, Vec<Right>>,
     /// Variables of infra/template/settings.yaml.
     #[serde(default)]
     pub settings: Vec<String>,
@@ -39,6 +39,26 @@ pub struct Facts {
     /// Seconds.
     #[serde(default = "usual_timeout")]
     pub timeout: u32,
+    /// Concurrency that the account keeps for it.
+    pub reserved: Option<u32>,
+}
+
+/// A right on a table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Right {
+    /// `GetItem`, or `Query/ByShard` for an index.
+    Action(String),
+    /// Actions on the partitions whose keys fit one of the patterns.
+    Keys(KeyRight),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRight {
+    pub actions: Vec<String>,
+    /// `*` is any text.
+    pub keys: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,11 +66,19 @@ pub struct Facts {
 pub struct QueueTrigger {
     pub name: String,
     pub batch: u32,
-    /// Most batches at once.
-    pub concurrency: u32,
+    /// Most batches at once. Without it Lambda polls a quiet queue less, and nothing holds a backlog back.
+    pub concurrency: Option<Cap>,
     /// Seconds that a batch may wait to become full.
     #[serde(default)]
     pub window: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Cap {
+    Number(u32),
+    /// A parameter of infra/template/root.yaml.
+    Parameter(String),
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Function, Group};
+use super::facts::{Cap, Function, Group, Right};
 use super::role::statements;
 use super::text::{entries, fill, indent, read, upper};
 
@@ -69,27 +69,35 @@ fn block(function: &Function, settings: &Settings) -> String {
             ("events", &events(function)),
             ("memory", &number("memory", "MemorySize", facts.memory)),
             ("loop", if feeds_itself { &loops } else { "" }),
+            ("reserved", &reserved(facts.reserved)),
             ("timeout", &number("timeout", "Timeout", facts.timeout)),
             ("statements", &statements(function, settings)),
         ],
     )
 }
 
-/// Tables that a function may touch, those of the HTTP contract with them.
-pub fn tables(function: &Function) -> BTreeMap<&str, Vec<&str>> {
-    let own = function.facts.tables.iter();
-    let mut tables: BTreeMap<&str, Vec<&str>> = own
-        .map(|(table, actions)| (table.as_str(), actions.iter().map(String::as_str).collect()))
-        .collect();
+fn reserved(concurrency: Option<u32>) -> String {
+    let line = |number| {
+        format!(
+            "ReservedConcurrentExecutions: !If [HasReservedConcurrency, {number}, !Ref AWS::NoValue]\n"
+        )
+    };
+    concurrency.map(line).unwrap_or_default()
+}
+
+/// Rights on tables, those of the HTTP contract included.
+pub fn tables(function: &Function) -> BTreeMap<String, Vec<Right>> {
+    let mut tables = function.facts.tables.clone();
     if function.behind_authorizer() {
         for (table, action) in [
             ("Dedupe", "PutItem"),
             ("Dedupe", "UpdateItem"),
             ("Limits", "UpdateItem"),
         ] {
-            let actions = tables.entry(table).or_default();
-            if !actions.contains(&action) {
-                actions.push(action);
+            let rights = tables.entry(table.to_owned()).or_default();
+            let right = Right::Action(action.to_owned());
+            if !rights.contains(&right) {
+                rights.push(right);
             }
         }
     }
@@ -130,13 +138,22 @@ fn events(function: &Function) -> String {
             0 => String::new(),
             seconds => format!("MaximumBatchingWindowInSeconds: {seconds}\n"),
         };
+        let scaling = match &queue.concurrency {
+            Some(Cap::Number(most)) => {
+                format!("ScalingConfig:\n  MaximumConcurrency: {most}\n")
+            }
+            Some(Cap::Parameter(name)) => {
+                format!("ScalingConfig:\n  MaximumConcurrency: !Ref {name}\n")
+            }
+            None => String::new(),
+        };
         out += &fill(
             "parts/queue-trigger.yaml",
             &[
                 ("batch", &queue.batch.to_string()),
                 ("window", &window),
                 ("Queue", &queue.name),
-                ("concurrency", &queue.concurrency.to_string()),
+                ("scaling", &scaling),
             ],
         );
     }
@@ -154,7 +171,11 @@ fn events(function: &Function) -> String {
     if let Some(schedule) = &facts.schedule {
         out += &fill(
             "parts/schedule.yaml",
-            &[("name", &function.name), ("schedule", schedule)],
+            &[
+                ("name", &function.name),
+                ("schedule", schedule),
+                ("Name", &function.id),
+            ],
         );
     }
     for route in &facts.routes {

@@ -59,17 +59,12 @@ fn written() -> Vec<(&'static str, String)> {
         ),
         ("dead letters", &observability::dead_letters(&queues)),
         ("ages", &observability::ages(&queues)),
-        ("functions", &observability::functions(&functions)),
         ("oldest message", &observability::oldest_message(&queues)),
         (
             "dead letters by queue",
             &observability::dead_letters_by_queue(&queues),
         ),
         ("errors", &observability::of_functions("Errors", &functions)),
-        (
-            "durations",
-            &observability::of_functions("Duration", &functions),
-        ),
     ];
     vec![
         ("template.yaml", fill("root.yaml", &root)),

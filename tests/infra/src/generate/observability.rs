@@ -65,7 +65,7 @@ pub fn dead_letters(queues: &[Queue]) -> String {
         alarm(
             name,
             &description,
-            ("QueueName", &parameter),
+            &parameter,
             "ApproximateNumberOfMessagesVisible",
             ("0", "1"),
         )
@@ -84,7 +84,7 @@ pub fn ages(queues: &[Queue]) -> String {
         Some(alarm(
             &id,
             &description,
-            ("QueueName", &parameter),
+            &parameter,
             metric,
             (&threshold, "3"),
         ))
@@ -93,49 +93,22 @@ pub fn ages(queues: &[Queue]) -> String {
     alarms.join("\n")
 }
 
-pub fn functions(functions: &[Function]) -> String {
-    let mut alarms = Vec::new();
-    for Function { name, id, .. } in functions {
-        for (metric, says) in [("Errors", "fails"), ("Throttles", "is throttled")] {
-            let parameter = format!("{id}FunctionName");
-            let id = format!("{id}{metric}");
-            let description = format!("{name} {says}");
-            alarms.push(alarm(
-                &id,
-                &description,
-                ("FunctionName", &parameter),
-                metric,
-                ("0", "2"),
-            ));
-        }
-    }
-    alarms.join("\n")
-}
-
-/// An alarm above a threshold for so many periods.
+/// An alarm on a queue's metric above a threshold for so many minutes.
 fn alarm(
     id: &str,
     description: &str,
-    (dimension, parameter): (&str, &str),
+    parameter: &str,
     metric: &str,
-    (threshold, periods): (&str, &str),
+    (threshold, minutes): (&str, &str),
 ) -> String {
-    let (namespace, statistic, period) = match dimension {
-        "QueueName" => ("AWS/SQS", "Maximum", "60"),
-        _ => ("AWS/Lambda", "Sum", "300"),
-    };
     fill(
         "parts/alarm.yaml",
         &[
             ("Id", id),
             ("description", description),
-            ("dimension", dimension),
             ("parameter", parameter),
-            ("periods", periods),
+            ("minutes", minutes),
             ("metric", metric),
-            ("namespace", namespace),
-            ("period", period),
-            ("statistic", statistic),
             ("threshold", threshold),
         ],
     )

@@ -1,6 +1,6 @@
 //! Statements of a function's role: its triggers, tables, queues and settings need them, and nothing else is granted.
 
-use super::facts::Function;
+use super::facts::{Function, KeyRight, Right};
 use super::function::{Settings, tables};
 use super::text::{indent, list};
 
@@ -41,11 +41,11 @@ pub fn statements(function: &Function, settings: &Settings) -> String {
             &[queue_arn(&queue)],
         );
     }
-    for (table, actions) in tables(function) {
+    for (table, rights) in tables(function) {
         out += &of_table(
             function.comment(&format!("tables.{table}")),
-            table,
-            &actions,
+            &table,
+            &rights,
         );
     }
     if !facts.sends.is_empty() {
@@ -81,39 +81,47 @@ fn streams(function: &Function) -> String {
         + &statement(comment, "ListStreams", &["dynamodb:ListStreams"], &all)
 }
 
-/// The table's own actions, and those on its indexes.
-fn of_table(comment: &str, table: &str, actions: &[&str]) -> String {
-    let (indexed, own): (Vec<&str>, Vec<&str>) =
-        actions.iter().partition(|action| action.contains('/'));
-    let mut out = String::new();
-    if !own.is_empty() {
-        let own: Vec<String> = own
-            .iter()
-            .map(|action| format!("dynamodb:{action}"))
-            .collect();
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        let arn = format!("!GetAtt Data.Outputs.{table}TableArn");
-        out += &statement(comment, &format!("{table}Table"), &own, &[arn]);
+/// The table's own actions, those on its indexes, and those on some of its keys.
+fn of_table(comment: &str, table: &str, rights: &[Right]) -> String {
+    let (mut own, mut indexes, mut keyed) = (Vec::new(), Vec::new(), Vec::new());
+    for right in rights {
+        match right {
+            Right::Keys(right) => keyed.push(right),
+            Right::Action(action) => match action.split_once('/') {
+                None => own.push(format!("dynamodb:{action}")),
+                Some(("Query", index)) => indexes.push(part_of(table, &format!("index/{index}"))),
+                Some(_) => panic!("{table}: {action}: an index is only queried"),
+            },
+        }
     }
-    let indexes: Vec<String> = indexed
-        .iter()
-        .map(|action| {
-            let index = action.strip_prefix("Query/");
-            let index =
-                index.unwrap_or_else(|| panic!("{table}: {action}: an index is only queried"));
-            part_of(table, &format!("index/{index}"))
-        })
-        .collect();
+    let mut statements = Vec::new();
+    if !own.is_empty() {
+        statements.push(Statement::new(own, vec![table_arn(table)]));
+    }
     if !indexes.is_empty() {
-        let comment = if own.is_empty() { comment } else { "" };
-        out += &statement(
-            comment,
-            &format!("{table}Indexes"),
-            &["dynamodb:Query"],
-            &indexes,
-        );
+        let query = vec!["dynamodb:Query".to_owned()];
+        statements.push(Statement::new(query, indexes));
+    }
+    for KeyRight { actions, keys } in keyed {
+        let actions = actions.iter().map(|action| format!("dynamodb:{action}"));
+        let mut statement = Statement::new(actions.collect(), vec![table_arn(table)]);
+        statement.keys.clone_from(keys);
+        statements.push(statement);
+    }
+    let mut out = comment.to_owned();
+    for (at, statement) in statements.iter().enumerate() {
+        let number = if at == 0 {
+            String::new()
+        } else {
+            (at + 1).to_string()
+        };
+        out += &statement.text(&format!("{table}Table{number}"));
     }
     out
+}
+
+fn table_arn(table: &str) -> String {
+    format!("!GetAtt Data.Outputs.{table}TableArn")
 }
 
 fn part_of(table: &str, part: &str) -> String {
@@ -125,17 +133,48 @@ fn queue_arn(queue: &str) -> String {
 }
 
 fn statement(comment: &str, sid: &str, actions: &[&str], resources: &[String]) -> String {
-    let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
-    let resource = match resources {
-        [one] => format!("Resource: {one}\n"),
-        many => {
-            let lines: Vec<String> = many.iter().map(|one| format!("  - {one}\n")).collect();
-            format!("Resource:\n{}", lines.concat())
+    let actions = actions.iter().map(|&action| action.to_owned()).collect();
+    comment.to_owned() + &Statement::new(actions, resources.to_vec()).text(sid)
+}
+
+/// What a statement allows.
+struct Statement {
+    actions: Vec<String>,
+    resources: Vec<String>,
+    /// Patterns of partition keys; empty for all.
+    keys: Vec<String>,
+}
+
+impl Statement {
+    fn new(actions: Vec<String>, resources: Vec<String>) -> Self {
+        let keys = Vec::new();
+        Self {
+            actions,
+            resources,
+            keys,
         }
-    };
-    let rest = format!(
-        "Effect: Allow\n{}{resource}",
-        list("Action", &actions, COLUMN)
-    );
-    format!("{comment}- Sid: {sid}\n{}", indent(2, &rest))
+    }
+
+    fn text(&self, sid: &str) -> String {
+        let resource = match self.resources.as_slice() {
+            [one] => format!("Resource: {one}\n"),
+            many => {
+                let lines: Vec<String> = many.iter().map(|one| format!("  - {one}\n")).collect();
+                format!("Resource:\n{}", lines.concat())
+            }
+        };
+        let condition = if self.keys.is_empty() {
+            String::new()
+        } else {
+            let keys: Vec<String> = self.keys.iter().map(|key| format!("\"{key}\"")).collect();
+            let keys = list("dynamodb:LeadingKeys", &keys, COLUMN + 4);
+            format!(
+                "Condition:\n  ForAllValues:StringLike:\n{}",
+                indent(4, &keys)
+            )
+        };
+        let actions = list("Action", &self.actions, COLUMN);
+        let rest = format!("Effect: Allow\n{actions}{resource}{condition}");
+        format!("- Sid: {sid}\n{}", indent(2, &rest))
+    }
 }

@@ -19,14 +19,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "duplicate",
-                "0 to repeat; Directory +3; DeliveryEvents 2; mails 1",
+                "0 to repeat; Directory +3; DeliveryEvents 1; mails 1",
             ),
             ("malformed", "0 to repeat; AccountMailDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Directory +2; AccountMailDlq 2; DeliveryEvents 2; mails 1",
+                "0 to repeat; Directory +2; AccountMailDlq 2; DeliveryEvents 1; mails 1",
             ),
-            ("ok", "0 to repeat; Directory +2; DeliveryEvents 2; mails 1"),
+            ("ok", "0 to repeat; Directory +2; DeliveryEvents 1; mails 1"),
         ],
     ),
     (
@@ -110,16 +110,16 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "duplicate",
-                "0 to repeat; Campaigns ~3; SendLedger +4; DeliveryEvents 8; mails 4",
+                "0 to repeat; Campaigns ~3; SendLedger +4; DeliveryEvents 4; mails 4",
             ),
             ("malformed", "0 to repeat; CampaignEmailDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Campaigns ~3; SendLedger +4; CampaignEmailDlq 2; DeliveryEvents 8; mails 4",
+                "0 to repeat; Campaigns ~3; SendLedger +4; CampaignEmailDlq 2; DeliveryEvents 4; mails 4",
             ),
             (
                 "ok",
-                "0 to repeat; Campaigns ~3; SendLedger +4; DeliveryEvents 8; mails 4",
+                "0 to repeat; Campaigns ~3; SendLedger +4; DeliveryEvents 4; mails 4",
             ),
         ],
     ),
@@ -253,16 +253,16 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "duplicate",
-                "0 to repeat; SendLedger +1; DeliveryEvents 2; mails 1",
+                "0 to repeat; SendLedger +1; DeliveryEvents 1; mails 1",
             ),
             ("malformed", "0 to repeat; MessageDlq 1"),
             (
                 "mixed",
-                "0 to repeat; SendLedger +1; DeliveryEvents 2; MessageDlq 2; mails 1",
+                "0 to repeat; SendLedger +1; DeliveryEvents 1; MessageDlq 2; mails 1",
             ),
             (
                 "ok",
-                "0 to repeat; SendLedger +1; DeliveryEvents 2; mails 1",
+                "0 to repeat; SendLedger +1; DeliveryEvents 1; mails 1",
             ),
         ],
     ),

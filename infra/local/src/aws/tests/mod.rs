@@ -6,6 +6,7 @@ mod mail;
 mod objects;
 mod rates;
 mod restart;
+mod roles;
 mod streams;
 
 use std::path::Path;
