@@ -260,7 +260,7 @@ fn only_mail_events_that_are_sent(stacks: &Stacks, stack: &mut Stack) -> anyhow:
     Ok(())
 }
 
-/// What an event calls itself, by its name in the destination.
+/// The name that an event carries, by its name in the destination.
 fn mail_event(kind: &str) -> &str {
     match kind {
         "BOUNCE" => "Bounce",

@@ -137,7 +137,7 @@ fn statement(comment: &str, sid: &str, actions: &[&str], resources: &[String]) -
     comment.to_owned() + &Statement::new(actions, resources.to_vec()).text(sid)
 }
 
-/// What a statement allows.
+/// One statement of a policy.
 struct Statement {
     actions: Vec<String>,
     resources: Vec<String>,
