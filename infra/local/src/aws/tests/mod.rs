@@ -9,6 +9,7 @@ mod rates;
 mod restart;
 mod roles;
 mod routes;
+mod stream_api;
 mod streams;
 mod tables;
 
