@@ -1,4 +1,4 @@
-//! Who may speak to the servers of the local stack: programs on this machine, and no page of another site.
+//! The servers of the local stack answer programs on this machine, and no page of another site.
 //!
 //! A site whose name is made to point to 127.0.0.1 sends its own name as the host; a form or script of
 //! another site sends its origin.

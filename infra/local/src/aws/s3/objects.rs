@@ -1,4 +1,4 @@
-//! What writers send with an object and readers are sent: conditions, checksums, headers, metadata.
+//! Everything around the body of an object: conditions, checksums, headers, metadata.
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,7 @@ struct Bucket {
     objects: BTreeMap<String, Object>,
 }
 
-/// What is known of an object besides its key.
+/// An object without its key and body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Object {
     /// Number of the file that holds the body.
@@ -161,7 +161,7 @@ impl Store {
         self.lock().bucket(bucket).map(|_| ())
     }
 
-    /// What is known of an object.
+    /// An object without its body.
     pub fn head(&self, bucket: &str, key: &str) -> S3Result<Object> {
         let state = self.lock();
         let object = state.bucket(bucket)?.objects.get(key);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::super::fault::ApiError;
 use super::{Pair, SendEmail, bad_request, failed};
 
-/// What a mail consists of.
+/// The content of a mail.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Content {

@@ -1,4 +1,4 @@
-//! What SQS refuses: names, sizes, characters, delays, and parameters of the wrong queue type.
+//! Checks of names, sizes, characters and delays, and of parameters of the wrong queue type.
 
 use sha2::{Digest as _, Sha256};
 

@@ -229,7 +229,7 @@ impl Queue {
         self.messages.len() - self.waiting.len()
     }
 
-    /// What a deduplication id is remembered by: the id alone, or within its message group.
+    /// The key of a deduplication id in use: the id alone, or the id within its message group.
     pub fn dedup_key(&self, dedup: &str, group: Option<&str>) -> String {
         match group.filter(|_| self.settings.deduplicates_by_group) {
             // No id holds a space.
