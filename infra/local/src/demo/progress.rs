@@ -30,39 +30,42 @@ pub fn bar(length: u64, stage: &'static str) -> ProgressBar {
     bar
 }
 
-/// Follows a count that rises in large steps. Between two steps it goes by the requests made meanwhile, of
-/// which each counted thing has taken about the same number so far.
+/// Follows a count that rises in large steps. Between two of them it goes by the requests made meanwhile, at
+/// the number that each counted thing took in the step before.
 pub struct Steps {
-    /// Requests before the first thing.
-    start: u64,
     /// Count and requests when the count last rose.
     last: (u64, u64),
+    /// Requests of one thing.
+    each: f64,
     shown: u64,
 }
 
 impl Steps {
-    /// Requests of one thing before any is counted.
-    const FIRST_GUESS: f64 = 20.0;
+    /// Requests of one thing before the first step; too many, so that the bar does not run ahead.
+    const FIRST_GUESS: f64 = 30.0;
+    /// A smaller rise says nothing of the work: it may be rows that were left out.
+    const STEP: u64 = 100;
 
     pub fn new(requests: u64) -> Self {
         Self {
-            start: requests,
             last: (0, requests),
+            each: Self::FIRST_GUESS,
             shown: 0,
         }
     }
 
     /// What to show: never less than before, never more than `most`.
     pub fn position(&mut self, counted: u64, requests: u64, most: u64) -> u64 {
-        if counted > self.last.0 {
+        let (known, at) = self.last;
+        if counted > known {
+            let (rise, made) = (counted - known, requests.saturating_sub(at));
+            if rise >= Self::STEP && made >= rise {
+                self.each = made as f64 / rise as f64;
+            }
             self.last = (counted, requests);
         }
         let (known, at) = self.last;
-        let each = match known {
-            0 => Self::FIRST_GUESS,
-            known => ((at - self.start) as f64 / known as f64).max(1.0),
-        };
-        let more = requests.saturating_sub(at) as f64 / each;
+        let more = requests.saturating_sub(at) as f64 / self.each;
         self.shown = self.shown.max(known + more as u64).min(most);
         self.shown
     }
@@ -75,12 +78,17 @@ mod tests {
     #[test]
     fn the_bar_moves_between_two_counts_and_never_back() {
         let mut steps = Steps::new(100);
-        assert_eq!(steps.position(0, 100, 1_000), 0);
-        assert_eq!(steps.position(0, 1_100, 1_000), 50);
-        assert_eq!(steps.position(100, 1_100, 1_000), 100);
-        assert_eq!(steps.position(100, 1_600, 1_000), 150);
-        assert_eq!(steps.position(120, 1_600, 1_000), 150, "not back");
-        assert_eq!(steps.position(120, 99_999, 1_000), 1_000, "not too far");
+        assert_eq!(steps.position(0, 100, 5_000), 0);
+        assert_eq!(
+            steps.position(150, 160, 5_000),
+            150,
+            "rows that were left out"
+        );
+        assert_eq!(steps.position(150, 1_660, 5_000), 200);
+        assert_eq!(steps.position(1_150, 10_160, 5_000), 1_150);
+        assert_eq!(steps.position(1_150, 11_160, 5_000), 1_250);
+        assert_eq!(steps.position(1_200, 11_160, 5_000), 1_250, "not back");
+        assert_eq!(steps.position(1_200, 999_999, 5_000), 5_000, "not too far");
     }
 
     #[test]
