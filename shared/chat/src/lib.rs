@@ -24,4 +24,4 @@ pub use keys::Position;
 pub use model::{
     Channel, Conversation, Delivery, Kind, Message, MessageForVisitor, Sender, Status, Visitor,
 };
-pub use store::Chat;
+pub use store::{Chat, SETTLED};

@@ -11,7 +11,7 @@ use crate::model::{Conversation, Delivery, Kind, Message};
 
 /// Longest text that travels with the effects, in bytes: the effects are stored in the message's item,
 /// and a write is paid by the kilobyte.
-const LIVE_TEXT: usize = 1_000;
+pub const LIVE_TEXT: usize = 1_000;
 
 impl Conversation {
     /// The visitor at the other end.

@@ -5,7 +5,7 @@ mod desk;
 mod follow;
 mod kills;
 mod live;
-mod shop;
+pub mod shop;
 mod snooze;
 mod talk;
 mod tenants;

@@ -7,4 +7,4 @@ mod forms;
 mod imports;
 mod merging;
 mod repeats;
-mod shop;
+pub mod shop;

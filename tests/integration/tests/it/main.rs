@@ -19,6 +19,7 @@ mod contract;
 mod cursors;
 mod faults;
 mod fixtures;
+mod guides;
 mod lambda;
 mod reference;
 mod runners;
