@@ -56,7 +56,8 @@ pub struct WorkspacePatch {
     time_zone: Option<String>,
     #[schema(max_length = 500)]
     postal_address: Option<String>,
-    #[schema(max_length = 500)]
+    /// Why readers get the workspace's mails: 20 to 500 characters, or an empty text for none.
+    #[schema(max_length = 500, pattern = r"^([\s\S]{20,})?$")]
     permission_reminder: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<DefaultSender>)]
@@ -166,7 +167,8 @@ pub struct NewWorkspace {
     time_zone: Option<String>,
     #[schema(max_length = 500)]
     postal_address: Option<String>,
-    #[schema(max_length = 500)]
+    /// Why readers get the workspace's mails: 20 to 500 characters, or an empty text for none.
+    #[schema(max_length = 500, pattern = r"^([\s\S]{20,})?$")]
     permission_reminder: Option<String>,
 }
 

@@ -177,7 +177,8 @@ async fn report(
 
 /// Send a campaign to everybody on its list, once each.
 ///
-/// The workspace must say its postal address and why readers get its mails: both stand at their foot.
+/// The workspace must say its postal address and why readers get its mails: both stand at the mail's foot. A part
+/// with its own `{{ unsubscribe_url }}` gets no foot and must show the address itself (docs/templates.md).
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/send",

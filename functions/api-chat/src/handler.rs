@@ -107,12 +107,17 @@ async fn one(
 #[derive(Serialize, utoipa::ToSchema)]
 struct Messages {
     data: Vec<MessageView>,
-    /// Give it as `cursor` (or as `after`, going forward) to read on.
+    /// Give it as `cursor` (or as `after`, going forward) to read on. Never null going forward.
     #[schema(required = true, value_type = Option<Cursor>)]
     next: Option<Position>,
 }
 
 /// Read a conversation: back in time from `cursor`, or forward from `after`.
+///
+/// Without either, the newest messages. Going back, `next` is null at the beginning. Going forward, `next` is
+/// never null: read on while a page is full or brings a message that you did not have. A message can be stored
+/// up to six minutes after its time, so the place goes back as far; drop messages whose `id` you have. The first
+/// place to go forward from is the `cursor` of an event (docs/websocket.md).
 #[utoipa::path(
     get,
     path = "/v1/conversations/{id}/messages",

@@ -51,7 +51,8 @@ pub struct NewMessage {
 #[serde(deny_unknown_fields)]
 pub struct NewStatus {
     pub status: Status,
-    /// With `snoozed`: when the conversation opens again by itself.
+    /// With `snoozed`: when the conversation opens again by itself. Left out, it stays snoozed until the
+    /// customer's next message.
     pub snoozed_until: Option<Timestamp>,
 }
 

@@ -45,8 +45,10 @@ struct Search {
 
 /// Search contacts.
 ///
-/// By the beginning of a word of the name, of the address, or of the number, however it is typed;
-/// without `query`, all of them.
+/// By the beginning of a word of the name, of the address, of the number (however it is typed) or of
+/// `external_id`; without `query`, all of them. Names are found from two characters on, the rest from three: of
+/// a number, three digits. Found contacts are in the order of what was found, names first; all of them are in no
+/// order that means something. A page may hold fewer than `limit` and still have a `next`.
 #[utoipa::path(
     get,
     path = "/v1/contacts",

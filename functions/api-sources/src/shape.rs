@@ -64,7 +64,8 @@ pub struct NewSource {
     #[serde(default)]
     #[schema(max_items = 20)]
     list_ids: Vec<ListId>,
-    /// Its own names of fields to ours: `phone`, `email`, `name`, `address`, `message`, `form_id`.
+    /// Its own names of fields to ours: `phone`, `email`, `name`, `address`, `message`, `form_id`,
+    /// `message_time`. Another target only renames the field in the event's data; see docs/forms.md.
     #[serde(default)]
     mapping: BTreeMap<String, FieldName>,
 }

@@ -4,7 +4,7 @@ use accounts::{Door, InboxDoor};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::options;
 use axum::{Router, middleware};
 use chat::body::{Details, FromWidget, InboundMessage};
 use chat::model::MAX_TEXT;
@@ -13,9 +13,11 @@ use chat::token::Session;
 use chat::{MessageForVisitor, Position, Visitor};
 use cloud::SendOptions;
 use jiff::Timestamp;
-use kernel::{Limit, Phone};
+use kernel::{Cursor, EmailAddress, InboxId, Limit, Phone};
 use lambda::http::{Code, Json, Problem, Query, limit_body};
 use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::state::Widget;
 use crate::{gate, page};
@@ -23,45 +25,93 @@ use crate::{gate, page};
 const MAX_CLIENT_ID: usize = 64;
 const MAX_NAME: usize = 100;
 /// The longest text in four bytes a character, and the rest around it.
-const MAX_BODY: usize = 100 * 1024;
+pub const MAX_BODY: usize = 100 * 1024;
 
 pub fn router(widget: Widget) -> Router {
     // Preflights are answered by the gate; the routes must only know the method.
     let preflight = async || StatusCode::NO_CONTENT;
-    let router = Router::new()
-        .route("/chat/{inbox}", get(show_page))
-        .route("/chat/{inbox}/sessions", post(open).options(preflight))
-        .route(
-            "/chat/{inbox}/messages",
-            get(read).post(write).options(preflight),
-        )
+    let router = Router::from(operations())
+        .route("/chat/{inbox}/sessions", options(preflight))
+        .route("/chat/{inbox}/messages", options(preflight))
         .with_state(widget.clone());
     limit_body(router, MAX_BODY).route_layer(middleware::from_fn_with_state(widget, gate::check))
 }
 
+/// The operations, with what the reference says of them.
+pub fn operations() -> OpenApiRouter<Widget> {
+    OpenApiRouter::new()
+        .routes(routes!(show_page))
+        .routes(routes!(open))
+        .routes(routes!(read, write))
+}
+
 type Inbox = Extension<Door<InboxDoor>>;
 
+/// Show the chat page.
+///
+/// A website shows it in a frame; see docs/widget.md.
+#[utoipa::path(
+    get,
+    path = "/chat/{inbox}",
+    operation_id = "showChatPage",
+    tag = "widget",
+    params(("inbox" = InboxId, Path, description = "The inbox")),
+    security(()),
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 403, description = "The inbox does not allow this origin"),
+        (status = 404, description = "No such inbox"),
+    ),
+)]
 async fn show_page(State(widget): State<Widget>, Extension(door): Inbox) -> Response {
     page::page(&door.settings, &widget.socket, &widget.entropy.nonce())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewWidgetSession)]
 struct NewSession {
+    /// The visitor of an earlier session; left out, a new visitor is made.
+    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$", max_length = 32)]
     visitor_id: Option<Visitor>,
 }
 
 /// What the page needs to talk and listen.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = WidgetSession)]
 struct Opened {
+    /// Bearer token of the visitor, for this inbox.
     token: String,
+    /// The visitor: keep it secret, and send it to come back to the conversation.
+    #[schema(value_type = String)]
     visitor_id: Visitor,
+    /// When the token ends, after 24 hours; a new session with `visitor_id` goes on.
     #[serde(serialize_with = "kernel::clock::millis")]
     expires_at: Timestamp,
+    /// Address of the WebSocket API.
     socket: String,
+    /// Name of the inbox, as a title.
     inbox_name: String,
 }
 
+/// Open a session of a visitor.
+#[utoipa::path(
+    post,
+    path = "/chat/{inbox}/sessions",
+    operation_id = "openWidgetSession",
+    tag = "widget",
+    params(("inbox" = InboxId, Path, description = "The inbox")),
+    request_body = NewSession,
+    security(()),
+    responses(
+        (status = 201, description = "Opened", body = Opened),
+        (status = 400, description = "Not valid"),
+        (status = 403, description = "The inbox does not allow this origin"),
+        (status = 404, description = "No such inbox"),
+        (status = 413, description = "Too large"),
+        (status = 415, description = "Not JSON"),
+    ),
+)]
 async fn open(
     State(widget): State<Widget>,
     Extension(door): Inbox,
@@ -102,21 +152,54 @@ fn session(
         .ok_or_else(|| Problem::new(Code::Unauthenticated, "open a session of this inbox first"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewWidgetMessage)]
 struct NewMessage {
+    /// Names the message: the same id is stored once, however often it is sent.
+    #[schema(min_length = 1, max_length = 64)]
     client_msg_id: String,
+    /// Plain text.
+    #[schema(min_length = 1, max_length = 20_000)]
     content: String,
+    /// Name that the visitor gives; kept where the contact has none.
+    #[schema(max_length = 100)]
     name: Option<String>,
+    /// Address that the visitor gives; not verified.
+    #[schema(value_type = Option<EmailAddress>)]
     email: Option<String>,
+    /// Vietnamese mobile number that the visitor gives; not verified.
+    #[schema(value_type = Option<Phone>)]
     phone: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TakenWidgetMessage)]
 struct Taken {
     client_msg_id: String,
 }
 
+/// Write a message as the visitor.
+///
+/// It is readable a moment later, once its queue was worked off.
+#[utoipa::path(
+    post,
+    path = "/chat/{inbox}/messages",
+    operation_id = "writeWidgetMessage",
+    tag = "widget",
+    params(("inbox" = InboxId, Path, description = "The inbox")),
+    request_body = NewMessage,
+    security(("visitor" = [])),
+    responses(
+        (status = 202, description = "On its queue", body = Taken),
+        (status = 400, description = "Not valid"),
+        (status = 401, description = "No session of this inbox"),
+        (status = 403, description = "The inbox does not allow this origin"),
+        (status = 404, description = "No such inbox"),
+        (status = 413, description = "Too large"),
+        (status = 415, description = "Not JSON"),
+    ),
+)]
 async fn write(
     State(widget): State<Widget>,
     Extension(door): Inbox,
@@ -181,13 +264,46 @@ fn details(
     Ok(Details { name, email, phone })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ReadQuery {
+    /// The `next` of the page before; left out, from the beginning.
+    #[param(value_type = Option<Cursor>)]
     after: Option<Position>,
     limit: Option<Limit>,
 }
 
+/// The schema of [`Stretch`] for the reference.
+#[derive(utoipa::ToSchema)]
+#[schema(as = WidgetMessages)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Messages {
+    data: Vec<MessageForVisitor>,
+    /// Give it as `after` to read on. Null only before the first message; see docs/widget.md for the end.
+    #[schema(required = true, value_type = Option<Cursor>)]
+    next: Option<Position>,
+}
+
+/// Read the visitor's own conversation, oldest first.
+///
+/// Reading forward does not end with a null: read on while a page is full or brings a message that you did
+/// not have. Messages of the last six minutes come again; drop those whose `id` you have.
+#[utoipa::path(
+    get,
+    path = "/chat/{inbox}/messages",
+    operation_id = "readWidgetMessages",
+    tag = "widget",
+    params(("inbox" = InboxId, Path, description = "The inbox"), ReadQuery),
+    security(("visitor" = [])),
+    responses(
+        (status = 200, description = "Messages", body = Messages),
+        (status = 400, description = "Not valid"),
+        (status = 401, description = "No session of this inbox"),
+        (status = 403, description = "The inbox does not allow this origin"),
+        (status = 404, description = "No such inbox"),
+    ),
+)]
 async fn read(
     State(widget): State<Widget>,
     Extension(door): Inbox,

@@ -10,6 +10,9 @@ mod limits;
 mod page;
 mod state;
 
+pub use handler::MAX_BODY;
+pub use limits::{ADDRESS_POSTS, VISITOR_MESSAGES};
+
 use accounts::Doors;
 use chat::Chat;
 use chat::token::Tokens;
@@ -17,6 +20,11 @@ use lambda::{ConfigError, Function, Setup};
 
 use crate::limits::Limits;
 use crate::state::Widget;
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::operations().into_openapi()
+}
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {

@@ -15,6 +15,8 @@ use cloud::counters::Hour;
 use content::tokens::{Token, TokenKey, TokenKind};
 use kernel::TenantKey;
 use lambda::metrics;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::page;
 
@@ -32,11 +34,15 @@ pub struct Tracker {
 }
 
 pub fn router(tracker: Tracker) -> Router {
-    Router::new()
+    Router::from(operations())
         .route("/o/{token}", get(open))
         .route("/c/{token}", get(click))
-        .route("/u/{token}", get(ask).post(unsubscribe))
         .with_state(tracker)
+}
+
+/// The unsubscribe link, with its description for the reference. Mail providers call it too.
+pub fn operations() -> OpenApiRouter<Tracker> {
+    OpenApiRouter::new().routes(routes!(ask, unsubscribe))
 }
 
 /// A token's kind and the send that it belongs to.
@@ -146,7 +152,21 @@ async fn click(
     (StatusCode::FOUND, to).into_response()
 }
 
-/// Scanners follow every link, so looking changes nothing (RFC 8058).
+/// Ask whether to unsubscribe.
+///
+/// A page with a button. It changes nothing, since scanners follow every link (RFC 8058).
+#[utoipa::path(
+    get,
+    path = "/u/{token}",
+    operation_id = "askUnsubscribe",
+    tag = "unsubscribe",
+    params(("token" = String, Path, description = "The token of the mail's link", max_length = 4096)),
+    security(()),
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 404, description = "No such link", body = String, content_type = "text/html"),
+    ),
+)]
 async fn ask(State(tracker): State<Tracker>, Path(token): Path<String>) -> Response {
     match tracker.visit(&token) {
         Some(visit) if visit.kind == TokenKind::Unsubscribe => page::ask(),
@@ -154,8 +174,23 @@ async fn ask(State(tracker): State<Tracker>, Path(token): Path<String>) -> Respo
     }
 }
 
-/// Mail providers post `List-Unsubscribe=One-Click`, the page's form posts nothing; the token says
-/// all there is to know.
+/// Unsubscribe the recipient of a mail.
+///
+/// The page's button and the one-click of mail providers (RFC 8058) post here. The body does not matter: the
+/// token says all there is to know. The unsubscription is in force when 200 is answered.
+#[utoipa::path(
+    post,
+    path = "/u/{token}",
+    operation_id = "unsubscribe",
+    tag = "unsubscribe",
+    params(("token" = String, Path, description = "The token of the mail's link", max_length = 4096)),
+    security(()),
+    responses(
+        (status = 200, description = "It is done", body = String, content_type = "text/html"),
+        (status = 404, description = "No such link", body = String, content_type = "text/html"),
+        (status = 503, description = "Not recorded; try again", body = String, content_type = "text/html"),
+    ),
+)]
 async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) -> Response {
     let visit = tracker.visit(&token);
     let Some(visit) = visit.filter(|visit| visit.kind == TokenKind::Unsubscribe) else {

@@ -12,6 +12,11 @@ use cloud::Counters;
 use content::tokens::TokenKey;
 use lambda::{ConfigError, Function, Setup};
 
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::operations().into_openapi()
+}
+
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();

@@ -1,5 +1,6 @@
 //! The route.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use accounts::{Door, Doors, SourceDoor};
@@ -8,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::options;
 use cloud::{Buckets, QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
 use lambda::http::{Code, Json, Path, Problem, Raw, limit_body};
@@ -16,9 +17,11 @@ use lambda::metrics;
 use serde_json::json;
 use sources::inbound::Provider;
 use sources::{Inbound, ParseError, ladipage};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// A form has a dozen fields.
-const MAX_BODY: usize = 256 * 1024;
+pub const MAX_BODY: usize = 256 * 1024;
 /// Forms of one source that a process takes in a second. A sale's first minute is a dozen a second.
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// Forms of one source that a process takes at once, after a pause of two seconds.
@@ -41,13 +44,56 @@ impl Intake {
 }
 
 pub fn router(intake: Intake) -> Router {
-    let router = Router::new()
-        .route("/w/ladipage/{source}", post(submit).options(preflight))
+    let router = Router::from(operations())
+        .route("/w/ladipage/{source}", options(preflight))
         .with_state(intake);
     // CORS around the extractors too: a page must be able to read why it was refused.
     limit_body(router, MAX_BODY).layer(map_response(with_cors))
 }
 
+/// The operation, with what the reference says of it.
+pub fn operations() -> OpenApiRouter<Intake> {
+    OpenApiRouter::new().routes(routes!(submit))
+}
+
+/// The fields of a form, by the names that the page gives them; docs/forms.md says which names are known.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Form)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Form(BTreeMap<String, serde_json::Value>);
+
+/// The form is on its queue.
+#[derive(utoipa::ToSchema)]
+#[schema(as = TakenForm)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Taken {
+    accepted: bool,
+}
+
+/// Take a form of a source.
+///
+/// The source's `header` carries its token; `x-tanigo-token` is the name for sources that the API makes.
+#[utoipa::path(
+    post,
+    path = "/w/ladipage/{source}",
+    operation_id = "postForm",
+    tag = "forms",
+    params(("source" = SourceId, Path, description = "The source")),
+    request_body(content(
+        (Form = "application/json"),
+        (Form = "application/x-www-form-urlencoded"),
+        (Form = "multipart/form-data"),
+    )),
+    security(("source" = [])),
+    responses(
+        (status = 200, description = "On its queue", body = Taken),
+        (status = 400, description = "No form"),
+        (status = 401, description = "No such source, or another token"),
+        (status = 404, description = "The workspace is archived"),
+        (status = 413, description = "Too large"),
+        (status = 415, description = "No form's content type"),
+    ),
+)]
 async fn submit(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,

@@ -6,8 +6,15 @@
 
 mod handler;
 
+pub use handler::MAX_BODY;
+
 use accounts::Doors;
 use lambda::{ConfigError, Function, Setup};
+
+/// The operation, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::operations().into_openapi()
+}
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {

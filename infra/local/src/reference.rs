@@ -5,6 +5,7 @@
 //! docs/openapi.json, which a test compares.
 
 mod answers;
+mod schemas;
 
 use access::Operation;
 use anyhow::{Context, Result, bail};
@@ -23,18 +24,17 @@ operation say who may do it; docs/access.md has the whole table.
 
 **Errors** are problem details (RFC 9457) with a stable `code`, the place of each flaw in `errors` and the \
 `request_id`. Unknown fields and parameters are refused. What belongs to another workspace is not found. What \
-the gateway refuses before a function sees it has the gateway's own body, `{message}`.
+the gateway refuses before a function sees it has the gateway's own body, `{message}`. The codes are the \
+values of `ProblemCode` below.
 
-**Lists** answer `{data, next}`: send `next` as `cursor` to read on until it is null.
+**Lists** answer `{data, next}`: send `next` as `cursor` to read on until it is null. Two reads go forward \
+instead and never answer null: `listMessages` with `after`, and `readWidgetMessages`.
 
 **Fields.** An answer always has all its fields; an unknown one is null. Times are UTC with milliseconds, \
 as in `2026-11-02T08:00:00.000Z`. A field that holds an id ends in `_id`, and a list of ids in `_ids`.
 
 **Repetition.** A POST with an `Idempotency-Key` is done once: the same request again gets the same answer \
 for a day, another request with the key is refused with 422, and one that is still running with 409.";
-
-/// A request or an answer by its schema, as a running stack takes and gives them.
-const EXAMPLES: &str = include_str!("reference/examples.json");
 
 /// What an operation can answer beside success: status, name, when.
 const PROBLEMS: &[(&str, &str, &str)] = &[
@@ -85,13 +85,55 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("503", "Unavailable", "Not now; repeat the request."),
 ];
 
+/// The parts of the reference, in their order.
+const TAGS: &[(&str, &str)] = &[
+    (
+        "auth",
+        "Sign in and out, passwords, the second factor, who is calling.",
+    ),
+    ("users", "The people of the account, and their roles."),
+    ("invitations", "Invite people to the account."),
+    (
+        "workspaces",
+        "The workspaces of the account, their settings, and what is left to set up.",
+    ),
+    (
+        "api-keys",
+        "Credentials for programs, each of one workspace.",
+    ),
+    (
+        "audit-log",
+        "Records of changes to the account and its workspaces.",
+    ),
+    (
+        "contacts",
+        "The customers: search, save, timeline, lists, import of files (docs/import.md).",
+    ),
+    ("sources", "Where forms come in (docs/forms.md)."),
+    (
+        "workflows",
+        "Steps that an event starts (docs/triggers.md, docs/templates.md).",
+    ),
+    ("campaigns", "Mails to a list (docs/templates.md)."),
+    (
+        "conversations",
+        "The chat's inboxes, conversations and messages, for staff (docs/websocket.md).",
+    ),
+    (
+        "widget",
+        "The chat, for a website's visitors (docs/widget.md).",
+    ),
+    ("forms", "The intake of forms (docs/forms.md)."),
+    ("unsubscribe", "The unsubscribe link of mails."),
+];
+
 /// What API Gateway can answer by itself: too large, too fast, or a function that did not answer it.
 const GATEWAYS: &[&str] = &["413", "429", "431", "500", "503"];
 
 /// The document. Fails if two functions mean different things by one name.
 pub fn document() -> Result<Value> {
     let mut paths = Map::new();
-    let mut schemas = Map::new();
+    let mut all = Map::new();
     for part in [
         api_accounts::openapi(),
         api_contacts::openapi(),
@@ -99,10 +141,13 @@ pub fn document() -> Result<Value> {
         api_workflows::openapi(),
         api_campaigns::openapi(),
         api_chat::openapi(),
+        chat_widget::openapi(),
+        webhook_ladipage::openapi(),
+        link_tracker::openapi(),
     ] {
         let mut part = serde_json::to_value(part)?;
         merge(&mut paths, part["paths"].take())?;
-        merge(&mut schemas, part["components"]["schemas"].take())?;
+        merge(&mut all, part["components"]["schemas"].take())?;
     }
     // Parameters do not bring their schemas along.
     let mut shared = vec![
@@ -111,21 +156,21 @@ pub fn document() -> Result<Value> {
     ];
     ProblemBody::schemas(&mut shared);
     for (name, schema) in shared {
-        schemas.insert(name, serde_json::to_value(schema)?);
+        all.insert(name, serde_json::to_value(schema)?);
     }
-    schemas.insert("GatewayMessage".to_owned(), gateway_message());
-    open_composed(&mut schemas);
-    add_examples(&mut schemas)?;
+    all.insert("GatewayMessage".to_owned(), gateway_message());
+    schemas::finish(&mut all)?;
     for (path, item) in &mut paths {
-        let has_id = path.contains('{');
         let operations = item.as_object_mut().context("a path without operations")?;
         for (method, operation) in operations {
-            complete(method, has_id, operation)?;
+            complete(path, method, operation)?;
         }
     }
-    answers::require(&paths, &mut schemas);
+    answers::require(&paths, &mut all);
     paths.sort_keys();
-    schemas.sort_keys();
+    let (paths, responses, parameters) = (Value::Object(paths), problems(), parameters());
+    schemas::drop_unused(&mut all, &[&paths, &responses, &parameters]);
+    all.sort_keys();
     Ok(json!({
         "openapi": "3.1.0",
         "info": {
@@ -133,16 +178,19 @@ pub fn document() -> Result<Value> {
             "version": env!("CARGO_PKG_VERSION"),
             "description": ABOUT,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "contact": { "name": "Tanigo" },
         },
+        "tags": TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about }))
+            .collect::<Vec<_>>(),
         "servers": [{ "url": "/" }],
         "security": [{ "bearer": [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
-            "parameters": parameters(),
+            "securitySchemes": credentials(),
+            "parameters": parameters,
             "headers": headers(),
-            "responses": problems(),
-            "schemas": schemas,
+            "responses": responses,
+            "schemas": all,
         },
     }))
 }
@@ -160,47 +208,8 @@ fn merge(into: &mut Map<String, Value>, from: Value) -> Result<()> {
     Ok(())
 }
 
-/// Lays the examples beside their schemas; a page has one row.
-fn add_examples(schemas: &mut Map<String, Value>) -> Result<()> {
-    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES)?;
-    for (name, example) in examples {
-        if let Some(page) = schemas.get_mut(&format!("Page_{name}")) {
-            page["examples"] = json!([{ "data": [example.clone()], "next": null }]);
-        }
-        let schema = schemas.get_mut(&name);
-        schema.with_context(|| format!("an example of {name}, which is no schema"))?["examples"] =
-            json!([example]);
-    }
-    Ok(())
-}
-
-/// A schema that is part of another may not forbid the fields of its neighbours.
-fn open_composed(schemas: &mut Map<String, Value>) {
-    let mut composed = Vec::new();
-    for schema in schemas.values() {
-        collect_composed(schema, &mut composed);
-    }
-    for name in composed {
-        if let Some(schema) = schemas.get_mut(&name).and_then(Value::as_object_mut) {
-            schema.remove("additionalProperties");
-        }
-    }
-}
-
-fn collect_composed(value: &Value, into: &mut Vec<String>) {
-    if let Some(parts) = value["allOf"].as_array() {
-        let names = parts.iter().filter_map(|part| part["$ref"].as_str());
-        into.extend(names.filter_map(|path| path.rsplit('/').next().map(str::to_owned)));
-    }
-    match value {
-        Value::Array(all) => all.iter().for_each(|one| collect_composed(one, into)),
-        Value::Object(all) => all.values().for_each(|one| collect_composed(one, into)),
-        _ => {}
-    }
-}
-
 /// Adds to an operation what all have in common.
-fn complete(method: &str, has_id: bool, operation: &mut Value) -> Result<()> {
+fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
     let id = operation["operationId"]
         .as_str()
         .context("an operation without an id")?;
@@ -209,16 +218,57 @@ fn complete(method: &str, has_id: bool, operation: &mut Value) -> Result<()> {
         .find(|known| known.id() == id)
         .copied();
     let is_public = operation["security"] == json!([{}]);
-    let has_body = !operation["requestBody"].is_null();
+    let credential = match (known, is_public) {
+        (_, true) => "Takes no credential.".to_owned(),
+        (Some(known), _) => {
+            operation["x-people"] = people(known.people()).into();
+            operation["x-scope"] = known.scope().map(kernel::Scope::name).into();
+            allowed(known)
+        }
+        (None, _) => "Takes the credential that is named beside it.".to_owned(),
+    };
     if is_public {
         operation["security"] = json!([]);
     }
-    if let Some(known) = known {
-        operation["x-people"] = people(known.people()).into();
-        operation["x-scope"] = known.scope().map(kernel::Scope::name).into();
+    let about = operation["description"].as_str().unwrap_or_default();
+    operation["description"] = format!("{about}\n\n{credential}").trim_start().into();
+    let is_ours = operation["security"].is_null();
+    add_parameters(method, is_ours, operation);
+    let content = &operation["requestBody"]["content"];
+    let (has_body, takes_json) = (!content.is_null(), !content["application/json"].is_null());
+    let has_id = path.contains('{');
+    let applies = |status: &str| match status {
+        _ if !path.starts_with("/v1/") => {
+            GATEWAYS.contains(&status) && (has_body || status != "413")
+        }
+        "401" => is_ours || has_body,
+        "403" | "404" => is_ours,
+        "409" => method != "get",
+        "405" => has_id,
+        "413" => has_body,
+        "415" => takes_json,
+        "422" => method == "post" && is_ours,
+        _ => true,
+    };
+    let responses = operation["responses"]
+        .as_object_mut()
+        .context("no responses")?;
+    for (status, name, _) in PROBLEMS {
+        // One that the function names itself has a body of its own, or is the common problem.
+        let own = responses.get(*status);
+        if own.map_or(applies(status), |own| own["content"].is_null()) {
+            responses.insert((*status).to_owned(), refer("responses", name));
+        }
     }
+    for response in responses.values_mut().filter(|one| one["$ref"].is_null()) {
+        response["headers"] = json!({ "x-request-id": refer("headers", "RequestId") });
+    }
+    Ok(())
+}
+
+fn add_parameters(method: &str, is_ours: bool, operation: &mut Value) {
     let mut shared = Vec::new();
-    if !is_public {
+    if is_ours {
         shared.push("Workspace");
         if method == "post" {
             shared.push("IdempotencyKey");
@@ -232,25 +282,32 @@ fn complete(method: &str, has_id: bool, operation: &mut Value) -> Result<()> {
     } else if let Some(operation) = operation.as_object_mut() {
         operation.remove("parameters");
     }
-    let applies = |status: &str| match status {
-        "401" => !is_public || has_body,
-        "403" | "404" => !is_public,
-        "409" => method != "get",
-        "405" => has_id,
-        "413" | "415" => has_body,
-        "422" => method == "post" && !is_public,
-        _ => true,
-    };
-    let responses = operation["responses"]
-        .as_object_mut()
-        .context("no responses")?;
-    for response in responses.values_mut() {
-        response["headers"] = json!({ "x-request-id": refer("headers", "RequestId") });
+}
+
+/// The people and keys that may call an operation, as a sentence.
+fn allowed(operation: Operation) -> String {
+    let people = people(operation.people());
+    match operation.scope() {
+        Some(scope) => format!("People: {people}. Keys: scope `{}`.", scope.name()),
+        None => format!("People: {people}. Keys: none."),
     }
-    for (status, name, _) in PROBLEMS.iter().filter(|(status, ..)| applies(status)) {
-        responses.insert((*status).to_owned(), refer("responses", name));
-    }
-    Ok(())
+}
+
+fn credentials() -> Value {
+    json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "An API key of a workspace, or the token of a session from `login`.",
+        },
+        "visitor": {
+            "type": "http", "scheme": "bearer",
+            "description": "The token of a visitor's session from `openWidgetSession`.",
+        },
+        "source": {
+            "type": "apiKey", "in": "header", "name": "x-tanigo-token",
+            "description": "The token of a source, in the header that the source names.",
+        },
+    })
 }
 
 fn people(people: People) -> String {

@@ -10,9 +10,9 @@ use crate::send::Class;
 /// Longest sender name.
 const MAX_FROM_NAME: usize = 100;
 /// Longest subject and preview text.
-const MAX_SUBJECT: usize = 255;
+pub const MAX_SUBJECT: usize = 255;
 /// Longest HTML or text, in bytes. With both a record stays within DynamoDB's 400 KB.
-const MAX_BODY: usize = 160 * 1024;
+pub const MAX_BODY: usize = 160 * 1024;
 
 /// Everything that is wrong with a mail: places in it (`/subject`) with what is expected there.
 /// `identity` is the domain or address that the account may send from.

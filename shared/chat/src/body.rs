@@ -137,9 +137,13 @@ pub struct Happened {
 }
 
 /// One event of a frame. Ordered by its place in the conversation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = SocketEvent)]
 pub struct Event {
     /// Reading `after` this gives the message.
+    #[schema(value_type = kernel::Cursor)]
     pub cursor: Position,
     /// Conversation.
     pub conversation_id: ConversationId,
@@ -162,7 +166,10 @@ pub struct Event {
 }
 
 /// What happened to a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = SocketEventType)]
 pub enum What {
     /// It is new.
     #[serde(rename = "message.new")]
@@ -173,7 +180,10 @@ pub enum What {
 }
 
 /// The side that wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = SocketEventAuthor)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Author {

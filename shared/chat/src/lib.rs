@@ -25,4 +25,4 @@ pub use model::{
     Channel, Conversation, Delivery, Kind, Message, MessageForVisitor, Sender, Status, Visitor,
 };
 pub use notice::EFFECTS;
-pub use store::Chat;
+pub use store::{Chat, SETTLED};

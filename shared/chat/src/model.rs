@@ -274,7 +274,8 @@ impl Message {
 }
 
 /// A message in the visitor's eyes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = WidgetMessage)]
 pub struct MessageForVisitor {
     /// Id.
     pub id: MessageId,

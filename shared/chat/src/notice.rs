@@ -13,7 +13,7 @@ use crate::store::Row;
 
 /// Longest text in a notice and in an answer's message, in bytes. A longer one is read by the cursor: a
 /// frame holds the notices of a second, and WebSocket messages are billed by 32 KB.
-const LIVE_TEXT: usize = 1_000;
+pub const LIVE_TEXT: usize = 1_000;
 
 /// A new message: tells the agents, and the visitor of its own. The visitor hears of an answer once its
 /// channel has taken it.

@@ -28,14 +28,14 @@ const KEEP_SECONDS: i64 = 2 * 3600 + 600;
 /// seconds: one that joined so lately is not forgotten.
 const OPENING_SECONDS: i64 = 30;
 /// API Gateway's frames hold 32 KB; one event with its text has at most 7 KB.
-const FRAME_BYTES: usize = 30_000;
+pub const FRAME_BYTES: usize = 30_000;
 /// Posts at once.
 const CONCURRENCY: usize = 16;
 /// Connections that a visitor may have. Anybody is a visitor, and thousands of connections of one must not hold up
 /// the posts to all others.
 pub const VISITORS_CONNECTIONS: u32 = 20;
 /// Connections of a workspace's agents that are told, lest one workspace holds up the others.
-const AGENTS_CONNECTIONS: u32 = 1_000;
+pub const AGENTS_CONNECTIONS: u32 = 1_000;
 
 /// The connections of each room.
 #[derive(Clone, Debug)]

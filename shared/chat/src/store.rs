@@ -28,7 +28,7 @@ const STEPS: i64 = 8;
 /// minute each.
 const IN_TIME: SignedDuration = SignedDuration::from_mins(5);
 /// At a place so old no message turns up any more: no run lives a minute.
-pub(crate) const SETTLED: SignedDuration = SignedDuration::from_mins(6);
+pub const SETTLED: SignedDuration = SignedDuration::from_mins(6);
 
 /// The chat table; cheap to clone.
 #[derive(Clone, Debug)]

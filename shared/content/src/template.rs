@@ -4,8 +4,7 @@
 //! and no other template. Its size, nesting, work and output are bounded; a template that asks for
 //! more ends in an error, not in a slow or dead process. What is missing in the data is empty.
 //!
-//! Allowed tags: `assign`, `capture`, `case`, `comment`, `cycle`, `decrement`, `for` (with `break`
-//! and `continue`), `if`, `increment`, `raw`, `unless`.
+//! The allowed tags and filters are listed in docs/templates.md, from [`tags`] and [`FILTERS`].
 //!
 //! In an HTML template each printed value is escaped at the place of printing, so that filters and
 //! comparisons see what the contact really wrote. The exception is a variable filled by `capture`
@@ -30,6 +29,7 @@ use liquid::model::{_ValueView as ValueView, State};
 
 use segments::{Field, Segment};
 
+pub use chain::FILTERS;
 pub(crate) use data::{Meter, Node};
 pub(crate) use rewrite::Mode;
 pub(crate) use scan::{Kind, scan};
@@ -38,6 +38,17 @@ pub(crate) use scan::{Kind, scan};
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 /// Longest result, in bytes.
 pub const MAX_OUTPUT_BYTES: usize = 2 * 1024 * 1024;
+
+/// The tags that a template may use, without the `end…` of each block; sorted.
+pub fn tags() -> BTreeSet<&'static str> {
+    let groups = [
+        rewrite::BLOCKS,
+        rewrite::INNER,
+        rewrite::TAGS,
+        &["comment", "raw"],
+    ];
+    groups.concat().into_iter().collect()
+}
 
 static PARSER: LazyLock<Option<liquid::Parser>> = LazyLock::new(|| {
     let stdlib = liquid::ParserBuilder::with_stdlib();

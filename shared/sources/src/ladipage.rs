@@ -14,15 +14,16 @@ use crate::links::without_links;
 use crate::submitted::{Arrival, ParseError};
 
 /// Forms have a dozen fields; a thousand is an attack.
-const MAX_FIELDS: usize = 200;
-/// Characters that are kept of a field, and of its name; a file of contacts holds as many in a cell.
-const MAX_FIELD: usize = 1_000;
-const MAX_NAME: usize = 100;
+pub const MAX_FIELDS: usize = 200;
+/// Characters that are kept of a field; a file of contacts holds as many in a cell.
+pub const MAX_FIELD: usize = 1_000;
+/// Characters that are kept of a field's name.
+pub const MAX_NAME: usize = 100;
 /// Bytes that are kept of a form. The timeline stores them twice where a workflow listens, in an item
 /// of at most 400 KB.
-const MAX_KEPT: usize = 32 * 1024;
+pub const MAX_KEPT: usize = 32 * 1024;
 /// The same form so soon again is the same submission, where it says no time.
-const SAME_WITHOUT_TIME: SignedDuration = SignedDuration::from_mins(10);
+pub const SAME_WITHOUT_TIME: SignedDuration = SignedDuration::from_mins(10);
 /// The same form with the same text for a time, which cannot be read or believed, is the same submission as
 /// long as anybody may send it again: queues and dead-letter queues keep it for 18 days.
 const SAME_TIME_TEXT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -34,8 +35,21 @@ const BELIEVED_FUTURE: SignedDuration = SignedDuration::from_hours(24);
 /// Vietnam's time, without the zone file that Lambda's image may lack; it has had no other since 1975.
 const VIETNAM: Offset = Offset::constant(7);
 
-/// What forms call a field, folded, and the field it is.
-const ALIASES: [(&str, &str); 25] = [
+/// Fields with a meaning of their own; every other field is only kept.
+pub const FIELDS: [&str; 7] = [
+    "phone",
+    "email",
+    "name",
+    "address",
+    "message",
+    "form_id",
+    "message_time",
+];
+/// How `message_time` may be written.
+pub const TIMES: [&str; 3] = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
+
+/// Names that forms give to a field, folded, and the field of [`FIELDS`] that each one is.
+pub const ALIASES: [(&str, &str); 25] = [
     ("ladi_form_id", "form_id"),
     ("ho_va_ten", "name"),
     ("ho_ten", "name"),
@@ -213,8 +227,7 @@ fn folded(name: &str) -> String {
 
 /// `02/03/2026 08:15:30` as people in Vietnam read it; the format is not documented.
 fn vietnamese_time(text: &str) -> Option<Timestamp> {
-    let formats = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
-    let local: DateTime = formats
+    let local: DateTime = TIMES
         .iter()
         .find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
     VIETNAM.to_timestamp(local).ok()

@@ -61,6 +61,7 @@ pub struct DraftGraph {
     #[schema(min_length = 1, max_length = 40)]
     pub start: String,
     /// All steps.
+    #[schema(value_type = crate::schema::Steps)]
     pub nodes: IndexMap<String, DraftNode>,
 }
 

@@ -15,7 +15,7 @@ use crate::model::{EntryRule, Workflow};
 /// Shards of the index by workflow: 8,000 moves a second.
 pub const SHARDS: u32 = 8;
 /// Longest data of an event that is carried along, as JSON. Above it, its largest fields stay behind.
-const MAX_TRIGGER_BYTES: usize = 8 * 1024;
+pub const MAX_TRIGGER_BYTES: usize = 8 * 1024;
 
 /// Names an enrollment: the same workflow, entry and contact always give the same one, so that an
 /// event handled twice enrolls once.
@@ -180,7 +180,7 @@ pub(crate) fn token(id: &EnrollmentId, version: u64, what: &str) -> String {
 }
 
 /// What templates see of the event: its data beside its name, time and source.
-fn trigger_data(event: &Event) -> Value {
+pub fn trigger_data(event: &Event) -> Value {
     let mut fields = Map::new();
     let mut left = MAX_TRIGGER_BYTES;
     if let Value::Object(data) = &event.data {

@@ -18,6 +18,7 @@ pub mod enrollment;
 mod manage;
 pub mod model;
 mod report;
+mod schema;
 mod store;
 pub mod trigger;
 

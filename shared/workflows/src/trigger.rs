@@ -12,7 +12,7 @@ use crate::Flaw;
 
 /// A kind of event that is recorded, and the settings that narrow it, each compared with the field of
 /// the same name in the event's data.
-const KINDS: &[(&str, &[&str])] = &[
+pub const KINDS: &[(&str, &[&str])] = &[
     ("form.submitted", &["form_id"]),
     ("message.opened", &["campaign_id"]),
     ("message.clicked", &["campaign_id", "url"]),
@@ -25,9 +25,9 @@ const KINDS: &[(&str, &[&str])] = &[
 /// mail these start none, or a workflow that answers an open with a mail would never end.
 const READING: [&str; 2] = ["message.opened", "message.clicked"];
 /// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
-const PERFORMED: &str = "event.performed";
+pub const PERFORMED: &str = "event.performed";
 /// Longest name of an event.
-const MAX_NAME: usize = 100;
+pub const MAX_NAME: usize = 100;
 
 /// What starts a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -26,7 +26,8 @@ macro_rules! guides {
 }
 
 /// In the order of their links.
-const GUIDES: &[Guide] = guides!["access"];
+const GUIDES: &[Guide] =
+    guides!["widget" "websocket" "forms" "import" "triggers" "templates" "access"];
 
 impl Guide {
     /// Its heading, and what follows.

@@ -7,7 +7,7 @@ use kernel::text::fold;
 use super::file::FileError;
 
 /// More columns than any shop has fields.
-const MAX_COLUMNS: usize = 200;
+pub const MAX_COLUMNS: usize = 200;
 /// Longest name of a custom field.
 const MAX_NAME: usize = 60;
 
@@ -105,6 +105,31 @@ const ALIASES: [(Column, &[&str]); 8] = [
         &["ngay_sinh", "sinh_nhat", "birthday", "dob", "date_of_birth"],
     ),
 ];
+
+/// The known headings, folded, by the field of a contact that they fill.
+pub fn headings() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    ALIASES
+        .iter()
+        .map(|(column, aliases)| (column.field(), *aliases))
+}
+
+impl Column {
+    /// Where a contact has it.
+    fn field(&self) -> &str {
+        match self {
+            Self::External => "external_id",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::FullName => "full_name",
+            Self::FirstName => "first_name",
+            Self::LastName => "last_name",
+            Self::Tags => "tags",
+            Self::Birthday => "custom.birthday",
+            Self::Custom(name) => name,
+            Self::Skipped => "",
+        }
+    }
+}
 
 /// A heading as it is compared: `"Họ và tên "` is `ho_va_ten`.
 pub fn normal(heading: &str) -> String {

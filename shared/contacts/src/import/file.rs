@@ -4,19 +4,19 @@ use std::collections::{HashMap, HashSet};
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::columns::{Column, columns};
+use super::columns::{Column, MAX_COLUMNS, columns};
 use super::lines::{Lines, Row, RowError};
 use super::text;
 use crate::model::Identity;
 
 /// Rows of one file.
-const MAX_ROWS: u64 = 200_000;
+pub const MAX_ROWS: u64 = 200_000;
 /// Wrong rows that are told without a look into their lines.
 pub const SHOWN_ERRORS: usize = 100;
 /// Characters of one cell; what is longer is cut.
-const MAX_TEXT: usize = 1000;
+pub const MAX_TEXT: usize = 1000;
 /// Longest id of the shop's own.
-const MAX_EXTERNAL: usize = 255;
+pub const MAX_EXTERNAL: usize = 255;
 
 /// Why a file cannot be taken in at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,24 @@ pub enum FileError {
     TooManyCells,
     #[error("line {line} cannot be read")]
     Damaged { line: u64 },
+}
+
+impl FileError {
+    /// One of each kind.
+    pub fn each() -> [Self; 8] {
+        [
+            Self::NotText,
+            Self::Empty,
+            Self::NoAddress,
+            Self::RepeatedColumn {
+                heading: "email".to_owned(),
+            },
+            Self::TooManyColumns { most: MAX_COLUMNS },
+            Self::TooManyRows { most: MAX_ROWS },
+            Self::TooManyCells,
+            Self::Damaged { line: 2 },
+        ]
+    }
 }
 
 /// What a file holds.

@@ -12,7 +12,8 @@ mod slice;
 mod steps;
 mod text;
 
+pub use columns::{MAX_COLUMNS, headings};
 pub use file::FileError;
 pub use job::{Job, Request, Status};
 pub use lines::RowError;
-pub use steps::{Imports, Progress, Step};
+pub use steps::{Imports, MAX_FILE, Progress, Step};

@@ -47,8 +47,8 @@ impl Token<'_> {
     }
 }
 
-/// Filters that cannot make their input grow beyond a small sum or factor.
-const FILTERS: &[&str] = &[
+/// The filters that a template may use: none makes its input grow beyond a small sum or factor.
+pub const FILTERS: &[&str] = &[
     "abs",
     "append",
     "at_least",

@@ -27,8 +27,8 @@ const TAG_COST: usize = 64;
 const ARRAY_COST: usize = 4_096;
 
 pub(super) const BLOCKS: &[&str] = &["if", "unless", "case", "for", "capture"];
-const INNER: &[&str] = &["else", "elsif", "when"];
-const TAGS: &[&str] = &[
+pub(super) const INNER: &[&str] = &["else", "elsif", "when"];
+pub(super) const TAGS: &[&str] = &[
     "assign",
     "break",
     "continue",

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::caller::asked;
+use super::plain::plain;
 use super::problem::{Code, Problem};
 use super::strict;
 
@@ -80,15 +81,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
-        let message = strip_position(&inner.to_string());
-        match inner.classify() {
-            serde_json::error::Category::Data => Problem::invalid(pointer, message),
-            _ => Problem::malformed(format!(
-                "not JSON: {message} at line {} column {}",
-                inner.line(),
-                inner.column()
-            )),
+        if inner.classify() == serde_json::error::Category::Data {
+            let plain = plain(&inner.to_string());
+            return Problem::invalid(plain.at(pointer), plain.message);
         }
+        Problem::malformed(format!("not JSON: {inner}"))
     })?;
     json.end()
         .map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
@@ -104,15 +101,6 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         Segment::Unknown => "/?".to_owned(),
     });
     segments.collect()
-}
-
-/// The pointer says where; serde's "at line 1 column 2" would say it twice.
-fn strip_position(message: &str) -> String {
-    message
-        .split(" at line ")
-        .next()
-        .unwrap_or(message)
-        .to_owned()
 }
 
 /// The body's bytes and the headers as they came: what signatures are computed over.
@@ -177,12 +165,13 @@ fn query_problem(text: &str) -> Problem {
     let text = text
         .rsplit_once("query string: ")
         .map_or(text, |(_, rest)| rest);
-    let quoted = text.split('`').nth(1);
     let (name, message) = match text.split_once(": ") {
         Some((name, message)) if !name.contains(' ') => (name, message),
-        _ => (quoted.unwrap_or_default(), text),
+        _ => ("", text),
     };
-    Problem::invalid(format!("?{name}"), message)
+    let plain = plain(message);
+    let name = plain.field.as_deref().unwrap_or(name);
+    Problem::invalid(format!("?{name}"), plain.message)
 }
 
 /// Path parameters. An id that does not parse is a thing that does not exist.

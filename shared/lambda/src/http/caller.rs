@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, Request};
-use axum::http::Extensions;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel::{Grant, Needs, NoWorkspace, Permission, TenantKey, Verdict};
@@ -114,7 +115,7 @@ fn member(parts: &Parts) -> Result<Member, Problem> {
     let grant = parts.extensions.get::<Grant>().cloned();
     grant
         .map(|grant| Member { grant })
-        .ok_or_else(unauthenticated)
+        .ok_or_else(|| unauthenticated(&parts.headers))
 }
 
 #[expect(
@@ -183,11 +184,14 @@ pub(super) async fn must_ask(mut request: Request, next: Next) -> Response {
     Problem::new(Code::Internal, NOT_ASKED).into_response()
 }
 
-fn unauthenticated() -> Problem {
-    Problem::new(
-        Code::Unauthenticated,
-        "send Authorization: Bearer <api key or session token>",
-    )
+/// Refuses with 401. Says whether a credential came, and not what is wrong with one that did.
+fn unauthenticated(headers: &HeaderMap) -> Problem {
+    let detail = if headers.contains_key(AUTHORIZATION) {
+        "the API key or session token is unknown, ended or revoked"
+    } else {
+        "send Authorization: Bearer <api key or session token>"
+    };
+    Problem::new(Code::Unauthenticated, detail)
 }
 
 /// Lets only requests with a granted verdict pass. A request that bypassed the authorizer has no verdict.
@@ -197,7 +201,7 @@ pub(super) async fn admit(mut request: Request, next: Next) -> Response {
             request.extensions_mut().insert(grant);
             next.run(request).await
         }
-        _ => unauthenticated().into_response(),
+        _ => unauthenticated(request.headers()).into_response(),
     }
 }
 

@@ -6,6 +6,7 @@ mod caller;
 mod client_ip;
 mod idempotency;
 mod limit;
+mod plain;
 mod problem;
 mod strict;
 

@@ -20,6 +20,7 @@ mod cursors;
 mod deliveries;
 mod faults;
 mod fixtures;
+mod guides;
 mod lambda;
 mod places;
 mod reference;

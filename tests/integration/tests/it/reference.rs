@@ -11,9 +11,10 @@ use tanigo_local::template::model::Trigger;
 
 use crate::support::{World, http_event};
 
-/// Operations without a credential are not in the table of access.
-fn is_public(operation: &Value) -> bool {
-    operation["security"] == json!([])
+/// The operation takes the API's own credential, and so is in the table of access. The others take none, or
+/// one that their function checks itself.
+fn is_ours(operation: &Value) -> bool {
+    operation["security"].is_null()
 }
 
 fn operations(document: &Value) -> Vec<(String, &Value)> {
@@ -47,7 +48,7 @@ fn every_operation_has_its_line_in_the_table_of_access() {
     let operations = operations(&document);
     let documented: BTreeSet<&str> = operations
         .iter()
-        .filter(|(_, operation)| !is_public(operation))
+        .filter(|(_, operation)| is_ours(operation))
         .map(|(_, operation)| operation["operationId"].as_str().unwrap())
         .collect();
     let known = Operation::ALL.iter().map(|operation| operation.id());
@@ -61,15 +62,19 @@ async fn document_code_and_template_know_the_same_operations() {
     let routes = Routes::of(&world.model);
     let mut used = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let sent = path.replace("{id}", "some-id");
+        let sent = path
+            .replace("{id}", "some-id")
+            .replace("{inbox}", "inb_01h4k7m2p9x")
+            .replace("{source}", "src_01h4k7m2p9x")
+            .replace("{token}", "some-token");
         assert!(!sent.contains('{'), "{path}: say what its parameter is");
         for (method, operation) in item.as_object().unwrap() {
-            let (method, public) = (method.to_uppercase(), is_public(operation));
+            let (method, ours) = (method.to_uppercase(), is_ours(operation));
             let place = format!("{method} {path}");
             let found = routes.find(&method, &sent);
             let found = found.filter(|(route, _)| route.path != "$default");
             let (route, _) = found.unwrap_or_else(|| panic!("{place}: not in the template"));
-            assert_eq!(route.authorized, !public, "{place}");
+            assert_eq!(route.authorized, ours, "{place}");
             used.insert(route.key());
             let functions = &world.model.functions;
             let function = functions.iter().find(|f| f.logical_id == route.function);
@@ -81,8 +86,20 @@ async fn document_code_and_template_know_the_same_operations() {
             // What the function has no route for is a 404 or a 405; without a credential and a body a route
             // refuses for another reason.
             let status = answer["statusCode"].as_u64().unwrap();
-            let refused: &[u64] = if public { &[400, 415] } else { &[401] };
+            let refused: &[u64] = if ours {
+                &[401]
+            } else if sent.starts_with("/v1/") {
+                &[400, 415]
+            } else {
+                // No such inbox, source or link.
+                &[401, 404]
+            };
             assert!(refused.contains(&status), "{place}: {answer}");
+            let nothing = answer["body"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("no such route");
+            assert!(!nothing, "{place}: {answer}");
         }
     }
     for trigger in world.model.functions.iter().flat_map(|f| &f.triggers) {
@@ -105,12 +122,83 @@ fn every_operation_says_what_it_takes_and_answers() {
         let responses = operation["responses"].as_object().unwrap();
         let success = responses.iter().find(|(status, _)| status.starts_with('2'));
         let (status, success) = success.unwrap_or_else(|| panic!("{place}: no success"));
-        let schema = &success["content"]["application/json"]["schema"];
-        let is_empty = success["content"].is_null() && ["202", "204"].contains(&status.as_str());
-        assert!(is_empty || schema.is_object(), "{place}: no answer");
-        for problem in ["400", "429", "500", "503"] {
+        let content = &success["content"];
+        let schema = &content["application/json"]["schema"];
+        let is_empty = content.is_null() && ["202", "204"].contains(&status.as_str());
+        let is_page = content["text/html"].is_object();
+        assert!(
+            is_empty || is_page || schema.is_object(),
+            "{place}: no answer"
+        );
+        let ours = place.contains(" /v1/").then_some("400");
+        for problem in ["429", "500", "503"].into_iter().chain(ours) {
             assert!(responses.contains_key(problem), "{place}: no {problem}");
         }
+        let about = operation["description"].as_str().unwrap_or_default();
+        assert!(!about.is_empty(), "{place}: no description");
+    }
+}
+
+#[test]
+fn every_tag_is_declared_with_what_it_holds_and_used() {
+    let document = reference::document().unwrap();
+    let operations = operations(&document);
+    let used: BTreeSet<&str> = operations
+        .iter()
+        .map(|(_, operation)| operation["tags"][0].as_str().unwrap())
+        .collect();
+    let tags = document["tags"].as_array().unwrap();
+    let declared = tags.iter().map(|tag| tag["name"].as_str().unwrap());
+    assert_eq!(declared.collect::<BTreeSet<_>>(), used);
+    assert!(tags.iter().all(|tag| tag["description"].is_string()));
+}
+
+/// Generators of clients make a type of each member only where it has a name.
+#[test]
+fn the_members_of_a_tagged_union_have_names_and_one_field_that_tells_them_apart() {
+    let document = reference::document().unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let mut unions = 0;
+    for (name, schema) in schemas {
+        let Some(tag) = schema["discriminator"]["propertyName"].as_str() else {
+            assert!(!schema["oneOf"].is_array(), "{name} has no discriminator");
+            continue;
+        };
+        unions += 1;
+        let members = schema["oneOf"].as_array().unwrap();
+        let mapping = schema["discriminator"]["mapping"].as_object().unwrap();
+        assert_eq!(mapping.len(), members.len(), "{name}");
+        for (value, path) in mapping {
+            assert!(
+                members.contains(&json!({ "$ref": path })),
+                "{name}: {value}"
+            );
+            let path = path.as_str().unwrap().trim_start_matches('#');
+            let member = document.pointer(path).unwrap();
+            assert_eq!(member["properties"][tag]["enum"], json!([value]), "{name}");
+            let required = member["required"].as_array().unwrap();
+            assert!(required.contains(&json!(tag)), "{name}: {value}");
+        }
+    }
+    assert!(unions >= 4, "{unions}");
+    let mail = &schemas["NewWorkflowNodeSendEmail"];
+    assert_eq!(mail["additionalProperties"], false);
+    assert!(mail["properties"]["sender"].is_object(), "{mail}");
+}
+
+#[test]
+fn every_schema_is_used() {
+    let document = reference::document().unwrap();
+    let text = document.to_string();
+    for name in document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .keys()
+    {
+        assert!(
+            text.contains(&format!("#/components/schemas/{name}\"")),
+            "{name}"
+        );
     }
 }
 

@@ -1,0 +1,161 @@
+//! The examples, tried.
+
+use std::collections::BTreeSet;
+
+use chat::body::Event;
+use content::template::Template;
+use serde_json::{Value, json};
+use workflows::Trigger;
+
+use super::{block, blocks, json as example};
+use crate::chat::shop::{Browser, Shop as Chat};
+use crate::contacts::shop::{Page, Shop};
+
+/// The contact of the templates' examples.
+pub fn contact() -> Value {
+    json!({
+        "id": "con_06znxajf0pz", "external_id": null, "email": "an.tran@example.vn", "phone": "+84912345678",
+        "full_name": "Trần Thị An", "first_name": "An", "last_name": "Trần Thị", "tags": ["VIP", "sỉ"],
+        "list_ids": [], "custom": { "hang": "vàng", "birthday": "1990-03-02" }, "email_status": "subscribed",
+        "sms_status": "subscribed", "zalo_status": "none", "push_status": "none", "source": "api",
+        "created_at": "2026-03-02T08:00:00Z", "updated_at": "2026-03-02T08:00:00Z",
+    })
+}
+
+fn names(value: &Value) -> BTreeSet<&String> {
+    value.as_object().unwrap().keys().collect()
+}
+
+#[test]
+fn a_frame_is_what_is_posted() {
+    let frame = example("websocket", "frame");
+    assert_eq!(frame["v"], 1);
+    let events: Vec<Event> = serde_json::from_value(frame["events"].clone()).unwrap();
+    assert_eq!(serde_json::to_value(&events).unwrap(), frame["events"]);
+    assert!(events.len() == 2 && events.is_sorted());
+}
+
+#[tokio::test]
+async fn a_real_event_has_the_fields_of_the_example() {
+    let shop = Chat::new().await;
+    let browser = shop.browser().await;
+    let mut socket = shop.world.aws.sockets().register("visitor");
+    assert_eq!(shop.connect("visitor", &browser.token).await, 200);
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    let frame: Value = serde_json::from_slice(&socket.try_recv().unwrap()).unwrap();
+    let shown = example("websocket", "frame");
+    assert_eq!(names(&frame), names(&shown));
+    assert_eq!(names(&frame["events"][0]), names(&shown["events"][0]));
+}
+
+#[tokio::test]
+async fn the_widgets_examples_work() {
+    let shop = Chat::new().await;
+    let again = example("widget", "session-request");
+    let (status, opened, _) = shop.widget("POST", "/sessions", &[], Some(again)).await;
+    assert_eq!(status, 201, "{opened}");
+    assert_eq!(names(&opened), names(&example("widget", "session-answer")));
+    let browser = Browser {
+        token: opened["token"].as_str().unwrap().to_owned(),
+        visitor: opened["visitor_id"].as_str().unwrap().to_owned(),
+    };
+    let message = example("widget", "message-request");
+    let (status, taken) = shop.post(&browser, message.clone()).await;
+    assert_eq!((status, taken), (202, example("widget", "message-answer")));
+    shop.run(1).await;
+    let bearer = format!("Bearer {}", browser.token);
+    let headers = [("authorization", bearer.as_str())];
+    let (status, page, _) = shop.widget("GET", "/messages", &headers, None).await;
+    let shown = example("widget", "messages-answer");
+    assert_eq!((status, names(&page)), (200, names(&shown)));
+    let (real, shown) = (&page["data"][0], &shown["data"][0]);
+    assert_eq!(names(real), names(shown));
+    for field in ["client_msg_id", "author", "content"] {
+        assert_eq!(real[field], shown[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn the_forms_example_becomes_its_event() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    page.post(&shop, &example("forms", "form-request")).await;
+    let answer = example("forms", "form-answer");
+    assert_eq!(answer, json!({ "accepted": true }), "what `post` expects");
+    shop.world.settle().await;
+    let (_, found) = shop.api("GET", "/v1/contacts?query=0912345678", None).await;
+    let contact = &found["data"][0];
+    assert_eq!(contact["email_status"], "subscribed");
+    assert_eq!(contact["sms_status"], "subscribed");
+    let path = format!("/v1/contacts/{}/timeline", contact["id"].as_str().unwrap());
+    let (_, timeline) = shop.api("GET", &path, None).await;
+    assert_eq!(timeline["data"][0]["data"], example("forms", "event-data"));
+    assert_eq!(
+        timeline["data"][0]["occurred_at"],
+        "2026-03-02T01:15:30.000Z"
+    );
+}
+
+#[test]
+fn the_triggers_are_accepted() {
+    let mut count = 0;
+    for (kind, text) in blocks("triggers") {
+        if kind == "json trigger" {
+            let trigger: Trigger = serde_json::from_str(&text).unwrap();
+            let mut flaws = Vec::new();
+            trigger.check(&mut flaws);
+            assert!(flaws.is_empty(), "{text}: {flaws:?}");
+            count += 1;
+        }
+    }
+    assert!(count >= 3);
+    let page = super::text("triggers");
+    for (kind, _) in workflows::trigger::KINDS {
+        assert_eq!(page.matches(&format!("| `{kind}` | ")).count(), 2, "{kind}");
+    }
+}
+
+#[test]
+fn the_templates_print_what_the_page_says() {
+    let contact: contacts::Contact = serde_json::from_value(contact()).unwrap();
+    let blocks = blocks("templates");
+    let mut count = 0;
+    for pair in blocks.windows(2) {
+        let [(kind, source), (next, printed)] = pair else {
+            continue;
+        };
+        if kind == "liquid example" {
+            assert_eq!(next, "text output");
+            let template = Template::parse(source).unwrap();
+            assert_eq!(template.render(&contact.merge_data()).unwrap(), *printed);
+            count += 1;
+        }
+    }
+    assert!(count >= 3);
+}
+
+#[tokio::test]
+async fn the_example_file_is_taken_in() {
+    let shop = Shop::new().await;
+    let import = shop
+        .upload("/v1/imports", &block("import", "csv good"))
+        .await;
+    shop.world.settle().await;
+    let job = shop.job(&import).await;
+    assert_eq!(
+        (&job["created"], &job["failed"]),
+        (&2.into(), &0.into()),
+        "{job}"
+    );
+    let (_, found) = shop
+        .api("GET", "/v1/contacts?query=an.tran@example.vn", None)
+        .await;
+    let contact = &found["data"][0];
+    assert_eq!(contact["tags"], json!(["VIP", "sỉ"]));
+    let custom = json!({ "birthday": "1990-03-02", "tinh_thanh": "Hà Nội" });
+    assert_eq!(
+        (&contact["custom"], &contact["email_status"]),
+        (&custom, &"subscribed".into())
+    );
+}

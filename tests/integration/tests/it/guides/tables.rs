@@ -1,0 +1,379 @@
+//! The tables, from the lists and schemas of the code.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+
+use chat::body::Event;
+use contacts::Contact;
+use contacts::import::{self, FileError, RowError};
+use content::template::{FILTERS, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, Template, tags};
+use serde_json::{Value, json};
+use sources::ladipage;
+use utoipa::{PartialSchema, ToSchema};
+use workflows::trigger::{KINDS, PERFORMED};
+
+/// The table of this name on this page.
+pub fn of(page: &str, name: &str) -> String {
+    match (page, name) {
+        ("websocket", "event") => fields_of::<Event>(),
+        ("websocket", "limits") => socket_limits(),
+        ("widget", "session") => fields("WidgetSession"),
+        ("widget", "message") => fields("NewWidgetMessage"),
+        ("widget", "limits") => widget_limits(),
+        ("forms", "fields") => form_fields(),
+        ("forms", "limits") => form_limits(),
+        ("triggers", "kinds") => trigger_kinds(),
+        ("templates", "variables") => variables(),
+        ("templates", "tags") => sentence(tags()),
+        ("templates", "filters") => sentence(FILTERS.iter().copied()),
+        ("templates", "errors") => template_errors(),
+        ("templates", "limits") => template_limits(),
+        ("import", "headings") => headings(),
+        ("import", "row-errors") => row_errors(),
+        ("import", "file-errors") => file_errors(),
+        ("import", "limits") => import_limits(),
+        _ => panic!("docs/{page}.md wants a table {name}"),
+    }
+}
+
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    let rule = "|---".repeat(head.len()) + "|\n";
+    rows.into_iter()
+        .fold(line(&head) + &rule, |out, row| out + &line(&row))
+}
+
+fn code(text: impl Display) -> String {
+    format!("`{text}`")
+}
+
+fn codes<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let texts: Vec<String> = texts.into_iter().map(code).collect();
+    texts.join(", ")
+}
+
+fn sentence<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    codes(texts) + ".\n"
+}
+
+/// `20000` is `20,000`.
+fn number(number: impl Display) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn limits(rows: &[(&str, String)]) -> String {
+    let rows = rows
+        .iter()
+        .map(|(what, most)| vec![(*what).to_owned(), most.clone()]);
+    table(&["limit", "value"], rows)
+}
+
+// Fields of a schema.
+
+fn fields_of<T: ToSchema>() -> String {
+    let mut known = Vec::new();
+    T::schemas(&mut known);
+    let known = known
+        .into_iter()
+        .map(|(name, schema)| (name, json!(schema)))
+        .collect();
+    field_rows(&json!(T::schema()), &known)
+}
+
+fn fields(component: &str) -> String {
+    let document = tanigo_local::reference::document().unwrap();
+    let known = document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .clone();
+    let known: BTreeMap<String, Value> = known.into_iter().collect();
+    field_rows(&known[component], &known)
+}
+
+fn field_rows(schema: &Value, known: &BTreeMap<String, Value>) -> String {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let rows = schema["properties"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, field)| {
+            let is_given = required.iter().any(|one| one == name);
+            let mark = if is_given { "" } else { ", may be missing" };
+            let about = field["description"].as_str().unwrap_or_default();
+            vec![
+                code(name),
+                kind(field, known) + mark,
+                about.replace('\n', " "),
+            ]
+        });
+    table(&["field", "type", "meaning"], rows)
+}
+
+fn kind(field: &Value, known: &BTreeMap<String, Value>) -> String {
+    if let Some(name) = field["$ref"]
+        .as_str()
+        .and_then(|path| path.rsplit('/').next())
+    {
+        return known
+            .get(name)
+            .map_or("text".to_owned(), |schema| kind(schema, known));
+    }
+    for part in ["oneOf", "anyOf"] {
+        let mut parts = field[part].as_array().into_iter().flatten();
+        if let Some(part) = parts.find(|part| part["type"] != "null") {
+            return kind(part, known);
+        }
+    }
+    if let Some(values) = field["enum"].as_array() {
+        return codes(values.iter().filter_map(Value::as_str));
+    }
+    let name = match &field["type"] {
+        Value::Array(names) => names.iter().find(|name| *name != "null").unwrap(),
+        name => name,
+    };
+    let name = match name.as_str().unwrap_or_default() {
+        "string" if field["format"] == "date-time" => "time",
+        "string" => "text",
+        other => other,
+    };
+    match field["maxLength"].as_u64() {
+        Some(most) => format!("{name}, up to {} characters", number(most)),
+        None => name.to_owned(),
+    }
+}
+
+// Chat.
+
+fn socket_limits() -> String {
+    limits(&[
+        ("bytes of a frame", number(chat::realtime::FRAME_BYTES)),
+        (
+            "bytes of `content` in an event; a longer text is null there",
+            number(chat::notice::LIVE_TEXT),
+        ),
+        (
+            "sockets of one visitor that get events",
+            number(chat::realtime::VISITORS_CONNECTIONS),
+        ),
+        (
+            "sockets of one workspace's agents that get events",
+            number(chat::realtime::AGENTS_CONNECTIONS),
+        ),
+        (
+            "minutes that a message may be stored after its time",
+            number(chat::SETTLED.as_mins()),
+        ),
+    ])
+}
+
+fn widget_limits() -> String {
+    limits(&[
+        ("characters of a text", number(chat::model::MAX_TEXT)),
+        ("bytes of a body", number(chat_widget::MAX_BODY)),
+        (
+            "messages of one visitor in a minute",
+            number(chat_widget::VISITOR_MESSAGES),
+        ),
+        (
+            "sessions and messages from one address in a minute",
+            number(chat_widget::ADDRESS_POSTS),
+        ),
+    ])
+}
+
+// Forms and triggers.
+
+fn form_fields() -> String {
+    let rows = ladipage::FIELDS.iter().map(|field| {
+        let names = ladipage::ALIASES
+            .iter()
+            .filter(|(_, target)| target == field);
+        vec![code(field), codes(names.map(|(name, _)| *name))]
+    });
+    let known = |target: &str| ladipage::FIELDS.contains(&target);
+    assert!(ladipage::ALIASES.iter().all(|(_, target)| known(target)));
+    table(&["field", "other names"], rows)
+}
+
+fn form_limits() -> String {
+    limits(&[
+        ("bytes of a body", number(webhook_ladipage::MAX_BODY)),
+        ("fields of a form", number(ladipage::MAX_FIELDS)),
+        (
+            "characters that are kept of a field",
+            number(ladipage::MAX_FIELD),
+        ),
+        (
+            "characters that are kept of a field's name",
+            number(ladipage::MAX_NAME),
+        ),
+        (
+            "bytes that are kept of a form; `_shortened` in the event's data names the fields that lost something",
+            number(ladipage::MAX_KEPT),
+        ),
+    ])
+}
+
+fn trigger_kinds() -> String {
+    let rows = KINDS
+        .iter()
+        .map(|(kind, filters)| vec![code(kind), codes(filters.iter().copied())]);
+    let any = vec![code(PERFORMED), codes(["name", "properties"])];
+    table(&["`type`", "filters"], rows.chain([any]))
+}
+
+// Templates.
+
+fn variables() -> String {
+    let contact: Contact = serde_json::from_value(super::examples::contact()).unwrap();
+    let about = |name: &str| match name {
+        "id" => "id of the contact",
+        "external_id" => "id that the shop's own system gave",
+        "email" => "address",
+        "phone" => "number, as `+84912345678`",
+        "full_name" => "whole name, family name first",
+        "first_name" => "given name; where it is not known, the last word of the whole name",
+        "last_name" => {
+            "family and middle name; where they are not known, the whole name without its last word"
+        }
+        "tags" => "list of tags, sorted",
+        "custom" => "the shop's own fields: `contact.custom.hang`",
+        _ => panic!("docs/templates.md does not say what contact.{name} is"),
+    };
+    let data = contact.merge_data();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for name in data["contact"].as_object().unwrap().keys() {
+        let row = [
+            code(format!("contact.{name}")),
+            "all mails".into(),
+            about(name).into(),
+        ];
+        rows.push(row.into());
+    }
+    let event: contacts::Event = serde_json::from_value(json!({
+        "id": "e", "name": "form.submitted", "at": "2026-03-02T08:00:00Z", "source": "src_1",
+    }))
+    .unwrap();
+    for name in workflows::enrollment::trigger_data(&event)
+        .as_object()
+        .unwrap()
+        .keys()
+    {
+        let about = match name.as_str() {
+            "event" => "name of the event that started the workflow",
+            "at" => "when it happened",
+            "source" => "where it came from: the id of a source, a campaign or an inbox",
+            _ => panic!("docs/templates.md does not say what trigger.{name} is"),
+        };
+        let row = [
+            code(format!("trigger.{name}")),
+            "mails of workflows".into(),
+            about.into(),
+        ];
+        rows.push(row.into());
+    }
+    let most = number(workflows::enrollment::MAX_TRIGGER_BYTES);
+    let fields = format!(
+        "the fields of the event's data, up to {most} bytes together; `trigger.message` of a form"
+    );
+    rows.push(vec![code("trigger.…"), "mails of workflows".into(), fields]);
+    let unsubscribe = "address at which this recipient unsubscribes";
+    rows.push(vec![
+        code("unsubscribe_url"),
+        "all mails".into(),
+        unsubscribe.into(),
+    ]);
+    table(&["variable", "in", "value"], rows)
+}
+
+fn template_errors() -> String {
+    let wrong = [
+        "Chào {{ contact.first_name",
+        "{{ contact.first_name | hoa }}",
+        "{% include \"chân thư\" %}",
+        "{{ \"now\" | date: \"%Y\" }}",
+        "{% endif %}",
+        "{% for i in (1..5000) %}x{% endfor %}",
+    ];
+    let rows = wrong.iter().map(|source| {
+        let error = Template::parse(source).unwrap_err();
+        vec![code(source), error.to_string().replace('|', "\\|")]
+    });
+    table(&["template", "message"], rows)
+        .replace("name | hoa", "name \\| hoa")
+        .replace("\" | date", "\" \\| date")
+}
+
+fn template_limits() -> String {
+    limits(&[
+        (
+            "characters of a subject or preview text",
+            number(channels::mail_check::MAX_SUBJECT),
+        ),
+        (
+            "bytes of HTML or of plain text, as written",
+            number(channels::mail_check::MAX_BODY),
+        ),
+        (
+            "bytes of one template with styles and footer",
+            number(MAX_SOURCE_BYTES),
+        ),
+        ("bytes of a filled-in part", number(MAX_OUTPUT_BYTES)),
+    ])
+}
+
+// Imports.
+
+fn headings() -> String {
+    let rows =
+        import::headings().map(|(field, names)| vec![code(field), codes(names.iter().copied())]);
+    table(&["field", "headings"], rows)
+}
+
+fn row_errors() -> String {
+    let file = super::block("import", "csv bad");
+    let parsed = import::file::parse(file.as_bytes()).unwrap();
+    let rows = parsed.first_errors.into_iter().map(|error: RowError| {
+        let column = error.column.map(code).unwrap_or_default();
+        vec![error.line.to_string(), column, error.message]
+    });
+    table(&["`line`", "`column`", "`message`"], rows)
+}
+
+fn file_errors() -> String {
+    let mut out = String::new();
+    for error in FileError::each() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "- {error}");
+    }
+    out
+}
+
+fn import_limits() -> String {
+    limits(&[
+        ("bytes of a file", number(import::MAX_FILE)),
+        ("rows of a file", number(import::file::MAX_ROWS)),
+        ("columns", number(import::MAX_COLUMNS)),
+        (
+            "characters of a cell; the rest is cut",
+            number(import::file::MAX_TEXT),
+        ),
+        (
+            "characters of an `external_id`",
+            number(import::file::MAX_EXTERNAL),
+        ),
+        (
+            "wrong rows that the answer shows",
+            number(import::file::SHOWN_ERRORS),
+        ),
+    ])
+}
