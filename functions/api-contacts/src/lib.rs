@@ -1,4 +1,8 @@
-//! The API of contacts, lists and imports, under `/v1`.
+//! Contacts, lists and imports over HTTP.
+//!
+//! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists` and `/v1/imports…`, behind the authorizer. Effects:
+//! rows of the contacts, timeline and directory tables; the file of an import, and the message of its first
+//! step. A contact that is saved again is the same contact; a list that is created again is another one.
 
 mod api;
 mod handler;

@@ -1,8 +1,9 @@
-//! The Lambda authorizer of both APIs: finds out what a bearer token opens. A socket's grant also names the
-//! credential's holder, whom `chat-notifier` asks for as long as the socket is open.
+//! The Lambda authorizer of both APIs: it finds out what a bearer token opens.
 //!
-//! Reads the credential, its user and the workspace consistently, so that what ended a moment ago opens
-//! nothing. Writes only when a key was used last.
+//! Trigger: each request behind the authorizer, and `$connect` of the WebSocket API. It reads the credential, its
+//! user and the workspace consistently: a credential that has ended is refused at once. Effects: the time at which
+//! an API key was last used. A socket's grant also names the credential's holder, which `chat-notifier` checks
+//! while the socket is open.
 
 use accounts::{Oidc, Sessions};
 use lambda::authorizer::Verdict;

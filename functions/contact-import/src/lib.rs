@@ -1,8 +1,8 @@
-//! Takes a file of contacts in, some hundred rows a message.
+//! Imports a file of contacts, some hundred rows a message.
 //!
-//! Trigger: the import queue. Idempotent by the job's version: only the attempt that wins the versioned
-//! write counts its rows, and the rows themselves merge. The next message is sent after that write; any
-//! message that finds its step just done sends it again, also one that was redriven.
+//! Trigger: queue contact-import, [`contacts::import::Step`]. Effects: contacts, the job's progress, the report of
+//! bad rows; then the message of the next step. Only the attempt that wins the job's versioned write counts its
+//! rows, and rows merge. A repeated message of the last finished step sends the next message again.
 
 use contacts::import::{Imports, Progress, Step};
 use lambda::sqs::{Order, Record};

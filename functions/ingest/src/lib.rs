@@ -1,9 +1,8 @@
-//! Turns what webhooks queued into contacts and timeline events.
+//! Turns the forms that webhooks queued into contacts and timeline events.
 //!
-//! Trigger: the ingest queue. Idempotent by the event's own identity: a second run finds the contact by
-//! its identities and the timeline entry by its key; a form that says no time has that of its first
-//! arrival. A body that cannot be read is parked with its reason; one that holds no address is counted
-//! and left.
+//! Trigger: queue ingest, [`sources::Inbound`]. Effects: the contact, and an event on its timeline. A second run
+//! finds the contact by its identities and the event by its key; a form without a time keeps that of its first
+//! arrival. A body that cannot be read goes to the dead-letter queue; a form without an address is only counted.
 
 mod handler;
 

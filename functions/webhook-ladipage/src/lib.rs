@@ -1,8 +1,8 @@
-//! Intake of LadiPage forms: `POST /w/ladipage/{source}`.
+//! Intake of LadiPage forms.
 //!
-//! Checks the source's token in constant time, bounds the body, queues it as it came, answers 200.
-//! One request to SQS and no write. If SQS does not take it, the answer is 503 and the page's visitor
-//! may send again; nothing that was answered with 200 is lost.
+//! Trigger: HTTP API route `POST /w/ladipage/{source}`, without the authorizer: the source's token is compared in
+//! constant time. Effects: the unchanged body on the queue ingest, in one request to SQS; no write. Without an answer of
+//! SQS the visitor gets 503 and may send again: a form that got 200 is not lost.
 
 mod handler;
 

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 pub mod doors;
+mod factor;
 pub mod invitations;
 mod keys;
 pub mod mails;

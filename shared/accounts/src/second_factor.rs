@@ -3,9 +3,9 @@
 
 use cloud::{Error, Resources};
 use kernel::Entropy;
-use serde::{Deserialize, Serialize};
 use totp_rs::{Builder, Secret, Totp};
 
+use crate::factor::Factor;
 use crate::sealed::Seal;
 use crate::users::{User, UserStatus, Users};
 use crate::{password, secret};
@@ -16,17 +16,6 @@ const ISSUER: &str = "Tanigo";
 const RECOVERY_CODES: usize = 10;
 /// Times that a change is tried again when the user's row changes meanwhile.
 const ATTEMPTS: u32 = 3;
-
-/// A user's second factor as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Factor {
-    sealed: String,
-    /// Whether a code has shown that the user's app has the secret; only then is it asked for.
-    confirmed: bool,
-    /// The step of the last code that was taken: a code is good once (RFC 6238, 5.2).
-    last_step: u64,
-    recovery: Vec<String>,
-}
 
 /// What an authenticator app needs.
 #[derive(Clone)]

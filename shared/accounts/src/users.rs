@@ -12,7 +12,7 @@ use kernel::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::second_factor::Factor;
+use crate::factor::Factor;
 use crate::{Accounts, LEASE, keys, password};
 
 /// Times that a change is tried again when a row changes meanwhile.

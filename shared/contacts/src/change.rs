@@ -4,12 +4,11 @@ use cloud::Update;
 use jiff::Timestamp;
 use kernel::EmailAddress;
 
-use crate::claims::{Claim, Replaced};
 use crate::consent::{Channel, ChannelStatus};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
-use crate::store::{BOUNCED, CUSTOM, Profile, REPLACED, VERSION, raised};
+use crate::rows::{BOUNCED, CUSTOM, Claim, Profile, REPLACED, Replaced, VERSION, raised};
 
 /// What an upsert changes in a profile. Pure.
 #[derive(Debug, Default)]

@@ -9,39 +9,12 @@
 use cloud::{Error, Update};
 use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
-use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::consent::ChannelStatus;
 use crate::keys;
 use crate::model::Identity;
-use crate::store::{Contacts, Profile, REPLACED, VERSION};
-
-/// An identity as it is stored. Without a contact it was given up and may be claimed again.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub(crate) struct Claim {
-    #[serde(default)]
-    pub contact: Option<ContactId>,
-    /// Why its last owner could not be written to at this address. It goes with the address to the
-    /// next one, who may be the same person.
-    #[serde(default)]
-    pub status: Option<ChannelStatus>,
-    /// Another after each claim.
-    #[serde(default, rename = "update_id")]
-    mark: Option<String>,
-    /// Claimed just now.
-    #[serde(skip)]
-    fresh: bool,
-}
-
-/// An identity that a profile has shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Replaced {
-    pub identity: Identity,
-    /// What the next owner has to know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<ChannelStatus>,
-}
+use crate::rows::{Claim, Profile, REPLACED, Replaced, VERSION};
+use crate::store::Contacts;
 
 impl Contacts {
     /// Whom the identity belongs to.

@@ -15,6 +15,7 @@ pub mod lists;
 mod model;
 mod names;
 mod profiles;
+mod rows;
 mod search;
 mod store;
 mod timeline;

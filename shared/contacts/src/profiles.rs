@@ -8,7 +8,7 @@ use kernel::{ContactId, Cursor, ListId, TenantKey, page::Page};
 
 use crate::keys;
 use crate::model::Contact;
-use crate::store::{IndexRow, Profile};
+use crate::rows::{IndexRow, Profile};
 
 /// The profiles and memberships of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]

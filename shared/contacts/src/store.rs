@@ -1,30 +1,15 @@
 //! Reading contacts, and the small changes that merge by themselves: tags, lists, consent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
 use cloud::{Error, Resources, Table, Update};
 use jiff::Timestamp;
-use kernel::{ContactId, EmailAddress, ListId, Phone, TenantKey};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
-use crate::claims::Replaced;
 use crate::consent::{Channel, ChannelStatus};
 use crate::interest::Listeners;
-use crate::model::{Contact, Source};
+use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::{keys, names, shard};
-
-/// Custom fields are attributes of their own, so that two writers of two fields do not meet.
-pub(crate) const CUSTOM: &str = "custom.";
-
-/// The profile's attribute for the address that bounced.
-pub(crate) const BOUNCED: &str = "email_bounced";
-
-/// The profile's count of changes to the identities that it shows.
-pub(crate) const VERSION: &str = "identity_version";
-/// The profile's list of identities to give up.
-pub(crate) const REPLACED: &str = "replaced";
+use crate::rows::{BOUNCED, Membership, NameRow, Row, raised};
+use crate::{keys, names};
 
 /// The contacts of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -33,132 +18,6 @@ pub struct Contacts {
     pub(crate) timeline: Table,
     /// Absent where nobody shall hear of events.
     pub(crate) listeners: Option<Listeners>,
-}
-
-/// A profile as it is stored. A row without `created_at` only reserves its id (see [`crate::upsert`])
-/// and is nobody yet.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Profile {
-    pub contact: Option<ContactId>,
-    #[serde(default)]
-    pub operation: Option<String>,
-    /// How often the identities changed that the profile shows; absent until it shows one.
-    pub identity_version: Option<u64>,
-    /// Identities that are no longer shown and whose rows are still to be given up.
-    #[serde(default)]
-    pub replaced: Vec<Replaced>,
-    external_id: Option<String>,
-    email: Option<EmailAddress>,
-    phone: Option<Phone>,
-    full_name: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
-    #[serde(default)]
-    tags: BTreeSet<String>,
-    #[serde(default)]
-    lists: BTreeSet<ListId>,
-    #[serde(default)]
-    email_status: ChannelStatus,
-    /// The address that bounced last; it matters while it is `email`.
-    pub email_bounced: Option<EmailAddress>,
-    #[serde(default)]
-    sms_status: ChannelStatus,
-    #[serde(default)]
-    zalo_status: ChannelStatus,
-    #[serde(default)]
-    push_status: ChannelStatus,
-    #[serde(default)]
-    source: Source,
-    created_at: Option<Timestamp>,
-    updated_at: Option<Timestamp>,
-    #[serde(flatten)]
-    rest: HashMap<String, Value>,
-}
-
-impl Profile {
-    /// What was agreed to for a channel, whether or not the address works.
-    pub fn consent(&self, channel: Channel) -> ChannelStatus {
-        match channel {
-            Channel::Email => self.email_status,
-            Channel::Sms => self.sms_status,
-            Channel::Zalo => self.zalo_status,
-            Channel::Push => self.push_status,
-        }
-    }
-
-    /// The address that the profile shows has bounced.
-    pub fn is_bounced(&self) -> bool {
-        self.email.is_some() && self.email == self.email_bounced
-    }
-
-    /// The contact, names as given.
-    pub fn given(self) -> Option<Contact> {
-        let created_at = self.created_at?;
-        let bounced = self.is_bounced().then_some(ChannelStatus::Bounced);
-        let custom = self.rest.into_iter().filter_map(|(name, value)| {
-            name.strip_prefix(CUSTOM)
-                .map(|name| (name.to_owned(), value))
-        });
-        Some(Contact {
-            id: self.contact?,
-            external_id: self.external_id,
-            email: self.email,
-            phone: self.phone,
-            full_name: self.full_name,
-            first_name: self.first_name,
-            last_name: self.last_name,
-            tags: self.tags,
-            lists: self.lists,
-            custom: custom.collect::<BTreeMap<_, _>>(),
-            email_status: self.email_status.merge(bounced.unwrap_or_default()),
-            sms_status: self.sms_status,
-            zalo_status: self.zalo_status,
-            push_status: self.push_status,
-            source: self.source,
-            created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
-        })
-    }
-}
-
-/// A name that can be searched.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct NameRow {
-    pub contact: ContactId,
-}
-
-/// A contact's place on a list. It has no `shard`: with one it would stand in the index over the
-/// workspace (`ByShard`) too, which costs a write and is walked for nothing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Membership {
-    pub tenant: String,
-    pub member_of: ListId,
-    pub list_shard: u32,
-    pub contact: ContactId,
-}
-
-impl Membership {
-    pub fn new(tenant: TenantKey, contact: ContactId, list: ListId) -> Self {
-        Self {
-            tenant: tenant.to_string(),
-            member_of: list,
-            list_shard: shard(contact),
-            contact,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-pub(crate) struct IndexRow {
-    pub contact: ContactId,
-}
-
-/// Any item of the table Contacts, for writes of mixed batches.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Row {
-    Name(NameRow),
-    Membership(Membership),
 }
 
 impl Contacts {
@@ -310,20 +169,4 @@ impl Contacts {
                 (keys::name(tenant, &rotation, id), Row::Name(row))
             })
     }
-}
-
-/// Moves consent up, where it is lower; `told` is when and why.
-pub(crate) fn raised(
-    update: Update,
-    channel: Channel,
-    status: ChannelStatus,
-    told: (Timestamp, &str),
-) -> Update {
-    let name = channel.name();
-    update
-        .set(&format!("{name}_status"), status)
-        .set(&format!("{name}_status_at"), told.0)
-        .set(&format!("{name}_status_reason"), told.1)
-        .set(&format!("{name}_rank"), status.rank())
-        .when_absent_or_less(&format!("{name}_rank"), status.rank())
 }

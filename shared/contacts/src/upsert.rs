@@ -20,11 +20,11 @@ use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{self, Change};
-use crate::claims::Claim;
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Upserted};
 use crate::names;
-use crate::store::{Contacts, Membership, Profile, Row};
+use crate::rows::{Claim, Membership, Profile, Row};
+use crate::store::Contacts;
 
 /// A row that only reserves a contact's id. Also read from a profile, where ids collide.
 #[derive(Serialize, Deserialize)]

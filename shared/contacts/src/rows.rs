@@ -1,0 +1,192 @@
+//! The rows of the table Contacts, and what their attributes are called. It reads and writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cloud::Update;
+use jiff::Timestamp;
+use kernel::{ContactId, EmailAddress, ListId, Phone, TenantKey};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::consent::{Channel, ChannelStatus};
+use crate::model::{Contact, Identity, Source};
+use crate::shard;
+
+/// Custom fields are attributes of their own, so that two writers of two fields do not meet.
+pub(crate) const CUSTOM: &str = "custom.";
+
+/// The profile's attribute for the address that bounced.
+pub(crate) const BOUNCED: &str = "email_bounced";
+
+/// The profile's count of changes to the identities that it shows.
+pub(crate) const VERSION: &str = "identity_version";
+/// The profile's list of identities to give up.
+pub(crate) const REPLACED: &str = "replaced";
+
+/// A profile as it is stored. A row without `created_at` only reserves its id (see [`crate::upsert`])
+/// and is nobody yet.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Profile {
+    pub contact: Option<ContactId>,
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// How often the identities changed that the profile shows; absent until it shows one.
+    pub identity_version: Option<u64>,
+    /// Identities that are no longer shown and whose rows are still to be given up.
+    #[serde(default)]
+    pub replaced: Vec<Replaced>,
+    external_id: Option<String>,
+    email: Option<EmailAddress>,
+    phone: Option<Phone>,
+    full_name: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+    #[serde(default)]
+    lists: BTreeSet<ListId>,
+    #[serde(default)]
+    email_status: ChannelStatus,
+    /// The address that bounced last; it matters while it is `email`.
+    pub email_bounced: Option<EmailAddress>,
+    #[serde(default)]
+    sms_status: ChannelStatus,
+    #[serde(default)]
+    zalo_status: ChannelStatus,
+    #[serde(default)]
+    push_status: ChannelStatus,
+    #[serde(default)]
+    source: Source,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    #[serde(flatten)]
+    rest: HashMap<String, Value>,
+}
+
+impl Profile {
+    /// What was agreed to for a channel, whether or not the address works.
+    pub fn consent(&self, channel: Channel) -> ChannelStatus {
+        match channel {
+            Channel::Email => self.email_status,
+            Channel::Sms => self.sms_status,
+            Channel::Zalo => self.zalo_status,
+            Channel::Push => self.push_status,
+        }
+    }
+
+    /// The address that the profile shows has bounced.
+    pub fn is_bounced(&self) -> bool {
+        self.email.is_some() && self.email == self.email_bounced
+    }
+
+    /// The contact, names as given.
+    pub fn given(self) -> Option<Contact> {
+        let created_at = self.created_at?;
+        let bounced = self.is_bounced().then_some(ChannelStatus::Bounced);
+        let custom = self.rest.into_iter().filter_map(|(name, value)| {
+            name.strip_prefix(CUSTOM)
+                .map(|name| (name.to_owned(), value))
+        });
+        Some(Contact {
+            id: self.contact?,
+            external_id: self.external_id,
+            email: self.email,
+            phone: self.phone,
+            full_name: self.full_name,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            tags: self.tags,
+            lists: self.lists,
+            custom: custom.collect::<BTreeMap<_, _>>(),
+            email_status: self.email_status.merge(bounced.unwrap_or_default()),
+            sms_status: self.sms_status,
+            zalo_status: self.zalo_status,
+            push_status: self.push_status,
+            source: self.source,
+            created_at,
+            updated_at: self.updated_at.unwrap_or(created_at),
+        })
+    }
+}
+
+/// A name that can be searched.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NameRow {
+    pub contact: ContactId,
+}
+
+/// A contact's place on a list. It has no `shard`: with one it would stand in the index over the
+/// workspace (`ByShard`) too, which costs a write and is walked for nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    pub tenant: String,
+    pub member_of: ListId,
+    pub list_shard: u32,
+    pub contact: ContactId,
+}
+
+impl Membership {
+    pub fn new(tenant: TenantKey, contact: ContactId, list: ListId) -> Self {
+        Self {
+            tenant: tenant.to_string(),
+            member_of: list,
+            list_shard: shard(contact),
+            contact,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct IndexRow {
+    pub contact: ContactId,
+}
+
+/// Any item of the table Contacts, for writes of mixed batches.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Row {
+    Name(NameRow),
+    Membership(Membership),
+}
+
+/// An identity as it is stored. Without a contact it was given up and may be claimed again.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct Claim {
+    #[serde(default)]
+    pub contact: Option<ContactId>,
+    /// Why its last owner could not be written to at this address. It goes with the address to the
+    /// next one, who may be the same person.
+    #[serde(default)]
+    pub status: Option<ChannelStatus>,
+    /// Another after each claim.
+    #[serde(default, rename = "update_id")]
+    pub mark: Option<String>,
+    /// Claimed just now.
+    #[serde(skip)]
+    pub fresh: bool,
+}
+
+/// An identity that a profile has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    pub identity: Identity,
+    /// What the next owner has to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ChannelStatus>,
+}
+
+/// Moves consent up, where it is lower; `told` is when and why.
+pub(crate) fn raised(
+    update: Update,
+    channel: Channel,
+    status: ChannelStatus,
+    told: (Timestamp, &str),
+) -> Update {
+    let name = channel.name();
+    update
+        .set(&format!("{name}_status"), status)
+        .set(&format!("{name}_status_at"), told.0)
+        .set(&format!("{name}_status_reason"), told.1)
+        .set(&format!("{name}_rank"), status.rank())
+        .when_absent_or_less(&format!("{name}_rank"), status.rank())
+}
