@@ -253,7 +253,8 @@ pub struct Confirmation {
 
 /// Close a workspace to everybody until it is restored.
 ///
-/// The body repeats the name, so that nobody closes the wrong one.
+/// The body repeats the name, so that nobody closes the wrong one. The API refuses at once; forms, chats and
+/// sends stop within ten seconds.
 #[utoipa::path(
     post,
     path = "/v1/workspaces/{id}/archive",
@@ -278,7 +279,7 @@ pub async fn archive(
     save(&api, &member, &ip, before, settings, status).await
 }
 
-/// Open an archived workspace again.
+/// Open an archived workspace again. Forms, chats and sends go on within ten seconds.
 #[utoipa::path(
     post,
     path = "/v1/workspaces/{id}/restore",

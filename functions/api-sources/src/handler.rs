@@ -133,7 +133,7 @@ async fn one(
     Ok(Json(api.source(&caller, id).await?.into()))
 }
 
-/// Change what becomes of a source's forms.
+/// Change what becomes of a source's forms, within ten seconds.
 #[utoipa::path(
     patch,
     path = "/v1/sources/{id}",
@@ -159,7 +159,7 @@ async fn update(
     Ok(Json(changed.ok_or_else(no_source)?.into()))
 }
 
-/// Remove a source. What it posts from now on is refused; what it has posted stays.
+/// Remove a source. Its posts are refused within ten seconds; what it has posted stays.
 #[utoipa::path(
     delete,
     path = "/v1/sources/{id}",

@@ -46,7 +46,7 @@ fn problem(refusal: Refusal) -> Problem {
             |problem, flaw| problem.at(flaw.pointer, flaw.message),
         ),
         Refusal::Unknown => no_workflow(),
-        Refusal::Illegal(_) => Problem::new(Code::Conflict, refusal.to_string()),
+        Refusal::Illegal(_) | Refusal::Crowded => Problem::new(Code::Conflict, refusal.to_string()),
         Refusal::Store(error) => error.into(),
     }
 }
@@ -144,7 +144,7 @@ async fn view(
 
 /// Let a workflow take contacts in.
 ///
-/// What happened earlier does not count.
+/// Events count from `active_since` on, 15 seconds after the request. Earlier events do not count.
 #[utoipa::path(
     post,
     path = "/v1/workflows/{id}/activate",
@@ -171,6 +171,8 @@ async fn activate(
 }
 
 /// Stop a workflow for now; contacts inside stay where they are.
+///
+/// In force within ten seconds.
 #[utoipa::path(
     post,
     path = "/v1/workflows/{id}/pause",
@@ -189,6 +191,8 @@ async fn pause(
 }
 
 /// End a workflow for good; contacts inside leave.
+///
+/// In force within ten seconds.
 #[utoipa::path(
     post,
     path = "/v1/workflows/{id}/archive",

@@ -8,10 +8,9 @@
 mod handler;
 
 use accounts::RecentWorkspaces;
-use campaigns::send::Compiled;
 use campaigns::{Campaigns, Sender};
 use channels::rate::SendRate;
-use channels::{EmailChannel, MailStore};
+use channels::{CompiledMails, EmailChannel};
 use contacts::Profiles;
 use content::tokens::TokenKey;
 use lambda::sqs::Order;
@@ -24,11 +23,10 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let sender = Sender {
         campaigns: Campaigns::over(resources),
         contacts: Profiles::over(resources),
-        mails: MailStore::over(resources),
+        mails: CompiledMails::over(resources),
         channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
         rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
         queue: resources.queue_of(),
-        compiled: Compiled::default(),
     };
     let workspaces = RecentWorkspaces::over(resources);
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {

@@ -1,8 +1,13 @@
-//! One message: one mail to one contact.
+//! One message: one mail to one contact. It asks for its turn before it reads the mail: a message that must
+//! wait costs no more than its reservation.
+
+use std::sync::Arc;
 
 use accounts::{RecentWorkspaces, Workspace};
 use channels::rate::{SendRate, Turn};
-use channels::{Delivery, EmailChannel, LedgerKey, Letterhead, MailStore, Prepared, SendMessage};
+use channels::{
+    CompiledMails, Delivery, EmailChannel, LedgerKey, Letterhead, Prepared, SendMessage, Uncompiled,
+};
 use cloud::{QueueOf, SendOptions};
 use contacts::Profiles;
 use jiff::Timestamp;
@@ -18,7 +23,7 @@ const BACK_OFF: u16 = 30;
 pub struct Messenger {
     pub contacts: Profiles,
     pub workspaces: RecentWorkspaces,
-    pub mails: MailStore,
+    pub mails: CompiledMails,
     pub channel: EmailChannel,
     pub rate: SendRate,
     pub queue: QueueOf<SendMessage>,
@@ -27,21 +32,24 @@ pub struct Messenger {
 /// Sends the message unless that was done before.
 pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failure> {
     let (tenant, mut message) = record.open::<SendMessage>()?;
-    let SendMessage::Email { class, slot, .. } = &message;
-    let (class, carried) = (*class, *slot);
-    let Some((key, prepared)) = messenger.prepare(tenant, &message).await? else {
+    let key = ledger_key(&message)?;
+    let workspace = messenger.workspaces.get(tenant).await?;
+    if workspace.as_ref().is_some_and(Workspace::is_archived) {
         // Its enrollment has moved on already, so the mail waits here until the workspace is restored.
+        metrics::count("MailsOfArchived", 1);
         let delay = cloud::queue::MAX_DELAY_SECONDS;
         return messenger.put_back(tenant, &mut message, delay, None).await;
-    };
-    if let Turn::Later { delay, slot } = messenger.rate.turn(class, 1, carried).await? {
+    }
+    let SendMessage::Email { class, slot, .. } = &message;
+    if let Turn::Later { delay, slot } = messenger.rate.turn(*class, 1, *slot).await? {
         return messenger.put_back(tenant, &mut message, delay, slot).await;
     }
+    let mail = messenger.mail(tenant, &message, workspace).await?;
     let SendMessage::Email { data, .. } = &message;
     let contact = messenger.contacts.get(tenant, key.contact).await?;
     let delivery = messenger
         .channel
-        .deliver(tenant, &key, &prepared, contact.as_ref(), data)
+        .deliver(tenant, &key, &mail, contact.as_ref(), data)
         .await?;
     match delivery {
         Delivery::Sent => metrics::count("MailsSent", 1),
@@ -69,49 +77,50 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     Ok(())
 }
 
+/// The name under which it is sent.
+fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
+    let SendMessage::Email {
+        scope,
+        step,
+        contact,
+        ..
+    } = message;
+    let key = LedgerKey {
+        scope: scope.clone(),
+        contact: *contact,
+        step: step.clone(),
+    };
+    if key.is_taggable() {
+        return Ok(key);
+    }
+    // SES would refuse the mail, and its events could not be told apart.
+    Err(Failure::reject(
+        "Message.Key",
+        "scope or step is not a plain name",
+    ))
+}
+
 impl Messenger {
-    /// What is sent and under which name. `None`: the workspace is archived, and nothing goes out
-    /// for it.
-    async fn prepare(
+    /// The mail, ready to be filled in.
+    async fn mail(
         &self,
         tenant: TenantKey,
         message: &SendMessage,
-    ) -> Result<Option<(LedgerKey, Prepared)>, Failure> {
-        let SendMessage::Email {
-            scope,
-            step,
-            contact,
-            mail,
-            class,
-            ..
-        } = message;
-        let key = LedgerKey {
-            scope: scope.clone(),
-            contact: *contact,
-            step: step.clone(),
-        };
-        if !key.is_taggable() {
-            // SES would refuse the mail, and its events could not be told apart.
-            return Err(Failure::reject(
-                "Message.Key",
-                "scope or step is not a plain name",
-            ));
-        }
-        let workspace = self.workspaces.get(tenant).await?;
-        if workspace.as_ref().is_some_and(Workspace::is_archived) {
-            metrics::count("MailsOfArchived", 1);
-            return Ok(None);
-        }
+        workspace: Option<Workspace>,
+    ) -> Result<Arc<Prepared>, Failure> {
+        let SendMessage::Email { mail, class, .. } = message;
         let settings = workspace.map(|workspace| workspace.settings);
         let letterhead = settings.map(|settings| Letterhead {
             postal_address: settings.postal_address,
             permission_reminder: settings.permission_reminder,
         });
-        let stored = self.mails.get(tenant, mail).await?;
-        let stored = stored.ok_or_else(|| Failure::reject("Mail.Missing", mail.as_str()))?;
-        let prepared = Prepared::compile(&stored, *class, &letterhead.unwrap_or_default())
-            .map_err(|error| Failure::reject("Mail.Invalid", error))?;
-        Ok(Some((key, prepared)))
+        let letterhead = letterhead.unwrap_or_default();
+        let found = self.mails.get(tenant, mail, *class, &letterhead).await;
+        found.map_err(|problem| match problem {
+            Uncompiled::Missing => Failure::reject("Mail.Missing", mail.as_str()),
+            Uncompiled::Invalid(error) => Failure::reject("Mail.Invalid", error),
+            Uncompiled::Store(error) => error.into(),
+        })
     }
 
     /// Sends a copy that comes later; this one is done with. Waiting so costs none of the few receives

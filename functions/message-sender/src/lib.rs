@@ -8,7 +8,7 @@ mod handler;
 
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
-use channels::{EmailChannel, MailStore};
+use channels::{CompiledMails, EmailChannel};
 use contacts::Profiles;
 use content::tokens::TokenKey;
 use lambda::sqs::Order;
@@ -21,7 +21,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let messenger = handler::Messenger {
         contacts: Profiles::over(resources),
         workspaces: RecentWorkspaces::over(resources),
-        mails: MailStore::over(resources),
+        mails: CompiledMails::over(resources),
         channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
         rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
         queue: resources.queue_of(),

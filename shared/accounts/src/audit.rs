@@ -2,7 +2,7 @@
 //!
 //! An entry is written before the change that it tells of, so that no change goes unlogged; a change
 //! that failed after it left an entry all the same. Entries hold ids and names of operations, never
-//! secrets and never what was written.
+//! secrets and never what was written. They are kept for 25 months.
 
 use std::fmt::Display;
 
@@ -14,6 +14,17 @@ use kernel::{AccountId, Cursor, Grant, Limit, Permission, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
+
+/// The law asks for two years; a month more, so that none is short.
+const KEEP_SECONDS: i64 = (2 * 366 + 31) * 24 * 3600;
+
+/// An entry as it is stored.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    entry: &'a AuditEntry,
+    ttl: i64,
+}
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -86,7 +97,8 @@ impl Audit {
             self.directory.entropy().nonce()
         );
         let key = cloud::Key::new(keys::audit(account), sort);
-        self.directory.put(&key, entry).await
+        let ttl = entry.created_at.as_second() + KEEP_SECONDS;
+        self.directory.put(&key, &Row { entry, ttl }).await
     }
 
     /// One page of an account's log, newest first.

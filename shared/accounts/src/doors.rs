@@ -1,15 +1,18 @@
 //! Public ids that open a workspace: the source in a webhook's URL and the inbox in a widget's.
+//!
+//! Every request asks for one, so an answer may be ten seconds old ([`cloud::recent`]). A source that was
+//! removed or changed, and a workspace that was archived or restored, is seen so within that time.
 
 use std::collections::BTreeMap;
 
-use cloud::{Error, Resources, Table};
+use cloud::{Error, Key, Recent, Resources, Table};
 use jiff::Timestamp;
 use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::workspaces::WorkspaceStatus;
-use crate::{Workspaces, keys, secret};
+use crate::{RecentWorkspaces, keys, secret};
 
 /// Secrets of sources begin so; secret scanners look for it.
 pub(crate) const PREFIX: &str = "tngs";
@@ -119,18 +122,25 @@ impl<T> Row<T> {
     }
 }
 
-/// The doors of all workspaces.
+/// Sources, and as many inboxes, that a process remembers: some 10 MB each.
+const MOST: usize = 20_000;
+
+/// The doors of all workspaces; cheap to clone, and clones share what they know.
 #[derive(Clone, Debug)]
 pub struct Doors {
     pub(crate) directory: Table,
-    workspaces: Workspaces,
+    workspaces: RecentWorkspaces,
+    sources: Recent<SourceId, Option<Door<SourceDoor>>>,
+    inboxes: Recent<InboxId, Option<Door<InboxDoor>>>,
 }
 
 impl Doors {
     /// Over the table Directory.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            workspaces: Workspaces::over(resources),
+            workspaces: RecentWorkspaces::over(resources),
+            sources: Recent::new(resources.clock(), MOST),
+            inboxes: Recent::new(resources.clock(), MOST),
             directory: resources.table("Directory"),
         }
     }
@@ -152,8 +162,8 @@ impl Doors {
     /// The door of a source. The caller must show the token before anything is done for its tenant, and
     /// then ask whether it [`Doors::is_open`].
     pub async fn source(&self, source: SourceId) -> Result<Option<Door<SourceDoor>>, Error> {
-        let row: Option<Row<SourceDoor>> = self.directory.get(&keys::source(source)).await?;
-        Ok(row.map(Row::open))
+        let read = || open(self.directory.clone(), keys::source(source));
+        self.sources.get(source, read).await
     }
 
     /// Opens an inbox to pages of these origins; none given admits all. False: another inbox has the
@@ -179,18 +189,22 @@ impl Doors {
 
     /// Whether people and customers can work with the tenant: an archived workspace takes nothing in.
     pub async fn is_open(&self, tenant: TenantKey) -> Result<bool, Error> {
-        let workspace = self.workspaces.get(tenant).await?;
-        Ok(workspace.is_some_and(|workspace| workspace.status == WorkspaceStatus::Active))
+        self.workspaces.is_open(tenant).await
     }
 
     /// The door of an inbox, if its workspace is open.
     pub async fn inbox(&self, inbox: InboxId) -> Result<Option<Door<InboxDoor>>, Error> {
-        let row: Option<Row<InboxDoor>> = self.directory.get(&keys::inbox(inbox)).await?;
-        let Some(door) = row.map(Row::open) else {
+        let read = || open(self.directory.clone(), keys::inbox(inbox));
+        let Some(door) = self.inboxes.get(inbox, read).await? else {
             return Ok(None);
         };
         Ok(self.is_open(door.tenant).await?.then_some(door))
     }
+}
+
+async fn open<T: DeserializeOwned>(directory: Table, key: Key) -> Result<Option<Door<T>>, Error> {
+    let row: Option<Row<T>> = directory.look_up(&key).await?;
+    Ok(row.map(Row::open))
 }
 
 #[cfg(test)]

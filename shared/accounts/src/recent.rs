@@ -1,59 +1,42 @@
 //! Workspaces for workers, which ask at every message whether theirs is still worked in and what its
-//! mails say at the foot. What they get may be a minute old.
+//! mails say at the foot. An answer may be ten seconds old ([`cloud::recent`]).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use cloud::{Error, Resources};
-use jiff::{SignedDuration, Timestamp};
+use cloud::{Error, Recent, Resources};
 use kernel::TenantKey;
 
 use crate::workspaces::{Workspace, Workspaces};
 
-/// How long one look is believed.
-const BELIEVED: SignedDuration = SignedDuration::from_mins(1);
-/// Workspaces that are kept.
-const KEPT: usize = 1_000;
+/// Workspaces that a process remembers: some 10 MB.
+const MOST: usize = 20_000;
 
-/// Each with the time of the look.
-type Seen = HashMap<TenantKey, (Timestamp, Option<Workspace>)>;
-
-/// Workspaces as they were up to a minute ago; cheap to clone, and clones share what they know.
+/// Workspaces as they were up to ten seconds ago; cheap to clone, and clones share what they know.
 #[derive(Clone, Debug)]
 pub struct RecentWorkspaces {
     workspaces: Workspaces,
-    clock: kernel::Clock,
-    seen: Arc<Mutex<Seen>>,
+    recent: Recent<TenantKey, Option<Workspace>>,
 }
 
 impl RecentWorkspaces {
     /// Over the table Directory.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            clock: resources.clock().clone(),
+            recent: Recent::new(resources.clock(), MOST),
             workspaces: Workspaces::over(resources),
-            seen: Arc::default(),
         }
     }
 
     /// The workspace of a tenant.
     pub async fn get(&self, tenant: TenantKey) -> Result<Option<Workspace>, Error> {
-        let now = self.clock.now();
-        if let Some((at, workspace)) = self.seen().get(&tenant)
-            && now.duration_since(*at) < BELIEVED
-        {
-            return Ok(workspace.clone());
-        }
-        let workspace = self.workspaces.get(tenant).await?;
-        let mut seen = self.seen();
-        if seen.len() >= KEPT {
-            seen.clear();
-        }
-        seen.insert(tenant, (now, workspace.clone()));
-        Ok(workspace)
+        let read = || {
+            let workspaces = self.workspaces.clone();
+            async move { workspaces.look_up(tenant).await }
+        };
+        self.recent.get(tenant, read).await
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether people and customers can work with the tenant: an archived workspace takes nothing in.
+    pub async fn is_open(&self, tenant: TenantKey) -> Result<bool, Error> {
+        let workspace = self.get(tenant).await?;
+        Ok(workspace.is_some_and(|workspace| !workspace.is_archived()))
     }
 }

@@ -294,6 +294,11 @@ impl Workspaces {
         self.directory.get(&keys::workspace(tenant)).await
     }
 
+    /// The same, eventually consistent: for [`RecentWorkspaces`](crate::RecentWorkspaces).
+    pub(crate) async fn look_up(&self, tenant: TenantKey) -> Result<Option<Workspace>, Error> {
+        self.directory.look_up(&keys::workspace(tenant)).await
+    }
+
     /// A workspace, if it is the account's.
     pub async fn of_account(
         &self,

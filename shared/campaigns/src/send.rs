@@ -5,12 +5,11 @@
 //! ledger's rows, so a sub-batch that is done again after a crash counts the same and sends nobody
 //! twice.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
 use channels::{
-    Class, Delivery, EmailChannel, LedgerKey, Letterhead, MailRef, MailStore, Prepared,
+    Class, CompiledMails, Delivery, EmailChannel, LedgerKey, Letterhead, Prepared, Uncompiled,
 };
 use cloud::{Error, QueueOf, SendOptions};
 use contacts::{Contact, Profiles};
@@ -37,8 +36,6 @@ const BACK_OFF: u16 = 5;
 const SILENT: u64 = 3;
 /// Why a campaign is paused when they are half of those that were asked for, or more.
 const NOT_ANSWERING: &str = "provider_not_answering";
-/// Compiled mails that are kept.
-const KEPT: usize = 16;
 
 /// How the handling of a chunk message ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,23 +53,15 @@ pub struct Sender {
     pub campaigns: Campaigns,
     /// Their contacts.
     pub contacts: Profiles,
-    /// Their mails.
-    pub mails: MailStore,
+    /// Their mails; one serves all chunks of a campaign.
+    pub mails: CompiledMails,
     /// The way out.
     pub channel: EmailChannel,
     /// The account's rate.
     pub rate: SendRate,
     /// The queue that the chunks come from.
     pub queue: QueueOf<ChunkMessage>,
-    /// Mails that were compiled before.
-    pub compiled: Compiled,
 }
-
-/// Compiled mails by tenant, name and letterhead; one mail serves all chunks of a campaign.
-#[derive(Clone, Default)]
-pub struct Compiled(Arc<Mutex<HashMap<Name, Arc<Prepared>>>>);
-
-type Name = (TenantKey, MailRef, Letterhead);
 
 /// One chunk at work.
 #[derive(Clone, Copy)]
@@ -225,16 +214,13 @@ impl Sender {
         campaign: &Campaign,
         letterhead: &Letterhead,
     ) -> Result<Option<Arc<Prepared>>, Error> {
-        let name = (work.tenant, campaign.mail.clone(), letterhead.clone());
-        if let Some(mail) = self.compiled.get(&name) {
-            return Ok(Some(mail));
-        }
-        let problem = match self.mails.get(work.tenant, &campaign.mail).await? {
-            None => "mail_missing",
-            Some(stored) => match Prepared::compile(&stored, Class::Marketing, letterhead) {
-                Ok(mail) => return Ok(Some(self.compiled.put(name, mail))),
-                Err(_) => "mail_invalid",
-            },
+        let (tenant, class) = (work.tenant, Class::Marketing);
+        let found = self.mails.get(tenant, &campaign.mail, class, letterhead);
+        let problem = match found.await {
+            Ok(mail) => return Ok(Some(mail)),
+            Err(Uncompiled::Missing) => "mail_missing",
+            Err(Uncompiled::Invalid(_)) => "mail_invalid",
+            Err(Uncompiled::Store(error)) => return Err(error),
         };
         self.campaigns
             .stop(work.tenant, work.campaign, State::Failed, problem)
@@ -317,22 +303,5 @@ impl Sender {
         self.queue.send(work.tenant, &message, options).await?;
         ended.again_in = Some(delay);
         Ok(ended)
-    }
-}
-
-impl Compiled {
-    fn get(&self, name: &Name) -> Option<Arc<Prepared>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(name).cloned()
-    }
-
-    fn put(&self, name: Name, mail: Prepared) -> Arc<Prepared> {
-        let mail = Arc::new(mail);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        kept.insert(name, mail.clone());
-        mail
     }
 }

@@ -4,6 +4,7 @@
 //! did not come is kept as `unknown`. This crate knows nothing of campaigns or workflows; they name
 //! their sends by a scope and a step.
 
+pub mod compiled;
 pub mod consent;
 pub mod email;
 pub mod feedback;
@@ -14,6 +15,7 @@ pub mod rate;
 pub mod send;
 pub mod ses_event;
 
+pub use compiled::{CompiledMails, Uncompiled};
 pub use consent::SkipReason;
 pub use email::{Delivery, EmailChannel, Letterhead, Prepared};
 pub use feedback::Feedback;

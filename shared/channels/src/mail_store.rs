@@ -94,6 +94,6 @@ impl MailStore {
         tenant: TenantKey,
         name: &MailRef,
     ) -> Result<Option<StoredMail>, Error> {
-        self.table.get(&key(tenant, name)).await
+        self.table.look_up(&key(tenant, name)).await
     }
 }

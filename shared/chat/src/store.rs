@@ -43,10 +43,15 @@ pub(crate) struct Pointer {
     pub begun_by: String,
 }
 
+/// A claim is kept for so long. Its message may come again from a queue (4 days) or a dead-letter queue (14
+/// more).
+const CLAIMED_SECONDS: i64 = 35 * 24 * 3600;
+
 /// The time that the first attempt gave a message.
 #[derive(Serialize, Deserialize)]
 struct Claim {
     at: Timestamp,
+    ttl: i64,
 }
 
 /// A message as stored.
@@ -145,7 +150,8 @@ impl Chat {
         let now = self.table.clock().now();
         let at = whole_ms(at.max(now - IN_TIME));
         let key = keys::claim(tenant, conversation, origin);
-        let claimed = match self.table.create(&key, &Claim { at }).await? {
+        let ttl = now.as_second() + CLAIMED_SECONDS;
+        let claimed = match self.table.create(&key, &Claim { at, ttl }).await? {
             Created::New => return Ok((at, None)),
             Created::Existing(claim) => claim.at,
         };

@@ -4,8 +4,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// Failure of an AWS call.
-#[derive(Debug, thiserror::Error)]
+/// Failure of an AWS call. Cheap to clone: callers that share a read share its failure.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The condition did not hold: somebody else was first.
     #[error("the condition on the stored item did not hold")]

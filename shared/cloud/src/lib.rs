@@ -14,6 +14,8 @@
 //! | message that must follow a write | [`outbox`] inside the item |
 //! | call a provider | a ledger item claimed by [`Table::create`] |
 //! | something later | [`timers`] |
+//!
+//! An answer that is the same for many messages is read through [`Recent`].
 
 pub mod aws;
 pub mod blobs;
@@ -29,6 +31,7 @@ pub mod message;
 pub mod outbox;
 pub mod query;
 pub mod queue;
+pub mod recent;
 pub mod resources;
 pub mod sockets;
 pub mod table;
@@ -51,6 +54,7 @@ pub use message::{Envelope, Message, QueueName, QueueOf};
 pub use outbox::{Effect, Pending};
 pub use query::{Page, Query};
 pub use queue::{Queue, SendOptions};
+pub use recent::Recent;
 pub use resources::{ConfigError, Resources, Vars};
 pub use sockets::{SocketError, Sockets};
 pub use table::{Created, Table};

@@ -73,12 +73,29 @@ impl Table {
 
     /// The item under `key`, strongly consistent.
     pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
+        self.get_item(key, true).await
+    }
+
+    /// The item under `key`, eventually consistent, at half the price. An absent item is asked for again
+    /// strongly, since it may be new. For [`Recent`](crate::Recent).
+    pub async fn look_up<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
+        match self.get_item(key, false).await? {
+            Some(item) => Ok(Some(item)),
+            None => self.get(key).await,
+        }
+    }
+
+    async fn get_item<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        consistent: bool,
+    ) -> Result<Option<T>, Error> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.name)
             .set_key(Some(key.attributes()))
-            .consistent_read(true)
+            .consistent_read(consistent)
             .send()
             .await
             .map_err(|error| Error::from_sdk(SERVICE, &error))?;

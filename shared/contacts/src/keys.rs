@@ -87,8 +87,19 @@ fn event_order(at: Timestamp, id: &str) -> String {
     format!("{}#{id}", clock::sortable(at))
 }
 
-pub fn listeners(tenant: TenantKey, event_name: &str) -> String {
-    format!("{tenant}#TRIGGER#{event_name}")
+/// Partition of the pairs of event and workflow.
+pub fn listeners(tenant: TenantKey) -> String {
+    format!("{tenant}#TRIGGER")
+}
+
+/// The workflow listens to the event. Workflow ids have one length and no `#`, so two pairs never share a key.
+pub fn listener(tenant: TenantKey, event: &str, workflow: &str) -> Key {
+    Key::new(listeners(tenant), format!("{event}#{workflow}"))
+}
+
+/// The interest set, made from those pairs.
+pub fn interest(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "INTEREST")
 }
 
 pub fn list(tenant: TenantKey, list: ListId) -> Key {
@@ -143,9 +154,10 @@ mod tests {
             ("ws_0123456789a#imp_0123456789a", "IMPORT")
         );
         assert_eq!(
-            listeners(t, "form.submitted"),
-            "ws_0123456789a#TRIGGER#form.submitted"
+            key(&listener(t, "form.submitted", "wfl_0123456789a")),
+            ("ws_0123456789a#TRIGGER", "form.submitted#wfl_0123456789a")
         );
+        assert_eq!(key(&interest(t)), ("ws_0123456789a", "INTEREST"));
     }
 
     #[test]

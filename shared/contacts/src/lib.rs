@@ -9,6 +9,7 @@ mod claims;
 pub mod consent;
 pub mod events;
 pub mod import;
+mod interest;
 mod keys;
 pub mod lists;
 mod model;
@@ -20,7 +21,8 @@ mod timeline;
 mod upsert;
 
 pub use consent::{Channel, ChannelStatus};
-pub use events::{EventHappened, Listeners};
+pub use events::EventHappened;
+pub use interest::Listeners;
 pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
 pub use profiles::Profiles;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::claims::Replaced;
 use crate::consent::{Channel, ChannelStatus};
-use crate::events::Listeners;
+use crate::interest::Listeners;
 use crate::model::{Contact, Source};
 use crate::profiles::Profiles;
 use crate::{keys, names, shard};

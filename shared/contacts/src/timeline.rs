@@ -9,8 +9,17 @@ use crate::events::EventHappened;
 use crate::model::Event;
 use crate::{Contacts, keys};
 
-/// Thirteen months: a year's comparison, and the month in which it is asked for.
-const KEEP_SECONDS: i64 = 396 * 24 * 3600;
+/// How many days an event is kept, by its name. Visits of machines and views of pages are many and soon of
+/// no use.
+const KEPT_DAYS: &[(&str, i64)] = &[
+    ("message.machine_clicked", 30),
+    ("message.machine_opened", 30),
+    ("page.viewed", 90),
+    ("product.viewed", 180),
+];
+/// All others, such as orders, forms, messages and consent: thirteen months, for a year's comparison and the
+/// month in which it is asked for.
+const KEPT_DAYS_OTHERWISE: i64 = 396;
 
 /// An event may arrive again from a queue (4 days) or a dead-letter queue (14 more).
 const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;
@@ -84,6 +93,8 @@ impl Contacts {
         event: &Event,
     ) -> Result<bool, Error> {
         let mut effects = Vec::new();
+        // Taken before the question: an event of after a workflow's `active_since` then surely finds it.
+        let recorded_at = self.timeline.clock().now();
         let heard = match &self.listeners {
             Some(listeners) => listeners.any(tenant, &event.name).await?,
             None => false,
@@ -92,13 +103,14 @@ impl Contacts {
             let happened = EventHappened::V1 {
                 contact,
                 event: event.clone(),
+                recorded_at,
             };
             let id = format!("{contact}#{}", event.id);
             effects.push(Effect::new(tenant, id, &happened)?);
         }
         let entry = Entry {
             event: event.clone(),
-            ttl: event.at.as_second() + KEEP_SECONDS,
+            ttl: expiry(event),
             pending: effects.into(),
         };
         let key = keys::event(tenant, contact, event);
@@ -127,5 +139,38 @@ impl Contacts {
         let query = Query::partition(keys::contact(tenant, contact));
         let query = query.descending().limit(limit.get()).cursor(cursor);
         self.timeline.query(query).await
+    }
+}
+
+/// When the event may go, seconds since the epoch.
+fn expiry(event: &Event) -> i64 {
+    let class = KEPT_DAYS.iter().find(|(name, _)| *name == event.name);
+    let days = class.map_or(KEPT_DAYS_OTHERWISE, |(_, days)| *days);
+    event.at.as_second() + days * 24 * 3600
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_kept_as_long_as_its_class() {
+        let days = |name: &str| {
+            let event = Event {
+                id: "e1".into(),
+                name: name.into(),
+                at: Timestamp::UNIX_EPOCH,
+                source: "api".into(),
+                data: serde_json::Value::Null,
+            };
+            expiry(&event) / (24 * 3600)
+        };
+        assert_eq!(days("message.machine_opened"), 30);
+        assert_eq!(days("message.machine_clicked"), 30);
+        assert_eq!(days("page.viewed"), 90);
+        assert_eq!(days("product.viewed"), 180);
+        for name in ["order.completed", "message.opened", "form.submitted"] {
+            assert_eq!(days(name), 396, "{name}");
+        }
     }
 }

@@ -8,7 +8,7 @@
 use channels::SendMessage;
 use cloud::{Effect, Error};
 use jiff::Timestamp;
-use kernel::TenantKey;
+use kernel::{TenantKey, WorkflowId};
 use serde_json::json;
 
 use crate::engine::{Action, Cause, Transition, Wake, step};
@@ -82,8 +82,7 @@ impl Stepper {
         if enrollment.status.is_over() || enrollment.token != token {
             return Ok(Advanced::Ignored);
         }
-        let workflow = stores.workflows.get(tenant, enrollment.workflow).await?;
-        let cause = match workflow.map(|workflow| workflow.status) {
+        let cause = match self.status(tenant, enrollment.workflow).await? {
             Some(Status::Active) => Cause::Wake { token },
             Some(Status::Paused) => return self.park(tenant, &enrollment, PAUSED_SECONDS).await,
             Some(Status::Archived | Status::Draft) | None => Cause::Stop {
@@ -93,17 +92,27 @@ impl Stepper {
         };
         let definition = stores
             .workflows
-            .definition(tenant, enrollment.workflow, enrollment.definition)
+            .version(tenant, enrollment.workflow, enrollment.definition)
             .await?;
-        let definition = definition.ok_or_else(|| {
-            let (id, version) = (enrollment.workflow, enrollment.definition);
-            Error::Shape(format!("{id} has no version {version}"))
-        })?;
         let now = stores.clock().now();
         match step(&definition, &enrollment, cause, now) {
             None => Ok(Advanced::Ignored),
             Some(transition) => self.carry_out(tenant, transition).await,
         }
+    }
+
+    /// The workflow's state, as it was up to ten seconds ago. A contact is only sent away for good by what
+    /// cannot change any more (archived) or was read now.
+    async fn status(&self, tenant: TenantKey, id: WorkflowId) -> Result<Option<Status>, Error> {
+        let workflows = &self.workflows.workflows;
+        let recent = workflows.recent(tenant, id).await?;
+        Ok(match recent.map(|workflow| workflow.status) {
+            None | Some(Status::Draft) => {
+                let workflow = workflows.get(tenant, id).await?;
+                workflow.map(|workflow| workflow.status)
+            }
+            status => status,
+        })
     }
 
     async fn carry_out(

@@ -11,17 +11,15 @@ use crate::{StepMessage, Workflows};
 
 impl Workflows {
     /// Starts every active workflow that the event matches; gives how many contacts came in. An event
-    /// handled again finds its enrollments and takes nobody in twice. `sent_ms` is when its message was
-    /// sent, the same at each delivery.
+    /// handled again finds its enrollments and takes nobody in twice. `recorded_at` is when the event
+    /// was recorded, the same at each delivery.
     pub async fn happened(
         &self,
         tenant: TenantKey,
         contact: ContactId,
         event: &Event,
-        sent_ms: Option<i64>,
+        recorded_at: Timestamp,
     ) -> Result<u64, Error> {
-        let arrived = sent_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        let arrived = arrived.unwrap_or(event.at);
         let mut entered = 0;
         for id in self.listeners.of(tenant, &event.name).await? {
             let Ok(id) = id.parse::<WorkflowId>() else {
@@ -29,11 +27,11 @@ impl Workflows {
                     "a listener that is no workflow: {id}"
                 )));
             };
-            let Some(workflow) = self.workflows.get(tenant, id).await? else {
+            let Some(workflow) = self.workflows.recent(tenant, id).await? else {
                 continue; // listens before it is saved as active; see Workflows::change
             };
             let matches = workflow.trigger.matches(&event.name, &event.data);
-            if matches && workflow.counts(arrived) {
+            if matches && workflow.counts(recorded_at) {
                 entered += u64::from(self.enroll(tenant, &workflow, contact, event).await?);
             }
         }
@@ -48,14 +46,7 @@ impl Workflows {
         event: &Event,
     ) -> Result<bool, Error> {
         let version = workflow.definition;
-        let definition = self
-            .workflows
-            .definition(tenant, workflow.id, version)
-            .await?;
-        let Some(definition) = definition else {
-            let what = format!("{} has no version {version}", workflow.id);
-            return Err(Error::Shape(what));
-        };
+        let definition = self.workflows.version(tenant, workflow.id, version).await?;
         let start = &definition.graph.start;
         let now = self.clock().now();
         let mut enrollment =

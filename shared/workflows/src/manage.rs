@@ -1,12 +1,18 @@
 //! Saving workflows and moving them between their states.
 
 use cloud::Error;
+use cloud::recent::LEAD;
+use jiff::SignedDuration;
 use kernel::page::Page;
 use kernel::{Cursor, Limit, TenantKey, WorkflowId};
 
 use crate::Workflows;
 use crate::draft::{Draft, DraftNode, Flaw};
 use crate::model::{Definition, Graph, Node, Status, Workflow};
+
+/// An activation that takes longer to store begins again with a later `active_since`: the rest of
+/// [`LEAD`] is for what other processes remember.
+const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(3);
 
 /// What a user wants of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,9 @@ pub enum Refusal {
     /// The change does not follow from the state.
     #[error("a workflow in state {0} cannot do that")]
     Illegal(Status),
+    /// The workspace's interest set is full.
+    #[error("the workflows of this workspace listen to too many events; archive one first")]
+    Crowded,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -162,26 +171,44 @@ impl Workflows {
     ) -> Result<Workflow, Refusal> {
         let workflow = self.workflows.get(tenant, id).await?;
         let mut workflow = workflow.ok_or(Refusal::Unknown)?;
-        let target = change.target();
-        if workflow.status == target {
-            return Ok(workflow);
-        }
-        if !change.is_legal_from(workflow.status) {
-            return Err(Refusal::Illegal(workflow.status));
-        }
         let (event, name) = (workflow.trigger.event().to_owned(), id.to_string());
-        if change == Change::Activate {
+        if workflow.status != change.target() {
+            if !change.is_legal_from(workflow.status) {
+                return Err(Refusal::Illegal(workflow.status));
+            }
             // Listens first: from the moment it is active no event may be missed.
-            self.listeners.listen(tenant, &event, &name).await?;
-            workflow.active_since = Some(self.clock().now());
+            if change == Change::Activate && !self.listeners.listen(tenant, &event, &name).await? {
+                return Err(Refusal::Crowded);
+            }
+            self.store(tenant, &mut workflow, change).await?;
         }
-        workflow.status = target;
-        workflow.version += 1;
-        self.workflows.replace(tenant, &workflow).await?;
         if change == Change::Archive {
-            // Not when it is paused: a resumption at the same time would find itself deaf.
+            // Not when it is paused: it goes on listening, so that it can be resumed at any time. Also
+            // where it is archived already: the request may repeat one that stopped halfway.
             self.listeners.unlisten(tenant, &event, &name).await?;
         }
         Ok(workflow)
+    }
+
+    /// Stores the new state. Every process has forgotten the old one by `active_since`.
+    async fn store(
+        &self,
+        tenant: TenantKey,
+        workflow: &mut Workflow,
+        change: Change,
+    ) -> Result<(), Error> {
+        workflow.status = change.target();
+        loop {
+            let begun = self.clock().now();
+            if change == Change::Activate {
+                workflow.active_since = Some(begun + LEAD);
+            }
+            workflow.version += 1;
+            self.workflows.replace(tenant, workflow).await?;
+            let took = self.clock().now().duration_since(begun);
+            if change != Change::Activate || took < STORED_WITHIN {
+                return Ok(());
+            }
+        }
     }
 }

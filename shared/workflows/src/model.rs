@@ -65,7 +65,8 @@ pub struct Workflow {
     pub entry: EntryRule,
     /// When it was saved first.
     pub created_at: Timestamp,
-    /// Start of the present activity: what arrived earlier does not count.
+    /// Start of the present activity, some seconds after it was asked for
+    /// ([`cloud::recent::LEAD`]): what was recorded earlier does not count.
     #[serde(default)]
     pub active_since: Option<Timestamp>,
     /// Version of this record, for conditional writes.
@@ -73,11 +74,11 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// Something that reached us at this instant counts. What a source says of when it happened is
-    /// not asked: forms carry times of any age, and a late delivery is still news.
-    pub fn counts(&self, arrived: Timestamp) -> bool {
+    /// An event that was recorded at this instant counts. The time that a source gives is not asked: forms
+    /// carry times of any age, and a late delivery is still news.
+    pub fn counts(&self, recorded: Timestamp) -> bool {
         let since = self.active_since.filter(|_| self.status == Status::Active);
-        since.is_some_and(|since| arrived.as_millisecond() >= since.as_millisecond())
+        since.is_some_and(|since| recorded.as_millisecond() >= since.as_millisecond())
     }
 }
 

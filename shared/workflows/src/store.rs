@@ -1,6 +1,8 @@
 //! Keys and records of workflows and enrollments.
 
-use cloud::{Created, Error, Key, Query, Resources, Table};
+use std::sync::Arc;
+
+use cloud::{Created, Error, Key, Query, Recent, Resources, Table};
 use kernel::page::Page;
 use kernel::{Cursor, Limit, TenantKey, WorkflowId};
 use serde::{Deserialize, Serialize};
@@ -24,10 +26,17 @@ fn state(tenant: TenantKey, id: &EnrollmentId) -> Key {
     Key::new(format!("{tenant}#{id}"), "STATE")
 }
 
-/// Workflows and their versions, in the directory table.
+/// Workflows that a process remembers.
+const MOST: usize = 10_000;
+/// Versions that a process keeps. One takes up to some 100 KB.
+const MOST_VERSIONS: usize = 500;
+
+/// Workflows and their versions, in the directory table. Clones share what they remember.
 #[derive(Clone, Debug)]
 pub struct WorkflowStore {
     table: Table,
+    recent: Recent<(TenantKey, WorkflowId), Option<Arc<Workflow>>>,
+    versions: Recent<(TenantKey, WorkflowId, u32), Arc<Definition>>,
 }
 
 /// A row of the tenant's list of workflows. It only says that one exists, so it never has to change.
@@ -40,6 +49,8 @@ impl WorkflowStore {
     /// Over the table Directory.
     pub fn over(resources: &Resources) -> Self {
         Self {
+            recent: Recent::new(resources.clock(), MOST),
+            versions: Recent::kept(resources.clock(), MOST_VERSIONS),
             table: resources.table("Directory"),
         }
     }
@@ -54,6 +65,36 @@ impl WorkflowStore {
         id: WorkflowId,
     ) -> Result<Option<Workflow>, Error> {
         self.table.get(&meta(tenant, id)).await
+    }
+
+    /// The workflow as it was up to ten seconds ago: for what happens at each message.
+    pub(crate) async fn recent(
+        &self,
+        tenant: TenantKey,
+        id: WorkflowId,
+    ) -> Result<Option<Arc<Workflow>>, Error> {
+        let read = || {
+            let table = self.table.clone();
+            async move { table.look_up(&meta(tenant, id)).await }
+        };
+        self.recent.get((tenant, id), read).await
+    }
+
+    /// A version that must exist. It never changes, so it is kept until it makes room.
+    pub(crate) async fn version(
+        &self,
+        tenant: TenantKey,
+        id: WorkflowId,
+        version: u32,
+    ) -> Result<Arc<Definition>, Error> {
+        let read = || {
+            let table = self.table.clone();
+            async move {
+                let found = table.look_up(&definition(tenant, id, version)).await?;
+                found.ok_or_else(|| Error::Shape(format!("{id} has no version {version}")))
+            }
+        };
+        self.versions.get((tenant, id, version), read).await
     }
 
     pub(crate) async fn definition(

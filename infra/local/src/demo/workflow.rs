@@ -36,6 +36,9 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     demo.client
         .post(&format!("{path}/activate"), &json!({}))
         .await?;
+    // Events count from `active_since` on.
+    let lead = cloud::recent::LEAD.as_secs();
+    demo.advance(&format!("{lead}s")).await?;
 
     let file = demo.file("forms.jsonl")?;
     let posts: Vec<Post> = file

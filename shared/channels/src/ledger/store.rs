@@ -12,9 +12,10 @@ use super::facts::{Fact, Row, Tally};
 /// How long a claim may be somebody at work. Longer than the longest sender may run (60 s), so an
 /// older claim belongs to a worker that is gone.
 pub const LEASE: Duration = Duration::from_secs(90);
-/// Opens and clicks of more than a year ago are no longer counted; a redrive is recognised far longer
-/// than a message can live (18 days).
-const KEEP_SECONDS: i64 = 400 * 24 * 3600;
+/// Opens and clicks of a mail are counted for so long; what they count is in the table Reports, so the
+/// row is no longer needed for a report. A redrive is recognised far longer than a message can live (18
+/// days). Unsubscribing needs no row.
+const KEEP_SECONDS: i64 = 120 * 24 * 3600;
 
 /// Names one send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

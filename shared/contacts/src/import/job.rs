@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::file::SHOWN_ERRORS;
 use super::lines::RowError;
 
+/// The record of an import is kept for thirteen months; its files go after 30 days.
+const KEEP_SECONDS: i64 = 396 * 24 * 3600;
+
 /// What an import shall do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ImportRequest)]
@@ -63,6 +66,8 @@ pub struct Job {
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
+    /// When its record may go, seconds since the epoch.
+    pub(super) ttl: i64,
     /// Moves with every step.
     pub(super) version: u64,
     /// Bytes of the stored rows that are done.
@@ -86,6 +91,7 @@ impl Job {
             problem: None,
             created_at: now,
             finished_at: None,
+            ttl: now.as_second() + KEEP_SECONDS,
             version: 0,
             cursor: 0,
             size: 0,

@@ -19,6 +19,25 @@ use tanigo_local::aws::{Call, Fault};
 use crate::support::World;
 use shop::{Shop, number};
 
+/// The workspace, the mail and the interest set, once in each process: not once a recipient.
+#[tokio::test]
+async fn a_campaign_reads_the_directory_once_however_many_it_reaches() {
+    let mut costs = Vec::new();
+    for people in [30, 300] {
+        let world = World::new();
+        let shop = Shop::open(&world, people).await;
+        let campaign = shop.campaign(&world).await;
+        shop.send(&world, &campaign).await;
+        let before = world.aws.meter().snapshot();
+        world.settle().await;
+        let report = shop.report(&world, &campaign).await;
+        assert_eq!(number(&report, "sent"), shop.eligible());
+        costs.push(world.directory_reads(&before));
+    }
+    assert!(costs[0] > 0.0, "the meter counts");
+    assert!((costs[0] - costs[1]).abs() < 0.1, "{costs:?}");
+}
+
 #[tokio::test]
 async fn everybody_gets_one_mail_although_every_message_comes_twice() {
     let world = World::new();

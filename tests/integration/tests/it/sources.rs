@@ -1,7 +1,9 @@
 //! Sources: made and changed over the API, they take forms in and are shut again.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use cloud::recent::BELIEVED;
 use kernel::{Grant, TenantKey};
 use serde_json::{Value, json};
 
@@ -84,6 +86,7 @@ async fn a_source_takes_forms_from_its_making_to_its_removal() {
     let change = json!({ "tags": ["landing 2"] });
     let (status, changed) = shop.ask("PATCH", &path, Some(change)).await;
     assert_eq!((status, &changed["name"]), (200, &json!("Landing Tết")));
+    shop.world.forget();
     assert_eq!(shop.post(&made, "0987654321").await, 200);
     let contacts = shop.contacts().await;
     let tags: BTreeSet<&str> = contacts
@@ -97,6 +100,12 @@ async fn a_source_takes_forms_from_its_making_to_its_removal() {
     );
 
     assert_eq!(shop.ask("DELETE", &path, None).await.0, 204);
+    // In force within ten seconds: the intake may still know it.
+    let moment = Duration::from_millis(1);
+    let nearly = BELIEVED.unsigned_abs().checked_sub(moment).unwrap();
+    shop.world.advance(nearly);
+    assert_eq!(shop.post(&made, "0911222333").await, 200);
+    shop.world.advance(moment);
     assert_eq!(shop.post(&made, "0911222333").await, 401);
     assert_eq!(shop.ask("DELETE", &path, None).await.0, 404);
     let (_, list) = shop.ask("GET", "/v1/sources", None).await;

@@ -14,7 +14,7 @@ use kernel::{Clock, Entropy};
 use lambda::{Invocation, Setup, Vars};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tanigo_local::aws::{Aws, Call, Fault, Options};
+use tanigo_local::aws::{Aws, Call, Fault, MeterSnapshot, Options};
 use tanigo_local::runtime::functions::Code;
 use tanigo_local::runtime::registry;
 use tanigo_local::template::{self, model};
@@ -109,6 +109,27 @@ impl World {
     pub fn advance(&self, by: Duration) {
         self.now_ms
             .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Lets so much time pass that no process believes any more what it read before
+    /// ([`cloud::recent::BELIEVED`]).
+    pub fn forget(&self) {
+        self.advance(cloud::recent::BELIEVED.unsigned_abs());
+    }
+
+    /// Lets so much time pass that what was made active just now takes events in
+    /// ([`cloud::recent::LEAD`]).
+    pub fn lead(&self) {
+        self.advance(cloud::recent::LEAD.unsigned_abs());
+    }
+
+    /// Read units of the table Directory since the snapshot.
+    pub fn directory_reads(&self, since: &MeterSnapshot) -> f64 {
+        let mut tables = self.model.tables.iter();
+        let directory = tables.find(|table| table.logical_id == "Directory");
+        let name = &directory.expect("table of the template").name;
+        let used = self.aws.meter().since(since);
+        used.tables.get(name).map_or(0.0, |table| table.reads)
     }
 
     pub fn cloud(&self) -> cloud::Aws {

@@ -50,6 +50,7 @@ async fn one_id_goes_from_the_form_to_the_mail() {
         world.invoke("api-workflows", activate).await.unwrap()["statusCode"],
         200
     );
+    world.lead();
 
     let new = NewSource {
         provider: "ladipage".into(),

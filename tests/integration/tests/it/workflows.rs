@@ -2,7 +2,9 @@
 //! the relay, over the templates' tables and queues.
 
 mod api;
+mod interest;
 mod kills;
+mod reads;
 mod relay;
 mod shop;
 mod sweep;

@@ -148,6 +148,7 @@ impl Shop {
         let id = workflow["id"].as_str().unwrap().to_owned();
         let path = format!("/v1/workflows/{id}/activate");
         self.workflows(world, "POST", &path, None).await;
+        world.lead();
         id
     }
 

@@ -318,6 +318,7 @@ async fn an_archived_workspace_is_silent_and_its_widget_gone() {
     assert!(archived.await.unwrap().is_some());
     shop.run(1).await;
     assert!(shown(&mut receiver).is_empty());
+    shop.world.forget();
     let body = json!({ "client_msg_id": "c-2", "content": "Alo" });
     for (method, path, body) in [
         ("GET", "", None),

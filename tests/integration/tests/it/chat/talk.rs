@@ -307,6 +307,7 @@ async fn a_conversation_starts_the_workflow_of_its_inbox() {
         ask("POST", &format!("/v1/workflows/{id}/activate"), None).await;
         workflows.push(id);
     }
+    shop.world.lead();
     let browser = shop.browser().await;
     shop.say(&browser, "m1", "Shop ơi").await;
     shop.world.settle().await;

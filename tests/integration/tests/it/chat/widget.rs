@@ -10,6 +10,28 @@ use serde_json::json;
 use super::shop::{Browser, SECOND, Shop, said};
 use crate::support::World;
 
+/// After the first visitor's, no message, session or reading costs a read of the table Directory.
+#[tokio::test]
+async fn a_message_of_the_widget_reads_nothing_of_the_directory() {
+    let shop = Shop::new().await;
+    let known = shop.browser().await;
+    shop.say(&known, "c-0", "Shop ơi").await;
+    shop.run(1).await;
+    let warm = shop.world.aws.meter().snapshot();
+    for n in 1..=20 {
+        shop.say(&known, &format!("c-{n}"), "Alo").await;
+        shop.reads(&known, "").await;
+    }
+    let visitor = shop.browser().await;
+    shop.say(&visitor, "c-1", "Chào shop").await;
+    shop.run(1).await;
+    let reads = shop.world.directory_reads(&warm);
+    assert!(reads == 0.0, "{reads}");
+    shop.world.forget();
+    shop.reads(&known, "").await;
+    assert!(shop.world.directory_reads(&warm) > 0.0);
+}
+
 #[tokio::test]
 async fn a_private_note_never_reaches_a_visitor() {
     let shop = Shop::new().await;

@@ -186,6 +186,7 @@ async fn a_parked_form_is_read_again_by_the_mended_mapping_of_its_source() {
         .expression_attribute_names("#field", "Liên hệ")
         .expression_attribute_values(":ours", text("phone"));
     mend.send().await.unwrap();
+    shop.world.forget();
     let queue = shop.world.queue_of("ingest");
     let dead = &shop.world.spec("ingest").environment["DLQ_URL"];
     let dead = dead.rsplit('/').next().unwrap();
@@ -269,6 +270,7 @@ async fn the_form_of_an_archived_workspace_is_not_there() {
             .change(workspace, settings, status)
             .await
             .unwrap();
+        shop.world.forget();
         let event = page.event(&form().to_string());
         assert_eq!(shop.world.ask("webhook-ladipage", event).await.0, expected);
         assert_eq!(shop.world.take("ingest").is_some(), expected == 200);

@@ -162,6 +162,7 @@ async fn a_workflow_that_is_killed_while_it_is_made_or_changed_is_whole_when_rep
                     assert!(shown["graph"]["nodes"]["mail"].is_object(), "{kill:?}");
                 }
                 // An active one hears of events, the others take nobody in.
+                shop.world.lead();
                 let contact = shop.contact("an@example.vn").await;
                 shop.form(contact, "f1").await;
                 shop.run(1).await;

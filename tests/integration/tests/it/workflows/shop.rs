@@ -79,10 +79,12 @@ impl Shop {
         workflow["id"].as_str().unwrap().to_owned()
     }
 
+    /// Changes the workflow's state, and lets the time pass after which every process knows it.
     pub(super) async fn change(&self, id: &str, change: &str) {
         let path = format!("/v1/workflows/{id}/{change}");
         let (status, workflow) = self.api("POST", &path, None).await;
         assert_eq!(status, 200, "{workflow}");
+        self.world.lead();
     }
 
     pub(super) async fn active(&self, draft: Value) -> String {

@@ -1,0 +1,222 @@
+//! Answers that are the same for many messages, read once in ten seconds in each process.
+//!
+//! A process asks again and again for the same source, workspace or workflow. [`Recent`] remembers the
+//! answer, also the answer that there is none. It holds so many answers at most, and drops the one that was
+//! asked for longest ago. Errors are not remembered. Callers that ask for the same key at the same time
+//! share one read, and its error.
+//!
+//! [`Recent::kept`] remembers what never changes, such as a version, until it has to make room.
+//!
+//! The limits of what may be read here:
+//! - A revoked or changed item works on for [`BELIEVED`]. Credentials of the API are never read here (docs/adr/0011).
+//! - An activation counts from [`LEAD`] later, when no process believes the answer of before.
+//! - Nobody writes on the ground of a remembered answer without a condition that the store checks.
+//!
+//! The `lru` crate orders the answers, and `futures` shares a read. Caches that bring their own expiry
+//! (`moka`, `quick_cache`) go by the machine's clock or repeat a failed read once for each caller.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, WeakShared};
+use jiff::{SignedDuration, Timestamp};
+use kernel::Clock;
+use lru::LruCache;
+
+use crate::Error;
+
+/// An answer is believed for so long from the moment its read began.
+pub const BELIEVED: SignedDuration = SignedDuration::from_secs(10);
+
+/// An activation counts from so long after the change. The margin over [`BELIEVED`] is for the write
+/// itself and for replicas that an eventually consistent read may meet.
+pub const LEAD: SignedDuration = SignedDuration::from_secs(15);
+
+type Read<V, E> = Shared<BoxFuture<'static, Result<V, E>>>;
+
+/// Remembered answers by key. Clones share them.
+pub struct Recent<K, V, E = Error> {
+    state: Arc<Mutex<State<K, V, E>>>,
+    clock: Clock,
+    believed: Option<SignedDuration>,
+}
+
+struct State<K, V, E> {
+    known: LruCache<K, Known<V>>,
+    flights: HashMap<K, Flight<V, E>>,
+    /// Flights begun so far; the next one's number.
+    begun: u64,
+}
+
+struct Known<V> {
+    /// When its read began.
+    at: Timestamp,
+    value: V,
+}
+
+/// A read under way. It lives in its callers: when all of them are dropped, the read ends with them.
+struct Flight<V, E> {
+    number: u64,
+    at: Timestamp,
+    read: WeakShared<BoxFuture<'static, Result<V, E>>>,
+}
+
+impl<K, V, E> Recent<K, V, E>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    /// At most `most` answers, each believed for [`BELIEVED`] by `clock`.
+    pub fn new(clock: &Clock, most: usize) -> Self {
+        Self::with(clock, most, Some(BELIEVED))
+    }
+
+    /// At most `most` answers that never change.
+    pub fn kept(clock: &Clock, most: usize) -> Self {
+        Self::with(clock, most, None)
+    }
+
+    fn with(clock: &Clock, most: usize, believed: Option<SignedDuration>) -> Self {
+        let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        let state = State {
+            known: LruCache::new(most),
+            flights: HashMap::new(),
+            begun: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            clock: clock.clone(),
+            believed,
+        }
+    }
+
+    /// The answer for `key`: the remembered one, that of a read under way, or that of `read`.
+    pub async fn get<F>(&self, key: K, read: impl FnOnce() -> F) -> Result<V, E>
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let flight = match self.look(key, read) {
+            Found::Known(value) => return Ok(value),
+            Found::Flight(flight) => flight,
+        };
+        flight.await
+    }
+
+    fn look<F>(&self, key: K, read: impl FnOnce() -> F) -> Found<V, E>
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let now = self.clock.now();
+        let mut state = lock(&self.state);
+        if let Some(known) = state.known.get(&key)
+            && self.is_believed(known.at, now)
+        {
+            return Found::Known(known.value.clone());
+        }
+        if let Some(flight) = state.flights.get(&key)
+            && self.is_believed(flight.at, now)
+            && let Some(read) = flight.read.upgrade()
+        {
+            return Found::Flight(read);
+        }
+        let answer = read();
+        state.begun += 1;
+        let landing = Landing {
+            state: self.state.clone(),
+            key: key.clone(),
+            number: state.begun,
+            at: now,
+        };
+        let read = landing.after(answer).boxed().shared();
+        if let Some(weak) = read.downgrade() {
+            let (number, at) = (state.begun, now);
+            let flight = Flight {
+                number,
+                at,
+                read: weak,
+            };
+            state.flights.insert(key, flight);
+        }
+        Found::Flight(read)
+    }
+
+    /// A clock that was set back makes answers of the future, which are not believed.
+    fn is_believed(&self, at: Timestamp, now: Timestamp) -> bool {
+        self.believed
+            .is_none_or(|believed| at <= now && now.duration_since(at) < believed)
+    }
+}
+
+enum Found<V, E> {
+    Known(V),
+    Flight(Read<V, E>),
+}
+
+/// Ends a flight, also where the read is dropped before its answer.
+struct Landing<K: Hash + Eq, V, E> {
+    state: Arc<Mutex<State<K, V, E>>>,
+    key: K,
+    number: u64,
+    at: Timestamp,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone, E> Landing<K, V, E> {
+    async fn after(self, read: impl Future<Output = Result<V, E>>) -> Result<V, E> {
+        let answer = read.await;
+        if let Ok(value) = &answer {
+            self.remember(value.clone());
+        }
+        answer
+    }
+
+    /// A later read may have ended earlier: its answer stays.
+    fn remember(&self, value: V) {
+        let mut state = lock(&self.state);
+        let is_newest = state
+            .known
+            .peek(&self.key)
+            .is_none_or(|known| known.at <= self.at);
+        if is_newest {
+            let at = self.at;
+            state.known.put(self.key.clone(), Known { at, value });
+        }
+    }
+}
+
+impl<K: Hash + Eq, V, E> Drop for Landing<K, V, E> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        let own = |flight: &Flight<V, E>| flight.number == self.number;
+        if state.flights.get(&self.key).is_some_and(own) {
+            state.flights.remove(&self.key);
+        }
+    }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K, V, E> Clone for Recent<K, V, E> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            clock: self.clock.clone(),
+            believed: self.believed,
+        }
+    }
+}
+
+impl<K, V, E> fmt::Debug for Recent<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recent").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
