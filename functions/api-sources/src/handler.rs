@@ -159,7 +159,7 @@ async fn update(
     Ok(Json(changed.ok_or_else(no_source)?.into()))
 }
 
-/// Remove a source. What it posts is refused within ten seconds; what it has posted stays.
+/// Remove a source. Its posts are refused within ten seconds; what it has posted stays.
 #[utoipa::path(
     delete,
     path = "/v1/sources/{id}",

@@ -144,8 +144,7 @@ async fn view(
 
 /// Let a workflow take contacts in.
 ///
-/// Events count from `active_since` on, 15 seconds after the request. What happened earlier does not
-/// count.
+/// Events count from `active_since` on, 15 seconds after the request. Earlier events do not count.
 #[utoipa::path(
     post,
     path = "/v1/workflows/{id}/activate",

@@ -8,8 +8,8 @@
 //! [`Recent::kept`] remembers what never changes, such as a version, until it has to make room.
 //!
 //! The limits of what may be read here:
-//! - What is revoked works on for [`BELIEVED`]. Credentials of the API are never read here (docs/adr/0011).
-//! - What becomes active counts from [`LEAD`] later, when no process believes the answer of before.
+//! - A revoked or changed item works on for [`BELIEVED`]. Credentials of the API are never read here (docs/adr/0011).
+//! - An activation counts from [`LEAD`] later, when no process believes the answer of before.
 //! - Nobody writes on the ground of a remembered answer without a condition that the store checks.
 //!
 //! The `lru` crate orders the answers, and `futures` shares a read. Caches that bring their own expiry
@@ -32,7 +32,7 @@ use crate::Error;
 /// An answer is believed for so long from the moment its read began.
 pub const BELIEVED: SignedDuration = SignedDuration::from_secs(10);
 
-/// What becomes active counts from so long after the change. The margin over [`BELIEVED`] is for the write
+/// An activation counts from so long after the change. The margin over [`BELIEVED`] is for the write
 /// itself and for replicas that an eventually consistent read may meet.
 pub const LEAD: SignedDuration = SignedDuration::from_secs(15);
 

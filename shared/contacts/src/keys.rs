@@ -97,7 +97,7 @@ pub fn listener(tenant: TenantKey, event: &str, workflow: &str) -> Key {
     Key::new(listeners(tenant), format!("{event}#{workflow}"))
 }
 
-/// What is made from those pairs.
+/// The interest set, made from those pairs.
 pub fn interest(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "INTEREST")
 }

@@ -74,8 +74,8 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// An event that was recorded at this instant counts. What a source says of when it happened is
-    /// not asked: forms carry times of any age, and a late delivery is still news.
+    /// An event that was recorded at this instant counts. The time that a source gives is not asked: forms
+    /// carry times of any age, and a late delivery is still news.
     pub fn counts(&self, recorded: Timestamp) -> bool {
         let since = self.active_since.filter(|_| self.status == Status::Active);
         since.is_some_and(|since| recorded.as_millisecond() >= since.as_millisecond())

@@ -1,4 +1,4 @@
-//! Who listens to what: from when on a workflow takes events in, whatever the processes remember.
+//! From when on a workflow takes events in, whatever the processes remember.
 
 use std::time::Duration;
 

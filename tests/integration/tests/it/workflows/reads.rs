@@ -1,4 +1,4 @@
-//! What a message costs of the table Directory once the processes know their workspace: nothing.
+//! A message costs no read of the table Directory once the processes know their workspace.
 
 use serde_json::{Value, json};
 use tanigo_local::aws::Kind;
