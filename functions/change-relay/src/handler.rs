@@ -1,9 +1,9 @@
-//! A batch of changes: their effects by queue, the first change that was not wholly sent, and what can never
-//! be sent.
+//! A batch of changes: the effects that their images ask for, by queue; the first change that was not wholly
+//! sent; what can never be sent.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use cloud::outbox::pending_of_image;
+use cloud::outbox::{Rule, effects_of};
 use cloud::queue::{Outgoing, json_text};
 use cloud::{Effect, Queue, QueueName, SendOptions};
 use futures::future::join_all;
@@ -12,7 +12,7 @@ use lambda::{Failure, metrics};
 use serde::Serialize;
 use serde_json::Value;
 
-/// An effect, and the position of the change it stands in.
+/// An effect, and the position of the change that asks for it.
 type Placed = (usize, Effect);
 type Failed = (usize, Failure);
 
@@ -30,8 +30,10 @@ enum What<'c> {
     Effect(Box<Effect>),
 }
 
-/// The queues that the relay sends to.
+/// What the relay knows: the kinds of effects, and the queues that they go to.
 pub struct Relay {
+    /// Rules of all tables.
+    pub rules: Vec<Rule>,
     /// Queues of effects.
     pub queues: BTreeMap<QueueName, Queue>,
     /// Dead-letter queue of effects that can never be sent.
@@ -100,8 +102,7 @@ impl Relay {
         let Some(image) = &change.dynamodb.new_image else {
             return Ok(Vec::new());
         };
-        let effects = pending_of_image(image);
-        let effects = effects.map_err(|error| format!("Effect.Unreadable: {error}"))?;
+        let effects = effects_of(&self.rules, image).map_err(|flaw| flaw.to_string())?;
         for effect in &effects {
             if !self.queues.contains_key(&effect.queue) {
                 return Err(format!("Effect.UnknownQueue: {}", effect.queue));

@@ -5,16 +5,16 @@
 //! in the queue that the rate cannot serve soon.
 
 use cloud::table::Created;
-use cloud::{Effect, Error, Pending, Query, Update};
+use cloud::{Error, Pending, Query, Update};
 use contacts::SHARDS;
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use crate::messages::{ChunkMessage, PlanMessage};
 use crate::model::State;
 use crate::outcomes::Outcomes;
+use crate::plan::Place;
 use crate::store::Campaigns;
-use crate::{keys, report};
+use crate::{effects, keys, report};
 
 /// A contact shard of the audience.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -126,23 +126,25 @@ impl Campaigns {
         }
     }
 
-    /// Hands out the rest of a shard's plan; false where that was done before.
+    /// Asks for the rest of a shard's plan, from this place on. Changes nothing where that was done before.
     pub(crate) async fn go_on(
         &self,
         tenant: TenantKey,
         id: CampaignId,
         shard: u32,
-        next: &PlanMessage,
-        chunk: u32,
-    ) -> Result<bool, Error> {
-        let name = format!("{id}#plan#{shard}#{chunk}");
-        let effect = Effect::new(tenant, name, next)?;
+        place: &Place,
+    ) -> Result<(), Error> {
         let update = Update::new()
-            .set("pending", Pending(vec![effect]))
-            .set("planned_to", chunk)
-            .when_absent_or_less("planned_to", chunk);
+            .set("pending", Pending::of(&[effects::PLAN_REST]))
+            .set("planned_to", place.chunk)
+            .set("counted", place.counted);
+        let update = match &place.cursor {
+            Some(cursor) => update.set("cursor", cursor),
+            None => update.remove("cursor"),
+        };
+        let update = update.when_absent_or_less("planned_to", place.chunk);
         let key = keys::shard(tenant, id, shard);
-        Ok(self.table.update(&key, update).await?.applied())
+        self.table.update(&key, update).await.map(drop)
     }
 
     /// Records that a shard is cut into so many chunks; the same write hands out the first.
@@ -158,7 +160,7 @@ impl Campaigns {
             .set("recipients", recipients)
             .set("next", 0)
             .when_absent("chunks");
-        let update = hand_out(update, tenant, id, (shard, 0), chunks)?;
+        let update = hand_out(update, 0, chunks);
         let key = keys::shard(tenant, id, shard);
         self.table.update(&key, update).await?;
         self.note_planned(tenant, id, shard).await
@@ -230,7 +232,7 @@ impl Campaigns {
         };
         let next = chunk + 1;
         let update = Update::new().set("next", next).when_equals("next", chunk);
-        let update = hand_out(update, tenant, id, (shard, next), chunks)?;
+        let update = hand_out(update, next, chunks);
         let row = self.table.update(&key, update).await?;
         let row = row.item::<ShardRow>()?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
@@ -276,7 +278,7 @@ impl Campaigns {
             return Ok(false);
         };
         let Some(chunks) = row.chunks else {
-            // Half planned: the message for the rest is still pending here, and any write sends it again.
+            // Half planned: `pending` still names the rest of the plan, and any write sends it again.
             let now = self.table.clock().now();
             let update = Update::new().set("sent_again", now).when_absent("chunks");
             self.table.update(&key, update).await?;
@@ -284,7 +286,7 @@ impl Campaigns {
         };
         if row.next < chunks {
             let update = Update::new().when_equals("next", row.next);
-            let update = hand_out(update, tenant, id, (shard, row.next), chunks)?;
+            let update = hand_out(update, row.next, chunks);
             // Refused: a sender was at it and has handed out the next.
             self.table.update(&key, update).await?;
         }
@@ -304,26 +306,13 @@ impl Campaigns {
     }
 }
 
-/// Adds a chunk's message to the write that makes it the shard's next, where there is such a chunk.
-fn hand_out(
-    update: Update,
-    tenant: TenantKey,
-    campaign: CampaignId,
-    (shard, chunk): (u32, u32),
-    chunks: u32,
-) -> Result<Update, Error> {
-    if chunk >= chunks {
-        return Ok(update.remove("pending"));
+/// Makes the write that moves a shard to this chunk ask for the chunk's message, where there is such a chunk.
+fn hand_out(update: Update, chunk: u32, chunks: u32) -> Update {
+    if chunk < chunks {
+        update.set("pending", Pending::of(&[effects::CHUNK]))
+    } else {
+        update.remove("pending")
     }
-    let message = ChunkMessage::V1 {
-        campaign,
-        shard,
-        chunk,
-        slot: None,
-    };
-    let name = format!("{campaign}#chunk#{shard}#{chunk}");
-    let effect = Effect::new(tenant, name, &message)?;
-    Ok(update.set("pending", Pending(vec![effect])))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! Who was sent what is the ledger's business (`channels`); this crate never calls a provider.
 
 mod chunks;
+mod effects;
 mod keys;
 pub mod messages;
 mod model;
@@ -17,6 +18,7 @@ mod report;
 pub mod send;
 mod store;
 
+pub use effects::EFFECTS;
 pub use messages::{ChunkMessage, PlanMessage};
 pub use model::{Audience, Campaign, Command, Draft, State, Step, step};
 pub use outcomes::Outcomes;

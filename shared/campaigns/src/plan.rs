@@ -87,17 +87,7 @@ impl Planner {
             }
         }
         let planned = place.counted - begun;
-        let chunk = place.chunk;
-        let next = PlanMessage::Plan {
-            campaign: id,
-            shard,
-            chunk,
-            counted: place.counted,
-            cursor: place.cursor,
-        };
-        self.campaigns
-            .go_on(tenant, id, shard, &next, chunk)
-            .await?;
+        self.campaigns.go_on(tenant, id, shard, &place).await?;
         Ok(planned)
     }
 
@@ -138,9 +128,13 @@ impl Planner {
     }
 }
 
+/// How far the plan of a shard has come.
 #[derive(Default)]
-struct Place {
-    chunk: u32,
-    counted: u64,
-    cursor: Option<Cursor>,
+pub(crate) struct Place {
+    /// Number of the next chunk.
+    pub chunk: u32,
+    /// Contacts in the chunks before it.
+    pub counted: u64,
+    /// Where the list goes on.
+    pub cursor: Option<Cursor>,
 }

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Effect, Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
-use contacts::SHARDS;
+use cloud::{Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
 use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
-use crate::keys;
-use crate::messages::PlanMessage;
 use crate::model::{Campaign, Command, Draft, State, Step, step};
+use crate::{effects, keys};
 
 /// The campaigns of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -134,8 +132,8 @@ impl Campaigns {
                 Step::Refused => return Ok(Changed::Refused(campaign.state)),
                 Step::To(next) => next,
             };
-            let update = self.effects(tenant, id, command, campaign.state)?;
-            let update = update
+            let update = self
+                .follows(command)
                 .set("state", next)
                 .when_equals("state", campaign.state);
             let update = update.remove("problem");
@@ -148,41 +146,17 @@ impl Campaigns {
         Err(Error::Conflict)
     }
 
-    fn effects(
-        &self,
-        tenant: TenantKey,
-        campaign: CampaignId,
-        command: Command,
-        from: State,
-    ) -> Result<Update, Error> {
-        let message = |shard| match command {
-            Command::Send => Some(PlanMessage::Plan {
-                campaign,
-                shard,
-                chunk: 0,
-                counted: 0,
-                cursor: None,
-            }),
-            Command::Resume => Some(PlanMessage::Dispatch { campaign, shard }),
-            Command::Pause | Command::Cancel => None,
-        };
-        let effects = (0..SHARDS).filter_map(|shard| {
-            let name = format!("{campaign}#{}#{shard}", from.name());
-            let message = message(shard)?;
-            Some(Effect::new(tenant, name, &message))
-        });
-        let effects = effects.collect::<Result<Vec<_>, _>>()?;
-        let update = if command == Command::Send {
-            Update::new().set("started_at", self.table.clock().now())
-        } else {
-            Update::new()
-        };
-        Ok(if effects.is_empty() {
-            // What the last write asked for was relayed from its own image.
-            update.remove("pending")
-        } else {
-            update.set("pending", Pending(effects))
-        })
+    /// What a command's write sets and asks for beside the state.
+    fn follows(&self, command: Command) -> Update {
+        let update = Update::new();
+        match command {
+            Command::Send => update
+                .set("started_at", self.table.clock().now())
+                .set("pending", Pending::of(&[effects::PLAN])),
+            Command::Resume => update.set("pending", Pending::of(&[effects::DISPATCH])),
+            // What the last write asked for was made from its own image.
+            Command::Pause | Command::Cancel => update.remove("pending"),
+        }
     }
 
     /// Stops a running campaign for a reason that a person must look at.

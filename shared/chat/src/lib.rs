@@ -11,7 +11,7 @@ pub mod inbound;
 pub mod inbox;
 pub mod keys;
 pub mod model;
-pub mod notice;
+mod notice;
 pub mod outbound;
 mod people;
 pub mod reading;
@@ -24,4 +24,5 @@ pub use keys::Position;
 pub use model::{
     Channel, Conversation, Delivery, Kind, Message, MessageForVisitor, Sender, Status, Visitor,
 };
+pub use notice::EFFECTS;
 pub use store::Chat;

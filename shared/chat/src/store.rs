@@ -9,13 +9,15 @@
 //! has grown so old without its message is moved there. Between the two a run that has read the claim in
 //! time may live still and come to the old place: whoever comes then has to come again.
 
+use cloud::outbox::Rule;
 use cloud::{Created, Error, Pending, Resources, Table, Update, UpdateOutcome};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, ConversationId, InboxId, MessageId, TenantKey, clock::sortable};
 use serde::{Deserialize, Serialize};
 
+use crate::body::Address;
 use crate::keys;
-use crate::model::{Conversation, Delivery, Kind, Message, Sender, Visitor};
+use crate::model::{Channel, Conversation, Delivery, Kind, Message, Sender, Visitor};
 use crate::notice;
 
 /// How many milliseconds a message may be moved to find a free place. One collision is a 4,096th of
@@ -51,11 +53,17 @@ struct Claim {
 
 /// A message as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Row {
+pub(crate) struct Row {
     #[serde(flatten)]
-    message: Message,
-    origin: String,
-    rank: u32,
+    pub message: Message,
+    pub origin: String,
+    pub rank: u32,
+    /// The visitor who may hear of it besides the agents; absent in notes and activity lines.
+    #[serde(default)]
+    pub to: Option<Address>,
+    /// Channel of an answer.
+    #[serde(default)]
+    pub channel: Option<Channel>,
     #[serde(default)]
     pending: Pending,
 }
@@ -95,6 +103,28 @@ fn place(
         at,
         MessageId::derived(at, &[&conversation.to_string(), origin]),
     ))
+}
+
+/// The row of a new message, with the effects that it asks for.
+fn row(conversation: &Conversation, message: Message, origin: &str) -> Row {
+    let is_answer = message.kind == Kind::Outgoing && !message.private;
+    let is_for_visitor = is_answer || message.kind == Kind::Incoming;
+    let effects: &[Rule] = if is_answer {
+        &[notice::NEW, notice::ANSWER]
+    } else {
+        &[notice::NEW]
+    };
+    Row {
+        origin: origin.to_owned(),
+        rank: message.delivery.rank(),
+        to: is_for_visitor.then(|| Address {
+            inbox: conversation.inbox,
+            visitor: conversation.visitor.clone(),
+        }),
+        channel: is_answer.then_some(conversation.channel),
+        pending: Pending::of(effects),
+        message,
+    }
 }
 
 impl Chat {
@@ -210,16 +240,7 @@ impl Chat {
         };
         for step in 0..STEPS {
             (message.at, message.id) = place(conversation.id, &draft.origin, at, step)?;
-            let mut effects = vec![notice::of_new(tenant, conversation, &message)?];
-            if message.kind == Kind::Outgoing && !message.private {
-                effects.push(notice::answer(tenant, conversation, &message)?);
-            }
-            let row = Row {
-                message: message.clone(),
-                origin: draft.origin.clone(),
-                rank: message.delivery.rank(),
-                pending: Pending(effects),
-            };
+            let row = row(conversation, message.clone(), &draft.origin);
             let key = keys::message(tenant, conversation.id, message.at, message.id);
             match self.table.create(&key, &row).await? {
                 Created::New => return Ok(message),
@@ -308,12 +329,11 @@ impl Chat {
         delivery: Delivery,
         failure: Option<&str>,
     ) -> Result<bool, Error> {
-        let effect = notice::of_progress(tenant, answer, delivery)?;
         let update = Update::new()
             .set("delivery", delivery)
             .set("rank", delivery.rank())
             .set_some("failure", failure)
-            .set("pending", Pending(vec![effect]))
+            .set("pending", Pending::of(&[notice::UPDATED]))
             .when_absent_or_less("rank", delivery.rank())
             .when_exists();
         let key = keys::message(tenant, answer.conversation, answer.at, answer.message);

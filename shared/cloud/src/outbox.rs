@@ -1,16 +1,24 @@
-//! Effects that must follow a write, stored in the written item itself.
+//! Messages that must follow a write: the written item names them.
 //!
-//! A state item carries `pending`; the same conditional write that moves the state writes it. The
-//! table's stream starts `change-relay`, which sends each effect to its queue. So there is no moment
-//! at which the state has moved and the effect is lost, and no transaction is paid for. The relay may
-//! run twice: consumers recognise an effect by its id or by the state it asks for.
+//! A state item carries `pending`; the same conditional write that moves the state sets it. The
+//! table's stream starts `change-relay`, which makes each message from the item's image and sends it.
+//! So there is no moment at which the state has moved and the message is lost, and no transaction is
+//! paid for. `pending` holds names, not messages: what a message says is in the item already, and a
+//! write is paid by the kilobyte. The relay may run twice: consumers recognise a message by its id or
+//! by the state it asks for.
 
-use kernel::TenantKey;
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use kernel::{TenantKey, WorkspaceId};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::Error;
+use crate::item::Key;
 use crate::message::{Envelope, Message, QueueName, encode};
+use crate::{Error, trace};
 
 /// One message that will be sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,14 +43,12 @@ impl Effect {
         id: impl Into<String>,
         body: &M,
     ) -> Result<Self, Error> {
-        let text = encode(&Envelope::new(tenant, body))?;
-        let trace = crate::trace::current();
         Ok(Self {
             queue: M::QUEUE,
-            text,
+            text: encode(&Envelope::new(tenant, body))?,
             group: tenant.to_string(),
             id: id.into(),
-            trace,
+            trace: trace::current(),
         })
     }
 
@@ -54,30 +60,56 @@ impl Effect {
     }
 }
 
-/// The effects of one state. Stored as one text attribute, so that the stream's filter can ask
-/// whether it exists; absent when empty.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Pending(pub Vec<Effect>);
-
-impl Pending {
-    /// Nothing to send: the attribute is left out.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// A kind of effect: the name that an item carries, and the messages that follow from the item.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Unique in the product; begins with the part of the product that owns the item: `chat.answer`.
+    pub name: &'static str,
+    /// Pure: the same image always gives the same messages.
+    pub messages: fn(&Image) -> Result<Vec<Effect>, Error>,
 }
 
-impl From<Vec<Effect>> for Pending {
-    fn from(effects: Vec<Effect>) -> Self {
-        Self(effects)
+/// The effects of one write, by name, and the trace id of the cause. Stored as one text attribute, so
+/// that the stream's filter can ask whether it exists; absent when empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pending {
+    names: Vec<Cow<'static, str>>,
+    trace: Option<String>,
+}
+
+/// The text of [`Pending`].
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    names: Cow<'a, [Cow<'static, str>]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Cow<'a, str>>,
+}
+
+impl Pending {
+    /// What these rules make of the item, for the cause at hand.
+    pub fn of(rules: &[Rule]) -> Self {
+        Self {
+            names: rules.iter().map(|rule| Cow::Borrowed(rule.name)).collect(),
+            trace: trace::current(),
+        }
+    }
+
+    /// Nothing to send: the attribute is left out.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 }
 
 impl Serialize for Pending {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return s.serialize_none();
         }
-        let text = serde_json::to_string(&self.0).map_err(serde::ser::Error::custom)?;
+        let stored = Stored {
+            names: Cow::Borrowed(&self.names),
+            trace: self.trace.as_deref().map(Cow::Borrowed),
+        };
+        let text = serde_json::to_string(&stored).map_err(S::Error::custom)?;
         s.serialize_str(&text)
     }
 }
@@ -87,17 +119,191 @@ impl<'de> Deserialize<'de> for Pending {
         let Some(text) = Option::<String>::deserialize(d)? else {
             return Ok(Self::default());
         };
-        serde_json::from_str(&text)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        let stored: Stored<'_> = serde_json::from_str(&text).map_err(D::Error::custom)?;
+        Ok(Self {
+            names: stored.names.into_owned(),
+            trace: stored.trace.map(Cow::into_owned),
+        })
     }
 }
 
-/// The effects in a stream record's new image, `{"pending": {"S": "[…]"}, …}`. Empty where the item
-/// carries none.
-pub fn pending_of_image(image: &Value) -> Result<Vec<Effect>, Error> {
-    match image.pointer("/pending/S").and_then(Value::as_str) {
-        Some(text) => Ok(serde_json::from_str(text)?),
-        None => Ok(Vec::new()),
+/// An item as it was written, from its table's stream.
+#[derive(Debug, Clone)]
+pub struct Image {
+    tenant: TenantKey,
+    key: Key,
+    item: serde_dynamo::Item,
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    pk: String,
+    sk: String,
+}
+
+impl Image {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "door: only our functions write to our tables, and the tenant begins the key"
+    )]
+    fn new(item: serde_dynamo::Item) -> Result<Self, Error> {
+        let Keys { pk, sk } = serde_dynamo::from_item(item.clone())?;
+        let workspace = pk.split('#').next().unwrap_or_default();
+        let workspace: WorkspaceId = parse(workspace, "workspace")?;
+        Ok(Self {
+            tenant: TenantKey::authenticated(workspace),
+            key: Key { pk, sk },
+            item,
+        })
+    }
+
+    /// The tenant whose item it is.
+    pub fn tenant(&self) -> TenantKey {
+        self.tenant
+    }
+
+    /// What the partition key names behind the tenant: `con_…` in `ws_…#con_…`.
+    pub fn subject<T: FromStr>(&self) -> Result<T, Error> {
+        let subject = self.key.pk.split_once('#');
+        parse(subject.map_or("", |(_, subject)| subject), "subject")
+    }
+
+    /// What stands behind `prefix` in the sort key.
+    pub fn sort<T: FromStr>(&self, prefix: &str) -> Result<T, Error> {
+        parse(self.key.sk.strip_prefix(prefix).unwrap_or_default(), prefix)
+    }
+
+    /// The item's attributes.
+    pub fn row<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        Ok(serde_dynamo::from_item(self.item.clone())?)
+    }
+}
+
+fn parse<T: FromStr>(text: &str, what: &str) -> Result<T, Error> {
+    text.parse()
+        .map_err(|_| Error::Shape(format!("the item's key names no {what}")))
+}
+
+/// Why an item's effects can never be sent. The text begins with the name of the reason.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsendable {
+    /// The item does not hold what the message needs.
+    #[error("Effect.Unreadable: {0}")]
+    Unreadable(#[from] Error),
+    /// This build has no rule of this name.
+    #[error("Effect.UnknownName: {0}")]
+    UnknownName(String),
+}
+
+/// The effects that an image asks for: a stream record's `NewImage` in DynamoDB's JSON,
+/// `{"pending": {"S": "…"}, …}`. None where the item carries no `pending`.
+pub fn effects_of(rules: &[Rule], image: &Value) -> Result<Vec<Effect>, Unsendable> {
+    if image.get("pending").is_none() {
+        return Ok(Vec::new());
+    }
+    let item = serde_dynamo::Item::deserialize(image).map_err(Error::from)?;
+    let image = Image::new(item)?;
+    let Asked { pending } = image.row()?;
+    let mut effects = Vec::new();
+    for name in &pending.names {
+        let rule = rules.iter().find(|rule| rule.name == name);
+        let rule = rule.ok_or_else(|| Unsendable::UnknownName(name.to_string()))?;
+        effects.extend((rule.messages)(&image)?);
+    }
+    for effect in &mut effects {
+        effect.trace.clone_from(&pending.trace);
+    }
+    Ok(effects)
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    pending: Pending,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Ping(u32);
+
+    impl Message for Ping {
+        const QUEUE: QueueName = QueueName::new("ping");
+    }
+
+    #[derive(Deserialize)]
+    struct Row {
+        n: u32,
+    }
+
+    const PING: Rule = Rule {
+        name: "test.ping",
+        messages: |image| {
+            let row: Row = image.row()?;
+            let subject: String = image.subject()?;
+            let shard: u32 = image.sort("SHARD#")?;
+            let id = format!("{subject}#{shard}");
+            Ok(vec![Effect::new(image.tenant(), id, &Ping(row.n))?])
+        },
+    };
+
+    fn image(pending: &Value) -> Value {
+        json!({
+            "pk": { "S": "ws_00000000001#cmp_1" },
+            "sk": { "S": "SHARD#03" },
+            "n": { "N": "7" },
+            "pending": { "S": pending.to_string() },
+        })
+    }
+
+    #[tokio::test]
+    async fn the_message_is_made_from_the_image_under_the_stored_trace() {
+        let pending = trace::scope("t-1".into(), async { Pending::of(&[PING]) }).await;
+        let text: String = serde_json::from_value(serde_json::to_value(&pending).unwrap()).unwrap();
+        assert_eq!(text, r#"{"names":["test.ping"],"trace":"t-1"}"#);
+        assert!(text.len() <= 64);
+        let stored = serde_json::from_str(&text).unwrap();
+        let effects = effects_of(&[PING], &image(&stored)).unwrap();
+        let expected = Effect {
+            queue: QueueName::new("ping"),
+            text: r#"{"tenant":"ws_00000000001","body":7}"#.into(),
+            group: "ws_00000000001".into(),
+            id: "cmp_1#3".into(),
+            trace: Some("t-1".into()),
+        };
+        assert_eq!(effects, [expected]);
+    }
+
+    #[test]
+    fn an_item_without_effects_leaves_the_attribute_out() {
+        assert_eq!(
+            serde_json::to_value(Pending::default()).unwrap(),
+            Value::Null
+        );
+        let mut image = image(&json!({ "names": ["test.ping"] }));
+        image.as_object_mut().unwrap().remove("pending");
+        assert_eq!(effects_of(&[PING], &image).unwrap(), []);
+    }
+
+    #[test]
+    fn what_cannot_be_made_says_why() {
+        let why = |image: &Value| effects_of(&[PING], image).unwrap_err().to_string();
+        let unknown = image(&json!({ "names": ["test.pong"] }));
+        assert_eq!(why(&unknown), "Effect.UnknownName: test.pong");
+        let good = image(&json!({ "names": ["test.ping"] }));
+        for (attribute, value) in [
+            ("pending", json!({ "S": "[{" })),
+            ("n", json!({ "S": "seven" })),
+            ("pk", json!({ "S": "T#1#2" })),
+            ("sk", json!({ "S": "META" })),
+        ] {
+            let mut bad = good.clone();
+            bad[attribute] = value;
+            let why = why(&bad);
+            assert!(why.starts_with("Effect.Unreadable: "), "{attribute}: {why}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
 pub use profiles::Profiles;
 pub use store::Contacts;
+pub use timeline::EFFECTS;
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

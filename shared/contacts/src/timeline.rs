@@ -1,5 +1,6 @@
 //! What happened to a contact, newest first.
 
+use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error, Pending, Query};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
@@ -34,6 +35,23 @@ struct Entry {
     ttl: i64,
     #[serde(default)]
     pending: Pending,
+}
+
+/// An event that a workflow listens to: tells the workflows.
+const HEARD: Rule = Rule {
+    name: "contact.event",
+    messages: heard,
+};
+
+/// All rules of the table Timeline.
+pub const EFFECTS: &[Rule] = &[HEARD];
+
+fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
+    let contact: ContactId = image.subject()?;
+    let event: Event = image.row()?;
+    let id = format!("{contact}#{}", event.id);
+    let happened = EventHappened::V1 { contact, event };
+    Ok(vec![Effect::new(image.tenant(), id, &happened)?])
 }
 
 impl Contacts {
@@ -83,23 +101,18 @@ impl Contacts {
         contact: ContactId,
         event: &Event,
     ) -> Result<bool, Error> {
-        let mut effects = Vec::new();
         let heard = match &self.listeners {
             Some(listeners) => listeners.any(tenant, &event.name).await?,
             None => false,
         };
-        if heard {
-            let happened = EventHappened::V1 {
-                contact,
-                event: event.clone(),
-            };
-            let id = format!("{contact}#{}", event.id);
-            effects.push(Effect::new(tenant, id, &happened)?);
-        }
         let entry = Entry {
             event: event.clone(),
             ttl: event.at.as_second() + KEEP_SECONDS,
-            pending: effects.into(),
+            pending: if heard {
+                Pending::of(&[HEARD])
+            } else {
+                Pending::default()
+            },
         };
         let key = keys::event(tenant, contact, event);
         Ok(self.timeline.create(&key, &entry).await?.is_new())
@@ -127,5 +140,47 @@ impl Contacts {
         let query = Query::partition(keys::contact(tenant, contact));
         let query = query.descending().limit(limit.get()).cursor(cursor);
         self.timeline.query(query).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud::outbox::effects_of;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_heard_is_told_as_it_is_stored() {
+        let image = json!({
+            "pk": { "S": "ws_00000000001#con_0000000000a" },
+            "sk": { "S": "2026-03-02T08:00:00.000Z#f1" },
+            "id": { "S": "f1" },
+            "name": { "S": "form.submitted" },
+            "at": { "S": "2026-03-02T08:00:00.0000005Z" },
+            "source": { "S": "ladipage" },
+            "data": { "M": { "form_id": { "S": "F8" }, "rate": { "N": "4.5" }, "n": { "N": "3" } } },
+            "ttl": { "N": "1806652800" },
+            "pending": { "S": r#"{"names":["contact.event"],"trace":"t"}"# },
+        });
+        let effects = effects_of(EFFECTS, &image).unwrap();
+        assert_eq!(effects.len(), 1);
+        let effect = &effects[0];
+        assert_eq!(effect.queue.as_str(), "workflow-trigger");
+        assert_eq!(effect.group, "ws_00000000001");
+        assert_eq!(effect.id, "con_0000000000a#f1");
+        let message: serde_json::Value = serde_json::from_str(&effect.text).unwrap();
+        let expected = json!({ "tenant": "ws_00000000001", "body": {
+            "type": "contact.event.v1",
+            "contact": "con_0000000000a",
+            "event": {
+                "id": "f1",
+                "name": "form.submitted",
+                "at": "2026-03-02T08:00:00.0000005Z",
+                "source": "ladipage",
+                "data": { "form_id": "F8", "rate": 4.5, "n": 3 },
+            },
+        }});
+        assert_eq!(message, expected);
     }
 }

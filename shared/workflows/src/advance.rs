@@ -5,14 +5,12 @@
 //! 2. the timer, before the state that waits for it (an orphan carries a token that no state has);
 //! 3. the state under its version, with the messages it sends inside.
 
-use channels::SendMessage;
-use cloud::{Effect, Error};
+use cloud::{Error, Pending};
 use jiff::Timestamp;
 use kernel::TenantKey;
-use serde_json::json;
 
+use crate::effects;
 use crate::engine::{Action, Cause, Transition, Wake, step};
-use crate::enroll::wake;
 use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::model::Status;
 use crate::{StepMessage, Stepper};
@@ -112,33 +110,24 @@ impl Stepper {
         transition: Transition,
     ) -> Result<Advanced, Error> {
         let mut next = transition.next;
-        let mut effects = Vec::new();
         for action in transition.actions {
             match action {
                 Action::AddTags(tags) => {
                     self.contacts.add_tags(tenant, next.contact, &tags).await?;
                 }
-                Action::SendEmail { node, mail, class } => {
-                    let id = format!("{}#{node}", next.id);
-                    let message = SendMessage::Email {
-                        scope: next.id.to_string(),
-                        step: node,
-                        contact: next.contact,
-                        mail,
-                        data: json!({ "trigger": next.trigger }),
-                        class,
-                        slot: None,
-                    };
-                    effects.push(Effect::new(tenant, id, &message)?);
-                }
+                Action::SendEmail(mail) => next.mails.push(mail),
             }
         }
+        let mut effects = Vec::new();
+        if !next.mails.is_empty() {
+            effects.push(effects::MAILS);
+        }
         match transition.wake {
-            Some(Wake::Now) => effects.push(wake(tenant, &next)?),
+            Some(Wake::Now) => effects.push(effects::STEP),
             Some(Wake::At(due)) => self.wake_later(tenant, &next, due).await?,
             None => {}
         }
-        next.pending = effects.into();
+        next.pending = Pending::of(&effects);
         self.workflows.enrollments.replace(tenant, &next).await?;
         Ok(Advanced::Moved)
     }

@@ -5,10 +5,9 @@
 //! with every state. So a message that comes twice, late or from a state that was never stored does
 //! nothing, and a wait needs no cancelling.
 
-use channels::{Class, MailRef};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::enrollment::{Enrollment, Passed, Standing, token};
+use crate::enrollment::{Enrollment, OwnMail, Passed, Standing, token};
 use crate::model::{Definition, Node};
 
 /// Steps in one run; a longer way is continued by a message, so that a run stays short.
@@ -35,14 +34,7 @@ pub enum Cause<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Send a mail.
-    SendEmail {
-        /// The step, which names the send.
-        node: String,
-        /// The mail.
-        mail: MailRef,
-        /// Whether it needs consent.
-        class: Class,
-    },
+    SendEmail(OwnMail),
     /// Give the contact tags.
     AddTags(Vec<String>),
 }
@@ -103,6 +95,7 @@ impl Run {
     fn new(enrollment: &Enrollment, now: Timestamp) -> Self {
         let mut next = enrollment.clone();
         next.version += 1;
+        next.mails = Vec::new();
         next.pending = cloud::Pending::default();
         next.wake_at = None;
         next.status = Standing::Active;
@@ -131,11 +124,15 @@ impl Run {
                 Node::WaitDuration { seconds, .. } => return self.wait(*seconds),
                 Node::Exit => return self.end(Standing::Exited, Some("exit_step")),
                 Node::AddTag { tags, .. } => self.actions.push(Action::AddTags(tags.clone())),
-                Node::SendEmail { mail, class, .. } => self.actions.push(Action::SendEmail {
-                    node: id,
-                    mail: mail.clone(),
-                    class: *class,
-                }),
+                Node::SendEmail { mail, class, .. } => {
+                    let (mail, class) = (mail.clone(), *class);
+                    let mail = OwnMail {
+                        node: id,
+                        mail,
+                        class,
+                    };
+                    self.actions.push(Action::SendEmail(mail));
+                }
             }
         }
         if self.next.at.is_none() {

@@ -1,13 +1,14 @@
 //! Taking contacts in when an event starts a workflow.
 
-use cloud::{Effect, Error};
+use cloud::{Error, Pending};
 use contacts::Event;
 use jiff::Timestamp;
 use kernel::{ContactId, TenantKey, WorkflowId};
 
+use crate::Workflows;
+use crate::effects;
 use crate::enrollment::Enrollment;
 use crate::model::Workflow;
-use crate::{StepMessage, Workflows};
 
 impl Workflows {
     /// Starts every active workflow that the event matches; gives how many contacts came in. An event
@@ -60,16 +61,7 @@ impl Workflows {
         let now = self.clock().now();
         let mut enrollment =
             Enrollment::begin(tenant.workspace(), workflow, start, contact, event, now);
-        enrollment.pending = vec![wake(tenant, &enrollment)?].into();
+        enrollment.pending = Pending::of(&[effects::STEP]);
         Ok(self.enrollments.create(tenant, &enrollment).await?.is_new())
     }
-}
-
-/// The message that moves this state on.
-pub(crate) fn wake(tenant: TenantKey, enrollment: &Enrollment) -> Result<Effect, Error> {
-    let message = StepMessage::V1 {
-        enrollment: enrollment.id.clone(),
-        token: enrollment.token.clone(),
-    };
-    Effect::new(tenant, &enrollment.token, &message)
 }

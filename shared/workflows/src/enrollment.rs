@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use channels::{Class, MailRef};
 use cloud::Pending;
 use contacts::Event;
 use jiff::Timestamp;
@@ -78,6 +79,17 @@ pub struct Passed {
     pub at: Timestamp,
 }
 
+/// A mail that a state sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnMail {
+    /// The step, which names the send.
+    pub node: String,
+    /// The mail.
+    pub mail: MailRef,
+    /// Whether it needs consent.
+    pub class: Class,
+}
+
 /// The stored record. `tenant`, `workflow`, `shard`, `status` and `entered_at` are the index by
 /// workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,6 +132,9 @@ pub struct Enrollment {
     /// Steps taken.
     #[serde(default)]
     pub path: Vec<Passed>,
+    /// Mails that this state sends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mails: Vec<OwnMail>,
     /// Messages that this state sends.
     #[serde(default)]
     pub pending: Pending,
@@ -153,6 +168,7 @@ impl Enrollment {
             ended_at: None,
             trigger: trigger_data(event),
             path: Vec::new(),
+            mails: Vec::new(),
             pending: Pending::default(),
         }
     }

@@ -11,6 +11,7 @@
 
 mod advance;
 pub mod draft;
+mod effects;
 pub mod engine;
 mod enroll;
 pub mod enrollment;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use advance::Advanced;
 pub use draft::{Draft, Flaw};
+pub use effects::EFFECTS;
 pub use enrollment::{Enrollment, EnrollmentId, Standing};
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};

@@ -77,6 +77,24 @@ async fn the_send_path_costs_at_most_2_2_write_units_a_recipient() {
 }
 
 #[tokio::test]
+async fn what_hands_out_a_campaign_is_small() {
+    let world = World::new();
+    let shop = Shop::open(&world, 20).await;
+    let campaign = shop.campaign(&world).await;
+    let before = world.aws.meter().snapshot();
+    shop.send(&world, &campaign).await;
+    let sent = world.writes_since(&before, "Campaigns");
+    assert!(sent <= 1.0, "{sent}");
+    let before = world.aws.meter().snapshot();
+    shop.work(&world).await;
+    let worked = world.writes_since(&before, "Campaigns");
+    let rows = world.sizes("Campaigns").await;
+    eprintln!("campaign units: {worked} for its work; sizes: {rows:?}");
+    let large: Vec<_> = rows.iter().filter(|row| row.1 > 1_024).collect();
+    assert!(rows.len() > 16 && large.is_empty(), "{large:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
     let world = World::new();
     let shop = Shop::open(&world, 20).await;

@@ -9,4 +9,5 @@ mod shop;
 mod snooze;
 mod talk;
 mod tenants;
+mod units;
 mod widget;

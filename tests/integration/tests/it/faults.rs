@@ -138,23 +138,40 @@ async fn a_message_of_ours_may_hold_any_character() {
     assert_eq!(envelope.body, body);
 }
 
-/// Changes of items, each with an effect for the step queue; `text` makes the effect's.
-fn changes(count: u32, text: impl Fn(u32) -> String) -> Value {
+/// Attributes of an enrollment whose next step must be sent; SQS refuses a trace of `\u{ffff}`.
+fn enrollment(n: u32, trace: &str) -> Value {
+    let pending = json!({ "names": ["workflow.step"], "trace": trace });
+    json!({ "id": format!("enr_{n}"), "token": format!("token {n}"), "pending": pending.to_string() })
+}
+
+/// Changes of enrollments, each with a step to send; `trace` gives the step's trace.
+fn changes(count: u32, trace: impl Fn(u32) -> String) -> Value {
     let change = |n: u32| {
-        let effect =
-            json!([{ "queue": "workflow-step", "text": text(n), "group": "g", "id": "x" }]);
+        let row = enrollment(n, &trace(n));
         json!({ "eventName": "INSERT", "dynamodb": {
             "SequenceNumber": (100 + n).to_string(), "Keys": {},
-            "NewImage": { "pk": { "S": "a" }, "pending": { "S": effect.to_string() } },
+            "NewImage": {
+                "pk": { "S": format!("ws_00000000001#enr_{n}") }, "sk": { "S": "STATE" },
+                "id": { "S": row["id"] }, "token": { "S": row["token"] }, "pending": { "S": row["pending"] },
+            },
         }})
     };
     json!({ "Records": (0..count).map(change).collect::<Vec<_>>() })
 }
 
+/// The tokens of the step messages.
+fn tokens(messages: &[String]) -> Vec<String> {
+    let token = |text: &String| {
+        let message: Value = serde_json::from_str(text).unwrap();
+        message["body"]["token"].as_str().unwrap().to_owned()
+    };
+    messages.iter().map(token).collect()
+}
+
 #[tokio::test]
 async fn the_relay_names_what_sqs_did_not_take() {
     let world = World::new();
-    let event = changes(4, |n| format!("text {n}"));
+    let event = changes(4, |_| "t".into());
     first(&world, "SendMessageBatch", "", 1, Fault::Partial);
     let answer = world.invoke("change-relay", event.clone()).await.unwrap();
     assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], "102");
@@ -162,22 +179,17 @@ async fn the_relay_names_what_sqs_did_not_take() {
     let answer = world.invoke("change-relay", rest).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
     let sent = drain(&world, &world.queue_of("workflow-step"));
-    assert_eq!(sent, ["text 0", "text 1", "text 2", "text 3"]);
+    assert_eq!(tokens(&sent), ["token 0", "token 1", "token 2", "token 3"]);
 }
 
 #[tokio::test]
 async fn an_effect_that_sqs_refuses_holds_up_no_other() {
     let world = World::new();
-    let event = changes(3, |n| {
-        if n == 1 {
-            "\u{ffff}".into()
-        } else {
-            format!("{n}")
-        }
-    });
+    let event = changes(3, |n| if n == 1 { "\u{ffff}" } else { "t" }.into());
     let answer = world.invoke("change-relay", event).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
-    assert_eq!(drain(&world, &world.queue_of("workflow-step")), ["0", "2"]);
+    let sent = drain(&world, &world.queue_of("workflow-step"));
+    assert_eq!(tokens(&sent), ["token 0", "token 2"]);
     let dead = dead(&world, "change-relay");
     assert_eq!(dead.len(), 1);
     let effect: Value = serde_json::from_str(&dead[0].body).unwrap();
@@ -197,16 +209,16 @@ async fn an_effect_that_sqs_refuses_holds_up_no_other() {
 #[tokio::test]
 async fn what_can_never_be_sent_is_parked_once_though_its_batch_comes_again() {
     let world = World::new();
-    let mut event = changes(3, |n| if n == 1 { "\u{ffff}" } else { "fine" }.into());
-    let pending = &mut event["Records"][0]["dynamodb"]["NewImage"]["pending"]["S"];
-    *pending = json!(
-        pending
-            .as_str()
-            .unwrap()
-            .replace("workflow-step", "message")
-    );
+    let mut event = changes(3, |n| if n == 1 { "\u{ffff}" } else { "t" }.into());
+    // The first goes to another queue, the last is unreadable.
+    let names = json!({ "names": ["contact.event"] }).to_string();
+    event["Records"][0]["dynamodb"]["NewImage"] = json!({
+        "pk": { "S": "ws_00000000001#con_0000000000a" }, "sk": { "S": "2026-03-02T08:00:00.000Z#f1" },
+        "id": { "S": "f1" }, "name": { "S": "form.submitted" }, "at": { "S": "2026-03-02T08:00:00Z" },
+        "source": { "S": "ladipage" }, "pending": { "S": names },
+    });
     event["Records"][2]["dynamodb"]["NewImage"]["pending"]["S"] = json!("[{");
-    let busy = world.queue_of("message-sender");
+    let busy = world.queue_of("workflow-trigger");
     first(&world, "SendMessageBatch", &busy, u32::MAX, Fault::Throttle);
     for _ in 0..3 {
         let answer = world.invoke("change-relay", event.clone()).await.unwrap();
@@ -216,14 +228,42 @@ async fn what_can_never_be_sent_is_parked_once_though_its_batch_comes_again() {
     world.aws.set_fault_hook(None);
     let answer = world.invoke("change-relay", event).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
-    assert_eq!(drain(&world, &busy), ["fine"]);
+    assert_eq!(drain(&world, &busy).len(), 1);
     assert_eq!(dead(&world, "change-relay").len(), 2);
+}
+
+#[tokio::test]
+async fn an_item_whose_effects_this_build_cannot_make_is_dead_lettered_with_the_reason() {
+    let world = World::new();
+    let mut event = changes(3, |_| "t".into());
+    let records = event["Records"].as_array_mut().unwrap();
+    let unknown = json!({ "names": ["workflow.step", "workflow.later"] }).to_string();
+    records[0]["dynamodb"]["NewImage"]["pending"]["S"] = unknown.into();
+    let image = records[1]["dynamodb"]["NewImage"].as_object_mut();
+    image.unwrap().remove("token");
+    let answer = world.invoke("change-relay", event.clone()).await.unwrap();
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let sent = drain(&world, &world.queue_of("workflow-step"));
+    assert_eq!(tokens(&sent), ["token 2"], "all of an item or nothing");
+    let dead = dead(&world, "change-relay");
+    let expected = [
+        "Effect.UnknownName: workflow.later",
+        "Effect.Unreadable: stored data has an unexpected shape: missing field `token`",
+    ];
+    assert_eq!(reasons(&dead), expected.map(str::to_owned).into());
+    let images: Vec<Value> = dead
+        .iter()
+        .map(|message| serde_json::from_str(&message.body).unwrap())
+        .collect();
+    for n in 0..2 {
+        assert!(images.contains(&event["Records"][n]["dynamodb"]["NewImage"]));
+    }
 }
 
 #[tokio::test]
 async fn what_cannot_be_parked_stays_in_the_stream() {
     let world = World::new();
-    let mut event = changes(3, |n| format!("{n}"));
+    let mut event = changes(3, |_| "t".into());
     event["Records"][1]["dynamodb"]["NewImage"]["pending"]["S"] = json!("[{");
     first(
         &world,
@@ -240,11 +280,12 @@ async fn what_cannot_be_parked_stays_in_the_stream() {
 #[tokio::test]
 async fn a_touch_sends_what_the_relay_gave_up() {
     let world = World::new();
-    let event = changes(1, |_| "late".into());
-    let pending = event["Records"][0]["dynamodb"]["NewImage"]["pending"]["S"].clone();
     let key = Key::new("ws_00000000001#enr_1", "STATE");
-    let item = json!({ "version": 1, "pending": pending });
-    world.table("Flow").put(&key, &item).await.unwrap();
+    world
+        .table("Flow")
+        .put(&key, &enrollment(1, "t"))
+        .await
+        .unwrap();
     let flow = world
         .model
         .tables
@@ -266,7 +307,8 @@ async fn a_touch_sends_what_the_relay_gave_up() {
         .expression_attribute_values(":now", text("2026-03-02T08:00:00Z"));
     touch.send().await.unwrap();
     world.relay().await;
-    assert_eq!(drain(&world, &world.queue_of("workflow-step")), ["late"]);
+    let sent = drain(&world, &world.queue_of("workflow-step"));
+    assert_eq!(tokens(&sent), ["token 1"]);
 }
 
 async fn schedule(timers: &Timers, world: &World, id: &str) {

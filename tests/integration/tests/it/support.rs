@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use cloud::{Message, QueueName, Resources};
 use jiff::Timestamp;
 use kernel::{Clock, Entropy};
 use lambda::{Invocation, Setup, Vars};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tanigo_local::aws::{Aws, Call, Fault, Options};
+use tanigo_local::aws::{Aws, Call, Fault, MeterSnapshot, Options};
 use tanigo_local::runtime::functions::Code;
 use tanigo_local::runtime::registry;
 use tanigo_local::template::{self, model};
@@ -471,29 +472,53 @@ impl World {
 
     /// Every item of a table, in key order, without the marks that differ from run to run.
     pub async fn dump(&self, logical_id: &str) -> Vec<Value> {
-        let table = self
-            .model
-            .tables
-            .iter()
-            .find(|table| table.logical_id == logical_id);
-        let name = &table.expect("table of the template").name;
-        let client = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
-        let mut pages = client
-            .scan()
-            .table_name(name)
-            .into_paginator()
-            .items()
-            .send();
         let mut rows = Vec::new();
-        while let Some(item) = pages.next().await {
-            let mut row: BTreeMap<String, Value> =
-                serde_dynamo::from_item(item.expect("scan")).expect("item");
+        for item in self.items(logical_id).await {
+            let mut row: BTreeMap<String, Value> = serde_dynamo::from_item(item).expect("item");
             row.remove("write_id");
             row.remove("update_id");
             rows.push(serde_json::to_value(row).unwrap());
         }
         rows.sort_by_key(|row| (row["pk"].to_string(), row["sk"].to_string()));
         rows
+    }
+
+    /// Sort key and size in bytes of each item of this table, by DynamoDB's rule: names and values, and
+    /// what a list or a map costs.
+    pub async fn sizes(&self, logical_id: &str) -> Vec<(String, usize)> {
+        let items = self.items(logical_id).await.into_iter();
+        let mut sizes: Vec<(String, usize)> = items
+            .map(|item| (item["sk"].as_s().unwrap().clone(), bytes_of(&item)))
+            .collect();
+        sizes.sort();
+        sizes
+    }
+
+    /// Write units of a table and its indexes since this moment.
+    pub fn writes_since(&self, before: &MeterSnapshot, logical_id: &str) -> f64 {
+        let used = self.aws.meter().since(before);
+        let name = &self.table_spec(logical_id).name;
+        used.tables.get(name).map_or(0.0, |table| {
+            table.writes
+                + table
+                    .indexes
+                    .values()
+                    .map(|index| index.writes)
+                    .sum::<f64>()
+        })
+    }
+
+    async fn items(&self, logical_id: &str) -> Vec<cloud::Item> {
+        let name = &self.table_spec(logical_id).name;
+        let client = aws_sdk_dynamodb::Client::new(&self.aws.sdk_config());
+        let pages = client.scan().table_name(name).into_paginator().items();
+        pages.send().try_collect().await.expect("scan")
+    }
+
+    fn table_spec(&self, logical_id: &str) -> &model::Table {
+        let mut tables = self.model.tables.iter();
+        let table = tables.find(|table| table.logical_id == logical_id);
+        table.expect("table of the template")
     }
 }
 
@@ -574,4 +599,24 @@ pub fn http_event(
         "body": body.map(Value::to_string),
         "isBase64Encoded": false,
     })
+}
+
+fn bytes_of(item: &cloud::Item) -> usize {
+    item.iter()
+        .map(|(name, value)| name.len() + bytes_of_value(value))
+        .sum()
+}
+
+fn bytes_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        // Two digits a byte, and one byte more.
+        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+        AttributeValue::L(values) => {
+            3 + values.iter().map(|v| 1 + bytes_of_value(v)).sum::<usize>()
+        }
+        AttributeValue::M(fields) => 3 + fields.len() + bytes_of(fields),
+        _ => 1,
+    }
 }

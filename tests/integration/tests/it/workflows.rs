@@ -6,6 +6,7 @@ mod kills;
 mod relay;
 mod shop;
 mod sweep;
+mod units;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -227,13 +227,13 @@ impl Shop {
                     if row["kind"] != "activity" {
                         newest = newest.max(text(row, "sk")[2..26].to_owned());
                     }
-                    let effects: Value = serde_json::from_str(&text(row, "pending")).unwrap();
+                    let pending: Value = serde_json::from_str(&text(row, "pending")).unwrap();
                     talk.push(json!([
                         row["kind"],
                         row["content"],
                         row["delivery"],
                         row["private"],
-                        effects.as_array().unwrap().len(),
+                        pending["names"],
                     ]));
                 }
             }

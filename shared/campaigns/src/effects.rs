@@ -1,0 +1,189 @@
+//! The messages that the items of a campaign ask for, made from the items (docs/adr/0003).
+//!
+//! Pure: `change-relay` runs these functions on images from the table's stream, at least once and late.
+//! They read the image and nothing else.
+
+use cloud::outbox::{Image, Rule};
+use cloud::{Effect, Error};
+use contacts::SHARDS;
+use kernel::{CampaignId, Cursor};
+use serde::Deserialize;
+
+use crate::keys;
+use crate::messages::{ChunkMessage, PlanMessage};
+use crate::model::State;
+
+/// On META: plan each contact shard.
+pub(crate) const PLAN: Rule = Rule {
+    name: "campaign.plan",
+    messages: |image| for_each_shard(image, State::Draft, plan),
+};
+/// On META: dispatch the chunk at which each contact shard stopped.
+pub(crate) const DISPATCH: Rule = Rule {
+    name: "campaign.dispatch",
+    messages: |image| for_each_shard(image, State::Paused, dispatch),
+};
+/// On a shard: plan the rest of it.
+pub(crate) const PLAN_REST: Rule = Rule {
+    name: "campaign.plan_rest",
+    messages: plan_rest,
+};
+/// On a shard: send its next chunk.
+pub(crate) const CHUNK: Rule = Rule {
+    name: "campaign.chunk",
+    messages: chunk,
+};
+
+/// All rules of the table Campaigns.
+pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, PLAN_REST, CHUNK];
+
+fn plan(campaign: CampaignId, shard: u32) -> PlanMessage {
+    PlanMessage::Plan {
+        campaign,
+        shard,
+        chunk: 0,
+        counted: 0,
+        cursor: None,
+    }
+}
+
+fn dispatch(campaign: CampaignId, shard: u32) -> PlanMessage {
+    PlanMessage::Dispatch { campaign, shard }
+}
+
+fn for_each_shard(
+    image: &Image,
+    from: State,
+    message: fn(CampaignId, u32) -> PlanMessage,
+) -> Result<Vec<Effect>, Error> {
+    let campaign: CampaignId = image.subject()?;
+    let effect = |shard| {
+        let name = format!("{campaign}#{}#{shard}", from.name());
+        Effect::new(image.tenant(), name, &message(campaign, shard))
+    };
+    (0..SHARDS).map(effect).collect()
+}
+
+/// How far the planning of a shard has come.
+#[derive(Deserialize)]
+struct Planned {
+    planned_to: u32,
+    counted: u64,
+    #[serde(default)]
+    cursor: Option<Cursor>,
+}
+
+fn plan_rest(image: &Image) -> Result<Vec<Effect>, Error> {
+    let (campaign, shard): (CampaignId, u32) = (image.subject()?, image.sort(keys::SHARDS)?);
+    let planned: Planned = image.row()?;
+    let chunk = planned.planned_to;
+    let message = PlanMessage::Plan {
+        campaign,
+        shard,
+        chunk,
+        counted: planned.counted,
+        cursor: planned.cursor,
+    };
+    let name = format!("{campaign}#plan#{shard}#{chunk}");
+    Ok(vec![Effect::new(image.tenant(), name, &message)?])
+}
+
+/// The chunk that is a shard's next.
+#[derive(Deserialize)]
+struct Next {
+    next: u32,
+}
+
+fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
+    let (campaign, shard): (CampaignId, u32) = (image.subject()?, image.sort(keys::SHARDS)?);
+    let Next { next: chunk } = image.row()?;
+    let message = ChunkMessage::V1 {
+        campaign,
+        shard,
+        chunk,
+        slot: None,
+    };
+    let name = format!("{campaign}#chunk#{shard}#{chunk}");
+    Ok(vec![Effect::new(image.tenant(), name, &message)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use cloud::outbox::effects_of;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn effects(sk: &str, name: &str, attributes: &Value) -> Vec<Effect> {
+        let mut image = json!({
+            "pk": { "S": "ws_0123456789a#cmp_0123456789a" },
+            "sk": { "S": sk },
+            "pending": { "S": format!(r#"{{"names":["{name}"],"trace":"t"}}"#) },
+        });
+        let attributes = attributes.as_object().unwrap().clone();
+        image.as_object_mut().unwrap().extend(attributes);
+        effects_of(EFFECTS, &image).unwrap()
+    }
+
+    fn one(sk: &str, name: &str, attributes: &Value) -> (String, String, String) {
+        let effects = effects(sk, name, attributes);
+        assert_eq!(effects.len(), 1);
+        assert_eq!(effects[0].group, "ws_0123456789a");
+        assert_eq!(effects[0].trace.as_deref(), Some("t"));
+        let [effect] = <[Effect; 1]>::try_from(effects).unwrap();
+        (effect.queue.to_string(), effect.id, effect.text)
+    }
+
+    fn texts(queue: &str, id: &str, body: &str) -> (String, String, String) {
+        let text = format!(r#"{{"tenant":"ws_0123456789a","body":{body}}}"#);
+        (queue.to_owned(), id.to_owned(), text)
+    }
+
+    #[test]
+    fn a_campaign_asks_for_each_of_its_shards() {
+        for (name, from, body) in [
+            (
+                "campaign.plan",
+                "draft",
+                r#"{"type":"campaign.plan.v1","campaign":"cmp_0123456789a","shard":3,"chunk":0,"counted":0}"#,
+            ),
+            (
+                "campaign.dispatch",
+                "paused",
+                r#"{"type":"campaign.dispatch.v1","campaign":"cmp_0123456789a","shard":3}"#,
+            ),
+        ] {
+            let all = effects("META", name, &json!({}));
+            assert_eq!(all.len(), SHARDS as usize);
+            let effect = &all[3];
+            let id = format!("cmp_0123456789a#{from}#3");
+            let found = (
+                effect.queue.to_string(),
+                effect.id.clone(),
+                effect.text.clone(),
+            );
+            assert_eq!(found, texts("campaign-plan", &id, body));
+        }
+    }
+
+    #[test]
+    fn a_shard_asks_for_its_next_chunk() {
+        let row = json!({ "next": { "N": "7" }, "chunks": { "N": "9" } });
+        let body =
+            r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
+        let expected = texts("campaign-email", "cmp_0123456789a#chunk#3#7", body);
+        assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
+    }
+
+    #[test]
+    fn a_shard_asks_for_the_rest_of_its_plan() {
+        let row = json!({
+            "planned_to": { "N": "20" },
+            "counted": { "N": "10000" },
+            "cursor": { "S": "AAEC" },
+        });
+        let body = r#"{"type":"campaign.plan.v1","campaign":"cmp_0123456789a","shard":3,"chunk":20,"counted":10000,"cursor":"AAEC"}"#;
+        let expected = texts("campaign-plan", "cmp_0123456789a#plan#3#20", body);
+        assert_eq!(one("SHARD#03", "campaign.plan_rest", &row), expected);
+    }
+}
