@@ -15,11 +15,11 @@ use lambda::http::{Code, Problem};
 use lambda::metrics;
 
 /// Messages of one visitor in a minute: more than anybody types.
-const VISITOR_MESSAGES: u32 = 30;
+pub const VISITOR_MESSAGES: u32 = 30;
 /// Reads of one visitor in a minute. The page reads once a minute, and once for each message that is announced.
 const VISITOR_READS: u32 = 120;
 /// Sessions and messages from one address in a minute. A school or a mobile network may share one.
-const ADDRESS_POSTS: u32 = 240;
+pub const ADDRESS_POSTS: u32 = 240;
 /// Other requests from one address in a minute.
 const ADDRESS_READS: u32 = 1_200;
 const PERIOD: Duration = Duration::from_mins(1);

@@ -24,5 +24,5 @@ pub use keys::Position;
 pub use model::{
     Channel, Conversation, Delivery, Kind, Message, MessageForVisitor, Sender, Status, Visitor,
 };
-pub use notice::EFFECTS;
+pub use notice::{EFFECTS, LIVE_TEXT};
 pub use store::{Chat, SETTLED};

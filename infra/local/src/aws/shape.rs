@@ -24,7 +24,9 @@ fn segment(text: &str) -> String {
     } else if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| in_time(&b)) {
         "0".to_owned()
     } else if all(|b| b.is_ascii_uppercase() || *b == b'_')
-        || text.contains('.') && !text.ends_with('.') && all(|b| b.is_ascii_lowercase() || b"._".contains(b))
+        || text.contains('.')
+            && !text.ends_with('.')
+            && all(|b| b.is_ascii_lowercase() || b"._".contains(b))
         || is_shard(text)
         || matches!(
             text,

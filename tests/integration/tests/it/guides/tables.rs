@@ -9,7 +9,7 @@ use contacts::import::{self, FileError, RowError};
 use content::template::{FILTERS, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, Template, tags};
 use serde_json::{Value, json};
 use sources::ladipage;
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 use workflows::trigger::{KINDS, PERFORMED};
 
 /// The table of this name on this page.
@@ -158,7 +158,7 @@ fn socket_limits() -> String {
         ("bytes of a frame", number(chat::realtime::FRAME_BYTES)),
         (
             "bytes of `content` in an event; a longer text is null there",
-            number(chat::notice::LIVE_TEXT),
+            number(chat::LIVE_TEXT),
         ),
         (
             "sockets of one visitor that get events",
