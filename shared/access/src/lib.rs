@@ -1,4 +1,4 @@
-//! Who may do what: one table of every operation of the API, by role and by scope.
+//! The permissions: one table of every operation of the API, by role and by scope.
 //!
 //! The operation's name is its `operationId` in docs/openapi.json; tests hold the two together and print
 //! the table as docs/access.md. The crate holds the table only: what a credential is, and how it is checked, is

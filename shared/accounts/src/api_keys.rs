@@ -24,18 +24,18 @@ pub struct ApiKeyDraft {
     pub id: CredentialId,
     /// Name that people give it.
     pub name: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// Who makes it; nobody for the installation's own.
+    /// The maker; absent for the installation's own keys.
     pub created_by: Option<String>,
 }
 
 /// A key that was just made. Nobody sees `token` again.
 #[derive(Clone)]
 pub struct NewApiKey {
-    /// What is known of it from now on.
+    /// The stored key.
     pub key: ApiKey,
-    /// What the client sends.
+    /// The token that the client sends.
     pub token: String,
 }
 
@@ -52,14 +52,14 @@ pub struct ApiKey {
     pub id: CredentialId,
     /// Name that people gave it.
     pub name: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
     /// Whether it may be seen by everybody.
     #[serde(default)]
     pub public: bool,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Who made it: `usr_…` or `key_…`.
+    /// The maker: `usr_…` or `key_…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
     /// When it was used last, to the hour.
@@ -133,7 +133,7 @@ impl ApiKeys {
         })
     }
 
-    /// Makes a key for a workspace, of its own accord: no person stands behind it.
+    /// Makes a key for a workspace without a person as its maker.
     pub async fn create(
         &self,
         account: AccountId,
@@ -192,7 +192,7 @@ impl ApiKeys {
         }
     }
 
-    /// What a token opens; `None` for anything that is not a live key. The row is found by the
+    /// The grant of a token; `None` for anything that is not a live key. The row is found by the
     /// token's hash, so nothing is compared that could leak by its timing. One consistent read: a
     /// revoked key is refused at once.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Grant>, Error> {
@@ -213,7 +213,7 @@ impl ApiKeys {
         Ok(Some(row.grant()))
     }
 
-    /// What the key with this hash opens. Looking is no use of it, so none is noted.
+    /// The grant of the key with this hash. A look-up is not a use, so it does not change `last_used_at`.
     pub(crate) async fn by_hash(&self, hash: &str) -> Result<Option<Grant>, Error> {
         let row = self.live(&keys::api_key(hash)).await?;
         Ok(row.map(|row| row.grant()))

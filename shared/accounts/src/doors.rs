@@ -17,12 +17,12 @@ use crate::{RecentWorkspaces, keys, secret};
 /// Secrets of sources begin so; secret scanners look for it.
 pub(crate) const PREFIX: &str = "tngs";
 
-/// What a public id opens.
+/// The tenant and the settings behind a public id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Door<T> {
     /// The workspace behind it. For a source it is proven only once its token was accepted.
     pub tenant: TenantKey,
-    /// What the door is like.
+    /// Its settings.
     pub settings: T,
 }
 
@@ -145,7 +145,7 @@ impl Doors {
         }
     }
 
-    /// Makes a source, of its own accord: no person stands behind it. Gives its id and, this once, its token.
+    /// Makes a source without a person as its maker. Gives its id and, only here, its token.
     pub async fn create_source(
         &self,
         tenant: TenantKey,

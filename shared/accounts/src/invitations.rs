@@ -41,7 +41,7 @@ pub struct Invitation {
     pub id: InvitationId,
     /// To which account.
     pub account: AccountId,
-    /// Who is invited.
+    /// The address that is invited.
     pub email: EmailAddress,
     /// Role in the account.
     pub role: Role,
@@ -50,7 +50,7 @@ pub struct Invitation {
     pub chat_role: Option<ChatRole>,
     /// Workspaces that the user may enter.
     pub workspaces: Vec<WorkspaceId>,
-    /// Who invited, or sent it again last. It holds as long as they are an admin.
+    /// The admin who invited, or who sent the invitation again last. It is valid while they are an admin.
     pub invited_by: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -107,7 +107,7 @@ struct Holder {
 /// An invitation to be.
 #[derive(Debug, Clone)]
 pub struct NewInvitation {
-    /// Who is invited.
+    /// The address that is invited.
     pub email: EmailAddress,
     /// Role in the account.
     pub role: Role,
@@ -115,11 +115,11 @@ pub struct NewInvitation {
     pub chat_role: Option<ChatRole>,
     /// Workspaces that the user may enter.
     pub workspaces: Vec<WorkspaceId>,
-    /// Who invites.
+    /// The admin who invites.
     pub invited_by: String,
 }
 
-/// What became of an acceptance.
+/// The outcome of an acceptance.
 #[derive(Debug)]
 pub enum Accepted {
     /// The user, made now.
@@ -154,7 +154,7 @@ impl Invitations {
     }
 
     /// Finds the invitation that an address has in the account, or reserves an id for one. An id whose
-    /// invitation was never written is left from a call that died, or is about to be used: whoever comes first
+    /// invitation was never written comes from a call that died, or is about to be used: the first caller
     /// makes it.
     pub async fn reserve(
         &self,
@@ -247,7 +247,7 @@ impl Invitations {
         self.directory.query(query).await
     }
 
-    /// Asks for another mail and begins the time anew. The link of the mail before ends when the new
+    /// Asks for another mail and restarts the validity period. The link of the mail before ends when the new
     /// one is made. `None`: the invitation was accepted or revoked.
     pub async fn resend(&self, before: &Invitation, by: &str) -> Result<Option<Invitation>, Error> {
         let update = Update::new()
@@ -356,8 +356,8 @@ impl Invitations {
     }
 
     /// The invitation behind a token: its link is the newest, it was not taken back, its time is not over,
-    /// and who invited is an admin still. One that was accepted is found too: whoever died while accepting
-    /// comes again.
+    /// and who invited is an admin still. An accepted invitation is found too: a call that died while
+    /// accepting is repeated.
     pub async fn find(&self, token: &str) -> Result<Option<Invitation>, Error> {
         let hash = secret::hash(token);
         let pointer: Option<Pointer> = self.directory.get(&keys::invite(&hash)).await?;

@@ -1,5 +1,5 @@
-//! Every key of the table Directory that belongs to accounts. Rows that a stranger looks up by a
-//! public id, an address or a secret's hash are the only ones that begin with neither account nor tenant.
+//! Every key of the table Directory that belongs to accounts. A key begins with the account or the tenant. The
+//! only exceptions are rows that are looked up by a public id, an address or the hash of a secret.
 
 use cloud::Key;
 use kernel::{
@@ -11,14 +11,14 @@ pub fn account(account: AccountId) -> Key {
     Key::new(account.to_string(), "ACCOUNT")
 }
 
-/// What sort keys of an account's users begin with.
+/// Prefix of the sort keys of an account's users.
 pub const USERS: &str = "USER#";
 
 pub fn user(account: AccountId, user: UserId) -> Key {
     Key::new(account.to_string(), format!("{USERS}{user}"))
 }
 
-/// What sort keys of an account's workspaces begin with.
+/// Prefix of the sort keys of an account's workspaces.
 pub const WORKSPACES: &str = "WORKSPACE#";
 
 pub fn workspace_of(account: AccountId, workspace: WorkspaceId) -> Key {
@@ -60,7 +60,7 @@ pub fn session(hash: &str) -> Key {
     Key::new(format!("SESSION#{hash}"), "SESSION")
 }
 
-/// What sort keys of an account's invitations begin with.
+/// Prefix of the sort keys of an account's invitations.
 pub const INVITATIONS: &str = "INVITATION#";
 
 pub fn invitation(account: AccountId, invitation: InvitationId) -> Key {
@@ -87,14 +87,14 @@ pub fn api_key(hash: &str) -> Key {
     Key::new(format!("KEY#{hash}"), "KEY")
 }
 
-/// What sort keys of a workspace's API keys begin with.
+/// Prefix of the sort keys of a workspace's API keys.
 pub const API_KEYS: &str = "KEY#";
 
 pub fn api_key_of(tenant: TenantKey, key: CredentialId) -> Key {
     Key::new(tenant.to_string(), format!("{API_KEYS}{key}"))
 }
 
-/// What sort keys of a workspace's sources begin with.
+/// Prefix of the sort keys of a workspace's sources.
 pub const SOURCES: &str = "SOURCE#";
 
 /// A source's place in its workspace's list.

@@ -25,8 +25,8 @@ mod sources;
 pub mod users;
 pub mod workspaces;
 
-/// No call lives so long: API Gateway gives up after 30 s. What a call claimed before that and did not finish
-/// is left from its death.
+/// No call lives so long: API Gateway gives up after 30 s. An older claim that was not finished comes from a
+/// call that died.
 pub(crate) const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 pub use accounts::{Account, Accounts};

@@ -1,4 +1,4 @@
-//! What is mailed to users, as messages to the account mailer. Tokens are not in them: the worker draws a
+//! Mails to users, as messages to the account mailer. Tokens are not in them: the worker draws a
 //! token when it sends, so that no queue and no answer of the API ever holds one.
 
 use cloud::{Error, Message, QueueName, QueueOf, Resources};

@@ -1,8 +1,8 @@
 //! Sign-in by another system (`OpenID Connect`): a token of the issuer names a user by a verified address.
 //!
-//! Only signatures by RS256 and ES256 count; the key comes from the issuer's key set, which is kept for an
-//! hour, and fetched again for an unknown key at most once a minute. Keys that cannot be had anew are
-//! used on for a day. Only a token that names the issuer makes us ask it.
+//! Only signatures by RS256 and ES256 count. The key comes from the issuer's key set, which is kept for an hour.
+//! An unknown key makes us fetch the set again, at most once a minute. If the fetch fails, the old keys are
+//! used for a day. Only a token that names the issuer makes us ask it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ struct Discovery {
     jwks_uri: String,
 }
 
-/// What a token says of its issuer before anything of it was checked.
+/// The issuer that a token names, before the token was checked.
 #[derive(Deserialize)]
 struct Claimed {
     iss: String,

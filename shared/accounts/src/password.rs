@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 4096;
 /// A hash of nothing in particular: verifying against it takes as long as against a real one.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// What is wrong with a password that somebody chose.
+/// The flaw of a chosen password, if it has one.
 pub fn flaw(password: &str, email: &str) -> Option<&'static str> {
     let wrong_length = Some("must have 10 to 128 characters");
     let Some(password) = composed(password) else {

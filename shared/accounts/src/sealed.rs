@@ -33,7 +33,7 @@ impl Seal {
         Some(hex::encode([&nonce[..], &sealed].concat()))
     }
 
-    /// What was sealed for `owner`; `None` if it was damaged, moved or sealed with another secret.
+    /// The text that was sealed for `owner`; `None` if it was damaged, moved or sealed with another secret.
     pub fn open(&self, owner: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = hex::decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;

@@ -17,7 +17,7 @@ const RECOVERY_CODES: usize = 10;
 /// Times that a change is tried again when the user's row changes meanwhile.
 const ATTEMPTS: u32 = 3;
 
-/// What an authenticator app needs.
+/// The secret and its URL, for an authenticator app.
 #[derive(Clone)]
 pub struct Enrolment {
     /// Base32, for typing.
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Enrolment {
     }
 }
 
-/// What became of drawing a secret.
+/// The outcome of drawing a secret.
 #[derive(Debug)]
 pub enum Enrolled {
     /// It was drawn.
@@ -64,7 +64,7 @@ impl SecondFactors {
         Self { users, seal }
     }
 
-    /// Draws a secret for whoever has the password. It counts once a code has confirmed it.
+    /// Draws a secret, if the password is right. It counts once a code has confirmed it.
     pub async fn enrol(&self, mut user: User, password: &str) -> Result<Enrolled, Error> {
         if user.needs_code() {
             return Ok(Enrolled::Before);
@@ -111,8 +111,8 @@ impl SecondFactors {
     }
 
     /// Takes a code of the app or a recovery code, once each. Two sign-ins with one code at once: the
-    /// row's version lets one of them pass. What ends the user's sessions meanwhile, another password for
-    /// one, ends this sign-in too.
+    /// row's version lets one of them pass. A change that ends the user's sessions
+    /// meanwhile, such as another password, ends this sign-in too.
     pub async fn take(&self, mut user: User, code: &str) -> Result<Option<User>, Error> {
         for _ in 0..ATTEMPTS {
             if !self.spend(&mut user, code)? {
@@ -136,8 +136,8 @@ impl SecondFactors {
         Err(Error::Conflict)
     }
 
-    /// Draws new recovery codes in place of all there were, for whoever has the password. `None`: it is
-    /// wrong, or there is no second factor.
+    /// Replaces all recovery codes, if the password is right. `None`: the password is wrong, or there is no
+    /// second factor.
     pub async fn renew_recovery(
         &self,
         mut user: User,
@@ -164,7 +164,7 @@ impl SecondFactors {
         Ok(user)
     }
 
-    /// Takes the second factor away, for whoever has both, and ends all sessions.
+    /// Removes the second factor, if both proofs are right, and ends all sessions.
     pub async fn disable(&self, mut user: User, password: &str, code: &str) -> Result<bool, Error> {
         if !password::verify(password, Some(&user.password)) || !self.spend(&mut user, code)? {
             return Ok(false);

@@ -20,7 +20,7 @@ const LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A session that just began. Nobody sees `token` again.
 #[derive(Clone)]
 pub struct NewSession {
-    /// What the client sends.
+    /// The token that the client sends.
     pub token: String,
     /// When it ends.
     pub expires_at: Timestamp,
@@ -32,8 +32,8 @@ impl std::fmt::Debug for NewSession {
     }
 }
 
-/// Who stands behind something that outlives a request, such as an open connection: what it takes to
-/// find out later whether the credential still opens what it opened. A hash opens nothing by itself.
+/// The holder of something that outlives a request, such as an open connection. It is enough to check later
+/// whether the credential is still valid. A hash opens nothing by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -111,8 +111,8 @@ impl Sessions {
         self.directory.delete(&keys::session(session)).await
     }
 
-    /// What a token opens, in the workspace that the caller names. All reads are consistent, so what
-    /// ended a moment ago opens nothing.
+    /// The grant of a token, in the workspace that the caller names. All reads are consistent, so a
+    /// credential that has just ended opens nothing.
     pub async fn verdict(&self, token: &str, workspace: Option<&str>) -> Result<Verdict, Error> {
         let grant = if is_session(token) {
             self.of_session(secret::hash(token), workspace).await?
@@ -124,8 +124,8 @@ impl Sessions {
         Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
     }
 
-    /// Who stands behind a token, for [`Sessions::standing`]. Whoever keeps it asks for the token's
-    /// verdict afterwards: what changes in between is then seen by one of the two.
+    /// The holder of a token, for [`Sessions::standing`]. The caller stores the holder first and asks for the
+    /// token's verdict afterwards. A change in between is then seen by one of the two.
     pub async fn holder(&self, token: &str) -> Result<Option<Holder>, Error> {
         if is_session(token) {
             let hash = secret::hash(token);
@@ -143,7 +143,7 @@ impl Sessions {
         }))
     }
 
-    /// What a holder's credential opens now, as [`Sessions::verdict`] would say of its token.
+    /// The present grant of a holder's credential, as [`Sessions::verdict`] gives it for the token.
     pub async fn standing(
         &self,
         holder: &Holder,
@@ -199,7 +199,7 @@ impl Sessions {
         }))
     }
 
-    /// Whoever the issuer vouches for. Its own second factor counts, not ours.
+    /// The user that the issuer's token names. The issuer's second factor counts, not ours.
     async fn of_issuer(
         &self,
         token: &str,

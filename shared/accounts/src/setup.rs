@@ -8,7 +8,7 @@ use crate::users::{NewUser, Users};
 use crate::workspaces::WorkspaceSettings;
 use crate::{Accounts, Workspaces, keys};
 
-/// What the first account is made of.
+/// The fields of the first account.
 #[derive(Clone)]
 pub struct FirstAccount {
     /// Its name.
@@ -32,7 +32,7 @@ pub struct Progress {
     version: u64,
 }
 
-/// What became of a set-up.
+/// The outcome of a set-up.
 #[derive(Debug)]
 pub enum SetUp {
     /// Account and workspace are there, and the address's user is the admin.

@@ -1,5 +1,5 @@
-//! The sources of a workspace, as its people see and change them. What a request from outside may see of
-//! one is in [`doors`](crate::doors).
+//! The sources of a workspace, as its users see and change them. The part that a request from outside may see
+//! is in [`doors`](crate::doors).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::doors::{PREFIX, Row};
 use crate::{Doors, NewSource, SourceDoor, keys, secret};
 
-/// What changes of a source; what is `None` stays.
+/// A change of a source; a field that is `None` stays.
 #[derive(Debug, Clone, Default)]
 pub struct SourceChange {
     /// Name that people see.

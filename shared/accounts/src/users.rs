@@ -91,7 +91,7 @@ pub struct NewUser {
     pub password: String,
 }
 
-/// What an admin changes of a user; absent fields stay.
+/// An admin's change of a user; absent fields stay.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
     /// Role in the account.
@@ -104,7 +104,7 @@ pub struct UserChange {
     pub status: Option<UserStatus>,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug)]
 pub enum UserChanged {
     /// Done.
@@ -139,8 +139,8 @@ impl Users {
         }
     }
 
-    /// Makes a user who can sign in; `None` if the address is taken. The login row names the user before
-    /// there is one, so that calls for one address at once, or after each other's death, all make the same.
+    /// Makes a user who can sign in; `None` if the address is taken. The login row names the user before the
+    /// user exists. So concurrent calls for one address, or calls after a crash, all make the same user.
     pub async fn create(&self, account: AccountId, new: NewUser) -> Result<Option<UserId>, Error> {
         let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         let mut user = User {
@@ -183,7 +183,7 @@ impl Users {
     }
 
     /// Enters an admin into the account's set, where only admins may stand. The user's row is written
-    /// again between reading `removals` and entering: whoever takes the role away meanwhile has either
+    /// again between reading `removals` and entering: a concurrent call that takes the role away has either
     /// read the row before, and fails, or raises `removals` after, and the entry fails.
     async fn count_admin(&self, account: AccountId, id: UserId) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
@@ -208,8 +208,8 @@ impl Users {
     }
 
     /// The id of the user that an address has or gets in the account; `None` if it is another account's.
-    /// Whoever gets an id holds a claim that has just begun, so that nobody takes it over before the user
-    /// is written.
+    /// The caller that gets an id holds a fresh claim, so no other call takes it over before the user is
+    /// written.
     async fn claim_login(
         &self,
         account: AccountId,
@@ -285,7 +285,7 @@ impl Users {
         self.directory.query(query).await
     }
 
-    /// Who signs in with this address and password. An unknown address, a wrong password and a
+    /// The user with this address and password. An unknown address, a wrong password and a
     /// disabled user cost the same reads and the same time, and look the same.
     pub async fn authenticate(
         &self,
@@ -311,7 +311,7 @@ impl Users {
         Ok(user.filter(|user| user.email == *email))
     }
 
-    /// The active user with this address, for whoever has proved that it is theirs.
+    /// The active user with this address. The caller has checked that the address is theirs.
     pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>, Error> {
         let user = self.find(email).await?;
         Ok(user.filter(|user| user.status == UserStatus::Active))
@@ -377,7 +377,7 @@ impl Users {
         Ok(true)
     }
 
-    /// Sets another password and ends all sessions, for whoever has proved to be the user.
+    /// Sets another password and ends all sessions. The caller has checked that it is the user.
     pub(crate) async fn set_password(&self, user: &mut User, new: &str) -> Result<(), Error> {
         user.password = password::hash(new, self.directory.entropy())?;
         user.epoch += 1;

@@ -24,7 +24,7 @@ pub enum WorkspaceStatus {
     Archived,
 }
 
-/// Who mails come from unless a campaign says otherwise.
+/// The sender of mails, unless a campaign names another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DefaultSender {
@@ -59,7 +59,7 @@ pub struct FrequencyCap {
     pub days: u32,
 }
 
-/// What people set about a workspace.
+/// The settings of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WorkspaceSettings {
     /// Name, unique in the account.
@@ -70,7 +70,7 @@ pub struct WorkspaceSettings {
     pub postal_address: String,
     /// Why readers get these mails.
     pub permission_reminder: String,
-    /// Who mails come from unless a campaign says otherwise.
+    /// The sender of mails, unless a campaign names another.
     #[serde(default)]
     pub default_sender: Option<DefaultSender>,
     /// No marketing in these hours.
@@ -82,8 +82,8 @@ pub struct WorkspaceSettings {
 }
 
 impl WorkspaceSettings {
-    /// What marketing mail needs at its foot and these settings lack, as places in them: without it a mail
-    /// is against the anti-spam rules.
+    /// Pointers to the settings that marketing mail needs in its footer and that are missing. Anti-spam law
+    /// requires them.
     pub fn missing_for_marketing(&self) -> Vec<&'static str> {
         let needed = [
             ("/postal_address", &self.postal_address),
@@ -116,7 +116,7 @@ pub struct Workspace {
     pub id: WorkspaceId,
     /// Its account.
     pub account: AccountId,
-    /// What people set.
+    /// The settings.
     #[serde(flatten)]
     pub settings: WorkspaceSettings,
     /// Whether it is worked in.
@@ -155,7 +155,7 @@ pub struct Checklist {
     pub done_at: BTreeMap<String, Timestamp>,
 }
 
-/// What attributes with the time of a step begin with.
+/// Prefix of the attributes that hold the time of a step.
 const DONE_AT: &str = "done_at_";
 
 /// All workspaces.
@@ -185,8 +185,8 @@ impl Workspaces {
     }
 
     /// Claims a name and draws the id of the workspace that will have it; `None` if one has it. A
-    /// claim without a workspace is left from a call that died, or another is about to use it: its id is given
-    /// again, and whoever comes first makes the workspace.
+    /// claim without a workspace comes from a call that died, or another call is about to use it. Its id is given
+    /// again, and the first caller makes the workspace.
     pub async fn reserve(
         &self,
         account: AccountId,

@@ -1,8 +1,8 @@
 //! The audience of a campaign in the table Campaigns: its shards, their chunks, how far each is.
 //!
-//! The chunks of a shard are sent one after another: the end of one hands out the next in the same
-//! write. So a campaign has at most one message a shard under way, whatever its size, and none waits
-//! in the queue that the rate cannot serve soon.
+//! The chunks of a shard are sent one after another: the write that ends a chunk dispatches the next. So a
+//! campaign of any size has at most one message in flight for each shard. No message waits in the queue for
+//! a slot that is far away.
 
 use cloud::table::Created;
 use cloud::{Error, Pending, Query, Update};
@@ -47,7 +47,7 @@ pub(crate) struct Progress {
     /// The cursor has reached the end.
     #[serde(default)]
     pub done: bool,
-    /// What became of those before the cursor.
+    /// The outcomes of the recipients before the cursor.
     #[serde(default)]
     pub outcomes: Outcomes,
 }
@@ -104,8 +104,8 @@ impl Campaigns {
             .await
     }
 
-    /// Writes a chunk unless it is there; gives what is there. Its progress comes first, so that
-    /// whoever reads the chunk finds it. Without contacts it is the mark of the shard's end.
+    /// Writes a chunk unless it is there; gives what is there. Its progress is written first, so that
+    /// every reader of the chunk finds it. Without contacts it is the mark of the shard's end.
     pub(crate) async fn add_chunk(
         &self,
         tenant: TenantKey,
@@ -147,7 +147,7 @@ impl Campaigns {
         self.table.update(&key, update).await.map(drop)
     }
 
-    /// Records that a shard is cut into so many chunks; the same write hands out the first.
+    /// Records that a shard is cut into so many chunks; the same write dispatches the first.
     pub(crate) async fn shard_planned(
         &self,
         tenant: TenantKey,
@@ -181,8 +181,8 @@ impl Campaigns {
         {
             self.fix_audience(tenant, id).await?;
         }
-        // Its chunks may have been sent meanwhile, by senders who found the audience not yet fixed: the row
-        // as it stands now tells, and whoever comes later sees a fixed audience.
+        // Senders may have sent its chunks before the audience was fixed. The row as it is now shows
+        // that; every later sender sees a fixed audience.
         let key = keys::shard(tenant, id, shard);
         let row = self.table.get(&key).await?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
@@ -216,7 +216,7 @@ impl Campaigns {
         outcome.item()?.ok_or(Error::Conflict)
     }
 
-    /// Records that a chunk is sent and hands out the next; the last one ends its shard, and the last
+    /// Records that a chunk is sent and dispatches the next; the last one ends its shard, and the last
     /// shard the campaign. Safe to repeat, and repeated by every message of a chunk that is done.
     pub(crate) async fn chunk_done(
         &self,
@@ -265,7 +265,7 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Hands out again the chunk where a shard stopped, and looks whether all are done. False where
+    /// Dispatches again the chunk where a shard stopped, and looks whether all are done. False where
     /// nothing is known of the shard: its planning has not come far, or its message was lost.
     pub(crate) async fn redispatch(
         &self,
@@ -287,14 +287,14 @@ impl Campaigns {
         if row.next < chunks {
             let update = Update::new().when_equals("next", row.next);
             let update = hand_out(update, row.next, chunks);
-            // Refused: a sender was at it and has handed out the next.
+            // Refused: a sender has finished the chunk and dispatched the next.
             self.table.update(&key, update).await?;
         }
         self.note_planned(tenant, id, shard).await?;
         Ok(true)
     }
 
-    /// What became of the recipients so far.
+    /// The outcomes of the recipients so far.
     pub(crate) async fn outcomes(
         &self,
         tenant: TenantKey,

@@ -16,7 +16,7 @@ pub fn shard(tenant: TenantKey, campaign: CampaignId, shard: u32) -> Key {
     Key::new(partition(tenant, campaign), format!("SHARD#{shard:02}"))
 }
 
-/// What all shards begin with.
+/// Prefix of all shards.
 pub const SHARDS: &str = "SHARD#";
 
 pub fn chunk(tenant: TenantKey, campaign: CampaignId, shard: u32, chunk: u32) -> Key {
@@ -29,7 +29,7 @@ pub fn progress(tenant: TenantKey, campaign: CampaignId, shard: u32, chunk: u32)
     Key::new(partition(tenant, campaign), sk)
 }
 
-/// What the progress of all chunks begins with.
+/// Prefix of the progress of all chunks.
 pub const PROGRESS: &str = "PROGRESS#";
 
 /// Partition that lists a tenant's campaigns.

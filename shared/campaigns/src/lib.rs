@@ -3,9 +3,9 @@
 //! The life of a campaign: `send` freezes it and asks for its plan, one message for each contact
 //! shard; the planner cuts the audience into chunks of contact ids; the sender works through a shard's
 //! chunks one after another, a sub-batch at a time, and moves the chunk's cursor together with its
-//! tallies; the last chunk ends the campaign. Every step is a conditional write that any number of redeliveries repeats in vain.
+//! tallies; the last chunk ends the campaign. Every step is a conditional write, so redelivery has no effect.
 //!
-//! Who was sent what is the ledger's business (`channels`); this crate never calls a provider.
+//! The send ledger (`channels`) records each send; this crate never calls a provider.
 
 mod chunks;
 mod effects;

@@ -26,8 +26,7 @@ pub enum PlanMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<Cursor>,
     },
-    /// Hand out again the chunk that this shard stands at, or plan the shard if nothing is known of it:
-    /// after a pause.
+    /// After a pause: dispatch again the current chunk of this shard, or plan the shard if it has no row.
     #[serde(rename = "campaign.dispatch.v1")]
     Dispatch {
         /// The campaign.

@@ -1,4 +1,4 @@
-//! What a campaign is and which change may follow which. Pure.
+//! A campaign, its states and the allowed changes. Pure.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ impl State {
     }
 }
 
-/// What a user may ask for.
+/// A user's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Begin.
@@ -55,7 +55,7 @@ pub enum Command {
     Cancel,
 }
 
-/// What a command does in a state.
+/// The effect of a command in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// It leads to this state.
@@ -84,7 +84,7 @@ pub fn step(state: State, command: Command) -> Step {
     }
 }
 
-/// Who gets a campaign.
+/// The recipients of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Audience {
@@ -95,9 +95,9 @@ pub struct Audience {
 /// A campaign that is to be made.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// What the shop calls it.
+    /// The shop's name for it.
     pub name: String,
-    /// Who gets it.
+    /// The recipients.
     pub audience: Audience,
     /// Its mail, kept in the mail store.
     pub mail: MailRef,
@@ -110,9 +110,9 @@ pub struct Draft {
 pub struct Campaign {
     /// Its id.
     pub id: CampaignId,
-    /// What the shop calls it.
+    /// The shop's name for it.
     pub name: String,
-    /// Who gets it.
+    /// The recipients.
     pub audience: Audience,
     /// Its mail.
     pub mail: MailRef,

@@ -1,4 +1,4 @@
-//! What became of a chunk's recipients. Pure.
+//! The outcomes of a chunk's recipients. Pure.
 
 use std::collections::BTreeMap;
 

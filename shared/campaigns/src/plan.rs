@@ -1,8 +1,7 @@
 //! Cutting the audience into chunks: one run per contact shard, which continues itself.
 //!
-//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the
-//! chunks that are there and goes on from where *they* end, so members who came or went meanwhile
-//! change nothing that was frozen.
+//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the stored chunks
+//! and continues from *their* end. So members who joined or left meanwhile change no stored chunk.
 
 use cloud::{Error, Resources};
 use contacts::Profiles;
@@ -102,7 +101,7 @@ impl Planner {
         let (id, name) = (campaign.id, (shard, place.chunk));
         let there = self.campaigns.chunk(tenant, id, shard, place.chunk).await?;
         let chunk = if let Some(chunk) = there {
-            // A run before this one came so far; what it found stays, whoever has left since.
+            // An earlier run wrote this chunk. The chunk stays, even if contacts have left the list since.
             chunk
         } else {
             let (list, cursor) = (campaign.audience.list_id, place.cursor.take());

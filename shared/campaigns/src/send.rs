@@ -1,9 +1,8 @@
 //! Working through one chunk.
 //!
-//! A sub-batch at a time: reserve its share of the rate, look whether the campaign still runs, load
-//! its contacts, send, then move the cursor and the tallies in one write. The tallies follow from the
-//! ledger's rows, so a sub-batch that is done again after a crash counts the same and sends nobody
-//! twice.
+//! Each sub-batch reserves its share of the rate, reads the campaign's state, loads the contacts and sends. Then
+//! one write moves the cursor and the tallies. The tallies follow from the ledger's rows. So a sub-batch that is
+//! repeated after a crash counts the same and sends to no recipient twice.
 
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ const NOT_ANSWERING: &str = "provider_not_answering";
 /// How the handling of a chunk message ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// What became of the recipients that this run has counted.
+    /// The outcomes of the recipients that this run has counted.
     pub outcomes: Outcomes,
     /// The rest was put back with this delay, in seconds.
     pub again_in: Option<u16>,
@@ -72,7 +71,7 @@ struct Work {
     chunk: u32,
 }
 
-/// What a sub-batch came to.
+/// The outcome of a sub-batch.
 enum Batch {
     Counted(Outcomes),
     /// Counted, and of the provider too little was heard to go on.
@@ -168,7 +167,7 @@ impl Sender {
                 }
             };
             if is_silent {
-                // Before the cursor, so that whoever dies in between leaves a campaign that has stopped.
+                // Before the cursor: a crash in between leaves a campaign that has stopped.
                 self.pause_of(work, NOT_ANSWERING).await?;
             }
             let mut next = progress.clone();

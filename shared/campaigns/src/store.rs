@@ -16,7 +16,7 @@ pub struct Campaigns {
     pub(crate) table: Table,
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug, Clone)]
 pub enum Changed {
     /// The campaign stands where the command leads, now or since before.
@@ -176,8 +176,8 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Adds to a campaign's record. What its last write asked for was relayed from that write's own
-    /// image, so it goes.
+    /// Adds to a campaign's record. The effects of its last write were relayed from that write's own image, so
+    /// they are removed.
     pub(crate) async fn note(
         &self,
         tenant: TenantKey,

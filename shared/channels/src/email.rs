@@ -18,7 +18,7 @@ use crate::send::Class;
 
 pub use prepared::{Letterhead, Prepared};
 
-/// What became of a send.
+/// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// The provider took it, now or at an earlier try.
@@ -171,7 +171,7 @@ impl EmailChannel {
             && waited
     }
 
-    /// What an existing row says. A claim whose holder is gone becomes `unknown` here.
+    /// The outcome of an existing row. A claim whose holder is gone becomes `unknown` here.
     async fn settle(
         &self,
         tenant: TenantKey,

@@ -1,10 +1,10 @@
-//! What comes back from a send: provider events, opens, clicks, unsubscribing.
+//! The feedback of a send: provider events, opens, clicks, unsubscribing.
 //!
-//! Each enters the ledger as a fact. Whoever wins the fact counts what it adds and writes the
-//! contact's timeline, so any number of repetitions counts once. What must not be lost (consent after
-//! a bounce, a complaint, an unsubscription) is written before the fact, so a crash in between is
-//! made good by the next delivery. What a reader did carries no time of its own: its entry is written
-//! after the fact, under the time that the fact keeps, and the next visit makes good what is missing.
+//! Each enters the ledger as a fact. The writer that wins the fact counts it and writes the contact's timeline,
+//! so any number of repetitions counts once. Consent after a bounce, a complaint or an unsubscription must not be
+//! lost. It is written before the fact, so the next delivery repairs a crash in between. A reader's action
+//! carries no time of its own. Its entry is written after the fact, under the time that the fact keeps, and the
+//! next visit writes a missing entry.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -316,8 +316,8 @@ impl Feedback {
         Ok(())
     }
 
-    /// Tells again what was learnt before, in case whoever learnt it died before it could. Under the
-    /// time that was kept, so that it is one entry; a read where it was told.
+    /// Writes the timeline entry again in case an earlier run crashed before writing it. It uses the stored time,
+    /// so there is only one entry. If the entry exists, this costs one read.
     async fn make_good(
         &self,
         tenant: TenantKey,

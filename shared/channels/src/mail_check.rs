@@ -1,4 +1,4 @@
-//! What a mail must be before it is kept, for campaigns and workflows alike. Pure.
+//! The checks of a mail before it is stored, for campaigns and workflows alike. Pure.
 
 use content::mail::{MailError, Part};
 use content::mime::breaks_header;

@@ -1,12 +1,11 @@
-//! Mails as they were written, before anything is filled in. Stored under the hash of their content,
-//! so that a campaign or a workflow version keeps the very text it was started with, and storing the
-//! same mail twice is one record.
+//! Mails as they were written, before anything is filled in. A mail is stored under the hash of its content. So a
+//! campaign or a workflow version keeps its text, and the same mail is stored once.
 
 use cloud::{Error, Key, Resources, Table};
 use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
 
-/// Who a mail is from.
+/// The sender of a mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = MailSender)]
 #[serde(deny_unknown_fields)]

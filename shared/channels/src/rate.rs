@@ -1,6 +1,6 @@
 //! The account's send rate, in two lanes: marketing, of campaigns and workflows alike, and
-//! transactional mail. What a reader waits for is never behind what a shop advertises, however much
-//! that is; and since a campaign has few slots booked at a time, a workflow's mail is soon between
+//! transactional mail. A mail that a reader waits for is never behind advertising of any
+//! amount; and since a campaign has few slots booked at a time, a workflow's mail is soon between
 //! them.
 //!
 //! Nothing is sent without a slot. A slot that is far away is carried by the message, which is put
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::send::Class;
 
-/// Shares of the granted rate. What is left is a margin: SES counts by its own clock.
+/// Shares of the granted rate. The rest is a margin: SES counts by its own clock.
 const MARKETING: f64 = 0.7;
 const TRANSACTIONAL: f64 = 0.25;
 /// Most sends that are booked at once.

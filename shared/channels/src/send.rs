@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::mail_store::MailRef;
 
-/// What a send is for; it decides about consent and about ambiguous answers.
+/// The purpose of a send; it decides about consent and about ambiguous answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = MailClass)]
 #[serde(rename_all = "snake_case")]
@@ -39,7 +39,7 @@ pub enum SendMessage {
         /// Merge data beside `contact`, e.g. `{"trigger": {…}}`.
         #[serde(default)]
         data: Value,
-        /// What for.
+        /// The purpose.
         class: Class,
         /// A slot of the send rate that was reserved when this message was put back.
         #[serde(default, skip_serializing_if = "Option::is_none")]

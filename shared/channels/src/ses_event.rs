@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::ledger::{Fact, LedgerKey};
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SesEvent {
     /// Something happened to a send of this workspace.
@@ -21,14 +21,14 @@ pub enum SesEvent {
     Other(String),
 }
 
-/// What happened to a send.
+/// An event of a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// Which send.
     pub key: LedgerKey,
     /// Where the mail went; the contact may have another address by now.
     pub address: EmailAddress,
-    /// What happened.
+    /// The event.
     pub fact: Fact,
     /// When, as SES says.
     pub at: Timestamp,

@@ -1,4 +1,4 @@
-//! What travels on the chat queues: tagged, versioned, ids rather than snapshots.
+//! The messages of the chat queues: tagged, versioned, ids rather than snapshots.
 
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
@@ -47,12 +47,12 @@ pub struct FromWidget {
     pub sent_at: Timestamp,
     /// Plain text.
     pub text: String,
-    /// What the visitor typed about itself. Nothing of it is verified.
+    /// The details that the visitor typed. They are not verified.
     #[serde(default)]
     pub details: Details,
 }
 
-/// What a visitor says of itself.
+/// The details that a visitor typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// Name.
@@ -126,13 +126,13 @@ impl Message for Notice {
     const QUEUE: QueueName = QueueName::new("chat-notify");
 }
 
-/// What happened to which message, and who may know.
+/// An event of a message, and its audience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Happened {
     /// The visitor who may know besides the agents; absent for notes and activity lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visitor: Option<Address>,
-    /// What browsers are told.
+    /// The event for browsers.
     pub event: Event,
 }
 
@@ -154,7 +154,7 @@ pub struct Event {
     /// When the message was written.
     #[serde(rename = "created_at", serialize_with = "kernel::clock::millis")]
     pub at: Timestamp,
-    /// Who wrote it.
+    /// The author.
     pub author: Author,
     /// A note for staff.
     pub private: bool,
@@ -165,7 +165,7 @@ pub struct Event {
     pub text: Option<String>,
 }
 
-/// What happened to a message.
+/// The kind of an event.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]

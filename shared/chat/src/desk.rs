@@ -1,4 +1,4 @@
-//! What staff does: answer, note, change a conversation's status, mute it.
+//! The actions of staff: answer, note, change a conversation's status, mute it.
 //!
 //! A request that is repeated with the same `client_msg_id`, or asks for the state that is there,
 //! ends as one request does; it also writes the activity line that a crash may have left out.

@@ -2,12 +2,12 @@
 //!
 //! Safe to run twice, late, in any order, at once with others, and to be killed at any point. Writes,
 //! in this order:
-//! 1. The pointer: one conversation per visitor and inbox; whoever is second takes the first's.
+//! 1. The pointer: one conversation per visitor and inbox; a second writer takes the first one's.
 //! 2. The header, made from the pointer, so that everybody makes the same one.
 //! 3. The timeline's beginning, by the message that began the conversation.
 //! 4. The claim: the time of the message's first attempt is its time for good, unless it comes so late
 //!    that nobody would look there (see `store.rs`).
-//! 5. What was typed about the visitor; the reopening with its activity line; the newest time.
+//! 5. The typed details of the visitor; the reopening with its activity line; the newest time.
 //! 6. The message itself, with its notice. It is the commit: a message that is there is done, so a
 //!    repetition never reopens a conversation that staff has closed since.
 
@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 6;
 const LINE_BEFORE: SignedDuration = SignedDuration::from_millis(1);
 const REOPENED: &str = "Khách hàng trả lời, cuộc trò chuyện được mở lại";
 
-/// What a message met; for metrics.
+/// The outcome of a message; for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
     /// It is in its conversation now.

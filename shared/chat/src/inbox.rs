@@ -1,7 +1,7 @@
 //! Inboxes: where a workspace's conversations come in.
 //!
-//! The public side of an inbox, by which a widget finds its shop, is a door of `accounts`; whoever
-//! makes an inbox makes both, the door first.
+//! The public row of an inbox, by which a widget finds its shop, is in `accounts`. An inbox is made of both rows,
+//! the public row first.
 
 use cloud::{Created, Error, Key, Query, Resources, Table};
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ const MAX_NAME: usize = 100;
 /// Most websites that may show one widget.
 const MAX_ORIGINS: usize = 20;
 
-/// What staff decides about an inbox.
+/// The settings of an inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InboxSettings {

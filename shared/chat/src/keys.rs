@@ -1,7 +1,7 @@
 //! Keys of the chat and realtime tables, and places within a conversation.
 //!
-//! In a conversation's partition all other rows sort before the messages (`C#`, `HEADER` < `M#`), so a
-//! range from a message to the end holds messages only.
+//! In a conversation's partition all other rows sort before the messages (`C#`, `HEADER` < `M#`). So a range from
+//! a message to the end holds messages only.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Visitor;
 
-/// What a message's sort key begins with.
+/// Prefix of a message's sort key.
 pub(crate) const MESSAGES: &str = "M#";
 /// Sorts after every message.
 pub(crate) const MESSAGES_END: &str = "M#~";
@@ -71,8 +71,8 @@ pub(crate) fn connection(connection: &str) -> Key {
 
 /// A place between two messages of a conversation; opaque outside.
 ///
-/// Who reads on among messages that others may still turn up between carries along, as `settled`, the
-/// place before which it has them all: from there it reads again once it has come to the end.
+/// New messages can still appear between messages already read. `settled` marks the point before which nothing is
+/// missing. When the reader reaches the end, it rereads from there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     key: String,

@@ -2,8 +2,8 @@
 //!
 //! A visitor's message travels widget -> queue -> [`inbound`]; an agent's answer [`desk`] -> outbox ->
 //! [`outbound`]; both reach open browsers through [`notice`] and [`realtime`]. This crate may use
-//! `contacts` and `channels` only. It never merges a visitor into another contact by an address that
-//! was merely typed, and never gives a private note to a visitor (see [`Message::for_visitor`]).
+//! `contacts` and `channels` only. It never merges a visitor into another contact by a typed
+//! address. It never shows a private note to a visitor (see [`Message::for_visitor`]).
 
 pub mod body;
 pub mod desk;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Longest text on the website, in characters. Four bytes each still fit an item and a queue message.
 pub const MAX_TEXT: usize = 20_000;
-/// What a muted conversation's customer cannot do for so long is reopen it.
+/// How long messages from a muted customer do not reopen the conversation.
 pub const MUTE_SECONDS: i64 = 6 * 3600;
 /// The assignee of a conversation that nobody is in charge of: an index key cannot be absent.
 pub const NOBODY: &str = "~";
@@ -22,8 +22,8 @@ pub fn text(text: &str) -> Option<String> {
     fits.then_some(text)
 }
 
-/// A browser that writes in the widget. The id is random and known to that browser only: whoever
-/// shows it is the visitor, so it is as long as a key.
+/// A browser that writes in the widget. The id is random and known to that browser only. The id
+/// alone proves the visitor, so it is as long as a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Visitor(String);
@@ -106,7 +106,7 @@ impl Status {
     }
 }
 
-/// Who wrote a message or changed a conversation.
+/// The author of a message or of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = MessageAuthor)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -125,15 +125,15 @@ pub enum Sender {
     System,
 }
 
-/// The latest change of a conversation's state. It is written together with the state and names the
-/// activity line that tells of it, so that a line lost to a crash can be written later.
+/// The latest change of a conversation's state. It is written together with the state and names its activity
+/// message. So an activity message that was lost in a crash can be written later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Name of the activity line, which makes it one however often it is written.
     pub origin: String,
     /// When.
     pub at: Timestamp,
-    /// What the line says.
+    /// The content of the line.
     pub text: String,
     /// Who.
     pub by: Sender,
@@ -183,7 +183,7 @@ impl Conversation {
     }
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = MessageKind)]
 #[serde(rename_all = "snake_case")]
@@ -234,13 +234,13 @@ pub struct Message {
     pub conversation: ConversationId,
     /// When; its place in the conversation.
     pub at: Timestamp,
-    /// What it is.
+    /// The kind.
     pub kind: Kind,
     /// Plain text.
     pub content: String,
     /// For staff only.
     pub private: bool,
-    /// Who wrote it.
+    /// The author.
     pub sender: Sender,
     /// How far it has come.
     pub delivery: Delivery,
@@ -256,7 +256,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// What the visitor may see of it: nothing of notes, activity lines and failed answers.
+    /// The message as the visitor may see it: nothing of notes, activity lines and failed answers.
     pub fn for_visitor(self) -> Option<MessageForVisitor> {
         let author = match (self.kind, self.private, self.delivery) {
             (Kind::Incoming, false, _) => "visitor",

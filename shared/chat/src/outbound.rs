@@ -10,7 +10,7 @@ use crate::body::Answer;
 use crate::model::{Channel, Delivery};
 use crate::store::Chat;
 
-/// What became of an answer.
+/// The outcome of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// Its channel has it.

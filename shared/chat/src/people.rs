@@ -1,7 +1,7 @@
-//! Who a visitor is among the contacts.
+//! The contact of a visitor.
 //!
-//! A visitor is recognised by its browser only. What it types about itself is unverified: it fills
-//! empty fields of the visitor's own contact and never finds, claims or merges another contact
+//! A visitor is recognised by its browser only. The typed details are unverified: they fill
+//! empty fields of the visitor's own contact and never find, claim or merge another contact
 //! (anybody can type anybody's address). So a typed address is the custom field `chat_email` or
 //! `chat_phone`, not an identity.
 

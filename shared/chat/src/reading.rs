@@ -1,8 +1,8 @@
 //! Reading lists of conversations and the messages of one.
 //!
-//! Messages can be stored a little later than their time (a queue's retry). Who follows a
-//! conversation therefore gets a place that trails the newest messages, is given them again for a
-//! while, and drops the ids that it has.
+//! Messages can be stored a little later than their time (a queue's retry). So a reader
+//! gets a cursor that is a few minutes behind the newest messages. The reader receives those messages again and
+//! drops the ids that it has.
 
 use cloud::{Error, Query};
 use kernel::{ConversationId, Cursor, InboxId, Limit, TenantKey, page::Page};

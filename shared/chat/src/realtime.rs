@@ -1,8 +1,8 @@
 //! Open browsers: who is connected, and telling them to read again.
 //!
-//! A connection outlives the request that opened it, so a member of the agents' room carries who stands
-//! behind it, and is asked for before anything is posted: a session that has ended hears nothing more.
-//! Who that is and whether it still may is the caller's business; here it is a text.
+//! A connection outlives the request that opened it. So a row of the agents' room names its holder, and the holder
+//! is checked before anything is posted. A session that has ended receives nothing more. The caller does the
+//! check; here the holder is a text.
 //!
 //! Posts are hints. A browser reads by cursor when one arrives, when it has connected again, and once
 //! a minute; so a post that is lost costs a minute and never a message, and is not tried again. A room with
@@ -24,8 +24,8 @@ use crate::token::Session;
 
 /// API Gateway ends a connection after two hours.
 const KEEP_SECONDS: i64 = 2 * 3600 + 600;
-/// A connection that is not yet open is as gone as one that has ended, and `$connect` is answered within 29
-/// seconds: one that joined so lately is not forgotten.
+/// API Gateway returns 410 both for a closed connection and for one that is still opening. `$connect` is answered
+/// within 29 seconds, so a row younger than that is not deleted.
 const OPENING_SECONDS: i64 = 30;
 /// API Gateway's frames hold 32 KB; one event with its text has at most 7 KB.
 pub const FRAME_BYTES: usize = 30_000;
@@ -34,7 +34,7 @@ const CONCURRENCY: usize = 16;
 /// Connections that a visitor may have. Anybody is a visitor, and thousands of connections of one must not hold up
 /// the posts to all others.
 pub const VISITORS_CONNECTIONS: u32 = 20;
-/// Connections of a workspace's agents that are told, lest one workspace holds up the others.
+/// Connections of a workspace's agents that are notified, so that one workspace does not delay the others.
 pub const AGENTS_CONNECTIONS: u32 = 1_000;
 
 /// The connections of each room.
@@ -50,7 +50,7 @@ struct Member {
     /// The connection.
     sk: String,
     ttl: i64,
-    /// Who stands behind an agent's connection; a visitor's room is its own proof.
+    /// The holder of an agent's connection; a visitor's room is its own proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
 }
@@ -141,8 +141,8 @@ impl Rooms {
         self.table.delete(&keys::connection(connection)).await
     }
 
-    /// The connections of a room that are told. One whose time is over is among them, lest it stands in
-    /// the place of another: it is gone, and so forgotten.
+    /// The connections of a room that are notified. Expired connections are included on purpose: posting to one
+    /// returns 410, and it is then deleted. Otherwise they would use up the limit.
     async fn members(&self, room: &Room) -> Result<Vec<Member>, Error> {
         let most = match room.agents_of {
             Some(_) => AGENTS_CONNECTIONS,
@@ -162,7 +162,7 @@ pub struct Pushed {
     pub gone: u64,
     /// Lost hints.
     pub lost: u64,
-    /// Agents' connections whose credential has ended: they were hung up.
+    /// Agents' connections that were closed because the credential has ended.
     pub ended: u64,
 }
 
@@ -227,7 +227,7 @@ impl Pusher {
         Ok(results.fold(pushed, fold).await)
     }
 
-    /// Ends a connection that may hear nothing more. What fails here is tried at the next post.
+    /// Closes a connection whose credential has ended. A failure is retried at the next post.
     async fn hang_up(&self, member: &Member) {
         match self.sockets.close(&member.sk).await {
             Ok(()) => self.forget(member).await,
@@ -238,7 +238,7 @@ impl Pusher {
         }
     }
 
-    /// What is gone has ended, unless it is still opening.
+    /// Deletes a connection that API Gateway reports as gone, unless it is still opening.
     async fn gone(&self, member: &Member) {
         if !member.is_opening(self.rooms.table.clock().now()) {
             self.forget(member).await;
@@ -330,7 +330,7 @@ fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<Room, BTreeSet<Event>
     rooms
 }
 
-/// What is posted: `{"v":1,"events":[…]}`, as many events as fit.
+/// The posted frame: `{"v":1,"events":[…]}`, as many events as fit.
 fn frames(events: &BTreeSet<Event>) -> Result<Vec<Vec<u8>>, Error> {
     let mut frames: Vec<String> = Vec::new();
     for event in events {

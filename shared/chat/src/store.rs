@@ -4,10 +4,10 @@
 //! author gave it). The claim row keeps the time of the first attempt, so every repetition comes to
 //! the same place; two messages that collide there part by a millisecond, the same way each time.
 //!
-//! Who follows a conversation has read on from a place that is [`SETTLED`]. So a message that comes later
-//! than [`IN_TIME`], from a dead-letter queue for one, gets a place that is not so old, and a claim that
-//! has grown so old without its message is moved there. Between the two a run that has read the claim in
-//! time may live still and come to the old place: whoever comes then has to come again.
+//! A reader continues from a cursor that is [`SETTLED`]. So a message that arrives later than [`IN_TIME`], for
+//! example from a dead-letter queue, gets a newer place. A claim of that age without its message is moved there
+//! too. Between the two limits, a run that read the claim in time may still write to the old place. A run in that
+//! interval must retry later.
 
 use cloud::outbox::Rule;
 use cloud::{Created, Error, Pending, Resources, Table, Update, UpdateOutcome};
@@ -73,7 +73,7 @@ pub(crate) struct Row {
     pending: Pending,
 }
 
-/// What a message is made of, before it has a place.
+/// The content of a message, before it has a place.
 pub(crate) struct Draft {
     pub origin: String,
     pub kind: Kind,

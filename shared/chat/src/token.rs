@@ -17,7 +17,7 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// No token of ours is longer.
 const MAX_LENGTH: usize = 512;
 
-/// Who holds a token.
+/// The holder of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Workspace of the inbox.

@@ -1,4 +1,4 @@
-//! What every client is built from.
+//! The base of every client.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -51,11 +51,11 @@ pub enum Error {
     Unknown {
         /// The call.
         place: Place,
-        /// What is known of the failure.
+        /// The known facts of the failure.
         detail: String,
     },
     /// The installation is not as this build expects: a right, a credential or a resource is missing.
-    /// The same request succeeds once that is mended, so a bad deployment must cost no message.
+    /// The same request succeeds after a repair, so a bad deployment must cost no message.
     #[error("{place}: cannot be used as it is set up: {code}: {message}")]
     Misconfigured {
         /// The call.
@@ -133,8 +133,8 @@ impl Error {
     }
 }
 
-/// What a service's answer means. The status decides wherever the code is not known: services name their
-/// own failures in many ways, and a 5xx is theirs by definition.
+/// Classifies a service's answer. Where the code is not known, the status decides: services name their own
+/// failures in many ways, and a 5xx is always theirs.
 pub(crate) fn sort(place: Place, status: u16, code: &str, message: &str) -> Error {
     let (code, message) = (code.to_owned(), message.to_owned());
     if code.contains("ConditionalCheckFailed") {
@@ -217,8 +217,8 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-/// What is wrong with a JSON text, and where. Serde's own words may quote the text, which can be
-/// somebody's address or token, and these words go to logs and to dead-letter queues.
+/// The flaw of a JSON text, and its place. Serde's own message may quote the text, which can be an address or a
+/// token, and the message goes to logs and dead-letter queues.
 pub fn json_flaw(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {

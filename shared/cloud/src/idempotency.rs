@@ -1,7 +1,7 @@
 //! Requests that carry an idempotency key: who runs one, and what was answered (docs/adr/0013).
 //!
 //! A row is claimed by a conditional put before the work, and holds the answer after it. A claim has a
-//! lease: whoever died while working is taken over by the next request with the same key.
+//! lease: if the holder dies, the next request with the same key takes over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,10 +38,10 @@ pub struct Claim {
     nonce: String,
 }
 
-/// What is known of a request.
+/// The state of a request.
 #[derive(Debug)]
 pub enum Seen {
-    /// Nobody ran it, or whoever did so died: the caller runs it.
+    /// No request ran, or the one that ran has died: the caller runs it.
     Mine(Claim),
     /// Somebody runs it now.
     Running,

@@ -18,7 +18,7 @@ pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 /// Marks which write made the item; see [`crate::Table::create`].
 pub(crate) const WRITE: &str = "write_id";
-/// Marks which conditional update came last. Not the mark of the write: whoever made the item may still be
+/// Marks which conditional update came last. It differs from the mark of the creation: the creator may still be
 /// repeating its own call.
 pub(crate) const UPDATE: &str = "update_id";
 

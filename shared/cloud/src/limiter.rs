@@ -29,7 +29,7 @@ struct Bucket {
     next: i64,
 }
 
-/// What a reservation gave.
+/// The outcome of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// The calls may go at this instant, which may be past.

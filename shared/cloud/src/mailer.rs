@@ -138,7 +138,7 @@ fn never_connected(error: &ConnectorError) -> bool {
         .any(hyper_util::client::legacy::Error::is_connect)
 }
 
-/// What SES takes as the value of a tag. An id from outside may be longer or hold other characters; the mail
+/// A value that SES accepts for a tag. An id from outside may be longer or hold other characters; the mail
 /// then goes without.
 fn is_tag(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::queue::{Outgoing, Queue, SendOptions, json_text};
 use crate::{Aws, Error};
 
-/// What the environment variable of a queue's URL ends with.
+/// Suffix of the environment variable of a queue's URL.
 const URL_SUFFIX: &str = "_QUEUE_URL";
 
 /// Name of a queue in lower case with hyphens, as in `infra/messaging.yaml`: `workflow-step` is the
@@ -58,7 +58,7 @@ pub trait Message: Serialize + DeserializeOwned {
     const QUEUE: QueueName;
 }
 
-/// What our own messages look like on the wire: the tenant beside the body. Only our functions may
+/// The wire format of our own messages: the tenant beside the body. Only our functions may
 /// send to our queues (queue policies and IAM), so the tenant inside is proven.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope<T> {

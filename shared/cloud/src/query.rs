@@ -173,7 +173,7 @@ impl Query {
     }
 }
 
-/// What DynamoDB takes as a part of a key.
+/// A value that DynamoDB accepts as a part of a key.
 fn is_key_text(value: &AttributeValue) -> bool {
     value
         .as_s()
@@ -189,7 +189,7 @@ impl Table {
         Ok(Page { data, next })
     }
 
-    /// One page of items as they are stored, for whoever must get past one that does not read.
+    /// One page of items as they are stored, for callers that must skip an unreadable item.
     pub(crate) async fn items(&self, query: Query) -> Result<Page<Item>, Error> {
         let start = query.start()?;
         let mut names = HashMap::new();

@@ -101,8 +101,7 @@ impl Queue {
         self.url.strip_suffix(".fifo").is_some()
     }
 
-    /// Parks a message that can never succeed in this dead-letter queue, with its reason as a message
-    /// attribute.
+    /// Sends a message that can never succeed to this dead-letter queue, with its reason as a message attribute.
     pub async fn send_rejected(&self, message: Outgoing, reason: &str) -> Result<(), Error> {
         let mut attributes = trace(message.options.trace.as_deref())?.unwrap_or_default();
         // An attribute counts towards the message's size and shows in the console: a sentence is enough. SQS
@@ -166,7 +165,7 @@ impl Queue {
         let answer =
             answer.map_err(|error| Error::from_sdk(self.place("SendMessageBatch"), &error))?;
         let failed = answer.failed.into_iter().filter_map(|entry| {
-            // "The sender's fault" is also said of a right or a rate, which a later attempt can mend.
+            // SQS also reports a missing right or a rate as the sender's fault; a later attempt can succeed.
             let message = entry.message.as_deref().unwrap_or_default();
             let place = self.place("SendMessageBatch");
             let error = crate::error::sort(place, 400, &entry.code, message);

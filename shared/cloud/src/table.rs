@@ -35,7 +35,7 @@ pub struct Table {
     aws: Aws,
 }
 
-/// What [`Table::create`] found.
+/// The outcome of [`Table::create`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created<T> {
     /// The item is new and ours.

@@ -45,7 +45,7 @@ const PAGE: u32 = 500;
 pub struct Timer {
     /// When.
     pub due: Timestamp,
-    /// What to send.
+    /// The message to send.
     pub effect: Effect,
     /// Epoch seconds of expiry.
     ttl: i64,
@@ -56,7 +56,7 @@ pub struct Timer {
 pub struct Found {
     /// Key of the row.
     pub key: Key,
-    /// What it says, or why this build does not read it.
+    /// Its content, or the reason why this build cannot read it.
     pub timer: Result<Timer, String>,
     item: Item,
 }

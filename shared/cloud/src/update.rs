@@ -38,7 +38,7 @@ pub struct Update {
     problem: Option<String>,
 }
 
-/// What an update found.
+/// The outcome of an update.
 #[derive(Debug)]
 pub enum UpdateOutcome {
     /// The item after the update.

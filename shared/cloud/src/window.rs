@@ -23,7 +23,7 @@ pub struct Window {
     table: Table,
 }
 
-/// What a window holds.
+/// The state of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Counted so far, this call included.

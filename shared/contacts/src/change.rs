@@ -1,4 +1,4 @@
-//! What comes in against what is there: the fields that an upsert writes. Pure.
+//! The fields that an upsert writes: the difference between the input and the stored profile. Pure.
 
 use cloud::Update;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
 use crate::rows::{BOUNCED, CUSTOM, Claim, Profile, REPLACED, Replaced, VERSION, raised};
 
-/// What an upsert changes in a profile. Pure.
+/// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
     /// Attributes and their new values.
@@ -88,7 +88,7 @@ impl Change {
         change
     }
 
-    /// What the contact shows and will not show any more. A no goes with the address.
+    /// The identities that the contact shows now and will not show after the change. An opt-out goes with the address.
     fn replaced(&self, before: &Contact) -> Vec<Replaced> {
         let gone = before.identities().into_iter().filter(|old| {
             let mut new = self.identities.iter();
@@ -117,8 +117,8 @@ impl Change {
             && self.lists.is_empty()
     }
 
-    /// What moves consent up, of what comes in and of what is held against the addresses. It counts
-    /// only for the address that it was given for, so only where the profile shows it afterwards.
+    /// The consent changes that raise the rank, from the input and from the addresses' own records. Consent counts
+    /// only for its own address, so only where the profile shows that address afterwards.
     fn agree(
         &mut self,
         profile: Option<&Profile>,
@@ -153,7 +153,7 @@ impl Change {
         }
     }
 
-    /// Writes the change. Empty fields are filled only where they still are, whoever was faster. An
+    /// Writes the change. Empty fields are filled only where they are still empty. An
     /// identity or a consent changes only where the profile shows what was read.
     /// `told` is when and why consent moves.
     pub fn onto(
@@ -196,7 +196,7 @@ impl Change {
         let (Some(row), false) = (profile, self.replaced.is_empty()) else {
             return update;
         };
-        // What goes with an address is still what was read.
+        // The consent of the address must still be the value that was read.
         let rank = |channel| Some(row.consent(channel).rank()).filter(|rank| *rank > 0);
         let update = update.set(REPLACED, &self.replaced);
         let kept = self.replaced.iter();
@@ -215,7 +215,7 @@ pub(crate) fn next(version: Option<u64>) -> u64 {
     version.unwrap_or_default() + 1
 }
 
-/// What becomes of a contact's names, which are one thing: parts of an old name do not stay beside a
+/// The new names of a contact. The names are one thing: parts of an old name do not stay beside a
 /// new one, and an empty field is not filled from another name.
 #[derive(Default)]
 struct Names {

@@ -1,10 +1,10 @@
-//! Who has an identity, and how it is given up.
+//! The owner of an identity, and its release.
 //!
-//! An identity's row names its contact. Whoever wants a profile to show an identity claims the row first.
-//! Whoever replaces an identity lists it in the profile (`replaced`) in the same write, and gives the row
-//! up afterwards; an upsert that finds the list finishes it before anything else. So no kill leaves a row
-//! with somebody who does not show it, and a row that is claimed again is not given up any more: each
-//! claim leaves another mark, and giving up asks for the mark that was read before the profile.
+//! An identity's row names its contact. A writer claims the row before a profile shows the identity. A writer that
+//! replaces an identity lists it in the profile (`replaced`) in the same write, and releases the row afterwards.
+//! An upsert that finds the list releases those rows first. So a crash leaves no row with a contact that does not
+//! show the identity. A row that was claimed again is not released: each claim writes another mark, and the
+//! release requires the mark that was read before the profile.
 
 use cloud::{Error, Update};
 use futures::future::try_join_all;
@@ -26,7 +26,7 @@ impl Contacts {
         Ok(self.look_up(tenant, identity).await?.contact)
     }
 
-    /// What is stored of an identity.
+    /// The stored row of an identity.
     pub(crate) async fn look_up(
         &self,
         tenant: TenantKey,
@@ -65,7 +65,7 @@ impl Contacts {
     ) -> Result<bool, Error> {
         let claims = identities.iter().zip(rows).map(|(identity, row)| {
             let update = Update::new().set("contact", id).when_absent("contact");
-            // What is held against the address is still what was read.
+            // The opt-out of the address must still be the value that was read.
             let update = update.when_as_read("update_id", row.mark.as_ref());
             (keys::identity(tenant, identity), update)
         });

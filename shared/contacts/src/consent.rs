@@ -1,4 +1,4 @@
-//! What a contact agreed to, per channel, and which change may follow which. Pure.
+//! The consent of a contact per channel, and the allowed changes. Pure.
 
 use serde::{Deserialize, Serialize};
 

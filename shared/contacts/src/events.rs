@@ -16,7 +16,7 @@ pub enum EventHappened {
     V1 {
         /// To whom it happened.
         contact: ContactId,
-        /// What happened.
+        /// The event.
         event: Event,
         /// When the entry was written. A workflow takes in what was recorded since it became active.
         recorded_at: Timestamp,

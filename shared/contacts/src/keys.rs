@@ -21,7 +21,7 @@ pub fn kind(identity: &Identity) -> &'static str {
     }
 }
 
-/// What is unique. Phones are kept without the country code that nearly all share, so that their
+/// The unique key of an identity. Phones are kept without the country code that nearly all share, so that their
 /// first digits spread.
 pub fn value(identity: &Identity) -> String {
     match identity {

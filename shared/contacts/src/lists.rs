@@ -1,4 +1,4 @@
-//! Contact lists: what they are called. Who is on one is in [`crate::Contacts`].
+//! Contact lists and their names. The members are in [`crate::Contacts`].
 
 use cloud::{Error, Query, Resources, Table};
 use jiff::Timestamp;
@@ -13,9 +13,9 @@ use crate::keys;
 pub struct List {
     /// Its id.
     pub id: ListId,
-    /// What the shop calls it.
+    /// The shop's name for it.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     #[serde(default)]
     pub description: Option<String>,
     /// When it was made.

@@ -1,4 +1,4 @@
-//! What a contact is, and what comes in about one. Pure.
+//! A contact, and the input about one. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ pub enum Source {
     Manual,
 }
 
-/// What happens to a field that the contact has already.
+/// The treatment of a field that the contact already has.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
@@ -75,7 +75,7 @@ pub enum Merge {
     Overwrite,
 }
 
-/// What is known about one person from one place. Fields that are `None` or empty say nothing.
+/// The data about one person from one source. A field that is `None` or empty changes nothing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Incoming {
@@ -99,14 +99,14 @@ pub struct Incoming {
     pub email_status: Option<ChannelStatus>,
     /// Consent for text messages.
     pub sms_status: Option<ChannelStatus>,
-    /// What to do with fields that are filled.
+    /// The treatment of fields that are already filled.
     pub merge: Merge,
     /// Name of the operation, such as an event's id. When the same operation runs again after a
     /// crash, a contact that it made still counts as created.
     pub operation: Option<String>,
 }
 
-/// What an upsert did.
+/// The outcome of an upsert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upserted {
     /// The contact.
@@ -160,7 +160,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// What templates see: `{"contact": {"first_name": …}}`. Absent fields are empty texts, so that
+    /// The data for templates: `{"contact": {"first_name": …}}`. Absent fields are empty texts, so that
     /// a greeting does not read "null".
     pub fn merge_data(&self) -> Value {
         let text = |value: Option<&str>| Value::from(value.unwrap_or_default());
@@ -207,9 +207,9 @@ pub struct Event {
     pub name: String,
     /// When it happened.
     pub at: Timestamp,
-    /// Who told us: a source id, a campaign id, `api`…
+    /// The origin: a source id, a campaign id, `api`…
     pub source: String,
-    /// Details; bounded by whoever records it.
+    /// Details; the recording function bounds them.
     #[serde(default)]
     pub data: Value,
 }

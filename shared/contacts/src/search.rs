@@ -2,8 +2,8 @@
 //!
 //! A search walks *ranges* one after another: a partition of names, one of identities, or, without a
 //! query, the shards of the whole workspace. A contact may stand in several rows (each word of a
-//! name, an old name that was not cleared yet): it is shown for its first row only, as computed from
-//! its profile, so that no page repeats it and rows that no longer hold are passed over.
+//! name, an old name that was not cleared yet). The contact is shown for its first row only, as computed from its
+//! profile. So no page repeats a contact, and outdated rows are skipped.
 
 use std::collections::HashMap;
 
@@ -100,7 +100,7 @@ impl Profiles {
     }
 }
 
-/// What to look through for a query.
+/// The partition to read for a query.
 fn ranges(query: &str) -> Vec<Range> {
     let query = query.trim();
     let folded = fold(query).replace('#', " ").trim().to_owned();

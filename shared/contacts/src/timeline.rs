@@ -1,4 +1,4 @@
-//! What happened to a contact, newest first.
+//! The events of a contact, newest first.
 
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error, Pending, Query};
@@ -79,8 +79,8 @@ fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
 }
 
 impl Contacts {
-    /// For events that say no time: when this one happened. Arrivals of one id that lie within `within` of
-    /// the first of them are the same event, in whatever order and however often they are handled.
+    /// The time of an event that carries none. Arrivals of one id within `within` of the first arrival are the same
+    /// event, in any order and any number.
     pub async fn first_seen(
         &self,
         tenant: TenantKey,
@@ -104,7 +104,7 @@ impl Contacts {
         }
         seen.ttl = self.timeline.clock().now().as_second() + REMEMBER_SECONDS;
         if is_new {
-            // Somebody else was faster: the message comes again and finds what they wrote.
+            // Another run was faster: the message is redelivered and finds its row.
             let created = self.timeline.create(&key, &seen).await?;
             return if created.is_new() {
                 Ok(arrived)

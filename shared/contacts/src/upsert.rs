@@ -4,12 +4,12 @@
 //! 1. A new contact's id is reserved by a conditional put, since ids alone may collide. The row is
 //!    nobody yet: no index has it and reads skip it.
 //! 2. Identities are claimed by conditional updates, each naming the contact; those of a new contact
-//!    all or none, in one transaction. Whoever loses goes on with the winner's contact.
+//!    all or none, in one transaction. A writer that loses continues with the winner's contact.
 //! 3. Names for search and places on lists: rows whose content follows from their key.
-//! 4. One merging update of the profile. It is the commit: a profile that holds a value says that
-//!    steps 2 and 3 are done for it, so a known contact with nothing new costs no write. An address
-//!    and what was agreed for it change in this one write, and only where the profile still shows
-//!    what was read before; otherwise all begins again.
+//! 4. One merging update of the profile. It is the commit: a value in the profile means that steps 2
+//!    and 3 are done for it. So a known contact with nothing new costs no write. An address and its consent
+//!    change in this one write, and only where the profile still has the values that were read. Otherwise the
+//!    upsert starts again.
 //! 5. Identities that an overwrite replaced are given up (see [`crate::claims`]).
 //!
 //! A repetition finds what is there and does the rest.
@@ -74,7 +74,7 @@ impl Contacts {
         let Some(Held { id, profile, rows }) = held else {
             return Ok(None);
         };
-        // What belongs to another is not this contact's.
+        // An identity of another contact is not this contact's.
         let pairs = identities.into_iter().zip(rows);
         let (own, taken): (Vec<_>, Vec<_>) = pairs.partition(|(_, row)| row.contact == Some(id));
         let change = Change::of(profile.as_ref(), incoming, &own);
@@ -193,8 +193,8 @@ impl Contacts {
         Ok(Some(made_by.as_deref() == Some(operation)))
     }
 
-    /// What turns the reservation into a contact. Of two that do so at once one is refused, and then
-    /// merges into what the other made.
+    /// The update that turns the reservation into a contact. Of two concurrent writers one is refused, and then
+    /// merges into the other's contact.
     fn founded(
         &self,
         tenant: TenantKey,
@@ -214,8 +214,8 @@ impl Contacts {
             .when_absent("created_at")
     }
 
-    /// Takes a name that was replaced out of the search, where it is passed over until then, since the
-    /// profile does not carry it any more.
+    /// Removes a replaced name from the search. Until then the search skips the row, since the profile no longer has
+    /// the name.
     async fn forget_names(
         &self,
         tenant: TenantKey,

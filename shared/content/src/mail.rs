@@ -1,11 +1,11 @@
 //! Mails: compiled once per campaign or workflow step, rendered once per recipient.
 //!
-//! Compiling does what is slow: CSS into `style` attributes (no stylesheet is ever fetched), a plain
-//! text part when none is given, the hidden preview text, the footer, and marks around the links.
-//! Rendering is template rendering and one pass over the result, in which each marked link becomes a
-//! signed, tracked address of its own final URL, if its host is one that the author wrote.
+//! Compiling does the slow work: it moves CSS into `style` attributes and never fetches a stylesheet. It makes
+//! the plain text part if none is given, adds preview text and footer, and marks the links. Rendering renders
+//! the template and passes once over the result. Each marked link becomes a signed, tracked address of its
+//! final URL, if the author wrote the URL's host.
 //!
-//! `unsubscribe_url` is ours: it is set from the recipient's links, whatever the data says.
+//! `unsubscribe_url` is ours: it is set from the recipient's links; a value in the data has no effect.
 
 mod html;
 mod protect;
@@ -23,7 +23,7 @@ const MAX_SUBJECT_CHARS: usize = 255;
 /// Name under which templates find the recipient's unsubscribe address.
 const UNSUBSCRIBE: &str = "unsubscribe_url";
 
-/// What the author wrote. All parts are templates.
+/// The author's text. All parts are templates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailContent {
     /// Subject line.
@@ -36,12 +36,12 @@ pub struct MailContent {
     pub text: Option<String>,
 }
 
-/// What is added to the author's content.
+/// The additions to the author's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailOptions {
     /// Footer of a marketing mail; added to each part that has no `{{ unsubscribe_url }}`.
     pub footer: Option<Footer>,
-    /// What is tracked.
+    /// The tracking.
     pub tracking: Tracking,
 }
 
@@ -56,7 +56,7 @@ pub struct Footer {
     pub permission_reminder: String,
 }
 
-/// What is tracked in the HTML part. Plain text is never touched.
+/// The tracking in the HTML part. Plain text is never touched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tracking {
     /// Lead `http` links over the tracking address: those whose host the author wrote.
@@ -100,7 +100,7 @@ pub enum MailError {
     Template {
         /// Where.
         part: Part,
-        /// What is wrong; the line is that of the part as written.
+        /// The flaw; the line is that of the part as written.
         error: TemplateError,
     },
     /// The HTML could not be taken apart.
@@ -108,7 +108,7 @@ pub enum MailError {
     Html(String),
 }
 
-/// What an author should know although the mail can be sent.
+/// A warning to the author; the mail can be sent all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailWarning {
     /// Stylesheets were left where they are, because they or the markup around them cannot be
@@ -199,7 +199,7 @@ impl CompiledMail {
         &self.variables
     }
 
-    /// What the author should know.
+    /// The warnings to the author.
     pub fn warnings(&self) -> &[MailWarning] {
         &self.warnings
     }

@@ -2,7 +2,7 @@
 //!
 //! A template reads the data it is given and nothing else: no environment, file, network or clock,
 //! and no other template. Its size, nesting, work and output are bounded; a template that asks for
-//! more ends in an error, not in a slow or dead process. What is missing in the data is empty.
+//! more ends in an error, not in a slow or dead process. A value that is missing in the data is empty.
 //!
 //! The allowed tags and filters are listed in docs/templates.md, from [`tags`] and [`FILTERS`].
 //!
@@ -61,7 +61,7 @@ static PARSER: LazyLock<Option<liquid::Parser>> = LazyLock::new(|| {
 pub struct TemplateError {
     /// Line of the template, from 1.
     pub line: usize,
-    /// What is wrong, for the template's author.
+    /// The flaw, for the template's author.
     pub message: String,
 }
 

@@ -4,8 +4,8 @@
 //! HMAC: an endpoint that answers only to valid tokens can never redirect to a stranger's address.
 //! Tokens are signed, not secret; they hold ids and the link, no personal data of ours.
 //!
-//! Layout, URL-safe base64 without padding: version, kind, four parts each with a length byte, the
-//! URL of a click, and the first 16 bytes of HMAC-SHA256 over a label and all before.
+//! The layout is URL-safe base64 without padding: version, kind, four parts each with a length byte, the URL of
+//! a click. The first 16 bytes of HMAC-SHA256 over a label and all of it follow.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -42,7 +42,7 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
-/// What a token's link is for.
+/// The purpose of a token's link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenKind {
     /// The open pixel was loaded.
@@ -59,13 +59,13 @@ pub enum TokenKind {
 /// A decoded token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// What the link is for.
+    /// The purpose of the link.
     pub kind: TokenKind,
     /// Workspace the mail belongs to.
     pub workspace: String,
     /// Campaign or enrollment.
     pub scope: String,
-    /// Who got the mail.
+    /// The recipient of the mail.
     pub contact: String,
     /// Which mail of the scope.
     pub step: String,

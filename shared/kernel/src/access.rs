@@ -53,7 +53,7 @@ pub enum ChatRole {
     Administrator,
 }
 
-/// What an API key may do.
+/// The rights of an API key.
 #[derive(
     Debug,
     Clone,

@@ -27,7 +27,7 @@ impl EmailAddress {
         self.0 == identity || above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
-    /// What follows the `@`.
+    /// The part after the `@`.
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }

@@ -1,4 +1,4 @@
-//! What the authorizer found out about a request's credential, and what it therefore may do.
+//! The authorizer's answer about a credential, and the permissions that follow from it.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ impl Verdict {
     }
 }
 
-/// What a credential opens.
+/// The account, workspace and rights of a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The account.
@@ -48,7 +48,7 @@ pub struct Grant {
     /// Why there is no workspace, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_workspace: Option<NoWorkspace>,
-    /// Who it is: `usr_…` or `key_…`; for the audit log.
+    /// The person or key: `usr_…` or `key_…`; for the audit log.
     pub actor: String,
     /// The session's row, for signing out; absent with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,8 +62,8 @@ pub struct Grant {
     /// A key's scopes, separated by spaces.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scopes: String,
-    /// Names the credential for whoever must ask again later; only where a socket is opened, since that
-    /// outlives its request.
+    /// Names the credential, so that it can be checked again later. Only a socket has one, since it outlives
+    /// its request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
 }
@@ -81,7 +81,7 @@ pub enum NoWorkspace {
 }
 
 impl Grant {
-    /// What a key opens.
+    /// The grant of a key.
     pub fn of_key(
         account: AccountId,
         workspace: WorkspaceId,

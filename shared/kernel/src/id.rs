@@ -2,7 +2,7 @@
 //!
 //! 41 bits of milliseconds since 2025-01-01 and 12 random bits (design 5). They fit a JavaScript
 //! number, sort by creation, and read as `con_0a1b2c3d4e5`. 12 bits are not enough to be unique:
-//! whoever creates a record does so by a conditional put, with a fresh id on collision.
+//! a record is created by a conditional put, with a fresh id on collision.
 
 use std::fmt;
 use std::str::FromStr;
@@ -67,7 +67,7 @@ macro_rules! ids {
         pub struct $name(u64);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// Prefix of every id of this kind.
             pub const PREFIX: &'static str = $prefix;
 
             /// A fresh id; unique only once a conditional put has won it.

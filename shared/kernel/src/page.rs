@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-/// An opaque place in a list. Only whoever issued it reads it.
+/// An opaque place in a list. Only its issuer reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-/// What a change says about one field that may be empty. Mark it `#[serde(default)]`.
+/// The change of one field that may be empty. Mark it `#[serde(default)]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Patch<T> {
     /// The field is absent.
@@ -15,7 +15,7 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// What the field holds after the change.
+    /// The value of the field after the change.
     pub fn onto(self, before: Option<T>) -> Option<T> {
         match self {
             Self::Keep => before,

@@ -2,7 +2,7 @@
 //!
 //! Rules: the numbering plan since 2018 (eleven-digit numbers beginning 01 became ten-digit ones),
 //! Zalo and the carriers take `84` + 9 digits. The crate `phonenumber` does not know the repairs
-//! below and compiles the world's patterns at first use (1.1 s in a debug build), so here it only
+//! below. It compiles the world's patterns at first use, which takes 1.1 s in a debug build. So it only
 //! checks our table of ranges, in tests.
 
 use std::fmt;
@@ -98,8 +98,8 @@ fn digits(text: &str) -> Result<(String, bool), PhoneError> {
     Ok((digits, plus))
 }
 
-/// What people put between digits, and what comes along unseen when a number is copied: spaces of any
-/// width, long dashes, marks of direction.
+/// Characters between digits, typed or copied unseen with a number: spaces of any width, long dashes, marks of
+/// direction.
 fn is_filler(c: char) -> bool {
     " .-()".contains(c)
         || matches!(

@@ -22,7 +22,7 @@ struct Request {
     headers: Option<HashMap<String, String>>,
     #[serde(default)]
     query_string_parameters: Option<HashMap<String, String>>,
-    /// What a WebSocket API asks about; an HTTP API sends `routeArn`.
+    /// The ARN that a WebSocket API sends; an HTTP API sends `routeArn`.
     #[serde(default)]
     method_arn: Option<String>,
 }
@@ -57,7 +57,7 @@ impl Request {
     }
 }
 
-/// What a caller shows.
+/// The credential that a caller shows.
 #[derive(Clone, Default)]
 pub struct Presented {
     /// The bearer token of `Authorization`, or the socket's `?token=`.

@@ -1,4 +1,4 @@
-//! What a handler decides about a message that it could not finish: again, or never.
+//! A handler's decision about a message that it could not finish: retry or reject.
 
 use cloud::Error;
 
@@ -10,7 +10,7 @@ pub enum Failure {
     Retry {
         /// Stable name for alarms, e.g. `Store.Throttled`.
         name: &'static str,
-        /// What happened; no personal data.
+        /// The failure; no personal data.
         detail: String,
     },
     /// No attempt can succeed: the message goes to the dead-letter queue with this reason at once,
@@ -19,7 +19,7 @@ pub enum Failure {
     Reject {
         /// Stable name for alarms, e.g. `Message.Malformed`.
         name: &'static str,
-        /// What is wrong and where; no personal data.
+        /// The flaw and its place; no personal data.
         reason: String,
     },
 }

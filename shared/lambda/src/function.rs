@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use crate::{ConfigError, Setup, metrics, telemetry};
 
-/// What is known of one invocation besides its event.
+/// The facts of one invocation besides its event.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// AWS request id.
@@ -32,7 +32,7 @@ pub struct Invocation {
 pub struct InvokeError {
     /// Stable name for alarms.
     pub error_type: String,
-    /// What happened; no personal data.
+    /// The failure; no personal data.
     pub message: String,
 }
 
@@ -54,7 +54,7 @@ impl From<InvokeError> for Diagnostic {
     }
 }
 
-/// What a handler may ask about the invocation it runs in.
+/// The facts that a handler may ask about its invocation.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub invocation: Invocation,

@@ -1,4 +1,4 @@
-//! What every function starts from: configuration, clients, the runners for each kind of trigger,
+//! The base of every function: configuration, clients, the runners for each kind of trigger,
 //! problem answers, logs, metrics and the trace id.
 //!
 //! The only importer of `lambda_runtime` and `lambda_http`. It knows no feature of the product.

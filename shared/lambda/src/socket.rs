@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{ConfigError, Failure, Function, InvokeError, Setup};
 
-/// What happened on a connection.
+/// An event of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Kind {
@@ -25,7 +25,7 @@ pub enum Kind {
 /// One event of a connection.
 #[derive(Debug, Clone)]
 pub struct SocketEvent {
-    /// What happened.
+    /// The event.
     pub kind: Kind,
     /// The connection.
     pub connection: String,
@@ -35,7 +35,7 @@ pub struct SocketEvent {
     pub headers: HashMap<String, String>,
     /// The message's text.
     pub body: String,
-    /// What the authorizer found out about who connected; refused where it said nothing.
+    /// The authorizer's verdict about the connecting client; refused where there is none.
     pub verdict: Verdict,
 }
 

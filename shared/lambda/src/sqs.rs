@@ -2,7 +2,7 @@
 //!
 //! - Bodies stay raw text until the record is handled, so one bad body fails one record.
 //! - A panic, an error or a record that is too slow is reported as a failed item; the others are done.
-//! - Near the deadline no record is begun; the rest is reported as failed and comes again.
+//! - Near the deadline no record is begun; the rest is reported as failed and is redelivered.
 //! - [`Failure::Reject`] goes to the dead-letter queue with its reason, and counts as done.
 //! - FIFO: records one after another; after the first failure it and all that follow are reported.
 
@@ -218,7 +218,7 @@ where
 struct Failed;
 
 /// Handles one record within the time that is left but for `margin`, and catches its panic. `None`: it was
-/// rejected and parked.
+/// rejected and sent to the dead-letter queue.
 async fn one<T, H, F>(
     record: &Record,
     call: &Call,
@@ -279,7 +279,7 @@ where
     }
 }
 
-/// Logs and counts the result; a rejected message is parked before it is acknowledged.
+/// Logs and counts the result; a rejected message is dead-lettered before it is acknowledged.
 async fn settle<T>(
     record: &Record,
     result: Result<T, Failure>,
@@ -306,8 +306,8 @@ async fn settle<T>(
     Err(Failed)
 }
 
-/// Sends the message to the dead-letter queue with its reason. The text is unchanged, so that a
-/// redrive hands a mended build what this one could not read.
+/// Sends the message to the dead-letter queue with its reason. The text is unchanged, so that a repaired build
+/// can read it after a redrive.
 async fn park(record: &Record, name: &str, reason: &str, dead: &Queue) -> Result<(), cloud::Error> {
     let options = SendOptions {
         group: Some(
@@ -316,7 +316,7 @@ async fn park(record: &Record, name: &str, reason: &str, dead: &Queue) -> Result
                 .clone()
                 .unwrap_or_else(|| "rejected".to_owned()),
         ),
-        // A FIFO dead-letter queue asks for one; the message id makes the parking idempotent.
+        // A FIFO dead-letter queue asks for one; the message id makes the rejection idempotent.
         deduplication_id: Some(record.message_id.clone()),
         trace: record.trace.clone(),
         ..SendOptions::default()

@@ -14,7 +14,7 @@ pub struct Change {
     /// `INSERT`, `MODIFY` or `REMOVE`.
     #[serde(rename = "eventName")]
     pub kind: String,
-    /// What changed.
+    /// The change.
     pub dynamodb: Images,
 }
 

@@ -1,4 +1,4 @@
-//! What a webhook puts on the ingest queue.
+//! The message that a webhook puts on the ingest queue.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kernel::{ListId, SourceId};
 use serde::{Deserialize, Serialize};
 
-/// A request as it came, proven to be its source's. The raw body travels, so that a mended parser can
+/// A request as it came, proven to be its source's. The raw body travels, so that a repaired parser can
 /// read it again from the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]

@@ -24,8 +24,8 @@ pub const MAX_NAME: usize = 100;
 pub const MAX_KEPT: usize = 32 * 1024;
 /// The same form so soon again is the same submission, where it says no time.
 pub const SAME_WITHOUT_TIME: SignedDuration = SignedDuration::from_mins(10);
-/// The same form with the same text for a time, which cannot be read or believed, is the same submission as
-/// long as anybody may send it again: queues and dead-letter queues keep it for 18 days.
+/// How long a repeated form without a usable time counts as the same submission. Queues and dead-letter queues
+/// keep a form for 18 days.
 const SAME_TIME_TEXT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A form's own time is believed within these bounds around its arrival. The past is wide: a replay
 /// of old forms must find what it wrote before.
@@ -77,7 +77,7 @@ pub const ALIASES: [(&str, &str); 25] = [
     ("tin_nhan", "message"),
 ];
 
-/// Whether the body is a form at all, whoever sent it. What is not will never be.
+/// Whether the body is a form at all. Another body is never accepted later.
 pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
     pairs(content_type, body).await.map(drop)
 }
@@ -184,8 +184,8 @@ fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
     }
 }
 
-/// What is stored of the fields, and the names of those that lost something. The shortest go first,
-/// so that a long one costs its own end and not the others.
+/// The stored fields, and the names of those that were cut. Short fields are stored first, so that a long field
+/// loses its own end and not the others.
 fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
     let mut by_length: Vec<(&str, &str)> = fields
         .iter()

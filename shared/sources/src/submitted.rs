@@ -22,13 +22,13 @@ pub struct Arrival {
     /// Where the source does not say when: arrivals of the same id that lie so close together are one
     /// event, which happened when the first of them arrived.
     pub same_within: Option<SignedDuration>,
-    /// What was sent, by folded field name, within bounds.
+    /// The fields that were sent, by folded name, within bounds.
     pub data: Value,
     /// Fields that did not fit whole into `data`.
     pub shortened: Vec<String>,
 }
 
-/// Why a body cannot be used. It never will be, so the message is parked with this reason.
+/// The reason why a body can never be used; the message is dead-lettered with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Neither JSON nor a form.

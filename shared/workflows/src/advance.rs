@@ -15,7 +15,7 @@ use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::model::Status;
 use crate::{StepMessage, Stepper};
 
-/// How often a run begins anew when another one stored its state first. The loser finds a state whose
+/// How often a run starts again when another one stored its state first. The loser finds a state whose
 /// token is not its own, so the second round nearly always ends it.
 const ROUNDS: u32 = 4;
 /// While a workflow is paused its contacts ask again this often.
@@ -23,7 +23,7 @@ const PAUSED_SECONDS: u32 = 900;
 /// While a workspace is archived, which may be for good, they ask again this often.
 const ARCHIVED_SECONDS: u32 = 86_400;
 
-/// What became of a step message.
+/// The outcome of a step message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advanced {
     /// The contact moved on.
@@ -51,8 +51,8 @@ impl Stepper {
         Err(Error::Conflict)
     }
 
-    /// The workspace is archived: the enrollment stays where the message saw it, and its message comes
-    /// again.
+    /// The workspace is archived: the enrollment does not move, and its message is redelivered
+    /// later.
     pub async fn wait_for_restoration(
         &self,
         tenant: TenantKey,
@@ -156,7 +156,7 @@ impl Stepper {
             .await
     }
 
-    /// The contact stays where it is, and its message comes again. Each state has its own grid of
+    /// The contact does not move, and its message is redelivered later. Each state has its own grid of
     /// instants: duplicates of a message fall on the same timer instead of breeding, and contacts that
     /// stopped together do not come back together.
     async fn park(

@@ -21,7 +21,7 @@ const MAX_TAGS: usize = 20;
 pub struct Flaw {
     /// JSON pointer into the draft.
     pub pointer: String,
-    /// What is expected there.
+    /// The expected value.
     pub message: String,
 }
 
@@ -35,7 +35,7 @@ impl Flaw {
     }
 }
 
-/// What the author sends.
+/// The author's request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = NewWorkflow)]
 #[serde(deny_unknown_fields)]
@@ -43,12 +43,12 @@ pub struct Draft {
     /// Name for people.
     #[schema(min_length = 1, max_length = 200, example = "Chào khách mới")]
     pub name: String,
-    /// What starts it.
+    /// The trigger.
     pub trigger: Trigger,
     /// How often one contact may enter.
     #[serde(default)]
     pub entry: EntryRule,
-    /// What happens to a contact.
+    /// The steps of a contact.
     pub graph: DraftGraph,
 }
 
@@ -187,7 +187,7 @@ impl DraftNode {
 }
 
 impl Draft {
-    /// Everything that is wrong with it, so that an author mends it in one go. Mails are compiled as
+    /// All flaws of the draft at once. Mails are compiled as
     /// for sending, and come from `identity`.
     pub fn check(&self, identity: &str) -> Vec<Flaw> {
         let mut flaws = Vec::new();

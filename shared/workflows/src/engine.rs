@@ -1,5 +1,5 @@
-//! The engine: where a contact goes next. Pure: no I/O, no clock, no randomness, so that the same
-//! state and cause always give the same transition, whoever computes it and how often.
+//! The engine: it computes the next step of a contact. Pure: no I/O, no clock, no randomness. So the same state
+//! and cause always give the same transition.
 //!
 //! A state is moved on by exactly one message, the one that carries its token; the token changes
 //! with every state. So a message that comes twice, late or from a state that was never stored does
@@ -30,7 +30,7 @@ pub enum Cause<'a> {
     },
 }
 
-/// What a step asks of the world. Each is safe to repeat: tags merge, mails have a ledger.
+/// An effect of a step. Each is safe to repeat: tags merge, mails have a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Send a mail.
@@ -44,7 +44,7 @@ pub enum Action {
 pub struct Transition {
     /// The state after it, with nothing pending yet.
     pub next: Enrollment,
-    /// What to do, in order.
+    /// The effects, in order.
     pub actions: Vec<Action>,
     /// When to send the next state's token; at once where the run was cut short.
     pub wake: Option<Wake>,
@@ -142,8 +142,8 @@ impl Run {
         self.wake = Some(Wake::Now);
     }
 
-    /// The due time is part of the token: a run that was cut off before its state was stored leaves a
-    /// timer of another instant behind, and that one must not end this wait early.
+    /// The due time is part of the token: a run that stopped before it stored its state leaves
+    /// a timer of another instant. That timer must not end this wait early.
     fn wait(&mut self, seconds: u32) {
         let due = self
             .now

@@ -179,7 +179,7 @@ pub(crate) fn token(id: &EnrollmentId, version: u64, what: &str) -> String {
     kernel::hash::name(&[id.as_str(), &version.to_string(), what])
 }
 
-/// What templates see of the event: its data beside its name, time and source.
+/// The event as templates see it: its data beside its name, time and source.
 pub fn trigger_data(event: &Event) -> Value {
     let mut fields = Map::new();
     let mut left = MAX_TRIGGER_BYTES;

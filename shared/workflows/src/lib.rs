@@ -6,8 +6,8 @@
 //!   at an event; move them on when their message comes.
 //!
 //! This crate may use `kernel`, `cloud`, `contacts` and `channels`. It never sends a message itself:
-//! what a state sends is stored in the state and relayed from there (docs/adr/0003), what comes later
-//! is a timer written before the state that waits for it (docs/adr/0006).
+//! the effects of a state are stored in the state and relayed from there (docs/adr/0003). A wait is a timer that
+//! is written before the state (docs/adr/0006).
 
 mod advance;
 pub mod draft;

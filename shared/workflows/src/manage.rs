@@ -14,7 +14,7 @@ use crate::model::{Definition, Graph, Node, Status, Workflow};
 /// [`LEAD`] is for what other processes remember.
 const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(3);
 
-/// What a user wants of a workflow.
+/// A user's command for a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Take contacts in and move them.

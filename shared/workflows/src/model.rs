@@ -1,4 +1,4 @@
-//! What a workflow is once it has been checked and saved. Pure data.
+//! A workflow after it was checked and saved. Pure data.
 
 use std::fmt;
 
@@ -59,7 +59,7 @@ pub struct Workflow {
     pub status: Status,
     /// Version of the definition that new contacts get.
     pub definition: u32,
-    /// What starts it; a copy from the definition, so that a trigger costs one read.
+    /// The trigger; a copy from the definition, so that a trigger costs one read.
     pub trigger: Trigger,
     /// How often one contact may enter; a copy from the definition.
     pub entry: EntryRule,
@@ -85,11 +85,11 @@ impl Workflow {
 /// One immutable version of a workflow. Contacts inside stay on the version they entered with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
-    /// What starts it.
+    /// The trigger.
     pub trigger: Trigger,
     /// How often one contact may enter.
     pub entry: EntryRule,
-    /// What happens to a contact.
+    /// The steps of a contact.
     pub graph: Graph,
 }
 

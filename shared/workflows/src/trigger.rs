@@ -1,7 +1,7 @@
-//! What starts a workflow: the kind of event and what it must say. Pure.
+//! The trigger of a workflow: the kind of event and the values that it must have. Pure.
 //!
-//! The kinds are a table of what is really recorded: one that nobody records would wait for ever. Who
-//! begins to record an event adds its row; one that needs more than equal values (a date, a threshold,
+//! The kinds are a table of the events that are recorded: a trigger for another event would wait for ever. A new
+//! event adds its row; one that needs more than equal values (a date, a threshold,
 //! a schedule) needs a rule here.
 
 use serde::de::Error as _;
@@ -21,21 +21,21 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("message.unsubscribed", &["campaign_id"]),
     ("conversation.created", &["inbox_id"]),
 ];
-/// What a machine does on its own: it loads a mail's image and follows its links. By a workflow's own
-/// mail these start none, or a workflow that answers an open with a mail would never end.
+/// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start
+/// no workflow, or a workflow that answers an open with a mail would never end.
 const READING: [&str; 2] = ["message.opened", "message.clicked"];
 /// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
 pub const PERFORMED: &str = "event.performed";
 /// Longest name of an event.
 pub const MAX_NAME: usize = 100;
 
-/// What starts a workflow.
+/// The trigger of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trigger {
     /// Kind of event.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the event must say.
+    /// The values that the event must have.
     #[serde(flatten)]
     pub settings: Map<String, Value>,
 }
@@ -111,7 +111,7 @@ impl Trigger {
         })
     }
 
-    /// What is wrong with it; pointers begin at `/trigger`.
+    /// Its flaws; pointers begin at `/trigger`.
     pub fn check(&self, flaws: &mut Vec<Flaw>) {
         if self.kind == PERFORMED {
             return self.check_performed(flaws);

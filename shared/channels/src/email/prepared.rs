@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::mail_store::{Sender, StoredMail};
 use crate::send::Class;
 
-/// What a workspace says at the foot of its marketing mails.
+/// The footer of a workspace's marketing mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Letterhead {
     /// Where the shop is, as the anti-spam rules ask.
@@ -68,12 +68,12 @@ impl Prepared {
         })
     }
 
-    /// What the mail is sent for.
+    /// The purpose of the mail.
     pub fn class(&self) -> Class {
         self.class
     }
 
-    /// Who it is from.
+    /// The sender.
     pub fn sender(&self) -> &Sender {
         &self.sender
     }

@@ -1,4 +1,4 @@
-//! What a row knows, and what follows from it. Pure.
+//! The facts of a row, and their consequences. Pure.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -183,7 +183,7 @@ impl Facts {
 }
 
 const BOUNCED: [Fact; 2] = [Fact::SoftBounced, Fact::HardBounced];
-/// What only somebody who has the mail can do. Machine facts prove it as well.
+/// Actions that prove the delivery of the mail. Actions of a machine prove it as well.
 const ARRIVED: [Fact; 7] = [
     Fact::Delivered,
     Fact::Opened,
@@ -194,8 +194,8 @@ const ARRIVED: [Fact; 7] = [
     Fact::MachineClicked,
 ];
 
-/// What one row adds to the figures of a report. A function of the row, so whoever wins a change adds
-/// the difference, and any order of changes adds up to the same.
+/// The share of one row in the figures of a report. It is a function of the row. The winner of a change adds the
+/// difference, so any order of changes gives the same sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the report")]
 pub struct Tally {
@@ -270,7 +270,7 @@ impl Row {
         }
     }
 
-    /// What the row adds to a report.
+    /// The share of the row in a report.
     pub fn tally(&self) -> Tally {
         let facts = &self.facts;
         let bounced = facts.any(&BOUNCED);
@@ -287,14 +287,14 @@ impl Row {
         }
     }
 
-    /// What learning `fact` has added, told from the row after it was learnt.
+    /// The difference that `fact` made, computed from the row after the change.
     pub fn gained_by(&self, fact: Fact) -> Tally {
         let mut before = self.clone();
         *before.facts.slot(fact) = None;
         self.tally() - before.tally()
     }
 
-    /// Learns a fact; false where it was known. What the store does by a conditional write.
+    /// Learns a fact; false where it was known. The store does the same by a conditional write.
     pub fn learn(&mut self, fact: Fact, at: Timestamp) -> bool {
         let slot = self.facts.slot(fact);
         let new = slot.is_none();

@@ -67,7 +67,7 @@ pub struct Ticket {
     pub attempt: u32,
 }
 
-/// What a claim found.
+/// The outcome of a claim.
 #[derive(Debug, Clone)]
 pub enum Claim {
     /// The row is ours: call the provider once, then record what it said.
@@ -76,7 +76,7 @@ pub enum Claim {
     Existing(Box<Row>),
 }
 
-/// What learning a fact did.
+/// The outcome of storing a fact.
 #[derive(Debug, Clone, Copy)]
 pub enum Marked {
     /// It is news; what it adds to the figures.
@@ -266,7 +266,7 @@ fn nothing_heard(update: Update) -> Update {
         .fold(update, |update, fact| update.when_absent(fact.attribute()))
 }
 
-/// Whether whoever claimed the row may still be at work.
+/// Whether the claimant of the row may still be at work.
 pub fn is_in_flight(row: &Row, now: Timestamp) -> bool {
     now.duration_since(row.claimed_at).unsigned_abs() < LEASE
 }

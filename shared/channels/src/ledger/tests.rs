@@ -1,5 +1,5 @@
-//! The merge law: whatever the order and however often, the same facts end in the same row, and what
-//! the winners have added sums up to what the row says.
+//! The merge property: the same facts in any order, any number of times, give the same row. The counted
+//! differences add up to the row's totals.
 
 use jiff::Timestamp;
 use proptest::prelude::*;

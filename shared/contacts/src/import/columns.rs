@@ -11,7 +11,7 @@ pub const MAX_COLUMNS: usize = 200;
 /// Longest name of a custom field.
 const MAX_NAME: usize = 60;
 
-/// What a column holds.
+/// The content of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
     External,

@@ -60,7 +60,7 @@ impl FileError {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parsed {
     /// Good rows ([`Row`]), in the file's order.

@@ -10,7 +10,7 @@ use super::lines::RowError;
 /// The record of an import is kept for thirteen months; its files go after 30 days.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
 
-/// What an import shall do.
+/// The request of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ImportRequest)]
 pub struct Request {
@@ -41,7 +41,7 @@ pub enum Status {
 pub struct Job {
     /// Its id.
     pub id: ImportId,
-    /// What it shall do.
+    /// The request.
     pub request: Request,
     /// Where it stands.
     pub status: Status,

@@ -1,4 +1,4 @@
-//! What is kept of a file: good rows and wrong ones, as lines of text. Pure.
+//! The stored rows of a file: good rows and wrong ones, as lines of text. Pure.
 //!
 //! Lines are made while the file is read, and they are bounded: as values in memory the rows of a file
 //! can take a hundred times its size.
@@ -14,7 +14,7 @@ use crate::model::{Identity, Incoming};
 /// cells under long headings take many times the file's own size.
 const MAX_LINES: usize = 64 * 1024 * 1024;
 
-/// What is wrong with a row.
+/// The flaw of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ImportError)]
 pub struct RowError {
@@ -23,7 +23,7 @@ pub struct RowError {
     /// The column; null where the row as a whole is wrong.
     #[serde(default)]
     pub column: Option<String>,
-    /// What is expected there; never the value, which may be personal.
+    /// The expected value; never the value of the file, which may be personal.
     pub message: String,
 }
 

@@ -46,7 +46,7 @@ impl Message for Step {
     const QUEUE: QueueName = QueueName::new("contact-import");
 }
 
-/// What a step found.
+/// The outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// Moved, by this attempt or another; or over.
@@ -114,8 +114,8 @@ impl Imports {
         self.table.get(&keys::import(tenant, id)).await
     }
 
-    /// Moves a job on by one step. A message that finds its step done sends the next one again, since
-    /// whoever did the step may have died before sending it; one that is further behind sends nothing.
+    /// Moves a job on by one step. A message that finds its step done sends the next message again, since
+    /// the earlier run may have died before sending it. A message that is further behind sends nothing.
     pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
         let Step::V1 { import, version } = *step;
         let Some(job) = self.get(tenant, import).await? else {
@@ -161,7 +161,7 @@ impl Imports {
         next.total = rows.count + errors.count + repeated;
         next.skipped = repeated;
         next.add_errors(errors.count, first_errors);
-        // What is stored follows from the file: a repetition overwrites it with the same.
+        // The stored rows follow from the file: a repetition overwrites them with the same rows.
         let kind = "application/x-ndjson";
         self.files
             .put(&file_name(tenant, next.id, "rows"), kind, rows.bytes.into())
@@ -247,8 +247,8 @@ impl Imports {
     }
 }
 
-/// What all contacts of an import have in common. Rows are the shop's own word: they replace what
-/// was known. The shop states that its contacts agreed; nobody who left is brought back.
+/// The common part of all contacts of an import. The shop's rows replace known values. The shop states that its
+/// contacts agreed; an opt-out stays.
 fn common(request: &Request) -> Incoming {
     Incoming {
         tags: request.tags.clone(),

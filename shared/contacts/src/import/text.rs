@@ -42,7 +42,7 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     detector.guess(Some(b"vn"), Utf8Detection::Deny)
 }
 
-/// What parts the fields: the candidate that the first line holds most of, outside quotes.
+/// The separator of the fields: the candidate that occurs most often in the first line, outside quotes.
 pub fn delimiter(text: &str) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     let mut quoted = false;

@@ -89,7 +89,7 @@ fn mark_links(html: &str, protected: &Protected) -> Result<String, MailError> {
 /// Whether a link leads, or may lead, to a web page and may be signed by us.
 ///
 /// A host that comes from the contact's own fields or from what a form has said is not signed:
-/// whoever filled it in could else get a link on our name to a page of theirs. Where such a field goes
+/// otherwise the person who filled it in could get a link on our domain to a page of theirs. Where such a field goes
 /// by another name, [`hosts`] holds it back.
 fn is_tracked(href: &str, protected: &Protected) -> bool {
     let href = href.trim();

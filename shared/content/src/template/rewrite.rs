@@ -1,8 +1,8 @@
 //! Turns a scanned template into the Liquid source that is really compiled.
 //!
-//! Liquid has no limits of its own, so they are written into the template: each loop body starts
-//! with a lookup that pays for the body, each assigned value is measured, each printed value of an
-//! HTML template is escaped. Lines stay where they were, so that Liquid's errors point right.
+//! Liquid has no limits of its own, so they are written into the template. Each loop body starts with a lookup
+//! that pays for the body. Each assigned value is measured, and each printed value of an HTML template is
+//! escaped. Line numbers do not change, so that Liquid's errors name the right line.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -15,7 +15,7 @@ const MAX_BRACKETS: usize = 8;
 /// Most digits in a row: Liquid's parser panics on an integer above 64 bits.
 const MAX_DIGITS: usize = 15;
 
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
     /// Text, given out as it is.

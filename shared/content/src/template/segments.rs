@@ -1,7 +1,7 @@
 //! Cuts a template that keeps no state into what Liquid must run and what it need not.
 //!
 //! Most of a mail is fixed text and plain merge fields; those are printed directly, without Liquid's
-//! lookups and copies. What they print must be what Liquid prints: a property test compares the two.
+//! lookups and copies. Their output must equal Liquid's: a property test compares the two.
 
 use super::TemplateError;
 use super::chain;

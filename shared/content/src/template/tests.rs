@@ -1,4 +1,4 @@
-//! What templates print.
+//! The output of templates.
 
 mod laws;
 mod limits;

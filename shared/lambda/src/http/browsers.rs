@@ -9,14 +9,14 @@ use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use tower_http::cors::{Any, CorsLayer};
 
-/// What a page may send.
+/// The headers that a page may send.
 const SENT: [HeaderName; 4] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("x-workspace"),
 ];
-/// What a page may read beside the body.
+/// The headers that a page may read beside the body.
 const READ: [HeaderName; 6] = [
     RETRY_AFTER,
     HeaderName::from_static("idempotency-replayed"),

@@ -1,4 +1,4 @@
-//! Who is calling, as the authorizer found out, and the question whether they may.
+//! The caller, as the authorizer identified it, and the check of its permission.
 //!
 //! A handler reaches the caller only through [`May`]. So no handler can forget the permission, and the
 //! permission is checked before the path, the query and the body are read.
@@ -22,7 +22,7 @@ use super::problem::{Code, Problem};
 /// A caller with a live credential, in the account.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// What the credential opens.
+    /// The rights of the credential.
     pub grant: Grant,
 }
 
@@ -59,7 +59,7 @@ impl<P: Needs, W: AsRef<Member>> May<P, W> {
         P::PERMISSION
     }
 
-    /// What the caller's credential opens.
+    /// The rights of the caller's credential.
     pub fn grant(&self) -> &Grant {
         &self.who.as_ref().grant
     }

@@ -90,7 +90,7 @@ pub struct FieldError {
     /// JSON pointer into the body (`/email`; empty: the body as a whole), `?name` for a query parameter,
     /// or a header's name.
     pub pointer: String,
-    /// What is expected there.
+    /// The expected value.
     pub message: String,
 }
 
@@ -199,7 +199,7 @@ pub struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    /// What is wrong with the request, place by place.
+    /// The flaws of the request, place by place.
     errors: &'a [FieldError],
     /// Names the request in the logs.
     request_id: &'a str,

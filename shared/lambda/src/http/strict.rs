@@ -1,4 +1,4 @@
-//! What JSON may look like before it is read into a type: no name twice in an object, no nesting that
+//! Checks of JSON before it is read into a type: no name twice in an object, no nesting that
 //! only an attacker needs. A name given twice means different things to different readers, so that
 //! checks in front of us could be told another story (RFC 8259 4).
 
@@ -15,7 +15,7 @@ pub const MAX_DEPTH: usize = 32;
 pub(super) struct Flaw {
     /// JSON pointer.
     pub pointer: String,
-    /// What is wrong there.
+    /// The flaw.
     pub message: String,
 }
 

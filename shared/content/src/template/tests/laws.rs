@@ -1,4 +1,4 @@
-//! What holds of every template and every value.
+//! Laws that hold for every template and every value.
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What templates may not do, and what is said of it.
+//! The limits of templates, and the errors that name them.
 
 use serde_json::json;
 
