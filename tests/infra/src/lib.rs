@@ -11,7 +11,6 @@ mod code;
 mod cost;
 mod crates;
 mod credentials;
-mod english;
 mod fixtures;
 mod functions;
 mod generate;
