@@ -13,6 +13,9 @@ use serde_json::json;
 
 use super::{Demo, Goal, bar, count_of, text_of};
 
+/// The intake takes 50 forms a second from one source.
+const BETWEEN_FORMS: Duration = Duration::from_millis(25);
+
 /// Posting takes real time, so the waits end over some minutes; nobody waits longer than this.
 const MINUTES: usize = 15;
 /// A quarter of a second each.
@@ -63,6 +66,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
             ("content-type", post.content_type.as_str()),
             (&header, secret.as_str()),
         ];
+        tokio::time::sleep(BETWEEN_FORMS).await;
         let (status, text) = demo
             .client
             .outside("POST", &url, &headers, post.body.clone())
