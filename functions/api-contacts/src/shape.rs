@@ -1,4 +1,4 @@
-//! What the API reads, and how it becomes what the contacts crate takes.
+//! The bodies that the API reads, and their conversion to the types of the contacts crate.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +68,7 @@ pub struct ContactIn {
     overwrite: bool,
 }
 
-/// What a client may say about consent; bounces and complaints come from providers only.
+/// The values of consent that a client may give; bounces and complaints come from providers only.
 #[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Consent {
