@@ -15,7 +15,7 @@ pub struct Letter {
     pub text: String,
 }
 
-/// The sender that a verified identity, an address or a domain, lets us be.
+/// The sender address that a verified identity (an address or a domain) allows.
 pub fn sender(identity: &str) -> String {
     if identity.contains('@') {
         identity.to_owned()

@@ -89,8 +89,8 @@ pub struct Created {
 /// Make a key.
 ///
 /// Only this answer holds its token. A key may do no more than its maker: scopes that open more are refused
-/// with 403. `read` opens the inbox too, so only an account admin, or an account manager who is an agent of
-/// the inbox, may make such a key. A key whose only scope is `track` is public: it may be in a page.
+/// with 403. `read` opens the inbox too. So it needs an account admin, or an account manager who is an agent of
+/// the inbox. A key whose only scope is `track` is public: it may be in a page.
 #[utoipa::path(
     post,
     path = "/v1/api-keys",

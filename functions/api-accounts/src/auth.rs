@@ -39,7 +39,7 @@ pub struct SignedIn {
 /// Sign in.
 ///
 /// The answer's token goes into `Authorization: Bearer` and gives the rights of the user's role, in the
-/// workspace that `X-Workspace` names. With a second factor, 401 `totp_required` asks for `code`.
+/// workspace that `X-Workspace` names. With a second factor, 401 `totp_required` means that `code` is missing.
 #[utoipa::path(
     post,
     path = "/v1/auth/login",

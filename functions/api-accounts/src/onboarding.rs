@@ -43,7 +43,7 @@ pub struct Step {
 pub enum Key {
     /// Make a workspace.
     Workspace,
-    /// Connect a source or import a file: contacts have come in.
+    /// Connect a source or import a file: the workspace has a contact.
     Data,
     /// Set up a channel to send by: the workspace has a default sender.
     SendingChannel,

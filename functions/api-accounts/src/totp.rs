@@ -84,7 +84,7 @@ pub struct RecoveryCodes {
 
 /// Confirm the second factor by a code.
 ///
-/// From now on signing in asks for a code. All of the user's sessions end, this one too: they were
+/// From now on signing in needs a code. All of the user's sessions end, this one too: they were
 /// opened without it.
 #[utoipa::path(
     post,

@@ -122,7 +122,7 @@ pub struct CampaignView {
     mail: Option<MailView>,
 }
 
-/// The mail of a campaign; its subject stands beside.
+/// The mail of a campaign; the subject is a field of the campaign.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct MailView {
     sender: Sender,

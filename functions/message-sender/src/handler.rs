@@ -93,7 +93,7 @@ fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
     if key.is_taggable() {
         return Ok(key);
     }
-    // SES would refuse the mail, and its events could not be told apart.
+    // SES would refuse the mail, and its events could not be distinguished.
     Err(Failure::reject(
         "Message.Key",
         "scope or step is not a plain name",
