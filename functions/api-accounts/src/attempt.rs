@@ -1,5 +1,5 @@
-//! Attempts to guess a secret, or to send a mail to somebody else. They are counted by the client's IP address
-//! and by the email address.
+//! Attempts to guess a secret, or to send a mail to somebody else. Attempts are counted by the client's IP
+//! address and by the email address.
 //!
 //! An attempt is counted before the check and given back if it was right, so that concurrent attempts cannot
 //! pass the limit. Unknown addresses are counted and answered like known ones. The IP address is counted

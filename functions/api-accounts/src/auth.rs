@@ -234,7 +234,7 @@ pub struct Reset {
 
 /// Set another password with the token of a mail; all of the user's sessions end.
 ///
-/// It signs nobody in, and signing in still needs the second factor.
+/// The reset signs nobody in, and signing in still needs the second factor.
 #[utoipa::path(
     post,
     path = "/v1/auth/password/reset",

@@ -27,7 +27,8 @@ pub struct InvitationView {
     chat_role: Option<ChatRole>,
     workspace_ids: Vec<WorkspaceId>,
     status: InvitationStatus,
-    /// The user who made the invitation or sent it again last. It ends when that user is no longer an admin.
+    /// The user who made the invitation or sent it again last. The invitation ends
+    /// when that user is no longer an admin.
     invited_by: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,

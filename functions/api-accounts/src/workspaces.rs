@@ -314,7 +314,8 @@ async fn save<P: Needs>(
     Ok(Json(saved.ok_or_else(name_taken)?.into()))
 }
 
-/// Writes a change of a workspace to the audit log. It need not be the workspace of the request.
+/// Writes a change of a workspace to the audit log. The workspace may be another than that of the
+/// request.
 async fn note<P: Needs>(
     api: &Api,
     member: &May<P, Member>,

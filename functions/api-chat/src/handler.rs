@@ -294,8 +294,8 @@ async fn create_inbox(
         api.audit
             .note(grant, caller.permission(), id, &ip.0)
             .await?;
-        // The public row is written first: it makes the id unique among all workspaces. Without its inbox it is
-        // an address that nobody knows.
+        // The public row is written first: it makes the id unique among all workspaces. Without the inbox the row
+        // is an address that nobody knows.
         let door = api
             .doors
             .create_inbox(tenant, id, settings.name.trim(), origins);

@@ -58,8 +58,8 @@ pub struct ContactIn {
     custom: BTreeMap<String, Value>,
     /// Consent for mail, given together with `email`; it counts if that is then the contact's address.
     /// Without it a new contact is `none` and gets no campaigns, and a known one keeps what it has.
-    /// `subscribed` says that the person agreed. It never takes an unsubscription, a bounce or a
-    /// complaint back.
+    /// `subscribed` means that the person agreed. It never reverts an unsubscription, a bounce or a
+    /// complaint.
     email_status: Option<Consent>,
     /// Consent for text messages, given together with `phone`; as with mail.
     sms_status: Option<Consent>,

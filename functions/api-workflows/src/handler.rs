@@ -53,7 +53,7 @@ fn problem(refusal: Refusal) -> Problem {
 
 /// Make a workflow.
 ///
-/// It is a draft until it is activated. Everything wrong with it is named at once.
+/// The workflow is a draft until it is activated. One answer names everything that is wrong with the workflow.
 #[utoipa::path(
     post,
     path = "/v1/workflows",

@@ -1,4 +1,4 @@
-//! The widget's page. It holds no data: its script opens a session and reads.
+//! The widget's page, which holds no data: its script opens a session and reads.
 
 use accounts::InboxDoor;
 use axum::http::{HeaderValue, header};
