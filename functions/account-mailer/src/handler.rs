@@ -1,4 +1,4 @@
-//! One message: one mail, or none where the invitation is over or nobody has the address.
+//! One message makes one mail. An invitation that is over, or an address without a user, gets no mail.
 
 use accounts::{AccountMail, Accounts, Invitation, Invitations, Resets};
 use cloud::{Mailer, SendError};
@@ -8,7 +8,7 @@ use lambda::{Failure, metrics};
 
 use crate::letter::{self, Letter};
 
-/// What the handler works with.
+/// The state of the handler.
 #[derive(Clone)]
 pub struct PostOffice {
     pub accounts: Accounts,
@@ -22,9 +22,9 @@ pub struct PostOffice {
 
 /// Whether the mail service took a mail.
 enum Taken {
-    /// It did, or it gave no answer and may have.
+    /// The service took the mail, or gave no answer and may have taken it.
     Yes,
-    /// Not now: nothing was sent.
+    /// The service refused for now; nothing was sent.
     NotNow(String),
 }
 
@@ -82,7 +82,7 @@ impl PostOffice {
         let mail = mail.map_err(|error| Failure::reject("Mail.Invalid", error))?;
         match self.mailer.send(mail).await {
             Ok(_) => metrics::count("AccountMailsSent", 1),
-            // It may be on its way; a second one would be one too many.
+            // The mail may be on its way, so it is not sent again.
             Err(SendError::Unknown(_)) => metrics::incident("AccountMailsUnknown", 1),
             Err(SendError::Throttled { code } | SendError::Stopped { code, .. }) => {
                 return Ok(Taken::NotNow(code));

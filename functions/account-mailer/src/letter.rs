@@ -1,4 +1,4 @@
-//! What the mails say, in Vietnamese and English. Plain text: nothing to render, nothing to track, and no
+//! The texts of the mails, in Vietnamese and English. Plain text: nothing to render, nothing to track, and no
 //! name that a stranger typed can become markup.
 
 use cloud::OutgoingMail;
@@ -15,7 +15,7 @@ pub struct Letter {
     pub text: String,
 }
 
-/// The sender that a verified identity, an address or a domain, lets us be.
+/// The sender address that a verified identity (an address or a domain) allows.
 pub fn sender(identity: &str) -> String {
     if identity.contains('@') {
         identity.to_owned()
@@ -69,7 +69,7 @@ impl Letter {
             name: None,
             address: to.to_string(),
         };
-        // A line break in an account's name would be another header.
+        // A line break in an account's name would add a header.
         let subject = self.subject.replace(char::is_control, " ");
         let raw = mime::build(&Message {
             from: &sender,

@@ -1,8 +1,8 @@
 //! Mails the links of invitations and password resets.
 //!
 //! Trigger: queue message, [`accounts::AccountMail`]. Effects: the link's token, claimed together with the
-//! sending; then one call to SES. A worker that dies in between has mailed nothing or once; whoever
-//! waits for the mail asks again.
+//! sending; then one call to SES. A worker that crashes in between has sent no mail or one;
+//! the person who waits for the mail asks again.
 
 mod handler;
 mod letter;

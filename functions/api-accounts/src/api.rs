@@ -1,4 +1,4 @@
-//! What the operations work with, and what every change has in common.
+//! The state of the operations, and the steps that every change has in common.
 
 use accounts::setup::FirstSetup;
 use accounts::{
@@ -12,7 +12,7 @@ use kernel::{Clock, Entropy, Needs};
 use lambda::http::{ClientIp, May, Member, Problem};
 use workflows::WorkflowStore;
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub users: Users,
@@ -28,7 +28,7 @@ pub struct Api {
     pub attempts: Window,
     pub clock: Clock,
     pub entropy: Entropy,
-    /// Only looked at, for the checklist.
+    /// Only read, for the checklist.
     pub contacts: Profiles,
     pub campaigns: Campaigns,
     pub workflows: WorkflowStore,

@@ -39,7 +39,7 @@ pub struct KeyView {
     id: CredentialId,
     name: String,
     scopes: Vec<Scope>,
-    /// Whether the key may stand in a page that everybody can read.
+    /// Whether the key may be in a page that everybody can read.
     public: bool,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -89,8 +89,8 @@ pub struct Created {
 /// Make a key.
 ///
 /// Only this answer holds its token. A key may do no more than its maker: scopes that open more are refused
-/// with 403. `read` opens the inbox too, so it takes an account admin, or an account manager who is one of
-/// the inbox's people. A key whose one scope is `track` is public: it may stand in a page.
+/// with 403. `read` opens the inbox too. So it needs an account admin, or an account manager who is an agent of
+/// the inbox. A key whose only scope is `track` is public: it may be in a page.
 #[utoipa::path(
     post,
     path = "/v1/api-keys",
@@ -131,7 +131,7 @@ pub async fn create(
     Ok(response)
 }
 
-/// End a key at once and for ever.
+/// Revoke a key at once and permanently.
 #[utoipa::path(
     delete,
     path = "/v1/api-keys/{id}",

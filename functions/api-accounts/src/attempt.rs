@@ -1,9 +1,9 @@
-//! Attempts at what can be guessed, or mailed to somebody else: counted for where they come from and for
-//! the address.
+//! Attempts to guess a secret, or to send a mail to somebody else. Attempts are counted by the client's IP
+//! address and by the email address.
 //!
-//! They are counted before anything is looked at and given back when they were right, so that many at
-//! once cannot pass the limit. Unknown addresses are counted and answered like known ones. Where they come
-//! from is counted first: whoever is stopped there cannot lock other people's addresses.
+//! An attempt is counted before the check and given back if it was right, so that concurrent attempts cannot
+//! pass the limit. Unknown addresses are counted and answered like known ones. The IP address is counted
+//! first: a client that is stopped there cannot lock other people's email addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -92,7 +92,7 @@ impl Attempt {
         Ok(Self(counted))
     }
 
-    /// It was right and does not count.
+    /// The attempt was right and does not count.
     pub async fn forgive(self, api: &Api) -> Result<(), Problem> {
         for limit in &self.0 {
             api.attempts.count(&limit.scope, limit.period, -1).await?;
@@ -119,7 +119,7 @@ fn from_ip(kind: &str, ip: &ClientIp) -> Limit {
     }
 }
 
-/// Who has one address of IPv6 has 2^64 of them: the network counts.
+/// A client with one IPv6 address has 2^64 of them, so the network is counted.
 fn network(ip: &str) -> String {
     match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V6(ip)) => {

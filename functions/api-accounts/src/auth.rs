@@ -26,7 +26,7 @@ pub struct Credentials {
     code: Option<String>,
 }
 
-/// A session that began.
+/// A new session.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SignedIn {
     token: String,
@@ -38,8 +38,8 @@ pub struct SignedIn {
 
 /// Sign in.
 ///
-/// The answer's token goes into `Authorization: Bearer` and opens what the user's role opens, in the
-/// workspace that `X-Workspace` names. With a second factor, 401 `totp_required` asks for `code`.
+/// The answer's token goes into `Authorization: Bearer` and gives the rights of the user's role, in the
+/// workspace that `X-Workspace` names. With a second factor, 401 `totp_required` means that `code` is missing.
 #[utoipa::path(
     post,
     path = "/v1/auth/login",
@@ -63,7 +63,7 @@ pub async fn login(
     let user = match (user.needs_code(), given.code) {
         (false, _) => user,
         (true, None) => {
-            // Nothing was guessed: the password is right, and no code was tried.
+            // Not a wrong attempt: the password is right, and no code was given.
             attempt.forgive(&api).await?;
             let detail = "send the code of your authenticator app, or a recovery code";
             return Err(Problem::new(Code::TotpRequired, detail));
@@ -103,7 +103,7 @@ pub async fn signed_in(api: &Api, user: User) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// Workspaces that a user may enter now, all of them: people have few. An archived one is not entered;
+/// All workspaces that a user may enter now: each user has few. An archived workspace cannot be entered;
 /// admins find it in the list of workspaces.
 pub async fn enterable(api: &Api, user: &User) -> Result<Vec<WorkspaceName>, Problem> {
     let mut found = Vec::new();
@@ -124,7 +124,7 @@ pub async fn enterable(api: &Api, user: &User) -> Result<Vec<WorkspaceName>, Pro
 
 /// Sign out: the session ends at once.
 ///
-/// A token of an issuer (`OpenID Connect`) is no session of ours: 409. It ends where it was given.
+/// A token of an issuer (`OpenID Connect`) is no session of ours: 409. The issuer ends it.
 #[utoipa::path(
     post,
     path = "/v1/auth/logout",
@@ -213,7 +213,7 @@ pub async fn forgot(
     Json(given): Json<Forgotten>,
 ) -> Result<StatusCode, Problem> {
     Attempt::to_mail(&api, &given.email, &ip).await?;
-    // Whether the address has a user is looked up behind the queue, where nobody can time it.
+    // The worker behind the queue looks up the address, so no caller can measure the time of the look-up.
     let mail = AccountMail::Reset {
         request: api.entropy.nonce(),
         email: given.email,
@@ -234,7 +234,7 @@ pub struct Reset {
 
 /// Set another password with the token of a mail; all of the user's sessions end.
 ///
-/// It signs nobody in, and a second factor is still asked for.
+/// The reset signs nobody in, and signing in still needs the second factor.
 #[utoipa::path(
     post,
     path = "/v1/auth/password/reset",

@@ -1,4 +1,4 @@
-//! Invitations: whom admins ask to join, and how they come in.
+//! Invitations: admins invite people, and the invited people accept.
 
 use access::op;
 use accounts::{Accepted, AccountMail, Invitation, InvitationStatus, NewInvitation, Reserved};
@@ -27,7 +27,8 @@ pub struct InvitationView {
     chat_role: Option<ChatRole>,
     workspace_ids: Vec<WorkspaceId>,
     status: InvitationStatus,
-    /// Who invited, or sent it again last. It ends when they are no admin any more.
+    /// The user who made the invitation or sent it again last. The invitation ends
+    /// when that user is no longer an admin.
     invited_by: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -132,7 +133,7 @@ pub async fn create(
             "give at least one workspace",
         ));
     }
-    // Of other accounts' users nothing is said: whose addresses they have is not this account's business.
+    // The answer does not tell whether another account has a user with this address.
     let user = api.users.find(&new.email).await?;
     if user.is_some_and(|user| user.account == account) {
         let detail = "the address belongs to a user of the account";
@@ -152,7 +153,7 @@ pub async fn create(
             let made = api.invitations.create(account, id, new).await?;
             made.ok_or(cloud::Error::Conflict)?
         }
-        // A call that died wrote it and asked for no mail; the worker sends one mail however often it is asked.
+        // An earlier call may have crashed before it asked for the mail. The worker sends one mail for many requests.
         Reserved::Held(found) if found.is_unsent(&new, api.clock.now()) => *found,
         Reserved::Held(_) => {
             let detail = "the address is invited; send that invitation again, or revoke it";
@@ -168,7 +169,7 @@ pub async fn create(
 
 /// Send an invitation again, with a new link and another 72 hours.
 ///
-/// The link before ends.
+/// The earlier link ends.
 #[utoipa::path(
     post,
     path = "/v1/invitations/{id}/resend",
@@ -229,7 +230,7 @@ pub struct Acceptance {
 
 /// Accept an invitation: makes the user and signs them in.
 ///
-/// Works until there is a user. From then on the link opens nothing: 409, sign in.
+/// Works until there is a user. After that the link is answered 409: sign in.
 #[utoipa::path(
     post,
     path = "/v1/auth/invitations/accept",
@@ -270,7 +271,8 @@ pub async fn accept(
     }
 }
 
-/// After the row: if this is lost, the mail is not sent, `mailed_at` shows it, and inviting again helps.
+/// Runs after the row is written. If this message is lost, no mail is sent and `mailed_at` stays empty; inviting
+/// again sends the mail.
 async fn mail(api: &Api, invitation: &Invitation) -> Result<(), Problem> {
     let mail = AccountMail::Invitation {
         account: invitation.account,

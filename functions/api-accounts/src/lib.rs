@@ -1,8 +1,8 @@
 //! Sign-in, users, workspaces, API keys and the audit log, under `/v1`.
 //!
-//! Trigger: HTTP API; behind the authorizer except for what makes a credential. Effects: rows of
-//! the directory, each change after its entry in the audit log; messages to the account mailer. Of what
-//! workspaces hold it only sees whether there is any, for the checklist.
+//! Trigger: HTTP API; behind the authorizer except for operations that make a credential. Effects: rows of
+//! the directory, each change after its entry in the audit log; messages to the account mailer. Of the
+//! data of workspaces it reads only whether there is any, for the checklist.
 
 mod api;
 mod api_keys;

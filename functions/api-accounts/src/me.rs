@@ -1,4 +1,4 @@
-//! Whoever asks.
+//! The caller: a user or a key.
 
 use access::op;
 use accounts::User;

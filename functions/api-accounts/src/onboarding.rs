@@ -1,4 +1,4 @@
-//! The checklist of a new workspace, read off what is there. The step "build a segment" comes
+//! The checklist of a new workspace, computed from stored data. The step "build a segment" comes
 //! with segments.
 
 use access::op;
@@ -12,15 +12,15 @@ use workflows::Status;
 
 use crate::api::Api;
 
-/// Pages that are read to find one workflow that is active, one campaign that was sent, one who answers.
+/// Pages that are read to find an active workflow, a sent campaign or an agent of an inbox.
 const PAGES: usize = 10;
 
 /// The checklist.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Onboarding {
-    /// In the order in which they make sense.
+    /// In the recommended order.
     steps: Vec<Step>,
-    /// When somebody put the list away.
+    /// When somebody dismissed the checklist.
     #[serde(serialize_with = "kernel::clock::millis")]
     dismissed_at: Option<Timestamp>,
 }
@@ -36,14 +36,14 @@ pub struct Step {
     done_at: Option<Timestamp>,
 }
 
-/// What there is to do.
+/// A step of the set-up.
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = OnboardingKey)]
 pub enum Key {
     /// Make a workspace.
     Workspace,
-    /// Connect a source or import a file: contacts have come in.
+    /// Connect a source or import a file: the workspace has a contact.
     Data,
     /// Set up a channel to send by: the workspace has a default sender.
     SendingChannel,
@@ -53,7 +53,7 @@ pub enum Key {
     Campaign,
     /// Activate a workflow.
     Workflow,
-    /// Open an inbox and add somebody who answers in it.
+    /// Open an inbox and add an agent to it.
     Chat,
 }
 
@@ -86,7 +86,7 @@ pub async fn show(
     onboarding(&api, &caller).await
 }
 
-/// Put the checklist away.
+/// Dismiss the checklist.
 #[utoipa::path(
     post,
     path = "/v1/onboarding/dismiss",
@@ -146,7 +146,7 @@ async fn onboarding(api: &Api, caller: &Caller) -> Result<Json<Onboarding>, Prob
     }))
 }
 
-/// Whether somebody was made one of the inbox's people.
+/// Whether the inbox has an agent.
 async fn has_staff(api: &Api, caller: &Caller) -> Result<bool, Problem> {
     let mut cursor = None;
     for _ in 0..PAGES {

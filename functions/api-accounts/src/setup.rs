@@ -1,4 +1,4 @@
-//! The first account of an installation, made by whoever holds its set-up token.
+//! The first account of an installation. The set-up token is its only credential.
 
 use accounts::{FirstAccount, SetUp, WorkspaceSettings};
 use axum::extract::State;
@@ -30,7 +30,7 @@ pub struct First {
     password: String,
 }
 
-/// What was made.
+/// The account, user and workspace that were made.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = CreatedAccount)]
 pub struct Made {

@@ -30,7 +30,7 @@ pub struct UserView {
     chat_role: Option<ChatRole>,
     workspace_ids: Vec<WorkspaceId>,
     status: UserStatus,
-    /// Whether signing in asks for a code.
+    /// Whether signing in needs a code.
     second_factor: bool,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -52,7 +52,7 @@ impl From<User> for UserView {
     }
 }
 
-/// A workspace, as short as a chooser needs it.
+/// A workspace with only the fields for a list to choose from.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct WorkspaceName {
     id: WorkspaceId,

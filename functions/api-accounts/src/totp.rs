@@ -1,4 +1,4 @@
-//! One's own second factor: drawing a secret, confirming it, taking it away.
+//! The caller's own second factor: generate a secret, confirm it, remove it.
 
 use access::op;
 use accounts::{Enrolled, User};
@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::attempt::Attempt;
 use crate::me::myself;
 
-/// What an authenticator app needs.
+/// The secret, in the two forms that an authenticator app reads.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SecondFactorSecret {
     /// Base32, for typing.
@@ -26,14 +26,14 @@ pub struct SecondFactorSecret {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordProof {
-    /// The session alone could be somebody else's.
+    /// The password, since a session alone could be stolen.
     #[schema(max_length = 128)]
     password: String,
 }
 
-/// Draw a secret for a second factor.
+/// Generate a secret for a second factor.
 ///
-/// It counts once a code of it was sent to `confirmSecondFactor`.
+/// The second factor is in force once a code of the secret was sent to `confirmSecondFactor`.
 #[utoipa::path(
     post,
     path = "/v1/auth/totp",
@@ -78,13 +78,13 @@ pub struct Confirm {
 /// Codes for a lost phone.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct RecoveryCodes {
-    /// Each signs in once in place of a code of the app. Nobody sees them again.
+    /// Each works once at signing in, in place of a code of the app. The codes are shown only in this answer.
     recovery_codes: Vec<String>,
 }
 
 /// Confirm the second factor by a code.
 ///
-/// From now on signing in asks for a code. All of the user's sessions end, this one too: they were
+/// From now on signing in needs a code. All of the user's sessions end, this one too: they were
 /// opened without it.
 #[utoipa::path(
     post,
@@ -108,7 +108,7 @@ pub async fn confirm(
     Ok(secret(Json(RecoveryCodes { recovery_codes })))
 }
 
-/// Draw new recovery codes; those before open nothing any more.
+/// Generate new recovery codes; the earlier codes no longer work.
 #[utoipa::path(
     post,
     path = "/v1/auth/totp/recovery-codes",
@@ -149,7 +149,7 @@ pub struct Disable {
     code: String,
 }
 
-/// Take the second factor away; all of the user's sessions end.
+/// Remove the second factor; all of the user's sessions end.
 #[utoipa::path(
     post,
     path = "/v1/auth/totp/disable",
@@ -189,7 +189,7 @@ async fn entered<P: Needs>(
     myself(api, member).await
 }
 
-/// An answer that is kept nowhere.
+/// An answer that no cache stores.
 fn secret(answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     response.extensions_mut().insert(Secret);

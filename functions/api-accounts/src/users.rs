@@ -64,7 +64,7 @@ pub struct UserPatch {
 
 /// Change a user's roles, workspaces or status; their sessions end.
 ///
-/// The last active admin of an account stays one.
+/// The last active admin of an account stays an admin.
 #[utoipa::path(
     patch,
     path = "/v1/users/{id}",
@@ -109,9 +109,9 @@ pub async fn update(
     }
 }
 
-/// Take a user's second factor away, who lost it; all of their sessions end.
+/// Remove a user's lost second factor; all of the user's sessions end.
 ///
-/// One's own is taken away by `disableSecondFactor`, which asks for password and code.
+/// To remove your own use `disableSecondFactor`, which needs password and code.
 #[utoipa::path(
     post,
     path = "/v1/users/{id}/second-factor/reset",

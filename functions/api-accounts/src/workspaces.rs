@@ -19,7 +19,7 @@ use crate::shape::{self, Paging};
 /// Characters of a permission reminder.
 const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
 const MAX_ADDRESS: usize = 500;
-/// More in a few months is no cap.
+/// A higher cap would limit nobody.
 const MAX_MESSAGES: u32 = 1000;
 
 /// A workspace in answers.
@@ -135,7 +135,7 @@ impl WorkspacePatch {
 
 /// List the workspaces that the user may enter, oldest first.
 ///
-/// Pages may hold less than was asked for.
+/// Pages may hold fewer than `limit`.
 #[utoipa::path(
     get,
     path = "/v1/workspaces",
@@ -281,7 +281,7 @@ pub async fn archive(
     save(&api, &member, &ip, before, settings, status).await
 }
 
-/// Open an archived workspace again. Forms, chats and sends go on within ten seconds.
+/// Open an archived workspace again. Forms, chats and sends work again within ten seconds.
 #[utoipa::path(
     post,
     path = "/v1/workspaces/{id}/restore",
@@ -314,7 +314,8 @@ async fn save<P: Needs>(
     Ok(Json(saved.ok_or_else(name_taken)?.into()))
 }
 
-/// Logs a change of a workspace, which need not be the one that the caller works in.
+/// Writes a change of a workspace to the audit log. The workspace may be another than that of the
+/// request.
 async fn note<P: Needs>(
     api: &Api,
     member: &May<P, Member>,

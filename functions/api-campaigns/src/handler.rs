@@ -1,4 +1,4 @@
-//! Requests to use cases. Another tenant's campaign is not found, since keys begin with the caller's
+//! Maps requests to use cases. Another tenant's campaign is not found, since keys begin with the caller's
 //! tenant.
 
 use access::op;
@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub campaigns: Campaigns,
@@ -32,7 +32,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// What the caller's workspace says of its mails.
+    /// The mail settings of the caller's workspace.
     async fn settings(&self, caller: &Caller) -> Result<WorkspaceSettings, Problem> {
         let workspace = self.workspaces.get(caller.tenant).await?;
         let settings = workspace.map(|workspace| workspace.settings);
@@ -87,7 +87,7 @@ async fn create(
     {
         return Err(Problem::invalid("/audience/list_id", "no such list"));
     }
-    // Nobody sees a mail that belongs to nothing, so it may come before the entry in the audit log.
+    // A mail without a campaign is never shown, so it may be written before the entry in the audit log.
     let draft = Draft {
         name,
         audience,
@@ -177,8 +177,8 @@ async fn report(
 
 /// Send a campaign to everybody on its list, once each.
 ///
-/// The workspace must say its postal address and why readers get its mails: both stand at the mail's foot. A part
-/// with its own `{{ unsubscribe_url }}` gets no foot and must show the address itself (docs/templates.md).
+/// The workspace must have a postal address and a permission reminder: both are in the mail's footer. A part
+/// with its own `{{ unsubscribe_url }}` gets no footer and must show the address itself (docs/templates.md).
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/send",
@@ -201,7 +201,7 @@ async fn send(
     Ok((StatusCode::ACCEPTED, campaign))
 }
 
-/// Stop sending for now.
+/// Pause the sending.
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/pause",
@@ -219,7 +219,7 @@ async fn pause(
     obey(&api, &caller, &ip, id.0, Command::Pause).await
 }
 
-/// Go on sending to those who have no outcome yet.
+/// Resume the sending to recipients without an outcome.
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/resume",

@@ -1,8 +1,8 @@
 //! Campaigns over HTTP.
 //!
 //! Trigger: HTTP API routes `/v1/campaigns…`, behind the authorizer. Effects: rows of the campaigns
-//! table, the mail in the directory table; what a campaign sets in motion leaves through its own
-//! pending effects. Commands may be repeated; a campaign that is created again is another one.
+//! table, the mail in the directory table; messages leave through the campaign's own
+//! pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
 
 mod handler;
 mod shape;

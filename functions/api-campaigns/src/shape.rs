@@ -1,4 +1,4 @@
-//! What the API's bodies and answers look like, and what a campaign must have.
+//! The shapes of the API's bodies and answers, and the parts that a campaign must have.
 
 use accounts::workspaces::DefaultSender;
 use campaigns::{Audience, Campaign, State};
@@ -26,7 +26,7 @@ pub struct NewCampaign {
     #[schema(min_length = 1, max_length = 200, example = "Tết 2027")]
     name: String,
     audience: Audience,
-    /// Who it is from; the workspace's default sender if absent.
+    /// The sender of the mail; the workspace's default sender if absent.
     pub sender: Option<Sender>,
     #[schema(
         min_length = 1,
@@ -122,7 +122,7 @@ pub struct CampaignView {
     mail: Option<MailView>,
 }
 
-/// The mail of a campaign; its subject stands beside.
+/// The mail of a campaign; the subject is a field of the campaign.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct MailView {
     sender: Sender,

@@ -1,4 +1,4 @@
-//! Requests to use cases. Another tenant's conversation is not found, since keys begin with the
+//! Maps requests to use cases. Another tenant's conversation is not found, since keys begin with the
 //! caller's tenant.
 
 use access::op;
@@ -25,7 +25,7 @@ use crate::shape::{
 /// Longest `client_msg_id`.
 const MAX_CLIENT_ID: usize = 64;
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub chat: Chat,
@@ -294,8 +294,8 @@ async fn create_inbox(
         api.audit
             .note(grant, caller.permission(), id, &ip.0)
             .await?;
-        // The door first: it makes the id unique among all workspaces, and without its inbox it is an
-        // address that nobody knows.
+        // The public row is written first: it makes the id unique among all workspaces. Without the inbox the row
+        // is an address that nobody knows.
         let door = api
             .doors
             .create_inbox(tenant, id, settings.name.trim(), origins);

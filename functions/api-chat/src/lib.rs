@@ -1,8 +1,8 @@
 //! Conversations and inboxes over HTTP.
 //!
 //! Trigger: HTTP API routes `/v1/conversations…` and `/v1/inboxes…`, behind the authorizer. Effects: rows
-//! of the chat and directory tables; answers leave through the message's own pending effects. An
-//! answer with a `client_msg_id` may be sent again: it is the same message.
+//! of the chat and directory tables; answers leave through the message's own pending effects. A
+//! repeated answer with the same `client_msg_id` is the same message.
 
 mod handler;
 mod shape;

@@ -1,4 +1,4 @@
-//! What the API's bodies and answers look like.
+//! The shapes of the API's bodies and answers.
 
 use chat::model::NOBODY;
 use chat::{Channel, Conversation, Delivery, Inbox, Kind, Message, Position, Sender, Status};

@@ -1,4 +1,4 @@
-//! What the operations work with, and a check that several of them make.
+//! The state of the operations, and a check that several of them make.
 
 use accounts::Audit;
 use contacts::import::Imports;
@@ -6,7 +6,7 @@ use contacts::{Contacts, Lists};
 use kernel::{ListId, TenantKey};
 use lambda::http::Problem;
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub contacts: Contacts,

@@ -33,7 +33,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Search {
-    /// What to look for.
+    /// The text to look for.
     #[serde(default)]
     #[param(max_length = 255)]
     query: String,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{Api, known_list};
 use crate::shape;
 
-/// An address has 10 KB, and a letter up to twelve bytes of it.
+/// A URL may have 10 KB, and an encoded character up to twelve bytes of it.
 const MAX_TAGS_TEXT: usize = 2_000;
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -40,7 +40,7 @@ pub struct ImportView {
     processed: u64,
     /// Contacts that are new.
     created: u64,
-    /// Contacts that were there.
+    /// Contacts that already existed.
     updated: u64,
     /// Rows that a later row replaces.
     skipped: u64,
@@ -86,7 +86,7 @@ struct File(String);
 ///
 /// The first line names the columns; docs/import.md lists the known ones. Every address is subscribed to
 /// mail and every number to text messages, unless the person has unsubscribed: the shop states that its contacts
-/// agreed. The answer comes before the rows are read: ask for the import to see it go on.
+/// agreed. The answer comes before the rows are read: read the import to see its progress.
 #[utoipa::path(
     post,
     path = "/v1/imports",
@@ -142,7 +142,7 @@ pub async fn start(
     Err(cloud::Error::Conflict.into())
 }
 
-/// Show how far an import is.
+/// Show the progress of an import.
 #[utoipa::path(
     get,
     path = "/v1/imports/{id}",

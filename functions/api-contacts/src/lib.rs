@@ -2,7 +2,7 @@
 //!
 //! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists` and `/v1/imports…`, behind the authorizer. Effects:
 //! rows of the contacts, timeline and directory tables; the file of an import, and the message of its first
-//! step. A contact that is saved again is the same contact; a list that is created again is another one.
+//! step. Saving a contact again changes the same contact; creating a list again makes a second list.
 
 mod api;
 mod handler;

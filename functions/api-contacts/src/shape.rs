@@ -1,4 +1,4 @@
-//! What the API reads, and how it becomes what the contacts crate takes.
+//! The bodies that the API reads, and their conversion to the types of the contacts crate.
 
 use std::collections::BTreeMap;
 
@@ -58,8 +58,8 @@ pub struct ContactIn {
     custom: BTreeMap<String, Value>,
     /// Consent for mail, given together with `email`; it counts if that is then the contact's address.
     /// Without it a new contact is `none` and gets no campaigns, and a known one keeps what it has.
-    /// `subscribed` says that the person agreed. It never takes an unsubscription, a bounce or a
-    /// complaint back.
+    /// `subscribed` means that the person agreed. It never reverts an unsubscription, a bounce or a
+    /// complaint.
     email_status: Option<Consent>,
     /// Consent for text messages, given together with `phone`; as with mail.
     sms_status: Option<Consent>,
@@ -68,7 +68,7 @@ pub struct ContactIn {
     overwrite: bool,
 }
 
-/// What a client may say about consent; bounces and complaints come from providers only.
+/// The values of consent that a client may give; bounces and complaints come from providers only.
 #[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Consent {

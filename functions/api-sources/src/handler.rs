@@ -1,4 +1,4 @@
-//! Requests to use cases. Another tenant's source is not found.
+//! Maps requests to use cases. Another tenant's source is not found.
 
 use access::op;
 use accounts::{Audit, Doors, SourceDoor};
@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub doors: Doors,
@@ -82,8 +82,8 @@ async fn list(
 /// Make a source.
 ///
 /// The answer says where the source posts to and which header carries its token; the token is in this
-/// answer only. A page that posts from its visitors' browsers shows the token, so it opens nothing but
-/// this source.
+/// answer only. A page that posts from its visitors' browsers shows the token, so the token is valid for
+/// this source only.
 #[utoipa::path(
     post,
     path = "/v1/sources",
@@ -133,7 +133,7 @@ async fn one(
     Ok(Json(api.source(&caller, id).await?.into()))
 }
 
-/// Change what becomes of a source's forms, within ten seconds.
+/// Change how a source's forms are processed. The change is in force within ten seconds.
 #[utoipa::path(
     patch,
     path = "/v1/sources/{id}",

@@ -1,8 +1,8 @@
-//! Sources over HTTP: who may post a shop's data to us, and what becomes of it.
+//! Sources over HTTP: the senders that may post a shop's data to us, and the processing of that data.
 //!
 //! Trigger: HTTP API routes `/v1/sources…`, behind the authorizer. Effects: rows of the directory table,
-//! each change after its entry in the audit log. The token of a source is in the answer that makes it
-//! and nowhere else: only its hash is stored.
+//! each change after its entry in the audit log. The token of a source is only in the answer that
+//! makes the source: the table stores its hash.
 
 mod handler;
 mod shape;

@@ -1,4 +1,4 @@
-//! What the API reads and shows of a source.
+//! The fields of a source that the API reads and shows.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct ListQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// Whose format a source sends.
+/// The provider whose format a source sends.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceProvider {
@@ -71,7 +71,7 @@ pub struct NewSource {
 }
 
 impl NewSource {
-    /// What is stored.
+    /// The stored form of these fields.
     pub fn check(self) -> Result<accounts::NewSource, Problem> {
         let change = SourceUpdate {
             name: Some(self.name),
@@ -91,8 +91,8 @@ impl NewSource {
     }
 }
 
-/// What may be changed of a source; what is left out stays. Forms that are on their way already are read
-/// as the source was when they came.
+/// The fields of a source that may be changed; absent fields stay. Forms that are already queued are read with
+/// the settings that the source had when they came.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceUpdate {
@@ -106,7 +106,7 @@ pub struct SourceUpdate {
 }
 
 impl SourceUpdate {
-    /// What is stored. Whether the lists exist is not looked at.
+    /// The stored form of these fields. This does not check that the lists exist.
     pub fn check(self) -> Result<SourceChange, Problem> {
         let is_bad =
             |text: &str, most: usize| text.trim().is_empty() || text.chars().count() > most;

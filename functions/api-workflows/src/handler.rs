@@ -1,4 +1,4 @@
-//! Requests to use cases. Another tenant's workflow is not found, since keys begin with the caller's
+//! Maps requests to use cases. Another tenant's workflow is not found, since keys begin with the caller's
 //! tenant.
 
 use access::op;
@@ -15,7 +15,7 @@ use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub workflows: Workflows,
@@ -53,7 +53,7 @@ fn problem(refusal: Refusal) -> Problem {
 
 /// Make a workflow.
 ///
-/// It is a draft until it is activated. Everything wrong with it is named at once.
+/// The workflow is a draft until it is activated. One answer names everything that is wrong with the workflow.
 #[utoipa::path(
     post,
     path = "/v1/workflows",
@@ -236,7 +236,7 @@ async fn note<P: Needs>(
     Ok(noted.await?)
 }
 
-/// Count the contacts of a workflow by where they stand.
+/// Count the contacts of a workflow by status.
 #[utoipa::path(
     get,
     path = "/v1/workflows/{id}/report",

@@ -1,7 +1,7 @@
 //! Workflows over HTTP.
 //!
 //! Trigger: HTTP API routes `/v1/workflows…`, behind the authorizer. Effects: rows of the directory
-//! table. Changes of state may be asked for again; a workflow that is created again is another one.
+//! table. Changes of state may be repeated; creating a workflow again makes a second one.
 
 mod handler;
 mod shape;

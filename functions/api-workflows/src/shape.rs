@@ -1,4 +1,4 @@
-//! What the API shows of a workflow.
+//! The fields of a workflow that the API shows.
 
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, WorkflowId};

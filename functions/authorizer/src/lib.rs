@@ -1,4 +1,4 @@
-//! The Lambda authorizer of both APIs: it finds out what a bearer token opens.
+//! The Lambda authorizer of both APIs: it looks up the rights of a bearer token.
 //!
 //! Trigger: each request behind the authorizer, and `$connect` of the WebSocket API. It reads the credential, its
 //! user and the workspace consistently: a credential that has ended is refused at once. Effects: the time at which
@@ -18,7 +18,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
             let Some(token) = presented.bearer else {
                 return Ok(Verdict::refused());
             };
-            // Before the verdict: what changes in between is seen by one of the two.
+            // Read before the verdict: one of the two reads sees a change in between.
             let holder = if presented.socket {
                 sessions.holder(&token).await?
             } else {

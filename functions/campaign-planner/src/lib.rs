@@ -2,7 +2,7 @@
 //!
 //! Trigger: queue campaign-plan, [`campaigns::PlanMessage`]. Effects: chunks and their progress in the
 //! campaigns table; the message for a shard's first chunk, and the planner's own continuation, leave through
-//! the items' pending effects. A chunk that exists is left as it is, so any message may come again.
+//! the items' pending effects. An existing chunk is not changed, so any message may be redelivered.
 
 mod handler;
 

@@ -1,4 +1,4 @@
-//! One message: what is left of one chunk.
+//! One message sends the remaining recipients of one chunk.
 
 use accounts::{RecentWorkspaces, Workspace};
 use campaigns::{ChunkMessage, Sender};
@@ -6,7 +6,7 @@ use channels::Letterhead;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
-/// Sends the chunk, or as much of it as may go now.
+/// Sends the chunk, or the part of it that may be sent now.
 pub async fn handle(
     sender: &Sender,
     workspaces: &RecentWorkspaces,

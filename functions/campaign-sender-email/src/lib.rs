@@ -1,8 +1,9 @@
 //! Sends the mails of one chunk of a campaign.
 //!
 //! Trigger: queue campaign-email, [`campaigns::ChunkMessage`]. Effects: SES, one call a recipient,
-//! each claimed in the send ledger first; the chunk's progress. What does not fit into one run, or
-//! may not go yet, goes back to the queue with a delay. A message that comes again sends nobody twice.
+//! each claimed in the send ledger first; the chunk's progress. Recipients that do not fit
+//! into one run, or that must wait, go back to the queue with a delay. A redelivered message sends nobody a
+//! second mail.
 //! The campaigns of an archived workspace are paused.
 
 mod handler;

@@ -1,5 +1,5 @@
-//! A batch of changes: the effects that their images ask for, by queue; the first change that was not wholly
-//! sent; what can never be sent.
+//! Reads a batch of changes and sends the effects that their images ask for, by queue. Finds the first change
+//! that was not completely sent, and dead-letters effects that can never be sent.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 type Placed = (usize, Effect);
 type Failed = (usize, Failure);
 
-/// What can never be sent.
+/// An item or an effect that can never be sent.
 struct Never<'c> {
     position: usize,
     what: What<'c>,
@@ -30,7 +30,7 @@ enum What<'c> {
     Effect(Box<Effect>),
 }
 
-/// What the relay knows: the kinds of effects, and the queues that they go to.
+/// The kinds of effects that the relay knows, and the queues that they go to.
 pub struct Relay {
     /// Rules of all tables.
     pub rules: Vec<Rule>,
@@ -41,9 +41,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Sends everything that is pending in these changes. What can never be sent is parked with its reason,
-    /// so that it holds nothing else up; everything else is tried until the record is too old, and all that
-    /// stands behind it comes again.
+    /// Sends everything that is pending in these changes. An effect that can never be sent is dead-lettered with
+    /// its reason, so that it blocks no other effect. Every other effect is tried until the record is too old.
+    /// All records after a failed one are redelivered with it.
     pub async fn send(&self, changes: &[Change]) -> Result<(), Failed> {
         let mut by_queue: BTreeMap<QueueName, Vec<Placed>> = BTreeMap::new();
         let mut never = Vec::new();
@@ -79,8 +79,8 @@ impl Relay {
         self.park_before(first, never).await
     }
 
-    /// Parks what stands before the first change that comes again. The rest comes again with it, and would
-    /// be parked at every try.
+    /// Dead-letters the refused effects before the first change that will be retried. The later ones are
+    /// redelivered with that change, and would be dead-lettered at every try.
     async fn park_before(
         &self,
         mut first: Option<Failed>,
@@ -111,7 +111,7 @@ impl Relay {
         Ok(effects)
     }
 
-    /// Puts an item's image or an effect aside.
+    /// Dead-letters an item's image or an effect.
     async fn park(&self, what: &impl Serialize, reason: &str) -> Result<(), Failure> {
         let message = Outgoing {
             text: json_text(what)?,
@@ -124,12 +124,12 @@ impl Relay {
     }
 }
 
-/// What of a queue's effects was not sent.
+/// The effects of a queue that were not sent.
 #[derive(Default)]
 struct Unsent {
     /// The first one that is to be tried again.
     failed: Option<Failed>,
-    /// Those that SQS will never take, each with its reason.
+    /// The effects that SQS will never take, each with its reason.
     never: Vec<(Placed, String)>,
 }
 
@@ -158,8 +158,8 @@ async fn send(queue: &Queue, effects: Vec<Placed>) -> Unsent {
     all
 }
 
-/// Sends these in any order. Gives what SQS did not take, and the groups of what is to be tried again.
-/// Where an answer is lost, that is everything: messages that SQS took are then sent twice.
+/// Sends these in any order. Returns the effects that SQS did not take, and the groups of effects to try again.
+/// If an answer is lost, all effects are tried again: messages that SQS took are then sent twice.
 async fn send_some(queue: &Queue, effects: Vec<Placed>) -> (Unsent, BTreeSet<String>) {
     let message = |(_, effect): &Placed| outgoing(effect, queue.is_fifo());
     let messages: Vec<Outgoing> = effects.iter().map(message).collect();
@@ -190,8 +190,8 @@ async fn send_some(queue: &Queue, effects: Vec<Placed>) -> (Unsent, BTreeSet<Str
     (result, groups)
 }
 
-/// The first effect of each group, and what is left. One that is refused must hold back those after
-/// it, or the group would lose its order, and within one request SQS may refuse any.
+/// The first effect of each group, and the remaining effects. A refused effect must hold back the later effects
+/// of its group, which would otherwise lose its order. SQS may refuse any message of a request.
 fn next_turn(effects: Vec<Placed>) -> (Vec<Placed>, Vec<Placed>) {
     let mut seen = HashSet::new();
     effects
@@ -205,7 +205,7 @@ fn outgoing(effect: &Effect, is_fifo: bool) -> Outgoing {
         options: SendOptions {
             delay_seconds: 0,
             group: Some(effect.group.clone()),
-            // Standard queues refuse it.
+            // Standard queues refuse this attribute.
             deduplication_id: is_fifo.then(|| effect.id.clone()),
             trace: effect.trace.clone(),
         },

@@ -2,9 +2,9 @@
 //!
 //! Trigger: the streams of Timeline, Campaigns, Flow and Chat, filtered to items with `pending`. The
 //! context crates bring a rule for each name, which makes the messages from the item's image.
-//! Effects: SQS messages, at least once. A record may come again, and a later write of an item that
-//! left `pending` as it was sends its effects again (the stream has no old image to compare with):
-//! consumers know an effect by its id or by the state it asks for.
+//! Effects: SQS messages, at least once. A record may be redelivered. A later write of an item that keeps the
+//! same `pending` sends its effects again, since the stream has no old image to compare with. Consumers
+//! recognise an effect by its id or by the state that it asks for.
 
 mod handler;
 

@@ -1,4 +1,4 @@
-//! One queue message to one call of the use case.
+//! Maps one queue message to one call of the use case.
 
 use chat::body::InboundMessage;
 use chat::inbound::{Inbound, Received};

@@ -2,7 +2,7 @@
 //!
 //! Trigger: the queue `ChatIn`. Input: [`chat::body::InboundMessage`]. Effects: rows of the chat,
 //! contacts and timeline tables; notices for browsers leave as pending effects of the message.
-//! A repetition of a message that is stored changes nothing.
+//! Repeating a stored message changes nothing.
 
 mod handler;
 
@@ -10,7 +10,7 @@ use chat::inbound::Inbound;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
-/// Records of a batch at once; they are seldom of one conversation.
+/// Records of a batch that are handled at once; they seldom belong to one conversation.
 const CONCURRENCY: usize = 10;
 
 /// Builds the function.

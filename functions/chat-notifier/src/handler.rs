@@ -1,4 +1,4 @@
-//! Notices one by one, then one call of the use case for all of them: a room is read once.
+//! Parses notices one by one, then calls the use case once for all of them, so that each room is read once.
 
 use access::Operation;
 use accounts::Sessions;
@@ -10,7 +10,7 @@ use kernel::{TenantKey, Verdict};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
-/// What the function works with.
+/// The state of the function.
 #[derive(Clone)]
 pub struct Notifier {
     pub pusher: Pusher,
@@ -18,9 +18,9 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Whether who opened an agent's connection may still read the workspace's conversations.
+    /// Whether the holder of an agent's connection may still read the workspace's conversations.
     async fn admits(&self, tenant: TenantKey, holder: String) -> Result<bool, Error> {
-        // A row of another build names nobody: its browser connects again.
+        // A row of an older build names no holder. The connection is closed, and the browser connects again.
         let Ok(holder) = serde_json::from_str::<Holder>(&holder) else {
             return Ok(false);
         };
@@ -34,13 +34,13 @@ impl Notifier {
     }
 }
 
-/// What a record tells.
+/// The notice of a record.
 pub fn read(record: &Record) -> Result<(TenantKey, Happened), Failure> {
     let (tenant, Notice::V1(happened)) = record.open()?;
     Ok((tenant, happened))
 }
 
-/// Tells the open browsers.
+/// Notifies the open browsers.
 pub async fn push(notifier: &Notifier, happened: &[(TenantKey, Happened)]) -> Result<(), Failure> {
     let admits = |tenant, holder| notifier.admits(tenant, holder);
     let pushed = notifier.pusher.push(happened, admits).await?;

@@ -1,8 +1,8 @@
-//! Tells open browsers that a conversation has changed.
+//! Notifies open browsers that a conversation has changed.
 //!
 //! Trigger: the queue `ChatNotify`, in batches. Input: [`chat::body::Notice`]. Effects: posts to
-//! connections; ended connections are forgotten, and those of ended sessions are hung up. Posts are hints, so a repetition does no harm and a
-//! post that fails is not tried again.
+//! connections; rows of ended connections are deleted, and connections of ended sessions are closed. Posts are
+//! hints, so a repetition does no harm and a failed post is not tried again.
 
 mod handler;
 

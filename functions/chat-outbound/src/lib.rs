@@ -1,8 +1,8 @@
-//! Brings staff's answers to their channel, in the order of each conversation.
+//! Sends staff's answers to their channel, in the order of each conversation.
 //!
 //! Trigger: the FIFO queue `ChatOut`, grouped by conversation. Input: [`chat::body::OutboundMessage`].
 //! Effects: the message's delivery state by rank, with a notice as its pending effect. An answer that
-//! can never be delivered is marked failed and acknowledged, so that its group moves on.
+//! can never be delivered is marked failed and acknowledged, so that its group is not blocked.
 
 mod handler;
 

@@ -1,4 +1,4 @@
-//! Who connects, and into which room.
+//! Admits connections and assigns each to its room.
 
 use std::num::NonZeroU32;
 
@@ -47,8 +47,8 @@ impl Gate {
         }
     }
 
-    /// A ping keeps the connection from idling out by having arrived; a typing sign has no listener yet. A
-    /// connection that floods is closed: each message is an invocation.
+    /// A ping needs no action: its arrival keeps the connection from the idle time-out. Typing signs have no
+    /// subscriber yet. A connection that floods is closed, since each message is an invocation.
     async fn message(&self, connection: &str) -> Result<u16, Failure> {
         if self.buckets.take(connection).is_ok() {
             return Ok(OK);
@@ -56,7 +56,7 @@ impl Gate {
         metrics::count("ConnectionsFlooding", 1);
         match self.sockets.close(connection).await {
             Ok(()) | Err(SocketError::Gone) => {}
-            // The next message closes it.
+            // The next message closes the connection.
             Err(SocketError::Failed(error)) => {
                 tracing::warn!(%error, "a flooding connection could not be closed");
             }
@@ -64,7 +64,7 @@ impl Gate {
         Ok(TOO_MANY)
     }
 
-    /// A visitor's token is proved here; anything else was looked up by the authorizer.
+    /// A visitor's token is verified here; the authorizer looked up every other token.
     async fn connect(&self, event: &SocketEvent) -> Result<u16, Failure> {
         let connection = event.connection.as_str();
         let token = event.query.get("token").map_or("", String::as_str);

@@ -1,10 +1,10 @@
 //! Opens and closes the browsers' WebSocket connections.
 //!
-//! Trigger: the WebSocket API's `$connect`, `$default` and `$disconnect`. A connection shows
+//! Trigger: the WebSocket API's `$connect`, `$default` and `$disconnect`. A connection has
 //! `?token=`: a visitor's token, or an agent's API key, or with `?workspace=` a session token or one of
-//! the `OpenID Connect` issuer; what an agent's token opens was found out by the authorizer. Effects: the
+//! the `OpenID Connect` issuer; the authorizer has already looked up an agent's token. Effects: the
 //! connection's rows in the realtime table, which expire by themselves. Repetitions write the same rows.
-//! Nothing that a browser sends over the socket has an effect, but that a connection that floods is closed.
+//! Texts that a browser sends over the socket have no effect, except that a connection that floods is closed.
 //! Tokens are never logged.
 
 mod handler;

@@ -1,4 +1,4 @@
-//! Before each request: which inbox, and may this page talk to it? After it: the CORS headers.
+//! Before each request: finds the inbox and checks the page's origin. After it: adds the CORS headers.
 
 use accounts::{Door, InboxDoor};
 use axum::extract::{Request, State};
@@ -13,7 +13,7 @@ use crate::state::Widget;
 /// How long a browser may remember a preflight's answer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
-/// Finds the inbox and checks the origin; handlers get the door as an extension.
+/// Finds the inbox and checks the origin; handlers get the inbox's public row as an extension.
 pub async fn check(
     State(widget): State<Widget>,
     Path(inbox): Path<InboxId>,
@@ -36,7 +36,7 @@ pub async fn check(
         widget.limits.read_from(&door, &address).await
     };
     let mut response = match counted {
-        // With its CORS headers too: the page must be able to read it.
+        // A refusal has CORS headers too: the page must be able to read it.
         Err(problem) => problem.into_response(),
         Ok(()) if request.method() == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         Ok(()) => {
@@ -52,8 +52,8 @@ pub async fn check(
     Ok(response)
 }
 
-/// An origin on the inbox's list, or our own: the page that we serve sends it with each POST, and a
-/// browser does not let another page name our host.
+/// An origin on the inbox's list, or our own: the page that we serve sends our origin with each POST, and a
+/// browser does not let another page send our origin.
 fn admits(door: &Door<InboxDoor>, origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;

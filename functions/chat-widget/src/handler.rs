@@ -1,4 +1,4 @@
-//! Requests to use cases.
+//! Maps requests to use cases.
 
 use accounts::{Door, InboxDoor};
 use axum::extract::{Extension, State};
@@ -24,7 +24,7 @@ use crate::{gate, page};
 
 const MAX_CLIENT_ID: usize = 64;
 const MAX_NAME: usize = 100;
-/// The longest text in four bytes a character, and the rest around it.
+/// The longest text at four bytes a character, plus the other fields.
 pub const MAX_BODY: usize = 100 * 1024;
 
 pub fn router(widget: Widget) -> Router {
@@ -37,7 +37,7 @@ pub fn router(widget: Widget) -> Router {
     limit_body(router, MAX_BODY).route_layer(middleware::from_fn_with_state(widget, gate::check))
 }
 
-/// The operations, with what the reference says of them.
+/// The operations, with their description for the reference.
 pub fn operations() -> OpenApiRouter<Widget> {
     OpenApiRouter::new()
         .routes(routes!(show_page))
@@ -76,7 +76,7 @@ struct NewSession {
     visitor_id: Option<Visitor>,
 }
 
-/// What the page needs to talk and listen.
+/// The credential and addresses that the page needs to write and to receive.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = WidgetSession)]
 struct Opened {
@@ -181,7 +181,7 @@ struct Taken {
 
 /// Write a message as the visitor.
 ///
-/// It is readable a moment later, once its queue was worked off.
+/// The message is readable a moment later, when its queue was processed.
 #[utoipa::path(
     post,
     path = "/chat/{inbox}/messages",
@@ -233,7 +233,7 @@ async fn write(
     Ok((StatusCode::ACCEPTED, Json(Taken { client_msg_id })))
 }
 
-/// What was typed, each field checked; an empty field says nothing.
+/// The typed fields, each one checked; an empty field counts as absent.
 fn details(
     name: Option<String>,
     email: Option<String>,
@@ -288,7 +288,7 @@ struct Messages {
 /// Read the visitor's own conversation, oldest first.
 ///
 /// Reading forward does not end with a null: read on while a page is full or brings a message that you did
-/// not have. Messages of the last six minutes come again; drop those whose `id` you have.
+/// not have. Messages of the last six minutes are returned again; drop those whose `id` you have.
 #[utoipa::path(
     get,
     path = "/chat/{inbox}/messages",

@@ -1,6 +1,6 @@
 //! The website's chat widget: its page, its sessions, and a visitor's own conversation.
 //!
-//! Trigger: public HTTP API routes `/chat/{inbox}…`. A session token that we signed says who writes;
+//! Trigger: public HTTP API routes `/chat/{inbox}…`. A session token that we signed names the visitor;
 //! the browser's `Origin` must be one that the inbox allows. Effects: messages go to the queue `ChatIn`,
 //! posts are counted, nothing else is written. A visitor reads its own conversation only, and no private note.
 

@@ -1,8 +1,8 @@
 //! How much a visitor and an address may write and read of one inbox. Every key carries the workspace and the
-//! inbox, so no shop's visitors use up another's.
+//! inbox, so visitors of one shop cannot use up the limits of another.
 //!
 //! Units: a session costs one write unit, a message two. A read costs a tenth of one for the visitor and a tenth
-//! for the address: each process writes every tenth read, so who reads less often costs nothing.
+//! for the address: each process writes every tenth read, so a rare reader costs nothing.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Limits {
     }
 }
 
-/// What one customer of an internet provider has: an IPv4 address, or the first half of an IPv6 address.
+/// The addresses of one customer of an internet provider: an IPv4 address, or the first half of an IPv6 address.
 fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(address)) => {

@@ -1,4 +1,4 @@
-//! The widget's page. It holds no data: its script opens a session and reads.
+//! The widget's page, which holds no data: its script opens a session and reads.
 
 use accounts::InboxDoor;
 use axum::http::{HeaderValue, header};
@@ -11,7 +11,7 @@ const PAGE: &str = include_str!("widget.html");
 pub fn page(inbox: &InboxDoor, socket: &str, nonce: &str) -> Response {
     let mut response = Html(PAGE.replace("__NONCE__", nonce)).into_response();
     let headers = response.headers_mut();
-    // A value that cannot stand in a header leaves the strictest policy.
+    // If the value is not valid in a header, the strictest policy stays.
     let policy = HeaderValue::from_str(&policy(inbox, socket, nonce))
         .unwrap_or(HeaderValue::from_static("default-src 'none'"));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

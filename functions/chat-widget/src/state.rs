@@ -1,4 +1,4 @@
-//! What the gate and the operations work with.
+//! The state of the gate and the operations.
 
 use accounts::Doors;
 use chat::Chat;
@@ -9,7 +9,7 @@ use kernel::{Clock, Entropy};
 
 use crate::limits::Limits;
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Widget {
     pub chat: Chat,

@@ -1,4 +1,4 @@
-//! The events of one message, some at once, and their counts together.
+//! Handles the events of one message concurrently, and writes their counts together.
 
 use channels::Feedback;
 use channels::feedback::{Backlog, Gains};
@@ -10,10 +10,10 @@ use lambda::{Failure, metrics};
 
 /// Events of a message that are handled at once.
 const AT_ONCE: usize = 20;
-/// The facts are won when the counts are written, and no redelivery would count them again.
+/// Attempts of the count. The facts are already recorded, so a redelivery would not count them.
 const ATTEMPTS: u32 = 3;
 
-/// What the function works with.
+/// The state of the function.
 #[derive(Clone)]
 pub struct Desk {
     pub feedback: Feedback,
@@ -21,7 +21,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Takes in all events of a message. Where one fails, the others are counted and the message comes again.
+    /// Takes in all events of a message. If one fails, the others are counted and the message is redelivered.
     pub async fn take_in(&self, record: &Record) -> Result<(), Failure> {
         let (tenant, Backlog::V1 { events }) = record.open()?;
         let work: Vec<_> = events
@@ -39,7 +39,7 @@ impl Desk {
         }
         let written = gains.write(&self.counters, &record.message_id, ATTEMPTS);
         if let Err(error) = written.await {
-            // The report is low by these until a recount.
+            // The report lacks these counts until a recount.
             metrics::incident("CountsLost", 1);
             tracing::error!(%error, "a message of events was not counted");
         }

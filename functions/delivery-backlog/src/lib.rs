@@ -1,8 +1,8 @@
-//! Takes in the provider's events of a workspace that has many at a time.
+//! Processes the provider's events of a workspace that has many at a time.
 //!
 //! Trigger: queue delivery-backlog, whose messages carry up to 100 events each and have the workspace as their
 //! group, so that SQS takes workspaces in turn. Input: [`channels::feedback::Backlog`] from delivery-status. Effects:
-//! those of delivery-status. A repetition finds its facts known and counts nothing.
+//! those of delivery-status. A repetition finds its facts stored and counts nothing.
 
 mod handler;
 

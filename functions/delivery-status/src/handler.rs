@@ -1,4 +1,5 @@
-//! Each event on its own, the counts of a batch together, the events of a busy workspace for later.
+//! Handles each event separately, writes the counts of a batch together, and queues the events of a busy
+//! workspace for later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use kernel::{TenantKey, WorkspaceId};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
-/// The facts are won when the counts are written, and no redelivery would count them again.
+/// Attempts of the count. The facts are already recorded, so a redelivery would not count them.
 const ATTEMPTS: u32 = 3;
-/// Events of one workspace in a batch of up to 100 from which on they wait for their turn. Fewer are not worth the
-/// requests, and four workspaces may be so busy at once.
+/// From this number of events in a batch of up to 100, the events of a workspace wait for their turn. Fewer are
+/// not worth the requests. Up to four workspaces of a batch can reach this number.
 const BUSY: usize = 20;
 
-/// What the function works with.
+/// The state of the function.
 #[derive(Clone)]
 pub struct Desk {
     pub feedback: Feedback,
@@ -26,10 +27,10 @@ pub struct Desk {
     pub backlog: QueueOf<Backlog>,
 }
 
-/// What became of one event.
+/// The outcome of one event.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It added something to a campaign.
+    /// The event added to the counts of a campaign.
     Gained {
         tenant: TenantKey,
         scope: String,
@@ -37,9 +38,9 @@ pub enum Outcome {
         tally: Tally,
         message_id: String,
     },
-    /// Its workspace has many: it waits for its turn.
+    /// The workspace has many events, so the event waits for its turn.
     Later(TenantKey, About),
-    /// Nothing follows from it.
+    /// The event needs no action.
     Nothing,
 }
 
@@ -94,9 +95,9 @@ impl Desk {
         })
     }
 
-    /// Counts what the events of a batch have added, in one write unit for each campaign and hour. Then sends on
-    /// what waits, in one message for each workspace; where that fails the whole batch comes again, and what was
-    /// learnt is not counted twice.
+    /// Counts the changes of a batch, in one write unit for each campaign and hour. Then sends the waiting events
+    /// in one message for each workspace. If that fails the whole batch is redelivered; recorded facts are not
+    /// counted twice.
     pub async fn finish(&self, outcomes: Vec<Outcome>) -> Result<(), Failure> {
         let (mut gains, mut source) = (Gains::default(), None);
         let mut waiting: BTreeMap<TenantKey, Vec<About>> = BTreeMap::new();
@@ -118,7 +119,7 @@ impl Desk {
         }
         let source = source.unwrap_or_default();
         if let Err(error) = gains.write(&self.counters, &source, ATTEMPTS).await {
-            // The report is low by these until a recount.
+            // The report lacks these counts until a recount.
             metrics::incident("CountsLost", 1);
             tracing::error!(%error, "a batch was not counted");
         }

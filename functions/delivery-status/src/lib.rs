@@ -1,9 +1,9 @@
-//! Takes in what SES says about mails that were sent.
+//! Processes the events of SES about mails.
 //!
 //! Trigger: queue delivery-events, fed by an EventBridge rule. Effects: facts in the send ledger; the
 //! contact's consent and timeline for bounces and complaints; one counter update for each campaign of
-//! a batch. The events of a workspace that has many in a batch go to the queue delivery-backlog. Events may come twice, late, in
-//! any order, and before our own record of the send.
+//! a batch. The events of a workspace that has many in a batch go to the queue delivery-backlog. Events may come
+//! twice, late, in any order, and before our own record of the send.
 
 mod handler;
 

@@ -1,4 +1,4 @@
-//! One tick: which buckets to look into, and what to do with what is there.
+//! One tick: selects the buckets to read, and sends their timers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,34 +11,34 @@ use jiff::Timestamp;
 use lambda::schedule::Tick;
 use lambda::{Failure, metrics};
 
-/// Buckets so far ahead are handed out with an SQS delay, so that a wait ends on the second although
-/// the sweep comes once a minute.
+/// Timers this many minutes ahead are dispatched with an SQS delay. So a wait ends on the second, although the
+/// sweep runs once a minute.
 const AHEAD: i64 = 2;
-/// Every sweep looks back so many minutes, whatever the checkpoint says. No timer is scheduled for a past minute,
-/// and no function that writes one lives so long, so a row can be late by less.
+/// Every sweep looks back at least this many minutes before the checkpoint. No timer is scheduled for a past
+/// minute, and no function that writes one runs this long, so every late row is found.
 const BEHIND: i64 = 3;
-/// Buckets at once: after an outage there are many, and each costs one round trip.
+/// Buckets that are read concurrently: after an outage there are many, and each costs one round trip.
 const AT_ONCE: usize = 32;
-/// No bucket is begun with less time than this: a page of 500 is 50 requests to SQS.
+/// No bucket is started with less time left than this: a page of 500 is 50 requests to SQS.
 const RESERVE: Duration = Duration::from_secs(8);
 
 /// The tables and queues of a sweep.
 pub struct Sweep {
     /// Timers of all tenants.
     pub timers: Timers,
-    /// Where they may lead.
+    /// The queues that timers may name.
     pub queues: BTreeMap<QueueName, Queue>,
-    /// Where rows go that can never be sent.
+    /// The dead-letter queue for rows that can never be sent.
     pub dead: Queue,
 }
 
 impl Sweep {
-    /// Looks into every bucket since the last complete sweep, oldest first. What cannot be done in
-    /// this tick keeps the checkpoint back and is done by the next one.
+    /// Reads every bucket since the last complete sweep, oldest first. Unfinished buckets hold the checkpoint
+    /// back, and the next tick reads them.
     pub async fn run(&self, tick: &Tick) -> Result<(), Failure> {
         let now = minute(self.timers.clock().now());
         let swept = self.timers.checkpoint().await?;
-        // The first sweep of all looks for whatever is stored.
+        // The very first sweep looks for every stored timer.
         let first = swept.map_or(self.timers.oldest(), |swept| swept.min(now) - BEHIND);
         let minutes = self.timers.minutes(first, now + AHEAD).await?;
         let buckets = minutes
@@ -79,8 +79,8 @@ impl Sweep {
         }
     }
 
-    /// Sends first, deletes after, and only what SQS took: a crash in between sends twice, never not
-    /// at all. A row that can never be sent is put aside, so that it stops no other.
+    /// Sends first, then deletes only the rows that SQS took: a crash in between sends twice and loses nothing. A
+    /// row that can never be sent is dead-lettered, so that it blocks no other row.
     async fn hand_out(&self, rows: Vec<Found>) -> Result<Done, Failure> {
         let mut by_queue: BTreeMap<QueueName, Vec<(Found, Outgoing)>> = BTreeMap::new();
         let now = self.timers.clock().now();
@@ -123,8 +123,7 @@ impl Sweep {
         Ok(done)
     }
 
-    /// Parks the row in the dead-letter queue with its reason, then deletes it. What fails here is tried by
-    /// the next tick.
+    /// Dead-letters the row with its reason, then deletes the row. The next tick retries a failure.
     async fn put_aside(&self, row: &Found, reason: &str) -> Done {
         match self.park(row, reason).await {
             Ok(()) => {

@@ -1,7 +1,7 @@
 //! Every minute: sends the timers that are due, or due within two minutes, to their queues.
 //!
-//! Trigger: a schedule; the event says nothing, a tick may come late or twice. Effects: SQS messages
-//! (consumers know them by the token inside), then the rows are deleted. A row that
+//! Trigger: a schedule; the event is not read, and a tick may come late or twice. Effects: SQS messages
+//! (consumers recognise a timer by its token), then the rows are deleted. A row that
 //! can never be sent goes to the dead-letter queue with its reason, in DynamoDB's JSON. Reads the buckets of all
 //! tenants; the message keeps its tenant in its envelope.
 

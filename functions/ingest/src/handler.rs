@@ -1,4 +1,4 @@
-//! One queued body.
+//! Turns one queued body into a contact and an event.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use serde_json::Value;
 use sources::inbound::Provider;
 use sources::{Arrival, Inbound, ParseError, ladipage};
 
-/// In an event's data: the fields that did not fit. Folded names never begin so.
+/// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
 const SHORTENED: &str = "_shortened";
 
-/// In an event's data: why no workflow was started by it.
+/// Key in an event's data: why the event started no workflow.
 const NOT_TRIGGERED: &str = "_not_triggered";
 const SUPPRESSED: &str = "too_many_forms";
 /// Forms of one source that may start workflows for one contact in an hour. Anybody can fill in a form with
@@ -32,9 +32,9 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Whether the form may start workflows: the first few of an hour may. By contact, since a stranger who knows
-    /// a phone number could vary the address beside it. By when the form came in, so that each delivery of its
-    /// message has the same answer. One write unit.
+    /// Whether the form may start workflows: the first few of an hour may. Counted by contact, since a stranger who
+    /// knows a phone number could vary the email address. Counted at the time the form came in, so that each
+    /// delivery of its message has the same answer. Costs one write unit.
     async fn admits(
         &self,
         tenant: TenantKey,
@@ -56,7 +56,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
     let arrival = match read(intake, tenant, &inbound).await? {
         Ok(arrival) => arrival,
-        // Pages have forms for a name only. Nobody can mend them, so they wake nobody.
+        // Some pages have forms for a name only. Nobody can fix such a form, so it raises no alarm.
         Err(ParseError::NoAddress) => {
             metrics::incident("FormsWithoutAddress", 1);
             return Ok(());
@@ -112,8 +112,8 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the body with the mapping that it brought along, and if that finds no address, with the one that
-/// its source has now: whoever mends a mapping may then redrive what was parked.
+/// Reads the body with the mapping that the message carries. If that finds no address, reads the body with the
+/// present mapping of the source. So a redrive uses a mapping that was fixed later.
 async fn read(
     intake: &Intake,
     tenant: TenantKey,
@@ -152,7 +152,7 @@ async fn parse(
     }
 }
 
-/// What the form said, and what of it could not be kept.
+/// The event of the form, and the names of the fields that could not be kept.
 fn told(arrival: &Arrival) -> Value {
     let mut data = arrival.data.clone();
     if let Value::Object(fields) = &mut data
@@ -163,7 +163,7 @@ fn told(arrival: &Arrival) -> Value {
     data
 }
 
-/// What the form says about its sender. Who fills in a form asks to be contacted.
+/// The person who filled in the form. A person who fills in a form asks to be contacted.
 fn person(arrival: Arrival, at: Timestamp) -> Incoming {
     let email = arrival.email.map(Identity::Email);
     let phone = arrival.phone.map(Identity::Phone);

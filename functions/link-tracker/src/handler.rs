@@ -1,5 +1,5 @@
-//! Requests to facts. A reader gets the image or the page whatever becomes of the count; only
-//! unsubscribing waits for its write, because its answer is a promise.
+//! Turns requests into facts. A reader gets the image or the page even if the count fails. Only unsubscribing
+//! waits for its write, because its answer is a promise.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 /// Longest that a reader waits for the count of a visit.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What the operations work with.
+/// The state of the operations.
 #[derive(Clone)]
 pub struct Tracker {
     pub feedback: Feedback,
@@ -53,7 +53,7 @@ struct Visit {
 }
 
 impl Tracker {
-    /// What a token stands for; `None` for anything that is not a token of ours.
+    /// The meaning of a token; `None` for anything that is not a token of ours.
     #[expect(
         clippy::disallowed_methods,
         reason = "door: the token is signed by us and names the workspace"
@@ -71,8 +71,8 @@ impl Tracker {
         })
     }
 
-    /// Counts what a visit has added: one write unit where it is the first of its kind, else none. Nothing
-    /// brings a lost count again, so it is tried again for as long as a reader may wait.
+    /// Counts a visit: one write unit if the visit is the first of its kind, otherwise none. Nothing recovers a
+    /// lost count, so the write is retried for as long as a reader may wait.
     async fn count(&self, visit: &Visit, learnt: Result<Option<Tally>, cloud::Error>) {
         let gained = match learnt {
             Ok(Some(gained)) => gained,

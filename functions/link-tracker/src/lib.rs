@@ -2,7 +2,7 @@
 //!
 //! Trigger: HTTP API routes `/o/{token}`, `/c/{token}`, `/u/{token}`, without the authorizer: a token
 //! signed by us is the credential. Effects: facts in the send ledger, the contact's consent and
-//! timeline, counters. A token that is not ours finds nothing, so no request can be led elsewhere.
+//! timeline, counters. A token that is not ours gets a 404, so no request can redirect to a foreign address.
 
 mod handler;
 mod page;

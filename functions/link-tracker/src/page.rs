@@ -1,5 +1,5 @@
-//! What visitors see: the image and four small pages. They load nothing from elsewhere and are kept
-//! by no cache, and they say nothing about who is looking.
+//! The open pixel and four small pages. They load nothing from other sites, no cache keeps them, and they show
+//! nothing about the visitor.
 
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,20 +22,20 @@ pub fn pixel() -> Response {
         .into_response()
 }
 
-/// Asks before acting.
+/// Asks whether to unsubscribe.
 pub fn ask() -> Response {
     let form = "<p>Bạn sẽ không nhận email tiếp thị từ chúng tôi nữa.</p>\
                 <form method=\"post\"><button type=\"submit\">Hủy đăng ký</button></form>";
     html(StatusCode::OK, "Hủy đăng ký nhận email", form)
 }
 
-/// It is done.
+/// The unsubscription is recorded.
 pub fn done() -> Response {
     let text = "<p>Chúng tôi sẽ không gửi email tiếp thị cho bạn nữa.</p>";
     html(StatusCode::OK, "Bạn đã hủy đăng ký", text)
 }
 
-/// It could not be done now.
+/// The unsubscription could not be recorded now.
 pub fn try_again() -> Response {
     let text = "<p>Yêu cầu chưa được ghi nhận. Vui lòng thử lại sau ít phút.</p>";
     let mut response = html(
@@ -47,7 +47,7 @@ pub fn try_again() -> Response {
     response
 }
 
-/// Not a link of ours.
+/// The link is not one of ours.
 pub fn not_found() -> Response {
     let text = "<p>Liên kết không đúng hoặc không đầy đủ.</p>";
     html(StatusCode::NOT_FOUND, "Không tìm thấy", text)

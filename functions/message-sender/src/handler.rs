@@ -1,5 +1,5 @@
-//! One message: one mail to one contact. It asks for its turn before it reads the mail: a message that must
-//! wait costs no more than its reservation.
+//! One message sends one mail to one contact. The handler reserves a slot before it reads the mail, so a message
+//! that must wait costs only its reservation.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use lambda::{Failure, metrics};
 /// Seconds until a mail that the provider had no room for is tried again.
 const BACK_OFF: u16 = 30;
 
-/// What the handler works with.
+/// The state of the handler.
 #[derive(Clone)]
 pub struct Messenger {
     pub contacts: Profiles,
@@ -77,7 +77,7 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     Ok(())
 }
 
-/// The name under which it is sent.
+/// The mail's name in the send ledger.
 fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
     let SendMessage::Email {
         scope,
@@ -93,7 +93,7 @@ fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
     if key.is_taggable() {
         return Ok(key);
     }
-    // SES would refuse the mail, and its events could not be told apart.
+    // SES would refuse the mail, and its events could not be distinguished.
     Err(Failure::reject(
         "Message.Key",
         "scope or step is not a plain name",
@@ -123,8 +123,8 @@ impl Messenger {
         })
     }
 
-    /// Sends a copy that comes later; this one is done with. Waiting so costs none of the few receives
-    /// after which a message is parked.
+    /// Sends a delayed copy of the message and completes this one. So waiting uses none of the few receives after
+    /// which SQS dead-letters a message.
     async fn put_back(
         &self,
         tenant: TenantKey,

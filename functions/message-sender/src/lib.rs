@@ -1,8 +1,8 @@
 //! Sends single messages: the mails of workflows, and transactional ones.
 //!
 //! Trigger: queue message, [`channels::SendMessage`]. Effects: SES, one call, claimed in the send
-//! ledger first. A message that comes again reads off the ledger what became of it; one that may not go
-//! yet is put back with a delay and its slot.
+//! ledger first. A redelivered message finds its outcome in the ledger. A message that must wait is put back
+//! with a delay and its slot.
 
 mod handler;
 

@@ -27,7 +27,7 @@ const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// Forms of one source that a process takes at once, after a pause of two seconds.
 const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
-/// What the route works with.
+/// The state of the route.
 #[derive(Clone)]
 pub struct Intake {
     pub doors: Doors,
@@ -47,11 +47,11 @@ pub fn router(intake: Intake) -> Router {
     let router = Router::from(operations())
         .route("/w/ladipage/{source}", options(preflight))
         .with_state(intake);
-    // CORS around the extractors too: a page must be able to read why it was refused.
+    // CORS covers the extractors too: a page must be able to read the reason of a refusal.
     limit_body(router, MAX_BODY).layer(map_response(with_cors))
 }
 
-/// The operation, with what the reference says of it.
+/// The operation, with its description for the reference.
 pub fn operations() -> OpenApiRouter<Intake> {
     OpenApiRouter::new().routes(routes!(submit))
 }
@@ -143,7 +143,7 @@ async fn accept(
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    // The token stands in a public page, so what is no form must not get as far as the dead letters.
+    // The token is in a public page, so a body that is no form must not reach the dead-letter queue.
     ladipage::check(content_type, body)
         .await
         .map_err(|error| refusal(&error))?;

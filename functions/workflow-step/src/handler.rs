@@ -1,4 +1,4 @@
-//! One step message.
+//! Handles one step message.
 
 use accounts::{RecentWorkspaces, Workspace};
 use lambda::sqs::Record;

@@ -1,4 +1,4 @@
-//! One event.
+//! Handles one event.
 
 use contacts::EventHappened;
 use lambda::sqs::Record;

@@ -2,7 +2,7 @@
 //!
 //! Trigger: queue workflow-trigger with [`contacts::EventHappened`]. Effects: one enrollment for each
 //! active workflow that the event matches, under a name that follows from workflow, event and contact;
-//! its first step is sent from the enrollment itself. Handled twice, an event finds its enrollments.
+//! its first step is sent from the enrollment itself. A redelivered event finds its enrollments.
 
 mod handler;
 
