@@ -1,4 +1,4 @@
-//! Pages of a list: how many, and where to go on.
+//! Pages of a list: their size, and the place to continue.
 
 use serde::{Deserialize, Serialize};
 
