@@ -207,7 +207,7 @@ impl ApiKeys {
         };
         // A valid key is not refused if its use cannot be recorded.
         if let Err(error) = self.note_use(&key, &row).await {
-            tracing::warn!(%error, key = %row.id, "the use of a key was not noted");
+            tracing::warn!(%error, key = %row.id, "the use of a key was not recorded");
         }
         Ok(Some(row.grant()))
     }

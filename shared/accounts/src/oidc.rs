@@ -198,7 +198,7 @@ impl Oidc {
         let discovery = format!("{base}/.well-known/openid-configuration");
         let discovery: Discovery = self.json(&discovery).await?;
         if discovery.issuer != self.issuer {
-            return Err(Error::Shape("the issuer says it is another one".into()));
+            return Err(Error::Shape("the issuer names another issuer".into()));
         }
         self.json(&discovery.jwks_uri).await
     }

@@ -198,7 +198,7 @@ impl SecondFactors {
             return Ok(None);
         };
         let secret = self.seal.open(&user.id.to_string(), &factor.sealed);
-        let secret = secret.ok_or_else(|| Error::Shape("the secret does not open".into()))?;
+        let secret = secret.ok_or_else(|| Error::Shape("the secret cannot be unsealed".into()))?;
         let totp = totp(&secret, user.email.as_str())?;
         let now = self.users.clock().now().as_second();
         let step = totp.check(code.trim(), u64::try_from(now).unwrap_or_default());

@@ -1,7 +1,7 @@
 //! Cuts the audience into chunks: one run per contact shard, which continues itself by a message.
 //!
-//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the stored chunks
-//! and continues from *their* end. So members who joined or left meanwhile change no stored chunk.
+//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the stored chunks and
+//! continues from the end of the last one. So members who joined or left in between change no stored chunk.
 
 use cloud::{Error, Resources};
 use contacts::Profiles;

@@ -80,7 +80,7 @@ impl MailStore {
         }
     }
 
-    /// Keeps a mail and names it. The same mail gives the same name and the same record.
+    /// Stores a mail and names it. The same mail gives the same name and the same record.
     pub async fn put(&self, tenant: TenantKey, mail: &StoredMail) -> Result<MailRef, Error> {
         let name = MailRef::of(mail)?;
         self.table.put(&key(tenant, &name), mail).await?;

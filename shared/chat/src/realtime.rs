@@ -238,7 +238,7 @@ impl Pusher {
         }
     }
 
-    /// Deletes a connection that API Gateway reports as gone, unless it is still opening.
+    /// Deletes a connection that API Gateway reports as closed, unless it is still opening.
     async fn gone(&self, member: &Member) {
         if !member.is_opening(self.rooms.table.clock().now()) {
             self.forget(member).await;
@@ -248,7 +248,7 @@ impl Pusher {
     /// If the delete fails, the row expires by itself, and the next post to it returns 410 again.
     async fn forget(&self, member: &Member) {
         if let Err(error) = self.rooms.forget(&member.pk, &member.sk).await {
-            tracing::warn!(%error, "a gone connection could not be forgotten");
+            tracing::warn!(%error, "a closed connection could not be deleted");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{Aws, Error};
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The connection has ended, or `$connect` has not been answered yet.
-    #[error("the connection is gone")]
+    #[error("the connection has ended or is not open yet")]
     Gone,
     /// Any other failure.
     #[error(transparent)]

@@ -68,7 +68,7 @@ impl Found {
         Ok(Self { key, timer, item })
     }
 
-    /// The row in DynamoDB's JSON, as `aws dynamodb put-item --item` takes it.
+    /// The row in DynamoDB's JSON, the input format of `aws dynamodb put-item --item`.
     pub fn text(&self) -> Result<String, Error> {
         crate::queue::json_text(&wire(&self.item))
     }

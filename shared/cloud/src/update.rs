@@ -108,7 +108,7 @@ impl Update {
         }
     }
 
-    /// Sets the attribute where it is absent: the first write wins.
+    /// Sets the attribute if it is absent: the first write wins.
     #[must_use]
     pub fn set_if_absent(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -163,7 +163,7 @@ impl Update {
         self
     }
 
-    /// Only if the set has a member beside this one.
+    /// Only if the set has a member other than this one.
     #[must_use]
     pub fn when_others_stay(mut self, attribute: &str, member: &str) -> Self {
         let (name, one, member) = (self.name(attribute), self.value(1), self.value(member));
@@ -173,7 +173,7 @@ impl Update {
         self
     }
 
-    /// Only where the set has this member, or room for it among `most`.
+    /// Only if the set has this member, or fewer than `most` members.
     #[must_use]
     pub fn when_has_or_fits(mut self, attribute: &str, member: &str, most: u32) -> Self {
         let (name, most, member) = (self.name(attribute), self.value(most), self.value(member));
@@ -183,14 +183,14 @@ impl Update {
         self
     }
 
-    /// Only where the item exists.
+    /// Only if the item exists.
     #[must_use]
     pub fn when_exists(mut self) -> Self {
         self.conditions.push("attribute_exists(pk)".into());
         self
     }
 
-    /// Only where the attribute is absent.
+    /// Only if the attribute is absent.
     #[must_use]
     pub fn when_absent(mut self, attribute: &str) -> Self {
         let name = self.name(attribute);
@@ -199,7 +199,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute has this value.
+    /// Only if the attribute has this value.
     #[must_use]
     pub fn when_equals(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -207,7 +207,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute is as it was read: has this value, or is absent.
+    /// Only if the attribute has the value that was read, or is absent as it was.
     #[must_use]
     pub fn when_as_read(self, attribute: &str, value: Option<impl Serialize>) -> Self {
         match value {
@@ -216,7 +216,7 @@ impl Update {
         }
     }
 
-    /// Only where the attribute has one of these values.
+    /// Only if the attribute has one of these values.
     #[must_use]
     pub fn when_in<V: Serialize>(
         mut self,
@@ -230,7 +230,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute is absent or smaller: the latest or highest wins.
+    /// Only if the attribute is absent or smaller: the latest or highest wins.
     #[must_use]
     pub fn when_absent_or_less(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -240,7 +240,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute is absent or has another value.
+    /// Only if the attribute is absent or has another value.
     #[must_use]
     pub fn when_absent_or_other(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -250,7 +250,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute lies between these, both included.
+    /// Only if the attribute is between these, both included.
     #[must_use]
     pub fn when_between(
         mut self,

@@ -117,8 +117,8 @@ impl Change {
             && self.lists.is_empty()
     }
 
-    /// The consent changes that raise the rank, from the input and from the addresses' own records. Consent counts
-    /// only for its own address, so only where the profile shows that address afterwards.
+    /// The consent changes that raise the rank, from the input and from the addresses' own records. A consent
+    /// belongs to its address. So it counts only if the profile shows that address afterwards.
     fn agree(
         &mut self,
         profile: Option<&Profile>,

@@ -139,7 +139,7 @@ pub struct Permission {
     pub scope: Option<Scope>,
 }
 
-/// A type that names a [`Permission`], for extractors that ask for it.
+/// A type that names a [`Permission`], for extractors that check it.
 pub trait Needs {
     /// The permission.
     const PERMISSION: Permission;

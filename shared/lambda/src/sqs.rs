@@ -296,13 +296,13 @@ async fn settle<T>(
             Ok(()) => Ok(None),
             Err(error) => {
                 metrics::incident("RecordsFailed", 1);
-                tracing::error!(%error, "the rejected message could not be parked");
+                tracing::error!(%error, "the rejected message could not be dead-lettered");
                 Err(Failed)
             }
         };
     }
     metrics::incident("RecordsFailed", 1);
-    tracing::warn!(name = failure.name(), error = %failure, "record failed, it will come again");
+    tracing::warn!(name = failure.name(), error = %failure, "record failed, it will be redelivered");
     Err(Failed)
 }
 

@@ -32,7 +32,7 @@ pub struct Arrival {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Neither JSON nor a form.
-    #[error("content type {0:?} is not one that forms are sent as")]
+    #[error("content type {0:?} is no content type of forms")]
     ContentType(String),
     /// The text does not match its content type.
     #[error("the body does not parse: {0}")]

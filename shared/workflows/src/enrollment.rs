@@ -48,7 +48,7 @@ impl fmt::Display for EnrollmentId {
     }
 }
 
-/// Where an enrollment stands.
+/// Status of an enrollment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {

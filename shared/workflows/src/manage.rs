@@ -113,7 +113,7 @@ impl Workflows {
                 } => {
                     let seconds = DraftNode::wait_seconds(minutes, hours, days, weeks);
                     let seconds = u32::try_from(seconds)
-                        .map_err(|_| Error::Shape("a wait that was not checked".into()))?;
+                        .map_err(|_| Error::Shape("a wait is not valid".into()))?;
                     Node::WaitDuration { seconds, next }
                 }
                 DraftNode::SendEmail(mail) => Node::SendEmail {

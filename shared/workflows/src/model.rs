@@ -19,7 +19,7 @@ pub enum Status {
     Draft,
     /// Enrolls contacts and moves them.
     Active,
-    /// Takes nobody in; contacts inside stop where they are.
+    /// Enrolls nobody; enrolled contacts stop at their step.
     Paused,
     /// Ended for ever: enrolled contacts leave at their next step.
     Archived,

@@ -146,7 +146,7 @@ fn each_row(
     Ok(())
 }
 
-/// The line on which a row begins; its position lies before the blank lines above it.
+/// The line on which a row begins. The reader's position is before any blank lines above the row.
 fn line_of(position: &csv::Position, text: &str) -> u64 {
     let rest = text.as_bytes().iter().skip(position.byte() as usize);
     position.line() + rest.take_while(|byte| **byte == b'\n').count() as u64

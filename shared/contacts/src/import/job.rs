@@ -43,7 +43,7 @@ pub struct Job {
     pub id: ImportId,
     /// The request.
     pub request: Request,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Rows of the file.
     pub total: u64,
@@ -61,7 +61,7 @@ pub struct Job {
     /// Why the file could not be read.
     #[serde(default)]
     pub problem: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
     /// When it ended.
     #[serde(default)]

@@ -112,7 +112,7 @@ impl Protected {
             {
                 (before, 3)
             } else if after.starts_with("=\"\"") {
-                // A word between attributes comes back as an attribute without value.
+                // After parsing, a word between attributes is an attribute without value.
                 (before, 3)
             } else {
                 (before, 0)
@@ -135,7 +135,7 @@ enum State {
     Between,
     Tag(Inside),
     Comment,
-    /// Inside an element whose text is not parsed, until its end tag.
+    /// Inside an element with unparsed text, until its end tag.
     Raw(&'static str),
 }
 

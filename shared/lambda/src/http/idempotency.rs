@@ -107,7 +107,7 @@ async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<
         // The caller gets its answer. The claim ends with its lease.
         if let Err(error) = store.release(claim).await {
             metrics::incident("KeysNotReleased", 1);
-            tracing::warn!(%error, "an idempotency key was not given back");
+            tracing::warn!(%error, "an idempotency key was not released");
         }
         return Ok(response);
     }
@@ -133,7 +133,7 @@ async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<
     // runs the request again, as after a crash at this point.
     if let Err(error) = store.answer(claim, &answer).await {
         metrics::incident("AnswersNotKept", 1);
-        tracing::error!(%error, "the answer to an idempotency key was not kept");
+        tracing::error!(%error, "the answer to an idempotency key was not stored");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

@@ -88,7 +88,7 @@ fn guarded(router: Router) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(
                 Code::MethodNotAllowed,
-                "the route does not take this method",
+                "the route does not support this method",
             )
         });
     limit_body(router, MAX_BODY).layer(from_fn(problem::catch_panic))

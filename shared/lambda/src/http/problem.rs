@@ -110,7 +110,7 @@ impl Problem {
         if missing.is_empty() {
             return Ok(());
         }
-        let detail = "the workspace's settings lack what must stand at the foot of its mails";
+        let detail = "the workspace's settings lack data for the footer of its mails";
         let problem = Self::new(Code::SettingsMissing, detail);
         Err(missing.iter().fold(problem, |problem, place| {
             problem.at(*place, "must be set in the workspace's settings")
