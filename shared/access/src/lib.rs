@@ -1,8 +1,8 @@
 //! The permissions: one table of every operation of the API, by role and by scope.
 //!
-//! The operation's name is its `operationId` in docs/openapi.json; tests hold the two together and print
-//! the table as docs/access.md. The crate holds the table only: what a credential is, and how it is checked, is
-//! `kernel::Grant` and `lambda::http::May`.
+//! The operation's name is its `operationId` in docs/openapi.json. Tests compare the two and print the table as
+//! docs/access.md. The crate holds the table only. `kernel::Grant` holds the rights of a credential, and
+//! `lambda::http::May` checks them.
 
 use kernel::Grant;
 use kernel::access::{ChatRole, People, Permission, Role, Scope};
@@ -60,14 +60,13 @@ impl Operation {
         self.permission().people
     }
 
-    /// The scope that a key needs; `None` is closed to keys.
+    /// The scope that a key needs; `None`: no key may do it.
     pub fn scope(self) -> Option<Scope> {
         self.permission().scope
     }
 }
 
-/// Whether a key with these scopes may do nothing that `maker` may not. The maker of a key gives rights away, and
-/// must have them.
+/// Whether `maker` may do everything that a key with these scopes may do. Only then may `maker` make such a key.
 pub fn may_give(maker: &Grant, scopes: &[Scope]) -> bool {
     Operation::ALL.iter().all(|&operation| {
         let needed = operation.scope();
@@ -82,7 +81,7 @@ use Role::{AccountAdmin, AccountManager, Contributor, Viewer};
 use Scope::{Admin, Read, Write};
 
 operations! {
-    // Accounts. Keys belong to one workspace, so what concerns people or several workspaces is closed to them.
+    // Accounts. Keys belong to one workspace, so operations on people or on several workspaces are closed to them.
     Logout = "logout": SignedIn, None;
     ChangePassword = "changePassword": SignedIn, None;
     ShowMe = "showMe": SignedIn, Some(Read);
@@ -122,7 +121,7 @@ operations! {
     CreateList = "createList": From(AccountManager), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
     ShowImport = "showImport": From(AccountManager), Some(Read);
-    // Sources. Their settings and tokens are the workspace's, as its API keys are.
+    // Sources. Their settings and tokens belong to the workspace, like its API keys.
     ListSources = "listSources": From(AccountManager), Some(Read);
     CreateSource = "createSource": From(AccountManager), Some(Admin);
     ShowSource = "showSource": From(AccountManager), Some(Read);

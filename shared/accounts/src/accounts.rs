@@ -1,4 +1,4 @@
-//! Accounts: the customers of an installation, and who administers each.
+//! Accounts: the customers of an installation, and the admins of each.
 
 use std::collections::BTreeSet;
 
@@ -18,11 +18,11 @@ pub struct Account {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Its active admins: there is always one. Kept here and not only in the users' own rows, since a
-    /// condition can hold over one row only. Never more than the users' rows say: who is in it is an admin.
+    /// Its active admins, at least one. They are stored here and in the users' own rows, since a condition can cover
+    /// one row only. Every user in this set is an admin by the user's row too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub admins: BTreeSet<UserId>,
-    /// How often an admin was taken out, by which a late entry is known.
+    /// How often an admin was removed. It detects a late entry.
     #[serde(default)]
     pub(crate) removals: u64,
 }
@@ -41,7 +41,7 @@ impl Accounts {
         }
     }
 
-    /// Makes an account without anybody in it.
+    /// Makes an account without users.
     pub async fn create(&self, name: &str) -> Result<AccountId, Error> {
         loop {
             let id = self.draw_id();
@@ -55,7 +55,7 @@ impl Accounts {
         AccountId::new(self.directory.clock(), self.directory.entropy())
     }
 
-    /// Makes the account with this id. False: it is there.
+    /// Makes the account with this id. False: it exists already.
     pub(crate) async fn create_as(&self, id: AccountId, name: &str) -> Result<bool, Error> {
         let account = Account {
             id,
@@ -73,8 +73,8 @@ impl Accounts {
         self.directory.get(&keys::account(account)).await
     }
 
-    /// Counts a user among the admins, unless one was taken out since `removals` was read. False: so
-    /// it was.
+    /// Adds a user to the admins, unless an admin was removed since `removals` was read. False: an admin was
+    /// removed.
     pub(crate) async fn add_admin(
         &self,
         account: AccountId,
@@ -88,7 +88,7 @@ impl Accounts {
         Ok(self.directory.update(&key, update).await?.applied())
     }
 
-    /// Takes a user from the admins. False: it is the last one, and stays. May be repeated.
+    /// Removes a user from the admins. False: the user is the last one, and stays. May be repeated.
     pub(crate) async fn remove_admin(
         &self,
         account: AccountId,

@@ -1,4 +1,4 @@
-//! API keys: shown once, stored as a hash, found by it.
+//! API keys: shown once, stored and found by their hash.
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{keys, secret};
 
-/// Every key begins so; secret scanners look for it.
+/// Prefix of every key; secret scanners look for it.
 const PREFIX: &str = "tng";
-/// Keys that may be seen by everybody, in a page: they can write events only.
+/// Prefix of public keys, which a web page may show: they can write events only.
 const PUBLIC_PREFIX: &str = "tngp";
 /// Random bytes in hex.
 const SECRET: usize = 64;
-/// The last use is noted no more often than this.
+/// The last use is recorded at most this often.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// A key to be.
+/// Input of a new key.
 #[derive(Debug, Clone)]
 pub struct ApiKeyDraft {
     /// Its id, drawn before it is made so that the audit log can name it.
@@ -30,7 +30,7 @@ pub struct ApiKeyDraft {
     pub created_by: Option<String>,
 }
 
-/// A key that was just made. Nobody sees `token` again.
+/// A new key. `token` is never shown again.
 #[derive(Clone)]
 pub struct NewApiKey {
     /// The stored key.
@@ -54,7 +54,7 @@ pub struct ApiKey {
     pub name: String,
     /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// Whether it may be seen by everybody.
+    /// Whether the key is public.
     #[serde(default)]
     pub public: bool,
     /// When it was made.
@@ -62,10 +62,10 @@ pub struct ApiKey {
     /// The maker: `usr_…` or `key_…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// When it was used last, to the hour.
+    /// When it was last used, to the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
-    /// When it ended.
+    /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
 }
@@ -90,7 +90,7 @@ impl Credential {
     }
 }
 
-/// The row in the workspace's list, which knows where the credential is.
+/// The row in the workspace's list, with the place of the credential.
 #[derive(Serialize, Deserialize)]
 struct Listed {
     #[serde(flatten)]
@@ -112,7 +112,7 @@ impl ApiKeys {
         }
     }
 
-    /// Draws a key's id, which no key of the workspace has.
+    /// Draws a key's id that no key of the workspace has.
     pub async fn draft(
         &self,
         tenant: TenantKey,
@@ -133,7 +133,7 @@ impl ApiKeys {
         })
     }
 
-    /// Makes a key for a workspace without a person as its maker.
+    /// Makes a key for a workspace, with no person as its maker.
     pub async fn create(
         &self,
         account: AccountId,
@@ -145,9 +145,9 @@ impl ApiKeys {
         self.make(account, tenant, draft).await
     }
 
-    /// Makes a key for a workspace. A key whose only scope is `track` is public. The list's row comes
-    /// first: a key that works is always one that can be seen and revoked. [`Error::Conflict`]: another
-    /// key of the workspace drew the id in the same millisecond.
+    /// Makes a key for a workspace. A key whose only scope is `track` is public. The list's row is written first, so
+    /// every working key can be seen and revoked. [`Error::Conflict`]: another key of the workspace drew the id in
+    /// the same millisecond.
     pub async fn make(
         &self,
         account: AccountId,
@@ -192,9 +192,8 @@ impl ApiKeys {
         }
     }
 
-    /// The grant of a token; `None` for anything that is not a live key. The row is found by the
-    /// token's hash, so nothing is compared that could leak by its timing. One consistent read: a
-    /// revoked key is refused at once.
+    /// The grant of a token; `None` for any text that is not a live key. The row is found by the token's hash, so no
+    /// comparison leaks by its timing. One consistent read: a revoked key is refused at once.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Grant>, Error> {
         let shaped = token.split_once('_').is_some_and(|(prefix, rest)| {
             [PREFIX, PUBLIC_PREFIX].contains(&prefix) && rest.len() == SECRET
@@ -206,9 +205,9 @@ impl ApiKeys {
         let Some(row) = self.live(&key).await? else {
             return Ok(None);
         };
-        // A good key is not refused because nobody could write down that it was used.
+        // A valid key is not refused if its use cannot be recorded.
         if let Err(error) = self.note_use(&key, &row).await {
-            tracing::warn!(%error, key = %row.id, "the use of a key was not noted");
+            tracing::warn!(%error, key = %row.id, "the use of a key was not recorded");
         }
         Ok(Some(row.grant()))
     }
@@ -224,8 +223,8 @@ impl ApiKeys {
         Ok(row.filter(|row| row.revoked_at.is_none()))
     }
 
-    /// Notes the use in both rows. Of many requests at once one notes it, and it alone writes the list's
-    /// row; should it die in between, the list shows the use of an hour later.
+    /// Records the use in both rows. Of concurrent requests one wins the first write, and it alone writes the list's
+    /// row. If it crashes in between, the list shows the use an hour later.
     async fn note_use(&self, key: &cloud::Key, row: &Credential) -> Result<(), Error> {
         let now = self.directory.clock().now();
         if row
@@ -268,8 +267,8 @@ impl ApiKeys {
         Ok(page.map(|listed| listed.key))
     }
 
-    /// Ends a key for ever; false if the workspace has no such key. The credential goes first: what the
-    /// list calls revoked is. May be repeated.
+    /// Ends a key for ever; false if the workspace has no such key. The credential is deleted first, so a key that
+    /// the list shows as revoked no longer works. May be repeated.
     pub async fn revoke(&self, tenant: TenantKey, id: CredentialId) -> Result<bool, Error> {
         let listed: Option<Listed> = self.directory.get(&keys::api_key_of(tenant, id)).await?;
         let Some(listed) = listed else {

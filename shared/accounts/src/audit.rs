@@ -1,8 +1,8 @@
-//! The audit log: who did what to which object, from where. Rows are only ever added.
+//! The audit log: actor, operation, object and address of each change. Rows are only ever added.
 //!
-//! An entry is written before the change that it tells of, so that no change goes unlogged; a change
-//! that failed after it left an entry all the same. Entries hold ids and names of operations, never
-//! secrets and never what was written. They are kept for 25 months.
+//! An entry is written before its change, so no change goes unlogged. A change that failed afterwards also leaves an
+//! entry. Entries hold ids and names of operations, never secrets and never the written data. They are kept for 25
+//! months.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys;
 
-/// The law asks for two years; a month more, so that none is short.
+/// The law requires two years. A month more ensures that no entry is deleted early.
 const KEEP_SECONDS: i64 = (2 * 366 + 31) * 24 * 3600;
 
 /// An entry as it is stored.
@@ -60,7 +60,7 @@ impl Audit {
         }
     }
 
-    /// Adds an entry about what the holder of a grant is about to do.
+    /// Adds an entry about the next action of a grant's holder.
     pub async fn note(
         &self,
         grant: &Grant,
@@ -77,7 +77,7 @@ impl Audit {
         self.add(grant.account, &entry).await
     }
 
-    /// An entry about now, which concerns no workspace. `action` is an `operationId`.
+    /// An entry with the current time and without a workspace. `action` is an `operationId`.
     pub fn entry(&self, actor: &str, action: &str, object: &str, ip: &str) -> AuditEntry {
         AuditEntry {
             created_at: self.directory.clock().now(),

@@ -1,7 +1,7 @@
 //! Public ids that open a workspace: the source in a webhook's URL and the inbox in a widget's.
 //!
-//! Every request asks for one, so an answer may be ten seconds old ([`cloud::recent`]). A source that was
-//! removed or changed, and a workspace that was archived or restored, is seen so within that time.
+//! Every request reads one, so an answer may be ten seconds old ([`cloud::recent`]). The removal or change of a
+//! source takes effect within that time. So does the archiving or restoring of a workspace.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use subtle::ConstantTimeEq;
 
 use crate::{RecentWorkspaces, keys, secret};
 
-/// Secrets of sources begin so; secret scanners look for it.
+/// Prefix of sources' secrets; secret scanners look for it.
 pub(crate) const PREFIX: &str = "tngs";
 
 /// The tenant and the settings behind a public id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Door<T> {
-    /// The workspace behind it. For a source it is proven only once its token was accepted.
+    /// The workspace of the public id. For a source it is proven only after its token was accepted.
     pub tenant: TenantKey,
     /// Its settings.
     pub settings: T,
@@ -29,11 +29,11 @@ pub struct Door<T> {
 /// A source that posts to us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceDoor {
-    /// Id; public, it stands in the URL.
+    /// Id; public, part of the URL.
     pub id: SourceId,
     /// Name that the workspace's people see.
     pub name: String,
-    /// Whose format it sends, such as `ladipage`.
+    /// The provider whose format it sends, such as `ladipage`.
     pub provider: String,
     /// Header that carries the token, lower case.
     pub header: String,
@@ -43,7 +43,7 @@ pub struct SourceDoor {
     /// Lists that its contacts join.
     #[serde(default)]
     pub lists: Vec<ListId>,
-    /// Its own names of fields to ours.
+    /// The source's field names, with our names.
     #[serde(default)]
     pub mapping: BTreeMap<String, String>,
     /// When it was made.
@@ -52,7 +52,7 @@ pub struct SourceDoor {
 }
 
 impl SourceDoor {
-    /// Whether this is the source's token. Hashes are compared, in constant time.
+    /// Whether this is the source's token. Hashes are compared in constant time.
     pub fn accepts(&self, token: &str) -> bool {
         let hash = secret::hash(token);
         hash.as_bytes().ct_eq(self.secret_hash.as_bytes()).into()
@@ -64,7 +64,7 @@ impl SourceDoor {
 pub struct NewSource {
     /// Name that the workspace's people see.
     pub name: String,
-    /// Whose format it sends, such as `ladipage`.
+    /// The provider whose format it sends, such as `ladipage`.
     pub provider: String,
     /// Header that will carry the token.
     pub header: String,
@@ -72,25 +72,25 @@ pub struct NewSource {
     pub tags: Vec<String>,
     /// Lists that its contacts join.
     pub lists: Vec<ListId>,
-    /// Its own names of fields to ours.
+    /// The source's field names, with our names.
     pub mapping: BTreeMap<String, String>,
 }
 
 /// A widget's inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboxDoor {
-    /// Id; public, it stands in the widget's address.
+    /// Id; public, part of the widget's address.
     pub id: InboxId,
     /// Name that visitors see.
     pub name: String,
-    /// Origins of the pages that may show the widget, as browsers send them; empty admits all.
+    /// Origins of the pages that may show the widget, as browsers send them; an empty list admits all.
     #[serde(default)]
     pub origins: Vec<String>,
 }
 
 impl InboxDoor {
-    /// Whether a page of this origin may talk to the inbox. Requests without one do not come from a
-    /// page of another site.
+    /// Whether a page of this origin may use the inbox. A request without an origin does not come from a page of
+    /// another site.
     pub fn admits(&self, origin: Option<&str>) -> bool {
         let listed = |origin: &str| {
             self.origins
@@ -101,7 +101,7 @@ impl InboxDoor {
     }
 }
 
-/// A door as it is stored.
+/// The stored form of a door.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Row<T> {
     pub workspace: WorkspaceId,
@@ -122,10 +122,10 @@ impl<T> Row<T> {
     }
 }
 
-/// Sources, and as many inboxes, that a process remembers: some 10 MB each.
+/// Sources that a process keeps in memory, and as many inboxes: about 10 MB each.
 const MOST: usize = 20_000;
 
-/// The doors of all workspaces; cheap to clone, and clones share what they know.
+/// The doors of all workspaces; cheap to clone. Clones share the cache.
 #[derive(Clone, Debug)]
 pub struct Doors {
     pub(crate) directory: Table,
@@ -145,7 +145,7 @@ impl Doors {
         }
     }
 
-    /// Makes a source without a person as its maker. Gives its id and, only here, its token.
+    /// Makes a source, with no person as its maker. Returns its id and its token, which is never returned again.
     pub async fn create_source(
         &self,
         tenant: TenantKey,
@@ -159,15 +159,14 @@ impl Doors {
         }
     }
 
-    /// The door of a source. The caller must show the token before anything is done for its tenant, and
-    /// then ask whether it [`Doors::is_open`].
+    /// The door of a source. Before the caller does anything for the tenant, it must check the token and then
+    /// [`Doors::is_open`].
     pub async fn source(&self, source: SourceId) -> Result<Option<Door<SourceDoor>>, Error> {
         let read = || open(self.directory.clone(), keys::source(source));
         self.sources.get(source, read).await
     }
 
-    /// Opens an inbox to pages of these origins; none given admits all. False: another inbox has the
-    /// id.
+    /// Makes an inbox for pages of these origins; an empty list admits all. False: another inbox has the id.
     pub async fn create_inbox(
         &self,
         tenant: TenantKey,
@@ -187,7 +186,7 @@ impl Doors {
         Ok(created.is_new())
     }
 
-    /// Whether people and customers can work with the tenant: an archived workspace takes nothing in.
+    /// Whether the tenant is open. An archived workspace accepts no requests.
     pub async fn is_open(&self, tenant: TenantKey) -> Result<bool, Error> {
         self.workspaces.is_open(tenant).await
     }

@@ -1,8 +1,7 @@
-//! Invitations to an account: an address, what its owner will be, and a token that only the mail holds.
+//! Invitations to an account: an address, its rights in the account, and a token that only the mail holds.
 //!
-//! `mail` numbers the mails that were asked for, `claimed` the last one that a worker set out to send:
-//! the token's hash is written together with the claim, so a mail goes out once and only the newest
-//! mail's link works.
+//! `mail` is the number of the last requested mail, `claimed` the number of the last mail that a worker claimed. The
+//! token's hash is written together with the claim. So a mail is sent once, and only the newest mail's link works.
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
@@ -13,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::users::{NewUser, User, Users};
 use crate::{LEASE, keys, secret};
 
-/// Tokens of invitations begin so.
+/// Prefix of invitation tokens.
 const PREFIX: &str = "tni";
 /// Three days.
 const LIFE: SignedDuration = SignedDuration::from_hours(72);
-/// Times that an address is reserved again when its row changes meanwhile.
+/// How often the reservation of an address is tried again after a concurrent change of its row.
 const ATTEMPTS: u32 = 5;
 
 /// Where an invitation stands.
@@ -28,9 +27,9 @@ pub enum InvitationStatus {
     Pending,
     /// Was accepted.
     Accepted,
-    /// Was taken back.
+    /// Was revoked.
     Revoked,
-    /// Its time is over; it can be sent again.
+    /// Has expired; it can be sent again.
     Expired,
 }
 
@@ -39,7 +38,7 @@ pub enum InvitationStatus {
 pub struct Invitation {
     /// Id.
     pub id: InvitationId,
-    /// To which account.
+    /// The account.
     pub account: AccountId,
     /// The address that is invited.
     pub email: EmailAddress,
@@ -50,19 +49,19 @@ pub struct Invitation {
     pub chat_role: Option<ChatRole>,
     /// Workspaces that the user may enter.
     pub workspaces: Vec<WorkspaceId>,
-    /// The admin who invited, or who sent the invitation again last. It is valid while they are an admin.
+    /// The admin who invited, or who last sent the invitation again. It is valid while this user is an admin.
     pub invited_by: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Until when it can be accepted.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// When a mail with its link was last handed to the mail service.
+    /// When the mail service last accepted a mail with its link.
     #[serde(default)]
     pub mailed_at: Option<Timestamp>,
-    /// Mails that were asked for.
+    /// Number of requested mails.
     pub mail: u32,
     status: InvitationStatus,
-    /// When somebody last set out to accept it.
+    /// When a call last claimed its acceptance.
     #[serde(default)]
     accepted_at: Option<Timestamp>,
     #[serde(default)]
@@ -72,7 +71,7 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// Where it stands at a time.
+    /// Its status at a time.
     pub fn status(&self, now: Timestamp) -> InvitationStatus {
         if self.status == InvitationStatus::Pending && self.expires_at <= now {
             return InvitationStatus::Expired;
@@ -80,8 +79,8 @@ impl Invitation {
         self.status
     }
 
-    /// Whether it is what a call made that died before its mail was asked for, or that was just made: no
-    /// worker has set out to send, and it says the same.
+    /// Whether it has this content and no worker has claimed its mail. Then it was just made, or made by a call that
+    /// crashed before it requested the mail.
     pub fn is_unsent(&self, new: &NewInvitation, now: Timestamp) -> bool {
         self.status(now) == InvitationStatus::Pending
             && self.claimed == 0
@@ -90,7 +89,7 @@ impl Invitation {
     }
 }
 
-/// An address's one invitation in an account.
+/// The one invitation of an address in an account.
 #[derive(Debug)]
 pub enum Reserved {
     /// There is none; one with this id may be made.
@@ -104,7 +103,7 @@ struct Holder {
     invitation: InvitationId,
 }
 
-/// An invitation to be.
+/// Input of a new invitation.
 #[derive(Debug, Clone)]
 pub struct NewInvitation {
     /// The address that is invited.
@@ -122,9 +121,9 @@ pub struct NewInvitation {
 /// The outcome of an acceptance.
 #[derive(Debug)]
 pub enum Accepted {
-    /// The user, made now.
+    /// The new user.
     Yes(Box<User>),
-    /// It was revoked meanwhile.
+    /// It was revoked in the meantime.
     Unknown,
     /// The address has a user already.
     Taken,
@@ -153,9 +152,8 @@ impl Invitations {
         }
     }
 
-    /// Finds the invitation that an address has in the account, or reserves an id for one. An id whose
-    /// invitation was never written comes from a call that died, or is about to be used: the first caller
-    /// makes it.
+    /// Finds the invitation that an address has in the account, or reserves an id for one. An id without an
+    /// invitation comes from a call that crashed or that is about to use it. The first caller makes the invitation.
     pub async fn reserve(
         &self,
         account: AccountId,
@@ -193,8 +191,7 @@ impl Invitations {
         Err(Error::Conflict)
     }
 
-    /// Makes an invitation whose first mail is to be sent, under an id that was reserved. `None`: another
-    /// call has just made it.
+    /// Makes an invitation with its first mail pending, under a reserved id. `None`: another call has just made it.
     pub async fn create(
         &self,
         account: AccountId,
@@ -247,8 +244,8 @@ impl Invitations {
         self.directory.query(query).await
     }
 
-    /// Asks for another mail and restarts the validity period. The link of the mail before ends when the new
-    /// one is made. `None`: the invitation was accepted or revoked.
+    /// Requests another mail and restarts the validity period. The link of the previous mail ends when the new link
+    /// is made. `None`: the invitation was accepted or revoked.
     pub async fn resend(&self, before: &Invitation, by: &str) -> Result<Option<Invitation>, Error> {
         let update = Update::new()
             .set("mail", before.mail + 1)
@@ -259,7 +256,7 @@ impl Invitations {
         self.change(before, update).await
     }
 
-    /// Takes an invitation back. `None`: it was accepted, or is being.
+    /// Revokes an invitation. `None`: it was accepted, or is being accepted.
     pub async fn revoke(&self, before: &Invitation) -> Result<Option<Invitation>, Error> {
         if before.status == InvitationStatus::Revoked {
             return Ok(Some(before.clone()));
@@ -275,7 +272,7 @@ impl Invitations {
         self.change(before, update).await
     }
 
-    /// Whether somebody accepted it and nobody came of it: their call is over, and it made no user.
+    /// Whether a call claimed its acceptance, ended, and made no user.
     async fn is_stranded(&self, invitation: &Invitation) -> Result<bool, Error> {
         let over = self.directory.clock().now() - LEASE;
         if invitation.status != InvitationStatus::Accepted
@@ -301,8 +298,8 @@ impl Invitations {
         }
     }
 
-    /// Claims the sending of mail number `mail` and makes its token, of which only a hash is kept.
-    /// `None`: another worker has it, a newer mail was asked for, or the invitation is over.
+    /// Claims the sending of mail number `mail` and makes its token, of which only a hash is stored. `None`: another
+    /// worker claimed it, a newer mail was requested, or the invitation is over.
     pub async fn claim_mail(
         &self,
         invitation: &Invitation,
@@ -326,7 +323,8 @@ impl Invitations {
         let update = Update::new()
             .set("claimed", mail)
             .set("token", &hash)
-            // Not as it was read: the worker of the mail before may give its sending back meanwhile.
+            // The condition does not compare all that was read: the worker of the previous mail may release its
+            // claim in the meantime.
             .when_absent_or_less("claimed", mail)
             .when_equals("mail", mail)
             .when_equals("status", InvitationStatus::Pending);
@@ -335,7 +333,7 @@ impl Invitations {
         Ok(claimed.then_some(token))
     }
 
-    /// Gives the sending back: the mail service took nothing, so the next try may send.
+    /// Releases the claim: the mail service accepted nothing, so the next try may send.
     pub async fn release_mail(&self, invitation: &Invitation) -> Result<(), Error> {
         let update = Update::new()
             .set("claimed", invitation.claimed)
@@ -345,7 +343,7 @@ impl Invitations {
         Ok(())
     }
 
-    /// Notes that the mail service took the mail.
+    /// Records that the mail service accepted the mail.
     pub async fn note_mailed(&self, invitation: &Invitation) -> Result<(), Error> {
         let update = Update::new()
             .set("mailed_at", self.directory.clock().now())
@@ -355,9 +353,8 @@ impl Invitations {
         Ok(())
     }
 
-    /// The invitation behind a token: its link is the newest, it was not taken back, its time is not over,
-    /// and who invited is an admin still. An accepted invitation is found too: a call that died while
-    /// accepting is repeated.
+    /// The invitation of a token. Its link is the newest, it is not revoked or expired, and the inviter is still an
+    /// admin. An accepted invitation is found too, so that a call can be repeated that crashed while it accepted.
     pub async fn find(&self, token: &str) -> Result<Option<Invitation>, Error> {
         let hash = secret::hash(token);
         let pointer: Option<Pointer> = self.directory.get(&keys::invite(&hash)).await?;
@@ -383,8 +380,8 @@ impl Invitations {
             .then_some(invitation))
     }
 
-    /// Makes the user. The invitation is marked first, so that it cannot be revoked under the new user.
-    /// Once there is a user the link opens nothing: they sign in.
+    /// Makes the user. The invitation is marked first, so that it cannot be revoked under the new user. Once there
+    /// is a user the link has no effect; the user signs in.
     pub async fn accept(
         &self,
         invitation: &Invitation,

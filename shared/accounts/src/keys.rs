@@ -1,5 +1,5 @@
-//! Every key of the table Directory that belongs to accounts. A key begins with the account or the tenant. The
-//! only exceptions are rows that are looked up by a public id, an address or the hash of a secret.
+//! Every key of the table Directory that belongs to accounts. A key begins with the account or the tenant. The only
+//! exceptions are rows that are found by a public id, an address or the hash of a secret.
 
 use cloud::Key;
 use kernel::{
@@ -46,12 +46,12 @@ pub fn login(email: &EmailAddress) -> Key {
     Key::new(format!("LOGIN#{email}"), "LOGIN")
 }
 
-/// Read for an address that has no user, so that it takes as long as one that has.
+/// Read for an address without a user, so that it takes as long as for an address with one.
 pub fn nobody() -> Key {
     Key::new("NOBODY", "USER#NOBODY")
 }
 
-/// Which invitation an address has in an account.
+/// The invitation of an address in an account.
 pub fn invited(account: AccountId, email: &EmailAddress) -> Key {
     Key::new(account.to_string(), format!("INVITED#{email}"))
 }

@@ -1,8 +1,14 @@
 //! Accounts, workspaces, users and their sessions, API keys, the audit log, and the doors: public ids and
 //! credentials that open a workspace.
 //!
-//! This crate may use `kernel` and `cloud` only. It knows nothing of contacts, of what sources send or
-//! of chats. Secrets leave it once, when they are made; only their hashes are stored.
+//! This crate may use `kernel` and `cloud` only. It knows nothing of contacts, of the data that sources send, or of
+//! conversations. It holds two kinds of doors with settings of other contexts:
+//!
+//! - [`SourceDoor`]: a source's provider, token hash, tags, lists and field names.
+//! - [`InboxDoor`]: a chat inbox's name and the origins that may show its widget.
+//!
+//! A secret is returned once, when it is made. Only its hash is stored; secrets of second factors are sealed
+//! ([`Seal`]).
 
 pub mod accounts;
 pub mod api_keys;
@@ -25,8 +31,7 @@ mod sources;
 pub mod users;
 pub mod workspaces;
 
-/// No call lives so long: API Gateway gives up after 30 s. An older claim that was not finished comes from a
-/// call that died.
+/// Longest life of a call: API Gateway ends it after 30 s. An older unfinished claim belongs to a call that crashed.
 pub(crate) const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 pub use accounts::{Account, Accounts};

@@ -1,5 +1,5 @@
-//! Mails to users, as messages to the account mailer. Tokens are not in them: the worker draws a
-//! token when it sends, so that no queue and no answer of the API ever holds one.
+//! Mails to users, as messages to the account mailer. They hold no tokens. The worker draws a token when it sends,
+//! so no queue and no answer of the API ever holds one.
 
 use cloud::{Error, Message, QueueName, QueueOf, Resources};
 use kernel::{AccountId, EmailAddress, InvitationId};
@@ -22,7 +22,7 @@ pub enum AccountMail {
     /// The link of a password reset, if the address has a user.
     #[serde(rename = "account.reset.v1")]
     Reset {
-        /// Names the request, so that a message handled twice mails once.
+        /// Names the request, so that a repeated message sends one mail.
         request: String,
         /// The address that was typed.
         email: EmailAddress,
@@ -43,8 +43,7 @@ impl AccountMails {
         Self(resources.queue_of())
     }
 
-    /// Asks for a mail. These messages belong to an account or to nobody yet, so they travel without a
-    /// tenant's envelope.
+    /// Requests a mail. These messages belong to an account, or to nobody yet, so they have no tenant's envelope.
     pub async fn send(&self, mail: &AccountMail) -> Result<(), Error> {
         let group = match mail {
             AccountMail::Invitation { account, .. } => account.to_string(),

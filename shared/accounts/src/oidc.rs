@@ -1,8 +1,8 @@
 //! Sign-in by another system (`OpenID Connect`): a token of the issuer names a user by a verified address.
 //!
-//! Only signatures by RS256 and ES256 count. The key comes from the issuer's key set, which is kept for an hour.
-//! An unknown key makes us fetch the set again, at most once a minute. If the fetch fails, the old keys are
-//! used for a day. Only a token that names the issuer makes us ask it.
+//! Only signatures by RS256 and ES256 are valid. The key comes from the issuer's key set, which is cached for an
+//! hour. An unknown key makes us fetch the set again, at most once a minute. If the fetch fails, the old keys are
+//! used for a day. Only a token that names the issuer can cause a fetch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,19 +18,19 @@ use tokio::sync::Mutex;
 
 const KEEP: SignedDuration = SignedDuration::from_hours(1);
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
-/// An issuer that did not answer is let alone for so long.
+/// Pause before the next call to an issuer that did not answer.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
-/// Keys are used so long while the issuer does not answer.
+/// How long keys are used while the issuer does not answer.
 const AT_MOST: SignedDuration = SignedDuration::from_hours(24);
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
-/// For one answer of the issuer; the authorizer has 5 s in all.
+/// Time-out of one call to the issuer; the authorizer has 5 s in all.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Key sets are a few kilobytes.
+/// Largest key set, in bytes. Key sets are a few kilobytes.
 const MAX_BYTES: usize = 256 * 1024;
 /// Seconds by which clocks may differ.
 const LEEWAY: i64 = 60;
 
-/// The issuer whose tokens are taken.
+/// The issuer whose tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct Oidc {
     issuer: String,
@@ -62,7 +62,7 @@ struct Discovery {
     jwks_uri: String,
 }
 
-/// The issuer that a token names, before the token was checked.
+/// The issuer that a token names, before the token is checked.
 #[derive(Deserialize)]
 struct Claimed {
     iss: String,
@@ -80,8 +80,8 @@ struct Claims {
 }
 
 impl Oidc {
-    /// Tokens of `issuer` (an https URL; http on loopback) that are made for `audience`. `None`: it is
-    /// not such a URL.
+    /// Accepts tokens of `issuer` (an https URL; http on loopback) that are made for `audience`. `None`: it is not
+    /// such a URL.
     pub fn new(issuer: &str, audience: &str, clock: Clock) -> Option<Self> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -96,8 +96,8 @@ impl Oidc {
         })
     }
 
-    /// The issuer that an environment names; the template's word for none is `none`. `Err`: it names
-    /// something else than an issuer.
+    /// The issuer in the environment; the template's value for no issuer is `none`. `Err`: the value is not an
+    /// issuer.
     pub fn configured(
         issuer: &str,
         audience: &str,
@@ -114,13 +114,13 @@ impl Oidc {
         token.bytes().filter(|&byte| byte == b'.').count() == 2
     }
 
-    /// The verified address in a live token of the issuer; `None` for any other token. An error says
-    /// that the issuer's keys could not be had.
+    /// The verified address in a live token of the issuer; `None` for any other token. An error means that the
+    /// issuer's keys could not be fetched.
     pub async fn address(&self, token: &str) -> Result<Option<EmailAddress>, Error> {
         let Ok(header) = jsonwebtoken::decode_header(token) else {
             return Ok(None);
         };
-        // Not to be believed yet, but a token of somebody else is not worth asking the issuer.
+        // Not trusted yet. But a token of another issuer must not cause a fetch.
         let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token);
         let is_ours = claimed.is_ok_and(|claimed| claimed.iss == self.issuer);
         let id = header
@@ -137,13 +137,13 @@ impl Oidc {
             .and_then(|claims| claims.email))
     }
 
-    /// The claims of a token that is valid now.
+    /// The claims of a currently valid token.
     fn claims(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Option<Claims> {
         let mut rules = Validation::new(algorithm);
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[&self.audience]);
         rules.set_required_spec_claims(&["exp", "iss", "aud"]);
-        // Times are checked below, by the clock that all of the product goes by.
+        // Times are checked below, by the product's own clock.
         rules.validate_exp = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, key, &rules);
         let claims = decoded.ok()?.claims;
@@ -198,7 +198,7 @@ impl Oidc {
         let discovery = format!("{base}/.well-known/openid-configuration");
         let discovery: Discovery = self.json(&discovery).await?;
         if discovery.issuer != self.issuer {
-            return Err(Error::Shape("the issuer says it is another one".into()));
+            return Err(Error::Shape("the issuer names another issuer".into()));
         }
         self.json(&discovery.jwks_uri).await
     }

@@ -1,4 +1,4 @@
-//! Passwords: what they must be, and argon2id with its recommended parameters.
+//! Passwords: their rules, and argon2id with its recommended parameters.
 //!
 //! They are composed (NFC) first: one keyboard sends `ậ` as one character, another as three.
 
@@ -8,9 +8,9 @@ use cloud::Error;
 use kernel::Entropy;
 
 const LENGTH: std::ops::RangeInclusive<usize> = 10..=128;
-/// More bytes than 128 characters have, however they are composed; not even looked at.
+/// More bytes than 128 characters have in any composition; a longer text is not read.
 const MAX_BYTES: usize = 4096;
-/// A hash of nothing in particular: verifying against it takes as long as against a real one.
+/// A hash of no password: verifying against it takes as long as against a real one.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// The flaw of a chosen password, if it has one.
@@ -27,7 +27,7 @@ pub fn flaw(password: &str, email: &str) -> Option<&'static str> {
         .then_some("must not be the e-mail address")
 }
 
-/// The password as it is hashed; `None` if nobody can have one so long.
+/// The password in the hashed form; `None` if it is longer than any password may be.
 fn composed(password: &str) -> Option<String> {
     if password.len() > MAX_BYTES {
         return None;
@@ -47,8 +47,8 @@ pub(crate) fn hash(password: &str, entropy: &Entropy) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-/// Whether the password is the one that was hashed. `None` stands for nobody and takes as long; what is
-/// too long to be a password is not hashed, but something short is, for the time that takes.
+/// Whether the password matches the hash. For `None`, a user that does not exist, it takes as long. A text too long
+/// for a password is not hashed; a short text is hashed in its place, so that the time is the same.
 pub(crate) fn verify(password: &str, stored: Option<&str>) -> bool {
     let stored = composed(password).and(stored);
     let password = composed(password).unwrap_or_default();
@@ -93,7 +93,7 @@ mod tests {
     fn what_is_too_long_is_not_hashed() {
         let long = "x".repeat(129);
         assert!(hash(&long, &Entropy::seeded(1)).is_err());
-        // Even where a longer one was hashed once, it is not looked at.
+        // It is not read, even if a longer one was hashed in the past.
         let salt = SaltString::encode_b64(&[1; 16]).unwrap();
         let stored = Argon2::default().hash_password(long.as_bytes(), &salt);
         let stored = stored.unwrap().to_string();

@@ -1,15 +1,15 @@
-//! Workspaces for workers, which ask at every message whether theirs is still worked in and what its
-//! mails say at the foot. An answer may be ten seconds old ([`cloud::recent`]).
+//! Workspaces for workers. They check at every message whether its workspace is open, and read the footer of its
+//! mails. An answer may be ten seconds old ([`cloud::recent`]).
 
 use cloud::{Error, Recent, Resources};
 use kernel::TenantKey;
 
 use crate::workspaces::{Workspace, Workspaces};
 
-/// Workspaces that a process remembers: some 10 MB.
+/// Workspaces that a process keeps in memory: about 10 MB.
 const MOST: usize = 20_000;
 
-/// Workspaces as they were up to ten seconds ago; cheap to clone, and clones share what they know.
+/// Workspaces, up to ten seconds old; cheap to clone. Clones share the cache.
 #[derive(Clone, Debug)]
 pub struct RecentWorkspaces {
     workspaces: Workspaces,
@@ -34,7 +34,7 @@ impl RecentWorkspaces {
         self.recent.get(tenant, read).await
     }
 
-    /// Whether people and customers can work with the tenant: an archived workspace takes nothing in.
+    /// Whether the tenant is open. An archived workspace accepts no requests.
     pub async fn is_open(&self, tenant: TenantKey) -> Result<bool, Error> {
         let workspace = self.get(tenant).await?;
         Ok(workspace.is_some_and(|workspace| !workspace.is_archived()))

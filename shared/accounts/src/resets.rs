@@ -1,6 +1,6 @@
-//! Password resets by mail: a token that only the mail holds, good for an hour and once.
+//! Password resets by mail: a token that only the mail holds, valid once and for an hour.
 //!
-//! A reset proves the mailbox, not the second factor: signing in asks for that all the same.
+//! A reset proves the mailbox, not the second factor: signing in still requires the second factor.
 
 use cloud::{Created, Error, Resources, Table, Update};
 use jiff::SignedDuration;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::users::{User, UserStatus, Users};
 use crate::{keys, secret};
 
-/// Tokens of resets begin so.
+/// Prefix of reset tokens.
 const PREFIX: &str = "tnr";
 const LIFE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -19,7 +19,7 @@ const LIFE: SignedDuration = SignedDuration::from_hours(1);
 struct Row {
     account: AccountId,
     user: UserId,
-    /// A reset, like a session, ends with the epoch that it was asked for in: so it works once.
+    /// The epoch of the request. A reset, like a session, ends when the user's epoch changes, so it works once.
     epoch: u64,
     ttl: i64,
 }
@@ -27,7 +27,7 @@ struct Row {
 #[derive(Serialize, Deserialize)]
 struct Asked {
     ttl: i64,
-    /// Whether the mail service took nothing, so that the mail is to be sent yet.
+    /// Whether the mail service accepted nothing, so that the mail is still to be sent.
     released: bool,
 }
 
@@ -47,8 +47,8 @@ impl Resets {
         }
     }
 
-    /// Claims the mail that a request asks for and makes its token; `None` if another worker has it, or
-    /// the address has no active user. `request` is the id that the request drew.
+    /// Claims the mail of a request and makes its token. `None` if another worker claimed it, or the address has no
+    /// active user. `request` is the id of the request.
     pub async fn claim_mail(
         &self,
         request: &str,
@@ -88,7 +88,7 @@ impl Resets {
         }
     }
 
-    /// Gives the mail back: the mail service took nothing, so the next try may send.
+    /// Releases the claim: the mail service accepted nothing, so the next try may send.
     pub async fn release_mail(&self, request: &str) -> Result<(), Error> {
         let update = Update::new().set("released", true).when_exists();
         let key = keys::reset_request(request);
@@ -96,7 +96,7 @@ impl Resets {
         Ok(())
     }
 
-    /// Whose password the token may set; `None` once it was used, or after an hour.
+    /// The user whose password the token may set; `None` once it was used, or after an hour.
     pub async fn user_of(&self, token: &str) -> Result<Option<User>, Error> {
         let row: Option<Row> = self
             .directory

@@ -1,5 +1,5 @@
-//! Secrets that must be read again, such as those of second factors: sealed at rest with
-//! XChaCha20-Poly1305, bound to their owner, so that a row copied to another user opens nothing.
+//! Secrets that must be read again, such as those of second factors. They are sealed at rest with XChaCha20-Poly1305
+//! and bound to their owner. So a row copied to another user cannot be unsealed.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 const NONCE: usize = 24;
 
-/// Seals and opens; the key follows from the installation's secret.
+/// Seals and unseals; the key follows from the installation's secret.
 #[derive(Clone)]
 pub struct Seal(XChaCha20Poly1305);
 
 impl Seal {
-    /// `secret` is random and long, so that one hash makes a key of it.
+    /// `secret` is random and long, so one hash gives a key.
     pub fn new(secret: &str) -> Self {
         let key = Sha256::new()
             .chain_update("tanigo accounts seal v1\0")

@@ -1,5 +1,5 @@
-//! The second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, one step of skew), and recovery
-//! codes for a lost phone. Each code opens once.
+//! The second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, one step of skew), and recovery codes for a
+//! lost phone. Each code is valid once.
 
 use cloud::{Error, Resources};
 use kernel::Entropy;
@@ -14,7 +14,7 @@ use crate::{password, secret};
 const ISSUER: &str = "Tanigo";
 /// Codes for a lost phone.
 const RECOVERY_CODES: usize = 10;
-/// Times that a change is tried again when the user's row changes meanwhile.
+/// How often a change is tried again after a concurrent change of the user's row.
 const ATTEMPTS: u32 = 3;
 
 /// The secret and its URL, for an authenticator app.
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Enrolment {
 pub enum Enrolled {
     /// It was drawn.
     Drawn(Enrolment),
-    /// There is a second factor already.
+    /// There is already a second factor.
     Before,
     /// The password is not the user's.
     WrongPassword,
@@ -64,7 +64,7 @@ impl SecondFactors {
         Self { users, seal }
     }
 
-    /// Draws a secret, if the password is right. It counts once a code has confirmed it.
+    /// Draws a secret, if the password is right. It takes effect once a code has confirmed it.
     pub async fn enrol(&self, mut user: User, password: &str) -> Result<Enrolled, Error> {
         if user.needs_code() {
             return Ok(Enrolled::Before);
@@ -92,8 +92,8 @@ impl SecondFactors {
         Ok(Enrolled::Drawn(enrolment))
     }
 
-    /// Confirms the drawn secret by a code and ends the user's sessions: those were opened without it.
-    /// Gives the recovery codes, which nobody sees again; `None` for a wrong code.
+    /// Confirms the drawn secret by a code and ends the user's sessions, which were opened without it. Returns the
+    /// recovery codes, which are never shown again; `None` for a wrong code.
     pub async fn confirm(&self, mut user: User, code: &str) -> Result<Option<Vec<String>>, Error> {
         let Some(step) = self.step_of(&user, code)? else {
             return Ok(None);
@@ -110,9 +110,9 @@ impl SecondFactors {
         Ok(Some(codes))
     }
 
-    /// Takes a code of the app or a recovery code, once each. Two sign-ins with one code at once: the
-    /// row's version lets one of them pass. A change that ends the user's sessions
-    /// meanwhile, such as another password, ends this sign-in too.
+    /// Uses a code of the app or a recovery code, once each. If two sign-ins use one code concurrently, the row's
+    /// version lets one of them pass. A concurrent change that ends the user's sessions, such as another password,
+    /// ends this sign-in too.
     pub async fn take(&self, mut user: User, code: &str) -> Result<Option<User>, Error> {
         for _ in 0..ATTEMPTS {
             if !self.spend(&mut user, code)? {
@@ -154,8 +154,8 @@ impl SecondFactors {
         Ok(Some(codes))
     }
 
-    /// Takes the second factor of a user away and ends all their sessions, for an admin who knows that
-    /// they lost it. May be repeated.
+    /// Removes a user's second factor and ends all the user's sessions. For an admin who knows that the user lost
+    /// it. May be repeated.
     pub async fn reset(&self, mut user: User) -> Result<User, Error> {
         if user.factor.take().is_some() {
             user.epoch += 1;
@@ -175,7 +175,7 @@ impl SecondFactors {
         Ok(true)
     }
 
-    /// Marks a code as used in `user`, which is not stored yet. False: the code is wrong or was used.
+    /// Marks a code as used in `user`, which is not stored yet. False: the code is wrong or was used before.
     fn spend(&self, user: &mut User, code: &str) -> Result<bool, Error> {
         let step = self.step_of(user, code)?;
         let Some(factor) = user.factor.as_mut().filter(|factor| factor.confirmed) else {
@@ -185,7 +185,7 @@ impl SecondFactors {
             factor.last_step = step;
             return Ok(true);
         }
-        // Hashes of 80 random bits: how long the comparison takes tells nothing of use.
+        // Hashes of 80 random bits: the time of the comparison reveals nothing useful.
         let hash = secret::hash(&code.trim().to_lowercase());
         let before = factor.recovery.len();
         factor.recovery.retain(|stored| *stored != hash);
@@ -198,7 +198,7 @@ impl SecondFactors {
             return Ok(None);
         };
         let secret = self.seal.open(&user.id.to_string(), &factor.sealed);
-        let secret = secret.ok_or_else(|| Error::Shape("the secret does not open".into()))?;
+        let secret = secret.ok_or_else(|| Error::Shape("the secret cannot be unsealed".into()))?;
         let totp = totp(&secret, user.email.as_str())?;
         let now = self.users.clock().now().as_second();
         let step = totp.check(code.trim(), u64::try_from(now).unwrap_or_default());

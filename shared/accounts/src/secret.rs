@@ -3,12 +3,12 @@
 use kernel::Entropy;
 use sha2::{Digest, Sha256};
 
-/// A new secret: the prefix, by which scanners know it, and 32 random bytes in hex.
+/// A new secret: the prefix, which scanners look for, and 32 random bytes in hex.
 pub fn generate(prefix: &str, entropy: &Entropy) -> String {
     format!("{prefix}_{}", hex::encode(entropy.bytes::<32>()))
 }
 
-/// SHA-256 in hex: what is stored and looked up.
+/// SHA-256 in hex: the form that is stored and looked up.
 pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret))
 }

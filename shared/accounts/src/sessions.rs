@@ -1,5 +1,5 @@
-//! Signed-in sessions, and what a credential opens: the one look-up behind the authorizer and the
-//! WebSocket's door.
+//! Signed-in sessions, and the rights of a credential: the one look-up behind the authorizer and the WebSocket's
+//! `$connect`.
 
 use cloud::{Created, Error, Resources, Table};
 use jiff::{SignedDuration, Timestamp};
@@ -10,14 +10,14 @@ use crate::users::{User, UserStatus, Users};
 use crate::workspaces::WorkspaceStatus;
 use crate::{ApiKeys, Oidc, Workspaces, keys, secret};
 
-/// Session tokens begin so; secret scanners look for it.
+/// Prefix of session tokens; secret scanners look for it.
 const PREFIX: &str = "tnu";
 /// Prefix, underscore and 32 bytes in hex.
 const LENGTH: usize = PREFIX.len() + 1 + 64;
-/// A session ends then, used or not.
+/// How long a session lasts, used or not.
 const LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// A session that just began. Nobody sees `token` again.
+/// A new session. `token` is never shown again.
 #[derive(Clone)]
 pub struct NewSession {
     /// The token that the client sends.
@@ -32,8 +32,8 @@ impl std::fmt::Debug for NewSession {
     }
 }
 
-/// The holder of something that outlives a request, such as an open connection. It is enough to check later
-/// whether the credential is still valid. A hash opens nothing by itself.
+/// The credential of something that outlives a request, such as an open connection. It is enough to check later
+/// whether the credential is still valid. The hash in it opens nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -42,7 +42,7 @@ pub enum Holder {
     Session { hash: String },
     /// An API key.
     Key { hash: String },
-    /// A user whom the issuer vouched for. As with our own sessions, whatever moves the epoch ends it.
+    /// A user whom the issuer authenticated. As with our own sessions, any change of the epoch ends it.
     User {
         account: AccountId,
         user: UserId,
@@ -81,7 +81,7 @@ impl Sessions {
         }
     }
 
-    /// Takes the tokens of an issuer too.
+    /// Accepts the tokens of an issuer too.
     #[must_use]
     pub fn with_issuer(self, oidc: Option<Oidc>) -> Self {
         Self { oidc, ..self }
@@ -111,8 +111,8 @@ impl Sessions {
         self.directory.delete(&keys::session(session)).await
     }
 
-    /// The grant of a token, in the workspace that the caller names. All reads are consistent, so a
-    /// credential that has just ended opens nothing.
+    /// The grant of a token, in the workspace that the caller names. All reads are consistent, so a credential that
+    /// has just ended opens nothing.
     pub async fn verdict(&self, token: &str, workspace: Option<&str>) -> Result<Verdict, Error> {
         let grant = if is_session(token) {
             self.of_session(secret::hash(token), workspace).await?
@@ -124,8 +124,8 @@ impl Sessions {
         Ok(grant.map_or_else(Verdict::refused, Verdict::Granted))
     }
 
-    /// The holder of a token, for [`Sessions::standing`]. The caller stores the holder first and asks for the
-    /// token's verdict afterwards. A change in between is then seen by one of the two.
+    /// The holder of a token, for [`Sessions::standing`]. The caller stores the holder first and requests the
+    /// token's verdict afterwards. So one of the two sees a change in between.
     pub async fn holder(&self, token: &str) -> Result<Option<Holder>, Error> {
         if is_session(token) {
             let hash = secret::hash(token);
@@ -143,7 +143,7 @@ impl Sessions {
         }))
     }
 
-    /// The present grant of a holder's credential, as [`Sessions::verdict`] gives it for the token.
+    /// The current grant of a holder's credential, as [`Sessions::verdict`] gives it for the token.
     pub async fn standing(
         &self,
         holder: &Holder,
@@ -199,7 +199,7 @@ impl Sessions {
         }))
     }
 
-    /// The user that the issuer's token names. The issuer's second factor counts, not ours.
+    /// The user that the issuer's token names. The issuer's second factor counts instead of ours.
     async fn of_issuer(
         &self,
         token: &str,
@@ -252,7 +252,7 @@ impl Sessions {
         Ok((no_workspace.is_none().then_some(id), no_workspace))
     }
 
-    /// Why nobody of the account can work in the workspace, if so.
+    /// Why no user of the account can work in the workspace, if there is a reason.
     async fn closed(
         &self,
         account: AccountId,
@@ -302,7 +302,7 @@ fn is_session(token: &str) -> bool {
     token.starts_with(PREFIX) && token.len() == LENGTH
 }
 
-/// The key of the workspace that a verdict opens, if it opens one.
+/// The key of the workspace that a verdict opens, if there is one.
 #[expect(
     clippy::disallowed_methods,
     reason = "door: the verdict comes from a live credential"

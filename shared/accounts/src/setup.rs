@@ -17,16 +17,16 @@ pub struct FirstAccount {
     pub workspace: WorkspaceSettings,
     /// Its first admin's address.
     pub email: EmailAddress,
-    /// Their name.
+    /// The admin's name.
     pub user_name: String,
-    /// Their password, in clear.
+    /// The admin's password, in clear.
     pub password: String,
 }
 
-/// How far the set-up came. A call that died is taken up where it stopped.
+/// Progress of the set-up. The next call continues where a crashed call stopped.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Progress {
-    /// The account: drawn before it is made, so that every call makes the same.
+    /// The account's id, drawn before the account is made. So every call makes the same account.
     pub account: AccountId,
     done: bool,
     version: u64,
@@ -35,9 +35,9 @@ pub struct Progress {
 /// The outcome of a set-up.
 #[derive(Debug)]
 pub enum SetUp {
-    /// Account and workspace are there, and the address's user is the admin.
+    /// Account and workspace exist, and the address's user is the admin.
     Done(AccountId, TenantKey),
-    /// The account has an admin, who is somebody else.
+    /// The account already has another admin.
     Already,
     /// The address belongs to a user of another account.
     AddressTaken,
@@ -63,7 +63,8 @@ impl FirstSetup {
         }
     }
 
-    /// Begins, or finds how far an earlier call came; `None` once an installation has its first account.
+    /// Begins the set-up, or finds the progress of an earlier call. `None` once the installation has its first
+    /// account.
     pub async fn begin(&self) -> Result<Option<Progress>, Error> {
         let key = keys::setup();
         let fresh = Progress {
@@ -81,8 +82,8 @@ impl FirstSetup {
         Ok((!found.done).then_some(found))
     }
 
-    /// Makes account, workspace and admin. Run again after it died, it goes on with the same account. It
-    /// is over only when the account has an admin.
+    /// Makes account, workspace and admin. After a crash the next run continues with the same account. The set-up
+    /// ends only when the account has an admin.
     pub async fn finish(&self, progress: Progress, first: FirstAccount) -> Result<SetUp, Error> {
         let account = progress.account;
         self.accounts.create_as(account, &first.name).await?;
@@ -97,7 +98,7 @@ impl FirstSetup {
                 workspaces: vec![tenant.workspace()],
                 password: first.password,
             };
-            // An earlier call may have made the user and died before its last step.
+            // An earlier call may have made the user and crashed before its last step.
             if self.users.create(account, user).await?.is_none() {
                 match self.users.find(&email).await? {
                     Some(user) if user.account == account => self.users.complete(&user).await?,

@@ -1,5 +1,5 @@
-//! The sources of a workspace, as its users see and change them. The part that a request from outside may see
-//! is in [`doors`](crate::doors).
+//! The sources of a workspace, for its users. [`doors`](crate::doors) holds the part that external requests may
+//! read.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct SourceChange {
     pub tags: Option<Vec<String>>,
     /// Lists that its contacts join.
     pub lists: Option<Vec<ListId>>,
-    /// Its own names of fields to ours.
+    /// The source's field names, with our names.
     pub mapping: Option<BTreeMap<String, String>>,
 }
 
@@ -36,8 +36,8 @@ impl Doors {
         SourceId::new(self.directory.clock(), self.directory.entropy())
     }
 
-    /// Makes a source; gives it and, this once, its token. `None` where the id is taken. Its place in the
-    /// list comes first: a source that takes posts can always be seen and removed.
+    /// Makes a source; returns it with its token, which is never returned again. `None` if the id is taken. Its
+    /// place in the list is written first, so every source that accepts posts can be seen and removed.
     pub async fn add_source(
         &self,
         tenant: TenantKey,
@@ -102,7 +102,7 @@ impl Doors {
         Ok(own.map(|row| row.settings))
     }
 
-    /// Changes a source of the workspace; `None` if there is no such one.
+    /// Changes a source of the workspace; `None` if there is none.
     pub async fn update_source(
         &self,
         tenant: TenantKey,
@@ -123,8 +123,8 @@ impl Doors {
         Ok(row.map(|row| row.settings))
     }
 
-    /// Removes a source of the workspace: first its door, then its place in the list. Another
-    /// workspace's stays.
+    /// Removes a source of the workspace: first its door, then its place in the list. A source of another workspace
+    /// stays.
     pub async fn remove_source(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
         if self.source_of(tenant, id).await?.is_some() {
             self.directory.delete(&keys::source(id)).await?;

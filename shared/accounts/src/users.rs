@@ -1,7 +1,7 @@
-//! People who sign in: their roles, the workspaces they may enter, their passwords.
+//! People who sign in: their roles, their workspaces, their passwords.
 //!
-//! `epoch` moves on with whatever must end a user's sessions: each session remembers the epoch that it
-//! began in, so one write ends them all.
+//! `epoch` increases with every change that must end a user's sessions. Each session stores the epoch in which it
+//! began, so one write ends all sessions.
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::Timestamp;
@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 use crate::factor::Factor;
 use crate::{Accounts, LEASE, keys, password};
 
-/// Times that a change is tried again when a row changes meanwhile.
+/// How often a change is tried again after a concurrent change of a row.
 const ATTEMPTS: u32 = 5;
 
 /// Whether a user may sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
-    /// May.
+    /// The user may sign in.
     Active,
-    /// May not, until somebody lets them again.
+    /// The user may not sign in until an admin enables the user.
     Disabled,
 }
 
@@ -45,7 +45,7 @@ pub struct User {
     pub chat_role: Option<ChatRole>,
     /// Workspaces that the user may enter; an admin enters all.
     pub workspaces: Vec<WorkspaceId>,
-    /// Whether they may sign in.
+    /// Whether the user may sign in.
     pub status: UserStatus,
     /// When the user was made.
     pub created_at: Timestamp,
@@ -74,7 +74,7 @@ impl User {
     }
 }
 
-/// A user to be.
+/// Input of a new user.
 #[derive(Clone)]
 pub struct NewUser {
     /// Address.
@@ -100,7 +100,7 @@ pub struct UserChange {
     pub chat_role: Patch<ChatRole>,
     /// Workspaces that the user may enter.
     pub workspaces: Option<Vec<WorkspaceId>>,
-    /// Whether they may sign in.
+    /// Whether the user may sign in.
     pub status: Option<UserStatus>,
 }
 
@@ -115,7 +115,7 @@ pub enum UserChanged {
     LastAdmin,
 }
 
-/// Whose an address is. The row is written before the user's.
+/// The owner of an address. The row is written before the user's.
 #[derive(Serialize, Deserialize)]
 struct Login {
     account: AccountId,
@@ -174,7 +174,7 @@ impl Users {
         Ok(Some(user.id))
     }
 
-    /// The last step of making a user; a caller that finds its user made by an earlier try repeats it.
+    /// The last step of making a user. A caller that finds its user made by an earlier try repeats this step.
     pub(crate) async fn complete(&self, user: &User) -> Result<(), Error> {
         if user.is_admin() {
             self.count_admin(user.account, user.id).await?;
@@ -182,9 +182,9 @@ impl Users {
         Ok(())
     }
 
-    /// Enters an admin into the account's set, where only admins may stand. The user's row is written
-    /// again between reading `removals` and entering: a concurrent call that takes the role away has either
-    /// read the row before, and fails, or raises `removals` after, and the entry fails.
+    /// Adds an admin to the account's set, which holds admins only. The user's row is written again between the read
+    /// of `removals` and the entry. So a concurrent call that removes the role cannot be missed. Either it has read
+    /// the old row, and fails. Or it raises `removals` afterwards, and the entry fails.
     async fn count_admin(&self, account: AccountId, id: UserId) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let stored = self.accounts.get(account).await?;
@@ -207,8 +207,8 @@ impl Users {
         Err(Error::Conflict)
     }
 
-    /// The id of the user that an address has or gets in the account; `None` if it is another account's.
-    /// The caller that gets an id holds a fresh claim, so no other call takes it over before the user is
+    /// The id of the user that an address has or gets in the account; `None` if the address belongs to another
+    /// account. The caller that gets an id holds a fresh claim, so no other call takes it over before the user is
     /// written.
     async fn claim_login(
         &self,
@@ -248,13 +248,13 @@ impl Users {
         Err(Error::Conflict)
     }
 
-    /// Whether a call that died left the claim. One that lives has its user before the lease ends.
+    /// Whether a crashed call left the claim. A running call writes its user before the lease ends.
     async fn is_left(&self, holder: &Login, now: Timestamp) -> Result<bool, Error> {
         let is_over = holder.claimed_at + LEASE <= now;
         Ok(is_over && self.get(holder.account, holder.user).await?.is_none())
     }
 
-    /// Gives an address another id: somebody else of the account drew the same one.
+    /// Gives an address another id: another new user of the account drew the same one.
     async fn rename_login(&self, user: &User) -> Result<(), Error> {
         let fresh = UserId::new(self.clock(), self.entropy());
         let update = Update::new()
@@ -285,8 +285,8 @@ impl Users {
         self.directory.query(query).await
     }
 
-    /// The user with this address and password. An unknown address, a wrong password and a
-    /// disabled user cost the same reads and the same time, and look the same.
+    /// The user with this address and password. An unknown address, a wrong password and a disabled user cost the
+    /// same reads and the same time, and get the same answer.
     pub async fn authenticate(
         &self,
         email: &EmailAddress,
@@ -311,7 +311,7 @@ impl Users {
         Ok(user.filter(|user| user.email == *email))
     }
 
-    /// The active user with this address. The caller has checked that the address is theirs.
+    /// The active user with this address. The caller has checked that the address belongs to the person.
     pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>, Error> {
         let user = self.find(email).await?;
         Ok(user.filter(|user| user.status == UserStatus::Active))
@@ -325,9 +325,9 @@ impl Users {
         self.directory.entropy()
     }
 
-    /// Changes a user's rights and ends their sessions. An admin who stops being one leaves the
-    /// account's set first, which refuses the last; one who becomes one enters it last. So the set may lack
-    /// an admin where a call died, and a repetition adds them; it never holds anybody else.
+    /// Changes a user's rights and ends the user's sessions. A user who stops being an admin is removed from the
+    /// account's set first; the set refuses to remove the last admin. A new admin is added last. So after a crash
+    /// the set may lack an admin, and a repetition adds the user; it never holds another user.
     pub async fn change(
         &self,
         account: AccountId,
@@ -377,7 +377,7 @@ impl Users {
         Ok(true)
     }
 
-    /// Sets another password and ends all sessions. The caller has checked that it is the user.
+    /// Sets another password and ends all sessions. The caller has checked the user's identity.
     pub(crate) async fn set_password(&self, user: &mut User, new: &str) -> Result<(), Error> {
         user.password = password::hash(new, self.directory.entropy())?;
         user.epoch += 1;

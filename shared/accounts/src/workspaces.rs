@@ -1,7 +1,7 @@
 //! Workspaces: the tenants. Each belongs to one account and keeps its data apart from all others.
 //!
-//! The settings lie in the workspace's own partition, where senders find them by the tenant; the account's
-//! partition holds one pointer a workspace, for lists, and one claim a name.
+//! The settings are stored in the workspace's own partition, where senders find them by the tenant. The account's
+//! partition holds one pointer for each workspace, for lists, and one claim for each name.
 
 use std::collections::BTreeMap;
 
@@ -128,7 +128,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Closed to everybody: nothing goes out for it.
+    /// Whether it is closed to everybody; nothing is sent for it.
     pub fn is_archived(&self) -> bool {
         self.status == WorkspaceStatus::Archived
     }
@@ -139,14 +139,14 @@ struct Pointer {
     workspace: WorkspaceId,
 }
 
-/// Which workspace has a name, or is about to.
+/// The workspace that has a name, or is about to have it.
 #[derive(Serialize, Deserialize)]
 struct NameClaim {
     workspace: WorkspaceId,
     claimed_at: Timestamp,
 }
 
-/// A workspace's checklist, as far as it is kept.
+/// A workspace's checklist: its stored part.
 #[derive(Debug, Default)]
 pub struct Checklist {
     /// When it was put away.
@@ -172,7 +172,7 @@ impl Workspaces {
         }
     }
 
-    /// Makes a workspace; `None` if another of the account has the name.
+    /// Makes a workspace; `None` if another workspace of the account has the name.
     pub async fn create(
         &self,
         account: AccountId,
@@ -184,9 +184,9 @@ impl Workspaces {
         }
     }
 
-    /// Claims a name and draws the id of the workspace that will have it; `None` if one has it. A
-    /// claim without a workspace comes from a call that died, or another call is about to use it. Its id is given
-    /// again, and the first caller makes the workspace.
+    /// Claims a name and draws the id of its workspace; `None` if a workspace has the name. A claim without a
+    /// workspace comes from a call that crashed, or another call is about to use it. Its id is returned again, and
+    /// the first caller makes the workspace.
     pub async fn reserve(
         &self,
         account: AccountId,
@@ -200,8 +200,8 @@ impl Workspaces {
         self.claim_name(account, name, id, true).await
     }
 
-    /// Makes the workspace that was reserved; `None` if another call has just done so. The pointer is
-    /// written before the settings: a pointer to nothing is passed over in lists.
+    /// Makes the reserved workspace; `None` if another call has just done so. The pointer is written before the
+    /// settings; lists skip a pointer without settings.
     pub async fn make(
         &self,
         account: AccountId,
@@ -225,7 +225,7 @@ impl Workspaces {
         match self.directory.create(&key, &workspace).await? {
             Created::New => Ok(Some(tenant)),
             Created::Existing(other) if other.account == account => Ok(None),
-            // Another account drew the id in the same millisecond: the name gets another one.
+            // Another account drew the id in the same millisecond: the name gets another id.
             Created::Existing(_) => {
                 let key = keys::workspace_name(account, &fold(&workspace.settings.name));
                 let fresh = WorkspaceId::new(self.directory.clock(), self.directory.entropy());
@@ -238,9 +238,9 @@ impl Workspaces {
         }
     }
 
-    /// Claims a name for a workspace that is there or to be. A claim whose workspace has another name was
-    /// given up, or belongs to a call that is about to give it: that call lives no longer than the lease.
-    /// `None`: another workspace has the name, or is about to.
+    /// Claims a name for an existing or a new workspace. A claim whose workspace has another name was released, or
+    /// belongs to a call that is about to set the name. That call ends before the lease does. `None`: another
+    /// workspace has the name, or is about to have it.
     async fn claim_name(
         &self,
         account: AccountId,
@@ -265,7 +265,8 @@ impl Workspaces {
         let next = match other {
             Some(other) if has_name(&other) => return Ok(None),
             Some(other) if other.id != id && in_lease => return Ok(None),
-            // It was never made. A new workspace may be it; one that is there waits for the lease.
+            // The claim's workspace was never made. A new workspace may use its id; an existing one waits for the
+            // lease.
             None if is_new => held.workspace,
             None if in_lease => return Ok(None),
             _ => id,
@@ -279,7 +280,7 @@ impl Workspaces {
         Ok(applied.then_some(next))
     }
 
-    /// Lets others have a name at once that its workspace no longer has, unless it was claimed again.
+    /// Releases a name at once that its workspace no longer has, unless it was claimed again.
     async fn free_name(&self, key: &cloud::Key, held: &NameClaim) -> Result<(), Error> {
         let update = Update::new()
             .set("claimed_at", Timestamp::UNIX_EPOCH)
@@ -299,7 +300,7 @@ impl Workspaces {
         self.directory.look_up(&keys::workspace(tenant)).await
     }
 
-    /// A workspace, if it is the account's.
+    /// A workspace, if it belongs to the account.
     pub async fn of_account(
         &self,
         account: AccountId,
@@ -309,7 +310,7 @@ impl Workspaces {
         Ok(found.filter(|workspace| workspace.account == account))
     }
 
-    /// One page of an account's workspaces, oldest first. Pages may hold less than was asked for.
+    /// One page of an account's workspaces, oldest first. A page may be shorter than requested.
     pub async fn page(
         &self,
         account: AccountId,
@@ -338,7 +339,7 @@ impl Workspaces {
         })
     }
 
-    /// Puts the workspace's checklist away; the first time stays.
+    /// Dismisses the workspace's checklist; the first time stays.
     pub async fn dismiss_onboarding(&self, tenant: TenantKey) -> Result<(), Error> {
         let now = self.directory.clock().now();
         let update = Update::new().set_if_absent("dismissed_at", now);
@@ -364,7 +365,7 @@ impl Workspaces {
         Ok(checklist)
     }
 
-    /// Notes that a step is done, and gives when it was first seen so.
+    /// Records that a step is done; returns when it was first recorded.
     pub async fn note_done(&self, tenant: TenantKey, step: &str) -> Result<Timestamp, Error> {
         let now = self.directory.clock().now();
         let update = Update::new().set_if_absent(&format!("{DONE_AT}{step}"), now);
@@ -408,7 +409,7 @@ impl Workspaces {
     }
 }
 
-/// Names that differ in case or in how their letters are composed are one.
+/// Names that differ only in case or in Unicode composition are the same.
 fn fold(name: &str) -> String {
     kernel::text::nfc(name.trim()).to_lowercase()
 }

@@ -1,4 +1,4 @@
-//! The audience of a campaign in the table Campaigns: its shards, their chunks, how far each is.
+//! The audience of a campaign in the table Campaigns: its shards, their chunks, and the progress of each.
 //!
 //! The chunks of a shard are sent one after another: the write that ends a chunk dispatches the next. So a
 //! campaign of any size has at most one message in flight for each shard. No message waits in the queue for
@@ -23,23 +23,23 @@ pub(crate) struct ShardRow {
     pub chunks: Option<u32>,
     /// Contacts in them.
     pub recipients: Option<u64>,
-    /// The chunk that is being sent: those before it are done.
+    /// The chunk that is being sent. The chunks before it are done.
     #[serde(default)]
     pub next: u32,
 }
 
-/// Contacts of a chunk. Written once and never changed: the cursor and the tallies are elsewhere, so
-/// that moving them does not pay for the ids again.
+/// Contacts of a chunk. Written once and never changed. The cursor and the tallies are in another item, so a write
+/// of them does not pay for the ids again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Chunk {
     /// Ids without their prefix, one after another.
     ids: String,
-    /// Where the list goes on after it; `None` on the last.
+    /// Where the list continues after it; `None` on the last chunk.
     #[serde(default)]
     pub next: Option<Cursor>,
 }
 
-/// How far a chunk is.
+/// Progress of a chunk.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// Position of the next recipient in the chunk.
@@ -64,7 +64,7 @@ impl Chunk {
         }
     }
 
-    /// No contacts: it only says that the shard ended here when it was planned.
+    /// A chunk without contacts: it only marks the end of the shard when it was planned.
     pub fn is_end(&self) -> bool {
         self.ids.is_empty()
     }
@@ -104,8 +104,8 @@ impl Campaigns {
             .await
     }
 
-    /// Writes a chunk unless it is there; gives what is there. Its progress is written first, so that
-    /// every reader of the chunk finds it. Without contacts it is the mark of the shard's end.
+    /// Writes a chunk unless it exists; returns the stored chunk. Its progress is written first, so every reader of
+    /// the chunk finds it. A chunk without contacts marks the shard's end.
     pub(crate) async fn add_chunk(
         &self,
         tenant: TenantKey,
@@ -126,7 +126,7 @@ impl Campaigns {
         }
     }
 
-    /// Asks for the rest of a shard's plan, from this place on. Changes nothing where that was done before.
+    /// Asks for the rest of a shard's plan, from this place. Changes nothing if that was done before.
     pub(crate) async fn go_on(
         &self,
         tenant: TenantKey,
@@ -147,7 +147,7 @@ impl Campaigns {
         self.table.update(&key, update).await.map(drop)
     }
 
-    /// Records that a shard is cut into so many chunks; the same write dispatches the first.
+    /// Records the number of chunks of a shard; the same write dispatches the first chunk.
     pub(crate) async fn shard_planned(
         &self,
         tenant: TenantKey,
@@ -166,7 +166,7 @@ impl Campaigns {
         self.note_planned(tenant, id, shard).await
     }
 
-    /// Adds a shard that is cut to the campaign's record; the last one fixes the audience.
+    /// Counts a planned shard in the campaign's record; the last shard fixes the audience.
     async fn note_planned(
         &self,
         tenant: TenantKey,
@@ -181,8 +181,8 @@ impl Campaigns {
         {
             self.fix_audience(tenant, id).await?;
         }
-        // Senders may have sent its chunks before the audience was fixed. The row as it is now shows
-        // that; every later sender sees a fixed audience.
+        // Senders may have sent its chunks before the audience was fixed. The current row shows that; every later
+        // sender sees a fixed audience.
         let key = keys::shard(tenant, id, shard);
         let row = self.table.get(&key).await?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
@@ -196,8 +196,7 @@ impl Campaigns {
         self.note(tenant, id, update).await.map(drop)
     }
 
-    /// Moves a chunk's cursor together with its outcomes, unless somebody else did. Gives the
-    /// progress as it stands.
+    /// Moves a chunk's cursor together with its outcomes, unless another run did. Returns the stored progress.
     pub(crate) async fn advance(
         &self,
         tenant: TenantKey,
@@ -216,8 +215,8 @@ impl Campaigns {
         outcome.item()?.ok_or(Error::Conflict)
     }
 
-    /// Records that a chunk is sent and dispatches the next; the last one ends its shard, and the last
-    /// shard the campaign. Safe to repeat, and repeated by every message of a chunk that is done.
+    /// Records that a chunk is sent and dispatches the next chunk. The last chunk ends its shard, and the last shard
+    /// ends the campaign. Safe to repeat: every message of a finished chunk repeats it.
     pub(crate) async fn chunk_done(
         &self,
         tenant: TenantKey,
@@ -238,7 +237,7 @@ impl Campaigns {
         self.end_shard(tenant, id, shard, &row).await
     }
 
-    /// The planner's last write and the senders' meet in one item, so one of them sees it complete.
+    /// The planner's last write and the senders' writes are in one item, so one of them sees it complete.
     async fn end_shard(
         &self,
         tenant: TenantKey,
@@ -265,8 +264,8 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Dispatches again the chunk where a shard stopped, and looks whether all are done. False where
-    /// nothing is known of the shard: its planning has not come far, or its message was lost.
+    /// Dispatches again the chunk where a shard stopped, and checks whether all chunks are done. False if the shard
+    /// has no row: its planning has not started, or its message was lost.
     pub(crate) async fn redispatch(
         &self,
         tenant: TenantKey,
@@ -306,7 +305,7 @@ impl Campaigns {
     }
 }
 
-/// Makes the write that moves a shard to this chunk ask for the chunk's message, where there is such a chunk.
+/// Makes the write that moves a shard to this chunk send the chunk's message, if there is such a chunk.
 fn hand_out(update: Update, chunk: u32, chunks: u32) -> Update {
     if chunk < chunks {
         update.set("pending", Pending::of(&[effects::CHUNK]))

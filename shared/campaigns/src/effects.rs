@@ -1,4 +1,4 @@
-//! The messages that the items of a campaign ask for, made from the items (docs/adr/0003).
+//! The effects of a campaign's items, made from the items (docs/adr/0003).
 //!
 //! Pure: `change-relay` runs these functions on images from the table's stream, at least once and late.
 //! They read the image and nothing else.
@@ -64,7 +64,7 @@ fn for_each_shard(
     (0..SHARDS).map(effect).collect()
 }
 
-/// How far the planning of a shard has come.
+/// Progress of the planning of a shard.
 #[derive(Deserialize)]
 struct Planned {
     planned_to: u32,
@@ -88,7 +88,7 @@ fn plan_rest(image: &Image) -> Result<Vec<Effect>, Error> {
     Ok(vec![Effect::new(image.tenant(), name, &message)?])
 }
 
-/// The chunk that is a shard's next.
+/// The next chunk of a shard.
 #[derive(Deserialize)]
 struct Next {
     next: u32,

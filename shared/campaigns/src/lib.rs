@@ -1,9 +1,14 @@
 //! Campaigns: one mail to a list, once to each contact.
 //!
-//! The life of a campaign: `send` freezes it and asks for its plan, one message for each contact
-//! shard; the planner cuts the audience into chunks of contact ids; the sender works through a shard's
-//! chunks one after another, a sub-batch at a time, and moves the chunk's cursor together with its
-//! tallies; the last chunk ends the campaign. Every step is a conditional write, so redelivery has no effect.
+//! The life of a campaign:
+//!
+//! 1. `send` freezes the campaign and asks for its plan, one message for each contact shard.
+//! 2. The planner cuts the audience into chunks of contact ids.
+//! 3. The sender sends a shard's chunks one after another, a sub-batch at a time. It moves the chunk's cursor
+//!    together with its tallies.
+//! 4. The last chunk ends the campaign.
+//!
+//! Every step is a conditional write, so redelivery has no effect.
 //!
 //! The send ledger (`channels`) records each send; this crate never calls a provider.
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum PlanMessage {
-    /// Cut this shard of the audience into chunks, from this place on.
+    /// Cut this shard of the audience into chunks, from this place.
     #[serde(rename = "campaign.plan.v1")]
     Plan {
         /// The campaign.
@@ -22,7 +22,7 @@ pub enum PlanMessage {
         /// Contacts in the chunks before it.
         #[serde(default)]
         counted: u64,
-        /// Where the list goes on.
+        /// Where the list continues.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<Cursor>,
     },
@@ -44,7 +44,7 @@ impl Message for PlanMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ChunkMessage {
-    /// Send what is left of this chunk.
+    /// Send the rest of this chunk.
     #[serde(rename = "campaign.chunk.v1")]
     V1 {
         /// The campaign.
@@ -53,7 +53,7 @@ pub enum ChunkMessage {
         shard: u32,
         /// Number of the chunk in its shard.
         chunk: u32,
-        /// A slot that was reserved for the next sub-batch when this message was put back.
+        /// A slot that was reserved for the next sub-batch when this message was returned to the queue.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
     },

@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 pub enum State {
     /// Being written.
     Draft,
-    /// Its audience is being found and sent to.
+    /// Its audience is being planned and sent to.
     Sending,
-    /// Stopped for now.
+    /// Stopped; it can be resumed.
     Paused,
     /// Every recipient has an outcome.
     Sent,
-    /// Stopped for good.
+    /// Stopped for ever.
     Cancelled,
     /// Cannot be sent.
     Failed,
@@ -47,26 +47,26 @@ impl State {
 pub enum Command {
     /// Begin.
     Send,
-    /// Stop for now.
+    /// Stop; it can be resumed.
     Pause,
-    /// Go on.
+    /// Resume.
     Resume,
-    /// Stop for good.
+    /// Stop for ever.
     Cancel,
 }
 
 /// The effect of a command in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It leads to this state.
+    /// The campaign changes to this state.
     To(State),
-    /// It was done before.
+    /// The command was carried out before.
     Done,
-    /// It makes no sense here.
+    /// The command is not allowed in this state.
     Refused,
 }
 
-/// The state machine. A command that was obeyed before is `Done`, so that repeating it is harmless.
+/// The state machine. A command that was carried out before is `Done`, so a repetition has no effect.
 pub fn step(state: State, command: Command) -> Step {
     match (state, command) {
         (State::Draft, Command::Send) | (State::Paused, Command::Resume) => {
@@ -92,7 +92,7 @@ pub struct Audience {
     pub list_id: ListId,
 }
 
-/// A campaign that is to be made.
+/// Input of a new campaign.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The shop's name for it.
@@ -118,9 +118,9 @@ pub struct Campaign {
     pub mail: MailRef,
     /// The mail's subject.
     pub subject: String,
-    /// Where it stands.
+    /// Its status.
     pub state: State,
-    /// Why it was paused or has failed, where the system did so.
+    /// Why it was paused or has failed, if the system did so.
     #[serde(default)]
     pub problem: Option<String>,
     /// When it was made.
@@ -140,7 +140,7 @@ pub struct Campaign {
     /// Shards whose chunks are all sent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub finished: BTreeSet<String>,
-    /// Messages that must follow the last write.
+    /// Names of the effects of the last write.
     #[serde(default)]
     pub pending: Pending,
 }

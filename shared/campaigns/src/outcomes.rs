@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outcomes {
-    /// Taken by the provider.
+    /// Accepted by the provider.
     pub sent: u64,
     /// Never sent, by reason.
     pub skipped: BTreeMap<String, u64>,

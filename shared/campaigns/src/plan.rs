@@ -1,7 +1,7 @@
-//! Cutting the audience into chunks: one run per contact shard, which continues itself.
+//! Cuts the audience into chunks: one run per contact shard, which continues itself by a message.
 //!
-//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the stored chunks
-//! and continues from *their* end. So members who joined or left meanwhile change no stored chunk.
+//! A chunk's number names it, and the first write of it wins. After a crash the next run finds the stored chunks and
+//! continues from the end of the last one. So members who joined or left in between change no stored chunk.
 
 use cloud::{Error, Resources};
 use contacts::Profiles;
@@ -12,7 +12,7 @@ use crate::messages::PlanMessage;
 use crate::model::{Campaign, State};
 use crate::store::Campaigns;
 
-/// Chunks in one run; then the rest is left to a message, well before the function's time is over.
+/// Chunks in one run. The rest is left to a message, well before the function's time-out.
 const RUN: u32 = 20;
 
 /// Plans audiences; cheap to clone.
@@ -31,7 +31,7 @@ impl Planner {
         }
     }
 
-    /// Does what the message asks. Gives the number of contacts planned.
+    /// Does the task of the message. Returns the number of contacts planned.
     pub async fn handle(&self, tenant: TenantKey, message: PlanMessage) -> Result<u64, Error> {
         match message {
             PlanMessage::Plan {
@@ -52,7 +52,7 @@ impl Planner {
                 if self.campaigns.redispatch(tenant, campaign, shard).await? {
                     return Ok(0);
                 }
-                // Where another run is at it, both follow the chunks that are there.
+                // If another run plans the same shard, both continue from the stored chunks.
                 self.plan(tenant, campaign, shard, Place::default()).await
             }
         }
@@ -68,7 +68,7 @@ impl Planner {
         let Some(campaign) = self.campaigns.get(tenant, id).await? else {
             return Ok(0);
         };
-        // A pause stops sending, not planning: the audience is as it was when it was sent.
+        // A pause stops sending, not planning: the audience is the list at the time of `send`.
         if !matches!(campaign.state, State::Sending | State::Paused) {
             return Ok(0);
         }
@@ -90,7 +90,7 @@ impl Planner {
         Ok(planned)
     }
 
-    /// Writes the next chunk, or the mark that none is left; says whether the shard ends.
+    /// Writes the next chunk, or the mark that none is left; returns whether the shard ends.
     async fn one(
         &self,
         tenant: TenantKey,
@@ -127,13 +127,13 @@ impl Planner {
     }
 }
 
-/// How far the plan of a shard has come.
+/// Progress of the plan of a shard.
 #[derive(Default)]
 pub(crate) struct Place {
     /// Number of the next chunk.
     pub chunk: u32,
     /// Contacts in the chunks before it.
     pub counted: u64,
-    /// Where the list goes on.
+    /// Where the list continues.
     pub cursor: Option<Cursor>,
 }

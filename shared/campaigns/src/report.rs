@@ -1,8 +1,8 @@
 //! The figures of a campaign.
 //!
-//! Two sources: the chunks' outcomes, which are exact at every moment, and the counters that
-//! providers' events and readers move. An event may prove that an unknown send was accepted; it
-//! corrects the outcomes by a counter and never by touching the chunk.
+//! There are two sources. The chunks' outcomes are exact at every moment. The counters are moved by providers'
+//! events and by readers. An event may prove that the provider accepted an unknown send. It then corrects the
+//! outcomes by a counter and never changes the chunk.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ pub(crate) fn sum<'a>(parts: impl Iterator<Item = &'a Outcomes>) -> Outcomes {
 }
 
 impl Campaigns {
-    /// The figures as they stand; `None` where there is no such campaign.
+    /// The current figures; `None` if there is no such campaign.
     pub async fn report(
         &self,
         counters: &Counters,
@@ -72,7 +72,8 @@ impl Campaigns {
 
 fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i64>) -> Report {
     let count = |name: &str| u64::try_from(counts.get(name).copied().unwrap_or(0)).unwrap_or(0);
-    // An event may come before the chunk that it corrects has moved on: never below zero.
+    // An event may arrive before the cursor passes the recipient that it corrects. So the figure is never below
+    // zero.
     let resolved = count("resolved").min(outcomes.unknown);
     let sent = outcomes.sent + resolved;
     let rejected = count("rejected").min(sent);

@@ -1,4 +1,4 @@
-//! Working through one chunk.
+//! Sends the rest of one chunk.
 //!
 //! Each sub-batch reserves its share of the rate, reads the campaign's state, loads the contacts and sends. Then
 //! one write moves the cursor and the tallies. The tallies follow from the ledger's rows. So a sub-batch that is
@@ -23,25 +23,25 @@ use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
 use crate::store::Campaigns;
 
-/// Calls to the provider at once.
+/// Concurrent calls to the provider.
 const AT_ONCE: usize = 25;
-/// An invocation hands the rest on after this long; its time-out is twice that.
+/// After this time an invocation returns the rest to the queue; its time-out is twice as long.
 const RUN: SignedDuration = SignedDuration::from_secs(25);
-/// After the ledger's lease of 90 s a claim tells what became of it.
+/// Delay for a row that another worker claimed: the ledger's lease is 90 s, and then the claim has an outcome.
 const AFTER_LEASE: u16 = 95;
-/// After a throttle.
+/// Delay after a throttle.
 const BACK_OFF: u16 = 5;
-/// Fewer answers that did not come are bad luck.
+/// Fewer calls without an answer pause no campaign.
 const SILENT: u64 = 3;
-/// Why a campaign is paused when they are half of those that were asked for, or more.
+/// Reason of the pause when half of the calls or more had no answer.
 const NOT_ANSWERING: &str = "provider_not_answering";
 
-/// How the handling of a chunk message ended.
+/// The outcome of a chunk message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
     /// The outcomes of the recipients that this run has counted.
     pub outcomes: Outcomes,
-    /// The rest was put back with this delay, in seconds.
+    /// The rest was returned to the queue with this delay, in seconds.
     pub again_in: Option<u16>,
 }
 
@@ -54,15 +54,15 @@ pub struct Sender {
     pub contacts: Profiles,
     /// Their mails; one serves all chunks of a campaign.
     pub mails: CompiledMails,
-    /// The way out.
+    /// The channel that sends the mails.
     pub channel: EmailChannel,
     /// The account's rate.
     pub rate: SendRate,
-    /// The queue that the chunks come from.
+    /// The queue of the chunks.
     pub queue: QueueOf<ChunkMessage>,
 }
 
-/// One chunk at work.
+/// The chunk that this run sends.
 #[derive(Clone, Copy)]
 struct Work {
     tenant: TenantKey,
@@ -74,16 +74,16 @@ struct Work {
 /// The outcome of a sub-batch.
 enum Batch {
     Counted(Outcomes),
-    /// Counted, and of the provider too little was heard to go on.
+    /// Counted, but too few calls to the provider had an answer: pause.
     Silent(Outcomes),
-    /// Put the rest back for this many seconds.
+    /// Return the rest to the queue for this many seconds.
     Later(u16),
     /// The account or the sender may not send.
     Stopped(String),
 }
 
 impl Sender {
-    /// Sends what is left of the chunk, or as much as fits into this run.
+    /// Sends the rest of the chunk, or as much of it as this run has time for.
     pub async fn handle(
         &self,
         tenant: TenantKey,
@@ -117,7 +117,7 @@ impl Sender {
         self.run(work, letterhead, &ids, progress, slot).await
     }
 
-    /// Pauses the chunk's campaign, for a reason that a person must look at.
+    /// Pauses the chunk's campaign for a reason that a person must check.
     pub async fn pause(
         &self,
         tenant: TenantKey,
@@ -167,7 +167,7 @@ impl Sender {
                 }
             };
             if is_silent {
-                // Before the cursor: a crash in between leaves a campaign that has stopped.
+                // The pause is written before the cursor: after a crash in between the campaign is paused.
                 self.pause_of(work, NOT_ANSWERING).await?;
             }
             let mut next = progress.clone();
@@ -200,13 +200,13 @@ impl Sender {
         self.campaigns.clock().now()
     }
 
-    /// The campaign if it is being sent; a pause and a cancellation take effect here.
+    /// The campaign if it is being sent. A pause and a cancellation take effect here.
     async fn running(&self, work: Work) -> Result<Option<Campaign>, Error> {
         let campaign = self.campaigns.get(work.tenant, work.campaign).await?;
         Ok(campaign.filter(|campaign| campaign.state == State::Sending))
     }
 
-    /// The compiled mail; `None` when it cannot be sent at all, which ends the campaign.
+    /// The compiled mail; `None` if the mail can never be sent, which ends the campaign.
     async fn mail(
         &self,
         work: Work,
@@ -239,8 +239,8 @@ impl Sender {
             .iter()
             .map(|id| self.one(work, mail, *id, contacts.get(id)))
             .collect();
-        // Every send is seen to its end, also when another has failed: a future that is dropped
-        // between the provider's answer and its record would leave an unknown.
+        // Every send runs to its end, also if another has failed. A future that is dropped between the provider's
+        // answer and its record would leave an unknown outcome.
         let results: Vec<_> = stream::iter(sends)
             .buffer_unordered(AT_ONCE)
             .collect()
@@ -249,7 +249,7 @@ impl Sender {
         let (mut later, mut silent) = (None, 0);
         for result in results {
             let delivery = result?;
-            // Only what happened now: the rows of an outage that is over would pause its campaign again.
+            // Count only calls of this run. Rows of an earlier outage would pause the campaign again.
             silent += u64::from(delivery == Delivery::NoAnswer);
             if outcomes.count(&delivery) {
                 continue;

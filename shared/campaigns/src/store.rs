@@ -19,9 +19,9 @@ pub struct Campaigns {
 /// The outcome of a command.
 #[derive(Debug, Clone)]
 pub enum Changed {
-    /// The campaign stands where the command leads, now or since before.
+    /// The campaign has the state of the command, from now or from before.
     Yes(Box<Campaign>),
-    /// The command makes no sense in this state.
+    /// The command is not allowed in this state.
     Refused(State),
     /// There is no such campaign.
     Absent,
@@ -49,8 +49,8 @@ impl Campaigns {
         CampaignId::new(self.table.clock(), self.table.entropy())
     }
 
-    /// Makes a campaign in state draft; `None` where the id is taken. Its place in the list is written
-    /// first: a campaign that exists is always listed.
+    /// Makes a campaign in state draft; `None` if the id is taken. Its place in the list is written first, so every
+    /// existing campaign is listed.
     pub async fn create(
         &self,
         tenant: TenantKey,
@@ -113,7 +113,7 @@ impl Campaigns {
         })
     }
 
-    /// Obeys a command. The state and the messages that must follow it are one write.
+    /// Carries out a command. The state and the messages that must follow it are one write.
     pub async fn command(
         &self,
         tenant: TenantKey,
@@ -121,8 +121,8 @@ impl Campaigns {
         command: Command,
     ) -> Result<Changed, Error> {
         let key = keys::meta(tenant, id);
-        // A command races with others and with the end of the campaign, each of which moves the state
-        // on; the machine has no circle that keeps this going.
+        // A command races with others and with the end of the campaign. Each of them moves the state forward. The
+        // state machine has no cycle, so this loop ends.
         for _ in 0..8 {
             let Some(campaign) = self.table.get::<Campaign>(&key).await? else {
                 return Ok(Changed::Absent);
@@ -146,7 +146,7 @@ impl Campaigns {
         Err(Error::Conflict)
     }
 
-    /// What a command's write sets and asks for beside the state.
+    /// The attributes and the effects that a command's write sets beside the state.
     fn follows(&self, command: Command) -> Update {
         let update = Update::new();
         match command {
@@ -154,12 +154,12 @@ impl Campaigns {
                 .set("started_at", self.table.clock().now())
                 .set("pending", Pending::of(&[effects::PLAN])),
             Command::Resume => update.set("pending", Pending::of(&[effects::DISPATCH])),
-            // What the last write asked for was made from its own image.
+            // The effects of the last write were made from its own image.
             Command::Pause | Command::Cancel => update.remove("pending"),
         }
     }
 
-    /// Stops a running campaign for a reason that a person must look at.
+    /// Pauses a running campaign for a reason that a person must check.
     pub(crate) async fn stop(
         &self,
         tenant: TenantKey,

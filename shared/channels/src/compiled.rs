@@ -1,5 +1,5 @@
-//! Compiled mails, kept in memory until they must make room. A stored mail never changes, so one that was
-//! compiled serves every message that names it.
+//! Compiled mails, kept in memory up to a limit. A stored mail never changes. So one compiled mail serves every
+//! message that names it.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::email::{Letterhead, Prepared};
 use crate::mail_store::{MailRef, MailStore};
 use crate::send::Class;
 
-/// Mails that a process keeps compiled. A large one takes about half a megabyte.
+/// Mails that a process keeps compiled. A large mail takes about half a megabyte.
 const MOST: usize = 64;
 
-/// Everything that a compiled mail follows from.
+/// All inputs of a compiled mail.
 type Name = (TenantKey, MailRef, Class, Letterhead);
 
 /// Why there is no compiled mail.
@@ -25,7 +25,7 @@ pub enum Uncompiled {
     /// The mail does not compile, for this reason.
     #[error("the mail does not compile: {0}")]
     Invalid(String),
-    /// It could not be read.
+    /// The mail could not be read.
     #[error(transparent)]
     Store(#[from] Error),
 }

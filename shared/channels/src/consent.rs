@@ -9,17 +9,17 @@ use crate::send::Class;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// The contact was deleted meanwhile.
+    /// The contact was deleted in the meantime.
     Gone,
     /// No email address.
     NoAddress,
     /// Never agreed to marketing, or has not yet confirmed.
     NotOptedIn,
-    /// Asked to be left alone.
+    /// The contact unsubscribed.
     Unsubscribed,
     /// The address does not work.
     Bounced,
-    /// Called an earlier mail spam.
+    /// The contact reported an earlier mail as spam.
     Complained,
     /// Blocked by the shop or by law.
     Suppressed,

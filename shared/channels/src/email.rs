@@ -1,7 +1,7 @@
 //! One mail to one contact: consent, claim, render, one call to SES, record.
 //!
-//! Nothing here repeats a call to SES by itself. A redelivered message finds the row and reads off it
-//! what became of the first try.
+//! Nothing here repeats a call to SES. A redelivered message finds the row, which shows the outcome of the first
+//! try.
 
 mod prepared;
 
@@ -21,21 +21,21 @@ pub use prepared::{Letterhead, Prepared};
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The provider took it, now or at an earlier try.
+    /// The provider accepted it, now or at an earlier try.
     Sent,
-    /// Nothing was sent, and nothing is to be sent.
+    /// Nothing was sent, and nothing will be sent.
     Skipped(SkipReason),
-    /// The provider, or the mail's own template, refused it for good.
+    /// The provider, or the mail's own template, refused it. The refusal is final.
     Failed(String),
-    /// The provider was asked at an earlier try and nobody knows what became of it; it stays so.
+    /// An earlier try called the provider and its outcome is unknown; it stays unknown.
     Unknown,
-    /// The provider was asked just now and gave no answer: unknown from here on.
+    /// This try called the provider and got no answer: the outcome is unknown.
     NoAnswer,
-    /// Somebody may be at it, or a repetition must wait: look again later than the lease.
+    /// Another worker may be sending it, or a repetition must wait. Try again after the lease.
     InFlight,
-    /// The provider said "not now"; nothing was sent and the row is free.
+    /// The provider throttled the call. Nothing was sent, and the row is free.
     Throttled,
-    /// The account or the sender may not send at all; nothing was sent and the row is free.
+    /// The account or the sender may not send at all. Nothing was sent, and the row is free.
     Stopped(String),
 }
 
@@ -60,8 +60,8 @@ impl EmailChannel {
         }
     }
 
-    /// Sends the mail to the contact unless this send was made before. `None` for a contact that no
-    /// longer exists. An error says that the store gave no answer; the next try goes on from the row.
+    /// Sends the mail to the contact unless this send was made before. `None` for a contact that no longer exists.
+    /// An error means that the store gave no answer; the next try continues from the row.
     pub async fn deliver(
         &self,
         tenant: TenantKey,
@@ -71,7 +71,7 @@ impl EmailChannel {
         data: &Value,
     ) -> Result<Delivery, Error> {
         if let Some(reason) = refusal(contact, mail.class()) {
-            // A send that was made before the contact left is still a send.
+            // A send that was made before the contact was deleted is still a send.
             let row = self.ledger.get(tenant, key).await?;
             return match row.filter(|row| !row.released || row.is_accepted()) {
                 Some(row) => self.settle(tenant, key, &row, mail.class()).await,
@@ -157,7 +157,7 @@ impl EmailChannel {
         Ok(Delivery::Failed(reason.to_owned()))
     }
 
-    /// Transactional mail may go out a second time when the lease is over and nothing was heard.
+    /// Transactional mail may be sent a second time after the lease if the first try has no known outcome.
     fn may_repeat(&self, row: &Row, class: Class) -> bool {
         let now = self.ledger.now();
         let waited = row
@@ -171,7 +171,7 @@ impl EmailChannel {
             && waited
     }
 
-    /// The outcome of an existing row. A claim whose holder is gone becomes `unknown` here.
+    /// The outcome of an existing row. An expired claim becomes `unknown` here.
     async fn settle(
         &self,
         tenant: TenantKey,
@@ -181,7 +181,7 @@ impl EmailChannel {
     ) -> Result<Delivery, Error> {
         let given_up = row.unknown_at.is_some();
         if row.is_accepted() {
-            // A marketing row that was given up was counted so; the event that proved it sent has
+            // A marketing row that was given up was counted as unknown. The event that proved it accepted has
             // corrected the count.
             let counted_unknown = given_up && class == Class::Marketing;
             return Ok(if counted_unknown {
@@ -211,12 +211,12 @@ impl EmailChannel {
         } else if row.is_accepted() {
             Delivery::Sent
         } else {
-            // Somebody took it over or failed it meanwhile; the next look will tell.
+            // Another worker claimed or failed it in the meantime. The next try reads the outcome.
             Delivery::InFlight
         })
     }
 
-    /// The finished message, or the stable name of what is wrong with it.
+    /// The finished message, or the stable name of its flaw.
     fn compose(
         &self,
         tenant: TenantKey,

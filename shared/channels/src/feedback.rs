@@ -1,10 +1,10 @@
 //! The feedback of a send: provider events, opens, clicks, unsubscribing.
 //!
-//! Each enters the ledger as a fact. The writer that wins the fact counts it and writes the contact's timeline,
-//! so any number of repetitions counts once. Consent after a bounce, a complaint or an unsubscription must not be
-//! lost. It is written before the fact, so the next delivery repairs a crash in between. A reader's action
-//! carries no time of its own. Its entry is written after the fact, under the time that the fact keeps, and the
-//! next visit writes a missing entry.
+//! Each enters the ledger as a fact. The writer that wins the fact counts it and writes the contact's timeline, so
+//! any number of repetitions counts once. Consent after a bounce, a complaint or an unsubscription must not be lost.
+//! It is written before the fact, so the next delivery repairs a crash in between. A reader's action has no time of
+//! its own. Its entry is written after the fact, under the time that the fact keeps. The next visit writes a missing
+//! entry.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tracing::Instrument;
 use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
 use crate::ses_event::About;
 
-/// A load of the image so soon after delivery is the work of a machine.
+/// A load of the image within this time after delivery was made by a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
 
 /// Parts of the user agents of mail scanners and link checkers. Image proxies of mail providers
@@ -50,19 +50,19 @@ const MACHINES: &[&str] = &[
     "urlscan",
 ];
 
-/// Whether a request is a machine's: it asks for the headers only, or says what it is.
+/// Whether a machine sent the request: it asks for the headers only, or its user agent names a machine.
 pub fn is_machine(method: &str, user_agent: &str) -> bool {
     let agent = user_agent.to_ascii_lowercase();
     method.eq_ignore_ascii_case("HEAD") || MACHINES.iter().any(|part| agent.contains(part))
 }
 
-/// Figures of several sends, to be written at once: one write unit for each campaign and hour, however many
-/// sends are in it.
+/// Figures of several sends, to be written together: one write unit for each campaign and hour, for any number of
+/// sends.
 #[derive(Debug, Default)]
 pub struct Gains(BTreeMap<(TenantKey, String, Hour), Counts>);
 
 impl Gains {
-    /// Adds what one send has gained in an hour. Only campaigns have a report of their own.
+    /// Adds the figures of one send in an hour. Only campaigns have a report.
     pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: Tally) {
         if gained == Tally::default() || scope.parse::<kernel::CampaignId>().is_err() {
             return;
@@ -76,8 +76,8 @@ impl Gains {
         }
     }
 
-    /// Writes one update for each campaign and hour, each up to `attempts` times; one that fails stops no other.
-    /// `source` spreads the writers over the counters' partitions.
+    /// Writes one update for each campaign and hour, each up to `attempts` times. A failure of one does not stop the
+    /// others. `source` spreads the writers over the counters' partitions.
     pub async fn write(
         self,
         counters: &Counters,
@@ -93,7 +93,7 @@ impl Gains {
     }
 }
 
-/// Many events of one tenant in one message, on the queue of those who wait for their turn.
+/// Many events of one tenant in one message, on the queue of events that wait for their turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Backlog {
@@ -109,7 +109,7 @@ impl Message for Backlog {
     const QUEUE: QueueName = QueueName::new("delivery-backlog");
 }
 
-/// Takes facts in; cheap to clone.
+/// Records facts; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Feedback {
     ledger: Ledger,
@@ -125,12 +125,12 @@ impl Feedback {
         }
     }
 
-    /// The time that visits of readers have.
+    /// The time of readers' visits.
     pub fn now(&self) -> Timestamp {
         self.ledger.now()
     }
 
-    /// A provider's event, taken in under the id that its mail was sent under. `None`: there is no such send.
+    /// A provider's event, recorded under the trace id of its mail. `None`: there is no such send.
     pub async fn reported(&self, tenant: TenantKey, about: &About) -> Result<Option<Tally>, Error> {
         let (address, detail) = (&about.address, about.detail.as_deref());
         let work = self.provider(tenant, &about.key, address, about.fact, about.at, detail);
@@ -162,7 +162,7 @@ impl Feedback {
                 Some("message.bounced")
             }
             Fact::Complained => {
-                // The person's own word, whichever address it came from.
+                // The complaint is the person's own decision, for any address.
                 let (name, status) = ("message.complained", ChannelStatus::Complained);
                 let reason = detail.unwrap_or(name);
                 self.stop(tenant, key, status, at, reason).await?;
@@ -179,7 +179,7 @@ impl Feedback {
             .map(|news| news.map(|(_, gained)| gained))
     }
 
-    /// The image was loaded. Gives what it adds; `None` where there is no such send.
+    /// The image was loaded. Returns the added figures; `None` if there is no such send.
     pub async fn opened(
         &self,
         tenant: TenantKey,
@@ -198,8 +198,8 @@ impl Feedback {
         self.seen(tenant, key, &row, fact, now, json!({})).await
     }
 
-    /// A link was followed. The first of a mail counts; each is an entry of its own on the timeline.
-    /// Gives what it adds; `None` where there is no such send.
+    /// A link was followed. Only the first click of a mail counts; each click is its own entry on the timeline.
+    /// Returns the added figures; `None` if there is no such send.
     pub async fn clicked(
         &self,
         tenant: TenantKey,
@@ -220,7 +220,7 @@ impl Feedback {
             .await
     }
 
-    /// The reader wants no more marketing. In force when this returns; safe to repeat.
+    /// The reader unsubscribes from marketing. In force when this returns; safe to repeat.
     pub async fn unsubscribed(
         &self,
         tenant: TenantKey,
@@ -243,7 +243,7 @@ impl Feedback {
         Ok(Some(gained))
     }
 
-    /// Learns something a reader did; what is known and told already costs no write.
+    /// Records a reader's action. A known fact with its timeline entry costs no write.
     async fn seen(
         &self,
         tenant: TenantKey,
@@ -273,7 +273,7 @@ impl Feedback {
         Ok(Some(gained))
     }
 
-    /// Whether it was news, and what it adds.
+    /// Whether the fact was new, and the added figures.
     async fn learn(
         &self,
         tenant: TenantKey,
@@ -334,7 +334,7 @@ impl Feedback {
     }
 }
 
-/// A send's event on the timeline. Workflows are started by the names of `data`.
+/// A send's event on the timeline. The names in `data` are read by workflow triggers.
 fn event(key: &LedgerKey, name: &str, at: Timestamp, data: Value) -> Event {
     let mut details = json!({ "scope": key.scope, "step": key.step });
     if let (Some(details), Value::Object(data)) = (details.as_object_mut(), data) {

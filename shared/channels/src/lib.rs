@@ -1,8 +1,11 @@
-//! Sending channels: the stored mail, the send ledger, email by SES, and what comes back from it.
+//! Sending channels: the stored mail, the send ledger, email by SES, and the feedback to a send.
 //!
-//! One rule above all: the provider is called once for each claim of a ledger row, and an answer that
-//! did not come is kept as `unknown`. This crate knows nothing of campaigns or workflows; they name
-//! their sends by a scope and a step.
+//! The main rule: each claim of a ledger row allows one call to the provider. A call without an answer is kept as
+//! `unknown`.
+//!
+//! This crate may use `kernel`, `cloud`, `contacts` and `content` only. Campaigns and workflows name their sends by
+//! a scope and a step. The crate knows one difference between them: a scope that parses as a campaign id has a
+//! report ([`feedback`]).
 
 pub mod compiled;
 pub mod consent;

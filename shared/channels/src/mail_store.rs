@@ -1,5 +1,5 @@
-//! Mails as they were written, before anything is filled in. A mail is stored under the hash of its content. So a
-//! campaign or a workflow version keeps its text, and the same mail is stored once.
+//! Mails before their merge fields are filled in. A mail is stored under the hash of its content. So a campaign or a
+//! workflow version keeps its text, and the same mail is stored once.
 
 use cloud::{Error, Key, Resources, Table};
 use kernel::{EmailAddress, TenantKey};
@@ -36,10 +36,10 @@ pub struct StoredMail {
     /// Text template; made from the HTML where absent.
     #[serde(default)]
     pub text: Option<String>,
-    /// Puts an invisible image at the end of the HTML.
+    /// Whether to add an invisible image at the end of the HTML.
     #[serde(default)]
     pub track_opens: bool,
-    /// Leads links through the tracker.
+    /// Whether to replace links by tracked links.
     #[serde(default)]
     pub track_clicks: bool,
 }
@@ -80,7 +80,7 @@ impl MailStore {
         }
     }
 
-    /// Keeps a mail and names it. The same mail gives the same name and the same record.
+    /// Stores a mail and names it. The same mail gives the same name and the same record.
     pub async fn put(&self, tenant: TenantKey, mail: &StoredMail) -> Result<MailRef, Error> {
         let name = MailRef::of(mail)?;
         self.table.put(&key(tenant, &name), mail).await?;

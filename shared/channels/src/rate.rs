@@ -1,10 +1,9 @@
-//! The account's send rate, in two lanes: marketing, of campaigns and workflows alike, and
-//! transactional mail. A mail that a reader waits for is never behind advertising of any
-//! amount; and since a campaign has few slots booked at a time, a workflow's mail is soon between
-//! them.
+//! The account's send rate, in two lanes: marketing mail (of campaigns and workflows) and transactional mail. So a
+//! mail that a reader waits for is never delayed by marketing. A campaign reserves only a few slots at a time, so a
+//! workflow's mail soon gets a slot between them.
 //!
-//! Nothing is sent without a slot. A slot that is far away is carried by the message, which is put
-//! back with a delay: waiting costs neither paid time nor one of the message's few receives.
+//! Nothing is sent without a slot. A message with a distant slot carries the slot and is returned to the queue with
+//! a delay. So waiting costs no compute time and none of the message's few receives.
 
 use std::time::Duration;
 
@@ -17,11 +16,11 @@ use crate::send::Class;
 /// Shares of the granted rate. The rest is a margin: SES counts by its own clock.
 const MARKETING: f64 = 0.7;
 const TRANSACTIONAL: f64 = 0.25;
-/// Most sends that are booked at once.
+/// Most sends that one reservation holds.
 const BATCH: usize = 50;
-/// A nearer slot is slept for.
+/// A worker sleeps until a slot that is nearer than this.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
-/// A reserved slot is good for this long.
+/// A reserved slot is valid for this long.
 const SLOT_LIFE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The rate that all senders share; cheap to clone.
@@ -36,29 +35,29 @@ pub struct SendRate {
 pub enum Turn {
     /// Now.
     Now,
-    /// Not now: put the message back.
+    /// Not now: return the message to the queue.
     Later {
-        /// For so many seconds.
+        /// Delay in seconds.
         delay: u16,
-        /// With this slot, if it has one.
+        /// The reserved slot, if there is one.
         slot: Option<Timestamp>,
     },
 }
 
 impl SendRate {
-    /// Over the table Limits; `rate` is the number of mails a second that the account was granted.
+    /// Over the table Limits; `rate` is the account's granted number of mails a second.
     pub fn over(resources: &Resources, rate: f64) -> Self {
         let limiter = Limiter::over(resources);
         Self { limiter, rate }
     }
 
-    /// How many to book at once: no more than a second's worth, so that workers take turns.
+    /// How many to reserve at once: at most a second's worth, so that workers take turns.
     pub fn batch(&self) -> usize {
         (self.rate as usize).clamp(1, BATCH)
     }
 
-    /// Waits until `n` mails of the class may go, or says when to come back. `carried` is the slot
-    /// that the message was put back with.
+    /// Waits until `n` mails of the class may be sent, or returns when to try again. `carried` is the slot that the
+    /// returned message carries.
     pub async fn turn(
         &self,
         class: Class,
@@ -86,7 +85,7 @@ impl SendRate {
             },
         };
         let wait = at.duration_since(now);
-        // A slot in the past gives no duration: it may go at once.
+        // A slot in the past gives no duration: the mail may be sent at once.
         let length = Duration::try_from(wait).unwrap_or_default();
         if wait > PATIENCE {
             let (delay, slot) = (seconds(length), Some(at));
@@ -99,7 +98,7 @@ impl SendRate {
     }
 }
 
-/// Whole seconds, rounded up, within what a queue can delay.
+/// Whole seconds, rounded up, at most a queue's longest delay.
 fn seconds(wait: Duration) -> u16 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     u16::try_from(seconds)

@@ -15,8 +15,8 @@ use crate::mail_store::MailRef;
 pub enum Class {
     /// Advertising: needs consent, carries the unsubscribe headers, never sent a second time.
     Marketing,
-    /// Expected by its receiver (an order, a password): goes out unless the address is dead; an
-    /// ambiguous answer is followed by one more try.
+    /// Expected by its receiver (an order, a password). It is sent unless the address has bounced. A call without an
+    /// answer is followed by one more try.
     Transactional,
 }
 
@@ -32,16 +32,16 @@ pub enum SendMessage {
         scope: String,
         /// Node of the workflow, `0` for a campaign.
         step: String,
-        /// To whom.
+        /// The contact.
         contact: ContactId,
-        /// What.
+        /// The mail.
         mail: MailRef,
         /// Merge data beside `contact`, e.g. `{"trigger": {…}}`.
         #[serde(default)]
         data: Value,
         /// The purpose.
         class: Class,
-        /// A slot of the send rate that was reserved when this message was put back.
+        /// A slot of the send rate that was reserved when this message was returned to the queue.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
     },

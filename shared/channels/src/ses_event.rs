@@ -1,7 +1,7 @@
-//! SES events as EventBridge, SNS or a plain notification carry them. Pure.
+//! SES events in the formats of EventBridge, SNS and a plain notification. Pure.
 //!
-//! Opens and clicks that SES itself may report count as proof of acceptance only: our own links tell
-//! people from machines, SES does not.
+//! SES's own opens and clicks count as proof of acceptance only. Our own links distinguish people from machines; SES
+//! does not.
 
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, WorkspaceId};
@@ -13,24 +13,24 @@ use crate::ledger::{Fact, LedgerKey};
 /// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SesEvent {
-    /// Something happened to a send of this workspace.
+    /// An event of a send of this workspace.
     About(WorkspaceId, About),
-    /// The mail carries none of our tags: somebody else's, or a notification of an identity.
+    /// The mail has none of our tags: it is not ours, or the event is a notification of an identity.
     Untagged,
-    /// A kind of event that nothing follows from.
+    /// A kind of event without effect.
     Other(String),
 }
 
 /// An event of a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// Which send.
+    /// The send.
     pub key: LedgerKey,
-    /// Where the mail went; the contact may have another address by now.
+    /// The recipient's address; the contact may have another address by now.
     pub address: EmailAddress,
     /// The event.
     pub fact: Fact,
-    /// When, as SES says.
+    /// Its time, as SES reports it.
     pub at: Timestamp,
     /// Kind of bounce or complaint, e.g. `Permanent/NoEmail`.
     pub detail: Option<String>,
@@ -79,7 +79,7 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
     let Some((workspace, key)) = send_of(&detail.mail) else {
         return Ok(SesEvent::Untagged);
     };
-    // A mail of ours has one recipient.
+    // Each of our mails has one recipient.
     let address = detail.mail.destination.first();
     let Some(address) = address.and_then(|address| address.parse().ok()) else {
         return Err(NotAnEvent("no address that the mail went to".to_owned()));
@@ -106,7 +106,7 @@ fn fact_of(detail: &Detail) -> Option<Fact> {
         "Delivery" => Fact::Delivered,
         "Bounce" if text(detail, "bounce", "bounceType") == "Permanent" => Fact::HardBounced,
         "Bounce" => Fact::SoftBounced,
-        // A reader who takes a mail out of the spam folder complains of nothing.
+        // `not-spam`: the reader took a mail out of the spam folder, which is no complaint.
         "Complaint" if text(detail, "complaint", "complaintFeedbackType") == "not-spam" => {
             Fact::Accepted
         }

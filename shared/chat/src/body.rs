@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::keys::Position;
 use crate::model::{Channel, Delivery, Visitor};
 
-/// To `chat-inbound`: a customer's message, or the end of a snooze.
+/// To `chat-inbound`: a customer's message, or a snooze that is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum InboundMessage {
     /// From the website's widget.
     #[serde(rename = "chat.message.v1")]
     V1(FromWidget),
-    /// The time has come for which a conversation was set aside.
+    /// The snooze of a conversation is over.
     #[serde(rename = "chat.snooze-over.v1")]
     SnoozeOver(SnoozeOver),
 }
@@ -24,13 +24,13 @@ impl Message for InboundMessage {
     const QUEUE: QueueName = QueueName::new("chat-in");
 }
 
-/// The end of a snooze. It ends the snooze until this time and no other: one that staff has moved or
-/// ended since is left alone.
+/// The end of a snooze. It ends only the snooze until this time. A snooze that staff has since moved or ended stays
+/// as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnoozeOver {
     /// Conversation.
     pub conversation: ConversationId,
-    /// Until when it was set aside.
+    /// End of the snooze.
     pub until: Timestamp,
 }
 
@@ -39,11 +39,11 @@ pub struct SnoozeOver {
 pub struct FromWidget {
     /// Inbox.
     pub inbox: InboxId,
-    /// The browser.
+    /// The visitor's browser.
     pub visitor: Visitor,
-    /// The browser's id of the message: the same id is the same message.
+    /// The browser's id of the message. Two messages with one id are the same message.
     pub client_msg_id: String,
-    /// When our API took it.
+    /// When our API received it.
     pub sent_at: Timestamp,
     /// Plain text.
     pub text: String,
@@ -73,11 +73,11 @@ impl Details {
     }
 }
 
-/// To `chat-outbound`, grouped by conversation: an answer to bring to the customer.
+/// To `chat-outbound`, grouped by conversation: an answer to deliver to the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum OutboundMessage {
-    /// By the message's place in the table.
+    /// Names the message by its place in the table.
     #[serde(rename = "chat.answer.v1")]
     V1(Answer),
 }
@@ -86,20 +86,20 @@ impl Message for OutboundMessage {
     const QUEUE: QueueName = QueueName::new("chat-out");
 }
 
-/// An answer's place and where it goes.
+/// An answer's place, and its recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Conversation.
     pub conversation: ConversationId,
     /// Message.
     pub message: MessageId,
-    /// Its time.
+    /// Time of the message.
     pub at: Timestamp,
     /// Channel.
     pub channel: Channel,
-    /// Whose browser.
+    /// The recipient's browser.
     pub to: Address,
-    /// The text, if it is short enough to be shown live.
+    /// The text, if it is short enough for a live frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
@@ -109,7 +109,7 @@ pub struct Answer {
 pub struct Address {
     /// Inbox.
     pub inbox: InboxId,
-    /// The browser.
+    /// The visitor's browser.
     pub visitor: Visitor,
 }
 
@@ -117,7 +117,7 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Notice {
-    /// Something happened to a message.
+    /// A message is new or changed.
     #[serde(rename = "chat.notice.v1")]
     V1(Happened),
 }
@@ -129,27 +129,27 @@ impl Message for Notice {
 /// An event of a message, and its audience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Happened {
-    /// The visitor who may know besides the agents; absent for notes and activity lines.
+    /// The visitor who is notified besides the agents; absent for notes and activity lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visitor: Option<Address>,
     /// The event for browsers.
     pub event: Event,
 }
 
-/// One event of a frame. Ordered by its place in the conversation.
+/// One event of a frame. Events sort by their place in the conversation.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[schema(as = SocketEvent)]
 pub struct Event {
-    /// Reading `after` this gives the message.
+    /// A cursor: reading `after` it gives the message.
     #[schema(value_type = kernel::Cursor)]
     pub cursor: Position,
     /// Conversation.
     pub conversation_id: ConversationId,
     /// Message.
     pub message_id: MessageId,
-    /// What.
+    /// Kind of the event.
     pub r#type: What,
     /// When the message was written.
     #[serde(rename = "created_at", serialize_with = "kernel::clock::millis")]
@@ -158,7 +158,7 @@ pub struct Event {
     pub author: Author,
     /// A note for staff.
     pub private: bool,
-    /// How far it has come.
+    /// State of its delivery.
     pub status: Delivery,
     /// The text, if it is short; a longer one is read by the cursor.
     #[serde(default, rename = "content")]
@@ -171,10 +171,10 @@ pub struct Event {
 )]
 #[schema(as = SocketEventType)]
 pub enum What {
-    /// It is new.
+    /// The message is new.
     #[serde(rename = "message.new")]
     New,
-    /// Its delivery went on.
+    /// The state of its delivery changed.
     #[serde(rename = "message.updated")]
     Updated,
 }

@@ -1,7 +1,7 @@
 //! The actions of staff: answer, note, change a conversation's status, mute it.
 //!
-//! A request that is repeated with the same `client_msg_id`, or asks for the state that is there,
-//! ends as one request does; it also writes the activity line that a crash may have left out.
+//! A request may be repeated with the same `client_msg_id`, or ask for the state that the conversation already has.
+//! It then has the effect of one request. It also writes an activity line that a crash left out.
 
 use cloud::{Error, Timers, Update};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::body::{InboundMessage, SnoozeOver};
 use crate::model::{Change, Conversation, Delivery, Kind, MUTE_SECONDS, Message, Sender, Status};
 use crate::store::{Chat, Draft, origin};
 
-/// How often a lost race is tried again before the caller is told.
+/// How often a lost race is tried again before the caller gets an error.
 const ATTEMPTS: u32 = 6;
 
 const SNOOZE_OVER: &str = "Đã đến giờ nhắc lại, cuộc trò chuyện được mở";
@@ -23,15 +23,15 @@ pub struct Reply {
     pub content: String,
     /// A note for staff only.
     pub private: bool,
-    /// The caller's id of the message: the same id is the same message.
+    /// The caller's id of the message. Two messages with one id are the same message.
     pub client_msg_id: Option<String>,
     /// Public id of the credential.
     pub by: String,
 }
 
 impl Chat {
-    /// Adds an answer, which then goes to its channel, or a note, which stays. `None`: the tenant has
-    /// no such conversation.
+    /// Adds an answer, which is then sent to its channel, or a note, which is not sent. `None`: the tenant has no
+    /// such conversation.
     pub async fn reply(
         &self,
         tenant: TenantKey,
@@ -71,8 +71,8 @@ impl Chat {
         self.add(tenant, &conversation, draft, at).await.map(Some)
     }
 
-    /// Moves the conversation to a status. `None`: the tenant has no such conversation. A snooze with an
-    /// end has its timer before it has its state, so that it always ends (docs/adr/0006).
+    /// Sets the conversation's status. `None`: the tenant has no such conversation. The timer of a snooze is written
+    /// before the snooze, so every snooze ends (docs/adr/0006).
     pub async fn set_status(
         &self,
         timers: &Timers,
@@ -107,7 +107,7 @@ impl Chat {
             .await
     }
 
-    /// Opens a conversation whose snooze has come to its end. False: it is not set aside until then.
+    /// Opens a conversation whose snooze is over. False: it has no snooze until that time.
     pub async fn end_snooze(&self, tenant: TenantKey, over: &SnoozeOver) -> Result<bool, Error> {
         let Some(mut header) = self.conversation(tenant, over.conversation).await? else {
             return Ok(false);
@@ -137,8 +137,8 @@ impl Chat {
         Err(Error::Conflict)
     }
 
-    /// Keeps the customer's messages from reopening the conversation for six hours, or lets them
-    /// again. `None`: the tenant has no such conversation.
+    /// Mutes the customer for six hours: messages do not reopen the conversation. Or ends the mute. `None`: the
+    /// tenant has no such conversation.
     pub async fn set_muted(
         &self,
         tenant: TenantKey,
@@ -166,8 +166,8 @@ impl Chat {
         self.change(tenant, id, there, update, line, by).await
     }
 
-    /// One change with its activity line, unless the conversation is `there` already. The line of the change
-    /// before is written first if a crash left it out: the header remembers the last one only.
+    /// One change with its activity line, unless the conversation is `there` already. The header keeps only the last
+    /// change. So an activity line of the change before that a crash left out is written first.
     async fn change(
         &self,
         tenant: TenantKey,

@@ -1,15 +1,15 @@
-//! A customer's message comes in.
+//! Receives a customer's message.
 //!
-//! Safe to run twice, late, in any order, at once with others, and to be killed at any point. Writes,
-//! in this order:
-//! 1. The pointer: one conversation per visitor and inbox; a second writer takes the first one's.
-//! 2. The header, made from the pointer, so that everybody makes the same one.
-//! 3. The timeline's beginning, by the message that began the conversation.
-//! 4. The claim: the time of the message's first attempt is its time for good, unless it comes so late
-//!    that nobody would look there (see `store.rs`).
+//! Safe to run twice, late, in any order and concurrently with other runs, and to be killed at any point. Writes, in
+//! this order:
+//! 1. The pointer: one conversation per visitor and inbox. A second writer uses the pointer of the first.
+//! 2. The header, made from the pointer, so every writer makes the same header.
+//! 3. The contact's timeline entry, named by the message that began the conversation.
+//! 4. The claim. It fixes the message's time to the time of the first attempt. A message that arrives too late for
+//!    readers to see gets a later time (see `store.rs`).
 //! 5. The typed details of the visitor; the reopening with its activity line; the newest time.
-//! 6. The message itself, with its notice. It is the commit: a message that is there is done, so a
-//!    repetition never reopens a conversation that staff has closed since.
+//! 6. The message itself, with its notice. It is the commit: a stored message is done. So a repetition never reopens
+//!    a conversation that staff has closed since.
 
 use cloud::{Created, Error, Resources, Table, Update};
 use contacts::Contacts;
@@ -26,7 +26,7 @@ use crate::store::{Chat, Draft, Pointer, origin, whole_ms};
 
 /// Author part of a visitor message's origin.
 const VISITOR: &str = "visitor";
-/// How often a lost race is tried again before the message goes back to its queue.
+/// How often a lost race is tried again before the message returns to its queue.
 const ATTEMPTS: u32 = 6;
 const LINE_BEFORE: SignedDuration = SignedDuration::from_millis(1);
 const REOPENED: &str = "Khách hàng trả lời, cuộc trò chuyện được mở lại";
@@ -34,13 +34,13 @@ const REOPENED: &str = "Khách hàng trả lời, cuộc trò chuyện được 
 /// The outcome of a message; for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
-    /// It is in its conversation now.
+    /// This run stored it in its conversation.
     Stored,
-    /// It was there already.
+    /// It was stored already.
     Known,
 }
 
-/// Takes customers' messages.
+/// Receives customers' messages.
 #[derive(Clone, Debug)]
 pub struct Inbound {
     chat: Chat,
@@ -56,7 +56,7 @@ impl Inbound {
         }
     }
 
-    /// Takes one message.
+    /// Receives one message.
     pub async fn receive(
         &self,
         tenant: TenantKey,
@@ -74,7 +74,7 @@ impl Inbound {
         if known.is_some() {
             return Ok(Received::Known);
         }
-        // A visitor that has just become a contact has brought its details along.
+        // A visitor that has just become a contact has already saved its details.
         if !joined && !message.details.is_empty() {
             people::contact(&self.contacts, tenant, message).await?;
         }
@@ -95,12 +95,12 @@ impl Inbound {
         Ok(Received::Stored)
     }
 
-    /// Ends a snooze; whether it was still the one to end.
+    /// Ends a snooze; returns whether this snooze was still the current one.
     pub async fn end_snooze(&self, tenant: TenantKey, over: &SnoozeOver) -> Result<bool, Error> {
         self.chat.end_snooze(tenant, over).await
     }
 
-    /// The visitor's conversation, made if there is none; whether its contact was just looked up.
+    /// The visitor's conversation, made if there is none; and whether its contact was looked up in this call.
     async fn conversation(
         &self,
         tenant: TenantKey,
@@ -119,7 +119,7 @@ impl Inbound {
             if header.inbox == inbox && header.visitor == *visitor {
                 return Ok((header, joined));
             }
-            // Two conversations drew the same id: this one was second and takes another.
+            // Two conversations drew the same id. This one was second and draws another id.
             self.point_elsewhere(tenant, message, &pointer, attempt)
                 .await?;
         }
@@ -141,7 +141,7 @@ impl Inbound {
         }
     }
 
-    /// The header under the pointer's id, made if there is none. It may be another visitor's.
+    /// The header under the pointer's id, made if there is none. The header may belong to another visitor.
     async fn header(
         &self,
         tenant: TenantKey,
@@ -195,8 +195,8 @@ impl Inbound {
         Ok(())
     }
 
-    /// Reopens the conversation if it is closed, writes the line that says so, and raises its newest
-    /// time. Each header write holds only while nobody else changed the header.
+    /// Reopens the conversation if it is closed, writes the activity line of the reopening, and raises the newest
+    /// time. Each header write requires that no other writer changed the header.
     async fn come_alive(
         &self,
         tenant: TenantKey,
@@ -208,7 +208,8 @@ impl Inbound {
         for _ in 0..ATTEMPTS {
             let reopens = conversation.reopens_at(at);
             let own = |change: &Change| change.origin == reopening;
-            // A line that a crash left out: its own, or the one whose change the reopening overwrites.
+            // Write an activity line that a crash left out: the line of this reopening, or of the change that it
+            // overwrites.
             if reopens || conversation.change.as_ref().is_some_and(own) {
                 self.chat.tell_change(tenant, &conversation).await?;
             }
@@ -220,7 +221,7 @@ impl Inbound {
             if reopens {
                 let change = Change {
                     origin: reopening.clone(),
-                    // The line stands right above the message that caused it.
+                    // The activity line sorts directly before the message that caused it.
                     at: at.checked_sub(LINE_BEFORE).unwrap_or(at),
                     text: REOPENED.to_owned(),
                     by: Sender::Contact {

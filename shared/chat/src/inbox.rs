@@ -1,7 +1,7 @@
-//! Inboxes: where a workspace's conversations come in.
+//! Inboxes: the entry points of a workspace's conversations.
 //!
-//! The public row of an inbox, by which a widget finds its shop, is in `accounts`. An inbox is made of both rows,
-//! the public row first.
+//! The public row of an inbox, by which a widget finds its shop, is in `accounts`. An inbox consists of both rows.
+//! The public row is written first.
 
 use cloud::{Created, Error, Key, Query, Resources, Table};
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub struct InboxSettings {
 }
 
 impl InboxSettings {
-    /// The first thing that is wrong, as field and message.
+    /// The first wrong field, with a message.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
         let length = self.name.trim().chars().count();
         if length == 0 || length > MAX_NAME {
@@ -47,7 +47,7 @@ impl InboxSettings {
     }
 }
 
-/// `scheme://host[:port]` in lower case, as browsers send it: compared as text, and safe in a header.
+/// `scheme://host[:port]` in lower case, as browsers send it. So it can be compared as text and used in a header.
 fn is_origin(text: &str) -> bool {
     let host = text
         .strip_prefix("https://")
@@ -59,7 +59,7 @@ fn is_origin(text: &str) -> bool {
 /// An inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inbox {
-    /// Id; public, it stands in the widget's address.
+    /// Id; public, part of the widget's address.
     pub id: InboxId,
     /// Channel.
     pub channel: Channel,

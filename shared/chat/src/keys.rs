@@ -38,18 +38,18 @@ pub(crate) fn message(
     Key::new(partition(tenant, conversation), sk)
 }
 
-/// Where the message of this origin has its place.
+/// Row of the place of the message with this origin.
 pub(crate) fn claim(tenant: TenantKey, conversation: ConversationId, origin: &str) -> Key {
     Key::new(partition(tenant, conversation), format!("C#{origin}"))
 }
 
-/// The one conversation of a visitor in an inbox.
+/// Row of the one conversation of a visitor in an inbox.
 pub(crate) fn pointer(tenant: TenantKey, inbox: InboxId, visitor: &Visitor) -> Key {
     Key::new(visitor_room(tenant, inbox, visitor), "CONVERSATION")
 }
 
-/// The room that a visitor's connections are in. By visitor, since a browser connects before its
-/// first message makes a conversation.
+/// The room of a visitor's connections. It is named by visitor, since a browser connects before its first message
+/// makes a conversation.
 pub(crate) fn visitor_room(tenant: TenantKey, inbox: InboxId, visitor: &Visitor) -> String {
     format!("{tenant}#CU#{inbox}#{visitor}")
 }
@@ -64,23 +64,23 @@ pub(crate) fn member(room: &str, connection: &str) -> Key {
     Key::new(room, connection)
 }
 
-/// Which room a connection is in. Not by tenant: `$disconnect` knows the connection only.
+/// Row of a connection's room. It is not named by tenant: `$disconnect` knows the connection only.
 pub(crate) fn connection(connection: &str) -> Key {
     Key::new(format!("CONN#{connection}"), "CONN")
 }
 
-/// A place between two messages of a conversation; opaque outside.
+/// A place between two messages of a conversation; opaque to clients.
 ///
 /// New messages can still appear between messages already read. `settled` marks the point before which nothing is
 /// missing. When the reader reaches the end, it rereads from there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     key: String,
-    /// Absent where it is `key` itself.
+    /// Absent if it equals `key`.
     settled: Option<String>,
 }
 
-/// Parts the two keys of a place.
+/// Separates the two keys of a place.
 const AND_SETTLED: char = '|';
 
 impl Position {
@@ -93,17 +93,17 @@ impl Position {
         Self::at_key(MESSAGES.to_owned())
     }
 
-    /// Right before a message of this time.
+    /// Directly before a message of this time.
     pub fn before(at: Timestamp) -> Self {
         Self::at_key(format!("{MESSAGES}{}", sortable(at)))
     }
 
-    /// Right after this message.
+    /// Directly after this message.
     pub fn after(at: Timestamp, id: MessageId) -> Self {
         Self::at_key(format!("{MESSAGES}{}#{id}", sortable(at)))
     }
 
-    /// This place, for a reader who has all messages before `settled`, if that is further back.
+    /// This place, with `settled` if that is before it. The reader has all messages before `settled`.
     pub(crate) fn with_settled(self, settled: &Self) -> Self {
         let settled = Some(&settled.key).filter(|&settled| *settled < self.key);
         Self {
@@ -112,17 +112,17 @@ impl Position {
         }
     }
 
-    /// The place before which the reader has all messages, if it is another than this.
+    /// The place before which the reader has all messages, if it differs from this place.
     pub(crate) fn settled(&self) -> Option<Self> {
         self.settled.clone().map(Self::at_key)
     }
 
-    /// Lowest sort key behind this place: `!` is below `#` and every digit.
+    /// Lowest sort key after this place: `!` is below `#` and every digit.
     pub(crate) fn low(&self) -> String {
         low(&self.key)
     }
 
-    /// Highest sort key up to this place; the message named by it is included.
+    /// Highest sort key up to this place; it includes the message that the place names.
     pub(crate) fn high(&self) -> &str {
         &self.key
     }

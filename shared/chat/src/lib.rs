@@ -1,9 +1,20 @@
 //! Chat: inboxes, conversations, messages, and what is pushed to open browsers.
 //!
-//! A visitor's message travels widget -> queue -> [`inbound`]; an agent's answer [`desk`] -> outbox ->
-//! [`outbound`]; both reach open browsers through [`notice`] and [`realtime`]. This crate may use
-//! `contacts` and `channels` only. It never merges a visitor into another contact by a typed
-//! address. It never shows a private note to a visitor (see [`Message::for_visitor`]).
+//! - A visitor's message goes widget -> queue -> [`inbound`].
+//! - An agent's answer goes [`desk`] -> outbox -> [`outbound`].
+//! - Open browsers are notified of both by [`notice`] and [`realtime`].
+//!
+//! This crate may use `kernel`, `cloud` and `contacts` only. It never merges a visitor into another contact by a
+//! typed address. It never shows a private note to a visitor (see [`Message::for_visitor`]).
+//!
+//! The methods of [`Chat`] are in four files:
+//!
+//! | method | file |
+//! |---|---|
+//! | `over`, `conversation`, `conversation_of`, and the writes of headers, claims and messages | `store.rs` |
+//! | `conversations`, `history`, `follow` | `reading.rs` |
+//! | `reply`, `set_status`, `end_snooze`, `set_muted` | `desk.rs` |
+//! | `deliver` | `outbound.rs` |
 
 pub mod body;
 pub mod desk;

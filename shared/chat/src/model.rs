@@ -1,4 +1,4 @@
-//! Conversations and messages as they are stored, and the rules that need nothing else.
+//! Conversations and messages as they are stored, and the rules that need no other data.
 //!
 //! Pure: no I/O, no clock.
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_TEXT: usize = 20_000;
 /// How long messages from a muted customer do not reopen the conversation.
 pub const MUTE_SECONDS: i64 = 6 * 3600;
-/// The assignee of a conversation that nobody is in charge of: an index key cannot be absent.
+/// The assignee of a conversation without one: an index key cannot be absent.
 pub const NOBODY: &str = "~";
 
 /// A message's text: composed Unicode, neither blank nor too long; `None` otherwise.
@@ -22,14 +22,14 @@ pub fn text(text: &str) -> Option<String> {
     fits.then_some(text)
 }
 
-/// A browser that writes in the widget. The id is random and known to that browser only. The id
-/// alone proves the visitor, so it is as long as a key.
+/// A browser that writes in the widget. The id is random and known to that browser only. The id alone authenticates
+/// the visitor, so it is as long as a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Visitor(String);
 
 impl Visitor {
-    /// A fresh visitor.
+    /// A new visitor.
     pub fn new(entropy: &kernel::Entropy) -> Self {
         Self(entropy.nonce())
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Visitor {
 pub enum Channel {
     /// The widget on the shop's website.
     Website,
-    /// One that this build does not know: it cannot deliver there.
+    /// A channel that this build does not know. It cannot deliver there.
     #[serde(other)]
     Unknown,
 }
@@ -100,7 +100,7 @@ impl Status {
         }
     }
 
-    /// A customer's message opens it again, unless it is muted.
+    /// Whether a customer's message reopens the conversation, unless the customer is muted.
     pub fn reopens(self) -> bool {
         matches!(self, Self::Snoozed | Self::Resolved)
     }
@@ -129,9 +129,9 @@ pub enum Sender {
 /// message. So an activity message that was lost in a crash can be written later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Name of the activity line, which makes it one however often it is written.
+    /// Name of the activity line. Repeated writes under one name make one line.
     pub origin: String,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
     /// The content of the line.
     pub text: String,
@@ -147,28 +147,28 @@ pub struct Conversation {
     pub tenant: WorkspaceId,
     /// Id.
     pub id: ConversationId,
-    /// Inbox it came in by.
+    /// The inbox of the conversation.
     pub inbox: InboxId,
     /// Channel of that inbox.
     pub channel: Channel,
-    /// Whose browser.
+    /// The visitor's browser.
     pub visitor: Visitor,
     /// The customer.
     pub contact: ContactId,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// In charge; [`NOBODY`] if nobody is.
+    /// The assignee; [`NOBODY`] if there is none.
     pub assignee: String,
     /// Time of the newest message, sortable.
     pub last_activity: String,
     /// When it began.
     pub created_at: Timestamp,
-    /// The client's id of the message that began it: that message announces the conversation.
+    /// The client's id of the first message. That message announces the conversation.
     pub begun_by: String,
-    /// Until when it is set aside.
+    /// End of its snooze.
     #[serde(default)]
     pub snoozed_until: Option<Timestamp>,
-    /// Until when its customer's messages do not reopen it.
+    /// Until this time its customer's messages do not reopen it.
     #[serde(default)]
     pub muted_until: Option<Timestamp>,
     /// The latest change.
@@ -177,7 +177,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A customer's message at `at` reopens it.
+    /// Whether a customer's message at `at` reopens it.
     pub fn reopens_at(&self, at: Timestamp) -> bool {
         self.status.reopens() && self.muted_until.is_none_or(|until| until <= at)
     }
@@ -192,7 +192,7 @@ pub enum Kind {
     Incoming,
     /// From staff.
     Outgoing,
-    /// A line that tells of a change.
+    /// A line that describes a change.
     Activity,
 }
 
@@ -212,8 +212,8 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// Higher replaces lower. A failure can still follow `sent` (a provider reports it later), while
-    /// `delivered` proves that any failure was wrong.
+    /// A higher rank replaces a lower one. A failure can still follow `sent` (a provider reports it later).
+    /// `delivered` proves that an earlier failure was wrong.
     pub fn rank(self) -> u32 {
         match self {
             Self::Sending => 0,
@@ -232,7 +232,7 @@ pub struct Message {
     pub id: MessageId,
     /// Conversation.
     pub conversation: ConversationId,
-    /// When; its place in the conversation.
+    /// Its time, which is its place in the conversation.
     pub at: Timestamp,
     /// The kind.
     pub kind: Kind,
@@ -242,21 +242,21 @@ pub struct Message {
     pub private: bool,
     /// The author.
     pub sender: Sender,
-    /// How far it has come.
+    /// State of its delivery.
     pub delivery: Delivery,
-    /// Why it failed.
+    /// Reason of a failure.
     #[serde(default)]
     pub failure: Option<String>,
-    /// The id that its author's program gave it.
+    /// The id that the author's client gave it.
     #[serde(default)]
     pub client_msg_id: Option<String>,
-    /// When its author sent it, if it came so late that its place is a later one.
+    /// When its author sent it; set only if the message arrived so late that its place is later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<Timestamp>,
 }
 
 impl Message {
-    /// The message as the visitor may see it: nothing of notes, activity lines and failed answers.
+    /// The message as the visitor may see it. `None` for notes, activity lines and failed answers.
     pub fn for_visitor(self) -> Option<MessageForVisitor> {
         let author = match (self.kind, self.private, self.delivery) {
             (Kind::Incoming, false, _) => "visitor",

@@ -1,7 +1,7 @@
-//! The messages that a message's row asks for: notices for open browsers, answers for the channel.
+//! The effects of a message's row: notices for open browsers, answers for the channel.
 //!
-//! Pure: `change-relay` runs these functions on images from the table's stream (docs/adr/0003). They
-//! decide who may hear of a message: a visitor only of what [`Message::for_visitor`] shows.
+//! Pure: `change-relay` runs these functions on images from the table's stream (docs/adr/0003). They decide which
+//! browsers are notified of a message. A visitor is notified only of messages that [`Message::for_visitor`] shows.
 
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
@@ -11,22 +11,22 @@ use crate::keys::Position;
 use crate::model::{Delivery, Kind, Message};
 use crate::store::Row;
 
-/// Longest text in a notice and in an answer's message, in bytes. A longer one is read by the cursor: a
-/// frame holds the notices of a second, and WebSocket messages are billed by 32 KB.
+/// Longest text in a notice and in an answer's message, in bytes. A longer text is read by the cursor. A frame holds
+/// the notices of a second, and WebSocket messages are billed by 32 KB.
 pub const LIVE_TEXT: usize = 1_000;
 
-/// A new message: tells the agents, and the visitor of its own. The visitor hears of an answer once its
-/// channel has taken it.
+/// A new message: notifies the agents, and the visitor of the visitor's own message. The visitor is notified of an
+/// answer once its channel has accepted it.
 pub(crate) const NEW: Rule = Rule {
     name: "chat.new",
     messages: new,
 };
-/// An answer's delivery went on: tells the agents, and the visitor if the answer has arrived.
+/// The state of an answer's delivery changed: notifies the agents, and the visitor if the answer has arrived.
 pub(crate) const UPDATED: Rule = Rule {
     name: "chat.updated",
     messages: updated,
 };
-/// A new answer: sends it on its way, in the order of its conversation.
+/// A new answer: sends it to its channel, in the order of its conversation.
 pub(crate) const ANSWER: Rule = Rule {
     name: "chat.answer",
     messages: answer,

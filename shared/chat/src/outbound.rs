@@ -1,7 +1,7 @@
-//! An answer goes out to its channel.
+//! Delivers an answer to its channel.
 //!
-//! The queue keeps a conversation's answers in order, so one that can never be delivered is marked
-//! failed and let go: the answers behind it move on.
+//! The queue keeps a conversation's answers in order. An answer that can never be delivered is marked failed and
+//! dropped, so the answers behind it are delivered.
 
 use cloud::Error;
 use kernel::TenantKey;
@@ -13,16 +13,16 @@ use crate::store::Chat;
 /// The outcome of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
-    /// Its channel has it.
+    /// Its channel accepted it.
     Sent,
-    /// It never can be delivered, and its message says so.
+    /// It can never be delivered, and its row says so.
     Failed,
     /// There is no such message.
     Missing,
 }
 
 impl Chat {
-    /// Delivers one answer. On the website the table is the delivery: the visitor reads it there.
+    /// Delivers one answer. On the website the stored message is the delivery: the visitor reads it from the table.
     pub async fn deliver(&self, tenant: TenantKey, answer: &Answer) -> Result<Delivered, Error> {
         let (delivery, failure, delivered) = match answer.channel {
             Channel::Website => (Delivery::Sent, None, Delivered::Sent),

@@ -1,9 +1,8 @@
 //! The contact of a visitor.
 //!
-//! A visitor is recognised by its browser only. The typed details are unverified: they fill
-//! empty fields of the visitor's own contact and never find, claim or merge another contact
-//! (anybody can type anybody's address). So a typed address is the custom field `chat_email` or
-//! `chat_phone`, not an identity.
+//! A visitor is recognised by its browser only. The typed details are not verified, since anybody can type any
+//! address. They fill empty fields of the visitor's own contact and never find, claim or merge another contact. So a
+//! typed address is the custom field `chat_email` or `chat_phone`, not an identity.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +17,7 @@ use crate::model::Conversation;
 /// Name of the timeline event that workflows may listen to.
 const CREATED: &str = "conversation.created";
 
-/// Finds or makes the visitor's contact, and fills in what was typed.
+/// Finds or makes the visitor's contact, and fills in the typed details.
 pub(crate) async fn contact(
     contacts: &Contacts,
     tenant: TenantKey,
@@ -51,7 +50,7 @@ fn incoming(message: &FromWidget) -> Incoming {
     }
 }
 
-/// Puts the conversation's beginning on the contact's timeline; repeating it changes nothing.
+/// Writes the conversation's beginning to the contact's timeline; a repetition changes nothing.
 pub(crate) async fn tell_beginning(
     contacts: &Contacts,
     tenant: TenantKey,

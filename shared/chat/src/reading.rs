@@ -1,8 +1,8 @@
 //! Reading lists of conversations and the messages of one.
 //!
-//! Messages can be stored a little later than their time (a queue's retry). So a reader
-//! gets a cursor that is a few minutes behind the newest messages. The reader receives those messages again and
-//! drops the ids that it has.
+//! Messages can be stored a little later than their time (a queue's retry). So a reader gets a cursor that is a few
+//! minutes behind the newest messages. The reader receives those messages again and drops the ids that it already
+//! has.
 
 use cloud::{Error, Query};
 use kernel::{ConversationId, Cursor, InboxId, Limit, TenantKey, page::Page};
@@ -12,21 +12,21 @@ use crate::keys::{self, MESSAGES, MESSAGES_END, Position};
 use crate::model::{Conversation, Message, Status};
 use crate::store::{Chat, SETTLED};
 
-/// How many index pages a filter may read for one page of its own.
+/// How many index pages a filtered list may read for one page of its result.
 const FILTER_PAGES: u32 = 5;
 
-/// How much a reader may have read for one page.
+/// How much one page may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Portion {
     /// Texts of 2 MB, well below Lambda's answer of 6 MB.
     Large,
-    /// Texts of 64 KB and what goes beyond in five messages: at most 120 read units for the longest texts
-    /// (80 KB each), seven for 25 usual ones. For readers who may be anybody.
+    /// Texts of 64 KB and at most five messages more: at most 120 read units for the longest texts (80 KB each),
+    /// seven for 25 usual ones. For unauthenticated readers.
     Small,
 }
 
 impl Portion {
-    /// A page ends after texts of so many bytes.
+    /// A page ends after this many bytes of text.
     fn bytes(self) -> usize {
         match self {
             Self::Large => 2_000_000,
@@ -34,7 +34,7 @@ impl Portion {
         }
     }
 
-    /// Messages that are read at once: what is read is paid for, also where it is not answered.
+    /// Messages that one query reads. Every read message is paid for, also if it is not returned.
     fn at_once(self, wanted: u32) -> u32 {
         match self {
             Self::Large => wanted,
@@ -43,25 +43,25 @@ impl Portion {
     }
 }
 
-/// Which conversations a list holds.
+/// The conversations of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// Where they stand.
+    /// Their status.
     pub status: Status,
-    /// Inbox they came in by.
+    /// Their inbox.
     pub inbox: Option<InboxId>,
-    /// In charge; [`crate::model::NOBODY`] for those nobody is in charge of.
+    /// Their assignee; [`crate::model::NOBODY`] for those without one.
     pub assignee: Option<String>,
 }
 
-/// Messages and the place to read on from.
+/// Messages, and the place to continue from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stretch<T> {
     /// The messages.
     pub data: Vec<T>,
-    /// Where to read on. Going forward it is always there.
+    /// The place to continue from. Always present when reading forward.
     pub next: Option<Position>,
-    /// There are more messages to read now. A stretch of long texts may be shorter than its limit.
+    /// Whether there are more messages now. A page of long texts may be shorter than its limit.
     pub more: bool,
 }
 
@@ -108,7 +108,7 @@ impl Chat {
         Ok(Page { data, next })
     }
 
-    /// A conversation's messages going back in time, from the newest or from where a page ended.
+    /// A conversation's messages backward in time, from the newest or from the end of a page.
     pub async fn history(
         &self,
         tenant: TenantKey,
@@ -120,7 +120,7 @@ impl Chat {
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(MESSAGES, high)
             .descending();
-        // The place names the last message of the page before, which the range includes.
+        // The place names the last message of the previous page, which the range includes.
         let fresh = |message: Message| {
             let place = Position::after(message.at, message.id);
             let is_known = from
@@ -136,9 +136,9 @@ impl Chat {
         })
     }
 
-    /// A conversation's messages going forward from a place; `keep` decides what the reader may see.
-    /// At the end the place goes back to where all is settled, even behind `after`: the reader may get a
-    /// message twice, and misses none.
+    /// A conversation's messages forward from a place; `keep` selects the messages that the reader may see. At the
+    /// end the place goes back to the settled place, even if that is before `after`. So the reader may get a message
+    /// twice, and misses none.
     pub async fn follow<T>(
         &self,
         tenant: TenantKey,
@@ -148,7 +148,7 @@ impl Chat {
         portion: Portion,
         keep: impl Fn(Message) -> Option<T>,
     ) -> Result<Stretch<T>, Error> {
-        // Known before anything is read: what is stored meanwhile is not before it.
+        // Computed before anything is read: a message that is stored in between is not before it.
         let settled = after.settled().unwrap_or_else(|| self.settled());
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(after.low(), MESSAGES_END);
@@ -167,12 +167,12 @@ impl Chat {
         })
     }
 
-    /// Before this place no message can turn up any more.
+    /// No message can still appear before this place.
     fn settled(&self) -> Position {
         Position::before(self.table.clock().now() - SETTLED)
     }
 
-    /// Reads messages until `limit` of them are kept, or enough bytes, or there are no more.
+    /// Reads messages until `limit` of them are kept, or enough bytes are read, or there are no more.
     async fn walk<T>(
         &self,
         query: Query,
@@ -188,7 +188,7 @@ impl Chat {
         let mut bytes = 0;
         let mut cursor = None;
         loop {
-            // One more than is wanted tells whether there are more.
+            // One message more than wanted shows whether there are more.
             let wanted = limit.get() + 1 - walked.data.len() as u32;
             let page = query.clone().limit(portion.at_once(wanted)).cursor(cursor);
             let page = self.table.query::<Message>(page).await?;

@@ -1,12 +1,12 @@
-//! Open browsers: who is connected, and telling them to read again.
+//! Open browsers: the connections of each room, and the notifications to read again.
 //!
 //! A connection outlives the request that opened it. So a row of the agents' room names its holder, and the holder
-//! is checked before anything is posted. A session that has ended receives nothing more. The caller does the
-//! check; here the holder is a text.
+//! is checked before each post. A session that has ended receives nothing more. The caller does the check; here the
+//! holder is only a text.
 //!
-//! Posts are hints. A browser reads by cursor when one arrives, when it has connected again, and once
-//! a minute; so a post that is lost costs a minute and never a message, and is not tried again. A room with
-//! more connections than are told is read as a lost post is.
+//! Posts are hints. A browser reads by cursor when a post arrives, when it has reconnected, and once a minute. So a
+//! lost post delays a message by at most a minute and is not retried. If a room has more connections than the limit,
+//! the others learn of the message at their next poll.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -31,8 +31,8 @@ const OPENING_SECONDS: i64 = 30;
 pub const FRAME_BYTES: usize = 30_000;
 /// Posts at once.
 const CONCURRENCY: usize = 16;
-/// Connections that a visitor may have. Anybody is a visitor, and thousands of connections of one must not hold up
-/// the posts to all others.
+/// Connections that a visitor may have. Anybody can be a visitor. Thousands of connections of one visitor must not
+/// delay the posts to all others.
 pub const VISITORS_CONNECTIONS: u32 = 20;
 /// Connections of a workspace's agents that are notified, so that one workspace does not delay the others.
 pub const AGENTS_CONNECTIONS: u32 = 1_000;
@@ -50,7 +50,7 @@ struct Member {
     /// The connection.
     sk: String,
     ttl: i64,
-    /// The holder of an agent's connection; a visitor's room is its own proof.
+    /// The holder of an agent's connection. A visitor's connection has none: the room itself proves the visitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
 }
@@ -76,7 +76,7 @@ impl Rooms {
         }
     }
 
-    /// An agent's browser has connected; `holder` says who stands behind it.
+    /// An agent's browser has connected; `holder` names the agent's credential.
     pub async fn join_agents(
         &self,
         tenant: TenantKey,
@@ -87,13 +87,13 @@ impl Rooms {
         self.join(room, connection, Some(holder.to_owned())).await
     }
 
-    /// A visitor's browser has connected. False: the visitor has [`VISITORS_CONNECTIONS`] already, and this one
-    /// is no member. The room is read after the connection has joined, so of many that connect at once no more
-    /// stay: each that stays has seen all that stayed before. One read unit beside the two writes.
+    /// A visitor's browser has connected. False: the visitor already has [`VISITORS_CONNECTIONS`], and this
+    /// connection was not added. The room is read after the connection is added. So of many concurrent connections
+    /// no more than the limit stay. This costs one read unit beside the two writes.
     pub async fn join_visitor(&self, session: &Session, connection: &str) -> Result<bool, Error> {
         let room = keys::visitor_room(session.tenant, session.inbox, &session.visitor);
         self.join(room.clone(), connection, None).await?;
-        // Rows past their time may wait for their deletion in front of the others.
+        // Expired rows that are not deleted yet may sort before the others.
         let query = Query::partition(&room).limit(2 * VISITORS_CONNECTIONS + 1);
         let now = self.table.clock().now().as_second();
         let members: Vec<Member> = self.table.query(query).await?.data;
@@ -105,7 +105,7 @@ impl Rooms {
         Ok(false)
     }
 
-    /// The connection first: a disconnect that overtakes the second write then finds its room.
+    /// The connection's row is written first: a disconnect that overtakes the second write then finds the room.
     async fn join(
         &self,
         room: String,
@@ -134,8 +134,8 @@ impl Rooms {
         self.forget(&row.room, connection).await
     }
 
-    /// A connection of the room has ended. Its own row may be gone before: a disconnect that comes between the
-    /// two writes of joining deletes it, and the room's row is written after.
+    /// A connection of the room has ended. Its own row may be deleted already. A disconnect between the two writes
+    /// of joining deletes it, and the room's row is written afterwards.
     async fn forget(&self, room: &str, connection: &str) -> Result<(), Error> {
         self.table.delete(&keys::member(room, connection)).await?;
         self.table.delete(&keys::connection(connection)).await
@@ -153,20 +153,20 @@ impl Rooms {
     }
 }
 
-/// How the posts of one batch went.
+/// The outcome of the posts of one batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pushed {
     /// Arrived.
     pub posted: u64,
-    /// Connections that had ended and are forgotten now, or were not open yet.
+    /// Connections that had ended and are now deleted, or were not open yet.
     pub gone: u64,
-    /// Lost hints.
+    /// Posts that failed.
     pub lost: u64,
     /// Agents' connections that were closed because the credential has ended.
     pub ended: u64,
 }
 
-/// Tells open browsers.
+/// Notifies open browsers.
 #[derive(Clone, Debug)]
 pub struct Pusher {
     rooms: Rooms,
@@ -182,9 +182,9 @@ impl Pusher {
         }
     }
 
-    /// Posts what happened to everybody who may know: one room is read once for all of its events,
-    /// and each connection gets them together. `admits` is asked once for each holder of a workspace
-    /// whether it still may hear what its agents hear.
+    /// Posts events to all connections that may see them. Each room is read once for all of its events, and each
+    /// connection gets them in one frame if they fit. `admits` is called once for each holder of a workspace. It
+    /// decides whether the holder may still see the agents' events.
     pub async fn push<A, F>(
         &self,
         happened: &[(TenantKey, Happened)],
@@ -238,17 +238,17 @@ impl Pusher {
         }
     }
 
-    /// Deletes a connection that API Gateway reports as gone, unless it is still opening.
+    /// Deletes a connection that API Gateway reports as closed, unless it is still opening.
     async fn gone(&self, member: &Member) {
         if !member.is_opening(self.rooms.table.clock().now()) {
             self.forget(member).await;
         }
     }
 
-    /// Left behind a connection expires by itself, and is gone again at the next post.
+    /// If the delete fails, the row expires by itself, and the next post to it returns 410 again.
     async fn forget(&self, member: &Member) {
         if let Err(error) = self.rooms.forget(&member.pk, &member.sk).await {
-            tracing::warn!(%error, "a gone connection could not be forgotten");
+            tracing::warn!(%error, "a closed connection could not be deleted");
         }
     }
 
@@ -280,7 +280,7 @@ struct Room {
     agents_of: Option<TenantKey>,
 }
 
-/// Holders among the members who may still hear what agents hear.
+/// The holders among the members who may still see the agents' events.
 async fn admitted<A, F>(
     tenant: TenantKey,
     members: &[Member],
@@ -305,7 +305,7 @@ where
         .await
 }
 
-/// Which room hears which events; repeated notices count once.
+/// The events of each room; repeated notices count once.
 fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<Room, BTreeSet<Event>> {
     let mut rooms: BTreeMap<Room, BTreeSet<Event>> = BTreeMap::new();
     for (tenant, one) in happened {
@@ -314,7 +314,7 @@ fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<Room, BTreeSet<Event>
                 name: keys::visitor_room(*tenant, visitor.inbox, &visitor.visitor),
                 agents_of: None,
             };
-            // An answer is new to the visitor when its channel has it.
+            // For the visitor an answer is new when its channel has accepted it.
             let event = Event {
                 r#type: What::New,
                 ..one.event.clone()
@@ -330,7 +330,7 @@ fn by_room(happened: &[(TenantKey, Happened)]) -> BTreeMap<Room, BTreeSet<Event>
     rooms
 }
 
-/// The posted frame: `{"v":1,"events":[…]}`, as many events as fit.
+/// The posted frames: `{"v":1,"events":[…]}`, each with as many events as fit.
 fn frames(events: &BTreeSet<Event>) -> Result<Vec<Vec<u8>>, Error> {
     let mut frames: Vec<String> = Vec::new();
     for event in events {

@@ -1,8 +1,8 @@
-//! Chat's rows: headers, pointers, claims, messages. How a message finds its one place.
+//! Chat's rows: headers, pointers, claims, messages. Also the rule that gives a message its one place.
 //!
-//! A message's place is its time and an id derived from its origin (who wrote it and the id that its
-//! author gave it). The claim row keeps the time of the first attempt, so every repetition comes to
-//! the same place; two messages that collide there part by a millisecond, the same way each time.
+//! A message's place is its time and an id derived from its origin (the author and the id that the author gave). The
+//! claim row keeps the time of the first attempt, so every repetition finds the same place. Two messages that
+//! collide there are separated by a millisecond, the same way each time.
 //!
 //! A reader continues from a cursor that is [`SETTLED`]. So a message that arrives later than [`IN_TIME`], for
 //! example from a dead-letter queue, gets a newer place. A claim of that age without its message is moved there
@@ -24,10 +24,10 @@ use crate::notice;
 /// the messages that share a millisecond and a conversation.
 const STEPS: i64 = 8;
 
-/// A place so old is used, and no older: the inbound queue gives a message up after five tries of a
-/// minute each.
+/// Oldest time that a new message may use. The inbound queue dead-letters a message after five tries of a minute
+/// each.
 const IN_TIME: SignedDuration = SignedDuration::from_mins(5);
-/// At a place so old no message turns up any more: no run lives a minute.
+/// No message can still appear at a place of this age: no run lives a minute.
 pub const SETTLED: SignedDuration = SignedDuration::from_mins(6);
 
 /// The chat table; cheap to clone.
@@ -36,7 +36,7 @@ pub struct Chat {
     pub(crate) table: Table,
 }
 
-/// The one conversation of a visitor in an inbox, with all that its header begins with.
+/// The one conversation of a visitor in an inbox, with all data that its header begins with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pointer {
     pub conversation: ConversationId,
@@ -45,8 +45,7 @@ pub(crate) struct Pointer {
     pub begun_by: String,
 }
 
-/// A claim is kept for so long. Its message may come again from a queue (4 days) or a dead-letter queue (14
-/// more).
+/// How long a claim is kept. Its message may be redelivered from a queue (4 days) or a dead-letter queue (14 more).
 const CLAIMED_SECONDS: i64 = 35 * 24 * 3600;
 
 /// The time that the first attempt gave a message.
@@ -63,7 +62,7 @@ pub(crate) struct Row {
     pub message: Message,
     pub origin: String,
     pub rank: u32,
-    /// The visitor who may hear of it besides the agents; absent in notes and activity lines.
+    /// The visitor who is notified of it besides the agents; absent in notes and activity lines.
     #[serde(default)]
     pub to: Option<Address>,
     /// Channel of an answer.
@@ -82,7 +81,7 @@ pub(crate) struct Draft {
     pub sender: Sender,
     pub delivery: Delivery,
     pub client_msg_id: Option<String>,
-    /// When the customer sent it; the message keeps it where its place is a later one.
+    /// When the customer sent it. The message keeps it if its place is later.
     pub sent_at: Option<Timestamp>,
 }
 
@@ -110,7 +109,7 @@ fn place(
     ))
 }
 
-/// The row of a new message, with the effects that it asks for.
+/// The row of a new message, with its effects.
 fn row(conversation: &Conversation, message: Message, origin: &str) -> Row {
     let is_answer = message.kind == Kind::Outgoing && !message.private;
     let is_for_visitor = is_answer || message.kind == Kind::Incoming;
@@ -149,7 +148,7 @@ impl Chat {
         self.table.get(&keys::header(tenant, id)).await
     }
 
-    /// The conversation that a visitor's browser is in, once it has written.
+    /// The conversation of a visitor's browser, once the visitor has written.
     pub async fn conversation_of(
         &self,
         tenant: TenantKey,
@@ -169,7 +168,7 @@ impl Chat {
         self.table.get(&keys::pointer(tenant, inbox, visitor)).await
     }
 
-    /// The time at which this message has its place, and the message if it is there already.
+    /// The time of this message's place, and the message if it is stored already.
     pub(crate) async fn claim(
         &self,
         tenant: TenantKey,
@@ -197,7 +196,7 @@ impl Chat {
         if outcome.applied() {
             return Ok((at, None));
         }
-        // Another run has moved it just now.
+        // Another run has just moved it.
         let moved = outcome.item::<Claim>()?.ok_or(Error::Conflict)?.at;
         let known = self.find(tenant, conversation, origin, moved).await?;
         Ok((moved, known))
@@ -223,7 +222,7 @@ impl Chat {
         Ok(None)
     }
 
-    /// Puts a message in its place, with its effects. Repeating it finds what the first attempt put.
+    /// Stores a message at its place, with its effects. A repetition finds the message of the first attempt.
     pub(crate) async fn add(
         &self,
         tenant: TenantKey,
@@ -257,7 +256,7 @@ impl Chat {
         Err(Error::Conflict)
     }
 
-    /// Writes the activity line of a conversation's latest change, if there is one and it is not there yet.
+    /// Writes the activity line of a conversation's latest change, if there is one and its line is missing.
     pub(crate) async fn tell_change(
         &self,
         tenant: TenantKey,
@@ -303,8 +302,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Changes a header that is still as it was read: each change of its state leaves another `change`.
-    /// `Err` holds it as it is now.
+    /// Changes a header if it is still as it was read: each state change writes another `change`. `Err` holds the
+    /// current header.
     pub(crate) async fn change_header(
         &self,
         tenant: TenantKey,
@@ -326,8 +325,7 @@ impl Chat {
         Ok(if applied { Ok(header) } else { Err(header) })
     }
 
-    /// Notes how far an answer has come, unless more is known already. `false`: there is no such
-    /// message.
+    /// Records the state of an answer's delivery, unless a higher rank is stored. `false`: there is no such message.
     pub(crate) async fn note_delivery(
         &self,
         tenant: TenantKey,

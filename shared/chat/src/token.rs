@@ -10,11 +10,11 @@ use sha2::Sha256;
 
 use crate::model::Visitor;
 
-/// Every token begins so, which tells it from an API key. Part of what is signed.
+/// Prefix of every token. It distinguishes a token from an API key and is part of the signed text.
 pub const PREFIX: &str = "vis1.";
-/// How long a session lasts; the browser then asks for another with its visitor id.
+/// How long a session lasts. The browser then asks for a new session with its visitor id.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// No token of ours is longer.
+/// Longest token, in bytes.
 const MAX_LENGTH: usize = 512;
 
 /// The holder of a token.
@@ -73,7 +73,7 @@ impl Tokens {
         Ok((format!("{signed}.{signature}"), expires))
     }
 
-    /// Whose token it is; `None` for any that we did not sign or that has ended.
+    /// The session of the token; `None` if we did not sign it or it has expired.
     #[expect(
         clippy::disallowed_methods,
         reason = "door: the token's signature proves its workspace"
@@ -150,7 +150,8 @@ mod tests {
             let mut changed = token.clone().into_bytes();
             changed[i] = if changed[i] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            // The last letter of unpadded base64 has spare bits; a decoder that ignored them would
+            // The last letter of unpadded base64 has spare bits. A decoder that ignored them would accept it; ours
+            // does not.
             // accept it, ours does not.
             assert_eq!(tokens.open(&changed, at(NOW)), None, "letter {i}");
         }

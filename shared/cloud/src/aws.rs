@@ -8,7 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use kernel::{Clock, Entropy};
 
-/// Configuration of the AWS clients, with the clock and the randomness that go with it; cheap to clone.
+/// Configuration of the AWS clients, with their clock and randomness; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Aws(Arc<Inner>);
 
@@ -22,8 +22,7 @@ struct Inner {
 }
 
 impl Aws {
-    /// Around a configuration made elsewhere: the local stack passes one whose connector answers
-    /// in process.
+    /// From a configuration made elsewhere. The local stack passes one whose connector answers in process.
     pub fn new(config: SdkConfig, clock: Clock, entropy: Entropy) -> Self {
         Self(Arc::new(Inner {
             config,
@@ -34,10 +33,10 @@ impl Aws {
         }))
     }
 
-    /// From the Lambda environment. The behaviour version is pinned so that an update of the SDK
-    /// cannot change retries silently; an attempt ends well before the shortest function time-out
-    /// (10 s), since the SDK's own default is to wait for ever. Connecting is given up earlier than
-    /// the attempt: a request that was never written is told from one whose answer was lost.
+    /// From the Lambda environment. The behaviour version is pinned so that an update of the SDK cannot change
+    /// retries silently. An attempt ends well before the shortest function time-out (10 s), since the SDK's own
+    /// default is to wait for ever. The connect time-out is shorter than that of the attempt. So a request that was
+    /// never written differs from one whose answer was lost.
     pub async fn from_environment() -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(2))
@@ -52,7 +51,7 @@ impl Aws {
         Self::new(config, Clock::system(), Entropy::system())
     }
 
-    /// The clock that timers and limits go by.
+    /// The clock of timers and limits.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }

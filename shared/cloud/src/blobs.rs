@@ -22,7 +22,7 @@ pub struct Blobs {
 /// Part of a file.
 #[derive(Debug, Clone)]
 pub struct Range {
-    /// The bytes, fewer than asked for at the end of the file.
+    /// The bytes, fewer than requested at the end of the file.
     pub bytes: Bytes,
     /// Length of the whole file.
     pub total: u64,
@@ -56,7 +56,7 @@ impl Blobs {
         Ok(())
     }
 
-    /// Up to `length` bytes from `start`; `None` where there is no such file or nothing after `start`.
+    /// Up to `length` bytes from `start`; `None` if there is no such file or nothing after `start`.
     pub async fn range(&self, key: &str, start: u64, length: u64) -> Result<Option<Range>, Error> {
         let range = format!("bytes={start}-{}", start + length.max(1) - 1);
         let result = self

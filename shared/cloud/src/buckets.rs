@@ -1,7 +1,7 @@
-//! Token buckets in the memory of one process: the first bound on a flood, before anything is read or written.
+//! Token buckets in the memory of one process: the first limit on a flood, before anything is read or written.
 //!
-//! Each process has its own buckets, so the whole installation admits as many times the rate as there are
-//! processes. A limit that must hold for all of them is a [`crate::Window`].
+//! Each process has its own buckets. So the whole installation admits the rate times the number of processes. A
+//! limit that must hold for all processes together is a [`crate::Window`].
 
 use std::num::NonZeroU32;
 use std::ops::Add;
@@ -15,7 +15,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use kernel::Clock;
 
-/// Keys from which on full buckets are forgotten at each call.
+/// From this number of keys on, each call deletes full buckets.
 const MANY: usize = 10_000;
 
 /// Nanoseconds since the epoch.
@@ -58,14 +58,14 @@ type Limiter = RateLimiter<String, HashMapStateStore<String>, Time, NoOpMiddlewa
 pub struct Buckets(Arc<Limiter>);
 
 impl Buckets {
-    /// Full buckets of `burst` tokens, to which `per_second` come back each second.
+    /// Full buckets of `burst` tokens, refilled at `per_second` tokens a second.
     pub fn new(clock: &Clock, per_second: NonZeroU32, burst: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(burst);
         let limiter = RateLimiter::hashmap_with_clock(quota, Time(clock.clone()));
         Self(Arc::new(limiter))
     }
 
-    /// Takes a token of the key's bucket. An empty bucket answers how long it takes until there is one.
+    /// Takes a token of the key's bucket. An empty bucket returns the time until the next token.
     pub fn take(&self, key: &str) -> Result<(), Duration> {
         if self.0.len() >= MANY {
             self.0.retain_recent();

@@ -1,14 +1,15 @@
-//! Counters by hour, spread over partitions where a subject takes many writes.
+//! Counters by hour, spread over partitions if a subject gets many writes.
 //!
 //! A row is `<tenant>#<subject>#c<0..f>` / `<yyyymmddhh>`, with an attribute `n_<metric>` for each metric. The hour
 //! is the hour of the event, not of the write. A subject begins in `c0`. Each row counts its writes, and an update
-//! returns the row: once an hour of `c0` has taken [`SPREAD_AT`] writes, each process that sees it spreads its writes
-//! over all 16 partitions, and a read asks all of them. So the size of a subject need not be known.
+//! returns the row. A subject is spread once an hour of `c0` has [`SPREAD_AT`] writes. Each process that sees this
+//! spreads its writes over all 16 partitions. A read then queries all of them. So the size of a subject need not be
+//! known.
 //!
 //! Costs: one write unit for a batch of counts of one subject and hour; a read is one query, or 16.
 //!
-//! Only the winner of a conditional transition counts it. A crash between the transition and the
-//! count loses one, and no recount repairs it yet: these figures are for reports, never for decisions.
+//! Only the winner of a conditional transition counts it. A crash between the transition and the count loses one
+//! count, and no recount repairs it yet. These figures are for reports, never for decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,11 +27,11 @@ use crate::{Error, Query, Resources, Table, Update};
 const PAUSE_MS: u64 = 200;
 /// One partition takes 1,000 writes a second, 16 take 16,000.
 const PARTITIONS: u32 = 16;
-/// Writes of one hour in `c0` after which the subject is spread: a second of what one partition takes.
+/// Writes of one hour in `c0` after which the subject is spread. One partition takes as many in a second.
 const SPREAD_AT: i64 = 1_000;
-/// Spread subjects that a process remembers; one that it forgets costs it one more write to `c0`.
+/// Spread subjects that a process keeps in memory. A dropped one costs the process one more write to `c0`.
 const REMEMBERED: usize = 10_000;
-/// Three years: a report compares with the year before, and may be asked for a year later.
+/// Three years: a report compares with the year before, and may be requested a year later.
 const KEEP_SECONDS: i64 = 3 * 366 * 24 * 3600;
 
 /// Counts by metric name.
@@ -41,7 +42,7 @@ pub type Counts = BTreeMap<String, i64>;
 pub struct Hour(i64);
 
 impl Hour {
-    /// The hour that an instant lies in.
+    /// The hour of an instant.
     pub fn of(at: Timestamp) -> Self {
         Self(at.as_second().div_euclid(3600))
     }
@@ -76,8 +77,8 @@ impl Counters {
         }
     }
 
-    /// Adds to several metrics of a subject (a campaign, a workflow node) in one write. `source`
-    /// spreads writers over the partitions: the message id of the batch, say.
+    /// Adds to several metrics of a subject (a campaign, a workflow node) in one write. `source` spreads writers
+    /// over the partitions, for example the message id of the batch.
     pub async fn add(
         &self,
         tenant: TenantKey,
@@ -90,8 +91,8 @@ impl Counters {
             .await
     }
 
-    /// Like [`Counters::add`], up to `attempts` times: for counts that no redelivery would bring again. An
-    /// attempt whose answer was lost is not counted twice.
+    /// Like [`Counters::add`], up to `attempts` times: for counts that no redelivery repeats. An attempt whose
+    /// answer was lost is not counted twice.
     pub async fn add_trying(
         &self,
         tenant: TenantKey,
@@ -168,7 +169,7 @@ impl Counters {
     }
 
     fn spread(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        // A set of texts is whole at any moment, also under a panic elsewhere.
+        // The set is valid at any moment, also after a panic in another thread.
         self.spread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

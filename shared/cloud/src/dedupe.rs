@@ -1,4 +1,4 @@
-//! "Seen before?" for effects that have no natural key of their own.
+//! Known ids, for effects that have no natural key of their own.
 
 use kernel::TenantKey;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::item::Key;
 use crate::{Error, Resources, Table};
 
-/// Source retention (4 days) + dead-letter retention (14 days) + margin: a redriven message must
-/// still be recognised.
+/// Source retention (4 days) + dead-letter retention (14 days) + margin: a redriven message must still be
+/// recognised.
 const KEEP_SECONDS: i64 = 35 * 24 * 3600;
 
 /// The table of seen ids.
@@ -28,8 +28,8 @@ impl Dedupe {
         Self { table }
     }
 
-    /// True for the first caller with this id, false ever after. Mark only *after* the effect, or
-    /// pair it with an effect that is safe to repeat: a crash in between must not lose it.
+    /// True for the first caller with this id, false for all later callers. Mark *after* the effect, or use an
+    /// effect that is safe to repeat: a crash in between must not lose it.
     pub async fn first_time(&self, tenant: TenantKey, kind: &str, id: &str) -> Result<bool, Error> {
         let key = Key::new(format!("{tenant}#{kind}#{id}"), "SEEN");
         let ttl = self.table.clock().now().as_second() + KEEP_SECONDS;

@@ -1,4 +1,4 @@
-//! Why a call to AWS did not do what was asked, cut by what the caller can do about it.
+//! Failures of AWS calls, grouped by what the caller can do about them.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// The call that failed. It names no key, no message and nobody's data: it goes to logs and to dead-letter
+/// The call that failed. It names no key, no message and no personal data: it goes to logs and to dead-letter
 /// queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -16,7 +16,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// An operation of a service, on the table, queue, bucket or address that it was asked of.
+    /// An operation of a service, with its table, queue, bucket or address.
     pub fn new(service: &'static str, operation: &'static str, resource: &str) -> Self {
         Self {
             service,
@@ -35,10 +35,10 @@ impl fmt::Display for Place {
 /// Failure of an AWS call. Cheap to clone: callers that share a read share its failure.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The condition did not hold: somebody else was first.
+    /// The condition did not hold: another writer was first.
     #[error("the condition on the stored item did not hold")]
     Conflict,
-    /// AWS refused for now; nothing happened.
+    /// AWS refused for now; nothing was changed.
     #[error("{place}: throttled: {code}")]
     Throttled {
         /// The call.
@@ -46,7 +46,7 @@ pub enum Error {
         /// The service's error code.
         code: String,
     },
-    /// No answer, or a server error: it may have happened. The caller repeats the same condition.
+    /// No answer, or a server error: the call may have taken effect. The caller repeats it with the same condition.
     #[error("{place}: no usable answer: {detail}")]
     Unknown {
         /// The call.
@@ -54,15 +54,15 @@ pub enum Error {
         /// The known facts of the failure.
         detail: String,
     },
-    /// The installation is not as this build expects: a right, a credential or a resource is missing.
-    /// The same request succeeds after a repair, so a bad deployment must cost no message.
+    /// The installation differs from what this build expects: a right, a credential or a resource is missing. The
+    /// same request succeeds after a repair, so a bad deployment must lose no message.
     #[error("{place}: cannot be used as it is set up: {code}: {message}")]
     Misconfigured {
         /// The call.
         place: Place,
         /// The service's error code.
         code: String,
-        /// The service's words.
+        /// The service's message.
         message: String,
     },
     /// The request can never succeed.
@@ -72,10 +72,10 @@ pub enum Error {
         place: Place,
         /// The service's error code.
         code: String,
-        /// The service's words.
+        /// The service's message.
         message: String,
     },
-    /// The client's cursor is not one of this list: its mistake, not ours.
+    /// The client's cursor does not belong to this list. It is the client's mistake.
     #[error("the cursor {0}")]
     Cursor(&'static str),
     /// An item or message does not have the shape that the code expects.
@@ -84,7 +84,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A later attempt may succeed.
+    /// Whether a later attempt may succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -108,8 +108,8 @@ impl Error {
         }
     }
 
-    /// Sorts an SDK failure. Time-outs and lost connections are `Unknown`, never `Throttled`: the
-    /// request may have been carried out.
+    /// Classifies an SDK failure. Time-outs and lost connections are `Unknown`, never `Throttled`: the request may
+    /// have been carried out.
     pub(crate) fn from_sdk<E>(place: Place, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -133,8 +133,8 @@ impl Error {
     }
 }
 
-/// Classifies a service's answer. Where the code is not known, the status decides: services name their own
-/// failures in many ways, and a 5xx is always theirs.
+/// Classifies a service's answer. If the code is not known, the status decides. Services use many names for their
+/// own failures, but a 5xx always means a failure of the service.
 pub(crate) fn sort(place: Place, status: u16, code: &str, message: &str) -> Error {
     let (code, message) = (code.to_owned(), message.to_owned());
     if code.contains("ConditionalCheckFailed") {
@@ -166,11 +166,11 @@ fn is_throttle(code: &str) -> bool {
         || code.contains("LimitExceeded")
         || code == "SlowDown"
         || code == "TransactionInProgressException"
-        // An item that somebody's transaction is about to write.
+        // A concurrent transaction is about to write this item.
         || code == "TransactionConflictException"
 }
 
-/// Rights and credentials. DynamoDB says with 400 what other services say with 401 and 403.
+/// Rights and credentials. DynamoDB reports with 400 what other services report with 401 and 403.
 pub(crate) fn is_denied(status: u16, code: &str) -> bool {
     matches!(status, 401 | 403)
         || code.contains("AccessDenied")
@@ -184,7 +184,7 @@ pub(crate) fn is_denied(status: u16, code: &str) -> bool {
         || code == "RequestExpired"
 }
 
-/// A table, queue, bucket or key of the installation. An object that is absent is not one of these.
+/// A table, queue, bucket or key of the installation. A missing object is not one of these.
 fn is_missing(code: &str) -> bool {
     code.contains("ResourceNotFound")
         || code.contains("QueueDoesNotExist")
@@ -233,7 +233,7 @@ pub fn json_flaw(error: &serde_json::Error) -> String {
     format!("{what} at line {} column {}", error.line(), error.column())
 }
 
-/// Serde's words about an item without what they quote: our own names stay, stored values go.
+/// Serde's message about an item without the quoted values: our own names stay, stored values are removed.
 fn without_values(text: &str) -> String {
     if text.starts_with("missing field ") {
         return text.to_owned();

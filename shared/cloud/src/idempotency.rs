@@ -1,7 +1,7 @@
-//! Requests that carry an idempotency key: who runs one, and what was answered (docs/adr/0013).
+//! Requests with an idempotency key: the claim to run one, and the stored answer (docs/adr/0013).
 //!
-//! A row is claimed by a conditional put before the work, and holds the answer after it. A claim has a
-//! lease: if the holder dies, the next request with the same key takes over.
+//! A row is claimed by a conditional put before the work, and holds the answer after it. A claim has a lease: if the
+//! holder crashes, the next request with the same key takes over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::item::Key;
 use crate::{Created, Error, Resources, Table, Update};
 
-/// Answers are repeated for a day.
+/// Stored answers are returned for a day.
 const KEEP: i64 = 24 * 3600;
 
 /// The rows of all requests.
@@ -20,14 +20,14 @@ pub struct Idempotency {
     table: Table,
 }
 
-/// An answer as it was given.
+/// A stored answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Headers that belong to the answer.
+    /// Headers of the answer.
     pub headers: BTreeMap<String, String>,
-    /// The body; `None` was not kept, because it holds a secret or is too long.
+    /// The body. `None` if it was not stored, because it holds a secret or is too long.
     pub body: Option<String>,
 }
 
@@ -41,11 +41,11 @@ pub struct Claim {
 /// The state of a request.
 #[derive(Debug)]
 pub enum Seen {
-    /// No request ran, or the one that ran has died: the caller runs it.
+    /// No request ran, or the one that ran has crashed: the caller runs it.
     Mine(Claim),
-    /// Somebody runs it now.
+    /// Another caller runs it now.
     Running,
-    /// It was answered.
+    /// It has a stored answer.
     Answered(Answer),
     /// The key was used for another request.
     Other,
@@ -68,8 +68,8 @@ impl Idempotency {
         Self { table }
     }
 
-    /// Claims the request that `id` names; `request` is the hash of its content. `lease` must be longer
-    /// than the work can take.
+    /// Claims the request that `id` names; `request` is the hash of its content. `lease` must be longer than the
+    /// work can take.
     pub async fn claim(&self, id: &str, request: &str, lease: Duration) -> Result<Seen, Error> {
         let now = self.table.clock().now();
         let key = Key::new(id, "IDEMPOTENCY");
@@ -87,7 +87,7 @@ impl Idempotency {
             }
             Created::Existing(found) => found,
         };
-        // DynamoDB deletes late: what is past its time to live is as good as gone.
+        // DynamoDB deletes late: an expired row counts as deleted.
         let is_over = found.ttl <= now.as_second();
         if is_over {
             return self.take_over(key, row, &found).await;
@@ -104,7 +104,7 @@ impl Idempotency {
         self.take_over(key, row, &found).await
     }
 
-    /// Makes the row ours, unless it was answered or taken over since it was read.
+    /// Claims the row, unless it was answered or taken over since it was read.
     async fn take_over(&self, key: Key, row: Row, found: &Row) -> Result<Seen, Error> {
         let update = Update::new()
             .set("request", &row.request)
@@ -113,7 +113,7 @@ impl Idempotency {
             .set("ttl", row.ttl)
             .when_equals("claim", &found.claim);
         let update = match &found.answer {
-            // The answer of a row that is over.
+            // Removes the answer of an expired row.
             Some(_) => update.remove("answer"),
             None => update.when_absent("answer"),
         };
@@ -126,7 +126,7 @@ impl Idempotency {
         })
     }
 
-    /// Keeps the answer, unless another took the request over.
+    /// Stores the answer, unless another caller took the request over.
     pub async fn answer(&self, claim: &Claim, answer: &Answer) -> Result<(), Error> {
         let update = Update::new()
             .set("answer", answer)
@@ -135,7 +135,7 @@ impl Idempotency {
         Ok(())
     }
 
-    /// Gives the request back: it had no effect, so the next one with the key may run at once.
+    /// Releases the request: it had no effect, so the next request with the key may run at once.
     pub async fn release(&self, claim: &Claim) -> Result<(), Error> {
         let update = Update::new()
             .set("lease_until", 0)

@@ -16,16 +16,16 @@ pub type Item = HashMap<String, AttributeValue>;
 pub const PK: &str = "pk";
 /// Name of the sort key in every table.
 pub const SK: &str = "sk";
-/// Marks which write made the item; see [`crate::Table::create`].
+/// Attribute with the name of the write that made the item; see [`crate::Table::create`].
 pub(crate) const WRITE: &str = "write_id";
-/// Marks which conditional update came last. It differs from the mark of the creation: the creator may still be
-/// repeating its own call.
+/// Attribute with the name of the last conditional update. It differs from the mark of the creation: the creator may
+/// still be repeating its own call.
 pub(crate) const UPDATE: &str = "update_id";
 
 /// Primary key of an item; every table uses `pk` and `sk`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// Partition key; starts with the tenant except in tables and rows that say otherwise.
+    /// Partition key. It starts with the tenant, except in tables and rows that document another key.
     pub pk: String,
     /// Sort key.
     pub sk: String,
@@ -61,8 +61,8 @@ impl Key {
     }
 }
 
-/// The attributes of `value` under `key`. Absent options are left out, so that sparse indexes stay
-/// sparse: a `null` attribute would be refused as an index key.
+/// The attributes of `value` under `key`. Absent options are left out, so that sparse indexes stay sparse. A `null`
+/// attribute would be refused as an index key.
 pub(crate) fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(value)?;
     item.retain(|_, value| !matches!(value, AttributeValue::Null(true)));
@@ -70,13 +70,13 @@ pub(crate) fn to_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error>
     Ok(item)
 }
 
-/// Reads an item; the keys and the write mark are there for types that ask for them.
+/// Reads an item. Types that need the keys and the write mark can read them too.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     Ok(serde_dynamo::from_item(item)?)
 }
 
-/// The item in DynamoDB's own JSON, for people and the AWS CLI. Our items hold no bytes and, but for sets of
-/// texts, no sets.
+/// The item in DynamoDB's own JSON, for people and the AWS CLI. Our items hold no bytes, and the only sets are sets
+/// of texts.
 pub(crate) fn wire(item: &Item) -> Value {
     item.iter()
         .map(|(name, value)| (name.clone(), wire_value(value)))

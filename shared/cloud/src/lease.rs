@@ -1,7 +1,7 @@
-//! One worker at a time, until it says so or its time is up.
+//! One worker at a time, until it releases the lease or the lease expires.
 //!
-//! A lease bounds *who works*, never *who sends*: after it ends another worker may run while the first
-//! still does. Sends are guarded by the ledger.
+//! A lease limits which worker *works*, never which worker *sends*. After it expires another worker may run while
+//! the first still does. The ledger guards the sends.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Lease {
         Self { table }
     }
 
-    /// Takes the lease for `length` unless somebody holds it.
+    /// Takes the lease for `length` unless another worker holds it.
     pub async fn take(
         &self,
         tenant: TenantKey,
@@ -49,7 +49,7 @@ impl Lease {
         Ok(won.then_some(Held { key, holder }))
     }
 
-    /// Gives the lease back, if it is still ours.
+    /// Releases the lease, if this worker still holds it.
     pub async fn release(&self, held: Held) -> Result<(), Error> {
         let update = Update::new()
             .set("until", 0)

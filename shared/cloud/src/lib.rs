@@ -1,8 +1,9 @@
-//! The product's only door to AWS: tables, queues, mail, sockets, blobs, and the patterns that make
-//! effects safe under at-least-once delivery.
+//! The product's only access to AWS: tables, queues, mail, sockets, blobs, and the patterns that make effects safe
+//! under at-least-once delivery.
 //!
-//! No other crate of the product may import an `aws-sdk-*`. Nothing here knows what is stored or
-//! sent; context crates bring the keys, the items and the words.
+//! No other crate of the product may import an `aws-sdk-*`. This crate may use `kernel` only. It lists no table,
+//! queue or message of the product: context crates bring the keys, the items, the messages and the names of their
+//! queues. The tables that its own patterns use are an exception: Timers, Limits, Dedupe and Reports.
 //!
 //! Choosing a technique for an effect (docs/adr/0003):
 //!

@@ -1,7 +1,7 @@
 //! A rate that all workers share: a reservation bucket.
 //!
-//! One item per limit holds the next free instant. Reserving moves it on by `n / rate`; the answer
-//! says when those `n` calls may go. Unused reservations are lost, which is the safe side.
+//! One item per limit holds the next free instant. A reservation moves it forward by `n / rate` and returns when
+//! those `n` calls may start. Unused reservations are lost, so the real rate is never above the limit.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::item::Key;
 use crate::{Error, Resources, Table, Update, UpdateOutcome};
 
-/// How far ahead slots are given out: as far as a queue can delay the message that carries one.
+/// How far ahead slots are reserved: as far as a queue can delay the message that carries one.
 const HORIZON: Duration = Duration::from_secs(crate::queue::MAX_DELAY_SECONDS as u64);
-/// Two updates decide; more rounds only when others move the bucket in between.
+/// Two updates decide. More rounds are needed only if other workers move the bucket in between.
 const ROUNDS: u32 = 20;
 
 /// Shared rates, one item each.
@@ -32,9 +32,9 @@ struct Bucket {
 /// The outcome of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
-    /// The calls may go at this instant, which may be past.
+    /// The calls may start at this instant, which may be in the past.
     At(Timestamp),
-    /// Everything up to the horizon is taken; come back after this long. The waits of many who are
+    /// All slots up to the horizon are reserved; try again after this long. The waits of many workers that are
     /// refused together differ.
     Full(Duration),
 }
@@ -53,7 +53,7 @@ impl Limiter {
         let cost = (f64::from(n) * 1_000_000.0 / rate).ceil() as i64;
         for _ in 0..ROUNDS {
             let now = self.table.clock().now().as_microsecond();
-            // The usual case under load: the next slot lies ahead, so take it and move it on.
+            // The usual case under load: the next slot is in the future, so reserve it and move it forward.
             let ahead = Update::new().add("next", cost).when_between(
                 "next",
                 now,
@@ -71,7 +71,7 @@ impl Limiter {
             if stored > now {
                 return Ok(Slot::Full(self.far()));
             }
-            // Idle until now: the bucket starts afresh from this instant.
+            // Idle until now: the bucket starts from this instant.
             let idle = Update::new()
                 .set("next", now + cost)
                 .when_absent_or_less("next", now);
@@ -82,13 +82,13 @@ impl Limiter {
         Err(Error::Conflict)
     }
 
-    /// The time that reservations go by.
+    /// The clock's time for reservations.
     pub fn now(&self) -> Timestamp {
         self.table.clock().now()
     }
 
-    /// The second half of the horizon, somewhere: who comes back each second to find it full again
-    /// pays for a write each time.
+    /// A random wait in the second half of the horizon. A worker that asks each second while the bucket is full
+    /// would pay for a write each time.
     fn far(&self) -> Duration {
         let half = HORIZON / 2;
         half + Duration::from_millis(self.table.entropy().u64() % half.as_millis() as u64)

@@ -1,7 +1,7 @@
-//! SES v2, one attempt a call.
+//! SES v2, one attempt for each call.
 //!
-//! SES has no idempotency key, so the SDK's own retry would be a hidden source of duplicates: it is
-//! off here, and an answer that did not come is [`SendError::Unknown`], never "not sent".
+//! SES has no idempotency key, so the SDK's own retry would be a hidden source of duplicates: it is off here. A call
+//! without an answer is [`SendError::Unknown`], never "not sent".
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::Aws;
 
-/// Tag with the trace id of the send: an event about the mail goes on under it.
+/// Tag with the trace id of the send. An event about the mail continues under this id.
 pub const TRACE_TAG: &str = "trace";
 
 /// A finished message.
@@ -23,40 +23,40 @@ pub const TRACE_TAG: &str = "trace";
 pub struct OutgoingMail {
     /// Envelope sender, a verified identity.
     pub from: String,
-    /// The one recipient: a complaint names everybody at a domain, so each mail has one.
+    /// The one recipient. A complaint names all recipients at a domain, so each mail has one recipient.
     pub to: String,
     /// RFC 5322 bytes.
     pub raw: Vec<u8>,
-    /// Name and value; SES gives them back with every event about this mail.
+    /// Name and value; SES returns them with every event about this mail.
     pub tags: Vec<(String, String)>,
 }
 
 /// Why a mail was not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SendError {
-    /// SES said no to this mail for good.
+    /// SES refused this mail. The refusal is final.
     #[error("ses SendEmail: refused: {code}: {message}")]
     Refused {
         /// SES error code.
         code: String,
-        /// SES's words.
+        /// SES's message.
         message: String,
     },
-    /// SES said "not now", or could not be reached: nothing was sent.
+    /// SES throttled the call, or could not be reached: nothing was sent.
     #[error("ses SendEmail: throttled: {code}")]
     Throttled {
         /// SES error code.
         code: String,
     },
-    /// The account, the identity or our role may not send: every mail would fail alike.
+    /// The account, the identity or our role may not send: every mail would fail in the same way.
     #[error("ses SendEmail: sending is stopped: {code}: {message}")]
     Stopped {
         /// SES error code.
         code: String,
-        /// SES's words.
+        /// SES's message.
         message: String,
     },
-    /// No answer: the mail may be on its way.
+    /// No answer: the mail may have been sent.
     #[error("ses SendEmail: no answer: {0}")]
     Unknown(String),
 }
@@ -69,7 +69,7 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// Sends through this configuration set, whose events come back to `delivery-status`.
+    /// Sends through this configuration set, whose events go to `delivery-status`.
     pub(crate) fn new(aws: &Aws, configuration_set: &str) -> Self {
         let config = Builder::from(aws.config())
             .retry_config(RetryConfig::disabled())
@@ -80,7 +80,7 @@ impl Mailer {
         }
     }
 
-    /// Makes one call; gives SES's message id.
+    /// Makes one call; returns SES's message id.
     pub async fn send(&self, mail: OutgoingMail) -> Result<String, SendError> {
         let refuse = |message: String| SendError::Refused {
             code: "Malformed".into(),
@@ -129,8 +129,9 @@ impl Mailer {
     }
 }
 
-/// Whether no connection came about (no such name, refused, too slow, no TLS), so that no byte of the request
-/// left. The SDK's own kinds do not tell: a connection that broke after the request was written is `io` as well.
+/// Whether no connection was made (no such name, refused, too slow, no TLS), so that no byte of the request was
+/// sent. The SDK's own error kinds do not show this: a connection that broke after the request was written is `io`
+/// as well.
 fn never_connected(error: &ConnectorError) -> bool {
     let first: &(dyn Error + 'static) = error;
     std::iter::successors(Some(first), |error| (**error).source())
@@ -138,8 +139,8 @@ fn never_connected(error: &ConnectorError) -> bool {
         .any(hyper_util::client::legacy::Error::is_connect)
 }
 
-/// A value that SES accepts for a tag. An id from outside may be longer or hold other characters; the mail
-/// then goes without.
+/// A value that SES accepts for a tag. An external id may be longer or hold other characters; the mail is then sent
+/// without the tag.
 fn is_tag(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
     (1..=256).contains(&text.len()) && text.bytes().all(fits)
@@ -148,18 +149,18 @@ fn is_tag(text: &str) -> bool {
 fn sort(code: &str, message: &str, status: u16) -> SendError {
     let (code, message) = (code.to_owned(), message.to_owned());
     match code.as_str() {
-        // Of all the throttles this one lasts for hours.
+        // This throttle lasts for hours, unlike the others.
         _ if message.contains("Daily message quota") => SendError::Stopped { code, message },
         "TooManyRequestsException" | "LimitExceededException" | "ThrottlingException" => {
             SendError::Throttled { code }
         }
         _ if status >= 500 => SendError::Unknown(format!("{status} {code}")),
-        // Of a mail's content, except where SES says by this code that the sender is not verified.
+        // Usually the content is at fault. But SES also uses this code for a sender that is not verified.
         "MessageRejected" | "BadRequestException" if !message.contains("not verified") => {
             SendError::Refused { code, message }
         }
-        // Suspended, paused, no rights, expired keys, no configuration set: the next mail would fare no
-        // better.
+        // Suspended, paused, no rights, expired keys, no configuration set: the next mail would fail in the same
+        // way.
         _ => SendError::Stopped { code, message },
     }
 }
@@ -197,7 +198,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = async {
-            // One request is read and never answered, one is answered with a failure.
+            // One request is read and never answered; the other gets a failure.
             for answer in ["", "HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n"] {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 let mut request = [0; 1024];

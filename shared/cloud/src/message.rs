@@ -1,6 +1,6 @@
 //! Types of messages and the names of their queues.
 //!
-//! This file knows no queue of the product: each context crate names the queue of its own messages.
+//! This file names no queue of the product: each context crate names the queue of its own messages.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -52,14 +52,14 @@ impl fmt::Display for QueueName {
     }
 }
 
-/// A type of message. It names its queue, so that no caller pairs a body with a queue by hand.
+/// A type of message. It names its queue, so no caller combines a body with a wrong queue.
 pub trait Message: Serialize + DeserializeOwned {
     /// The queue that carries messages of this type.
     const QUEUE: QueueName;
 }
 
-/// The wire format of our own messages: the tenant beside the body. Only our functions may
-/// send to our queues (queue policies and IAM), so the tenant inside is proven.
+/// The wire format of our own messages: the tenant beside the body. Only our functions may send to our queues (queue
+/// policies and IAM), so the tenant inside can be trusted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope<T> {
     tenant: WorkspaceId,
@@ -114,8 +114,8 @@ impl<M: Message> QueueOf<M> {
         }
     }
 
-    /// Sends one message for a tenant. The tenant is the message group, so that a standard queue
-    /// shares fairly between tenants (SQS fair queues).
+    /// Sends one message for a tenant. The tenant is the message group, so a standard queue is shared fairly between
+    /// tenants (SQS fair queues).
     pub async fn send(
         &self,
         tenant: TenantKey,
@@ -128,8 +128,7 @@ impl<M: Message> QueueOf<M> {
         self.queue.send_text(Outgoing { text, options }).await
     }
 
-    /// Sends one message that belongs to no tenant, without an envelope. SQS shares the queue fairly
-    /// between groups.
+    /// Sends one message without a tenant and without an envelope. SQS shares the queue fairly between groups.
     pub async fn send_bare(&self, group: String, body: &M) -> Result<(), Error> {
         let options = SendOptions {
             group: Some(group),

@@ -1,11 +1,10 @@
 //! Messages that must follow a write: the written item names them.
 //!
-//! A state item carries `pending`; the same conditional write that moves the state sets it. The
-//! table's stream starts `change-relay`, which makes each message from the item's image and sends it.
-//! So there is no moment at which the state has moved and the message is lost, and no transaction is
-//! paid for. `pending` holds names, not messages: what a message says is in the item already, and a
-//! write is paid by the kilobyte. The relay may run twice: consumers recognise a message by its id or
-//! by the state it asks for.
+//! A state item carries `pending`, set by the same conditional write that moves the state. The table's stream starts
+//! `change-relay`, which makes each message from the item's image and sends it. So the message of a stored state is
+//! never lost, and no transaction is paid for. `pending` holds names, not messages. The content of a message is in
+//! the item already, and a write is paid by the kilobyte. The relay may run twice: consumers recognise a message by
+//! its id or by the state that it names.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -23,9 +22,9 @@ use crate::{Error, trace};
 /// One message that will be sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// Where to.
+    /// The queue.
     pub queue: QueueName,
-    /// The whole message text: an envelope.
+    /// The whole text of the message: an envelope.
     pub text: String,
     /// Message group; the tenant unless a FIFO queue needs a narrower one.
     pub group: String,
@@ -37,7 +36,7 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// An effect for a tenant, fair by tenant.
+    /// An effect for a tenant, in the tenant's message group.
     pub fn new<M: Message>(
         tenant: TenantKey,
         id: impl Into<String>,
@@ -69,8 +68,8 @@ pub struct Rule {
     pub messages: fn(&Image) -> Result<Vec<Effect>, Error>,
 }
 
-/// The effects of one write, by name, and the trace id of the cause. Stored as one text attribute, so
-/// that the stream's filter can ask whether it exists; absent when empty.
+/// The effects of one write, by name, and the trace id of the cause. Stored as one text attribute, so that the
+/// stream's filter can check whether it exists; absent if empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pending {
     names: Vec<Cow<'static, str>>,
@@ -86,7 +85,7 @@ struct Stored<'a> {
 }
 
 impl Pending {
-    /// What these rules make of the item, for the cause at hand.
+    /// The effects of the item by these rules, under the current trace id.
     pub fn of(rules: &[Rule]) -> Self {
         Self {
             names: rules.iter().map(|rule| Cow::Borrowed(rule.name)).collect(),
@@ -94,7 +93,7 @@ impl Pending {
         }
     }
 
-    /// Nothing to send: the attribute is left out.
+    /// Whether there is nothing to send: the attribute is then left out.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -157,18 +156,18 @@ impl Image {
         })
     }
 
-    /// The tenant whose item it is.
+    /// The tenant of the item.
     pub fn tenant(&self) -> TenantKey {
         self.tenant
     }
 
-    /// What the partition key names behind the tenant: `con_…` in `ws_…#con_…`.
+    /// The part of the partition key after the tenant: `con_…` in `ws_…#con_…`.
     pub fn subject<T: FromStr>(&self) -> Result<T, Error> {
         let subject = self.key.pk.split_once('#');
         parse(subject.map_or("", |(_, subject)| subject), "subject")
     }
 
-    /// What stands behind `prefix` in the sort key.
+    /// The part of the sort key after `prefix`.
     pub fn sort<T: FromStr>(&self, prefix: &str) -> Result<T, Error> {
         parse(self.key.sk.strip_prefix(prefix).unwrap_or_default(), prefix)
     }
@@ -195,8 +194,8 @@ pub enum Unsendable {
     UnknownName(String),
 }
 
-/// The effects that an image asks for: a stream record's `NewImage` in DynamoDB's JSON,
-/// `{"pending": {"S": "…"}, …}`. None where the item carries no `pending`.
+/// The effects of an image: a stream record's `NewImage` in DynamoDB's JSON, `{"pending": {"S": "…"}, …}`. None if
+/// the item carries no `pending`.
 pub fn effects_of(rules: &[Rule], image: &Value) -> Result<Vec<Effect>, Unsendable> {
     if image.get("pending").is_none() {
         return Ok(Vec::new());

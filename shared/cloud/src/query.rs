@@ -14,10 +14,10 @@ use crate::{Error, Table};
 
 pub use kernel::page::Page;
 
-/// Longest sort key that DynamoDB takes, in bytes.
+/// Longest sort key that DynamoDB accepts, in bytes.
 const LONGEST_KEY: usize = 1024;
 
-/// A question to a table or index.
+/// A query of a table or index.
 #[derive(Debug, Clone)]
 pub struct Query {
     index: Option<String>,
@@ -92,14 +92,14 @@ impl Query {
         self
     }
 
-    /// The sort key begins with this.
+    /// The sort key begins with this text.
     #[must_use]
     pub fn begins_with(mut self, prefix: impl Into<String>) -> Self {
         self.range = Some(Range::BeginsWith(prefix.into()));
         self
     }
 
-    /// The sort key lies between these, both included.
+    /// The sort key is between these, both included.
     #[must_use]
     pub fn between(mut self, low: impl Into<String>, high: impl Into<String>) -> Self {
         self.range = Some(Range::Between(low.into(), high.into()));
@@ -120,7 +120,7 @@ impl Query {
         self
     }
 
-    /// Eventually consistent, at half the price: for what no decision hangs on.
+    /// Eventually consistent, at half the price: for reads that no decision depends on.
     #[must_use]
     pub fn eventual(mut self) -> Self {
         self.consistent = false;
@@ -134,15 +134,15 @@ impl Query {
         self
     }
 
-    /// Goes on where a page ended.
+    /// Continues where a page ended.
     #[must_use]
     pub fn cursor(mut self, cursor: Option<Cursor>) -> Self {
         self.cursor = cursor;
         self
     }
 
-    /// The key that the cursor names. DynamoDB answers a key of another list with an error of ours, so
-    /// what is not a key of exactly this list is refused here.
+    /// The key that the cursor names. DynamoDB answers a key of another list with a validation error, which would
+    /// look like our fault. So a key that is not a key of exactly this list is refused here.
     fn start(&self) -> Result<Option<Item>, Error> {
         let Some(start) = self.cursor.as_ref().map(decode_cursor).transpose()? else {
             return Ok(None);

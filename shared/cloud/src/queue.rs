@@ -1,4 +1,4 @@
-//! SQS queues and the texts that go through them. [`crate::message`] says what the texts hold.
+//! SQS queues and the texts that they carry. [`crate::message`] defines the content of the texts.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
@@ -11,11 +11,11 @@ use crate::{Aws, Error};
 /// `SendMessageBatch` takes ten entries and 1 MiB in all.
 const BATCH: usize = 10;
 const BATCH_BYTES: usize = 1_000_000;
-/// Requests of one [`Queue::send_texts`] at once.
+/// Concurrent requests of one [`Queue::send_texts`].
 const REQUESTS_AT_ONCE: usize = 5;
 /// Longest `DelaySeconds`; longer waits are timers.
 pub const MAX_DELAY_SECONDS: u16 = 900;
-/// Message attribute with the id that ties all hops of one cause together in the logs.
+/// Message attribute with the trace id, which joins all hops of one cause in the logs.
 pub const TRACE_ATTRIBUTE: &str = "trace";
 /// Message attribute with the reason why a consumer rejected the message.
 pub const REASON_ATTRIBUTE: &str = "reason";
@@ -25,11 +25,11 @@ pub const REASON_ATTRIBUTE: &str = "reason";
 pub struct SendOptions {
     /// Seconds before it becomes visible, at most 900; not on FIFO queues.
     pub delay_seconds: u16,
-    /// FIFO: the group within which order holds. Standard queues use the tenant.
+    /// FIFO: the group within which messages stay in order. Standard queues use the tenant.
     pub group: Option<String>,
-    /// FIFO: the id that makes a repetition within five minutes vanish.
+    /// FIFO: the deduplication id; SQS drops a repetition within five minutes.
     pub deduplication_id: Option<String>,
-    /// Trace id that the message carries on.
+    /// Trace id that the message carries.
     pub trace: Option<String>,
 }
 
@@ -42,12 +42,12 @@ pub struct Outgoing {
     pub options: SendOptions,
 }
 
-/// A message that SQS did not take.
+/// A message that SQS did not accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsent {
-    /// Its position among those that were to be sent.
+    /// Its position in the input.
     pub position: usize,
-    /// SQS will never take it, for this reason; `None`: later it may.
+    /// SQS will never accept it, for this reason; `None`: it may later.
     pub never: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Queue {
         }
     }
 
-    /// Sends one message as it stands.
+    /// Sends one message unchanged.
     pub async fn send_text(&self, message: Outgoing) -> Result<(), Error> {
         let options = message.options;
         self.client
@@ -96,7 +96,7 @@ impl Queue {
         Place::new("sqs", operation, name)
     }
 
-    /// Whether the queue is FIFO: SQS demands that the names of FIFO queues, and only theirs, end so.
+    /// Whether the queue is FIFO. SQS demands that the names of FIFO queues, and only theirs, end with this suffix.
     pub fn is_fifo(&self) -> bool {
         self.url.strip_suffix(".fifo").is_some()
     }
@@ -104,8 +104,8 @@ impl Queue {
     /// Sends a message that can never succeed to this dead-letter queue, with its reason as a message attribute.
     pub async fn send_rejected(&self, message: Outgoing, reason: &str) -> Result<(), Error> {
         let mut attributes = trace(message.options.trace.as_deref())?.unwrap_or_default();
-        // An attribute counts towards the message's size and shows in the console: a sentence is enough. SQS
-        // refuses the whole message for one character that it does not know.
+        // An attribute counts towards the message's size and is shown in the console, so the reason is one sentence.
+        // SQS refuses the whole message for one unknown character.
         let reason: String = reason.chars().filter(|c| is_plain(*c)).take(400).collect();
         attributes.insert(REASON_ATTRIBUTE.to_owned(), text_attribute(&reason)?);
         self.client
@@ -123,9 +123,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends many messages, ten a request and five requests at once, so in no order. Gives those that SQS
-    /// did not take, by position: nothing is known to be lost, and the caller sends those again unless they
-    /// can never be taken.
+    /// Sends many messages, ten a request and five concurrent requests, so in no order. Returns the messages that
+    /// SQS did not accept, by position. None of them is known to be lost. The caller sends them again unless SQS can
+    /// never accept them.
     pub async fn send_texts(&self, messages: &[Outgoing]) -> Result<Vec<Unsent>, Error> {
         let mut requests = Vec::new();
         let mut start = 0;
@@ -140,10 +140,10 @@ impl Queue {
         Ok(unsent)
     }
 
-    /// One request; where it fails for a reason that no later attempt changes, one request a message.
+    /// One request. If it fails for a permanent reason, one request for each message.
     async fn send_part(&self, first: usize, messages: &[Outgoing]) -> Result<Vec<Unsent>, Error> {
         match self.send_batch(first, messages).await {
-            // One message that SQS does not take fails the request as a whole.
+            // One message that SQS does not accept fails the request as a whole.
             Err(error) if !error.is_retryable() => {}
             result => return result,
         }
@@ -179,7 +179,7 @@ impl Queue {
     }
 }
 
-/// JSON that SQS takes: the two characters that it refuses and JSON allows are escaped.
+/// JSON that SQS accepts: two characters that JSON allows and SQS refuses are escaped.
 pub fn json_text(value: &impl Serialize) -> Result<String, Error> {
     let json = serde_json::to_string(value)?;
     Ok(json

@@ -1,19 +1,19 @@
 //! Answers that are the same for many messages, read once in ten seconds in each process.
 //!
-//! A process asks again and again for the same source, workspace or workflow. [`Recent`] remembers the
-//! answer, also the answer that there is none. It holds so many answers at most, and drops the one that was
-//! asked for longest ago. Errors are not remembered. Callers that ask for the same key at the same time
-//! share one read, and its error.
+//! A process reads the same source, workspace or workflow again and again. [`Recent`] caches the answer, also the
+//! answer that there is none. It holds a bounded number of answers and drops the least recently used one. Errors are
+//! not cached. Concurrent callers with the same key share one read, and its error.
 //!
-//! [`Recent::kept`] remembers what never changes, such as a version, until it has to make room.
+//! [`Recent::kept`] caches values that never change, such as a version, until it must make room.
 //!
 //! The limits of what may be read here:
-//! - A revoked or changed item works on for [`BELIEVED`]. Credentials of the API are never read here (docs/adr/0011).
-//! - An activation counts from [`LEAD`] later, when no process believes the answer of before.
-//! - Nobody writes on the ground of a remembered answer without a condition that the store checks.
+//! - A revoked or changed item stays valid for [`BELIEVED`]. Credentials of the API are never read here
+//!   (docs/adr/0011).
+//! - An activation takes effect after [`LEAD`], when no process uses the previous answer any more.
+//! - A write that depends on a cached answer needs a condition that the store checks.
 //!
-//! The `lru` crate orders the answers, and `futures` shares a read. Caches that bring their own expiry
-//! (`moka`, `quick_cache`) go by the machine's clock or repeat a failed read once for each caller.
+//! The `lru` crate orders the answers, and `futures` shares a read. Caches with their own expiry (`moka`,
+//! `quick_cache`) use the machine's clock or repeat a failed read once for each caller.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,16 +29,16 @@ use lru::LruCache;
 
 use crate::Error;
 
-/// An answer is believed for so long from the moment its read began.
+/// How long an answer is valid, from the moment its read began.
 pub const BELIEVED: SignedDuration = SignedDuration::from_secs(10);
 
-/// An activation counts from so long after the change. The margin over [`BELIEVED`] is for the write
-/// itself and for replicas that an eventually consistent read may meet.
+/// How long after the change an activation takes effect. The margin over [`BELIEVED`] is for the write itself and
+/// for replicas that an eventually consistent read may use.
 pub const LEAD: SignedDuration = SignedDuration::from_secs(15);
 
 type Read<V, E> = Shared<BoxFuture<'static, Result<V, E>>>;
 
-/// Remembered answers by key. Clones share them.
+/// Cached answers by key. Clones share them.
 pub struct Recent<K, V, E = Error> {
     state: Arc<Mutex<State<K, V, E>>>,
     clock: Clock,
@@ -48,7 +48,7 @@ pub struct Recent<K, V, E = Error> {
 struct State<K, V, E> {
     known: LruCache<K, Known<V>>,
     flights: HashMap<K, Flight<V, E>>,
-    /// Flights begun so far; the next one's number.
+    /// Number of reads begun so far; the next read gets the next number.
     begun: u64,
 }
 
@@ -58,7 +58,7 @@ struct Known<V> {
     value: V,
 }
 
-/// A read under way. It lives in its callers: when all of them are dropped, the read ends with them.
+/// A read in progress. Its callers own it: if all of them are dropped, the read ends.
 struct Flight<V, E> {
     number: u64,
     at: Timestamp,
@@ -71,7 +71,7 @@ where
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// At most `most` answers, each believed for [`BELIEVED`] by `clock`.
+    /// At most `most` answers, each valid for [`BELIEVED`] by `clock`.
     pub fn new(clock: &Clock, most: usize) -> Self {
         Self::with(clock, most, Some(BELIEVED))
     }
@@ -95,7 +95,7 @@ where
         }
     }
 
-    /// The answer for `key`: the remembered one, that of a read under way, or that of `read`.
+    /// The answer for `key`: the cached answer, the answer of a read in progress, or that of `read`.
     pub async fn get<F>(&self, key: K, read: impl FnOnce() -> F) -> Result<V, E>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
@@ -145,7 +145,7 @@ where
         Found::Flight(read)
     }
 
-    /// A clock that was set back makes answers of the future, which are not believed.
+    /// After the clock was set back, answers can be from the future. They are not used.
     fn is_believed(&self, at: Timestamp, now: Timestamp) -> bool {
         self.believed
             .is_none_or(|believed| at <= now && now.duration_since(at) < believed)
@@ -157,7 +157,7 @@ enum Found<V, E> {
     Flight(Read<V, E>),
 }
 
-/// Ends a flight, also where the read is dropped before its answer.
+/// Ends a read, also if it is dropped before its answer.
 struct Landing<K: Hash + Eq, V, E> {
     state: Arc<Mutex<State<K, V, E>>>,
     key: K,

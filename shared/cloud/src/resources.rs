@@ -1,7 +1,7 @@
 //! The stage's tables, queues and buckets, found by name in the function's environment.
 //!
-//! A store asks for its own tables, so no caller can hand it a wrong one. A look-up never fails: a variable
-//! without a value is noted, and [`Resources::check`] reports all of them at once when the function is built.
+//! A store looks up its own tables, so no caller can pass a wrong one. A look-up never fails. A variable without a
+//! value is recorded, and [`Resources::check`] reports all of them when the function is built.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,13 +36,13 @@ impl Vars {
     }
 }
 
-/// Variables that a function asked for and cannot use; all of them at once.
+/// Variables that a function needs and cannot use; all of them together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
 #[error("environment variables are {}", self.text())]
 pub struct ConfigError {
     /// Names without a value.
     pub missing: BTreeSet<String>,
-    /// Names whose value does not parse, with what it should be.
+    /// Names whose value does not parse, with the expected form.
     pub invalid: BTreeMap<String, &'static str>,
 }
 
@@ -55,14 +55,14 @@ impl ConfigError {
     }
 }
 
-/// Every name that was asked for, and the names whose value did not parse.
+/// Every name that was looked up, and the names whose value did not parse.
 #[derive(Debug, Default)]
 struct Notes {
     asked: BTreeSet<String>,
     invalid: BTreeMap<String, &'static str>,
 }
 
-/// The tables, queues and buckets of the stage; cheap to clone. Clones share their notes.
+/// The tables, queues and buckets of the stage; cheap to clone. Clones share their records.
 #[derive(Clone, Debug)]
 pub struct Resources {
     aws: Aws,
@@ -130,23 +130,23 @@ impl Resources {
         self.aws.entropy()
     }
 
-    /// A variable's text. Without a value it is noted and empty.
+    /// A variable's text. A variable without a value is recorded and gives an empty text.
     pub fn text(&self, name: &str) -> &str {
         self.notes().asked.insert(name.to_owned());
         self.vars.get(name).unwrap_or_default()
     }
 
-    /// Notes that a variable's value is not `expected`.
+    /// Records that a variable's value is not `expected`.
     pub fn refuse(&self, name: &str, expected: &'static str) {
         self.notes().invalid.insert(name.to_owned(), expected);
     }
 
-    /// The variables that were asked for so far.
+    /// The variables that were looked up so far.
     pub fn asked(&self) -> BTreeSet<String> {
         self.notes().asked.clone()
     }
 
-    /// Fails with every variable that was asked for and cannot be used.
+    /// Fails with every variable that was looked up and cannot be used.
     pub fn check(&self) -> Result<(), ConfigError> {
         let notes = self.notes();
         let is_missing = |name: &&String| self.vars.get(name).is_none();

@@ -9,13 +9,13 @@ use aws_sdk_apigatewaymanagement::primitives::Blob;
 use crate::error::Place;
 use crate::{Aws, Error};
 
-/// Why a connection was not reached.
+/// Why a post did not reach a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The connection has ended, or `$connect` has not been answered yet.
-    #[error("the connection is gone")]
+    #[error("the connection has ended or is not open yet")]
     Gone,
-    /// Anything else.
+    /// Any other failure.
     #[error(transparent)]
     Failed(#[from] Error),
 }
@@ -62,7 +62,7 @@ impl Sockets {
         }
     }
 
-    /// Ends a connection.
+    /// Closes a connection.
     pub async fn close(&self, connection: &str) -> Result<(), SocketError> {
         let request = self.client.delete_connection().connection_id(connection);
         match request.send().await {

@@ -1,8 +1,8 @@
 //! One DynamoDB table and its conditional writes.
 //!
-//! A write whose answer was lost is repeated by the SDK; the repetition then fails its own condition.
-//! `create` and `replace` therefore mark each item with the name of the write and count "refused, and
-//! the stored item carries my mark" as success.
+//! The SDK repeats a write whose answer was lost, and the repetition then fails its own condition. So `create` and
+//! `replace` mark each item with the name of the write. A refused write whose mark is on the stored item counts as a
+//! success.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::{Aws, Error};
 /// `BatchGetItem` takes 100 keys, `BatchWriteItem` 25 items.
 const GET_BATCH: usize = 100;
 const WRITE_BATCH: usize = 25;
-/// Unprocessed entries are normal under load; after this many rounds it is a throttle.
+/// Unprocessed entries are normal under load; after this many rounds the call counts as throttled.
 const ROUNDS: u32 = 8;
 
 /// A table; cheap to clone.
@@ -38,9 +38,9 @@ pub struct Table {
 /// The outcome of [`Table::create`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created<T> {
-    /// The item is new and ours.
+    /// The item is new and written by this call.
     New,
-    /// An item was there already.
+    /// An item existed already.
     Existing(T),
 }
 
@@ -66,7 +66,7 @@ impl Table {
         Place::new("dynamodb", operation, &self.name)
     }
 
-    /// The item's value. Where its shape is unexpected, the error names the call that brought it.
+    /// The item's value. If its shape is unexpected, the error names the call that read it.
     pub(crate) fn read<T: DeserializeOwned>(
         &self,
         operation: &'static str,
@@ -78,12 +78,12 @@ impl Table {
         })
     }
 
-    /// The clock that goes with the table's client.
+    /// The clock of the table's client.
     pub fn clock(&self) -> &kernel::Clock {
         self.aws.clock()
     }
 
-    /// The randomness that goes with the table's client.
+    /// The randomness of the table's client.
     pub fn entropy(&self) -> &kernel::Entropy {
         self.aws.entropy()
     }
@@ -93,8 +93,8 @@ impl Table {
         self.get_item(key, true).await
     }
 
-    /// The item under `key`, eventually consistent, at half the price. An absent item is asked for again
-    /// strongly, since it may be new. For [`Recent`](crate::Recent).
+    /// The item under `key`, eventually consistent, at half the price. An absent item is read again strongly
+    /// consistent, since it may be new. For [`Recent`](crate::Recent).
     pub async fn look_up<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
         match self.get_item(key, false).await? {
             Some(item) => Ok(Some(item)),
@@ -181,8 +181,8 @@ impl Table {
         Ok(found)
     }
 
-    /// Puts the item where none is. A redelivery finds `Existing`; an answer that got lost on the
-    /// way back is recognised as ours and counts as `New`.
+    /// Puts the item if none exists. A redelivery finds `Existing`. A write whose answer was lost is recognised by
+    /// its mark and counts as `New`.
     pub async fn create<T>(&self, key: &Key, value: &T) -> Result<Created<T>, Error>
     where
         T: Serialize + DeserializeOwned,
@@ -196,8 +196,8 @@ impl Table {
         }
     }
 
-    /// Overwrites the item. Only for content that follows from the key, so that any order of
-    /// repetitions ends the same.
+    /// Overwrites the item. Only for content that follows from the key, so that any order of repetitions gives the
+    /// same item.
     pub async fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), Error> {
         self.client
             .put_item()
@@ -239,9 +239,8 @@ impl Table {
         self.write_batches(&requests).await
     }
 
-    /// Moves a state machine on: writes `value` if the stored item still has `version = expected`.
-    /// `value` carries the next version in its attribute `version`. [`Error::Conflict`] says that
-    /// somebody else moved it first.
+    /// Moves a state machine: writes `value` if the stored item still has `version = expected`. `value` carries the
+    /// next version in its attribute `version`. [`Error::Conflict`] means that another writer moved it first.
     pub async fn replace<T: Serialize>(
         &self,
         key: &Key,
@@ -261,7 +260,7 @@ impl Table {
         }
     }
 
-    /// Deletes the item if it is there.
+    /// Deletes the item if it exists.
     pub async fn delete(&self, key: &Key) -> Result<(), Error> {
         self.client
             .delete_item()
@@ -273,7 +272,7 @@ impl Table {
         Ok(())
     }
 
-    /// Puts under a condition. `None`: written by us. `Some`: refused, with what is stored.
+    /// Puts under a condition. `None`: written by this call. `Some`: refused, with the stored item.
     async fn put_if<T: Serialize>(
         &self,
         key: &Key,
@@ -329,7 +328,7 @@ impl Table {
         Ok(())
     }
 
-    /// Full jitter before the next round of a batch or a transaction.
+    /// Random wait (full jitter) before the next round of a batch or a transaction.
     pub(crate) async fn pause_or_give_up(
         &self,
         operation: &'static str,

@@ -1,15 +1,15 @@
 //! Waits of any length: rows in minute × shard buckets.
 //!
-//! A timer is written *before* the state that waits for it. If the state write is lost, the timer
-//! fires into nothing: the waiting state names its timer by a token, and a message with another token
-//! is ignored. So no transaction is needed, and no wait is ever without its timer (docs/adr/0006).
+//! A timer is written *before* the state that waits for it. If the state write is lost, the timer has no effect. The
+//! waiting state names its timer by a token, and a message with another token is ignored. So no transaction is
+//! needed, and every wait has its timer (docs/adr/0006).
 //!
-//! Rows are not keyed by tenant: the sweep reads one bucket for all. Only `due-timer` may read them.
+//! Rows are not keyed by tenant: the sweep reads one bucket for all tenants. Only `due-timer` may read them.
 //!
-//! A sweep must look back over any outage, and looking into every bucket of three days is 34,560
-//! questions. So each minute that holds a timer has a mark under its hour, written before its first timer and
-//! left to expire, and the sweep asks for the marks of its hours first: one read unit an hour, or two each minute
-//! in an idle stack. A process remembers the minutes it has marked, so it pays one write unit a minute at most.
+//! A sweep must look back over any outage, and reading every bucket of three days takes 34,560 queries. So each
+//! minute that holds a timer has a mark under its hour. The mark is written before the first timer of the minute and
+//! left to expire. The sweep reads the marks of its hours first: one read unit an hour, or two each minute in an
+//! idle stack. A process keeps the minutes that it has marked in memory. So it pays at most one write unit a minute.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,17 +25,17 @@ use crate::message::Message;
 use crate::outbox::Effect;
 use crate::{Error, Query, Resources, Table, Update};
 
-/// Buckets of one minute. 8 shards take 8,000 writes a second; the count may only grow together with
-/// a sweep that knows both (docs/adr/0006).
+/// Buckets of one minute. 8 shards take 8,000 writes a second. The count may only grow together with a sweep that
+/// knows both counts (docs/adr/0006).
 pub const SHARDS: u32 = 8;
-/// DynamoDB's expiry collects what a crash left behind; the sweep deletes what it has sent. Longer
-/// than any outage after which late messages still make sense.
+/// DynamoDB expires timers that a crash left; the sweep deletes timers that it has sent. The time is longer than any
+/// outage after which late messages are still useful.
 const KEEP: Duration = Duration::from_hours(7 * 24);
-/// A mark expires so long after its timers.
+/// How long after its timers a mark expires.
 const MARK_OUTLIVES: Duration = Duration::from_hours(24);
-/// Minutes that a process remembers: a week's. One that it forgets is marked again.
+/// Minutes that a process keeps in memory: a week. A dropped minute is marked again.
 const REMEMBERED: usize = 10_000;
-/// Hours whose marks are asked for at once; an outage has many.
+/// Hours whose marks are read concurrently; an outage has many.
 const AT_ONCE: usize = 16;
 const MINUTES: i64 = 60;
 const PAGE: u32 = 500;
@@ -43,7 +43,7 @@ const PAGE: u32 = 500;
 /// A message for later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Timer {
-    /// When.
+    /// When it is due.
     pub due: Timestamp,
     /// The message to send.
     pub effect: Effect,
@@ -68,7 +68,7 @@ impl Found {
         Ok(Self { key, timer, item })
     }
 
-    /// The row in DynamoDB's JSON, as `aws dynamodb put-item --item` takes it.
+    /// The row in DynamoDB's JSON, the input format of `aws dynamodb put-item --item`.
     pub fn text(&self) -> Result<String, Error> {
         crate::queue::json_text(&wire(&self.item))
     }
@@ -81,7 +81,7 @@ pub struct Timers {
     marked: Arc<Mutex<BTreeSet<i64>>>,
 }
 
-/// Which minute since the epoch an instant lies in.
+/// The minute of an instant, since the epoch.
 pub fn minute(at: Timestamp) -> i64 {
     at.as_second().div_euclid(60)
 }
@@ -124,13 +124,13 @@ impl Timers {
         }
     }
 
-    /// The clock that goes with the table.
+    /// The clock of the table.
     pub fn clock(&self) -> &kernel::Clock {
         self.table.clock()
     }
 
-    /// Writes a timer; the same id and time write the same row. One that is due already goes to the
-    /// present minute, where the sweep is sure to look.
+    /// Writes a timer; the same id and time write the same row. A timer that is due already goes to the current
+    /// minute, which the sweep always reads.
     pub async fn schedule<M: Message>(
         &self,
         tenant: TenantKey,
@@ -151,12 +151,12 @@ impl Timers {
         self.table.put(&key, &timer).await
     }
 
-    /// Says that the minute holds timers, before the first one is there.
+    /// Marks that the minute holds timers, before the first timer is written.
     async fn mark(&self, minute: i64) -> Result<(), Error> {
         if self.marked().contains(&minute) {
             return Ok(());
         }
-        // A day longer than the timers: no timer is ever without its mark.
+        // A day longer than the timers: every timer has its mark.
         let ttl = expiry(minute) + MARK_OUTLIVES.as_secs() as i64;
         let row = Mark { minute, ttl };
         self.table.put(&mark(minute), &row).await?;
@@ -169,7 +169,7 @@ impl Timers {
     }
 
     fn marked(&self) -> std::sync::MutexGuard<'_, BTreeSet<i64>> {
-        // A set of numbers is whole at any moment, also under a panic elsewhere.
+        // The set is valid at any moment, also after a panic in another thread.
         self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -209,18 +209,18 @@ impl Timers {
         })
     }
 
-    /// Forgets timers whose message was sent.
+    /// Deletes timers whose message was sent.
     pub async fn delete(&self, keys: &[Key]) -> Result<(), Error> {
         self.table.delete_many(keys).await
     }
 
-    /// Every minute before this one was swept after it was over.
+    /// Every minute before this one was swept after it had ended.
     pub async fn checkpoint(&self) -> Result<Option<i64>, Error> {
         let stored: Option<Checkpoint> = self.table.get(&checkpoint()).await?;
         Ok(stored.map(|stored| stored.minute))
     }
 
-    /// Moves the checkpoint on; never back, so that overlapping sweeps end at the farther one.
+    /// Moves the checkpoint forward, never back. So of overlapping sweeps the later checkpoint stays.
     pub async fn pass(&self, minute: i64) -> Result<(), Error> {
         let update = Update::new()
             .set("minute", minute)

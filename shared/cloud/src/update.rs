@@ -1,8 +1,8 @@
 //! Updates that merge into an item, in any order and any number of times.
 //!
-//! A conditional update whose answer was lost is repeated by the SDK and then fails the condition that it
-//! has itself made false. So it leaves a mark, and "refused, and the item carries my mark" is success. Only
-//! another update of the same item between the two calls hides it; then the caller is told that it lost.
+//! A conditional update whose answer was lost is repeated by the SDK. It then fails the condition that it has itself
+//! made false. So it leaves a mark. A refused update whose mark is on the item counts as a success. Another update
+//! of the same item between the two calls overwrites the mark; the caller then learns that its update failed.
 
 use std::collections::HashMap;
 
@@ -23,8 +23,8 @@ use crate::{Error, Table};
 /// Placeholder of the mark's value.
 const MARK: &str = ":mark";
 
-/// Builds one `UpdateItem`. Prefer the merging parts (`set_if_absent`, `add_to_set`, `when_*`):
-/// they end the same however often they run.
+/// Builds one `UpdateItem`. Prefer the merging parts (`set_if_absent`, `add_to_set`, `when_*`): they give the same
+/// result for any number of runs.
 #[derive(Debug, Default, Clone)]
 pub struct Update {
     set: Vec<String>,
@@ -43,17 +43,17 @@ pub struct Update {
 pub enum UpdateOutcome {
     /// The item after the update.
     Applied(Item),
-    /// A condition did not hold; the item as it is, empty where none exists.
+    /// A condition did not hold; the current item, empty if none exists.
     Refused(Item),
 }
 
 impl UpdateOutcome {
-    /// The conditions held.
+    /// Whether the conditions held.
     pub fn applied(&self) -> bool {
         matches!(self, Self::Applied(_))
     }
 
-    /// The item after the update, or as it stands where a condition failed.
+    /// The item after the update, or the current item if a condition failed.
     pub fn item<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {
         match self {
             Self::Applied(item) | Self::Refused(item) if !item.is_empty() => {
@@ -65,7 +65,7 @@ impl UpdateOutcome {
 }
 
 impl Update {
-    /// An empty update: only its conditions are checked, and the item made if it is absent.
+    /// An empty update: it only checks its conditions, and makes the item if it is absent.
     pub fn new() -> Self {
         Self::default()
     }
@@ -108,7 +108,7 @@ impl Update {
         }
     }
 
-    /// Sets the attribute where it is absent: the first write wins.
+    /// Sets the attribute if it is absent: the first write wins.
     #[must_use]
     pub fn set_if_absent(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -163,7 +163,7 @@ impl Update {
         self
     }
 
-    /// Only if the set has a member beside this one.
+    /// Only if the set has a member other than this one.
     #[must_use]
     pub fn when_others_stay(mut self, attribute: &str, member: &str) -> Self {
         let (name, one, member) = (self.name(attribute), self.value(1), self.value(member));
@@ -173,7 +173,7 @@ impl Update {
         self
     }
 
-    /// Only where the set has this member, or room for it among `most`.
+    /// Only if the set has this member, or fewer than `most` members.
     #[must_use]
     pub fn when_has_or_fits(mut self, attribute: &str, member: &str, most: u32) -> Self {
         let (name, most, member) = (self.name(attribute), self.value(most), self.value(member));
@@ -183,14 +183,14 @@ impl Update {
         self
     }
 
-    /// Only where the item exists.
+    /// Only if the item exists.
     #[must_use]
     pub fn when_exists(mut self) -> Self {
         self.conditions.push("attribute_exists(pk)".into());
         self
     }
 
-    /// Only where the attribute is absent.
+    /// Only if the attribute is absent.
     #[must_use]
     pub fn when_absent(mut self, attribute: &str) -> Self {
         let name = self.name(attribute);
@@ -199,7 +199,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute has this value.
+    /// Only if the attribute has this value.
     #[must_use]
     pub fn when_equals(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -207,7 +207,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute is as it was read: has this value, or is absent.
+    /// Only if the attribute has the value that was read, or is absent as it was.
     #[must_use]
     pub fn when_as_read(self, attribute: &str, value: Option<impl Serialize>) -> Self {
         match value {
@@ -216,7 +216,7 @@ impl Update {
         }
     }
 
-    /// Only where the attribute has one of these values.
+    /// Only if the attribute has one of these values.
     #[must_use]
     pub fn when_in<V: Serialize>(
         mut self,
@@ -230,7 +230,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute is absent or smaller: the latest or highest wins.
+    /// Only if the attribute is absent or smaller: the latest or highest wins.
     #[must_use]
     pub fn when_absent_or_less(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -240,7 +240,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute is absent or has another value.
+    /// Only if the attribute is absent or has another value.
     #[must_use]
     pub fn when_absent_or_other(mut self, attribute: &str, value: impl Serialize) -> Self {
         let (name, value) = (self.name(attribute), self.value(value));
@@ -250,7 +250,7 @@ impl Update {
         self
     }
 
-    /// Only where the attribute lies between these, both included.
+    /// Only if the attribute is between these, both included.
     #[must_use]
     pub fn when_between(
         mut self,
@@ -264,8 +264,8 @@ impl Update {
         self
     }
 
-    /// Only if the update of this name was not the last one: what is added is added once, however often
-    /// the caller repeats the call. The name is random, made with the update.
+    /// Only if the update of this name was not the last one. So an addition is made once, for any number of repeated
+    /// calls. The name is random, made with the update.
     #[must_use]
     pub fn once(mut self, name: String) -> Self {
         self.mark = Some(name);
@@ -275,7 +275,7 @@ impl Update {
         self
     }
 
-    /// Names a conditional update, so that its own repetition can be told from somebody else's.
+    /// Names a conditional update, so that its own repetition differs from another writer's update.
     fn marked(mut self, entropy: &kernel::Entropy) -> Self {
         if self.conditions.is_empty() {
             return self;
@@ -304,15 +304,15 @@ impl Update {
 }
 
 impl Table {
-    /// Applies updates of several items, all or none. False: a condition did not hold, and nothing was
-    /// written. Costs twice what they cost one by one.
+    /// Applies updates of several items, all or none. False: a condition did not hold, and nothing was written.
+    /// Costs twice as much as single updates.
     pub async fn update_all(&self, updates: Vec<(Key, Update)>) -> Result<bool, Error> {
         let parts = updates.into_iter().map(|(key, update)| {
             let part = self.part(&key, update)?;
             Ok(TransactWriteItem::builder().update(part).build())
         });
         let parts = parts.collect::<Result<Vec<_>, Error>>()?;
-        // A repetition under this name, because the answer was lost, is answered like the first.
+        // A repetition under this name, after a lost answer, gets the answer of the first call.
         let name = self.entropy().nonce();
         for round in 0.. {
             let request = self.client.transact_write_items();
@@ -323,7 +323,7 @@ impl Table {
             if reasons.contains(&"ConditionalCheckFailed") {
                 return Ok(false);
             }
-            // SDKs do not repeat a cancelled transaction, whatever the reasons.
+            // SDKs do not repeat a cancelled transaction, for any reason.
             if reasons.is_empty() || !reasons.iter().all(|reason| passes(reason)) {
                 return Err(Error::from_sdk(self.place("TransactWriteItems"), &error));
             }
@@ -350,7 +350,7 @@ impl Table {
         part.map_err(|error| Error::Shape(error.to_string()))
     }
 
-    /// Applies the update and gives back the item; a failed condition is an outcome, not an error.
+    /// Applies the update and returns the item; a failed condition is an outcome, not an error.
     pub async fn update(&self, key: &Key, update: Update) -> Result<UpdateOutcome, Error> {
         if let Some(problem) = update.problem {
             return Err(Error::Shape(problem));
@@ -393,7 +393,7 @@ impl Table {
     }
 }
 
-/// Why a transaction was not carried out, part by part.
+/// Why a transaction was not carried out, for each part.
 /// The same item may be written a moment later: a reason of DynamoDB's `CancellationReasons`.
 fn passes(reason: &str) -> bool {
     matches!(

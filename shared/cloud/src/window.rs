@@ -1,8 +1,9 @@
-//! How often something happened in a fixed stretch of time, counted by all functions together.
+//! Counts of calls in a fixed period, shared by all functions.
 //!
-//! [`Window`] writes each call: exact. [`Sampled`] counts in the process and writes one call in so many: for what
-//! is too cheap to be worth a write unit. Counting is one `ADD`, so a repeated call counts twice: the safe side for a limit. At the border of
-//! two windows twice the limit can pass, which limits of requests and sign-ins bear.
+//! [`Window`] writes each call and is exact. [`Sampled`] counts in the process and writes one call in so many. It is
+//! for calls that are not worth a write unit each. Counting is one `ADD`, so a repeated call counts twice: the safe
+//! side for a limit. At the border of two windows twice the limit can pass, which is acceptable for limits of
+//! requests and sign-ins.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +27,9 @@ pub struct Window {
 /// The state of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Counted so far, this call included.
+    /// Calls counted so far, this call included.
     pub used: u32,
-    /// Until the next window begins at 0.
+    /// Time until the next window begins at 0.
     pub resets_in: Duration,
 }
 
@@ -56,8 +57,8 @@ impl Window {
         Ok(Usage { used, resets_in })
     }
 
-    /// Whether `id` is among the first `most` that the window of `at` in `scope` has seen: the same answer however
-    /// often it is asked. One write unit.
+    /// Whether `id` is among the first `most` ids that the window of `at` in `scope` has counted. Repeated calls get
+    /// the same answer. One write unit.
     pub async fn admits(
         &self,
         scope: &str,
@@ -67,7 +68,7 @@ impl Window {
         most: u32,
     ) -> Result<bool, Error> {
         let (key, ends) = window(scope, period, at);
-        // A message may be handled again for weeks, from a dead-letter queue.
+        // A message may be redelivered for weeks, from a dead-letter queue.
         let update = Update::new()
             .add_to_set("ids", [id])
             .set("ttl", ends + REDELIVERED.as_secs() as i64)
@@ -91,7 +92,7 @@ impl Window {
     }
 }
 
-/// Key of the window that an instant lies in, and when it ends, in seconds since the epoch.
+/// Key of the window of an instant, and its end, in seconds since the epoch.
 fn window(scope: &str, period: Duration, at: Timestamp) -> (Key, i64) {
     let (period, at) = (period.as_secs().max(1) as i64, at.as_second());
     let start = at - at.rem_euclid(period);
@@ -99,11 +100,11 @@ fn window(scope: &str, period: Duration, at: Timestamp) -> (Key, i64) {
     (key, start + period)
 }
 
-/// Scopes that a process counts; beyond that it forgets them and starts again.
+/// Scopes that a process counts; beyond that it drops all of them and starts again.
 const SCOPES: usize = 10_000;
 
 /// A [`Window`] that costs a write unit for `every` calls of a scope, and none for fewer. Each process keeps up to
-/// `every - 1` calls to itself, so the limit is passed by as many for each process that is at work.
+/// `every - 1` calls to itself. So each active process can exceed the limit by as many calls.
 #[derive(Clone, Debug)]
 pub struct Sampled {
     window: Window,
@@ -111,14 +112,14 @@ pub struct Sampled {
     local: Arc<Mutex<HashMap<String, Local>>>,
 }
 
-/// What a process knows of a scope.
+/// A process's counts of a scope.
 #[derive(Debug, Default)]
 struct Local {
     /// Key of the window.
     window: String,
-    /// Counted by all processes when this one last wrote.
+    /// Calls counted by all processes at the last write of this one.
     known: u32,
-    /// Counted here since.
+    /// Calls counted here since that write.
     pending: u32,
 }
 
@@ -138,7 +139,7 @@ impl Sampled {
         Ok(usage)
     }
 
-    /// Counts a call here: what is known to be used, and whether it is time to write.
+    /// Counts a call in this process: the known use, and whether it is time to write.
     fn note(&self, scope: &str, window: &str) -> (u32, bool) {
         let mut scopes = self.local();
         if scopes.len() >= SCOPES {
@@ -161,7 +162,7 @@ impl Sampled {
     }
 
     fn local(&self) -> std::sync::MutexGuard<'_, HashMap<String, Local>> {
-        // Numbers of a map are whole at any moment, also under a panic elsewhere.
+        // The numbers of the map are valid at any moment, also after a panic in another thread.
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

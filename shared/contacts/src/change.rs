@@ -17,22 +17,22 @@ pub(crate) struct Change {
     pub fields: Vec<(String, serde_json::Value)>,
     /// Identity fields among them.
     pub identities: Vec<Identity>,
-    /// Identities in whose place these come.
+    /// Identities that these new ones replace.
     pub replaced: Vec<Replaced>,
     /// Consent that moves up.
     pub consents: Vec<(Channel, ChannelStatus)>,
-    /// The address that comes to be shown, where it is known to have bounced.
+    /// The address that the profile will show, if it is known to have bounced.
     bounced: Option<EmailAddress>,
     pub tags: Vec<String>,
     pub lists: Vec<kernel::ListId>,
-    /// Attributes that go.
+    /// Attributes to remove.
     removed: Vec<&'static str>,
-    /// The whole name, where it changes.
+    /// The whole name, if it changes.
     pub indexed_name: Option<String>,
 }
 
 impl Change {
-    /// Compares what comes in with what is there. Of what comes in, the contact has `own`.
+    /// Compares the input with the profile. `own` holds the identities of the input that belong to the contact.
     pub fn of(profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) -> Self {
         let before = profile.cloned().and_then(Profile::given);
         let before = before.as_ref();
@@ -108,7 +108,7 @@ impl Change {
         .collect()
     }
 
-    /// Nothing that the profile holds becomes another.
+    /// Whether the profile stays as it is.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
             && self.consents.is_empty()
@@ -117,8 +117,8 @@ impl Change {
             && self.lists.is_empty()
     }
 
-    /// The consent changes that raise the rank, from the input and from the addresses' own records. Consent counts
-    /// only for its own address, so only where the profile shows that address afterwards.
+    /// The consent changes that raise the rank, from the input and from the addresses' own records. A consent
+    /// belongs to its address. So it counts only if the profile shows that address afterwards.
     fn agree(
         &mut self,
         profile: Option<&Profile>,
@@ -153,9 +153,8 @@ impl Change {
         }
     }
 
-    /// Writes the change. Empty fields are filled only where they are still empty. An
-    /// identity or a consent changes only where the profile shows what was read.
-    /// `told` is when and why consent moves.
+    /// Writes the change. Empty fields are filled only if they are still empty. An identity or a consent changes
+    /// only if the profile shows the value that was read. `told` is when and why the consent changes.
     pub fn onto(
         &self,
         update: Update,
@@ -215,8 +214,8 @@ pub(crate) fn next(version: Option<u64>) -> u64 {
     version.unwrap_or_default() + 1
 }
 
-/// The new names of a contact. The names are one thing: parts of an old name do not stay beside a
-/// new one, and an empty field is not filled from another name.
+/// The new names of a contact. All name fields change together: parts of an old name do not stay beside a new one,
+/// and an empty field is not filled from another name.
 #[derive(Default)]
 struct Names {
     set: Vec<(&'static str, String)>,

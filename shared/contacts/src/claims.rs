@@ -17,7 +17,7 @@ use crate::rows::{Claim, Profile, REPLACED, Replaced, VERSION};
 use crate::store::Contacts;
 
 impl Contacts {
-    /// Whom the identity belongs to.
+    /// The contact that owns the identity.
     pub async fn find_identity(
         &self,
         tenant: TenantKey,
@@ -36,7 +36,7 @@ impl Contacts {
         Ok(self.contacts.get(&key).await?.unwrap_or_default())
     }
 
-    /// Claims for a contact those identities that nobody has; gives what is stored of all of them.
+    /// Claims for a contact the identities that have no owner. Returns the stored rows of all of them.
     pub(crate) async fn claim_all(
         &self,
         tenant: TenantKey,
@@ -53,9 +53,9 @@ impl Contacts {
         try_join_all(claimed).await
     }
 
-    /// Claims identities that nobody had when their rows were read, all or none: of two that make one
-    /// person at once, one finds the other's contact by whichever identity it comes with. Says whether
-    /// they are claimed. A single one, which most are, costs half.
+    /// Claims identities that had no owner when their rows were read, all or none. Two concurrent creations of one
+    /// person collide here. The loser finds the winner's contact by any of its identities. Returns whether they are
+    /// claimed. A single identity, the usual case, costs half.
     pub(crate) async fn claim_together(
         &self,
         tenant: TenantKey,
@@ -79,7 +79,7 @@ impl Contacts {
         }
     }
 
-    /// Claims an identity; its owner is `id` unless somebody else was first.
+    /// Claims an identity. Its owner is `id` unless another contact claimed it first.
     pub(crate) async fn claim(
         &self,
         tenant: TenantKey,
@@ -93,8 +93,8 @@ impl Contacts {
         Ok(Claim { fresh: true, ..row })
     }
 
-    /// Claims once more what the contact had already and comes to show, in case somebody is about to
-    /// give it up. Says whether the contact still has all of it.
+    /// Re-claims identities that the contact already owns and will now display, in case another writer is about to
+    /// release them. Returns whether the contact still owns all of them.
     pub(crate) async fn claim_again(
         &self,
         tenant: TenantKey,
@@ -113,7 +113,7 @@ impl Contacts {
         Ok(try_join_all(claimed).await?.into_iter().all(|ours| ours))
     }
 
-    /// Gives up what a profile of this version has replaced, unless somebody else has done it.
+    /// Releases the identities that a profile of this version has replaced, unless another writer did so.
     pub(crate) async fn give_up(
         &self,
         tenant: TenantKey,
@@ -144,7 +144,8 @@ impl Contacts {
                 let key = keys::identity(tenant, &one.identity);
                 Ok::<_, Error>(self.contacts.update(&key, update).await?.applied())
             });
-            // Claimed again by somebody who finds the profile changed: theirs comes to nothing.
+            // Refused: a concurrent writer claimed the row again. That writer will find the profile changed and
+            // fail; read again.
             if try_join_all(given_up).await?.into_iter().all(|done| done) {
                 break;
             }

@@ -20,7 +20,7 @@ impl Channel {
     /// Every channel.
     pub const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Zalo, Self::Push];
 
-    /// The name that attributes begin with.
+    /// The prefix of the channel's attribute names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -55,10 +55,10 @@ pub enum ChannelStatus {
     Pending,
     /// Agreed.
     Subscribed,
-    /// Asked to be left alone.
+    /// Asked for no more messages.
     Unsubscribed,
-    /// The address does not exist, whatever was agreed for it. Kept with the address, not as consent:
-    /// it ends when the contact gets another one.
+    /// The address does not exist, whatever its consent. Kept with the address and not as consent: it ends when the
+    /// contact gets another address.
     Bounced,
     /// Reported us as spam.
     Complained,
@@ -67,10 +67,10 @@ pub enum ChannelStatus {
 }
 
 impl ChannelStatus {
-    /// Order in which statuses may follow each other. Providers' events come twice, late and out of
-    /// order; since only higher ranks win, every order ends at the same status, and nobody who
-    /// unsubscribed, bounced or complained is subscribed again by a form or an import. What refuses
-    /// more ranks higher: whoever unsubscribed still gets mails about orders, a dead address nothing.
+    /// Order in which statuses may follow each other. Providers' events are repeated, late and out of order. Only a
+    /// higher rank wins, so every order ends at the same status. A form or an import never subscribes a contact
+    /// again that unsubscribed, bounced or complained. A status that refuses more has a higher rank: an unsubscribed
+    /// contact still gets mails about orders, a bounced address gets none.
     pub fn rank(self) -> u8 {
         match self {
             Self::None => 0,
@@ -83,12 +83,12 @@ impl ChannelStatus {
         }
     }
 
-    /// Whether it says no, and not only that nobody was asked.
+    /// Whether the status is a refusal. A contact that was never asked has not refused.
     pub fn refuses(self) -> bool {
         self.rank() >= Self::Unsubscribed.rank()
     }
 
-    /// This status, or the other where that outranks it.
+    /// This status, or the other if the other has a higher rank.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         if other.rank() > self.rank() {

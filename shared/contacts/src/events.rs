@@ -14,11 +14,11 @@ pub enum EventHappened {
     /// A timeline entry was written.
     #[serde(rename = "contact.event.v1")]
     V1 {
-        /// To whom it happened.
+        /// The contact of the event.
         contact: ContactId,
         /// The event.
         event: Event,
-        /// When the entry was written. A workflow takes in what was recorded since it became active.
+        /// When the entry was written. A workflow uses only entries that were written since it became active.
         recorded_at: Timestamp,
     },
 }

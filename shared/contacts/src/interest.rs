@@ -1,10 +1,10 @@
 //! Which workflows of a workspace listen to which event.
 //!
-//! A row for each pair of event and workflow is the truth. The interest set is one item that is made from
-//! those rows. Writers of events read it through [`Recent`], so an event costs no read.
+//! The rows, one for each pair of event and workflow, are the source of truth. The interest set is one item that is
+//! made from those rows. Writers of events read the set through [`Recent`], so an event costs no read.
 //!
-//! A workflow that begins to listen is surely seen [`cloud::recent::LEAD`] later, and one that has
-//! ended is seen for ten seconds more, which costs a message that starts nothing.
+//! Every process sees a new listener after [`cloud::recent::LEAD`] at the latest. A workflow that has ended is still
+//! seen for ten seconds. In that time an event may send a message that starts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys;
 
-/// Longest interest set, as JSON: some 3,000 workflows. Each process reads it every ten seconds.
+/// Longest interest set, in bytes of JSON: about 3,000 workflows. Each process reads it every ten seconds.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// Interest sets that a process remembers.
+/// Interest sets that a process keeps in memory.
 const MOST: usize = 10_000;
-/// How often the set is made again when another writer was first.
+/// How often the set is made again after another writer was faster.
 const ROUNDS: u32 = 8;
 
 /// Event names, each with the workflows that listen to it.
@@ -28,7 +28,7 @@ type Events = BTreeMap<String, BTreeSet<String>>;
 /// The stored item.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Interest {
-    /// The epoch: it grows with each writing, so that rows read earlier never replace those read later.
+    /// The epoch. It increases with each write, so that a set made from older rows never replaces a newer one.
     version: u64,
     events: Events,
 }
@@ -39,7 +39,7 @@ struct Row {
     workflow: String,
 }
 
-/// Which workflows start from which event. An event that no workflow listens to costs no message.
+/// The workflows that each event starts. An event without a listening workflow sends no message.
 #[derive(Clone, Debug)]
 pub struct Listeners {
     directory: Table,
@@ -55,8 +55,8 @@ impl Listeners {
         }
     }
 
-    /// From now on `workflow` listens to the event; safe to repeat. False where the workspace's interest
-    /// set has no room for it: then nothing was written.
+    /// Subscribes `workflow` to the event; safe to repeat. False if the workspace's interest set has no room for it:
+    /// then nothing was written.
     pub async fn listen(
         &self,
         tenant: TenantKey,
@@ -79,7 +79,7 @@ impl Listeners {
         Ok(true)
     }
 
-    /// `workflow` no longer listens to the event; safe to repeat.
+    /// Unsubscribes `workflow` from the event; safe to repeat.
     pub async fn unlisten(
         &self,
         tenant: TenantKey,
@@ -91,14 +91,14 @@ impl Listeners {
         self.derive(tenant).await
     }
 
-    /// The workflows that listen to the event, as they were up to ten seconds ago.
+    /// The workflows that listen to the event; up to ten seconds old.
     pub async fn of(&self, tenant: TenantKey, event: &str) -> Result<Vec<String>, Error> {
         let interest = self.recent(tenant).await?;
         let listening = interest.events.get(event).into_iter().flatten();
         Ok(listening.cloned().collect())
     }
 
-    /// Whether a workflow listens to the event, as it was up to ten seconds ago.
+    /// Whether a workflow listens to the event; up to ten seconds old.
     pub async fn any(&self, tenant: TenantKey, event: &str) -> Result<bool, Error> {
         let interest = self.recent(tenant).await?;
         Ok(interest.events.contains_key(event))
@@ -115,7 +115,7 @@ impl Listeners {
         self.recent.get(tenant, read).await
     }
 
-    /// The truth, from its rows.
+    /// The source of truth, read from its rows.
     async fn events(&self, tenant: TenantKey) -> Result<Events, Error> {
         let query = Query::partition(keys::listeners(tenant));
         let rows: Vec<Row> = self.directory.query_all(query).await?;
@@ -126,12 +126,12 @@ impl Listeners {
         Ok(events)
     }
 
-    /// Makes the interest set from the rows. It is written even where nothing changed: another writer that
-    /// read the rows before ours must find a newer epoch and read again.
+    /// Makes the interest set from the rows. It is written even if nothing changed: another writer that read the
+    /// rows earlier must find a newer epoch and read again.
     async fn derive(&self, tenant: TenantKey) -> Result<(), Error> {
         let key = keys::interest(tenant);
         for _ in 0..ROUNDS {
-            // The epoch before the rows, or they could be older than it says.
+            // The epoch is read before the rows. Otherwise the rows could be older than the epoch says.
             let stored: Option<Interest> = self.directory.get(&key).await?;
             let epoch = stored.map(|interest| interest.version);
             let next = Interest {

@@ -8,7 +8,7 @@ use crate::model::{Event, Identity};
 
 /// Sort key of the profile.
 pub const PROFILE: &str = "PROFILE";
-/// Characters of a value that are part of the partition key: prefix search needs as many.
+/// Characters of a value that are part of the partition key. Prefix search needs at least as many.
 pub const HEAD: usize = 3;
 
 /// Sort key of identities, by kind; the widget's inbox is part of the value.
@@ -21,8 +21,8 @@ pub fn kind(identity: &Identity) -> &'static str {
     }
 }
 
-/// The unique key of an identity. Phones are kept without the country code that nearly all share, so that their
-/// first digits spread.
+/// The unique key of an identity. Phones are stored without the country code, which nearly all share. So their first
+/// digits spread over the partitions.
 pub fn value(identity: &Identity) -> String {
     match identity {
         Identity::External(id) => id.clone(),
@@ -37,7 +37,7 @@ pub fn national(digits: &str) -> &str {
     digits.strip_prefix("84").unwrap_or(digits)
 }
 
-/// The first characters of a value; short ones are padded by blanks.
+/// The first characters of a value; a short value is padded with blanks.
 pub fn head(value: &str) -> String {
     let head: String = value.chars().take(HEAD).collect();
     format!("{head:HEAD$}")
@@ -60,7 +60,7 @@ pub fn identity(tenant: TenantKey, identity: &Identity) -> Key {
     Key::new(identity_partition(tenant, kind(identity), &value), value)
 }
 
-/// Partition of the identities that begin like `value`.
+/// Partition of the identities that begin with the head of `value`.
 pub fn identity_partition(tenant: TenantKey, kind: &str, value: &str) -> String {
     format!("{tenant}#I#{kind}#{}", head(value))
 }
@@ -69,7 +69,7 @@ pub fn name(tenant: TenantKey, rotation: &str, id: ContactId) -> Key {
     Key::new(name_partition(tenant, rotation), format!("{rotation}#{id}"))
 }
 
-/// Partition of the names that begin like `rotation`.
+/// Partition of the names that begin with the head of `rotation`.
 pub fn name_partition(tenant: TenantKey, rotation: &str) -> String {
     format!("{tenant}#N#{}", head(rotation))
 }
@@ -78,7 +78,7 @@ pub fn event(tenant: TenantKey, id: ContactId, event: &Event) -> Key {
     Key::new(contact(tenant, id), event_order(event.at, &event.id))
 }
 
-/// When events of this id were first seen.
+/// Row of the first arrivals of events with this id.
 pub fn sightings(tenant: TenantKey, event_id: &str) -> Key {
     Key::new(format!("{tenant}#SEEN#{event_id}"), "SEEN")
 }
@@ -92,12 +92,13 @@ pub fn listeners(tenant: TenantKey) -> String {
     format!("{tenant}#TRIGGER")
 }
 
-/// The workflow listens to the event. Workflow ids have one length and no `#`, so two pairs never share a key.
+/// Row of a workflow that listens to the event. Workflow ids have one length and no `#`, so two pairs never share a
+/// key.
 pub fn listener(tenant: TenantKey, event: &str, workflow: &str) -> Key {
     Key::new(listeners(tenant), format!("{event}#{workflow}"))
 }
 
-/// The interest set, made from those pairs.
+/// Row of the interest set, which is made from those pairs.
 pub fn interest(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "INTEREST")
 }

@@ -1,8 +1,21 @@
-//! Contacts of a shop: who they are, how they are recognised, what they agreed to, what they did.
+//! Contacts of a shop: their profiles, identities, consent, lists, imports and timeline.
 //!
-//! [`Contacts`] is the only writer of the tables Contacts and Timeline. This crate may use `kernel`
-//! and `cloud` only; it knows nothing of providers, segments, campaigns or workflows. Those hear of
-//! what happened through [`events::EventHappened`].
+//! [`Contacts`] is the only writer of the tables Contacts and Timeline. This crate may use `kernel` and `cloud`
+//! only. It knows nothing of segments or campaigns. It holds three things of its neighbours:
+//!
+//! - [`Source`] lists the providers that a contact can come from.
+//! - [`Listeners`] stores the ids of the workflows that listen to an event.
+//! - [`EventHappened`] is the message to these workflows and names their queue, `workflow-trigger`.
+//!
+//! The methods of [`Contacts`] are in four files:
+//!
+//! | method | file |
+//! |---|---|
+//! | `over`, `get`, `profiles` | `store.rs` |
+//! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `set_channel_status`, `bounced` | `store.rs` |
+//! | `upsert` | `upsert.rs` |
+//! | `find_identity`, and the claims and releases of identities | `claims.rs` |
+//! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
 mod change;
 mod claims;

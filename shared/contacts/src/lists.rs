@@ -42,7 +42,7 @@ impl Lists {
         ListId::new(self.directory.clock(), self.directory.entropy())
     }
 
-    /// Makes a list; `None` where the id is taken.
+    /// Makes a list; `None` if the id is taken.
     pub async fn create(
         &self,
         tenant: TenantKey,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::consent::ChannelStatus;
 use crate::names;
 
-/// Something by which a contact is recognised; unique in the workspace.
+/// An identity of a contact; unique in the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {
@@ -68,7 +68,7 @@ pub enum Source {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Merge {
-    /// It stays; only empty fields are set.
+    /// The old value stays; only empty fields are set.
     #[default]
     FillEmpty,
     /// The new value replaces it.
@@ -79,7 +79,7 @@ pub enum Merge {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Incoming {
-    /// By what to find the contact; at least one.
+    /// Identities of the contact; at least one.
     pub identities: Vec<Identity>,
     /// Whole name, family name first.
     pub full_name: Option<String>,
@@ -93,16 +93,16 @@ pub struct Incoming {
     pub lists: Vec<ListId>,
     /// Custom fields.
     pub custom: BTreeMap<String, Value>,
-    /// Where this comes from; kept for a contact that is new.
+    /// Origin of the data; kept only if the contact is new.
     pub source: Source,
-    /// Consent for mail. Ranks as in [`ChannelStatus::rank`]: it never takes an unsubscription back.
+    /// Consent for mail. It ranks as in [`ChannelStatus::rank`], so it never takes back an unsubscription.
     pub email_status: Option<ChannelStatus>,
     /// Consent for text messages.
     pub sms_status: Option<ChannelStatus>,
     /// The treatment of fields that are already filled.
     pub merge: Merge,
-    /// Name of the operation, such as an event's id. When the same operation runs again after a
-    /// crash, a contact that it made still counts as created.
+    /// Name of the operation, such as an event's id. If the same operation runs again after a crash, a contact that
+    /// it made still counts as created.
     pub operation: Option<String>,
 }
 
@@ -111,9 +111,9 @@ pub struct Incoming {
 pub struct Upserted {
     /// The contact.
     pub contact: ContactId,
-    /// This operation made it.
+    /// Whether this operation made the contact.
     pub created: bool,
-    /// Identities that belong to another contact and were left there.
+    /// Identities that belong to another contact and stay there.
     pub taken: Vec<Identity>,
 }
 
@@ -198,10 +198,10 @@ impl Contact {
     }
 }
 
-/// Something that a contact did or that happened to it, as the timeline keeps it.
+/// An event of a contact, as the timeline keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Unique for the contact at that time; follows from the cause, so that a repetition is seen.
+    /// Unique for the contact at that time. It follows from the cause, so a repetition has the same id.
     pub id: String,
     /// `form.submitted`, `message.opened`…
     pub name: String,

@@ -1,4 +1,4 @@
-//! Vietnamese names: family name first, given name last. And how they are found. Pure.
+//! Vietnamese names: family name first, given name last. Also the forms of a name that the search uses. Pure.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ const MAX_ROTATIONS: usize = 6;
 /// Longest folded name that is indexed, in characters.
 const MAX_INDEXED: usize = 80;
 
-/// Given name, and what stands before it: `Trần Thị An` is (`An`, `Trần Thị`).
+/// The given name and the part before it: `Trần Thị An` is (`An`, `Trần Thị`).
 pub fn split(full: &str) -> (String, Option<String>) {
     let full = full.trim();
     match full.rsplit_once(char::is_whitespace) {
@@ -24,7 +24,7 @@ pub fn join(family: Option<&str>, given: Option<&str>) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-/// The folded name begun at each of its words: any word of a name finds it.
+/// The folded name, starting at each of its words. So a search by any word finds the name.
 pub fn rotations(full: &str) -> BTreeSet<String> {
     let folded: String = fold(full)
         .replace('#', " ")

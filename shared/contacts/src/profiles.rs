@@ -1,5 +1,5 @@
-//! Contacts for reading only: senders, planners, the search. It has no other table, so nothing can be
-//! recorded through it.
+//! Read-only access to contacts, for senders, planners and the search. It has the table Contacts only, so it cannot
+//! record events.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl Profiles {
         Ok(contact.map(Contact::complete_names))
     }
 
-    /// Those contacts that exist, as they are now: consent is read here just before a send.
+    /// The contacts among these ids that exist, strongly consistent. Senders read consent here just before a send.
     pub async fn get_many(
         &self,
         tenant: TenantKey,
@@ -41,7 +41,7 @@ impl Profiles {
         Ok(complete(self.contacts.get_many_consistent(keys).await?))
     }
 
-    /// Those contacts that exist; eventually consistent.
+    /// The contacts among these ids that exist; eventually consistent.
     pub(crate) async fn glance(
         &self,
         tenant: TenantKey,

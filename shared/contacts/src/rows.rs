@@ -1,4 +1,4 @@
-//! The rows of the table Contacts, and what their attributes are called. It reads and writes nothing.
+//! The rows of the table Contacts and the names of their attributes. It reads and writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,27 +12,27 @@ use crate::consent::{Channel, ChannelStatus};
 use crate::model::{Contact, Identity, Source};
 use crate::shard;
 
-/// Custom fields are attributes of their own, so that two writers of two fields do not meet.
+/// Prefix of custom fields. Each is its own attribute, so writers of different fields do not conflict.
 pub(crate) const CUSTOM: &str = "custom.";
 
 /// The profile's attribute for the address that bounced.
 pub(crate) const BOUNCED: &str = "email_bounced";
 
-/// The profile's count of changes to the identities that it shows.
+/// The profile's attribute that counts changes of its shown identities.
 pub(crate) const VERSION: &str = "identity_version";
-/// The profile's list of identities to give up.
+/// The profile's list of identities to release.
 pub(crate) const REPLACED: &str = "replaced";
 
-/// A profile as it is stored. A row without `created_at` only reserves its id (see [`crate::upsert`])
-/// and is nobody yet.
+/// A profile as it is stored. A row without `created_at` only reserves its id (see [`crate::upsert`]) and is no
+/// contact yet.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Profile {
     pub contact: Option<ContactId>,
     #[serde(default)]
     pub operation: Option<String>,
-    /// How often the identities changed that the profile shows; absent until it shows one.
+    /// How often the shown identities changed; absent until the profile shows one.
     pub identity_version: Option<u64>,
-    /// Identities that are no longer shown and whose rows are still to be given up.
+    /// Identities that are no longer shown and whose rows are not yet released.
     #[serde(default)]
     pub replaced: Vec<Replaced>,
     external_id: Option<String>,
@@ -47,7 +47,7 @@ pub(crate) struct Profile {
     lists: BTreeSet<ListId>,
     #[serde(default)]
     email_status: ChannelStatus,
-    /// The address that bounced last; it matters while it is `email`.
+    /// The last address that bounced. It counts only while it equals `email`.
     pub email_bounced: Option<EmailAddress>,
     #[serde(default)]
     sms_status: ChannelStatus,
@@ -64,7 +64,7 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// What was agreed to for a channel, whether or not the address works.
+    /// The consent for a channel, whether or not the address works.
     pub fn consent(&self, channel: Channel) -> ChannelStatus {
         match channel {
             Channel::Email => self.email_status,
@@ -74,12 +74,12 @@ impl Profile {
         }
     }
 
-    /// The address that the profile shows has bounced.
+    /// Whether the address that the profile shows has bounced.
     pub fn is_bounced(&self) -> bool {
         self.email.is_some() && self.email == self.email_bounced
     }
 
-    /// The contact, names as given.
+    /// The contact, with the names as they were given.
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
         let bounced = self.is_bounced().then_some(ChannelStatus::Bounced);
@@ -115,8 +115,8 @@ pub(crate) struct NameRow {
     pub contact: ContactId,
 }
 
-/// A contact's place on a list. It has no `shard`: with one it would stand in the index over the
-/// workspace (`ByShard`) too, which costs a write and is walked for nothing.
+/// A contact's place on a list. It has no `shard`. With one it would also be in the index over the workspace
+/// (`ByShard`), at the cost of a write and of reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Membership {
     pub tenant: String,
@@ -149,19 +149,19 @@ pub(crate) enum Row {
     Membership(Membership),
 }
 
-/// An identity as it is stored. Without a contact it was given up and may be claimed again.
+/// An identity as it is stored. Without a contact it was released and may be claimed again.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct Claim {
     #[serde(default)]
     pub contact: Option<ContactId>,
-    /// Why its last owner could not be written to at this address. It goes with the address to the
-    /// next one, who may be the same person.
+    /// Why mail to this address was refused under its last owner. The reason goes with the address to the next
+    /// owner, who may be the same person.
     #[serde(default)]
     pub status: Option<ChannelStatus>,
-    /// Another after each claim.
+    /// A new value after each claim.
     #[serde(default, rename = "update_id")]
     pub mark: Option<String>,
-    /// Claimed just now.
+    /// Whether this call claimed the row.
     #[serde(skip)]
     pub fresh: bool,
 }
@@ -170,12 +170,12 @@ pub(crate) struct Claim {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Replaced {
     pub identity: Identity,
-    /// What the next owner has to know.
+    /// The opt-out or bounce that the next owner inherits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ChannelStatus>,
 }
 
-/// Moves consent up, where it is lower; `told` is when and why.
+/// Raises consent if its rank is lower; `told` is when and why.
 pub(crate) fn raised(
     update: Update,
     channel: Channel,

@@ -1,9 +1,9 @@
 //! Search by the beginning of a name's word, an email address, a phone number or the shop's own id.
 //!
-//! A search walks *ranges* one after another: a partition of names, one of identities, or, without a
-//! query, the shards of the whole workspace. A contact may stand in several rows (each word of a
-//! name, an old name that was not cleared yet). The contact is shown for its first row only, as computed from its
-//! profile. So no page repeats a contact, and outdated rows are skipped.
+//! A search walks *ranges* one after another: a partition of names, one of identities, or, without a query, the
+//! shards of the whole workspace. A contact may have several rows (each word of a name, an old name that is not
+//! deleted yet). The contact is shown for its first row only, as computed from its profile. So no page repeats a
+//! contact, and outdated rows are skipped.
 
 use std::collections::HashMap;
 
@@ -16,18 +16,18 @@ use crate::model::Contact;
 use crate::profiles::Profiles;
 use crate::{SHARDS, keys, names};
 
-/// Reads for one page. A page may come short of its limit; its `next` says where to go on.
+/// Reads for one page. A page may be shorter than its limit; its `next` is the place to continue.
 const MAX_READS: usize = 40;
 
-/// Bytes of a sort key: nothing stored begins like a longer text, and DynamoDB refuses the question.
+/// Bytes of a sort key. No stored key begins with a longer text, and DynamoDB refuses such a query.
 const MAX_KEY: usize = 1024;
 
-/// A part of what is searched.
+/// A part of the searched rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Range {
-    /// Names with a word that begins so; folded.
+    /// Names with a word that begins with this text; folded.
     Names(String),
-    /// Identities of a kind that begin so.
+    /// Identities of a kind that begin with this text.
     Identities(&'static str, String),
     /// A shard of the workspace.
     Shard(u32),
@@ -40,8 +40,8 @@ struct Row {
 }
 
 impl Profiles {
-    /// Contacts of whom a name's word, the email, the phone or the shop's own id begins like `query`;
-    /// all contacts where it is empty. Fewer than three characters find whole words of names only.
+    /// Contacts with a word of the name, the email, the phone or the external id that begins with `query`. An empty
+    /// query gives all contacts. Fewer than three characters find whole words of names only.
     pub async fn search(
         &self,
         tenant: TenantKey,
@@ -74,7 +74,7 @@ impl Profiles {
         Ok(Page { data, next })
     }
 
-    /// The contacts of those rows that are their contact's first.
+    /// The contacts of those rows that are the first row of their contact.
     async fn shown(
         &self,
         tenant: TenantKey,
@@ -92,7 +92,7 @@ impl Profiles {
             if first_row(ranges, &contact).is_some_and(|first| first == (at, row.sk.clone())) {
                 shown.push(contact);
             } else {
-                // Another row of this page may be its first.
+                // Another row of this page may be the contact's first row.
                 found.insert(contact.id, contact);
             }
         }
@@ -131,7 +131,7 @@ fn ranges(query: &str) -> Vec<Range> {
     ranges
 }
 
-/// How a number may be stored that begins with what was typed: without trunk or country code.
+/// The stored forms of a number that begins with the typed digits: without trunk prefix or country code.
 fn phone_prefixes(digits: &str) -> impl Iterator<Item = String> + use<> {
     let plain = digits.strip_prefix("0084").or(digits.strip_prefix('0'));
     let without_country = plain.is_none().then(|| digits.strip_prefix("84")).flatten();
@@ -156,7 +156,7 @@ fn question(tenant: TenantKey, range: &Range) -> Query {
     }
 }
 
-/// The first row, by range and sort key, in which a contact stands.
+/// The first row of a contact, by range and sort key.
 fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
     let rows = ranges.iter().enumerate().filter_map(|(i, range)| {
         let row = match range {
@@ -183,12 +183,12 @@ fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
     rows.min()
 }
 
-/// A value begins so, and lies in the partition that the prefix names.
+/// Whether a value begins with the prefix and is in the partition that the prefix names.
 fn matches(value: &str, prefix: &str) -> bool {
     value.starts_with(prefix) && keys::head(value) == keys::head(prefix)
 }
 
-/// Where a page ended: the range, and the place in it.
+/// Where a page ended: the range, and the place in the range.
 fn resume(cursor: Option<Cursor>) -> Result<(usize, Option<Cursor>), Error> {
     let Some(Cursor(text)) = cursor else {
         return Ok((0, None));

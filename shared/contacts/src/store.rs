@@ -1,4 +1,4 @@
-//! Reading contacts, and the small changes that merge by themselves: tags, lists, consent.
+//! Reading contacts, and the small changes that merge without a read: tags, lists, consent.
 
 use cloud::{Error, Resources, Table, Update};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{keys, names};
 pub struct Contacts {
     pub(crate) contacts: Table,
     pub(crate) timeline: Table,
-    /// Absent where nobody shall hear of events.
+    /// Absent if events shall start no workflow.
     pub(crate) listeners: Option<Listeners>,
 }
 
@@ -78,7 +78,7 @@ impl Contacts {
         self.change(tenant, id, update).await.map(drop)
     }
 
-    /// Puts the contact on a list. False where there is no such contact.
+    /// Adds the contact to a list. False if there is no such contact.
     pub async fn join_list(
         &self,
         tenant: TenantKey,
@@ -95,7 +95,7 @@ impl Contacts {
         self.change(tenant, id, update).await
     }
 
-    /// Takes the contact off a list.
+    /// Removes the contact from a list.
     pub async fn leave_list(
         &self,
         tenant: TenantKey,
@@ -108,8 +108,8 @@ impl Contacts {
         self.change(tenant, id, update).await.map(drop)
     }
 
-    /// Moves consent to a status of higher rank; says whether it moved. Late, repeated and reordered
-    /// calls end at the highest. A bounce is no consent: see [`Contacts::bounced`].
+    /// Raises consent to a status of higher rank; returns whether it changed. Late, repeated and reordered calls end
+    /// at the highest rank. A bounce is not consent: see [`Contacts::bounced`].
     pub async fn set_channel_status(
         &self,
         tenant: TenantKey,
@@ -123,9 +123,9 @@ impl Contacts {
         self.change(tenant, id, update).await
     }
 
-    /// Mail to the address cannot be delivered; says whether that was news. It is kept beside the
-    /// consent, so neither hides the other, and only while the contact shows that very address: a
-    /// bounce that comes after the address was corrected says nothing about the new one.
+    /// Records that mail to the address cannot be delivered; returns whether this was new. The bounce is stored
+    /// beside the consent, so neither hides the other. It is stored only while the contact shows this address: a
+    /// late bounce of an old address says nothing about the new one.
     pub async fn bounced(
         &self,
         tenant: TenantKey,
@@ -144,7 +144,7 @@ impl Contacts {
         Update::new().set("updated_at", self.contacts.clock().now())
     }
 
-    /// Changes a contact that exists; says whether the conditions held.
+    /// Changes a contact that exists; returns whether the conditions held.
     async fn change(
         &self,
         tenant: TenantKey,

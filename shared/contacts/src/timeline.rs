@@ -10,25 +10,25 @@ use crate::events::EventHappened;
 use crate::model::Event;
 use crate::{Contacts, keys};
 
-/// How many days an event is kept, by its name. What machines do and what is merely looked at comes in
-/// numbers and is soon of no use.
+/// How many days an event is kept, by its name. Events of machines and mere views are many and soon useless, so
+/// their time is short.
 const KEPT_DAYS: &[(&str, i64)] = &[
     ("message.machine_clicked", 30),
     ("message.machine_opened", 30),
     ("page.viewed", 90),
     ("product.viewed", 180),
 ];
-/// All others, such as orders, forms, messages and consent: thirteen months, for a year's comparison and the
-/// month in which it is asked for.
+/// All other events, such as orders, forms, messages and consent: thirteen months. That is a year to compare, and
+/// the month of the comparison.
 const KEPT_DAYS_OTHERWISE: i64 = 396;
 
-/// An event may arrive again from a queue (4 days) or a dead-letter queue (14 more).
+/// An event may be redelivered from a queue (4 days) or a dead-letter queue (14 more).
 const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;
-/// First arrivals that are remembered of one id; who repeats himself more often is no visitor.
+/// First arrivals that are stored for one id. No visitor repeats an event more often.
 const REMEMBERED: usize = 50;
 
-/// When events of one id first arrived. They say no time, so that nothing else tells one that was sent
-/// again from a later one.
+/// The first arrivals of events with one id. These events carry no time, so nothing else distinguishes a redelivery
+/// from a later event.
 #[derive(Default, Serialize, Deserialize)]
 struct Sightings {
     version: u64,
@@ -41,7 +41,7 @@ struct Sightings {
 struct Entry {
     #[serde(flatten)]
     event: Event,
-    /// Only on events that a workflow listens to.
+    /// Present only on events that a workflow listens to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded_at: Option<Timestamp>,
     ttl: i64,
@@ -57,7 +57,7 @@ struct Heard {
     recorded_at: Timestamp,
 }
 
-/// An event that a workflow listens to: tells the workflows.
+/// Sends an event to the workflows that listen to it.
 const HEARD: Rule = Rule {
     name: "contact.event",
     messages: heard,
@@ -79,8 +79,8 @@ fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
 }
 
 impl Contacts {
-    /// The time of an event that carries none. Arrivals of one id within `within` of the first arrival are the same
-    /// event, in any order and any number.
+    /// The time of an event that carries none. An arrival within `within` of a first arrival is the same event, in
+    /// any order and any number.
     pub async fn first_seen(
         &self,
         tenant: TenantKey,
@@ -104,7 +104,7 @@ impl Contacts {
         }
         seen.ttl = self.timeline.clock().now().as_second() + REMEMBER_SECONDS;
         if is_new {
-            // Another run was faster: the message is redelivered and finds its row.
+            // Another run was faster: the message is redelivered and finds the row.
             let created = self.timeline.create(&key, &seen).await?;
             return if created.is_new() {
                 Ok(arrived)
@@ -116,9 +116,8 @@ impl Contacts {
         Ok(arrived)
     }
 
-    /// Writes the event unless it is there; says whether it was new. Where a workflow listens to the
-    /// event's name, the same write carries the message to the workflows' queue, so that neither
-    /// comes without the other.
+    /// Writes the event unless it exists; returns whether it was new. If a workflow listens to the event's name, the
+    /// same write carries the message to the workflows' queue. So neither exists without the other.
     pub async fn record(
         &self,
         tenant: TenantKey,
@@ -137,7 +136,7 @@ impl Contacts {
         }
     }
 
-    /// As [`Contacts::record`], by somebody who knows whether a workflow listens and may be started.
+    /// Like [`Contacts::record`], for a caller that knows whether a workflow listens and may start.
     pub async fn record_as(
         &self,
         tenant: TenantKey,
@@ -185,7 +184,7 @@ impl Contacts {
     }
 }
 
-/// When the event may go, seconds since the epoch.
+/// When the event expires, in seconds since the epoch.
 fn expiry(event: &Event) -> i64 {
     let class = KEPT_DAYS.iter().find(|(name, _)| *name == event.name);
     let days = class.map_or(KEPT_DAYS_OTHERWISE, |(_, days)| *days);

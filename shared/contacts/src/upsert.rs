@@ -1,18 +1,17 @@
-//! Create or update, safe to run twice, late, at once with others, and to be killed at any point.
+//! Create or update. Safe to run twice, late and concurrently with other runs, and to be killed at any point.
 //!
 //! Writes, in this order:
-//! 1. A new contact's id is reserved by a conditional put, since ids alone may collide. The row is
-//!    nobody yet: no index has it and reads skip it.
-//! 2. Identities are claimed by conditional updates, each naming the contact; those of a new contact
-//!    all or none, in one transaction. A writer that loses continues with the winner's contact.
-//! 3. Names for search and places on lists: rows whose content follows from their key.
-//! 4. One merging update of the profile. It is the commit: a value in the profile means that steps 2
-//!    and 3 are done for it. So a known contact with nothing new costs no write. An address and its consent
-//!    change in this one write, and only where the profile still has the values that were read. Otherwise the
-//!    upsert starts again.
-//! 5. Identities that an overwrite replaced are given up (see [`crate::claims`]).
+//! 1. A new contact's id is reserved by a conditional put, since random ids may collide. The row is no contact yet:
+//!    it is in no index, and reads skip it.
+//! 2. Identities are claimed by conditional updates that name the contact. Those of a new contact are claimed all or
+//!    none, in one transaction. A writer that loses continues with the winner's contact.
+//! 3. Names for search and places on lists are written. The content of these rows follows from their key.
+//! 4. One merging update of the profile is the commit. A value in the profile means that steps 2 and 3 are done for
+//!    it. So a known contact without new data costs no write. An address and its consent change in this one write,
+//!    and only if the profile still has the values that were read. Otherwise the upsert starts again.
+//! 5. Identities that an overwrite replaced are released (see [`crate::claims`]).
 //!
-//! A repetition finds what is there and does the rest.
+//! A repetition finds the finished steps and does the rest.
 
 use cloud::{Error, Key, Update};
 use futures::future::try_join_all;
@@ -26,14 +25,14 @@ use crate::names;
 use crate::rows::{Claim, Membership, Profile, Row};
 use crate::store::Contacts;
 
-/// A row that only reserves a contact's id. Also read from a profile, where ids collide.
+/// A row that only reserves a contact's id. It is also read from a profile if ids collide.
 #[derive(Serialize, Deserialize)]
 struct Reservation {
     #[serde(default)]
     reserved: bool,
 }
 
-/// A contact and what is stored of each identity that came in.
+/// A contact and the stored row of each identity of the input.
 struct Held {
     id: ContactId,
     profile: Option<Profile>,
@@ -45,7 +44,7 @@ impl Contacts {
     pub async fn upsert(&self, tenant: TenantKey, incoming: &Incoming) -> Result<Upserted, Error> {
         let nonce = || self.contacts.entropy().nonce();
         let operation = incoming.operation.clone().unwrap_or_else(nonce);
-        // Each refusal is somebody else's success, so this ends.
+        // Each refusal is the success of another run, so this loop ends.
         loop {
             let done = self.try_upsert(tenant, incoming, &operation).await?;
             if let Some(upserted) = done {
@@ -54,7 +53,7 @@ impl Contacts {
         }
     }
 
-    /// `None`: the profile changed meanwhile.
+    /// `None`: another run changed the profile in between.
     async fn try_upsert(
         &self,
         tenant: TenantKey,
@@ -92,9 +91,9 @@ impl Contacts {
         }))
     }
 
-    /// Claims for a known contact what nobody has. `None`: it had identities to give up, which is done
-    /// now, and these may be among them. The profile is read before the claims, so that what it shows
-    /// later than them is not taken for what they were made for.
+    /// Claims for a known contact the identities without an owner. `None`: the contact had identities to release.
+    /// They are now released, and may be among these. The profile is read before the claims. So an identity that it
+    /// shows later is not mistaken for one that was claimed here.
     async fn join(
         &self,
         tenant: TenantKey,
@@ -113,8 +112,8 @@ impl Contacts {
         Ok(Some(Held { id, profile, rows }))
     }
 
-    /// Reserves an id and claims the identities for it. `None`: somebody else was faster; theirs is the
-    /// contact, or not all are free any more. The reservation is taken back.
+    /// Reserves an id and claims the identities for it. `None`: another run was faster and made the contact, or not
+    /// all identities are free any more. The reservation is then deleted.
     async fn found(
         &self,
         tenant: TenantKey,
@@ -123,7 +122,7 @@ impl Contacts {
     ) -> Result<Option<Held>, Error> {
         let id = self.reserve(tenant).await?;
         if !self.claim_together(tenant, id, identities, &rows).await? {
-            // In a batch of one: a right that every writer of names has already.
+            // A batch of one: every writer of names already has the right to `BatchWriteItem`.
             let lost = [keys::profile(tenant, id)];
             self.contacts.delete_many(&lost).await?;
             return Ok(None);
@@ -146,7 +145,8 @@ impl Contacts {
         }
     }
 
-    /// Steps 3 to 5. Says whether this operation made the contact; `None`: the profile changed meanwhile.
+    /// Steps 3 to 5. Returns whether this operation made the contact; `None`: another run changed the profile in
+    /// between.
     async fn write(
         &self,
         tenant: TenantKey,

@@ -96,7 +96,7 @@ fn rate(mut work: impl FnMut()) -> f64 {
     f64::from(calls) / spent.as_secs_f64()
 }
 
-/// Processor time of this thread where Linux tells it; other work on the machine does not count.
+/// Processor time of this thread, on Linux; other work on the machine does not count.
 fn busy_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))

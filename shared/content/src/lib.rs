@@ -1,7 +1,7 @@
-//! Content of what is sent: templates, mails, tracked links, and the MIME message.
+//! Content of messages: templates, mails, tracked links, and the MIME message.
 //!
-//! Pure: no I/O, no clock, no randomness, no environment. Knows nothing of campaigns, workflows or
-//! storage; callers hand in text and data and get text back.
+//! Pure: no I/O, no clock, no randomness, no environment. Knows nothing of campaigns, workflows or storage; callers
+//! pass in text and data and get text back.
 
 pub mod links;
 pub mod mail;

@@ -1,6 +1,6 @@
 //! The tracked addresses of one recipient's mail.
 //!
-//! Makes URLs only; what a visit means is decided where they are served.
+//! Makes URLs only; the function that serves them decides the effect of a visit.
 
 use url::Url;
 
@@ -42,15 +42,15 @@ impl<'k> LinkSet<'k> {
         format!("{}/u/{}", self.base, self.parts.unsubscribe(self.key))
     }
 
-    /// Tracked address that leads to `target`; none when that is no `http` address, or too long to
-    /// be carried: such a link is better left alone.
+    /// Tracked address that leads to `target`. `None` if the target is no `http` address, or too long for a token:
+    /// the link then stays as it is.
     pub fn click_url(&self, target: &str) -> Option<String> {
         let target = target.trim();
         let scheme = target.get(..8)?.to_ascii_lowercase();
         if !scheme.starts_with("http://") && !scheme.starts_with("https://") {
             return None;
         }
-        // Percent-encodes, so that the target can stand in a header.
+        // Percent-encodes, so that a header can hold the target.
         let url = Url::parse(target).ok()?;
         let token = self.parts.click(url.as_str(), self.key).ok()?;
         Some(format!("{}/c/{token}", self.base))

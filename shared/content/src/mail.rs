@@ -5,7 +5,7 @@
 //! the template and passes once over the result. Each marked link becomes a signed, tracked address of its
 //! final URL, if the author wrote the URL's host.
 //!
-//! `unsubscribe_url` is ours: it is set from the recipient's links; a value in the data has no effect.
+//! `unsubscribe_url` is reserved: it is set from the recipient's links, and a value in the data has no effect.
 
 mod html;
 mod protect;
@@ -52,16 +52,16 @@ pub struct Footer {
     pub company: String,
     /// Its postal address.
     pub postal_address: String,
-    /// How the receiver came onto the list.
+    /// How the receiver got onto the list.
     pub permission_reminder: String,
 }
 
-/// The tracking in the HTML part. Plain text is never touched.
+/// The tracking in the HTML part. Plain text is never changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tracking {
-    /// Lead `http` links over the tracking address: those whose host the author wrote.
+    /// Replace `http` links by tracked links, if the author wrote their host.
     pub click: bool,
-    /// End the HTML with an invisible image.
+    /// Add an invisible image at the end of the HTML.
     pub open: bool,
 }
 
@@ -89,7 +89,7 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// Why a mail cannot be sent as it is written.
+/// Why a mail cannot be sent in this form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
     /// Neither HTML nor text.
@@ -98,21 +98,21 @@ pub enum MailError {
     /// A part is not a valid template.
     #[error("{part}, {error}")]
     Template {
-        /// Where.
+        /// The part with the flaw.
         part: Part,
-        /// The flaw; the line is that of the part as written.
+        /// The flaw; its line counts in the part as the author wrote it.
         error: TemplateError,
     },
-    /// The HTML could not be taken apart.
+    /// The HTML could not be parsed.
     #[error("the HTML cannot be processed: {0}")]
     Html(String),
 }
 
-/// A warning to the author; the mail can be sent all the same.
+/// A warning to the author; the mail can still be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailWarning {
-    /// Stylesheets were left where they are, because they or the markup around them cannot be
-    /// taken apart safely (such as `{% if %}` inside `<style>`).
+    /// Stylesheets were not moved, because they or the markup around them cannot be parsed safely (such as `{% if
+    /// %}` inside `<style>`).
     StylesNotInlined,
     /// No text part could be made that keeps the conditions and loops of the HTML.
     TextSimplified,
@@ -155,7 +155,7 @@ impl CompiledMail {
         let html_source = content.html.as_deref().map(html::without_marks);
         let html = match &html_source {
             Some(source) => {
-                // As written first, for the author's line numbers.
+                // In the author's form first, so that errors have the author's line numbers.
                 let written = parse(Part::Html, source, Template::parse_html)?;
                 let footer = options.footer.as_ref().filter(|_| !unsubscribes(&written));
                 let built = html::build(
@@ -204,7 +204,7 @@ impl CompiledMail {
         &self.warnings
     }
 
-    /// Renders the mail for the recipient that `data` describes and `links` belong to.
+    /// Renders the mail for the recipient of `data` and `links`.
     pub fn render(&self, data: &Value, links: &LinkSet<'_>) -> Result<BuiltMail, RenderError> {
         let unsubscribe_url = links.unsubscribe_url();
         let meter = Meter::new();

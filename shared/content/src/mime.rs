@@ -1,8 +1,8 @@
 //! The RFC 5322 message of a built mail.
 //!
-//! Same input, same bytes: date, message id and boundary come from the caller's values, so that a
-//! second attempt is the same message. No header value may hold a line break or another control
-//! character; such a value is refused, not repaired.
+//! The same input gives the same bytes. Date, message id and boundary come from the caller's values, so a second
+//! attempt gives the same message. No header value may hold a line break or another control character; such a value
+//! is refused, not repaired.
 
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ pub struct Message<'a> {
     pub from: &'a Mailbox,
     /// The one recipient.
     pub to: &'a Mailbox,
-    /// Where replies go, when not to the sender.
+    /// Where replies go, if not to the sender.
     pub reply_to: Option<&'a Mailbox>,
     /// Subject line.
     pub subject: &'a str,
@@ -140,7 +140,8 @@ fn mailbox<'a>(header: &'static str, mailbox: &'a Mailbox) -> Result<HeaderType<
     Ok(Address::new_address(name, mailbox.address.as_str()).into())
 }
 
-/// Whether a header cannot hold this: a control character, or what is a line break to some readers.
+/// Whether a header cannot hold this text: a control character, or a character that some readers take as a line
+/// break.
 pub fn breaks_header(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -1,21 +1,21 @@
-//! A bound on how deep HTML is nested, taken before any parser sees it.
+//! A limit on the nesting depth of HTML, checked before any parser sees it.
 //!
-//! HTML parsers take time quadratic in the depth, and walkers of their trees recurse. The estimate
-//! here never says less than the true depth of counted elements; it parses nothing.
+//! HTML parsers take time quadratic in the depth, and walkers of their trees recurse. The estimate here is never
+//! below the true depth of counted elements; it parses nothing.
 
 use std::collections::HashMap;
 
 const MAX_DEPTH: usize = 256;
 const MAX_NAME: usize = 32;
 
-/// Elements that hold nothing, or that cannot nest without a counted element between.
+/// Elements without content, or that cannot nest without a counted element between.
 const UNCOUNTED: &[&str] = &[
     "area", "base", "body", "br", "col", "dd", "dt", "embed", "head", "hr", "html", "img", "input",
     "li", "link", "meta", "option", "p", "param", "source", "tbody", "td", "tfoot", "th", "thead",
     "tr", "wbr",
 ];
 
-/// Whether `html` may nest its elements deeper than parsers can take in good time.
+/// Whether `html` may nest its elements too deep for parsers.
 pub(crate) fn is_too_deep(html: &str) -> bool {
     let mut open: HashMap<String, usize> = HashMap::new();
     let mut depth = 0usize;

@@ -1,6 +1,6 @@
-//! HTML that came from outside, such as a reply by email, made safe to show.
+//! External HTML, such as a reply by email, made safe to show.
 //!
-//! For display inside the product only; what is sent is not passed through here.
+//! For display inside the product only; outgoing mail does not use it.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -20,8 +20,8 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// Keeps text, simple formatting, links and images; drops scripts, styles, forms, frames, event
-/// handlers and unknown URL schemes. HTML nested absurdly deep is shown as the text it is.
+/// Keeps text, simple formatting, links and images; drops scripts, styles, forms, frames, event handlers and unknown
+/// URL schemes. HTML with extreme nesting is shown as source text.
 pub fn clean_html(html: &str) -> String {
     let html = &html[..html.floor_char_boundary(MAX_HTML_BYTES)];
     if is_too_deep(html) {

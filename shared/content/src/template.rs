@@ -1,14 +1,14 @@
 //! Liquid templates that cannot harm their host.
 //!
-//! A template reads the data it is given and nothing else: no environment, file, network or clock,
-//! and no other template. Its size, nesting, work and output are bounded; a template that asks for
-//! more ends in an error, not in a slow or dead process. A value that is missing in the data is empty.
+//! A template reads only its given data: no environment, file, network or clock, and no other template. Its size,
+//! nesting, work and output are bounded. A template that exceeds a bound ends in an error, not in a slow or crashed
+//! process. A value that is missing in the data is empty.
 //!
 //! The allowed tags and filters are listed in docs/templates.md, from [`tags`] and [`FILTERS`].
 //!
-//! In an HTML template each printed value is escaped at the place of printing, so that filters and
-//! comparisons see what the contact really wrote. The exception is a variable filled by `capture`
-//! alone: it was escaped while it was captured. Escaping suits HTML text and quoted attributes.
+//! In an HTML template each printed value is escaped when it is printed. So filters and comparisons see the
+//! contact's original text. The exception is a variable that only `capture` fills: it was escaped during the
+//! capture. Escaping suits HTML text and quoted attributes.
 
 mod chain;
 mod data;
@@ -75,16 +75,16 @@ impl TemplateError {
 /// Why a template could not be rendered with some data. Holds none of the data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// Loops or values ask for more work than a render may do.
+    /// Loops or values need more work than a render may do.
     #[error("the template does too much work")]
     TooMuchWork,
-    /// A variable grew over 256 KiB.
+    /// A variable exceeded 256 KiB.
     #[error("a variable of the template grows too large")]
     ValueTooLarge,
-    /// The result is over [`MAX_OUTPUT_BYTES`].
+    /// The result exceeds [`MAX_OUTPUT_BYTES`].
     #[error("the rendered text is too long")]
     OutputTooLarge,
-    /// The data is nested over 32 deep.
+    /// The data is nested more than 32 deep.
     #[error("the data is nested too deep")]
     DataTooDeep,
     /// A filter or tag refused its input.
@@ -132,7 +132,7 @@ impl Template {
         Ok(Template {
             body: match body {
                 Some(body) => body,
-                // Also where a segment failed: only the whole knows its lines.
+                // Also if a segment failed: only the whole template has the right line numbers.
                 None => vec![Compiled::Liquid(compile(&rewritten.source)?)],
             },
             mode,
@@ -142,7 +142,7 @@ impl Template {
         })
     }
 
-    /// The data this template reads, as written in it: `contact.first_name`, `orders`. Sorted.
+    /// The data that this template reads, in the template's spelling: `contact.first_name`, `orders`. Sorted.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
     }
@@ -153,7 +153,7 @@ impl Template {
         self.render_node(&Node::new(data, &meter)?, &[], &meter)
     }
 
-    /// Renders with data that was viewed before; `system` names come before the data's.
+    /// Renders with prepared data; `system` names override the data's.
     pub(crate) fn render_node<'a>(
         &'a self,
         data: &'a Node<'a>,
@@ -250,7 +250,7 @@ fn compile(source: &str) -> Result<liquid::Template, TemplateError> {
     }
 }
 
-/// Takes line and reason out of Liquid's report, which quotes the rewritten source.
+/// Extracts line and reason from Liquid's report, which quotes the rewritten source.
 fn parse_error(report: &str) -> TemplateError {
     let line = report
         .split_once("--> ")
@@ -267,7 +267,7 @@ fn parse_error(report: &str) -> TemplateError {
     TemplateError::new(line, reason)
 }
 
-/// The reason without the values Liquid quotes in it: those are a person's data.
+/// The reason without the values that Liquid quotes: they are personal data.
 fn without_data(error: &liquid::Error) -> String {
     let report = error.to_string();
     let first = report.lines().next().unwrap_or_default();

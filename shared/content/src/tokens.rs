@@ -1,8 +1,8 @@
-//! Signed tokens in tracked links: what happened, for whom, and where to go.
+//! Signed tokens in tracked links: the event, the recipient, and the target.
 //!
-//! A token carries all that the link endpoint needs, the target of a click included, under an
-//! HMAC: an endpoint that answers only to valid tokens can never redirect to a stranger's address.
-//! Tokens are signed, not secret; they hold ids and the link, no personal data of ours.
+//! A token carries all data that the link endpoint needs, the target of a click included, under an HMAC. The
+//! endpoint accepts only valid tokens, so it never redirects to an attacker's address. Tokens are signed, not
+//! secret; they hold ids and the link, no personal data of ours.
 //!
 //! The layout is URL-safe base64 without padding: version, kind, four parts each with a length byte, the URL of
 //! a click. The first 16 bytes of HMAC-SHA256 over a label and all of it follow.
@@ -16,9 +16,9 @@ const VERSION: u8 = 1;
 const LABEL: &[u8] = b"tanigo link token\0";
 const MAC_BYTES: usize = 16;
 const MAX_PART: usize = 64;
-/// Longest address that a click may lead to, in bytes.
+/// Longest target of a click, in bytes.
 pub const MAX_URL_BYTES: usize = 2_000;
-/// No valid token is longer.
+/// Longest token.
 pub const MAX_TOKEN_CHARS: usize = (2 + 4 * (MAX_PART + 1) + MAX_URL_BYTES + MAC_BYTES) * 4 / 3 + 2;
 
 /// The key that signs tokens.
@@ -49,10 +49,10 @@ pub enum TokenKind {
     Open,
     /// A link was followed.
     Click {
-        /// Where it leads: an `http` or `https` URL.
+        /// Its target: an `http` or `https` URL.
         url: String,
     },
-    /// The contact wants no more mail.
+    /// The contact unsubscribes.
     Unsubscribe,
 }
 
@@ -67,17 +67,17 @@ pub struct Token {
     pub scope: String,
     /// The recipient of the mail.
     pub contact: String,
-    /// Which mail of the scope.
+    /// The mail's step in the scope.
     pub step: String,
 }
 
-/// Why a token was not made or not taken.
+/// Why a token was not made or not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// A part is over 64 bytes, or the URL over [`MAX_URL_BYTES`].
     #[error("a part of the token is too long")]
     TooLong,
-    /// A click leads elsewhere than to an `http` or `https` URL.
+    /// The target of a click is not an `http` or `https` URL.
     #[error("the link is not an http address")]
     NotHttp,
     /// Not a token of ours.
@@ -195,7 +195,7 @@ impl Parts {
     }
 }
 
-/// Printable ASCII with an http scheme: what may stand in a `Location` header.
+/// Printable ASCII with an http scheme: valid in a `Location` header.
 fn is_http(url: &str) -> bool {
     (url.starts_with("http://") || url.starts_with("https://"))
         && url.bytes().all(|byte| byte.is_ascii_graphic())
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_written_form_does_not_change() {
-        // Mails that were sent carry it.
+        // Sent mails carry tokens in this form.
         assert_eq!(
             token(TokenKind::Unsubscribe).encode(&key()).unwrap(),
             "AXUOd3NfMDEyMzQ1Njc4OWEPY21wXzAxMjM0NTY3ODlhD2Nvbl8wMTIzNDU2Nzg5YQEwgdC9q27iR-DcQEy1W3Xftw"

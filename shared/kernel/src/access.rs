@@ -53,7 +53,7 @@ pub enum ChatRole {
     Administrator,
 }
 
-/// The rights of an API key.
+/// A right of an API key.
 #[derive(
     Debug,
     Clone,
@@ -69,7 +69,7 @@ pub enum ChatRole {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Write events and forms; the only one that a public key has.
+    /// Write events and forms; the only scope of a public key.
     Track,
     /// Read.
     Read,
@@ -93,8 +93,8 @@ impl Scope {
         }
     }
 
-    /// Whether a key with this scope may do what asks for `needed`: `write` includes `read`, `admin`
-    /// includes all. `track` is apart: a key in a browser must never read.
+    /// Whether a key with this scope may do an operation that needs `needed`: `write` includes `read`, `admin`
+    /// includes all. `track` is separate: a key in a browser must never read.
     pub fn includes(self, needed: Self) -> bool {
         match self {
             Self::Admin => true,
@@ -135,11 +135,11 @@ pub struct Permission {
     pub id: &'static str,
     /// The people who may do it.
     pub people: People,
-    /// The scope that a key needs; `None` is closed to keys.
+    /// The scope that a key needs; `None`: no key may do it.
     pub scope: Option<Scope>,
 }
 
-/// A type that names a [`Permission`], for extractors that ask for it.
+/// A type that names a [`Permission`], for extractors that check it.
 pub trait Needs {
     /// The permission.
     const PERMISSION: Permission;

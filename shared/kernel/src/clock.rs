@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// Tells the time; cheap to clone. Tests and the local stack pass one whose time they move.
+/// Gives the time; cheap to clone. Tests and the local stack pass a clock that they move.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -18,12 +18,12 @@ impl Clock {
         Self::from_fn(Timestamp::now)
     }
 
-    /// A clock that answers with `now`.
+    /// A clock that returns `now`.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The current instant, in whole milliseconds: the one precision of stored times and of the API.
+    /// The current instant, in whole milliseconds: the precision of all stored times and of the API.
     pub fn now(&self) -> Timestamp {
         let now = (self.0)();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)

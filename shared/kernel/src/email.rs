@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An address as it is stored, compared and sent to: trimmed, lower case, ASCII, the domain in its ASCII
-/// form (`xn--…`), which is all that a mail's headers take.
+/// An address in the form that is stored, compared and sent to: trimmed, lower case, ASCII. The domain has its ASCII
+/// form (`xn--…`), since a mail's headers accept only that.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailAddress(String);
 
@@ -19,8 +19,8 @@ impl EmailAddress {
         &self.0
     }
 
-    /// The identity is this address, its domain, or a domain above: who is verified for the identity
-    /// may send from it.
+    /// Whether the identity is this address, its domain, or a parent domain. An account that is verified for the
+    /// identity may send from the address.
     pub fn is_of(&self, identity: &str) -> bool {
         let identity = identity.to_lowercase();
         let above = self.domain().strip_suffix(&identity);

@@ -32,7 +32,7 @@ impl Entropy {
     /// `N` random bytes.
     ///
     /// # Panics
-    /// If the operating system has no randomness, where nothing safe could be done.
+    /// If the operating system has no randomness: then nothing safe can be done.
     #[expect(
         clippy::expect_used,
         clippy::disallowed_methods,
@@ -61,7 +61,7 @@ impl Entropy {
         u64::from_be_bytes(self.bytes())
     }
 
-    /// 16 random bytes in hex: an operation's name.
+    /// 16 random bytes in hex, as the name of an operation.
     pub fn nonce(&self) -> String {
         hex::encode(self.bytes::<16>())
     }

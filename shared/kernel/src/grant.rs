@@ -5,17 +5,16 @@ use serde::{Deserialize, Serialize};
 use crate::access::{ChatRole, Permission, Role, Scope};
 use crate::{AccountId, WorkspaceId};
 
-/// The authorizer's answer to the API functions. API Gateway's context holds texts only, hence the flat
-/// shape; a refusal travels too, since API Gateway itself can neither answer 401 nor say why
-/// (docs/adr/0011).
+/// The authorizer's answer to the API functions. API Gateway's context holds texts only, so its shape is flat. A
+/// refusal is sent too, since API Gateway itself can neither answer 401 nor give a reason (docs/adr/0011).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Verdict {
     /// A live credential.
     Granted(Grant),
-    /// No credential, or one that opens nothing.
+    /// No credential, or one without a grant.
     Refused {
-        /// Always `unauthenticated`: why is nobody's business.
+        /// Always `unauthenticated`: the reason is not revealed.
         refused: Refused,
     },
 }
@@ -45,7 +44,7 @@ pub struct Grant {
     /// The workspace: the key's own, or the one that `X-Workspace` names and the person may enter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
-    /// Why there is no workspace, where there is none.
+    /// Why there is no workspace, if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_workspace: Option<NoWorkspace>,
     /// The person or key: `usr_…` or `key_…`; for the audit log.
@@ -102,7 +101,7 @@ impl Grant {
         }
     }
 
-    /// Whether this credential may do what asks for the permission.
+    /// Whether this credential has the permission.
     pub fn may(&self, permission: impl Into<Permission>) -> bool {
         let permission = permission.into();
         match self.role {

@@ -1,8 +1,8 @@
 //! Ids: time-ordered integers below 2^53, written as prefixed base32.
 //!
-//! 41 bits of milliseconds since 2025-01-01 and 12 random bits (design 5). They fit a JavaScript
-//! number, sort by creation, and read as `con_0a1b2c3d4e5`. 12 bits are not enough to be unique:
-//! a record is created by a conditional put, with a fresh id on collision.
+//! 41 bits of milliseconds since 2025-01-01 and 12 random bits. They fit a JavaScript number, sort by creation, and
+//! look like `con_0a1b2c3d4e5`. 12 bits do not make an id unique: a record is created by a conditional put, with a
+//! fresh id on collision.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,11 +14,11 @@ const EPOCH_MS: i64 = 1_735_689_600_000;
 const RANDOM_BITS: u32 = 12;
 /// Largest integer that a JavaScript number holds exactly.
 const MAX: u64 = (1 << 53) - 1;
-/// Crockford's alphabet in lower case: sorts like the number, has no look-alikes.
+/// Crockford's alphabet in lower case: it sorts like the number and has no look-alikes.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 11;
 
-/// Why a text is not the id that was asked for.
+/// Why a text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id like {prefix}_ followed by {DIGITS} letters or digits")]
 pub struct IdError {
@@ -70,14 +70,13 @@ macro_rules! ids {
             /// Prefix of every id of this kind.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A fresh id; unique only once a conditional put has won it.
+            /// A fresh id; unique only after a conditional put with it.
             pub fn new(clock: &Clock, entropy: &Entropy) -> Self {
                 Self(generate(clock, entropy))
             }
 
-            /// The id that follows from a key: the same input always gives the same id. For
-            /// records which a redelivered message must find again; collisions are met like those
-            /// of fresh ids, by a conditional put.
+            /// The id that follows from a key: the same input always gives the same id. For records that a
+            /// redelivered message must find again. As with fresh ids, a conditional put detects collisions.
             pub fn derived(at: jiff::Timestamp, key: &[&str]) -> Self {
                 let ms = at.as_millisecond().saturating_sub(EPOCH_MS).max(0) as u64;
                 let bits = u64::from(crate::hash::bucket(key, 1 << RANDOM_BITS));

@@ -1,8 +1,9 @@
-//! The words every part of the product shares: ids, the tenant key, time, randomness, phone numbers,
-//! email addresses, money, pages.
+//! The types that every part of the product shares: ids, the tenant key, grants, roles and scopes, time, randomness,
+//! phone numbers, email addresses, money, pages.
 //!
-//! This crate does no I/O and knows nothing of AWS or of any feature. Time and randomness enter only
-//! through [`Clock`] and [`Entropy`], so that a test can replay a run.
+//! This crate does no I/O and knows nothing of AWS. It holds the kinds of ids of every feature, but no feature's
+//! rules and no list of operations (crate `access`). Time and randomness enter only through [`Clock`] and
+//! [`Entropy`], so that a test can replay a run.
 
 pub mod access;
 pub mod clock;

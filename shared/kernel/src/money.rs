@@ -28,7 +28,7 @@ impl Money {
         self.0
     }
 
-    /// The sum, or `None` where it leaves 64 bits.
+    /// The sum, or `None` if it exceeds 64 bits.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
@@ -49,7 +49,7 @@ impl FromStr for Money {
 }
 
 impl fmt::Display for Money {
-    /// As Vietnamese readers expect it: `1.350.000 ₫`.
+    /// In the format of Vietnamese readers: `1.350.000 ₫`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.0.unsigned_abs().to_string();
         let mut grouped = String::new();

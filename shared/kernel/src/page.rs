@@ -1,4 +1,4 @@
-//! Pages of a list: how many, and where to go on.
+//! Pages of a list: their size, and the place to continue.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-/// An opaque place in a list. Only its issuer reads it.
+/// An opaque place in a list. Only the code that issued it can read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);

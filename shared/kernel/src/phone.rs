@@ -55,11 +55,11 @@ const MOBILE: [&str; 40] = [
     "92", "93", "94", "95", "96", "97", "98", "99",
 ];
 
-/// A number with all its fillers is shorter.
+/// Longest text of a number, with all characters between its digits.
 const MAX_CHARACTERS: usize = 40;
 
 impl Phone {
-    /// `84912345678`: the form that Zalo and the SMS gateways take.
+    /// `84912345678`: the form for Zalo and the SMS gateways.
     pub fn digits(&self) -> &str {
         &self.0[1..]
     }
@@ -83,7 +83,7 @@ impl FromStr for Phone {
     }
 }
 
-/// The digits, and whether a `+` stands before them.
+/// The digits, and whether a `+` precedes them.
 fn digits(text: &str) -> Result<(String, bool), PhoneError> {
     let (mut digits, mut plus) = (String::new(), false);
     for (i, c) in text.trim().chars().enumerate() {
@@ -98,8 +98,7 @@ fn digits(text: &str) -> Result<(String, bool), PhoneError> {
     Ok((digits, plus))
 }
 
-/// Characters between digits, typed or copied unseen with a number: spaces of any width, long dashes, marks of
-/// direction.
+/// Characters between digits that were typed or copied unseen: spaces of any width, long dashes, direction marks.
 fn is_filler(c: char) -> bool {
     " .-()".contains(c)
         || matches!(
@@ -109,7 +108,7 @@ fn is_filler(c: char) -> bool {
         || matches!(c, '\u{2000}'..='\u{2015}' | '\u{202a}'..='\u{202f}' | '\u{2060}'..='\u{206f}')
 }
 
-/// The digits after the country code, with the repairs that shops' data needs.
+/// The digits after the country code, with the repairs for shops' data.
 fn national_digits(text: &str) -> Result<String, PhoneError> {
     let (digits, plus) = digits(text)?;
     let (international, rest) = if let Some(rest) = digits.strip_prefix("0084") {
@@ -133,7 +132,7 @@ fn national_digits(text: &str) -> Result<String, PhoneError> {
     {
         return Ok(format!("{new}{}", &national[old.len()..]));
     }
-    // Without trunk or country code only a spreadsheet's lost zero makes sense: nine digits.
+    // Without trunk prefix or country code, only a number that lost its zero in a spreadsheet is valid: nine digits.
     if !international && trunk.is_none() && national.len() != 9 {
         return Err(PhoneError::Malformed);
     }
@@ -236,7 +235,7 @@ mod tests {
 
     }
 
-    /// The table against the numbering data of libphonenumber.
+    /// Compares the table with the numbering data of libphonenumber.
     #[test]
     fn ranges_agree_with_libphonenumber() {
         use phonenumber::{Type, country::Id::VN, metadata::DATABASE};

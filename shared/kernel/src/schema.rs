@@ -1,4 +1,4 @@
-//! How the kernel's words look in the API's reference (docs/openapi.json).
+//! The schemas of the kernel's types in the API's reference (docs/openapi.json).
 
 use std::borrow::Cow;
 

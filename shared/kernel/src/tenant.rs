@@ -1,14 +1,13 @@
-//! The key that opens a tenant's data.
+//! The key to a tenant's data.
 
 use std::fmt;
 
 use crate::WorkspaceId;
 
-/// Proof that the work at hand is done for this workspace; every partition key starts with it.
+/// Proof that the current work is done for this workspace; every partition key starts with it.
 ///
-/// It cannot be deserialised, and [`TenantKey::authenticated`] is banned by `clippy.toml` except at
-/// the doors where a workspace has been proven: a credential look-up, a public id look-up, the
-/// envelope of our own queues, a signed token.
+/// It cannot be deserialised. `clippy.toml` bans [`TenantKey::authenticated`] except where a workspace has been
+/// proven: a credential look-up, a public id look-up, the envelope of our own queues, a signed token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantKey(WorkspaceId);
 

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Lower case without diacritics, words parted by single spaces: `"  Trần  THỊ Ánh"` -> `"tran thi anh"`.
+/// Lower case without diacritics, words separated by single spaces: `"  Trần  THỊ Ánh"` -> `"tran thi anh"`.
 pub fn fold(text: &str) -> String {
     let plain: String = text
         .nfd()

@@ -1,9 +1,9 @@
-//! The Lambda authorizer: of the HTTP API (payload 2.0, simple answers) and of the WebSocket API's
-//! `$connect`, which sends what a browser can: parameters of the address in place of headers, and asks for
-//! a policy.
+//! The Lambda authorizer, for the HTTP API (payload 2.0, simple answers) and for the WebSocket API's `$connect`.
+//! `$connect` carries only what a browser can send: parameters of the address in place of headers. It expects a
+//! policy as its answer.
 //!
-//! It lets every request in and sends its verdict along: API Gateway would answer a refusal with 403 and
-//! a body of its own, where clients must get 401 and a problem (docs/adr/0011). [`Function::api`] refuses.
+//! It admits every request and sends its verdict along, and [`Function::api`] refuses. API Gateway would answer a
+//! refusal with 403 and a body of its own, but clients must get 401 and a problem (docs/adr/0011).
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -64,13 +64,13 @@ pub struct Presented {
     pub bearer: Option<String>,
     /// The header `X-Workspace`, or the socket's `?workspace=`.
     pub workspace: Option<String>,
-    /// A socket is to be opened.
+    /// Whether a socket is to be opened.
     pub socket: bool,
 }
 
 impl Function {
-    /// A function that decides who is calling. An error is "try again", which API Gateway turns into a
-    /// 500 and never into access.
+    /// A function that identifies the caller. An error means "try again": API Gateway turns it into a 500 and never
+    /// into access.
     pub fn authorizer<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(Presented) -> F + Send + Sync + 'static,
@@ -102,13 +102,13 @@ fn bearer(header: &str) -> Option<String> {
         .then(|| sane(token.trim()))?
 }
 
-/// A token that is worth looking up.
+/// Whether a token can be a credential, so that it is worth a look-up.
 fn sane(token: &str) -> Option<String> {
     (1..=4096).contains(&token.len()).then(|| token.to_owned())
 }
 
-/// The answer that a WebSocket API takes. It lets in too: the function behind knows the visitors' tokens,
-/// which no credential stands for, and refuses the rest itself.
+/// The answer for a WebSocket API. It admits every request too. The function behind it knows the tokens of visitors,
+/// who have no credential, and refuses the rest itself.
 fn policy(arn: &str, verdict: &Verdict) -> Value {
     let principal = match verdict {
         Verdict::Granted(grant) => &grant.actor,

@@ -2,7 +2,7 @@
 
 use cloud::Error;
 
-/// Why a record was not done. A handler's `Ok` is "done"; every `?` is one of these.
+/// Why a record was not handled. A handler's `Ok` means "done"; every `?` gives one of these.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// A later attempt may succeed: the message stays in its queue.
@@ -13,8 +13,8 @@ pub enum Failure {
         /// The failure; no personal data.
         detail: String,
     },
-    /// No attempt can succeed: the message goes to the dead-letter queue with this reason at once,
-    /// so that it burns neither retries nor its neighbours' receive counts.
+    /// No attempt can succeed. The message goes to the dead-letter queue at once, with this reason. So it uses up
+    /// neither retries nor the receive counts of its batch.
     #[error("{name}: {reason}")]
     Reject {
         /// Stable name for alarms, e.g. `Message.Malformed`.
@@ -25,7 +25,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// To be tried again.
+    /// A failure to retry.
     pub fn retry(name: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Retry {
             name,
@@ -33,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// Never to be tried again.
+    /// A failure that no retry can repair.
     pub fn reject(name: &'static str, reason: impl std::fmt::Display) -> Self {
         Self::Reject {
             name,

@@ -1,4 +1,4 @@
-//! One function: an event in, an answer out, whatever its trigger.
+//! One function: an event in, an answer out, for any trigger.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Invocation {
     pub function_name: String,
     /// When Lambda will stop the invocation, epoch milliseconds.
     pub deadline_ms: i64,
-    /// Trace id from the caller, where one is known.
+    /// Trace id from the caller, if it is known.
     pub trace: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Call {
 type Handler =
     Arc<dyn Fn(Value, Call) -> BoxFuture<'static, Result<Value, InvokeError>> + Send + Sync>;
 
-/// A function, ready to be invoked any number of times, also at once.
+/// A function, ready for any number of invocations, also concurrent ones.
 #[derive(Clone)]
 pub struct Function {
     handler: Handler,
@@ -81,7 +81,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// Fails with every variable that was asked for and cannot be used: a constructor calls it last.
+    /// Fails with every variable that is needed and cannot be used. A constructor calls it last.
     pub(crate) fn new<F>(
         setup: &Setup,
         handler: impl Fn(Value, Call) -> F + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl Function {
     }
 
     /// Handles one event. A panic is an error of this invocation only. Its counts go to the log as
-    /// [`crate::metrics`] says, and everything inside logs under the trace id.
+    /// [`crate::metrics`] says, and all its log lines carry the trace id.
     pub async fn invoke(&self, event: Value, invocation: Invocation) -> Result<Value, InvokeError> {
         let clock = self.setup.clock().clone();
         let started = clock.now_ms();

@@ -1,11 +1,12 @@
-//! The base of every function: configuration, clients, the runners for each kind of trigger,
-//! problem answers, logs, metrics and the trace id.
+//! The base of every function: configuration, clients, the runners for each kind of trigger, problem answers, logs,
+//! metrics and the trace id.
 //!
-//! The only importer of `lambda_runtime` and `lambda_http`. It knows no feature of the product.
+//! The only importer of `lambda_runtime` and `lambda_http`. It may use `kernel` and `cloud` only. It knows the API's
+//! contract ([`http`]): credentials, permissions, limits, problem codes. It knows no other feature of the product.
 //!
-//! A function exports `pub fn function(&Setup) -> Result<Function, ConfigError>`. On Lambda
-//! [`run`] gives it the environment and polls; the local stack gives it another [`Setup`] and hands
-//! the same events to [`Function::invoke`].
+//! A function exports `pub fn function(&Setup) -> Result<Function, ConfigError>`. On Lambda [`run`] passes it the
+//! environment and polls. The local stack passes it another [`Setup`] and gives the same events to
+//! [`Function::invoke`].
 
 pub mod authorizer;
 mod failure;

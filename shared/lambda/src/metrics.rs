@@ -14,10 +14,10 @@ use std::future::Future;
 use kernel::Entropy;
 use serde_json::{Map, Value};
 
-/// Of so many invocations that only succeeded one writes its line.
+/// One in this many invocations that only succeeded writes its line.
 pub(crate) const SAMPLE: u64 = 20;
 
-/// What was counted in one invocation.
+/// The counts of one invocation.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     values: BTreeMap<&'static str, u64>,
@@ -28,12 +28,12 @@ tokio::task_local! {
     static COUNTS: RefCell<Counts>;
 }
 
-/// Counts work that was done; `PascalCase` names. Outside an invocation it does nothing.
+/// Counts finished work; `PascalCase` names. Outside an invocation it does nothing.
 pub fn count(name: &'static str, n: u64) {
     change(|counts| *counts.values.entry(name).or_default() += n);
 }
 
-/// Counts what an operator looks for: a failure, a refusal, a loss. With one the invocation writes its line.
+/// Counts an event that an operator looks for: a failure, a refusal, a loss. An invocation with one writes its line.
 pub fn incident(name: &'static str, n: u64) {
     count(name, n);
     change(|counts| counts.has_incident |= n > 0);
@@ -47,7 +47,7 @@ pub(crate) fn highest(name: &'static str, n: u64) {
 }
 
 fn change(change: impl FnOnce(&mut Counts)) {
-    // Outside an invocation (a unit test) there is nothing to count for.
+    // Outside an invocation (a unit test) nothing is counted.
     let _ = COUNTS.try_with(|counts| change(&mut counts.borrow_mut()));
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn scope<F: Future>(work: F) -> (F::Output, Counts) {
         .await
 }
 
-/// What is known of an invocation that has ended.
+/// The facts of an invocation that has ended.
 pub(crate) struct Ended<'a> {
     pub function: &'a str,
     pub duration_ms: i64,
@@ -69,7 +69,7 @@ pub(crate) struct Ended<'a> {
 }
 
 impl Ended<'_> {
-    /// The invocation's line, or `None` where it is left out.
+    /// The invocation's line, or `None` if it is left out.
     pub fn line(&self, counts: &Counts, entropy: &Entropy) -> Option<String> {
         let must = self.is_cold || self.has_failed || counts.has_incident;
         let weight = if must { 1 } else { SAMPLE };

@@ -8,20 +8,20 @@ use serde_json::Value;
 use crate::function::Call;
 use crate::{ConfigError, Failure, Function, InvokeError, Setup};
 
-/// How long the handler of a tick may go on.
+/// How long the handler of a tick may run.
 #[derive(Debug, Clone)]
 pub struct Tick(Call);
 
 impl Tick {
-    /// Less than this is left before Lambda stops the invocation.
+    /// Less than this time is left before Lambda stops the invocation.
     pub fn ends_within(&self, time: std::time::Duration) -> bool {
         self.0.remaining() < time
     }
 }
 
 impl Function {
-    /// A function that runs on a schedule. The event's content is ignored: a tick may come late or
-    /// twice, so the handler looks at the clock and at what is stored.
+    /// A function that runs on a schedule. The event's content is ignored. A tick may be late or repeated, so the
+    /// handler reads the clock and the stored state.
     pub fn schedule<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(Tick) -> F + Send + Sync + 'static,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cloud::{Aws, Resources, Vars};
 use kernel::{Clock, Entropy};
 
-/// A shorter secret can be guessed.
+/// Shortest secret. A shorter one can be guessed.
 const MIN_SECRET: usize = 16;
 
 /// Everything a function is built from.
@@ -16,7 +16,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// From parts. Metrics lines go to `tracing`, where the local stack's log has them.
+    /// From parts. Metrics lines go to `tracing`, and so to the local stack's log.
     pub fn new(vars: Vars, aws: Aws) -> Self {
         Self {
             resources: Resources::new(aws, vars),

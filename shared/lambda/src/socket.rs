@@ -18,7 +18,7 @@ pub enum Kind {
     Connect,
     /// `$default`: the peer sent a message.
     Message,
-    /// `$disconnect`: best effort, may never come.
+    /// `$disconnect`: best effort; it may never be sent.
     Disconnect,
 }
 
@@ -35,7 +35,7 @@ pub struct SocketEvent {
     pub headers: HashMap<String, String>,
     /// The message's text.
     pub body: String,
-    /// The authorizer's verdict about the connecting client; refused where there is none.
+    /// The authorizer's verdict about the connecting client; refused if there is none.
     pub verdict: Verdict,
 }
 

@@ -1,10 +1,10 @@
-//! Batches from SQS: each record on its own, whatever happens to its neighbours.
+//! Batches from SQS: each record is handled on its own.
 //!
 //! - Bodies stay raw text until the record is handled, so one bad body fails one record.
 //! - A panic, an error or a record that is too slow is reported as a failed item; the others are done.
-//! - Near the deadline no record is begun; the rest is reported as failed and is redelivered.
-//! - [`Failure::Reject`] goes to the dead-letter queue with its reason, and counts as done.
-//! - FIFO: records one after another; after the first failure it and all that follow are reported.
+//! - Near the deadline no record is started; the rest is reported as failed and is redelivered.
+//! - [`Failure::Reject`] sends the record to the dead-letter queue with its reason, and it counts as done.
+//! - FIFO: records are handled one after another; after the first failure it and all that follow are reported.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -24,9 +24,9 @@ use tracing::Instrument;
 use crate::function::Call;
 use crate::{ConfigError, Failure, Function, InvokeError, Setup, metrics, telemetry};
 
-/// Kept back from the invocation's time for reporting what was not done.
+/// Time reserved at the end of the invocation to report unfinished records.
 const MARGIN: Duration = Duration::from_millis(500);
-/// Kept back besides for the work that a batch has in common.
+/// Time reserved in addition for the batch's common work.
 const COMMON: Duration = Duration::from_secs(3);
 
 /// One message.
@@ -36,7 +36,7 @@ pub struct Record {
     pub message_id: String,
     /// The raw text.
     pub body: String,
-    /// How often SQS has handed it out, this time included.
+    /// How often SQS has delivered it, this time included.
     pub receive_count: u32,
     /// When it was first sent, epoch milliseconds.
     pub sent_ms: Option<i64>,
@@ -45,8 +45,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads one of our own messages: its tenant and its body. Text that does not parse, or a
-    /// version this build does not know, can never succeed here.
+    /// Reads one of our own messages: its tenant and its body. A text that does not parse, or a version that this
+    /// build does not know, can never succeed here.
     pub fn open<T: DeserializeOwned>(&self) -> Result<(TenantKey, T), Failure> {
         let envelope = Envelope::<T>::open(&self.body);
         let malformed = |error| Failure::reject("Message.Malformed", json_flaw(&error));
@@ -55,12 +55,12 @@ impl Record {
     }
 }
 
-/// How a function takes its batches.
+/// The order in which a function handles its batches.
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
-    /// Up to so many records at once.
+    /// Up to so many records concurrently.
     Any {
-        /// Records at once.
+        /// Concurrent records.
         concurrency: usize,
     },
     /// One after another, stopping at the first failure: FIFO queues.
@@ -82,9 +82,9 @@ impl Function {
         })
     }
 
-    /// A function that handles each record by itself, up to `concurrency` at once, and then does once for
-    /// the batch what is cheaper together. `common` gets what the records that succeeded gave. Its failure
-    /// is the failure of all of those; the others have their own results already.
+    /// A function that handles each record by itself, up to `concurrency` at once. Afterwards it does once for the
+    /// batch the work that is cheaper together. `common` gets the results of the records that succeeded. If `common`
+    /// fails, all of those fail; the other records keep their own results.
     pub fn sqs_gathered<T, H, F, C, G>(
         setup: &Setup,
         concurrency: usize,
@@ -102,8 +102,8 @@ impl Function {
         Self::sqs_surveyed(setup, concurrency, |_| (), each, common)
     }
 
-    /// As [`Function::sqs_gathered`], for who must know the whole batch to handle a record: `survey` sees all
-    /// records first, and `each` gets what it found.
+    /// Like [`Function::sqs_gathered`], for handlers that need the whole batch to handle a record. `survey` sees all
+    /// records first, and `each` gets its result.
     pub fn sqs_surveyed<S, T, H, F, C, G>(
         setup: &Setup,
         concurrency: usize,
@@ -189,7 +189,7 @@ where
     Ok(answer(failed))
 }
 
-/// Handles the records, some at once; gives what became of each, in order.
+/// Handles the records, some concurrently; returns the result of each, in order.
 async fn all<T, H, F>(
     records: &[Record],
     call: &Call,
@@ -217,8 +217,8 @@ where
 /// The record stays in its queue.
 struct Failed;
 
-/// Handles one record within the time that is left but for `margin`, and catches its panic. `None`: it was
-/// rejected and sent to the dead-letter queue.
+/// Handles one record within the remaining time less `margin`, and catches its panic. `None`: it was rejected and
+/// sent to the dead-letter queue.
 async fn one<T, H, F>(
     record: &Record,
     call: &Call,
@@ -253,8 +253,8 @@ where
     cloud::trace::scope(trace, work).instrument(span).await
 }
 
-/// Runs the work if there is time for it, stops it near the end of the invocation, and turns its panic into
-/// a failure.
+/// Runs the work if there is time for it, stops it near the end of the invocation, and turns its panic into a
+/// failure.
 async fn guarded<T, F>(
     call: &Call,
     margin: Duration,
@@ -296,13 +296,13 @@ async fn settle<T>(
             Ok(()) => Ok(None),
             Err(error) => {
                 metrics::incident("RecordsFailed", 1);
-                tracing::error!(%error, "the rejected message could not be parked");
+                tracing::error!(%error, "the rejected message could not be dead-lettered");
                 Err(Failed)
             }
         };
     }
     metrics::incident("RecordsFailed", 1);
-    tracing::warn!(name = failure.name(), error = %failure, "record failed, it will come again");
+    tracing::warn!(name = failure.name(), error = %failure, "record failed, it will be redelivered");
     Err(Failed)
 }
 
@@ -316,7 +316,7 @@ async fn park(record: &Record, name: &str, reason: &str, dead: &Queue) -> Result
                 .clone()
                 .unwrap_or_else(|| "rejected".to_owned()),
         ),
-        // A FIFO dead-letter queue asks for one; the message id makes the rejection idempotent.
+        // A FIFO dead-letter queue requires one; the message id makes the rejection idempotent.
         deduplication_id: Some(record.message_id.clone()),
         trace: record.trace.clone(),
         ..SendOptions::default()
@@ -336,8 +336,8 @@ fn records(event: Value) -> Result<Vec<Record>, InvokeError> {
     event.records.into_iter().map(record).collect()
 }
 
-/// A message without an id could not be reported as failed: Lambda takes an empty identifier for
-/// "the whole batch failed", so the invocation fails openly instead.
+/// A message without an id could not be reported as failed. Lambda reads an empty identifier as "the whole batch
+/// failed", so the invocation itself fails instead.
 fn record(message: SqsMessage) -> Result<Record, InvokeError> {
     let message_id = message
         .message_id

@@ -14,11 +14,11 @@ pub struct Change {
     /// `INSERT`, `MODIFY` or `REMOVE`.
     #[serde(rename = "eventName")]
     pub kind: String,
-    /// The change.
+    /// The item before and after the change.
     pub dynamodb: Images,
 }
 
-/// The item before and after, as far as the stream's view type holds it.
+/// The item before and after, if the stream's view type includes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Images {
@@ -42,8 +42,8 @@ struct StreamEvent {
 }
 
 impl Function {
-    /// A function that handles a batch of changes. An error names the position of the first change
-    /// that was not done; Lambda hands that one and everything after it out again.
+    /// A function that handles a batch of changes. An error names the position of the first unfinished change.
+    /// Lambda redelivers that change and all after it.
     pub fn stream<H, F>(setup: &Setup, handler: H) -> Result<Self, ConfigError>
     where
         H: Fn(Vec<Change>) -> F + Send + Sync + 'static,

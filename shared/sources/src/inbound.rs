@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use kernel::{ListId, SourceId};
 use serde::{Deserialize, Serialize};
 
-/// A request as it came, proven to be its source's. The raw body travels, so that a repaired parser can
-/// read it again from the dead-letter queue.
+/// An accepted request of a source, with its raw body. So a repaired parser can read the body again from the
+/// dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Inbound {
@@ -17,7 +17,7 @@ pub enum Inbound {
     V1 {
         /// The source.
         source: SourceId,
-        /// Whose format the body has.
+        /// The provider whose format the body has.
         provider: Provider,
         /// When it was accepted.
         received_at: Timestamp,
@@ -31,7 +31,7 @@ pub enum Inbound {
         /// Lists that its contacts join.
         #[serde(default)]
         lists: Vec<ListId>,
-        /// The source's own names of fields.
+        /// The source's field names, with our names.
         #[serde(default)]
         mapping: BTreeMap<String, String>,
     },

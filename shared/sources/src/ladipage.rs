@@ -1,5 +1,5 @@
-//! LadiPage lead forms: flat bodies in JSON, urlencoded or multipart, or the relay shape with
-//! `form_data` pairs. There is no signature; a request header carries a token.
+//! LadiPage lead forms: flat bodies in JSON, urlencoded or multipart, or the relay's form with `form_data` pairs.
+//! They have no signature; a request header carries a token.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,27 @@ use crate::submitted::{Arrival, ParseError};
 
 /// Forms have a dozen fields; a thousand is an attack.
 pub const MAX_FIELDS: usize = 200;
-/// Characters that are kept of a field; a file of contacts holds as many in a cell.
+/// Characters that are kept of a field; a cell of an imported file has the same limit.
 pub const MAX_FIELD: usize = 1_000;
 /// Characters that are kept of a field's name.
 pub const MAX_NAME: usize = 100;
-/// Bytes that are kept of a form. The timeline stores them twice where a workflow listens, in an item
-/// of at most 400 KB.
+/// Bytes that are kept of a form. If a workflow listens, the timeline stores them twice, in an item of at most 400
+/// KB.
 pub const MAX_KEPT: usize = 32 * 1024;
-/// The same form so soon again is the same submission, where it says no time.
+/// A repetition of a form without a time within this period is the same submission.
 pub const SAME_WITHOUT_TIME: SignedDuration = SignedDuration::from_mins(10);
 /// How long a repeated form without a usable time counts as the same submission. Queues and dead-letter queues
 /// keep a form for 18 days.
 const SAME_TIME_TEXT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// A form's own time is believed within these bounds around its arrival. The past is wide: a replay
-/// of old forms must find what it wrote before.
+/// A form's own time is accepted within these bounds around its arrival. The bound in the past is wide: a replay of
+/// old forms must find its earlier entries.
 const BELIEVED_PAST: SignedDuration = SignedDuration::from_hours(24 * 365);
 const BELIEVED_FUTURE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Vietnam's time, without the zone file that Lambda's image may lack; it has had no other since 1975.
+/// Vietnam's time, without the zone file that Lambda's image may lack. The offset has been the same since 1975.
 const VIETNAM: Offset = Offset::constant(7);
 
-/// Fields with a meaning of their own; every other field is only kept.
+/// Fields with a meaning of their own; every other field is only stored.
 pub const FIELDS: [&str; 7] = [
     "phone",
     "email",
@@ -45,10 +45,10 @@ pub const FIELDS: [&str; 7] = [
     "form_id",
     "message_time",
 ];
-/// How `message_time` may be written.
+/// The formats of `message_time`.
 pub const TIMES: [&str; 3] = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
 
-/// Names that forms give to a field, folded, and the field of [`FIELDS`] that each one is.
+/// Folded names that forms give to a field, with the field of [`FIELDS`] for each.
 pub const ALIASES: [(&str, &str); 25] = [
     ("ladi_form_id", "form_id"),
     ("ho_va_ten", "name"),
@@ -77,14 +77,14 @@ pub const ALIASES: [(&str, &str); 25] = [
     ("tin_nhan", "message"),
 ];
 
-/// Whether the body is a form at all. Another body is never accepted later.
+/// Whether the body is a form at all. Another body will never be accepted.
 pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
     pairs(content_type, body).await.map(drop)
 }
 
 /// Reads one form.
 ///
-/// `mapping` holds the source's own names of fields (folded or not) and wins over the known aliases.
+/// `mapping` holds the source's own field names (folded or not) and wins over the known aliases.
 pub async fn parse(
     content_type: &str,
     body: &str,
@@ -157,19 +157,19 @@ fn arrival(
     })
 }
 
-/// Names the submission, by what it says only.
+/// Names the submission by its content only.
 fn event_id(fields: &BTreeMap<String, String>, who: &str) -> String {
     if let (Some(form), Some(time)) = (fields.get("form_id"), fields.get("message_time")) {
         return kernel::hash::name(&["ladipage", form, who, time]);
     }
-    // The fields and not the body: a form in parts has another boundary each time.
+    // The hash covers the fields and not the body: a multipart form has a new boundary each time.
     let texts = fields.iter().flat_map(|(name, value)| [name, value]);
     let texts = texts.map(String::as_str);
     let parts: Vec<&str> = std::iter::once("ladipage").chain(texts).collect();
     kernel::hash::name(&parts)
 }
 
-/// Why nobody can be recognised by these fields.
+/// Why these fields identify no person.
 fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
     let mut names = ["phone", "email"].into_iter();
     if let Some(name) = names.find(|name| fields.contains_key(*name)) {
@@ -184,7 +184,7 @@ fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
     }
 }
 
-/// The stored fields, and the names of those that were cut. Short fields are stored first, so that a long field
+/// The stored fields, and the names of the fields that were cut. Short fields are stored first, so that a long field
 /// loses its own end and not the others.
 fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
     let mut by_length: Vec<(&str, &str)> = fields
@@ -225,7 +225,7 @@ fn folded(name: &str) -> String {
     words.collect::<Vec<_>>().join("_")
 }
 
-/// `02/03/2026 08:15:30` as people in Vietnam read it; the format is not documented.
+/// `02/03/2026 08:15:30`, read as day/month/year as in Vietnam; the format is not documented.
 fn vietnamese_time(text: &str) -> Option<Timestamp> {
     let local: DateTime = TIMES
         .iter()
@@ -246,7 +246,7 @@ async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, 
             .take(MAX_FIELDS + 1)
             .collect(),
         "multipart/form-data" => multipart(content_type, body).await?,
-        // Some relays send JSON as text, and some without saying what it is.
+        // Some relays send JSON as text, and some without a content type.
         "application/json" | "text/plain" | "text/json" | "" => json(body)?,
         _ => return Err(ParseError::ContentType(essence)),
     };
@@ -257,7 +257,7 @@ async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, 
 }
 
 fn json(body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    // Serde's own words may quote the body.
+    // Serde's own message may quote the body.
     let syntax = |error: serde_json::Error| {
         let (line, column) = (error.line(), error.column());
         ParseError::Syntax(format!("not JSON at line {line} column {column}"))
@@ -301,7 +301,7 @@ async fn multipart(content_type: &str, body: &str) -> Result<Vec<(String, String
     let mut form = multer::Multipart::new(stream, boundary);
     let mut pairs = Vec::new();
     while let Some(field) = form.next_field().await.map_err(syntax)? {
-        // Uploaded files are not taken through this door.
+        // Uploaded files are ignored.
         let name = field
             .name()
             .filter(|_| field.file_name().is_none())

@@ -1,6 +1,8 @@
-//! Where a shop's data comes from: per provider how to read what it sends, normalised to one shape.
+//! The formats of data sources: for each provider a parser that gives one common form.
 //!
-//! Pure apart from reading a body; knows nothing of contacts, so `ingest` maps an [`Arrival`] to them.
+//! Pure apart from reading a body. It names the ingest queue, by the message [`Inbound`] that carries a raw request.
+//! It knows nothing of contacts but the ids of their lists: `ingest` maps an [`Arrival`] to a contact. The record of
+//! a source (token, tags, field names) is in `accounts`.
 
 pub mod inbound;
 pub mod ladipage;

@@ -1,16 +1,17 @@
 //! Text that looks like a link. Pure.
 //!
-//! Anybody fills in a form, and a name goes out in the shop's mails, where a mail program makes a link of what looks
-//! like one. So names lose such words. Other fields keep them, and so do names that come by an authenticated source.
+//! Anybody can fill in a form, and the shop's mails show the name. Mail programs turn link-like text into links. So
+//! names lose such words. Other fields keep them, and so do names from an authenticated source.
 
-/// Top-level domains that mail programs make links of without `http://`, as far as they are usual in Vietnam or in spam.
+/// Top-level domains that mail programs turn into links without `http://`. The list holds those that are usual in
+/// Vietnam or in spam.
 const TOP_LEVEL: [&str; 40] = [
     "app", "asia", "biz", "cc", "cf", "click", "club", "cn", "co", "com", "dev", "fun", "ga", "gq",
     "icu", "info", "io", "link", "live", "ly", "me", "ml", "net", "online", "org", "page", "pro",
     "ru", "shop", "site", "store", "tk", "to", "top", "vip", "vn", "website", "win", "work", "xyz",
 ];
 
-/// The text without the words that look like links or addresses. A text without any is given back as it is.
+/// The text without the words that look like links or addresses. A text without such words is returned unchanged.
 pub(crate) fn without_links(text: &str) -> String {
     if !text.split_whitespace().any(is_link) {
         return text.to_owned();
@@ -20,7 +21,7 @@ pub(crate) fn without_links(text: &str) -> String {
 }
 
 fn is_link(word: &str) -> bool {
-    // Browsers take these for dots in the name of a host.
+    // Browsers read these as dots in a host name.
     let word = word.replace(['。', '．', '｡'], ".").to_lowercase();
     if word.contains("://") || word.contains("www.") {
         return true;
@@ -39,7 +40,7 @@ fn is_link(word: &str) -> bool {
     false
 }
 
-/// Whether it is the name of a host: of one that is followed by a path anything with a dot.
+/// Whether it is a host name. If a path follows, any text with a dot counts.
 fn is_host(name: &str, has_path: bool) -> bool {
     let Some((before, last)) = name.rsplit_once('.') else {
         return false;

@@ -1,30 +1,30 @@
-//! The one shape that every provider's data is brought into.
+//! The common form of every provider's data.
 
 use jiff::{SignedDuration, Timestamp};
 use kernel::{EmailAddress, Phone};
 use serde_json::Value;
 
-/// Something that a person did at a source, with what it says about the person.
+/// An event of a person at a source, with the person's data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrival {
-    /// Address, if a usable one was given.
+    /// Address, if a usable one was sent.
     pub email: Option<EmailAddress>,
-    /// Mobile number, if a usable one was given.
+    /// Mobile number, if a usable one was sent.
     pub phone: Option<Phone>,
     /// Whole name.
     pub full_name: Option<String>,
-    /// Names the event: the same submission, sent twice, has the same id.
+    /// Names the event: a repeated submission has the same id.
     pub event_id: String,
     /// The product's name of the event, e.g. `form.submitted`.
     pub event_name: &'static str,
-    /// When it happened; when it arrived, where the source does not say.
+    /// When it happened; if the source does not say, when it arrived.
     pub at: Timestamp,
-    /// Where the source does not say when: arrivals of the same id that lie so close together are one
-    /// event, which happened when the first of them arrived.
+    /// Set if the source does not say when it happened. Arrivals of the same id within this time are one event, with
+    /// the time of the first arrival.
     pub same_within: Option<SignedDuration>,
-    /// The fields that were sent, by folded name, within bounds.
+    /// The submitted fields, by folded name, within limits.
     pub data: Value,
-    /// Fields that did not fit whole into `data`.
+    /// Fields that were cut or left out of `data`.
     pub shortened: Vec<String>,
 }
 
@@ -32,21 +32,21 @@ pub struct Arrival {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Neither JSON nor a form.
-    #[error("content type {0:?} is not one that forms are sent as")]
+    #[error("content type {0:?} is no content type of forms")]
     ContentType(String),
-    /// The text is not what the content type says.
+    /// The text does not match its content type.
     #[error("the body does not parse: {0}")]
     Syntax(String),
     /// More fields than a form has.
     #[error("the form has more than {0} fields")]
     TooManyFields(usize),
-    /// Nobody can be recognised by it: the field of an address holds none that is usable.
+    /// It identifies no person: its address field holds no usable address.
     #[error("the form has no usable phone number or email address (field {0} does not parse)")]
     BrokenAddress(&'static str),
-    /// Nobody can be recognised by it as long as its source does not say which field is the address.
+    /// It identifies no person until its source says which field is the address.
     #[error("the form has its phone number or email address in a field that is not mapped")]
     UnmappedAddress,
-    /// Nobody will ever be recognised by it.
+    /// It can never identify a person.
     #[error("no field of the form is a phone number or an email address")]
     NoAddress,
 }

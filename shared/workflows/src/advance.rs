@@ -1,9 +1,9 @@
-//! Moving one contact on: load, ask the engine, do what it says, store.
+//! Moves one contact on: loads, runs the engine, carries out the effects, stores.
 //!
-//! Order of the effects, so that a crash after any of them is completed by the next delivery:
+//! Order of the effects, so that the next delivery completes them after a crash at any point:
 //! 1. tags merge, so they may be repeated;
-//! 2. the timer, before the state that waits for it (an orphan carries a token that no state has);
-//! 3. the state under its version, with the messages it sends inside.
+//! 2. the timer is written before the state that waits for it (no state has the token of an orphaned timer);
+//! 3. the state is written under its version, and the same write holds its messages.
 
 use cloud::{Error, Pending};
 use jiff::Timestamp;
@@ -15,12 +15,12 @@ use crate::enrollment::{Enrollment, EnrollmentId};
 use crate::model::Status;
 use crate::{StepMessage, Stepper};
 
-/// How often a run starts again when another one stored its state first. The loser finds a state whose
-/// token is not its own, so the second round nearly always ends it.
+/// How often a run starts again when another run stored its state first. The loser then finds a state with another
+/// token, so the second round nearly always ends it.
 const ROUNDS: u32 = 4;
-/// While a workflow is paused its contacts ask again this often.
+/// How often the contacts of a paused workflow try again.
 const PAUSED_SECONDS: u32 = 900;
-/// While a workspace is archived, which may be for good, they ask again this often.
+/// How often the contacts of an archived workspace try again. It may be archived for ever.
 const ARCHIVED_SECONDS: u32 = 86_400;
 
 /// The outcome of a step message.
@@ -28,14 +28,14 @@ const ARCHIVED_SECONDS: u32 = 86_400;
 pub enum Advanced {
     /// The contact moved on.
     Moved,
-    /// The message was late, came twice, or belongs to nobody.
+    /// The message was late or repeated, or its enrollment does not exist.
     Ignored,
-    /// The workflow is paused or its workspace archived; the contact asks again later.
+    /// The workflow is paused or its workspace archived; the contact tries again later.
     Parked,
 }
 
 impl Stepper {
-    /// Moves the enrollment on if it still stands where the message saw it.
+    /// Moves the enrollment on if it still has the state that the message names.
     pub async fn advance(
         &self,
         tenant: TenantKey,
@@ -51,8 +51,7 @@ impl Stepper {
         Err(Error::Conflict)
     }
 
-    /// The workspace is archived: the enrollment does not move, and its message is redelivered
-    /// later.
+    /// The workspace is archived: the enrollment does not move, and its message is sent again later.
     pub async fn wait_for_restoration(
         &self,
         tenant: TenantKey,
@@ -99,8 +98,8 @@ impl Stepper {
         }
     }
 
-    /// The workflow's state, as it was up to ten seconds ago. A contact is only sent away for good by what
-    /// cannot change any more (archived) or was read now.
+    /// The workflow's state; up to ten seconds old. A contact leaves for ever only for a state that can no longer
+    /// change (archived) or that was read now.
     async fn status(&self, tenant: TenantKey, id: WorkflowId) -> Result<Option<Status>, Error> {
         let workflows = &self.workflows.workflows;
         let recent = workflows.recent(tenant, id).await?;
@@ -156,9 +155,9 @@ impl Stepper {
             .await
     }
 
-    /// The contact does not move, and its message is redelivered later. Each state has its own grid of
-    /// instants: duplicates of a message fall on the same timer instead of breeding, and contacts that
-    /// stopped together do not come back together.
+    /// The contact does not move, and its message is sent again later. Each state has its own grid of instants. So
+    /// duplicates of a message use the same timer and do not multiply. Contacts that stopped together do not resume
+    /// together.
     async fn park(
         &self,
         tenant: TenantKey,
@@ -174,7 +173,7 @@ impl Stepper {
     }
 }
 
-/// The first second after `now`, by a margin, that lies `offset` into a period.
+/// The first second after `now`, plus a margin, at `offset` within a period.
 fn next_on_grid(now: i64, offset: i64, period: i64) -> i64 {
     let periods = (now + 60 - offset).div_euclid(period) + 1;
     periods * period + offset

@@ -1,4 +1,4 @@
-//! A workflow as its author writes it, and what can be wrong with it. Pure.
+//! A workflow as its author writes it, and its possible flaws. Pure.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const MAX_WAIT_SECONDS: u64 = 366 * 86_400;
 const MAX_TEXT: usize = 200;
 const MAX_TAGS: usize = 20;
 
-/// Something wrong in a draft.
+/// A flaw of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// JSON pointer into the draft.
@@ -187,8 +187,7 @@ impl DraftNode {
 }
 
 impl Draft {
-    /// All flaws of the draft at once. Mails are compiled as
-    /// for sending, and come from `identity`.
+    /// All flaws of the draft. Mails are compiled as for sending, and come from `identity`.
     pub fn check(&self, identity: &str) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if self.name.trim().is_empty() || self.name.chars().count() > MAX_TEXT {
@@ -205,7 +204,7 @@ impl Draft {
 
 fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>) {
     let pointer = format!("/graph/nodes/{}", escape(id));
-    // The name travels in mail tags, which hold nothing else.
+    // The name becomes a mail tag, and tags accept only these characters.
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if id.is_empty() || id.len() > 40 || !id.chars().all(legal) {
         let message = "expected a name of 1 to 40 letters, digits, _ or -";
@@ -242,7 +241,7 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
 }
 
 impl DraftGraph {
-    /// Every name leads to a step, every step is reached, and no way leads back.
+    /// Every name is the name of a step, every step is reached, and there is no cycle.
     fn check_shape(&self, flaws: &mut Vec<Flaw>) {
         if self.nodes.is_empty() || self.nodes.len() > MAX_NODES {
             flaws.push(Flaw::new("/graph/nodes", "expected 1 to 100 steps"));

@@ -1,4 +1,4 @@
-//! The messages that an enrollment asks for, made from its item (docs/adr/0003).
+//! The effects of an enrollment, made from its item (docs/adr/0003).
 //!
 //! Pure: `change-relay` runs these functions on images from the table's stream, at least once and late.
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::StepMessage;
 use crate::enrollment::{EnrollmentId, OwnMail};
 
-/// The state goes on at once.
+/// The state continues at once.
 pub(crate) const STEP: Rule = Rule {
     name: "workflow.step",
     messages: step,

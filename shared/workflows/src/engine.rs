@@ -1,31 +1,30 @@
 //! The engine: it computes the next step of a contact. Pure: no I/O, no clock, no randomness. So the same state
 //! and cause always give the same transition.
 //!
-//! A state is moved on by exactly one message, the one that carries its token; the token changes
-//! with every state. So a message that comes twice, late or from a state that was never stored does
-//! nothing, and a wait needs no cancelling.
+//! Exactly one message moves a state on: the one with its token. The token changes with every state. So a message
+//! that is repeated, late or from a state that was never stored does nothing. A wait need not be cancelled.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::enrollment::{Enrollment, OwnMail, Passed, Standing, token};
 use crate::model::{Definition, Node};
 
-/// Steps in one run; a longer way is continued by a message, so that a run stays short.
+/// Steps in one run. A message continues a longer path, so that a run stays short.
 pub const MAX_RUN: usize = 50;
 
-/// Why the engine is asked.
+/// The cause of a run of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause<'a> {
-    /// The message with this token has come: a start, a continuation or the end of a wait.
+    /// The message with this token arrived: a start, a continuation or the end of a wait.
     Wake {
-        /// The token it carries.
+        /// The token of the message.
         token: &'a str,
     },
-    /// The workflow was ended under a contact whose message has come.
+    /// The workflow ended while the contact was in it, and the contact's message arrived.
     Stop {
-        /// The token it carries.
+        /// The token of the message.
         token: &'a str,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     },
 }
@@ -35,22 +34,22 @@ pub enum Cause<'a> {
 pub enum Action {
     /// Send a mail.
     SendEmail(OwnMail),
-    /// Give the contact tags.
+    /// Add tags to the contact.
     AddTags(Vec<String>),
 }
 
-/// How a state moves on.
+/// The next state, and the effects on the way to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
-    /// The state after it, with nothing pending yet.
+    /// The next state, with no effects pending yet.
     pub next: Enrollment,
     /// The effects, in order.
     pub actions: Vec<Action>,
-    /// When to send the next state's token; at once where the run was cut short.
+    /// When to send the next state's token; at once if the run was cut short.
     pub wake: Option<Wake>,
 }
 
-/// How the next state is moved on.
+/// How the next state is triggered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
     /// By a message at once.
@@ -59,8 +58,8 @@ pub enum Wake {
     At(Timestamp),
 }
 
-/// Moves a contact on until it waits, ends, or has taken [`MAX_RUN`] steps. `None`: the message is not
-/// for this state, and there is nothing to do.
+/// Moves a contact on until it waits, ends, or has taken [`MAX_RUN`] steps. `None`: the message does not belong to
+/// this state, and there is nothing to do.
 pub fn step(
     definition: &Definition,
     enrollment: &Enrollment,
@@ -142,8 +141,8 @@ impl Run {
         self.wake = Some(Wake::Now);
     }
 
-    /// The due time is part of the token: a run that stopped before it stored its state leaves
-    /// a timer of another instant. That timer must not end this wait early.
+    /// The due time is part of the token. A run that crashed before it stored its state leaves a timer of another
+    /// instant. That timer must not end this wait early.
     fn wait(&mut self, seconds: u32) {
         let due = self
             .now

@@ -1,4 +1,4 @@
-//! Taking contacts in when an event starts a workflow.
+//! Enrolls contacts when an event starts a workflow.
 
 use cloud::{Error, Pending};
 use contacts::Event;
@@ -11,9 +11,9 @@ use crate::enrollment::Enrollment;
 use crate::model::Workflow;
 
 impl Workflows {
-    /// Starts every active workflow that the event matches; gives how many contacts came in. An event
-    /// handled again finds its enrollments and takes nobody in twice. `recorded_at` is when the event
-    /// was recorded, the same at each delivery.
+    /// Starts every active workflow that the event matches; returns how many contacts were enrolled. A repeated
+    /// event finds its enrollments and enrolls nobody twice. `recorded_at` is when the event was recorded, the same
+    /// at each delivery.
     pub async fn happened(
         &self,
         tenant: TenantKey,

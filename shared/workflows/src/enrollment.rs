@@ -1,4 +1,4 @@
-//! One contact's way through a workflow. Pure data.
+//! One contact's progress through a workflow. Pure data.
 
 use std::fmt;
 
@@ -14,11 +14,12 @@ use crate::model::{EntryRule, Workflow};
 
 /// Shards of the index by workflow: 8,000 moves a second.
 pub const SHARDS: u32 = 8;
-/// Longest data of an event that is carried along, as JSON. Above it, its largest fields stay behind.
+/// Longest data of an event that an enrollment keeps, in bytes of JSON. Of longer data the largest fields are
+/// dropped.
 pub const MAX_TRIGGER_BYTES: usize = 8 * 1024;
 
-/// Names an enrollment: the same workflow, entry and contact always give the same one, so that an
-/// event handled twice enrolls once.
+/// Names an enrollment. The same workflow, entry and contact always give the same name, so a repeated event enrolls
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EnrollmentId(String);
@@ -47,35 +48,35 @@ impl fmt::Display for EnrollmentId {
     }
 }
 
-/// Where an enrollment stands.
+/// Status of an enrollment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// About to go on: a message is on its way.
+    /// About to continue: its message is on its way.
     Active,
-    /// Waits for its timer.
+    /// Waiting for its timer.
     Waiting,
     /// Came to the end.
     Completed,
     /// Left before the end.
     Exited,
-    /// Cannot go on.
+    /// Cannot continue.
     Failed,
 }
 
 impl Standing {
-    /// Nothing more will happen.
+    /// Whether nothing more will happen.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Completed | Self::Exited | Self::Failed)
     }
 }
 
-/// A step that was taken.
+/// A finished step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
     /// Its name.
     pub node: String,
-    /// When.
+    /// When it was taken.
     pub at: Timestamp,
 }
 
@@ -102,21 +103,21 @@ pub struct Enrollment {
     pub workflow: WorkflowId,
     /// Part of the index.
     pub shard: u32,
-    /// Where it stands.
+    /// Its status.
     pub status: Standing,
-    /// When the contact came in, as sortable text.
+    /// When the contact was enrolled, as sortable text.
     pub entered_at: String,
     /// The contact.
     pub contact: ContactId,
-    /// Version of the workflow's definition, for the whole way.
+    /// Version of the workflow's definition; it never changes.
     pub definition: u32,
     /// Version of this record, for conditional writes.
     pub version: u64,
-    /// Step to take next; none when the end comes next.
+    /// Step to take next; `None` if the workflow ends next.
     #[serde(default)]
     pub at: Option<String>,
-    /// Only a message with this token moves it on. A new one with each state: whatever comes late or
-    /// twice carries an older one.
+    /// Only a message with this token moves it on. Each state has a new token; a late or repeated message has an
+    /// older one.
     pub token: String,
     /// When the wait ends.
     #[serde(default)]
@@ -135,7 +136,7 @@ pub struct Enrollment {
     /// Mails that this state sends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mails: Vec<OwnMail>,
-    /// Messages that this state sends.
+    /// Names of the effects of this state.
     #[serde(default)]
     pub pending: Pending,
 }
@@ -174,12 +175,12 @@ impl Enrollment {
     }
 }
 
-/// Names the one message that may move this state on.
+/// The token of the one message that may move this state on.
 pub(crate) fn token(id: &EnrollmentId, version: u64, what: &str) -> String {
     kernel::hash::name(&[id.as_str(), &version.to_string(), what])
 }
 
-/// The event as templates see it: its data beside its name, time and source.
+/// The event for templates: its data, with its name, time and source.
 pub fn trigger_data(event: &Event) -> Value {
     let mut fields = Map::new();
     let mut left = MAX_TRIGGER_BYTES;

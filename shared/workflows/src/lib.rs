@@ -1,13 +1,14 @@
-//! Workflows: what starts them, what they do with a contact, and how far each contact has come.
+//! Workflows: their triggers, their steps, and the progress of each contact.
 //!
-//! - [`draft`] and [`trigger`] say what a workflow may look like; [`model`] is what is stored of it.
-//! - [`engine`] decides where a contact goes next, without I/O and without a clock.
-//! - [`Workflows`] joins both to the tables: save, activate, pause, archive, report; take contacts in
-//!   at an event; move them on when their message comes.
+//! - [`draft`] and [`trigger`] define a valid workflow; [`model`] is the stored form.
+//! - [`engine`] computes the next step of a contact, without I/O and without a clock.
+//! - [`Workflows`] reads and writes the tables: save, activate, pause, archive, report, and enroll contacts at an
+//!   event.
+//! - [`Stepper`] moves an enrolled contact on when its message arrives.
 //!
-//! This crate may use `kernel`, `cloud`, `contacts` and `channels`. It never sends a message itself:
-//! the effects of a state are stored in the state and relayed from there (docs/adr/0003). A wait is a timer that
-//! is written before the state (docs/adr/0006).
+//! This crate may use `kernel`, `cloud`, `contacts` and `channels` only. It never calls a provider: the effects of a
+//! state are stored in the state and relayed from there (docs/adr/0003). A wait is a timer that is written before
+//! the state (docs/adr/0006).
 
 mod advance;
 pub mod draft;
@@ -37,16 +38,16 @@ pub use report::Report;
 pub use store::WorkflowStore;
 pub use trigger::Trigger;
 
-/// Message on the queue of workflow steps: a contact may go on.
+/// Message on the queue of workflow steps: move a contact on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum StepMessage {
-    /// The state with this token is moved on; any other is left alone.
+    /// Moves the state with this token on; any other state stays.
     #[serde(rename = "workflow.step.v1")]
     V1 {
-        /// Whose turn it is.
+        /// The enrollment.
         enrollment: EnrollmentId,
-        /// Which state is meant.
+        /// The token of the state.
         token: String,
     },
 }
@@ -55,7 +56,7 @@ impl Message for StepMessage {
     const QUEUE: QueueName = QueueName::new("workflow-step");
 }
 
-/// Saved workflows: what the API and the trigger need.
+/// Saved workflows, for the API and the trigger.
 #[derive(Clone, Debug)]
 pub struct Workflows {
     workflows: store::WorkflowStore,
@@ -85,7 +86,7 @@ impl Workflows {
     }
 }
 
-/// Moves contacts on: what the step worker needs beside [`Workflows`].
+/// Moves contacts on, for the step worker.
 #[derive(Clone, Debug)]
 pub struct Stepper {
     workflows: Workflows,

@@ -1,4 +1,4 @@
-//! Saving workflows and moving them between their states.
+//! Saves workflows and changes their states.
 
 use cloud::Error;
 use cloud::recent::LEAD;
@@ -10,8 +10,8 @@ use crate::Workflows;
 use crate::draft::{Draft, DraftNode, Flaw};
 use crate::model::{Definition, Graph, Node, Status, Workflow};
 
-/// An activation that takes longer to store begins again with a later `active_since`: the rest of
-/// [`LEAD`] is for what other processes remember.
+/// Longest time from the start of an activation to its write. If the write takes longer, the activation starts again
+/// with a later `active_since`. The rest of [`LEAD`] is for the caches of other processes.
 const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(3);
 
 /// A user's command for a workflow.
@@ -19,9 +19,9 @@ const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(3);
 pub enum Change {
     /// Take contacts in and move them.
     Activate,
-    /// Take nobody in; contacts inside stop where they are.
+    /// Enroll nobody; enrolled contacts stop at their step.
     Pause,
-    /// End it for good.
+    /// End it for ever.
     Archive,
 }
 
@@ -35,7 +35,7 @@ impl Change {
         }
     }
 
-    /// The states are draft, then active and paused in turn, then archived.
+    /// The states are draft, then active and paused alternately, then archived.
     fn is_legal_from(self, status: Status) -> bool {
         match self {
             Self::Activate => matches!(status, Status::Draft | Status::Paused),
@@ -54,7 +54,7 @@ pub enum Refusal {
     /// There is no such workflow.
     #[error("no such workflow")]
     Unknown,
-    /// The change does not follow from the state.
+    /// The change is not allowed in this state.
     #[error("a workflow in state {0} cannot do that")]
     Illegal(Status),
     /// The workspace's interest set is full.
@@ -66,8 +66,8 @@ pub enum Refusal {
 }
 
 impl Workflows {
-    /// Saves a draft; `None` where the id is taken. Its mails go to the mail store, named by their content,
-    /// so that definitions stay small. `identity` is the domain or address that mails are sent from.
+    /// Saves a draft; `None` if the id is taken. Its mails are stored in the mail store, named by their content, so
+    /// that definitions stay small. `identity` is the domain or address that mails are sent from.
     pub async fn create(
         &self,
         tenant: TenantKey,
@@ -113,7 +113,7 @@ impl Workflows {
                 } => {
                     let seconds = DraftNode::wait_seconds(minutes, hours, days, weeks);
                     let seconds = u32::try_from(seconds)
-                        .map_err(|_| Error::Shape("a wait that was not checked".into()))?;
+                        .map_err(|_| Error::Shape("a wait is not valid".into()))?;
                     Node::WaitDuration { seconds, next }
                 }
                 DraftNode::SendEmail(mail) => Node::SendEmail {
@@ -139,7 +139,7 @@ impl Workflows {
         self.workflows.get(tenant, id).await
     }
 
-    /// The version of its definition that new contacts get.
+    /// The version of its definition for new contacts.
     pub async fn definition(
         &self,
         tenant: TenantKey,
@@ -161,8 +161,8 @@ impl Workflows {
         self.workflows.page(tenant, limit, cursor).await
     }
 
-    /// Moves a workflow to another state. Asking again for the state it has is no error, so that a
-    /// client may repeat a request whose answer it lost.
+    /// Moves a workflow to another state. A request for the current state is no error, so a client may repeat a
+    /// request whose answer it lost.
     pub async fn change(
         &self,
         tenant: TenantKey,
@@ -176,21 +176,21 @@ impl Workflows {
             if !change.is_legal_from(workflow.status) {
                 return Err(Refusal::Illegal(workflow.status));
             }
-            // Listens first: from the moment it is active no event may be missed.
+            // Subscribe first: an active workflow must miss no event.
             if change == Change::Activate && !self.listeners.listen(tenant, &event, &name).await? {
                 return Err(Refusal::Crowded);
             }
             self.store(tenant, &mut workflow, change).await?;
         }
         if change == Change::Archive {
-            // Not when it is paused: it goes on listening, so that it can be resumed at any time. Also
-            // where it is archived already: the request may repeat one that stopped halfway.
+            // Do not unsubscribe on pause: a concurrent resume would then miss events. Unsubscribe also if it is
+            // archived already: the request may repeat one that stopped halfway.
             self.listeners.unlisten(tenant, &event, &name).await?;
         }
         Ok(workflow)
     }
 
-    /// Stores the new state. Every process has forgotten the old one by `active_since`.
+    /// Stores the new state. By `active_since` no process caches the old one any more.
     async fn store(
         &self,
         tenant: TenantKey,

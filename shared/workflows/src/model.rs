@@ -17,11 +17,11 @@ use crate::trigger::Trigger;
 pub enum Status {
     /// Saved, never active yet.
     Draft,
-    /// Takes contacts in and moves them.
+    /// Enrolls contacts and moves them.
     Active,
-    /// Takes nobody in; contacts inside stop where they are.
+    /// Enrolls nobody; enrolled contacts stop at their step.
     Paused,
-    /// Ended for good: contacts inside leave at their next step.
+    /// Ended for ever: enrolled contacts leave at their next step.
     Archived,
 }
 
@@ -48,7 +48,7 @@ pub enum EntryRule {
     EveryTime,
 }
 
-/// The record of a workflow: what may change. Its graph lives in immutable versions.
+/// The mutable record of a workflow. Its graph is stored in immutable versions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workflow {
     /// Id.
@@ -59,14 +59,14 @@ pub struct Workflow {
     pub status: Status,
     /// Version of the definition that new contacts get.
     pub definition: u32,
-    /// The trigger; a copy from the definition, so that a trigger costs one read.
+    /// The trigger, copied from the definition, so that an event costs one read.
     pub trigger: Trigger,
-    /// How often one contact may enter; a copy from the definition.
+    /// How often one contact may be enrolled, copied from the definition.
     pub entry: EntryRule,
     /// When it was saved first.
     pub created_at: Timestamp,
-    /// Start of the present activity, some seconds after it was asked for
-    /// ([`cloud::recent::LEAD`]): what was recorded earlier does not count.
+    /// Start of the current activity, some seconds after the request ([`cloud::recent::LEAD`]). Events that were
+    /// recorded earlier do not count.
     #[serde(default)]
     pub active_since: Option<Timestamp>,
     /// Version of this record, for conditional writes.
@@ -74,15 +74,15 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// An event that was recorded at this instant counts. The time that a source gives is not asked: forms
-    /// carry times of any age, and a late delivery is still news.
+    /// Whether an event that was recorded at this instant counts. The time that a source gives is ignored: forms
+    /// carry times of any age, and a late delivery is still a new event.
     pub fn counts(&self, recorded: Timestamp) -> bool {
         let since = self.active_since.filter(|_| self.status == Status::Active);
         since.is_some_and(|since| recorded.as_millisecond() >= since.as_millisecond())
     }
 }
 
-/// One immutable version of a workflow. Contacts inside stay on the version they entered with.
+/// One immutable version of a workflow. An enrolled contact stays on its version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
     /// The trigger.

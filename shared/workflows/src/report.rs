@@ -1,4 +1,4 @@
-//! How many contacts came in and where they stand.
+//! How many contacts were enrolled, by status.
 
 use cloud::Error;
 use futures::future::try_join_all;
@@ -56,8 +56,8 @@ impl Report {
 }
 
 impl Workflows {
-    /// Counts from the index by workflow, all shards at once. Exact, a moment behind; it reads a row
-    /// of some 100 bytes for each contact that ever came in.
+    /// Counts from the index by workflow, all shards concurrently. Exact, but eventually consistent. It reads a row
+    /// of about 100 bytes for each contact that was ever enrolled.
     pub async fn report(&self, tenant: TenantKey, id: WorkflowId) -> Result<Report, Error> {
         let shards = (0..SHARDS).map(|shard| self.report_shard(tenant, id, shard));
         let reports = try_join_all(shards).await?;

@@ -1,4 +1,4 @@
-//! How the steps of a draft look in the API's reference, where the derived schema lacks their number.
+//! The schema of a draft's steps in the API's reference. The derived schema lacks their number.
 
 use std::borrow::Cow;
 

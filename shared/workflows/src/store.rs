@@ -26,12 +26,12 @@ fn state(tenant: TenantKey, id: &EnrollmentId) -> Key {
     Key::new(format!("{tenant}#{id}"), "STATE")
 }
 
-/// Workflows that a process remembers.
+/// Workflows that a process keeps in memory.
 const MOST: usize = 10_000;
-/// Versions that a process keeps. One takes up to some 100 KB.
+/// Versions that a process keeps in memory. One takes up to about 100 KB.
 const MOST_VERSIONS: usize = 500;
 
-/// Workflows and their versions, in the directory table. Clones share what they remember.
+/// Workflows and their versions, in the directory table. Clones share the cache.
 #[derive(Clone, Debug)]
 pub struct WorkflowStore {
     table: Table,
@@ -39,7 +39,7 @@ pub struct WorkflowStore {
     versions: Recent<(TenantKey, WorkflowId, u32), Arc<Definition>>,
 }
 
-/// A row of the tenant's list of workflows. It only says that one exists, so it never has to change.
+/// A row of the tenant's list of workflows. It only says that a workflow exists, so it never changes.
 #[derive(Serialize, Deserialize)]
 struct Listed {
     id: WorkflowId,
@@ -67,7 +67,7 @@ impl WorkflowStore {
         self.table.get(&meta(tenant, id)).await
     }
 
-    /// The workflow as it was up to ten seconds ago: for what happens at each message.
+    /// The workflow; up to ten seconds old. For reads at each message.
     pub(crate) async fn recent(
         &self,
         tenant: TenantKey,
@@ -80,7 +80,7 @@ impl WorkflowStore {
         self.recent.get((tenant, id), read).await
     }
 
-    /// A version that must exist. It never changes, so it is kept until it makes room.
+    /// A version that must exist. It never changes, so it is cached until the cache is full.
     pub(crate) async fn version(
         &self,
         tenant: TenantKey,
@@ -106,8 +106,8 @@ impl WorkflowStore {
         self.table.get(&definition(tenant, id, version)).await
     }
 
-    /// Saves a new workflow; false where the id is taken. The record comes last: until it is there,
-    /// nobody sees the rest.
+    /// Saves a new workflow; false if the id is taken. The record is written last: until then no reader sees the
+    /// other rows.
     pub(crate) async fn create(
         &self,
         tenant: TenantKey,

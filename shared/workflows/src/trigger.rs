@@ -1,8 +1,7 @@
-//! The trigger of a workflow: the kind of event and the values that it must have. Pure.
+//! The trigger of a workflow: the kind of event and its required values. Pure.
 //!
-//! The kinds are a table of the events that are recorded: a trigger for another event would wait for ever. A new
-//! event adds its row; one that needs more than equal values (a date, a threshold,
-//! a schedule) needs a rule here.
+//! The kinds are a table of the recorded events: a trigger for another event would wait for ever. A new event adds
+//! its row. An event that needs more than equal values (a date, a threshold, a schedule) needs a rule here.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::Flaw;
 
-/// A kind of event that is recorded, and the settings that narrow it, each compared with the field of
-/// the same name in the event's data.
+/// A kind of recorded event, and the settings that narrow it. Each setting is compared with the field of the same
+/// name in the event's data.
 pub const KINDS: &[(&str, &[&str])] = &[
     ("form.submitted", &["form_id"]),
     ("message.opened", &["campaign_id"]),
@@ -21,8 +20,8 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("message.unsubscribed", &["campaign_id"]),
     ("conversation.created", &["inbox_id"]),
 ];
-/// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start
-/// no workflow, or a workflow that answers an open with a mail would never end.
+/// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start no
+/// workflow. Otherwise a workflow that answers an open with a mail would never end.
 const READING: [&str; 2] = ["message.opened", "message.clicked"];
 /// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
 pub const PERFORMED: &str = "event.performed";
@@ -35,7 +34,7 @@ pub struct Trigger {
     /// Kind of event.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The values that the event must have.
+    /// The required values of the event.
     #[serde(flatten)]
     pub settings: Map<String, Value>,
 }
@@ -79,7 +78,7 @@ impl utoipa::ToSchema for Trigger {
 }
 
 impl Trigger {
-    /// Name of the events that may start it.
+    /// Name of the events that may start the workflow.
     pub fn event(&self) -> &str {
         if self.kind == PERFORMED {
             self.settings
@@ -91,7 +90,7 @@ impl Trigger {
         }
     }
 
-    /// The event starts the workflow.
+    /// Whether the event starts the workflow.
     pub fn matches(&self, event: &str, data: &Value) -> bool {
         if event.is_empty() || event != self.event() {
             return false;

@@ -1,4 +1,4 @@
-//! A stored mail made ready to be filled in: compiled once, rendered for each contact. Pure.
+//! A compiled mail: compiled once, rendered for each contact. Pure.
 
 use contacts::Contact;
 use content::links::LinkSet;
@@ -14,7 +14,7 @@ use crate::send::Class;
 /// The footer of a workspace's marketing mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Letterhead {
-    /// Where the shop is, as the anti-spam rules ask.
+    /// The shop's postal address, as anti-spam law requires.
     pub postal_address: String,
     /// Why readers get these mails.
     pub permission_reminder: String,
@@ -31,8 +31,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles the mail. A marketing mail gets a footer with the letterhead and the unsubscribe link
-    /// unless its author wrote one.
+    /// Compiles the mail. A marketing mail gets a footer with the letterhead and the unsubscribe link, unless the
+    /// mail has its own.
     pub fn compile(
         mail: &StoredMail,
         class: Class,
@@ -78,8 +78,8 @@ impl Prepared {
         &self.sender
     }
 
-    /// The recipient's address and the message's bytes. `name` is what the message id follows from.
-    /// The error is a stable name without personal data.
+    /// The recipient's address and the message's bytes. The message id follows from `name`. The error is a stable
+    /// name without personal data.
     pub(super) fn compose(
         &self,
         contact: &Contact,
@@ -98,7 +98,7 @@ impl Prepared {
             self.sender.from_email.domain()
         );
         let unsubscribe = links.unsubscribe_url();
-        // RFC 8058 allows https only; a local stack without TLS keeps the link in the footer.
+        // RFC 8058 allows https only. A local stack without TLS keeps the link in the footer.
         let one_click = self.class == Class::Marketing && unsubscribe.starts_with("https://");
         let message = Message {
             from: &self.from,
@@ -119,7 +119,7 @@ impl Prepared {
     }
 }
 
-/// A name as a header can carry it; contacts come from forms and files and hold anything.
+/// A name in the form that a header can hold. Contacts come from forms and files, so a name can hold any character.
 fn printable(name: &str) -> String {
     let plain = name.replace(mime::breaks_header, " ");
     plain.trim().chars().take(100).collect()
@@ -139,8 +139,7 @@ fn footer(sender: &Sender, letterhead: &Letterhead) -> Footer {
     }
 }
 
-/// The contact's data, and beside it what the sender of the message added. The contact's own name is
-/// never overwritten.
+/// The contact's data and the extra data of the message. Extra data never overwrites `contact`.
 fn merged(contact: &Contact, data: &Value) -> Value {
     let mut merged = contact.merge_data();
     if let (Some(merged), Some(data)) = (merged.as_object_mut(), data.as_object()) {

@@ -3,21 +3,21 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Something that is known to have happened to a send, from the provider or from its reader.
+/// A fact about a send, from the provider or from its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
-    /// The provider took it: its answer, or any event about the mail.
+    /// The provider accepted it: its answer, or any event about the mail.
     Accepted,
-    /// The receiving server took it.
+    /// The receiving server accepted it.
     Delivered,
-    /// Given up for now: a full mailbox, say.
+    /// A soft bounce, such as a full mailbox.
     SoftBounced,
     /// The address does not work.
     HardBounced,
-    /// The reader called it spam.
+    /// The reader reported it as spam.
     Complained,
-    /// The provider took it and then refused to send it.
+    /// The provider accepted it and then refused to send it.
     Rejected,
     /// A person opened it.
     Opened,
@@ -65,37 +65,37 @@ impl Fact {
     }
 }
 
-/// Where a send stands, lowest rank first: complaint > bounce > delivery > send, and anything that
-/// the provider said beats what we only suppose.
+/// State of a send, lowest rank first: complaint > bounce > delivery > send. A state that the provider reported has
+/// a higher rank than a supposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Somebody is about to call the provider, or died doing so.
+    /// A worker is about to call the provider, or crashed while it did so.
     Claimed,
-    /// The provider was asked and nobody knows what became of it.
+    /// The provider was called and the outcome is unknown.
     Unknown,
-    /// The provider took it.
+    /// The provider accepted it.
     Sent,
-    /// The provider refused it, at once or after taking it.
+    /// The provider refused it, at once or after it accepted it.
     Failed,
     /// It arrived; opens and clicks prove that as well.
     Delivered,
-    /// It came back.
+    /// It bounced.
     Bounced,
-    /// It was called spam.
+    /// It was reported as spam.
     Complained,
 }
 
 /// One row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Which claim holds the row.
+    /// The claim that holds the row.
     pub claim: String,
     /// When it was claimed.
     pub claimed_at: Timestamp,
     /// 1, or 2 after the one repetition that transactional mail may have.
     pub attempt: u32,
-    /// The provider said "not now", so the row may be claimed again.
+    /// The provider throttled the call, so the row may be claimed again.
     #[serde(default)]
     pub released: bool,
     /// The provider's id of the mail.
@@ -107,8 +107,8 @@ pub struct Row {
     /// When the provider's refusal was recorded.
     #[serde(default)]
     pub failed_at: Option<Timestamp>,
-    /// When it was given up as unknown. Stays, also when an event proves acceptance later: counts
-    /// that were taken from it are corrected by that event.
+    /// When it was given up as unknown. The time stays, also if an event later proves that the provider accepted it.
+    /// That event corrects the counts.
     #[serde(default)]
     pub unknown_at: Option<Timestamp>,
     /// Time of each [`Fact`].
@@ -150,13 +150,13 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// When this became known.
+    /// When this fact became known.
     pub fn at(&self, fact: Fact) -> Option<Timestamp> {
         let mut copy = *self;
         *copy.slot(fact)
     }
 
-    /// Whether this is known.
+    /// Whether this fact is known.
     pub fn has(&self, fact: Fact) -> bool {
         self.at(fact).is_some()
     }
@@ -245,12 +245,12 @@ impl std::ops::Sub for Tally {
 }
 
 impl Row {
-    /// The provider is known to have taken it: every fact is about a mail that exists.
+    /// Whether the provider accepted it. Every fact is about a mail that exists, so any fact proves it.
     pub fn is_accepted(&self) -> bool {
         self.facts.any(&Fact::ALL)
     }
 
-    /// Where the send stands.
+    /// State of the send.
     pub fn state(&self) -> State {
         let facts = &self.facts;
         if facts.has(Fact::Complained) {
@@ -294,7 +294,7 @@ impl Row {
         self.tally() - before.tally()
     }
 
-    /// Learns a fact; false where it was known. The store does the same by a conditional write.
+    /// Records a fact; false if it was known. The store does the same by a conditional write.
     pub fn learn(&mut self, fact: Fact, at: Timestamp) -> bool {
         let slot = self.facts.slot(fact);
         let new = slot.is_none();

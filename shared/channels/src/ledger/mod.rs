@@ -1,9 +1,9 @@
 //! The send ledger: one row per scope, contact and step, claimed before the provider
 //! is called. A row that exists is never claimed again by a redelivery.
 //!
-//! A row holds facts, each written once (`accepted_at`, `delivered_at`, …), and never a state that one
-//! writer could set back. So every order and every repetition of the writes ends in the same row, and
-//! the state is read off the facts ([`Row::state`]).
+//! A row holds facts, each written once (`accepted_at`, `delivered_at`, …). It holds no state that a writer could
+//! set back. So any order and any repetition of the writes gives the same row. [`Row::state`] computes the state
+//! from the facts.
 
 mod facts;
 mod store;

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, Row, Tally};
 
-/// How long a claim may be somebody at work. Longer than the longest sender may run (60 s), so an
-/// older claim belongs to a worker that is gone.
+/// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
+/// an older claim belongs to a worker that has ended.
 pub const LEASE: Duration = Duration::from_secs(90);
-/// Opens and clicks of a mail are counted for so long; what they count is in the table Reports, so the
-/// row is no longer needed for a report. A redrive is recognised far longer than a message can live (18
-/// days). Unsubscribing needs no row.
+/// How long opens and clicks of a mail are counted. Their counts are in the table Reports, so reports do not need
+/// the row. The row outlives every message (18 days), so it is still there for a redrive. Unsubscribing needs no
+/// row.
 const KEEP_SECONDS: i64 = 120 * 24 * 3600;
 
 /// Names one send.
@@ -23,7 +23,7 @@ const KEEP_SECONDS: i64 = 120 * 24 * 3600;
 pub struct LedgerKey {
     /// Campaign id or enrollment id.
     pub scope: String,
-    /// To whom.
+    /// The contact.
     pub contact: ContactId,
     /// Node of the workflow; `0` for a campaign.
     pub step: String,
@@ -39,8 +39,8 @@ impl LedgerKey {
         }
     }
 
-    /// The provider takes the parts as tags: letters, digits, `_` and `-`, at most 64 of them, since
-    /// tracked links carry them too.
+    /// The provider accepts the parts as tags: letters, digits, `_` and `-`, at most 64 of them. The limit also
+    /// holds for tracked links.
     pub fn is_taggable(&self) -> bool {
         let plain = |part: &str| {
             (1..=64).contains(&part.len())
@@ -59,27 +59,27 @@ impl LedgerKey {
     }
 }
 
-/// Proof that a row was won; recording the outcome asks for it.
+/// Proof that this worker claimed the row; it is required to record the outcome.
 #[derive(Debug, Clone)]
 pub struct Ticket {
     claim: String,
-    /// Which try this is.
+    /// Number of this try.
     pub attempt: u32,
 }
 
 /// The outcome of a claim.
 #[derive(Debug, Clone)]
 pub enum Claim {
-    /// The row is ours: call the provider once, then record what it said.
+    /// The row is claimed: call the provider once, then record its answer.
     Won(Ticket),
-    /// Somebody was here before.
+    /// Another worker claimed the row before.
     Existing(Box<Row>),
 }
 
 /// The outcome of storing a fact.
 #[derive(Debug, Clone, Copy)]
 pub enum Marked {
-    /// It is news; what it adds to the figures.
+    /// It is new; the figures that it adds.
     News(Tally),
     /// It was known already.
     Known,
@@ -101,7 +101,7 @@ impl Ledger {
         }
     }
 
-    /// Now, by the clock that claims go by.
+    /// The current time, by the clock of the claims.
     pub fn now(&self) -> Timestamp {
         self.table.clock().now()
     }
@@ -141,8 +141,8 @@ impl Ledger {
         }
     }
 
-    /// Takes the row from the claim that was read, as this attempt: a released row, or the one
-    /// repetition of a transactional send that nobody has heard of.
+    /// Takes over the row from the claim that was read, for this attempt. Allowed for a released row, and for the
+    /// one repetition of a transactional send without a known outcome.
     pub async fn take_over(
         &self,
         tenant: TenantKey,
@@ -168,8 +168,8 @@ impl Ledger {
         }
     }
 
-    /// Records that the provider took it. False where the row was meanwhile given up as unknown: it
-    /// stays so until an event proves it, because it was counted as unknown.
+    /// Records that the provider accepted it. False if the row was given up as unknown in the meantime. It was
+    /// counted as unknown, so it stays unknown until an event proves it accepted.
     pub async fn mark_sent(
         &self,
         tenant: TenantKey,
@@ -185,7 +185,7 @@ impl Ledger {
         Ok(self.table.update(&key.key(tenant), update).await?.applied())
     }
 
-    /// Records that the provider refused it for good.
+    /// Records that the provider refused it. The refusal is final.
     pub async fn mark_failed(
         &self,
         tenant: TenantKey,
@@ -201,7 +201,7 @@ impl Ledger {
         Ok(self.table.update(&key.key(tenant), update).await?.applied())
     }
 
-    /// Gives the row back after "not now": nothing was sent, so the next claim may win it.
+    /// Releases the row after a throttle: nothing was sent, so the next claim may win it.
     pub async fn release(
         &self,
         tenant: TenantKey,
@@ -215,7 +215,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives up on an answer, unless something was heard of the mail. Gives the row as it stands.
+    /// Gives up waiting for an answer, unless a fact about the mail is known. Returns the current row.
     pub async fn mark_unknown(
         &self,
         tenant: TenantKey,
@@ -229,7 +229,7 @@ impl Ledger {
         outcome.item::<Row>()?.ok_or(Error::Conflict)
     }
 
-    /// Learns a fact about a send, from anybody, in any order, any number of times; the first wins.
+    /// Records a fact about a send, from any writer, in any order, any number of times; the first wins.
     pub async fn learn(
         &self,
         tenant: TenantKey,
@@ -258,7 +258,7 @@ impl Ticket {
     }
 }
 
-/// Only while no outcome and no fact is known: what was heard is never overwritten by a supposition.
+/// Only if no outcome and no fact is known: a supposition never overwrites a fact.
 fn nothing_heard(update: Update) -> Update {
     let update = update.when_absent("failed_at");
     Fact::ALL

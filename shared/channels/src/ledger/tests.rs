@@ -60,7 +60,7 @@ proptest! {
         prop_assert_eq!(known(&one), known(&other));
         prop_assert_eq!(one.state(), other.state());
         prop_assert_eq!(sum, other_sum);
-        // Nothing but being resolved is counted of a row without facts.
+        // The tally of a row without facts is zero, so the sum equals the tally.
         prop_assert_eq!(sum, one.tally());
     }
 

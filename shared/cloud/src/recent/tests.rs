@@ -23,7 +23,7 @@ fn answer(value: u64) -> std::future::Ready<Result<u64, Error>> {
     std::future::ready(Ok(value))
 }
 
-/// Answers only after every one of ten callers has polled it.
+/// Answers only after each of ten callers has polled it.
 async fn slow(value: Result<u64, Error>) -> Result<u64, Error> {
     let mut polls = 0;
     std::future::poll_fn(|context| {
@@ -38,7 +38,7 @@ async fn slow(value: Result<u64, Error>) -> Result<u64, Error> {
     value
 }
 
-/// Gets `key`, whose truth is `value`; says whether it was read.
+/// Gets `key` while its stored value is `value`; returns whether it was read.
 fn get(recent: &Answers, key: u8, value: u64) -> (u64, bool) {
     let mut read = false;
     let got = block_on(recent.get(key, || {
@@ -133,15 +133,15 @@ fn the_answer_asked_for_longest_ago_makes_room() {
 }
 
 proptest! {
-    /// Whatever changes when: an answer was true within the ten seconds before it was asked for, no more
-    /// answers are held than the bound, and a key is read at most once in ten seconds.
+    /// For any order of changes: an answer was true within the ten seconds before the call. The cache never holds
+    /// more answers than the bound. A key is read at most once in ten seconds.
     #[test]
     fn no_answer_is_older_than_ten_seconds(
         steps in prop::collection::vec((0u8..6, 0i64..8_000, any::<bool>()), 1..200),
     ) {
         let (clock, now) = clock();
         let recent = Answers::new(&clock, 4);
-        // Truths of each key with the time from which on they hold.
+        // Stored values of each key, with the time from which each holds.
         let mut truths = vec![VecDeque::from([(i64::MIN, 0u64)]); 6];
         for (n, (key, pause, changes)) in steps.into_iter().enumerate() {
             let at = now.fetch_add(pause, Ordering::SeqCst) + pause;

@@ -6,7 +6,7 @@ use kernel::text::fold;
 
 use super::file::FileError;
 
-/// More columns than any shop has fields.
+/// Most columns of a file. No shop has as many fields.
 pub const MAX_COLUMNS: usize = 200;
 /// Longest name of a custom field.
 const MAX_NAME: usize = 60;
@@ -24,7 +24,7 @@ pub enum Column {
     Birthday,
     /// A custom field of this name.
     Custom(String),
-    /// Without a heading: left out.
+    /// A column without a heading; it is left out.
     Skipped,
 }
 
@@ -114,7 +114,7 @@ pub fn headings() -> impl Iterator<Item = (&'static str, &'static [&'static str]
 }
 
 impl Column {
-    /// Where a contact has it.
+    /// Name of the contact's field.
     fn field(&self) -> &str {
         match self {
             Self::External => "external_id",
@@ -131,7 +131,7 @@ impl Column {
     }
 }
 
-/// A heading as it is compared: `"Họ và tên "` is `ho_va_ten`.
+/// A heading in the form that is compared: `"Họ và tên "` is `ho_va_ten`.
 pub fn normal(heading: &str) -> String {
     let folded = fold(heading);
     let words = folded.split(|c: char| !c.is_alphanumeric());
@@ -146,7 +146,7 @@ pub fn columns<'a>(headings: impl Iterator<Item = &'a str>) -> Result<Vec<Column
         return Err(FileError::TooManyColumns { most: MAX_COLUMNS });
     }
     let mut columns: Vec<Column> = headings.iter().map(|heading| column(heading)).collect();
-    // "Tên" beside "Họ" is the given name, alone it is the whole one.
+    // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
     let has = |columns: &[Column], wanted: &Column| columns.contains(wanted);
     if !has(&columns, &Column::LastName) && !has(&columns, &Column::FullName) {
         let given = headings.iter().position(|heading| heading == "ten");

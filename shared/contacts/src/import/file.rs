@@ -9,16 +9,16 @@ use super::lines::{Lines, Row, RowError};
 use super::text;
 use crate::model::Identity;
 
-/// Rows of one file.
+/// Most rows of one file.
 pub const MAX_ROWS: u64 = 200_000;
-/// Wrong rows that are told without a look into their lines.
+/// Wrong rows that the import itself shows; the others are in the file of errors.
 pub const SHOWN_ERRORS: usize = 100;
-/// Characters of one cell; what is longer is cut.
+/// Characters of one cell; a longer text is cut.
 pub const MAX_TEXT: usize = 1000;
-/// Longest id of the shop's own.
+/// Longest external id.
 pub const MAX_EXTERNAL: usize = 255;
 
-/// Why a file cannot be taken in at all.
+/// Why a file cannot be imported at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum FileError {
@@ -78,8 +78,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, FileError> {
     let text = text::decode(bytes).ok_or(FileError::NotText)?;
     // The reader counts lines by line feeds only.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    // Of all rows with the same first identity only the last stays, so the file is read twice: which
-    // row that is, is known at its end.
+    // Of all rows with the same first identity only the last stays. Only the end of the file shows which row that
+    // is, so the file is read twice.
     let (mut last, mut count) = (HashMap::new(), 0);
     each_row(&text, |row| {
         count += 1;
@@ -119,7 +119,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, FileError> {
     Ok(parsed)
 }
 
-/// Hands each row of the text on, good or wrong.
+/// Passes each row of the text to the callback, good or wrong.
 fn each_row(
     text: &str,
     mut take: impl FnMut(Result<Row, RowError>) -> Result<(), FileError>,
@@ -146,7 +146,7 @@ fn each_row(
     Ok(())
 }
 
-/// The line on which a row begins; its position lies before the blank lines above it.
+/// The line on which a row begins. The reader's position is before any blank lines above the row.
 fn line_of(position: &csv::Position, text: &str) -> u64 {
     let rest = text.as_bytes().iter().skip(position.byte() as usize);
     position.line() + rest.take_while(|byte| **byte == b'\n').count() as u64
@@ -224,7 +224,7 @@ fn take(row: &mut Row, column: &Column, cell: String) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// `dd/mm/yyyy` as Vietnam writes it, as `yyyy-mm-dd`; `None` where it is no such date.
+/// `dd/mm/yyyy`, the Vietnamese form, as `yyyy-mm-dd`; `None` if the cell is no such date.
 fn date(cell: &str) -> Option<String> {
     let parts: Vec<&str> = cell.split(['/', '-', '.']).collect();
     let [day, month, year] = parts.as_slice() else {
@@ -340,7 +340,7 @@ mod tests {
         let file = parsed(&format!("Phone\n{numbers}"));
         assert!(file.rows.count > 1_000);
         assert!(file.rows.bytes.len() as u64 <= file.rows.count * 60);
-        // A cell of one byte becomes a hundred and eighty.
+        // A cell of one byte becomes 180 bytes.
         let headings: String = (100..295)
             .map(|n| format!(",{}{n}", "列".repeat(57)))
             .collect();

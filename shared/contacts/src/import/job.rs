@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::file::SHOWN_ERRORS;
 use super::lines::RowError;
 
-/// The record of an import is kept for thirteen months; its files go after 30 days.
+/// The record of an import is kept for thirteen months; its files are deleted after 30 days.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
 
 /// The request of an import.
@@ -28,9 +28,9 @@ pub struct Request {
 pub enum Status {
     /// Stored, not yet read.
     Pending,
-    /// Rows are being taken in.
+    /// Rows are being imported.
     Processing,
-    /// Every row was taken in or has its error.
+    /// Every row was imported or has its error.
     Completed,
     /// The file as a whole could not be read.
     Failed,
@@ -43,7 +43,7 @@ pub struct Job {
     pub id: ImportId,
     /// The request.
     pub request: Request,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Rows of the file.
     pub total: u64,
@@ -61,14 +61,14 @@ pub struct Job {
     /// Why the file could not be read.
     #[serde(default)]
     pub problem: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
-    /// When its record may go, seconds since the epoch.
+    /// When the record expires, in seconds since the epoch.
     pub(super) ttl: i64,
-    /// Moves with every step.
+    /// Increases with every step.
     pub(super) version: u64,
     /// Bytes of the stored rows that are done.
     pub(super) cursor: u64,
@@ -98,18 +98,18 @@ impl Job {
         }
     }
 
-    /// Rows that are dealt with.
+    /// Rows that are imported, skipped or wrong.
     pub fn processed(&self) -> u64 {
         self.created + self.updated + self.skipped + self.failed
     }
 
-    /// It will not move any more.
+    /// Whether the import has ended.
     pub fn is_over(&self) -> bool {
         matches!(self.status, Status::Completed | Status::Failed)
     }
 
-    /// Counts wrong rows, and shows of the first ones as many as there is room for; those of the file
-    /// itself are all in a file beside the import.
+    /// Counts wrong rows and shows the first ones up to the limit. All wrong rows of the file are in a file beside
+    /// the import.
     pub(super) fn add_errors(&mut self, count: u64, first: Vec<RowError>) {
         self.failed += count;
         let room = SHOWN_ERRORS.saturating_sub(self.errors.len());

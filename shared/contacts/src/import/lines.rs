@@ -1,7 +1,7 @@
 //! The stored rows of a file: good rows and wrong ones, as lines of text. Pure.
 //!
-//! Lines are made while the file is read, and they are bounded: as values in memory the rows of a file
-//! can take a hundred times its size.
+//! Lines are made while the file is read, and their size is bounded. As values in memory the rows of a file can take
+//! a hundred times its size.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::file::FileError;
 use crate::model::{Identity, Incoming};
 
-/// Bytes of the lines that are made of a file. They name the custom field with each cell, so that short
-/// cells under long headings take many times the file's own size.
+/// Bytes of the lines that are made of a file. Each cell is stored with the name of its custom field. So short cells
+/// under long headings take many times the file's own size.
 const MAX_LINES: usize = 64 * 1024 * 1024;
 
 /// The flaw of a row.
@@ -27,13 +27,13 @@ pub struct RowError {
     pub message: String,
 }
 
-/// A good row: what it says of its contact.
+/// A good row: the data about its contact.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Row {
     /// Line of the file.
     pub line: u64,
-    /// By what to find the contact; the first decides whether two rows are about the same one.
+    /// Identities of the contact; the first decides whether two rows are about one contact.
     pub identities: Vec<Identity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) full_name: Option<String>,
@@ -48,7 +48,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The contact: what the row says, with what all contacts of the file have in common.
+    /// The contact: the data of the row and the data common to all contacts of the file.
     pub fn with(self, common: &Incoming) -> Incoming {
         let mut contact = common.clone();
         contact.identities = self.identities;
@@ -72,7 +72,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Adds one, as long as there is room.
+    /// Adds one line if there is room.
     pub fn push(&mut self, value: &impl Serialize) -> Result<(), FileError> {
         let written = serde_json::to_writer(&mut self.bytes, value);
         debug_assert!(written.is_ok(), "text in memory is always taken");

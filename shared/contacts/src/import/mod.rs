@@ -1,8 +1,8 @@
-//! File imports: what a CSV or TXT file of contacts may look like, and the job that takes it in.
+//! File imports: the accepted CSV and TXT files of contacts, and the job that imports them.
 //!
-//! [`file`] and what it uses are pure. [`Imports`] runs the job: the first step reads the whole file,
-//! settles which rows are wrong or repeated and stores the good ones as lines; each further step takes
-//! some hundred lines and moves the cursor. Nothing here starts a workflow.
+//! [`file`] and the modules that it uses are pure. [`Imports`] runs the job. The first step reads the whole file,
+//! finds the wrong and repeated rows, and stores the good ones as lines. Each further step imports some hundred
+//! lines and moves the cursor. An import starts no workflow.
 
 mod columns;
 pub mod file;

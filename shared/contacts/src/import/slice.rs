@@ -1,12 +1,12 @@
-//! Parts of the stored rows: whole lines, and which of them concern each other. Pure.
+//! Parts of the stored rows: whole lines, and the groups of rows that share an identity. Pure.
 
 use std::collections::HashMap;
 
 use super::lines::Row;
 use crate::model::Identity;
 
-/// The rows of the whole lines at the beginning of `bytes`, at most `most`, and how many bytes they
-/// take. A line that does not parse is a fault of ours and ends the import.
+/// The rows of the whole lines at the beginning of `bytes`, at most `most`, and the bytes that they take. A line
+/// that does not parse is our bug and ends the import.
 pub fn rows(bytes: &[u8], most: usize) -> Result<(Vec<Row>, usize), serde_json::Error> {
     let mut rows = Vec::new();
     let mut taken = 0;
@@ -20,8 +20,8 @@ pub fn rows(bytes: &[u8], most: usize) -> Result<(Vec<Row>, usize), serde_json::
     Ok((rows, taken))
 }
 
-/// Rows that share an identity, directly or through others, in one group and in order: they must not
-/// run at once, or which of them comes last would be chance.
+/// Rows that share an identity, directly or through other rows, in one group and in order. They must not run
+/// concurrently: the last row of the file must win.
 pub fn groups(rows: Vec<Row>) -> Vec<Vec<Row>> {
     let mut parents: Vec<usize> = (0..rows.len()).collect();
     let mut seen: HashMap<&Identity, usize> = HashMap::new();

@@ -1,9 +1,9 @@
-//! The steps of an import, each safe to run twice, at once with itself, and to be killed at any point.
+//! The steps of an import. Each step is safe to run twice, to run concurrently with itself, and to be killed at any
+//! point.
 //!
-//! A message names the version of the job that it moves. Its rows are upserted, then one versioned
-//! write moves the cursor and adds the counts: only the attempt that wins it counts. Whether a row
-//! created its contact follows from the contact ([`Incoming::operation`]), so a repeated attempt
-//! counts the same.
+//! A message names the version of the job that it moves. Its rows are upserted, then one versioned write moves the
+//! cursor and adds the counts. Only the attempt that wins this write counts. [`Incoming::operation`] shows whether a
+//! row created its contact, so a repeated attempt counts the same.
 
 use bytes::Bytes;
 use cloud::{Blobs, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
@@ -19,13 +19,13 @@ use crate::consent::ChannelStatus;
 use crate::model::{Incoming, Merge, Source};
 use crate::{Contacts, keys};
 
-/// Largest file.
+/// Largest file, in bytes.
 pub const MAX_FILE: usize = 5 * 1024 * 1024;
 /// Rows of one step.
 const ROWS: usize = 500;
 /// Bytes of stored rows that one step reads; the longest row is far shorter.
 const WINDOW: u64 = 2 * 1024 * 1024;
-/// Contacts that are written at once.
+/// Contacts that are written concurrently.
 const CONCURRENCY: usize = 32;
 
 /// Message on the queue of imports.
@@ -49,7 +49,7 @@ impl Message for Step {
 /// The outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Moved, by this attempt or another; or over.
+    /// This attempt or another moved the job, or the job has ended.
     Done,
     /// There is no such job.
     Missing,
@@ -88,7 +88,7 @@ impl Imports {
         ImportId::new(self.table.clock(), self.table.entropy())
     }
 
-    /// Stores the file and begins; `None` where the id is taken.
+    /// Stores the file and starts the import; `None` if the id is taken.
     pub async fn start(
         &self,
         tenant: TenantKey,
@@ -101,7 +101,7 @@ impl Imports {
         if !created.is_new() {
             return Ok(None);
         }
-        // The message last: its step must find the job and the file.
+        // The message is sent last: its step must find the job and the file.
         self.files
             .put(&file_name(tenant, id, "csv"), "text/csv", body)
             .await?;
@@ -114,8 +114,8 @@ impl Imports {
         self.table.get(&keys::import(tenant, id)).await
     }
 
-    /// Moves a job on by one step. A message that finds its step done sends the next message again, since
-    /// the earlier run may have died before sending it. A message that is further behind sends nothing.
+    /// Moves a job on by one step. A message whose step is done sends the next message again, since the earlier run
+    /// may have crashed before it sent it. A message of an older step sends nothing.
     pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
         let Step::V1 { import, version } = *step;
         let Some(job) = self.get(tenant, import).await? else {
@@ -132,8 +132,8 @@ impl Imports {
             Status::Processing => self.advance(tenant, job).await?,
             Status::Completed | Status::Failed => return Ok(Progress::Done),
         };
-        // On a conflict another attempt was faster and counts. The message stays nevertheless: should
-        // the other die before it sends the next one, this one goes on.
+        // On a conflict another attempt was faster, and its counts are stored. This message still stays in the
+        // queue: if the other attempt crashes before it sends the next message, this one is redelivered.
         let key = keys::import(tenant, import);
         self.table.replace(&key, &next, version).await?;
         if !next.is_over() {
@@ -161,7 +161,7 @@ impl Imports {
         next.total = rows.count + errors.count + repeated;
         next.skipped = repeated;
         next.add_errors(errors.count, first_errors);
-        // The stored rows follow from the file: a repetition overwrites them with the same rows.
+        // The stored rows follow from the file: a repetition writes the same rows.
         let kind = "application/x-ndjson";
         self.files
             .put(&file_name(tenant, next.id, "rows"), kind, rows.bytes.into())
@@ -176,7 +176,7 @@ impl Imports {
         Ok(next.moved_to(0, self.table.clock().now()))
     }
 
-    /// Takes some rows in.
+    /// Imports the rows of one step.
     async fn advance(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
         let name = file_name(tenant, job.id, "rows");
         let part = self.files.range(&name, job.cursor, WINDOW).await?;
@@ -209,7 +209,7 @@ impl Imports {
         Ok(next.moved_to(cursor, self.table.clock().now()))
     }
 
-    /// Takes rows in one after another.
+    /// Imports rows one after another.
     async fn take(
         &self,
         tenant: TenantKey,
@@ -226,7 +226,7 @@ impl Imports {
                 Ok(upserted) if upserted.created => counts.created += 1,
                 Ok(_) => counts.updated += 1,
                 Err(error) if error.is_retryable() => return Err(error),
-                // This row can never be stored (too large, say); the others can.
+                // This row can never be stored (it may be too large); the other rows can.
                 Err(error) => {
                     tracing::warn!(%import, line, error = error.name(), "row refused");
                     let message = "the row cannot be stored".to_owned();
@@ -247,7 +247,7 @@ impl Imports {
     }
 }
 
-/// The common part of all contacts of an import. The shop's rows replace known values. The shop states that its
+/// The common part of all contacts of an import. The shop's rows replace known values. The shop declares that its
 /// contacts agreed; an opt-out stays.
 fn common(request: &Request) -> Incoming {
     Incoming {

@@ -4,11 +4,11 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use kernel::text::nfc;
 
-/// Bytes that are looked at to tell UTF-16 without a mark.
+/// Bytes that are read to detect UTF-16 without a byte order mark.
 const SAMPLE: usize = 4096;
 
-/// The text in NFC, whatever common encoding the file has: UTF-8 and UTF-16 with or without a mark,
-/// Windows-1258 and what else browsers know. `None` where bytes do not fit the encoding.
+/// The text in NFC. The file may be UTF-8 or UTF-16, with or without a byte order mark, Windows-1258, or another
+/// encoding that browsers know. `None` if the bytes do not fit the encoding.
 pub fn decode(bytes: &[u8]) -> Option<String> {
     let encoding = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,
@@ -31,7 +31,7 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
             .filter(|byte| **byte == 0)
             .count()
     };
-    // Half of the bytes of Latin text in UTF-16 are zero, on one side.
+    // Half of the bytes of Latin text in UTF-16 are zero, at even or at odd places.
     match (zeros(0) * 4 > sample.len(), zeros(1) * 4 > sample.len()) {
         (true, false) => return UTF_16BE,
         (false, true) => return UTF_16LE,
@@ -58,7 +58,7 @@ pub fn delimiter(text: &str) -> u8 {
             _ => {}
         }
     }
-    // The first of equals: a comma.
+    // If counts are equal the first candidate wins: a comma.
     let best = counts.into_iter().rev().max_by_key(|(_, count)| *count);
     best.map_or(b',', |(candidate, _)| candidate)
 }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn windows_1258_becomes_composed_letters() {
-        // Its tones are combining marks after the letters.
+        // Windows-1258 writes tones as combining marks after the letters.
         let bytes = b"Ho\xf2 va\xcc t\xean,Email\n\
             Tr\xe2\xccn Thi\xf2 A\xecnh,anh@example.vn\n\
             Nguy\xea\xden V\xe3n \xd0\xfd\xecc,duc@example.vn\n\

@@ -18,17 +18,17 @@ const LINK_START: char = '\u{1}';
 const LINK_END: char = '\u{2}';
 const PIXEL: char = '\u{3}';
 
-/// Data that outsiders fill in.
+/// Roots of data that outsiders provide.
 const OUTSIDE: [&str; 2] = ["contact", "trigger"];
-/// Blank characters after the preview text, so that clients do not fill up with the body.
+/// Blank characters after the preview text, so that clients do not add text of the body.
 const PREVIEW_PADDING: usize = 90;
 
-/// Drops from an author's HTML what only we may write.
+/// Removes from an author's HTML the parts that only we may write.
 pub(super) fn without_marks(html: &str) -> String {
     html.replace([LINK_START, LINK_END, PIXEL], "")
 }
 
-/// Makes the template that is rendered per recipient.
+/// Makes the template for all recipients.
 pub(super) fn build(
     source: &str,
     preview: Option<&str>,
@@ -60,7 +60,7 @@ pub(super) fn build(
     Ok(protected.restore(&into_body(&html, &head, &tail), true))
 }
 
-/// Moves stylesheets into `style` attributes; none when that would move template tags about.
+/// Moves stylesheets into `style` attributes; `None` if that would move template tags.
 fn inline_styles(protected: &Protected) -> Option<String> {
     let inliner = CSSInliner::options()
         .load_remote_stylesheets(false)
@@ -86,11 +86,11 @@ fn mark_links(html: &str, protected: &Protected) -> Result<String, MailError> {
     rewrite_str(html, settings).map_err(|error| MailError::Html(error.to_string()))
 }
 
-/// Whether a link leads, or may lead, to a web page and may be signed by us.
+/// Whether a link leads, or may lead, to a web page, and we may sign it.
 ///
-/// A host that comes from the contact's own fields or from what a form has said is not signed:
-/// otherwise the person who filled it in could get a link on our domain to a page of theirs. Where such a field goes
-/// by another name, [`hosts`] holds it back.
+/// A host from the contact's own fields or from a form is not signed. Otherwise the person who filled in the form
+/// could get a link on our domain to any page. If the template gives such a field another name, [`hosts`] keeps it
+/// unsigned.
 fn is_tracked(href: &str, protected: &Protected) -> bool {
     let href = href.trim();
     let mut pieces = protected.found(href).peekable();
@@ -101,7 +101,7 @@ fn is_tracked(href: &str, protected: &Protected) -> bool {
     ) {
         (true, _) => 7,
         (_, true) => 8,
-        // Wholly from data: decided when its value is known.
+        // All from data: decided when its value is known.
         _ if pieces.peek().is_some_and(|(at, _)| *at == 0) => 0,
         _ => return false,
     };
@@ -114,8 +114,8 @@ fn is_tracked(href: &str, protected: &Protected) -> bool {
     })
 }
 
-/// The hosts whose addresses the author wrote out, anywhere in the mail. Only they are signed: a
-/// rendered link with another host got it from data, and data comes from anybody.
+/// The hosts of the addresses that the author wrote, anywhere in the mail. Only these are signed. A rendered link
+/// with another host got it from data, and anybody can provide data.
 pub(super) fn hosts(source: &str) -> BTreeSet<String> {
     let lower = source.to_ascii_lowercase();
     let starts = ["http://", "https://"].into_iter().flat_map(|scheme| {
@@ -127,7 +127,7 @@ pub(super) fn hosts(source: &str) -> BTreeSet<String> {
     let written = starts.filter_map(|start| {
         let rest = &source[start..];
         let (authority, rest) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
-        // A tag goes on with the name.
+        // A host name that a template tag continues does not count.
         (!rest.starts_with('{'))
             .then(|| host(&format!("http://{authority}")))
             .flatten()
@@ -139,7 +139,7 @@ fn host(url: &str) -> Option<String> {
     Url::parse(url.trim()).ok()?.host_str().map(str::to_owned)
 }
 
-/// Writes `head` and `tail` just inside the body, or around everything when there is none.
+/// Writes `head` and `tail` just inside the body, or around the whole text if there is no body.
 fn into_body(html: &str, head: &str, tail: &str) -> String {
     let lower = html.to_ascii_lowercase();
     let start = lower
@@ -154,7 +154,7 @@ fn into_body(html: &str, head: &str, tail: &str) -> String {
     [&html[..start], head, &html[start..end], tail, &html[end..]].concat()
 }
 
-/// Where the tag at the head of `html` closes, quotes respected.
+/// Where the tag at the start of `html` closes; quotes are respected.
 fn tag_end(html: &str) -> Option<usize> {
     let mut quote = None;
     html.char_indices().find_map(|(at, c)| match (quote, c) {
@@ -203,7 +203,7 @@ fn footer_block(footer: &Footer) -> String {
     block
 }
 
-/// Escapes plain text for HTML, and for the template it becomes a part of.
+/// Escapes plain text for HTML and for the surrounding template.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -221,8 +221,8 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Turns the marks of a rendered mail into the recipient's links, those to other hosts than these
-/// into what they were.
+/// Replaces the marks of a rendered mail by the recipient's links. A link to a host outside `hosts` gets its
+/// original address.
 pub(super) fn with_links(html: String, links: &LinkSet<'_>, hosts: &BTreeSet<String>) -> String {
     let next_mark = |text: &str| text.bytes().position(|byte| (1..=3).contains(&byte));
     if next_mark(&html).is_none() {
@@ -292,7 +292,7 @@ fn character(entity: &str) -> Option<char> {
 }
 
 impl Footer {
-    /// The lines of the footer that say something.
+    /// The non-empty lines of the footer.
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         [
             &self.permission_reminder,

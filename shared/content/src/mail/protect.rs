@@ -1,8 +1,8 @@
-//! Stands placeholders in for template tags while HTML tools work on a mail.
+//! Replaces template tags by placeholders while HTML tools work on a mail.
 //!
-//! An HTML parser moves text out of tables, escapes `>` and breaks on quotes inside quotes, so it
-//! must not see `{% if a > b %}`. Between elements a tag becomes a comment, which parsers leave
-//! where it is; inside a tag, a comment, a stylesheet or a title it becomes a plain word.
+//! An HTML parser moves text out of tables, escapes `>` and breaks on quotes inside quotes. So it must not see `{%
+//! if a > b %}`. Between elements a tag becomes a comment, which parsers do not move. Inside a tag, a comment, a
+//! stylesheet or a title it becomes a plain word.
 
 use crate::mail::MailError;
 use crate::template::{Kind, TemplateError, scan};
@@ -12,11 +12,11 @@ use crate::template::{Kind, TemplateError, scan};
 pub(super) enum Between {
     /// As comments: invisible, and kept in place in tables.
     Comments,
-    /// As words: visible to what turns HTML into text.
+    /// As words: visible to tools that turn HTML into text.
     Words,
 }
 
-/// HTML with placeholders, and what they stand for.
+/// HTML with placeholders, and the tags that they replace.
 #[derive(Debug)]
 pub(super) struct Protected {
     pub html: String,
@@ -31,7 +31,7 @@ struct Stood {
 }
 
 impl Protected {
-    /// Puts the placeholders in. `source` has compiled as a template before.
+    /// Puts the placeholders in. `source` is a valid template.
     pub fn new(source: &str, between: Between) -> Result<Protected, MailError> {
         let invalid = |error: TemplateError| MailError::Html(error.to_string());
         // A source of n bytes cannot hold n + 1 different prefixes.
@@ -73,7 +73,7 @@ impl Protected {
         format!("{}{index}z", self.prefix)
     }
 
-    /// The template tags that `text` holds placeholders of, in order, with their places.
+    /// The template tags of the placeholders in `text`, in order, with their places.
     pub fn found<'s>(&'s self, text: &'s str) -> impl Iterator<Item = (usize, &'s str)> + 's {
         self.places(text)
             .map(|(at, _, index)| (at, self.pieces[index].source.as_str()))
@@ -100,7 +100,7 @@ impl Protected {
         kept.eq(all)
     }
 
-    /// Puts the template tags back; with `keep_control` unset, only what prints.
+    /// Puts the template tags back; without `keep_control`, only the tags that print.
     pub fn restore(&self, html: &str, keep_control: bool) -> String {
         let mut restored = String::with_capacity(html.len());
         let mut copied = 0;
@@ -112,7 +112,7 @@ impl Protected {
             {
                 (before, 3)
             } else if after.starts_with("=\"\"") {
-                // A word between attributes comes back as an attribute without value.
+                // After parsing, a word between attributes is an attribute without value.
                 (before, 3)
             } else {
                 (before, 0)
@@ -135,7 +135,7 @@ enum State {
     Between,
     Tag(Inside),
     Comment,
-    /// Inside an element whose text is not parsed, until its end tag.
+    /// Inside an element with unparsed text, until its end tag.
     Raw(&'static str),
 }
 
@@ -151,7 +151,7 @@ const RAW: &[&str] = &[
     "style", "script", "title", "textarea", "xmp", "noembed", "noframes",
 ];
 
-/// Where in the HTML the scanner stands.
+/// The scanner's current context in the HTML.
 #[derive(Debug, Default)]
 struct Place {
     state: State,

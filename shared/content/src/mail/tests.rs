@@ -196,7 +196,7 @@ fn nobody_gets_a_link_on_our_name_to_a_page_of_theirs() {
             "https://shop.example.vn.example.net/",
             "https://shop.example.vn.example.net/",
             "https://example.net/",
-            // Others have pages there too.
+            // Others have pages on this host too.
             "https://example.org/theirs",
             ">https://shop.example.vn/10",
         ]

@@ -1,4 +1,4 @@
-//! The plain text part, made from the HTML when the author gave none.
+//! The plain text part, made from the HTML if the author gave none.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -46,7 +46,7 @@ pub(super) fn footer(footer: &Footer) -> String {
     text
 }
 
-/// Turns tables into blocks: a parser would move loops out of a table, away from its rows.
+/// Turns tables into blocks. Otherwise a parser would move loops out of a table, away from its rows.
 fn without_layout(html: &str) -> Result<String, MailError> {
     let settings = RewriteStrSettings {
         element_content_handlers: vec![
@@ -89,7 +89,7 @@ fn tidy(text: &str) -> String {
     tidied
 }
 
-/// Writes a link as its text followed by its address, and leaves everything else plain.
+/// Writes a link as its text followed by its address; all other elements become plain text.
 #[derive(Debug, Clone, Default)]
 struct Plain {
     links: Rc<RefCell<Vec<String>>>,

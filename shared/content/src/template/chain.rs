@@ -1,5 +1,5 @@
-//! Reads the inside of a tag: values, paths and filter chains. Knows which filters are allowed and
-//! how far each can make its input grow. Evaluates nothing.
+//! Reads the inside of a tag: values, paths and filter chains. Knows the allowed filters and how far each can
+//! enlarge its input. Evaluates nothing.
 
 use super::TemplateError;
 
@@ -9,7 +9,7 @@ pub(super) struct Path {
     pub start: usize,
     pub end: usize,
     pub root: String,
-    /// Root and the plain names after it: what a person would call the variable.
+    /// Root and the plain names after it: the variable's name for people.
     pub dotted: String,
     pub is_bare: bool,
 }
@@ -47,7 +47,7 @@ impl Token<'_> {
     }
 }
 
-/// The filters that a template may use: none makes its input grow beyond a small sum or factor.
+/// The filters that a template may use. Each enlarges its input by a small sum or factor at most.
 pub const FILTERS: &[&str] = &[
     "abs",
     "append",
@@ -98,7 +98,7 @@ pub const FILTERS: &[&str] = &[
 
 /// Most filters in one chain.
 const MAX_FILTERS: usize = 20;
-/// How many times longer than its input the result of one chain may become.
+/// Largest factor by which one chain may lengthen its input.
 const MAX_GROWTH: usize = 128;
 /// Words that are values or operators, not variables.
 const WORDS: &[&str] = &[
@@ -209,7 +209,7 @@ fn value(text: &str, tokens: &[Token<'_>], at: &mut usize, found: &mut Vec<Path>
             }
             _ if depth == 0 => break,
             _ if token.is_name() => {
-                // The root of an index: a variable of its own. Names after a dot are not.
+                // The root of an index is a variable of its own. Names after a dot are not.
                 let after_dot = *at > 0 && tokens[*at - 1].text == ".";
                 if !after_dot && !WORDS.contains(&token.text) {
                     found.push(Path {
@@ -235,7 +235,7 @@ fn value(text: &str, tokens: &[Token<'_>], at: &mut usize, found: &mut Vec<Path>
     debug_assert!(end <= text.len());
 }
 
-/// By how much a filter can multiply the length of its input.
+/// The factor by which a filter can lengthen its input.
 fn filter_growth(
     name: &str,
     arguments: &[Token<'_>],
@@ -262,7 +262,7 @@ fn filter_growth(
         },
         "date" if on_literal => refuse("date needs a variable, there is no clock in a template"),
         "date" => match values.as_slice() {
-            // A width such as %999999d would be written out in full.
+            // A width such as %999999d would be printed at full length.
             [format]
                 if format.is_string()
                     && !format

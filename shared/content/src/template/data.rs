@@ -1,7 +1,7 @@
-//! The data a template sees, and the meter that pays for its work.
+//! The data that a template sees, and the meter of its work.
 //!
-//! Looking up is lenient (what is missing is nil) and metered (what is copied out is paid for).
-//! Nothing but the given data can be reached.
+//! Look-ups are lenient (a missing value is nil) and metered (each copy costs work). Only the given data can be
+//! reached.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -43,12 +43,12 @@ impl Meter {
         self.fuel.get() == 0
     }
 
-    /// Notes that a value is over its limit, which is why rendering ends.
+    /// Records that a value exceeds its limit, which ends rendering.
     pub(super) fn refuse_value(&self) {
         self.too_large.set(true);
     }
 
-    /// Why rendering was stopped, if the meter did it.
+    /// Why the meter stopped rendering, if it did.
     pub fn verdict(&self) -> Option<RenderError> {
         if self.too_large.get() {
             Some(RenderError::ValueTooLarge)
@@ -80,8 +80,8 @@ enum NodeKind<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Views `value`. An RFC 3339 timestamp is written the way Liquid writes times. Control characters are dropped from texts: they carry meaning for the mail
-    /// builder and none for a reader.
+    /// Views `value`. An RFC 3339 timestamp is written in Liquid's format. Control characters are removed from
+    /// texts: they have a meaning for the mail builder and none for a reader.
     pub fn new(value: &'a serde_json::Value, meter: &'a Meter) -> Result<Node<'a>, RenderError> {
         Self::at_depth(value, meter, 0)
     }
@@ -136,12 +136,12 @@ impl<'a> Node<'a> {
         Ok(Node { kind, meter })
     }
 
-    /// The meter all values are paid from.
+    /// The meter of all values.
     pub(super) fn meter(&self) -> &'a Meter {
         self.meter
     }
 
-    /// The field `name`; nil when this is no map or has no such field.
+    /// The field `name`; nil if this is no map or has no such field.
     pub(super) fn field(&self, name: &str) -> &Node<'a> {
         match &self.kind {
             NodeKind::Map(fields, nil) => fields
@@ -176,7 +176,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Prints `text`, escaped as by Liquid's `escape` when it goes into HTML.
+/// Prints `text`, escaped like Liquid's `escape` if it goes into HTML.
 pub(super) fn print_text(text: &str, out: &mut Vec<u8>, mode: Mode) {
     if mode == Mode::Text {
         out.extend_from_slice(text.as_bytes());
@@ -194,7 +194,7 @@ pub(super) fn print_text(text: &str, out: &mut Vec<u8>, mode: Mode) {
     }
 }
 
-/// `2026-11-22T09:30:00+07:00` as `2026-11-22 09:30:00 +0700`, the only form Liquid's filters read.
+/// `2026-11-22T09:30:00+07:00` as `2026-11-22 09:30:00 +0700`, the only form that Liquid's filters read.
 fn liquid_time(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let is_time = (20..=40).contains(&bytes.len())
@@ -207,7 +207,7 @@ fn liquid_time(text: &str) -> Option<String> {
     if !is_time {
         return None;
     }
-    // Only what is truly a timestamp.
+    // Only texts that are really timestamps.
     text.parse::<jiff::Timestamp>().ok()?;
     let at = text[19..].find(['Z', '+', '-'])? + 19;
     let offset = match &text[at..] {

@@ -1,7 +1,7 @@
-//! Everything a template can name, and what naming it costs.
+//! All names that a template can use, and the cost of their use.
 //!
-//! Besides the data and our own values there are two price lists, which the rewriter makes templates
-//! look into: at index `n` there is nothing once `n` units can no longer be paid.
+//! Besides the data and our own values there are two price lists. The rewriter makes templates look into them. Index
+//! `n` holds nothing once `n` units can no longer be paid.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,7 +17,7 @@ use super::rewrite::{MEASURE, TICK};
 /// Largest value that a template may keep in a variable.
 const MAX_VARIABLE: usize = 256 * 1024;
 
-/// The price list: index `n` costs `n`; there is nothing at `n` when it cannot be paid.
+/// The price list: index `n` costs `n`; it holds nothing if the cost cannot be paid.
 #[derive(Debug)]
 struct Price<'a> {
     meter: &'a Meter,
@@ -76,11 +76,11 @@ impl ArrayView for Price<'_> {
     }
 }
 
-/// Everything a template can name.
+/// All names that a template can use.
 #[derive(Debug)]
 pub(crate) struct Globals<'a> {
     data: &'a Node<'a>,
-    /// Values set by us, before the data.
+    /// Values set by us; they override the data.
     system: &'a [(&'static str, Node<'a>)],
     captured: &'a BTreeSet<String>,
     tick: Price<'a>,
@@ -110,7 +110,7 @@ impl<'a> Globals<'a> {
         }
     }
 
-    /// The value at `path`, of our own or of the data.
+    /// The value at `path`, from our own values or the data.
     pub fn at_path(&self, path: &[String]) -> Option<&Node<'a>> {
         match self.system.iter().find(|(name, _)| *name == path[0]) {
             Some((_, node)) => (path.len() == 1).then_some(node),
@@ -169,7 +169,7 @@ impl ObjectView for Globals<'_> {
         match index {
             TICK => Some(&self.tick),
             MEASURE => Some(&self.measure),
-            // Else the data could stand in for HTML that the template believes to be its own.
+            // Otherwise the data could replace HTML that the template treats as its own.
             _ if self.captured.contains(index) => Some(&self.nil),
             _ => self
                 .system

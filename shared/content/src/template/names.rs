@@ -1,4 +1,4 @@
-//! The variables that a template makes itself.
+//! The variables that a template defines.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::scan::{Kind, Piece};
 pub(super) struct Names {
     /// All of them.
     pub local: BTreeSet<String>,
-    /// Those that only `capture` fills.
+    /// The variables that only `capture` fills.
     pub captured: BTreeSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Turns a scanned template into the Liquid source that is really compiled.
+//! Turns a scanned template into the Liquid source that is compiled.
 //!
 //! Liquid has no limits of its own, so they are written into the template. Each loop body starts with a lookup
 //! that pays for the body. Each assigned value is measured, and each printed value of an HTML template is
@@ -19,7 +19,7 @@ pub(super) const MEASURE: &str = "_measure";
 
 /// Deepest nesting of blocks; an `elsif` counts, because Liquid's parser recurses on it.
 const MAX_DEPTH: usize = 32;
-/// Longest run of blanks handed to Liquid's parser, whose time is quadratic in it.
+/// Longest run of blanks in the text for Liquid's parser, whose time is quadratic in it.
 const MAX_BLANKS: usize = 24;
 /// Cost of a tag besides its length.
 const TAG_COST: usize = 64;
@@ -49,10 +49,10 @@ const ARRAY_FILTERS: &[&str] = &[
 /// Filters that keep captured HTML captured HTML.
 const MARKUP_FILTERS: &[&str] = &["strip", "lstrip", "rstrip", "strip_newlines"];
 
-/// How printed values are treated.
+/// The treatment of printed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// As they are.
+    /// Unchanged.
     Text,
     /// Escaped for HTML text and quoted attributes.
     Html,
@@ -95,7 +95,7 @@ pub(super) fn rewrite(pieces: &[Piece<'_>], mode: Mode) -> Result<Rewritten, Tem
     })
 }
 
-/// Drops the blanks that a neighbour's `-` asks to drop.
+/// Drops the blanks before or after a tag with `-`.
 pub(super) fn trim(text: &str, at_start: bool, at_end: bool) -> &str {
     let blank = [' ', '\r', '\n'];
     let text = if at_start {
@@ -115,7 +115,7 @@ struct Open {
     name: String,
     levels: usize,
     cost_before: usize,
-    /// Where the loop's price is to be written.
+    /// Where to write the loop's price.
     price_at: Option<usize>,
     captures_into: Option<String>,
 }
@@ -166,14 +166,14 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// Makes up for `count` line feeds that were left out.
+    /// Adds `count` line feeds that were left out.
     fn lines(&mut self, count: usize) {
         if count > 0 {
             self.separate(count);
         }
     }
 
-    /// Prints nothing, over `count` line feeds; keeps two texts from growing together.
+    /// Prints nothing, over `count` line feeds; keeps two texts separate.
     fn separate(&mut self, count: usize) {
         self.out.push_str("{{ \"\" ");
         self.out.extend(std::iter::repeat_n('\n', count));
@@ -191,7 +191,7 @@ impl Rewriter<'_> {
             self.out.push(c);
         }
         if text.ends_with('{') {
-            // Else it would join with what is emitted next.
+            // Otherwise it would join with the next output.
             self.out.pop();
             self.out.push_str("{{ \"{\" }}");
         }
@@ -230,7 +230,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// A captured value, printed as it is: what was hostile in it was escaped when captured.
+    /// A captured value, printed unchanged: its unsafe parts were escaped when it was captured.
     fn is_markup(&self, chain: &Chain) -> bool {
         let [path] = chain.paths.as_slice() else {
             return false;
@@ -269,7 +269,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// The chain with its paths made safe, and with `date` able to read a plain date.
+    /// The chain with safe paths, and with `date` able to read a plain date.
     fn expression(&mut self, text: &str, chain: &Chain) -> String {
         let Some(at) = chain.date_at else {
             return self.hoist(text, &chain.paths);
@@ -284,8 +284,8 @@ impl Rewriter<'_> {
             self.hoist(&text[..at], &before),
             self.hoist(&text[at..], &after),
         );
-        // Liquid's date filter wants a time of day; a birthday has none. And it reads the machine's clock
-        // for two words, which a contact's data may hold: the same data must give the same mail.
+        // Liquid's date filter needs a time of day, and a birthday has none. For two words it also reads the
+        // machine's clock. A contact's data may hold these words, but the same data must give the same mail.
         self.emit(format_args!(
             "{{% assign _d = {head} | append: \"\" %}}{{% assign _n = _d | downcase | strip %}}\
              {{% if _n == \"now\" or _n == \"today\" %}}{{% assign _d = \"\" %}}{{% endif %}}\
@@ -296,7 +296,7 @@ impl Rewriter<'_> {
         format!("_d {tail}")
     }
 
-    /// Moves each path that could fail into a variable that is nil when a step is missing.
+    /// Moves each path that could fail into a variable that is nil if a step is missing.
     fn hoist(&mut self, text: &str, paths: &[Path]) -> String {
         let mut strict: Vec<_> = paths
             .iter()

@@ -1,8 +1,8 @@
 //! Cuts a template into text, `{{ }}`, `{% %}`, raw and comment pieces.
 //!
-//! The scanner is stricter than Liquid on purpose: inside a tag it accepts only characters that can
-//! form a Liquid token, and refuses `{{` and `{%` inside quotes. Therefore each place where Liquid's
-//! own parser could start a tag is a place that this scanner has seen and bounded. It renders nothing.
+//! The scanner is stricter than Liquid on purpose. Inside a tag it accepts only characters that can form a Liquid
+//! token, and it refuses `{{` and `{%` inside quotes. So it sees and bounds each place where Liquid's own parser
+//! could start a tag. It renders nothing.
 
 use super::TemplateError;
 
@@ -18,7 +18,7 @@ const MAX_DIGITS: usize = 15;
 /// The kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
-    /// Text, given out as it is.
+    /// Text, printed unchanged.
     Text,
     /// `{{ inner }}`.
     Output(&'a str),
@@ -34,7 +34,7 @@ pub(crate) enum Kind<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
     pub kind: Kind<'a>,
-    /// The piece as written, delimiters included.
+    /// The original piece, delimiters included.
     pub source: &'a str,
     /// The line it starts on, from 1.
     pub line: usize,
@@ -51,7 +51,7 @@ impl Piece<'_> {
     }
 }
 
-/// Cuts `source` into pieces that cover it wholly.
+/// Cuts `source` into pieces without gaps.
 pub(crate) fn scan(source: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
     let mut pieces = Vec::new();
     let mut at = 0;
@@ -100,7 +100,7 @@ fn find_open(text: &str) -> Option<usize> {
         .find(|&i| bytes[i] == b'{' && matches!(bytes[i + 1], b'{' | b'%'))
 }
 
-/// Reads the tag at the head of `text`.
+/// Reads the tag at the start of `text`.
 fn tag_piece(text: &str, line: usize) -> Result<Piece<'_>, TemplateError> {
     let is_output = text.starts_with("{{");
     let end = tag_end(text, is_output, line)?;
@@ -138,7 +138,7 @@ fn tag_piece(text: &str, line: usize) -> Result<Piece<'_>, TemplateError> {
     })
 }
 
-/// Finds where the closing delimiter starts, checking each character on the way.
+/// Finds where the closing delimiter starts, and checks each character before it.
 fn tag_end(text: &str, is_output: bool, line: usize) -> Result<usize, TemplateError> {
     let bytes = text.as_bytes();
     let close: &[u8] = if is_output { b"}}" } else { b"%}" };

@@ -1,7 +1,7 @@
-//! Cuts a template that keeps no state into what Liquid must run and what it need not.
+//! Cuts a template without state into parts that Liquid must run and parts that are printed directly.
 //!
-//! Most of a mail is fixed text and plain merge fields; those are printed directly, without Liquid's
-//! lookups and copies. Their output must equal Liquid's: a property test compares the two.
+//! Most of a mail is fixed text and plain merge fields. They are printed directly, without Liquid's look-ups and
+//! copies. Their output must equal Liquid's: a property test compares the two.
 
 use super::TemplateError;
 use super::chain;
@@ -11,7 +11,7 @@ use super::scan::{Kind, Piece};
 /// A part of a template, in order.
 #[derive(Debug)]
 pub(super) enum Segment {
-    /// Printed as it is.
+    /// Printed unchanged.
     Fixed(String),
     /// A value of the data.
     Field(Field),
@@ -35,10 +35,10 @@ const STATEFUL: &[&str] = &[
     "break",
     "continue",
 ];
-/// Steps that mean more than a field of an object.
+/// Steps that are more than a field of an object.
 const COMPUTED: &[&str] = &["size", "first", "last"];
 
-/// The segments of a template; none when a tag may act on a later one.
+/// The segments of a template; `None` if a tag may affect a later one.
 pub(super) fn segments(
     pieces: &[Piece<'_>],
     mode: Mode,
@@ -129,7 +129,7 @@ fn field(inner: &str) -> Option<Field> {
     (is_plain && is_known).then_some(Field { path, default })
 }
 
-/// The text in `: "text"`, when that is all there is.
+/// The text in `: "text"`, if there is nothing else.
 fn quoted(argument: &str) -> Option<String> {
     let text = argument.trim_start().strip_prefix(':')?.trim();
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;

@@ -188,7 +188,7 @@ fn hostile_values_are_escaped_in_html_only() {
             "{% capture x %}{{ contact.name }}{% endcapture %}{{ x | strip }}",
             name.to_owned(),
         ),
-        // Not captured here: the data's own field must not pass as captured HTML.
+        // Nothing is captured in this run: the data's own field must not pass as captured HTML.
         (
             "{% if no %}{% capture body %}{% endcapture %}{% endif %}[{{ body }}]",
             "[]".to_owned(),

@@ -1,5 +1,5 @@
-//! `truncate` that counts characters. Liquid's own compares the wish with the text's bytes, and would
-//! put its dots behind a Vietnamese text that is short enough.
+//! `truncate` that counts characters. Liquid's own compares the length with the text's bytes. So it would add dots
+//! to a Vietnamese text that is short enough.
 
 use liquid_core::{
     Display_filter, Expression, Filter, FilterParameters, FilterReflection, FromFilterParameters,

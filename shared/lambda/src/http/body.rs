@@ -1,4 +1,4 @@
-//! Extractors whose refusals are problems that name the place.
+//! Extractors whose refusals are problems that name the place in the request.
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request};
@@ -15,23 +15,23 @@ use super::plain::plain;
 use super::problem::{Code, Problem};
 use super::strict;
 
-/// Largest body of an API request. API Gateway takes 10 MB and Lambda 6; a record needs far less.
+/// Largest body of an API request. API Gateway accepts 10 MB and Lambda 6; a record needs far less.
 pub const MAX_BODY: usize = 5 * 1024 * 1024;
 
 /// How many bytes the body of a route's requests may hold.
 #[derive(Debug, Clone, Copy)]
 struct BodyLimit(usize);
 
-/// Bounds the bodies that these routes take. A bound further in holds before one further out, and a refusal
-/// names the one that held.
+/// Limits the bodies of these routes. An inner limit replaces an outer one, and a refusal names the limit that
+/// applied.
 pub fn limit_body(router: Router, bytes: usize) -> Router {
     router
         .layer(DefaultBodyLimit::max(bytes))
         .layer(Extension(BodyLimit(bytes)))
 }
 
-/// A JSON body, or a JSON answer. Structs that are read say `deny_unknown_fields`, so that a
-/// misspelt field is refused with its name.
+/// A JSON body, or a JSON answer. Types that are read set `deny_unknown_fields`, so that a misspelt field is refused
+/// with its name.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -103,7 +103,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     segments.collect()
 }
 
-/// The body's bytes and the headers as they came: what signatures are computed over.
+/// The unchanged body and headers: signatures are computed over them.
 #[derive(Debug)]
 pub struct Raw {
     /// Header values.
@@ -160,7 +160,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// Names the parameter, which the words of the rejection carry: "… unknown field `a`, …" or "…: a: …".
+/// Names the parameter, which the text of the rejection holds: "… unknown field `a`, …" or "…: a: …".
 fn query_problem(text: &str) -> Problem {
     let text = text
         .rsplit_once("query string: ")
@@ -174,7 +174,7 @@ fn query_problem(text: &str) -> Problem {
     Problem::invalid(format!("?{name}"), plain.message)
 }
 
-/// Path parameters. An id that does not parse is a thing that does not exist.
+/// Path parameters. An id that does not parse is answered like an object that does not exist.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 

@@ -1,7 +1,7 @@
 //! Lets pages of any origin call the API.
 //!
-//! Credentials are bearer tokens that a page must hold, never cookies, so an origin proves nothing and none
-//! is refused. Preflights are answered here, before anybody asks for a credential.
+//! Credentials are bearer tokens that a page must hold, never cookies. So an origin proves nothing, and no origin is
+//! refused. Preflights are answered here, before a credential is required.
 
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ const READ: [HeaderName; 6] = [
     HeaderName::from_static("ratelimit-reset"),
     HeaderName::from_static("x-request-id"),
 ];
-/// Chromium keeps a preflight no longer than this.
+/// How long browsers keep a preflight. Chromium keeps none longer than this.
 const KEPT: Duration = Duration::from_hours(2);
 
-/// Opens a router to pages of any origin; laid over its fallbacks too, which refuse preflights otherwise.
+/// Opens a router to pages of any origin. This layer is also around the fallbacks, which would refuse preflights.
 pub fn any_page() -> CorsLayer {
     let methods = [
         Method::GET,

@@ -45,8 +45,8 @@ impl Caller {
 
 /// A caller who may do the operation `P`: in the workspace, or with `May<P, Member>` in the account.
 ///
-/// The extractor refuses with 403 unless the table of operations lets the credential do it. The extractor
-/// must come before every extractor that reads the request; those refuse to work until it has run.
+/// The extractor refuses with 403 unless the table of operations allows the operation to the credential. It must
+/// come before every extractor that reads the request; those refuse to work until it has run.
 #[derive(Debug, Clone)]
 pub struct May<P, W = Caller> {
     who: W,
@@ -54,7 +54,7 @@ pub struct May<P, W = Caller> {
 }
 
 impl<P: Needs, W: AsRef<Member>> May<P, W> {
-    /// The permission that was asked for; the audit log names it.
+    /// The permission that was checked; the audit log names it.
     pub fn permission(&self) -> Permission {
         P::PERMISSION
     }
@@ -140,7 +140,7 @@ fn caller(member: Member) -> Result<Caller, Problem> {
     })
 }
 
-/// Refuses with 403 unless the credential has the permission, and notes that the question was asked.
+/// Refuses with 403 unless the credential has the permission, and records that the permission was checked.
 fn permit(extensions: &Extensions, grant: &Grant, permission: Permission) -> Result<(), Problem> {
     if let Some(Asked(asked)) = extensions.get() {
         asked.store(true, Ordering::Relaxed);
@@ -156,14 +156,14 @@ fn permit(extensions: &Extensions, grant: &Grant, permission: Permission) -> Res
     Err(Problem::new(Code::Forbidden, detail))
 }
 
-/// Whether a handler behind the authorizer has asked for its permission.
+/// Whether a handler behind the authorizer has checked its permission.
 #[derive(Debug, Clone, Default)]
 struct Asked(Arc<AtomicBool>);
 
 const NOT_ASKED: &str = "the handler did not ask for a permission";
 
-/// Fails where a request behind the authorizer is read before the permission was asked. Public routes carry no
-/// [`Asked`] and read freely.
+/// Fails if a request behind the authorizer is read before the permission was checked. Requests of public routes
+/// carry no [`Asked`] and can be read freely.
 pub(super) fn asked(extensions: &Extensions) -> Result<(), Problem> {
     match extensions.get::<Asked>() {
         Some(Asked(asked)) if !asked.load(Ordering::Relaxed) => {
@@ -173,7 +173,7 @@ pub(super) fn asked(extensions: &Extensions) -> Result<(), Problem> {
     }
 }
 
-/// Withholds the answer of a handler that never asked for a permission.
+/// Withholds the answer of a handler that never checked a permission.
 pub(super) async fn must_ask(mut request: Request, next: Next) -> Response {
     let Asked(asked) = Asked::default();
     request.extensions_mut().insert(Asked(asked.clone()));
@@ -184,7 +184,7 @@ pub(super) async fn must_ask(mut request: Request, next: Next) -> Response {
     Problem::new(Code::Internal, NOT_ASKED).into_response()
 }
 
-/// Refuses with 401. Says whether a credential came, and not what is wrong with one that did.
+/// Refuses with 401. The answer says whether a credential was sent, but not what is wrong with it.
 fn unauthenticated(headers: &HeaderMap) -> Problem {
     let detail = if headers.contains_key(AUTHORIZATION) {
         "the API key or session token is unknown, ended or revoked"

@@ -1,4 +1,4 @@
-//! Where a request came from.
+//! The client address of a request.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,8 +6,8 @@ use lambda_http::request::RequestContext;
 
 use super::problem::{Code, Problem};
 
-/// The client's address as API Gateway saw it. Headers such as `X-Forwarded-For` are not asked: the
-/// client writes them.
+/// The client's address as API Gateway saw it. Headers such as `X-Forwarded-For` are ignored, since the client can
+/// set them.
 #[derive(Debug, Clone)]
 pub struct ClientIp(pub String);
 

@@ -1,5 +1,4 @@
-//! `Idempotency-Key` on POST: the same request again gets the same answer and has no second effect
-//! (docs/adr/0013).
+//! `Idempotency-Key` on POST: a repeated request gets the same answer and has no second effect (docs/adr/0013).
 
 use std::time::Duration;
 
@@ -21,13 +20,12 @@ use crate::metrics;
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST_KEY: usize = 255;
-/// Longer than API Gateway waits for any function (30 s) and than any API function may run.
+/// Longer than API Gateway waits for any function (30 s), and longer than any API function may run.
 const LEASE: Duration = Duration::from_mins(1);
-/// An item holds 400 KB; a longer answer is not kept.
+/// An item holds 400 KB; a longer answer is not stored.
 const LONGEST_ANSWER: usize = 300 * 1024;
 
-/// Marks an answer that holds a secret, which must not be stored: put it into the response's
-/// extensions.
+/// Marks an answer with a secret, which must not be stored. Put it into the response's extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct Secret;
 
@@ -86,7 +84,7 @@ async fn run(
     keep(store, &claim, response).await
 }
 
-/// The row's key: nothing that another caller, workspace or route could share.
+/// The row's key, different for each caller, workspace and route.
 fn id(request: &Request, key: &str) -> Result<String, Problem> {
     let grant = request.extensions().get::<Grant>();
     let grant = grant.ok_or_else(|| Problem::new(Code::Internal, "a key needs a caller"))?;
@@ -103,13 +101,13 @@ fn id(request: &Request, key: &str) -> Result<String, Problem> {
     ))
 }
 
-/// Only what succeeded is kept: a refused request had no effect, and may be right the next time.
+/// Only successful answers are stored. A refused request had no effect, and may be right the next time.
 async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        // The caller gets its answer. The claim ends by itself when its lease does.
+        // The caller gets its answer. The claim ends with its lease.
         if let Err(error) = store.release(claim).await {
             metrics::incident("KeysNotReleased", 1);
-            tracing::warn!(%error, "an idempotency key was not given back");
+            tracing::warn!(%error, "an idempotency key was not released");
         }
         return Ok(response);
     }
@@ -131,11 +129,11 @@ async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<
         headers: headers.collect(),
         body: kept,
     };
-    // The work is done, and the caller must hear of it. A repetition finds the claim, and after its lease
-    // runs the request again, as after a death at this place.
+    // The work is done, so the caller must get the answer. A repetition finds the claim. After the claim's lease it
+    // runs the request again, as after a crash at this point.
     if let Err(error) = store.answer(claim, &answer).await {
         metrics::incident("AnswersNotKept", 1);
-        tracing::error!(%error, "the answer to an idempotency key was not kept");
+        tracing::error!(%error, "the answer to an idempotency key was not stored");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

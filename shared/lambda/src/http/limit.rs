@@ -1,7 +1,7 @@
-//! How many requests a credential and an account may make, and the headers that tell it.
+//! Limits of the requests of a credential and of an account, and the headers that report them.
 //!
-//! A request is one write unit for its credential, exact, and a tenth of one for its account: each process writes
-//! every tenth request of an account, so an account passes its limit by nine for each process at work.
+//! A request costs one write unit for its credential, exact, and a tenth of one for its account. Each process writes
+//! every tenth request of an account. So each active process can exceed the account's limit by nine.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::problem::{Code, Problem};
 
 /// Requests that one credential may make in a minute.
 pub const REQUESTS_PER_MINUTE: u32 = 600;
-/// Requests that all credentials of one account may make in a minute: keys are free, their number is not bounded.
+/// Requests that all credentials of one account may make in a minute. Keys are free and their number has no limit.
 pub const ACCOUNT_REQUESTS_PER_MINUTE: u32 = 3_000;
 const PERIOD: Duration = Duration::from_mins(1);
 /// Requests of an account that a process counts with one write.
@@ -39,7 +39,7 @@ impl Limits {
         }
     }
 
-    /// What the credential and its account have used, this request included.
+    /// The use of the credential and of its account, this request included.
     async fn count(&self, grant: &Grant) -> Result<(Usage, Usage), Error> {
         let account = format!("{}#API", grant.account);
         let credential = format!("{account}#{}", grant.actor);
@@ -50,14 +50,14 @@ impl Limits {
     }
 }
 
-/// Counts the request; refuses with 429 what is over a limit.
+/// Counts the request; refuses it with 429 if it is over a limit.
 pub(super) async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let Some(grant) = request.extensions().get::<Grant>() else {
         return Problem::new(Code::Internal, "the limit needs a caller").into_response();
     };
     let (credential, account) = match limits.count(grant).await {
         Ok(usage) => usage,
-        // The limit protects others from one caller; it must not take the API down with its table.
+        // The limit protects others from one caller. A failure of its table must not stop the API.
         Err(error) => {
             tracing::warn!(error = %error, "request passes uncounted");
             crate::metrics::incident("RequestsUncounted", 1);

@@ -26,11 +26,11 @@ pub use idempotency::Secret;
 pub use limit::{ACCOUNT_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE};
 pub use problem::{Code, FieldError, Problem, ProblemBody};
 
-/// How often a fresh id is drawn: two collide only when they are drawn in the same millisecond.
+/// How often a fresh id is drawn. Two ids collide only if they are drawn in the same millisecond.
 pub const DRAWS: u32 = 4;
 
-/// Lets only callers with a live credential through, within their limit, each request with an
-/// idempotency key once. Asks for the tables Dedupe and Limits.
+/// Admits only callers with a live credential, within their limit. A request with an idempotency key is run once.
+/// Needs the tables Dedupe and Limits.
 fn protect(setup: &Setup, router: Router) -> Router {
     let limits = limit::Limits::new(Window::over(setup.resources()));
     let requests = Idempotency::over(setup.resources());
@@ -49,7 +49,7 @@ impl Function {
         Self::api_beside(setup, router, Router::new())
     }
 
-    /// As [`Function::api`], with routes beside that take no credential.
+    /// Like [`Function::api`], with additional routes that need no credential.
     pub fn api_beside(
         setup: &Setup,
         protected: Router,
@@ -59,8 +59,8 @@ impl Function {
         Self::serve(setup, router.layer(browsers::any_page()))
     }
 
-    /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods answer a problem, and
-    /// so does a handler that panics.
+    /// A public function behind the HTTP API (payload 2.0). Unknown routes and methods get a problem as answer, and
+    /// so does a panic of a handler.
     pub fn http(setup: &Setup, router: Router) -> Result<Self, ConfigError> {
         Self::serve(setup, guarded(router))
     }
@@ -68,7 +68,7 @@ impl Function {
     fn serve(setup: &Setup, router: Router) -> Result<Self, ConfigError> {
         let router = router.layer(from_fn(problem::with_request_id));
         Self::new(setup, move |event, call| {
-            // The adapter may not cross an await (it is not `Send`), its future may.
+            // The adapter may not cross an await (it is not `Send`); its future may.
             let answer = request(&event, call.invocation.request_id)
                 .map(|request| Adapter::from(router.clone()).call(request));
             async move {
@@ -81,14 +81,14 @@ impl Function {
     }
 }
 
-/// Answers what no route takes, bodies that are too long and panics.
+/// Answers requests without a route, bodies that are too long, and panics.
 fn guarded(router: Router) -> Router {
     let router = router
         .fallback(async || Problem::new(Code::NotFound, "no such route"))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 Code::MethodNotAllowed,
-                "the route does not take this method",
+                "the route does not support this method",
             )
         });
     limit_body(router, MAX_BODY).layer(from_fn(problem::catch_panic))

@@ -1,16 +1,16 @@
-//! The words of a parser's errors, made plain for people who call the API. Pure; knows no request.
+//! Plain wording for a parser's errors, for clients of the API. Pure; knows no request.
 
-/// A parser's error as an answer says it.
+/// A parser's error in the form of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plain {
-    /// The field of the object at the error's place, where the error names one.
+    /// The field of the object at the error's place, if the error names one.
     pub field: Option<String>,
     /// The flaw, in plain words.
     pub message: String,
 }
 
 impl Plain {
-    /// Adds the field to the place of its object, unless the place is the field's own.
+    /// Adds the field to the place of its object, unless the place already names the field.
     pub fn at(&self, mut pointer: String) -> String {
         if let Some(field) = &self.field {
             let own = format!("/{}", field.replace('~', "~0").replace('/', "~1"));
@@ -22,9 +22,9 @@ impl Plain {
     }
 }
 
-/// Translates an error's text; one of our own types' texts stays as it is.
+/// Translates an error's text; the text of one of our own types stays as it is.
 pub(super) fn plain(error: &str) -> Plain {
-    // The pointer says where; "at line 1 column 2" would say it twice.
+    // The pointer names the place, so "at line 1 column 2" is not needed.
     let error = error.split(" at line ").next().unwrap_or(error);
     let names: Vec<&str> = error.split('`').skip(1).step_by(2).collect();
     let first = names.first().copied().unwrap_or_default();
@@ -59,7 +59,7 @@ pub(super) fn plain(error: &str) -> Plain {
     }
 }
 
-/// `invalid type: integer `1`, expected a string`: what was found and what is wanted.
+/// `invalid type: integer `1`, expected a string`: the found and the expected type.
 fn parts<'a>(error: &'a str, start: &str) -> Option<(&'a str, &'a str)> {
     error.strip_prefix(start)?.rsplit_once(", expected ")
 }
@@ -108,7 +108,7 @@ fn expected(wanted: &str) -> String {
     }
 }
 
-/// The parser of dates describes each step of its work.
+/// The parser of dates describes each of its steps.
 fn is_about_time(error: &str) -> bool {
     [
         "failed to parse",

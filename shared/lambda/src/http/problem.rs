@@ -104,20 +104,20 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Refuses unless the workspace's settings have all that its marketing needs; `missing` are places in
-    /// them.
+    /// Refuses unless the workspace has all settings that marketing needs. `missing` holds the pointers of missing
+    /// settings.
     pub fn settings_missing(missing: &[&str]) -> Result<(), Self> {
         if missing.is_empty() {
             return Ok(());
         }
-        let detail = "the workspace's settings lack what must stand at the foot of its mails";
+        let detail = "the workspace's settings lack data for the footer of its mails";
         let problem = Self::new(Code::SettingsMissing, detail);
         Err(missing.iter().fold(problem, |problem, place| {
             problem.at(*place, "must be set in the workspace's settings")
         }))
     }
 
-    /// A problem with a sentence for the caller. Of a 5xx the sentence goes to the log only.
+    /// A problem with a sentence for the caller. For a 5xx the sentence goes to the log only.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -127,7 +127,7 @@ impl Problem {
         }
     }
 
-    /// Something is wrong at `pointer`.
+    /// A problem with a flaw at `pointer`.
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Code::Invalid, "the request is not valid").at(pointer, message)
     }
@@ -138,12 +138,12 @@ impl Problem {
         Self::new(Code::Malformed, message.clone()).at("", message)
     }
 
-    /// No such thing, or it belongs to another tenant: the caller cannot tell which.
+    /// The object does not exist, or belongs to another tenant: the caller cannot tell which.
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("no such {what}"))
     }
 
-    /// Adds a place.
+    /// Adds a flaw.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         self.errors.push(FieldError {
@@ -222,7 +222,7 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
         .unwrap_or_default();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        // Headers that a route added, such as CORS, stay: a page could not read the answer otherwise.
+        // Headers that a route added, such as CORS, stay. Otherwise a page could not read the answer.
         let (parts, _) = response.into_parts();
         response = render(&problem, &request_id);
         for (name, value) in &parts.headers {
@@ -245,7 +245,7 @@ pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
     response
 }
 
-/// Turns a panic into a problem: the caller gets an answer of ours, and the request its id.
+/// Turns a panic into a problem: the caller gets an answer in our format, with the request id.
 pub(super) async fn catch_panic(request: Request, next: Next) -> Response {
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     work.await.unwrap_or_else(|panic| {

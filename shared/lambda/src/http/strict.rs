@@ -1,6 +1,5 @@
-//! Checks of JSON before it is read into a type: no name twice in an object, no nesting that
-//! only an attacker needs. A name given twice means different things to different readers, so that
-//! checks in front of us could be told another story (RFC 8259 4).
+//! Checks of JSON before it is read into a type: no repeated name in an object, and no nesting that only an attacker
+//! needs. Parsers read a repeated name differently, so a check in front of us could see another value (RFC 8259 4).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 /// Deepest nesting that is read.
 pub const MAX_DEPTH: usize = 32;
 
-/// Where and why a text was refused.
+/// Place and reason of a refusal.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Flaw {
     /// JSON pointer.
@@ -19,7 +18,7 @@ pub(super) struct Flaw {
     pub message: String,
 }
 
-/// Looks for the first flaw. Text that is not JSON has none here: the parser says that better.
+/// Finds the first flaw. Text that is not JSON has none here: the parser reports that better.
 pub(super) fn flaw(text: &str) -> Option<Flaw> {
     let mut flaw = None;
     let mut path = Vec::new();

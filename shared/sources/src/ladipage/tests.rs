@@ -161,7 +161,7 @@ fn of_too_many_long_fields_the_longest_are_left_out() {
     assert!((MAX_KEPT - 1_000..=MAX_KEPT).contains(&kept), "{kept}");
     assert!(data["phone"] == "0912345678" && data["form_id"] == "FORM8");
     assert!(data.contains_key("f000") && !data.contains_key("f099"));
-    // Every field is either there or named.
+    // Every field is either stored or named as cut.
     assert_eq!(data.len() + form.shortened.len(), 102);
     assert!(form.shortened.iter().all(|name| !data.contains_key(name)));
     assert!(form.shortened.contains(&"f099".to_owned()));
@@ -179,7 +179,7 @@ fn json_form(fields: &[(&str, &str)]) -> String {
 fn what_is_no_form_is_known_at_the_door() {
     let check = |content_type, body| futures::executor::block_on(check(content_type, body));
     assert_eq!(check(JSON, DOCUMENTED), Ok(()));
-    // A form without an address may become one by another mapping: it is not refused here.
+    // Another mapping may find an address in a form without one, so the form is not refused here.
     assert_eq!(check(JSON, r#"{"name": "An"}"#), Ok(()));
     assert!(check("image/png", "x").is_err() && check(JSON, "{").is_err());
 }

@@ -16,7 +16,7 @@ fn trigger() -> Trigger {
     serde_json::from_value(json!({"type": "form.submitted"})).unwrap()
 }
 
-/// A definition whose steps lead one to the next, named by their place.
+/// A definition with steps in a row, named by their place.
 fn chain(nodes: Vec<Node>) -> Definition {
     let count = nodes.len();
     let mut named = IndexMap::new();
@@ -189,8 +189,7 @@ fn any_node() -> impl Strategy<Value = Node> {
 }
 
 proptest! {
-    /// However messages are repeated and mixed, each step is taken once, in order, and the contact
-    /// comes to the end.
+    /// For any repetition and order of messages, each step is taken once, in order, and the contact reaches the end.
     #[test]
     fn any_order_of_messages_takes_each_step_once(
         nodes in prop::collection::vec(any_node(), 1..100),
@@ -215,7 +214,7 @@ proptest! {
             let token = pick.get(&sent).clone();
             deliver(&mut state, &token, &mut sent, second as i64);
         }
-        // At-least-once delivery: in the end every message comes.
+        // At-least-once delivery: every message arrives in the end.
         while !state.status.is_over() {
             let token = state.token.clone();
             deliver(&mut state, &token, &mut sent, 1000);

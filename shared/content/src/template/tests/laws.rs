@@ -26,7 +26,7 @@ proptest! {
     fn plain_fields_print_what_liquid_prints(value in any_value(), is_html in any::<bool>()) {
         let source = "a {{ v }}{{ v | default: \"<'bạn'>\" }} {{o.v}}{{o.none|default:'x'}}{{ none }} b {% raw %}{{ v }}{% endraw %} {{- v -}} c";
         let parse = if is_html { Template::parse_html } else { Template::parse };
-        // An assign makes the whole template Liquid's.
+        // With an assign, Liquid runs the whole template.
         let whole = parse(&format!("{source}{{% assign x = 1 %}}")).unwrap();
         let data = json!({"v": value, "o": {"v": value}});
         prop_assert_eq!(parse(source).unwrap().render(&data), whole.render(&data));

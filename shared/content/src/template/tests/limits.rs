@@ -26,7 +26,7 @@ fn only_allowed_tags_and_filters_are_known() {
     ] {
         assert_eq!(refused(source).line, 1, "{source}");
     }
-    // Names that mean something in other engines are only unknown names here.
+    // Names that have a meaning in other engines are only unknown names here.
     assert_eq!(text("{{ env }}{{ env.HOME }}{{ system }}", &json!({})), "");
 }
 
