@@ -11,6 +11,7 @@ mod code;
 mod cost;
 mod crates;
 mod credentials;
+mod english;
 mod fixtures;
 mod functions;
 mod generate;
