@@ -1,8 +1,8 @@
 //! The API's reference: what every function says of its operations, as one OpenAPI 3.1 document.
 //!
-//! The functions name what is theirs: path, bodies, success. What all operations share (errors, headers,
-//! the credential) is added here by rule, so that no handler repeats it. The document is kept as
-//! docs/openapi.json, which a test compares.
+//! Each function describes its own operations: path, bodies, success. The parts that all operations share (errors,
+//! headers, the credential) are added here by rule, so that no handler repeats them. The document is kept as
+//! docs/openapi.json. A test compares the two.
 
 mod answers;
 mod schemas;
@@ -36,7 +36,7 @@ as in `2026-11-02T08:00:00.000Z`. A field that holds an id ends in `_id`, and a 
 **Repetition.** A POST with an `Idempotency-Key` is done once: the same request again gets the same answer \
 for a day, another request with the key is refused with 422, and one that is still running with 409.";
 
-/// What an operation can answer beside success: status, name, when.
+/// Answers of an operation beside success: status, name, when.
 const PROBLEMS: &[(&str, &str, &str)] = &[
     (
         "400",
@@ -127,7 +127,7 @@ const TAGS: &[(&str, &str)] = &[
     ("unsubscribe", "The unsubscribe link of mails."),
 ];
 
-/// What API Gateway can answer by itself: too large, too fast, or a function that did not answer it.
+/// Answers that API Gateway gives by itself: request too large, too many requests, or no answer from the function.
 const GATEWAYS: &[&str] = &["413", "429", "431", "500", "503"];
 
 /// The document. Fails if two functions mean different things by one name.

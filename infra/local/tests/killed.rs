@@ -205,7 +205,7 @@ async fn a_killed_stack_finishes_the_campaign_and_sends_nobody_twice() {
             "the campaign does not end: {}",
             stack.get(&report).await
         );
-        // What was under way is settled once its lease has ended.
+        // Interrupted work is settled after its lease has ended.
         if round % 10 == 9 {
             let json = "application/json";
             stack

@@ -7,7 +7,7 @@ use crate::template::{
     MESSAGING, OBSERVABILITY, ROOT, Resource, functions, get_att, list, reference, walk,
 };
 
-/// What the root passes for a parameter of infra/observability.yaml.
+/// Value that the root passes for a parameter of infra/observability.yaml.
 fn passed(parameter: &str) -> &'static Value {
     let stack = ROOT.resource("Observability").unwrap();
     stack.get(&["Parameters", parameter])

@@ -1,4 +1,4 @@
-//! Which crate may use which (design 2), held over the resolved tree.
+//! Allowed dependencies between our crates, checked on the resolved tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,8 +9,8 @@ use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Pack
 use crate::assert_none;
 use crate::template::{list, project};
 
-/// What each crate under `shared/` may use of ours. `kernel` and `cloud` are said where allowed, so
-/// that a pure crate stays pure.
+/// Crates of ours that each crate under `shared/` may use. `kernel` and `cloud` are listed only where allowed, so that
+/// a pure crate stays pure.
 const SHARED: &[(&str, &[&str])] = &[
     ("access", &["kernel"]),
     ("accounts", &["kernel", "cloud"]),
@@ -40,7 +40,7 @@ const SHARED: &[(&str, &[&str])] = &[
 ];
 
 /// An older HTTP and TLS stack, and sign-on that no function needs: defaults of the SDK that come
-/// back as soon as one crate asks for them (style 6.3).
+/// back as soon as one crate asks for them.
 const ABSENT: &[(&str, &str)] = &[
     ("hyper", "0.14."),
     ("rustls", "0.21."),

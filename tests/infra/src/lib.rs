@@ -1,4 +1,4 @@
-//! Rules over the templates and the crates that no tool checks (style 5.5, design 2).
+//! Rules over the templates and the crates that no tool checks.
 //!
 //! `sam validate` and `cfn-lint` know whether a template is well-formed; these tests know what this
 //! project asks of it. Each rule is a test of its own, collects every violation and names the

@@ -1,4 +1,4 @@
-//! What keeps state: kept, recoverable, encrypted, and with keys that can be queried.
+//! Rules for resources with state: retained, recoverable, encrypted, and with keys that can be queried.
 
 use std::collections::BTreeSet;
 

@@ -52,7 +52,7 @@ impl From<DynoxideError> for Failure {
     }
 }
 
-/// What a call's units are spent on.
+/// Kind of the units that a call uses.
 #[derive(Clone, Copy)]
 pub(super) enum Units {
     Read,
@@ -331,7 +331,7 @@ impl DynamoDb {
     }
 }
 
-/// What an operation that is not served answers with.
+/// Error type of the answer to an unsupported operation.
 const UNKNOWN: &str = "com.amazon.coral.service#UnknownOperationException";
 
 /// The throttling error and others that come from outside the engine.

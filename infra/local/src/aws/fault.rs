@@ -22,7 +22,7 @@ pub struct Call {
     pub sequence: u64,
 }
 
-/// What happens to a call.
+/// The outcome that a test chooses for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
     /// Runs as usual.

@@ -20,13 +20,13 @@ pub(super) struct Index {
     projected: Option<Vec<String>>,
 }
 
-/// What an index keeps of an item.
+/// An item as an index stores it.
 pub(super) struct Entry {
     /// Values of the HASH attributes, joined by `/`.
     pub partition: String,
     /// Values of all key attributes of the index.
     pub position: Vec<String>,
-    /// What is projected beside the keys.
+    /// Projected attributes beside the keys.
     pub projected: Value,
     /// Size of the entry.
     pub bytes: usize,

@@ -1,4 +1,4 @@
-//! What the tables hold, by kind of row: how many, how large, and for how long.
+//! Rows in the tables, by kind of row: how many, how large, and for how long.
 
 use std::collections::BTreeMap;
 

@@ -18,7 +18,7 @@ pub struct Meter {
     pub(super) heat: Heat,
 }
 
-/// What was used up to one moment, or between two.
+/// Usage up to one moment, or between two moments.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeterSnapshot {
     /// DynamoDB, by table.
@@ -104,7 +104,7 @@ impl Meter {
         self.heat.partitions()
     }
 
-    /// What was used after `earlier` was taken.
+    /// Usage since `earlier` was taken.
     pub fn since(&self, earlier: &MeterSnapshot) -> MeterSnapshot {
         self.snapshot().minus(earlier)
     }

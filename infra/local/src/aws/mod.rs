@@ -104,7 +104,7 @@ struct Services {
     _lock: File,
 }
 
-/// What becomes of a call.
+/// Result of a call.
 enum Reply {
     /// It is answered.
     Answer(Response<Bytes>),
@@ -358,12 +358,12 @@ impl Aws {
         &self.0.streams
     }
 
-    /// What was sent.
+    /// Messages that were sent.
     pub fn outbox(&self) -> &Outbox {
         &self.0.outbox
     }
 
-    /// What would be billed.
+    /// Usage that AWS would bill.
     pub fn meter(&self) -> &Meter {
         &self.0.meter
     }

@@ -66,7 +66,7 @@ pub struct OutboxMessage {
     /// Tags of a mail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
-    /// What was sent, for messages other than mail.
+    /// Content of a message other than mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
 }

@@ -11,7 +11,7 @@ use crate::template::model::Stack;
 /// A row that never expires is billed for so many months.
 const YEAR: f64 = 12.0;
 
-/// What rows of one kind cost until they expire; for a year, where they never do.
+/// Cost of the rows of one kind until they expire; for a year, if they never expire.
 #[derive(Debug, Clone, Serialize)]
 pub struct KeptRow {
     /// The rows.

@@ -45,7 +45,7 @@ pub struct Bill {
 pub struct Line {
     /// Key in `prices.yaml`.
     pub key: String,
-    /// What it is.
+    /// Name of the billed thing.
     pub name: String,
     /// How many.
     pub units: f64,

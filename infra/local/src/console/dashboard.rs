@@ -1,4 +1,4 @@
-//! What the stack is doing: functions, queues, tables, timers, links.
+//! The current state of the stack: functions, queues, tables, timers, links.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Everything that would have been sent, as pages and as data.
 //!
-//! A mail's own HTML is hostile here: it is shown in a sandboxed frame, without scripts, and its
-//! pictures are loaded only on demand, because loading the open pixel counts as an open.
+//! The HTML of a mail is not trusted: the page shows it in a sandboxed frame, without scripts. Pictures are loaded only
+//! on demand, because loading the open pixel counts as an open.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

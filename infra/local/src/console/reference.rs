@@ -128,7 +128,7 @@ fn shown_at(link: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What the page and its own script name as `href`, `src` or address.
+    /// Addresses in the page and its own script: `href`, `src` and others.
     fn addresses(text: &str) -> Vec<&str> {
         let quoted = text.split(['"', '\'', '`']).skip(1).step_by(2);
         quoted.filter(|text| text.contains('/')).collect()

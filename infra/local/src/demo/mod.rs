@@ -24,7 +24,7 @@ use client::Client;
 use progress::bar;
 use summary::{Goal, Summary};
 
-/// What every step needs.
+/// Shared state of all steps.
 struct Demo {
     stack: LocalStack,
     client: Client,

@@ -54,7 +54,7 @@ impl Steps {
         }
     }
 
-    /// What to show: never less than before, never more than `most`.
+    /// Position to show: never less than before, never more than `most`.
     pub fn position(&mut self, counted: u64, requests: u64, most: u64) -> u64 {
         let (known, at) = self.last;
         if counted > known {

@@ -1,4 +1,4 @@
-//! What the demo found: a table of figures, sums that must hold, and goals.
+//! Results of the demo: a table of figures, sums that must be correct, and goals.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ struct Row {
     mark: &'static str,
 }
 
-/// What a figure should be.
+/// Expected value of a figure.
 #[derive(Debug, Clone, Copy)]
 pub enum Goal {
     /// No more than this.
@@ -118,7 +118,7 @@ impl Summary {
         text
     }
 
-    /// What does not hold.
+    /// Sums and goals that failed.
     pub fn broken(&self) -> &[String] {
         &self.broken
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Activity(Arc<watch::Sender<State>>);
 
-/// What is under way now and how often anything began.
+/// Number of pieces of work that run now, and how often work began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct State {
     /// Pieces of work that have begun and not ended.
@@ -35,7 +35,7 @@ impl Activity {
         Busy(self.clone())
     }
 
-    /// What is under way.
+    /// The current state.
     pub fn state(&self) -> State {
         *self.0.borrow()
     }

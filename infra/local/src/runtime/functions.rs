@@ -1,7 +1,7 @@
 //! The deployed functions: one call in, one answer out, stopped at the time-out as Lambda does.
 //!
 //! Every trigger goes through [`Functions::invoke`], so counting, metering and the time-out are the
-//! same for all. What a function does is not known here: it is a piece of [`Code`].
+//! same for all. This file does not know the work of a function: a function is a piece of [`Code`].
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -20,7 +20,7 @@ use super::{ACCOUNT, REGION};
 use crate::aws::Aws;
 use crate::template::model;
 
-/// What runs when a function is invoked.
+/// Code that runs when a function is invoked.
 pub type Code =
     Arc<dyn Fn(Value, Invocation) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
@@ -66,7 +66,7 @@ impl Deployed {
         }
     }
 
-    /// What it did so far.
+    /// Statistics of the function so far.
     pub fn statistics(&self) -> Statistics {
         self.ledger.read()
     }

@@ -1,4 +1,4 @@
-//! What each function did so far: counts, times and the last error, for the dashboard.
+//! Statistics of each function: counts, times and the last error, for the dashboard.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -209,8 +209,8 @@ impl LocalStack {
         Ok(now)
     }
 
-    /// Waits until nothing is running and nothing waits to run now. What waits for a later time
-    /// (a delay, a visibility timeout, a timer) does not count.
+    /// Waits until nothing is running and nothing waits to run now. Work that waits for a later time (a delay, a
+    /// visibility timeout, a timer) does not count.
     pub async fn run_until_idle(&self) {
         loop {
             self.0.activity.quiet().await;
@@ -330,7 +330,7 @@ impl LocalStack {
         &self.0.clock
     }
 
-    /// What the template declares.
+    /// The stack that the template declares.
     pub fn template(&self) -> &model::Stack {
         &self.0.template
     }

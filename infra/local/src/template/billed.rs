@@ -1,4 +1,4 @@
-//! What the template declares that costs by the month, whether it is used or not.
+//! Resources of the template that cost money by the month, used or not.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,6 @@
-//! What a resource is called locally: physical names, ARNs, URLs and secrets.
+//! Local names of resources: physical names, ARNs, URLs and secrets.
 //!
-//! Without a name of its own in the template a resource is `tanigo-<logical id in kebab case>`, where
-//! AWS would make one up.
+//! A resource without a name in the template is called `tanigo-<logical id in kebab case>`. AWS would generate a name.
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
@@ -27,7 +26,7 @@ pub(super) fn pseudo_parameter(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What `!Ref` gives.
+/// Value of `!Ref`.
 pub(super) fn reference(
     stacks: &Stacks,
     at: &Place,
@@ -55,7 +54,7 @@ pub(super) fn reference(
     })
 }
 
-/// What `!GetAtt` gives.
+/// Value of `!GetAtt`.
 pub(super) fn attribute(
     stacks: &Stacks,
     at: &Place,

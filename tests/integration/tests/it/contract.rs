@@ -1,4 +1,4 @@
-//! What every API function promises besides its own work: idempotency keys, limits, strict JSON.
+//! Contract of every API function beside its own work: idempotency keys, limits, strict JSON.
 
 use std::sync::Arc;
 use std::time::Duration;

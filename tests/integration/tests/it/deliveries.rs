@@ -1,4 +1,4 @@
-//! What the provider says of many mails of one tenant and of few of another.
+//! Delivery events from the provider: many mails of one tenant, and few of another.
 
 use channels::{Fact, Ledger, LedgerKey};
 use cloud::Counters;

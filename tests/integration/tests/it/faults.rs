@@ -1,4 +1,4 @@
-//! What AWS may do to any call: do a part of a batch, refuse one message of many, lose an answer.
+//! Faults of AWS at any call: a part of a batch done, one message of many refused, an answer lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -159,7 +159,7 @@ async fn an_unknown_version_is_parked_and_can_be_redriven() {
             .await,
         failed(&[])
     );
-    // SQS does not know where a parked message came from: the redrive names its destination.
+    // SQS does not know where a dead-lettered message came from: the redrive names its destination.
     let client = aws_sdk_sqs::Client::new(&world.aws.sdk_config());
     let dead = world.aws.sqs().arn(&dead_letter_queue(&world));
     let redrive = client.start_message_move_task().source_arn(dead);

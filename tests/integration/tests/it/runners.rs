@@ -1,4 +1,4 @@
-//! What the runners tell about an invocation, and what they do for a batch as a whole.
+//! Log lines of the runners about an invocation, and their handling of a whole batch.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn dead(world: &World) -> Vec<Received> {
     world.aws.sqs().receive(name, 10, Some(0))
 }
 
-/// What a record's text asks for.
+/// The outcome that a record's text asks for.
 async fn act(record: Record) -> Result<String, Failure> {
     tokio::task::yield_now().await;
     assert!(record.body != "panic", "as asked");

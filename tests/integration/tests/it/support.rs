@@ -44,7 +44,7 @@ impl Message for AnyStep {
 pub struct World {
     /// The services.
     pub aws: Aws,
-    /// What the templates declare.
+    /// The stack that the templates declare.
     pub model: model::Stack,
     /// The same randomness in each run.
     pub entropy: Entropy,
@@ -204,7 +204,7 @@ impl World {
         assert!(changed.is_some());
     }
 
-    /// What the template says about a function.
+    /// The template's declaration of a function.
     pub fn spec(&self, handler: &str) -> &model::Function {
         let spec = self
             .model
@@ -601,7 +601,7 @@ pub fn fixture(path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// What a key with these scopes, separated by spaces, opens.
+/// Grant of a key with these scopes, separated by spaces.
 pub fn grant_of(workspace: kernel::WorkspaceId, scopes: &str) -> kernel::Grant {
     let account = ACCOUNT.parse().unwrap();
     kernel::Grant {

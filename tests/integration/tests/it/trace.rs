@@ -76,7 +76,7 @@ async fn one_id_goes_from_the_form_to_the_mail() {
     let mails = world.aws.outbox().all(Kind::Mail);
     let tag = ("trace".to_owned(), trace.to_owned());
     assert!(mails[0].tags.contains(&tag), "{:?}", mails[0].tags);
-    // What the provider says of the mail gives the id back.
+    // The provider's event for the mail returns the id.
     let events = world
         .aws
         .sqs()

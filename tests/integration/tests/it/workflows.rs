@@ -161,7 +161,7 @@ async fn entry_rule_and_activation_decide_who_comes_in() {
     assert_eq!(shop.report(&once).await[0], 1);
     assert_eq!(shop.report(&every).await[0], 3);
 
-    // What the source says of the time does not matter: forms carry times of any age.
+    // The time given by the source does not matter: forms carry times of any age.
     let late = Event {
         id: "late".into(),
         name: "form.submitted".into(),

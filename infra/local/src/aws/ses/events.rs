@@ -195,7 +195,7 @@ impl Ses {
     }
 }
 
-/// What a simulator address asks for.
+/// The outcome that a simulator address asks for.
 fn fate_of(address: &str) -> Option<&'static str> {
     let local = address.split(['@', '+']).next()?;
     ["bounce", "complaint", "reject"]

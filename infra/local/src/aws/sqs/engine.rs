@@ -25,7 +25,7 @@ pub(super) struct Engine {
     pub journal: Journal,
 }
 
-/// What a sender asks for.
+/// A message as the sender gives it.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     pub body: String,
@@ -36,7 +36,7 @@ pub(super) struct Outgoing {
     pub attributes: MessageAttributes,
 }
 
-/// What a sender learns.
+/// Answer to the sender.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub id: String,

@@ -1,7 +1,7 @@
-//! What the queues write to their log, and how a queue is rebuilt from it.
+//! The log of the queues, and how a queue is rebuilt from the log.
 //!
-//! Receives are kept for their count; visibility is not, so that after a restart every message
-//! that was in flight can be received at once.
+//! The log keeps the receive count of a message, but not the visibility timeout. So after a restart every message that
+//! was in flight can be received at once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! DynamoDB streams: the old and new image of each write to a table that declares a stream.
 //!
-//! The engine's own streams are off, as they cost a scan per write. Images are read
-//! around the write instead, under one lock. The log takes the old images before the write and
-//! the new ones after it, so a death in between is mended at the next start: what the table then
-//! holds is compared with the old image. A consumer sees each record until it commits past it.
+//! The engine's own streams are off, because they cost a scan per write. Images are read around the write instead,
+//! under one lock. The log stores the old images before the write and the new images after it. A crash between the two
+//! is repaired at the next start: the rows of the table are then compared with the old images. A consumer sees each
+//! record until the consumer commits a later position.
 
 mod api;
 mod log;
@@ -62,7 +62,7 @@ pub struct StreamRecord {
 }
 
 impl Streams {
-    /// Opens the streams kept in `log` and mends the write that a death cut off.
+    /// Opens the streams kept in `log` and repairs the write that a crash interrupted.
     pub(super) fn open(
         log: Option<PathBuf>,
         db: &Database,

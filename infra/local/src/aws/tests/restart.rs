@@ -1,4 +1,4 @@
-//! What a folder holds after the services are opened again.
+//! State in the data folder after the services are opened again.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 

@@ -1,7 +1,7 @@
-//! What the HTTP API hands to a function: payload format 2.0.
+//! The event that the HTTP API sends to a function: payload format 2.0.
 //!
-//! Pure: a request goes in, JSON comes out. Differences to what came over the wire are API
-//! Gateway's: header names in lower case, repeated values joined by commas, the path decoded.
+//! Pure: a request goes in, JSON comes out. The event differs from the request as on API Gateway: header names are in
+//! lower case, repeated values are joined by commas, the path is decoded.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ pub struct Call<'a> {
     pub request_id: String,
     /// Trace header.
     pub trace: String,
-    /// Who sent it.
+    /// Address of the client.
     pub peer: IpAddr,
     /// When it came.
     pub now: Timestamp,

@@ -150,7 +150,7 @@ impl Gateway {
     }
 }
 
-/// What API Gateway refuses before it looks for a route.
+/// The answer if API Gateway refuses the request before it looks for a route.
 fn refuse(parts: &http::request::Parts, body: &Bytes) -> Option<Response<Bytes>> {
     if body.len() > LARGEST_BODY {
         return Some(too_large_body());

@@ -95,7 +95,7 @@ async fn idle(stack: &LocalStack) {
     waited.expect("the stack came to rest");
 }
 
-/// What the functions of a test saw.
+/// Events that the functions of a test received.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 

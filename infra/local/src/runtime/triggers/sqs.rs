@@ -39,7 +39,7 @@ pub struct Source {
     pub reports: bool,
 }
 
-/// What the poller works with.
+/// Poller of one event source mapping.
 #[derive(Clone)]
 pub struct Poller {
     /// The mapping.

@@ -53,7 +53,7 @@ impl Source {
     }
 }
 
-/// What the poller works with.
+/// Poller of one event source mapping.
 #[derive(Clone)]
 pub struct Poller {
     /// The mapping.
@@ -115,8 +115,8 @@ impl Poller {
         (batch, last)
     }
 
-    /// Delivers the batch in parts until each is done or given up. False when the stack stopped
-    /// first: the rest comes again at the next start.
+    /// Delivers the batch in parts until each part has succeeded or is given up. False if the stack stopped first: the
+    /// rest is redelivered at the next start.
     async fn deliver(&self, batch: Vec<StreamRecord>) -> bool {
         let mut parts = VecDeque::from([(batch, 0_u32)]);
         while let Some((part, attempts)) = parts.pop_front() {
@@ -133,7 +133,7 @@ impl Poller {
             let done = match verdict(&result, &ids, true) {
                 Verdict::Done => part.len(),
                 Verdict::AllFailed => 0,
-                // The lowest position is the checkpoint: it and all after it come again.
+                // The lowest position is the checkpoint: this record and all later ones are redelivered.
                 Verdict::Failed(failed) => {
                     ids.iter().position(|id| failed.contains(id)).unwrap_or(0)
                 }

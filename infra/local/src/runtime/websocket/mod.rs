@@ -153,7 +153,7 @@ impl SocketApi {
         }
     }
 
-    /// What the authorizer says about a handshake: its context, or the status of a refusal.
+    /// The authorizer's result for a handshake: its context, or the status of a refusal.
     async fn authorize(
         &self,
         authorizer: &str,
@@ -316,7 +316,7 @@ impl SocketApi {
         });
     }
 
-    /// What goes back to the client: the body of the function's answer, or an error text.
+    /// Text for the client: the body of the function's answer, or an error text.
     async fn message(&self, connection: &Connection, happening: &Happening<'_>) -> Option<String> {
         let request_id = self.functions.request_id();
         let error = |text: &str| {

@@ -3,7 +3,7 @@
 use access::Operation;
 use kernel::{ChatRole, Role};
 
-/// What people, workspaces and the log are to; only account admins may touch them.
+/// Operations on people, workspaces and the log; only account admins may use them.
 const OF_ADMINS: [Operation; 14] = [
     Operation::ListUsers,
     Operation::ShowUser,

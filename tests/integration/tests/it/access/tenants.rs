@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{body, place};
 use crate::support::{World, grant_of, http_event};
 
-/// What stands for an id in paths and bodies.
+/// Placeholder for an id in paths and bodies.
 const PLACEHOLDER: &str = "_00000000009";
 const TABLES: [&str; 9] = [
     "Directory",

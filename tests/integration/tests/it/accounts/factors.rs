@@ -180,7 +180,7 @@ async fn a_sign_in_with_the_old_password_does_not_outlive_its_change() {
         let change = users.change_password(owner.unwrap(), PASSWORD, "mật khẩu mới tinh");
         let interleaved = office.world.interleave(at, sign_in, change);
         let ((status, session), changed, reached) = interleaved.await;
-        // Who spends a code first makes the change of a password try again.
+        // If another request spends the code first, the change of the password must be tried again.
         if changed.unwrap_or(false) && status == 200 {
             let token = session["token"].as_str().unwrap();
             let me = office.ask(token, "GET", "/v1/me", None).await;

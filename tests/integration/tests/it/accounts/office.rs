@@ -121,7 +121,7 @@ impl Office {
     }
 }
 
-/// What people do.
+/// Actions of people.
 impl Office {
     pub async fn invite(&self, email: &str) -> Value {
         let body =

@@ -90,7 +90,7 @@ async fn the_last_admin_stays_whatever_happens_at_once() {
                 .world
                 .interleave(at, team.change(two, first), team.change(two, &demotion))
                 .await;
-            // Whoever tries to take all admins away fails at the last.
+            // Removing all admins fails at the last admin.
             for id in [one, two, one] {
                 team.change(id, &demotion).await;
             }

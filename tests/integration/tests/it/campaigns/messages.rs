@@ -230,7 +230,7 @@ async fn a_message_with_another_tenant_s_names_sends_nothing() {
     let foreign = body.replace(&shop.tenant.to_string(), &other.tenant.to_string());
     event["Records"][0]["body"] = json!(foreign);
     world.invoke("message-sender", event).await.unwrap();
-    // Neither the mail nor the contact is the other's; the message is parked with its reason.
+    // Neither the mail nor the contact belongs to the other tenant; the message is dead-lettered with its reason.
     assert_eq!(world.dead_letters().len(), 1);
     // With a mail of its own, the contact is still not there.
     let mails = MailStore::over(&world.resources());

@@ -16,7 +16,7 @@ use super::messages::enqueue;
 use super::shop::{Shop, number};
 use crate::support::{Kill, World};
 
-/// What SES grants a new account.
+/// Send rate of a new SES account, per second.
 const RATE: u32 = 14;
 
 /// When each mail of this scope went out, in milliseconds.

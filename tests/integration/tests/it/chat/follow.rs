@@ -70,7 +70,7 @@ async fn a_reader_comes_rest_of_a_full_page() {
     }
     let mut follower = Follower::new(&shop, &browser);
     assert_eq!(follower.rest().await, ["một", "hai"]);
-    // What can still change comes again, and ends again.
+    // The reader rereads messages that can still change, and reaches the end again.
     assert_eq!(follower.rest().await, ["một", "hai"]);
     shop.world.advance(Duration::from_mins(7));
     follower.rest().await;

@@ -281,7 +281,7 @@ async fn who_has_logged_out_hears_nothing_more_and_others_do() {
         .unwrap();
     assert!(!staffed.is_shown(&mut left).await);
     assert!(!shown(&mut stayed).is_empty());
-    // Hung up, and forgotten: the row of the room and the row of the connection.
+    // The connection is closed, and its row and its row in the room are deleted.
     assert!(left.is_closed());
     let rows = staffed.shop.world.dump("Realtime").await;
     assert_eq!(rows.len(), 2);

@@ -78,7 +78,7 @@ async fn a_worker_finds_nothing_of_another_tenant() {
     let page = other.get("/v1/conversations").await;
     assert_eq!(page["data"].as_array().unwrap().len(), 1);
 
-    // An answer to a conversation of another tenant has no message: parked, and nothing is marked.
+    // An answer to a conversation of another tenant has no message: it is dead-lettered, and nothing is marked.
     world.advance(SECOND);
     mine.reply(&mine.conversation().await, json!({ "content": "Dạ" }))
         .await;

@@ -1,4 +1,4 @@
-//! What visitors and strangers get from the widget.
+//! Answers of the widget to visitors and strangers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -288,7 +288,7 @@ async fn reading_is_limited_and_costs_a_tenth_of_a_write() {
     assert_eq!(read(&shop, &other, "").await.0, 429);
     shop.world.advance(Duration::from_mins(1));
     assert_eq!(read(&shop, &other, "").await.0, 200, "the next minute");
-    // Who reads now and then costs nothing.
+    // Occasional reads do not count against the limit: they cost no write.
     let before = shop.world.aws.meter().snapshot();
     for _ in 0..60 {
         shop.world.advance(Duration::from_mins(1));

@@ -146,7 +146,7 @@ async fn a_no_goes_with_the_address_to_its_next_owner() {
                 }
             }
             shop.upsert(customer("KH-1", &new, Merge::Overwrite)).await;
-            // What died was the address, what said no was the person.
+            // A bounce concerns the address; a refusal concerns the person.
             let person = shop.contact(id).await;
             let expected = if no == Bounced { Subscribed } else { no };
             assert_eq!(person.email_status, expected);

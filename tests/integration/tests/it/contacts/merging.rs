@@ -1,4 +1,4 @@
-//! Who is whom: identities that race, stay or are replaced.
+//! Merging of contacts: identities that race, stay or are replaced.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Forms that say no time, sent again and sent anew.
+//! Forms without a time: the same form redelivered, and a new form with the same fields.
 
 use std::time::Duration;
 

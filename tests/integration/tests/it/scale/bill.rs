@@ -16,7 +16,7 @@ const ACCESS_LOG: f64 = 300.0;
 /// CloudWatch keeps so much of what it takes in.
 const COMPRESSED: f64 = 0.2;
 
-/// What the small shop does in a month: 5,000 contacts, and this. docs/measurements.md lists it.
+/// Usage of the small shop in a month: 5,000 contacts, and these numbers. docs/measurements.md lists them.
 const MAILS: f64 = 20_000.0;
 const EVENTS: f64 = 20_000.0;
 const NEW_CONTACTS: f64 = 500.0;

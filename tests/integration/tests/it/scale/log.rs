@@ -1,4 +1,4 @@
-//! What functions log while a scenario runs: bytes, and the custom metrics among them.
+//! Log output of the functions while a scenario runs: bytes, and the custom metrics in it.
 
 use std::collections::BTreeSet;
 use std::io;

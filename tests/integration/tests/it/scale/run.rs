@@ -27,7 +27,7 @@ pub struct Run {
     pub log_bytes: f64,
     /// Custom metrics that they wrote.
     pub series: BTreeSet<String>,
-    /// What the tables hold more than before.
+    /// Rows that the run added to the tables.
     pub kept: Vec<Kept>,
     partitions: BTreeMap<Partition, PartitionUsage>,
 }
@@ -120,7 +120,7 @@ fn units(world: &World, used: &MeterSnapshot) -> Units {
     units
 }
 
-/// What each kind of row has gained.
+/// Growth of each kind of row.
 fn grown(now: Vec<Kept>, before: &[Kept]) -> Vec<Kept> {
     let same = |a: &Kept, b: &Kept| (&a.table, &a.kind) == (&b.table, &b.kind);
     let gain = |mut kept: Kept| {

@@ -155,7 +155,7 @@ impl Shop {
         }
     }
 
-    /// What the step worker and the sweep leave behind, without what differs from run to run.
+    /// End state of the step worker and the sweep, without the values that differ from run to run.
     pub(super) async fn state(&self) -> Value {
         let mut state = json!({
             "flow": self.world.dump("Flow").await,
