@@ -42,7 +42,7 @@ pub(super) type Answer = Result<Bytes, Failure>;
 pub(super) enum Failure {
     /// The engine refused it.
     Engine(DynoxideError),
-    /// The operation of this name is not served here.
+    /// The local stack does not support the operation of this name.
     Unknown(String),
 }
 

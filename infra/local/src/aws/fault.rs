@@ -1,6 +1,6 @@
-//! Where it is decided what happens to one AWS call: by the caller's role, then by a simulator.
+//! Decides the outcome of each AWS call: first by the caller's role, then by a simulator.
 //!
-//! Both only choose; the service handlers carry the choice out. They must not block or call back into
+//! The role and the simulator only decide; the service handlers apply the decision. Neither may block or call
 //! the services.
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub enum Fault {
     /// Runs as usual.
     #[default]
     None,
-    /// Runs after other work of the same thread had its turn.
+    /// Runs after other work of the same thread.
     Yield,
     /// Does not run; answers with the service's throttling error.
     Throttle,
@@ -43,7 +43,7 @@ pub enum Fault {
     HangAfter,
 }
 
-/// Decides the fate of each call.
+/// Decides the outcome of each call.
 pub type FaultHook = Arc<dyn Fn(&Call) -> Fault + Send + Sync>;
 
 /// Whether the role of the caller allows a call.
@@ -56,7 +56,7 @@ pub(crate) struct ApiError {
     pub status: u16,
     /// Error code without namespace.
     pub code: &'static str,
-    /// Text for people.
+    /// Text for a person.
     pub message: String,
 }
 

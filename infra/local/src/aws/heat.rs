@@ -2,7 +2,7 @@
 //!
 //! The engine bills a request as a whole. [`Shares`] say which partitions of the table and of its indexes
 //! the request touched, and in what proportion they take its units. Memory is bounded: of too many partitions
-//! the colder half is forgotten.
+//! the colder half is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The secondary indexes of the tables: where an item lies in each, and what each keeps of it.
+//! The secondary indexes of the tables: the position of an item in each index, and its projected attributes.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ pub(super) struct Entry {
 }
 
 impl Indexes {
-    /// Takes over the indexes of a `CreateTable` request.
+    /// Reads the indexes of a `CreateTable` request.
     pub fn define(&mut self, table: &str, create: &Value) {
         let list = create["GlobalSecondaryIndexes"].as_array();
         let indexes = list.into_iter().flatten().map(Index::of).collect();

@@ -1,6 +1,6 @@
 //! Everything the product sent to the outside: mails as `.eml` files, other messages as JSON.
 //!
-//! A message is on disk before its sender hears that it was accepted. Nothing leaves the machine.
+//! A message is on disk before its sender gets the answer. Nothing leaves the machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -145,7 +145,7 @@ impl Outbox {
         state.journal.append(&Entry::Reported(id))
     }
 
-    /// Mails accepted just before the process died, whose events are due.
+    /// Mails that were accepted just before a crash, and whose events are due.
     pub(super) fn unreported(&self) -> Vec<OutboxMessage> {
         let open = self.lock().open.clone();
         open.into_iter().filter_map(|id| self.get(id)).collect()

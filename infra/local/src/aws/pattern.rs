@@ -1,11 +1,11 @@
 //! EventBridge event patterns, which Lambda event filters also use.
 //!
 //! Understands exact values, `prefix`, `suffix`, `exists`, `anything-but`, `equals-ignore-case`
-//! and `numeric`. An operator it does not know matches nothing, so that a wrong rule shows.
+//! and `numeric`. An unknown operator matches nothing, so that a wrong rule is noticed.
 
 use serde_json::Value;
 
-/// `event` has all that `pattern` asks for.
+/// Whether `event` matches `pattern`.
 pub fn matches(pattern: &Value, event: &Value) -> bool {
     let Value::Object(fields) = pattern else {
         return false;

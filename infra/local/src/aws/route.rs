@@ -1,4 +1,4 @@
-//! Which service a request is for, told from its target header, path and host.
+//! Finds the service of a request by its target header, path and host.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub(super) enum Route {
     Ses,
     /// `@connections` with the connection's id.
     Sockets(String),
-    /// S3, which takes what is signed for no other service.
+    /// S3, which takes every request that is signed for no other service.
     S3,
-    /// A service that is not here.
+    /// A service that the local stack lacks.
     Missing(Missing),
 }
 

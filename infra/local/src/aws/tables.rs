@@ -39,7 +39,7 @@ impl DynamoDb {
         }
     }
 
-    /// A request to make or change a table. Only the template declares streams, so a wish for one is
+    /// A request to make or change a table. Only the template declares streams, so a request with a stream is
     /// refused.
     fn without_stream<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
         let request: Value = parse(body)?;

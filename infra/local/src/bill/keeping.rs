@@ -1,4 +1,4 @@
-//! Units of keeping what the tables hold.
+//! Units of storage for the rows of the tables.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::aws::Kept;
 use crate::template::Keeping;
 use crate::template::model::Stack;
 
-/// A row that never expires is billed for so many months.
+/// Months for which a row that never expires is billed.
 const YEAR: f64 = 12.0;
 
 /// Cost of the rows of one kind until they expire; for a year, if they never expire.
@@ -17,9 +17,9 @@ pub struct KeptRow {
     /// The rows.
     #[serde(flatten)]
     pub kept: Kept,
-    /// Months that a byte of them is kept, on average.
+    /// Months that a byte of these rows is kept, on average.
     pub months: f64,
-    /// Price of it all.
+    /// Price of all these rows.
     pub amount: f64,
     /// Price of a million such rows.
     pub per_million: f64,

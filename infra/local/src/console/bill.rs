@@ -40,7 +40,7 @@ impl Account {
     }
 }
 
-/// Keeps the bill of the demo, which would end with the process, and gives its total.
+/// Stores the bill of the demo, which is otherwise lost with the process, and gives the total.
 pub fn keep(stack: &LocalStack) -> Result<f64> {
     let account = Account::of(stack, &Prices::read(stack)?)?;
     if let Some(folder) = stack.data_dir() {
@@ -49,7 +49,7 @@ pub fn keep(stack: &LocalStack) -> Result<f64> {
     Ok(account.bill.total)
 }
 
-/// The bill of the last demo over this state.
+/// The bill of the last demo on this state.
 fn kept(stack: &LocalStack) -> Option<Account> {
     let text = std::fs::read(stack.data_dir()?.join(KEPT)).ok()?;
     serde_json::from_slice(&text).ok()

@@ -8,7 +8,7 @@ use super::{answer_json, see_dashboard};
 use crate::runtime::LocalStack;
 use crate::runtime::clock::parse_span;
 
-/// 200 once the stack is seeded and serves.
+/// 200 after the stack is seeded and serves requests.
 pub fn health(stack: &LocalStack) -> Response<Bytes> {
     if stack.is_ready() {
         return answer_json(StatusCode::OK, &json!({"status": "ready"}));

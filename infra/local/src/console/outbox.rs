@@ -1,4 +1,4 @@
-//! Everything that would have been sent, as pages and as data.
+//! All messages of the outbox, as pages and as data.
 //!
 //! The HTML of a mail is not trusted: the page shows it in a sandboxed frame, without scripts. Pictures are loaded only
 //! on demand, because loading the open pixel counts as an open.

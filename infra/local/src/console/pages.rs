@@ -1,4 +1,4 @@
-//! Pages that lead on: the front page, the log-in, and what stands for a frontend's pages.
+//! Pages with links: the front page, the log-in, and placeholders for a frontend's pages.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

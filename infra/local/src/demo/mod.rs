@@ -1,8 +1,8 @@
 //! `cargo run -- demo`: the main job, from files to figures.
 //!
 //! It acts from outside, over HTTP, as a shop's systems, its customers and its staff would, and moves
-//! the stack's clock over the waits. At the end it counts what came out against what went in, and
-//! fails where anything was lost or sent twice.
+//! the stack's clock over the waits. At the end it compares the outputs with the inputs, and fails
+//! if anything was lost or sent twice.
 
 mod campaign;
 mod chat;
@@ -144,7 +144,7 @@ impl Demo {
     }
 }
 
-/// How to see what the demo has left.
+/// How to see the results of the demo.
 fn look(stack: &LocalStack) -> String {
     let api = &stack.addresses().api;
     let port = api.rsplit(':').next().unwrap_or_default();

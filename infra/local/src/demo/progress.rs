@@ -43,7 +43,7 @@ pub struct Steps {
 impl Steps {
     /// Requests of one thing before the first step; too many, so that the bar does not run ahead.
     const FIRST_GUESS: f64 = 30.0;
-    /// A smaller rise says nothing of the work: it may be rows that were left out.
+    /// A smaller rise does not show the speed of the work: it may come from rows that were left out.
     const STEP: u64 = 100;
 
     pub fn new(requests: u64) -> Self {

@@ -124,7 +124,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     Ok(())
 }
 
-/// A demo that ran before has left its workflow, which would answer these forms too.
+/// The workflow of an earlier demo is still active, and would also answer these forms.
 async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
     let name = text_of(&greeting(), "/name")?;
     let workflows = demo.client.get("/v1/workflows?limit=100").await?;
@@ -136,7 +136,7 @@ async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
     Ok(())
 }
 
-/// Senders who were not greeted because they have left, or their address has gone, in an earlier demo.
+/// Senders who were not greeted, because in an earlier demo they unsubscribed or their address bounced.
 async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Result<u64> {
     let mails = demo.stack.aws().outbox().all(crate::aws::Kind::Mail);
     let tags = mails

@@ -1,10 +1,10 @@
-//! Knows whether anything is running, so that a test or the demo can wait until nothing is.
+//! Tracks running work, so that a test or the demo can wait until nothing runs.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Counts what is under way; cheap to clone.
+/// Counts the work under way; cheap to clone.
 #[derive(Clone)]
 pub struct Activity(Arc<watch::Sender<State>>);
 
@@ -42,7 +42,7 @@ impl Activity {
 
     /// Returns when nothing is under way.
     pub async fn quiet(&self) {
-        // The sender lives in `self`, so the channel cannot close while this waits.
+        // `self` owns the sender, so the channel cannot close during this wait.
         let _ = self
             .0
             .subscribe()

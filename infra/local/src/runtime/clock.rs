@@ -66,7 +66,7 @@ impl VirtualClock {
         SignedDuration::from_millis(self.0.offset_ms.load(Ordering::Acquire))
     }
 
-    /// Moves the time forward and wakes everything that waits for it.
+    /// Moves the time forward and wakes every task that waits for a time.
     pub fn advance(&self, by: SignedDuration) -> Result<Timestamp> {
         let target = self.offset().saturating_add(by);
         if by.is_negative() || target > MAX_OFFSET {
@@ -84,7 +84,7 @@ impl VirtualClock {
         Ok(self.now())
     }
 
-    /// Returns when the stack's time has reached `at`, be it by waiting or by moving.
+    /// Returns when the stack's time has reached `at`, by waiting or by moving the clock.
     pub async fn sleep_until(&self, at: Timestamp) {
         let mut moved = self.0.moved.subscribe();
         loop {

@@ -1,6 +1,6 @@
 //! Runs the functions: deploys them from the template and drives them as AWS does.
 //!
-//! [`LocalStack`] is the whole of it. Around the functions stand what invokes them: the HTTP API
+//! [`LocalStack`] holds everything. The functions are invoked by the HTTP API
 //! ([`gateway`]), the WebSocket API ([`websocket`]), queues, streams and schedules ([`triggers`]).
 //! Nothing here knows what a function does; only [`registry`] knows their crates.
 

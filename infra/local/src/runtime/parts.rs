@@ -25,7 +25,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Opens the services, and makes in them what the template declares.
+    /// Opens the services, and makes the template's resources in them.
     pub fn open(options: &Options, template: model::Stack, addresses: Addresses) -> Result<Self> {
         if let Some(dir) = &options.data_dir {
             std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;

@@ -47,7 +47,7 @@ pub async fn serve<H, F>(
                 tasks.spawn(connection(stream, peer, stop.clone(), handle.clone()));
             }
             Err(error) => {
-                // Out of file descriptors, mostly: a pause lets some come free.
+                // Mostly out of file descriptors: a pause gives time to close some.
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }

@@ -1,4 +1,4 @@
-//! Evaluates a value where it stands: intrinsic functions, parameters and conditions.
+//! Evaluates a value in its scope: intrinsic functions, parameters and conditions.
 //!
 //! `AWS::NoValue` becomes `None`, and a key or element that becomes `None` is left out, as
 //! CloudFormation does. Anything unknown is an error.

@@ -160,7 +160,7 @@ pub enum Trigger {
         retries: Option<u32>,
         /// `MaximumRecordAgeInSeconds`; none keeps them for the stream's day.
         longest_age: Option<u32>,
-        /// Queue that receives the description of a batch that failed for good.
+        /// Queue that receives the description of a batch that failed permanently.
         on_failure: Option<String>,
     },
     /// A schedule.

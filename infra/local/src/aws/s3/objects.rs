@@ -24,7 +24,7 @@ const HEADERS: &[&str] = &[
     "x-amz-storage-class",
     "x-amz-website-redirect-location",
 ];
-/// Headers that ask for what the local stack does not do.
+/// Headers that ask for a feature that the local stack lacks.
 const REFUSED: &[&str] = &[
     "x-amz-tagging",
     "x-amz-object-lock-mode",
@@ -197,7 +197,7 @@ fn is(object: &Object, condition: &ETagCondition) -> bool {
     }
 }
 
-/// Conditions of a writer over the object that stands.
+/// Conditions of a writer on the stored object.
 pub(super) fn may_replace(
     old: Option<&Object>,
     matches: Option<&ETagCondition>,

@@ -34,7 +34,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(in crate::aws) enum Reason {
-    /// Mail to it bounced for good.
+    /// Mail to the address had a permanent bounce.
     Bounce,
     /// Its owner complained.
     Complaint,

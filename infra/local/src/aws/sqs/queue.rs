@@ -14,7 +14,7 @@ use super::settings::Settings;
 /// FIFO deduplication interval, milliseconds.
 const DEDUP_INTERVAL: i64 = 5 * 60 * 1000;
 /// A group of a standard queue with this many messages in flight and more than a tenth of all
-/// gives way to others (fair queues).
+/// is received after other groups (fair queues).
 const NOISY_IN_FLIGHT: usize = 30;
 
 /// Messages that share a group; ungrouped messages share the group with the empty name.
@@ -119,8 +119,8 @@ impl Queue {
         self.in_flight = 0;
     }
 
-    /// Makes ready what is due at `now`. Returns the messages that are due but out of receives or
-    /// past retention: the caller moves or drops them.
+    /// Makes the messages ready that are due at `now`. Returns the messages that are due but at the maximum receive count or
+    /// past retention: the caller moves or drops these messages.
     pub fn advance(&mut self, now: i64) -> Vec<u64> {
         let mut finished = Vec::new();
         while let Some(&(at, sequence)) = self.waiting.first()
@@ -147,7 +147,7 @@ impl Queue {
             self.refresh(&group);
         }
         let oldest = now - i64::from(self.settings.retention) * 1000;
-        // Arrival order is nearly age order; what stands behind a younger message waits for it.
+        // Arrival order is nearly age order; an older message behind a younger one waits for the younger one.
         let expired = |(_, m): &(&u64, &Message)| m.sent <= oldest && m.state != State::InFlight;
         finished.extend(self.messages.iter().take_while(expired).map(|(s, _)| *s));
         finished
@@ -252,7 +252,7 @@ impl Queue {
         self.used.get(key)
     }
 
-    /// Remembers that a message used this key.
+    /// Records that a message used this key.
     pub fn remember(&mut self, key: &str, at: i64, id: &str, sequence: u64) {
         let id = id.to_owned();
         let used = Used { at, id, sequence };
@@ -272,7 +272,7 @@ impl Queue {
         }
     }
 
-    /// Brings the group's entry among the heads up to date.
+    /// Updates the group's entry in the heads.
     fn refresh(&mut self, name: &str) {
         let Some(group) = self.groups.get_mut(name) else {
             return;

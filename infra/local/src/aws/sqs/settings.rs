@@ -1,6 +1,6 @@
 //! The attributes of a queue: which a caller may set, within which bounds, and how they are shown.
 //!
-//! It knows no other queue: whether a dead-letter queue exists is a question for [`super::admin`].
+//! This file knows no other queue: [`super::admin`] checks whether a dead-letter queue exists.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -197,7 +197,7 @@ impl Sqs {
             if !received.is_empty() || now >= until {
                 return Ok(messages(&request, received));
             }
-            // The end of a delay or of a visibility time-out wakes nobody: look again then.
+            // The end of a delay or of a visibility time-out wakes no receiver: check again at that time.
             let due = self.next_visible_at(queue).unwrap_or(i64::MAX);
             let wait = due.saturating_sub(self.clock.now_ms()).clamp(1, 20_000);
             let wake = until.min(now + Duration::from_millis(wait as u64));

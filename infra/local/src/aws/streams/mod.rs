@@ -213,7 +213,7 @@ impl Streams {
         records.map(|record| seen(record, view)).collect()
     }
 
-    /// The consumer is done with all records up to and including `sequence`.
+    /// Commits all records up to and including `sequence` for the consumer.
     pub fn commit(&self, table: &str, consumer: &str, sequence: u64) {
         self.lock().commit(table, consumer, sequence);
     }

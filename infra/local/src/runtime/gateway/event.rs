@@ -40,7 +40,7 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The event for the function behind the route, with what the authorizer found out.
+    /// The event for the route's function, with the context from the authorizer.
     pub fn event(&self, context: Option<Value>) -> Value {
         let mut event = self.common();
         let text = self.text_body();

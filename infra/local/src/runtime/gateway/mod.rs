@@ -1,7 +1,6 @@
 //! The HTTP API: routes, the authorizer, limits and answers as API Gateway gives them.
 //!
-//! It adds no CORS headers and no defaults of its own: what the template does not say, it does not
-//! do.
+//! The API adds no CORS headers and no defaults of its own: it does only what the template declares.
 
 pub mod event;
 pub mod reply;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::template::model::{Stack, Trigger};
 
-/// A route and what it leads to.
+/// A route and its function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// `GET`, ... or `ANY`.

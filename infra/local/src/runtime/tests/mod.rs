@@ -1,4 +1,4 @@
-//! The stack with small functions of the tests' own behind its triggers.
+//! The stack with small test functions behind its triggers.
 
 mod http;
 mod queues;

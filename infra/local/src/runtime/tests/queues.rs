@@ -1,4 +1,4 @@
-//! Queue triggers: what becomes of messages whose function failed, and batches.
+//! Queue triggers: batches, and messages whose function failed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! Event sources: what Lambda's pollers and EventBridge do between a source and a function.
+//! Event sources: the work of Lambda's pollers and EventBridge between a source and a function.
 
 pub mod schedule;
 pub mod sqs;

@@ -1,7 +1,7 @@
-//! The queue poller: batches, windows, concurrency, and what becomes of messages that failed.
+//! The queue poller: batches, windows, concurrency, and failed messages.
 //!
-//! A message is deleted only when its function said it was done. Everything else is left to the
-//! visibility timeout, for failed items, errors, panics and time-outs alike, as Lambda does.
+//! A message is deleted only after its function reported success. After failed items, errors, panics and
+//! time-outs alike, the message is redelivered at the end of its visibility timeout, as Lambda does.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Polls until the stack stops. Batches that were begun go on.
+    /// Polls until the stack stops. Batches that have begun continue.
     pub async fn run(self) {
         let limit = self.source.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let permits = Arc::new(Semaphore::new(limit as usize));
@@ -81,8 +81,8 @@ impl Poller {
         }
     }
 
-    /// Waits for a batch. It is busy from the first message on, so that nothing looks idle while a
-    /// message is in nobody's hands.
+    /// Waits for a batch. The poller counts as busy from the first message on. So the stack never looks idle
+    /// between the receive of a message and the invocation.
     async fn collect(&self) -> (Vec<Received>, Busy) {
         let source = &self.source;
         loop {
@@ -165,7 +165,7 @@ impl Poller {
 }
 
 fn handles(batch: &[Received], keep: impl Fn(&str) -> bool) -> Vec<&str> {
-    // The same message may stand in a batch twice; its newest handle is the one that deletes.
+    // The same message may be in a batch twice; only its newest handle deletes the message.
     let newest: HashMap<&str, &str> = batch
         .iter()
         .map(|m| (m.message_id.as_str(), m.receipt_handle.as_str()))

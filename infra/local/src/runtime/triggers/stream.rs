@@ -1,7 +1,7 @@
 //! The stream poller: filters, order, retries with bisection, and the on-failure queue.
 //!
 //! A table's changes go to its function one batch after another, so order holds for every key. A
-//! batch that fails for good is described on the on-failure queue, as Lambda does, and passed over.
+//! batch that fails permanently is described on the on-failure queue, as Lambda does, and skipped.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Source {
     pub retries: Option<u32>,
     /// `MaximumRecordAgeInSeconds`.
     pub longest_age: u32,
-    /// Queue for what failed for good.
+    /// Queue for batches that failed permanently.
     pub on_failure: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Polls until the stack stops. A batch that was begun goes on, without further retries.
+    /// Polls until the stack stops. A batch that has begun continues, without further retries.
     pub async fn run(self) {
         while !self.stop.is_cancelled() {
             let arrival = self.aws.streams().notified(&self.source.table);
