@@ -31,7 +31,7 @@ pub async fn ensure(stack: &LocalStack, data_dir: &Path) -> Result<()> {
     stack.set_credentials(credentials)
 }
 
-/// The kept credentials with the addresses of this start, whose port may be another.
+/// The kept credentials with the addresses of this start, because the port may have changed.
 fn moved(mut kept: Value, api: &str) -> Value {
     let base = kept["api"].as_str().unwrap_or_default().to_owned();
     for pointer in ["/sources/ladipage/url", "/widget/url"] {

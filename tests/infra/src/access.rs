@@ -1,4 +1,4 @@
-//! Least privilege: what a role allows is exactly what its function's triggers and variables need.
+//! Least privilege: a role allows exactly the actions that its function's triggers and variables need.
 
 use std::collections::BTreeSet;
 

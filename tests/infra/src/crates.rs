@@ -185,7 +185,7 @@ fn feature_sets(arguments: &[&str]) -> BTreeSet<String> {
     lines.lines().map(bare).collect()
 }
 
-/// One feature more in one of them, and each AWS SDK is built twice on a fresh machine.
+/// If one feature set has one feature more, each AWS SDK is built twice on a fresh machine.
 #[test]
 fn the_local_stack_and_the_tests_build_the_same_dependencies() {
     let tests = feature_sets(&["--workspace", "--edges", "normal,build,dev"]);

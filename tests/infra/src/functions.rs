@@ -112,8 +112,8 @@ fn memory_and_timeout_are_explicit() {
     assert_none("memory and time-out", &violations);
 }
 
-/// The SDK gives up on an operation after 8 s (`cloud::Aws::from_environment`); what it says then must still
-/// become an answer.
+/// The SDK gives up on an operation after 8 s (`cloud::Aws::from_environment`). The function then still needs time
+/// to answer with that error.
 #[test]
 fn a_function_outlives_an_operation_of_the_sdk() {
     let short: Vec<String> = functions()

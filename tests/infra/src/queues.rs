@@ -177,7 +177,7 @@ fn a_function_rejects_into_its_own_dead_letter_queue() {
             .events("SQS")
             .first()
             .and_then(|(_, event)| queue_of(&event["Queue"]));
-        // Streams and schedules have no queue to be redriven to; they reject to where Lambda reports.
+        // Streams and schedules have no queue for a redrive; they reject to the queue to which Lambda reports failures.
         let failures = function.events("DynamoDB").first().map_or_else(
             || function.0.get(&["EventInvokeConfig"]).clone(),
             |(_, event)| (*event).clone(),

@@ -1,4 +1,4 @@
-//! Table streams and other asynchronous triggers: bounded, and nothing lost in silence.
+//! Table streams and other asynchronous triggers: retries are bounded, and no record is lost silently.
 
 use std::collections::BTreeMap;
 

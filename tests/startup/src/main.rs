@@ -1,4 +1,4 @@
-//! Starts a function's binary under a stand-in of the Lambda Runtime API and measures it.
+//! Starts a function's binary with a simulated Lambda Runtime API and measures the start.
 //!
 //! `startup-probe <function> [profile directory]` spawns `target/<profile>/<function>` 40 times with the
 //! variables that the template gives it, waits for the first poll, and prints time and resident memory; then
@@ -61,7 +61,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A child that does not outlive the probe.
+/// A child process that ends with the probe.
 struct Process(Child);
 
 impl Drop for Process {

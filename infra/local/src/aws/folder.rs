@@ -49,8 +49,8 @@ pub(super) fn database(folder: Option<&Path>, clock: &Clock) -> anyhow::Result<D
     let db = Database::new(path)?;
     #[cfg(unix)]
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    // The engine opens the file in WAL mode; this sets `synchronous` to NORMAL, so that a commit
-    // does not wait for the disk. It survives the death of the process, as any WAL does.
+    // The engine opens the file in WAL mode. This call sets `synchronous` to NORMAL, so that a commit
+    // does not wait for the disk. A commit survives a crash of the process, as with any WAL.
     db.disable_bulk_loading()?;
     Ok(db)
 }

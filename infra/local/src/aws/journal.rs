@@ -83,7 +83,7 @@ impl Journal {
         if written.is_ok() {
             self.size += self.line.len() as u64;
         } else {
-            // Half a line (disk full) must not stand before the next one.
+            // Half a line (disk full) must not stay before the next line.
             file.set_len(self.size)?;
         }
         self.line.clear();

@@ -69,7 +69,7 @@ pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
             .is_some_and(|(target, _)| target == queue)
     });
     let Some(source) = source else {
-        let message = format!("{queue} is not a dead-letter queue of a queue");
+        let message = format!("no redrive policy names {queue} as its dead-letter queue");
         return answer_json(StatusCode::NOT_FOUND, &json!({"message": message}));
     };
     // A rejected message was sent to the dead-letter queue and names no source of its own.

@@ -1,4 +1,4 @@
-//! The console under `/_local/`: what the stack is doing, as pages and as data. Beside it, `/docs`.
+//! The console under `/_local/`: the state of the stack, as pages and as data. Beside it, `/docs`.
 //!
 //! For the person at this machine only: it answers on loopback, to requests that name loopback as
 //! their host, and takes no action for another site's page.

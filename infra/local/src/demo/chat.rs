@@ -161,7 +161,7 @@ impl Live {
             Ok(())
         };
         let waited = tokio::time::timeout(PATIENCE, arrive).await;
-        waited.with_context(|| format!("no live sight of {text:?}"))?
+        waited.with_context(|| format!("the socket did not show {text:?} in time"))?
     }
 
     fn notes(&self, lines: &[Line]) -> u64 {

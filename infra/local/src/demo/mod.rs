@@ -125,7 +125,7 @@ impl Demo {
         keys.sort_unstable();
         keys.dedup();
         let duplicates = everything.len() - keys.len();
-        self.summary.section("all in all");
+        self.summary.section("totals");
         self.summary.figure("mails in the outbox", everything.len());
         self.summary
             .identity("mails sent twice = none", duplicates as u64, 0);

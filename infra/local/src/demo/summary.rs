@@ -106,9 +106,9 @@ impl Summary {
             let _ = writeln!(text, "{}", line.trim_end());
         }
         let sums = if self.broken.is_empty() {
-            "Every sum holds."
+            "Every sum is correct."
         } else {
-            "A sum is broken."
+            "A sum is wrong."
         };
         let goals = match self.over.as_slice() {
             [] => "No goal is missed.".to_owned(),

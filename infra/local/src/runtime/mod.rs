@@ -1,8 +1,8 @@
 //! Runs the functions: deploys them from the template and drives them as AWS does.
 //!
-//! [`LocalStack`] holds everything. The functions are invoked by the HTTP API
-//! ([`gateway`]), the WebSocket API ([`websocket`]), queues, streams and schedules ([`triggers`]).
-//! Nothing here knows what a function does; only [`registry`] knows their crates.
+//! [`LocalStack`] holds everything. The functions are invoked by the HTTP API ([`gateway`]), the WebSocket API
+//! ([`websocket`]), queues, streams and schedules ([`triggers`]). Nothing here knows the work of a function; only
+//! [`registry`] knows the crates of the functions.
 
 pub mod activity;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! Text with blanks: patterns filled in, comments found. It knows how YAML is laid out, not what it means.
+//! Fills in patterns and finds comments. This module knows the layout of YAML, not its meaning.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -277,7 +277,7 @@ async fn a_limit_gives_out_a_quarter_of_an_hour_ahead_and_no_more() {
         panic!("full")
     };
     assert_eq!(at, start + SignedDuration::from_secs(1350));
-    // Idle for an hour: nothing is saved up.
+    // Idle for an hour: unused slots are not saved.
     world.advance(Duration::from_hours(1));
     let now = world.now();
     for expected in [now, now + SignedDuration::from_secs(1)] {
@@ -339,7 +339,7 @@ async fn a_busy_counter_spreads_over_partitions() {
     for n in 0..1_300 {
         add(&first, tenant(1), hour, &format!("contact {n}"), one()).await;
     }
-    // A process that comes later learns it from its first write.
+    // A process that starts later learns from its first write that the counter is spread.
     for n in 0..300 {
         add(&second, tenant(1), hour, &format!("contact {n}"), one()).await;
     }

@@ -1,4 +1,4 @@
-//! A cursor of one list is refused by every other list, with its place: it is the client's mistake.
+//! Every other list refuses the cursor of one list and names the field: it is the client's mistake.
 
 use accounts::{NewUser, Users};
 use base64::Engine;

@@ -133,7 +133,7 @@ async fn a_flood_of_one_tenant_s_events_does_not_hold_up_another_s() {
         assert!(work(&world, "delivery-status", BATCH, false).await);
         batches += 1;
     }
-    // The small one's 10 stood behind 20,000, of which not one was worked on before them.
+    // The small tenant's 10 messages were behind 20,000 others, and none of the 20,000 was processed before them.
     assert_eq!(batches, 201);
     assert_eq!(flood.arrived(&world).await, 0);
     assert_eq!(small.counted(&world).await, 10);
@@ -144,7 +144,7 @@ async fn a_flood_of_one_tenant_s_events_does_not_hold_up_another_s() {
         "a message for each 100 events"
     );
 
-    // While the workers have the flood's messages in hand, another tenant's come next.
+    // While the workers process messages of the large tenant, the messages of another tenant are received next.
     let sqs = world.aws.sqs();
     let in_hand: Vec<_> = (0..4)
         .flat_map(|_| sqs.receive(&backlog, 10, None))
@@ -156,7 +156,7 @@ async fn a_flood_of_one_tenant_s_events_does_not_hold_up_another_s() {
     assert!(next.are_all_known(&world).await);
     assert_eq!(flood.arrived(&world).await, 0);
 
-    // All of the flood is taken in at last, once.
+    // In the end all messages of the large tenant are processed, each once.
     for message in in_hand {
         sqs.change_visibility(&backlog, &message.receipt_handle, 0);
     }

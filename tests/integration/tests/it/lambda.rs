@@ -1,4 +1,4 @@
-//! The runners: what becomes of a batch, a stream, a request, when something in it is wrong.
+//! The runners: the result of a batch, a stream or a request with a fault in it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,6 +1,6 @@
-//! The world that tests act in: the templates' tables and queues in memory, every function, a clock
-//! that only tests move. Nothing runs by itself: a test delivers each batch, twice or after a kill if
-//! it likes, so a run is the same every time.
+//! The world of a test: the templates' tables and queues in memory, every function, and a clock that only tests
+//! move. Nothing runs by itself: a test delivers each batch, if needed twice or after a kill. So every run is the
+//! same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -53,7 +53,7 @@ pub struct World {
     functions: Mutex<HashMap<String, Code>>,
 }
 
-/// When an invocation dies.
+/// Point at which an invocation is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kill {
     /// Instead of its n-th AWS call (from 0).
@@ -114,13 +114,13 @@ impl World {
             .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    /// Lets so much time pass that no process believes any more what it read before
+    /// Lets enough time pass that no process uses its cached reads any more
     /// ([`cloud::recent::BELIEVED`]).
     pub fn forget(&self) {
         self.advance(cloud::recent::BELIEVED.unsigned_abs());
     }
 
-    /// Lets so much time pass that what was made active just now takes events in
+    /// Lets enough time pass that a workflow that was just activated takes events
     /// ([`cloud::recent::LEAD`]).
     pub fn lead(&self) {
         self.advance(cloud::recent::LEAD.unsigned_abs());
@@ -267,7 +267,7 @@ impl World {
         event
     }
 
-    /// Like [`World::invoke`], but the function dies at the given call. `None`: it was killed.
+    /// Like [`World::invoke`], but the function is killed at the given call. `None`: it was killed.
     pub async fn invoke_and_kill(
         &self,
         handler: &str,

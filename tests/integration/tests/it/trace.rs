@@ -1,4 +1,4 @@
-//! One id from the form to the mail and back: what one cause set in motion is found by one query of the logs.
+//! One id from the form to the mail and back: one query of the logs finds all effects of one cause.
 
 use std::time::Duration;
 

@@ -35,7 +35,7 @@ async fn a_form_leads_to_one_mail_a_day_later() {
         .unwrap();
     assert!(tagged.tags.contains("khách mới"));
 
-    // Ten seconds early the sweep hands the timer out, and the queue keeps it until it is due.
+    // The sweep dispatches the timer ten seconds early, and the queue delays the message until it is due.
     shop.world.advance(DAY.checked_sub(10 * SECOND).unwrap());
     shop.tick().await;
     shop.run(1).await;
@@ -121,7 +121,7 @@ async fn tenants_do_not_meet() {
     let (_, list) = two.api("GET", "/v1/workflows", None).await;
     assert_eq!(list, json!({ "data": [], "next": null }));
 
-    // A step message that names another tenant's enrollment moves nothing.
+    // A step message that names another tenant's enrollment changes nothing.
     let contact = one.contact("an@example.vn").await;
     one.form(contact, "f1").await;
     one.world.relay().await;

@@ -19,7 +19,7 @@ pub const API_ID: &str = "local-socket";
 pub struct Connection {
     /// Connection id.
     pub id: String,
-    /// When the client came.
+    /// Time of the connect.
     pub connected_at: Timestamp,
     /// The client's address.
     pub peer: IpAddr,

@@ -1,4 +1,4 @@
-//! The roles as the product describes them, written down beside the table and not read off it.
+//! The roles as the product describes them, written here by hand and not derived from the table.
 
 use access::Operation;
 use kernel::{ChatRole, Role};
@@ -20,7 +20,7 @@ const OF_ADMINS: [Operation; 14] = [
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
 ];
-/// Open to the inbox's people alone.
+/// Operations for the inbox's people only.
 const INBOX: [Operation; 8] = [
     Operation::ListConversations,
     Operation::ShowConversation,
@@ -48,7 +48,7 @@ fn always(role: Role, operations: &[Operation]) {
     }
 }
 
-/// The roles in plain words, beside the table and not read off it.
+/// The roles in plain words, written by hand and not derived from the table.
 #[test]
 fn admins_managers_and_contributors_are_those_of_the_product() {
     use Operation as O;

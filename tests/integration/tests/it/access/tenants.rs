@@ -1,4 +1,4 @@
-//! Two accounts side by side: what is one's is not there for the other, wherever they write its id.
+//! Two accounts side by side: a resource of one account does not exist for the other, wherever its id is sent.
 
 use access::Operation;
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Tenant {
         id.unwrap_or_else(|| panic!("no {prefix}"))
     }
 
-    /// The text with this tenant's ids in place of the placeholders.
+    /// The text with this tenant's ids instead of the placeholders.
     fn fill(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for id in &self.ids {
@@ -157,7 +157,7 @@ async fn ask(
     grant: &Grant,
 ) -> (u64, Value) {
     let (function, method, _) = place(operation);
-    // One caller an operation, or the limit on requests would answer.
+    // Each operation has its own caller, so that no caller reaches the limit on requests.
     let grant = Grant {
         actor: match grant.role {
             Some(_) => grant.actor.clone(),

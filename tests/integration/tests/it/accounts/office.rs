@@ -88,7 +88,7 @@ impl Office {
         link.rsplit_once('/').map(|(_, token)| token.to_owned())
     }
 
-    /// Lets the account mailer do what is in its queue.
+    /// Lets the account mailer work through its queue.
     pub async fn mail(&self) {
         while self.world.deliver("account-mailer", true).await.is_some() {}
     }

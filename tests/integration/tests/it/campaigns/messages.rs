@@ -1,4 +1,4 @@
-//! Single messages: what happens to an answer that did not come.
+//! Single messages whose answer from the provider is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

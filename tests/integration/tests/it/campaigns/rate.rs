@@ -1,4 +1,4 @@
-//! A slow account: nobody sends without a slot, nobody starves, and waiting is cheap.
+//! An account with a low send rate: every send has a slot, every campaign makes progress, and waiting is cheap.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     }
     let sent = times(&world, "enr_order");
     assert_eq!(sent.len(), 1);
-    // A slot that is near is slept for, which moves no clock here.
+    // The sender sleeps until a slot that is near; the clock of this test does not move.
     assert!(
         sent[0] >= free.as_millisecond() - 2_000,
         "sent before its slot"
@@ -149,7 +149,7 @@ async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     assert!(world.dead_letters().is_empty());
 }
 
-/// A list of people who have left since, all in one shard: sends cost nothing, chunks are full.
+/// A list of contacts who have since unsubscribed, all in one shard: sends cost nothing, chunks are full.
 async fn crowd(world: &World, shop: &Shop, people: usize) {
     // A millisecond holds too few ids.
     let drawn = (0..).map(|n| {
@@ -200,7 +200,7 @@ async fn a_shard_s_chunks_follow_one_another_whatever_dies_between_them() {
             while world.deliver("campaign-planner", false).await.is_some() {}
         }
         let calls = {
-            // A chunk makes the same calls each time; a life without a kill counts them.
+            // A chunk makes the same calls each time; a run without a kill counts them.
             let world = World::new();
             let shop = Shop::open(&world, 0).await;
             crowd(&world, &shop, people).await;

@@ -1,4 +1,4 @@
-//! One tenant with a list of contacts, and what its campaigns come to.
+//! One tenant with a list of contacts, and the results of its campaigns.
 
 use contacts::{ChannelStatus, Contacts, Identity, Incoming, Lists};
 use futures::{StreamExt, stream};
@@ -200,7 +200,7 @@ impl Shop {
         assert_eq!(number(report, "audience"), self.people);
     }
 
-    /// Plans and sends, without taking in what the provider says.
+    /// Plans and sends, without processing the provider's events.
     pub async fn work(&self, world: &World) {
         loop {
             let mut moved = world.relay().await;
@@ -224,7 +224,7 @@ impl Shop {
         ours.flat_map(|mail| mail.to).collect()
     }
 
-    /// Takes everything that the provider has said off the queue.
+    /// Removes all provider events from the queue.
     pub fn provider_events(&self, world: &World) -> Vec<String> {
         let queue = world.queue_of("delivery-status");
         let mut bodies = Vec::new();

@@ -216,7 +216,7 @@ async fn an_inbox_may_be_asked_for_again_after_a_kill_at_any_call() {
         let body = json!({ "name": "Cửa hàng", "allowed_origins": [] });
         http_event("POST", "/v1/inboxes", Some(&body), Some(&grant))
     };
-    // A first try may have made one already; each that is listed has its door.
+    // The first attempt may already have made an inbox; the widget can use each listed inbox.
     let end = async |shop: &Shop| {
         let inboxes = shop.get("/v1/inboxes").await["data"].clone();
         for inbox in inboxes.as_array().unwrap() {
@@ -294,12 +294,12 @@ async fn a_notifier_that_was_killed_tells_everybody_when_it_comes_again() {
                 .is_none();
             world.release(&batch);
             shop.run(1).await;
-            // A hint may come twice.
+            // A push event may be delivered twice.
             for receiver in [&mut agent, &mut visitor] {
                 let shown = shown(receiver);
                 assert_eq!(texts(&shown)[0], "Shop ơi", "{:?}", kill(n));
             }
-            // The room has forgotten who is gone; the connection's own row may be left to expire.
+            // The closed connection has no row in the room; its own row may stay until it expires.
             let room = format!("{}#agents", shop.tenant);
             let rows = world.dump("Realtime").await;
             let members: Vec<_> = rows.iter().filter(|row| row["pk"] == room).collect();

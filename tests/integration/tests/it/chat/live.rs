@@ -1,4 +1,4 @@
-//! Open browsers: what each side is shown, and when it is shown nothing more.
+//! Open browsers: the events that each side receives, and when the events end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ async fn sockets_show_each_side_what_it_may_see() {
     assert!(hint.len() == 1 && hint[0]["content"].is_null());
     assert!(shown(&mut stranger).is_empty());
 
-    // The ended connection was forgotten, a disconnect forgets the others.
+    // The row of the ended connection was deleted; a disconnect deletes the others.
     for connection in ["agent", "visitor", "stranger"] {
         for _ in 0..2 {
             let event = socket_event("DISCONNECT", connection, None);
@@ -281,7 +281,7 @@ async fn who_has_logged_out_hears_nothing_more_and_others_do() {
         .unwrap();
     assert!(!staffed.is_shown(&mut left).await);
     assert!(!shown(&mut stayed).is_empty());
-    // The connection is closed, and its row and its row in the room are deleted.
+    // The connection is closed. Its own row and its row in the room are deleted.
     assert!(left.is_closed());
     let rows = staffed.shop.world.dump("Realtime").await;
     assert_eq!(rows.len(), 2);

@@ -1,4 +1,4 @@
-//! A talk from first word to last: both ways, twice, out of order, at once, closed and opened again.
+//! A whole conversation: both directions, redelivered, out of order, concurrent, resolved and reopened.
 
 use std::time::Duration;
 
@@ -201,7 +201,7 @@ async fn a_customer_reopens_once_and_a_repetition_does_not() {
     shop.run(1).await;
     let conversation = shop.conversation().await;
     shop.set_status(&conversation, "resolved").await;
-    // The state that is there writes no second line.
+    // Setting the current status writes no second activity line.
     shop.set_status(&conversation, "resolved").await;
     shop.world.advance(SECOND);
     shop.say(&browser, "c-2", "Còn nữa ạ").await;

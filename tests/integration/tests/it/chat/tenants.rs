@@ -128,7 +128,7 @@ async fn a_notice_reaches_the_rooms_of_its_tenant_only() {
             .to_string(),
         DONE
     );
-    // In the other tenant its own agents hear it; the visitor of this one and its agents do not.
+    // Only the agents of the other tenant receive the event; the visitor and the agents of this tenant do not.
     let counts: Vec<usize> = receivers.iter_mut().map(|one| shown(one).len()).collect();
     assert_eq!(counts, [0, 1]);
     assert!(shown(&mut visitor).is_empty());

@@ -1,4 +1,4 @@
-//! Which address was agreed to, and what stays of it when addresses change.
+//! Consent belongs to an address: which consent stays when addresses change.
 
 use contacts::{Channel, ChannelStatus, Identity, Incoming, Merge};
 
@@ -63,7 +63,7 @@ async fn consent_for_one_address_is_not_booked_on_another() {
     };
     assert_eq!(shop.upsert(other).await.contact, id);
     assert_eq!(shop.contact(id).await.sms_status, ChannelStatus::None);
-    // For the address that the contact has, it counts, however it is found.
+    // Consent for the contact's current address counts, however the contact is found.
     let same = Incoming {
         email_status: Some(ChannelStatus::Subscribed),
         ..person("An", &[number, email("an@example.vn")])

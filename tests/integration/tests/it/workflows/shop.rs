@@ -110,7 +110,7 @@ impl Shop {
         .map(|name| report[name].as_u64().unwrap())
     }
 
-    /// Relay, trigger and step worker until nothing moves; each batch `times` times. Gives the events
+    /// Runs relay, trigger and step worker until no message is left; each batch `times` times. Gives the events
     /// that were delivered.
     pub(super) async fn run(&self, times: usize) -> Vec<(&'static str, Value)> {
         let mut delivered = Vec::new();

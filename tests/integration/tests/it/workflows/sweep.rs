@@ -70,7 +70,7 @@ async fn an_idle_sweep_asks_little() {
         assert!(reads <= 3.0, "{reads} read units");
         assert!(writes <= 1.0, "{writes} write units");
     }
-    // After an outage each hour is one more question.
+    // After an outage each hour costs one more query.
     shop.world.advance(Duration::from_hours(22));
     let spent = tick().await;
     assert!(spent.read_units() <= 25.0, "{} units", spent.read_units());
