@@ -11,7 +11,7 @@ root=$PWD
 version=4.32.5
 
 # Each of these can end the session, lock the seeded person out, close the only workspace or use up the
-# tries at a password. They run apart, each on a stack of its own, where they spoil nothing.
+# tries at a password. So each runs on its own stack and cannot disturb the others.
 apart=(login logout changePassword resetPassword updateUser enrolSecondFactor confirmSecondFactor
   disableSecondFactor archiveWorkspace)
 
@@ -91,7 +91,7 @@ PY
 
 summary=()
 failed=0
-# One run on a stack of its own. Options choose the operations.
+# One run on its own stack. Options choose the operations.
 check() {
   local name=$1 began=$SECONDS result=ok
   shift

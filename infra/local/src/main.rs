@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A log larger than this is set aside at the next start.
+/// A log larger than this is renamed at the next start.
 const LARGEST_LOG: u64 = 64 * 1024 * 1024;
 
 fn main() -> ExitCode {

@@ -44,13 +44,13 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "BadRequest",
         "The request is malformed or not valid.",
     ),
-    ("401", "Unauthenticated", "The credential is missing, expired or not valid."),
-    ("403", "Forbidden", "The credential may not do this."),
     (
-        "404",
-        "NotFound",
-        "The workspace has no such resource.",
+        "401",
+        "Unauthenticated",
+        "The credential is missing, expired or not valid.",
     ),
+    ("403", "Forbidden", "The credential may not do this."),
+    ("404", "NotFound", "The workspace has no such resource."),
     (
         "409",
         "Conflict",
@@ -62,7 +62,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "The id contains a slash, so the request matched a different route.",
     ),
     ("413", "TooLarge", "The body is larger than 5 MB."),
-    ("415", "UnsupportedMediaType", "The body has a media type that the operation does not accept."),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "The body has a media type that the operation does not accept.",
+    ),
     (
         "422",
         "Unprocessable",
@@ -83,7 +87,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "Internal",
         "An error of the service; the request may be repeated with its idempotency key.",
     ),
-    ("503", "Unavailable", "Temporarily unavailable; repeat the request."),
+    (
+        "503",
+        "Unavailable",
+        "Temporarily unavailable; repeat the request.",
+    ),
 ];
 
 /// The parts of the reference, in their order.
@@ -255,7 +263,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
         .as_object_mut()
         .context("no responses")?;
     for (status, name, _) in PROBLEMS {
-        // One that the function names itself has a body of its own, or is the common problem.
+        // An answer that the function itself declares has its own body, or is the common problem.
         let own = responses.get(*status);
         if own.map_or(applies(status), |own| own["content"].is_null()) {
             responses.insert((*status).to_owned(), refer("responses", name));

@@ -42,8 +42,8 @@ fn stream_events_are_bounded() {
                 "item failures",
             );
             require(event["BisectBatchOnFunctionError"] == true, "bisect");
-            // Each throttle of SQS is an attempt, and after the last attempt only positions are kept. The function itself
-            // dead-letters a record that can never be sent. So retries until the age limit block nothing.
+            // Each throttle of SQS is an attempt, and after the last attempt only positions are kept. The function
+            // itself dead-letters a record that can never be sent. So retries until the age limit block nothing.
             require(
                 event["MaximumRetryAttempts"] == -1,
                 "tries until the age limit",
@@ -58,8 +58,8 @@ fn stream_events_are_bounded() {
             let failed = queue_of(failed).is_some_and(|queue| queue.ends_with("Dlq"));
             require(failed, "on-failure queue");
             require(only_pending(event), "only items with pending effects");
-            // Messages of a conversation keep the order of a FIFO queue, and this order starts here. AWS always keeps the
-            // order of an item, but keeps the order of a partition only with a factor of 1.
+            // Messages of a conversation keep the order of a FIFO queue, and this order starts here. AWS always keeps
+            // the order of an item, but keeps the order of a partition only with a factor of 1.
             let ordered = data_of(&event["Stream"]).is_some_and(|table| table == "Chat");
             require(
                 !ordered || event["ParallelizationFactor"] == 1,

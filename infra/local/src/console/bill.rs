@@ -80,7 +80,8 @@ pub fn show(stack: &LocalStack, json: bool) -> Response<Bytes> {
     }
     let bill = &all.run.bill;
     let note = format!(
-        "List prices of {} in {} for {}. Transfer, S3 storage and logs are not included. Lambda time is measured on this machine.",
+        "List prices of {} in {} for {}. Transfer, S3 storage and logs are not included. \
+         Lambda time is measured on this machine.",
         bill.prices_as_of, bill.currency, bill.region
     );
     let mut html = quiet(note)

@@ -60,7 +60,7 @@ pub fn advance(stack: &LocalStack, request: &Request<Bytes>, json: bool) -> Resp
     }
 }
 
-/// Gives the messages of a dead-letter queue back to the queue whose redrive policy names it.
+/// Moves the messages of a dead-letter queue back to the queue whose redrive policy names it.
 pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
     let source = stack.template().queues.iter().find(|source| {
         source
@@ -72,7 +72,7 @@ pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
         let message = format!("no redrive policy names {queue} as its dead-letter queue");
         return answer_json(StatusCode::NOT_FOUND, &json!({"message": message}));
     };
-    // A rejected message was sent to the dead-letter queue and names no source of its own.
+    // A function sends a rejected message to the dead-letter queue, so the message has no source queue.
     match stack.aws().sqs().redrive(queue, &source.name) {
         Ok(moved) if json => answer_json(StatusCode::OK, &json!({"moved": moved})),
         Ok(_) => see_dashboard(),

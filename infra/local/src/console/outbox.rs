@@ -1,7 +1,7 @@
 //! All messages of the outbox, as pages and as data.
 //!
-//! The HTML of a mail is not trusted: the page shows it in a sandboxed frame, without scripts. Pictures are loaded only
-//! on demand, because loading the open pixel counts as an open.
+//! The HTML of a mail is not trusted: the page shows it in a sandboxed frame, without scripts. Pictures are loaded
+//! only on demand, because loading the open pixel counts as an open.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

@@ -1,4 +1,4 @@
-//! Forms come in, a workflow greets their senders a day later.
+//! Forms arrive, and a workflow greets their senders a day later.
 
 use std::collections::HashSet;
 use std::time::Duration;

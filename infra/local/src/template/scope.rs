@@ -28,7 +28,7 @@ struct Template {
     children: BTreeMap<String, usize>,
 }
 
-/// Where a value stands: a template and the path in it.
+/// Place of a value: a template and the path in it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// Index of the template.

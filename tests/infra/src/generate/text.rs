@@ -49,7 +49,7 @@ pub fn indent(by: usize, lines: &str) -> String {
     out
 }
 
-/// `key: [a, b]`, or the list on lines of its own below the key where it is longer than a line at this indentation.
+/// `key: [a, b]`, or one line for each item below the key if the list is longer than a line at this indentation.
 pub fn list(key: &str, items: &[String], indentation: usize) -> String {
     let line = format!("{key}: [{}]\n", items.join(", "));
     if indentation + line.len() <= WIDTH {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
-/// Lambda gathers so many messages for a batch of delivery-status.
+/// Number of messages that Lambda gathers for a batch of delivery-status.
 const BATCH: usize = 100;
 const DONE: &str = r#"{"batchItemFailures":[]}"#;
 
@@ -95,7 +95,7 @@ impl Sent {
     }
 }
 
-/// Gives a function a batch of up to so many messages, and then once more if `twice`. False: its queue is empty.
+/// Delivers a batch of up to this number of messages to a function; twice if `twice`. False: the queue is empty.
 async fn work(world: &World, function: &str, most: usize, twice: bool) -> bool {
     let queue = world.queue_of(function);
     let mut messages = Vec::new();

@@ -555,7 +555,7 @@ async fn counts_that_nobody_brings_again_are_tried_again() {
         gains().write(&counters, "m2", 3).await.unwrap();
     }
     let counted = counters.read(tenant(), "cmp_00000000001").await.unwrap();
-    // Two that were tried again, and one whose answer was lost for good.
+    // Two attempts that were retried, and one whose answer was lost permanently.
     assert_eq!(counted["delivered"], 3);
 }
 

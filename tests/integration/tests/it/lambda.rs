@@ -589,7 +589,7 @@ async fn a_failure_of_ours_says_only_the_request_id() {
     let event = http_event("GET", "/v1/workflows", None, Some(&grant("read")));
     let answer = code(event, invocation(&world, 10_000)).await;
     let answer = answer.map_err(|failure| failure.to_string()).unwrap();
-    // A wrong deployment passes: the client may come back.
+    // A wrong deployment is temporary: the client may retry.
     assert_eq!(answer["statusCode"], 503);
     let body = answer["body"].as_str().unwrap();
     assert!(

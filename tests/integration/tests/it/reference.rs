@@ -83,8 +83,8 @@ async fn document_code_and_template_know_the_same_operations() {
                 .invoke(&function.unwrap().handler, event)
                 .await
                 .unwrap();
-            // A path without a route in the function is a 404 or a 405. A route without a credential and a body refuses
-            // for another reason.
+            // A path without a route in the function is a 404 or a 405. A route without a credential and a body
+            // refuses for another reason.
             let status = answer["statusCode"].as_u64().unwrap();
             let refused: &[u64] = if ours {
                 &[401]

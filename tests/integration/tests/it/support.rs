@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 /// 2026-03-02T08:00:00Z, a Monday.
 const START_MS: i64 = 1_772_438_400_000;
-/// An invocation is billed for so long; the clock of a test does not move by itself.
+/// Billed time of an invocation, because the clock of a test does not move by itself.
 const BILLED_MS: f64 = 30.0;
 /// A settled world delivers no more than this many batches; more is a loop.
 const MOST_BATCHES: usize = 20_000;
@@ -67,7 +67,7 @@ impl World {
         Self::with_rate(100_000)
     }
 
-    /// A world whose account may send so many mails a second.
+    /// A world whose account may send this number of mails a second.
     pub fn with_rate(rate: u32) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let overrides = BTreeMap::from([
@@ -258,7 +258,7 @@ impl World {
         (status, body.unwrap_or(Value::Null))
     }
 
-    /// A socket's `$connect` as API Gateway hands it on: with what the authorizer found out.
+    /// A socket's `$connect` event as API Gateway sends it, with the context from the authorizer.
     pub async fn authorized(&self, mut event: Value) -> Value {
         let mut asked = event.clone();
         asked["methodArn"] = json!("arn:aws:execute-api:::local/live/$connect");

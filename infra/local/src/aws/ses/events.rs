@@ -1,8 +1,8 @@
 //! Provider events of mail, in the shape in which EventBridge delivers them.
 //!
-//! Recipients whose local part is `bounce`, `complaint` or `reject` (alone or before a `+`) get that outcome. Mail to
-//! all other recipients is delivered, except to those on the suppression list. Events go to the queue of the template's
-//! EventBridge rule whose pattern matches. As in AWS, only mail with a configuration set has events.
+//! Recipients whose local part is `bounce`, `complaint` or `reject` (alone or before a `+`) get that outcome. Mail
+//! to all other recipients is delivered, except to those on the suppression list. Events go to the queue of the
+//! template's EventBridge rule whose pattern matches. As in AWS, only mail with a configuration set has events.
 
 use std::sync::PoisonError;
 

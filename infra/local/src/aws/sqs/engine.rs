@@ -91,7 +91,7 @@ impl Engine {
         })
     }
 
-    /// Moves a message that reached the maximum receive count to the dead-letter queue; drops a message past retention.
+    /// Moves a message at the maximum receive count to the dead-letter queue; drops a message past retention.
     fn finish(&mut self, name: &str, sequence: u64, now: i64) -> Result<(), ApiError> {
         let queue = self.existing(name)?;
         let redrive = queue.settings.redrive.clone();

@@ -66,7 +66,7 @@ pub(super) struct Message {
     /// How often it was received.
     #[serde(default)]
     pub receives: u32,
-    /// Queue it was moved from when it was dead-lettered.
+    /// Source queue of a dead-lettered message.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<String>,
     /// When it may be received: end of its delay or of its visibility time-out.

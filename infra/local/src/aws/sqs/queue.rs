@@ -13,8 +13,8 @@ use super::settings::Settings;
 
 /// FIFO deduplication interval, milliseconds.
 const DEDUP_INTERVAL: i64 = 5 * 60 * 1000;
-/// A group of a standard queue with this many messages in flight and more than a tenth of all
-/// is received after other groups (fair queues).
+/// Fair queues: a group of a standard queue with this many messages in flight, and more than a tenth of all, is
+/// received after other groups.
 const NOISY_IN_FLIGHT: usize = 30;
 
 /// Messages that share a group; ungrouped messages share the group with the empty name.
@@ -119,8 +119,8 @@ impl Queue {
         self.in_flight = 0;
     }
 
-    /// Makes the messages ready that are due at `now`. Returns the messages that are due but at the maximum receive count or
-    /// past retention: the caller moves or drops these messages.
+    /// Makes the messages ready that are due at `now`. Returns the due messages that are at the maximum receive count
+    /// or past retention: the caller moves or drops these messages.
     pub fn advance(&mut self, now: i64) -> Vec<u64> {
         let mut finished = Vec::new();
         while let Some(&(at, sequence)) = self.waiting.first()

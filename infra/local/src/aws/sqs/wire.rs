@@ -352,7 +352,7 @@ fn malformed(error: &serde_json::Error) -> ApiError {
     ApiError::new(400, code, text)
 }
 
-/// An error in the JSON protocol, with the header that older error names stand in.
+/// An error in the JSON protocol, with the header for the older error names.
 pub(crate) fn error_response(error: &ApiError) -> Response<Bytes> {
     let body = json!({
         "__type": format!("com.amazonaws.sqs#{}", error.code),

@@ -145,7 +145,7 @@ impl Call<'_> {
     }
 }
 
-/// Lower-case names, repeated values joined; cookies stand apart.
+/// Lower-case names, repeated values joined; cookies are separate.
 fn headers(headers: &HeaderMap, peer: IpAddr, trace: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::<String, String>::new();
     for (name, value) in headers {

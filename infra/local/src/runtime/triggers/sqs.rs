@@ -107,7 +107,7 @@ impl Poller {
     }
 
     /// Waits until a batch is full or its window has passed. Nothing is received before, so that a batch
-    /// costs as few requests as it can; AWS's pollers ask as they like, and more often when little comes in.
+    /// costs as few requests as possible. AWS's pollers ask more often, above all when few messages arrive.
     async fn gather(&self) {
         let source = &self.source;
         let window = SignedDuration::from_secs(source.window.into());

@@ -232,7 +232,7 @@ async fn a_message_with_another_tenant_s_names_sends_nothing() {
     world.invoke("message-sender", event).await.unwrap();
     // Neither the mail nor the contact belongs to the other tenant; the message is dead-lettered with its reason.
     assert_eq!(world.dead_letters().len(), 1);
-    // With a mail of its own, the contact is still not there.
+    // Even with a mail of its own tenant, the contact does not exist there.
     let mails = MailStore::over(&world.resources());
     mails.put(other.tenant, &order_mail()).await.unwrap();
     let mut event = batch.event.clone();

@@ -140,7 +140,7 @@ impl Shop {
         serde_json::from_str(body).unwrap()
     }
 
-    /// A workflow that takes contacts in.
+    /// A workflow that enrolls contacts.
     pub async fn active_workflow(&self, world: &World, draft: &Value) -> String {
         let workflow = self
             .workflows(world, "POST", "/v1/workflows", Some(draft))
@@ -152,7 +152,7 @@ impl Shop {
         id
     }
 
-    /// How many contacts it has taken in.
+    /// How many contacts the workflow has enrolled.
     pub async fn entered(&self, world: &World, workflow: &str) -> u64 {
         let path = format!("/v1/workflows/{workflow}/report");
         number(&self.workflows(world, "GET", &path, None).await, "entered")
@@ -216,7 +216,7 @@ impl Shop {
         }
     }
 
-    /// To whom mails of this campaign went.
+    /// Recipients of this campaign's mails.
     pub fn mails(&self, world: &World, scope: &str) -> Vec<String> {
         let tag = ("scope".to_owned(), scope.to_owned());
         let mails = world.aws.outbox().all(Kind::Mail).into_iter();

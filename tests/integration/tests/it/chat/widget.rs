@@ -85,7 +85,7 @@ async fn bad_and_ended_sessions_are_refused() {
     shop.world.advance(Duration::from_hours(25));
     assert_eq!(shop.post(&browser, body.clone()).await.0, 401);
     assert_eq!(shop.connect("c", &browser.token).await, 401);
-    // The browser comes back to its conversation with its visitor id.
+    // With its visitor id, the browser returns to its conversation.
     let again = json!({ "visitor_id": browser.visitor });
     let (status, session, _) = shop.widget("POST", "/sessions", &[], Some(again)).await;
     assert_eq!(

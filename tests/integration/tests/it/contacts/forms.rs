@@ -131,7 +131,7 @@ async fn strangers_are_refused_and_nothing_is_queued() {
     ] {
         let answer = shop.world.invoke("webhook-ladipage", event).await.unwrap();
         assert_eq!(answer["statusCode"], expected, "{answer}");
-        // The page whose visitor is told so must be able to read it.
+        // The page must be able to read this answer to show it to the visitor.
         assert_eq!(
             answer["headers"]["access-control-allow-origin"], "*",
             "{answer}"

@@ -57,7 +57,7 @@ async fn a_file_is_taken_in_and_each_row_counted() {
             .map(|e| e["line"].clone())
             .collect();
         assert_eq!(lines, [4, 6]);
-        // The third row of one phone number is the same person: the last name stands.
+        // The third row with this phone number is the same person: the last name is kept.
         assert_eq!(shop.found("an@").await, ["Trần Thị An"]);
         assert_eq!(shop.found("0912345679").await, ["Phạm Em"]);
         let members = members(&shop, list_id.parse().unwrap()).await;

@@ -11,7 +11,7 @@ use super::run::{self, Run};
 const IDLE: f64 = 5.0;
 /// Dollars of a month of the small shop, at most.
 const SMALL_SHOP: f64 = 10.0;
-/// Log lines of an HTTP request (access log) are so long.
+/// Bytes of the log lines of an HTTP request (access log).
 const ACCESS_LOG: f64 = 300.0;
 /// CloudWatch keeps so much of what it takes in.
 const COMPRESSED: f64 = 0.2;

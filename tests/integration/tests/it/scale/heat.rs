@@ -51,7 +51,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Fails where a partition is over the limit at so many operations a second.
+/// Fails if a partition is over the limit at this number of operations a second.
 pub fn check(scenario: &str, run: &Run, rate: f64) {
     let loads = run.at(rate);
     assert!(loads.len() > 1, "{scenario} was not counted: {loads:?}");

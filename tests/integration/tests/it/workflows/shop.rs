@@ -1,4 +1,4 @@
-//! A tenant with workflows, in a world of its own.
+//! A tenant with workflows, in its own world.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
