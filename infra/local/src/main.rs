@@ -131,7 +131,7 @@ fn clear(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Sends the log to a file: the terminal is for what a person should read.
+/// Sends the log to a file: the terminal shows only text for a person.
 fn log_to_file(data: &Path) -> Result<()> {
     let folder = data.join("log");
     fs::create_dir_all(&folder)?;

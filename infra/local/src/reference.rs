@@ -1,4 +1,4 @@
-//! The API's reference: what every function says of its operations, as one OpenAPI 3.1 document.
+//! The API's reference: the descriptions of every function's operations, as one OpenAPI 3.1 document.
 //!
 //! Each function describes its own operations: path, bodies, success. The parts that all operations share (errors,
 //! headers, the credential) are added here by rule, so that no handler repeats them. The document is kept as
@@ -217,7 +217,7 @@ fn merge(into: &mut Map<String, Value>, from: Value) -> Result<()> {
     Ok(())
 }
 
-/// Adds to an operation what all have in common.
+/// Adds the parts that all operations share.
 fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
     let id = operation["operationId"]
         .as_str()

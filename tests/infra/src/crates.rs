@@ -72,7 +72,7 @@ fn members() -> BTreeMap<String, &'static Package> {
         .collect()
 }
 
-/// Names of what a package is built from; what only its tests use is left out.
+/// Names of the packages that a package is built from; packages for its tests only are left out.
 fn uses(package: &Package) -> BTreeSet<String> {
     let dependencies = package.dependencies.iter();
     dependencies
@@ -231,7 +231,7 @@ fn names(dependency: &Dependency) -> Vec<String> {
     names.iter().map(|name| name.replace('-', "_")).collect()
 }
 
-/// As `cargo machete` has it: a manifest lists in `ignored` what is there for its features.
+/// As in `cargo machete`: a manifest lists in `ignored` the dependencies that are there for their features.
 #[test]
 fn every_dependency_is_named_in_the_sources() {
     let mut violations = Vec::new();

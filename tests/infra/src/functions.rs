@@ -290,7 +290,7 @@ fn routes_carry_a_sale_day() {
     );
 }
 
-/// Intake must find a free environment while workers use all others. Lambda wants 100 left unreserved.
+/// Intake must find a free environment while workers use all others. Lambda requires 100 unreserved ones.
 #[test]
 fn intake_and_the_authorizer_have_concurrency_of_their_own() {
     let (mut violations, mut sum) = (Vec::new(), 0);

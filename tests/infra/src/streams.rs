@@ -49,7 +49,7 @@ fn stream_events_are_bounded() {
                 "tries until the age limit",
             );
             require(event["MaximumRecordAgeInSeconds"] == 6 * 3600, "6 h");
-            // LATEST would skip what is written while the mapping starts.
+            // LATEST would skip records that are written while the mapping starts.
             require(
                 event["StartingPosition"] == "TRIM_HORIZON",
                 "starts at the beginning",

@@ -1,7 +1,7 @@
 //! Counts read and write units per partition, so that a hot partition shows before AWS throttles it.
 //!
-//! The engine bills a request as a whole. [`Shares`] say which partitions of the table and of its indexes
-//! the request touched, and in what proportion they take its units. Memory is bounded: of too many partitions
+//! The engine bills a request as a whole. [`Shares`] lists the partitions of the table and of its indexes that
+//! the request touched, and their shares of its units. Memory is bounded: of too many partitions
 //! the colder half is dropped.
 
 use std::collections::{BTreeMap, HashMap};

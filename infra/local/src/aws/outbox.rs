@@ -209,7 +209,7 @@ impl Outbox {
         parse(text)
     }
 
-    /// The text of a mail as it would have gone out.
+    /// The text of a mail as SES would send it.
     pub fn mime(&self, id: u64) -> Option<Vec<u8>> {
         std::fs::read(self.path(id)).ok()
     }

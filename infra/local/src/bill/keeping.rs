@@ -25,7 +25,7 @@ pub struct KeptRow {
     pub per_million: f64,
 }
 
-/// How a table of the stack is kept, by logical id.
+/// Storage settings of a table of the stack, by logical id.
 fn keeping_of(stack: &Stack, table: &str) -> Keeping {
     let table = stack.tables.iter().find(|one| one.logical_id == table);
     let keeping = table.and_then(|table| stack.billed.tables.get(&table.name));

@@ -15,7 +15,7 @@ use crate::runtime::LocalStack;
 /// The bill of a demo that has ended, in the data folder.
 const KEPT: &str = "demo-bill.json";
 
-/// The bill of a run with what it was made from.
+/// The bill of a run, with the units behind it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Account {
     bill: Bill,

@@ -1,4 +1,4 @@
-//! A conversation on the website, seen live from both sides.
+//! A conversation on the website, followed live on the sockets of both sides.
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! `cargo run -- demo`: the main job, from files to figures.
 //!
-//! It acts from outside, over HTTP, as a shop's systems, its customers and its staff would, and moves
-//! the stack's clock over the waits. At the end it compares the outputs with the inputs, and fails
+//! The demo acts over HTTP, as a shop's systems, customers and staff would, and moves the stack's clock over the waits. At the end it compares the outputs with the inputs, and fails
 //! if anything was lost or sent twice.
 
 mod campaign;

@@ -30,8 +30,8 @@ pub fn bar(length: u64, stage: &'static str) -> ProgressBar {
     bar
 }
 
-/// Follows a count that rises in large steps. Between two of them it goes by the requests made meanwhile, at
-/// the number that each counted thing took in the step before.
+/// Follows a count that rises in large steps. Between two steps, the position is estimated from the requests since
+/// the last step. The estimate uses the requests for each counted thing in the step before.
 pub struct Steps {
     /// Count and requests when the count last rose.
     last: (u64, u64),

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::Clock;
 use tokio::sync::watch;
 
-/// Longest way the time can be moved in total, so that expiry arithmetic stays in range.
+/// Largest total offset of the clock, so that expiry arithmetic stays in range.
 const MAX_OFFSET: SignedDuration = SignedDuration::from_hours(24 * 365 * 20);
 /// A sleep is re-checked at least this often: a laptop that slept has a clock that jumped.
 const MAX_NAP: std::time::Duration = std::time::Duration::from_mins(1);

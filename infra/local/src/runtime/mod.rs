@@ -27,7 +27,7 @@ pub use functions::Failure;
 pub use options::{Addresses, Options, Ports};
 pub use stack::LocalStack;
 
-/// Region that the stack pretends to be in; its prices are what the bill uses.
+/// Simulated region of the stack; the bill uses the prices of this region.
 pub const REGION: &str = "ap-southeast-1";
-/// Account that the stack pretends to be in.
+/// Simulated account of the stack.
 pub const ACCOUNT: &str = "000000000000";

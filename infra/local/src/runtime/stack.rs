@@ -224,7 +224,7 @@ impl LocalStack {
         }
     }
 
-    /// A queue or stream holds something that a function should have now.
+    /// Whether a queue or stream holds a message or record that a function should receive now.
     fn pending(&self) -> bool {
         let (sqs, streams) = (self.0.aws.sqs(), self.0.aws.streams());
         let now = self.0.clock.now().as_millisecond();

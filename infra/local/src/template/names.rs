@@ -100,7 +100,7 @@ pub(super) fn physical(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Resu
         "AWS::SNS::Topic" => "TopicName",
         "AWS::SQS::Queue" => "QueueName",
         "AWS::Serverless::Function" => "FunctionName",
-        // An API's `Name` is a label; what `!Ref` gives is its id.
+        // An API's `Name` is a label; `!Ref` gives its id.
         "AWS::Serverless::HttpApi" | "AWS::Serverless::WebSocketApi" => "",
         _ => "Name",
     };

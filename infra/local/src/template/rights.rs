@@ -128,7 +128,7 @@ impl Rights {
             ("sqs", "SendMessage" | "SendMessageBatch") => granted("sqs:SendMessage", &|grant| {
                 grant.covers(&names::queue_arn(resource))
             }),
-            // Our mails come as MIME, for which SES asks both.
+            // Our mails are raw MIME, for which SES requires both actions.
             ("ses", "SendEmail") => ["ses:SendEmail", "ses:SendRawEmail"]
                 .iter()
                 .all(|action| granted(action, &|grant| grant.resource.contains(":identity/"))),

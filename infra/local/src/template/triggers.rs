@@ -24,7 +24,7 @@ struct HttpApi {
     default_authorizer: Option<String>,
 }
 
-/// A WebSocket route, the ARN of its function and the place that says so.
+/// A WebSocket route, the ARN of its function, and the place in the template.
 struct SocketRoute {
     route: String,
     authorized: bool,

@@ -16,7 +16,7 @@ pub struct Facts {
     /// The APIs of infra/template/root.yaml that call it by name.
     #[serde(default)]
     pub called_by: Vec<String>,
-    /// `METHOD path`, with `public` behind it where the route asks no authorizer.
+    /// `METHOD path`, followed by `public` if the route has no authorizer.
     #[serde(default)]
     pub routes: Vec<String>,
     pub queue: Option<QueueTrigger>,

@@ -10,8 +10,8 @@ const WIDTH: usize = 110;
 
 /// A file of `infra/template`, filled in.
 ///
-/// A line `# >>> name` gives way to the lines of that value, at its own indentation; without lines it goes. `<name>`
-/// inside a line gives way to the value.
+/// A line `# >>> name` is replaced by the lines of that value, at its own indentation; without lines it is removed.
+/// `<name>` inside a line is replaced by the value.
 pub fn fill(file: &str, values: &[(&str, &str)]) -> String {
     let pattern = read(&format!("infra/template/{file}"));
     let value = |name: &str| values.iter().find(|(own, _)| *own == name);

@@ -305,7 +305,7 @@ async fn provider_events_end_the_same_in_any_order() {
         shop.assert_identity(&report);
         report["campaign_id"] = Value::Null;
         reports.push(report);
-        // Bounces and the complaint stop addresses: each round begins with everybody again.
+        // Bounces and the complaint suppress addresses: each round begins with all addresses again.
         shop.reset(&world).await;
     }
     assert_eq!(number(&reports[0], "complained"), 1);

@@ -38,7 +38,7 @@ fn tenant(n: u32) -> TenantKey {
     TenantKey::authenticated(format!("ws_0000000000{n}").parse().unwrap())
 }
 
-/// The next call of this operation meets the fault; later ones do not.
+/// The next call of this operation has the fault; later calls do not.
 fn once(world: &World, operation: &'static str, fault: Fault) {
     let used = AtomicBool::new(false);
     world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {

@@ -22,7 +22,7 @@ fn tenant() -> TenantKey {
     TenantKey::authenticated("ws_00000000001".parse().unwrap())
 }
 
-/// The first `times` calls of this operation on this table or queue meet the fault.
+/// The first `times` calls of this operation on this table or queue have the fault.
 fn first(world: &World, operation: &'static str, place: &str, times: u32, fault: Fault) {
     let (calls, place) = (AtomicU32::new(0), place.to_owned());
     world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {

@@ -1,4 +1,4 @@
-//! The API's reference, docs/openapi.json: it is what the code says, and it names every operation.
+//! The API's reference, docs/openapi.json: it equals the output of the code, and it names every operation.
 
 use access::Operation;
 use std::collections::BTreeSet;

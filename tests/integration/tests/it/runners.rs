@@ -345,7 +345,7 @@ async fn no_reason_quotes_a_message() {
     assert_eq!(parked, 5);
 }
 
-/// A worker that gathers what its records give.
+/// A worker that collects the results of its records.
 fn gathering<F>(
     world: &World,
     common: impl Fn(Vec<String>) -> F + Send + Sync + 'static,
@@ -373,7 +373,7 @@ async fn records_that_are_gathered_fail_alone() {
     assert_eq!(failed(&answer), ["m-panic", "m-retry"]);
     assert_eq!(*gathered.lock().unwrap(), ["a", "b", "c"]);
     assert_eq!(dead(&world).len(), 1);
-    // Too late for the records and what comes after them: nothing is begun.
+    // Too late for the records and the work after them: nothing is started.
     let answer = function
         .invoke(event(&["d"]), invocation(&world, 3_000))
         .await

@@ -145,7 +145,7 @@ impl World {
         Setup::new(Vars::from_map(vars), self.cloud())
     }
 
-    /// The set-up that the template gives this function: its clients may do what its role says.
+    /// The set-up that the template gives this function: its clients have the permissions of its role.
     fn own_setup(&self, handler: &str) -> Setup {
         let vars = self.spec(handler).environment.clone();
         let config = self.aws.sdk_config_of(self.model.rights.role(handler));
@@ -302,7 +302,7 @@ impl World {
     }
 
     /// Runs `first` up to its call number `at` (from 0), then `second` to its end, then the rest of `first`.
-    /// The last part tells how many calls both made; `None` if `first` made no such call.
+    /// The last value is the number of calls of both; `None` if `first` made no such call.
     pub fn interleave<A, B>(
         &self,
         at: u64,
@@ -353,7 +353,7 @@ impl World {
         size.unwrap_or(10).min(10)
     }
 
-    /// Takes one batch off a function's queue: the event, and what acknowledges it.
+    /// Receives one batch from a function's queue: the event, and the handles to acknowledge it.
     pub fn take(&self, handler: &str) -> Option<Batch> {
         let queue = self.queue_of(handler);
         let messages = self
@@ -375,7 +375,7 @@ impl World {
         })
     }
 
-    /// Acknowledges what the answer does not report as failed.
+    /// Acknowledges the messages that the answer does not report as failed.
     pub fn acknowledge(&self, batch: &Batch, answer: &Result<Value, String>) {
         let Ok(answer) = answer else { return };
         let failed: Vec<&str> = answer["batchItemFailures"]
@@ -392,7 +392,7 @@ impl World {
         self.aws.sqs().delete_all(&batch.queue, &done);
     }
 
-    /// Makes what was taken and not acknowledged visible again.
+    /// Makes messages visible again that were received and not acknowledged.
     pub fn release(&self, batch: &Batch) {
         for (_, receipt) in &batch.receipts {
             self.aws.sqs().change_visibility(&batch.queue, receipt, 0);

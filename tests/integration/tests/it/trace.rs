@@ -10,7 +10,7 @@ use crate::support::{World, grant_of, http_event};
 
 const HEADER: &str = "x-tanigo-token";
 
-/// The trace ids of what waits on the worker's queue.
+/// The trace ids of the messages on the worker's queue.
 fn on_the_way(world: &World, worker: &str) -> Vec<String> {
     let queue = world.queue_of(worker);
     let messages = world.aws.sqs().receive(&queue, 10, Some(0)).into_iter();
@@ -18,7 +18,7 @@ fn on_the_way(world: &World, worker: &str) -> Vec<String> {
     trace.flatten().collect()
 }
 
-/// Checks the id on the worker's queue, then lets the worker work.
+/// Checks the id on the worker's queue, then runs the worker.
 async fn hop(world: &World, worker: &str, trace: &str) {
     world.relay().await;
     assert_eq!(on_the_way(world, worker), [trace], "before {worker}");

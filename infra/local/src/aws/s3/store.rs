@@ -181,7 +181,7 @@ impl Store {
         }
     }
 
-    /// Writes an object, unless `check` refuses the one that it would replace.
+    /// Writes an object, unless `check` refuses the object that would be replaced.
     pub fn put(
         &self,
         bucket: &str,

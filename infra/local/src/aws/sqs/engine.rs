@@ -75,7 +75,7 @@ impl Engine {
         self.next - 1
     }
 
-    /// The queue, with everything due at `now` made ready or moved on.
+    /// The queue, after every message due at `now` was made ready, moved or dropped.
     pub fn queue(&mut self, name: &str, now: i64) -> Result<&mut Queue, ApiError> {
         let finished = self.existing(name)?.advance(now);
         for sequence in finished {

@@ -133,7 +133,7 @@ impl Streams {
         definition.keys.iter().map(attribute).collect()
     }
 
-    /// Runs `write` and records what it does to the items `touched` (table and key); `seen` gets the table,
+    /// Runs `write` and records the changes of the items `touched` (table and key); `seen` gets the table,
     /// the old and the new image of each.
     pub(super) fn capture<T, E>(
         &self,
@@ -162,7 +162,7 @@ impl Streams {
         for (Before(table, _, old), new) in before.iter().zip(&after) {
             seen(table, old.as_ref(), new.as_ref());
         }
-        // A refused write changes nothing; one that failed half-way may have.
+        // A refused write changes nothing; a write that failed half-way may have changed items.
         if written.is_err() && before.iter().map(|Before(.., old)| old).eq(&after) {
             state.log(&Entry::Not);
             return written;

@@ -71,7 +71,7 @@ async fn every_key_is_an_ordinary_key_of_its_bucket() {
             .any(|name| name.to_string_lossy().contains("evil")),
         "{beside:?}"
     );
-    // A body that no entry names is removed; the others are there again.
+    // A body that no entry names is removed; the other objects are restored.
     std::fs::write(folder.path().join("s3/999"), "orphan").unwrap();
     let aws = open(Some(folder.path()), Hand::new().clock());
     let client = client(&aws);

@@ -35,7 +35,7 @@ pub struct Call<'a> {
     pub trace: String,
     /// Address of the client.
     pub peer: IpAddr,
-    /// When it came.
+    /// Time of arrival.
     pub now: Timestamp,
 }
 
@@ -76,7 +76,7 @@ impl Call<'_> {
             .cloned()
             .unwrap_or_else(|| "localhost".to_owned());
         let raw_query = self.parts.uri.query().unwrap_or_default();
-        // API Gateway decodes the path of an HTTP API, and what follows a decoded `?` is lost.
+        // API Gateway decodes the path of an HTTP API, and the text after a decoded `?` is lost.
         let decoded = decode(self.parts.uri.path());
         let path = decoded.split('?').next().unwrap_or_default();
         let agent = headers.get("user-agent").cloned().unwrap_or_default();

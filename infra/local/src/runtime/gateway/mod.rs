@@ -27,7 +27,7 @@ pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
 /// Request line and headers together.
 const LARGEST_HEAD: usize = 10_240;
-/// API Gateway waits no longer for a function.
+/// Longest time that API Gateway waits for a function.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Address of the client, as an extension of the request; loopback without one.
@@ -116,7 +116,7 @@ impl Gateway {
         }
     }
 
-    /// Runs the authorizer where the route asks for it; gives its context.
+    /// Runs the authorizer if the route has one; gives the authorizer's context.
     async fn authorize(&self, call: &Call<'_>) -> Result<Option<Value>, Box<Response<Bytes>>> {
         if !call.route.authorized {
             return Ok(None);

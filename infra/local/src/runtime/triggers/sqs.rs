@@ -19,7 +19,7 @@ use crate::runtime::functions::Functions;
 
 /// Concurrent batches where the template sets no limit.
 const DEFAULT_CONCURRENCY: u32 = 100;
-/// Largest event that Lambda takes, with room for what the batch adds around the messages.
+/// Largest event that Lambda takes, with room for the JSON around the messages.
 const EVENT_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
 
 /// One event source mapping from a queue to a function.
@@ -50,7 +50,7 @@ pub struct Poller {
     pub functions: Arc<Functions>,
     /// The stack's time.
     pub clock: VirtualClock,
-    /// Counts what is under way.
+    /// Counts the work under way.
     pub activity: Activity,
     /// Ends the poller.
     pub stop: CancellationToken,

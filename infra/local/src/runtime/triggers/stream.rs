@@ -64,7 +64,7 @@ pub struct Poller {
     pub functions: Arc<Functions>,
     /// The stack's time.
     pub clock: VirtualClock,
-    /// Counts what is under way.
+    /// Counts the work under way.
     pub activity: Activity,
     /// Ends the poller.
     pub stop: CancellationToken,

@@ -50,7 +50,7 @@ type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 #[derive(Debug, Clone, Default)]
 struct Routes {
     connect: Option<String>,
-    /// Decides before `connect`, where the template asks for it.
+    /// Authorizer, which runs before `connect` if the template declares it.
     authorizer: Option<String>,
     default: Option<String>,
     disconnect: Option<String>,
@@ -309,7 +309,7 @@ impl SocketApi {
                 }
             };
             if let Some(answer) = answer {
-                // A connection that ended meanwhile takes no answer.
+                // A connection that has ended takes no answer.
                 let _ = answers.send(answer).await;
             }
             drop(busy);

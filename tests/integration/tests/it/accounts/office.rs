@@ -1,4 +1,4 @@
-//! An installation with its first account, asked as API Gateway asks: the authorizer first.
+//! An installation with its first account, called as API Gateway calls it: the authorizer first.
 
 use std::time::Duration;
 

@@ -158,7 +158,7 @@ async fn resuming_makes_good_what_was_lost_of_the_planning() {
     let world = World::new();
     let shop = Shop::open(&world, 40).await;
     let mut lost_at = 0;
-    // The messages of the command, then what each run of the planner asks for.
+    // The messages of the command, then the messages that each run of the planner sends.
     for runs in 0..4 {
         let campaign = shop.campaign(&world).await;
         shop.send(&world, &campaign).await;

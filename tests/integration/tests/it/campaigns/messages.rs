@@ -51,7 +51,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         .unwrap();
 }
 
-/// How many mails have gone out, and the state of the send's row.
+/// How many mails were sent, and the state of the send's row.
 async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
     let key = LedgerKey {
         scope: SCOPE.into(),

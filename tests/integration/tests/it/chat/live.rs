@@ -245,7 +245,7 @@ impl Staffed {
         self.users().change(account, user, &change).await.unwrap();
     }
 
-    /// A browser that the agent has signed in on: its token, and what it is shown.
+    /// A browser in which the agent has signed in: its token, and the events that it receives.
     async fn browser(&self, name: &str) -> (String, Receiver<bytes::Bytes>) {
         let session = self.sessions().create(&self.agent).await.unwrap();
         let receiver = self.shop.world.aws.sockets().register(name);
@@ -253,7 +253,7 @@ impl Staffed {
         (session.token, receiver)
     }
 
-    /// A customer writes; who has been shown it?
+    /// A customer writes. Which browsers receive the message?
     async fn is_shown(&self, receiver: &mut Receiver<bytes::Bytes>) -> bool {
         let customer = self.shop.browser().await;
         self.shop.world.advance(SECOND);

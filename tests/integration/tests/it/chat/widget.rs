@@ -163,7 +163,7 @@ async fn a_typed_address_never_reaches_another_contact() {
     );
     let page = shop.get("/v1/conversations").await;
     assert_ne!(page["data"][0]["contact_id"], victim.to_string());
-    // Nor does a later message change what is filled.
+    // A later message does not change fields that are already filled.
     let later = json!({ "client_msg_id": "c-2", "content": "Alo", "name": "Tên Khác" });
     assert_eq!(shop.post(&browser, later).await.0, 202);
     shop.run(1).await;

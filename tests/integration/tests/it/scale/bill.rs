@@ -13,7 +13,7 @@ const IDLE: f64 = 5.0;
 const SMALL_SHOP: f64 = 10.0;
 /// Bytes of the log lines of an HTTP request (access log).
 const ACCESS_LOG: f64 = 300.0;
-/// CloudWatch keeps so much of what it takes in.
+/// Share of the ingested log bytes that CloudWatch stores.
 const COMPRESSED: f64 = 0.2;
 
 /// Usage of the small shop in a month: 5,000 contacts, and these numbers. docs/measurements.md lists them.

@@ -1,4 +1,4 @@
-//! No partition takes more than half of what DynamoDB gives it, at the load of the largest customer.
+//! No partition uses more than half of DynamoDB's limit, at the load of the largest customer.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tanigo_local::aws::{MOST_READS, MOST_WRITES};
 use super::run::Run;
 
 /// Partitions over the limit today: scenario, kind, and the change that will cool it. A partition that is hot
-/// and not listed fails the test; so does one that is listed and has cooled.
+/// and not listed fails the test; a listed partition that is no longer hot also fails the test.
 const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "mails",

@@ -1,4 +1,4 @@
-//! The scenarios: what happens in each, and what it used.
+//! The scenarios: the work of each scenario, and its usage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

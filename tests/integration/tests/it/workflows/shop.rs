@@ -13,7 +13,7 @@ use crate::support::{World, grant_of, http_event};
 pub(super) const DAY: Duration = Duration::from_hours(24);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-/// A world, one of its tenants, and what the test has seen.
+/// A world, one of its tenants, and the events that the test has seen.
 pub(super) struct Shop {
     pub(super) world: Arc<World>,
     pub(super) tenant: TenantKey,
