@@ -1,7 +1,7 @@
 //! A workspace to try things in, made at the first start.
 //!
-//! The seed uses the same crates as the API. These crates show a secret only once. So the seed keeps the secrets in
-//! `credentials.json` in the data folder, and a later start reads them from this file.
+//! The seed uses the same crates as the API. These crates show a secret only once. So the seed keeps the secrets
+//! in `credentials.json` in the data folder, and a later start reads them from this file.
 
 use std::path::Path;
 

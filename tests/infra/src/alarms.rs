@@ -58,8 +58,8 @@ fn a_message_in_a_dead_letter_queue_is_an_alarm() {
     assert_none("dead-letter queues without an alarm above 0", &violations);
 }
 
-/// Queues without an alarm on the age of messages. The page of the import or the campaign shows the wait, or nobody
-/// waits for the messages. Failed messages still reach the dead-letter queue, which has an alarm.
+/// Queues without an alarm on the age of messages. The page of the import or the campaign shows the wait, or
+/// nobody waits for the messages. Failed messages still reach the dead-letter queue, which has an alarm.
 const WITHOUT_AGE: &[&str] = &[
     "AccountMail",
     "CampaignEmail",

@@ -9,8 +9,8 @@ use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Pack
 use crate::assert_none;
 use crate::template::{list, project};
 
-/// Crates of ours that each crate under `shared/` may use. `kernel` and `cloud` are listed only where allowed, so that
-/// a pure crate stays pure.
+/// Crates of ours that each crate under `shared/` may use. `kernel` and `cloud` are listed only where allowed, so
+/// that a pure crate stays pure.
 const SHARED: &[(&str, &[&str])] = &[
     ("access", &["kernel"]),
     ("accounts", &["kernel", "cloud"]),

@@ -2,8 +2,8 @@
 //!
 //! `sam validate` and `cfn-lint` check whether a template is well-formed; these tests check the rules of this
 //! project. Each rule is a separate test. A test collects every violation and names the resource, so that one run
-//! shows the whole list. The templates are read as written, with intrinsic functions left in place: the local stack
-//! resolves them.
+//! shows the whole list. The templates are read as written, with intrinsic functions left in place: the local
+//! stack resolves them.
 #![cfg(test)]
 mod access;
 mod alarms;

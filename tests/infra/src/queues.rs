@@ -19,9 +19,9 @@ fn queues() -> Vec<Resource<'static>> {
     all.filter(|queue| !is_dlq(queue)).collect()
 }
 
-/// Queues without `MaximumConcurrency`: Lambda keeps two pollers instead of five on a quiet queue. The load of these
-/// queues is limited at its source: by runs of one campaign or import, by large batches, by the limits of a visitor,
-/// or by the cap of `ingest`.
+/// Queues without `MaximumConcurrency`: Lambda keeps two pollers instead of five on a quiet queue. The load of
+/// these queues is limited at its source: by runs of one campaign or import, by large batches, by the limits of a
+/// visitor, or by the cap of `ingest`.
 const UNCAPPED: &[&str] = &[
     "AccountMail",
     "CampaignPlan",

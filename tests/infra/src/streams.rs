@@ -58,8 +58,8 @@ fn stream_events_are_bounded() {
             let failed = queue_of(failed).is_some_and(|queue| queue.ends_with("Dlq"));
             require(failed, "on-failure queue");
             require(only_pending(event), "only items with pending effects");
-            // Messages of a conversation keep the order of a FIFO queue, and this order starts here. AWS always keeps
-            // the order of an item, but keeps the order of a partition only with a factor of 1.
+            // Messages of a conversation keep the order of a FIFO queue, and this order starts here. AWS always
+            // keeps the order of an item, but keeps the order of a partition only with a factor of 1.
             let ordered = data_of(&event["Stream"]).is_some_and(|table| table == "Chat");
             require(
                 !ordered || event["ParallelizationFactor"] == 1,

@@ -59,8 +59,8 @@ pub(super) enum Units {
     Write,
 }
 
-/// Parses the request, asks the engine for capacity figures, runs and counts. The caller gets only the figures that
-/// it asked for. `$each` iterates over the figures of the answer, `$shares` gives their partitions.
+/// Parses the request, asks the engine for capacity figures, runs and counts. The caller gets only the figures
+/// that it asked for. `$each` iterates over the figures of the answer, `$shares` gives their partitions.
 macro_rules! metered {
     ($self:ident, $units:expr, $request:expr, $run:expr, $each:ident, $shares:expr) => {{
         let mut request = $request;

@@ -32,8 +32,8 @@ pub enum Fault {
     Yield,
     /// Does not run; answers with the service's throttling error.
     Throttle,
-    /// Runs for the first half of a batch's entries (a single entry: for none). The answer names the other entries as not
-    /// processed. Other calls run as usual.
+    /// Runs for the first half of a batch's entries (a single entry: for none). The answer names the other entries
+    /// as not processed. Other calls run as usual.
     Partial,
     /// Runs, and the caller's connection then times out.
     TimeoutAfterCommit,

@@ -72,8 +72,8 @@ pub fn request_key(stack: &Stack, queue: &str) -> &'static str {
     }
 }
 
-/// X-Ray's traces of this number of invocations in a month: one a second, and a twentieth of the others. Where they
-/// are spread evenly, each is the only one in its second.
+/// X-Ray's traces of this number of invocations in a month: one a second, and a twentieth of the others. Where
+/// they are spread evenly, each is the only one in its second.
 pub fn trace_units(stack: &Stack, invocations: f64) -> Units {
     let sampled = invocations.min(DAYS * 86_400.0);
     let traced = if stack.billed.traced > 0 {

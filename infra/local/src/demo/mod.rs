@@ -1,7 +1,7 @@
 //! `cargo run -- demo`: the main job, from files to figures.
 //!
-//! The demo acts over HTTP, as a shop's systems, customers and staff would, and moves the stack's clock over the waits. At the end it compares the outputs with the inputs, and fails
-//! if anything was lost or sent twice.
+//! The demo acts over HTTP, as a shop's systems, customers and staff would, and moves the stack's clock over the
+//! waits. At the end it compares the outputs with the inputs, and fails if anything was lost or sent twice.
 
 mod campaign;
 mod chat;

@@ -76,7 +76,8 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     settle(demo, &path, distinct).await?;
     let spent = demo.stack.aws().meter().since(&before);
     let mails_before = demo.recipients("").len();
-    // The clock jumps over the wait. It then moves minute by minute, as the sweep dispatches the steps that are due.
+    // The clock jumps over the wait. It then moves minute by minute, as the sweep dispatches the steps that are
+    // due.
     demo.advance("1d").await?;
     let mut report = demo.client.get(&format!("{path}/report")).await?;
     for _ in 0..MINUTES {
@@ -166,8 +167,9 @@ async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Resu
     Ok(left)
 }
 
-/// The forms with new times, as if the last form were sent now. The time of a form is part of its identity. So with
-/// the times of the file, a second run would send only repetitions. Later the forms would be too old to be accepted.
+/// The forms with new times, as if the last form were sent now. The time of a form is part of its identity. So
+/// with the times of the file, a second run would send only repetitions. Later the forms would be too old to be
+/// accepted.
 fn sent_now(posts: Vec<Post>, now: Timestamp) -> Result<Vec<Post>> {
     let times: Vec<DateTime> = posts
         .iter()

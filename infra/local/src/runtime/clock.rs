@@ -1,8 +1,8 @@
 //! The stack's time: the machine's time plus an offset that only grows.
 //!
-//! Every part of the stack and every function takes its time from this clock. So when the clock is moved, a wait of
-//! three days passes at once. The offset is kept in the data directory: a restarted stack continues at the same time.
-//! Nothing here knows which parts wait for a time.
+//! Every part of the stack and every function takes its time from this clock. So when the clock is moved, a wait
+//! of three days passes at once. The offset is kept in the data directory: a restarted stack continues at the same
+//! time. Nothing here knows which parts wait for a time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Local names of resources: physical names, ARNs, URLs and secrets.
 //!
-//! A resource without a name in the template is called `tanigo-<logical id in kebab case>`. AWS would generate a name.
+//! A resource without a name in the template is called `tanigo-<logical id in kebab case>`. AWS would generate a
+//! name.
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};

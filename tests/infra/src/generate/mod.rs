@@ -1,5 +1,5 @@
-//! Writes `template.yaml`, `infra/messaging.yaml` and `infra/observability.yaml` from the facts of each function and
-//! queue, and checks that the files in the repository are the same.
+//! Writes `template.yaml`, `infra/messaging.yaml` and `infra/observability.yaml` from the facts of each function
+//! and queue, and checks that the files in the repository are the same.
 //!
 //! [`facts`] reads the declarations, [`text`] fills in the patterns of `infra/template`; the other modules each
 //! write one part. The generator checks no rule: the rules of this crate read the generated files.

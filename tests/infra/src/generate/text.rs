@@ -10,8 +10,8 @@ const WIDTH: usize = 110;
 
 /// A file of `infra/template`, filled in.
 ///
-/// A line `# >>> name` is replaced by the lines of that value, at its own indentation; without lines it is removed.
-/// `<name>` inside a line is replaced by the value.
+/// A line `# >>> name` is replaced by the lines of that value, at its own indentation; without lines it is
+/// removed. `<name>` inside a line is replaced by the value.
 pub fn fill(file: &str, values: &[(&str, &str)]) -> String {
     let pattern = read(&format!("infra/template/{file}"));
     let value = |name: &str| values.iter().find(|(own, _)| *own == name);
@@ -86,8 +86,8 @@ pub fn upper(name: &str) -> String {
     out
 }
 
-/// The comment above each key of the first two levels, by the key or by `outer.inner`; an item of a list is its own
-/// key. The comment at the head of the file, with an empty line below it, has the empty text as its key.
+/// The comment above each key of the first two levels, by the key or by `outer.inner`; an item of a list is its
+/// own key. The comment at the head of the file, with an empty line below it, has the empty text as its key.
 pub fn comments(text: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let (mut outer, mut comment) = (String::new(), String::new());

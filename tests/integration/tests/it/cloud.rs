@@ -211,8 +211,8 @@ async fn updates_merge_in_any_order() {
     assert!(absent.unwrap().item::<Value>().unwrap().is_none());
 }
 
-/// Workers that race for one limit. Each worker makes a call at its slot and then asks for the next slot. The clock
-/// jumps to the next slot of any worker, and all workers that are due ask at once.
+/// Workers that race for one limit. Each worker makes a call at its slot and then asks for the next slot. The
+/// clock jumps to the next slot of any worker, and all workers that are due ask at once.
 #[tokio::test]
 async fn racing_workers_keep_the_rate_and_use_it() {
     const RATE: f64 = 50.0;

@@ -1,5 +1,5 @@
-//! Every file under `events/` is sent to its function in a world that holds the named resources. The effects must be
-//! those of the table below. The files name fixed ids; the test replaces them by the ids of the world.
+//! Every file under `events/` is sent to its function in a world that holds the named resources. The effects must
+//! be those of the table below. The files name fixed ids; the test replaces them by the ids of the world.
 
 mod rows;
 mod stage;

@@ -170,7 +170,8 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// Refuses an object that does not meet the conditions; `stale` is the error for an object that the reader has already.
+    /// Refuses an object that does not meet the conditions; `stale` is the error for an object that the reader has
+    /// already.
     pub fn check(&self, object: &Object, stale: impl FnOnce() -> s3s::S3Error) -> S3Result<()> {
         let at = modified(object);
         let failed = match (&self.matches, &self.unmodified_since) {

@@ -119,8 +119,8 @@ impl Queue {
         self.in_flight = 0;
     }
 
-    /// Makes the messages ready that are due at `now`. Returns the due messages that are at the maximum receive count
-    /// or past retention: the caller moves or drops these messages.
+    /// Makes the messages ready that are due at `now`. Returns the due messages that are at the maximum receive
+    /// count or past retention: the caller moves or drops these messages.
     pub fn advance(&mut self, now: i64) -> Vec<u64> {
         let mut finished = Vec::new();
         while let Some(&(at, sequence)) = self.waiting.first()

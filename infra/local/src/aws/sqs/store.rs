@@ -1,7 +1,7 @@
 //! The log of the queues, and how a queue is rebuilt from the log.
 //!
-//! The log keeps the receive count of a message, but not the visibility timeout. So after a restart every message that
-//! was in flight can be received at once.
+//! The log keeps the receive count of a message, but not the visibility timeout. So after a restart every message
+//! that was in flight can be received at once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! DynamoDB streams: the old and new image of each write to a table that declares a stream.
 //!
 //! The engine's own streams are off, because they cost a scan per write. Images are read around the write instead,
-//! under one lock. The log stores the old images before the write and the new images after it. A crash between the two
-//! is repaired at the next start: the rows of the table are then compared with the old images. A consumer sees each
-//! record until the consumer commits a later position.
+//! under one lock. The log stores the old images before the write and the new images after it. A crash between the
+//! two is repaired at the next start: the rows of the table are then compared with the old images. A consumer sees
+//! each record until the consumer commits a later position.
 
 mod api;
 mod log;

@@ -1,7 +1,7 @@
 //! The event that the HTTP API sends to a function: payload format 2.0.
 //!
-//! Pure: a request goes in, JSON comes out. The event differs from the request as on API Gateway: header names are in
-//! lower case, repeated values are joined by commas, the path is decoded.
+//! Pure: a request goes in, JSON comes out. The event differs from the request as on API Gateway: header names are
+//! in lower case, repeated values are joined by commas, the path is decoded.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

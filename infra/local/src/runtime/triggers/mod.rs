@@ -22,7 +22,8 @@ pub enum Verdict {
 }
 
 /// Reads a function's answer as Lambda does. Without `ReportBatchItemFailures` any answer is success. With it, an
-/// empty or absent list is success. An identifier that is empty or not in this batch makes the whole batch a failure.
+/// empty or absent list is success. An identifier that is empty or not in this batch makes the whole batch a
+/// failure.
 pub fn verdict(result: &Result<Value, Failure>, ids: &[String], reports: bool) -> Verdict {
     let Ok(answer) = result else {
         return Verdict::AllFailed;

@@ -115,8 +115,8 @@ impl Poller {
         (batch, last)
     }
 
-    /// Delivers the batch in parts until each part has succeeded or is given up. False if the stack stopped first: the
-    /// rest is redelivered at the next start.
+    /// Delivers the batch in parts until each part has succeeded or is given up. False if the stack stopped first:
+    /// the rest is redelivered at the next start.
     async fn deliver(&self, batch: Vec<StreamRecord>) -> bool {
         let mut parts = VecDeque::from([(batch, 0_u32)]);
         while let Some((part, attempts)) = parts.pop_front() {

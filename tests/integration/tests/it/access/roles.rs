@@ -111,7 +111,8 @@ fn viewers_see_reports_and_the_inbox_has_its_own_people() {
         O::ShowCampaignReport,
     ];
     assert_eq!(of_viewers, expected);
-    // Agents answer, administrators also set up. Only account admins have an inbox role through their account role.
+    // Agents answer, administrators also set up. Only account admins have an inbox role through their account
+    // role.
     never(Role::AccountManager, &INBOX);
     for operation in INBOX {
         let people = operation.people();

@@ -1,4 +1,5 @@
-//! Two requests at once, and requests after a crash: one request runs completely between any two calls of the other.
+//! Two requests at once, and requests after a crash: one request runs completely between any two calls of the
+//! other.
 
 use std::time::Duration;
 

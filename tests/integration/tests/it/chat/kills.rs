@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::shop::{Browser, SECOND, Shop, shown, socket_event, texts};
 use crate::support::{Kill, World, grant_of, http_event};
 
-/// Kills `worker` before and after each of its calls while it handles the messages from `prepare`. The batch is then
-/// redelivered. The end state must be that of an undisturbed run.
+/// Kills `worker` before and after each of its calls while it handles the messages from `prepare`. The batch is
+/// then redelivered. The end state must be that of an undisturbed run.
 async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop) -> Browser) {
     let shop = Shop::new().await;
     let browser = prepare(&shop).await;
@@ -86,8 +86,8 @@ async fn a_kill_at_any_call_of_an_answer_changes_nothing() {
     .await;
 }
 
-/// Kills a function at each of its calls while it handles the event from `event`. Then sends the same event again, as
-/// the client or API Gateway would. The result of `end` must be that of an undisturbed run.
+/// Kills a function at each of its calls while it handles the event from `event`. Then sends the same event again,
+/// as the client or API Gateway would. The result of `end` must be that of an undisturbed run.
 async fn ends_the_same<T: PartialEq + std::fmt::Debug>(
     function: &str,
     event: impl AsyncFn(&Shop) -> Value,

@@ -106,7 +106,8 @@ impl Shop {
         );
     }
 
-    /// Messages that the visitor's browser reads: author and text of each message, and the cursor for the next read.
+    /// Messages that the visitor's browser reads: author and text of each message, and the cursor for the next
+    /// read.
     pub async fn reads(&self, browser: &Browser, query: &str) -> (Vec<(String, String)>, Value) {
         let bearer = format!("Bearer {}", browser.token);
         let path = format!("/messages{query}");

@@ -183,7 +183,8 @@ async fn messages_out_of_order_end_in_order() {
     let stored = shop.stored(&browser).await;
     let line = |n: usize| json!(["incoming", format!("tin {n}"), "sent", false, ["chat.new"]]);
     assert_eq!(stored["talk"], json!([line(0), line(1), line(2), line(3)]));
-    // A reader that follows the cursor misses none of them: the cursor stays before messages that can still appear.
+    // A reader that follows the cursor misses none of them: the cursor stays before messages that can still
+    // appear.
     let query = format!("?after={}", cursor.as_str().unwrap());
     assert_eq!(shop.reads(&browser, &query).await.0.len(), 4);
     shop.world.advance(Duration::from_mins(7));

@@ -112,7 +112,8 @@ async fn an_overwrite_that_is_killed_at_any_call_leaves_no_claim_behind() {
             finished = answer.await.is_some();
             if shop.contact(id).await.email == Some(new.parse().unwrap()) {
                 replaced += 1;
-                // Another contact owns the address next; a write to either contact completes the interrupted change.
+                // Another contact owns the address next; a write to either contact completes the interrupted
+                // change.
                 let next = shop.upsert(person("Chi", &[email(old)])).await;
                 assert!(next.created && next.contact != id, "{kill:?}");
             }
