@@ -38,8 +38,8 @@ fi
 # Schemathesis brings the validator.
 "$(dirname "$(command -v "$SCHEMATHESIS")")/python" "$root/tests/contracts/examples.py" docs/openapi.json
 
-# The stack keeps its state beside the templates that it finds upwards from where it starts: beside these
-# copies, not in the developer's .local/.
+# The stack keeps its state beside the templates, which it finds upwards from its start folder. Here the state is
+# beside these copies, not in the developer's .local/.
 mkdir -p "$work/stack/infra"
 cp template.yaml "$work/stack"
 cp infra/*.yaml "$work/stack/infra"

@@ -1,4 +1,4 @@
-//! The price of a stage that nobody uses.
+//! The price of an unused stage.
 
 use crate::assert_none;
 use crate::template::{DATA, OBSERVABILITY, functions};
@@ -16,8 +16,8 @@ fn alarms() -> usize {
     10 * alarms.len().saturating_sub(10)
 }
 
-/// SQS bills requests: 40 cents a million after the first. Lambda keeps five pollers on a quiet queue with a cap, two
-/// on one without, and each asks three times a minute.
+/// SQS bills requests: 40 cents a million after the first. Lambda keeps five pollers on a quiet queue with a cap,
+/// two on one without, and each asks three times a minute.
 fn polling() -> usize {
     let pollers: usize = functions()
         .iter()
@@ -39,8 +39,8 @@ fn secrets() -> usize {
     40 * DATA.of_kind("AWS::SecretsManager::Secret").len()
 }
 
-/// US cents a month, prices of ap-southeast-1 on 2026-11-22. Tables, log groups, streams, APIs and the schedule cost
-/// nothing while idle, and dashboards up to 50 metrics neither.
+/// US cents a month, prices of ap-southeast-1 on 2026-11-22. Tables, log groups, streams, APIs and the schedule
+/// cost nothing while idle, and dashboards up to 50 metrics neither.
 #[test]
 fn an_idle_stage_costs_at_most_five_dollars_a_month() {
     let (alarms, polling, secrets) = (alarms(), polling(), secrets());

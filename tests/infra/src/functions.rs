@@ -198,7 +198,7 @@ fn functions_stand_in_order_and_are_explained() {
     assert!(!last.is_empty(), "no function was found in the text");
 }
 
-/// Where a caller has no credential yet; each guards itself by a window over addresses.
+/// Routes whose callers have no credential yet; each route limits requests by address.
 const PUBLIC: &[&str] = &[
     "/v1/auth/invitations/accept",
     "/v1/auth/login",

@@ -70,7 +70,7 @@ fn stream_events_are_bounded() {
     assert_none("stream events", &violations);
 }
 
-/// The one filter lets through items whose `pending` is text.
+/// The only filter accepts items whose `pending` is text.
 fn only_pending(event: &Value) -> bool {
     let filters = list(&event["FilterCriteria"]["Filters"]);
     let [filter] = filters.as_slice() else {

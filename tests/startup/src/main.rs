@@ -161,7 +161,7 @@ fn request_line(stream: &TcpStream) -> Result<(String, String)> {
     Ok((first, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Hands over an event of no known shape; a healthy function answers with an error or a response.
+/// Delivers an event of no known shape; a healthy function answers with an error or a response.
 fn answer_one(binary: &PathBuf, variables: &[String], listener: &TcpListener) -> Result<()> {
     let mut process = Process(spawn(binary, variables, listener)?);
     let mut stream = first_poll(listener, &mut process)?;

@@ -236,7 +236,7 @@ impl DynamoDb {
         metered!(self, Units::Write, request, write, many, shares)
     }
 
-    /// Writes with stream capture; adds to `shares` what changes in the indexes.
+    /// Writes with stream capture; adds the changes in the indexes to `shares`.
     fn capture<T>(
         &self,
         touched: Vec<(String, Item)>,

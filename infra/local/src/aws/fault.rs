@@ -16,7 +16,7 @@ pub struct Call {
     pub operation: String,
     /// Table, queue, bucket or connection the call names first; empty when it names none.
     pub table_or_queue: String,
-    /// The items of a DynamoDB call that a role decides on; empty without a role.
+    /// The items of a DynamoDB call, for the decision of a role; empty without a role.
     pub items: Vec<Touched>,
     /// Running number of the call, from 0.
     pub sequence: u64,

@@ -1,4 +1,4 @@
-//! The data folder: for its owner alone, used by one process, with the tables' file in it.
+//! The data folder: only its owner can read it, one process uses it, and it holds the tables' file.
 
 use std::fs::File;
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(super) fn private(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Two processes that append to the same logs would spoil them.
+/// Two processes that append to the same logs would damage the logs.
 pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let file = File::create(folder.join("lock"))?;
     let taken = file.try_lock();

@@ -71,7 +71,7 @@ pub const SECRET_KEY: &str = "local";
 /// How to open the services.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Folder that holds the state; none keeps it in memory and a temporary folder.
+    /// Folder that holds the state; without a folder, the state is in memory and in a temporary folder.
     pub data_dir: Option<PathBuf>,
     /// Clock of all services.
     pub clock: Clock,
@@ -266,8 +266,8 @@ impl Aws {
         config.build()
     }
 
-    /// Answers one request to any of the services, as the loopback server gets it. One that another site may
-    /// have made a browser send is refused.
+    /// Answers one request to any of the services, as the loopback server gets it. Requests that a browser may
+    /// have sent for another site are refused.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         if !loopback::may_call_aws(&request) {
             return wire::empty(StatusCode::FORBIDDEN);

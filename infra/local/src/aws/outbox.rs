@@ -1,4 +1,4 @@
-//! Everything the product sent to the outside: mails as `.eml` files, other messages as JSON.
+//! All messages that the product sent: mails as `.eml` files, other messages as JSON.
 //!
 //! A message is on disk before its sender gets the answer. Nothing leaves the machine.
 
@@ -112,7 +112,7 @@ impl Outbox {
                 }
                 messages.push((kind, message));
             }
-            // Nearly always the last one: mails are reported in order.
+            // Nearly always the last mail: mails are reported in order.
             Entry::Reported(id) => open.retain(|other| *other != id),
         })?;
         let state = Mutex::new(State {

@@ -41,7 +41,7 @@ fn one_value(choice: &Value, actual: Option<&Value>) -> bool {
     let Some((name, operand)) = operator.iter().next() else {
         return false;
     };
-    // Only leaves exist: a pattern never asks whether an object is there.
+    // Only leaves exist: a pattern never tests whether an object exists.
     if name == "exists" {
         let there = actual.is_some_and(|value| !value.is_object());
         return operand.as_bool() == Some(there);

@@ -49,7 +49,7 @@ impl Route {
             }
         }
         let path = request.uri().path();
-        // The SDK may write the sign in its escaped form.
+        // The SDK may write the character in its escaped form.
         let socket = sockets::connection_id(&path.replace("/%40connections/", "/@connections/"));
         let is_mail = path.starts_with("/v2/email/");
         match (signed_for.as_deref(), socket) {

@@ -63,7 +63,7 @@ pub fn kept_rows(stack: &Stack, prices: &Prices, kept: Vec<Kept>) -> Result<Vec<
     Ok(rows)
 }
 
-/// Units of keeping in the twelfth month, where each month writes the same rows again.
+/// Units of storage in the twelfth month, if each month writes the same rows again.
 pub fn kept_units(stack: &Stack, each_month: &[Kept]) -> Units {
     let mut units = Units::from([
         ("dynamodb_storage_gb_month", 0.0),

@@ -91,7 +91,7 @@ fn packed(kind: &'static str, bytes: &'static [u8]) -> Response<Bytes> {
     response
 }
 
-/// Markdown as HTML. A link to another guide or to the document leads to where this stack shows it.
+/// Markdown as HTML. A link to another guide or to the document leads to its page on this stack.
 fn html(markdown: &str) -> String {
     let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
         Event::Start(Tag::Link {

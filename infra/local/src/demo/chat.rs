@@ -109,7 +109,7 @@ async fn say(demo: &Demo, inbox: &str, token: &str, n: usize, text: &str) -> Res
         ("content-type", "application/json"),
         ("authorization", bearer.as_str()),
     ];
-    // Sent twice, as a phone on a bad network does: it must show once.
+    // The message is sent twice, as by a phone on a bad network: it must show once.
     for _ in 0..2 {
         let path = format!("/chat/{inbox}/messages");
         let (status, answer) = demo

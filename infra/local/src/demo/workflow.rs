@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Demo, Goal, bar, count_of, text_of};
 
-/// Longest time over which the waits end: posting takes real time, so the waits end over some minutes.
+/// Longest time after the wait, in minutes. Posting takes real time, so the waits end over some minutes.
 const MINUTES: usize = 15;
 /// A quarter of a second each.
 const ROUNDS: usize = 240;

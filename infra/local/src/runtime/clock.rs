@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 /// Largest total offset of the clock, so that expiry arithmetic stays in range.
 const MAX_OFFSET: SignedDuration = SignedDuration::from_hours(24 * 365 * 20);
-/// A sleep is re-checked at least this often: a laptop that slept has a clock that jumped.
+/// A sleep is re-checked at least this often, because the clock of a laptop jumps after a suspend.
 const MAX_NAP: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// A clock that can be moved forward; cheap to clone.

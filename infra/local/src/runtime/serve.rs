@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The request with its body read, or `None` if the body is over `limit` or broke off.
+/// The request with its body read, or `None` if the body is over `limit` or incomplete.
 pub async fn read(request: Request<Incoming>, limit: usize) -> Result<Request<Bytes>, Unread> {
     let (parts, body) = request.into_parts();
     match Limited::new(body, limit).collect().await {

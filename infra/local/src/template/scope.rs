@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::document;
 
-/// References followed one after another before it is called a circle.
+/// Longest chain of references; a longer chain counts as circular.
 const DEEPEST: usize = 64;
 
 /// The root template (index 0) and its nested stacks.

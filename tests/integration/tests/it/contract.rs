@@ -158,7 +158,7 @@ async fn a_request_that_was_done_is_answered_though_its_answer_is_not_kept() {
     for (name, status) in [("A", 201), (" ", 400)] {
         let world = World::new();
         let body = json!({ "name": name });
-        // The only updates of that table are those that keep an answer or give a key back.
+        // The only updates of that table store an answer or release a key.
         world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
             let is_last = call.operation == "UpdateItem" && call.table_or_queue.contains("dedupe");
             if is_last {

@@ -294,7 +294,7 @@ impl World {
         let result = tokio::select! {
             biased;
             result = work => Some(result.map_err(|failure| failure.to_string())),
-            // The call that hangs was carried out before its future went to sleep, or never will be.
+            // The service ran the hanging call before its future was pending, or will never run the call.
             () = async { dead.notified().await; tokio::task::yield_now().await } => None,
         };
         self.aws.set_fault_hook(None);
@@ -410,7 +410,7 @@ impl World {
         Some(answer)
     }
 
-    /// Hands all new changes to the relay; gives how many there were.
+    /// Delivers all new changes to the relay; gives their number.
     pub async fn relay(&self) -> usize {
         let mut total = 0;
         for table in self.streams_of("change-relay") {
@@ -448,7 +448,7 @@ impl World {
         tables.collect()
     }
 
-    /// Runs everything that is visible until nothing is. No time passes.
+    /// Delivers all visible messages until none is left. No time passes.
     pub async fn settle(&self) {
         self.settle_with(false).await;
     }

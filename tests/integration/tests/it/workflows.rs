@@ -309,7 +309,7 @@ async fn a_stranger_s_forms_start_a_workflow_for_an_address_three_times_an_hour(
     assert_eq!(forms.len(), 61, "every form is recorded");
     let marked = |row: &&Value| row["data"]["_not_triggered"] == "too_many_forms";
     assert_eq!(forms.iter().filter(marked).count(), 58);
-    // Others are not concerned: another address, another source, the next hour.
+    // Other forms do not count for this limit: another address, another source, the next hour.
     post(&source, "khac@example.vn", 0).await;
     post(&second, "nan.nhan@example.vn", 61).await;
     shop.world.advance(Duration::from_hours(1));

@@ -60,8 +60,8 @@ pub(super) fn described(
     })
 }
 
-/// Reads a body, and checks it against the digests that came with it. Gives the checksums that were asked
-/// for, base64 by algorithm, and the MD5.
+/// Reads a body, and checks the body against the digests in the request. Gives the requested checksums, base64 by
+/// algorithm, and the MD5.
 pub(super) async fn body(
     body: Option<StreamingBlob>,
     headers: &HeaderMap,
@@ -124,7 +124,7 @@ fn sum(name: &str, bytes: &[u8]) -> String {
     }
 }
 
-/// Headers of the answer to a reader: what the writer set, and `x-amz-checksum-…` when `sums` are asked for.
+/// Headers of the answer to a reader: the writer's headers, and `x-amz-checksum-…` if `sums` are requested.
 pub(super) fn headers(object: &Object, sums: bool) -> HeaderMap {
     let set = object.headers.iter();
     let set = set.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));

@@ -43,7 +43,7 @@ pub(super) struct Ses {
     pub region: String,
     pub account: String,
     pub rules: RwLock<Vec<Rule>>,
-    /// Verified domains and addresses; none: a stack without a template, where any sender may.
+    /// Verified domains and addresses; none: a stack without a template, where every sender is allowed.
     pub identities: RwLock<Vec<String>>,
     pub configuration_sets: RwLock<Vec<ConfigurationSet>>,
     pub suppression: Suppression,

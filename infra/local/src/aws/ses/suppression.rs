@@ -1,4 +1,4 @@
-//! The account's suppression list: addresses that mail is not delivered to, with the reason.
+//! The account's suppression list: addresses to which no mail is delivered, with the reason.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

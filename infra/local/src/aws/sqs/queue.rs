@@ -45,7 +45,7 @@ pub(super) struct Queue {
     pub tags: BTreeMap<String, String>,
     /// When it was last purged, epoch milliseconds; not kept.
     pub purged: Option<i64>,
-    /// Message move tasks that it was the source of, newest first; not kept.
+    /// Message move tasks with this queue as the source, newest first; not kept.
     pub moves: VecDeque<Value>,
     pub messages: BTreeMap<u64, Message>,
     /// Delayed and in-flight messages by the time they become ready.
@@ -161,7 +161,7 @@ impl Queue {
         {
             let group = self.messages.get(&head).and_then(|m| m.group.clone());
             let group = group.unwrap_or_default();
-            // A FIFO group is closed by its first message in flight, so its batch is taken whole.
+            // The first message in flight blocks its FIFO group, so all messages of the batch are taken together.
             let batch = if self.settings.fifo {
                 most - taken.len()
             } else {

@@ -97,7 +97,7 @@ pub(super) fn entries(engine: &Engine) -> impl Iterator<Item = Entry<'_>> {
 
 fn queue_entries(queue: &Queue) -> impl Iterator<Item = Entry<'_>> {
     let name = || Cow::Borrowed(queue.settings.name.as_str());
-    // The first entry tells when the queue was made, a second one when it was changed.
+    // The first entry has the creation time of the queue, a later entry the time of a change.
     let settings = |at| Entry::Queue(Cow::Borrowed(&queue.settings), at);
     let changed = (queue.modified != queue.created).then(|| settings(queue.modified));
     let tags = || Entry::Tagged(name(), Cow::Borrowed(&queue.tags));

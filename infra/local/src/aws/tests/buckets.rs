@@ -1,4 +1,4 @@
-//! S3: keys that look like paths, buckets that are full or absent, lists, and what is not there.
+//! S3: keys that look like paths, full or missing buckets, lists, and unsupported operations.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;

@@ -1,4 +1,4 @@
-//! Which route of the HTTP API takes a request.
+//! Finds the route of the HTTP API for a request.
 //!
 //! As API Gateway: a full match before a greedy one, a literal segment before a parameter, and at
 //! one path the method before `ANY`. A known path with another method is not found.

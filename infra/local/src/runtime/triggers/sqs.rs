@@ -106,7 +106,7 @@ impl Poller {
         }
     }
 
-    /// Waits until a batch is full or its window has passed. Nothing is received before, so that a batch
+    /// Waits until a batch is full or its window has passed. No message is received before, so that a batch
     /// costs as few requests as possible. AWS's pollers ask more often, above all when few messages arrive.
     async fn gather(&self) {
         let source = &self.source;

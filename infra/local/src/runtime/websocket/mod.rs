@@ -177,7 +177,7 @@ impl SocketApi {
         Ok(context)
     }
 
-    /// Asks the authorizer and `$connect`; gives the headers that it adds to the handshake.
+    /// Calls the authorizer and `$connect`; gives the headers that `$connect` adds to the handshake.
     async fn connect(
         &self,
         connection: &mut Connection,

@@ -93,7 +93,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
 #[test]
 fn viewers_see_reports_and_the_inbox_has_its_own_people() {
     use Operation as O;
-    // "See reports", and what everybody has who is signed in.
+    // "See reports", and the operations of everybody who is signed in.
     let all = O::ALL.iter().copied();
     let of_viewers: Vec<_> = all.filter(|&one| may(Role::Viewer, one)).collect();
     let expected = [

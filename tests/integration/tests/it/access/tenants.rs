@@ -173,7 +173,7 @@ async fn ask(
 async fn another_accounts_ids_are_not_there() {
     let world = World::new();
     let us = Tenant::open(&world, "chung-toi@example.vn").await;
-    // Ids of one millisecond may be the same, and then an answer is about our own.
+    // Ids of one millisecond may be equal, and then the answer is about our own resource.
     world.advance(Duration::from_millis(1));
     let them = Tenant::open(&world, "ho@example.vn").await;
     let before = them.rows(&world).await;
@@ -220,7 +220,7 @@ async fn another_accounts_ids_are_not_there() {
         assert!([400, 404].contains(&status), "{} {answer}", operation.id());
     }
     assert_eq!(them.rows(&world).await, before, "nothing of theirs changed");
-    // The same requests with one's own ids find what they ask for.
+    // The same requests with the tenant's own ids find the resources.
     for operation in with_id {
         let (status, answer) = us.ask(&world, operation, &us.session).await;
         assert!(status != 404 && status < 500, "{} {answer}", operation.id());

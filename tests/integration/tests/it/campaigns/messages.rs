@@ -77,8 +77,8 @@ async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
     (subjects.len(), row.state())
 }
 
-/// Sends one mail whose first `cut` calls to the provider give no answer, `commit` or not; gives how
-/// many mails went out, and the row's state.
+/// Sends one mail. The first `cut` calls to the provider give no answer; with `commit` the calls still take
+/// effect. Gives how many mails were sent, and the row's state.
 async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, State) {
     let world = World::new();
     let shop = Shop::open(&world, 3).await;

@@ -19,7 +19,7 @@ use crate::support::{Kill, World};
 /// Send rate of a new SES account, per second.
 const RATE: u32 = 14;
 
-/// When each mail of this scope went out, in milliseconds.
+/// When each mail of this scope was sent, in milliseconds.
 fn times(world: &World, scope: &str) -> Vec<i64> {
     let tag = ("scope".to_owned(), scope.to_owned());
     let mails = world.aws.outbox().all(Kind::Mail).into_iter();
@@ -115,7 +115,7 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
         .iter()
         .find(|(name, _)| name.contains("campaign-email") && !name.contains("dlq"))
         .unwrap();
-    // In, out and deleted for the wait of each sub-batch; the rest are looks into an empty queue.
+    // Send, receive and delete for the wait of each sub-batch; the rest are polls of an empty queue.
     let looks = 2.0 * 200.0 + 50.0;
     assert!(
         queue.requests as f64 <= 5.0 * batches + looks,
@@ -128,7 +128,7 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
 async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     let world = World::with_rate(RATE);
     let shop = Shop::open(&world, 3).await;
-    // Twenty minutes of transactional mail are booked, more than is given out ahead.
+    // Twenty minutes of transactional mail are already reserved. The limiter gives no slot that far ahead.
     let (lane, share) = ("ses#transactional", 0.25 * f64::from(RATE));
     let limiter = cloud::Limiter::over(&world.resources());
     let booked = 20.0 * 60.0 * share;

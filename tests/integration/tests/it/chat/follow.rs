@@ -49,7 +49,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Takes the message's batch off the queue and leaves it, as a first try that fails does.
+/// Receives the message's batch and does not delete it, as a failed first attempt does.
 async fn first_try_fails(shop: &Shop, browser: &Browser, id: &str) -> Value {
     shop.say(browser, id, id).await;
     shop.world.take("chat-inbound").unwrap().event

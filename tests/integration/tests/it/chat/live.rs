@@ -158,7 +158,7 @@ async fn a_visitor_with_many_connections_does_not_hold_up_the_others() {
     for (_, visitor) in &mut opened {
         assert_eq!(texts(&shown(visitor)), ["Shop ơi"]);
     }
-    // Another visitor has room, and this one again when a connection ends.
+    // Another visitor can still connect; this visitor can connect again when a connection ends.
     let other = shop.browser().await;
     assert_eq!(shop.connect("other", &other.token).await, 200);
     let rows = shop.world.dump("Realtime").await;

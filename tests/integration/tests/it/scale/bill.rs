@@ -1,4 +1,4 @@
-//! A stage that nobody uses costs little, and so does a small shop.
+//! An unused stage costs little, and so does a small shop.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tanigo_local::bill::{Bill, DAYS, Prices, Units, kept_units, stage_units, tra
 
 use super::run::{self, Run};
 
-/// Dollars of a month of a stage that nobody uses, at most.
+/// Dollars of a month of an unused stage, at most.
 const IDLE: f64 = 5.0;
 /// Dollars of a month of the small shop, at most.
 const SMALL_SHOP: f64 = 10.0;

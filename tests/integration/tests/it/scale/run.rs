@@ -161,7 +161,7 @@ pub async fn mails() -> Run {
     Run::of(&world, PEOPLE, work).await
 }
 
-/// Forms of known contacts, from the webhook to the timeline, and to a workflow that listens.
+/// Forms of known contacts, from the webhook to the timeline, and to a workflow that subscribes to them.
 pub async fn events(heard: bool) -> Run {
     const PEOPLE: u32 = 300;
     let shop = contacts_shop::Shop::new().await;

@@ -33,7 +33,7 @@ async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop)) {
                 assert!(call >= 3, "{worker} makes more calls than {call}");
                 break;
             }
-            // A second kill at the same place, then a calm delivery.
+            // A second kill at the same place, then an undisturbed delivery.
             shop.world
                 .invoke_and_kill(worker, batch.event.clone(), kill)
                 .await;

@@ -1,4 +1,4 @@
-//! Messages and receives that SQS refuses, and the settings of a queue that decide over them.
+//! Messages and receives that SQS refuses, and the queue settings that decide this.
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::primitives::Blob;
