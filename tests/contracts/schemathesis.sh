@@ -11,7 +11,7 @@ root=$PWD
 version=4.32.5
 
 # Each of these can end the session, lock the seeded person out, close the only workspace or use up the
-# tries at a password. They run apart, each on a stack of its own, where they spoil nothing.
+# tries at a password. So each runs on its own stack and cannot disturb the others.
 apart=(login logout changePassword resetPassword updateUser enrolSecondFactor confirmSecondFactor
   disableSecondFactor archiveWorkspace)
 
@@ -38,8 +38,8 @@ fi
 # Schemathesis brings the validator.
 "$(dirname "$(command -v "$SCHEMATHESIS")")/python" "$root/tests/contracts/examples.py" docs/openapi.json
 
-# The stack keeps its state beside the templates that it finds upwards from where it starts: beside these
-# copies, not in the developer's .local/.
+# The stack keeps its state beside the templates, which it finds upwards from its start folder. Here the state is
+# beside these copies, not in the developer's .local/.
 mkdir -p "$work/stack/infra"
 cp template.yaml "$work/stack"
 cp infra/*.yaml "$work/stack/infra"
@@ -91,7 +91,7 @@ PY
 
 summary=()
 failed=0
-# One run on a stack of its own. Options choose the operations.
+# One run on its own stack. Options choose the operations.
 check() {
   local name=$1 began=$SECONDS result=ok
   shift

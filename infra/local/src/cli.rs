@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What a caller of the program is told.
+/// Help text of the program.
 pub const USAGE: &str = "\
 Usage: cargo run -- [--fresh] [--port <number>] [demo]
 
@@ -16,7 +16,7 @@ Usage: cargo run -- [--fresh] [--port <number>] [demo]
 
 const DEFAULT_PORT: u16 = 8787;
 
-/// What to do.
+/// Command to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Serve until stopped.
@@ -27,10 +27,10 @@ pub enum Command {
     Help,
 }
 
-/// What the command line asks for.
+/// Parsed command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arguments {
-    /// What to do.
+    /// Command to run.
     pub command: Command,
     /// Forget earlier state.
     pub fresh: bool,

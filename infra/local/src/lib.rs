@@ -1,8 +1,8 @@
 //! The local stack: runs `template.yaml` on one machine, no container, no account.
 //!
-//! It reads the templates ([`template`]), stands in for the AWS services behind their wire
-//! protocols ([`aws`]) and runs every function in process through the events that Lambda delivers
-//! ([`runtime`]). It holds no product rule: what a function does lives in `functions` and `shared`.
+//! It reads the templates ([`template`]) and replaces the AWS services behind their wire protocols ([`aws`]). It
+//! runs every function in process through the events that Lambda delivers ([`runtime`]). It holds no product rule:
+//! the work of a function is defined in `functions` and `shared`.
 
 pub mod aws;
 pub mod bill;

@@ -1,7 +1,7 @@
 //! The servers of the local stack answer programs on this machine, and no page of another site.
 //!
-//! A site whose name is made to point to 127.0.0.1 sends its own name as the host; a form or script of
-//! another site sends its origin.
+//! Requests of other sites are recognised. A site whose name resolves to 127.0.0.1 sends its own name as the host;
+//! a form or script of another site sends its origin.
 
 use http::Request;
 use http::header::{HOST, HeaderName, ORIGIN};

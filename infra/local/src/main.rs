@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A log larger than this is set aside at the next start.
+/// A log larger than this is renamed at the next start.
 const LARGEST_LOG: u64 = 64 * 1024 * 1024;
 
 fn main() -> ExitCode {
@@ -131,7 +131,7 @@ fn clear(data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Sends the log to a file: the terminal is for what a person should read.
+/// Sends the log to a file: the terminal shows only text for a person.
 fn log_to_file(data: &Path) -> Result<()> {
     let folder = data.join("log");
     fs::create_dir_all(&folder)?;

@@ -1,8 +1,8 @@
-//! The API's reference: what every function says of its operations, as one OpenAPI 3.1 document.
+//! The API's reference: the descriptions of every function's operations, as one OpenAPI 3.1 document.
 //!
-//! The functions name what is theirs: path, bodies, success. What all operations share (errors, headers,
-//! the credential) is added here by rule, so that no handler repeats it. The document is kept as
-//! docs/openapi.json, which a test compares.
+//! Each function describes its own operations: path, bodies, success. The parts that all operations share (errors,
+//! headers, the credential) are added here by rule, so that no handler repeats them. The document is kept as
+//! docs/openapi.json. A test compares the two.
 
 mod answers;
 mod schemas;
@@ -20,40 +20,41 @@ Marketing automation and customer care.
 
 **Credentials.** `Authorization: Bearer` takes an API key of a workspace, or the token of a session from \
 `login`. With a session, `X-Workspace` names the workspace to work in. `x-people` and `x-scope` of an \
-operation say who may do it; docs/access.md has the whole table.
+operation name the allowed roles and scopes; docs/access.md has the whole table.
 
 **Errors** are problem details (RFC 9457) with a stable `code`, the place of each flaw in `errors` and the \
-`request_id`. Unknown fields and parameters are refused. What belongs to another workspace is not found. What \
-the gateway refuses before a function sees it has the gateway's own body, `{message}`. The codes are the \
+`request_id`. Unknown fields and parameters are refused. A resource of another workspace answers 404. If the \
+gateway refuses a request before a function runs, the body is the gateway's own, `{message}`. The codes are the \
 values of `ProblemCode` below.
 
-**Lists** answer `{data, next}`: send `next` as `cursor` to read on until it is null. Two reads go forward \
-instead and never answer null: `listMessages` with `after`, and `readWidgetMessages`.
+**Lists** answer `{data, next}`: send `next` as `cursor` to get the next page, until `next` is null. Two \
+operations read forward in time and never answer null: `listMessages` with `after`, and `readWidgetMessages`.
 
 **Fields.** An answer always has all its fields; an unknown one is null. Times are UTC with milliseconds, \
 as in `2026-11-02T08:00:00.000Z`. A field that holds an id ends in `_id`, and a list of ids in `_ids`.
 
-**Repetition.** A POST with an `Idempotency-Key` is done once: the same request again gets the same answer \
-for a day, another request with the key is refused with 422, and one that is still running with 409.";
+**Repetition.** A POST with an `Idempotency-Key` is processed once. For a day, a repetition of the same request \
+gets the same answer. A different request with the same key is refused with 422. A repetition while the first \
+request is still running is refused with 409.";
 
-/// What an operation can answer beside success: status, name, when.
+/// Answers of an operation beside success: status, name, when.
 const PROBLEMS: &[(&str, &str, &str)] = &[
     (
         "400",
         "BadRequest",
         "The request is malformed or not valid.",
     ),
-    ("401", "Unauthenticated", "There is no live credential."),
-    ("403", "Forbidden", "The credential may not do this."),
     (
-        "404",
-        "NotFound",
-        "There is no such thing in the workspace.",
+        "401",
+        "Unauthenticated",
+        "The credential is missing, expired or not valid.",
     ),
+    ("403", "Forbidden", "The credential may not do this."),
+    ("404", "NotFound", "The workspace has no such resource."),
     (
         "409",
         "Conflict",
-        "Its state does not allow this, or the request is running.",
+        "The state of the resource does not allow this, or the same request is still running.",
     ),
     (
         "405",
@@ -61,7 +62,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "The id contains a slash, so the request matched a different route.",
     ),
     ("413", "TooLarge", "The body is larger than 5 MB."),
-    ("415", "UnsupportedMediaType", "The body has another type."),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "The body has a media type that the operation does not accept.",
+    ),
     (
         "422",
         "Unprocessable",
@@ -80,9 +85,13 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     (
         "500",
         "Internal",
-        "Our fault; the request may be repeated with its idempotency key.",
+        "An error of the service; the request may be repeated with its idempotency key.",
     ),
-    ("503", "Unavailable", "Not now; repeat the request."),
+    (
+        "503",
+        "Unavailable",
+        "Temporarily unavailable; repeat the request.",
+    ),
 ];
 
 /// The parts of the reference, in their order.
@@ -127,7 +136,7 @@ const TAGS: &[(&str, &str)] = &[
     ("unsubscribe", "The unsubscribe link of mails."),
 ];
 
-/// What API Gateway can answer by itself: too large, too fast, or a function that did not answer it.
+/// Answers that API Gateway gives by itself: request too large, too many requests, or no answer from the function.
 const GATEWAYS: &[&str] = &["413", "429", "431", "500", "503"];
 
 /// The document. Fails if two functions mean different things by one name.
@@ -208,7 +217,7 @@ fn merge(into: &mut Map<String, Value>, from: Value) -> Result<()> {
     Ok(())
 }
 
-/// Adds to an operation what all have in common.
+/// Adds the parts that all operations share.
 fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
     let id = operation["operationId"]
         .as_str()
@@ -254,7 +263,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
         .as_object_mut()
         .context("no responses")?;
     for (status, name, _) in PROBLEMS {
-        // One that the function names itself has a body of its own, or is the common problem.
+        // An answer that the function itself declares has its own body, or is the common problem.
         let own = responses.get(*status);
         if own.map_or(applies(status), |own| own["content"].is_null()) {
             responses.insert((*status).to_owned(), refer("responses", name));

@@ -1,7 +1,7 @@
 //! A workspace to try things in, made at the first start.
 //!
-//! It goes through the same crates as the API. Secrets are shown once there too, so what was made is
-//! kept in `credentials.json` in the data folder, and a later start reads it from there.
+//! The seed uses the same crates as the API. These crates show a secret only once. So the seed keeps the secrets
+//! in `credentials.json` in the data folder, and a later start reads them from this file.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub async fn ensure(stack: &LocalStack, data_dir: &Path) -> Result<()> {
     stack.set_credentials(credentials)
 }
 
-/// The kept credentials with the addresses of this start, whose port may be another.
+/// The kept credentials with the addresses of this start, because the port may have changed.
 fn moved(mut kept: Value, api: &str) -> Value {
     let base = kept["api"].as_str().unwrap_or_default().to_owned();
     for pointer in ["/sources/ladipage/url", "/widget/url"] {

@@ -1,6 +1,6 @@
 //! `kill -9` in the middle of a campaign: the next start finishes it, and nobody gets two mails.
 //!
-//! The real program on real ports, in a folder of its own that points to the project's templates.
+//! The real program on real ports, in its own folder that links to the project's templates.
 
 #![expect(
     clippy::expect_used,
@@ -123,7 +123,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Mails that the process has written down. Asking it takes longer than it takes to send.
+/// Mails that the process has written to disk. A request to the process would take longer than a send.
 fn written(folder: &Path) -> usize {
     let index = std::fs::read_to_string(folder.join(".local/outbox/index.jsonl"));
     index.map_or(0, |index| index.lines().count())
@@ -205,7 +205,7 @@ async fn a_killed_stack_finishes_the_campaign_and_sends_nobody_twice() {
             "the campaign does not end: {}",
             stack.get(&report).await
         );
-        // What was under way is settled once its lease has ended.
+        // Interrupted work is settled after its lease has ended.
         if round % 10 == 9 {
             let json = "application/json";
             stack

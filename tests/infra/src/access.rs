@@ -1,4 +1,4 @@
-//! Least privilege: what a role allows is exactly what its function's triggers and variables need.
+//! Least privilege: a role allows exactly the actions that its function's triggers and variables need.
 
 use std::collections::BTreeSet;
 
@@ -152,7 +152,7 @@ fn mail_is_sent_from_our_identity_only() {
     assert_none("mail from any sender", &violations);
 }
 
-/// A condition on keys holds for a call that names none, so the actions that name none are never granted.
+/// A condition on keys is also true for a call without keys, so actions without keys are never granted.
 #[test]
 fn no_request_may_scan_a_table() {
     let mut violations = Vec::new();
@@ -169,7 +169,7 @@ fn no_request_may_scan_a_table() {
 }
 
 /// Data resources on which the function's role has an action with this prefix. An index or an object
-/// counts for what it belongs to.
+/// counts for its table or bucket.
 fn granted_data(function: &Function<'_>, prefix: &str) -> BTreeSet<String> {
     let statements = function.statements().into_iter();
     statements

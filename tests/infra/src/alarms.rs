@@ -7,7 +7,7 @@ use crate::template::{
     MESSAGING, OBSERVABILITY, ROOT, Resource, functions, get_att, list, reference, walk,
 };
 
-/// What the root passes for a parameter of infra/observability.yaml.
+/// Value that the root passes for a parameter of infra/observability.yaml.
 fn passed(parameter: &str) -> &'static Value {
     let stack = ROOT.resource("Observability").unwrap();
     stack.get(&["Parameters", parameter])
@@ -58,8 +58,8 @@ fn a_message_in_a_dead_letter_queue_is_an_alarm() {
     assert_none("dead-letter queues without an alarm above 0", &violations);
 }
 
-/// Queues whose age nobody is called for: the page of the import or the campaign shows the wait, or nobody waits for
-/// what they carry. A failure of theirs reaches the dead-letter queue's alarm.
+/// Queues without an alarm on the age of messages. The page of the import or the campaign shows the wait, or
+/// nobody waits for the messages. Failed messages still reach the dead-letter queue, which has an alarm.
 const WITHOUT_AGE: &[&str] = &[
     "AccountMail",
     "CampaignEmail",

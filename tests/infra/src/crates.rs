@@ -1,4 +1,4 @@
-//! Which crate may use which (design 2), held over the resolved tree.
+//! Allowed dependencies between our crates, checked on the resolved tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Pack
 use crate::assert_none;
 use crate::template::{list, project};
 
-/// What each crate under `shared/` may use of ours. `kernel` and `cloud` are said where allowed, so
+/// Crates of ours that each crate under `shared/` may use. `kernel` and `cloud` are listed only where allowed, so
 /// that a pure crate stays pure.
 const SHARED: &[(&str, &[&str])] = &[
     ("access", &["kernel"]),
@@ -40,7 +40,7 @@ const SHARED: &[(&str, &[&str])] = &[
 ];
 
 /// An older HTTP and TLS stack, and sign-on that no function needs: defaults of the SDK that come
-/// back as soon as one crate asks for them (style 6.3).
+/// back as soon as one crate asks for them.
 const ABSENT: &[(&str, &str)] = &[
     ("hyper", "0.14."),
     ("rustls", "0.21."),
@@ -72,7 +72,7 @@ fn members() -> BTreeMap<String, &'static Package> {
         .collect()
 }
 
-/// Names of what a package is built from; what only its tests use is left out.
+/// Names of the packages that a package is built from; packages for its tests only are left out.
 fn uses(package: &Package) -> BTreeSet<String> {
     let dependencies = package.dependencies.iter();
     dependencies
@@ -185,7 +185,7 @@ fn feature_sets(arguments: &[&str]) -> BTreeSet<String> {
     lines.lines().map(bare).collect()
 }
 
-/// One feature more in one of them, and each AWS SDK is built twice on a fresh machine.
+/// If one feature set has one feature more, each AWS SDK is built twice on a fresh machine.
 #[test]
 fn the_local_stack_and_the_tests_build_the_same_dependencies() {
     let tests = feature_sets(&["--workspace", "--edges", "normal,build,dev"]);
@@ -231,7 +231,7 @@ fn names(dependency: &Dependency) -> Vec<String> {
     names.iter().map(|name| name.replace('-', "_")).collect()
 }
 
-/// As `cargo machete` has it: a manifest lists in `ignored` what is there for its features.
+/// As in `cargo machete`: a manifest lists in `ignored` the dependencies that are there for their features.
 #[test]
 fn every_dependency_is_named_in_the_sources() {
     let mut violations = Vec::new();

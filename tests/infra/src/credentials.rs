@@ -14,7 +14,7 @@ struct Owned {
 
 /// One key of each kind of partition that opens something.
 ///
-/// chat-notifier reads because a socket outlives its request: it asks whether the session or key is still good.
+/// chat-notifier reads because a socket outlives its request: it checks whether the session or key is still valid.
 const CREDENTIALS: &[Owned] = &[
     Owned {
         // Users with their password hashes and sealed factors; invitations; the account's workspaces.

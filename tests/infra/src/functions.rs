@@ -112,8 +112,8 @@ fn memory_and_timeout_are_explicit() {
     assert_none("memory and time-out", &violations);
 }
 
-/// The SDK gives up on an operation after 8 s (`cloud::Aws::from_environment`); what it says then must still
-/// become an answer.
+/// The SDK gives up on an operation after 8 s (`cloud::Aws::from_environment`). The function then still needs time
+/// to answer with that error.
 #[test]
 fn a_function_outlives_an_operation_of_the_sdk() {
     let short: Vec<String> = functions()
@@ -198,7 +198,7 @@ fn functions_stand_in_order_and_are_explained() {
     assert!(!last.is_empty(), "no function was found in the text");
 }
 
-/// Where a caller has no credential yet; each guards itself by a window over addresses.
+/// Routes whose callers have no credential yet; each route limits requests by address.
 const PUBLIC: &[&str] = &[
     "/v1/auth/invitations/accept",
     "/v1/auth/login",
@@ -290,7 +290,7 @@ fn routes_carry_a_sale_day() {
     );
 }
 
-/// Intake must find a free environment while workers use all others. Lambda wants 100 left unreserved.
+/// Intake must find a free environment while workers use all others. Lambda requires 100 unreserved ones.
 #[test]
 fn intake_and_the_authorizer_have_concurrency_of_their_own() {
     let (mut violations, mut sum) = (Vec::new(), 0);

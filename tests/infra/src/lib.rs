@@ -1,9 +1,9 @@
-//! Rules over the templates and the crates that no tool checks (style 5.5, design 2).
+//! Rules over the templates and the crates that no tool checks.
 //!
-//! `sam validate` and `cfn-lint` know whether a template is well-formed; these tests know what this
-//! project asks of it. Each rule is a test of its own, collects every violation and names the
-//! resource, so that one run tells the whole list. The templates are read as they are written, with
-//! intrinsic functions left in place: what they resolve to is the local stack's business.
+//! `sam validate` and `cfn-lint` check whether a template is well-formed; these tests check the rules of this
+//! project. Each rule is a separate test. A test collects every violation and names the resource, so that one run
+//! shows the whole list. The templates are read as written, with intrinsic functions left in place: the local
+//! stack resolves them.
 #![cfg(test)]
 mod access;
 mod alarms;

@@ -1,4 +1,4 @@
-//! What passes between the root and its nested stacks exists on both sides.
+//! Every parameter and output between the root and its nested stacks exists on both sides.
 
 use std::collections::BTreeSet;
 

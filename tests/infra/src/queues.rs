@@ -13,15 +13,15 @@ fn is_dlq(queue: &Resource<'_>) -> bool {
     queue.id.ends_with("Dlq")
 }
 
-/// Every queue, dead-letter queues apart.
+/// Every queue except dead-letter queues.
 fn queues() -> Vec<Resource<'static>> {
     let all = MESSAGING.of_kind("AWS::SQS::Queue").into_iter();
     all.filter(|queue| !is_dlq(queue)).collect()
 }
 
-/// Queues without `MaximumConcurrency`: Lambda keeps two pollers on a quiet one in place of five. What they carry is
-/// limited where it comes from: by runs of one campaign or import, by large batches, by the limits of a visitor, or by the
-/// cap of `ingest`.
+/// Queues without `MaximumConcurrency`: Lambda keeps two pollers instead of five on a quiet queue. The load of
+/// these queues is limited at its source: by runs of one campaign or import, by large batches, by the limits of a
+/// visitor, or by the cap of `ingest`.
 const UNCAPPED: &[&str] = &[
     "AccountMail",
     "CampaignPlan",
@@ -177,7 +177,7 @@ fn a_function_rejects_into_its_own_dead_letter_queue() {
             .events("SQS")
             .first()
             .and_then(|(_, event)| queue_of(&event["Queue"]));
-        // Streams and schedules have no queue to be redriven to; they reject to where Lambda reports.
+        // Streams and schedules have no queue for a redrive; they reject to Lambda's failure destination.
         let failures = function.events("DynamoDB").first().map_or_else(
             || function.0.get(&["EventInvokeConfig"]).clone(),
             |(_, event)| (*event).clone(),

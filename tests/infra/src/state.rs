@@ -1,4 +1,4 @@
-//! What keeps state: kept, recoverable, encrypted, and with keys that can be queried.
+//! Rules for resources with state: retained, recoverable, encrypted, and with keys that can be queried.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::template::{DATA, MESSAGING, OBSERVABILITY, ROOT, list, project};
 
 /// Tables whose content can be lost, each with its reason beside it in infra/data.yaml.
 const WITHOUT_RECOVERY: &[&str] = &["Dedupe", "Limits", "Realtime", "SendLedger", "Timeline"];
-/// Tables whose rows are all kept for good.
+/// Tables whose rows never expire.
 const WITHOUT_EXPIRY: &[&str] = &["Campaigns"];
 /// Tables that store much and are read seldom.
 const INFREQUENT: &[&str] = &["Timeline"];

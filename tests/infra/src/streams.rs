@@ -1,4 +1,4 @@
-//! Table streams and other asynchronous triggers: bounded, and nothing lost in silence.
+//! Table streams and other asynchronous triggers: retries are bounded, and no record is lost silently.
 
 use std::collections::BTreeMap;
 
@@ -42,14 +42,14 @@ fn stream_events_are_bounded() {
                 "item failures",
             );
             require(event["BisectBatchOnFunctionError"] == true, "bisect");
-            // Each throttle of SQS is an attempt, and after the last one only positions are kept. What can
-            // never be sent is parked by the function itself, so trying until the age limit blocks nothing.
+            // Each throttle of SQS is an attempt, and after the last attempt only positions are kept. The function
+            // itself dead-letters a record that can never be sent. So retries until the age limit block nothing.
             require(
                 event["MaximumRetryAttempts"] == -1,
                 "tries until the age limit",
             );
             require(event["MaximumRecordAgeInSeconds"] == 6 * 3600, "6 h");
-            // LATEST would skip what is written while the mapping starts.
+            // LATEST would skip records that are written while the mapping starts.
             require(
                 event["StartingPosition"] == "TRIM_HORIZON",
                 "starts at the beginning",
@@ -58,8 +58,8 @@ fn stream_events_are_bounded() {
             let failed = queue_of(failed).is_some_and(|queue| queue.ends_with("Dlq"));
             require(failed, "on-failure queue");
             require(only_pending(event), "only items with pending effects");
-            // Conversations are in a FIFO queue's order, which starts here (AWS keeps the order of an item,
-            // of a partition only with a factor of 1).
+            // Messages of a conversation keep the order of a FIFO queue, and this order starts here. AWS always
+            // keeps the order of an item, but keeps the order of a partition only with a factor of 1.
             let ordered = data_of(&event["Stream"]).is_some_and(|table| table == "Chat");
             require(
                 !ordered || event["ParallelizationFactor"] == 1,
@@ -70,7 +70,7 @@ fn stream_events_are_bounded() {
     assert_none("stream events", &violations);
 }
 
-/// The one filter lets through items whose `pending` is text.
+/// The only filter accepts items whose `pending` is text.
 fn only_pending(event: &Value) -> bool {
     let filters = list(&event["FilterCriteria"]["Filters"]);
     let [filter] = filters.as_slice() else {

@@ -137,7 +137,7 @@ pub fn functions() -> Vec<Function<'static>> {
         .collect()
 }
 
-/// What `!GetAtt` names, as `A.B.C`.
+/// Target of `!GetAtt`, as `A.B.C`.
 pub fn get_att(value: &Value) -> Option<String> {
     match &value["Fn::GetAtt"] {
         Value::String(text) => Some(text.clone()),
@@ -149,7 +149,7 @@ pub fn get_att(value: &Value) -> Option<String> {
     }
 }
 
-/// What `!Ref` names.
+/// Target of `!Ref`.
 pub fn reference(value: &Value) -> Option<&str> {
     value["Ref"].as_str()
 }

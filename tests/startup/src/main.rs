@@ -1,4 +1,4 @@
-//! Starts a function's binary under a stand-in of the Lambda Runtime API and measures it.
+//! Starts a function's binary with a simulated Lambda Runtime API and measures the start.
 //!
 //! `startup-probe <function> [profile directory]` spawns `target/<profile>/<function>` 40 times with the
 //! variables that the template gives it, waits for the first poll, and prints time and resident memory; then
@@ -61,7 +61,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A child that does not outlive the probe.
+/// A child process that ends with the probe.
 struct Process(Child);
 
 impl Drop for Process {
@@ -161,7 +161,7 @@ fn request_line(stream: &TcpStream) -> Result<(String, String)> {
     Ok((first, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// Hands over an event of no known shape; a healthy function answers with an error or a response.
+/// Delivers an event of no known shape; a healthy function answers with an error or a response.
 fn answer_one(binary: &PathBuf, variables: &[String], listener: &TcpListener) -> Result<()> {
     let mut process = Process(spawn(binary, variables, listener)?);
     let mut stream = first_poll(listener, &mut process)?;

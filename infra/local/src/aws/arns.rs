@@ -1,6 +1,6 @@
 //! Tables that a request names by ARN, and the ARNs in the engine's answers.
 //!
-//! The engine knows names only, and a region of its own.
+//! The engine knows only names, and writes its own region.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) struct Arns {
     tables: String,
 }
 
-/// A request that names tables by name, and the ARNs that it named them by.
+/// A request with table names, and the ARNs that the caller used for the tables.
 pub(super) struct Named {
     /// The request.
     pub body: Vec<u8>,
@@ -36,7 +36,7 @@ impl Arns {
         Self { middle, tables }
     }
 
-    /// The request with names in place of ARNs; none when it names no ARN.
+    /// The request with names instead of ARNs; none if the request names no ARN.
     pub fn named(&self, body: &[u8]) -> Option<Named> {
         let text = std::str::from_utf8(body).ok()?;
         if !text.contains(&self.tables) {

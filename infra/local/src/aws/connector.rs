@@ -20,7 +20,7 @@ use super::{Aws, Reply, Role};
 pub(super) struct InProcess {
     /// The services.
     pub aws: Aws,
-    /// Whose calls these are; none is the owner, who may do everything.
+    /// Function whose role makes the calls; none is the owner, who may do everything.
     pub role: Option<Role>,
 }
 

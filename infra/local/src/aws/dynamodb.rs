@@ -42,7 +42,7 @@ pub(super) type Answer = Result<Bytes, Failure>;
 pub(super) enum Failure {
     /// The engine refused it.
     Engine(DynoxideError),
-    /// The operation of this name is not served here.
+    /// The local stack does not support the operation of this name.
     Unknown(String),
 }
 
@@ -52,15 +52,15 @@ impl From<DynoxideError> for Failure {
     }
 }
 
-/// What a call's units are spent on.
+/// Kind of the units that a call uses.
 #[derive(Clone, Copy)]
 pub(super) enum Units {
     Read,
     Write,
 }
 
-/// Parses, adds the wish for capacity figures, runs, counts them, and gives the caller only those
-/// it asked for. `$each` iterates over the figures of the answer, `$shares` says whose they are.
+/// Parses the request, asks the engine for capacity figures, runs and counts. The caller gets only the figures
+/// that it asked for. `$each` iterates over the figures of the answer, `$shares` gives their partitions.
 macro_rules! metered {
     ($self:ident, $units:expr, $request:expr, $run:expr, $each:ident, $shares:expr) => {{
         let mut request = $request;
@@ -236,7 +236,7 @@ impl DynamoDb {
         metered!(self, Units::Write, request, write, many, shares)
     }
 
-    /// Writes with stream capture; adds to `shares` what changes in the indexes.
+    /// Writes with stream capture; adds the changes in the indexes to `shares`.
     fn capture<T>(
         &self,
         touched: Vec<(String, Item)>,
@@ -331,7 +331,7 @@ impl DynamoDb {
     }
 }
 
-/// What an operation that is not served answers with.
+/// Error type of the answer to an unsupported operation.
 const UNKNOWN: &str = "com.amazon.coral.service#UnknownOperationException";
 
 /// The throttling error and others that come from outside the engine.

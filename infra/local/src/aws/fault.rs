@@ -1,6 +1,6 @@
-//! Where it is decided what happens to one AWS call: by the caller's role, then by a simulator.
+//! Decides the outcome of each AWS call: first by the caller's role, then by a simulator.
 //!
-//! Both only choose; the service handlers carry the choice out. They must not block or call back into
+//! The role and the simulator only decide; the service handlers apply the decision. Neither may block or call
 //! the services.
 
 use std::sync::Arc;
@@ -16,24 +16,24 @@ pub struct Call {
     pub operation: String,
     /// Table, queue, bucket or connection the call names first; empty when it names none.
     pub table_or_queue: String,
-    /// The items of a DynamoDB call that a role decides on; empty without a role.
+    /// The items of a DynamoDB call, for the decision of a role; empty without a role.
     pub items: Vec<Touched>,
     /// Running number of the call, from 0.
     pub sequence: u64,
 }
 
-/// What happens to a call.
+/// The outcome that a test chooses for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
     /// Runs as usual.
     #[default]
     None,
-    /// Runs after other work of the same thread had its turn.
+    /// Runs after other work of the same thread.
     Yield,
     /// Does not run; answers with the service's throttling error.
     Throttle,
-    /// Runs for the first half of a batch's entries (of one: for none); the answer names the others as not
-    /// processed. Other calls run as usual.
+    /// Runs for the first half of a batch's entries (a single entry: for none). The answer names the other entries
+    /// as not processed. Other calls run as usual.
     Partial,
     /// Runs, and the caller's connection then times out.
     TimeoutAfterCommit,
@@ -43,7 +43,7 @@ pub enum Fault {
     HangAfter,
 }
 
-/// Decides the fate of each call.
+/// Decides the outcome of each call.
 pub type FaultHook = Arc<dyn Fn(&Call) -> Fault + Send + Sync>;
 
 /// Whether the role of the caller allows a call.
@@ -56,7 +56,7 @@ pub(crate) struct ApiError {
     pub status: u16,
     /// Error code without namespace.
     pub code: &'static str,
-    /// Text for people.
+    /// Text for a person.
     pub message: String,
 }
 

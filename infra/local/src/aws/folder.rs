@@ -1,4 +1,4 @@
-//! The data folder: for its owner alone, used by one process, with the tables' file in it.
+//! The data folder: only its owner can read it, one process uses it, and it holds the tables' file.
 
 use std::fs::File;
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(super) fn private(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Two processes that append to the same logs would spoil them.
+/// Two processes that append to the same logs would damage the logs.
 pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let file = File::create(folder.join("lock"))?;
     let taken = file.try_lock();
@@ -49,8 +49,8 @@ pub(super) fn database(folder: Option<&Path>, clock: &Clock) -> anyhow::Result<D
     let db = Database::new(path)?;
     #[cfg(unix)]
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    // The engine opens the file in WAL mode; this sets `synchronous` to NORMAL, so that a commit
-    // does not wait for the disk. It survives the death of the process, as any WAL does.
+    // The engine opens the file in WAL mode. This call sets `synchronous` to NORMAL, so that a commit
+    // does not wait for the disk. A commit survives a crash of the process, as with any WAL.
     db.disable_bulk_loading()?;
     Ok(db)
 }

@@ -1,8 +1,8 @@
-//! Counts read and write units per partition, so that a hot partition shows before AWS throttles it.
+//! Counts read and write units per partition, so that a hot partition is found before AWS throttles it.
 //!
-//! The engine bills a request as a whole. [`Shares`] say which partitions of the table and of its indexes
-//! the request touched, and in what proportion they take its units. Memory is bounded: of too many partitions
-//! the colder half is forgotten.
+//! The engine bills a request as a whole. [`Shares`] lists the partitions of the table and of its indexes that
+//! the request touched, and their shares of its units. Memory is bounded: of too many partitions
+//! the colder half is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -16,9 +16,9 @@ use serde_json::Value;
 use super::dynamodb::Units;
 use super::indexes::{Entry, Indexes};
 
-/// Write units a second that the design allows one partition: half of what DynamoDB takes.
+/// Write units a second that the design allows one partition: half of DynamoDB's limit.
 pub const MOST_WRITES: f64 = 500.0;
-/// Read units a second that the design allows one partition: half of what DynamoDB takes.
+/// Read units a second that the design allows one partition: half of DynamoDB's limit.
 pub const MOST_READS: f64 = 1_500.0;
 
 /// Partitions that are counted at the same time.
@@ -77,7 +77,7 @@ impl Partition {
 }
 
 impl PartitionUsage {
-    /// How hot the partition was at its peak: 1 is as much as the design allows.
+    /// Peak load of the partition: 1 is the most that the design allows.
     #[must_use]
     pub fn heat(&self) -> f64 {
         (self.peak_writes / MOST_WRITES).max(self.peak_reads / MOST_READS)

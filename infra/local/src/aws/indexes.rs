@@ -1,4 +1,4 @@
-//! The secondary indexes of the tables: where an item lies in each, and what each keeps of it.
+//! The secondary indexes of the tables: the position of an item in each index, and its projected attributes.
 
 use std::collections::HashMap;
 
@@ -20,20 +20,20 @@ pub(super) struct Index {
     projected: Option<Vec<String>>,
 }
 
-/// What an index keeps of an item.
+/// An item as an index stores it.
 pub(super) struct Entry {
     /// Values of the HASH attributes, joined by `/`.
     pub partition: String,
     /// Values of all key attributes of the index.
     pub position: Vec<String>,
-    /// What is projected beside the keys.
+    /// Projected attributes beside the keys.
     pub projected: Value,
     /// Size of the entry.
     pub bytes: usize,
 }
 
 impl Indexes {
-    /// Takes over the indexes of a `CreateTable` request.
+    /// Reads the indexes of a `CreateTable` request.
     pub fn define(&mut self, table: &str, create: &Value) {
         let list = create["GlobalSecondaryIndexes"].as_array();
         let indexes = list.into_iter().flatten().map(Index::of).collect();

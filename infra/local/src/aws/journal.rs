@@ -1,7 +1,7 @@
 //! An append-only log of JSON lines, replayed when the stack starts again.
 //!
-//! Each entry is one `write`, so it survives the death of the process; it is not synced, so a
-//! power cut may lose the last seconds. A line cut short by the death is dropped at the next open.
+//! Each entry is one `write`, so an entry survives a crash of the process. The file is not synced, so a
+//! power cut may lose the last seconds. A line that a crash cut short is dropped at the next open.
 //! Without a path nothing is kept.
 
 use std::fs::{File, OpenOptions};
@@ -83,19 +83,19 @@ impl Journal {
         if written.is_ok() {
             self.size += self.line.len() as u64;
         } else {
-            // Half a line (disk full) must not stand before the next one.
+            // Half a line (disk full) must not stay before the next line.
             file.set_len(self.size)?;
         }
         self.line.clear();
         written
     }
 
-    /// The log has grown so much since its last rewrite that another pays.
+    /// Whether the log has grown enough since the last rewrite to rewrite it again.
     pub fn wants_rewrite(&self) -> bool {
         self.size > SMALLEST_REWRITE.max(self.base * 3)
     }
 
-    /// Replaces the log with `entries`, which must say all that still matters.
+    /// Replaces the log with `entries`, which must hold all current state.
     pub fn rewrite<T: Serialize>(
         &mut self,
         entries: impl IntoIterator<Item = T>,

@@ -1,4 +1,4 @@
-//! What the tables hold, by kind of row: how many, how large, and for how long.
+//! Rows in the tables, by kind of row: how many, how large, and for how long.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct Kept {
 }
 
 impl Aws {
-    /// Reads all tables of the stack. A person or a test asks for this; no function does.
+    /// Reads all tables of the stack. Only a person or a test calls this, never a function.
     pub fn kept(&self, stack: &Stack) -> Result<Vec<Kept>> {
         let mut kept = BTreeMap::new();
         for table in &stack.tables {

@@ -1,6 +1,6 @@
 //! Counts what AWS would bill, so that a run can be priced.
 //!
-//! It knows no price and is not persisted: a bill is the difference of two snapshots. The units of each
+//! The meter knows no price and is not persisted: a bill is the difference of two snapshots. The units of each
 //! partition are counted beside it, by [`Heat`].
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct Meter {
     pub(super) heat: Heat,
 }
 
-/// What was used up to one moment, or between two.
+/// Usage up to one moment, or between two moments.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeterSnapshot {
     /// DynamoDB, by table.
@@ -37,7 +37,7 @@ pub struct MeterSnapshot {
     pub socket_posts: u64,
     /// Lambda, by function.
     pub functions: BTreeMap<String, FunctionUsage>,
-    /// Requests and messages that came in through API Gateway, by kind (`http`, `websocket`).
+    /// Requests and messages that arrived through API Gateway, by kind (`http`, `websocket`).
     pub api_requests: BTreeMap<String, u64>,
 }
 
@@ -104,7 +104,7 @@ impl Meter {
         self.heat.partitions()
     }
 
-    /// What was used after `earlier` was taken.
+    /// Usage since `earlier` was taken.
     pub fn since(&self, earlier: &MeterSnapshot) -> MeterSnapshot {
         self.snapshot().minus(earlier)
     }
@@ -118,7 +118,7 @@ impl Meter {
         function.gb_seconds += ms / 1000.0 * f64::from(memory) / 1024.0;
     }
 
-    /// Counts a request (or WebSocket message) that came in through API Gateway.
+    /// Counts a request (or WebSocket message) that arrived through API Gateway.
     pub fn http_request(&self, kind: &str) {
         *entry(&mut self.lock().api_requests, kind) += 1;
     }

@@ -30,7 +30,7 @@ enum Protocol {
 }
 
 impl Missing {
-    /// The answer's protocol is told from the request's headers.
+    /// The headers of the request decide the protocol of the answer.
     pub fn new(service: &str, request: &Request<Bytes>) -> Self {
         let has = |name: &str| request.headers().contains_key(name);
         let protocol = if has("smithy-protocol") {

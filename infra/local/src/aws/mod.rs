@@ -1,7 +1,7 @@
 //! The AWS services the product uses, behind their wire protocols, in this process.
 //!
 //! SDK clients reach them through [`Aws::http_client`], everything else through [`Aws::handle`]
-//! on the loopback port. State is in the data folder and survives the death of the process; in
+//! on the loopback port. State is in the data folder and survives a crash of the process; in
 //! memory nothing is kept. Time comes from the clock given, ids from counters.
 
 mod arns;
@@ -71,9 +71,9 @@ pub const SECRET_KEY: &str = "local";
 /// How to open the services.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Folder that holds the state; none keeps it in memory and a temporary folder.
+    /// Folder that holds the state; without a folder, the state is in memory and in a temporary folder.
     pub data_dir: Option<PathBuf>,
-    /// Tells the time to all services.
+    /// Clock of all services.
     pub clock: Clock,
     /// AWS region, e.g. `ap-southeast-1`.
     pub region: String,
@@ -100,11 +100,11 @@ struct Services {
     calls: AtomicU64,
     /// Removed with the services.
     _temporary: Option<tempfile::TempDir>,
-    /// Held as long as the services live.
+    /// Held until the services are dropped.
     _lock: File,
 }
 
-/// What becomes of a call.
+/// Result of a call.
 enum Reply {
     /// It is answered.
     Answer(Response<Bytes>),
@@ -119,7 +119,7 @@ impl std::fmt::Debug for Aws {
 }
 
 impl Aws {
-    /// Opens the services with what the data folder holds.
+    /// Opens the services with the state in the data folder.
     pub fn open(options: Options) -> anyhow::Result<Self> {
         let Options {
             data_dir,
@@ -181,7 +181,7 @@ impl Aws {
         })))
     }
 
-    /// Makes the tables, queues and buckets of the stack that are absent; takes over its streams,
+    /// Makes the missing tables, queues and buckets of the stack. Also registers its streams,
     /// its rules, and its functions as stream consumers (each under its logical id).
     pub fn create_missing(&self, stack: &Stack) -> anyhow::Result<()> {
         for table in &stack.tables {
@@ -266,8 +266,8 @@ impl Aws {
         config.build()
     }
 
-    /// Answers one request to any of the services, as the loopback server gets it. One that another site may
-    /// have made a browser send is refused.
+    /// Answers one request to any of the services, as the loopback server gets it. Requests that a browser may
+    /// have sent for another site are refused.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         if !loopback::may_call_aws(&request) {
             return wire::empty(StatusCode::FORBIDDEN);
@@ -358,12 +358,12 @@ impl Aws {
         &self.0.streams
     }
 
-    /// What was sent.
+    /// Messages that were sent.
     pub fn outbox(&self) -> &Outbox {
         &self.0.outbox
     }
 
-    /// What would be billed.
+    /// Usage that AWS would bill.
     pub fn meter(&self) -> &Meter {
         &self.0.meter
     }
@@ -373,7 +373,7 @@ impl Aws {
         &self.0.sockets
     }
 
-    /// The tables, for a look inside past the protocol. Writes made here reach no stream.
+    /// The tables, for direct reads without the protocol. Writes made here reach no stream.
     pub fn database(&self) -> Database {
         self.0.dynamodb.db.clone()
     }

@@ -1,6 +1,6 @@
-//! Everything the product sent to the outside: mails as `.eml` files, other messages as JSON.
+//! All messages that the product sent: mails as `.eml` files, other messages as JSON.
 //!
-//! A message is on disk before its sender hears that it was accepted. Nothing leaves the machine.
+//! A message is on disk before its sender gets the answer. Nothing leaves the machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -66,7 +66,7 @@ pub struct OutboxMessage {
     /// Tags of a mail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<(String, String)>,
-    /// What was sent, for messages other than mail.
+    /// Content of a message other than mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
 }
@@ -112,7 +112,7 @@ impl Outbox {
                 }
                 messages.push((kind, message));
             }
-            // Nearly always the last one: mails are reported in order.
+            // Nearly always the last mail: mails are reported in order.
             Entry::Reported(id) => open.retain(|other| *other != id),
         })?;
         let state = Mutex::new(State {
@@ -145,7 +145,7 @@ impl Outbox {
         state.journal.append(&Entry::Reported(id))
     }
 
-    /// Mails accepted just before the process died, whose events are due.
+    /// Mails that were accepted just before a crash, and whose events are due.
     pub(super) fn unreported(&self) -> Vec<OutboxMessage> {
         let open = self.lock().open.clone();
         open.into_iter().filter_map(|id| self.get(id)).collect()
@@ -209,7 +209,7 @@ impl Outbox {
         parse(text)
     }
 
-    /// The text of a mail as it would have gone out.
+    /// The text of a mail as SES would send it.
     pub fn mime(&self, id: u64) -> Option<Vec<u8>> {
         std::fs::read(self.path(id)).ok()
     }

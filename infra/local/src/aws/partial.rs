@@ -1,4 +1,4 @@
-//! Batches of which a service does only a part, as it may at any time.
+//! Batches of which a service processes only a part, as AWS services may do at any time.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -11,7 +11,7 @@ use super::{Aws, dynamodb, wire};
 pub(super) struct Half {
     request: Value,
     is_empty: bool,
-    /// Field of the answer, and what it says of the entries that are left.
+    /// Field of the answer, and its value for the unprocessed entries.
     left: (&'static str, Value),
 }
 

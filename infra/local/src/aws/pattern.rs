@@ -1,11 +1,11 @@
 //! EventBridge event patterns, which Lambda event filters also use.
 //!
 //! Understands exact values, `prefix`, `suffix`, `exists`, `anything-but`, `equals-ignore-case`
-//! and `numeric`. An operator it does not know matches nothing, so that a wrong rule shows.
+//! and `numeric`. An unknown operator matches nothing, so that a wrong rule is noticed.
 
 use serde_json::Value;
 
-/// `event` has all that `pattern` asks for.
+/// Whether `event` matches `pattern`.
 pub fn matches(pattern: &Value, event: &Value) -> bool {
     let Value::Object(fields) = pattern else {
         return false;
@@ -41,7 +41,7 @@ fn one_value(choice: &Value, actual: Option<&Value>) -> bool {
     let Some((name, operand)) = operator.iter().next() else {
         return false;
     };
-    // Only leaves exist: a pattern never asks whether an object is there.
+    // Only leaves exist: a pattern never tests whether an object exists.
     if name == "exists" {
         let there = actual.is_some_and(|value| !value.is_object());
         return operand.as_bool() == Some(there);

@@ -1,4 +1,4 @@
-//! Which service a request is for, told from its target header, path and host.
+//! Finds the service of a request by its target header, path and host.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub(super) enum Route {
     Ses,
     /// `@connections` with the connection's id.
     Sockets(String),
-    /// S3, which takes what is signed for no other service.
+    /// S3, which takes every request that is signed for no other service.
     S3,
-    /// A service that is not here.
+    /// A service that the local stack lacks.
     Missing(Missing),
 }
 
@@ -49,7 +49,7 @@ impl Route {
             }
         }
         let path = request.uri().path();
-        // The SDK may write the sign in its escaped form.
+        // The SDK may write the character in its escaped form.
         let socket = sockets::connection_id(&path.replace("/%40connections/", "/@connections/"));
         let is_mail = path.starts_with("/v2/email/");
         match (signed_for.as_deref(), socket) {

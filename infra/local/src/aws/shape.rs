@@ -1,7 +1,7 @@
 //! The kind of a key or of a row: `ws_0123#con_4567` is `ws_#con_`. Rows of one kind are counted together.
 
-/// Replaces what differs from row to row: ids keep their prefix, numbers are `0`, everything else that is no
-/// word of the program is `*`. Capital words (`PROFILE`) and event names (`order.paid`) stay.
+/// Replaces the parts that differ from row to row: ids keep their prefix, numbers are `0`, everything else that is
+/// no word of the program is `*`. Capital words (`PROFILE`) and event names (`order.paid`) stay.
 #[must_use]
 pub fn shape(key: &str) -> String {
     let segments: Vec<String> = key.split('#').map(segment).collect();

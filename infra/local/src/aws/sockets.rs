@@ -1,6 +1,6 @@
 //! The `@connections` API: posts to WebSocket clients that are connected to this process.
 //!
-//! It keeps no message: a client that is not connected is gone, as in API Gateway.
+//! It keeps no message: a post to a client that is not connected answers 410, as in API Gateway.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -24,15 +24,15 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Makes `id` reachable. The receiver gets what is posted to it; it ends when the connection
-    /// is deleted or registered again. Dropping the receiver makes the connection gone.
+    /// Makes `id` reachable. The receiver gets the messages posted to `id`. It ends when the connection
+    /// is deleted or registered again. If the receiver is dropped, posts answer 410.
     pub fn register(&self, id: &str) -> mpsc::Receiver<Bytes> {
         let (sender, receiver) = mpsc::channel(WAITING);
         self.lock().insert(id.to_owned(), sender);
         receiver
     }
 
-    /// Forgets `id`; its receiver ends.
+    /// Removes `id`; its receiver ends.
     pub fn unregister(&self, id: &str) {
         self.lock().remove(id);
     }

@@ -39,7 +39,7 @@ impl DynamoDb {
         }
     }
 
-    /// A request to make or change a table. Only the template declares streams, so a wish for one is
+    /// A request to make or change a table. Only the template declares streams, so a request with a stream is
     /// refused.
     fn without_stream<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
         let request: Value = parse(body)?;
@@ -50,8 +50,8 @@ impl DynamoDb {
         parse(body)
     }
 
-    /// A table's description under the field `field`, with the stream, which the engine does not know of,
-    /// and the ARNs of this account.
+    /// A table's description under the field `field`, with the ARNs of this account and with the stream, which
+    /// the engine does not know.
     fn described(&self, field: &str, response: &impl Serialize) -> Answer {
         let mut described = serde_json::to_value(response).unwrap_or_default();
         let table = &mut described[field];
@@ -64,7 +64,7 @@ impl DynamoDb {
     }
 }
 
-/// Makes the table of the template if it is absent, and its time to live. One that exists gets the deletion
+/// Makes the table of the template if it is absent, and its time to live. An existing table gets the deletion
 /// protection of the template.
 pub(super) fn create(db: &Database, table: &Table) -> anyhow::Result<()> {
     let mut wanted = table.create_request.clone();

@@ -1,5 +1,5 @@
 //! The items that a DynamoDB request names, as far as a role's rights depend on them: operation, table or index,
-//! partition key. It answers nothing; a request that it cannot read names no items.
+//! partition key. A request that this module cannot read names no items.
 
 use std::collections::BTreeMap;
 

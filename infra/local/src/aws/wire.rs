@@ -37,7 +37,7 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response<Bytes
     response(status, JSON, to_bytes(value))
 }
 
-/// An error of a REST service: the code stands in a header.
+/// An error of a REST service: the code is in a header.
 pub(super) fn rest_error(error: &ApiError) -> Response<Bytes> {
     let body = serde_json::json!({"message": error.message, "__type": error.code});
     let mut response = json(status(error.status), &body);

@@ -1,4 +1,4 @@
-//! Units of keeping what the tables hold.
+//! Units of storage for the rows of the tables.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -8,24 +8,24 @@ use crate::aws::Kept;
 use crate::template::Keeping;
 use crate::template::model::Stack;
 
-/// A row that never expires is billed for so many months.
+/// Months for which a row that never expires is billed.
 const YEAR: f64 = 12.0;
 
-/// What rows of one kind cost until they expire; for a year, where they never do.
+/// Cost of the rows of one kind until they expire; for a year, if they never expire.
 #[derive(Debug, Clone, Serialize)]
 pub struct KeptRow {
     /// The rows.
     #[serde(flatten)]
     pub kept: Kept,
-    /// Months that a byte of them is kept, on average.
+    /// Months that a byte of these rows is kept, on average.
     pub months: f64,
-    /// Price of it all.
+    /// Price of all these rows.
     pub amount: f64,
     /// Price of a million such rows.
     pub per_million: f64,
 }
 
-/// How a table of the stack is kept, by logical id.
+/// Storage settings of a table of the stack, by logical id.
 fn keeping_of(stack: &Stack, table: &str) -> Keeping {
     let table = stack.tables.iter().find(|one| one.logical_id == table);
     let keeping = table.and_then(|table| stack.billed.tables.get(&table.name));
@@ -63,7 +63,7 @@ pub fn kept_rows(stack: &Stack, prices: &Prices, kept: Vec<Kept>) -> Result<Vec<
     Ok(rows)
 }
 
-/// Units of keeping in the twelfth month, where each month writes the same rows again.
+/// Units of storage in the twelfth month, if each month writes the same rows again.
 pub fn kept_units(stack: &Stack, each_month: &[Kept]) -> Units {
     let mut units = Units::from([
         ("dynamodb_storage_gb_month", 0.0),

@@ -1,7 +1,7 @@
-//! What the product costs on AWS: units of use and of keeping, times `infra/prices.yaml`.
+//! Cost of the product on AWS: units of use and of storage, times `infra/prices.yaml`.
 //!
-//! Everything here is a pure function of units. Each part says how many units of which price there are: a run
-//! ([`used`]), a stage that stands idle ([`stage`]), and what the tables keep ([`keeping`]).
+//! Everything here is a pure function of units. Each part gives the number of units for each price: a run
+//! ([`used`]), an idle stage ([`stage`]), and the rows that the tables keep ([`keeping`]).
 
 mod keeping;
 mod prices;

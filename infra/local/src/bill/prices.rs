@@ -45,7 +45,7 @@ pub struct Bill {
 pub struct Line {
     /// Key in `prices.yaml`.
     pub key: String,
-    /// What it is.
+    /// Name of the billed thing.
     pub name: String,
     /// How many.
     pub units: f64,
@@ -76,7 +76,7 @@ impl Prices {
         self.priced(units, |_| 0.0)
     }
 
-    /// Prices the units of one month of one account, without what AWS gives free each month.
+    /// Prices the units of one month of one account, after the monthly free tier of AWS.
     pub fn month(&self, units: &Units) -> Result<Bill> {
         let free = |key: &str| self.free_each_month.get(key).copied().unwrap_or(0.0);
         self.priced(units, free)

@@ -3,11 +3,11 @@
 use super::{DAYS, Units};
 use crate::template::model::{Stack, Trigger};
 
-/// A dashboard of up to so many metrics is free, if it is one of three.
+/// Largest number of metrics of a free dashboard; three dashboards are free.
 const FREE_METRICS: usize = 50;
-/// Lambda polls a queue with so many pollers at the least; a `MaximumConcurrency` keeps all five.
+/// Least number of Lambda pollers of a queue; a `MaximumConcurrency` keeps all five.
 const POLLERS: (f64, f64) = (2.0, 5.0);
-/// A poll waits so long for a message.
+/// Time that a poll waits for a message.
 const POLL_SECONDS: f64 = 20.0;
 /// The service asks KMS for a table's key again after this time, for each caller.
 const KEY_SECONDS: f64 = 300.0;
@@ -72,8 +72,8 @@ pub fn request_key(stack: &Stack, queue: &str) -> &'static str {
     }
 }
 
-/// X-Ray's traces of so many invocations in a month: one a second, and a twentieth of the others. Where they
-/// come evenly each is one of a second of its own.
+/// X-Ray's traces of this number of invocations in a month: one a second, and a twentieth of the others. Where
+/// they are spread evenly, each is the only one in its second.
 pub fn trace_units(stack: &Stack, invocations: f64) -> Units {
     let sampled = invocations.min(DAYS * 86_400.0);
     let traced = if stack.billed.traced > 0 {

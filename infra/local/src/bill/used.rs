@@ -4,7 +4,7 @@ use super::Units;
 use crate::aws::MeterSnapshot;
 use crate::template::Billed;
 
-/// What was used, by the key of its price; also where nothing was.
+/// Units used, by the key of their price. Unused prices are listed with zero units.
 pub fn used_units(used: &MeterSnapshot, billed: &Billed) -> Units {
     let api = |kind: &str| used.api_requests.get(kind).copied().unwrap_or(0) as f64;
     let requests = |fifo: bool| {

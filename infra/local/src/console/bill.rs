@@ -1,5 +1,5 @@
-//! The bill page: what the run would have cost in AWS, what keeping its rows costs, and what the stage costs
-//! while nobody uses it.
+//! The bill page: the cost of the run on AWS, the cost of keeping its rows, and the monthly cost of the unused
+//! stage.
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::runtime::LocalStack;
 /// The bill of a demo that has ended, in the data folder.
 const KEPT: &str = "demo-bill.json";
 
-/// The bill of a run with what it was made from.
+/// The bill of a run, with the units behind it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Account {
     bill: Bill,
@@ -40,7 +40,7 @@ impl Account {
     }
 }
 
-/// Keeps the bill of the demo, which would end with the process, and gives its total.
+/// Stores the bill of the demo, which is otherwise lost with the process, and gives the total.
 pub fn keep(stack: &LocalStack) -> Result<f64> {
     let account = Account::of(stack, &Prices::read(stack)?)?;
     if let Some(folder) = stack.data_dir() {
@@ -49,7 +49,7 @@ pub fn keep(stack: &LocalStack) -> Result<f64> {
     Ok(account.bill.total)
 }
 
-/// The bill of the last demo over this state.
+/// The bill of the last demo on this state.
 fn kept(stack: &LocalStack) -> Option<Account> {
     let text = std::fs::read(stack.data_dir()?.join(KEPT)).ok()?;
     serde_json::from_slice(&text).ok()
@@ -80,7 +80,8 @@ pub fn show(stack: &LocalStack, json: bool) -> Response<Bytes> {
     }
     let bill = &all.run.bill;
     let note = format!(
-        "List prices of {} in {} for {}. Without transfer, S3 storage and logs. Lambda time is this machine's.",
+        "List prices of {} in {} for {}. Transfer, S3 storage and logs are not included. \
+         Lambda time is measured on this machine.",
         bill.prices_as_of, bill.currency, bill.region
     );
     let mut html = quiet(note)
@@ -94,8 +95,8 @@ pub fn show(stack: &LocalStack, json: bool) -> Response<Bytes> {
             .and(&by_table(&demo.usage));
     }
     html = html.and(&keeping(&all.keeping));
-    let note = "Computed from the template, without what AWS gives an account free each month. A log line, a trace \
-                and a custom metric cost nothing while nothing runs.";
+    let note = "Computed from the template, without the monthly free tier of AWS. Log lines, traces and custom \
+                metrics cost nothing while nothing runs.";
     let idle = Html::literal("<h2>A month of this stage, unused</h2>").and(&quiet(note));
     page(html.and(&idle).and(&lines(&all.idle_month)), "Bill")
 }
@@ -161,9 +162,9 @@ fn keeping(rows: &[KeptRow]) -> Html {
     };
     let mut cells: Vec<_> = rows.iter().map(cells).collect();
     cells.push(total(sum, 6));
-    let note = "Storage and point-in-time recovery of what the tables hold now, with index entries: until a row \
-                expires, or for twelve months if it never does.";
-    Html::literal("<h2>And for keeping it</h2>")
+    let note = "Storage and point-in-time recovery of the current rows, with index entries. A row is counted \
+                until it expires, or for twelve months if it never expires.";
+    Html::literal("<h2>Cost of keeping the rows</h2>")
         .and(&quiet(note))
         .and(&table(&columns, &cells))
 }

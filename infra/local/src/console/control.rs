@@ -8,7 +8,7 @@ use super::{answer_json, see_dashboard};
 use crate::runtime::LocalStack;
 use crate::runtime::clock::parse_span;
 
-/// 200 once the stack is seeded and serves.
+/// 200 after the stack is seeded and serves requests.
 pub fn health(stack: &LocalStack) -> Response<Bytes> {
     if stack.is_ready() {
         return answer_json(StatusCode::OK, &json!({"status": "ready"}));
@@ -60,7 +60,7 @@ pub fn advance(stack: &LocalStack, request: &Request<Bytes>, json: bool) -> Resp
     }
 }
 
-/// Gives the messages of a dead-letter queue back to the queue whose redrive policy names it.
+/// Moves the messages of a dead-letter queue back to the queue whose redrive policy names it.
 pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
     let source = stack.template().queues.iter().find(|source| {
         source
@@ -69,10 +69,10 @@ pub fn redrive(stack: &LocalStack, queue: &str, json: bool) -> Response<Bytes> {
             .is_some_and(|(target, _)| target == queue)
     });
     let Some(source) = source else {
-        let message = format!("{queue} is not a dead-letter queue of a queue");
+        let message = format!("no redrive policy names {queue} as its dead-letter queue");
         return answer_json(StatusCode::NOT_FOUND, &json!({"message": message}));
     };
-    // A rejected message was sent to the dead-letter queue and names no source of its own.
+    // A function sends a rejected message to the dead-letter queue, so the message has no source queue.
     match stack.aws().sqs().redrive(queue, &source.name) {
         Ok(moved) if json => answer_json(StatusCode::OK, &json!({"moved": moved})),
         Ok(_) => see_dashboard(),

@@ -1,4 +1,4 @@
-//! What the stack is doing: functions, queues, tables, timers, links.
+//! The current state of the stack: functions, queues, tables, timers, links.
 
 use std::collections::BTreeMap;
 
@@ -209,7 +209,7 @@ fn tables(stack: &LocalStack) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// Records that the slowest function behind the table's stream has yet to take; none without one.
+/// Records that the slowest consumer of the table's stream has not yet committed; none without a consumer.
 fn stream_lag(stack: &LocalStack, name: &str) -> Option<usize> {
     let functions = stack.template().functions.iter();
     let readers = functions.filter(|function| {

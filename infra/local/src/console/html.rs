@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-/// Where the shops are.
+/// Time zone of the shops.
 const VIETNAM: Offset = Offset::constant(7);
 
 /// A piece of HTML that is safe to put into a page.
@@ -28,7 +28,7 @@ impl Html {
         &self.0
     }
 
-    /// Text from anywhere.
+    /// Text from any source, escaped.
     pub fn text(text: impl std::fmt::Display) -> Self {
         Self(escape(&text.to_string()))
     }
@@ -67,7 +67,7 @@ impl Html {
         ))
     }
 
-    /// A frame in which nothing runs; its links open outside of it.
+    /// A frame in which no script runs; its links open outside of the frame.
     pub fn sandboxed_frame(address: &str, title: &str) -> Self {
         let (address, title) = (escape(address), escape(title));
         Self(format!(

@@ -1,7 +1,7 @@
-//! The console under `/_local/`: what the stack is doing, as pages and as data. Beside it, `/docs`.
+//! The console under `/_local/`: the state of the stack, as pages and as data. Beside it, `/docs`.
 //!
-//! For the person at this machine only: it answers on loopback, to requests that name loopback as
-//! their host, and takes no action for another site's page.
+//! The console is for the person at this machine only. It answers on loopback, to requests that name loopback as
+//! their host, and refuses actions from pages of another site.
 
 pub mod bill;
 mod control;

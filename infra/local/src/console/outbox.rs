@@ -1,7 +1,7 @@
-//! Everything that would have been sent, as pages and as data.
+//! All messages of the outbox, as pages and as data.
 //!
-//! A mail's own HTML is hostile here: it is shown in a sandboxed frame, without scripts, and its
-//! pictures are loaded only on demand, because loading the open pixel counts as an open.
+//! The HTML of a mail is not trusted: the page shows it in a sandboxed frame, without scripts. Pictures are loaded
+//! only on demand, because loading the open pixel counts as an open.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -111,7 +111,7 @@ pub fn show(stack: &LocalStack, id: &str, json: bool) -> Response<Bytes> {
     let tags: Vec<_> = message.tags.iter().map(tag).collect();
     facts.push(("Tags", Html::text(tags.join(", "))));
     if mime.is_some() {
-        facts.push(("Source", Html::link(&raw, "as it went out")));
+        facts.push(("Source", Html::link(&raw, "as it was sent")));
     }
     let mut html = definitions(&facts);
     if let Some(payload) = &message.payload {
@@ -140,7 +140,7 @@ pub fn show(stack: &LocalStack, id: &str, json: bool) -> Response<Bytes> {
 fn frame(id: u64) -> Html {
     let address = format!("/_local/outbox/{id}/html");
     let pictures = format!("{address}?images=1");
-    let hint = Html::text(" Pictures stay out, since loading them counts as an open: ")
+    let hint = Html::text(" Pictures are not loaded, because loading them counts as an open: ")
         .and(&Html::link(&pictures, "load them"));
     Html::literal("<h2>As the recipient sees it</h2>")
         .and(&Html::element("p", "quiet", &hint))
@@ -170,7 +170,7 @@ pub fn body(stack: &LocalStack, id: &str, query: Option<&str>) -> Response<Bytes
     response
 }
 
-/// The mail as it went out.
+/// The mail as it was sent.
 pub fn raw(stack: &LocalStack, id: &str) -> Response<Bytes> {
     match find(stack, id).and_then(|message| stack.aws().outbox().mime(message.id)) {
         Some(mime) => text(StatusCode::OK, mime),

@@ -1,4 +1,4 @@
-//! Pages that lead on: the front page, the log-in, and what stands for a frontend's pages.
+//! Pages with links: the front page, the log-in, and placeholders for a frontend's pages.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -13,10 +13,10 @@ pub fn front(stack: &LocalStack) -> Response<Bytes> {
     let credentials = stack.credentials();
     let widget = text(&credentials, "/widget/url");
     let links = definitions(&[
-        ("Console", Html::link("/_local/", "what the stack is doing")),
+        ("Console", Html::link("/_local/", "the state of the stack")),
         (
             "Log-in and keys",
-            Html::link("/_local/credentials", "who may call the API"),
+            Html::link("/_local/credentials", "credentials for the API"),
         ),
         ("API reference", Html::link("/docs", "every operation")),
         (
@@ -29,11 +29,11 @@ pub fn front(stack: &LocalStack) -> Response<Bytes> {
         ),
         (
             "Bill",
-            Html::link("/_local/bill", "what it would have cost on AWS"),
+            Html::link("/_local/bill", "cost of the same use on AWS"),
         ),
     ]);
-    let note = "This is the whole product on one machine. The API lies under /v1; on AWS this address \
-                answers 404.";
+    let note = "This is the whole product on one machine. The API is under /v1. On AWS this address answers \
+                404.";
     page(
         Html::element("p", "", &Html::text(note)).and(&links),
         "Tanigo",

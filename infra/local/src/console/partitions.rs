@@ -1,4 +1,4 @@
-//! The hottest partitions, so that a design that cannot grow shows before it is deployed.
+//! The hottest partitions, so that a design that cannot scale is found before the deployment.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -48,7 +48,7 @@ pub fn show(stack: &LocalStack, json: bool) -> Response<Bytes> {
     let rows: Vec<_> = rows.iter().map(cells).collect();
     let note = format!(
         "Since this start, by the stack's own clock. The design allows a partition {MOST_WRITES} write and \
-         {MOST_READS} read units a second, half of what DynamoDB takes."
+         {MOST_READS} read units a second, half of DynamoDB's limit."
     );
     let html = Html::element("p", "quiet", &Html::text(note));
     page(html.and(&table(&columns, &rows)), "Hottest partitions")

@@ -91,7 +91,7 @@ fn packed(kind: &'static str, bytes: &'static [u8]) -> Response<Bytes> {
     response
 }
 
-/// Markdown as HTML. A link to another guide or to the document leads to where this stack shows it.
+/// Markdown as HTML. A link to another guide or to the document leads to its page on this stack.
 fn html(markdown: &str) -> String {
     let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
         Event::Start(Tag::Link {
@@ -128,7 +128,7 @@ fn shown_at(link: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What the page and its own script name as `href`, `src` or address.
+    /// Addresses in the page and its own script: `href`, `src` and others.
     fn addresses(text: &str) -> Vec<&str> {
         let quoted = text.split(['"', '\'', '`']).skip(1).step_by(2);
         quoted.filter(|text| text.contains('/')).collect()

@@ -1,4 +1,4 @@
-//! A campaign to the imported list, and what its readers do with it.
+//! A campaign to the imported list, and the actions of its readers.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

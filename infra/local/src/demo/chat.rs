@@ -1,4 +1,4 @@
-//! A conversation on the website, seen live from both sides.
+//! A conversation on the website, followed live on the sockets of both sides.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn say(demo: &Demo, inbox: &str, token: &str, n: usize, text: &str) -> Res
         ("content-type", "application/json"),
         ("authorization", bearer.as_str()),
     ];
-    // Sent twice, as a phone on a bad network does: it must show once.
+    // The message is sent twice, as by a phone on a bad network: it must show once.
     for _ in 0..2 {
         let path = format!("/chat/{inbox}/messages");
         let (status, answer) = demo
@@ -161,7 +161,7 @@ impl Live {
             Ok(())
         };
         let waited = tokio::time::timeout(PATIENCE, arrive).await;
-        waited.with_context(|| format!("no live sight of {text:?}"))?
+        waited.with_context(|| format!("the socket did not show {text:?} in time"))?
     }
 
     fn notes(&self, lines: &[Line]) -> u64 {

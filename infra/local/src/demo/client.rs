@@ -1,4 +1,4 @@
-//! The demo's side of the wire: it knows only addresses and credentials, as any client would.
+//! HTTP client of the demo: it knows only addresses and credentials, as any client.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;

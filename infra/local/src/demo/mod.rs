@@ -1,8 +1,7 @@
 //! `cargo run -- demo`: the main job, from files to figures.
 //!
-//! It acts from outside, over HTTP, as a shop's systems, its customers and its staff would, and moves
-//! the stack's clock over the waits. At the end it counts what came out against what went in, and
-//! fails where anything was lost or sent twice.
+//! The demo acts over HTTP, as a shop's systems, customers and staff would, and moves the stack's clock over the
+//! waits. At the end it compares the outputs with the inputs, and fails if anything was lost or sent twice.
 
 mod campaign;
 mod chat;
@@ -24,7 +23,7 @@ use client::Client;
 use progress::bar;
 use summary::{Goal, Summary};
 
-/// What every step needs.
+/// Shared state of all steps.
 struct Demo {
     stack: LocalStack,
     client: Client,
@@ -125,7 +124,7 @@ impl Demo {
         keys.sort_unstable();
         keys.dedup();
         let duplicates = everything.len() - keys.len();
-        self.summary.section("all in all");
+        self.summary.section("totals");
         self.summary.figure("mails in the outbox", everything.len());
         self.summary
             .identity("mails sent twice = none", duplicates as u64, 0);
@@ -144,7 +143,7 @@ impl Demo {
     }
 }
 
-/// How to see what the demo has left.
+/// How to see the results of the demo.
 fn look(stack: &LocalStack) -> String {
     let api = &stack.addresses().api;
     let port = api.rsplit(':').next().unwrap_or_default();

@@ -30,8 +30,8 @@ pub fn bar(length: u64, stage: &'static str) -> ProgressBar {
     bar
 }
 
-/// Follows a count that rises in large steps. Between two of them it goes by the requests made meanwhile, at
-/// the number that each counted thing took in the step before.
+/// Follows a count that rises in large steps. Between two steps, the position is estimated from the requests since
+/// the last step. The estimate uses the requests for each counted thing in the step before.
 pub struct Steps {
     /// Count and requests when the count last rose.
     last: (u64, u64),
@@ -43,7 +43,7 @@ pub struct Steps {
 impl Steps {
     /// Requests of one thing before the first step; too many, so that the bar does not run ahead.
     const FIRST_GUESS: f64 = 30.0;
-    /// A smaller rise says nothing of the work: it may be rows that were left out.
+    /// A smaller rise does not show the speed of the work: it may come from rows that were left out.
     const STEP: u64 = 100;
 
     pub fn new(requests: u64) -> Self {
@@ -54,7 +54,7 @@ impl Steps {
         }
     }
 
-    /// What to show: never less than before, never more than `most`.
+    /// Position to show: never less than before, never more than `most`.
     pub fn position(&mut self, counted: u64, requests: u64, most: u64) -> u64 {
         let (known, at) = self.last;
         if counted > known {

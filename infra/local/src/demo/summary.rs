@@ -1,4 +1,4 @@
-//! What the demo found: a table of figures, sums that must hold, and goals.
+//! Results of the demo: a table of figures, sums that must be correct, and goals.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ struct Row {
     mark: &'static str,
 }
 
-/// What a figure should be.
+/// Expected value of a figure.
 #[derive(Debug, Clone, Copy)]
 pub enum Goal {
     /// No more than this.
@@ -34,7 +34,7 @@ impl Goal {
         }
     }
 
-    /// Said of a figure as it is shown, so that 4.004 shown as 4.00 does not miss 4.
+    /// Compares the figure as it is shown, so that 4.004 shown as 4.00 does not miss 4.
     fn mark(self, shown: f64) -> &'static str {
         match self {
             Self::AtMost(limit) if shown > limit => "OVER",
@@ -56,7 +56,7 @@ impl Summary {
         self.row(format!("  {name}"), value.to_string(), String::new(), "");
     }
 
-    /// Adds a figure with its goal. A missed goal is said, and does not make the demo fail.
+    /// Adds a figure with its goal. A missed goal is shown, and does not make the demo fail.
     pub fn goal(&mut self, name: &str, value: f64, decimals: usize, goal: Goal) {
         let value = format!("{value:.decimals$}");
         let mark = goal.mark(value.parse().unwrap_or_default());
@@ -85,7 +85,7 @@ impl Summary {
         });
     }
 
-    /// The table as text, with what it comes to below.
+    /// The table as text, with the verdict below.
     pub fn table(&self) -> String {
         let width = |of: fn(&Row) -> &str| {
             let widths = self.rows.iter().map(|row| of(row).chars().count());
@@ -106,9 +106,9 @@ impl Summary {
             let _ = writeln!(text, "{}", line.trim_end());
         }
         let sums = if self.broken.is_empty() {
-            "Every sum holds."
+            "Every sum is correct."
         } else {
-            "A sum is broken."
+            "A sum is wrong."
         };
         let goals = match self.over.as_slice() {
             [] => "No goal is missed.".to_owned(),
@@ -118,7 +118,7 @@ impl Summary {
         text
     }
 
-    /// What does not hold.
+    /// Sums and goals that failed.
     pub fn broken(&self) -> &[String] {
         &self.broken
     }

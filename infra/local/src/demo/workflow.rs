@@ -1,4 +1,4 @@
-//! Forms come in, a workflow greets their senders a day later.
+//! Forms arrive, and a workflow greets their senders a day later.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::{Demo, Goal, bar, count_of, text_of};
 /// The intake takes 50 forms a second from one source.
 const BETWEEN_FORMS: Duration = Duration::from_millis(25);
 
-/// Posting takes real time, so the waits end over some minutes; nobody waits longer than this.
+/// Longest time after the wait, in minutes. Posting takes real time, so the waits end over some minutes.
 const MINUTES: usize = 15;
 /// A quarter of a second each.
 const ROUNDS: usize = 240;
@@ -80,7 +80,8 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     settle(demo, &path, distinct).await?;
     let spent = demo.stack.aws().meter().since(&before);
     let mails_before = demo.recipients("").len();
-    // The clock jumps over the wait; then minute by minute, as the sweep hands out what is due.
+    // The clock jumps over the wait. It then moves minute by minute, as the sweep dispatches the steps that are
+    // due.
     demo.advance("1d").await?;
     let mut report = demo.client.get(&format!("{path}/report")).await?;
     for _ in 0..MINUTES {
@@ -128,7 +129,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
     Ok(())
 }
 
-/// A demo that ran before has left its workflow, which would answer these forms too.
+/// The workflow of an earlier demo is still active, and would also answer these forms.
 async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
     let name = text_of(&greeting(), "/name")?;
     let workflows = demo.client.get("/v1/workflows?limit=100").await?;
@@ -140,7 +141,7 @@ async fn stop_earlier_ones(demo: &Demo) -> Result<()> {
     Ok(())
 }
 
-/// Senders who were not greeted because they have left, or their address has gone, in an earlier demo.
+/// Senders who were not greeted, because in an earlier demo they unsubscribed or their address bounced.
 async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Result<u64> {
     let mails = demo.stack.aws().outbox().all(crate::aws::Kind::Mail);
     let tags = mails
@@ -170,8 +171,9 @@ async fn who_have_left(demo: &Demo, posts: &[Post], mails_before: usize) -> Resu
     Ok(left)
 }
 
-/// The forms as if the last of them were sent now. A form is known by its time, so those of the file
-/// would be repetitions when they come again, and too old to be believed one day.
+/// The forms with new times, as if the last form were sent now. The time of a form is part of its identity. So
+/// with the times of the file, a second run would send only repetitions. Later the forms would be too old to be
+/// accepted.
 fn sent_now(posts: Vec<Post>, now: Timestamp) -> Result<Vec<Post>> {
     let times: Vec<DateTime> = posts
         .iter()

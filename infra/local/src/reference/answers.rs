@@ -1,6 +1,6 @@
 //! Marks every field of an answer as required: an answer always has all its fields, and an unknown one is null.
 //!
-//! A schema that a request uses too is left as it is, since a request may leave fields out.
+//! A schema that a request also uses is not changed, because a request may leave fields out.
 
 use std::collections::BTreeSet;
 

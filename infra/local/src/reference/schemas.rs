@@ -1,5 +1,5 @@
-//! Schemas as readers and generators of clients need them: what is alike has one name, each member of a union has
-//! its own. Nothing here knows an operation.
+//! Schemas for readers and for generators of clients: equal schemas share one name, and each member of a union has
+//! its own name. Nothing here knows an operation.
 
 use std::collections::BTreeSet;
 

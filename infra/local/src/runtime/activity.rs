@@ -1,14 +1,14 @@
-//! Knows whether anything is running, so that a test or the demo can wait until nothing is.
+//! Tracks running work, so that a test or the demo can wait until nothing runs.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Counts what is under way; cheap to clone.
+/// Counts the work under way; cheap to clone.
 #[derive(Clone)]
 pub struct Activity(Arc<watch::Sender<State>>);
 
-/// What is under way now and how often anything began.
+/// Number of pieces of work that run now, and how often work began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct State {
     /// Pieces of work that have begun and not ended.
@@ -35,14 +35,14 @@ impl Activity {
         Busy(self.clone())
     }
 
-    /// What is under way.
+    /// The current state.
     pub fn state(&self) -> State {
         *self.0.borrow()
     }
 
     /// Returns when nothing is under way.
     pub async fn quiet(&self) {
-        // The sender lives in `self`, so the channel cannot close while this waits.
+        // `self` owns the sender, so the channel cannot close during this wait.
         let _ = self
             .0
             .subscribe()

@@ -1,8 +1,8 @@
 //! The stack's time: the machine's time plus an offset that only grows.
 //!
-//! Every part of the stack and every function takes its time from here, so that moving it lets a
-//! wait of three days pass at once. The offset is kept in the data directory: a restarted stack
-//! goes on where it was. Nothing here knows what waits on the time.
+//! Every part of the stack and every function takes its time from this clock. So when the clock is moved, a wait
+//! of three days passes at once. The offset is kept in the data directory: a restarted stack continues at the same
+//! time. Nothing here knows which parts wait for a time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::Clock;
 use tokio::sync::watch;
 
-/// Longest way the time can be moved in total, so that expiry arithmetic stays in range.
+/// Largest total offset of the clock, so that expiry arithmetic stays in range.
 const MAX_OFFSET: SignedDuration = SignedDuration::from_hours(24 * 365 * 20);
-/// A sleep is re-checked at least this often: a laptop that slept has a clock that jumped.
+/// A sleep is re-checked at least this often, because the clock of a laptop jumps after a suspend.
 const MAX_NAP: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// A clock that can be moved forward; cheap to clone.
@@ -66,7 +66,7 @@ impl VirtualClock {
         SignedDuration::from_millis(self.0.offset_ms.load(Ordering::Acquire))
     }
 
-    /// Moves the time forward and wakes everything that waits for it.
+    /// Moves the time forward and wakes every task that waits for a time.
     pub fn advance(&self, by: SignedDuration) -> Result<Timestamp> {
         let target = self.offset().saturating_add(by);
         if by.is_negative() || target > MAX_OFFSET {
@@ -84,7 +84,7 @@ impl VirtualClock {
         Ok(self.now())
     }
 
-    /// Returns when the stack's time has reached `at`, be it by waiting or by moving.
+    /// Returns when the stack's time has reached `at`, by waiting or by moving the clock.
     pub async fn sleep_until(&self, at: Timestamp) {
         let mut moved = self.0.moved.subscribe();
         loop {

@@ -1,7 +1,7 @@
 //! The deployed functions: one call in, one answer out, stopped at the time-out as Lambda does.
 //!
 //! Every trigger goes through [`Functions::invoke`], so counting, metering and the time-out are the
-//! same for all. What a function does is not known here: it is a piece of [`Code`].
+//! same for all. This file does not know the work of a function: a function is a piece of [`Code`].
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -20,7 +20,7 @@ use super::{ACCOUNT, REGION};
 use crate::aws::Aws;
 use crate::template::model;
 
-/// What runs when a function is invoked.
+/// Code that runs when a function is invoked.
 pub type Code =
     Arc<dyn Fn(Value, Invocation) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
@@ -29,7 +29,7 @@ pub type Code =
 pub struct Failure {
     /// Error type, e.g. `Sandbox.Timedout`.
     pub kind: String,
-    /// Text for people.
+    /// Text for a person.
     pub message: String,
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// A function as it stands in the template, with its code.
+/// A function as declared in the template, with its code.
 pub struct Deployed {
     /// Logical id in the template.
     pub name: String,
@@ -66,7 +66,7 @@ impl Deployed {
         }
     }
 
-    /// What it did so far.
+    /// Statistics of the function so far.
     pub fn statistics(&self) -> Statistics {
         self.ledger.read()
     }
@@ -111,8 +111,8 @@ impl Functions {
         self.deployed.get(name).or_else(by_handler)
     }
 
-    /// Runs a function on one event. At the time-out the run is dropped where it stands, which is
-    /// what Lambda does to the process.
+    /// Runs a function on one event. At the time-out the run is dropped at its current point, as Lambda
+    /// stops the process.
     pub async fn invoke(
         &self,
         name: &str,
@@ -174,7 +174,7 @@ impl Functions {
         }
     }
 
-    /// Counts something as under way that is about to invoke.
+    /// Counts work as under way that will invoke a function.
     pub fn begin(&self) -> Busy {
         self.activity.begin()
     }

@@ -1,4 +1,4 @@
-//! What each function did so far: counts, times and the last error, for the dashboard.
+//! Statistics of each function: counts, times and the last error, for the dashboard.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Statistics {
     pub total_ms: u64,
     /// When the last one ended.
     pub last_run: Option<Timestamp>,
-    /// Text of the last error and when it came.
+    /// Text and time of the last error.
     pub last_error: Option<(Timestamp, String)>,
 }
 

@@ -1,8 +1,8 @@
 //! Runs the functions: deploys them from the template and drives them as AWS does.
 //!
-//! [`LocalStack`] is the whole of it. Around the functions stand what invokes them: the HTTP API
-//! ([`gateway`]), the WebSocket API ([`websocket`]), queues, streams and schedules ([`triggers`]).
-//! Nothing here knows what a function does; only [`registry`] knows their crates.
+//! [`LocalStack`] holds everything. The functions are invoked by the HTTP API ([`gateway`]), the WebSocket API
+//! ([`websocket`]), queues, streams and schedules ([`triggers`]). Nothing here knows the work of a function; only
+//! [`registry`] knows the crates of the functions.
 
 pub mod activity;
 pub mod clock;
@@ -27,7 +27,7 @@ pub use functions::Failure;
 pub use options::{Addresses, Options, Ports};
 pub use stack::LocalStack;
 
-/// Region that the stack pretends to be in; its prices are what the bill uses.
+/// Simulated region of the stack; the bill uses the prices of this region.
 pub const REGION: &str = "ap-southeast-1";
-/// Account that the stack pretends to be in.
+/// Simulated account of the stack.
 pub const ACCOUNT: &str = "000000000000";

@@ -11,7 +11,7 @@ use crate::aws::FaultHook;
 /// Sender domain of the local stack; nothing leaves the machine.
 const EMAIL_IDENTITY: &str = "example.vn";
 
-/// Mails a second; the local outbox has no quota, and the demo measures the product, not the brake.
+/// Mails a second; the local outbox has no quota, and the demo measures the product, not the send rate.
 const EMAIL_SEND_RATE: &str = "20000";
 
 /// Where the servers listen; 0 takes any free port.
@@ -47,11 +47,11 @@ impl Ports {
 pub struct Options {
     /// Folder that holds `template.yaml`.
     pub root: PathBuf,
-    /// Folder that keeps the state; without one nothing outlives the stack.
+    /// Folder that keeps the state; without a folder the state is lost when the stack stops.
     pub data_dir: Option<PathBuf>,
     /// Servers to start; without them the stack is reached only in process.
     pub ports: Option<Ports>,
-    /// Decides the fate of each AWS call.
+    /// Decides the outcome of each AWS call.
     pub fault_hook: Option<FaultHook>,
     /// The machine's time.
     pub clock: Clock,

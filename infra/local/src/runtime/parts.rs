@@ -1,4 +1,4 @@
-//! What a stack is built from: the services of a template, and what a function is built from.
+//! Parts of a stack: the services of a template, and the setup of each function.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::{ACCOUNT, REGION};
 use crate::aws::{self, Aws};
 use crate::template::model;
 
-/// What a stack is built from.
+/// Parts of a stack.
 pub struct Parts {
     pub root: PathBuf,
     pub data_dir: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Opens the services, and makes in them what the template declares.
+    /// Opens the services, and makes the template's resources in them.
     pub fn open(options: &Options, template: model::Stack, addresses: Addresses) -> Result<Self> {
         if let Some(dir) = &options.data_dir {
             std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
@@ -53,7 +53,7 @@ impl Parts {
         })
     }
 
-    /// What `function` is built from: its environment, and clients that may do what its role says.
+    /// Setup of `function`: its environment, and AWS clients with the permissions of its role.
     pub fn setup(&self, function: &model::Function) -> Setup {
         let role = self.template.rights.role(&function.handler);
         let (config, clock) = (self.aws.sdk_config_of(role), self.clock.clock());

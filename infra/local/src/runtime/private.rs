@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 /// Writes a file that holds secrets.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
-    // A new file each time: an old one may have been left readable.
+    // A new file each time, because an old file may be readable by others.
     let next = path.with_extension("next");
     let _ = std::fs::remove_file(&next);
     let mut options = std::fs::OpenOptions::new();

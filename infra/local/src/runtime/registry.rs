@@ -1,4 +1,4 @@
-//! Which crate stands behind a `Handler` of the template.
+//! Maps each `Handler` of the template to its crate.
 //!
 //! The only place that names the function crates: a new function is a line here.
 

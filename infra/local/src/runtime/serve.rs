@@ -47,7 +47,7 @@ pub async fn serve<H, F>(
                 tasks.spawn(connection(stream, peer, stop.clone(), handle.clone()));
             }
             Err(error) => {
-                // Out of file descriptors, mostly: a pause lets some come free.
+                // Mostly out of file descriptors: a pause gives time to close some.
                 tracing::warn!(%error, "connection not accepted");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The request with its body read, or `None` if the body is over `limit` or broke off.
+/// The request with its body read, or `None` if the body is over `limit` or incomplete.
 pub async fn read(request: Request<Incoming>, limit: usize) -> Result<Request<Bytes>, Unread> {
     let (parts, body) = request.into_parts();
     match Limited::new(body, limit).collect().await {

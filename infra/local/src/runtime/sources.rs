@@ -20,7 +20,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads the triggers of every function; what cannot be run is an error that names it.
+    /// Reads the triggers of every function; an unsupported trigger is an error that names it.
     pub fn of(template: &model::Stack) -> Result<Self> {
         let (mut queues, mut streams, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
         for function in &template.functions {

@@ -36,9 +36,9 @@ use crate::console;
 use crate::template;
 use crate::template::model::{self, Trigger};
 
-/// Expired items go this often, by the stack's time.
+/// Time between two deletions of expired items, by the stack's time.
 const SWEEP: SignedDuration = SignedDuration::from_mins(10);
-/// A stop waits this long for what is under way.
+/// Time that a stop waits for running work.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A running stack; cheap to clone.
@@ -79,7 +79,7 @@ impl LocalStack {
         Self::run(parts, deployed, listeners)
     }
 
-    /// Starts `template` in memory with other code behind its functions.
+    /// Starts `template` in memory with other code for its functions.
     #[cfg(test)]
     pub(crate) async fn with_code(
         template: model::Stack,
@@ -202,20 +202,20 @@ impl LocalStack {
         self.0.gateway.handle(request).await
     }
 
-    /// Moves the time forward; what is due then is under way when this returns.
+    /// Moves the time forward; work that is then due has begun when this returns.
     pub fn advance(&self, by: SignedDuration) -> Result<Timestamp> {
         let now = self.0.clock.advance(by)?;
         self.0.schedules.fire_due();
         Ok(now)
     }
 
-    /// Waits until nothing is running and nothing waits to run now. What waits for a later time
-    /// (a delay, a visibility timeout, a timer) does not count.
+    /// Waits until nothing is running and nothing waits to run now. Work that waits for a later time (a delay, a
+    /// visibility timeout, a timer) does not count.
     pub async fn run_until_idle(&self) {
         loop {
             self.0.activity.quiet().await;
             let before = self.0.activity.state();
-            // Pollers are woken before this; they get their turn here.
+            // Pollers are woken before this; they run here.
             tokio::task::yield_now().await;
             if !self.pending() && self.0.activity.state() == before {
                 return;
@@ -224,7 +224,7 @@ impl LocalStack {
         }
     }
 
-    /// A queue or stream holds something that a function should have now.
+    /// Whether a queue or stream holds a message or record that a function should receive now.
     fn pending(&self) -> bool {
         let (sqs, streams) = (self.0.aws.sqs(), self.0.aws.streams());
         let now = self.0.clock.now().as_millisecond();
@@ -239,7 +239,7 @@ impl LocalStack {
         })
     }
 
-    /// Stops: nothing new begins, what is under way may end, for ten seconds at most.
+    /// Stops: no new work begins, and running work has ten seconds to end.
     pub async fn stop(&self) {
         self.0.ready.store(false, Ordering::Release);
         self.0.stop.cancel();
@@ -330,7 +330,7 @@ impl LocalStack {
         &self.0.clock
     }
 
-    /// What the template declares.
+    /// The stack that the template declares.
     pub fn template(&self) -> &model::Stack {
         &self.0.template
     }

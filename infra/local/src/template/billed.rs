@@ -1,4 +1,4 @@
-//! What the template declares that costs by the month, whether it is used or not.
+//! Resources of the template that cost money by the month, used or not.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::intrinsics::text_of;
 use super::resources::property;
 use super::scope::Stacks;
 
-/// Resources that AWS bills by their being there, and settings that raise the price of use.
+/// Resources that AWS bills even without use, and settings that raise the price of use.
 #[derive(Debug, Clone, Default)]
 pub struct Billed {
     /// CloudWatch alarms.

@@ -1,6 +1,6 @@
 //! YAML text with CloudFormation's short-form tags to plain JSON with the long forms.
 //!
-//! It knows how each tag is written, not what it means.
+//! This module knows the syntax of each tag, not its meaning.
 
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::{Map, Value};

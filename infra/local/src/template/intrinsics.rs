@@ -1,4 +1,4 @@
-//! Evaluates a value where it stands: intrinsic functions, parameters and conditions.
+//! Evaluates a value in its scope: intrinsic functions, parameters and conditions.
 //!
 //! `AWS::NoValue` becomes `None`, and a key or element that becomes `None` is left out, as
 //! CloudFormation does. Anything unknown is an error.
@@ -104,7 +104,7 @@ impl Stacks {
         Ok(Some(Value::String(value)))
     }
 
-    /// A parameter: what the nesting stack gives, else the override, else the default.
+    /// A parameter: the value from the nesting stack, else the override, else the default.
     fn parameter(&self, at: &Place, name: &str, declared: &Value) -> anyhow::Result<Value> {
         let mut value = None;
         if let Some((parent, id)) = self.parent(at.template) {
@@ -309,7 +309,7 @@ impl Stacks {
         }
     }
 
-    /// All of them, so that an error in one that does not decide is still found.
+    /// Evaluates all conditions, so that an error is also found in a condition that does not decide.
     fn conditions(&self, at: &Place, argument: &Value) -> anyhow::Result<Vec<bool>> {
         let items = argument
             .as_array()

@@ -4,10 +4,14 @@
 //! variable from them and declares nothing a second time. Whatever cannot be resolved is an error
 //! that names the file and the path in it: a value is never left empty silently.
 //!
-//! Layers, each in its module: [`document`] turns YAML with short-form tags into plain JSON,
-//! [`scope`] joins a template with its nested stacks, [`intrinsics`] evaluates a value where it
-//! stands, [`names`] knows what a resource is called locally, and [`resources`], [`functions`] and
-//! [`triggers`] build the model, [`rights`] what the roles allow.
+//! Layers, each in its module:
+//!
+//! - [`document`] turns YAML with short-form tags into plain JSON.
+//! - [`scope`] joins a template with its nested stacks.
+//! - [`intrinsics`] evaluates a value in its scope.
+//! - [`names`] gives the local names of resources.
+//! - [`resources`], [`functions`] and [`triggers`] build the model.
+//! - [`rights`] reads the permissions of the roles.
 
 mod billed;
 mod document;

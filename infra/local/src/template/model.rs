@@ -1,4 +1,4 @@
-//! What a template declares, after intrinsics: plain data that the local stack builds from.
+//! Model of a template after intrinsics: plain data that the local stack is built from.
 //!
 //! Only [`super::read`] makes these values from files; nothing here reads a file or knows YAML.
 
@@ -21,9 +21,9 @@ pub struct Stack {
     pub functions: Vec<Function>,
     /// EventBridge rules on the default bus that end in a queue.
     pub rules: Vec<Rule>,
-    /// What the roles of the functions allow; without one a function may do nothing.
+    /// Permissions of the functions' roles; a function without a role may do nothing.
     pub rights: Rights,
-    /// What costs by the month.
+    /// Resources that cost money by the month.
     pub billed: Billed,
     /// Function that authorises the routes which ask for it (logical id of the function).
     pub authorizer: Option<String>,
@@ -112,11 +112,11 @@ pub struct Function {
     pub memory: u32,
     /// Environment variables, intrinsics resolved to local physical values.
     pub environment: BTreeMap<String, String>,
-    /// What starts it.
+    /// Triggers of the function.
     pub triggers: Vec<Trigger>,
 }
 
-/// What starts a function.
+/// Trigger of a function.
 #[derive(Debug, Clone)]
 pub enum Trigger {
     /// A route of the HTTP API.
@@ -160,7 +160,7 @@ pub enum Trigger {
         retries: Option<u32>,
         /// `MaximumRecordAgeInSeconds`; none keeps them for the stream's day.
         longest_age: Option<u32>,
-        /// Queue that receives the description of a batch that failed for good.
+        /// Queue that receives the description of a batch that failed permanently.
         on_failure: Option<String>,
     },
     /// A schedule.

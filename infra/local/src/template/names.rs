@@ -1,7 +1,7 @@
-//! What a resource is called locally: physical names, ARNs, URLs and secrets.
+//! Local names of resources: physical names, ARNs, URLs and secrets.
 //!
-//! Without a name of its own in the template a resource is `tanigo-<logical id in kebab case>`, where
-//! AWS would make one up.
+//! A resource without a name in the template is called `tanigo-<logical id in kebab case>`. AWS would generate a
+//! name.
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
@@ -27,7 +27,7 @@ pub(super) fn pseudo_parameter(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What `!Ref` gives.
+/// Value of `!Ref`.
 pub(super) fn reference(
     stacks: &Stacks,
     at: &Place,
@@ -55,7 +55,7 @@ pub(super) fn reference(
     })
 }
 
-/// What `!GetAtt` gives.
+/// Value of `!GetAtt`.
 pub(super) fn attribute(
     stacks: &Stacks,
     at: &Place,
@@ -101,7 +101,7 @@ pub(super) fn physical(stacks: &Stacks, resource: &Resource<'_>) -> anyhow::Resu
         "AWS::SNS::Topic" => "TopicName",
         "AWS::SQS::Queue" => "QueueName",
         "AWS::Serverless::Function" => "FunctionName",
-        // An API's `Name` is a label; what `!Ref` gives is its id.
+        // An API's `Name` is a label; `!Ref` gives its id.
         "AWS::Serverless::HttpApi" | "AWS::Serverless::WebSocketApi" => "",
         _ => "Name",
     };

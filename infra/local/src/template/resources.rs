@@ -1,7 +1,7 @@
 //! Tables, queues, buckets and rules of the model.
 //!
-//! A resource type that the local stack neither runs nor may ignore is an error, so that a template
-//! cannot depend on something that is silently absent here.
+//! A resource type that the local stack neither runs nor may ignore is an error. So a template cannot depend on a
+//! resource that is silently missing here.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What each function's role allows, so that a call beyond it fails here as it would on AWS.
+//! Permissions of each function's role, so that a call without permission fails here as on AWS.
 //!
 //! Only `Allow` statements of the role's inline policies count, and only the actions that our functions call.
 //! Two conditions are read, on the partition keys of items and on a mail's sender; another one is an error.
@@ -112,9 +112,11 @@ impl Rights {
         })
     }
 
-    /// Whether the function may make a call: `service` is `sqs`, `ses`, `sockets` or `s3`, `operation` is
-    /// the API's name of it (for `s3` the HTTP method), and `resource` the name of the queue or bucket, or
-    /// the id of the connection.
+    /// Whether the function may make a call.
+    ///
+    /// - `service` is `sqs`, `ses`, `sockets` or `s3`.
+    /// - `operation` is the name of the operation in the AWS API (for `s3` the HTTP method).
+    /// - `resource` is the name of the queue or bucket, or the id of the connection.
     pub fn allows(&self, handler: &str, service: &str, operation: &str, resource: &str) -> bool {
         let grants = self.0.get(handler).map(Vec::as_slice).unwrap_or_default();
         let granted = |action: &str, fits: &dyn Fn(&Grant) -> bool| {
@@ -126,7 +128,7 @@ impl Rights {
             ("sqs", "SendMessage" | "SendMessageBatch") => granted("sqs:SendMessage", &|grant| {
                 grant.covers(&names::queue_arn(resource))
             }),
-            // Our mails come as MIME, for which SES asks both.
+            // Our mails are raw MIME, for which SES requires both actions.
             ("ses", "SendEmail") => ["ses:SendEmail", "ses:SendRawEmail"]
                 .iter()
                 .all(|action| granted(action, &|grant| grant.resource.contains(":identity/"))),

@@ -1,6 +1,6 @@
 //! A template joined with the stacks it nests, and places in them.
 //!
-//! It finds things by name; what a value becomes is for [`super::intrinsics`].
+//! This module finds resources and parameters by name; [`super::intrinsics`] evaluates the values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::document;
 
-/// References followed one after another before it is called a circle.
+/// Longest chain of references; a longer chain counts as circular.
 const DEEPEST: usize = 64;
 
 /// The root template (index 0) and its nested stacks.
@@ -28,7 +28,7 @@ struct Template {
     children: BTreeMap<String, usize>,
 }
 
-/// Where a value stands: a template and the path in it.
+/// Place of a value: a template and the path in it.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// Index of the template.
@@ -148,7 +148,7 @@ impl Stacks {
         Ok(found)
     }
 
-    /// Holds what CloudFormation would refuse before it starts: overrides and nested parameters
+    /// Refuses what CloudFormation would refuse before it starts: overrides and nested parameters
     /// that do not exist or are missing, and outputs and nested parameters that resolve to nothing.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         for name in self.overrides.keys() {

@@ -1,4 +1,4 @@
-//! What starts a function: the events it lists, and the routes that APIs list for it.
+//! Triggers of a function: its own events, and the routes that APIs list for it.
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::names;
 use super::resources::{integer, property};
 use super::scope::{Place, Resource, Stacks};
 
-/// What the APIs of the stack say about all routes.
+/// Settings of the stack's APIs for all routes.
 pub(super) struct Apis {
     http: Vec<HttpApi>,
     routes: Vec<SocketRoute>,
@@ -24,7 +24,7 @@ struct HttpApi {
     default_authorizer: Option<String>,
 }
 
-/// A WebSocket route, the ARN of its function and the place that says so.
+/// A WebSocket route, the ARN of its function, and the place in the template.
 struct SocketRoute {
     route: String,
     authorized: bool,

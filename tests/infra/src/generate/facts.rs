@@ -8,15 +8,15 @@ use serde::de::DeserializeOwned;
 use super::text;
 use crate::functions::{camel, folders};
 
-/// `functions/<name>/function.yaml`. Its first comment explains the function; one above a key or an entry is
-/// copied to what follows from it.
+/// `functions/<name>/function.yaml`. The first comment explains the function. A comment above a key or an entry is
+/// copied to the resources that follow from it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts {
     /// The APIs of infra/template/root.yaml that call it by name.
     #[serde(default)]
     pub called_by: Vec<String>,
-    /// `METHOD path`, with `public` behind it where the route asks no authorizer.
+    /// `METHOD path`, followed by `public` if the route has no authorizer.
     #[serde(default)]
     pub routes: Vec<String>,
     pub queue: Option<QueueTrigger>,
@@ -66,7 +66,8 @@ pub struct KeyRight {
 pub struct QueueTrigger {
     pub name: String,
     pub batch: u32,
-    /// Most batches at once. Without it Lambda polls a quiet queue less, and nothing holds a backlog back.
+    /// Most batches at once. Without this limit Lambda polls a quiet queue less, and a backlog is processed at
+    /// full speed.
     pub concurrency: Option<Cap>,
     /// Seconds that a batch may wait to become full.
     #[serde(default)]
@@ -148,7 +149,7 @@ impl Function {
         }
     }
 
-    /// Whether it has a route that asks the authorizer, and with it the contract of `Function::api`.
+    /// Whether the function has a route with the authorizer, and so the contract of `Function::api`.
     pub fn behind_authorizer(&self) -> bool {
         self.facts
             .routes

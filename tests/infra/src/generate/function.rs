@@ -1,4 +1,4 @@
-//! One function of the root: its environment, its triggers and what it may do.
+//! One function of the root: its environment, its triggers and its permissions.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::facts::{Cap, Function, Group, Right};
 use super::role::statements;
 use super::text::{entries, fill, indent, read, upper};
 
-/// Variables that functions name, and what may be done with them.
+/// Variables that functions name, and the permissions that follow from them.
 pub struct Settings {
     variables: BTreeMap<String, String>,
     rights: BTreeMap<String, String>,
@@ -129,7 +129,7 @@ fn variables(function: &Function, settings: &Settings) -> String {
     found.into_iter().map(line).collect()
 }
 
-/// The triggers, or nothing for what an API names itself.
+/// The triggers, or nothing for functions that an API names itself.
 fn events(function: &Function) -> String {
     let facts = &function.facts;
     let mut out = String::new();

@@ -1,8 +1,8 @@
-//! Writes `template.yaml`, `infra/messaging.yaml` and `infra/observability.yaml` from what each function and queue
-//! says about itself, and holds the files that are checked in to it.
+//! Writes `template.yaml`, `infra/messaging.yaml` and `infra/observability.yaml` from the facts of each function
+//! and queue, and checks that the files in the repository are the same.
 //!
 //! [`facts`] reads the declarations, [`text`] fills in the patterns of `infra/template`; the other modules each
-//! write one part. It states nothing that a rule of this crate could check: the rules read what it has written.
+//! write one part. The generator checks no rule: the rules of this crate read the generated files.
 
 mod facts;
 mod function;

@@ -93,7 +93,7 @@ pub fn ages(queues: &[Queue]) -> String {
     alarms.join("\n")
 }
 
-/// An alarm on a queue's metric above a threshold for so many minutes.
+/// An alarm on a queue's metric above a threshold for this number of minutes.
 fn alarm(
     id: &str,
     description: &str,

@@ -1,4 +1,4 @@
-//! Text with blanks: patterns filled in, comments found. It knows how YAML is laid out, not what it means.
+//! Fills in patterns and finds comments. This module knows the layout of YAML, not its meaning.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,8 +10,8 @@ const WIDTH: usize = 110;
 
 /// A file of `infra/template`, filled in.
 ///
-/// A line `# >>> name` gives way to the lines of that value, at its own indentation; without lines it goes. `<name>`
-/// inside a line gives way to the value.
+/// A line `# >>> name` is replaced by the lines of that value, at its own indentation; without lines it is
+/// removed. `<name>` inside a line is replaced by the value.
 pub fn fill(file: &str, values: &[(&str, &str)]) -> String {
     let pattern = read(&format!("infra/template/{file}"));
     let value = |name: &str| values.iter().find(|(own, _)| *own == name);
@@ -49,7 +49,7 @@ pub fn indent(by: usize, lines: &str) -> String {
     out
 }
 
-/// `key: [a, b]`, or the list on lines of its own below the key where it is longer than a line at this indentation.
+/// `key: [a, b]`, or one line for each item below the key if the list is longer than a line at this indentation.
 pub fn list(key: &str, items: &[String], indentation: usize) -> String {
     let line = format!("{key}: [{}]\n", items.join(", "));
     if indentation + line.len() <= WIDTH {
@@ -86,8 +86,8 @@ pub fn upper(name: &str) -> String {
     out
 }
 
-/// The comment above each key of the first two levels, by the key or by `outer.inner`; an item of a list is its own
-/// key. The comment at the head of the file, with an empty line below it, has the empty text as its key.
+/// The comment above each key of the first two levels, by the key or by `outer.inner`; an item of a list is its
+/// own key. The comment at the head of the file, with an empty line below it, has the empty text as its key.
 pub fn comments(text: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let (mut outer, mut comment) = (String::new(), String::new());

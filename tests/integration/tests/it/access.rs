@@ -1,4 +1,4 @@
-//! Who may do what: every operation, by every role and every scope, through the functions themselves.
+//! Permissions: every operation, by every role and every scope, through the functions themselves.
 
 mod roles;
 mod tenants;
@@ -23,8 +23,7 @@ const ROLES: [Role; 4] = [
 const CHAT_ROLES: [Option<ChatRole>; 3] =
     [None, Some(ChatRole::Agent), Some(ChatRole::Administrator)];
 
-/// Where an operation is: its function, method and path. An operation that is missing here does not
-/// compile.
+/// Function, method and path of an operation. A missing operation is a compile error.
 #[expect(clippy::too_many_lines, reason = "one line an operation")]
 fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
     use Operation as O;
@@ -170,7 +169,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// A body that is right in shape, so that the answer tells of access and not of the body.
+/// A body of the right shape, so that the answer depends on the permission and not on the body.
 fn body(operation: Operation) -> Option<Value> {
     use Operation as O;
     let nodes = json!({ "tag": { "type": "add_tag", "tags": ["mới"] } });
@@ -180,7 +179,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
         O::UpdateUser | O::UpdateWorkspace | O::UpdateSource => json!({}),
-        // What any of its makers may give away; of the other scopes a test below tells.
+        // Every caller that may create keys may give this scope; a test below covers the other scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": ["track"] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),
         O::SaveContact => json!({ "email": "an@example.vn" }),
@@ -228,7 +227,7 @@ async fn every_role_and_scope_may_do_what_the_table_says_and_no_more() {
     let world = World::new();
     let mut wrong = Vec::new();
     for (n, &operation) in Operation::ALL.iter().enumerate() {
-        // One caller an operation, or the limit on requests would answer.
+        // Each operation has its own caller, so that no caller reaches the limit on requests.
         let actor = format!("usr_{n:011}");
         let mut check = async |grant: Grant, allowed: bool, who: String| {
             let grant = Grant {
@@ -404,18 +403,20 @@ async fn a_key_may_do_no_more_than_its_maker() {
     assert_eq!(count("Contributor") + count("Viewer"), 0);
 }
 
-/// The table as people read it, every cell. `UPDATE_DOCS=1` writes it.
+/// docs/access.md shows every cell of the table. `UPDATE_DOCS=1` writes the file.
 #[test]
 fn the_document_shows_the_table() {
     let mut text = String::from(
-        "# Who may do what\n\nOne table decides (`shared/access/src/lib.rs`); a test writes this page from it \
-         (`UPDATE_DOCS=1 cargo test`), another tries every cell, a third holds the roles to their description.\n\n\
-         An account admin is also an administrator of the inbox; others are its people only where they were \
-         added, whatever their role. A key does what its scope says and no more than its maker may: with `read` \
-         it reads the inbox too, so an account manager who is not of the inbox makes public keys (`track`) only. \
-         Keys are closed to what concerns people or several workspaces.\n\n\
-         Viewers see reports and nothing else, no lists either: whoever wants them to see one gives them its \
-         link, which holds the id.\n\n\
+        "# Permissions\n\nOne table decides every permission (`shared/access/src/lib.rs`). A test writes this page \
+         from the table (`UPDATE_DOCS=1 cargo test`). A second test tries every cell. A third test compares the roles \
+         with their description.\n\n\
+         An account admin is also an administrator of the inbox. Other people, of any role, have access to the inbox \
+         only if they were added to it.\n\n\
+         A key has the permissions of its scope, and never more than the permissions of its maker. A key with `read` \
+         also reads the inbox. So an account manager who was not added to the inbox can make only public keys \
+         (`track`). No key can use operations on people or on several workspaces.\n\n\
+         Viewers see reports only, and no lists. To show a viewer a report, send the link of the report: the link \
+         holds the id.\n\n\
          | operation | viewer | contributor | account manager | account admin | inbox agent | inbox administrator \
          | key: track | read | write | admin |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );

@@ -1,4 +1,4 @@
-//! People, workspaces and keys, as clients meet them: through the authorizer and the API.
+//! People, workspaces and keys, as clients use them: through the authorizer and the API.
 
 mod factors;
 mod invitations;

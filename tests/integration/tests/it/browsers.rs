@@ -1,4 +1,4 @@
-//! Pages of any origin may call the API, and read what they need of its answers.
+//! Pages of any origin may call the API, and can read the necessary parts of the answers.
 
 use serde_json::{Value, json};
 

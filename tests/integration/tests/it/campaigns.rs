@@ -67,7 +67,7 @@ async fn everybody_gets_one_mail_although_every_message_comes_twice() {
     shop.assert_identity(&report);
     assert!(world.dead_letters().is_empty());
 
-    // Who bounced is left out of the next one.
+    // A contact whose mail bounced is left out of the next campaign.
     let next = shop.campaign(&world).await;
     shop.send(&world, &next).await;
     world.settle().await;
@@ -135,7 +135,7 @@ async fn an_answer_that_did_not_come_is_unknown_until_an_event_proves_it() {
     assert_eq!(report["status"], "sent");
     assert_eq!(number(&report, "unknown"), 1, "{report}");
     shop.assert_identity(&report);
-    // Its chunk may come again for days.
+    // The chunk may be redelivered for days.
     world.advance(Duration::from_hours(24));
     world.settle_twice().await;
     let report = shop.report(&world, &campaign).await;
@@ -305,7 +305,7 @@ async fn provider_events_end_the_same_in_any_order() {
         shop.assert_identity(&report);
         report["campaign_id"] = Value::Null;
         reports.push(report);
-        // Bounces and the complaint stop addresses: each round begins with everybody again.
+        // Bounces and the complaint suppress addresses: each round begins with all addresses again.
         shop.reset(&world).await;
     }
     assert_eq!(number(&reports[0], "complained"), 1);

@@ -38,7 +38,7 @@ fn tenant(n: u32) -> TenantKey {
     TenantKey::authenticated(format!("ws_0000000000{n}").parse().unwrap())
 }
 
-/// The next call of this operation meets the fault; later ones do not.
+/// The next call of this operation has the fault; later calls do not.
 fn once(world: &World, operation: &'static str, fault: Fault) {
     let used = AtomicBool::new(false);
     world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
@@ -211,8 +211,8 @@ async fn updates_merge_in_any_order() {
     assert!(absent.unwrap().item::<Value>().unwrap().is_none());
 }
 
-/// Workers that race for one limit. Each calls at its slot and then asks for the next one; the clock
-/// jumps to whoever is next, and all that are due ask at once.
+/// Workers that race for one limit. Each worker makes a call at its slot and then asks for the next slot. The
+/// clock jumps to the next slot of any worker, and all workers that are due ask at once.
 #[tokio::test]
 async fn racing_workers_keep_the_rate_and_use_it() {
     const RATE: f64 = 50.0;
@@ -277,7 +277,7 @@ async fn a_limit_gives_out_a_quarter_of_an_hour_ahead_and_no_more() {
         panic!("full")
     };
     assert_eq!(at, start + SignedDuration::from_secs(1350));
-    // Idle for an hour: nothing is saved up.
+    // Idle for an hour: unused slots are not saved.
     world.advance(Duration::from_hours(1));
     let now = world.now();
     for expected in [now, now + SignedDuration::from_secs(1)] {
@@ -339,7 +339,7 @@ async fn a_busy_counter_spreads_over_partitions() {
     for n in 0..1_300 {
         add(&first, tenant(1), hour, &format!("contact {n}"), one()).await;
     }
-    // A process that comes later learns it from its first write.
+    // A process that starts later learns from its first write that the counter is spread.
     for n in 0..300 {
         add(&second, tenant(1), hour, &format!("contact {n}"), one()).await;
     }

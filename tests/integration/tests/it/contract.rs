@@ -1,4 +1,4 @@
-//! What every API function promises besides its own work: idempotency keys, limits, strict JSON.
+//! Contract of every API function beside its own work: idempotency keys, limits, strict JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +158,7 @@ async fn a_request_that_was_done_is_answered_though_its_answer_is_not_kept() {
     for (name, status) in [("A", 201), (" ", 400)] {
         let world = World::new();
         let body = json!({ "name": name });
-        // The only updates of that table are those that keep an answer or give a key back.
+        // The only updates of that table store an answer or release a key.
         world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
             let is_last = call.operation == "UpdateItem" && call.table_or_queue.contains("dedupe");
             if is_last {
@@ -179,7 +179,7 @@ async fn a_request_that_was_done_is_answered_though_its_answer_is_not_kept() {
 async fn whoever_comes_while_it_runs_is_told_to_wait() {
     let world = World::new();
     let request = || post("/v1/lists", "k", &json!({ "name": "A" }));
-    // Dies after the claim: for everybody else it still runs, until its lease is over.
+    // The request crashes after the claim: for other requests it still runs until its lease ends.
     let killed = world.invoke_and_kill("api-contacts", request(), Kill::After(1));
     assert!(killed.await.is_none());
     let early = ask(&world, request()).await;
@@ -248,7 +248,7 @@ async fn many_keys_of_an_account_share_its_limit() {
         event["requestContext"]["authorizer"]["lambda"]["actor"] = json!(format!("key_{key}"));
         event
     };
-    // Other processes have served five keys almost to their limits.
+    // Other processes have used five keys almost to their limits.
     let window = Window::over(&world.resources());
     let account = format!("{}#API", grant().account);
     window.count(&account, MINUTE, 2_985).await.unwrap();

@@ -1,4 +1,4 @@
-//! A cursor of one list is refused by every other list, with its place: it is the client's mistake.
+//! Every other list refuses the cursor of one list and names the field: it is the client's mistake.
 
 use accounts::{NewUser, Users};
 use base64::Engine;
@@ -140,7 +140,7 @@ fn no_list_is_forgotten() {
     let paths = document["paths"].as_object().unwrap().iter();
     let lists = paths.filter(|(_, operations)| has_cursor(&operations["get"]));
     for (path, _) in lists {
-        // Its cursor is a place in time, not a key; see the tests of chat.
+        // The cursor of this list is a point in time, not a key; see the tests of chat.
         let known =
             path == "/v1/conversations/{id}/messages" || LISTS.iter().any(|(_, list)| list == path);
         assert!(known, "{path}");

@@ -1,4 +1,4 @@
-//! What the provider says of many mails of one tenant and of few of another.
+//! Delivery events from the provider: many mails of one tenant, and few of another.
 
 use channels::{Fact, Ledger, LedgerKey};
 use cloud::Counters;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
-/// Lambda gathers so many messages for a batch of delivery-status.
+/// Number of messages that Lambda gathers for a batch of delivery-status.
 const BATCH: usize = 100;
 const DONE: &str = r#"{"batchItemFailures":[]}"#;
 
@@ -95,7 +95,7 @@ impl Sent {
     }
 }
 
-/// Gives a function a batch of up to so many messages, and then once more if `twice`. False: its queue is empty.
+/// Delivers a batch of up to this number of messages to a function; twice if `twice`. False: the queue is empty.
 async fn work(world: &World, function: &str, most: usize, twice: bool) -> bool {
     let queue = world.queue_of(function);
     let mut messages = Vec::new();
@@ -133,7 +133,7 @@ async fn a_flood_of_one_tenant_s_events_does_not_hold_up_another_s() {
         assert!(work(&world, "delivery-status", BATCH, false).await);
         batches += 1;
     }
-    // The small one's 10 stood behind 20,000, of which not one was worked on before them.
+    // The small tenant's 10 messages were behind 20,000 others, and none of the 20,000 was processed before them.
     assert_eq!(batches, 201);
     assert_eq!(flood.arrived(&world).await, 0);
     assert_eq!(small.counted(&world).await, 10);
@@ -144,7 +144,7 @@ async fn a_flood_of_one_tenant_s_events_does_not_hold_up_another_s() {
         "a message for each 100 events"
     );
 
-    // While the workers have the flood's messages in hand, another tenant's come next.
+    // While the workers process messages of the large tenant, the messages of another tenant are received next.
     let sqs = world.aws.sqs();
     let in_hand: Vec<_> = (0..4)
         .flat_map(|_| sqs.receive(&backlog, 10, None))
@@ -156,7 +156,7 @@ async fn a_flood_of_one_tenant_s_events_does_not_hold_up_another_s() {
     assert!(next.are_all_known(&world).await);
     assert_eq!(flood.arrived(&world).await, 0);
 
-    // All of the flood is taken in at last, once.
+    // In the end all messages of the large tenant are processed, each once.
     for message in in_hand {
         sqs.change_visibility(&backlog, &message.receipt_handle, 0);
     }

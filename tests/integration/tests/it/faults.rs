@@ -1,4 +1,4 @@
-//! What AWS may do to any call: do a part of a batch, refuse one message of many, lose an answer.
+//! Faults of AWS at any call: a part of a batch done, one message of many refused, an answer lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn tenant() -> TenantKey {
     TenantKey::authenticated("ws_00000000001".parse().unwrap())
 }
 
-/// The first `times` calls of this operation on this table or queue meet the fault.
+/// The first `times` calls of this operation on this table or queue have the fault.
 fn first(world: &World, operation: &'static str, place: &str, times: u32, fault: Fault) {
     let (calls, place) = (AtomicU32::new(0), place.to_owned());
     world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
@@ -555,7 +555,7 @@ async fn counts_that_nobody_brings_again_are_tried_again() {
         gains().write(&counters, "m2", 3).await.unwrap();
     }
     let counted = counters.read(tenant(), "cmp_00000000001").await.unwrap();
-    // Two that were tried again, and one whose answer was lost for good.
+    // Two attempts that were retried, and one whose answer was lost permanently.
     assert_eq!(counted["delivered"], 3);
 }
 

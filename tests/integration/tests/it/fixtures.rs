@@ -1,5 +1,5 @@
-//! Every file under `events/`: handed to its function in a world that holds what it names, it does what
-//! the table below says. The files name fixed ids; the world's own take their place.
+//! Every file under `events/` is sent to its function in a world that holds the named resources. The effects must
+//! be those of the table below. The files name fixed ids; the test replaces them by the ids of the world.
 
 mod rows;
 mod stage;
@@ -13,8 +13,8 @@ use self::rows::Rows;
 use self::stage::Stage;
 use crate::support::fixture;
 
-/// Per function: the file, what is answered, and what is different afterwards: rows that are new (`+`),
-/// changed (`~`) or gone (`-`), messages in queues, mails.
+/// Per function: the file, the answer, and the differences afterwards: rows that are new (`+`), changed (`~`) or
+/// deleted (`-`), messages in queues, mails.
 const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "account-mailer",
@@ -368,7 +368,7 @@ fn listed() -> BTreeMap<String, Vec<String>> {
 async fn outcome(function: &str, file: &str, rows: &mut Rows) -> String {
     let stage = Stage::of(function, file).await;
     let event = stage.own(&fixture(&format!("{function}/{file}.json")));
-    // A request that is repeated has come before; a batch holds its record twice by itself.
+    // A repeated request was sent once before; the batch of a repetition itself holds the record twice.
     let before = match file {
         "duplicate" if event.get("Records").is_none() => Some(file),
         "disconnect" => Some("ok"),

@@ -1,4 +1,4 @@
-//! The guides in docs/: their tables are what the code says, and their examples work.
+//! The guides in docs/: their tables equal the lists in the code, and their examples work.
 
 mod examples;
 mod tables;
@@ -28,7 +28,7 @@ fn text(page: &str) -> String {
     std::fs::read_to_string(path(page)).unwrap()
 }
 
-/// The fenced blocks of a page: what follows the fence (`json frame`), and the text.
+/// The fenced blocks of a page: the words after the fence (`json frame`), and the text.
 fn blocks(page: &str) -> Vec<(String, String)> {
     let text = text(page);
     let mut blocks = Vec::new();

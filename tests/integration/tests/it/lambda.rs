@@ -1,4 +1,4 @@
-//! The runners: what becomes of a batch, a stream, a request, when something in it is wrong.
+//! The runners: the result of a batch, a stream or a request with a fault in it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -159,7 +159,7 @@ async fn an_unknown_version_is_parked_and_can_be_redriven() {
             .await,
         failed(&[])
     );
-    // SQS does not know where a parked message came from: the redrive names its destination.
+    // SQS does not know where a dead-lettered message came from: the redrive names its destination.
     let client = aws_sdk_sqs::Client::new(&world.aws.sdk_config());
     let dead = world.aws.sqs().arn(&dead_letter_queue(&world));
     let redrive = client.start_message_move_task().source_arn(dead);
@@ -588,7 +588,7 @@ async fn a_failure_of_ours_says_only_the_request_id() {
     let event = http_event("GET", "/v1/workflows", None, Some(&grant("read")));
     let answer = code(event, invocation(&world, 10_000)).await;
     let answer = answer.map_err(|failure| failure.to_string()).unwrap();
-    // A wrong deployment passes: the client may come back.
+    // A wrong deployment is temporary: the client may retry.
     assert_eq!(answer["statusCode"], 503);
     let body = answer["body"].as_str().unwrap();
     assert!(

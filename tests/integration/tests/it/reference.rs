@@ -1,4 +1,4 @@
-//! The API's reference, docs/openapi.json: it is what the code says, and it names every operation.
+//! The API's reference, docs/openapi.json: it equals the output of the code, and it names every operation.
 
 use access::Operation;
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ async fn document_code_and_template_know_the_same_operations() {
                 .invoke(&function.unwrap().handler, event)
                 .await
                 .unwrap();
-            // What the function has no route for is a 404 or a 405; without a credential and a body a route
+            // A path without a route in the function is a 404 or a 405. A route without a credential and a body
             // refuses for another reason.
             let status = answer["statusCode"].as_u64().unwrap();
             let refused: &[u64] = if ours {

@@ -1,4 +1,4 @@
-//! What the runners tell about an invocation, and what they do for a batch as a whole.
+//! Log lines of the runners about an invocation, and their handling of a whole batch.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn dead(world: &World) -> Vec<Received> {
     world.aws.sqs().receive(name, 10, Some(0))
 }
 
-/// What a record's text asks for.
+/// The outcome that a record's text asks for.
 async fn act(record: Record) -> Result<String, Failure> {
     tokio::task::yield_now().await;
     assert!(record.body != "panic", "as asked");
@@ -345,7 +345,7 @@ async fn no_reason_quotes_a_message() {
     assert_eq!(parked, 5);
 }
 
-/// A worker that gathers what its records give.
+/// A worker that collects the results of its records.
 fn gathering<F>(
     world: &World,
     common: impl Fn(Vec<String>) -> F + Send + Sync + 'static,
@@ -373,7 +373,7 @@ async fn records_that_are_gathered_fail_alone() {
     assert_eq!(failed(&answer), ["m-panic", "m-retry"]);
     assert_eq!(*gathered.lock().unwrap(), ["a", "b", "c"]);
     assert_eq!(dead(&world).len(), 1);
-    // Too late for the records and what comes after them: nothing is begun.
+    // Too late for the records and the work after them: nothing is started.
     let answer = function
         .invoke(event(&["d"]), invocation(&world, 3_000))
         .await

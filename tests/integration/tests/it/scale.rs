@@ -1,9 +1,9 @@
-//! How the design bears the load that it is made for, taken from small runs.
+//! Checks from small runs that the design carries its intended load.
 //!
 //! A test cannot run 10,000 events a second. Each scenario runs some hundreds of operations and divides the
-//! units of each partition by their number; times the rate that is the load of the partition. Partitions that
-//! belong to one contact, conversation or batch come out too hot by that, never too cold: in a small run
-//! fewer of them share the load.
+//! units of each partition by this number. The result times the rate is the load of the partition. Partitions that
+//! belong to one contact, conversation or batch come out too hot, never too cold: in a small run fewer partitions
+//! share the load.
 
 mod bill;
 mod heat;

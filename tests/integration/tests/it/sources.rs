@@ -1,4 +1,4 @@
-//! Sources: made and changed over the API, they take forms in and are shut again.
+//! Sources: made and changed over the API; they accept forms until they are removed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

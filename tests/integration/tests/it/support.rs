@@ -1,6 +1,6 @@
-//! The world that tests act in: the templates' tables and queues in memory, every function, a clock
-//! that only tests move. Nothing runs by itself: a test delivers each batch, twice or after a kill if
-//! it likes, so a run is the same every time.
+//! The world of a test: the templates' tables and queues in memory, every function, and a clock that only tests
+//! move. Nothing runs by itself: a test delivers each batch, if needed twice or after a kill. So every run is the
+//! same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 /// 2026-03-02T08:00:00Z, a Monday.
 const START_MS: i64 = 1_772_438_400_000;
-/// An invocation is billed for so long; the clock of a test does not move by itself.
+/// Billed time of an invocation, because the clock of a test does not move by itself.
 const BILLED_MS: f64 = 30.0;
 /// A settled world delivers no more than this many batches; more is a loop.
 const MOST_BATCHES: usize = 20_000;
@@ -44,7 +44,7 @@ impl Message for AnyStep {
 pub struct World {
     /// The services.
     pub aws: Aws,
-    /// What the templates declare.
+    /// The stack that the templates declare.
     pub model: model::Stack,
     /// The same randomness in each run.
     pub entropy: Entropy,
@@ -53,7 +53,7 @@ pub struct World {
     functions: Mutex<HashMap<String, Code>>,
 }
 
-/// When an invocation dies.
+/// Point at which an invocation is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kill {
     /// Instead of its n-th AWS call (from 0).
@@ -67,7 +67,7 @@ impl World {
         Self::with_rate(100_000)
     }
 
-    /// A world whose account may send so many mails a second.
+    /// A world whose account may send this number of mails a second.
     pub fn with_rate(rate: u32) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let overrides = BTreeMap::from([
@@ -114,13 +114,13 @@ impl World {
             .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    /// Lets so much time pass that no process believes any more what it read before
+    /// Lets enough time pass that no process uses its cached reads any more
     /// ([`cloud::recent::BELIEVED`]).
     pub fn forget(&self) {
         self.advance(cloud::recent::BELIEVED.unsigned_abs());
     }
 
-    /// Lets so much time pass that what was made active just now takes events in
+    /// Lets enough time pass that a workflow that was just activated takes events
     /// ([`cloud::recent::LEAD`]).
     pub fn lead(&self) {
         self.advance(cloud::recent::LEAD.unsigned_abs());
@@ -145,7 +145,7 @@ impl World {
         Setup::new(Vars::from_map(vars), self.cloud())
     }
 
-    /// The set-up that the template gives this function: its clients may do what its role says.
+    /// The set-up that the template gives this function: its clients have the permissions of its role.
     fn own_setup(&self, handler: &str) -> Setup {
         let vars = self.spec(handler).environment.clone();
         let config = self.aws.sdk_config_of(self.model.rights.role(handler));
@@ -204,7 +204,7 @@ impl World {
         assert!(changed.is_some());
     }
 
-    /// What the template says about a function.
+    /// The template's declaration of a function.
     pub fn spec(&self, handler: &str) -> &model::Function {
         let spec = self
             .model
@@ -258,7 +258,7 @@ impl World {
         (status, body.unwrap_or(Value::Null))
     }
 
-    /// A socket's `$connect` as API Gateway hands it on: with what the authorizer found out.
+    /// A socket's `$connect` event as API Gateway sends it, with the context from the authorizer.
     pub async fn authorized(&self, mut event: Value) -> Value {
         let mut asked = event.clone();
         asked["methodArn"] = json!("arn:aws:execute-api:::local/live/$connect");
@@ -267,7 +267,7 @@ impl World {
         event
     }
 
-    /// Like [`World::invoke`], but the function dies at the given call. `None`: it was killed.
+    /// Like [`World::invoke`], but the function is killed at the given call. `None`: it was killed.
     pub async fn invoke_and_kill(
         &self,
         handler: &str,
@@ -294,7 +294,7 @@ impl World {
         let result = tokio::select! {
             biased;
             result = work => Some(result.map_err(|failure| failure.to_string())),
-            // The call that hangs was carried out before its future went to sleep, or never will be.
+            // The service ran the hanging call before its future was pending, or will never run the call.
             () = async { dead.notified().await; tokio::task::yield_now().await } => None,
         };
         self.aws.set_fault_hook(None);
@@ -302,7 +302,7 @@ impl World {
     }
 
     /// Runs `first` up to its call number `at` (from 0), then `second` to its end, then the rest of `first`.
-    /// The last part tells how many calls both made; `None` if `first` made no such call.
+    /// The last value is the number of calls of both; `None` if `first` made no such call.
     pub fn interleave<A, B>(
         &self,
         at: u64,
@@ -353,7 +353,7 @@ impl World {
         size.unwrap_or(10).min(10)
     }
 
-    /// Takes one batch off a function's queue: the event, and what acknowledges it.
+    /// Receives one batch from a function's queue: the event, and the handles to acknowledge it.
     pub fn take(&self, handler: &str) -> Option<Batch> {
         let queue = self.queue_of(handler);
         let messages = self
@@ -375,7 +375,7 @@ impl World {
         })
     }
 
-    /// Acknowledges what the answer does not report as failed.
+    /// Acknowledges the messages that the answer does not report as failed.
     pub fn acknowledge(&self, batch: &Batch, answer: &Result<Value, String>) {
         let Ok(answer) = answer else { return };
         let failed: Vec<&str> = answer["batchItemFailures"]
@@ -392,7 +392,7 @@ impl World {
         self.aws.sqs().delete_all(&batch.queue, &done);
     }
 
-    /// Makes what was taken and not acknowledged visible again.
+    /// Makes messages visible again that were received and not acknowledged.
     pub fn release(&self, batch: &Batch) {
         for (_, receipt) in &batch.receipts {
             self.aws.sqs().change_visibility(&batch.queue, receipt, 0);
@@ -410,7 +410,7 @@ impl World {
         Some(answer)
     }
 
-    /// Hands all new changes to the relay; gives how many there were.
+    /// Delivers all new changes to the relay; gives their number.
     pub async fn relay(&self) -> usize {
         let mut total = 0;
         for table in self.streams_of("change-relay") {
@@ -448,7 +448,7 @@ impl World {
         tables.collect()
     }
 
-    /// Runs everything that is visible until nothing is. No time passes.
+    /// Delivers all visible messages until none is left. No time passes.
     pub async fn settle(&self) {
         self.settle_with(false).await;
     }
@@ -601,7 +601,7 @@ pub fn fixture(path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// What a key with these scopes, separated by spaces, opens.
+/// Grant of a key with these scopes, separated by spaces.
 pub fn grant_of(workspace: kernel::WorkspaceId, scopes: &str) -> kernel::Grant {
     let account = ACCOUNT.parse().unwrap();
     kernel::Grant {

@@ -1,4 +1,4 @@
-//! One id from the form to the mail and back: what one cause set in motion is found by one query of the logs.
+//! One id from the form to the mail and back: one query of the logs finds all effects of one cause.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{World, grant_of, http_event};
 
 const HEADER: &str = "x-tanigo-token";
 
-/// The trace ids of what waits on the worker's queue.
+/// The trace ids of the messages on the worker's queue.
 fn on_the_way(world: &World, worker: &str) -> Vec<String> {
     let queue = world.queue_of(worker);
     let messages = world.aws.sqs().receive(&queue, 10, Some(0)).into_iter();
@@ -18,7 +18,7 @@ fn on_the_way(world: &World, worker: &str) -> Vec<String> {
     trace.flatten().collect()
 }
 
-/// Checks the id on the worker's queue, then lets the worker work.
+/// Checks the id on the worker's queue, then runs the worker.
 async fn hop(world: &World, worker: &str, trace: &str) {
     world.relay().await;
     assert_eq!(on_the_way(world, worker), [trace], "before {worker}");
@@ -76,7 +76,7 @@ async fn one_id_goes_from_the_form_to_the_mail() {
     let mails = world.aws.outbox().all(Kind::Mail);
     let tag = ("trace".to_owned(), trace.to_owned());
     assert!(mails[0].tags.contains(&tag), "{:?}", mails[0].tags);
-    // What the provider says of the mail gives the id back.
+    // The provider's event for the mail returns the id.
     let events = world
         .aws
         .sqs()

@@ -1,4 +1,4 @@
-//! A function is built from its environment: it asks for exactly the variables that the template gives it,
+//! A function is built from its environment: it reads exactly the variables that the template gives it,
 //! and an environment that lacks some is refused with all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ fn given(function: &Function) -> BTreeSet<String> {
 /// Functions that send to whatever queues they are given.
 const SEND_ANYWHERE: &[&str] = &["change-relay", "due-timer"];
 
-/// Builds the function; gives what it asked for, and why it was refused.
+/// Builds the function; gives the variables that it read, and the error.
 fn build(
     world: &World,
     function: &Function,

@@ -35,7 +35,7 @@ async fn a_form_leads_to_one_mail_a_day_later() {
         .unwrap();
     assert!(tagged.tags.contains("khách mới"));
 
-    // Ten seconds early the sweep hands the timer out, and the queue keeps it until it is due.
+    // The sweep dispatches the timer ten seconds early, and the queue delays the message until it is due.
     shop.world.advance(DAY.checked_sub(10 * SECOND).unwrap());
     shop.tick().await;
     shop.run(1).await;
@@ -121,7 +121,7 @@ async fn tenants_do_not_meet() {
     let (_, list) = two.api("GET", "/v1/workflows", None).await;
     assert_eq!(list, json!({ "data": [], "next": null }));
 
-    // A step message that names another tenant's enrollment moves nothing.
+    // A step message that names another tenant's enrollment changes nothing.
     let contact = one.contact("an@example.vn").await;
     one.form(contact, "f1").await;
     one.world.relay().await;
@@ -161,7 +161,7 @@ async fn entry_rule_and_activation_decide_who_comes_in() {
     assert_eq!(shop.report(&once).await[0], 1);
     assert_eq!(shop.report(&every).await[0], 3);
 
-    // What the source says of the time does not matter: forms carry times of any age.
+    // The time given by the source does not matter: forms carry times of any age.
     let late = Event {
         id: "late".into(),
         name: "form.submitted".into(),
@@ -309,7 +309,7 @@ async fn a_stranger_s_forms_start_a_workflow_for_an_address_three_times_an_hour(
     assert_eq!(forms.len(), 61, "every form is recorded");
     let marked = |row: &&Value| row["data"]["_not_triggered"] == "too_many_forms";
     assert_eq!(forms.iter().filter(marked).count(), 58);
-    // Others are not concerned: another address, another source, the next hour.
+    // Other forms do not count for this limit: another address, another source, the next hour.
     post(&source, "khac@example.vn", 0).await;
     post(&second, "nan.nhan@example.vn", 61).await;
     shop.world.advance(Duration::from_hours(1));

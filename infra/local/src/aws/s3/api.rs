@@ -382,7 +382,7 @@ fn metadata(object: &super::store::Object) -> Option<s3s::dto::Metadata> {
     (!object.metadata.is_empty()).then(|| object.metadata.clone().into_iter().collect())
 }
 
-/// Refuses a version, as buckets here keep none, and a single part.
+/// Refuses a request for a version, because buckets here keep none, and for a single part.
 fn plain(version: Option<&str>, part: Option<i32>) -> Result<(), S3Error> {
     if version.is_some_and(|version| version != "null") {
         return Err(s3_error!(NoSuchVersion));

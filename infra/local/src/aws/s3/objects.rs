@@ -24,7 +24,7 @@ const HEADERS: &[&str] = &[
     "x-amz-storage-class",
     "x-amz-website-redirect-location",
 ];
-/// Headers that ask for what the local stack does not do.
+/// Headers that ask for a feature that the local stack lacks.
 const REFUSED: &[&str] = &[
     "x-amz-tagging",
     "x-amz-object-lock-mode",
@@ -60,8 +60,8 @@ pub(super) fn described(
     })
 }
 
-/// Reads a body, and checks it against the digests that came with it. Gives the checksums that were asked
-/// for, base64 by algorithm, and the MD5.
+/// Reads a body, and checks the body against the digests in the request. Gives the requested checksums, base64 by
+/// algorithm, and the MD5.
 pub(super) async fn body(
     body: Option<StreamingBlob>,
     headers: &HeaderMap,
@@ -124,7 +124,7 @@ fn sum(name: &str, bytes: &[u8]) -> String {
     }
 }
 
-/// Headers of the answer to a reader: what the writer set, and `x-amz-checksum-…` when `sums` are asked for.
+/// Headers of the answer to a reader: the writer's headers, and `x-amz-checksum-…` if `sums` are requested.
 pub(super) fn headers(object: &Object, sums: bool) -> HeaderMap {
     let set = object.headers.iter();
     let set = set.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
@@ -170,7 +170,8 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// Refuses an object that does not meet them; `stale` is the error for one that the reader has already.
+    /// Refuses an object that does not meet the conditions; `stale` is the error for an object that the reader has
+    /// already.
     pub fn check(&self, object: &Object, stale: impl FnOnce() -> s3s::S3Error) -> S3Result<()> {
         let at = modified(object);
         let failed = match (&self.matches, &self.unmodified_since) {
@@ -197,7 +198,7 @@ fn is(object: &Object, condition: &ETagCondition) -> bool {
     }
 }
 
-/// Conditions of a writer over the object that stands.
+/// Conditions of a writer on the stored object.
 pub(super) fn may_replace(
     old: Option<&Object>,
     matches: Option<&ETagCondition>,

@@ -1,6 +1,6 @@
 //! Buckets and objects: an index in memory and in a log, and each body in a file of its own.
 //!
-//! A file is named by a number and never by a key, so no key leaves the folder or meets another. The log
+//! A file is named by a number and never by a key, so no key leaves the folder or collides with another. The log
 //! names a body once the file is written; at a start, files that the log does not name are removed.
 
 use std::borrow::Cow;
@@ -64,7 +64,7 @@ pub(super) struct Page {
     pub objects: Vec<(String, Object)>,
     /// Beginnings of keys up to the delimiter.
     pub groups: Vec<String>,
-    /// Where the next page goes on.
+    /// Position at which the next page begins.
     pub next: Option<String>,
 }
 
@@ -73,13 +73,13 @@ enum Entry<'a> {
     /// Bucket made, at this time.
     #[serde(rename = "b")]
     Bucket(Cow<'a, str>, i64),
-    /// Empty bucket gone.
+    /// Empty bucket deleted.
     #[serde(rename = "x")]
     NoBucket(Cow<'a, str>),
     /// Object written.
     #[serde(rename = "p")]
     Put(Cow<'a, str>, Cow<'a, str>, Cow<'a, Object>),
-    /// Object gone.
+    /// Object deleted.
     #[serde(rename = "d")]
     Gone(Cow<'a, str>, Cow<'a, str>),
 }
@@ -173,7 +173,7 @@ impl Store {
     /// The object with its body.
     pub fn get(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<u8>)> {
         let object = self.head(bucket, key)?;
-        // A writer that comes between the two removes this file: then there is a newer object.
+        // A concurrent writer may remove this file between the two steps: then there is a newer object.
         match std::fs::read(self.path(object.file)) {
             Ok(body) => Ok((object, body)),
             Err(error) if self.head(bucket, key)? == object => Err(failed(error)),
@@ -181,7 +181,7 @@ impl Store {
         }
     }
 
-    /// Writes an object, unless `check` refuses the one that it would replace.
+    /// Writes an object, unless `check` refuses the object that would be replaced.
     pub fn put(
         &self,
         bucket: &str,

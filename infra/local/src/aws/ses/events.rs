@@ -1,8 +1,8 @@
 //! Provider events of mail, in the shape in which EventBridge delivers them.
 //!
-//! Recipients whose local part is `bounce`, `complaint` or `reject` (alone or before a `+`) get
-//! that fate; all others are delivered, but for those on the suppression list. Events go to the queue of the template's EventBridge rule
-//! whose pattern matches, and only for mail sent with a configuration set, as in AWS.
+//! Recipients whose local part is `bounce`, `complaint` or `reject` (alone or before a `+`) get that outcome. Mail
+//! to all other recipients is delivered, except to those on the suppression list. Events go to the queue of the
+//! template's EventBridge rule whose pattern matches. As in AWS, only mail with a configuration set has events.
 
 use std::sync::PoisonError;
 
@@ -14,11 +14,11 @@ use super::super::pattern;
 use super::suppression::Reason;
 use super::{Ses, bare};
 
-/// Addresses here are never suppressed, so that each test mail meets its fate.
+/// Addresses of this domain are never suppressed, so that each test mail gets its outcome.
 const SIMULATOR: &str = "@simulator.amazonses.com";
 
 impl Ses {
-    /// Plays back the events of mails accepted just before the process died.
+    /// Plays back the events of mails that were accepted just before a crash.
     pub fn catch_up(&self) {
         for message in self.outbox.unreported() {
             self.report(&message);
@@ -129,7 +129,7 @@ impl Ses {
         events
     }
 
-    /// Puts addresses on the suppression list, but for those of the mailbox simulator.
+    /// Puts addresses on the suppression list, except those of the mailbox simulator.
     fn suppress(&self, addresses: &[&str], reason: Reason) {
         let now = self.clock.now_ms();
         for address in addresses
@@ -195,7 +195,7 @@ impl Ses {
     }
 }
 
-/// What a simulator address asks for.
+/// The outcome that a simulator address asks for.
 fn fate_of(address: &str) -> Option<&'static str> {
     let local = address.split(['@', '+']).next()?;
     ["bounce", "complaint", "reject"]

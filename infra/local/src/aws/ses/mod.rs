@@ -1,4 +1,4 @@
-//! SES v2 behind its REST protocol: accepts mail into the outbox. [`events`] says what becomes of it.
+//! SES v2 behind its REST protocol: accepts mail into the outbox. [`events`] decides the outcome of a mail.
 
 mod events;
 mod mime;
@@ -43,7 +43,7 @@ pub(super) struct Ses {
     pub region: String,
     pub account: String,
     pub rules: RwLock<Vec<Rule>>,
-    /// Verified domains and addresses; none: a stack without a template, where any sender may.
+    /// Verified domains and addresses; none: a stack without a template, where every sender is allowed.
     pub identities: RwLock<Vec<String>>,
     pub configuration_sets: RwLock<Vec<ConfigurationSet>>,
     pub suppression: Suppression,
@@ -83,7 +83,7 @@ struct Pair {
 }
 
 impl Ses {
-    /// Takes over the rules, verified identities and configuration sets of the template.
+    /// Reads the rules, verified identities and configuration sets of the template.
     pub fn configure(&self, stack: &Stack) {
         fn set<T>(lock: &RwLock<T>, value: T) {
             *lock.write().unwrap_or_else(PoisonError::into_inner) = value;

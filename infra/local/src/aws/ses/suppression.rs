@@ -1,4 +1,4 @@
-//! The account's suppression list: addresses that mail is not delivered to, with the reason.
+//! The account's suppression list: addresses to which no mail is delivered, with the reason.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(in crate::aws) enum Reason {
-    /// Mail to it bounced for good.
+    /// Mail to the address had a permanent bounce.
     Bounce,
     /// Its owner complained.
     Complaint,

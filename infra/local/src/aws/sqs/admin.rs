@@ -83,7 +83,7 @@ pub(super) fn run(sqs: &Sqs, operation: &str, host: &str, queue: &str, request: 
     }
 }
 
-/// A queue that exists keeps its attributes: other ones are refused.
+/// An existing queue keeps its attributes: a request with other attributes is refused.
 fn create(sqs: &Sqs, host: &str, queue: &str, request: &Value) -> Answer {
     let none = Map::new();
     let attributes = request.get("Attributes").and_then(Value::as_object);

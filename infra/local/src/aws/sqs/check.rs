@@ -52,7 +52,7 @@ pub(super) fn queue_name(name: &str, fifo: bool) -> Result<(), ApiError> {
         .ok_or_else(|| invalid(text.to_owned()))
 }
 
-/// Refuses what SQS refuses; returns the deduplication id of a FIFO message.
+/// Refuses a message that SQS refuses; returns the deduplication id of a FIFO message.
 pub(super) fn outgoing(settings: &Settings, out: &Outgoing) -> Result<Option<String>, ApiError> {
     if out.body.is_empty() {
         return Err(missing("MessageBody"));

@@ -25,7 +25,7 @@ pub(super) struct Engine {
     pub journal: Journal,
 }
 
-/// What a sender asks for.
+/// A message as the sender gives it.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     pub body: String,
@@ -36,7 +36,7 @@ pub(super) struct Outgoing {
     pub attributes: MessageAttributes,
 }
 
-/// What a sender learns.
+/// Answer to the sender.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub id: String,
@@ -44,7 +44,7 @@ pub(super) struct Sent {
 }
 
 impl Engine {
-    /// No queues yet; `journal` is where changes go.
+    /// No queues yet; changes are written to `journal`.
     pub fn new(journal: Journal) -> Self {
         let queues = BTreeMap::new();
         Self {
@@ -75,7 +75,7 @@ impl Engine {
         self.next - 1
     }
 
-    /// The queue, with everything due at `now` made ready or moved on.
+    /// The queue, after every message due at `now` was made ready, moved or dropped.
     pub fn queue(&mut self, name: &str, now: i64) -> Result<&mut Queue, ApiError> {
         let finished = self.existing(name)?.advance(now);
         for sequence in finished {
@@ -91,7 +91,7 @@ impl Engine {
         })
     }
 
-    /// Moves a message that is out of receives to the dead-letter queue; drops an old one.
+    /// Moves a message at the maximum receive count to the dead-letter queue; drops a message past retention.
     fn finish(&mut self, name: &str, sequence: u64, now: i64) -> Result<(), ApiError> {
         let queue = self.existing(name)?;
         let redrive = queue.settings.redrive.clone();
@@ -209,7 +209,7 @@ impl Engine {
         self.push(&Entry::Gone(Cow::Borrowed(name), sequence))
     }
 
-    /// Changes how long the receiver keeps a message; 0 gives it back.
+    /// Changes the visibility timeout of a message; 0 releases the message.
     pub fn change_visibility(
         &mut self,
         name: &str,
@@ -250,7 +250,7 @@ impl Engine {
         self.flush()
     }
 
-    /// Moves all messages that can be received to `target`, or each back to where it came from.
+    /// Moves all messages that can be received to `target`, or each message back to its source queue.
     /// They become new messages. Returns how many.
     pub fn redrive(&mut self, name: &str, target: Option<&str>, now: i64) -> Result<u64, ApiError> {
         let queue = self.queue(name, now)?;
@@ -275,7 +275,7 @@ impl Engine {
             message.receives = 0;
             message.first_received = None;
             message.source = None;
-            // Written before the old one is gone: a death in between leaves two, never none.
+            // Written before the old message is deleted: a crash in between leaves two messages, never none.
             self.put(&target, message)?;
             self.push(&Entry::Gone(Cow::Borrowed(name), sequence))?;
             moved += 1;
@@ -289,7 +289,7 @@ impl Engine {
         self.journal.push(entry).map_err(|e| failed(&e))
     }
 
-    /// Writes what was pushed; now and then rewrites the log.
+    /// Writes the pushed entries; rewrites the log when it has grown.
     pub fn flush(&mut self) -> Result<(), ApiError> {
         self.journal.flush().map_err(|e| failed(&e))?;
         if self.journal.wants_rewrite() {
@@ -298,7 +298,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Replaces the log by what still matters.
+    /// Replaces the log by the current state.
     pub fn rewrite(&mut self) -> std::io::Result<()> {
         let none = Journal::none();
         let mut journal = std::mem::replace(&mut self.journal, none);

@@ -25,7 +25,7 @@ pub struct MessageAttribute {
 /// Attributes by name.
 pub type MessageAttributes = BTreeMap<String, MessageAttribute>;
 
-/// Where a stored message stands.
+/// State of a stored message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum State {
     /// Can be received (if its group is free).
@@ -66,13 +66,13 @@ pub(super) struct Message {
     /// How often it was received.
     #[serde(default)]
     pub receives: u32,
-    /// Queue it was moved from when it was dead-lettered.
+    /// Source queue of a dead-lettered message.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<String>,
     /// When it may be received: end of its delay or of its visibility time-out.
     #[serde(default)]
     pub at: i64,
-    /// Where it stands; not kept.
+    /// State of the message; not kept.
     #[serde(skip)]
     pub state: State,
 }

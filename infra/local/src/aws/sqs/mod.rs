@@ -1,6 +1,6 @@
 //! SQS: standard queues with fair groups, FIFO queues, delays, visibility, dead-letter queues.
 //!
-//! Messages live in memory and in a log that survives the death of the process. After a restart
+//! Messages are in memory and in a log that survives a crash of the process. After a restart
 //! messages that were in flight can be received at once, with their receive counts kept.
 
 mod admin;
@@ -65,7 +65,7 @@ pub struct Received {
 pub struct Depth {
     /// Can be received now (in FIFO queues also those behind a message in flight).
     pub visible: usize,
-    /// Received and neither deleted nor given back.
+    /// Received, and neither deleted nor released.
     pub in_flight: usize,
     /// Not yet due.
     pub delayed: usize,
@@ -98,7 +98,7 @@ impl Sqs {
         })
     }
 
-    /// Makes a queue, or brings its attributes to what the template says.
+    /// Makes a queue, or sets its attributes as the template declares them.
     pub(super) fn create(&self, queue: &model::Queue) -> anyhow::Result<()> {
         self.define(&mut self.lock(), Settings::declared(queue))
             .map_err(|error| anyhow::anyhow!(error.message))
@@ -205,12 +205,12 @@ impl Sqs {
         }
     }
 
-    /// Deletes a received message; a handle that is no longer good deletes nothing.
+    /// Deletes a received message; an outdated handle deletes nothing.
     pub fn delete(&self, queue: &str, receipt_handle: &str) {
         self.delete_all(queue, &[receipt_handle]);
     }
 
-    /// Deletes received messages with one write and, as far as the bill goes, batches of ten.
+    /// Deletes received messages with one write. The bill counts batches of ten.
     pub fn delete_all(&self, queue: &str, receipt_handles: &[&str]) {
         let now = self.clock.now_ms();
         let mut engine = self.lock();
@@ -229,7 +229,7 @@ impl Sqs {
         }
     }
 
-    /// Hides a received message for `seconds` more; 0 gives it back at once.
+    /// Hides a received message for `seconds` more; 0 releases the message at once.
     pub fn change_visibility(&self, queue: &str, receipt_handle: &str, seconds: u32) {
         let now = self.clock.now_ms();
         let changed = self
@@ -288,7 +288,7 @@ impl Sqs {
         queue.next_due()
     }
 
-    /// Ends when a message is put on the queue, given back or its FIFO group freed. Only what
+    /// Ends when a message is put on the queue or released, or when its FIFO group is free. Only what
     /// happens after this call counts, even before the future is first polled: take it, then
     /// [`receive`](Self::receive), then await it. The end of a delay does not wake it; see
     /// [`next_visible_at`](Self::next_visible_at). For an unknown queue it never ends.

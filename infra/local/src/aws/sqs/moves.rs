@@ -1,4 +1,4 @@
-//! Message move tasks: messages go from a dead-letter queue back to work.
+//! Message move tasks: messages go from a dead-letter queue back to their source queue.
 //!
 //! A task ends within the call that starts it, so none can be cancelled. The list of ended tasks is kept in
 //! memory only.
@@ -104,7 +104,7 @@ pub(super) fn list(sqs: &Sqs, request: &Value) -> Answer {
     Ok(json!({"Results": tasks}))
 }
 
-/// The answer to a wish to cancel a task: none is running.
+/// Answer to a request to cancel a task: no task is running.
 pub(super) fn cancel() -> ApiError {
     not_found("No running task has this handle.".to_owned())
 }

@@ -13,8 +13,8 @@ use super::settings::Settings;
 
 /// FIFO deduplication interval, milliseconds.
 const DEDUP_INTERVAL: i64 = 5 * 60 * 1000;
-/// A group of a standard queue with this many messages in flight and more than a tenth of all
-/// gives way to others (fair queues).
+/// Fair queues: a group of a standard queue with this many messages in flight, and more than a tenth of all, is
+/// received after other groups.
 const NOISY_IN_FLIGHT: usize = 30;
 
 /// Messages that share a group; ungrouped messages share the group with the empty name.
@@ -45,7 +45,7 @@ pub(super) struct Queue {
     pub tags: BTreeMap<String, String>,
     /// When it was last purged, epoch milliseconds; not kept.
     pub purged: Option<i64>,
-    /// Message move tasks that it was the source of, newest first; not kept.
+    /// Message move tasks with this queue as the source, newest first; not kept.
     pub moves: VecDeque<Value>,
     pub messages: BTreeMap<u64, Message>,
     /// Delayed and in-flight messages by the time they become ready.
@@ -119,8 +119,8 @@ impl Queue {
         self.in_flight = 0;
     }
 
-    /// Makes ready what is due at `now`. Returns the messages that are due but out of receives or
-    /// past retention: the caller moves or drops them.
+    /// Makes the messages ready that are due at `now`. Returns the due messages that are at the maximum receive
+    /// count or past retention: the caller moves or drops these messages.
     pub fn advance(&mut self, now: i64) -> Vec<u64> {
         let mut finished = Vec::new();
         while let Some(&(at, sequence)) = self.waiting.first()
@@ -147,7 +147,7 @@ impl Queue {
             self.refresh(&group);
         }
         let oldest = now - i64::from(self.settings.retention) * 1000;
-        // Arrival order is nearly age order; what stands behind a younger message waits for it.
+        // Arrival order is nearly age order; an older message behind a younger one waits for the younger one.
         let expired = |(_, m): &(&u64, &Message)| m.sent <= oldest && m.state != State::InFlight;
         finished.extend(self.messages.iter().take_while(expired).map(|(s, _)| *s));
         finished
@@ -161,7 +161,7 @@ impl Queue {
         {
             let group = self.messages.get(&head).and_then(|m| m.group.clone());
             let group = group.unwrap_or_default();
-            // A FIFO group is closed by its first message in flight, so its batch is taken whole.
+            // The first message in flight blocks its FIFO group, so all messages of the batch are taken together.
             let batch = if self.settings.fifo {
                 most - taken.len()
             } else {
@@ -252,7 +252,7 @@ impl Queue {
         self.used.get(key)
     }
 
-    /// Remembers that a message used this key.
+    /// Records that a message used this key.
     pub fn remember(&mut self, key: &str, at: i64, id: &str, sequence: u64) {
         let id = id.to_owned();
         let used = Used { at, id, sequence };
@@ -272,7 +272,7 @@ impl Queue {
         }
     }
 
-    /// Brings the group's entry among the heads up to date.
+    /// Updates the group's entry in the heads.
     fn refresh(&mut self, name: &str) {
         let Some(group) = self.groups.get_mut(name) else {
             return;

@@ -1,6 +1,6 @@
 //! The attributes of a queue: which a caller may set, within which bounds, and how they are shown.
 //!
-//! It knows no other queue: whether a dead-letter queue exists is a question for [`super::admin`].
+//! This file knows no other queue: [`super::admin`] checks whether a dead-letter queue exists.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -18,7 +18,7 @@ const RETENTION: RangeInclusive<u32> = 60..=1_209_600;
 const SMALLEST_LIMIT: u32 = 1024;
 /// Receives before a message is dead-lettered.
 const RECEIVE_COUNTS: RangeInclusive<u64> = 1..=1000;
-/// The attribute for what a FIFO queue's rate limit counts, and its value for a limit of each group.
+/// The attribute for the scope of a FIFO queue's rate limit, and its value for a limit of each group.
 const THROUGHPUT: &str = "FifoThroughputLimit";
 const BY_GROUP: &str = "perMessageGroupId";
 
@@ -140,7 +140,7 @@ impl Settings {
         Ok(())
     }
 
-    /// An empty text takes the attribute off.
+    /// An empty text removes the attribute.
     fn keep(&mut self, name: &str, text: &str) {
         if text.is_empty() {
             self.others.remove(name);
@@ -213,7 +213,7 @@ fn choice(name: &str, text: &str, [no, yes]: [&str; 2]) -> Result<bool, ApiError
     Ok(text == yes)
 }
 
-/// Dead-letter queue and receive count of a redrive policy; an empty text takes the policy off.
+/// Dead-letter queue and receive count of a redrive policy; an empty text removes the policy.
 fn redrive(text: &str, prefix: &str) -> Result<Option<(String, u32)>, ApiError> {
     if text.is_empty() {
         return Ok(None);

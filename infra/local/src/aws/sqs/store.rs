@@ -1,6 +1,6 @@
-//! What the queues write to their log, and how a queue is rebuilt from it.
+//! The log of the queues, and how a queue is rebuilt from the log.
 //!
-//! Receives are kept for their count; visibility is not, so that after a restart every message
+//! The log keeps the receive count of a message, but not the visibility timeout. So after a restart every message
 //! that was in flight can be received at once.
 
 use std::borrow::Cow;
@@ -28,13 +28,13 @@ pub(super) enum Entry<'a> {
     /// Message received once more, at this time.
     #[serde(rename = "r")]
     Received(Cow<'a, str>, u64, i64),
-    /// Message gone.
+    /// Message deleted.
     #[serde(rename = "d")]
     Gone(Cow<'a, str>, u64),
     /// Deduplication key used: queue, key, time, message id, sequence.
     #[serde(rename = "u")]
     Used(Cow<'a, str>, Cow<'a, str>, i64, Cow<'a, str>, u64),
-    /// All messages of a queue gone.
+    /// All messages of a queue deleted.
     #[serde(rename = "p")]
     Purged(Cow<'a, str>),
     /// Queue deleted.
@@ -54,7 +54,7 @@ pub(super) fn replay(engine: &mut Engine, entry: Entry<'static>) {
             engine.taken(message.sequence);
             let mut message = message.into_owned();
             if message.receives > 0 {
-                // Past any delay, so `at` is the end of a visibility time-out: forget it.
+                // The delay is over, so `at` is the end of a visibility time-out: do not keep it.
                 message.at = message.sent;
             }
             let queue = stored(engine, &queue);
@@ -89,7 +89,7 @@ fn stored<'a>(engine: &'a mut Engine, queue: &str) -> &'a mut Queue {
     engine.queues.entry(queue.to_owned()).or_insert_with(new)
 }
 
-/// Everything that still matters, as a log.
+/// The current state, as a log.
 pub(super) fn entries(engine: &Engine) -> impl Iterator<Item = Entry<'_>> {
     let taken = std::iter::once(Entry::Taken(engine.last_sequence()));
     taken.chain(engine.queues.values().flat_map(queue_entries))
@@ -97,7 +97,7 @@ pub(super) fn entries(engine: &Engine) -> impl Iterator<Item = Entry<'_>> {
 
 fn queue_entries(queue: &Queue) -> impl Iterator<Item = Entry<'_>> {
     let name = || Cow::Borrowed(queue.settings.name.as_str());
-    // The first entry tells when the queue was made, a second one when it was changed.
+    // The first entry has the creation time of the queue, a later entry the time of a change.
     let settings = |at| Entry::Queue(Cow::Borrowed(&queue.settings), at);
     let changed = (queue.modified != queue.created).then(|| settings(queue.modified));
     let tags = || Entry::Tagged(name(), Cow::Borrowed(&queue.tags));

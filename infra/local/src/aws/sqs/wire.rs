@@ -197,7 +197,7 @@ impl Sqs {
             if !received.is_empty() || now >= until {
                 return Ok(messages(&request, received));
             }
-            // The end of a delay or of a visibility time-out wakes nobody: look again then.
+            // The end of a delay or of a visibility time-out wakes no receiver: check again at that time.
             let due = self.next_visible_at(queue).unwrap_or(i64::MAX);
             let wait = due.saturating_sub(self.clock.now_ms()).clamp(1, 20_000);
             let wake = until.min(now + Duration::from_millis(wait as u64));
@@ -352,7 +352,7 @@ fn malformed(error: &serde_json::Error) -> ApiError {
     ApiError::new(400, code, text)
 }
 
-/// An error in the JSON protocol, with the header that older error names stand in.
+/// An error in the JSON protocol, with the header for the older error names.
 pub(crate) fn error_response(error: &ApiError) -> Response<Bytes> {
     let body = json!({
         "__type": format!("com.amazonaws.sqs#{}", error.code),

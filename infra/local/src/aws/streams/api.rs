@@ -1,6 +1,6 @@
 //! The API of DynamoDB streams over the log: each stream is one shard, which stays open.
 //!
-//! An iterator is a position and the time it was given; the service remembers none.
+//! An iterator is a position and its issue time; the service stores no iterators.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

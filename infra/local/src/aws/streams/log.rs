@@ -14,7 +14,7 @@ use super::StreamRecord;
 
 /// Records are kept this long for a consumer that does not commit, as in AWS.
 const RETENTION_MS: i64 = 24 * 3600 * 1000;
-/// Records kept of a stream after all its consumers are done with them, for those who read it again.
+/// Records kept of a stream after all its consumers committed them, for readers that read the stream again.
 const DONE: usize = 1000;
 
 /// The stream of one table.
@@ -44,16 +44,16 @@ pub(super) enum Entry<'a> {
     /// These items are about to be written.
     #[serde(rename = "b")]
     Before(Cow<'a, [Before]>),
-    /// They were written at this time and now are so.
+    /// The items were written at this time, with these new images.
     #[serde(rename = "a")]
     After(i64, Cow<'a, [Option<Value>]>),
     /// They were not written.
     #[serde(rename = "n")]
     Not,
-    /// A consumer is done up to this record.
+    /// A consumer has committed up to this record.
     #[serde(rename = "c")]
     Commit(Cow<'a, str>, Cow<'a, str>, u64),
-    /// A record that stands (after a rewrite).
+    /// A record that is kept after a rewrite.
     #[serde(rename = "r")]
     Record(Cow<'a, StreamRecord>),
     /// Positions below this one are taken.
@@ -62,7 +62,7 @@ pub(super) enum Entry<'a> {
 }
 
 impl State {
-    /// Rebuilds the streams from `log`; also gives the write that a death cut off, if any.
+    /// Rebuilds the streams from `log`; also gives the write that a crash interrupted, if any.
     pub fn open(log: Option<PathBuf>) -> anyhow::Result<(Self, Option<Vec<Before>>)> {
         let mut state = Self {
             streams: HashMap::new(),
@@ -168,7 +168,7 @@ impl State {
         stream.trim(0);
     }
 
-    /// Writes one entry; a failure is only told, as the write it belongs to stands.
+    /// Writes one entry. A failure is only logged, because the write of the item has already succeeded.
     pub fn log(&mut self, entry: &Entry<'_>) {
         if let Err(error) = self.journal.append(entry) {
             tracing::error!(%error, "stream log not written");
@@ -195,7 +195,7 @@ impl State {
 }
 
 impl Stream {
-    /// Drops the oldest of what every consumer is done with and, at time `now`, what is too old.
+    /// Drops the oldest records that every consumer has committed, and the records that are too old at time `now`.
     fn trim(&mut self, now: i64) {
         let done = self.consumers.values().min().copied();
         while let Some(first) = self.records.front() {

@@ -1,9 +1,9 @@
 //! DynamoDB streams: the old and new image of each write to a table that declares a stream.
 //!
-//! The engine's own streams are off, as they cost a scan per write. Images are read
-//! around the write instead, under one lock. The log takes the old images before the write and
-//! the new ones after it, so a death in between is mended at the next start: what the table then
-//! holds is compared with the old image. A consumer sees each record until it commits past it.
+//! The engine's own streams are off, because they cost a scan per write. Images are read around the write instead,
+//! under one lock. The log stores the old images before the write and the new images after it. A crash between the
+//! two is repaired at the next start: the rows of the table are then compared with the old images. A consumer sees
+//! each record until the consumer commits a later position.
 
 mod api;
 mod log;
@@ -62,7 +62,7 @@ pub struct StreamRecord {
 }
 
 impl Streams {
-    /// Opens the streams kept in `log` and mends the write that a death cut off.
+    /// Opens the streams kept in `log` and repairs the write that a crash interrupted.
     pub(super) fn open(
         log: Option<PathBuf>,
         db: &Database,
@@ -133,7 +133,7 @@ impl Streams {
         definition.keys.iter().map(attribute).collect()
     }
 
-    /// Runs `write` and records what it does to the items `touched` (table and key); `seen` gets the table,
+    /// Runs `write` and records the changes of the items `touched` (table and key); `seen` gets the table,
     /// the old and the new image of each.
     pub(super) fn capture<T, E>(
         &self,
@@ -162,7 +162,7 @@ impl Streams {
         for (Before(table, _, old), new) in before.iter().zip(&after) {
             seen(table, old.as_ref(), new.as_ref());
         }
-        // A refused write changes nothing; one that failed half-way may have.
+        // A refused write changes nothing; a write that failed half-way may have changed items.
         if written.is_err() && before.iter().map(|Before(.., old)| old).eq(&after) {
             state.log(&Entry::Not);
             return written;
@@ -213,7 +213,7 @@ impl Streams {
         records.map(|record| seen(record, view)).collect()
     }
 
-    /// The consumer is done with all records up to and including `sequence`.
+    /// Commits all records up to and including `sequence` for the consumer.
     pub fn commit(&self, table: &str, consumer: &str, sequence: u64) {
         self.lock().commit(table, consumer, sequence);
     }

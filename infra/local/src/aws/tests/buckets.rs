@@ -1,4 +1,4 @@
-//! S3: keys that look like paths, buckets that are full or absent, lists, and what is not there.
+//! S3: keys that look like paths, full or missing buckets, lists, and unsupported operations.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -71,7 +71,7 @@ async fn every_key_is_an_ordinary_key_of_its_bucket() {
             .any(|name| name.to_string_lossy().contains("evil")),
         "{beside:?}"
     );
-    // A body that no entry names is removed; the others are there again.
+    // A body that no entry names is removed; the other objects are restored.
     std::fs::write(folder.path().join("s3/999"), "orphan").unwrap();
     let aws = open(Some(folder.path()), Hand::new().clock());
     let client = client(&aws);

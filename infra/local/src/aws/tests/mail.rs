@@ -165,7 +165,7 @@ async fn a_post_reaches_a_connected_socket_and_others_are_gone() {
     assert!(error.is_gone_exception(), "{error:?}");
 }
 
-/// A mail to `to` that a test goes on to change.
+/// A mail to `to`, for tests to change.
 fn plain(
     aws: &Aws,
     to: &str,

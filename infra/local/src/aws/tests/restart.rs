@@ -1,4 +1,4 @@
-//! What a folder holds after the services are opened again.
+//! State in the data folder after the services are opened again.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -51,7 +51,7 @@ async fn tables_queues_mail_and_objects_are_still_there() {
         .await
         .unwrap();
     assert_eq!(aws.outbox().count(None), 1);
-    // In flight before, visible at once now, its count kept.
+    // The message was in flight before; now it is visible at once, with its receive count kept.
     let again = aws.sqs().receive("work", 10, None);
     assert_eq!(again.len(), 1);
     assert_eq!(again[0].message_id, first);

@@ -1,4 +1,4 @@
-//! Services that are not there, and callers that may not call.
+//! Services that the local stack lacks, and callers without permission.
 
 use http::{Request, Response};
 use serde_json::Value;

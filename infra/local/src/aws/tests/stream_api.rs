@@ -1,4 +1,4 @@
-//! The API of DynamoDB streams, called by its wire protocol: there is no client for it here.
+//! The API of DynamoDB streams, called by its wire protocol, because the project has no client for it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -1,4 +1,4 @@
-//! Streams: images, order, checkpoints, and the write that a death cut off.
+//! Streams: images, order, checkpoints, and the write that a crash interrupted.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, PutRequest, TransactWriteItem, WriteRequest};
@@ -159,14 +159,14 @@ async fn a_write_that_a_death_cut_off_from_its_record_is_recorded_at_the_next_st
     let before = std::fs::read_to_string(&log).unwrap().lines().count();
     put(&aws, "watched", "a", "two").await;
     drop(aws);
-    // As if the process had died after the second write, before its last line.
+    // As if the process had crashed after the second write, before its last line.
     let text = std::fs::read_to_string(&log).unwrap();
     let kept: Vec<_> = text.lines().take(before + 1).collect();
     std::fs::write(&log, kept.join("\n") + "\n").unwrap();
     let aws = open(Some(folder.path()), hand.clock());
     assert_eq!(names(&aws, "watched"), ["INSERT", "MODIFY"]);
     drop(aws);
-    // As if it had died before the write: nothing changed, so nothing is told.
+    // As if it had crashed before the write: nothing changed, so there is no record.
     let aws = open(Some(folder.path()), hand.clock());
     let text = std::fs::read_to_string(&log).unwrap();
     put(&aws, "watched", "a", "two").await;

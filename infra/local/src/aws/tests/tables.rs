@@ -1,4 +1,4 @@
-//! Tables as the template declares them, named by name or ARN, and the operations that are not there.
+//! Tables as the template declares them, named by name or ARN, and unsupported operations.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -22,7 +22,7 @@ async fn a_table_is_shown_and_kept_as_the_template_says() {
     let mut template = stack();
     template.tables[0].create_request["DeletionProtectionEnabled"] = json!(true);
     template.tables[0].create_request["SSESpecification"] = json!({"Enabled": true});
-    // A table of an earlier template is brought in line.
+    // A table of an earlier template gets the settings of the current template.
     drop(open(Some(folder.path()), Hand::new().clock()));
     template.tables.push(crate::template::model::Table {
         name: "guarded".to_owned(),

@@ -1,7 +1,7 @@
-//! What the HTTP API hands to a function: payload format 2.0.
+//! The event that the HTTP API sends to a function: payload format 2.0.
 //!
-//! Pure: a request goes in, JSON comes out. Differences to what came over the wire are API
-//! Gateway's: header names in lower case, repeated values joined by commas, the path decoded.
+//! Pure: a request goes in, JSON comes out. The event differs from the request as on API Gateway: header names are
+//! in lower case, repeated values are joined by commas, the path is decoded.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,14 +33,14 @@ pub struct Call<'a> {
     pub request_id: String,
     /// Trace header.
     pub trace: String,
-    /// Who sent it.
+    /// Address of the client.
     pub peer: IpAddr,
-    /// When it came.
+    /// Time of arrival.
     pub now: Timestamp,
 }
 
 impl Call<'_> {
-    /// The event for the function behind the route, with what the authorizer found out.
+    /// The event for the route's function, with the context from the authorizer.
     pub fn event(&self, context: Option<Value>) -> Value {
         let mut event = self.common();
         let text = self.text_body();
@@ -76,7 +76,7 @@ impl Call<'_> {
             .cloned()
             .unwrap_or_else(|| "localhost".to_owned());
         let raw_query = self.parts.uri.query().unwrap_or_default();
-        // API Gateway decodes the path of an HTTP API, and what follows a decoded `?` is lost.
+        // API Gateway decodes the path of an HTTP API, and the text after a decoded `?` is lost.
         let decoded = decode(self.parts.uri.path());
         let path = decoded.split('?').next().unwrap_or_default();
         let agent = headers.get("user-agent").cloned().unwrap_or_default();
@@ -145,7 +145,7 @@ impl Call<'_> {
     }
 }
 
-/// Lower-case names, repeated values joined; cookies stand apart.
+/// Lower-case names, repeated values joined; cookies are separate.
 fn headers(headers: &HeaderMap, peer: IpAddr, trace: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::<String, String>::new();
     for (name, value) in headers {

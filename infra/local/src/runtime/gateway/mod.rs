@@ -1,7 +1,6 @@
 //! The HTTP API: routes, the authorizer, limits and answers as API Gateway gives them.
 //!
-//! It adds no CORS headers and no defaults of its own: what the template does not say, it does not
-//! do.
+//! The API adds no CORS headers and no defaults of its own: it does only what the template declares.
 
 pub mod event;
 pub mod reply;
@@ -28,7 +27,7 @@ pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
 const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
 /// Request line and headers together.
 const LARGEST_HEAD: usize = 10_240;
-/// API Gateway waits no longer for a function.
+/// Longest time that API Gateway waits for a function.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Address of the client, as an extension of the request; loopback without one.
@@ -117,7 +116,7 @@ impl Gateway {
         }
     }
 
-    /// Runs the authorizer where the route asks for it; gives its context.
+    /// Runs the authorizer if the route has one; gives the authorizer's context.
     async fn authorize(&self, call: &Call<'_>) -> Result<Option<Value>, Box<Response<Bytes>>> {
         if !call.route.authorized {
             return Ok(None);
@@ -150,7 +149,7 @@ impl Gateway {
     }
 }
 
-/// What API Gateway refuses before it looks for a route.
+/// The answer if API Gateway refuses the request before it looks for a route.
 fn refuse(parts: &http::request::Parts, body: &Bytes) -> Option<Response<Bytes>> {
     if body.len() > LARGEST_BODY {
         return Some(too_large_body());

@@ -1,4 +1,4 @@
-//! What a function's answer means as an HTTP response: payload format 2.0.
+//! Turns a function's answer into an HTTP response: payload format 2.0.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

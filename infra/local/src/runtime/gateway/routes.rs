@@ -1,4 +1,4 @@
-//! Which route of the HTTP API takes a request.
+//! Finds the route of the HTTP API for a request.
 //!
 //! As API Gateway: a full match before a greedy one, a literal segment before a parameter, and at
 //! one path the method before `ANY`. A known path with another method is not found.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::template::model::{Stack, Trigger};
 
-/// A route and what it leads to.
+/// A route and its function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// `GET`, ... or `ANY`.
@@ -60,8 +60,8 @@ impl Route {
         self.method == "ANY" || self.method == method
     }
 
-    /// The parameters, if the path is this route's. Names of the route meet the path as it was
-    /// sent; values are decoded.
+    /// The parameters, if the path matches this route. Literal segments are compared with the path as sent;
+    /// values are decoded.
     fn parameters(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let mut parameters = BTreeMap::new();
         if self.path == "$default" {
@@ -155,7 +155,7 @@ fn pieces(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
-/// Undoes percent-encoding; what is not UTF-8 then becomes the replacement character.
+/// Undoes percent-encoding; bytes that are not UTF-8 become the replacement character.
 pub fn decode(text: &str) -> String {
     let hex = |byte: u8| char::from(byte).to_digit(16);
     let mut out = Vec::with_capacity(text.len());

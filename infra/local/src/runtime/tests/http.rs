@@ -28,7 +28,7 @@ fn template() -> Stack {
     }
 }
 
-/// Both functions: the guard by the event's type, the other by its body.
+/// Both functions: the authorizer answers by the event's type, the other function by the body.
 fn both() -> Code {
     code(|event| async move {
         if event["type"] == "REQUEST" {

@@ -1,4 +1,4 @@
-//! The stack with small functions of the tests' own behind its triggers.
+//! The stack with small test functions behind its triggers.
 
 mod http;
 mod queues;
@@ -95,7 +95,7 @@ async fn idle(stack: &LocalStack) {
     waited.expect("the stack came to rest");
 }
 
-/// What the functions of a test saw.
+/// Events that the functions of a test received.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 

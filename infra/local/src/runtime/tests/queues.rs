@@ -1,4 +1,4 @@
-//! Queue triggers: what becomes of messages whose function failed, and batches.
+//! Queue triggers: batches, and messages whose function failed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -90,7 +90,7 @@ async fn only_the_failed_message_comes_again_and_ends_in_the_dead_letter_queue()
     assert_eq!(stack.aws().sqs().depth("work").total(), 0);
     assert_eq!(stack.aws().sqs().depth("work-dlq").visible, 1);
 
-    // A consumer parks what it rejects by sending it, so that this one names no source queue.
+    // A consumer dead-letters a rejected message by sending it, so this message has no source queue.
     stack
         .aws()
         .sqs()

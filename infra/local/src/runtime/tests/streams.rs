@@ -56,7 +56,7 @@ async fn filters_order_and_checkpoints_hold() {
     let noted = seen.clone();
     let once_bad = code(move |event| {
         let batch = keys(&event);
-        // The third one fails at first: all from it come again.
+        // The third record fails at first: all records from it on are redelivered.
         let fails = noted.count("3") == 0 && batch.contains(&"3".to_owned());
         for key in &batch {
             noted.add(key.clone());

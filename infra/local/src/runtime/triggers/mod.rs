@@ -1,4 +1,4 @@
-//! Event sources: what Lambda's pollers and EventBridge do between a source and a function.
+//! Event sources: the work of Lambda's pollers and EventBridge between a source and a function.
 
 pub mod schedule;
 pub mod sqs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::functions::Failure;
 
-/// What an answer says about the items of its batch.
+/// Result for the items of a batch, as the answer gives it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All done.
@@ -21,9 +21,9 @@ pub enum Verdict {
     AllFailed,
 }
 
-/// Reads a function's answer as Lambda does. Without `ReportBatchItemFailures` any answer is
-/// success. With it, an empty or absent list is success, and an identifier that is empty or not of
-/// this batch makes the whole batch a failure.
+/// Reads a function's answer as Lambda does. Without `ReportBatchItemFailures` any answer is success. With it, an
+/// empty or absent list is success. An identifier that is empty or not in this batch makes the whole batch a
+/// failure.
 pub fn verdict(result: &Result<Value, Failure>, ids: &[String], reports: bool) -> Verdict {
     let Ok(answer) = result else {
         return Verdict::AllFailed;

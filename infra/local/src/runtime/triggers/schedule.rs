@@ -1,7 +1,7 @@
-//! Schedules: fires functions at their rate, and at once when the time was moved past a beat.
+//! Schedules: invokes functions at their rate, and at once when the clock was moved past a scheduled time.
 //!
-//! However many beats the time jumped over, a schedule fires once, with the time it has now: the
-//! functions behind schedules look at the clock and at what is stored, not at the event.
+//! If the clock jumped over several scheduled times, a schedule fires once, with the current time. The
+//! scheduled functions read the clock and the stored rows, not the event.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use crate::runtime::functions::Functions;
 pub struct Schedule {
     /// Logical id of the function.
     pub function: String,
-    /// Time between two beats.
+    /// Time between two invocations.
     pub period: SignedDuration,
     /// The event, when the template sets one.
     pub input: Option<Value>,
@@ -92,8 +92,7 @@ impl Schedules {
         }
     }
 
-    /// Fires every schedule whose beat has come. When this returns, what it fired counts as under
-    /// way.
+    /// Fires every schedule that is due. When this returns, the invocations count as under way.
     pub fn fire_due(&self) {
         let now = self.clock.now();
         for (schedule, next) in &self.beats {
@@ -107,7 +106,7 @@ impl Schedules {
             let (functions, name) = (Arc::clone(&self.functions), schedule.function.clone());
             let busy = functions.begin();
             self.tasks.spawn(async move {
-                // A failure is in the function's statistics; the next beat sweeps what it left.
+                // The function's statistics show a failure; the next invocation does the remaining work.
                 let _ = functions.invoke(&name, event, None).await;
                 drop(busy);
             });

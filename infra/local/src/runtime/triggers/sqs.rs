@@ -1,7 +1,7 @@
-//! The queue poller: batches, windows, concurrency, and what becomes of messages that failed.
+//! The queue poller: batches, windows, concurrency, and failed messages.
 //!
-//! A message is deleted only when its function said it was done. Everything else is left to the
-//! visibility timeout, for failed items, errors, panics and time-outs alike, as Lambda does.
+//! A message is deleted only after its function reported success. After failed items, errors, panics and
+//! time-outs alike, the message is redelivered at the end of its visibility timeout, as Lambda does.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::runtime::functions::Functions;
 
 /// Concurrent batches where the template sets no limit.
 const DEFAULT_CONCURRENCY: u32 = 100;
-/// Largest event that Lambda takes, with room for what the batch adds around the messages.
+/// Largest event that Lambda takes, with room for the JSON around the messages.
 const EVENT_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
 
 /// One event source mapping from a queue to a function.
@@ -39,7 +39,7 @@ pub struct Source {
     pub reports: bool,
 }
 
-/// What the poller works with.
+/// Poller of one event source mapping.
 #[derive(Clone)]
 pub struct Poller {
     /// The mapping.
@@ -50,7 +50,7 @@ pub struct Poller {
     pub functions: Arc<Functions>,
     /// The stack's time.
     pub clock: VirtualClock,
-    /// Counts what is under way.
+    /// Counts the work under way.
     pub activity: Activity,
     /// Ends the poller.
     pub stop: CancellationToken,
@@ -59,7 +59,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Polls until the stack stops. Batches that were begun go on.
+    /// Polls until the stack stops. Batches that have begun continue.
     pub async fn run(self) {
         let limit = self.source.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let permits = Arc::new(Semaphore::new(limit as usize));
@@ -81,8 +81,8 @@ impl Poller {
         }
     }
 
-    /// Waits for a batch. It is busy from the first message on, so that nothing looks idle while a
-    /// message is in nobody's hands.
+    /// Waits for a batch. The poller counts as busy from the first message on. So the stack never looks idle
+    /// between the receive of a message and the invocation.
     async fn collect(&self) -> (Vec<Received>, Busy) {
         let source = &self.source;
         loop {
@@ -106,8 +106,8 @@ impl Poller {
         }
     }
 
-    /// Waits until a batch is full or its window has passed. Nothing is received before, so that a batch
-    /// costs as few requests as it can; AWS's pollers ask as they like, and more often when little comes in.
+    /// Waits until a batch is full or its window has passed. No message is received before, so that a batch
+    /// costs as few requests as possible. AWS's pollers ask more often, above all when few messages arrive.
     async fn gather(&self) {
         let source = &self.source;
         let window = SignedDuration::from_secs(source.window.into());
@@ -165,7 +165,7 @@ impl Poller {
 }
 
 fn handles(batch: &[Received], keep: impl Fn(&str) -> bool) -> Vec<&str> {
-    // The same message may stand in a batch twice; its newest handle is the one that deletes.
+    // The same message may be in a batch twice; only its newest handle deletes the message.
     let newest: HashMap<&str, &str> = batch
         .iter()
         .map(|m| (m.message_id.as_str(), m.receipt_handle.as_str()))

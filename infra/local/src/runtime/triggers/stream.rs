@@ -1,7 +1,7 @@
 //! The stream poller: filters, order, retries with bisection, and the on-failure queue.
 //!
 //! A table's changes go to its function one batch after another, so order holds for every key. A
-//! batch that fails for good is described on the on-failure queue, as Lambda does, and passed over.
+//! batch that fails permanently is described on the on-failure queue, as Lambda does, and skipped.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Source {
     pub retries: Option<u32>,
     /// `MaximumRecordAgeInSeconds`.
     pub longest_age: u32,
-    /// Queue for what failed for good.
+    /// Queue for batches that failed permanently.
     pub on_failure: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Source {
     }
 }
 
-/// What the poller works with.
+/// Poller of one event source mapping.
 #[derive(Clone)]
 pub struct Poller {
     /// The mapping.
@@ -64,14 +64,14 @@ pub struct Poller {
     pub functions: Arc<Functions>,
     /// The stack's time.
     pub clock: VirtualClock,
-    /// Counts what is under way.
+    /// Counts the work under way.
     pub activity: Activity,
     /// Ends the poller.
     pub stop: CancellationToken,
 }
 
 impl Poller {
-    /// Polls until the stack stops. A batch that was begun goes on, without further retries.
+    /// Polls until the stack stops. A batch that has begun continues, without further retries.
     pub async fn run(self) {
         while !self.stop.is_cancelled() {
             let arrival = self.aws.streams().notified(&self.source.table);
@@ -115,8 +115,8 @@ impl Poller {
         (batch, last)
     }
 
-    /// Delivers the batch in parts until each is done or given up. False when the stack stopped
-    /// first: the rest comes again at the next start.
+    /// Delivers the batch in parts until each part has succeeded or is given up. False if the stack stopped first:
+    /// the rest is redelivered at the next start.
     async fn deliver(&self, batch: Vec<StreamRecord>) -> bool {
         let mut parts = VecDeque::from([(batch, 0_u32)]);
         while let Some((part, attempts)) = parts.pop_front() {
@@ -133,7 +133,7 @@ impl Poller {
             let done = match verdict(&result, &ids, true) {
                 Verdict::Done => part.len(),
                 Verdict::AllFailed => 0,
-                // The lowest position is the checkpoint: it and all after it come again.
+                // The lowest position is the checkpoint: this record and all later ones are redelivered.
                 Verdict::Failed(failed) => {
                     ids.iter().position(|id| failed.contains(id)).unwrap_or(0)
                 }

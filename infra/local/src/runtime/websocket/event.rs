@@ -1,4 +1,4 @@
-//! What the WebSocket API hands to a function. Pure.
+//! Events that the WebSocket API sends to a function. Pure.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ pub const API_ID: &str = "local-socket";
 pub struct Connection {
     /// Connection id.
     pub id: String,
-    /// When the client came.
+    /// Time of the connect.
     pub connected_at: Timestamp,
     /// The client's address.
     pub peer: IpAddr,
@@ -29,11 +29,11 @@ pub struct Connection {
     pub host: String,
     /// Stage of the API.
     pub stage: String,
-    /// What the authorizer said; every event of the connection carries it.
+    /// Context from the authorizer; every event of the connection carries this context.
     pub authorized: Option<Value>,
 }
 
-/// What happened on a connection.
+/// Event on a connection.
 #[derive(Debug, Clone)]
 pub enum Happening<'a> {
     /// The client asks to connect.

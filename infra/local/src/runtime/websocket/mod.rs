@@ -37,9 +37,9 @@ use crate::template::model::{Stack, Trigger};
 
 /// Largest message.
 const LARGEST_MESSAGE: usize = 128 * 1024;
-/// A connection without a message either way ends.
+/// A connection without messages in either direction ends after this time.
 const IDLE: SignedDuration = SignedDuration::from_mins(10);
-/// Every connection ends.
+/// Every connection ends after this time.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(2);
 /// Stage that the API is deployed to.
 const STAGE: &str = "local";
@@ -50,7 +50,7 @@ type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 #[derive(Debug, Clone, Default)]
 struct Routes {
     connect: Option<String>,
-    /// Decides before `connect`, where the template asks for it.
+    /// Authorizer, which runs before `connect` if the template declares it.
     authorizer: Option<String>,
     default: Option<String>,
     disconnect: Option<String>,
@@ -105,7 +105,7 @@ impl SocketApi {
         })
     }
 
-    /// Answers a handshake; the connection lives on in a task of its own.
+    /// Answers a handshake; the connection then runs in its own task.
     pub async fn handle(&self, mut request: Request<Incoming>) -> Response<Bytes> {
         let Some(key) = handshake_key(&request) else {
             let mut answer = message(StatusCode::UPGRADE_REQUIRED, "WebSocket only");
@@ -153,7 +153,7 @@ impl SocketApi {
         }
     }
 
-    /// What the authorizer says about a handshake: its context, or the status of a refusal.
+    /// The authorizer's result for a handshake: its context, or the status of a refusal.
     async fn authorize(
         &self,
         authorizer: &str,
@@ -177,7 +177,7 @@ impl SocketApi {
         Ok(context)
     }
 
-    /// Asks the authorizer and `$connect`; gives the headers that it adds to the handshake.
+    /// Calls the authorizer and `$connect`; gives the headers that `$connect` adds to the handshake.
     async fn connect(
         &self,
         connection: &mut Connection,
@@ -243,7 +243,7 @@ impl SocketApi {
         };
         // 1005 and 1006 say that no frame was seen; they are never sent.
         let frame = (code != 1005 && code != 1006).then_some(frame);
-        // The client may be gone; then there is nobody to tell.
+        // The client may already be disconnected; then the close frame has no receiver.
         let _ = socket.close(frame).await;
         self.aws.sockets().unregister(&connection.id);
         self.end(&connection, code, &reason).await;
@@ -292,7 +292,7 @@ impl SocketApi {
         }
     }
 
-    /// Hands a message to `$default` in a task of its own.
+    /// Sends a message to `$default` in its own task.
     fn receive(&self, connection: &Connection, incoming: Message, answers: &mpsc::Sender<String>) {
         if !matches!(incoming, Message::Text(_) | Message::Binary(_)) {
             return;
@@ -309,14 +309,14 @@ impl SocketApi {
                 }
             };
             if let Some(answer) = answer {
-                // A connection that ended meanwhile takes no answer.
+                // A connection that has ended takes no answer.
                 let _ = answers.send(answer).await;
             }
             drop(busy);
         });
     }
 
-    /// What goes back to the client: the body of the function's answer, or an error text.
+    /// Text for the client: the body of the function's answer, or an error text.
     async fn message(&self, connection: &Connection, happening: &Happening<'_>) -> Option<String> {
         let request_id = self.functions.request_id();
         let error = |text: &str| {

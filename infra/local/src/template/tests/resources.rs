@@ -1,4 +1,4 @@
-//! Properties of tables, queues and configuration sets that a caller of the stand-ins can see.
+//! Properties of tables, queues and configuration sets that a caller of the local services can see.
 
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
-//! The roles as the product describes them, written down beside the table and not read off it.
+//! The roles as the product describes them, written here by hand and not derived from the table.
 
 use access::Operation;
 use kernel::{ChatRole, Role};
 
-/// What people, workspaces and the log are to; only account admins may touch them.
+/// Operations on people, workspaces and the log; only account admins may use them.
 const OF_ADMINS: [Operation; 14] = [
     Operation::ListUsers,
     Operation::ShowUser,
@@ -20,7 +20,7 @@ const OF_ADMINS: [Operation; 14] = [
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
 ];
-/// Open to the inbox's people alone.
+/// Operations for the inbox's people only.
 const INBOX: [Operation; 8] = [
     Operation::ListConversations,
     Operation::ShowConversation,
@@ -48,7 +48,7 @@ fn always(role: Role, operations: &[Operation]) {
     }
 }
 
-/// The roles in plain words, beside the table and not read off it.
+/// The roles in plain words, written by hand and not derived from the table.
 #[test]
 fn admins_managers_and_contributors_are_those_of_the_product() {
     use Operation as O;
@@ -93,7 +93,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
 #[test]
 fn viewers_see_reports_and_the_inbox_has_its_own_people() {
     use Operation as O;
-    // "See reports", and what everybody has who is signed in.
+    // "See reports", and the operations of everybody who is signed in.
     let all = O::ALL.iter().copied();
     let of_viewers: Vec<_> = all.filter(|&one| may(Role::Viewer, one)).collect();
     let expected = [
@@ -111,7 +111,8 @@ fn viewers_see_reports_and_the_inbox_has_its_own_people() {
         O::ShowCampaignReport,
     ];
     assert_eq!(of_viewers, expected);
-    // Agents answer, administrators also set up; nobody is either by their role but account admins.
+    // Agents answer, administrators also set up. Only account admins have an inbox role through their account
+    // role.
     never(Role::AccountManager, &INBOX);
     for operation in INBOX {
         let people = operation.people();

@@ -1,4 +1,4 @@
-//! Two accounts side by side: what is one's is not there for the other, wherever they write its id.
+//! Two accounts side by side: a resource of one account does not exist for the other, wherever its id is sent.
 
 use access::Operation;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{body, place};
 use crate::support::{World, grant_of, http_event};
 
-/// What stands for an id in paths and bodies.
+/// Placeholder for an id in paths and bodies.
 const PLACEHOLDER: &str = "_00000000009";
 const TABLES: [&str; 9] = [
     "Directory",
@@ -108,7 +108,7 @@ impl Tenant {
         id.unwrap_or_else(|| panic!("no {prefix}"))
     }
 
-    /// The text with this tenant's ids in place of the placeholders.
+    /// The text with this tenant's ids instead of the placeholders.
     fn fill(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for id in &self.ids {
@@ -157,7 +157,7 @@ async fn ask(
     grant: &Grant,
 ) -> (u64, Value) {
     let (function, method, _) = place(operation);
-    // One caller an operation, or the limit on requests would answer.
+    // Each operation has its own caller, so that no caller reaches the limit on requests.
     let grant = Grant {
         actor: match grant.role {
             Some(_) => grant.actor.clone(),
@@ -173,7 +173,7 @@ async fn ask(
 async fn another_accounts_ids_are_not_there() {
     let world = World::new();
     let us = Tenant::open(&world, "chung-toi@example.vn").await;
-    // Ids of one millisecond may be the same, and then an answer is about our own.
+    // Ids of one millisecond may be equal, and then the answer is about our own resource.
     world.advance(Duration::from_millis(1));
     let them = Tenant::open(&world, "ho@example.vn").await;
     let before = them.rows(&world).await;
@@ -220,7 +220,7 @@ async fn another_accounts_ids_are_not_there() {
         assert!([400, 404].contains(&status), "{} {answer}", operation.id());
     }
     assert_eq!(them.rows(&world).await, before, "nothing of theirs changed");
-    // The same requests with one's own ids find what they ask for.
+    // The same requests with the tenant's own ids find the resources.
     for operation in with_id {
         let (status, answer) = us.ask(&world, operation, &us.session).await;
         assert!(status != 404 && status < 500, "{} {answer}", operation.id());

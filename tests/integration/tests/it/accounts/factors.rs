@@ -13,7 +13,7 @@ async fn a_second_factor_is_asked_for_and_each_code_opens_once() {
     let (app, recovery) = office.second_factor().await;
     let (status, problem) = office.login(EMAIL, PASSWORD, "203.0.113.1").await;
     assert_eq!((status, &problem["code"]), (401, &json!("totp_required")));
-    // A wrong password does not tell that there is a second factor.
+    // The answer to a wrong password does not show that there is a second factor.
     let (_, problem) = office.login(EMAIL, "mật khẩu sai rồi", "203.0.113.1").await;
     assert_eq!(problem["code"], "unauthenticated");
     // The code that confirmed it was used.
@@ -29,7 +29,7 @@ async fn a_second_factor_is_asked_for_and_each_code_opens_once() {
     assert_eq!(office.login_with(PASSWORD, &recovery[0]).await.0, 200);
     assert_eq!(office.login_with(PASSWORD, &recovery[0]).await.0, 401);
 
-    // Neither a reset nor an acceptance gets around it.
+    // Neither a password reset nor an accepted invitation bypasses the second factor.
     assert_eq!(office.forgot(EMAIL).await, 202);
     office.mail().await;
     let token = office.mailed_token(EMAIL).unwrap();
@@ -65,7 +65,7 @@ async fn codes_are_not_guessed() {
     office.second_factor().await;
     for _ in 0..10 {
         assert_eq!(office.login_with(PASSWORD, "000000").await.0, 401);
-        // A right password between the guesses does not forgive them.
+        // A right password between the guesses does not reset the count of wrong codes.
         assert_eq!(
             office.login(EMAIL, PASSWORD, "203.0.113.1").await.0 / 100,
             4
@@ -180,7 +180,7 @@ async fn a_sign_in_with_the_old_password_does_not_outlive_its_change() {
         let change = users.change_password(owner.unwrap(), PASSWORD, "mật khẩu mới tinh");
         let interleaved = office.world.interleave(at, sign_in, change);
         let ((status, session), changed, reached) = interleaved.await;
-        // Who spends a code first makes the change of a password try again.
+        // If the sign-in spends the code first, the change of the password retries, and ends the new session.
         if changed.unwrap_or(false) && status == 200 {
             let token = session["token"].as_str().unwrap();
             let me = office.ask(token, "GET", "/v1/me", None).await;

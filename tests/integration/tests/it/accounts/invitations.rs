@@ -37,7 +37,7 @@ async fn an_invitation_makes_a_user_once() {
         403
     );
 
-    // There is a user: the link opens nothing more, with the right password either.
+    // The user exists: the link no longer works, even with the right password.
     assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 409);
     assert_eq!(office.accept(&token, "một mật khẩu khác").await.0, 409);
     let path = format!("/v1/invitations/{}", made["id"].as_str().unwrap());
@@ -130,7 +130,7 @@ async fn an_acceptance_killed_at_any_call_is_finished_by_the_next() {
                 .await;
             survived &= answer.is_some();
         }
-        // Where the user was made before the death, they sign in.
+        // If the user was made before the crash, the person signs in.
         let (status, session) = office.accept(&token, "mật khẩu của khách").await;
         assert!([200, 409].contains(&status), "{at}: {session}");
         let login = office.login(GUEST, "mật khẩu của khách", "203.0.113.1");
@@ -234,7 +234,7 @@ async fn an_invitation_that_made_nobody_can_be_taken_back() {
             break;
         }
     }
-    // The call may live still; a minute later it cannot.
+    // The call may still be running; a minute later it cannot.
     assert_eq!(office.ask(&admin, "POST", &revoke, None).await.0, 409);
     office.world.advance(std::time::Duration::from_mins(1));
     assert_eq!(office.ask(&admin, "POST", &revoke, None).await.0, 200);
@@ -314,7 +314,7 @@ async fn an_invitation_ends_with_its_givers_role() {
     let down = Some(json!({ "role": "viewer" }));
     assert_eq!(office.ask(&admin, "PATCH", &path, down).await.0, 200);
     assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 400);
-    // An admin who sends it again stands for it.
+    // After an admin resends the invitation, it is valid again.
     let resend = format!("/v1/invitations/{}/resend", made["id"].as_str().unwrap());
     assert_eq!(office.ask(&admin, "POST", &resend, None).await.0, 200);
     office.mail().await;

@@ -219,7 +219,7 @@ async fn an_issuer_is_asked_little_and_may_be_away() {
         })
     };
     let asked = || issuer.asked.load(Ordering::SeqCst);
-    // Of another issuer, or by an algorithm that does not count: nobody is asked.
+    // A token of another issuer, or with an algorithm that is not accepted: no request for the keys.
     let stranger = Issuer::open().await;
     let token = stranger.token(&claims(&stranger), "one");
     assert_eq!(oidc.address(&token).await.unwrap(), None);
@@ -232,7 +232,7 @@ async fn an_issuer_is_asked_little_and_may_be_away() {
     assert_eq!(oidc.address(&forged).await.unwrap(), None);
     assert_eq!(asked(), 0);
 
-    // Away from the start: an error, and not one request a token.
+    // The issuer is down from the start: each token is an error, with one request for all tokens.
     issuer.is_down.store(true, Ordering::SeqCst);
     for _ in 0..3 {
         let token = issuer.token(&claims(&issuer), "one");
@@ -244,7 +244,7 @@ async fn an_issuer_is_asked_little_and_may_be_away() {
     let address = async || oidc.address(&issuer.token(&claims(&issuer), "one")).await;
     assert!(address().await.unwrap().is_some());
 
-    // Away later: the keys are used on for a day.
+    // The issuer is down later: the known keys are used for one more day.
     issuer.is_down.store(true, Ordering::SeqCst);
     office.world.advance(Duration::from_hours(2));
     assert!(address().await.unwrap().is_some());

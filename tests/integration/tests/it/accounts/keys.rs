@@ -68,7 +68,8 @@ async fn of_many_uses_at_once_one_is_noted() {
         .create(account, tenant, "k", &[Scope::Read])
         .await
         .unwrap();
-    // The second wholly after the first has read the row: three calls of its own, two of the first.
+    // The second request runs completely after the first has read the row: three calls of the second, two of the
+    // first.
     let (a, b, calls) = world
         .interleave(
             1,

@@ -9,7 +9,7 @@ use crate::support::http_event;
 async fn secrets_are_stored_nowhere_and_changes_are_logged() {
     let office = Office::open().await;
     let admin = office.token().await;
-    // The log shows the latest first; the account was made in this very instant.
+    // The log shows the latest entry first; the account was made in the same millisecond.
     office.world.advance(std::time::Duration::from_secs(1));
     let body = json!({ "name": "Máy chủ", "scopes": ["write"] });
     let mut event = http_event("POST", "/v1/api-keys", Some(&body), None);

@@ -1,4 +1,4 @@
-//! An installation with its first account, asked as API Gateway asks: the authorizer first.
+//! An installation with its first account, called as API Gateway calls it: the authorizer first.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Office {
         link.rsplit_once('/').map(|(_, token)| token.to_owned())
     }
 
-    /// Lets the account mailer do what is in its queue.
+    /// Lets the account mailer work through its queue.
     pub async fn mail(&self) {
         while self.world.deliver("account-mailer", true).await.is_some() {}
     }
@@ -121,7 +121,7 @@ impl Office {
     }
 }
 
-/// What people do.
+/// Actions of people.
 impl Office {
     pub async fn invite(&self, email: &str) -> Value {
         let body =

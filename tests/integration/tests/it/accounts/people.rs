@@ -116,7 +116,7 @@ async fn the_checklist_shows_what_is_there() {
     let user = format!("/v1/users/{id}");
     assert_eq!(office.ask(&admin, "PATCH", &user, agent).await.0, 200);
     assert_eq!(done().await.last().unwrap(), "chat");
-    // What was done stays so, with the time at which it was first seen.
+    // A completed step stays completed, with the time at which it was first seen.
     let first = office.world.now();
     office.world.advance(HOUR);
     let back = json!({ "default_sender": null });

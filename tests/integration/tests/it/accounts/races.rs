@@ -1,4 +1,5 @@
-//! Two calls at once, and calls after one that died: each runs wholly between any two calls of the other.
+//! Two requests at once, and requests after a crash: one request runs completely between any two calls of the
+//! other.
 
 use std::time::Duration;
 
@@ -90,7 +91,7 @@ async fn the_last_admin_stays_whatever_happens_at_once() {
                 .world
                 .interleave(at, team.change(two, first), team.change(two, &demotion))
                 .await;
-            // Whoever tries to take all admins away fails at the last.
+            // Removing all admins fails at the last admin.
             for id in [one, two, one] {
                 team.change(id, &demotion).await;
             }
@@ -149,7 +150,7 @@ async fn an_address_gets_one_user() {
 async fn an_address_that_a_dead_call_of_another_account_claimed_is_free_later() {
     let team = Team::new().await;
     let email = "mot@example.vn";
-    // It dies after its claim: the login row is there, the user is not.
+    // The request crashes after its claim: the login row exists, the user does not.
     let resources = team.world.resources();
     let other = Accounts::over(&resources).create("Khác").await.unwrap();
     let key = cloud::Key::new(format!("LOGIN#{email}"), "LOGIN");
@@ -261,10 +262,10 @@ async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back()
     let token = invitations.claim_mail(&first, 1).await.unwrap();
     assert!(token.is_some());
     let resent = invitations.resend(&first, "usr_00000000001").await.unwrap();
-    // The second mail's worker has read the invitation before the first mail is given back.
+    // The worker of the second mail has read the invitation before the first mail is released.
     let second = resent.unwrap();
     invitations.release_mail(&first).await.unwrap();
     assert!(invitations.claim_mail(&second, 2).await.unwrap().is_some());
-    // It goes out once.
+    // The mail is sent once.
     assert!(invitations.claim_mail(&second, 2).await.unwrap().is_none());
 }

@@ -164,7 +164,7 @@ async fn a_session_ends_at_once() {
             "{way} {body}"
         );
     }
-    // Who is let in again later has to sign in again.
+    // A person whose access is restored later must sign in again.
     let token = office.login("dong-nghiep@example.vn", "mật khẩu khác hẳn", "203.0.113.3");
     let token = token.await.1["token"].as_str().unwrap().to_owned();
     for status in ["disabled", "active"] {

@@ -1,4 +1,4 @@
-//! Addresses that bounce, are corrected, or belong to somebody who has left.
+//! Addresses that bounce, are corrected, or belong to a contact who unsubscribed.
 
 use channels::Class;
 use contacts::{Channel, ChannelStatus, Contact, Identity, Incoming, Merge};

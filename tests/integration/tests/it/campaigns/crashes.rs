@@ -1,4 +1,4 @@
-//! Campaigns whose functions die between any two calls: the API, the planner, the sender.
+//! Campaigns whose functions crash between any two calls: the API, the planner, the sender.
 
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ async fn a_campaign_ends_whenever_its_only_chunk_is_sent_while_it_is_being_plann
     assert!(calls >= 9, "{calls} calls");
 }
 
-/// Everything that the campaigns' stream holds is gone before it was relayed.
+/// All records of the campaigns' stream are lost before they were relayed.
 fn lose_changes(world: &World) {
     let mut tables = world.model.tables.iter();
     let campaigns = tables
@@ -158,7 +158,7 @@ async fn resuming_makes_good_what_was_lost_of_the_planning() {
     let world = World::new();
     let shop = Shop::open(&world, 40).await;
     let mut lost_at = 0;
-    // The messages of the command, then what each run of the planner asks for.
+    // The messages of the command, then the messages that each run of the planner sends.
     for runs in 0..4 {
         let campaign = shop.campaign(&world).await;
         shop.send(&world, &campaign).await;
@@ -196,7 +196,7 @@ async fn resuming_asks_again_for_the_rest_of_a_shard_that_is_half_planned() {
     let shop = Shop::open(&world, 1).await;
     let campaign = shop.campaign(&world).await;
     shop.send(&world, &campaign).await;
-    // As a run leaves it that found too many contacts for one.
+    // The state after a run that found too many contacts for one run.
     let shard = contacts::shard(shop.contacts[0]);
     let pending = json!({ "names": ["campaign.plan_rest"] }).to_string();
     let row = json!({ "planned_to": 0, "counted": 0, "pending": pending });

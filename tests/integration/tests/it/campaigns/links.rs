@@ -198,7 +198,7 @@ async fn only_a_post_unsubscribes_and_it_holds_for_the_next_send() {
         assert!(answer["body"].as_str().unwrap().contains("<form"));
         assert_eq!(status().await, ChannelStatus::Subscribed);
     }
-    // Planned, but not yet sent: the unsubscription comes in between.
+    // The mail is planned but not yet sent when the contact unsubscribes.
     let next = shop.campaign(&world).await;
     shop.send(&world, &next).await;
     while world.relay().await > 0 {
@@ -259,7 +259,7 @@ async fn a_visit_that_is_killed_at_any_call_is_made_good_by_the_next() {
                     reader.visit(method, &path, PERSON).await;
                 }
                 assert_eq!(reader.timeline().await, [name], "{kind} {kill:?}");
-                // A count between the fact and its counter is lost, and never made twice.
+                // A crash between the fact and its counter loses the count, and never counts twice.
                 let most = reader.figures().await.into_iter().max();
                 assert!(most <= Some(1), "{kind} {kill:?}: {most:?}");
             }

@@ -1,4 +1,4 @@
-//! Single messages: what happens to an answer that did not come.
+//! Single messages whose answer from the provider is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,7 +51,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         .unwrap();
 }
 
-/// How many mails have gone out, and the state of the send's row.
+/// How many mails were sent, and the state of the send's row.
 async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
     let key = LedgerKey {
         scope: SCOPE.into(),
@@ -77,8 +77,8 @@ async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
     (subjects.len(), row.state())
 }
 
-/// Sends one mail whose first `cut` calls to the provider give no answer, `commit` or not; gives how
-/// many mails went out, and the row's state.
+/// Sends one mail. The first `cut` calls to the provider give no answer; with `commit` the calls still take
+/// effect. Gives how many mails were sent, and the row's state.
 async fn run(class: Class, cut: u32, fault: Fault, events: bool) -> (usize, State) {
     let world = World::new();
     let shop = Shop::open(&world, 3).await;
@@ -230,9 +230,9 @@ async fn a_message_with_another_tenant_s_names_sends_nothing() {
     let foreign = body.replace(&shop.tenant.to_string(), &other.tenant.to_string());
     event["Records"][0]["body"] = json!(foreign);
     world.invoke("message-sender", event).await.unwrap();
-    // Neither the mail nor the contact is the other's; the message is parked with its reason.
+    // Neither the mail nor the contact belongs to the other tenant; the message is dead-lettered with its reason.
     assert_eq!(world.dead_letters().len(), 1);
-    // With a mail of its own, the contact is still not there.
+    // Even with a mail of its own tenant, the contact does not exist there.
     let mails = MailStore::over(&world.resources());
     mails.put(other.tenant, &order_mail()).await.unwrap();
     let mut event = batch.event.clone();

@@ -1,4 +1,4 @@
-//! A slow account: nobody sends without a slot, nobody starves, and waiting is cheap.
+//! An account with a low send rate: every send has a slot, every campaign makes progress, and waiting is cheap.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::messages::enqueue;
 use super::shop::{Shop, number};
 use crate::support::{Kill, World};
 
-/// What SES grants a new account.
+/// Send rate of a new SES account, per second.
 const RATE: u32 = 14;
 
-/// When each mail of this scope went out, in milliseconds.
+/// When each mail of this scope was sent, in milliseconds.
 fn times(world: &World, scope: &str) -> Vec<i64> {
     let tag = ("scope".to_owned(), scope.to_owned());
     let mails = world.aws.outbox().all(Kind::Mail).into_iter();
@@ -115,7 +115,7 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
         .iter()
         .find(|(name, _)| name.contains("campaign-email") && !name.contains("dlq"))
         .unwrap();
-    // In, out and deleted for the wait of each sub-batch; the rest are looks into an empty queue.
+    // Send, receive and delete for the wait of each sub-batch; the rest are polls of an empty queue.
     let looks = 2.0 * 200.0 + 50.0;
     assert!(
         queue.requests as f64 <= 5.0 * batches + looks,
@@ -128,7 +128,7 @@ async fn a_chunk_that_waits_costs_nothing_until_its_slot() {
 async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     let world = World::with_rate(RATE);
     let shop = Shop::open(&world, 3).await;
-    // Twenty minutes of transactional mail are booked, more than is given out ahead.
+    // Twenty minutes of transactional mail are already reserved. The limiter gives no slot that far ahead.
     let (lane, share) = ("ses#transactional", 0.25 * f64::from(RATE));
     let limiter = cloud::Limiter::over(&world.resources());
     let booked = 20.0 * 60.0 * share;
@@ -141,7 +141,7 @@ async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     }
     let sent = times(&world, "enr_order");
     assert_eq!(sent.len(), 1);
-    // A slot that is near is slept for, which moves no clock here.
+    // The sender sleeps until a slot that is near; the clock of this test does not move.
     assert!(
         sent[0] >= free.as_millisecond() - 2_000,
         "sent before its slot"
@@ -149,7 +149,7 @@ async fn a_full_lane_is_waited_for_and_costs_no_receives() {
     assert!(world.dead_letters().is_empty());
 }
 
-/// A list of people who have left since, all in one shard: sends cost nothing, chunks are full.
+/// A list of contacts who have since unsubscribed, all in one shard: sends cost nothing, chunks are full.
 async fn crowd(world: &World, shop: &Shop, people: usize) {
     // A millisecond holds too few ids.
     let drawn = (0..).map(|n| {
@@ -200,7 +200,7 @@ async fn a_shard_s_chunks_follow_one_another_whatever_dies_between_them() {
             while world.deliver("campaign-planner", false).await.is_some() {}
         }
         let calls = {
-            // A chunk makes the same calls each time; a life without a kill counts them.
+            // A chunk makes the same calls each time; a run without a kill counts them.
             let world = World::new();
             let shop = Shop::open(&world, 0).await;
             crowd(&world, &shop, people).await;

@@ -1,4 +1,4 @@
-//! One tenant with a list of contacts, and what its campaigns come to.
+//! One tenant with a list of contacts, and the results of its campaigns.
 
 use contacts::{ChannelStatus, Contacts, Identity, Incoming, Lists};
 use futures::{StreamExt, stream};
@@ -140,7 +140,7 @@ impl Shop {
         serde_json::from_str(body).unwrap()
     }
 
-    /// A workflow that takes contacts in.
+    /// A workflow that enrolls contacts.
     pub async fn active_workflow(&self, world: &World, draft: &Value) -> String {
         let workflow = self
             .workflows(world, "POST", "/v1/workflows", Some(draft))
@@ -152,7 +152,7 @@ impl Shop {
         id
     }
 
-    /// How many contacts it has taken in.
+    /// How many contacts the workflow has enrolled.
     pub async fn entered(&self, world: &World, workflow: &str) -> u64 {
         let path = format!("/v1/workflows/{workflow}/report");
         number(&self.workflows(world, "GET", &path, None).await, "entered")
@@ -200,7 +200,7 @@ impl Shop {
         assert_eq!(number(report, "audience"), self.people);
     }
 
-    /// Plans and sends, without taking in what the provider says.
+    /// Plans and sends, without processing the provider's events.
     pub async fn work(&self, world: &World) {
         loop {
             let mut moved = world.relay().await;
@@ -216,7 +216,7 @@ impl Shop {
         }
     }
 
-    /// To whom mails of this campaign went.
+    /// Recipients of this campaign's mails.
     pub fn mails(&self, world: &World, scope: &str) -> Vec<String> {
         let tag = ("scope".to_owned(), scope.to_owned());
         let mails = world.aws.outbox().all(Kind::Mail).into_iter();
@@ -224,7 +224,7 @@ impl Shop {
         ours.flat_map(|mail| mail.to).collect()
     }
 
-    /// Takes everything that the provider has said off the queue.
+    /// Removes all provider events from the queue.
     pub fn provider_events(&self, world: &World) -> Vec<String> {
         let queue = world.queue_of("delivery-status");
         let mut bodies = Vec::new();

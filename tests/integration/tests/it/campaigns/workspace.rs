@@ -1,4 +1,4 @@
-//! What a workspace's settings and its end mean for its mails.
+//! Effects of a workspace's settings and of its archiving on its mails.
 
 use std::time::Duration;
 

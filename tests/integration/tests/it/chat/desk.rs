@@ -1,4 +1,4 @@
-//! What staff sees and does over the API.
+//! The API of the inbox for staff.
 
 use contacts::Identity;
 use serde_json::json;

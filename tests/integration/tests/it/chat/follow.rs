@@ -1,4 +1,4 @@
-//! Following a conversation forward: who reads on from place to place misses no message, and comes to an end.
+//! Following a conversation forward: a reader that follows the cursors misses no message, and reaches an end.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Takes the message's batch off the queue and leaves it, as a first try that fails does.
+/// Receives the message's batch and does not delete it, as a failed first attempt does.
 async fn first_try_fails(shop: &Shop, browser: &Browser, id: &str) -> Value {
     shop.say(browser, id, id).await;
     shop.world.take("chat-inbound").unwrap().event
@@ -70,7 +70,7 @@ async fn a_reader_comes_rest_of_a_full_page() {
     }
     let mut follower = Follower::new(&shop, &browser);
     assert_eq!(follower.rest().await, ["một", "hai"]);
-    // What can still change comes again, and ends again.
+    // The reader rereads messages that can still change, and reaches the end again.
     assert_eq!(follower.rest().await, ["một", "hai"]);
     shop.world.advance(Duration::from_mins(7));
     follower.rest().await;
@@ -116,7 +116,7 @@ async fn nor_by_a_reader_who_rests_between_two_pages() {
     assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
 }
 
-/// Kills a function at ever later calls, until it has claimed a message's place and not written it.
+/// Kills a function at later and later calls, until it has claimed a message's place and not written the message.
 async fn dies_after_its_claim(shop: &Shop, browser: &Browser, function: &str, event: &Value) {
     let claims = async || shop.stored(browser).await["claims"].clone();
     let before = claims().await;
@@ -160,7 +160,7 @@ async fn a_message_that_comes_an_hour_later_is_found_by_who_follows() {
         }
         let seen = follower.rest().await;
         assert!(seen.contains(&"muộn".to_owned()), "{seen:?}");
-        // It stands among the newest, once, and says when it was sent.
+        // The message is among the newest, once, and shows its real time.
         let path = format!("/v1/conversations/{conversation}/messages");
         let page = shop.get(&path).await;
         let lines = page["data"].as_array().unwrap().iter();
@@ -181,7 +181,7 @@ async fn a_place_that_another_run_may_still_come_to_is_left_alone() {
     let (shop, browser, conversation) = begun().await;
     let late = first_try_fails(&shop, &browser, "muộn").await;
     dies_after_its_claim(&shop, &browser, "chat-inbound", &late).await;
-    // The other run has read the claim in time; it has come to its place or it is dead a minute later.
+    // The other run has read the claim in time. A minute later it has either written the message or ended.
     shop.world.advance(Duration::from_secs(5 * 60 + 1));
     let answer = try_again(&shop, late.clone()).await;
     assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1);

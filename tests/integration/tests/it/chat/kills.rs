@@ -1,4 +1,4 @@
-//! Functions that are killed at any call: whoever comes again ends as an undisturbed run does.
+//! Functions that are killed at any call: a repeated run ends as an undisturbed run does.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::shop::{Browser, SECOND, Shop, shown, socket_event, texts};
 use crate::support::{Kill, World, grant_of, http_event};
 
-/// Kills `worker` before and after each of its calls while it handles what `prepare` has made, lets the
-/// batch come again, and holds the end against an undisturbed run.
+/// Kills `worker` before and after each of its calls while it handles the messages from `prepare`. The batch is
+/// then redelivered. The end state must be that of an undisturbed run.
 async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop) -> Browser) {
     let shop = Shop::new().await;
     let browser = prepare(&shop).await;
@@ -86,8 +86,8 @@ async fn a_kill_at_any_call_of_an_answer_changes_nothing() {
     .await;
 }
 
-/// Kills a function at each of its calls with what `event` makes, hands it the same event again as its
-/// client or API Gateway would, and holds what `end` sees against a run that nobody killed.
+/// Kills a function at each of its calls while it handles the event from `event`. Then sends the same event again,
+/// as the client or API Gateway would. The result of `end` must be that of an undisturbed run.
 async fn ends_the_same<T: PartialEq + std::fmt::Debug>(
     function: &str,
     event: impl AsyncFn(&Shop) -> Value,
@@ -118,7 +118,7 @@ async fn ends_the_same<T: PartialEq + std::fmt::Debug>(
     }
 }
 
-/// What staff sees of the only conversation: where it stands, and its lines.
+/// The only conversation as staff sees it: its status and its messages.
 async fn seen(shop: &Shop) -> Value {
     for status in ["open", "resolved", "snoozed"] {
         let page = shop
@@ -216,7 +216,7 @@ async fn an_inbox_may_be_asked_for_again_after_a_kill_at_any_call() {
         let body = json!({ "name": "Cửa hàng", "allowed_origins": [] });
         http_event("POST", "/v1/inboxes", Some(&body), Some(&grant))
     };
-    // A first try may have made one already; each that is listed has its door.
+    // The first attempt may already have made an inbox; the widget can use each listed inbox.
     let end = async |shop: &Shop| {
         let inboxes = shop.get("/v1/inboxes").await["data"].clone();
         for inbox in inboxes.as_array().unwrap() {
@@ -294,12 +294,12 @@ async fn a_notifier_that_was_killed_tells_everybody_when_it_comes_again() {
                 .is_none();
             world.release(&batch);
             shop.run(1).await;
-            // A hint may come twice.
+            // A push event may be delivered twice.
             for receiver in [&mut agent, &mut visitor] {
                 let shown = shown(receiver);
                 assert_eq!(texts(&shown)[0], "Shop ơi", "{:?}", kill(n));
             }
-            // The room has forgotten who is gone; the connection's own row may be left to expire.
+            // The closed connection has no row in the room; its own row may stay until it expires.
             let room = format!("{}#agents", shop.tenant);
             let rows = world.dump("Realtime").await;
             let members: Vec<_> = rows.iter().filter(|row| row["pk"] == room).collect();

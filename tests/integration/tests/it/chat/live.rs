@@ -1,4 +1,4 @@
-//! Open browsers: what each side is shown, and when it is shown nothing more.
+//! Open browsers: the events that each side receives, and when the events end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ async fn sockets_show_each_side_what_it_may_see() {
     assert!(hint.len() == 1 && hint[0]["content"].is_null());
     assert!(shown(&mut stranger).is_empty());
 
-    // The ended connection was forgotten, a disconnect forgets the others.
+    // The row of the ended connection was deleted; a disconnect deletes the others.
     for connection in ["agent", "visitor", "stranger"] {
         for _ in 0..2 {
             let event = socket_event("DISCONNECT", connection, None);
@@ -158,7 +158,7 @@ async fn a_visitor_with_many_connections_does_not_hold_up_the_others() {
     for (_, visitor) in &mut opened {
         assert_eq!(texts(&shown(visitor)), ["Shop ơi"]);
     }
-    // Another visitor has room, and this one again when a connection ends.
+    // Another visitor can still connect; this visitor can connect again when a connection ends.
     let other = shop.browser().await;
     assert_eq!(shop.connect("other", &other.token).await, 200);
     let rows = shop.world.dump("Realtime").await;
@@ -245,7 +245,7 @@ impl Staffed {
         self.users().change(account, user, &change).await.unwrap();
     }
 
-    /// A browser that the agent has signed in on: its token, and what it is shown.
+    /// A browser in which the agent has signed in: its token, and the events that it receives.
     async fn browser(&self, name: &str) -> (String, Receiver<bytes::Bytes>) {
         let session = self.sessions().create(&self.agent).await.unwrap();
         let receiver = self.shop.world.aws.sockets().register(name);
@@ -253,7 +253,7 @@ impl Staffed {
         (session.token, receiver)
     }
 
-    /// A customer writes; who has been shown it?
+    /// A customer writes. Which browsers receive the message?
     async fn is_shown(&self, receiver: &mut Receiver<bytes::Bytes>) -> bool {
         let customer = self.shop.browser().await;
         self.shop.world.advance(SECOND);
@@ -281,7 +281,7 @@ async fn who_has_logged_out_hears_nothing_more_and_others_do() {
         .unwrap();
     assert!(!staffed.is_shown(&mut left).await);
     assert!(!shown(&mut stayed).is_empty());
-    // Hung up, and forgotten: the row of the room and the row of the connection.
+    // The connection is closed. Its own row and its row in the room are deleted.
     assert!(left.is_closed());
     let rows = staffed.shop.world.dump("Realtime").await;
     assert_eq!(rows.len(), 2);

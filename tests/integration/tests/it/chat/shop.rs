@@ -1,4 +1,4 @@
-//! A shop with a website inbox: its visitors' browsers, its staff, and what is stored of their talks.
+//! A shop with a website inbox: its visitors' browsers, its staff, and the stored rows of their conversations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +106,8 @@ impl Shop {
         );
     }
 
-    /// What the visitor's browser reads: author and text of each message, and where to read on.
+    /// Messages that the visitor's browser reads: author and text of each message, and the cursor for the next
+    /// read.
     pub async fn reads(&self, browser: &Browser, query: &str) -> (Vec<(String, String)>, Value) {
         let bearer = format!("Bearer {}", browser.token);
         let path = format!("/messages{query}");
@@ -164,7 +165,7 @@ impl Shop {
         assert_eq!((code, &body["status"]), (200, &status.into()), "{body}");
     }
 
-    /// All messages in staff's eyes, oldest first: type and content.
+    /// All messages as staff reads them, oldest first: type and content.
     pub async fn talk(&self, conversation: &str) -> Vec<(String, String)> {
         let page = self
             .get(&format!(
@@ -176,7 +177,7 @@ impl Shop {
         talk
     }
 
-    /// Relay and workers until nothing moves; each batch so many times.
+    /// Runs relay and workers until no message is left; each batch is delivered this number of times.
     pub async fn run(&self, times: usize) {
         loop {
             let mut moved = self.world.relay().await;
@@ -202,7 +203,7 @@ impl Shop {
         Contacts::over(&self.world.resources())
     }
 
-    /// Everything stored about a visitor's conversation, without what differs from visitor to visitor.
+    /// Everything stored about a visitor's conversation, without the values that differ from visitor to visitor.
     pub async fn stored(&self, browser: &Browser) -> Value {
         let rows = self.world.dump("Chat").await;
         let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! A conversation that is set aside comes back at its time, once, and only if nobody moved it meanwhile.
+//! A snoozed conversation reopens at its time, once, and only if nobody changed its status meanwhile.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Snoozed {
         snoozed
     }
 
-    /// Sets the conversation aside for so many hours.
+    /// Snoozes the conversation for this number of hours.
     async fn snooze(&self, hours: i64) {
         let until = self.shop.world.now() + jiff::SignedDuration::from_hours(hours);
         let body = json!({ "status": "snoozed", "snoozed_until": until });
@@ -44,7 +44,7 @@ impl Snoozed {
         );
     }
 
-    /// The sweep comes, and what it sends is worked off, each batch so many times.
+    /// Runs the sweep and then the messages that it sent, each batch this number of times.
     async fn sweep(&self, times: usize) {
         self.shop
             .world

@@ -1,4 +1,4 @@
-//! A talk from first word to last: both ways, twice, out of order, at once, closed and opened again.
+//! A whole conversation: both directions, redelivered, out of order, concurrent, resolved and reopened.
 
 use std::time::Duration;
 
@@ -183,7 +183,8 @@ async fn messages_out_of_order_end_in_order() {
     let stored = shop.stored(&browser).await;
     let line = |n: usize| json!(["incoming", format!("tin {n}"), "sent", false, ["chat.new"]]);
     assert_eq!(stored["talk"], json!([line(0), line(1), line(2), line(3)]));
-    // Who follows misses none of them: the place trails what can still turn up.
+    // A reader that follows the cursor misses none of them: the cursor stays before messages that can still
+    // appear.
     let query = format!("?after={}", cursor.as_str().unwrap());
     assert_eq!(shop.reads(&browser, &query).await.0.len(), 4);
     shop.world.advance(Duration::from_mins(7));
@@ -201,7 +202,7 @@ async fn a_customer_reopens_once_and_a_repetition_does_not() {
     shop.run(1).await;
     let conversation = shop.conversation().await;
     shop.set_status(&conversation, "resolved").await;
-    // The state that is there writes no second line.
+    // Setting the current status writes no second activity line.
     shop.set_status(&conversation, "resolved").await;
     shop.world.advance(SECOND);
     shop.say(&browser, "c-2", "Còn nữa ạ").await;

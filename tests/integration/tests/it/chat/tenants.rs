@@ -78,7 +78,7 @@ async fn a_worker_finds_nothing_of_another_tenant() {
     let page = other.get("/v1/conversations").await;
     assert_eq!(page["data"].as_array().unwrap().len(), 1);
 
-    // An answer to a conversation of another tenant has no message: parked, and nothing is marked.
+    // An answer to a conversation of another tenant has no message: it is dead-lettered, and nothing is marked.
     world.advance(SECOND);
     mine.reply(&mine.conversation().await, json!({ "content": "Dạ" }))
         .await;
@@ -128,7 +128,7 @@ async fn a_notice_reaches_the_rooms_of_its_tenant_only() {
             .to_string(),
         DONE
     );
-    // In the other tenant its own agents hear it; the visitor of this one and its agents do not.
+    // Only the agents of the other tenant receive the event; the visitor and the agents of this tenant do not.
     let counts: Vec<usize> = receivers.iter_mut().map(|one| shown(one).len()).collect();
     assert_eq!(counts, [0, 1]);
     assert!(shown(&mut visitor).is_empty());

@@ -1,4 +1,4 @@
-//! What visitors and strangers get from the widget.
+//! Answers of the widget to visitors and strangers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn bad_and_ended_sessions_are_refused() {
     shop.world.advance(Duration::from_hours(25));
     assert_eq!(shop.post(&browser, body.clone()).await.0, 401);
     assert_eq!(shop.connect("c", &browser.token).await, 401);
-    // The browser comes back to its conversation with its visitor id.
+    // With its visitor id, the browser returns to its conversation.
     let again = json!({ "visitor_id": browser.visitor });
     let (status, session, _) = shop.widget("POST", "/sessions", &[], Some(again)).await;
     assert_eq!(
@@ -163,7 +163,7 @@ async fn a_typed_address_never_reaches_another_contact() {
     );
     let page = shop.get("/v1/conversations").await;
     assert_ne!(page["data"][0]["contact_id"], victim.to_string());
-    // Nor does a later message change what is filled.
+    // A later message does not change fields that are already filled.
     let later = json!({ "client_msg_id": "c-2", "content": "Alo", "name": "Tên Khác" });
     assert_eq!(shop.post(&browser, later).await.0, 202);
     shop.run(1).await;
@@ -288,7 +288,7 @@ async fn reading_is_limited_and_costs_a_tenth_of_a_write() {
     assert_eq!(read(&shop, &other, "").await.0, 429);
     shop.world.advance(Duration::from_mins(1));
     assert_eq!(read(&shop, &other, "").await.0, 200, "the next minute");
-    // Who reads now and then costs nothing.
+    // Occasional reads do not count against the limit: they cost no write.
     let before = shop.world.aws.meter().snapshot();
     for _ in 0..60 {
         shop.world.advance(Duration::from_mins(1));

@@ -199,7 +199,7 @@ async fn a_key_opens_its_workspace_until_it_is_revoked() {
 #[tokio::test]
 async fn a_long_query_is_refused_with_its_place_and_never_breaks() {
     let shop = Shop::new().await;
-    // Four bytes each, the widest that is admitted; it folds and lowers to more in some scripts.
+    // Four bytes each, the longest accepted characters; in some scripts folding and lower case need more bytes.
     for (letter, count) in [
         ("%F0%9F%98%80", 255),
         ("%C4%B0", 255),

@@ -1,4 +1,4 @@
-//! Which address was agreed to, and what stays of it when addresses change.
+//! Consent belongs to an address: which consent stays when addresses change.
 
 use contacts::{Channel, ChannelStatus, Identity, Incoming, Merge};
 
@@ -63,7 +63,7 @@ async fn consent_for_one_address_is_not_booked_on_another() {
     };
     assert_eq!(shop.upsert(other).await.contact, id);
     assert_eq!(shop.contact(id).await.sms_status, ChannelStatus::None);
-    // For the address that the contact has, it counts, however it is found.
+    // Consent for the contact's current address counts, however the contact is found.
     let same = Incoming {
         email_status: Some(ChannelStatus::Subscribed),
         ..person("An", &[number, email("an@example.vn")])
@@ -146,7 +146,7 @@ async fn a_no_goes_with_the_address_to_its_next_owner() {
                 }
             }
             shop.upsert(customer("KH-1", &new, Merge::Overwrite)).await;
-            // What died was the address, what said no was the person.
+            // A bounce concerns the address; a refusal concerns the person.
             let person = shop.contact(id).await;
             let expected = if no == Bounced { Subscribed } else { no };
             assert_eq!(person.email_status, expected);

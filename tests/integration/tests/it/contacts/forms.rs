@@ -131,7 +131,7 @@ async fn strangers_are_refused_and_nothing_is_queued() {
     ] {
         let answer = shop.world.invoke("webhook-ladipage", event).await.unwrap();
         assert_eq!(answer["statusCode"], expected, "{answer}");
-        // The page whose visitor is told so must be able to read it.
+        // The page must be able to read this answer to show it to the visitor.
         assert_eq!(
             answer["headers"]["access-control-allow-origin"], "*",
             "{answer}"
@@ -293,7 +293,7 @@ async fn only_event(shop: &Shop) -> Value {
 #[tokio::test]
 async fn a_form_of_250_kilobytes_is_kept_within_bounds_and_says_what_is_missing() {
     let shop = Shop::new().await;
-    // Somebody listens: the entry holds the form twice then.
+    // A workflow subscribes to the event: the entry then holds the form twice.
     contacts::Listeners::over(&shop.world.resources())
         .listen(shop.tenant, "form.submitted", "wfl_00000000001")
         .await

@@ -57,7 +57,7 @@ async fn a_file_is_taken_in_and_each_row_counted() {
             .map(|e| e["line"].clone())
             .collect();
         assert_eq!(lines, [4, 6]);
-        // The third row of one phone number is the same person: the last name stands.
+        // The third row with this phone number is the same person: the last name is kept.
         assert_eq!(shop.found("an@").await, ["Trần Thị An"]);
         assert_eq!(shop.found("0912345679").await, ["Phạm Em"]);
         let members = members(&shop, list_id.parse().unwrap()).await;
@@ -133,7 +133,7 @@ async fn an_import_may_be_killed_at_any_call() {
 async fn a_redrive_goes_on_with_an_import_whose_next_message_was_never_sent() {
     let shop = Shop::new().await;
     let id = shop.upload("/v1/imports", FILE).await;
-    // The first attempt does the step and dies before it sends; those that follow come as far.
+    // The first attempt does the step and crashes before it sends; the later attempts reach the same point.
     for sent in [5, 1, 1, 1, 1] {
         let batch = shop.world.take("contact-import").unwrap();
         let event = batch.event.clone();
@@ -170,7 +170,7 @@ async fn whoever_loses_a_step_goes_on_if_the_winner_dies_before_it_sends() {
             shop.world.acknowledge(&batch, &Ok(json!({})));
         } else {
             lost += 1;
-            // The winner dies before its send: nothing is on the queue but what the loser holds.
+            // The winner crashes before its send: only the loser's message is on the queue.
             let sent = shop.world.take("contact-import").unwrap();
             shop.world.acknowledge(&sent, &Ok(json!({})));
             shop.world.release(&batch);

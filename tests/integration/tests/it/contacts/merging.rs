@@ -1,4 +1,4 @@
-//! Who is whom: identities that race, stay or are replaced.
+//! Merging of contacts: identities that race, stay or are replaced.
 
 use std::collections::BTreeSet;
 
@@ -112,7 +112,8 @@ async fn an_overwrite_that_is_killed_at_any_call_leaves_no_claim_behind() {
             finished = answer.await.is_some();
             if shop.contact(id).await.email == Some(new.parse().unwrap()) {
                 replaced += 1;
-                // Its next owner is somebody else, and who writes to either finishes what was begun.
+                // Another contact owns the address next; a write to either contact completes the interrupted
+                // change.
                 let next = shop.upsert(person("Chi", &[email(old)])).await;
                 assert!(next.created && next.contact != id, "{kill:?}");
             }

@@ -1,4 +1,4 @@
-//! Forms that say no time, sent again and sent anew.
+//! Forms without a time: the same form redelivered, and a new form with the same fields.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn forms_that_are_handled_at_once_or_late_are_the_same_events() {
     shop.world.release(&batch);
     shop.world.settle().await;
     assert_eq!(events(&shop).await, 1);
-    // A later one does not make the first two look new.
+    // A later form does not make the first two look new.
     shop.world.advance(Duration::from_hours(1));
     page.post(&shop, &without_time()).await;
     shop.world.settle().await;

@@ -1,4 +1,4 @@
-//! A shop, its form pages, and what is stored of its contacts.
+//! A shop, its form pages, and the stored rows of its contacts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -155,8 +155,8 @@ pub fn person(name: &str, identities: &[Identity]) -> Incoming {
     }
 }
 
-/// The table's rows without what differs from run to run: ids of contacts, times, and reservations
-/// that a killed attempt left, which nobody sees.
+/// The table's rows without the values that differ from run to run: ids of contacts, times, and invisible
+/// reservations that a killed attempt left.
 pub async fn essence(world: &World, table: &str) -> Vec<String> {
     let rows = world
         .dump(table)
@@ -185,7 +185,7 @@ pub fn without_ids(text: &str) -> String {
 }
 
 /// Runs `prepare`, kills the function at each of its AWS calls in turn, lets redelivery finish, and
-/// compares with the run that nobody killed.
+/// compares with an undisturbed run.
 pub async fn survives_any_kill(function: &str, prepare: impl AsyncFn(&Shop)) {
     let outcome = async |kill: Option<Kill>| {
         let shop = Shop::new().await;

@@ -1,4 +1,4 @@
-//! A stage that nobody uses costs little, and so does a small shop.
+//! An unused stage costs little, and so does a small shop.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use tanigo_local::bill::{Bill, DAYS, Prices, Units, kept_units, stage_units, tra
 
 use super::run::{self, Run};
 
-/// Dollars of a month of a stage that nobody uses, at most.
+/// Dollars of a month of an unused stage, at most.
 const IDLE: f64 = 5.0;
 /// Dollars of a month of the small shop, at most.
 const SMALL_SHOP: f64 = 10.0;
-/// Log lines of an HTTP request (access log) are so long.
+/// Bytes of the log lines of an HTTP request (access log).
 const ACCESS_LOG: f64 = 300.0;
-/// CloudWatch keeps so much of what it takes in.
+/// Share of the ingested log bytes that CloudWatch stores.
 const COMPRESSED: f64 = 0.2;
 
-/// What the small shop does in a month: 5,000 contacts, and this. docs/measurements.md lists it.
+/// Usage of the small shop in a month: 5,000 contacts, and these numbers. docs/measurements.md lists them.
 const MAILS: f64 = 20_000.0;
 const EVENTS: f64 = 20_000.0;
 const NEW_CONTACTS: f64 = 500.0;

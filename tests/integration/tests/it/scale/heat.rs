@@ -1,4 +1,4 @@
-//! No partition takes more than half of what DynamoDB gives it, at the load of the largest customer.
+//! No partition uses more than half of DynamoDB's limit, at the load of the largest customer.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tanigo_local::aws::{MOST_READS, MOST_WRITES};
 use super::run::Run;
 
 /// Partitions over the limit today: scenario, kind, and the change that will cool it. A partition that is hot
-/// and not listed fails the test; so does one that is listed and has cooled.
+/// and not listed fails the test; a listed partition that is no longer hot also fails the test.
 const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "mails",
@@ -51,7 +51,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Fails where a partition is over the limit at so many operations a second.
+/// Fails if a partition is over the limit at this number of operations a second.
 pub fn check(scenario: &str, run: &Run, rate: f64) {
     let loads = run.at(rate);
     assert!(loads.len() > 1, "{scenario} was not counted: {loads:?}");

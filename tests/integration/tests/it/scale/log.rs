@@ -1,4 +1,4 @@
-//! What functions log while a scenario runs: bytes, and the custom metrics among them.
+//! Log output of the functions while a scenario runs: bytes, and the custom metrics in it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 pub struct Log(Arc<Mutex<(f64, BTreeSet<String>)>>);
 
 impl Log {
-    /// Listens to what this thread logs until the guard is dropped.
+    /// Captures the log of this thread until the guard is dropped.
     pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
             .json()
@@ -30,7 +30,7 @@ impl Log {
 }
 
 impl io::Write for Log {
-    /// One call holds one line. A line of metrics goes to the log as it is, without this frame.
+    /// One call holds one line. A line of metrics is written to the log unchanged, without this frame.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let framed: Value = serde_json::from_slice(line)?;
         let (bytes, series) = &mut *self.0.lock().unwrap();

@@ -1,4 +1,4 @@
-//! The scenarios: what happens in each, and what it used.
+//! The scenarios: the work of each scenario, and its usage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Run {
     pub log_bytes: f64,
     /// Custom metrics that they wrote.
     pub series: BTreeSet<String>,
-    /// What the tables hold more than before.
+    /// Rows that the run added to the tables.
     pub kept: Vec<Kept>,
     partitions: BTreeMap<Partition, PartitionUsage>,
 }
@@ -40,7 +40,7 @@ pub struct Load {
 }
 
 impl Run {
-    /// Runs `work`, which does so many operations, and takes what it used.
+    /// Runs `work`, which does this number of operations, and records its usage.
     async fn of(world: &Arc<World>, operations: u32, work: impl Future<Output = ()>) -> Self {
         let meter = world.aws.meter();
         let kept = world.aws.kept(&world.model).unwrap();
@@ -79,7 +79,7 @@ impl Run {
         }
     }
 
-    /// The load of the hottest partition of each kind, at so many operations a second.
+    /// The load of the hottest partition of each kind, at this number of operations a second.
     pub fn at(&self, rate: f64) -> BTreeMap<String, Load> {
         let mut loads: BTreeMap<String, Load> = BTreeMap::new();
         for (partition, usage) in &self.partitions {
@@ -120,7 +120,7 @@ fn units(world: &World, used: &MeterSnapshot) -> Units {
     units
 }
 
-/// What each kind of row has gained.
+/// Growth of each kind of row.
 fn grown(now: Vec<Kept>, before: &[Kept]) -> Vec<Kept> {
     let same = |a: &Kept, b: &Kept| (&a.table, &a.kind) == (&b.table, &b.kind);
     let gain = |mut kept: Kept| {
@@ -161,7 +161,7 @@ pub async fn mails() -> Run {
     Run::of(&world, PEOPLE, work).await
 }
 
-/// Forms of known contacts, from the webhook to the timeline, and to a workflow that listens.
+/// Forms of known contacts, from the webhook to the timeline, and to a workflow that subscribes to them.
 pub async fn events(heard: bool) -> Run {
     const PEOPLE: u32 = 300;
     let shop = contacts_shop::Shop::new().await;
@@ -313,7 +313,7 @@ pub async fn journeys() -> Run {
     Run::of(&world, PEOPLE, work).await
 }
 
-/// A world with an active workflow of three waits, in which so many people wait.
+/// A world with an active workflow of three waits, in which this number of people wait.
 async fn waiting(people: u32) -> (Arc<World>, campaigns::Shop) {
     let world = Arc::new(World::new());
     let shop = campaigns::Shop::open(&world, people).await;
@@ -358,7 +358,7 @@ async fn submit(world: &World, shop: &campaigns::Shop, contact: ContactId) {
     contacts.record(shop.tenant, contact, &event).await.unwrap();
 }
 
-/// Messages of visitors and answers of staff, twenty of whom look on.
+/// Messages of visitors and answers of staff; twenty agents have the inbox open.
 pub async fn talks() -> Run {
     const LINES: u32 = 5;
     let mut hall = Hall::open(20).await;
@@ -373,7 +373,7 @@ pub async fn talks() -> Run {
     Run::of(&world, 2 * VISITORS * LINES, work).await
 }
 
-/// Whole chats of new visitors with four messages each way; three agents look on.
+/// Whole chats of new visitors with four messages each way; three agents have the inbox open.
 pub async fn chats() -> Run {
     let mut hall = Hall::open(3).await;
     let world = hall.shop.world.clone();
@@ -455,7 +455,7 @@ impl Hall {
     }
 }
 
-/// A request of one visitor's browser, from an address of its own.
+/// A request of one visitor's browser, from its own address.
 async fn visit(shop: &chat::Shop, n: u32, path: &str, token: Option<&str>, body: &Value) -> Value {
     let path = format!("/chat/{}{path}", shop.inbox);
     let mut event = http_event("POST", &path, Some(body), None);

@@ -1,4 +1,4 @@
-//! What the API refuses, and to whom.
+//! Requests that the API refuses, and the callers that it refuses.
 
 use std::collections::BTreeSet;
 

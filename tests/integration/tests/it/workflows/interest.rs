@@ -1,4 +1,4 @@
-//! From when on a workflow takes events in, whatever the processes remember.
+//! The time from which a workflow takes events, whatever the processes have cached.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn every_time() -> Value {
 async fn a_workflow_takes_in_what_is_recorded_since_it_is_active_whatever_was_remembered() {
     let shop = Shop::new().await;
     let contact = shop.contact("an@example.vn").await;
-    // One process writes all events: it remembers that nobody listens, until just before.
+    // One process writes all events; until just before, it has cached that no workflow subscribes.
     let writer = shop.contacts();
     let id = shop.create(every_time()).await;
     for change in ["activate", "pause", "activate"] {

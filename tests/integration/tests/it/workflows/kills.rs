@@ -1,11 +1,11 @@
-//! A worker dies at each of its calls, and nothing is lost or done twice.
+//! A worker is killed at each of its calls, and nothing is lost or done twice.
 
 use serde_json::json;
 
 use super::shop::{DAY, Shop, greeting, sends};
 use crate::support::{Kill, grant_of, http_event};
 
-/// Kills a worker at each of its AWS calls, delivers again, and compares with a life without a kill.
+/// Kills a worker at each of its AWS calls, redelivers, and compares with a run without a kill.
 async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop)) {
     let calm = Shop::new().await;
     prepare(&calm).await;
@@ -33,7 +33,7 @@ async fn survives_every_kill(worker: &str, prepare: impl AsyncFn(&Shop)) {
                 assert!(call >= 3, "{worker} makes more calls than {call}");
                 break;
             }
-            // A second kill at the same place, then a calm delivery.
+            // A second kill at the same place, then an undisturbed delivery.
             shop.world
                 .invoke_and_kill(worker, batch.event.clone(), kill)
                 .await;
@@ -161,7 +161,7 @@ async fn a_workflow_that_is_killed_while_it_is_made_or_changed_is_whole_when_rep
                     let (_, shown) = shop.api("GET", &path, None).await;
                     assert!(shown["graph"]["nodes"]["mail"].is_object(), "{kill:?}");
                 }
-                // An active one hears of events, the others take nobody in.
+                // An active workflow receives events; the others enroll no contact.
                 shop.world.lead();
                 let contact = shop.contact("an@example.vn").await;
                 shop.form(contact, "f1").await;

@@ -55,7 +55,7 @@ async fn a_form_its_event_its_steps_and_its_mail_read_nothing_of_the_directory()
         "{reads} read units for {MESSAGES} forms; the first cost {first}"
     );
 
-    // Ten seconds later each process reads once more what may have changed, and no version or mail.
+    // Ten seconds later each process rereads once the rows that may have changed, and no version or mail.
     world.forget();
     let later = world.aws.meter().snapshot();
     for n in 1..=MESSAGES {

@@ -1,4 +1,4 @@
-//! A tenant with workflows, in a world of its own.
+//! A tenant with workflows, in its own world.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::{World, grant_of, http_event};
 pub(super) const DAY: Duration = Duration::from_hours(24);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-/// A world, one of its tenants, and what the test has seen.
+/// A world, one of its tenants, and the events that the test has seen.
 pub(super) struct Shop {
     pub(super) world: Arc<World>,
     pub(super) tenant: TenantKey,
@@ -110,7 +110,7 @@ impl Shop {
         .map(|name| report[name].as_u64().unwrap())
     }
 
-    /// Relay, trigger and step worker until nothing moves; each batch `times` times. Gives the events
+    /// Runs relay, trigger and step worker until no message is left; each batch `times` times. Gives the events
     /// that were delivered.
     pub(super) async fn run(&self, times: usize) -> Vec<(&'static str, Value)> {
         let mut delivered = Vec::new();
@@ -155,7 +155,7 @@ impl Shop {
         }
     }
 
-    /// What the step worker and the sweep leave behind, without what differs from run to run.
+    /// End state of the step worker and the sweep, without the values that differ from run to run.
     pub(super) async fn state(&self) -> Value {
         let mut state = json!({
             "flow": self.world.dump("Flow").await,

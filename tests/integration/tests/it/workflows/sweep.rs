@@ -34,7 +34,7 @@ async fn a_jump_of_days_and_an_outage_are_caught_up() {
     shop.world.aws.set_fault_hook(None);
     shop.run(1).await;
     assert_eq!(shop.report(&id).await[2], 8);
-    // Two hours later, the next tick that succeeds finds them all.
+    // Two hours later, the next successful tick finds all timers.
     shop.world.advance(Duration::from_hours(2));
     shop.tick().await;
     shop.run(1).await;
@@ -70,7 +70,7 @@ async fn an_idle_sweep_asks_little() {
         assert!(reads <= 3.0, "{reads} read units");
         assert!(writes <= 1.0, "{writes} write units");
     }
-    // After an outage each hour is one more question.
+    // After an outage each hour costs one more query.
     shop.world.advance(Duration::from_hours(22));
     let spent = tick().await;
     assert!(spent.read_units() <= 25.0, "{} units", spent.read_units());
@@ -89,7 +89,7 @@ async fn a_sweep_that_runs_out_of_time_goes_on_next_time() {
     let spec = shop.world.spec("due-timer");
     assert!(spec.timeout > 10);
     shop.world.advance(Duration::from_mins(90));
-    // The clock jumps to the end of the invocation with the first look into a bucket.
+    // The clock jumps to the end of the invocation at the first read of a bucket.
     let (world, jumped) = (shop.world.clone(), std::sync::Once::new());
     let jump = Duration::from_secs(u64::from(spec.timeout));
     shop.world

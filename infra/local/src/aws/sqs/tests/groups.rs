@@ -24,7 +24,7 @@ async fn fifo_keeps_order_within_a_group_and_one_group_in_flight_once() {
         "a1 is still in flight"
     );
     hand.advance_seconds(30);
-    // a1 and b1 come back, in order of arrival, a1 before a3.
+    // a1 and b1 are redelivered in order of arrival, a1 before a3.
     assert_eq!(bodies(&aws, "chat.fifo"), ["a1", "a3", "b1"]);
     let error = send("a", "late").delay_seconds(5).send().await.unwrap_err();
     assert_eq!(

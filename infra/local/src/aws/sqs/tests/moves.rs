@@ -57,7 +57,7 @@ async fn the_list_says_what_a_task_moved_and_what_it_could_not() {
         .unwrap();
     let start = || client.start_message_move_task().source_arn(&source);
     start().send().await.unwrap();
-    // The message that was sent to the dead-letter queue names no source of its own.
+    // The message that was sent directly to the dead-letter queue has no source queue.
     let back = start()
         .destination_arn(aws.sqs().arn("work"))
         .max_number_of_messages_per_second(50);

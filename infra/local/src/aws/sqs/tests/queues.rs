@@ -18,7 +18,7 @@ async fn shown(client: &Client, url: &str) -> HashMap<String, String> {
         .collect()
 }
 
-/// The code of the answer to a wish to make a queue; `ok` when it was made or found.
+/// The code of the answer to `CreateQueue`; `ok` if the queue was made or found.
 async fn create(client: &Client, name: &str, attributes: &[(&str, &str)]) -> String {
     let mut create = client.create_queue().queue_name(name);
     for (name, value) in attributes {

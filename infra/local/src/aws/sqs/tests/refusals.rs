@@ -1,4 +1,4 @@
-//! Messages and receives that SQS refuses, and the settings of a queue that decide over them.
+//! Messages and receives that SQS refuses, and the queue settings that decide this.
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::primitives::Blob;
@@ -107,7 +107,7 @@ async fn the_queue_sets_the_largest_message_and_the_wait() {
         code(&error.unwrap_err().into_service_error()),
         "InvalidParameterValue"
     );
-    // The receive names no wait time, so it waits as long as the queue says.
+    // The receive names no wait time, so it uses the wait time of the queue.
     let receive = client.receive_message().queue_url(&url).send();
     let send = async {
         tokio::task::yield_now().await;
