@@ -8,7 +8,7 @@ use axum::routing::options;
 use axum::{Router, middleware};
 use chat::body::{Details, FromWidget, InboundMessage};
 use chat::model::MAX_TEXT;
-use chat::reading::{Portion, Stretch};
+use chat::reading::{MessagePage, Portion};
 use chat::token::Session;
 use chat::{MessageForVisitor, Position, Visitor};
 use cloud::SendOptions;
@@ -274,7 +274,7 @@ struct ReadQuery {
     limit: Option<Limit>,
 }
 
-/// The schema of [`Stretch`] for the reference.
+/// The schema of [`MessagePage`] for the reference.
 #[derive(utoipa::ToSchema)]
 #[schema(as = WidgetMessages)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -309,7 +309,7 @@ async fn read(
     Extension(door): Inbox,
     headers: HeaderMap,
     Query(query): Query<ReadQuery>,
-) -> Result<Json<Stretch<MessageForVisitor>>, Problem> {
+) -> Result<Json<MessagePage<MessageForVisitor>>, Problem> {
     let session = session(&widget, &door, &headers)?;
     widget.limits.read(&session).await?;
     let (tenant, limit) = (session.tenant, query.limit.unwrap_or_default());
@@ -317,7 +317,7 @@ async fn read(
         .chat
         .conversation_of(tenant, session.inbox, &session.visitor);
     let Some(conversation) = conversation.await? else {
-        return Ok(Json(Stretch {
+        return Ok(Json(MessagePage {
             data: Vec::new(),
             next: query.after,
             more: false,

@@ -69,7 +69,7 @@ impl Sweep {
                 return Ok(Done::Partly);
             }
             let page = self.timers.of_bucket(minute, shard, cursor).await?;
-            if self.hand_out(page.data).await? == Done::Partly {
+            if self.dispatch_next(page.data).await? == Done::Partly {
                 done = Done::Partly;
             }
             if page.next.is_none() {
@@ -81,7 +81,7 @@ impl Sweep {
 
     /// Sends first, then deletes only the rows that SQS took: a crash in between sends twice and loses nothing. A
     /// row that can never be sent is dead-lettered, so that it blocks no other row.
-    async fn hand_out(&self, rows: Vec<Found>) -> Result<Done, Failure> {
+    async fn dispatch_next(&self, rows: Vec<Found>) -> Result<Done, Failure> {
         let mut by_queue: BTreeMap<QueueName, Vec<(Found, Outgoing)>> = BTreeMap::new();
         let now = self.timers.clock().now();
         let mut done = Done::Wholly;

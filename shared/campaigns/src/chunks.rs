@@ -160,7 +160,7 @@ impl Campaigns {
             .set("recipients", recipients)
             .set("next", 0)
             .when_absent("chunks");
-        let update = hand_out(update, 0, chunks);
+        let update = dispatch_next(update, 0, chunks);
         let key = keys::shard(tenant, id, shard);
         self.table.update(&key, update).await?;
         self.note_planned(tenant, id, shard).await
@@ -231,7 +231,7 @@ impl Campaigns {
         };
         let next = chunk + 1;
         let update = Update::new().set("next", next).when_equals("next", chunk);
-        let update = hand_out(update, next, chunks);
+        let update = dispatch_next(update, next, chunks);
         let row = self.table.update(&key, update).await?;
         let row = row.item::<ShardRow>()?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
@@ -285,7 +285,7 @@ impl Campaigns {
         };
         if row.next < chunks {
             let update = Update::new().when_equals("next", row.next);
-            let update = hand_out(update, row.next, chunks);
+            let update = dispatch_next(update, row.next, chunks);
             // Refused: a sender has finished the chunk and dispatched the next.
             self.table.update(&key, update).await?;
         }
@@ -306,7 +306,7 @@ impl Campaigns {
 }
 
 /// Makes the write that moves a shard to this chunk send the chunk's message, if there is such a chunk.
-fn hand_out(update: Update, chunk: u32, chunks: u32) -> Update {
+fn dispatch_next(update: Update, chunk: u32, chunks: u32) -> Update {
     if chunk < chunks {
         update.set("pending", Pending::of(&[effects::CHUNK]))
     } else {

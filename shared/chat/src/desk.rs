@@ -115,7 +115,7 @@ impl Chat {
         let until = over.until.to_string();
         let origin = kernel::hash::name(&["snooze over", &over.conversation.to_string(), &until]);
         for _ in 0..ATTEMPTS {
-            self.tell_change(tenant, &header).await?;
+            self.write_activity(tenant, &header).await?;
             if header.status != Status::Snoozed || header.snoozed_until != Some(over.until) {
                 let own = |change: &Change| change.origin == origin;
                 return Ok(header.change.as_ref().is_some_and(own));
@@ -181,7 +181,7 @@ impl Chat {
             return Ok(None);
         };
         for _ in 0..ATTEMPTS {
-            self.tell_change(tenant, &header).await?;
+            self.write_activity(tenant, &header).await?;
             if there(&header) {
                 return Ok(Some(header));
             }

@@ -78,7 +78,7 @@ impl Inbound {
         if !joined && !message.details.is_empty() {
             people::contact(&self.contacts, tenant, message).await?;
         }
-        let conversation = self.come_alive(tenant, conversation, &origin, at).await?;
+        let conversation = self.reopen(tenant, conversation, &origin, at).await?;
         let draft = Draft {
             origin,
             kind: Kind::Incoming,
@@ -197,7 +197,7 @@ impl Inbound {
 
     /// Reopens the conversation if it is closed, writes the activity line of the reopening, and raises the newest
     /// time. Each header write requires that no other writer changed the header.
-    async fn come_alive(
+    async fn reopen(
         &self,
         tenant: TenantKey,
         mut conversation: Conversation,
@@ -211,7 +211,7 @@ impl Inbound {
             // Write an activity line that a crash left out: the line of this reopening, or of the change that it
             // overwrites.
             if reopens || conversation.change.as_ref().is_some_and(own) {
-                self.chat.tell_change(tenant, &conversation).await?;
+                self.chat.write_activity(tenant, &conversation).await?;
             }
             let newest = sortable(at).max(conversation.last_activity.clone());
             if !reopens && newest == conversation.last_activity {

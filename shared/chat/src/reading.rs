@@ -56,7 +56,7 @@ pub struct Filter {
 
 /// Messages, and the place to continue from.
 #[derive(Debug, Clone, Serialize)]
-pub struct Stretch<T> {
+pub struct MessagePage<T> {
     /// The messages.
     pub data: Vec<T>,
     /// The place to continue from. Always present when reading forward.
@@ -115,7 +115,7 @@ impl Chat {
         conversation: ConversationId,
         limit: Limit,
         from: Option<Position>,
-    ) -> Result<Stretch<Message>, Error> {
+    ) -> Result<MessagePage<Message>, Error> {
         let high = from.as_ref().map_or(MESSAGES_END, Position::high);
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(MESSAGES, high)
@@ -129,7 +129,7 @@ impl Chat {
             (!is_known).then_some(message)
         };
         let walked = self.walk(query, limit, Portion::Large, fresh).await?;
-        Ok(Stretch {
+        Ok(MessagePage {
             data: walked.data,
             next: walked.last.filter(|_| walked.stopped_early),
             more: walked.stopped_early,
@@ -147,7 +147,7 @@ impl Chat {
         after: Position,
         portion: Portion,
         keep: impl Fn(Message) -> Option<T>,
-    ) -> Result<Stretch<T>, Error> {
+    ) -> Result<MessagePage<T>, Error> {
         // Computed before anything is read: a message that is stored in between is not before it.
         let settled = after.settled().unwrap_or_else(|| self.settled());
         let query = Query::partition(keys::partition(tenant, conversation))
@@ -160,7 +160,7 @@ impl Chat {
         } else {
             last.with_settled(&settled)
         };
-        Ok(Stretch {
+        Ok(MessagePage {
             data: walked.data,
             next: Some(next),
             more: walked.stopped_early,

@@ -208,7 +208,7 @@ impl Pusher {
                 let (live, ended): (Vec<_>, Vec<_>) = members.into_iter().partition(may_hear);
                 for member in ended {
                     pushed.ended += 1;
-                    self.hang_up(&member).await;
+                    self.close(&member).await;
                 }
                 members = live;
             }
@@ -228,7 +228,7 @@ impl Pusher {
     }
 
     /// Closes a connection whose credential has ended. A failure is retried at the next post.
-    async fn hang_up(&self, member: &Member) {
+    async fn close(&self, member: &Member) {
         match self.sockets.close(&member.sk).await {
             Ok(()) => self.forget(member).await,
             Err(SocketError::Gone) => self.gone(member).await,

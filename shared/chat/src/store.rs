@@ -257,7 +257,7 @@ impl Chat {
     }
 
     /// Writes the activity line of a conversation's latest change, if there is one and its line is missing.
-    pub(crate) async fn tell_change(
+    pub(crate) async fn write_activity(
         &self,
         tenant: TenantKey,
         conversation: &Conversation,
