@@ -274,7 +274,7 @@ struct ReadQuery {
     limit: Option<Limit>,
 }
 
-/// The schema of [`MessagePage`] for the reference.
+/// A page of a visitor's messages.
 #[derive(utoipa::ToSchema)]
 #[schema(as = WidgetMessages)]
 #[expect(dead_code, reason = "only its schema is used")]
