@@ -116,7 +116,8 @@ async fn onboarding(api: &Api, caller: &Caller) -> Result<Json<Onboarding>, Prob
     let has_details = settings.is_some_and(|settings| {
         !settings.permission_reminder.is_empty() && !settings.postal_address.is_empty()
     });
-    let has_chat = !api.inboxes.list(tenant).await?.is_empty() && has_staff(api, caller).await?;
+    let inboxes = api.inboxes.page(tenant, Limit::default(), None).await?;
+    let has_chat = !inboxes.data.is_empty() && has_staff(api, caller).await?;
     let steps = [
         (Key::Workspace, true),
         (Key::Data, !contacts.data.is_empty()),

@@ -18,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::shape::{
-    ConversationView, InboxView, ListQuery, MessageView, MessagesQuery, NewMessage, NewMute,
-    NewStatus,
+    ConversationView, InboxView, InboxesQuery, ListQuery, MessageView, MessagesQuery, NewMessage,
+    NewMute, NewStatus,
 };
 
 /// Longest `client_msg_id`.
@@ -250,23 +250,23 @@ async fn set_muted(
     Ok(Json(header.await?.ok_or_else(no_conversation)?.into()))
 }
 
-/// List the inboxes.
+/// List the inboxes, oldest first.
 #[utoipa::path(
     get,
     path = "/v1/inboxes",
     operation_id = "listInboxes",
     tag = "conversations",
-    responses((status = 200, description = "All inboxes", body = Page<InboxView>)),
+    params(InboxesQuery),
+    responses((status = 200, description = "A page of inboxes", body = Page<InboxView>)),
 )]
 async fn inboxes(
     State(api): State<Api>,
     caller: May<op::ListInboxes>,
+    Query(query): Query<InboxesQuery>,
 ) -> Result<Json<Page<InboxView>>, Problem> {
-    let inboxes = api.inboxes.list(caller.tenant).await?;
-    Ok(Json(Page {
-        data: inboxes.into_iter().map(InboxView::from).collect(),
-        next: None,
-    }))
+    let limit = query.limit.unwrap_or_default();
+    let page = api.inboxes.page(caller.tenant, limit, query.cursor);
+    Ok(Json(page.await?.map(InboxView::from)))
 }
 
 /// Make an inbox for a website.

@@ -21,6 +21,15 @@ pub struct ListQuery {
     pub cursor: Option<Cursor>,
 }
 
+/// `GET /v1/inboxes`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct InboxesQuery {
+    pub limit: Option<Limit>,
+    pub cursor: Option<Cursor>,
+}
+
 /// `GET /v1/conversations/{id}/messages`: back in time from `cursor`, or forward from `after`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

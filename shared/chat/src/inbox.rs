@@ -5,7 +5,8 @@
 
 use cloud::{Created, Error, Key, Query, Resources, Table};
 use jiff::Timestamp;
-use kernel::{InboxId, TenantKey};
+use kernel::page::Page;
+use kernel::{Cursor, InboxId, Limit, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Channel;
@@ -112,10 +113,16 @@ impl Inboxes {
         )
     }
 
-    /// The workspace's inboxes, oldest first.
-    pub async fn list(&self, tenant: TenantKey) -> Result<Vec<Inbox>, Error> {
+    /// One page of the workspace's inboxes, oldest first.
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Inbox>, Error> {
         let query = Query::partition(tenant.to_string()).begins_with("INBOX#");
-        self.directory.query_all(query).await
+        let query = query.limit(limit.get()).cursor(cursor);
+        self.directory.query(query).await
     }
 }
 

@@ -26,6 +26,7 @@ const LISTS: &[(&str, &str)] = &[
     ("api-contacts", "/v1/lists"),
     ("api-sources", "/v1/sources"),
     ("api-workflows", "/v1/workflows"),
+    ("api-chat", "/v1/inboxes"),
 ];
 
 fn grant(actor: &str) -> Grant {
@@ -95,7 +96,7 @@ async fn user(world: &World, n: u32) -> String {
     made.unwrap().to_string()
 }
 
-fn rows(n: u32) -> [(&'static str, &'static str, Value); 6] {
+fn rows(n: u32) -> [(&'static str, &'static str, Value); 7] {
     let named = json!({ "name": format!("N{n}") });
     let person = json!({ "full_name": "Nguyễn An", "email": format!("nguyen{n}@example.vn") });
     let workflow = json!({
@@ -111,6 +112,11 @@ fn rows(n: u32) -> [(&'static str, &'static str, Value); 6] {
         ("api-workflows", "/v1/workflows", workflow),
         ("api-accounts", "/v1/workspaces", named),
         ("api-accounts", "/v1/api-keys", api_key),
+        (
+            "api-chat",
+            "/v1/inboxes",
+            json!({ "name": "Website", "allowed_origins": [] }),
+        ),
     ]
 }
 
@@ -168,7 +174,7 @@ async fn every_list_refuses_the_cursors_of_the_others() {
     for key in [
         json!({}),
         json!({ "pk": WORKSPACE }),
-        json!({ "pk": WORKSPACE, "sk": "INBOX#x" }),
+        json!({ "pk": WORKSPACE, "sk": "ONBOARDING" }),
         json!({ "pk": WORKSPACE, "sk": "" }),
         json!({ "pk": WORKSPACE, "sk": { "n": "1" } }),
         json!({ "pk": ACCOUNT, "sk": "META" }),

@@ -91,12 +91,16 @@ async fn an_inbox_made_over_the_api_opens_its_widget() {
     let browser = made.browser().await;
     made.say(&browser, "c-1", "Shop ơi").await;
     made.run(1).await;
+    let inboxes = shop.get("/v1/inboxes").await;
+    assert_eq!(inboxes["data"].as_array().unwrap().len(), 2);
+    let first = shop.get("/v1/inboxes?limit=1").await;
+    let cursor = first["next"].as_str().unwrap();
+    let second = shop
+        .get(&format!("/v1/inboxes?limit=1&cursor={cursor}"))
+        .await;
     assert_eq!(
-        shop.get("/v1/inboxes").await["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
+        (&first["data"][0], &second["data"][0]),
+        (&inboxes["data"][0], &inboxes["data"][1])
     );
     let page = shop
         .get(&format!("/v1/conversations?inbox_id={}", made.inbox))
