@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use kernel::{Clock, Entropy};
+use tanigo_local::aws::CountedLog;
 use tanigo_local::cli::{self, Arguments, Command};
 use tanigo_local::runtime::{LocalStack, Options, Ports};
 use tanigo_local::{demo, seed};
@@ -144,7 +145,7 @@ fn log_to_file(data: &Path) -> Result<()> {
         .json()
         .flatten_event(true)
         .with_env_filter(EnvFilter::new("info,metrics=debug"))
-        .with_writer(Mutex::new(file))
+        .with_writer(Mutex::new(CountedLog(file)))
         .init();
     Ok(())
 }

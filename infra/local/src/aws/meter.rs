@@ -4,6 +4,8 @@
 //! partition are counted beside it, by [`Heat`].
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use kernel::Clock;
@@ -39,6 +41,28 @@ pub struct MeterSnapshot {
     pub functions: BTreeMap<String, FunctionUsage>,
     /// Requests and messages that arrived through API Gateway, by kind (`http`, `websocket`).
     pub api_requests: BTreeMap<String, u64>,
+    /// Bytes of the log lines of the process.
+    #[serde(default)]
+    pub log_bytes: u64,
+}
+
+/// The log is one for the process, as the subscriber of its lines is.
+static LOGGED: AtomicU64 = AtomicU64::new(0);
+
+/// A writer of log lines that counts their bytes.
+#[derive(Debug)]
+pub struct CountedLog<W>(pub W);
+
+impl<W: Write> Write for CountedLog<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(line)?;
+        LOGGED.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Units used on a table.
@@ -96,7 +120,11 @@ impl Meter {
 
     /// Everything counted so far.
     pub fn snapshot(&self) -> MeterSnapshot {
-        self.lock().clone()
+        let log_bytes = LOGGED.load(Ordering::Relaxed);
+        MeterSnapshot {
+            log_bytes,
+            ..self.lock().clone()
+        }
     }
 
     /// The units of each partition so far.
@@ -208,6 +236,7 @@ impl MeterSnapshot {
         }
         self.s3_writes -= earlier.s3_writes;
         self.s3_reads -= earlier.s3_reads;
+        self.log_bytes -= earlier.log_bytes;
         self.mails -= earlier.mails;
         self.mail_bytes -= earlier.mail_bytes;
         self.socket_posts -= earlier.socket_posts;
@@ -218,4 +247,19 @@ impl MeterSnapshot {
 /// The counter of `name`, made if absent.
 fn entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
     map.entry(name.to_owned()).or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_counted_as_they_are_written() {
+        let meter = Meter::new(Clock::system());
+        let before = meter.snapshot();
+        let mut log = CountedLog(Vec::new());
+        log.write_all(b"{\"message\":\"x\"}\n").unwrap();
+        assert_eq!(log.0.len(), 16);
+        assert_eq!(meter.since(&before).log_bytes, 16);
+    }
 }

@@ -54,7 +54,9 @@ use crate::template::model::{Stack, Table, Trigger};
 pub use fault::{Call, Fault, FaultHook, Role};
 pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
 pub use kept::Kept;
-pub use meter::{FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, TableUsage};
+pub use meter::{
+    CountedLog, FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, TableUsage,
+};
 pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
 pub use shape::shape;
 pub use sockets::Sockets;

@@ -4,6 +4,9 @@ use super::Units;
 use crate::aws::MeterSnapshot;
 use crate::template::Billed;
 
+/// API Gateway's access log has one line of about so many bytes for each HTTP request.
+const ACCESS_LOG_BYTES: f64 = 300.0;
+
 /// Units used, by the key of their price. Unused prices are listed with zero units.
 pub fn used_units(used: &MeterSnapshot, billed: &Billed) -> Units {
     let api = |kind: &str| used.api_requests.get(kind).copied().unwrap_or(0) as f64;
@@ -31,6 +34,10 @@ pub fn used_units(used: &MeterSnapshot, billed: &Billed) -> Units {
         ("s3_put_request", used.s3_writes as f64),
         ("s3_get_request", used.s3_reads as f64),
         ("ses_mail", used.mails as f64),
+        (
+            "logs_gb",
+            (used.log_bytes as f64 + ACCESS_LOG_BYTES * api("http")) / 1e9,
+        ),
     ]);
     for (name, table) in &used.tables {
         let keeping = billed.tables.get(name).copied().unwrap_or_default();

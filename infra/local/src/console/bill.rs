@@ -80,7 +80,7 @@ pub fn show(stack: &LocalStack, json: bool) -> Response<Bytes> {
     }
     let bill = &all.run.bill;
     let note = format!(
-        "List prices of {} in {} for {}. Transfer, S3 storage and logs are not included. \
+        "List prices of {} in {} for {}. Transfer and S3 storage are not included. \
          Lambda time is measured on this machine.",
         bill.prices_as_of, bill.currency, bill.region
     );
