@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::arns::Arns;
-use super::fault::ApiError;
+use super::fault::{ApiError, Reason};
 use super::heat::{Condition, Shares};
 use super::indexes::Indexes;
 use super::meter::{Meter, TableUsage};
@@ -341,14 +341,19 @@ pub(super) fn error_response(error: &ApiError) -> Response<Bytes> {
     answer(wire::status(error.status), wire::to_bytes(&body))
 }
 
-/// A throttled transaction: cancelled, with a reason for each item. SDKs do not repeat it.
-pub(super) fn throttled_transaction(body: &[u8]) -> Response<Bytes> {
+/// A cancelled transaction: `reason` for the item at `position` (or the last one), `None` for the others. SDKs do
+/// not repeat it.
+pub(super) fn cancelled_transaction(
+    body: &[u8],
+    reason: Reason,
+    position: usize,
+) -> Response<Bytes> {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let items = request["TransactItems"].as_array().map_or(0, Vec::len);
-    let text = "Throughput exceeds the current capacity of your table or index.";
-    let first = json!({"Code": "ThrottlingError", "Message": text});
-    let others = (1..items).map(|_| json!({"Code": "None"}));
-    let reasons: Vec<_> = std::iter::once(first).chain(others).collect();
+    let items = request["TransactItems"].as_array().map_or(1, Vec::len);
+    let mut reasons = vec![json!({"Code": "None"}); items];
+    if let Some(one) = reasons.get_mut(position.min(items.saturating_sub(1))) {
+        *one = json!({"Code": reason.code(), "Message": reason.message()});
+    }
     let codes: Vec<_> = reasons
         .iter()
         .filter_map(|reason| reason["Code"].as_str())

@@ -35,13 +35,13 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use bytes::Bytes;
@@ -51,7 +51,7 @@ use kernel::Clock;
 
 use crate::loopback;
 use crate::template::model::{Stack, Table, Trigger};
-pub use fault::{Call, Fault, FaultHook, Role};
+pub use fault::{Call, Fault, FaultHook, Reason, Role};
 pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
 pub use kept::Kept;
 pub use meter::{
@@ -249,8 +249,9 @@ impl Aws {
         config.http_client(client).build()
     }
 
-    /// Configuration for SDK clients that may do everything: this process, local credentials, standard
-    /// retries.
+    /// Configuration for SDK clients that may do everything: this process, local credentials, and the deployed
+    /// functions' time-outs and retries, which pass in tokio's time. The back-off has its jitter from the thread's
+    /// `fastrand`, so a seed there makes a run repeatable.
     pub fn sdk_config(&self) -> SdkConfig {
         let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
         let endpoint = self
@@ -262,7 +263,8 @@ impl Aws {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(self.0.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(keys))
-            .retry_config(RetryConfig::standard())
+            .retry_config(cloud::Aws::retries())
+            .timeout_config(cloud::Aws::timeouts())
             .http_client(self.http_client());
         config.set_endpoint_url(endpoint.clone());
         config.build()
@@ -292,16 +294,23 @@ impl Aws {
                 table_or_queue: route.resource(&request),
                 items: role.map_or_else(Vec::new, |_| route.items(&request)),
                 sequence,
+                function: role.map(|role| role.function.clone()),
             };
-            if role.is_some_and(|role| !role(&call)) {
+            if role.is_some_and(|role| !(role.allows)(&call)) {
                 return Reply::Answer(route.denied(&call));
             }
             fault = hook.map_or(Fault::None, |hook| hook(&call));
         }
         match fault {
             Fault::Throttle => return Reply::Answer(route.throttled(&request)),
+            Fault::Cancel(reason) => {
+                if let Some(answer) = route.cancelled(&request, reason) {
+                    return Reply::Answer(answer);
+                }
+            }
             Fault::HangBefore => return std::future::pending().await,
             Fault::Yield => tokio::task::yield_now().await,
+            Fault::Delay(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
         let mut response =
