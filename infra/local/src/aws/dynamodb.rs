@@ -14,6 +14,7 @@ use dynoxide::actions::{
 use dynoxide::types::{ConsumedCapacity, item_size, write_capacity_units};
 use dynoxide::{Database, DynoxideError, Item};
 use http::{HeaderValue, Response, StatusCode};
+use kernel::Clock;
 use s3s::crypto::Crc32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,7 @@ use super::arns::Arns;
 use super::fault::{ApiError, Reason};
 use super::heat::{Condition, Shares};
 use super::indexes::Indexes;
+use super::lags::Lags;
 use super::meter::{Meter, TableUsage};
 use super::streams::Streams;
 use super::wire;
@@ -34,6 +36,8 @@ pub(super) struct DynamoDb {
     pub meter: Arc<Meter>,
     pub arns: Arns,
     pub indexes: RwLock<Indexes>,
+    pub lags: Lags,
+    pub clock: Clock,
 }
 
 pub(super) type Answer = Result<Bytes, Failure>;
@@ -106,7 +110,8 @@ impl DynamoDb {
     }
 
     fn run(&self, operation: &str, body: &[u8]) -> Answer {
-        let db = &self.db;
+        let stale = self.lags.seen(operation, body, self.clock.now_ms());
+        let db = stale.as_ref().unwrap_or(&self.db);
         match operation {
             "GetItem" => {
                 let request: GetItemRequest = parse(body)?;
@@ -143,12 +148,22 @@ impl DynamoDb {
                 let get = |r| db.transact_get_items(r);
                 metered!(self, Units::Read, request, get, many, shares)
             }
+            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => {
+                let answer = self.write(operation, body);
+                self.lags.wrote(&self.db, body, self.clock.now_ms());
+                answer
+            }
+            _ => self.tables(operation, body),
+        }
+    }
+
+    fn write(&self, operation: &str, body: &[u8]) -> Answer {
+        match operation {
             "PutItem" => self.put(parse(body)?),
             "UpdateItem" => self.update(parse(body)?),
             "DeleteItem" => self.delete(parse(body)?),
             "BatchWriteItem" => self.batch_write(parse(body)?),
-            "TransactWriteItems" => self.transact_write(parse(body)?),
-            _ => self.tables(operation, body),
+            _ => self.transact_write(parse(body)?),
         }
     }
 

@@ -13,6 +13,7 @@ mod heat;
 mod indexes;
 mod journal;
 mod kept;
+mod lags;
 mod meter;
 mod missing;
 mod outbox;
@@ -54,6 +55,7 @@ use crate::template::model::{Stack, Table, Trigger};
 pub use fault::{Call, Fault, FaultHook, Reason, Role};
 pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
 pub use kept::Kept;
+pub use lags::Reads;
 pub use meter::{
     CountedLog, FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, TableUsage,
 };
@@ -61,8 +63,8 @@ pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
 pub use shape::shape;
 pub use sockets::Sockets;
 pub use sqs::{Depth, MessageAttribute, MessageAttributes, Received, Sqs};
-pub(crate) use streams::sequence_text;
 pub use streams::{SHARD, StreamRecord, Streams};
+pub(crate) use streams::{consumer, sequence_text};
 pub use touched::Touched;
 
 /// Access key of the local credentials; the CLI needs it for S3, where signatures are checked.
@@ -155,6 +157,8 @@ impl Aws {
                 meter: meter.clone(),
                 arns: arns::Arns::new(&region, &account),
                 indexes: RwLock::default(),
+                lags: lags::Lags::default(),
+                clock: clock.clone(),
             },
             ses: ses::Ses {
                 outbox: outbox.clone(),
@@ -198,8 +202,11 @@ impl Aws {
         }
         for function in &stack.functions {
             for trigger in &function.triggers {
-                if let Trigger::Stream { table, .. } = trigger {
-                    self.0.streams.register(table, &function.logical_id);
+                if let Trigger::Stream { table, lanes, .. } = trigger {
+                    for lane in 0..*lanes {
+                        let consumer = streams::consumer(&function.logical_id, lane);
+                        self.0.streams.register(table, &consumer);
+                    }
                 }
             }
         }
@@ -400,7 +407,16 @@ impl Aws {
     /// Deletes items past their time to live and returns how many. Their removal is not in the
     /// streams.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
+        self.0.dynamodb.lags.sweep()?;
         Ok(self.0.dynamodb.db.sweep_ttl()?)
+    }
+
+    /// Lets these reads lack the writes that are younger than `lag` by the stack's clock; zero ends the lag. At first
+    /// there is none.
+    pub fn set_lag(&self, reads: Reads, lag: Duration) -> anyhow::Result<()> {
+        let services = &*self.0;
+        let (db, clock) = (&services.dynamodb.db, &services.dynamodb.clock);
+        services.dynamodb.lags.set(db, clock, reads, lag)
     }
 
     /// Sets (or ends) the decision over each call.
