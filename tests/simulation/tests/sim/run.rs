@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::sim::{Outcome, simulate};
+use crate::sim::{Outcome, Violation, simulate, take_trace};
 
 /// Lines of a trace that a failure shows.
 const SHOWN: usize = 250;
@@ -70,9 +70,10 @@ impl Outcome {
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
         let mut outcome = Self {
             seed,
+            trace: take_trace(),
             ..Self::default()
         };
-        outcome.violations.push(crate::sim::Violation {
+        outcome.violations.push(Violation {
             check: "panic",
             text: text.unwrap_or_default(),
         });

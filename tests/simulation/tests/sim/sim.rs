@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use kernel::Entropy;
+use tanigo_local::aws::Reads;
 use tests_world::World;
 
 use crate::features::{self, Feature};
@@ -19,6 +20,16 @@ use crate::time::Time;
 
 /// Steps of a seed before the calm.
 const STEPS: u32 = 160;
+
+thread_local! {
+    /// The steps of this thread's seed; they outlive a panic.
+    static TRACE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes the steps of this thread's seed.
+pub fn take_trace() -> Vec<String> {
+    TRACE.take()
+}
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +119,7 @@ impl Sim {
         let (hours, rest) = (seconds / 3600, seconds % 3600);
         let at = format!("{hours:>3}:{:02}:{:02}.{ms:03}", rest / 60, rest % 60);
         let line = format!("{at} {}", line.as_ref());
-        self.outcome.borrow_mut().trace.push(line);
+        TRACE.with_borrow_mut(|trace| trace.push(line));
     }
 
     /// Records a broken promise.
@@ -167,12 +178,19 @@ pub async fn simulate(seed: u64) -> Outcome {
     sim.calm().await;
     sim.note("--- set up; faults begin");
     sim.faulty.set(true);
+    if sim.percent(15) {
+        let lag = std::time::Duration::from_millis(200 + sim.below(3_000) as u64);
+        sim.note(format!("indexes lag by {} ms", lag.as_millis()));
+        sim.world.aws.set_lag(Reads::Indexes, lag).expect("lag");
+    }
     for _ in 0..STEPS {
         sim.step().await;
     }
     sim.note("--- calm: no more faults");
     sim.faulty.set(false);
     sim.outages.end();
+    let none = std::time::Duration::ZERO;
+    sim.world.aws.set_lag(Reads::Indexes, none).expect("no lag");
     for feature in sim.features.clone() {
         feature.calm(&sim).await;
     }
@@ -182,5 +200,7 @@ pub async fn simulate(seed: u64) -> Outcome {
     for feature in sim.features.clone() {
         feature.check(&sim).await;
     }
-    sim.outcome.take()
+    let mut outcome = sim.outcome.take();
+    outcome.trace = take_trace();
+    outcome
 }

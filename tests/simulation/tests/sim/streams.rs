@@ -76,7 +76,8 @@ impl Sim {
         let mut ready: Vec<Mapping> = self.mappings.borrow().values().cloned().collect();
         let streams = self.world.aws.streams();
         let now = self.now_ms();
-        ready.retain(|m| m.off_until_ms <= now && streams.lag(&m.table, &m.consumer) > 0);
+        let waits = |m: &Mapping| !streams.poll(&m.table, &m.consumer, 1).is_empty();
+        ready.retain(|m| m.off_until_ms <= now && waits(m));
         if ready.is_empty() {
             return false;
         }

@@ -218,7 +218,8 @@ impl Feature for Campaigns {
         // A campaign that pauses by itself does so when its chunks run.
         for _ in 0..3 {
             sim.calm().await;
-            for n in 0..self.sent.borrow().len() {
+            let count = self.sent.borrow().len();
+            for n in 0..count {
                 let one = self.sent.borrow()[n].clone();
                 let path = format!("/v1/campaigns/{}", one.id);
                 let shop = &sim.shops[one.shop];

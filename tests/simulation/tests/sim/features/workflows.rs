@@ -156,7 +156,8 @@ impl Feature for Workflows {
     }
 
     async fn calm(&self, sim: &Sim) {
-        for n in 0..self.watched.borrow().len() {
+        let count = self.watched.borrow().len();
+        for n in 0..count {
             self.change(sim, n, "activate").await;
         }
     }
