@@ -157,11 +157,14 @@ fn mail_is_sent_from_our_identity_only() {
 fn no_request_may_scan_a_table() {
     let mut violations = Vec::new();
     for (place, statement) in allows() {
+        // The index of unsent effects is empty but for them, and its sweep needs all of it.
+        let swept = statement["Resource"].to_string().contains("/index/Unsent");
         if actions(statement).iter().any(|action| {
             ["dynamodb:scan", "dynamodb:partiql"]
                 .iter()
                 .any(|no| action.to_lowercase().starts_with(no))
-        }) {
+        }) && !swept
+        {
             violations.push(place);
         }
     }
