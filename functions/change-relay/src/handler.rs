@@ -16,8 +16,8 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// Sends everything that is pending in these changes and acknowledges it. What cannot be sent now stays in its
-    /// item for the sweep of `due-timer`.
+    /// Sends everything that is pending in these changes and acknowledges it. An effect that cannot be sent now stays
+    /// in its item for the sweep of `due-timer`.
     pub async fn send(&self, changes: Vec<Change>) {
         // One invocation reads one stream.
         let table = changes.first().and_then(Change::table);

@@ -1,9 +1,9 @@
 //! Every minute: sends the timers that are due, or due within two minutes, to their queues. Then sends the effects of
 //! stored items that their stream did not get to a queue.
 //!
-//! Trigger: a schedule; the event is not read, and a tick may come late or twice. Effects: SQS messages
-//! (consumers recognise a timer by its token, and an effect by its id or the state that it asks for), then the rows of
-//! timers are deleted and the effects acknowledged. A row or an effect that can never be sent goes to the dead-letter
+//! Trigger: a schedule; the event is not read, and a tick may come late or twice. Effects: SQS messages. Then the rows
+//! of timers are deleted and the effects acknowledged. Consumers recognise a timer by its token, and an effect by its
+//! id or the state that it asks for. A row or an effect that can never be sent goes to the dead-letter
 //! queue with its reason. Reads the buckets and the unsent effects of all tenants; each message keeps its tenant in
 //! its envelope.
 

@@ -1,7 +1,7 @@
 //! Sends the effects of items and acknowledges them (docs/adr/0024).
 //!
-//! An effect that SQS does not take now stays named in its item, and holds back only the later effects of its own
-//! group on a FIFO queue. An effect that can never be sent is dead-lettered with its text. No failure stops the
+//! An effect that SQS does not take now stays named in its item. On a FIFO queue the effect holds back the later
+//! effects of its own group. An effect that can never be sent is dead-lettered with its text. No failure stops the
 //! effects of another queue, tenant or group: so this file returns counts and no error of a single effect.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

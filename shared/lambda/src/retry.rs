@@ -1,4 +1,4 @@
-//! When a message that failed comes again, and when the runner gives it up.
+//! The wait before a failed message is redelivered, and the age at which the runner gives it up.
 //!
 //! Pure. The receive count decides only the wait: invocations that were throttled or died count as receives, so the
 //! count says nothing about the message (docs/adr/0024).
