@@ -34,21 +34,30 @@ impl Aws {
     }
 
     /// From the Lambda environment. The behaviour version is pinned so that an update of the SDK cannot change
-    /// retries silently. An attempt ends well before the shortest function time-out (10 s), since the SDK's own
-    /// default is to wait for ever. The connect time-out is shorter than that of the attempt. So a request that was
-    /// never written differs from one whose answer was lost.
+    /// retries silently.
     pub async fn from_environment() -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(2))
-            .operation_attempt_timeout(Duration::from_secs(3))
-            .operation_timeout(Duration::from_secs(8))
-            .build();
         let config = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .timeout_config(timeouts)
+            .retry_config(Self::retries())
+            .timeout_config(Self::timeouts())
             .load()
             .await;
         Self::new(config, Clock::system(), Entropy::system())
+    }
+
+    /// Time-outs of every client. An attempt ends well before the shortest function time-out (10 s), since the SDK's
+    /// own default is to wait for ever. The connect time-out is shorter than that of the attempt. So a request that
+    /// was never written differs from one whose answer was lost.
+    pub fn timeouts() -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(2))
+            .operation_attempt_timeout(Duration::from_secs(3))
+            .operation_timeout(Duration::from_secs(8))
+            .build()
+    }
+
+    /// Retries of every client: three attempts.
+    pub fn retries() -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(3)
     }
 
     /// The clock of timers and limits.

@@ -14,15 +14,17 @@ use dynoxide::actions::{
 use dynoxide::types::{ConsumedCapacity, item_size, write_capacity_units};
 use dynoxide::{Database, DynoxideError, Item};
 use http::{HeaderValue, Response, StatusCode};
+use kernel::Clock;
 use s3s::crypto::Crc32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::arns::Arns;
-use super::fault::ApiError;
+use super::fault::{ApiError, Reason};
 use super::heat::{Condition, Shares};
 use super::indexes::Indexes;
+use super::lags::Lags;
 use super::meter::{Meter, TableUsage};
 use super::streams::Streams;
 use super::wire;
@@ -34,6 +36,8 @@ pub(super) struct DynamoDb {
     pub meter: Arc<Meter>,
     pub arns: Arns,
     pub indexes: RwLock<Indexes>,
+    pub lags: Lags,
+    pub clock: Clock,
 }
 
 pub(super) type Answer = Result<Bytes, Failure>;
@@ -106,7 +110,8 @@ impl DynamoDb {
     }
 
     fn run(&self, operation: &str, body: &[u8]) -> Answer {
-        let db = &self.db;
+        let stale = self.lags.seen(operation, body, self.clock.now_ms());
+        let db = stale.as_ref().unwrap_or(&self.db);
         match operation {
             "GetItem" => {
                 let request: GetItemRequest = parse(body)?;
@@ -143,12 +148,22 @@ impl DynamoDb {
                 let get = |r| db.transact_get_items(r);
                 metered!(self, Units::Read, request, get, many, shares)
             }
+            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" => {
+                let answer = self.write(operation, body);
+                self.lags.wrote(&self.db, body, self.clock.now_ms());
+                answer
+            }
+            _ => self.tables(operation, body),
+        }
+    }
+
+    fn write(&self, operation: &str, body: &[u8]) -> Answer {
+        match operation {
             "PutItem" => self.put(parse(body)?),
             "UpdateItem" => self.update(parse(body)?),
             "DeleteItem" => self.delete(parse(body)?),
             "BatchWriteItem" => self.batch_write(parse(body)?),
-            "TransactWriteItems" => self.transact_write(parse(body)?),
-            _ => self.tables(operation, body),
+            _ => self.transact_write(parse(body)?),
         }
     }
 
@@ -341,14 +356,19 @@ pub(super) fn error_response(error: &ApiError) -> Response<Bytes> {
     answer(wire::status(error.status), wire::to_bytes(&body))
 }
 
-/// A throttled transaction: cancelled, with a reason for each item. SDKs do not repeat it.
-pub(super) fn throttled_transaction(body: &[u8]) -> Response<Bytes> {
+/// A cancelled transaction: `reason` for the item at `position` (or the last one), `None` for the others. SDKs do
+/// not repeat it.
+pub(super) fn cancelled_transaction(
+    body: &[u8],
+    reason: Reason,
+    position: usize,
+) -> Response<Bytes> {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let items = request["TransactItems"].as_array().map_or(0, Vec::len);
-    let text = "Throughput exceeds the current capacity of your table or index.";
-    let first = json!({"Code": "ThrottlingError", "Message": text});
-    let others = (1..items).map(|_| json!({"Code": "None"}));
-    let reasons: Vec<_> = std::iter::once(first).chain(others).collect();
+    let items = request["TransactItems"].as_array().map_or(1, Vec::len);
+    let mut reasons = vec![json!({"Code": "None"}); items];
+    if let Some(one) = reasons.get_mut(position.min(items.saturating_sub(1))) {
+        *one = json!({"Code": reason.code(), "Message": reason.message()});
+    }
     let codes: Vec<_> = reasons
         .iter()
         .filter_map(|reason| reason["Code"].as_str())

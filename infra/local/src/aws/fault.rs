@@ -20,6 +20,8 @@ pub struct Call {
     pub items: Vec<Touched>,
     /// Running number of the call, from 0.
     pub sequence: u64,
+    /// Handler of the function whose client makes the call, e.g. `ingest`; none for clients without a role.
+    pub function: Option<Arc<str>>,
 }
 
 /// The outcome that a test chooses for a call.
@@ -30,8 +32,16 @@ pub enum Fault {
     None,
     /// Runs after other work of the same thread.
     Yield,
-    /// Does not run; answers with the service's throttling error.
+    /// Runs after this number of milliseconds of tokio's time. Under paused time, calls that are made together then
+    /// end in the order of their delays.
+    Delay(u64),
+    /// Does not run; answers with the service's throttling error. A transaction is cancelled with the reason
+    /// `ThrottlingError` for its first item.
     Throttle,
+    /// Does not run, because of an item of the call. A transaction is cancelled with this reason for its last item and
+    /// `None` for the others. A write of one item gets the error that AWS gives for the reason. Other calls run as
+    /// usual.
+    Cancel(Reason),
     /// Runs for the first half of a batch's entries (a single entry: for none). The answer names the other entries
     /// as not processed. Other calls run as usual.
     Partial,
@@ -43,11 +53,63 @@ pub enum Fault {
     HangAfter,
 }
 
+/// Why an item cannot be written now: a reason of a cancelled transaction that goes away by itself.
+///
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The partition of an on-demand table is too busy.
+    ThrottlingError,
+    /// A table or index is over its provisioned throughput.
+    ProvisionedThroughputExceeded,
+    /// Another transaction holds the item.
+    TransactionConflict,
+}
+
+impl Reason {
+    /// The reason's `Code`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ThrottlingError => "ThrottlingError",
+            Self::ProvisionedThroughputExceeded => "ProvisionedThroughputExceeded",
+            Self::TransactionConflict => "TransactionConflict",
+        }
+    }
+
+    /// The reason's `Message`.
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::ThrottlingError => {
+                "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table or index so please try again shortly."
+            }
+            Self::ProvisionedThroughputExceeded => {
+                "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API."
+            }
+            Self::TransactionConflict => "Transaction is ongoing for the item",
+        }
+    }
+
+    /// Error of a write of one item for this reason.
+    pub(super) fn of_one_item(self) -> &'static str {
+        match self {
+            Self::ThrottlingError => "ThrottlingException",
+            Self::ProvisionedThroughputExceeded => "ProvisionedThroughputExceededException",
+            Self::TransactionConflict => "TransactionConflictException",
+        }
+    }
+}
+
 /// Decides the outcome of each call.
 pub type FaultHook = Arc<dyn Fn(&Call) -> Fault + Send + Sync>;
 
-/// Whether the role of the caller allows a call.
-pub type Role = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
+/// The role of a function.
+#[derive(Clone)]
+pub struct Role {
+    /// Handler of the function.
+    pub function: Arc<str>,
+    /// Whether the role allows a call.
+    pub allows: Arc<dyn Fn(&Call) -> bool + Send + Sync>,
+}
 
 /// An AWS error as the handlers pass it around; each service writes it in its own shape.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod heat;
 mod indexes;
 mod journal;
 mod kept;
+mod lags;
 mod meter;
 mod missing;
 mod outbox;
@@ -35,13 +36,13 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use anyhow::Context;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use bytes::Bytes;
@@ -51,9 +52,10 @@ use kernel::Clock;
 
 use crate::loopback;
 use crate::template::model::{Stack, Table, Trigger};
-pub use fault::{Call, Fault, FaultHook, Role};
+pub use fault::{Call, Fault, FaultHook, Reason, Role};
 pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
 pub use kept::Kept;
+pub use lags::Reads;
 pub use meter::{
     CountedLog, FunctionUsage, IndexUsage, Meter, MeterSnapshot, QueueUsage, TableUsage,
 };
@@ -61,8 +63,8 @@ pub use outbox::{Kind, Outbox, OutboxMessage, OutboxPage};
 pub use shape::shape;
 pub use sockets::Sockets;
 pub use sqs::{Depth, MessageAttribute, MessageAttributes, Received, Sqs};
-pub(crate) use streams::sequence_text;
 pub use streams::{SHARD, StreamRecord, Streams};
+pub(crate) use streams::{consumer, sequence_text};
 pub use touched::Touched;
 
 /// Access key of the local credentials; the CLI needs it for S3, where signatures are checked.
@@ -155,6 +157,8 @@ impl Aws {
                 meter: meter.clone(),
                 arns: arns::Arns::new(&region, &account),
                 indexes: RwLock::default(),
+                lags: lags::Lags::default(),
+                clock: clock.clone(),
             },
             ses: ses::Ses {
                 outbox: outbox.clone(),
@@ -198,8 +202,11 @@ impl Aws {
         }
         for function in &stack.functions {
             for trigger in &function.triggers {
-                if let Trigger::Stream { table, .. } = trigger {
-                    self.0.streams.register(table, &function.logical_id);
+                if let Trigger::Stream { table, lanes, .. } = trigger {
+                    for lane in 0..*lanes {
+                        let consumer = streams::consumer(&function.logical_id, lane);
+                        self.0.streams.register(table, &consumer);
+                    }
                 }
             }
         }
@@ -249,8 +256,9 @@ impl Aws {
         config.http_client(client).build()
     }
 
-    /// Configuration for SDK clients that may do everything: this process, local credentials, standard
-    /// retries.
+    /// Configuration for SDK clients that may do everything: this process, local credentials, and the deployed
+    /// functions' time-outs and retries, which pass in tokio's time. The back-off has its jitter from the thread's
+    /// `fastrand`, so a seed there makes a run repeatable.
     pub fn sdk_config(&self) -> SdkConfig {
         let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
         let endpoint = self
@@ -262,7 +270,8 @@ impl Aws {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(self.0.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(keys))
-            .retry_config(RetryConfig::standard())
+            .retry_config(cloud::Aws::retries())
+            .timeout_config(cloud::Aws::timeouts())
             .http_client(self.http_client());
         config.set_endpoint_url(endpoint.clone());
         config.build()
@@ -292,16 +301,23 @@ impl Aws {
                 table_or_queue: route.resource(&request),
                 items: role.map_or_else(Vec::new, |_| route.items(&request)),
                 sequence,
+                function: role.map(|role| role.function.clone()),
             };
-            if role.is_some_and(|role| !role(&call)) {
+            if role.is_some_and(|role| !(role.allows)(&call)) {
                 return Reply::Answer(route.denied(&call));
             }
             fault = hook.map_or(Fault::None, |hook| hook(&call));
         }
         match fault {
             Fault::Throttle => return Reply::Answer(route.throttled(&request)),
+            Fault::Cancel(reason) => {
+                if let Some(answer) = route.cancelled(&request, reason) {
+                    return Reply::Answer(answer);
+                }
+            }
             Fault::HangBefore => return std::future::pending().await,
             Fault::Yield => tokio::task::yield_now().await,
+            Fault::Delay(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
         let mut response =
@@ -391,7 +407,16 @@ impl Aws {
     /// Deletes items past their time to live and returns how many. Their removal is not in the
     /// streams.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
+        self.0.dynamodb.lags.sweep()?;
         Ok(self.0.dynamodb.db.sweep_ttl()?)
+    }
+
+    /// Lets these reads lack the writes that are younger than `lag` by the stack's clock; zero ends the lag. At first
+    /// there is none.
+    pub fn set_lag(&self, reads: Reads, lag: Duration) -> anyhow::Result<()> {
+        let services = &*self.0;
+        let (db, clock) = (&services.dynamodb.db, &services.dynamodb.clock);
+        services.dynamodb.lags.set(db, clock, reads, lag)
     }
 
     /// Sets (or ends) the decision over each call.

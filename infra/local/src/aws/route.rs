@@ -7,7 +7,7 @@ use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::fault::{ApiError, Call};
+use super::fault::{ApiError, Call, Reason};
 use super::missing::{self, Missing};
 use super::touched::{self, Touched};
 use super::{dynamodb, s3, sockets, sqs, wire};
@@ -152,12 +152,31 @@ impl Route {
         }
     }
 
+    /// DynamoDB's answer to a write that cannot be done for this reason; none for other calls.
+    pub fn cancelled(&self, request: &Request<Bytes>, reason: Reason) -> Option<Response<Bytes>> {
+        let Self::DynamoDb(operation) = self else {
+            return None;
+        };
+        match operation.as_str() {
+            "TransactWriteItems" | "TransactGetItems" => Some(dynamodb::cancelled_transaction(
+                request.body(),
+                reason,
+                usize::MAX,
+            )),
+            "PutItem" | "UpdateItem" | "DeleteItem" => {
+                let error = ApiError::new(400, reason.of_one_item(), reason.message());
+                Some(dynamodb::error_response(&error))
+            }
+            _ => None,
+        }
+    }
+
     /// The service's throttling error.
     pub fn throttled(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let error = |status, code| ApiError::new(status, code, "Rate exceeded");
         match self {
-            Self::DynamoDb(operation) if operation == "TransactWriteItems" => {
-                dynamodb::throttled_transaction(request.body())
+            Self::DynamoDb(operation) if operation.starts_with("Transact") => {
+                dynamodb::cancelled_transaction(request.body(), Reason::ThrottlingError, 0)
             }
             Self::DynamoDb(_) | Self::Streams(_) => {
                 dynamodb::error_response(&error(400, "ProvisionedThroughputExceededException"))

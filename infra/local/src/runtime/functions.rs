@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -24,6 +25,11 @@ use crate::template::model;
 pub type Code =
     Arc<dyn Fn(Value, Invocation) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
+/// Concurrent invocations of an account that never asked for more.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const CONCURRENCY: usize = 1_000;
+
 /// Why an invocation gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -33,9 +39,25 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// The invocation did not reach the function: the account ran as many as it may.
+    pub fn is_throttle(&self) -> bool {
+        self.kind == "TooManyRequestsException"
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+/// An invocation that counts against the limit.
+struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -79,6 +101,8 @@ pub struct Functions {
     clock: Clock,
     entropy: Entropy,
     activity: Activity,
+    running: AtomicUsize,
+    limit: AtomicUsize,
 }
 
 impl Functions {
@@ -97,7 +121,14 @@ impl Functions {
             clock,
             entropy,
             activity,
+            running: AtomicUsize::new(0),
+            limit: AtomicUsize::new(CONCURRENCY),
         }
+    }
+
+    /// Sets how many invocations may run at a time. More are throttled.
+    pub fn limit_concurrency(&self, most: usize) {
+        self.limit.store(most, Ordering::SeqCst);
     }
 
     /// All of them, by name.
@@ -126,6 +157,7 @@ impl Functions {
             });
         };
         let _busy = self.activity.begin();
+        let _running = self.running()?;
         let invocation = Invocation {
             request_id: self.request_id(),
             function_name: function.handler.clone(),
@@ -153,6 +185,18 @@ impl Functions {
             );
         }
         result
+    }
+
+    /// Counts one more running invocation until the value is dropped.
+    fn running(&self) -> Result<Running<'_>, Failure> {
+        let running = Running(&self.running);
+        if self.running.fetch_add(1, Ordering::SeqCst) < self.limit.load(Ordering::SeqCst) {
+            return Ok(running);
+        }
+        Err(Failure {
+            kind: "TooManyRequestsException".to_owned(),
+            message: "Rate Exceeded.".to_owned(),
+        })
     }
 
     async fn run(

@@ -47,6 +47,9 @@ impl Sources {
                         filters,
                         retries,
                         longest_age,
+                        bisect,
+                        lanes,
+                        report_failures,
                         on_failure,
                     } => streams.push(stream::Source {
                         function: name.clone(),
@@ -54,7 +57,10 @@ impl Sources {
                         batch_size: *batch_size as usize,
                         filters: stream::Source::filters(name, filters)?,
                         retries: *retries,
-                        longest_age: longest_age.unwrap_or(DAY),
+                        longest_age: longest_age.unwrap_or(DAY).min(DAY),
+                        bisect: *bisect,
+                        lanes: *lanes,
+                        reports: *report_failures,
                         on_failure: on_failure.clone(),
                     }),
                     Trigger::Schedule { expression, input } => {

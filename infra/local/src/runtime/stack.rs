@@ -170,15 +170,19 @@ impl LocalStack {
             inner.tasks.spawn(poller.run());
         }
         for source in sources.streams {
-            let poller = stream::Poller {
-                source: Arc::new(source),
-                aws: inner.aws.clone(),
-                functions: Arc::clone(&inner.functions),
-                clock: inner.clock.clone(),
-                activity: inner.activity.clone(),
-                stop: inner.stop.clone(),
-            };
-            inner.tasks.spawn(poller.run());
+            let source = Arc::new(source);
+            for lane in 0..source.lanes {
+                let poller = stream::Poller {
+                    source: Arc::clone(&source),
+                    lane,
+                    aws: inner.aws.clone(),
+                    functions: Arc::clone(&inner.functions),
+                    clock: inner.clock.clone(),
+                    activity: inner.activity.clone(),
+                    stop: inner.stop.clone(),
+                };
+                inner.tasks.spawn(poller.run());
+            }
         }
         let (schedules, stop) = (Arc::clone(&inner.schedules), inner.stop.clone());
         inner.tasks.spawn(async move { schedules.run(stop).await });

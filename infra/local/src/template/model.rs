@@ -160,6 +160,12 @@ pub enum Trigger {
         retries: Option<u32>,
         /// `MaximumRecordAgeInSeconds`; none keeps them for the stream's day.
         longest_age: Option<u32>,
+        /// `BisectBatchOnFunctionError`.
+        bisect: bool,
+        /// `ParallelizationFactor`: batches of a shard at a time. The changes of one item stay in order.
+        lanes: u32,
+        /// `ReportBatchItemFailures` is declared.
+        report_failures: bool,
         /// Queue that receives the description of a batch that failed permanently.
         on_failure: Option<String>,
     },

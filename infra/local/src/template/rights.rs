@@ -62,8 +62,9 @@ impl Rights {
 
     /// The role of the function with this handler, as the services ask it.
     pub fn role(&self, handler: &str) -> Role {
-        let (rights, handler) = (self.clone(), handler.to_owned());
-        Arc::new(move |call| {
+        let function: Arc<str> = handler.into();
+        let (rights, handler) = (self.clone(), function.clone());
+        let allows = Arc::new(move |call: &Call| {
             let Call {
                 service,
                 operation,
@@ -78,7 +79,8 @@ impl Rights {
                 }
                 service => rights.allows(&handler, service, operation, table_or_queue),
             }
-        })
+        });
+        Role { function, allows }
     }
 
     /// The SES identities that some function may send from.

@@ -293,6 +293,9 @@ impl Event<'_> {
             filters: filters.map_err(|error| self.error("FilterCriteria", format!("{error:#}")))?,
             retries: self.limit("MaximumRetryAttempts")?,
             longest_age: self.limit("MaximumRecordAgeInSeconds")?,
+            bisect: self.flag("BisectBatchOnFunctionError").unwrap_or(false),
+            lanes: self.number("ParallelizationFactor", 1)?,
+            report_failures: self.reports_failures(),
             on_failure: failed
                 .map(|arn| names::queue_of_arn(&arn))
                 .transpose()

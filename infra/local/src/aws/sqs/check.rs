@@ -204,6 +204,16 @@ pub(super) fn visibility(seconds: u32) -> Result<(), ApiError> {
     )))
 }
 
+/// Refuses a visibility timeout that ends more than 12 hours after the receive.
+pub(super) fn total_visibility(seconds: u32, total_ms: i64) -> Result<(), ApiError> {
+    if total_ms <= i64::from(LONGEST_VISIBILITY) * 1000 {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [{LONGEST_VISIBILITY} seconds]."
+    )))
+}
+
 /// Refuses a wait that is too long.
 pub(super) fn wait(seconds: u32) -> Result<u32, ApiError> {
     if seconds <= LONGEST_WAIT {

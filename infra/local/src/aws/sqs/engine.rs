@@ -105,6 +105,10 @@ impl Engine {
         {
             message.source = Some(name.to_owned());
             message.at = now;
+            // Only a FIFO queue begins the retention of a dead letter anew.
+            if message.group.is_some() && self.existing(name)?.settings.fifo {
+                message.sent = now;
+            }
             self.put(&target, message)?;
         }
         Ok(())
@@ -158,6 +162,7 @@ impl Engine {
             receives: 0,
             source: None,
             at: now + i64::from(delay) * 1000,
+            received: 0,
             state: State::Delayed,
         };
         let sequence = self.put(name, message)?;
@@ -220,15 +225,22 @@ impl Engine {
         check::visibility(seconds)?;
         let (sequence, receives) = parse(handle)?;
         let queue = self.queue(name, now)?;
-        let current = queue.messages.get(&sequence);
-        let Some(message) = current.filter(|message| message.receives == receives) else {
-            return Err(expired(handle));
+        let Some(message) = queue.messages.get(&sequence) else {
+            let text = format!(
+                "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change."
+            );
+            return Err(ApiError::new(400, "InvalidParameterValue", text));
         };
+        if message.receives != receives {
+            return Err(expired(handle));
+        }
         if message.state != State::InFlight {
             let text = "The specified message isn't in flight.";
             return Err(ApiError::new(400, "MessageNotInflight", text));
         }
-        queue.postpone(sequence, now + i64::from(seconds) * 1000);
+        let until = now + i64::from(seconds) * 1000;
+        check::total_visibility(seconds, until - message.received)?;
+        queue.postpone(sequence, until);
         if seconds == 0 {
             let queue = self.queue(name, now)?;
             queue.notify.notify_waiters();

@@ -72,6 +72,9 @@ pub(super) struct Message {
     /// When it may be received: end of its delay or of its visibility time-out.
     #[serde(default)]
     pub at: i64,
+    /// When it was last received, epoch milliseconds; not kept.
+    #[serde(skip)]
+    pub received: i64,
     /// State of the message; not kept.
     #[serde(skip)]
     pub state: State,

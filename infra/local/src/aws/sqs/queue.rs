@@ -180,6 +180,7 @@ impl Queue {
                 if let Some(message) = self.messages.get_mut(&sequence) {
                     message.state = State::InFlight;
                     message.at = until;
+                    message.received = now;
                     message.receives += 1;
                     message.first_received.get_or_insert(now);
                 }

@@ -113,7 +113,8 @@ impl Streams {
                 .map_err(|_| invalid("SequenceNumber is no number"))
         });
         let number = number.transpose()?;
-        let state = self.lock();
+        let mut state = self.lock();
+        state.trim(&table, self.clock.now_ms());
         let from = match (request.shard_iterator_type.as_str(), number) {
             ("TRIM_HORIZON", None) => state.first(&table),
             ("LATEST", None) => state.next(),
@@ -147,7 +148,8 @@ impl Streams {
         let Some(definition) = self.definition(&table) else {
             return Err(absent(&table));
         };
-        let state = self.lock();
+        let mut state = self.lock();
+        state.trim(&table, self.clock.now_ms());
         if from < state.first(&table) {
             return Err(trimmed());
         }

@@ -118,6 +118,13 @@ impl State {
         self.streams.get(table).map_or(0, |stream| stream.first)
     }
 
+    /// Drops the records of a table that are too old at time `now`.
+    pub fn trim(&mut self, table: &str, now: i64) {
+        if let Some(stream) = self.streams.get_mut(table) {
+            stream.trim(now);
+        }
+    }
+
     /// The records of a table from a position on.
     pub fn from(&self, table: &str, sequence: u64) -> impl Iterator<Item = &Arc<StreamRecord>> {
         let stream = self.streams.get(table);

@@ -183,7 +183,8 @@ impl Streams {
         }
     }
 
-    /// The first records after the consumer's checkpoint; the same ones until it commits.
+    /// The first records after the consumer's checkpoint; the same ones until it commits. Records of more than 24
+    /// hours are gone.
     pub fn poll(&self, table: &str, consumer: &str, limit: usize) -> Vec<StreamRecord> {
         self.poll_after(table, consumer, 0, limit)
     }
@@ -200,7 +201,8 @@ impl Streams {
             .definition(table)
             .map_or(StreamView::NewAndOldImages, |d| d.view);
         self.register(table, consumer);
-        let state = self.lock();
+        let mut state = self.lock();
+        state.trim(table, self.clock.now_ms());
         let Some(stream) = state.streams.get(table) else {
             return Vec::new();
         };
@@ -218,13 +220,16 @@ impl Streams {
         self.lock().commit(table, consumer, sequence);
     }
 
-    /// Records the consumer has not committed.
+    /// Records that the consumer, or the slowest of its lanes, has not committed.
     pub fn lag(&self, table: &str, consumer: &str) -> usize {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.trim(table, self.clock.now_ms());
         let Some(stream) = state.streams.get(table) else {
             return 0;
         };
-        let done = stream.consumers.get(consumer).copied().unwrap_or(0);
+        let lanes = stream.consumers.iter();
+        let lanes = lanes.filter(|(name, _)| name.split('#').next() == Some(consumer));
+        let done = lanes.map(|(_, done)| *done).min().unwrap_or(0);
         stream.records.len()
             - stream
                 .records
@@ -279,6 +284,14 @@ impl Streams {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The consumer of one lane of a function.
+pub(crate) fn consumer(function: &str, lane: u32) -> String {
+    match lane {
+        0 => function.to_owned(),
+        lane => format!("{function}#{lane}"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod buckets;
 mod dynamodb;
 mod faults;
+mod lags;
 mod mail;
 mod objects;
 mod rates;
@@ -136,6 +137,9 @@ pub(super) fn stack() -> Stack {
                 filters: Vec::new(),
                 retries: Some(3),
                 longest_age: None,
+                bisect: false,
+                lanes: 1,
+                report_failures: true,
                 on_failure: None,
             }],
         }],

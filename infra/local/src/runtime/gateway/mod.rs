@@ -110,6 +110,9 @@ impl Gateway {
         let work = self.functions.invoke(&route.function, event, Some(trace));
         match tokio::time::timeout(INTEGRATION_TIMEOUT, work).await {
             Err(_) => message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Ok(Err(failure)) if failure.is_throttle() => {
+                message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            }
             Ok(Err(_)) => internal(),
             Ok(Ok(answer)) if too_large(&answer) => internal(),
             Ok(Ok(answer)) => reply::response(answer),

@@ -223,3 +223,22 @@ async fn a_schedule_fires_once_however_far_the_time_jumped() {
     idle(&stack).await;
     assert_eq!(seen.all(), ["aws.scheduler"]);
 }
+
+#[tokio::test]
+async fn a_throttled_invocation_uses_up_a_receive() {
+    let seen = Seen::default();
+    let stack = start(stack(source(10, 0, 2, true), 5), reports_bad(&seen)).await;
+    stack.functions().limit_concurrency(0);
+    send(&stack, "a");
+    idle(&stack).await;
+    stack.advance(SignedDuration::from_secs(61)).unwrap();
+    idle(&stack).await;
+    stack.advance(SignedDuration::from_secs(61)).unwrap();
+    idle(&stack).await;
+    assert!(seen.all().is_empty());
+    assert_eq!(stack.aws().sqs().depth("work-dlq").visible, 1);
+    stack.functions().limit_concurrency(1);
+    send(&stack, "b");
+    idle(&stack).await;
+    assert_eq!(seen.all(), ["b"]);
+}

@@ -1,7 +1,8 @@
 //! The queue poller: batches, windows, concurrency, and failed messages.
 //!
-//! A message is deleted only after its function reported success. After failed items, errors, panics and
-//! time-outs alike, the message is redelivered at the end of its visibility timeout, as Lambda does.
+//! A message is deleted only after its function reported success. After failed items, errors, panics, throttles and
+//! time-outs alike, the message is redelivered at the end of its visibility timeout, as Lambda does. Each of them uses
+//! up a receive.
 
 use std::collections::HashMap;
 use std::sync::Arc;

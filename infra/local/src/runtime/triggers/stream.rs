@@ -1,18 +1,20 @@
 //! The stream poller: filters, order, retries with bisection, and the on-failure queue.
 //!
-//! A table's changes go to its function one batch after another, so order holds for every key. A
-//! batch that fails permanently is described on the on-failure queue, as Lambda does, and skipped.
+//! Each lane of a mapping delivers one batch after another. All changes of an item are in one lane, so their order
+//! holds. A batch that fails permanently is described on the on-failure queue, as Lambda does, and skipped. A blocked
+//! lane does not block other lanes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
+use kernel::hash;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Verdict, verdict};
-use crate::aws::{Aws, SHARD, StreamRecord, pattern, sequence_text};
+use crate::aws::{Aws, SHARD, StreamRecord, consumer, pattern, sequence_text};
 use crate::runtime::activity::Activity;
 use crate::runtime::clock::VirtualClock;
 use crate::runtime::functions::{Failure, Functions};
@@ -34,8 +36,14 @@ pub struct Source {
     pub filters: Vec<Value>,
     /// `MaximumRetryAttempts`.
     pub retries: Option<u32>,
-    /// `MaximumRecordAgeInSeconds`.
+    /// `MaximumRecordAgeInSeconds`, at most the stream's day.
     pub longest_age: u32,
+    /// `BisectBatchOnFunctionError`.
+    pub bisect: bool,
+    /// `ParallelizationFactor`.
+    pub lanes: u32,
+    /// `ReportBatchItemFailures`.
+    pub reports: bool,
     /// Queue for batches that failed permanently.
     pub on_failure: Option<String>,
 }
@@ -48,16 +56,25 @@ impl Source {
         filters.with_context(|| format!("FilterCriteria of {function}"))
     }
 
+    /// The lane of an item's changes.
+    fn lane(&self, record: &StreamRecord) -> u32 {
+        let digits = hash::name(&[&record.keys.to_string()]);
+        let number = u32::from_str_radix(&digits[..8], 16).unwrap_or(0);
+        number % self.lanes.max(1)
+    }
+
     fn passes(&self, record: &Value) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|f| pattern::matches(f, record))
     }
 }
 
-/// Poller of one event source mapping.
+/// Poller of one lane of an event source mapping.
 #[derive(Clone)]
 pub struct Poller {
     /// The mapping.
     pub source: Arc<Source>,
+    /// The lane, from 0.
+    pub lane: u32,
     /// The streams and queues.
     pub aws: Aws,
     /// The functions.
@@ -91,14 +108,14 @@ impl Poller {
         }
     }
 
-    /// The next records that pass the filters, and the position up to which the stream was read.
+    /// The next records of the lane that pass the filters, and the position up to which the stream was read.
     fn collect(&self) -> (Vec<StreamRecord>, Option<u64>) {
         let (source, streams) = (&self.source, self.aws.streams());
+        let consumer = self.consumer();
         let (mut batch, mut last) = (Vec::new(), None);
         while batch.len() < source.batch_size {
             let after = last.unwrap_or(0);
-            let page =
-                streams.poll_after(&source.table, &source.function, after, source.batch_size);
+            let page = streams.poll_after(&source.table, &consumer, after, source.batch_size);
             if page.is_empty() {
                 break;
             }
@@ -107,7 +124,8 @@ impl Poller {
                     break;
                 }
                 last = Some(record.sequence);
-                if source.passes(&streams.lambda_record(&record)) {
+                let is_own = source.lane(&record) == self.lane;
+                if is_own && source.passes(&streams.lambda_record(&record)) {
                     batch.push(record);
                 }
             }
@@ -120,17 +138,24 @@ impl Poller {
     async fn deliver(&self, batch: Vec<StreamRecord>) -> bool {
         let mut parts = VecDeque::from([(batch, 0_u32)]);
         while let Some((part, attempts)) = parts.pop_front() {
-            let (Some(first), Some(last)) = (part.first(), part.last()) else {
+            let Some(last) = part.last().map(|record| record.sequence) else {
                 continue;
             };
-            let (first, last) = (first.sequence, last.sequence);
+            let old = part.iter().take_while(|record| self.is_too_old(record));
+            let (old, young) = part.split_at(old.count());
+            if let Some(oldest) = old.last() {
+                self.give_up(old, "RecordAgeExceeded", attempts, None);
+                self.commit(oldest.sequence);
+                parts.push_front((young.to_vec(), attempts));
+                continue;
+            }
             let event = self.aws.streams().lambda_event(&part);
             let ids = sequence_numbers(&event);
             let result = self
                 .functions
                 .invoke(&self.source.function, event, None)
                 .await;
-            let done = match verdict(&result, &ids, true) {
+            let done = match verdict(&result, &ids, self.source.reports) {
                 Verdict::Done => part.len(),
                 Verdict::AllFailed => 0,
                 // The lowest position is the checkpoint: this record and all later ones are redelivered.
@@ -142,21 +167,20 @@ impl Poller {
                 self.commit(last);
                 continue;
             }
-            if done > 0 {
+            // A throttled batch did not reach the function: this is no attempt.
+            let throttled = result.as_ref().is_err_and(Failure::is_throttle);
+            if throttled {
+                parts.push_front((part, attempts));
+            } else if done > 0 {
                 self.commit(part[done - 1].sequence);
                 parts.push_front((part[done..].to_vec(), 1));
-            } else if result.is_err() && part.len() > 1 {
+            } else if self.source.bisect && result.is_err() && part.len() > 1 {
                 // Splitting does not count as a retry.
                 let (left, right) = part.split_at(part.len() / 2);
                 parts.push_front((right.to_vec(), attempts));
                 parts.push_front((left.to_vec(), attempts));
-            } else if let Some(condition) = self.is_over(&part, attempts) {
-                tracing::error!(
-                    table = self.source.table,
-                    first,
-                    last,
-                    "stream batch given up"
-                );
+            } else if self.source.retries.is_some_and(|most| attempts >= most) {
+                let condition = "RetryAttemptsExhausted";
                 self.give_up(&part, condition, attempts + 1, result.err());
                 self.commit(last);
                 continue;
@@ -170,14 +194,10 @@ impl Poller {
         true
     }
 
-    /// Why a part is not tried again.
-    fn is_over(&self, part: &[StreamRecord], attempts: u32) -> Option<&'static str> {
-        if self.source.retries.is_some_and(|most| attempts >= most) {
-            return Some("RetryAttemptsExhausted");
-        }
-        let oldest = part.first()?.approximate_creation_time;
-        let age = self.clock.now().as_millisecond() - oldest;
-        (age > i64::from(self.source.longest_age) * 1000).then_some("RecordAgeExceeded")
+    /// A record that is not delivered (again). Each record has its own age.
+    fn is_too_old(&self, record: &StreamRecord) -> bool {
+        let age = self.clock.now().as_millisecond() - record.approximate_creation_time;
+        age > i64::from(self.source.longest_age) * 1000
     }
 
     /// Waits before the next attempt; false when the stack stops.
@@ -190,11 +210,13 @@ impl Poller {
         }
     }
 
+    fn consumer(&self) -> String {
+        consumer(&self.source.function, self.lane)
+    }
+
     fn commit(&self, sequence: u64) {
-        let source = &self.source;
-        self.aws
-            .streams()
-            .commit(&source.table, &source.function, sequence);
+        let table = &self.source.table;
+        self.aws.streams().commit(table, &self.consumer(), sequence);
     }
 
     /// Describes the batch on the on-failure queue, as Lambda does: positions, not contents.
@@ -205,10 +227,17 @@ impl Poller {
         attempts: u32,
         error: Option<Failure>,
     ) {
-        let Some(queue) = &self.source.on_failure else {
+        let (Some(first), Some(last)) = (part.first(), part.last()) else {
             return;
         };
-        let (Some(first), Some(last)) = (part.first(), part.last()) else {
+        tracing::error!(
+            table = self.source.table,
+            first = first.sequence,
+            last = last.sequence,
+            condition,
+            "stream batch given up"
+        );
+        let Some(queue) = &self.source.on_failure else {
             return;
         };
         let at = |record: &StreamRecord| {

@@ -243,3 +243,33 @@ async fn a_second_purge_within_a_minute_is_refused() {
     hand.advance_seconds(1);
     purge().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_consumer_may_hide_a_message_for_twelve_hours_in_all() {
+    let (aws, client, hand) = setup();
+    let url = aws.sqs().url("work");
+    aws.sqs().send("work", "x".to_owned(), None).unwrap();
+    let receipt = aws.sqs().receive("work", 1, None).remove(0).receipt_handle;
+    let change = async |seconds: i32| {
+        let change = client.change_message_visibility().queue_url(&url);
+        let sent = change.receipt_handle(&receipt).visibility_timeout(seconds);
+        let sent = sent.send().await;
+        sent.map_err(|error| error.into_service_error().to_string())
+    };
+    change(43_200).await.unwrap();
+    hand.advance_seconds(20);
+    let refused = change(43_200).await.unwrap_err();
+    assert!(refused.contains("InvalidParameterValue"), "{refused}");
+    change(43_180).await.unwrap();
+    hand.advance_seconds(43_179);
+    assert!(aws.sqs().receive("work", 1, None).is_empty());
+    hand.advance_seconds(1);
+    let again = aws.sqs().receive("work", 1, None);
+    assert_eq!(again[0].attributes["ApproximateReceiveCount"], "2");
+    // The first handle names the first receive.
+    let refused = change(10).await.unwrap_err();
+    assert!(refused.contains("InvalidParameterValue"), "{refused}");
+    aws.sqs().delete("work", &again[0].receipt_handle);
+    let refused = change(10).await.unwrap_err();
+    assert!(refused.contains("InvalidParameterValue"), "{refused}");
+}
