@@ -2,14 +2,15 @@
 //!
 //! Trigger: the streams of Timeline, Campaigns, Flow and Chat, filtered to items with `pending`. The
 //! context crates bring a rule for each name, which makes the messages from the item's image.
-//! Effects: SQS messages, at least once. A record may be redelivered. A later write of an item that keeps the
-//! same `pending` sends its effects again, since the stream has no old image to compare with. Consumers
-//! recognise an effect by its id or by the state that it asks for.
+//! Effects: SQS messages, at least once; then `pending` is removed from the item. A record may be redelivered.
+//! Consumers recognise an effect by its id or by the state that it asks for. An effect that SQS does not take stays
+//! named in its item, and `due-timer` sends it later.
 
 mod handler;
 
 use std::sync::Arc;
 
+use cloud::Relay;
 use cloud::outbox::Rule;
 use lambda::{ConfigError, Function, Setup};
 
@@ -24,17 +25,24 @@ fn rules() -> Vec<Rule> {
     .concat()
 }
 
+/// Tables with an outbox.
+const TABLES: [&str; 4] = ["Campaigns", "Chat", "Flow", "Timeline"];
+
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
-    let relay = Arc::new(handler::Relay {
-        rules: rules(),
-        queues: resources.queues(),
-        dead: resources.dead_letter_queue(),
+    let tables = TABLES.map(|name| resources.table(name));
+    let handler = Arc::new(handler::Handler {
+        relay: Relay {
+            rules: rules(),
+            queues: resources.queues(),
+            dead: resources.dead_letter_queue(),
+        },
+        tables: tables.map(|table| (table.name().to_owned(), table)).into(),
     });
     Function::stream(setup, move |changes| {
-        let relay = relay.clone();
-        async move { relay.send(&changes).await }
+        let handler = handler.clone();
+        async move { handler.send(changes).await }
     })
 }
 

@@ -1,27 +1,56 @@
-//! Every minute: sends the timers that are due, or due within two minutes, to their queues.
+//! Every minute: sends the timers that are due, or due within two minutes, to their queues. Then sends the effects of
+//! stored items that their stream did not get to a queue.
 //!
-//! Trigger: a schedule; the event is not read, and a tick may come late or twice. Effects: SQS messages
-//! (consumers recognise a timer by its token), then the rows are deleted. A row that
-//! can never be sent goes to the dead-letter queue with its reason, in DynamoDB's JSON. Reads the buckets of all
-//! tenants; the message keeps its tenant in its envelope.
+//! Trigger: a schedule; the event is not read, and a tick may come late or twice. Effects: SQS messages. Then the rows
+//! of timers are deleted and the effects acknowledged. Consumers recognise a timer by its token, and an effect by its
+//! id or the state that it asks for. A row or an effect that can never be sent goes to the dead-letter
+//! queue with its reason. Reads the buckets and the unsent effects of all tenants; each message keeps its tenant in
+//! its envelope.
 
 mod handler;
+mod outbox;
 
 use std::sync::Arc;
 
-use cloud::Timers;
+use cloud::outbox::Rule;
+use cloud::{Relay, Timers};
 use lambda::{ConfigError, Function, Setup};
+
+/// Tables with an outbox.
+const TABLES: [&str; 4] = ["Campaigns", "Chat", "Flow", "Timeline"];
+
+/// The rules of all tables with an outbox.
+fn rules() -> Vec<Rule> {
+    [
+        campaigns::EFFECTS,
+        chat::EFFECTS,
+        contacts::EFFECTS,
+        workflows::EFFECTS,
+    ]
+    .concat()
+}
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
-    let sweep = Arc::new(handler::Sweep {
+    let timers = Arc::new(handler::Sweep {
         timers: Timers::over(resources),
         queues: resources.queues(),
         dead: resources.dead_letter_queue(),
     });
+    let outbox = Arc::new(outbox::Outbox {
+        relay: Relay {
+            rules: rules(),
+            queues: resources.queues(),
+            dead: resources.dead_letter_queue(),
+        },
+        tables: TABLES.map(|name| resources.table(name)).into(),
+    });
     Function::schedule(setup, move |tick| {
-        let sweep = sweep.clone();
-        async move { sweep.run(&tick).await }
+        let (timers, outbox) = (timers.clone(), outbox.clone());
+        async move {
+            let ended = timers.run(&tick).await;
+            outbox.sweep(&tick).await.and(ended)
+        }
     })
 }

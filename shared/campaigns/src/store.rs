@@ -176,15 +176,14 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Adds to a campaign's record. The effects of its last write were relayed from that write's own image, so
-    /// they are removed.
+    /// Adds to a campaign's record. The relay itself removes the effects of the last write once all are sent.
     pub(crate) async fn note(
         &self,
         tenant: TenantKey,
         id: CampaignId,
         update: Update,
     ) -> Result<Option<Campaign>, Error> {
-        let update = update.remove("pending").when_exists();
+        let update = update.when_exists();
         self.table
             .update(&keys::meta(tenant, id), update)
             .await?

@@ -141,7 +141,7 @@ pub(crate) fn sort(place: Place, status: u16, code: &str, message: &str) -> Erro
         Error::Conflict
     } else if status == 429 || is_throttle(&code) {
         Error::Throttled { place, code }
-    } else if status >= 500 || code.is_empty() {
+    } else if status >= 500 || code.is_empty() || is_passing(&code) {
         let detail = format!("{status} {code} {message}");
         Error::Unknown { place, detail }
     } else if is_denied(status, &code) || is_missing(&code) {
@@ -159,15 +159,60 @@ pub(crate) fn sort(place: Place, status: u16, code: &str, message: &str) -> Erro
     }
 }
 
-fn is_throttle(code: &str) -> bool {
+/// Words of DynamoDB, SQS, S3, SES and API Gateway for "too much now".
+pub(crate) fn is_throttle(code: &str) -> bool {
+    // The size of an item collection is a limit of the data, not of the rate.
+    if code.starts_with("ItemCollectionSizeLimitExceeded") {
+        return false;
+    }
     code.contains("Throttl")
         || code.contains("TooManyRequests")
         || code.contains("ThroughputExceeded")
         || code.contains("LimitExceeded")
+        || code.ends_with("OverLimit")
         || code == "SlowDown"
         || code == "TransactionInProgressException"
         // A concurrent transaction is about to write this item.
-        || code == "TransactionConflictException"
+        || code.starts_with("TransactionConflict")
+        || code == "ReplicatedWriteConflictException"
+}
+
+/// A state of the service or of the connection that ends by itself, answered with a status below 500.
+fn is_passing(code: &str) -> bool {
+    code.starts_with("InternalServerError")
+        || code.starts_with("InternalError")
+        || code.starts_with("InternalFailure")
+        || code.starts_with("ServiceUnavailable")
+        // S3: the request's body came too slowly; a concurrent change of the object.
+        || code == "RequestTimeout"
+        || code == "OperationAborted"
+        || code == "ConditionalRequestConflict"
+        // A table that is created, changed or restored.
+        || code == "ResourceInUseException"
+        // Reasons decide; without reasons nothing is known (see `cancellation`).
+        || code == "TransactionCanceledException"
+}
+
+/// Classifies a cancelled transaction by the reasons of its parts, in DynamoDB's `CancellationReasons`.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+pub(crate) fn cancellation(place: Place, reasons: &[&str]) -> Error {
+    let mut others = reasons.iter().filter(|reason| **reason != "None");
+    if reasons.contains(&"ConditionalCheckFailed") {
+        return Error::Conflict;
+    }
+    if let Some(never) = others.clone().find(|reason| !is_throttle(reason)) {
+        return sort(place, 400, never, "a part of the transaction");
+    }
+    match others.next() {
+        Some(code) => {
+            let code = (*code).to_owned();
+            Error::Throttled { place, code }
+        }
+        None => Error::Unknown {
+            place,
+            detail: "a transaction was cancelled without a reason".to_owned(),
+        },
+    }
 }
 
 /// Rights and credentials. DynamoDB reports with 400 what other services report with 401 and 403.
@@ -298,6 +343,26 @@ mod tests {
             ),
             (404, "NoSuchBucket", "Store.Misconfigured"),
             (400, "KmsDisabled", "Store.Misconfigured"),
+            (400, "KMSAccessDeniedException", "Store.Misconfigured"),
+            (401, "Unauthorized", "Store.Misconfigured"),
+            (400, "RequestExpired", "Store.Misconfigured"),
+            (400, "InvalidToken", "Store.Misconfigured"),
+            (400, "NotAuthorized", "Store.Misconfigured"),
+            (400, "MissingAuthenticationToken", "Store.Misconfigured"),
+            (403, "OverLimit", "Store.Throttled"),
+            (400, "ThrottlingError", "Store.Throttled"),
+            (400, "TransactionInProgressException", "Store.Throttled"),
+            (400, "ReplicatedWriteConflictException", "Store.Throttled"),
+            (400, "LimitExceededException", "Store.Throttled"),
+            (400, "TransactionCanceledException", "Store.Unknown"),
+            (400, "InternalServerError", "Store.Unknown"),
+            (400, "InternalError", "Store.Unknown"),
+            (400, "InternalFailure", "Store.Unknown"),
+            (400, "ServiceUnavailable", "Store.Unknown"),
+            (400, "RequestTimeout", "Store.Unknown"),
+            (409, "OperationAborted", "Store.Unknown"),
+            (409, "ConditionalRequestConflict", "Store.Unknown"),
+            (400, "ResourceInUseException", "Store.Unknown"),
         ];
         for (status, code, name) in cases {
             let error = sort(Place::new("test", "Try", "it"), status, code, "words");
@@ -310,11 +375,40 @@ mod tests {
             (400, "SerializationException"),
             (404, "NoSuchKey"),
             (413, "RequestEntityTooLarge"),
+            (400, "ItemCollectionSizeLimitExceededException"),
         ] {
             let error = sort(Place::new("test", "Try", "it"), status, code, "words");
             assert_eq!(error.name(), "Store.Refused", "{status} {code}");
             assert!(!error.is_retryable(), "{status} {code}");
         }
+    }
+
+    #[test]
+    fn a_cancelled_transaction_is_what_its_reasons_say() {
+        let throttled = [
+            "ThrottlingError",
+            "ProvisionedThroughputExceeded",
+            "TransactionConflict",
+            "RequestLimitExceeded",
+        ];
+        let of = |reasons: &[&str]| cancellation(Place::new("test", "Try", "it"), reasons);
+        for reason in throttled {
+            let error = of(&["None", reason, "None"]);
+            assert_eq!(error.name(), "Store.Throttled", "{reason}");
+            assert!(error.to_string().ends_with(reason), "{error}");
+            let both = of(&[reason, "ConditionalCheckFailed"]);
+            assert_eq!(both.name(), "Store.Conflict");
+            let never = of(&[reason, "ValidationError"]);
+            assert_eq!(never.name(), "Store.Refused");
+        }
+        for reason in ["ValidationError", "ItemCollectionSizeLimitExceeded"] {
+            let error = of(&["None", reason]);
+            assert_eq!(error.name(), "Store.Refused", "{reason}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        assert_eq!(of(&["AccessDenied"]).name(), "Store.Misconfigured");
+        assert_eq!(of(&[]).name(), "Store.Unknown");
+        assert_eq!(of(&["None", "None"]).name(), "Store.Unknown");
     }
 
     #[test]

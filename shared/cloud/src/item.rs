@@ -22,6 +22,17 @@ pub(crate) const WRITE: &str = "write_id";
 /// still be repeating its own call.
 pub(crate) const UPDATE: &str = "update_id";
 
+/// Attribute with the names of the effects that the last write asks for (`cloud::outbox`). The filter of the stream
+/// passes only images with it.
+pub(crate) const PENDING: &str = "pending";
+/// Attribute with the names of effects that the relay could not send. The stream's filter ignores it.
+pub(crate) const UNSENT: &str = "unsent";
+/// Attribute with the time and the name of the write that set `pending`: RANGE of the index [`INDEX`]. It is absent
+/// if nothing is left to send, so the index holds only items with unsent effects.
+pub(crate) const OUTBOX: &str = "outbox";
+/// Index of the items with unsent effects: HASH `pk`, RANGE `outbox`.
+pub(crate) const INDEX: &str = "Unsent";
+
 /// Primary key of an item; every table uses `pk` and `sk`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {

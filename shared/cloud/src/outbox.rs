@@ -5,17 +5,21 @@
 //! never lost, and no transaction is paid for. `pending` holds names, not messages. The content of a message is in
 //! the item already, and a write is paid by the kilobyte. The relay may run twice: consumers recognise a message by
 //! its id or by the state that it names.
+//!
+//! The same write sets `outbox`, and the item enters the index `Unsent` until its effects are sent ([`crate::relay`],
+//! docs/adr/0024). This file makes texts and names; it calls no service.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use kernel::{TenantKey, WorkspaceId};
+use kernel::{Clock, Entropy, TenantKey, WorkspaceId};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::item::Key;
+use crate::item::{Key, PENDING, UNSENT};
 use crate::message::{Envelope, Message, QueueName, encode};
 use crate::{Error, trace};
 
@@ -97,6 +101,34 @@ impl Pending {
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
+
+    /// Whether the effect of this rule is among them.
+    pub fn has(&self, rule: &Rule) -> bool {
+        self.names.iter().any(|name| name == rule.name)
+    }
+
+    /// These effects and the other ones, each once, under the first trace id.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for name in other.names {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+        self.trace = self.trace.or(other.trace);
+        self
+    }
+
+    /// Only the effects with these names.
+    pub(crate) fn only(mut self, names: &BTreeSet<&str>) -> Self {
+        self.names.retain(|name| names.contains(name.as_ref()));
+        self
+    }
+}
+
+/// The value of `outbox`: the time of the write, and a part that differs between writes of one instant.
+pub(crate) fn place(clock: &Clock, entropy: &Entropy) -> String {
+    let unique = entropy.u64() as u32;
+    format!("{}#{unique:08x}", kernel::clock::sortable(clock.now()))
 }
 
 impl Serialize for Pending {
@@ -195,29 +227,42 @@ pub enum Unsendable {
 }
 
 /// The effects of an image: a stream record's `NewImage` in DynamoDB's JSON, `{"pending": {"S": "…"}, …}`. None if
-/// the item carries no `pending`.
+/// the item carries neither `pending` nor `unsent`.
 pub fn effects_of(rules: &[Rule], image: &Value) -> Result<Vec<Effect>, Unsendable> {
-    if image.get("pending").is_none() {
+    let made = made_of(rules, image)?;
+    Ok(made.into_iter().map(|(_, effect)| effect).collect())
+}
+
+/// The effects of an image, each with the name of its rule.
+pub(crate) fn made_of(
+    rules: &[Rule],
+    image: &Value,
+) -> Result<Vec<(&'static str, Effect)>, Unsendable> {
+    let asked = asked_of(image)?;
+    if asked.is_empty() {
         return Ok(Vec::new());
     }
     let item = serde_dynamo::Item::deserialize(image).map_err(Error::from)?;
     let image = Image::new(item)?;
-    let Asked { pending } = image.row()?;
-    let mut effects = Vec::new();
-    for name in &pending.names {
+    let mut made = Vec::new();
+    for name in &asked.names {
         let rule = rules.iter().find(|rule| rule.name == name);
         let rule = rule.ok_or_else(|| Unsendable::UnknownName(name.to_string()))?;
-        effects.extend((rule.messages)(&image)?);
+        for mut effect in (rule.messages)(&image)? {
+            effect.trace.clone_from(&asked.trace);
+            made.push((rule.name, effect));
+        }
     }
-    for effect in &mut effects {
-        effect.trace.clone_from(&pending.trace);
-    }
-    Ok(effects)
+    Ok(made)
 }
 
-#[derive(Deserialize)]
-struct Asked {
-    pending: Pending,
+/// The effects that an image asks for: those of its last write, and those that earlier tries could not send.
+pub(crate) fn asked_of(image: &Value) -> Result<Pending, Error> {
+    let read = |name: &str| match image.get(name) {
+        None => Ok(Pending::default()),
+        Some(value) => Ok::<_, Error>(Pending::deserialize(&value["S"])?),
+    };
+    Ok(read(PENDING)?.and(read(UNSENT)?))
 }
 
 #[cfg(test)]
@@ -274,6 +319,48 @@ mod tests {
             trace: Some("t-1".into()),
         };
         assert_eq!(effects, [expected]);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_asked_for_again_once() {
+        let names = json!({ "names": ["test.ping"], "trace": "new" });
+        let mut image = image(&names);
+        let left = json!({ "names": ["test.ping"], "trace": "old" });
+        image["unsent"] = json!({ "S": left.to_string() });
+        let effects = effects_of(&[PING], &image).unwrap();
+        assert_eq!(effects.len(), 1);
+        assert_eq!(effects[0].trace.as_deref(), Some("new"));
+        image.as_object_mut().unwrap().remove("pending");
+        let effects = effects_of(&[PING], &image).unwrap();
+        assert_eq!(effects[0].trace.as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn the_places_of_one_instant_differ_and_sort_by_time() {
+        let clock = |ms| Clock::from_fn(move || jiff::Timestamp::from_millisecond(ms).unwrap());
+        let entropy = Entropy::seeded(1);
+        let of = |ms| place(&clock(ms), &entropy);
+        let (a, b, later) = (
+            of(1_772_438_400_000),
+            of(1_772_438_400_000),
+            of(1_772_438_400_001),
+        );
+        assert!(a != b && a < later && b < later, "{a} {b} {later}");
+        assert!(a.starts_with("2026-03-02T08:00:00.000Z#"), "{a}");
+    }
+
+    #[test]
+    fn a_part_of_the_effects_keeps_its_trace() {
+        let all = Pending {
+            names: vec!["a".into(), "b".into()],
+            trace: Some("t".into()),
+        };
+        let part = all.clone().only(&BTreeSet::from(["b"]));
+        assert!(!part.is_empty());
+        assert_eq!((part.names.len(), part.trace.as_deref()), (1, Some("t")));
+        assert!(all.clone().only(&BTreeSet::new()).is_empty());
+        assert_eq!(part.and(all).names, ["b", "a"]);
+        assert!(Pending::of(&[PING]).has(&PING) && !Pending::default().has(&PING));
     }
 
     #[test]

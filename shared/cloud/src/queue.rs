@@ -1,7 +1,9 @@
 //! SQS queues and the texts that they carry. [`crate::message`] defines the content of the texts.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
@@ -121,6 +123,34 @@ impl Queue {
             .await
             .map_err(|error| Error::from_sdk(self.place("SendMessage"), &error))?;
         Ok(())
+    }
+
+    /// Makes received messages visible again after their seconds, ten a request. A message that SQS does not change
+    /// keeps the visibility time-out of its queue.
+    pub async fn change_visibility(&self, messages: &[(String, u32)]) -> Result<(), Error> {
+        let requests = messages.chunks(BATCH).map(|part| {
+            let entries = part.iter().enumerate().map(|(id, (receipt, seconds))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(id.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(i32::try_from(*seconds).unwrap_or(i32::MAX))
+                    .build()
+                    .map_err(|error| Error::Shape(error.to_string()))
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>();
+            async move {
+                let request = self.client.change_message_visibility_batch();
+                let request = request.queue_url(&self.url).set_entries(Some(entries?));
+                let answer = request.send().await;
+                let place = self.place("ChangeMessageVisibilityBatch");
+                answer.map_err(|error| Error::from_sdk(place, &error))?;
+                Ok(())
+            }
+        });
+        stream::iter(requests.collect::<Vec<_>>())
+            .buffer_unordered(REQUESTS_AT_ONCE)
+            .try_collect()
+            .await
     }
 
     /// Sends many messages, ten a request and five concurrent requests, so in no order. Returns the messages that

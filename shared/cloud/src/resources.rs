@@ -100,6 +100,11 @@ impl Resources {
         queues.collect()
     }
 
+    /// The queue that the function reads, at `QUEUE_URL`.
+    pub fn own_queue(&self) -> Queue {
+        Queue::new(&self.aws, self.text("QUEUE_URL"))
+    }
+
     /// The function's own dead-letter queue, at `DLQ_URL`.
     pub fn dead_letter_queue(&self) -> Queue {
         Queue::new(&self.aws, self.text("DLQ_URL"))

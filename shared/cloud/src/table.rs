@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Place;
-use crate::item::{Item, Key, WRITE, from_item, to_item};
-use crate::{Aws, Error};
+use crate::item::{Item, Key, OUTBOX, PENDING, WRITE, from_item, to_item};
+use crate::{Aws, Error, outbox};
 
 /// `BatchGetItem` takes 100 keys, `BatchWriteItem` 25 items.
 const GET_BATCH: usize = 100;
@@ -61,6 +61,11 @@ impl Table {
         }
     }
 
+    /// Physical name of the table.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// An operation on this table.
     pub(crate) fn place(&self, operation: &'static str) -> Place {
         Place::new("dynamodb", operation, &self.name)
@@ -76,6 +81,16 @@ impl Table {
             Error::Shape(flaw) => Error::Shape(format!("{flaw} ({})", self.place(operation))),
             other => other,
         })
+    }
+
+    /// The item as it is written: with effects it also enters the index of unsent effects.
+    fn to_item<T: Serialize>(&self, key: &Key, value: &T) -> Result<Item, Error> {
+        let mut item = to_item(key, value)?;
+        if item.contains_key(PENDING) {
+            let place = outbox::place(self.clock(), self.entropy());
+            item.insert(OUTBOX.to_owned(), AttributeValue::S(place));
+        }
+        Ok(item)
     }
 
     /// The clock of the table's client.
@@ -138,9 +153,20 @@ impl Table {
 
     async fn get_batches<T: DeserializeOwned>(
         &self,
-        mut keys: Vec<Key>,
+        keys: Vec<Key>,
         consistent: bool,
     ) -> Result<Vec<(Key, T)>, Error> {
+        let items = self.get_items(keys, consistent).await?;
+        let read = |item: Item| Ok((Key::of(&item)?, self.read("BatchGetItem", item)?));
+        items.into_iter().map(read).collect()
+    }
+
+    /// The items as they are stored.
+    pub(crate) async fn get_items(
+        &self,
+        mut keys: Vec<Key>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, Error> {
         keys.sort_unstable();
         keys.dedup();
         let mut found = Vec::with_capacity(keys.len());
@@ -159,14 +185,8 @@ impl Table {
                     .send()
                     .await
                     .map_err(|error| Error::from_sdk(self.place("BatchGetItem"), &error))?;
-                for item in answer
-                    .responses
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|(_, items)| items)
-                {
-                    found.push((Key::of(&item)?, self.read("BatchGetItem", item)?));
-                }
+                let items = answer.responses.into_iter().flatten();
+                found.extend(items.flat_map(|(_, items)| items));
                 let left = answer
                     .unprocessed_keys
                     .unwrap_or_default()
@@ -202,7 +222,7 @@ impl Table {
         self.client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(to_item(key, value)?))
+            .set_item(Some(self.to_item(key, value)?))
             .send()
             .await
             .map_err(|error| Error::from_sdk(self.place("PutItem"), &error))?;
@@ -215,7 +235,7 @@ impl Table {
             .iter()
             .map(|(key, value)| {
                 let put = PutRequest::builder()
-                    .set_item(Some(to_item(key, value)?))
+                    .set_item(Some(self.to_item(key, value)?))
                     .build();
                 let put = put.map_err(|error| Error::Shape(error.to_string()))?;
                 Ok(WriteRequest::builder().put_request(put).build())
@@ -281,7 +301,7 @@ impl Table {
         values: HashMap<String, AttributeValue>,
     ) -> Result<Option<Item>, Error> {
         let mark = AttributeValue::S(self.aws.entropy().nonce());
-        let mut item = to_item(key, value)?;
+        let mut item = self.to_item(key, value)?;
         item.insert(WRITE.to_owned(), mark.clone());
         let result = self
             .client
@@ -334,10 +354,15 @@ impl Table {
         operation: &'static str,
         round: u32,
     ) -> Result<(), Error> {
+        let code = "UnprocessedEntries".to_owned();
+        let place = self.place(operation);
+        self.pause_or(Error::Throttled { place, code }, round).await
+    }
+
+    /// Like [`Table::pause_or_give_up`], with the error of the last round.
+    pub(crate) async fn pause_or(&self, error: Error, round: u32) -> Result<(), Error> {
         if round >= ROUNDS {
-            let code = "UnprocessedEntries".to_owned();
-            let place = self.place(operation);
-            return Err(Error::Throttled { place, code });
+            return Err(error);
         }
         let ceiling = 20u64 << round;
         tokio::time::sleep(Duration::from_millis(self.aws.entropy().u64() % ceiling)).await;

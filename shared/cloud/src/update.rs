@@ -17,8 +17,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::item::{Item, Key, UPDATE, from_item};
-use crate::{Error, Table};
+use crate::error::cancellation;
+use crate::item::{Item, Key, OUTBOX, PENDING, UNSENT, UPDATE, from_item};
+use crate::{Error, Table, outbox};
 
 /// Placeholder of the mark's value.
 const MARK: &str = ":mark";
@@ -33,6 +34,7 @@ pub struct Update {
     remove: Vec<String>,
     conditions: Vec<String>,
     mark: Option<String>,
+    has_effects: bool,
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
     problem: Option<String>,
@@ -91,9 +93,10 @@ impl Update {
         placeholder
     }
 
-    /// Sets the attribute.
+    /// Sets the attribute. `pending` also enters the item in the index of unsent effects.
     #[must_use]
     pub fn set(mut self, attribute: &str, value: impl Serialize) -> Self {
+        self.has_effects |= attribute == PENDING;
         let (name, value) = (self.name(attribute), self.value(value));
         self.set.push(format!("{name} = {value}"));
         self
@@ -155,11 +158,14 @@ impl Update {
         self
     }
 
-    /// Removes the attribute.
+    /// Removes the attribute. Without `pending` nothing of the item is left to send.
     #[must_use]
     pub fn remove(mut self, attribute: &str) -> Self {
         let name = self.name(attribute);
         self.remove.push(name);
+        if attribute == PENDING {
+            return self.remove(UNSENT).remove(OUTBOX);
+        }
         self
     }
 
@@ -276,15 +282,24 @@ impl Update {
     }
 
     /// Names a conditional update, so that its own repetition differs from another writer's update.
-    fn marked(mut self, entropy: &kernel::Entropy) -> Self {
+    fn marked(self, clock: &kernel::Clock, entropy: &kernel::Entropy) -> Self {
+        let mut update = if self.has_effects {
+            self.set(OUTBOX, outbox::place(clock, entropy))
+        } else {
+            self
+        };
+        update.mark(entropy);
+        update
+    }
+
+    fn mark(&mut self, entropy: &kernel::Entropy) {
         if self.conditions.is_empty() {
-            return self;
+            return;
         }
         let mark = self.mark.get_or_insert_with(|| entropy.nonce());
         let value = AttributeValue::S(mark.clone());
         self.values.insert(MARK.to_owned(), value);
         self.set.push(format!("{UPDATE} = {MARK}"));
-        self
     }
 
     fn expression(&self) -> Option<String> {
@@ -319,15 +334,17 @@ impl Table {
             let request = request.set_transact_items(Some(parts.clone()));
             let result = request.client_request_token(&name).send().await;
             let Err(error) = result else { break };
-            let reasons = cancelled(&error);
-            if reasons.contains(&"ConditionalCheckFailed") {
-                return Ok(false);
-            }
+            let place = self.place("TransactWriteItems");
+            let error = match cancelled(&error) {
+                Some(reasons) => cancellation(place, &reasons),
+                None => return Err(Error::from_sdk(place, &error)),
+            };
             // SDKs do not repeat a cancelled transaction, for any reason.
-            if reasons.is_empty() || !reasons.iter().all(|reason| passes(reason)) {
-                return Err(Error::from_sdk(self.place("TransactWriteItems"), &error));
+            match error {
+                Error::Conflict => return Ok(false),
+                Error::Throttled { .. } => self.pause_or(error, round).await?,
+                other => return Err(other),
             }
-            self.pause_or_give_up("TransactWriteItems", round).await?;
         }
         Ok(true)
     }
@@ -336,7 +353,7 @@ impl Table {
         if let Some(problem) = update.problem {
             return Err(Error::Shape(problem));
         }
-        let update = update.marked(self.entropy());
+        let update = update.marked(self.clock(), self.entropy());
         let part = Part::builder()
             .table_name(&self.name)
             .set_key(Some(key.attributes()))
@@ -355,7 +372,7 @@ impl Table {
         if let Some(problem) = update.problem {
             return Err(Error::Shape(problem));
         }
-        let update = update.marked(self.entropy());
+        let update = update.marked(self.clock(), self.entropy());
         let mark = update.values.get(MARK).cloned();
         let expression = update.expression();
         let conditions = update.conditions;
@@ -393,22 +410,14 @@ impl Table {
     }
 }
 
-/// Why a transaction was not carried out, for each part.
-/// The same item may be written a moment later: a reason of DynamoDB's `CancellationReasons`.
-fn passes(reason: &str) -> bool {
-    matches!(
-        reason,
-        "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
-    )
-}
-
-fn cancelled(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Vec<&str> {
+/// Why a transaction was not carried out, for each part. `None`: it failed in another way.
+fn cancelled(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> Option<Vec<&str>> {
     let SdkError::ServiceError(context) = error else {
-        return Vec::new();
+        return None;
     };
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = context.err() else {
-        return Vec::new();
+        return None;
     };
     let reasons = cancelled.cancellation_reasons().iter();
-    reasons.filter_map(CancellationReason::code).collect()
+    Some(reasons.filter_map(CancellationReason::code).collect())
 }

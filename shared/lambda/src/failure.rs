@@ -13,8 +13,7 @@ pub enum Failure {
         /// The failure; no personal data.
         detail: String,
     },
-    /// No attempt can succeed. The message goes to the dead-letter queue at once, with this reason. So it uses up
-    /// neither retries nor the receive counts of its batch.
+    /// No attempt can succeed. The message goes to the dead-letter queue at once, with this reason.
     #[error("{name}: {reason}")]
     Reject {
         /// Stable name for alarms, e.g. `Message.Malformed`.
@@ -38,6 +37,13 @@ impl Failure {
         Self::Reject {
             name,
             reason: reason.to_string(),
+        }
+    }
+
+    /// The failure's words without its name; no personal data.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Retry { detail: words, .. } | Self::Reject { reason: words, .. } => words,
         }
     }
 

@@ -13,6 +13,7 @@ mod failure;
 mod function;
 pub mod http;
 pub mod metrics;
+mod retry;
 pub mod schedule;
 mod setup;
 pub mod socket;

@@ -2,27 +2,34 @@
 //!
 //! - Bodies stay raw text until the record is handled, so one bad body fails one record.
 //! - A panic, an error or a record that is too slow is reported as a failed item; the others are done.
+//! - A failed record becomes visible again after a growing wait ([`crate::retry`]).
 //! - Near the deadline no record is started; the rest is reported as failed and is redelivered.
-//! - [`Failure::Reject`] sends the record to the dead-letter queue with its reason, and it counts as done.
-//! - FIFO: records are handled one after another; after the first failure it and all that follow are reported.
+//! - [`Failure::Reject`] sends the record to the dead-letter queue with its reason, and it counts as done. So does a
+//!   failure that lasts longer than [`crate::retry`] allows.
+//! - FIFO: records are handled one after another; a failure holds back the later records of its group only.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use cloud::Envelope;
 use cloud::error::json_flaw;
-use cloud::queue::{Outgoing, SendOptions, TRACE_ATTRIBUTE};
-use cloud::{Envelope, Queue};
+use cloud::queue::TRACE_ATTRIBUTE;
 use futures::{FutureExt, StreamExt, stream};
 use kernel::TenantKey;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::Instrument;
 
+use self::queues::Queues;
 use crate::function::Call;
+use crate::retry::is_over;
 use crate::{ConfigError, Failure, Function, InvokeError, Setup, metrics, telemetry};
+
+mod queues;
 
 /// Time reserved at the end of the invocation to report unfinished records.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -40,11 +47,18 @@ pub struct Record {
     pub receive_count: u32,
     /// When it was first sent, epoch milliseconds.
     pub sent_ms: Option<i64>,
+    receipt: String,
     group: Option<String>,
     trace: Option<String>,
 }
 
 impl Record {
+    /// Time since it was first sent.
+    fn age(&self, call: &Call) -> Duration {
+        let age = self.sent_ms.map_or(0, |sent| call.clock.now_ms() - sent);
+        Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    }
+
     /// Reads one of our own messages: its tenant and its body. A text that does not parse, or a version that this
     /// build does not know, can never succeed here.
     pub fn open<T: DeserializeOwned>(&self) -> Result<(TenantKey, T), Failure> {
@@ -63,7 +77,7 @@ pub enum Order {
         /// Concurrent records.
         concurrency: usize,
     },
-    /// One after another, stopping at the first failure: FIFO queues.
+    /// One after another; a failure holds back the later records of its group: FIFO queues.
     Strict,
 }
 
@@ -74,11 +88,11 @@ impl Function {
         H: Fn(Record) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let dead = setup.resources().dead_letter_queue();
+        let queues = Queues::of(setup);
         let handler = Arc::new(handler);
         Self::new(setup, move |event, call| {
-            let (dead, handler) = (dead.clone(), handler.clone());
-            async move { batch(event, &call, order, &dead, &*handler).await }
+            let (queues, handler) = (queues.clone(), handler.clone());
+            async move { batch(event, &call, order, &queues, &*handler).await }
         })
     }
 
@@ -119,16 +133,17 @@ impl Function {
         C: Fn(Vec<T>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let dead = setup.resources().dead_letter_queue();
+        let queues = Queues::of(setup);
         let (survey, each, common) = (Arc::new(survey), Arc::new(each), Arc::new(common));
         Self::new(setup, move |event, call| {
-            let (dead, survey) = (dead.clone(), survey.clone());
+            let (queues, survey) = (queues.clone(), survey.clone());
             let (each, common) = (each.clone(), common.clone());
             async move {
                 let records = records(event)?;
                 let found = Arc::new(survey(&records));
                 let each = move |record| each(record, found.clone());
-                let done = all(&records, &call, concurrency, MARGIN + COMMON, &dead, &each).await;
+                let margin = MARGIN + COMMON;
+                let done = all(&records, &call, concurrency, margin, &queues, &each).await;
                 let (mut failed, mut gathered, mut shares) = (Vec::new(), Vec::new(), Vec::new());
                 for (record, done) in records.iter().zip(done) {
                     match done {
@@ -137,19 +152,21 @@ impl Function {
                             shares.push(record);
                         }
                         Ok(None) => {}
-                        Err(Failed) => failed.push(record.message_id.clone()),
+                        Err(Failed) => failed.push(record),
                     }
                 }
-                if shares.is_empty() {
-                    return Ok(answer(failed));
-                }
-                let result = guarded(&call, MARGIN, || common(gathered)).await;
-                for record in shares {
-                    if settle(record, result.clone(), &dead).await.is_err() {
-                        failed.push(record.message_id.clone());
+                if !shares.is_empty() {
+                    let result = guarded(&call, MARGIN, || common(gathered)).await;
+                    for record in shares {
+                        if settle(record, result.clone(), &call, &queues)
+                            .await
+                            .is_err()
+                        {
+                            failed.push(record);
+                        }
                     }
                 }
-                Ok(answer(failed))
+                Ok(queues.give_back(&call, &failed).await)
             }
         })
     }
@@ -159,7 +176,7 @@ async fn batch<H, F>(
     event: Value,
     call: &Call,
     order: Order,
-    dead: &Queue,
+    queues: &Queues,
     handler: &H,
 ) -> Result<Value, InvokeError>
 where
@@ -170,23 +187,23 @@ where
     let mut failed = Vec::new();
     match order {
         Order::Any { concurrency } => {
-            let done = all(&records, call, concurrency, MARGIN, dead, handler).await;
-            for (record, done) in records.into_iter().zip(done) {
-                if done.is_err() {
-                    failed.push(record.message_id);
-                }
-            }
+            let done = all(&records, call, concurrency, MARGIN, queues, handler).await;
+            let results = records.iter().zip(done);
+            failed.extend(results.filter_map(|(record, done)| done.is_err().then_some(record)));
         }
         Order::Strict => {
-            for record in records {
-                let is_after = !failed.is_empty();
-                if is_after || one(&record, call, MARGIN, dead, handler).await.is_err() {
-                    failed.push(record.message_id);
+            let mut held = HashSet::new();
+            for record in &records {
+                if held.contains(&record.group)
+                    || one(record, call, MARGIN, queues, handler).await.is_err()
+                {
+                    held.insert(&record.group);
+                    failed.push(record);
                 }
             }
         }
     }
-    Ok(answer(failed))
+    Ok(queues.give_back(call, &failed).await)
 }
 
 /// Handles the records, some concurrently; returns the result of each, in order.
@@ -195,7 +212,7 @@ async fn all<T, H, F>(
     call: &Call,
     concurrency: usize,
     margin: Duration,
-    dead: &Queue,
+    queues: &Queues,
     handler: &H,
 ) -> Vec<Result<Option<T>, Failed>>
 where
@@ -206,7 +223,7 @@ where
     // Collected first: a stream over the borrowing closure could not be sent between threads.
     let work: Vec<_> = records
         .iter()
-        .map(|record| one(record, call, margin, dead, handler))
+        .map(|record| one(record, call, margin, queues, handler))
         .collect();
     stream::iter(work)
         .buffered(concurrency.max(1))
@@ -223,7 +240,7 @@ async fn one<T, H, F>(
     record: &Record,
     call: &Call,
     margin: Duration,
-    dead: &Queue,
+    queues: &Queues,
     handler: &H,
 ) -> Result<Option<T>, Failed>
 where
@@ -243,12 +260,11 @@ where
         trace = %trace,
     );
     let work = async {
-        let lag = |sent: i64| u64::try_from(call.clock.now_ms() - sent).unwrap_or(0);
-        if let Some(sent) = record.sent_ms.filter(|_| call.remaining() > margin) {
-            metrics::highest("LagMs", lag(sent));
+        if call.remaining() > margin {
+            metrics::highest("LagMs", record.age(call).as_millis() as u64);
         }
         let result = guarded(call, margin, || handler(record.clone())).await;
-        settle(record, result, dead).await
+        settle(record, result, call, queues).await
     };
     cloud::trace::scope(trace, work).instrument(span).await
 }
@@ -283,16 +299,19 @@ where
 async fn settle<T>(
     record: &Record,
     result: Result<T, Failure>,
-    dead: &Queue,
+    call: &Call,
+    queues: &Queues,
 ) -> Result<Option<T>, Failed> {
     let failure = match result {
         Ok(value) => return Ok(Some(value)),
         Err(failure) => failure,
     };
-    if let Failure::Reject { name, reason } = &failure {
+    let (name, is_rejected) = (failure.name(), matches!(failure, Failure::Reject { .. }));
+    if is_rejected || is_over(name, record.age(call), record.receive_count) {
         metrics::incident("RecordsRejected", 1);
-        tracing::warn!(name, reason, "message rejected");
-        return match park(record, name, reason, dead).await {
+        let reason = failure.detail();
+        tracing::warn!(name, reason, "message dead-lettered");
+        return match queues.park(record, name, reason).await {
             Ok(()) => Ok(None),
             Err(error) => {
                 metrics::incident("RecordsFailed", 1);
@@ -302,31 +321,8 @@ async fn settle<T>(
         };
     }
     metrics::incident("RecordsFailed", 1);
-    tracing::warn!(name = failure.name(), error = %failure, "record failed, it will be redelivered");
+    tracing::warn!(name, error = %failure, "record failed, it will be redelivered");
     Err(Failed)
-}
-
-/// Sends the message to the dead-letter queue with its reason. The text is unchanged, so that a repaired build
-/// can read it after a redrive.
-async fn park(record: &Record, name: &str, reason: &str, dead: &Queue) -> Result<(), cloud::Error> {
-    let options = SendOptions {
-        group: Some(
-            record
-                .group
-                .clone()
-                .unwrap_or_else(|| "rejected".to_owned()),
-        ),
-        // A FIFO dead-letter queue requires one; the message id makes the rejection idempotent.
-        deduplication_id: Some(record.message_id.clone()),
-        trace: record.trace.clone(),
-        ..SendOptions::default()
-    };
-    let outgoing = Outgoing {
-        text: record.body.clone(),
-        options,
-    };
-    dead.send_rejected(outgoing, &format!("{name}: {reason}"))
-        .await
 }
 
 fn records(event: Value) -> Result<Vec<Record>, InvokeError> {
@@ -347,6 +343,7 @@ fn record(message: SqsMessage) -> Result<Record, InvokeError> {
     let trace = message.message_attributes.get(TRACE_ATTRIBUTE);
     Ok(Record {
         message_id,
+        receipt: message.receipt_handle.unwrap_or_default(),
         body: message.body.unwrap_or_default(),
         receive_count: attribute("ApproximateReceiveCount")
             .and_then(|n| n.parse().ok())
@@ -355,17 +352,4 @@ fn record(message: SqsMessage) -> Result<Record, InvokeError> {
         group: attribute("MessageGroupId"),
         trace: trace.and_then(|attribute| attribute.string_value.clone()),
     })
-}
-
-fn answer(failed: Vec<String>) -> Value {
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failed
-        .into_iter()
-        .map(|id| {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
-            failure
-        })
-        .collect();
-    serde_json::to_value(response).unwrap_or_else(|_| json!({ "batchItemFailures": [] }))
 }

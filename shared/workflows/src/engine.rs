@@ -94,7 +94,7 @@ impl Run {
     fn new(enrollment: &Enrollment, now: Timestamp) -> Self {
         let mut next = enrollment.clone();
         next.version += 1;
-        next.mails = Vec::new();
+        next.mails = enrollment.unsent_mails();
         next.pending = cloud::Pending::default();
         next.wake_at = None;
         next.status = Standing::Active;

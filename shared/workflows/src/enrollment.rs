@@ -10,6 +10,7 @@ use kernel::{ContactId, WorkflowId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::effects;
 use crate::model::{EntryRule, Workflow};
 
 /// Shards of the index by workflow: 8,000 moves a second.
@@ -139,6 +140,9 @@ pub struct Enrollment {
     /// Names of the effects of this state.
     #[serde(default)]
     pub pending: Pending,
+    /// Names of the effects that the relay could not send yet. Only the relay writes them.
+    #[serde(default, skip_serializing)]
+    pub unsent: Pending,
 }
 
 impl Enrollment {
@@ -171,6 +175,20 @@ impl Enrollment {
             path: Vec::new(),
             mails: Vec::new(),
             pending: Pending::default(),
+            unsent: Pending::default(),
+        }
+    }
+}
+
+impl Enrollment {
+    /// The mails of this state that the relay has not acknowledged. The next state takes them over, since it replaces
+    /// the item. The send ledger recognises a mail that was sent nevertheless.
+    pub(crate) fn unsent_mails(&self) -> Vec<OwnMail> {
+        let is_unsent = self.pending.has(&effects::MAILS) || self.unsent.has(&effects::MAILS);
+        if is_unsent {
+            self.mails.clone()
+        } else {
+            Vec::new()
         }
     }
 }

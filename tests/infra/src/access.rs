@@ -157,11 +157,14 @@ fn mail_is_sent_from_our_identity_only() {
 fn no_request_may_scan_a_table() {
     let mut violations = Vec::new();
     for (place, statement) in allows() {
+        // The index of unsent effects is empty but for them, and its sweep needs all of it.
+        let swept = statement["Resource"].to_string().contains("/index/Unsent");
         if actions(statement).iter().any(|action| {
             ["dynamodb:scan", "dynamodb:partiql"]
                 .iter()
                 .any(|no| action.to_lowercase().starts_with(no))
-        }) {
+        }) && !swept
+        {
             violations.push(place);
         }
     }
@@ -174,9 +177,11 @@ fn granted_data(function: &Function<'_>, prefix: &str) -> BTreeSet<String> {
     let statements = function.statements().into_iter();
     statements
         .filter(|statement| {
-            actions(statement)
-                .iter()
-                .any(|action| action.starts_with(prefix))
+            // Streams are a trigger's, not a variable's.
+            let is_stream = |action: &&str| action.contains("Stream");
+            let actions = actions(statement);
+            actions.iter().any(|action| action.starts_with(prefix))
+                && !actions.iter().any(is_stream)
         })
         .flat_map(|statement| list(&statement["Resource"]))
         .filter_map(|resource| {
@@ -205,10 +210,6 @@ fn tables_and_buckets_are_granted_where_a_variable_names_them() {
     let mut violations = Vec::new();
     for function in functions() {
         let mut granted = granted_data(&function, "dynamodb:");
-        // Streams are a trigger's, not a variable's.
-        if !function.events("DynamoDB").is_empty() {
-            granted.clear();
-        }
         granted.extend(granted_data(&function, "s3:"));
         let mut named = variables_ending(&function, "_TABLE");
         named.extend(variables_ending(&function, "_BUCKET"));

@@ -547,6 +547,7 @@ impl World {
             let mut row: BTreeMap<String, Value> = serde_dynamo::from_item(item).expect("item");
             row.remove("write_id");
             row.remove("update_id");
+            row.remove("outbox");
             rows.push(serde_json::to_value(row).unwrap());
         }
         rows.sort_by_key(|row| (row["pk"].to_string(), row["sk"].to_string()));

@@ -115,6 +115,10 @@ fn variables(function: &Function, settings: &Settings) -> String {
         let value = format!("!GetAtt Messaging.Outputs.{queue}Url\n");
         found.insert(format!("{}_QUEUE_URL", upper(queue)), value);
     }
+    if let Some(queue) = &facts.queue {
+        let value = format!("!GetAtt Messaging.Outputs.{}Url\n", queue.name);
+        found.insert("QUEUE_URL".to_owned(), value);
+    }
     if let Some(queue) = function.dead_letters() {
         let value = format!("!GetAtt Messaging.Outputs.{queue}Url\n");
         found.insert("DLQ_URL".to_owned(), value);

@@ -89,7 +89,7 @@ fn policy(queue: &Queue, name: &str) -> String {
 }
 
 /// The attributes of each queue that the root uses.
-pub fn outputs(queues: &[Queue], functions: &[Function]) -> String {
+pub fn outputs(queues: &[Queue]) -> String {
     let mut found = BTreeMap::new();
     for queue in queues {
         let name = &queue.name;
@@ -98,12 +98,8 @@ pub fn outputs(queues: &[Queue], functions: &[Function]) -> String {
             dead_letters += "Dlq";
             found.insert(format!("{name}Arn"), format!("!GetAtt {name}.Arn"));
             found.insert(format!("{name}Name"), format!("!GetAtt {name}.QueueName"));
-            if functions
-                .iter()
-                .any(|function| function.facts.sends.contains(name))
-            {
-                found.insert(format!("{name}Url"), format!("!Ref {name}"));
-            }
+            // Its reader and its senders name it.
+            found.insert(format!("{name}Url"), format!("!Ref {name}"));
         }
         found.insert(
             format!("{dead_letters}Arn"),

@@ -49,7 +49,7 @@ fn written() -> Vec<(&'static str, String)> {
             "dead-letter queues",
             &messaging::dead_letter_queues(&queues),
         ),
-        ("outputs", &messaging::outputs(&queues, &functions)),
+        ("outputs", &messaging::outputs(&queues)),
     ];
     let observability = [
         head,

@@ -1,5 +1,7 @@
 //! Statements of a function's role: its triggers, tables, queues and settings need them, and nothing else is granted.
 
+use std::collections::BTreeMap;
+
 use super::facts::{Function, KeyRight, Right};
 use super::function::{Settings, tables};
 use super::text::{indent, list};
@@ -17,6 +19,7 @@ pub fn statements(function: &Function, settings: &Settings) -> String {
     );
     if let Some(queue) = &facts.queue {
         let actions = [
+            "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
@@ -83,14 +86,17 @@ fn streams(function: &Function) -> String {
 
 /// The table's own actions, those on its indexes, and those on some of its keys.
 fn of_table(comment: &str, table: &str, rights: &[Right]) -> String {
-    let (mut own, mut indexes, mut keyed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut own, mut indexes, mut keyed) = (Vec::new(), BTreeMap::new(), Vec::new());
     for right in rights {
         match right {
             Right::Keys(right) => keyed.push(right),
             Right::Action(action) => match action.split_once('/') {
                 None => own.push(format!("dynamodb:{action}")),
-                Some(("Query", index)) => indexes.push(part_of(table, &format!("index/{index}"))),
-                Some(_) => panic!("{table}: {action}: an index is only queried"),
+                Some((read @ ("Query" | "Scan"), index)) => {
+                    let indexes: &mut Vec<String> = indexes.entry(read).or_default();
+                    indexes.push(part_of(table, &format!("index/{index}")));
+                }
+                Some(_) => panic!("{table}: {action}: an index is only read"),
             },
         }
     }
@@ -98,9 +104,9 @@ fn of_table(comment: &str, table: &str, rights: &[Right]) -> String {
     if !own.is_empty() {
         statements.push(Statement::new(own, vec![table_arn(table)]));
     }
-    if !indexes.is_empty() {
-        let query = vec!["dynamodb:Query".to_owned()];
-        statements.push(Statement::new(query, indexes));
+    for (read, indexes) in indexes {
+        let read = vec![format!("dynamodb:{read}")];
+        statements.push(Statement::new(read, indexes));
     }
     for KeyRight { actions, keys } in keyed {
         let actions = actions.iter().map(|action| format!("dynamodb:{action}"));

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloud::counters::{Counts, Hour};
 use cloud::lease::Held;
 use cloud::limiter::Slot;
 use cloud::queue::{Outgoing, SendOptions};
-use cloud::{
-    Counters, Created, Dedupe, Error, Key, Lease, Limiter, Query, QueueName, Timers, Update,
-};
+use cloud::{Counters, Created, Error, Key, Lease, Limiter, Query, QueueName, Timers, Update};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::TenantKey;
@@ -383,34 +381,6 @@ async fn a_lease_has_one_holder_at_a_time() {
     );
     lease.release(second).await.unwrap();
     assert!(take(&lease).await.is_some());
-}
-
-#[tokio::test]
-async fn an_id_is_new_once() {
-    let world = World::new();
-    let dedupe = Dedupe::over(&world.resources());
-    let firsts = AtomicU32::new(0);
-    let tries = (0..10).map(|_| async {
-        if dedupe.first_time(tenant(1), "event", "e1").await.unwrap() {
-            firsts.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    join_all(tries).await;
-    assert_eq!(firsts.load(Ordering::SeqCst), 1);
-    for (tenant, kind, id) in [
-        (tenant(2), "event", "e1"),
-        (tenant(1), "other", "e1"),
-        (tenant(1), "event", "e2"),
-    ] {
-        assert!(dedupe.first_time(tenant, kind, id).await.unwrap());
-    }
-    let row = &world.dump("Dedupe").await[0];
-    let keep = row["ttl"].as_i64().unwrap() - world.now().as_second();
-    assert_eq!(
-        keep,
-        35 * 24 * 3600,
-        "longer than a redriven message can be under way"
-    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! be those of the table below. The files name fixed ids; the test replaces them by the ids of the world.
 
 mod rows;
-mod stage;
+pub mod stage;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -260,7 +260,7 @@ async fn a_missing_message_id_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn fifo_stops_at_the_first_failure() {
+async fn a_failure_holds_back_its_own_group_only() {
     let world = World::new();
     let worker = Worker::new(&world, Order::Strict, |n| async move {
         match n {
@@ -272,10 +272,53 @@ async fn fifo_stops_at_the_first_failure() {
             _ => Ok(()),
         }
     });
-    let answer = worker.take(&world, ten()).await;
-    assert_eq!(answer, failed(&["m4", "m5", "m6", "m7", "m8", "m9"]));
-    assert_eq!(worker.done.lock().unwrap().clone(), [0, 2, 3]);
+    let mut records = ten();
+    for record in records.iter_mut().skip(1).step_by(2) {
+        record["attributes"]["MessageGroupId"] = json!("h");
+    }
+    let answer = worker.take(&world, records).await;
+    assert_eq!(answer, failed(&["m4", "m6", "m8"]));
+    assert_eq!(worker.done.lock().unwrap().clone(), [0, 2, 3, 5, 7, 9]);
     assert_eq!(dead_letters(&world).len(), 1);
+}
+
+/// A record that was sent so many hours ago and received so many times.
+fn aged(n: u32, hours: i64, receives: u32) -> Value {
+    let mut record = task(n);
+    let sent = 1_772_438_400_000 - hours * 3_600_000;
+    record["attributes"]["SentTimestamp"] = json!(sent.to_string());
+    record["attributes"]["ApproximateReceiveCount"] = json!(receives.to_string());
+    record
+}
+
+#[tokio::test]
+async fn age_and_not_the_number_of_receives_gives_a_message_up() {
+    let world = World::new();
+    let worker = Worker::new(&world, ANY, |n| async move {
+        match n {
+            0..10 => panic!("poison"),
+            10..20 => Err(Failure::retry("Store.Throttled", "overload")),
+            _ => Err(Failure::retry("Store.Misconfigured", "a right")),
+        }
+    });
+    let young = vec![aged(1, 11, 900), aged(10, 12 * 24, 900), aged(20, 11, 900)];
+    let first = vec![aged(2, 13, 4), aged(11, 14 * 24, 4)];
+    let old = vec![aged(3, 12, 5), aged(12, 13 * 24, 5), aged(21, 12, 5)];
+    let answer = worker.take(&world, [young, first].concat()).await;
+    assert_eq!(answer, failed(&["m1", "m10", "m20", "m2", "m11"]));
+    assert!(dead_letters(&world).is_empty());
+    assert_eq!(worker.take(&world, old).await, failed(&[]));
+    let dead = dead_letters(&world);
+    let reasons: std::collections::BTreeSet<String> = dead
+        .iter()
+        .filter_map(|message| message.message_attributes["reason"].string_value.clone())
+        .collect();
+    let expected = [
+        "Panic: poison",
+        "Store.Misconfigured: a right",
+        "Store.Throttled: overload",
+    ];
+    assert_eq!(reasons, expected.map(str::to_owned).into());
 }
 
 #[tokio::test]
@@ -323,32 +366,6 @@ async fn a_record_carries_its_trace_and_its_attempt() {
         seen,
         [(Some("m2".to_owned()), 2), (Some("trace-1".to_owned()), 2)]
     );
-}
-
-#[tokio::test]
-async fn a_stream_names_the_first_change_not_done() {
-    let world = World::new();
-    let change = |n: u32| {
-        json!({ "eventName": "INSERT", "dynamodb": {
-            "SequenceNumber": n.to_string(), "Keys": {}, "NewImage": { "pk": { "S": "a" } },
-        }})
-    };
-    for (position, expected) in [
-        (None, Some(failed(&[]))),
-        (Some(2), Some(failed(&["102"]))),
-        (Some(9), None),
-    ] {
-        let function = Function::stream(&world.setup("workflow-step"), move |changes| async move {
-            assert_eq!(changes.len(), 4);
-            position.map_or(Ok(()), |position| {
-                Err((position, Failure::retry("Test.Later", "x")))
-            })
-        })
-        .unwrap();
-        let event = json!({ "Records": (100..104).map(change).collect::<Vec<_>>() });
-        let answer = function.invoke(event, invocation(&world, 1000)).await;
-        assert_eq!(answer.ok(), expected, "{position:?}");
-    }
 }
 
 #[tokio::test]

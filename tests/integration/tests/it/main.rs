@@ -22,6 +22,7 @@ mod faults;
 mod fixtures;
 mod guides;
 mod lambda;
+mod outages;
 mod places;
 mod reference;
 mod runners;
