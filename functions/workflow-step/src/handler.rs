@@ -20,7 +20,7 @@ pub async fn handle(
     let metric = match advanced {
         Advanced::Moved => "StepsMoved",
         Advanced::Ignored => "StepsIgnored",
-        Advanced::Parked => "StepsParked",
+        Advanced::Held => "StepsHeld",
     };
     metrics::count(metric, 1);
     Ok(())

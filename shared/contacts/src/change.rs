@@ -181,8 +181,8 @@ impl Change {
     }
 
     /// Writes the change. Empty fields are filled only if they are still empty. An identity or a consent changes
-    /// only if the profile shows the value that was read. `told` is when and why the consent changes. What grows is
-    /// written only while it fits.
+    /// only if the profile shows the value that was read. `told` is when and why the consent changes. Sets and
+    /// custom fields are written only while they fit.
     pub fn onto(
         &self,
         update: Update,

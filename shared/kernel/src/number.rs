@@ -2,8 +2,8 @@
 
 use serde_json::Number;
 
-/// Whether DynamoDB stores the number: zero, or a magnitude from 1e-130 to below 1e126. A JSON number in memory has at
-/// most 20 digits, below the 38 that DynamoDB keeps (the limits are in the page *Constraints* of its developer guide).
+/// Whether DynamoDB stores the number: zero, or a magnitude from 1e-130 to below 1e126. DynamoDB keeps 38 digits, and
+/// a JSON number in memory has at most 20. The limits are in the page *Constraints* of DynamoDB's developer guide.
 pub fn is_storable(number: &Number) -> bool {
     let magnitude = number.as_f64().map_or(f64::INFINITY, f64::abs);
     magnitude == 0.0 || (1e-130..1e126).contains(&magnitude)

@@ -27,7 +27,7 @@ pub enum Advanced {
     /// The message was late or repeated, or its enrollment does not exist.
     Ignored,
     /// The workflow is paused or its workspace archived; the contact stays until it is released.
-    Parked,
+    Held,
 }
 
 impl Stepper {
@@ -63,7 +63,7 @@ impl Stepper {
         Err(Error::Conflict)
     }
 
-    /// The workspace is archived: the enrollment does not move. Its restoration releases all that is parked.
+    /// The workspace is archived: the enrollment does not move. Its restoration releases all that is held.
     pub async fn wait_for_restoration(
         &self,
         tenant: TenantKey,
@@ -75,7 +75,7 @@ impl Stepper {
         let enrollment = self.workflows.enrollments.get(tenant, enrollment).await?;
         let stands = enrollment.filter(|it| !it.status.is_over() && it.token == *token);
         match stands {
-            Some(enrollment) => self.park(tenant, enrollment).await,
+            Some(enrollment) => self.hold(tenant, enrollment).await,
             None => Ok(Advanced::Ignored),
         }
     }
@@ -95,7 +95,7 @@ impl Stepper {
         }
         let cause = match self.status(tenant, enrollment.workflow).await? {
             Some(Status::Active) => Cause::Wake { token },
-            Some(Status::Paused) => return self.park(tenant, enrollment).await,
+            Some(Status::Paused) => return self.hold(tenant, enrollment).await,
             Some(Status::Archived | Status::Draft) | None => Cause::Stop {
                 token,
                 reason: "workflow_ended",

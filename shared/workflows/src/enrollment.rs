@@ -62,7 +62,7 @@ pub enum Standing {
     /// Waiting for its timer.
     Waiting,
     /// Stopped with its workflow or its workspace, without a timer.
-    Parked,
+    Held,
     /// Came to the end.
     Completed,
     /// Left before the end.
@@ -77,7 +77,7 @@ impl Standing {
         match self {
             Self::Active => "active",
             Self::Waiting => "waiting",
-            Self::Parked => "parked",
+            Self::Held => "held",
             Self::Completed => "completed",
             Self::Exited => "exited",
             Self::Failed => "failed",

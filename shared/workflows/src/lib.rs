@@ -17,9 +17,9 @@ mod effects;
 pub mod engine;
 mod enroll;
 pub mod enrollment;
+mod holding;
 mod manage;
 pub mod model;
-mod parking;
 mod report;
 mod schema;
 mod store;
@@ -35,9 +35,9 @@ pub use advance::Advanced;
 pub use draft::{Draft, Flaw};
 pub use effects::EFFECTS;
 pub use enrollment::{Enrollment, EnrollmentId, Standing};
+pub use holding::restore_later;
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
-pub use parking::restore_later;
 pub use report::Report;
 pub use store::WorkflowStore;
 pub use trigger::Trigger;
@@ -54,13 +54,13 @@ pub enum StepMessage {
         /// The token of the state.
         token: String,
     },
-    /// Releases the parked contacts of a workflow that is no longer paused.
+    /// Releases the held contacts of a workflow that is no longer paused.
     #[serde(rename = "workflow.resumed.v1")]
     Resumed {
         /// The workflow.
         workflow: WorkflowId,
     },
-    /// Releases a page of the parked contacts of one shard, and those after it.
+    /// Releases a page of the held contacts of one shard, and those after it.
     #[serde(rename = "workflow.release.v1")]
     Release {
         /// The workflow.
@@ -71,7 +71,7 @@ pub enum StepMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<Cursor>,
     },
-    /// Releases the parked contacts of all workflows of a workspace that was restored.
+    /// Releases the held contacts of all workflows of a workspace that was restored.
     #[serde(rename = "workflow.restored.v1")]
     Restored {
         /// Where the page of workflows begins.

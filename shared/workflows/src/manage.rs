@@ -9,8 +9,8 @@ use kernel::{Cursor, Limit, TenantKey, WorkflowId};
 use crate::Workflows;
 use crate::activity::Activity;
 use crate::draft::{Draft, DraftNode, Flaw};
+use crate::holding;
 use crate::model::{Definition, Graph, Node, Status, Workflow};
-use crate::parking;
 
 /// Longest time from the start of a change to its write. If the write takes longer, the change is written again with
 /// a later border of the activity. The rest of [`LEAD`] is for the caches of other processes.
@@ -166,7 +166,7 @@ impl Workflows {
     }
 
     /// Moves a workflow to another state. A request for the current state is no error, so a client may repeat a
-    /// request whose answer it lost. Contacts that the pause has parked are released by a timer, which is written
+    /// request whose answer it lost. Contacts that the pause has held are released by a timer, which is written
     /// first.
     pub async fn change(
         &self,
@@ -194,7 +194,7 @@ impl Workflows {
                 }
             }
             if workflow.status == Status::Paused {
-                parking::release_later(timers, tenant, id, workflow.version).await?;
+                holding::release_later(timers, tenant, id, workflow.version).await?;
             }
             self.store(tenant, &mut workflow, change).await?;
         }

@@ -36,7 +36,7 @@ impl Report {
         self.entered += 1;
         *match status {
             Standing::Active => &mut self.active,
-            Standing::Waiting | Standing::Parked => &mut self.waiting,
+            Standing::Waiting | Standing::Held => &mut self.waiting,
             Standing::Completed => &mut self.completed,
             Standing::Exited => &mut self.exited,
             Standing::Failed => &mut self.failed,

@@ -208,8 +208,8 @@ impl EnrollmentStore {
             .await
     }
 
-    /// A page of the parked enrollments of one shard; eventually consistent.
-    pub async fn parked(
+    /// A page of the held enrollments of one shard; eventually consistent.
+    pub async fn held(
         &self,
         tenant: TenantKey,
         workflow: WorkflowId,
@@ -225,7 +225,7 @@ impl EnrollmentStore {
             .with("tenant", tenant.to_string())
             .with("workflow", workflow.to_string())
             .with_number("shard", shard)
-            .with("status", Standing::Parked.name());
+            .with("status", Standing::Held.name());
         let page = self.table.query::<Row>(query.limit(limit).cursor(cursor));
         let prefix = state(tenant, &EnrollmentId::default()).pk;
         let id = |row: Row| EnrollmentId::named(row.pk.strip_prefix(&prefix).unwrap_or_default());

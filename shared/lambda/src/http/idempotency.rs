@@ -1,6 +1,6 @@
 //! `Idempotency-Key` on POST: a repeated request gets the same answer and has no second effect (docs/adr/0013).
 //!
-//! What a request creates is named by its [`Origin`]. A request with a key has the same origin at each run. So a run
+//! The [`Origin`] of a request names the records that the request creates. A request with a key has the same origin at each run. So a run
 //! after a lost answer writes the same records, also if the first run has written some of them.
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ const LONGEST_ANSWER: usize = 300 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Secret;
 
-/// The origin of what the request creates. Every creating handler takes its ids and its `created_at` from here.
+/// The origin of the records that the request creates. Every creating handler takes its ids and its `created_at` from here.
 #[derive(Debug, Clone)]
 pub struct Creation(pub Origin);
 

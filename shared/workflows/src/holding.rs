@@ -1,7 +1,7 @@
 //! Contacts that a pause has stopped, and their release.
 //!
-//! A contact whose message arrives while its workflow is paused, or its workspace archived, is stored as parked. A
-//! parked contact has no timer and no message, so it costs nothing. A resume, an archival of the workflow and a
+//! A contact whose message arrives while its workflow is paused, or its workspace archived, is stored as held. A
+//! held contact has no timer and no message, so it costs nothing. A resume, an archival of the workflow and a
 //! restoration of the workspace write a timer before their own state (docs/adr/0006). The timer's message releases
 //! the contacts, page by page and shard by shard. Each step of the release may run twice, late or not to its end.
 
@@ -18,14 +18,14 @@ use crate::model::Status;
 use crate::{StepMessage, Stepper};
 
 /// From a command to the release of contacts. For ten seconds other processes believe the state before the command.
-/// A run that began then parks its contact within its time-out, 15 seconds. The rest is for the index.
+/// A run that began then holds its contact within its time-out, 15 seconds. The rest is for the index.
 const RELEASE_AFTER: SignedDuration = LEAD.saturating_add(SignedDuration::from_secs(15));
 /// Contacts that one message releases.
 const PAGE: u32 = 100;
 /// Contacts that are released concurrently.
 const AT_ONCE: usize = 10;
 
-/// Schedules the release of a workflow's parked contacts; call it before the state that frees them is written. If
+/// Schedules the release of a workflow's held contacts; call it before the state that frees them is written. If
 /// that state is never written, the release finds the workflow paused and does nothing.
 pub(crate) async fn release_later(
     timers: &Timers,
@@ -39,7 +39,7 @@ pub(crate) async fn release_later(
     timers.schedule(tenant, &id, due, &message).await
 }
 
-/// Schedules the release of the parked contacts of all workflows of a workspace; call it before the workspace is
+/// Schedules the release of the held contacts of all workflows of a workspace; call it before the workspace is
 /// restored. If it stays archived, the release does nothing.
 pub async fn restore_later(timers: &Timers, tenant: TenantKey) -> Result<(), Error> {
     let due = timers.clock().now() + RELEASE_AFTER;
@@ -49,23 +49,23 @@ pub async fn restore_later(timers: &Timers, tenant: TenantKey) -> Result<(), Err
 
 impl Stepper {
     /// Stores that the contact is stopped. Nothing is scheduled.
-    pub(crate) async fn park(
+    pub(crate) async fn hold(
         &self,
         tenant: TenantKey,
         enrollment: Enrollment,
     ) -> Result<Advanced, Error> {
-        if enrollment.status != Standing::Parked {
+        if enrollment.status != Standing::Held {
             let mut next = enrollment;
-            next.status = Standing::Parked;
+            next.status = Standing::Held;
             next.version += 1;
             next.mails = Vec::new();
             next.pending = Pending::default();
             self.workflows.enrollments.replace(tenant, &next).await?;
         }
-        Ok(Advanced::Parked)
+        Ok(Advanced::Held)
     }
 
-    /// Sends a message for each shard of a workflow's parked contacts.
+    /// Sends a message for each shard of a workflow's held contacts.
     pub(crate) async fn release_shards(
         &self,
         tenant: TenantKey,
@@ -83,7 +83,7 @@ impl Stepper {
         Ok(Advanced::Moved)
     }
 
-    /// Releases a page of a shard's parked contacts, then asks for the next page.
+    /// Releases a page of a shard's held contacts, then asks for the next page.
     pub(crate) async fn release(
         &self,
         tenant: TenantKey,
@@ -96,10 +96,10 @@ impl Stepper {
         if stored.is_none_or(|stored| stored.status == Status::Paused) {
             return Ok(Advanced::Ignored);
         }
-        let parked = stores
+        let held = stores
             .enrollments
-            .parked(tenant, workflow, shard, PAGE, cursor);
-        let page = parked.await?;
+            .held(tenant, workflow, shard, PAGE, cursor);
+        let page = held.await?;
         let released: Vec<_> = page
             .data
             .iter()
@@ -124,7 +124,7 @@ impl Stepper {
         let Some(mut next) = enrollments.get(tenant, id).await? else {
             return Ok(());
         };
-        if next.status != Standing::Parked {
+        if next.status != Standing::Held {
             return Ok(());
         }
         next.status = Standing::Active;
