@@ -6,7 +6,7 @@ use accounts::{
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
-use cloud::Window;
+use cloud::{Timers, Window};
 use contacts::Profiles;
 use kernel::{Clock, Entropy, Needs};
 use lambda::http::{ClientIp, May, Member, Problem};
@@ -33,6 +33,7 @@ pub struct Api {
     pub campaigns: Campaigns,
     pub workflows: WorkflowStore,
     pub inboxes: Inboxes,
+    pub timers: Timers,
     pub setup_token: String,
     /// Domain or address that mails are sent from.
     pub identity: String,

@@ -26,7 +26,7 @@ use accounts::{
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
-use cloud::Window;
+use cloud::{Timers, Window};
 use contacts::Profiles;
 use lambda::{ConfigError, Function, Setup};
 use workflows::WorkflowStore;
@@ -55,6 +55,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         first: FirstSetup::over(resources),
         attempts: Window::over(resources),
+        timers: Timers::over(resources),
         setup_token: setup.secret("SETUP_TOKEN").to_owned(),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };

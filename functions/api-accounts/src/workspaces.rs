@@ -281,7 +281,8 @@ pub async fn archive(
     save(&api, &member, &ip, before, settings, status).await
 }
 
-/// Open an archived workspace again. Forms, chats and sends work again within ten seconds.
+/// Open an archived workspace again. Forms, chats and sends work again within ten seconds, and contacts in workflows
+/// go on about half a minute after the request.
 #[utoipa::path(
     post,
     path = "/v1/workspaces/{id}/restore",
@@ -297,6 +298,8 @@ pub async fn restore(
     Path(id): Path<WorkspaceId>,
 ) -> Result<Json<WorkspaceView>, Problem> {
     let before = find(&api, &member, id).await?;
+    // Written first: if the restoration is lost, the release finds the workspace archived and does nothing.
+    workflows::restore_later(&api.timers, before.tenant()).await?;
     let (settings, status) = (before.settings.clone(), WorkspaceStatus::Active);
     save(&api, &member, &ip, before, settings, status).await
 }

@@ -12,7 +12,7 @@ use cloud::Counters;
 use contacts::Lists;
 use kernel::page::Page;
 use kernel::{CampaignId, Needs};
-use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -72,6 +72,7 @@ async fn create(
     State(api): State<Api>,
     caller: May<op::CreateCampaign>,
     ip: ClientIp,
+    Creation(origin): Creation,
     Json(new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
     let default_sender = match new.sender {
@@ -94,13 +95,14 @@ async fn create(
         mail: api.mails.put(caller.tenant, &mail).await?,
         subject: mail.subject.clone(),
     };
-    for _ in 0..DRAWS {
-        let id = api.campaigns.draw();
+    for draw in 0..DRAWS {
+        let id = CampaignId::of(&origin, draw);
         let grant = caller.grant();
         api.audit
             .note(grant, caller.permission(), id, &ip.0)
             .await?;
-        if let Some(campaign) = api.campaigns.create(caller.tenant, id, &draft).await? {
+        let created = api.campaigns.create(caller.tenant, id, origin.at, &draft);
+        if let Some(campaign) = created.await? {
             lambda::metrics::count("CampaignsCreated", 1);
             let location = format!("/v1/campaigns/{id}");
             let view = Json(CampaignView::new(campaign, Some(mail)));
@@ -271,6 +273,10 @@ async fn obey<P: Needs>(
     match api.campaigns.command(caller.tenant, id, command).await? {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),
+        Changed::TooOld => {
+            let detail = "sending began more than 90 days ago; cancel it and make a new campaign";
+            Err(Problem::new(Code::Conflict, detail))
+        }
         Changed::Refused(state) => {
             let detail = format!("the campaign is {}", state.name());
             Err(Problem::new(Code::Conflict, detail))

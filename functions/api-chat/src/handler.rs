@@ -12,7 +12,7 @@ use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
-use lambda::http::{ClientIp, DRAWS, Json, May, Path, Problem, Query};
+use lambda::http::{ClientIp, Creation, DRAWS, Json, May, Path, Problem, Query};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -107,17 +107,20 @@ async fn one(
 #[derive(Serialize, utoipa::ToSchema)]
 struct Messages {
     data: Vec<MessageView>,
-    /// Give it as `cursor` (or as `after`, going forward) to read on. Never null going forward.
+    /// Give it as `cursor` (or as `after`, going forward) to read on; null at the end.
     #[schema(required = true, value_type = Option<Cursor>)]
     next: Option<Position>,
+    /// Give it as `after`, later, to read what came since; null while there is a `next` going forward.
+    #[schema(required = true, value_type = Option<Cursor>)]
+    sync: Option<Position>,
 }
 
 /// Read a conversation: back in time from `cursor`, or forward from `after`.
 ///
-/// Without either, the newest messages. Going back, `next` is null at the beginning. Going forward, `next` is
-/// never null: read on while a page is full or brings a message that you did not have. A message can be stored
-/// up to six minutes after its time, so the place goes back as far; drop messages whose `id` you have. The first
-/// place to go forward from is the `cursor` of an event (docs/websocket.md).
+/// Without either, the newest messages. Going back, `next` is null at the beginning. Going forward, `next` is null
+/// at the end, and `sync` is the place to read on from later. A message can be stored up to six minutes after its
+/// time, so `sync` goes back as far; drop messages whose `id` you have. A first page back also has a `sync`, and so
+/// does each event, as its `cursor` (docs/websocket.md).
 #[utoipa::path(
     get,
     path = "/v1/conversations/{id}/messages",
@@ -150,12 +153,13 @@ async fn messages(
     Ok(Json(Messages {
         data: stretch.data.into_iter().map(MessageView::from).collect(),
         next: stretch.next,
+        sync: stretch.sync,
     }))
 }
 
 /// Answer the customer, or leave a note for colleagues.
 ///
-/// The same `client_msg_id` writes one message.
+/// The same `client_msg_id`, or the same `Idempotency-Key`, writes one message.
 #[utoipa::path(
     post,
     path = "/v1/conversations/{id}/messages",
@@ -168,6 +172,7 @@ async fn messages(
 async fn write(
     State(api): State<Api>,
     caller: May<op::WriteMessage>,
+    Creation(origin): Creation,
     Path(id): Path<ConversationId>,
     Json(new): Json<NewMessage>,
 ) -> Result<(StatusCode, Json<MessageView>), Problem> {
@@ -184,6 +189,7 @@ async fn write(
         content,
         private: new.private,
         client_msg_id: new.client_msg_id,
+        request: origin.is_repeatable.then_some(origin.name),
         by: caller.actor.clone(),
     };
     let message: Option<Message> = api.chat.reply(caller.tenant, id, reply).await?;

@@ -3,7 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::Contact;
+use contacts::{Contact, Joined, Surplus};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
 use lambda::http::{Json, May, Path, Problem, Query};
@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{Api, known_list};
-use crate::shape::{ContactIn, EventView, Paging};
+use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{imports, lists};
 
 /// Longest text to look for; no name, address or number is longer.
@@ -101,10 +101,9 @@ async fn upsert(
     for (n, list) in body.lists().iter().enumerate() {
         known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await?;
     }
-    let done = api
-        .contacts
-        .upsert(caller.tenant, &body.incoming()?)
-        .await?;
+    let incoming = body.incoming()?;
+    let done = api.contacts.upsert_whole(caller.tenant, &incoming).await?;
+    let done = done.map_err(|surplus| shape::full(&surplus))?;
     let contact = find(&api, caller.tenant, done.contact).await?;
     let status = if done.created {
         StatusCode::CREATED
@@ -186,14 +185,15 @@ async fn join(
 ) -> Result<Json<Contact>, Problem> {
     find(&api, caller.tenant, id).await?;
     known_list(&api, caller.tenant, body.list_id, "/list_id").await?;
-    if !api
-        .contacts
-        .join_list(caller.tenant, id, body.list_id)
-        .await?
-    {
-        return Err(Problem::not_found("contact"));
+    let joined = api.contacts.join_list(caller.tenant, id, body.list_id);
+    match joined.await? {
+        Joined::Yes => Ok(Json(find(&api, caller.tenant, id).await?)),
+        Joined::Full => Err(shape::full(&Surplus {
+            lists: 1,
+            ..Surplus::default()
+        })),
+        Joined::NoContact => Err(Problem::not_found("contact")),
     }
-    Ok(Json(find(&api, caller.tenant, id).await?))
 }
 
 async fn find(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Contact, Problem> {

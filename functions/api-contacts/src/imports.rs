@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use contacts::import::{Job, Request, RowError, Status};
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
-use lambda::http::{ClientIp, Code, DRAWS, Json, May, Path, Problem, Query, Raw};
+use lambda::http::{ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, known_list};
@@ -100,6 +100,7 @@ pub async fn start(
     State(api): State<Api>,
     caller: May<op::StartImport>,
     ip: ClientIp,
+    Creation(origin): Creation,
     Query(query): Query<ImportQuery>,
     Raw { body, .. }: Raw,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
@@ -128,13 +129,15 @@ pub async fn start(
         list: query.list_id,
         tags,
     };
-    for _ in 0..DRAWS {
-        let id = api.imports.draw();
+    for draw in 0..DRAWS {
+        let id = ImportId::of(&origin, draw);
         api.audit
             .note(grant, caller.permission(), id, &ip.0)
             .await?;
         // The body is counted, not copied.
-        let job = api.imports.start(caller.tenant, id, &request, body.clone());
+        let job = api
+            .imports
+            .start(caller.tenant, id, origin.at, &request, body.clone());
         if let Some(job) = job.await? {
             return Ok((StatusCode::ACCEPTED, Json(job.into())));
         }

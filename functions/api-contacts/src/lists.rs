@@ -4,8 +4,9 @@ use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::List;
+use kernel::ListId;
 use kernel::page::Page;
-use lambda::http::{ClientIp, DRAWS, Json, May, Problem, Query};
+use lambda::http::{ClientIp, Creation, DRAWS, Json, May, Problem, Query};
 
 use crate::api::Api;
 use crate::shape::{ListIn, Paging};
@@ -41,17 +42,20 @@ pub async fn create(
     State(api): State<Api>,
     caller: May<op::CreateList>,
     ip: ClientIp,
+    Creation(origin): Creation,
     Json(body): Json<ListIn>,
 ) -> Result<(StatusCode, Json<List>), Problem> {
     body.check()?;
     let grant = caller.grant();
     let (name, description) = (body.name.trim(), body.description.as_deref());
-    for _ in 0..DRAWS {
-        let id = api.lists.draw();
+    for draw in 0..DRAWS {
+        let id = ListId::of(&origin, draw);
         api.audit
             .note(grant, caller.permission(), id, &ip.0)
             .await?;
-        let list = api.lists.create(caller.tenant, id, name, description);
+        let list = api
+            .lists
+            .create(caller.tenant, id, origin.at, name, description);
         if let Some(list) = list.await? {
             return Ok((StatusCode::CREATED, Json(list)));
         }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use contacts::{ChannelStatus, Event, Identity, Incoming, Merge, Source};
+use contacts::bounds::{
+    MAX_FIELD_BYTES, MAX_FIELDS, MAX_LISTS as MAX_LISTS_EVER, MAX_TAGS as MAX_TAGS_EVER,
+};
+use contacts::{ChannelStatus, Event, Identity, Incoming, Merge, Source, Surplus};
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
-use lambda::http::Problem;
+use lambda::http::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,6 +142,7 @@ impl ContactIn {
                 Merge::FillEmpty
             },
             operation: None,
+            at: None,
         })
     }
 }
@@ -156,6 +160,12 @@ fn custom(fields: &BTreeMap<String, Value>) -> Result<(), Problem> {
                 "a field's name has 1 to 255 characters",
             ));
         }
+        if !contacts::bounds::is_storable(value) {
+            return Err(Problem::invalid(
+                pointer,
+                "expected numbers from 1e-130 to 1e126, of either sign, or 0",
+            ));
+        }
         if value.to_string().len() > MAX_VALUE {
             return Err(Problem::invalid(
                 pointer,
@@ -164,6 +174,32 @@ fn custom(fields: &BTreeMap<String, Value>) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// The problem of values that the contact has no room for.
+pub fn full(surplus: &Surplus) -> Problem {
+    let problem = Problem::new(Code::Unprocessable, "the contact has no room for this");
+    let field = |name: &String| format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
+    let problem = surplus.fields.iter().fold(problem, |problem, name| {
+        let (most, bytes) = (MAX_FIELDS, MAX_FIELD_BYTES);
+        let message = format!("a contact has at most {most} fields, together {bytes} bytes");
+        problem.at(field(name), message)
+    });
+    let sets = [
+        (
+            "/tags",
+            surplus.tags,
+            format!("a contact has at most {MAX_TAGS_EVER} tags"),
+        ),
+        (
+            "/list_ids",
+            surplus.lists,
+            format!("a contact is on at most {MAX_LISTS_EVER} lists"),
+        ),
+    ];
+    sets.into_iter()
+        .filter(|set| set.1 > 0)
+        .fold(problem, |problem, set| problem.at(set.0, set.2))
 }
 
 /// Tags have 1 to 255 characters; at most 50 at once.

@@ -6,9 +6,10 @@ use accounts::{Audit, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cloud::Timers;
 use kernel::page::Page;
 use kernel::{Needs, WorkflowId};
-use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
+use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
@@ -21,6 +22,7 @@ pub struct Api {
     pub workflows: Workflows,
     pub audit: Audit,
     pub workspaces: Workspaces,
+    pub timers: Timers,
     /// Domain or address that mails are sent from.
     pub identity: String,
 }
@@ -66,19 +68,20 @@ async fn create(
     State(api): State<Api>,
     caller: May<op::CreateWorkflow>,
     ip: ClientIp,
-    Json(draft): Json<Draft>,
+    Creation(origin): Creation,
+    Json(wanted): Json<Draft>,
 ) -> Result<Response, Problem> {
     // Refused before the entry in the audit log: a flawed draft changes nothing.
-    let flaws = draft.check(&api.identity);
+    let flaws = wanted.check(&api.identity);
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }
-    for _ in 0..DRAWS {
-        let id = api.workflows.draw();
+    for draw in 0..DRAWS {
+        let id = WorkflowId::of(&origin, draw);
         note(&api, &caller, &ip, id).await?;
         let created = api
             .workflows
-            .create(caller.tenant, id, &draft, &api.identity)
+            .create(caller.tenant, id, origin.at, &wanted, &api.identity)
             .await;
         if let Some(workflow) = created.map_err(problem)? {
             let location = format!("/v1/workflows/{id}");
@@ -144,7 +147,8 @@ async fn view(
 
 /// Let a workflow take contacts in.
 ///
-/// Events count from `active_since` on, 15 seconds after the request. Earlier events do not count.
+/// Events count from `active_since` on, 15 seconds after the request. Events that were recorded during a pause never
+/// count. Contacts that a pause has stopped go on about half a minute after the request.
 #[utoipa::path(
     post,
     path = "/v1/workflows/{id}/activate",
@@ -172,7 +176,7 @@ async fn activate(
 
 /// Stop a workflow for now; contacts inside stay where they are.
 ///
-/// In force within ten seconds.
+/// Contacts stop within ten seconds. Events that are recorded up to 15 seconds after the request still count.
 #[utoipa::path(
     post,
     path = "/v1/workflows/{id}/pause",
@@ -220,7 +224,10 @@ async fn change<P: Needs>(
     let known = api.workflows.get(caller.tenant, id).await?;
     known.ok_or_else(no_workflow)?;
     note(api, caller, ip, id).await?;
-    let changed = api.workflows.change(caller.tenant, id, change).await;
+    let changed = api
+        .workflows
+        .change(&api.timers, caller.tenant, id, change)
+        .await;
     Ok(Json(changed.map_err(problem)?.into()))
 }
 

@@ -7,6 +7,7 @@ mod handler;
 mod shape;
 
 use accounts::{Audit, Workspaces};
+use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -17,6 +18,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         workflows: Workflows::over(resources),
+        timers: Timers::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };
     let router: axum::Router = handler::routes().with_state(api).into();

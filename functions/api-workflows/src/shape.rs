@@ -48,7 +48,7 @@ impl From<Workflow> for WorkflowView {
             trigger: workflow.trigger,
             entry: workflow.entry,
             created_at: workflow.created_at,
-            active_since: workflow.active_since,
+            active_since: workflow.activity.since(),
             graph: None,
         }
     }

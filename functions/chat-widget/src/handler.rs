@@ -268,7 +268,7 @@ fn details(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ReadQuery {
-    /// The `next` of the page before; left out, from the beginning.
+    /// The `next` of the page before, or the `sync` of the last page; left out, from the beginning.
     #[param(value_type = Option<Cursor>)]
     after: Option<Position>,
     limit: Option<Limit>,
@@ -280,15 +280,18 @@ struct ReadQuery {
 #[expect(dead_code, reason = "only its schema is used")]
 struct Messages {
     data: Vec<MessageForVisitor>,
-    /// Give it as `after` to read on. Null only before the first message; see docs/widget.md for the end.
+    /// Give it as `after` to read on; null at the end.
     #[schema(required = true, value_type = Option<Cursor>)]
     next: Option<Position>,
+    /// Give it as `after`, later, to read what came since. Null while there is a `next`, and before the first message.
+    #[schema(required = true, value_type = Option<Cursor>)]
+    sync: Option<Position>,
 }
 
 /// Read the visitor's own conversation, oldest first.
 ///
-/// Reading forward does not end with a null: read on while a page is full or brings a message that you did
-/// not have. Messages of the last six minutes are returned again; drop those whose `id` you have.
+/// Read on until `next` is null; keep the `sync` of that page and read from there later. Messages of the last six
+/// minutes are then returned again; drop those whose `id` you have.
 #[utoipa::path(
     get,
     path = "/chat/{inbox}/messages",
@@ -319,8 +322,8 @@ async fn read(
     let Some(conversation) = conversation.await? else {
         return Ok(Json(MessagePage {
             data: Vec::new(),
-            next: query.after,
-            more: false,
+            next: None,
+            sync: query.after,
         }));
     };
     let after = query.after.unwrap_or_else(Position::start);

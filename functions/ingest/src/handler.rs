@@ -17,6 +17,8 @@ use sources::{Arrival, Inbound, ParseError, ladipage};
 /// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
 const SHORTENED: &str = "_shortened";
 
+/// Key in an event's data: how many tags and lists the full contact had no room for.
+const LEFT_OUT: &str = "_left_out";
 /// Key in an event's data: why the event started no workflow.
 const NOT_TRIGGERED: &str = "_not_triggered";
 const SUPPRESSED: &str = "too_many_forms";
@@ -93,7 +95,11 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     };
     let upserted = intake.contacts.upsert(tenant, &incoming).await?;
     let contact = upserted.contact;
-    let heard = intake.contacts.hears(tenant, &event.name).await?;
+    if !upserted.surplus.is_empty() {
+        metrics::incident("ContactsFull", 1);
+        event.data[LEFT_OUT] = upserted.surplus.count().into();
+    }
+    let heard = intake.contacts.hears(tenant, &event).await?;
     let admitted = !heard
         || intake
             .admits(tenant, source, contact, &event, received_at)

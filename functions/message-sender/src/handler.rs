@@ -6,14 +6,22 @@ use std::sync::Arc;
 use accounts::{RecentWorkspaces, Workspace};
 use channels::rate::{SendRate, Turn};
 use channels::{
-    CompiledMails, Delivery, EmailChannel, LedgerKey, Letterhead, Prepared, SendMessage, Uncompiled,
+    CompiledMails, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, Prepared, SendMessage,
+    Uncompiled,
 };
-use cloud::{QueueOf, SendOptions};
+use cloud::{QueueOf, SendOptions, Timers};
 use contacts::Profiles;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::TenantKey;
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
+use workflows::WorkflowStore;
+
+/// How old a mail may be. It is about something that has just happened; after an outage of days it would come out of
+/// the blue.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How often a mail of an archived workspace is looked at again, until it is too old: a row in Timers, no message.
+const ARCHIVED: SignedDuration = SignedDuration::from_hours(24);
 
 /// Seconds until a mail that the provider had no room for is tried again.
 const BACK_OFF: u16 = 30;
@@ -27,18 +35,23 @@ pub struct Messenger {
     pub channel: EmailChannel,
     pub rate: SendRate,
     pub queue: QueueOf<SendMessage>,
+    pub ledger: Ledger,
+    pub workflows: WorkflowStore,
+    pub timers: Timers,
 }
 
 /// Sends the message unless that was done before.
 pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failure> {
     let (tenant, mut message) = record.open::<SendMessage>()?;
     let key = ledger_key(&message)?;
+    if let Some(reason) = messenger.stale(tenant, &message).await? {
+        messenger.ledger.cancel(tenant, &key, reason).await?;
+        metrics::incident("MailsExpired", 1);
+        return Ok(());
+    }
     let workspace = messenger.workspaces.get(tenant).await?;
     if workspace.as_ref().is_some_and(Workspace::is_archived) {
-        // Its enrollment has moved on already, so the mail waits here until the workspace is restored.
-        metrics::count("MailsOfArchived", 1);
-        let delay = cloud::queue::MAX_DELAY_SECONDS;
-        return messenger.put_back(tenant, &mut message, delay, None).await;
+        return messenger.wait_for_restoration(tenant, message, &key).await;
     }
     let SendMessage::Email { class, slot, .. } = &message;
     if let Turn::Later { delay, slot } = messenger.rate.turn(*class, 1, *slot).await? {
@@ -121,6 +134,38 @@ impl Messenger {
             Uncompiled::Invalid(error) => Failure::reject("Mail.Invalid", error),
             Uncompiled::Store(error) => error.into(),
         })
+    }
+
+    /// Why the mail is not sent any more.
+    async fn stale(
+        &self,
+        tenant: TenantKey,
+        message: &SendMessage,
+    ) -> Result<Option<&'static str>, Failure> {
+        let SendMessage::Email { at, workflow, .. } = message;
+        if self.timers.clock().now().duration_since(*at) > MAX_AGE {
+            return Ok(Some("expired"));
+        }
+        let is_archived = self.workflows.is_archived(tenant, *workflow).await?;
+        Ok(is_archived.then_some("workflow_archived"))
+    }
+
+    /// The enrollment has moved on already, so the mail itself waits.
+    async fn wait_for_restoration(
+        &self,
+        tenant: TenantKey,
+        mut message: SendMessage,
+        key: &LedgerKey,
+    ) -> Result<(), Failure> {
+        let SendMessage::Email { at, slot, .. } = &mut message;
+        *slot = None;
+        // A grid from the mail's own time: repeated messages write the same timer.
+        let periods = self.timers.clock().now().duration_since(*at).as_secs() / ARCHIVED.as_secs();
+        let due = *at + ARCHIVED * i32::try_from(periods + 1).unwrap_or(i32::MAX);
+        let id = format!("{}#{}#{}", key.scope, key.contact, key.step);
+        self.timers.schedule(tenant, &id, due, &message).await?;
+        metrics::count("MailsOfArchived", 1);
+        Ok(())
     }
 
     /// Sends a delayed copy of the message and completes this one. So waiting uses none of the few receives after

@@ -2,17 +2,20 @@
 //!
 //! Trigger: queue message, [`channels::SendMessage`]. Effects: SES, one call, claimed in the send
 //! ledger first. A redelivered message finds its outcome in the ledger. A message that must wait is put back
-//! with a delay and its slot.
+//! with a delay and its slot. A mail that is days late, or of an archived workflow, is recorded as failed and not
+//! sent.
 
 mod handler;
 
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
-use channels::{CompiledMails, EmailChannel};
+use channels::{CompiledMails, EmailChannel, Ledger};
+use cloud::Timers;
 use contacts::Profiles;
 use content::tokens::TokenKey;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
+use workflows::WorkflowStore;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -25,6 +28,9 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
         rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
         queue: resources.queue_of(),
+        ledger: Ledger::over(resources),
+        workflows: WorkflowStore::over(resources),
+        timers: Timers::over(resources),
     };
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let messenger = messenger.clone();

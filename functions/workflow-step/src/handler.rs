@@ -15,12 +15,12 @@ pub async fn handle(
     let advanced = if workspace.as_ref().is_some_and(Workspace::is_archived) {
         stepper.wait_for_restoration(tenant, &message).await?
     } else {
-        stepper.advance(tenant, &message).await?
+        stepper.handle(tenant, message).await?
     };
     let metric = match advanced {
         Advanced::Moved => "StepsMoved",
         Advanced::Ignored => "StepsIgnored",
-        Advanced::Parked => "StepsParked",
+        Advanced::Held => "StepsHeld",
     };
     metrics::count(metric, 1);
     Ok(())

@@ -128,6 +128,15 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// The key to its data.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "door: the workspace was read from the directory, for its account or its tenant"
+    )]
+    pub fn tenant(&self) -> TenantKey {
+        TenantKey::authenticated(self.id)
+    }
+
     /// Whether it is closed to everybody; nothing is sent for it.
     pub fn is_archived(&self) -> bool {
         self.status == WorkspaceStatus::Archived

@@ -145,6 +145,14 @@ pub struct Campaign {
     pub pending: Pending,
 }
 
+impl Campaign {
+    /// Whether both were made by one request. The state may have moved on since.
+    pub(crate) fn is_draft_of(&self, new: &Self) -> bool {
+        let made = |it: &Self| (it.created_at, it.audience);
+        made(self) == made(new) && (&self.name, &self.mail) == (&new.name, &new.mail)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,9 @@ const RUN: SignedDuration = SignedDuration::from_secs(25);
 const AFTER_LEASE: u16 = 95;
 /// Delay after a throttle.
 const BACK_OFF: u16 = 5;
+/// A contact that was read longer ago is read again before its mail is claimed: it may have unsubscribed since. So an
+/// unsubscription is in force for every mail whose claim begins two seconds later.
+const FRESH: SignedDuration = SignedDuration::from_secs(2);
 /// Fewer calls without an answer pause no campaign.
 const SILENT: u64 = 3;
 /// Reason of the pause when half of the calls or more had no answer.
@@ -233,11 +236,12 @@ impl Sender {
         mail: &Prepared,
         ids: &[ContactId],
     ) -> Result<Batch, Error> {
+        let read_at = self.now();
         let contacts = self.contacts.get_many(work.tenant, ids).await?;
         // Collected first: a stream over the borrowing closure could not be sent between threads.
         let sends: Vec<_> = ids
             .iter()
-            .map(|id| self.one(work, mail, *id, contacts.get(id)))
+            .map(|id| self.one(work, mail, *id, (contacts.get(id), read_at)))
             .collect();
         // Every send runs to its end, also if another has failed. A future that is dropped between the provider's
         // answer and its record would leave an unknown outcome.
@@ -274,8 +278,18 @@ impl Sender {
         work: Work,
         mail: &Prepared,
         id: ContactId,
-        contact: Option<&Contact>,
+        (contact, read_at): (Option<&Contact>, Timestamp),
     ) -> Result<Delivery, Error> {
+        let is_fresh = self.now().duration_since(read_at) <= FRESH;
+        let read_again = match is_fresh {
+            true => None,
+            false => self.contacts.get(work.tenant, id).await?,
+        };
+        let contact = if is_fresh {
+            contact
+        } else {
+            read_again.as_ref()
+        };
         let key = LedgerKey::campaign(work.campaign, id);
         self.channel
             .deliver(work.tenant, &key, mail, contact, &Value::Null)

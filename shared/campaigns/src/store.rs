@@ -3,12 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
+use cloud::{Created, Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
+use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Campaign, Command, Draft, State, Step, step};
 use crate::{effects, keys};
+
+/// How long after its start a campaign may be resumed. The rows of the ledger live 120 days, and a recipient without
+/// a row would get the mail a second time.
+pub const RESUMABLE: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// The campaigns of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub enum Changed {
     Yes(Box<Campaign>),
     /// The command is not allowed in this state.
     Refused(State),
+    /// Sending began too long ago: the ledger forgets who got the mail.
+    TooOld,
     /// There is no such campaign.
     Absent,
 }
@@ -44,17 +51,14 @@ impl Campaigns {
         self.table.clock()
     }
 
-    /// An id for a new campaign.
-    pub fn draw(&self) -> CampaignId {
-        CampaignId::new(self.table.clock(), self.table.entropy())
-    }
-
-    /// Makes a campaign in state draft; `None` if the id is taken. Its place in the list is written first, so every
+    /// Makes a campaign in state draft; `None` if another campaign has the id. A repetition finds the campaign of the
+    /// first run, in its present state. Its place in the list is written first, so every
     /// existing campaign is listed.
     pub async fn create(
         &self,
         tenant: TenantKey,
         id: CampaignId,
+        at: Timestamp,
         draft: &Draft,
     ) -> Result<Option<Campaign>, Error> {
         let campaign = Campaign {
@@ -65,7 +69,7 @@ impl Campaigns {
             subject: draft.subject.clone(),
             state: State::Draft,
             problem: None,
-            created_at: self.table.clock().now(),
+            created_at: at,
             started_at: None,
             sent_at: None,
             recipients: None,
@@ -79,7 +83,10 @@ impl Campaigns {
             .table
             .create(&keys::meta(tenant, id), &campaign)
             .await?;
-        Ok(created.is_new().then_some(campaign))
+        Ok(match created {
+            Created::New => Some(campaign),
+            Created::Existing(found) => Some(found).filter(|found| found.is_draft_of(&campaign)),
+        })
     }
 
     /// One campaign.
@@ -132,6 +139,9 @@ impl Campaigns {
                 Step::Refused => return Ok(Changed::Refused(campaign.state)),
                 Step::To(next) => next,
             };
+            if command == Command::Resume && self.is_too_old(&campaign) {
+                return Ok(Changed::TooOld);
+            }
             let update = self
                 .follows(command)
                 .set("state", next)
@@ -144,6 +154,14 @@ impl Campaigns {
             }
         }
         Err(Error::Conflict)
+    }
+
+    fn is_too_old(&self, campaign: &Campaign) -> bool {
+        let now = self.table.clock().now();
+        let age = |started| now.duration_since(started);
+        campaign
+            .started_at
+            .is_some_and(|started| age(started) > RESUMABLE)
     }
 
     /// The attributes and the effects that a command's write sets beside the state.

@@ -20,8 +20,9 @@ const TRANSACTIONAL: f64 = 0.25;
 const BATCH: usize = 50;
 /// A worker sleeps until a slot that is nearer than this.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
-/// A reserved slot is valid for this long.
-const SLOT_LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// A reserved slot is valid for this long after its time. After a stall of the senders many messages have old slots,
+/// and all of them at once would exceed the rate.
+const SLOT_LIFE: SignedDuration = SignedDuration::from_secs(10);
 
 /// The rate that all senders share; cheap to clone.
 #[derive(Clone, Debug)]

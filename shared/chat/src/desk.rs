@@ -25,6 +25,8 @@ pub struct Reply {
     pub private: bool,
     /// The caller's id of the message. Two messages with one id are the same message.
     pub client_msg_id: Option<String>,
+    /// Name of the request, if the client can repeat it. Two messages of one request are the same message.
+    pub request: Option<String>,
     /// Public id of the credential.
     pub by: String,
 }
@@ -42,9 +44,9 @@ impl Chat {
             return Ok(None);
         };
         let now = crate::store::whole_ms(self.table.clock().now());
-        let (origin, at) = match &reply.client_msg_id {
-            Some(client_msg_id) => {
-                let origin = origin(&reply.by, client_msg_id);
+        let (origin, at) = match reply.client_msg_id.as_ref().or(reply.request.as_ref()) {
+            Some(own_id) => {
+                let origin = origin(&reply.by, own_id);
                 let (at, known) = self.claim(tenant, id, &origin, now).await?;
                 if known.is_some() {
                     return Ok(known);

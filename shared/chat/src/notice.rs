@@ -93,8 +93,12 @@ fn answer(image: &Image) -> Result<Vec<Effect>, Error> {
         text: live(&message),
     };
     let body = OutboundMessage::V1(answer);
-    let effect = Effect::new(image.tenant(), message.id.to_string(), &body)?;
-    Ok(vec![effect.in_group(message.conversation.to_string())])
+    // A FIFO queue is one for all tenants, and ids are unique within a tenant only.
+    let tenant = image.tenant();
+    let effect = Effect::new(tenant, format!("{tenant}#{}", message.id), &body)?;
+    Ok(vec![
+        effect.in_group(format!("{tenant}#{}", message.conversation)),
+    ])
 }
 
 fn live(message: &Message) -> Option<String> {
@@ -176,8 +180,8 @@ mod tests {
         let image = image("outgoing", &["chat.new", "chat.answer"], &sending);
         let effects = effects_of(EFFECTS, &image).unwrap();
         assert_eq!(effects[1].queue.as_str(), "chat-out");
-        assert_eq!(effects[1].id, "msg_0000000000c");
-        assert_eq!(effects[1].group, "cnv_0000000000a");
+        assert_eq!(effects[1].id, "ws_00000000001#msg_0000000000c");
+        assert_eq!(effects[1].group, "ws_00000000001#cnv_0000000000a");
         assert_eq!(effects[1].trace.as_deref(), Some("t"));
         let bodies = bodies(&image);
         assert_eq!(bodies[0]["visitor"], Value::Null, "not before it is sent");

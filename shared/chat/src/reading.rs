@@ -12,6 +12,8 @@ use crate::keys::{self, MESSAGES, MESSAGES_END, Position};
 use crate::model::{Conversation, Message, Status};
 use crate::store::{Chat, SETTLED};
 
+/// Messages that one page reads at most, also those that its reader may not see.
+const MAX_READ: u32 = 500;
 /// How many index pages a filtered list may read for one page of its result.
 const FILTER_PAGES: u32 = 5;
 
@@ -59,10 +61,10 @@ pub struct Filter {
 pub struct MessagePage<T> {
     /// The messages.
     pub data: Vec<T>,
-    /// The place to continue from. Always present when reading forward.
+    /// The place to continue from; absent at the end. A page of long texts may be shorter than its limit.
     pub next: Option<Position>,
-    /// Whether there are more messages now. A page of long texts may be shorter than its limit.
-    pub more: bool,
+    /// The place to read forward from later: at the end of a way forward, and on the first page of a way back.
+    pub sync: Option<Position>,
 }
 
 struct Walked<T> {
@@ -117,6 +119,8 @@ impl Chat {
         from: Option<Position>,
     ) -> Result<MessagePage<Message>, Error> {
         let high = from.as_ref().map_or(MESSAGES_END, Position::high);
+        // Computed before anything is read, as below.
+        let sync = from.is_none().then(|| self.settled());
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(MESSAGES, high)
             .descending();
@@ -132,13 +136,13 @@ impl Chat {
         Ok(MessagePage {
             data: walked.data,
             next: walked.last.filter(|_| walked.stopped_early),
-            more: walked.stopped_early,
+            sync,
         })
     }
 
     /// A conversation's messages forward from a place; `keep` selects the messages that the reader may see. At the
-    /// end the place goes back to the settled place, even if that is before `after`. So the reader may get a message
-    /// twice, and misses none.
+    /// end `sync` goes back to the settled place, even if that is before `after`. So the reader may get a message twice,
+    /// and misses none.
     pub async fn follow<T>(
         &self,
         tenant: TenantKey,
@@ -153,17 +157,16 @@ impl Chat {
         let query = Query::partition(keys::partition(tenant, conversation))
             .between(after.low(), MESSAGES_END);
         let walked = self.walk(query, limit, portion, keep).await?;
-        let is_end = !walked.stopped_early && (walked.data.len() as u32) < limit.get();
         let last = walked.last.unwrap_or(after);
-        let next = if is_end {
-            last.min(settled)
+        let (next, sync) = if walked.stopped_early {
+            (Some(last.with_settled(&settled)), None)
         } else {
-            last.with_settled(&settled)
+            (None, Some(last.min(settled)))
         };
         Ok(MessagePage {
             data: walked.data,
-            next: Some(next),
-            more: walked.stopped_early,
+            next,
+            sync,
         })
     }
 
@@ -172,7 +175,8 @@ impl Chat {
         Position::before(self.table.clock().now() - SETTLED)
     }
 
-    /// Reads messages until `limit` of them are kept, or enough bytes are read, or there are no more.
+    /// Reads messages until `limit` of them are kept, or enough bytes or rows are read, or there are no more. A reader
+    /// who may see few of many messages gets short pages.
     async fn walk<T>(
         &self,
         query: Query,
@@ -185,7 +189,7 @@ impl Chat {
             last: None,
             stopped_early: false,
         };
-        let mut bytes = 0;
+        let (mut bytes, mut read) = (0, 0);
         let mut cursor = None;
         loop {
             // One message more than wanted shows whether there are more.
@@ -193,12 +197,14 @@ impl Chat {
             let page = query.clone().limit(portion.at_once(wanted)).cursor(cursor);
             let page = self.table.query::<Message>(page).await?;
             for message in page.data {
-                if walked.data.len() as u32 == limit.get() || bytes > portion.bytes() {
+                let is_full = walked.data.len() as u32 == limit.get();
+                if is_full || bytes > portion.bytes() || read == MAX_READ {
                     walked.stopped_early = true;
                     return Ok(walked);
                 }
                 let place = Position::after(message.at, message.id);
                 bytes += message.content.len();
+                read += 1;
                 if let Some(kept) = keep(message) {
                     walked.data.push(kept);
                 }

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use kernel::Origin;
 use serde::{Deserialize, Serialize};
 
 use crate::item::Key;
@@ -36,6 +38,14 @@ pub struct Answer {
 pub struct Claim {
     key: Key,
     nonce: String,
+    begun: Timestamp,
+}
+
+impl Claim {
+    /// The origin of what the request creates: the same for each run of the request.
+    pub fn origin(&self) -> Origin {
+        Origin::named(self.begun, self.key.pk.clone())
+    }
 }
 
 /// The state of a request.
@@ -56,6 +66,8 @@ struct Row {
     request: String,
     claim: String,
     lease_until: i64,
+    /// When the request arrived first.
+    begun: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answer: Option<Answer>,
     ttl: i64,
@@ -77,13 +89,14 @@ impl Idempotency {
             request: request.to_owned(),
             claim: self.table.entropy().nonce(),
             lease_until: now.as_millisecond() + lease.as_millis() as i64,
+            begun: now,
             answer: None,
             ttl: now.as_second() + KEEP,
         };
         let found = match self.table.create(&key, &row).await? {
             Created::New => {
-                let nonce = row.claim;
-                return Ok(Seen::Mine(Claim { key, nonce }));
+                let (nonce, begun) = (row.claim, row.begun);
+                return Ok(Seen::Mine(Claim { key, nonce, begun }));
             }
             Created::Existing(found) => found,
         };
@@ -101,7 +114,16 @@ impl Idempotency {
         if found.lease_until > now.as_millisecond() {
             return Ok(Seen::Running);
         }
+        let row = Row {
+            begun: found.begun,
+            ..row
+        };
         self.take_over(key, row, &found).await
+    }
+
+    /// The origin of a request without a key: no other request has it.
+    pub fn fresh(&self) -> Origin {
+        Origin::fresh(self.table.clock(), self.table.entropy())
     }
 
     /// Claims the row, unless it was answered or taken over since it was read.
@@ -110,6 +132,7 @@ impl Idempotency {
             .set("request", &row.request)
             .set("claim", &row.claim)
             .set("lease_until", row.lease_until)
+            .set("begun", row.begun)
             .set("ttl", row.ttl)
             .when_equals("claim", &found.claim);
         let update = match &found.answer {
@@ -118,9 +141,9 @@ impl Idempotency {
             None => update.when_absent("answer"),
         };
         let taken = self.table.update(&key, update).await?.applied();
-        let nonce = row.claim;
+        let (nonce, begun) = (row.claim, row.begun);
         Ok(if taken {
-            Seen::Mine(Claim { key, nonce })
+            Seen::Mine(Claim { key, nonce, begun })
         } else {
             Seen::Running
         })
@@ -135,7 +158,8 @@ impl Idempotency {
         Ok(())
     }
 
-    /// Releases the request: it had no effect, so the next request with the key may run at once.
+    /// Ends the lease of a request without a stored answer: the next request with the key may run at once. It runs
+    /// from the same origin, so it writes what this run may have written.
     pub async fn release(&self, claim: &Claim) -> Result<(), Error> {
         let update = Update::new()
             .set("lease_until", 0)

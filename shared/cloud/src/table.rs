@@ -51,6 +51,16 @@ impl<T> Created<T> {
     }
 }
 
+impl<T: PartialEq> Created<T> {
+    /// Whether the item is `new`, from this call or from an earlier run of the same request.
+    pub fn is_ours(&self, new: &T) -> bool {
+        match self {
+            Self::New => true,
+            Self::Existing(found) => found == new,
+        }
+    }
+}
+
 impl Table {
     /// The table of this name.
     pub(crate) fn new(aws: &Aws, name: &str) -> Self {

@@ -138,11 +138,13 @@ impl Timers {
         due: Timestamp,
         body: &M,
     ) -> Result<(), Error> {
-        let shard = kernel::hash::bucket(&[id], SHARDS);
+        // A bucket holds the timers of all tenants, and ids are unique within a tenant only.
+        let id = format!("{tenant}#{id}");
+        let shard = kernel::hash::bucket(&[&id], SHARDS);
         let minute = minute(due.max(self.clock().now()));
         let timer = Timer {
             due,
-            effect: Effect::new(tenant, id, body)?,
+            effect: Effect::new(tenant, id.clone(), body)?,
             ttl: expiry(minute),
         };
         let sk = format!("{}#{id}", kernel::clock::sortable(due));

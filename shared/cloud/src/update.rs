@@ -189,6 +189,16 @@ impl Update {
         self
     }
 
+    /// Only if the set has at most so many members, or is absent.
+    #[must_use]
+    pub fn when_at_most(mut self, attribute: &str, most: usize) -> Self {
+        let (name, most) = (self.name(attribute), self.value(most));
+        self.conditions.push(format!(
+            "(attribute_not_exists({name}) OR size({name}) <= {most})"
+        ));
+        self
+    }
+
     /// Only if the item exists.
     #[must_use]
     pub fn when_exists(mut self) -> Self {

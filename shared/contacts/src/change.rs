@@ -4,11 +4,14 @@ use cloud::Update;
 use jiff::Timestamp;
 use kernel::EmailAddress;
 
+use crate::bounds::{self, Surplus};
 use crate::consent::{Channel, ChannelStatus};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
-use crate::rows::{BOUNCED, CUSTOM, Claim, Profile, REPLACED, Replaced, VERSION, raised};
+use crate::rows::{
+    BOUNCED, CUSTOM, Claim, FIELDS, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION, raised,
+};
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]
@@ -25,6 +28,11 @@ pub(crate) struct Change {
     bounced: Option<EmailAddress>,
     pub tags: Vec<String>,
     pub lists: Vec<kernel::ListId>,
+    /// The input that the contact has no room for.
+    pub surplus: Surplus,
+    /// Whether known values are replaced, and from when the new ones are, if that was before now.
+    overwrites: bool,
+    given_at: Option<Timestamp>,
     /// Attributes to remove.
     removed: Vec<&'static str>,
     /// The whole name, if it changes.
@@ -36,8 +44,15 @@ impl Change {
     pub fn of(profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) -> Self {
         let before = profile.cloned().and_then(Profile::given);
         let before = before.as_ref();
-        let mut change = Self::default();
-        let overwrite = incoming.merge == Merge::Overwrite;
+        let overwritten = profile.and_then(|profile| profile.overwritten_at);
+        let is_newer = |at| overwritten.is_none_or(|overwritten| overwritten <= at);
+        let overwrite = incoming.merge == Merge::Overwrite && incoming.at.is_none_or(is_newer);
+        let mut change = Self {
+            overwrites: overwrite,
+            given_at: incoming.at,
+            ..Self::default()
+        };
+        let mut surplus = Surplus::default();
         let mut offer = |name: &str, old: Option<serde_json::Value>, new: serde_json::Value| {
             let wanted = match old {
                 None => true,
@@ -58,15 +73,22 @@ impl Change {
                 change.identities.push(identity.clone());
             }
         }
-        let names = Names::after(before, incoming);
+        let names = Names::after(before, incoming, overwrite);
         for (name, value) in &names.set {
             let old = before.and_then(|contact| stored_field(contact, name));
             offer(name, old, value.as_str().into());
         }
+        let mut fields = bounds::Fields::of(before);
         for (name, new) in &incoming.custom {
-            let old = before.and_then(|contact| contact.custom.get(name).cloned());
-            if !new.is_null() {
-                offer(&format!("{CUSTOM}{name}"), old, new.clone());
+            let old = before.and_then(|contact| contact.custom.get(name));
+            let changes = old.is_none_or(|old| overwrite && old != new);
+            if new.is_null() || !changes {
+                continue;
+            }
+            if fields.takes(name, old, new) {
+                offer(&format!("{CUSTOM}{name}"), old.cloned(), new.clone());
+            } else {
+                surplus.fields.push(name.clone());
             }
         }
         change.removed = names.removed;
@@ -76,11 +98,16 @@ impl Change {
         change.tags = new_tags.cloned().collect();
         change.tags.sort_unstable();
         change.tags.dedup();
+        let stored = before.map_or(0, |contact| contact.tags.len());
+        surplus.tags = bounds::fit(&mut change.tags, stored, bounds::MAX_TAGS);
         let on_list = |list| before.is_some_and(|contact| contact.lists.contains(list));
         let new_lists = incoming.lists.iter().filter(|list| !on_list(list));
         change.lists = new_lists.copied().collect();
         change.lists.sort_unstable();
         change.lists.dedup();
+        let stored = before.map_or(0, |contact| contact.lists.len());
+        surplus.lists = bounds::fit(&mut change.lists, stored, bounds::MAX_LISTS);
+        change.surplus = surplus;
         change.replaced = before
             .map(|contact| change.replaced(contact))
             .unwrap_or_default();
@@ -154,22 +181,24 @@ impl Change {
     }
 
     /// Writes the change. Empty fields are filled only if they are still empty. An identity or a consent changes
-    /// only if the profile shows the value that was read. `told` is when and why the consent changes.
+    /// only if the profile shows the value that was read. `told` is when and why the consent changes. Sets and
+    /// custom fields are written only while they fit.
     pub fn onto(
         &self,
         update: Update,
-        merge: Merge,
         profile: Option<&Profile>,
         told: (Timestamp, &str),
     ) -> Update {
         let update = self.guarded(update, profile);
+        let update = self.bounded(update, profile);
+        let update = self.dated(update, profile, told.0);
         let update = update.set_some(BOUNCED, self.bounced.as_ref());
         let update = self
             .consents
             .iter()
             .fold(update, |update, one| raised(update, one.0, one.1, told));
         let fields = self.fields.iter().fold(update, |update, (name, value)| {
-            if merge == Merge::Overwrite {
+            if self.overwrites {
                 update.set(name, value)
             } else {
                 update.set_if_absent(name, value)
@@ -180,6 +209,41 @@ impl Change {
             .fold(fields, |update, name| update.remove(name))
             .add_to_set("tags", self.tags.iter().cloned())
             .add_to_set("lists", self.lists.iter().map(ToString::to_string))
+    }
+
+    /// Only while there is room: the custom fields are those that were read, and the sets are small enough.
+    fn bounded(&self, update: Update, profile: Option<&Profile>) -> Update {
+        let mut update = update;
+        if self.fields.iter().any(|(name, _)| name.starts_with(CUSTOM)) {
+            let version = profile.and_then(|row| row.fields_version);
+            update = update
+                .set(FIELDS, next(version))
+                .when_as_read(FIELDS, version);
+        }
+        for (set, new, most) in [
+            ("tags", self.tags.len(), bounds::MAX_TAGS),
+            ("lists", self.lists.len(), bounds::MAX_LISTS),
+        ] {
+            if new > 0 {
+                update = update.when_at_most(set, most.saturating_sub(new));
+            }
+        }
+        update
+    }
+
+    /// Notes when values were overwritten. Values from an earlier time need the note that was read.
+    fn dated(&self, update: Update, profile: Option<&Profile>, now: Timestamp) -> Update {
+        if !self.overwrites || self.fields.is_empty() {
+            return update;
+        }
+        let update = update.set(OVERWRITTEN, self.given_at.unwrap_or(now));
+        match self.given_at {
+            Some(_) => {
+                let read = profile.and_then(|row| row.overwritten_at);
+                update.when_as_read(OVERWRITTEN, read)
+            }
+            None => update,
+        }
     }
 
     fn guarded(&self, update: Update, profile: Option<&Profile>) -> Update {
@@ -224,15 +288,13 @@ struct Names {
 }
 
 impl Names {
-    fn after(before: Option<&Contact>, incoming: &Incoming) -> Self {
+    fn after(before: Option<&Contact>, incoming: &Incoming, overwrites: bool) -> Self {
         let full = clean(incoming.full_name.as_deref());
         let mut first = clean(incoming.first_name.as_deref());
         let mut last = clean(incoming.last_name.as_deref());
         let old = before.map(|contact| contact.clone().complete_names());
         let old = old.filter(|contact| contact.full_name.is_some());
-        if [full, first, last].iter().all(Option::is_none)
-            || (old.is_some() && incoming.merge == Merge::FillEmpty)
-        {
+        if [full, first, last].iter().all(Option::is_none) || (old.is_some() && !overwrites) {
             return Self::default();
         }
         if full.is_none() {

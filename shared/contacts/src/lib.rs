@@ -13,10 +13,11 @@
 //! |---|---|
 //! | `over`, `get`, `profiles` | `store.rs` |
 //! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `set_channel_status`, `bounced` | `store.rs` |
-//! | `upsert` | `upsert.rs` |
+//! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
+pub mod bounds;
 mod change;
 mod claims;
 pub mod consent;
@@ -34,13 +35,14 @@ mod store;
 mod timeline;
 mod upsert;
 
+pub use bounds::Surplus;
 pub use consent::{Channel, ChannelStatus};
 pub use events::EventHappened;
-pub use interest::Listeners;
+pub use interest::{Filter, Listeners};
 pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
 pub use profiles::Profiles;
-pub use store::Contacts;
+pub use store::{Contacts, Joined};
 pub use timeline::EFFECTS;
 
 /// Shards of the indexes `ByShard` and `ByMembership`.

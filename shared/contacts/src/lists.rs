@@ -37,16 +37,12 @@ impl Lists {
         }
     }
 
-    /// An id for a new list.
-    pub fn draw(&self) -> ListId {
-        ListId::new(self.directory.clock(), self.directory.entropy())
-    }
-
-    /// Makes a list; `None` if the id is taken.
+    /// Makes a list; `None` if another list has the id. A repetition finds the list of the first run.
     pub async fn create(
         &self,
         tenant: TenantKey,
         id: ListId,
+        at: Timestamp,
         name: &str,
         description: Option<&str>,
     ) -> Result<Option<List>, Error> {
@@ -54,13 +50,13 @@ impl Lists {
             id,
             name: name.to_owned(),
             description: description.map(str::to_owned),
-            created_at: self.directory.clock().now(),
+            created_at: at,
         };
         let created = self
             .directory
             .create(&keys::list(tenant, id), &list)
             .await?;
-        Ok(created.is_new().then_some(list))
+        Ok(created.is_ours(&list).then_some(list))
     }
 
     /// One list.

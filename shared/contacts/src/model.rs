@@ -7,6 +7,7 @@ use kernel::{ContactId, EmailAddress, InboxId, ListId, Phone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::bounds::Surplus;
 use crate::consent::ChannelStatus;
 use crate::names;
 
@@ -101,6 +102,8 @@ pub struct Incoming {
     pub sms_status: Option<ChannelStatus>,
     /// The treatment of fields that are already filled.
     pub merge: Merge,
+    /// When the values were given, if that was before now. They do not overwrite values that were given later.
+    pub at: Option<Timestamp>,
     /// Name of the operation, such as an event's id. If the same operation runs again after a crash, a contact that
     /// it made still counts as created.
     pub operation: Option<String>,
@@ -115,6 +118,8 @@ pub struct Upserted {
     pub created: bool,
     /// Identities that belong to another contact and stay there.
     pub taken: Vec<Identity>,
+    /// Values that the contact has no room for.
+    pub surplus: Surplus,
 }
 
 /// A customer of the shop.

@@ -20,6 +20,11 @@ pub(crate) const BOUNCED: &str = "email_bounced";
 
 /// The profile's attribute that counts changes of its shown identities.
 pub(crate) const VERSION: &str = "identity_version";
+/// The profile's attribute that counts changes of its custom fields. A writer that adds to them must have read the
+/// present ones, so that the limits hold.
+pub(crate) const FIELDS: &str = "fields_version";
+/// The profile's attribute for the time at which its values were last overwritten.
+pub(crate) const OVERWRITTEN: &str = "overwritten_at";
 /// The profile's list of identities to release.
 pub(crate) const REPLACED: &str = "replaced";
 
@@ -32,6 +37,8 @@ pub(crate) struct Profile {
     pub operation: Option<String>,
     /// How often the shown identities changed; absent until the profile shows one.
     pub identity_version: Option<u64>,
+    pub fields_version: Option<u64>,
+    pub overwritten_at: Option<Timestamp>,
     /// Identities that are no longer shown and whose rows are not yet released.
     #[serde(default)]
     pub replaced: Vec<Replaced>,

@@ -4,12 +4,24 @@ use cloud::{Error, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
+use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
 use crate::consent::{Channel, ChannelStatus};
 use crate::interest::Listeners;
 use crate::model::Contact;
 use crate::profiles::Profiles;
 use crate::rows::{BOUNCED, Membership, NameRow, Row, raised};
 use crate::{keys, names};
+
+/// The outcome of joining a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// The contact is on the list.
+    Yes,
+    /// The contact is on as many lists as it may be.
+    Full,
+    /// There is no such contact.
+    NoContact,
+}
 
 /// The contacts of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -50,7 +62,7 @@ impl Contacts {
         }
     }
 
-    /// Adds tags. Does nothing for a contact that does not exist.
+    /// Adds tags, as many as the contact has room for. Does nothing for a contact that does not exist.
     pub async fn add_tags(
         &self,
         tenant: TenantKey,
@@ -60,8 +72,25 @@ impl Contacts {
         if tags.is_empty() {
             return Ok(());
         }
-        let update = self.touch().add_to_set("tags", tags.iter().cloned());
-        self.change(tenant, id, update).await.map(drop)
+        let mut new: Vec<String> = tags.to_vec();
+        // Each refusal is the success of another run, so this loop ends.
+        while !new.is_empty() {
+            let room = MAX_TAGS.saturating_sub(new.len());
+            let update = self.touch().add_to_set("tags", new.iter().cloned());
+            let update = update.when_at_most("tags", room);
+            if self.change(tenant, id, update).await? {
+                break;
+            }
+            let Some(contact) = self.get(tenant, id).await? else {
+                break;
+            };
+            new.retain(|tag| !contact.tags.contains(tag));
+            let surplus = fit(&mut new, contact.tags.len(), MAX_TAGS);
+            if surplus > 0 {
+                tracing::warn!(contact = %id, surplus, "a full contact has no room for tags");
+            }
+        }
+        Ok(())
     }
 
     /// Removes tags.
@@ -78,21 +107,33 @@ impl Contacts {
         self.change(tenant, id, update).await.map(drop)
     }
 
-    /// Adds the contact to a list. False if there is no such contact.
+    /// Adds the contact to a list.
     pub async fn join_list(
         &self,
         tenant: TenantKey,
         id: ContactId,
         list: ListId,
-    ) -> Result<bool, Error> {
-        if self.get(tenant, id).await?.is_none() {
-            return Ok(false);
+    ) -> Result<Joined, Error> {
+        let Some(contact) = self.get(tenant, id).await? else {
+            return Ok(Joined::NoContact);
+        };
+        let is_full =
+            |contact: &Contact| contact.lists.len() >= MAX_LISTS && !contact.lists.contains(&list);
+        if is_full(&contact) {
+            return Ok(Joined::Full);
         }
         let key = keys::membership(tenant, id, list);
         let row = Membership::new(tenant, id, list);
         self.contacts.put(&key, &row).await?;
-        let update = self.touch().add_to_set("lists", [list.to_string()]);
-        self.change(tenant, id, update).await
+        let name = list.to_string();
+        let update = self.touch().add_to_set("lists", [name.clone()]);
+        let update = update.when_has_or_fits("lists", &name, MAX_LISTS as u32);
+        if self.change(tenant, id, update).await? {
+            return Ok(Joined::Yes);
+        }
+        // Other lists were faster: the place on this one is given up.
+        self.contacts.delete_many(&[key]).await?;
+        Ok(Joined::Full)
     }
 
     /// Removes the contact from a list.

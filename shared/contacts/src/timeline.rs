@@ -124,14 +124,14 @@ impl Contacts {
         contact: ContactId,
         event: &Event,
     ) -> Result<bool, Error> {
-        let heard = self.hears(tenant, &event.name).await?;
+        let heard = self.hears(tenant, event).await?;
         self.record_as(tenant, contact, event, heard).await
     }
 
-    /// Whether a workflow listens to events of this name.
-    pub async fn hears(&self, tenant: TenantKey, event_name: &str) -> Result<bool, Error> {
+    /// Whether a workflow listens to the event.
+    pub async fn hears(&self, tenant: TenantKey, event: &Event) -> Result<bool, Error> {
         match &self.listeners {
-            Some(listeners) => listeners.any(tenant, event_name).await,
+            Some(listeners) => listeners.any(tenant, &event.name, &event.data).await,
             None => Ok(false),
         }
     }

@@ -18,6 +18,7 @@ use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Surplus;
 use crate::change::{self, Change};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Upserted};
@@ -39,16 +40,45 @@ struct Held {
     rows: Vec<Claim>,
 }
 
+/// The treatment of values that a full contact has no room for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Full {
+    /// Write the others.
+    LeaveOut,
+    /// Write nothing.
+    Refuse,
+}
+
 impl Contacts {
-    /// Creates the contact or merges into the one that an identity names.
+    /// Creates the contact or merges into the one that an identity names. Values without room are left out; the
+    /// outcome names them.
     pub async fn upsert(&self, tenant: TenantKey, incoming: &Incoming) -> Result<Upserted, Error> {
+        let done = self.upsert_as(tenant, incoming, Full::LeaveOut).await?;
+        done.map_err(|_| Error::Conflict)
+    }
+
+    /// Like [`Contacts::upsert`], but all or nothing: if there is no room for some value, nothing is written.
+    pub async fn upsert_whole(
+        &self,
+        tenant: TenantKey,
+        incoming: &Incoming,
+    ) -> Result<Result<Upserted, Surplus>, Error> {
+        self.upsert_as(tenant, incoming, Full::Refuse).await
+    }
+
+    async fn upsert_as(
+        &self,
+        tenant: TenantKey,
+        incoming: &Incoming,
+        full: Full,
+    ) -> Result<Result<Upserted, Surplus>, Error> {
         let nonce = || self.contacts.entropy().nonce();
         let operation = incoming.operation.clone().unwrap_or_else(nonce);
         // Each refusal is the success of another run, so this loop ends.
         loop {
-            let done = self.try_upsert(tenant, incoming, &operation).await?;
-            if let Some(upserted) = done {
-                return Ok(upserted);
+            let done = self.try_upsert(tenant, incoming, &operation, full).await?;
+            if let Some(outcome) = done {
+                return Ok(outcome);
             }
         }
     }
@@ -59,15 +89,28 @@ impl Contacts {
         tenant: TenantKey,
         incoming: &Incoming,
         operation: &str,
-    ) -> Result<Option<Upserted>, Error> {
+        full: Full,
+    ) -> Result<Option<Result<Upserted, Surplus>>, Error> {
         let identities = in_order(&incoming.identities);
         if identities.is_empty() {
             return Err(Error::Shape("a contact needs an identity".into()));
         }
         let rows = identities.iter().map(|one| self.look_up(tenant, one));
         let rows = try_join_all(rows).await?;
-        let held = match rows.iter().find_map(|row| row.contact) {
-            Some(id) => self.join(tenant, id, &identities, rows).await?,
+        let known = rows.iter().find_map(|row| row.contact);
+        let profile: Option<Profile> = match known {
+            Some(id) => self.contacts.get(&keys::profile(tenant, id)).await?,
+            None => None,
+        };
+        if full == Full::Refuse {
+            // Before anything is claimed. Identities take no room of their own.
+            let surplus = Change::of(profile.as_ref(), incoming, &[]).surplus;
+            if !surplus.is_empty() {
+                return Ok(Some(Err(surplus)));
+            }
+        }
+        let held = match known {
+            Some(id) => self.join(tenant, id, &identities, rows, profile).await?,
             None => self.found(tenant, &identities, rows).await?,
         };
         let Some(Held { id, profile, rows }) = held else {
@@ -84,15 +127,18 @@ impl Contacts {
         let created = self
             .write(tenant, id, profile, incoming, &change, operation)
             .await?;
-        Ok(created.map(|created| Upserted {
-            contact: id,
-            created,
-            taken: taken.into_iter().map(|(identity, _)| identity).collect(),
+        Ok(created.map(|created| {
+            Ok(Upserted {
+                contact: id,
+                created,
+                taken: taken.into_iter().map(|(identity, _)| identity).collect(),
+                surplus: change.surplus.clone(),
+            })
         }))
     }
 
     /// Claims for a known contact the identities without an owner. `None`: the contact had identities to release.
-    /// They are now released, and may be among these. The profile is read before the claims. So an identity that it
+    /// They are now released, and may be among these. The profile was read before the claims. So an identity that it
     /// shows later is not mistaken for one that was claimed here.
     async fn join(
         &self,
@@ -100,8 +146,8 @@ impl Contacts {
         id: ContactId,
         identities: &[Identity],
         rows: Vec<Claim>,
+        profile: Option<Profile>,
     ) -> Result<Option<Held>, Error> {
-        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let replaced = profile.as_ref().map_or(&[][..], |row| &row.replaced);
         if !replaced.is_empty() {
@@ -169,7 +215,7 @@ impl Contacts {
         }
         let now = self.contacts.clock().now();
         let told = (now, incoming.operation.as_deref().unwrap_or("upsert"));
-        let mut update = change.onto(self.touch(), incoming.merge, profile.as_ref(), told);
+        let mut update = change.onto(self.touch(), profile.as_ref(), told);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
         let before = profile.and_then(Profile::given);
@@ -215,7 +261,7 @@ impl Contacts {
     }
 
     /// Removes a replaced name from the search. Until then the search skips the row, since the profile no longer has
-    /// the name.
+    /// the name. Another writer may have given the contact this name again meanwhile: its rows are then put back.
     async fn forget_names(
         &self,
         tenant: TenantKey,
@@ -230,6 +276,16 @@ impl Contacts {
                 .map(|rotation| keys::name(tenant, rotation, before.id))
                 .collect();
             self.contacts.delete_many(&stale).await?;
+            let shown = self.get(tenant, before.id).await?;
+            let shown = shown.and_then(|contact| contact.full_name);
+            let lost = shown
+                .iter()
+                .flat_map(|name| Self::name_rows(tenant, before.id, name))
+                .filter(|(key, _)| stale.contains(key));
+            let lost: Vec<(Key, Row)> = lost.collect();
+            if !lost.is_empty() {
+                self.contacts.put_many(&lost).await?;
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Clock, Entropy};
+use crate::{Clock, Entropy, Origin};
 
 /// 2025-01-01T00:00:00Z in milliseconds; 41 bits reach the year 2094.
 const EPOCH_MS: i64 = 1_735_689_600_000;
@@ -81,6 +81,11 @@ macro_rules! ids {
                 let ms = at.as_millisecond().saturating_sub(EPOCH_MS).max(0) as u64;
                 let bits = u64::from(crate::hash::bucket(key, 1 << RANDOM_BITS));
                 Self(((ms << RANDOM_BITS) | bits) & MAX)
+            }
+
+            /// The id of a record that a request creates. `draw` counts the ids that were taken already.
+            pub fn of(origin: &Origin, draw: u32) -> Self {
+                Self::derived(origin.at, &[$prefix, &origin.name, &draw.to_string()])
             }
 
             /// The number behind the text, below 2^53.

@@ -13,6 +13,8 @@ pub mod grant;
 pub mod hash;
 pub mod id;
 pub mod money;
+pub mod number;
+mod origin;
 pub mod page;
 pub mod patch;
 pub mod phone;
@@ -30,6 +32,7 @@ pub use id::{
     InvitationId, ListId, MessageId, SourceId, UserId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
+pub use origin::Origin;
 pub use page::{Cursor, Limit};
 pub use patch::Patch;
 pub use phone::Phone;

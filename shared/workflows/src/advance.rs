@@ -18,10 +18,6 @@ use crate::{StepMessage, Stepper};
 /// How often a run starts again when another run stored its state first. The loser then finds a state with another
 /// token, so the second round nearly always ends it.
 const ROUNDS: u32 = 4;
-/// How often the contacts of a paused workflow try again.
-const PAUSED_SECONDS: u32 = 900;
-/// How often the contacts of an archived workspace try again. It may be archived for ever.
-const ARCHIVED_SECONDS: u32 = 86_400;
 
 /// The outcome of a step message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,18 +26,34 @@ pub enum Advanced {
     Moved,
     /// The message was late or repeated, or its enrollment does not exist.
     Ignored,
-    /// The workflow is paused or its workspace archived; the contact tries again later.
-    Parked,
+    /// The workflow is paused or its workspace archived; the contact stays until it is released.
+    Held,
 }
 
 impl Stepper {
-    /// Moves the enrollment on if it still has the state that the message names.
-    pub async fn advance(
+    /// Does what the message asks for. An enrollment moves on if it still has the state that the message names.
+    pub async fn handle(&self, tenant: TenantKey, message: StepMessage) -> Result<Advanced, Error> {
+        let queue = &self.queue;
+        match message {
+            StepMessage::V1 { enrollment, token } => {
+                self.advance(tenant, &enrollment, &token).await
+            }
+            StepMessage::Resumed { workflow } => self.release_shards(tenant, queue, workflow).await,
+            StepMessage::Release {
+                workflow,
+                shard,
+                cursor,
+            } => self.release(tenant, queue, (workflow, shard), cursor).await,
+            StepMessage::Restored { cursor } => self.release_workflows(tenant, queue, cursor).await,
+        }
+    }
+
+    async fn advance(
         &self,
         tenant: TenantKey,
-        message: &StepMessage,
+        enrollment: &EnrollmentId,
+        token: &str,
     ) -> Result<Advanced, Error> {
-        let StepMessage::V1 { enrollment, token } = message;
         for _ in 0..ROUNDS {
             match self.once(tenant, enrollment, token).await {
                 Err(Error::Conflict) => {}
@@ -51,17 +63,19 @@ impl Stepper {
         Err(Error::Conflict)
     }
 
-    /// The workspace is archived: the enrollment does not move, and its message is sent again later.
+    /// The workspace is archived: the enrollment does not move. Its restoration releases all that is held.
     pub async fn wait_for_restoration(
         &self,
         tenant: TenantKey,
         message: &StepMessage,
     ) -> Result<Advanced, Error> {
-        let StepMessage::V1 { enrollment, token } = message;
+        let StepMessage::V1 { enrollment, token } = message else {
+            return Ok(Advanced::Ignored);
+        };
         let enrollment = self.workflows.enrollments.get(tenant, enrollment).await?;
         let stands = enrollment.filter(|it| !it.status.is_over() && it.token == *token);
         match stands {
-            Some(enrollment) => self.park(tenant, &enrollment, ARCHIVED_SECONDS).await,
+            Some(enrollment) => self.hold(tenant, enrollment).await,
             None => Ok(Advanced::Ignored),
         }
     }
@@ -81,7 +95,7 @@ impl Stepper {
         }
         let cause = match self.status(tenant, enrollment.workflow).await? {
             Some(Status::Active) => Cause::Wake { token },
-            Some(Status::Paused) => return self.park(tenant, &enrollment, PAUSED_SECONDS).await,
+            Some(Status::Paused) => return self.hold(tenant, enrollment).await,
             Some(Status::Archived | Status::Draft) | None => Cause::Stop {
                 token,
                 reason: "workflow_ended",
@@ -153,46 +167,5 @@ impl Stepper {
         self.timers
             .schedule(tenant, &enrollment.token, due, &message)
             .await
-    }
-
-    /// The contact does not move, and its message is sent again later. Each state has its own grid of instants. So
-    /// duplicates of a message use the same timer and do not multiply. Contacts that stopped together do not resume
-    /// together.
-    async fn park(
-        &self,
-        tenant: TenantKey,
-        enrollment: &Enrollment,
-        period: u32,
-    ) -> Result<Advanced, Error> {
-        let now = self.workflows.clock().now();
-        let offset = kernel::hash::bucket(&[&enrollment.token], period);
-        let second = next_on_grid(now.as_second(), offset.into(), period.into());
-        let due = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
-        self.wake_later(tenant, enrollment, due).await?;
-        Ok(Advanced::Parked)
-    }
-}
-
-/// The first second after `now`, plus a margin, at `offset` within a period.
-fn next_on_grid(now: i64, offset: i64, period: i64) -> i64 {
-    let periods = (now + 60 - offset).div_euclid(period) + 1;
-    periods * period + offset
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parked_duplicates_meet_on_the_same_instant() {
-        for offset in [0, 1, 450, 899] {
-            let first = next_on_grid(1_000_000, offset, 900);
-            assert!(
-                (61..=960).contains(&(first - 1_000_000)),
-                "{offset}: {first}"
-            );
-            assert_eq!(next_on_grid(first - 61, offset, 900), first);
-            assert_eq!(next_on_grid(first, offset, 900), first + 900);
-        }
     }
 }

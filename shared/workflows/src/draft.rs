@@ -15,6 +15,8 @@ pub const MAX_NODES: usize = 100;
 const MAX_WAIT_SECONDS: u64 = 366 * 86_400;
 const MAX_TEXT: usize = 200;
 const MAX_TAGS: usize = 20;
+/// Longest texts of all steps, in bytes; mails are stored apart. An item of DynamoDB holds 400 KB.
+const MAX_GRAPH_BYTES: usize = 200_000;
 
 /// A flaw of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +181,15 @@ impl DraftNode {
         }
     }
 
+    /// Bytes of its texts as they are stored in the graph.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::AddTag { tags, .. } => tags.iter().map(|tag| tag.len() + 3).sum(),
+            Self::SendEmail(mail) => mail.subject.len(),
+            Self::WaitDuration { .. } | Self::Exit => 0,
+        }
+    }
+
     /// Length of a wait.
     pub(crate) fn wait_seconds(minutes: u32, hours: u32, days: u32, weeks: u32) -> u64 {
         let minutes = u64::from(minutes) + 60 * u64::from(hours);
@@ -246,6 +257,15 @@ impl DraftGraph {
         if self.nodes.is_empty() || self.nodes.len() > MAX_NODES {
             flaws.push(Flaw::new("/graph/nodes", "expected 1 to 100 steps"));
             return;
+        }
+        let bytes: usize = self
+            .nodes
+            .iter()
+            .map(|(id, node)| id.len() + node.bytes())
+            .sum();
+        if bytes > MAX_GRAPH_BYTES {
+            let message = format!("hold at most {MAX_GRAPH_BYTES} bytes of tags and subjects");
+            flaws.push(Flaw::new("/graph/nodes", message));
         }
         let unknown = |name: &str| format!("there is no step {name:?}");
         if !self.nodes.contains_key(&self.start) {

@@ -5,7 +5,7 @@
 use channels::SendMessage;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
-use kernel::ContactId;
+use kernel::{ContactId, WorkflowId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -44,6 +44,7 @@ fn step(image: &Image) -> Result<Vec<Effect>, Error> {
 #[derive(Deserialize)]
 struct Sending {
     id: EnrollmentId,
+    workflow: WorkflowId,
     contact: ContactId,
     trigger: Value,
     mails: Vec<OwnMail>,
@@ -60,6 +61,8 @@ fn mails(image: &Image) -> Result<Vec<Effect>, Error> {
             mail: own.mail,
             data: json!({ "trigger": state.trigger }),
             class: own.class,
+            workflow: state.workflow,
+            at: own.at,
             slot: None,
         };
         Effect::new(image.tenant(), id, &message)
@@ -75,12 +78,13 @@ mod tests {
 
     #[test]
     fn a_state_asks_for_its_mails_and_its_next_step() {
-        let mail = |node: &str, mail: &str, class: &str| json!({ "M": { "node": { "S": node }, "mail": { "S": mail }, "class": { "S": class } } });
+        let mail = |node: &str, mail: &str, class: &str| json!({ "M": { "node": { "S": node }, "mail": { "S": mail }, "class": { "S": class }, "at": { "S": "2026-03-02T08:00:00Z" } } });
         let image = json!({
             "pk": { "S": "ws_00000000001#enr_1" },
             "sk": { "S": "STATE" },
             "id": { "S": "enr_1" },
             "token": { "S": "9f2b" },
+            "workflow": { "S": "wfl_0000000000b" },
             "contact": { "S": "con_0000000000a" },
             "trigger": { "M": { "event": { "S": "form.submitted" }, "n": { "N": "3" } } },
             "mails": { "L": [mail("n1", "ab12", "marketing"), mail("n2", "cd34", "transactional")] },
@@ -103,6 +107,7 @@ mod tests {
             json!({
                 "type": "email.v1", "scope": "enr_1", "step": step, "contact": "con_0000000000a",
                 "mail": mail, "data": { "trigger": { "event": "form.submitted", "n": 3 } }, "class": class,
+                "workflow": "wfl_0000000000b", "at": "2026-03-02T08:00:00Z",
             })
         };
         let step = json!({ "type": "workflow.step.v1", "enrollment": "enr_1", "token": "9f2b" });

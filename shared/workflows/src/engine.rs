@@ -129,6 +129,7 @@ impl Run {
                         node: id,
                         mail,
                         class,
+                        at: self.now,
                     };
                     self.actions.push(Action::SendEmail(mail));
                 }

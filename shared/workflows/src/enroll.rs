@@ -2,6 +2,7 @@
 
 use cloud::{Error, Pending};
 use contacts::Event;
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use kernel::{ContactId, TenantKey, WorkflowId};
 
@@ -10,10 +11,13 @@ use crate::effects;
 use crate::enrollment::Enrollment;
 use crate::model::Workflow;
 
+/// Workflows that one event starts concurrently.
+const AT_ONCE: usize = 16;
+
 impl Workflows {
-    /// Starts every active workflow that the event matches; returns how many contacts were enrolled. A repeated
-    /// event finds its enrollments and enrolls nobody twice. `recorded_at` is when the event was recorded, the same
-    /// at each delivery.
+    /// Starts every workflow that the event matches and that took in events at `recorded_at`; returns how many
+    /// contacts were enrolled. A repeated event finds its enrollments and enrolls nobody twice. `recorded_at` is when
+    /// the event was recorded, the same at each delivery. Workflows that wait for other values are not read.
     pub async fn happened(
         &self,
         tenant: TenantKey,
@@ -21,22 +25,37 @@ impl Workflows {
         event: &Event,
         recorded_at: Timestamp,
     ) -> Result<u64, Error> {
-        let mut entered = 0;
-        for id in self.listeners.of(tenant, &event.name).await? {
-            let Ok(id) = id.parse::<WorkflowId>() else {
-                return Err(Error::Shape(format!(
-                    "a listener that is no workflow: {id}"
-                )));
-            };
-            let Some(workflow) = self.workflows.recent(tenant, id).await? else {
-                continue; // listens before it is saved as active; see Workflows::change
-            };
-            let matches = workflow.trigger.matches(&event.name, &event.data);
-            if matches && workflow.counts(recorded_at) {
-                entered += u64::from(self.enroll(tenant, &workflow, contact, event).await?);
-            }
+        let wanting = self.listeners.of(tenant, &event.name, &event.data).await?;
+        // Collected first: a stream over the borrowing closure could not be sent between threads.
+        let starts: Vec<_> = wanting
+            .into_iter()
+            .map(|id| self.start(tenant, id, contact, event, recorded_at))
+            .collect();
+        let entered = stream::iter(starts).buffer_unordered(AT_ONCE);
+        let entered: Vec<bool> = entered.try_collect().await?;
+        Ok(entered.into_iter().map(u64::from).sum())
+    }
+
+    async fn start(
+        &self,
+        tenant: TenantKey,
+        id: String,
+        contact: ContactId,
+        event: &Event,
+        recorded_at: Timestamp,
+    ) -> Result<bool, Error> {
+        let Ok(id) = id.parse::<WorkflowId>() else {
+            let flaw = format!("a listener that is no workflow: {id}");
+            return Err(Error::Shape(flaw));
+        };
+        let Some(workflow) = self.workflows.recent(tenant, id).await? else {
+            return Ok(false); // listens before it is saved as active; see Workflows::change
+        };
+        let matches = workflow.trigger.matches(&event.name, &event.data);
+        if !matches || !workflow.counts(recorded_at) {
+            return Ok(false);
         }
-        Ok(entered)
+        self.enroll(tenant, &workflow, contact, event).await
     }
 
     async fn enroll(

@@ -21,7 +21,7 @@ pub const MAX_TRIGGER_BYTES: usize = 8 * 1024;
 
 /// Names an enrollment. The same workflow, entry and contact always give the same name, so a repeated event enrolls
 /// once.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EnrollmentId(String);
 
@@ -35,6 +35,11 @@ impl EnrollmentId {
         let (workflow, contact) = (workflow.to_string(), contact.to_string());
         let name = kernel::hash::name(&[&workflow, &entry_key, &contact]);
         Self(format!("enr_{name}"))
+    }
+
+    /// The id of this name, from a key.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.to_owned())
     }
 
     /// The name.
@@ -57,6 +62,8 @@ pub enum Standing {
     Active,
     /// Waiting for its timer.
     Waiting,
+    /// Stopped with its workflow or its workspace, without a timer.
+    Held,
     /// Came to the end.
     Completed,
     /// Left before the end.
@@ -66,6 +73,18 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Completed => "completed",
+            Self::Exited => "exited",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Whether nothing more will happen.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Completed | Self::Exited | Self::Failed)
@@ -90,6 +109,8 @@ pub struct OwnMail {
     pub mail: MailRef,
     /// Whether it needs consent.
     pub class: Class,
+    /// When the step was taken: a mail that is delivered much later is not sent.
+    pub at: Timestamp,
 }
 
 /// The stored record. `tenant`, `workflow`, `shard`, `status` and `entered_at` are the index by

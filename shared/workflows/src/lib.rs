@@ -10,12 +10,14 @@
 //! state are stored in the state and relayed from there (docs/adr/0003). A wait is a timer that is written before
 //! the state (docs/adr/0006).
 
+mod activity;
 mod advance;
 pub mod draft;
 mod effects;
 pub mod engine;
 mod enroll;
 pub mod enrollment;
+mod holding;
 mod manage;
 pub mod model;
 mod report;
@@ -23,22 +25,24 @@ mod schema;
 mod store;
 pub mod trigger;
 
-use cloud::{Message, QueueName, Resources, Timers};
+use cloud::{Message, QueueName, QueueOf, Resources, Timers};
 use contacts::{Contacts, Listeners};
-use kernel::WorkflowId;
+use kernel::{Cursor, WorkflowId};
 use serde::{Deserialize, Serialize};
 
+pub use activity::Activity;
 pub use advance::Advanced;
 pub use draft::{Draft, Flaw};
 pub use effects::EFFECTS;
 pub use enrollment::{Enrollment, EnrollmentId, Standing};
+pub use holding::restore_later;
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
 pub use report::Report;
 pub use store::WorkflowStore;
 pub use trigger::Trigger;
 
-/// Message on the queue of workflow steps: move a contact on.
+/// Message on the queue of workflow steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum StepMessage {
@@ -49,6 +53,30 @@ pub enum StepMessage {
         enrollment: EnrollmentId,
         /// The token of the state.
         token: String,
+    },
+    /// Releases the held contacts of a workflow that is no longer paused.
+    #[serde(rename = "workflow.resumed.v1")]
+    Resumed {
+        /// The workflow.
+        workflow: WorkflowId,
+    },
+    /// Releases a page of the held contacts of one shard, and those after it.
+    #[serde(rename = "workflow.release.v1")]
+    Release {
+        /// The workflow.
+        workflow: WorkflowId,
+        /// Part of the index.
+        shard: u32,
+        /// Where the page begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<Cursor>,
+    },
+    /// Releases the held contacts of all workflows of a workspace that was restored.
+    #[serde(rename = "workflow.restored.v1")]
+    Restored {
+        /// Where the page of workflows begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<Cursor>,
     },
 }
 
@@ -79,11 +107,6 @@ impl Workflows {
     fn clock(&self) -> &kernel::Clock {
         self.workflows.table().clock()
     }
-
-    /// An id for a new workflow.
-    pub fn draw(&self) -> WorkflowId {
-        WorkflowId::new(self.clock(), self.workflows.table().entropy())
-    }
 }
 
 /// Moves contacts on, for the step worker.
@@ -92,15 +115,17 @@ pub struct Stepper {
     workflows: Workflows,
     contacts: Contacts,
     timers: Timers,
+    queue: QueueOf<StepMessage>,
 }
 
 impl Stepper {
-    /// Over the tables of workflows, of contacts and of timers.
+    /// Over the tables of workflows, of contacts and of timers, and the queue of steps.
     pub fn over(resources: &Resources) -> Self {
         Self {
             workflows: Workflows::over(resources),
             contacts: Contacts::over(resources),
             timers: Timers::over(resources),
+            queue: resources.queue_of(),
         }
     }
 }

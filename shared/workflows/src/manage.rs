@@ -1,17 +1,19 @@
 //! Saves workflows and changes their states.
 
-use cloud::Error;
 use cloud::recent::LEAD;
-use jiff::SignedDuration;
+use cloud::{Error, Timers};
+use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{Cursor, Limit, TenantKey, WorkflowId};
 
 use crate::Workflows;
+use crate::activity::Activity;
 use crate::draft::{Draft, DraftNode, Flaw};
+use crate::holding;
 use crate::model::{Definition, Graph, Node, Status, Workflow};
 
-/// Longest time from the start of an activation to its write. If the write takes longer, the activation starts again
-/// with a later `active_since`. The rest of [`LEAD`] is for the caches of other processes.
+/// Longest time from the start of a change to its write. If the write takes longer, the change is written again with
+/// a later border of the activity. The rest of [`LEAD`] is for the caches of other processes.
 const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(3);
 
 /// A user's command for a workflow.
@@ -66,12 +68,14 @@ pub enum Refusal {
 }
 
 impl Workflows {
-    /// Saves a draft; `None` if the id is taken. Its mails are stored in the mail store, named by their content, so
+    /// Saves a draft; `None` if another workflow has the id. A repetition finds the workflow of the first run, in its
+    /// present state. Its mails are stored in the mail store, named by their content, so
     /// that definitions stay small. `identity` is the domain or address that mails are sent from.
     pub async fn create(
         &self,
         tenant: TenantKey,
         id: WorkflowId,
+        at: Timestamp,
         draft: &Draft,
         identity: &str,
     ) -> Result<Option<Workflow>, Refusal> {
@@ -91,12 +95,12 @@ impl Workflows {
             definition: 1,
             trigger: draft.trigger.clone(),
             entry: draft.entry,
-            created_at: self.clock().now(),
-            active_since: None,
+            created_at: at,
+            activity: Activity::default(),
             version: 1,
         };
         let created = self.workflows.create(tenant, &workflow, &definition);
-        Ok(created.await?.then_some(workflow))
+        Ok(created.await?)
     }
 
     async fn store_graph(&self, tenant: TenantKey, draft: &Draft) -> Result<Graph, Error> {
@@ -162,9 +166,11 @@ impl Workflows {
     }
 
     /// Moves a workflow to another state. A request for the current state is no error, so a client may repeat a
-    /// request whose answer it lost.
+    /// request whose answer it lost. Contacts that the pause has held are released by a timer, which is written
+    /// first.
     pub async fn change(
         &self,
+        timers: &Timers,
         tenant: TenantKey,
         id: WorkflowId,
         change: Change,
@@ -177,8 +183,18 @@ impl Workflows {
                 return Err(Refusal::Illegal(workflow.status));
             }
             // Subscribe first: an active workflow must miss no event.
-            if change == Change::Activate && !self.listeners.listen(tenant, &event, &name).await? {
-                return Err(Refusal::Crowded);
+            if change == Change::Activate {
+                let filter = workflow.trigger.filter();
+                if !self
+                    .listeners
+                    .listen(tenant, &event, &name, &filter)
+                    .await?
+                {
+                    return Err(Refusal::Crowded);
+                }
+            }
+            if workflow.status == Status::Paused {
+                holding::release_later(timers, tenant, id, workflow.version).await?;
             }
             self.store(tenant, &mut workflow, change).await?;
         }
@@ -190,7 +206,8 @@ impl Workflows {
         Ok(workflow)
     }
 
-    /// Stores the new state. By `active_since` no process caches the old one any more.
+    /// Stores the new state. At the new border of the activity no process caches the old state any more, so every
+    /// delivery of an event finds the same answer.
     async fn store(
         &self,
         tenant: TenantKey,
@@ -198,15 +215,17 @@ impl Workflows {
         change: Change,
     ) -> Result<(), Error> {
         workflow.status = change.target();
+        let before = workflow.activity.clone();
         loop {
             let begun = self.clock().now();
-            if change == Change::Activate {
-                workflow.active_since = Some(begun + LEAD);
-            }
+            let border = begun + LEAD;
+            workflow.activity = match change {
+                Change::Activate => before.clone().begun(border),
+                Change::Pause | Change::Archive => before.clone().ended(border),
+            };
             workflow.version += 1;
             self.workflows.replace(tenant, workflow).await?;
-            let took = self.clock().now().duration_since(begun);
-            if change != Change::Activate || took < STORED_WITHIN {
+            if self.clock().now().duration_since(begun) < STORED_WITHIN {
                 return Ok(());
             }
         }

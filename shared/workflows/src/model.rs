@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kernel::WorkflowId;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::Activity;
 use crate::trigger::Trigger;
 
 /// Whether a workflow takes contacts in and moves them.
@@ -65,20 +66,24 @@ pub struct Workflow {
     pub entry: EntryRule,
     /// When it was saved first.
     pub created_at: Timestamp,
-    /// Start of the current activity, some seconds after the request ([`cloud::recent::LEAD`]). Events that were
-    /// recorded earlier do not count.
+    /// When it took events in. Each border is some seconds after its request ([`cloud::recent::LEAD`]).
     #[serde(default)]
-    pub active_since: Option<Timestamp>,
+    pub activity: Activity,
     /// Version of this record, for conditional writes.
     pub version: u64,
 }
 
 impl Workflow {
     /// Whether an event that was recorded at this instant counts. The time that a source gives is ignored: forms
-    /// carry times of any age, and a late delivery is still a new event.
+    /// carry times of any age. The present state counts only if the workflow has ended.
     pub fn counts(&self, recorded: Timestamp) -> bool {
-        let since = self.active_since.filter(|_| self.status == Status::Active);
-        since.is_some_and(|since| recorded.as_millisecond() >= since.as_millisecond())
+        self.status != Status::Archived && self.activity.covers(recorded)
+    }
+
+    /// Whether both were made by one request. The state may have moved on since.
+    pub(crate) fn is_draft_of(&self, new: &Self) -> bool {
+        let made = |it: &Self| (it.created_at, it.entry);
+        made(self) == made(new) && (&self.name, &self.trigger) == (&new.name, &new.trigger)
     }
 }
 
@@ -89,8 +94,28 @@ pub struct Definition {
     pub trigger: Trigger,
     /// How often one contact may enter.
     pub entry: EntryRule,
-    /// The steps of a contact.
+    /// The steps of a contact. Stored as one text: DynamoDB's maps have no order.
+    #[serde(with = "text")]
     pub graph: Graph,
+}
+
+/// A value as JSON text, which keeps the order of its fields.
+mod text {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        let text = serde_json::to_string(value).map_err(S::Error::custom)?;
+        s.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<T, D::Error> {
+        let text = String::deserialize(d)?;
+        serde_json::from_str(&text).map_err(D::Error::custom)
+    }
 }
 
 impl Definition {

@@ -16,7 +16,7 @@ pub struct Report {
     pub entered: u64,
     /// About to take a step.
     pub active: u64,
-    /// In a wait.
+    /// In a wait, or stopped with the workflow.
     pub waiting: u64,
     /// Came to the end.
     pub completed: u64,
@@ -36,7 +36,7 @@ impl Report {
         self.entered += 1;
         *match status {
             Standing::Active => &mut self.active,
-            Standing::Waiting => &mut self.waiting,
+            Standing::Waiting | Standing::Held => &mut self.waiting,
             Standing::Completed => &mut self.completed,
             Standing::Exited => &mut self.exited,
             Standing::Failed => &mut self.failed,

@@ -7,8 +7,8 @@ use kernel::page::Page;
 use kernel::{Cursor, Limit, TenantKey, WorkflowId};
 use serde::{Deserialize, Serialize};
 
-use crate::enrollment::{Enrollment, EnrollmentId};
-use crate::model::{Definition, Workflow};
+use crate::enrollment::{Enrollment, EnrollmentId, Standing};
+use crate::model::{Definition, Status, Workflow};
 
 fn meta(tenant: TenantKey, id: WorkflowId) -> Key {
     Key::new(format!("{tenant}#{id}"), "META")
@@ -106,27 +106,34 @@ impl WorkflowStore {
         self.table.get(&definition(tenant, id, version)).await
     }
 
-    /// Saves a new workflow; false if the id is taken. The record is written last: until then no reader sees the
-    /// other rows.
+    /// Saves a new workflow; `None` if another workflow has the id. The record is written last: until then no reader
+    /// sees the other rows.
     pub(crate) async fn create(
         &self,
         tenant: TenantKey,
         workflow: &Workflow,
         first: &Definition,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Workflow>, Error> {
         let id = workflow.id;
         let version = definition(tenant, id, workflow.definition);
-        if !self.table.create(&version, first).await?.is_new() {
-            return Ok(false);
+        if !self.table.create(&version, first).await?.is_ours(first) {
+            return Ok(None);
         }
         self.table
             .put(&listed(tenant, &id.to_string()), &Listed { id })
             .await?;
-        Ok(self
-            .table
-            .create(&meta(tenant, id), workflow)
-            .await?
-            .is_new())
+        Ok(
+            match self.table.create(&meta(tenant, id), workflow).await? {
+                Created::New => Some(workflow.clone()),
+                Created::Existing(found) => Some(found).filter(|found| found.is_draft_of(workflow)),
+            },
+        )
+    }
+
+    /// Whether the workflow has ended; up to ten seconds old.
+    pub async fn is_archived(&self, tenant: TenantKey, id: WorkflowId) -> Result<bool, Error> {
+        let workflow = self.recent(tenant, id).await?;
+        Ok(workflow.is_some_and(|workflow| workflow.status == Status::Archived))
     }
 
     pub(crate) async fn replace(
@@ -199,6 +206,30 @@ impl EnrollmentStore {
         self.table
             .replace(&key, enrollment, enrollment.version - 1)
             .await
+    }
+
+    /// A page of the held enrollments of one shard; eventually consistent.
+    pub async fn held(
+        &self,
+        tenant: TenantKey,
+        workflow: WorkflowId,
+        shard: u32,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<EnrollmentId>, Error> {
+        #[derive(Deserialize)]
+        struct Row {
+            pk: String,
+        }
+        let query = Query::index("ByWorkflow", &["status", "entered_at"])
+            .with("tenant", tenant.to_string())
+            .with("workflow", workflow.to_string())
+            .with_number("shard", shard)
+            .with("status", Standing::Held.name());
+        let page = self.table.query::<Row>(query.limit(limit).cursor(cursor));
+        let prefix = state(tenant, &EnrollmentId::default()).pk;
+        let id = |row: Row| EnrollmentId::named(row.pk.strip_prefix(&prefix).unwrap_or_default());
+        Ok(page.await?.map(id))
     }
 
     /// One page of one shard of the index by workflow.

@@ -3,6 +3,7 @@
 //! The kinds are a table of the recorded events: a trigger for another event would wait for ever. A new event adds
 //! its row. An event that needs more than equal values (a date, a threshold, a schedule) needs a rule here.
 
+use contacts::Filter;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -25,6 +26,8 @@ pub const KINDS: &[(&str, &[&str])] = &[
 const READING: [&str; 2] = ["message.opened", "message.clicked"];
 /// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
 pub const PERFORMED: &str = "event.performed";
+/// Longest settings, in bytes of JSON. The interest set holds them for all workflows of a workspace.
+const MAX_BYTES: usize = 2_000;
 /// Longest name of an event.
 pub const MAX_NAME: usize = 100;
 
@@ -98,20 +101,30 @@ impl Trigger {
         if READING.contains(&event) && !data.get("campaign_id").is_some_and(Value::is_string) {
             return false;
         }
+        self.filter().passes(data)
+    }
+
+    /// The values that the event must have. The interest set holds a copy, so that other events read no workflow.
+    pub fn filter(&self) -> Filter {
         let wanted = if self.kind == PERFORMED {
             self.settings.get("properties").and_then(Value::as_object)
         } else {
             Some(&self.settings)
         };
-        wanted.is_none_or(|wanted| {
-            wanted
-                .iter()
-                .all(|(name, value)| data.get(name).is_some_and(|actual| same(actual, value)))
-        })
+        Filter::of(wanted.into_iter().flatten())
     }
 
     /// Its flaws; pointers begin at `/trigger`.
     pub fn check(&self, flaws: &mut Vec<Flaw>) {
+        let bytes: usize = self
+            .settings
+            .values()
+            .map(|value| value.to_string().len())
+            .sum();
+        if bytes > MAX_BYTES {
+            let message = format!("holds at most {MAX_BYTES} bytes");
+            flaws.push(Flaw::new("/trigger", message));
+        }
         if self.kind == PERFORMED {
             return self.check_performed(flaws);
         }
@@ -170,19 +183,9 @@ pub(crate) fn escape(name: &str) -> String {
 }
 
 fn is_scalar(value: &Value) -> bool {
-    value.is_string() || value.is_number() || value.is_boolean()
-}
-
-/// A form's id is a number in one source and a text in another.
-fn same(actual: &Value, wanted: &Value) -> bool {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    };
-    match actual {
-        Value::Array(values) => values.iter().any(|value| same(value, wanted)),
-        _ => text(actual).is_some_and(|actual| Some(actual) == text(wanted)),
+    match value {
+        Value::Number(number) => kernel::number::is_storable(number),
+        _ => value.is_string() || value.is_boolean(),
     }
 }
 

@@ -201,6 +201,41 @@ impl Ledger {
         Ok(self.table.update(&key.key(tenant), update).await?.applied())
     }
 
+    /// Records that a mail is not sent, for this reason. False if it was claimed before: then its row says more.
+    pub async fn cancel(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let now = self.now();
+        let row = Row {
+            claim: self.ticket(1).claim,
+            claimed_at: now,
+            attempt: 1,
+            released: false,
+            provider_id: None,
+            reason: Some(reason.to_owned()),
+            failed_at: Some(now),
+            unknown_at: None,
+            facts: super::facts::Facts::default(),
+            ttl: now.as_second() + KEEP_SECONDS,
+        };
+        match self.table.create(&key.key(tenant), &row).await? {
+            Created::New => Ok(true),
+            Created::Existing(found) if found.released => {
+                let update = nothing_heard(Update::new())
+                    .set("reason", reason)
+                    .set("failed_at", now)
+                    .set("released", false)
+                    .when_equals("claim", &found.claim)
+                    .when_equals("released", true);
+                Ok(self.table.update(&key.key(tenant), update).await?.applied())
+            }
+            Created::Existing(_) => Ok(false),
+        }
+    }
+
     /// Releases the row after a throttle: nothing was sent, so the next claim may win it.
     pub async fn release(
         &self,

@@ -98,6 +98,11 @@ impl Job {
         }
     }
 
+    /// Whether both are the import of one request.
+    pub(super) fn is_start_of(&self, new: &Self) -> bool {
+        (&self.request, self.created_at) == (&new.request, new.created_at)
+    }
+
     /// Rows that are imported, skipped or wrong.
     pub fn processed(&self) -> u64 {
         self.created + self.updated + self.skipped + self.failed

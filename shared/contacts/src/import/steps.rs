@@ -6,8 +6,9 @@
 //! row created its contact, so a repeated attempt counts the same.
 
 use bytes::Bytes;
-use cloud::{Blobs, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
+use cloud::{Blobs, Created, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use super::file::{self, FileError, Parsed};
 use super::job::{Job, Request, Status};
 use super::lines::{Row, RowError};
 use super::slice;
+use crate::bounds::Surplus;
 use crate::consent::ChannelStatus;
 use crate::model::{Incoming, Merge, Source};
 use crate::{Contacts, keys};
@@ -69,6 +71,8 @@ struct Counts {
     created: u64,
     updated: u64,
     errors: Vec<RowError>,
+    /// Rows of contacts that had no room for all of their values.
+    left_out: Vec<RowError>,
 }
 
 impl Imports {
@@ -83,24 +87,23 @@ impl Imports {
         }
     }
 
-    /// An id for a new import.
-    pub fn draw(&self) -> ImportId {
-        ImportId::new(self.table.clock(), self.table.entropy())
-    }
-
-    /// Stores the file and starts the import; `None` if the id is taken.
+    /// Stores the file and starts the import; `None` if another import has the id. A repetition completes the first
+    /// run: it stores the same file, and a message of a step that is done moves nothing.
     pub async fn start(
         &self,
         tenant: TenantKey,
         id: ImportId,
+        at: Timestamp,
         request: &Request,
         body: Bytes,
     ) -> Result<Option<Job>, Error> {
-        let job = Job::new(id, request.clone(), self.table.clock().now());
+        let job = Job::new(id, request.clone(), at);
         let created = self.table.create(&keys::import(tenant, id), &job).await?;
-        if !created.is_new() {
-            return Ok(None);
-        }
+        let job = match created {
+            Created::New => job,
+            Created::Existing(found) if found.is_start_of(&job) => found,
+            Created::Existing(_) => return Ok(None),
+        };
         // The message is sent last: its step must find the job and the file.
         self.files
             .put(&file_name(tenant, id, "csv"), "text/csv", body)
@@ -189,7 +192,7 @@ impl Imports {
                 job.cursor
             )));
         }
-        let (id, common) = (job.id, common(&job.request));
+        let (id, common) = (job.id, common(&job));
         let groups = stream::iter(slice::groups(rows));
         let work = groups.map(|group| self.take(tenant, id, &common, group));
         let counts = work.buffer_unordered(CONCURRENCY);
@@ -197,6 +200,7 @@ impl Imports {
             all.created += counts.created;
             all.updated += counts.updated;
             all.errors.extend(counts.errors);
+            all.left_out.extend(counts.left_out);
             Ok(all)
         });
         let mut counts = counts.await?;
@@ -205,6 +209,8 @@ impl Imports {
         next.created += counts.created;
         next.updated += counts.updated;
         next.add_errors(counts.errors.len() as u64, counts.errors);
+        counts.left_out.sort_unstable_by_key(|row| row.line);
+        next.add_errors(0, counts.left_out);
         let cursor = next.cursor + taken as u64;
         Ok(next.moved_to(cursor, self.table.clock().now()))
     }
@@ -223,8 +229,11 @@ impl Imports {
             let mut contact = row.with(common);
             contact.operation = Some(format!("{import}#{line}"));
             match self.contacts.upsert(tenant, &contact).await {
-                Ok(upserted) if upserted.created => counts.created += 1,
-                Ok(_) => counts.updated += 1,
+                Ok(upserted) => {
+                    counts.created += u64::from(upserted.created);
+                    counts.updated += u64::from(!upserted.created);
+                    counts.left_out.extend(left_out(line, &upserted.surplus));
+                }
                 Err(error) if error.is_retryable() => return Err(error),
                 // This row can never be stored (it may be too large); the other rows can.
                 Err(error) => {
@@ -247,10 +256,13 @@ impl Imports {
     }
 }
 
-/// The common part of all contacts of an import. The shop's rows replace known values. The shop declares that its
-/// contacts agreed; an opt-out stays.
-fn common(request: &Request) -> Incoming {
+/// The common part of all contacts of an import. The shop's rows replace known values, but not those that were given
+/// after the import was requested: a step that runs late or again keeps them. The shop declares that its contacts
+/// agreed; an opt-out stays.
+fn common(job: &Job) -> Incoming {
+    let request = &job.request;
     Incoming {
+        at: Some(job.created_at),
         tags: request.tags.clone(),
         lists: request.list.into_iter().collect(),
         source: Source::Import,
@@ -259,6 +271,16 @@ fn common(request: &Request) -> Incoming {
         merge: Merge::Overwrite,
         ..Incoming::default()
     }
+}
+
+/// The note about a row of which some values were left out. The row itself is imported.
+fn left_out(line: u64, surplus: &Surplus) -> Option<RowError> {
+    let count = surplus.count();
+    (count > 0).then(|| RowError {
+        line,
+        column: None,
+        message: format!("the contact is full: {count} values were left out"),
+    })
 }
 
 fn failed(job: Job, error: &FileError, now: jiff::Timestamp) -> Job {

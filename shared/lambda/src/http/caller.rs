@@ -146,7 +146,16 @@ fn permit(extensions: &Extensions, grant: &Grant, permission: Permission) -> Res
         asked.store(true, Ordering::Relaxed);
     }
     if grant.may(permission) {
-        return Ok(());
+        return match extensions.get() {
+            Some(Rehearsal(permitted)) => {
+                permitted.store(true, Ordering::Relaxed);
+                Err(Problem::new(
+                    Code::AlreadyDone,
+                    "the request was answered before",
+                ))
+            }
+            None => Ok(()),
+        };
     }
     let detail = match (grant.role, permission.scope) {
         (None, Some(scope)) => format!("the key lacks the scope {}", scope.name()),
@@ -154,6 +163,19 @@ fn permit(extensions: &Extensions, grant: &Grant, permission: Permission) -> Res
         (Some(_), _) => "your role may not do this".to_owned(),
     };
     Err(Problem::new(Code::Forbidden, detail))
+}
+
+/// Marks a request that shall only be checked: the handler ends as soon as it has checked the permission.
+#[derive(Debug, Clone)]
+pub(super) struct Rehearsal(Arc<AtomicBool>);
+
+impl Rehearsal {
+    /// The mark, and the question whether the permission was granted.
+    pub(super) fn new() -> (Self, impl Fn() -> bool) {
+        let permitted = Arc::<AtomicBool>::default();
+        let mark = Self(permitted.clone());
+        (mark, move || permitted.load(Ordering::Relaxed))
+    }
 }
 
 /// Whether a handler behind the authorizer has checked its permission.

@@ -1,19 +1,24 @@
 //! `Idempotency-Key` on POST: a repeated request gets the same answer and has no second effect (docs/adr/0013).
+//!
+//! The [`Origin`] of a request names the records that the request creates. A request with a key has the same origin at each run. So a run
+//! after a lost answer writes the same records, also if the first run has written some of them.
 
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cloud::Idempotency;
 use cloud::idempotency::{Answer, Claim, Seen};
-use kernel::Grant;
+use kernel::{Grant, Origin};
 use sha2::{Digest, Sha256};
 
 use super::MAX_BODY;
 use super::body::too_large;
+use super::caller::Rehearsal;
 use super::problem::{Code, Problem};
 use crate::metrics;
 
@@ -29,12 +34,26 @@ const LONGEST_ANSWER: usize = 300 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Secret;
 
+/// The origin of the records that the request creates. Every creating handler takes its ids and its `created_at` from here.
+#[derive(Debug, Clone)]
+pub struct Creation(pub Origin);
+
+impl<S: Send + Sync> FromRequestParts<S> for Creation {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let origin = parts.extensions.get::<Self>().cloned();
+        origin.ok_or_else(|| Problem::new(Code::Internal, "the route has no origin"))
+    }
+}
+
 /// Runs a POST with a key once.
 pub(super) async fn once(
     State(store): State<Idempotency>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    request.extensions_mut().insert(Creation(store.fresh()));
     let Some(key) = request.headers().get(HEADER).cloned() else {
         return next.run(request).await;
     };
@@ -63,13 +82,23 @@ async fn run(
         )
     })?;
     let id = id(&request, key)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY).await;
     let body = body.map_err(|_| too_large(MAX_BODY))?;
     let content = hex::encode(Sha256::digest(&body));
     let claim = match store.claim(&id, &content, LEASE).await? {
         Seen::Mine(claim) => claim,
-        Seen::Answered(answer) => return replay(answer),
+        Seen::Answered(answer) => {
+            // The right to the answer is that to the request. The handler's check of it runs, and nothing else.
+            let (rehearsal, is_permitted) = Rehearsal::new();
+            parts.extensions.insert(rehearsal);
+            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            return if is_permitted() {
+                replay(answer)
+            } else {
+                Ok(response)
+            };
+        }
         Seen::Running => {
             let problem =
                 Problem::new(Code::InProgress, "a request with this key is being handled");
@@ -80,6 +109,7 @@ async fn run(
             return Err(Problem::new(Code::IdempotencyKeyReused, detail));
         }
     };
+    parts.extensions.insert(Creation(claim.origin()));
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     keep(store, &claim, response).await
 }
@@ -101,10 +131,11 @@ fn id(request: &Request, key: &str) -> Result<String, Problem> {
     ))
 }
 
-/// Only successful answers are stored. A refused request had no effect, and may be right the next time.
+/// Only successful answers are stored. A refused request had no effect, and may be right the next time. A failed
+/// request may have had its effect: the next run has the same origin and completes it.
 async fn keep(store: &Idempotency, claim: &Claim, response: Response) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        // The caller gets its answer. The claim ends with its lease.
+        // The caller gets its answer. If this fails, the claim ends with its lease.
         if let Err(error) = store.release(claim).await {
             metrics::incident("KeysNotReleased", 1);
             tracing::warn!(%error, "an idempotency key was not released");

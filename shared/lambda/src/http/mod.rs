@@ -22,7 +22,7 @@ use crate::{ConfigError, Function, InvokeError, Setup};
 pub use body::{Json, MAX_BODY, Path, Query, Raw, limit_body};
 pub use caller::{Caller, May, Member};
 pub use client_ip::ClientIp;
-pub use idempotency::Secret;
+pub use idempotency::{Creation, Secret};
 pub use limit::{ACCOUNT_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE};
 pub use problem::{Code, FieldError, Problem, ProblemBody};
 

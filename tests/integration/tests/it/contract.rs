@@ -218,6 +218,68 @@ async fn a_save_killed_at_any_call_is_done_once_by_the_next_with_its_key() {
     }
 }
 
+/// Loses the answer of every write of this operation to a table, after it was applied.
+fn lose_answers(world: &World, operation: &'static str, table: &'static str) {
+    world.aws.set_fault_hook(Some(Arc::new(move |call: &Call| {
+        let is_it = call.operation == operation && call.table_or_queue.contains(table);
+        if is_it {
+            Fault::TimeoutAfterCommit
+        } else {
+            Fault::None
+        }
+    })));
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_lost_is_found_by_the_next_with_its_key() {
+    let world = World::new();
+    let request = || post("/v1/lists", "k", &json!({ "name": "A" }));
+    lose_answers(&world, "PutItem", "directory");
+    let lost = ask(&world, request()).await;
+    assert!(lost["statusCode"].as_u64().unwrap() >= 500, "{lost}");
+    world.aws.set_fault_hook(None);
+    world.advance(Duration::from_secs(1));
+    let again = ask(&world, request()).await;
+    assert_eq!(again["statusCode"], 201, "{again}");
+    assert_eq!(lists(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_creation_killed_at_any_call_makes_one_list_with_its_key() {
+    for kill in [Kill::Before, Kill::After] {
+        for call in 0.. {
+            let world = World::new();
+            let request = || post("/v1/lists", "k", &json!({ "name": "A" }));
+            let killed = world.invoke_and_kill("api-contacts", request(), kill(call));
+            let finished = killed.await.is_some();
+            world.advance(MINUTE + Duration::from_secs(1));
+            assert_eq!(ask(&world, request()).await["statusCode"], 201);
+            assert_eq!(lists(&world).await, 1, "call {call}");
+            if finished {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_to_a_caller_who_may_still_ask() {
+    let world = World::new();
+    let body = json!({ "email": "an@example.vn" });
+    let as_scope = |scope: &str| {
+        let grant = grant_of("ws_00000000001".parse().unwrap(), scope);
+        let mut event = http_event("POST", "/v1/contacts", Some(&body), Some(&grant));
+        event["headers"]["idempotency-key"] = json!("k");
+        event
+    };
+    assert_eq!(ask(&world, as_scope("write")).await["statusCode"], 201);
+    let demoted = ask(&world, as_scope("read")).await;
+    assert_eq!(code(&demoted), (403, "forbidden".into()));
+    let again = ask(&world, as_scope("write")).await;
+    assert_eq!(again["statusCode"], 201, "{again}");
+    assert_eq!(again["headers"]["idempotency-replayed"], "true");
+}
+
 #[tokio::test]
 async fn a_caller_learns_its_limit_and_is_stopped_at_it() {
     let world = World::new();

@@ -278,3 +278,21 @@ async fn a_pause_in_the_middle_of_a_shard_resumes_where_it_stood() {
     assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(report["skipped"]["gone"], 2 * CHUNK + 50);
 }
+
+#[tokio::test]
+async fn a_slot_from_before_a_stall_is_reserved_anew() {
+    let world = World::with_rate(RATE);
+    let rate = channels::rate::SendRate::over(&world.resources(), f64::from(RATE));
+    // The lane is reserved for the next minutes.
+    let share = 0.7 * f64::from(RATE);
+    let limiter = cloud::Limiter::over(&world.resources());
+    limiter
+        .reserve("ses#marketing", (120.0 * share) as u32, share)
+        .await
+        .unwrap();
+    let ago = |seconds| Some(world.now() - jiff::SignedDuration::from_secs(seconds));
+    for (seconds, goes) in [(2, true), (9, true), (11, false), (280, false)] {
+        let turn = rate.turn(Class::Marketing, 1, ago(seconds)).await.unwrap();
+        assert_eq!(turn == channels::rate::Turn::Now, goes, "{seconds} s");
+    }
+}

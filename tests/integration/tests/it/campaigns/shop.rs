@@ -61,9 +61,9 @@ impl Shop {
     pub async fn open(world: &World, people: u32) -> Self {
         let tenant = world.workspace().await;
         let lists = Lists::over(&world.resources());
-        let list = lists.draw();
+        let list = kernel::ListId::new(&world.clock(), &world.entropy);
         lists
-            .create(tenant, list, "Khách hàng", None)
+            .create(tenant, list, world.now(), "Khách hàng", None)
             .await
             .unwrap();
         let store = contacts(world);

@@ -136,8 +136,11 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
         subject: mail.subject.clone(),
     };
     let campaigns = Campaigns::over(&world.resources());
-    let id = campaigns.draw();
-    campaigns.create(shop.tenant, id, &draft).await.unwrap();
+    let id = kernel::CampaignId::new(&world.clock(), &world.entropy);
+    campaigns
+        .create(shop.tenant, id, world.now(), &draft)
+        .await
+        .unwrap();
     let id = id.to_string();
     shop.send(&world, &id).await;
     world.settle().await;
@@ -182,4 +185,96 @@ async fn an_archived_workspace_sends_nothing_until_it_is_restored() {
     assert_eq!(report["status"], "sent", "{report}");
     assert_eq!(number(&report, "sent"), shop.eligible());
     assert!(world.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_of_an_archived_workspace_waits_a_day_at_a_time_and_expires() {
+    for (days, sent) in [(1, 1), (5, 0)] {
+        let world = World::new();
+        let shop = Shop::open(&world, 3).await;
+        enqueue(&world, &shop, "enr_order", Class::Transactional).await;
+        world.change_workspace(shop.tenant, ARCHIVED, |_| ()).await;
+        let before = world.aws.meter().snapshot();
+        for _ in 0..48 * days {
+            world.advance(Duration::from_mins(30));
+            world.invoke("due-timer", json!({})).await.unwrap();
+            world.settle_twice().await;
+        }
+        // Besides the checkpoint of each tick: a mark, a timer and its deletion each day.
+        let timers = world.writes_since(&before, "Timers");
+        let ticks = f64::from(48 * days);
+        assert!(timers <= ticks + 12.0, "{timers} in {days} days");
+        world.change_workspace(shop.tenant, ACTIVE, |_| ()).await;
+        for _ in 0..49 {
+            world.advance(Duration::from_mins(30));
+            world.invoke("due-timer", json!({})).await.unwrap();
+            world.settle().await;
+        }
+        assert_eq!(texts(&world, "enr_order").len(), sent, "{days} days");
+        let rows = world.dump("SendLedger").await;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let reason = (sent == 0).then_some("expired");
+        assert_eq!(rows[0]["reason"].as_str(), reason, "{days} days");
+        assert!(world.dead_letters().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_campaign_is_not_resumed_after_its_ledger_forgets() {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    let (status, _) = shop.command(&world, &campaign, "pause").await;
+    assert_eq!(status, 200);
+    world.advance(Duration::from_hours(24 * 91));
+    let (status, problem) = shop.command(&world, &campaign, "resume").await;
+    assert_eq!(status, 409, "{problem}");
+    let (status, _) = shop.command(&world, &campaign, "cancel").await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn a_reader_who_unsubscribes_while_others_are_sent_to_gets_no_mail_two_seconds_later() {
+    let mut unsent = 0;
+    for at in 0.. {
+        let world = World::new();
+        let shop = Shop::open(&world, 30).await;
+        let campaign = shop.campaign(&world).await;
+        shop.send(&world, &campaign).await;
+        while world.relay().await > 0 {
+            while world.deliver("campaign-planner", false).await.is_some() {}
+        }
+        let Some(batch) = world.take("campaign-sender-email") else {
+            panic!("no chunk");
+        };
+        let left = std::sync::Mutex::new(None);
+        let leave = async {
+            world.advance(Duration::from_secs(3));
+            *left.lock().unwrap() = Some(world.now());
+            for contact in &shop.contacts {
+                let store = super::shop::contacts(&world);
+                let status = contacts::ChannelStatus::Unsubscribed;
+                let (channel, now) = (contacts::Channel::Email, world.now());
+                let changed =
+                    store.set_channel_status(shop.tenant, *contact, channel, status, now, "link");
+                changed.await.unwrap();
+            }
+        };
+        let send = world.invoke("campaign-sender-email", batch.event.clone());
+        let (_, (), made) = world.interleave(at, send, leave).await;
+        if made.is_none() {
+            break;
+        }
+        let left = left.lock().unwrap().unwrap();
+        for row in world.dump("SendLedger").await {
+            let claimed: jiff::Timestamp = row["claimed_at"].as_str().unwrap().parse().unwrap();
+            assert!(
+                claimed < left,
+                "call {at}: claimed after the unsubscription"
+            );
+            unsent += 1;
+        }
+    }
+    assert!(unsent > 0);
 }

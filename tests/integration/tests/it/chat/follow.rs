@@ -251,3 +251,39 @@ async fn a_forged_place_is_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_agent_who_follows_next_reaches_the_end_and_goes_on_from_there() {
+    let (shop, browser, conversation) = begun().await;
+    for n in 0..9 {
+        shop.say(&browser, &format!("c-{n}"), "x").await;
+        shop.run(1).await;
+        shop.world.advance(SECOND);
+    }
+    let path = format!("/v1/conversations/{conversation}/messages");
+    // The newest messages give the place from which to go forward.
+    let newest = shop.get(&path).await;
+    assert!(newest["next"].is_null(), "{newest}");
+    let mut place = newest["sync"].as_str().unwrap().to_owned();
+    let mut pages = 0;
+    loop {
+        let page = shop.get(&format!("{path}?limit=4&after={place}")).await;
+        pages += 1;
+        assert!(pages < 9, "no end");
+        assert_ne!(page["next"].is_null(), page["sync"].is_null());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut place),
+            None => {
+                page["sync"].as_str().unwrap().clone_into(&mut place);
+                break;
+            }
+        }
+    }
+    assert_eq!(pages, 3);
+    shop.world.advance(Duration::from_mins(7));
+    shop.say(&browser, "late", "sau").await;
+    shop.run(1).await;
+    let page = shop.get(&format!("{path}?limit=100&after={place}")).await;
+    let data = page["data"].as_array().unwrap();
+    assert!(data.iter().any(|one| one["content"] == "sau"), "{page}");
+}

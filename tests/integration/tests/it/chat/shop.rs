@@ -116,7 +116,10 @@ impl Shop {
         assert_eq!(status, 200, "{body}");
         (
             pairs(&body["data"], "author", "content"),
-            body["next"].clone(),
+            match &body["next"] {
+                Value::Null => body["sync"].clone(),
+                next => next.clone(),
+            },
         )
     }
 

@@ -327,3 +327,49 @@ async fn a_conversation_starts_the_workflow_of_its_inbox() {
     }
     assert_eq!(entered, [json!(1), json!(0)]);
 }
+
+/// Loses the answers of the message's write; the client repeats the request under its key.
+#[tokio::test]
+async fn an_answer_that_is_repeated_under_its_key_is_one_answer() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    let conversation = shop.conversation().await;
+    let path = format!("/v1/conversations/{conversation}/messages");
+    let grant = crate::support::grant_of(shop.tenant.workspace(), "write");
+    let body = serde_json::json!({ "content": "Còn size M" });
+    let mut request = crate::support::http_event("POST", &path, Some(&body), Some(&grant));
+    request["headers"]["idempotency-key"] = "k".into();
+    shop.world.aws.set_fault_hook(Some(std::sync::Arc::new(
+        |call: &tanigo_local::aws::Call| {
+            let is_it = call.operation == "PutItem" && call.table_or_queue.contains("chat");
+            if is_it {
+                tanigo_local::aws::Fault::TimeoutAfterCommit
+            } else {
+                tanigo_local::aws::Fault::None
+            }
+        },
+    )));
+    let lost = shop
+        .world
+        .invoke("api-chat", request.clone())
+        .await
+        .unwrap();
+    assert!(lost["statusCode"].as_u64().unwrap() >= 500, "{lost}");
+    shop.world.aws.set_fault_hook(None);
+    shop.world.advance(SECOND);
+    for _ in 0..2 {
+        let again = shop
+            .world
+            .invoke("api-chat", request.clone())
+            .await
+            .unwrap();
+        assert_eq!(again["statusCode"], 201, "{again}");
+    }
+    shop.run(1).await;
+    let page = shop.get(&path).await;
+    let answers = page["data"].as_array().unwrap().iter();
+    let answers = answers.filter(|one| one["type"] == "outgoing");
+    assert_eq!(answers.count(), 1, "{page}");
+}

@@ -295,7 +295,12 @@ async fn a_form_of_250_kilobytes_is_kept_within_bounds_and_says_what_is_missing(
     let shop = Shop::new().await;
     // A workflow subscribes to the event: the entry then holds the form twice.
     contacts::Listeners::over(&shop.world.resources())
-        .listen(shop.tenant, "form.submitted", "wfl_00000000001")
+        .listen(
+            shop.tenant,
+            "form.submitted",
+            "wfl_00000000001",
+            &contacts::Filter::default(),
+        )
         .await
         .unwrap();
     let page = Page::of(&shop, &[]).await;

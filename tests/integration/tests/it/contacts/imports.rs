@@ -187,6 +187,55 @@ async fn whoever_loses_a_step_goes_on_if_the_winner_dies_before_it_sends() {
 }
 
 #[tokio::test]
+async fn a_step_that_comes_again_keeps_what_was_edited_since() {
+    let shop = Shop::new().await;
+    let known = super::shop::person("Cũ", &[super::shop::email("binh@example.vn")]);
+    shop.upsert(known).await;
+    let file = "Họ và tên;SĐT;Email;Ghi chú\nTrần An;0912345678;an@example.vn;a\nLê Bình;;binh@example.vn;b\n";
+    let id = shop.upload("/v1/imports", file).await;
+    shop.world
+        .deliver("contact-import", false)
+        .await
+        .unwrap()
+        .unwrap();
+    // The step writes its rows and is killed before it moves the job.
+    let batch = shop.world.take("contact-import").unwrap();
+    let calls = 2..;
+    for call in calls {
+        let killed =
+            shop.world
+                .invoke_and_kill("contact-import", batch.event.clone(), Kill::Before(call));
+        assert!(killed.await.is_none(), "the step was done");
+        if shop.found("Lê").await == ["Lê Bình"] && shop.found("Trần").await == ["Trần An"] {
+            break;
+        }
+    }
+    shop.world.advance(std::time::Duration::from_mins(3));
+    for (email, name) in [
+        ("an@example.vn", "Trần Thị An"),
+        ("binh@example.vn", "Lê Văn Bình"),
+    ] {
+        let edit = json!({ "email": email, "full_name": name, "custom": { "ghi_chu": "sửa" }, "overwrite": true });
+        assert_eq!(shop.api("POST", "/v1/contacts", Some(&edit)).await.0, 200);
+    }
+    shop.world.advance(std::time::Duration::from_mins(12));
+    shop.world.release(&batch);
+    shop.world.settle().await;
+    assert_eq!(shop.job(&id).await["status"], "completed");
+    assert_eq!(shop.found("an@").await, ["Trần Thị An"]);
+    assert_eq!(shop.found("binh@").await, ["Lê Văn Bình"]);
+    let contact = shop
+        .owner(&super::shop::email("an@example.vn"))
+        .await
+        .unwrap();
+    assert_eq!(shop.contact(contact).await.custom["ghi_chu"], "sửa");
+    // A later import replaces the edits.
+    shop.upload("/v1/imports", file).await;
+    shop.world.settle().await;
+    assert_eq!(shop.found("an@").await, ["Trần An"]);
+}
+
+#[tokio::test]
 async fn tags_of_a_whole_file_are_kept_once_and_not_with_each_row() {
     let shop = Shop::new().await;
     let tags: Vec<String> = (0..20)

@@ -167,7 +167,12 @@ pub async fn events(heard: bool) -> Run {
     let shop = contacts_shop::Shop::new().await;
     if heard {
         contacts::Listeners::over(&shop.world.resources())
-            .listen(shop.tenant, "form.submitted", "wfl_00000000001")
+            .listen(
+                shop.tenant,
+                "form.submitted",
+                "wfl_00000000001",
+                &contacts::Filter::default(),
+            )
             .await
             .unwrap();
     }
@@ -225,8 +230,10 @@ pub async fn newcomers() -> Run {
     const PEOPLE: u32 = 500;
     let shop = contacts_shop::Shop::new().await;
     let lists = Lists::over(&shop.world.resources());
-    let list = lists.draw();
-    let made = lists.create(shop.tenant, list, "Khách hàng", None).await;
+    let list = kernel::ListId::new(&shop.world.clock(), &shop.world.entropy);
+    let made = lists
+        .create(shop.tenant, list, shop.world.now(), "Khách hàng", None)
+        .await;
     made.unwrap();
     let work = async {
         for n in 0..PEOPLE {

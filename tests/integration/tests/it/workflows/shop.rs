@@ -204,6 +204,7 @@ pub(super) fn incoming(address: &str) -> Incoming {
         sms_status: None,
         merge: Merge::FillEmpty,
         operation: None,
+        at: None,
     }
 }
 
