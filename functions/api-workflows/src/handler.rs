@@ -6,6 +6,8 @@ use accounts::{Audit, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use campaigns::Campaigns;
+use chat::Inboxes;
 use kernel::page::Page;
 use kernel::{Needs, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
@@ -14,10 +16,14 @@ use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
+use crate::trigger;
 
 /// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
+    /// Only read: whether a trigger's campaign and inbox exist.
+    pub campaigns: Campaigns,
+    pub inboxes: Inboxes,
     pub workflows: Workflows,
     pub audit: Audit,
     pub workspaces: Workspaces,
@@ -69,7 +75,8 @@ async fn create(
     Json(draft): Json<Draft>,
 ) -> Result<Response, Problem> {
     // Refused before the entry in the audit log: a flawed draft changes nothing.
-    let flaws = draft.check(&api.identity);
+    let mut flaws = draft.check(&api.identity);
+    flaws.extend(trigger::flaw(&api, caller.tenant, &draft.trigger).await?);
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }

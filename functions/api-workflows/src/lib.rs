@@ -5,8 +5,11 @@
 
 mod handler;
 mod shape;
+mod trigger;
 
 use accounts::{Audit, Workspaces};
+use campaigns::Campaigns;
+use chat::Inboxes;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -14,6 +17,8 @@ use workflows::Workflows;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let api = handler::Api {
+        campaigns: Campaigns::over(resources),
+        inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         workflows: Workflows::over(resources),
