@@ -2,7 +2,8 @@
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, ApiKeys, Audit, Invitations, Resets, SecondFactors, Sessions, Users, Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Sessions, Users,
+    Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
@@ -15,6 +16,7 @@ use workflows::WorkflowStore;
 /// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
+    pub accounts: Accounts,
     pub users: Users,
     pub sessions: Sessions,
     pub workspaces: Workspaces,

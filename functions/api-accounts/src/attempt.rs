@@ -1,11 +1,12 @@
-//! Attempts to guess a secret, or to send a mail to somebody else. Attempts are counted by the client's IP
-//! address and by the email address.
+//! Attempts to guess a secret, or to send a mail to somebody else, and their limits.
 //!
 //! An attempt is counted before the check and given back if it was right, so that concurrent attempts cannot
-//! pass the limit. Unknown addresses are counted and answered like known ones. The IP address is counted
-//! first: a client that is stopped there cannot lock other people's email addresses.
+//! pass the limit. Unknown addresses are counted and answered like known ones.
+//!
+//! A stranger must not lock a person out. So wrong passwords for an address count by the client's network. The limit
+//! over all networks, which stops a botnet, does not hold in a network where the person has signed in before: NIST SP
+//! 800-63B-4, 3.2.2, names both. A reset by mail proves the person from any network.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use kernel::{AccountId, EmailAddress, UserId};
@@ -16,12 +17,20 @@ use crate::api::Api;
 
 const PERIOD: Duration = Duration::from_mins(15);
 const DAY: Duration = Duration::from_hours(24);
+/// Wrong passwords for an address from one network.
 const FAILURES_OF_AN_ADDRESS: u32 = 10;
+/// Wrong passwords for an address in a day, from all networks where the person has not signed in. NIST's bound is 100.
+const FAILURES_FROM_ANYWHERE: u32 = 100;
+/// How long a network is remembered after the person signed in there.
+const KNOWN: Duration = Duration::from_hours(90 * 24);
+const WRONG_PASSWORDS_OF_A_USER: u32 = 10;
 const MAILS_TO_AN_ADDRESS: u32 = 3;
 const FROM_AN_IP: u32 = 50;
 /// Of a million, with one or two of them right: guessing them all takes decades.
 const WRONG_CODES_A_DAY: u32 = 50;
 const INVITATIONS_A_DAY: u32 = 5;
+/// Invitation mails of an account in a day: a shop's whole staff, and too few for a spammer.
+const INVITATIONS_OF_AN_ACCOUNT: u32 = 50;
 
 /// One attempt: what was counted.
 pub struct Attempt(Vec<Limit>);
@@ -39,8 +48,29 @@ impl Attempt {
         email: &EmailAddress,
         ip: &ClientIp,
     ) -> Result<Self, Problem> {
-        let address = of_address("SIGN-IN", email, FAILURES_OF_AN_ADDRESS);
-        Self::begin(api, [from_ip("SIGN-IN", ip), address]).await
+        let here = Limit {
+            scope: format!("SIGN-IN#{}", at_network(email, ip)),
+            period: PERIOD,
+            most: FAILURES_OF_AN_ADDRESS,
+        };
+        let anywhere = Limit {
+            period: DAY,
+            ..of_address("SIGN-IN", email, FAILURES_FROM_ANYWHERE)
+        };
+        let is_known = api.attempts.is_marked(&known(email, ip)).await?;
+        let limits = [from_ip("SIGN-IN", ip), here];
+        let anywhere = (!is_known).then_some(anywhere);
+        Self::begin(api, limits.into_iter().chain(anywhere)).await
+    }
+
+    /// At the password or the code of a user who is signed in. Strangers cannot use up these attempts.
+    pub async fn of_user(api: &Api, user: UserId) -> Result<Self, Problem> {
+        let limit = Limit {
+            scope: format!("PASSWORD#{user}"),
+            period: PERIOD,
+            most: WRONG_PASSWORDS_OF_A_USER,
+        };
+        Self::begin(api, [limit]).await
     }
 
     /// At a code of a user's second factor, whose password was right.
@@ -65,11 +95,16 @@ impl Attempt {
         account: AccountId,
         email: &EmailAddress,
     ) -> Result<Self, Problem> {
-        let limit = Limit {
+        let address = Limit {
             period: DAY,
             ..of_address(&format!("INVITE#{account}"), email, INVITATIONS_A_DAY)
         };
-        Self::begin(api, [limit]).await
+        let all = Limit {
+            scope: format!("INVITES#{account}"),
+            period: DAY,
+            most: INVITATIONS_OF_AN_ACCOUNT,
+        };
+        Self::begin(api, [address, all]).await
     }
 
     /// At a token of a mail, or of the set-up.
@@ -101,11 +136,27 @@ impl Attempt {
     }
 }
 
+/// The person was proven from this network: strangers elsewhere no longer lock the person out here.
+pub async fn remember(api: &Api, email: &EmailAddress, ip: &ClientIp) -> Result<(), Problem> {
+    Ok(api.attempts.mark(&known(email, ip), KNOWN).await?)
+}
+
+fn known(email: &EmailAddress, ip: &ClientIp) -> String {
+    format!("SIGNED-IN#{}", at_network(email, ip))
+}
+
+fn at_network(email: &EmailAddress, ip: &ClientIp) -> String {
+    format!("{}#{}", hash(email), ip.network())
+}
+
 /// The hash keeps the address out of a key that shows up in logs of the table's requests.
+fn hash(email: &EmailAddress) -> String {
+    hex::encode(Sha256::digest(email.as_str()))
+}
+
 fn of_address(kind: &str, email: &EmailAddress, most: u32) -> Limit {
-    let address = hex::encode(Sha256::digest(email.as_str()));
     Limit {
-        scope: format!("{kind}#{address}"),
+        scope: format!("{kind}#{}", hash(email)),
         period: PERIOD,
         most,
     }
@@ -113,33 +164,8 @@ fn of_address(kind: &str, email: &EmailAddress, most: u32) -> Limit {
 
 fn from_ip(kind: &str, ip: &ClientIp) -> Limit {
     Limit {
-        scope: format!("{kind}-FROM#{}", network(&ip.0)),
+        scope: format!("{kind}-FROM#{}", ip.network()),
         period: PERIOD,
         most: FROM_AN_IP,
-    }
-}
-
-/// A client with one IPv6 address has 2^64 of them, so the network is counted.
-fn network(ip: &str) -> String {
-    match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V6(ip)) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(ip) => ip.to_string(),
-        Err(_) => ip.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::network;
-
-    #[test]
-    fn an_ipv6_network_is_one() {
-        assert_eq!(network("2001:db8:1:2:3::4"), network("2001:db8:1:2:ffff::"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("::ffff:203.0.113.9"), "203.0.113.9");
-        assert_eq!(network("203.0.113.9"), "203.0.113.9");
     }
 }

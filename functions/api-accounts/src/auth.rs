@@ -6,14 +6,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use kernel::{EmailAddress, Limit};
+use kernel::{AccountId, EmailAddress, Limit};
 use lambda::http::{ClientIp, Code, Json, May, Member, Problem, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, remember};
 use crate::me::myself;
-use crate::shape::{UserView, WorkspaceName};
+use crate::shape::{self, UserView, WorkspaceName};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +59,14 @@ pub async fn login(
         .users
         .authenticate(&given.email, &given.password)
         .await?;
-    let user = user.ok_or_else(refused)?;
+    let user = match user {
+        Ok(user) => user,
+        Err(named) => {
+            api.audit.refused(named, "login", &ip.0).await?;
+            return Err(refused());
+        }
+    };
+    let named = (user.account, user.id);
     let user = match (user.needs_code(), given.code) {
         (false, _) => user,
         (true, None) => {
@@ -70,12 +77,16 @@ pub async fn login(
         }
         (true, Some(code)) => {
             let guess = Attempt::at_code(&api, user.id).await?;
-            let user = api.factors.take(user, &code).await?.ok_or_else(refused)?;
+            let Some(user) = api.factors.take(user, &code).await? else {
+                api.audit.refused(Some(named), "login", &ip.0).await?;
+                return Err(refused());
+            };
             guess.forgive(&api).await?;
             user
         }
     };
     attempt.forgive(&api).await?;
+    remember(&api, &user.email, &ip).await?;
     let actor = user.id.to_string();
     let entry = api.audit.entry(&actor, "login", &actor, &ip.0);
     api.audit.add(user.account, &entry).await?;
@@ -147,16 +158,43 @@ pub async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn check_password(
+    api: &Api,
+    pointer: &str,
+    password: &str,
+    user: &User,
+) -> Result<(), Problem> {
+    let own = own_words(api, user.account, user.email.as_str(), &user.name).await?;
+    shape::password(pointer, password, &own)
+}
+
+/// The texts that others know of a user: the address, the name, and the names of the account and its first workspaces.
+pub async fn own_words(
+    api: &Api,
+    account: AccountId,
+    email: &str,
+    name: &str,
+) -> Result<Vec<String>, Problem> {
+    let mut words = vec![email.to_owned(), name.to_owned()];
+    words.extend(api.accounts.get(account).await?.map(|account| account.name));
+    let workspaces = api.workspaces.page(account, Limit::default(), None).await?;
+    let names = workspaces.data.into_iter().map(|one| one.settings.name);
+    words.extend(names);
+    Ok(words)
+}
+
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     #[schema(max_length = 128)]
     current: String,
-    #[schema(min_length = 10, max_length = 128)]
+    #[schema(min_length = 15, max_length = 128)]
     new: String,
 }
 
 /// Set another password; all of the user's sessions end.
+///
+/// A password has at least 15 characters, and is no common word, name, address or sequence.
 #[utoipa::path(
     post,
     path = "/v1/auth/password",
@@ -174,10 +212,8 @@ pub async fn change_password(
     let actor = member.grant.actor.clone();
     api.note(&member, &actor, &ip).await?;
     let user = myself(&api, &member).await?;
-    if let Some(flaw) = accounts::password::flaw(&given.new, user.email.as_str()) {
-        return Err(Problem::invalid("/new", flaw));
-    }
-    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    check_password(&api, "/new", &given.new, &user).await?;
+    let attempt = Attempt::of_user(&api, user.id).await?;
     if !api
         .users
         .change_password(user, &given.current, &given.new)
@@ -228,7 +264,7 @@ pub struct Reset {
     /// The last part of the mail's link.
     #[schema(max_length = 255)]
     token: String,
-    #[schema(min_length = 10, max_length = 128)]
+    #[schema(min_length = 15, max_length = 128)]
     password: String,
 }
 
@@ -252,13 +288,13 @@ pub async fn reset(
     let attempt = Attempt::at_token(&api, &ip).await?;
     let user = api.resets.user_of(&given.token).await?;
     let user = user.ok_or_else(|| Problem::invalid("/token", "is unknown, used or over"))?;
-    if let Some(flaw) = accounts::password::flaw(&given.password, user.email.as_str()) {
-        return Err(Problem::invalid("/password", flaw));
-    }
+    check_password(&api, "/password", &given.password, &user).await?;
     let actor = user.id.to_string();
     let entry = api.audit.entry(&actor, "resetPassword", &actor, &ip.0);
     api.audit.add(user.account, &entry).await?;
+    let email = user.email.clone();
     api.resets.reset(user, &given.password).await?;
+    remember(&api, &email, &ip).await?;
     attempt.forgive(&api).await?;
     Ok(StatusCode::NO_CONTENT)
 }

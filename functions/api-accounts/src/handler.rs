@@ -42,6 +42,7 @@ pub fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(workspaces::restore))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
+        .routes(routes!(api_keys::take_over))
         .routes(routes!(audit::list))
         .routes(routes!(onboarding::show))
         .routes(routes!(onboarding::dismiss))

@@ -12,8 +12,8 @@ use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
-use crate::attempt::Attempt;
-use crate::auth::signed_in;
+use crate::attempt::{Attempt, remember};
+use crate::auth::{own_words, signed_in};
 use crate::shape::{self, Paging};
 use crate::users::of_account;
 
@@ -110,7 +110,7 @@ pub struct InvitationIn {
 ///
 /// The mail's link works for 72 hours and once. An address has one invitation in an account until that is
 /// revoked; the same request again finds it while its mail is on the way. At most 5 mails a day go to one
-/// address.
+/// address, and 50 from one account.
 #[utoipa::path(
     post,
     path = "/v1/invitations",
@@ -224,7 +224,7 @@ pub struct Acceptance {
     token: String,
     #[schema(min_length = 1, max_length = 255, example = "Nguyễn Văn An")]
     name: String,
-    #[schema(min_length = 10, max_length = 128)]
+    #[schema(min_length = 15, max_length = 128)]
     password: String,
 }
 
@@ -250,10 +250,8 @@ pub async fn accept(
     let unknown = || Problem::invalid("/token", "is unknown or over");
     let found = api.invitations.find(&given.token).await?;
     let found = found.ok_or_else(unknown)?;
-    let flaw = accounts::password::flaw(&given.password, found.email.as_str());
-    if let Some(flaw) = flaw {
-        return Err(Problem::invalid("/password", flaw));
-    }
+    let own = own_words(&api, found.account, found.email.as_str(), &name).await?;
+    shape::password("/password", &given.password, &own)?;
     let id = found.id.to_string();
     let entry = api.audit.entry(&id, "acceptInvitation", &id, &ip.0);
     api.audit.add(found.account, &entry).await?;
@@ -261,6 +259,11 @@ pub async fn accept(
     match accepted.await? {
         Accepted::Yes(user) => {
             attempt.forgive(&api).await?;
+            remember(&api, &user.email, &ip).await?;
+            // Before the user was made, only the invitation could be named.
+            let actor = user.id.to_string();
+            let entry = api.audit.entry(&actor, "acceptInvitation", &id, &ip.0);
+            api.audit.add(found.account, &entry).await?;
             signed_in(&api, *user).await
         }
         Accepted::Unknown => Err(unknown()),

@@ -21,8 +21,8 @@ mod workspaces;
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Sessions, Users,
-    Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Sessions,
+    Users, Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
@@ -38,6 +38,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let seal = Seal::new(setup.secret("ACCOUNTS_SECRET"));
     let api = Api {
+        accounts: Accounts::over(resources),
         factors: SecondFactors::over(resources, seal),
         users: Users::over(resources),
         invitations: Invitations::over(resources),

@@ -45,7 +45,7 @@ pub enum Key {
     Workspace,
     /// Connect a source or import a file: the workspace has a contact.
     Data,
-    /// Set up a channel to send by: the workspace has a default sender.
+    /// Set up a channel to send by: the workspace has a default sender, or has sent with another one.
     SendingChannel,
     /// Fill in the permission reminder and the postal address.
     SenderDetails,
@@ -118,12 +118,13 @@ async fn onboarding(api: &Api, caller: &Caller) -> Result<Json<Onboarding>, Prob
     });
     let inboxes = api.inboxes.page(tenant, Limit::default(), None).await?;
     let has_chat = !inboxes.data.is_empty() && has_staff(api, caller).await?;
+    let has_sent = sent_a_campaign(api, caller).await?;
     let steps = [
         (Key::Workspace, true),
         (Key::Data, !contacts.data.is_empty()),
-        (Key::SendingChannel, has_sender),
+        (Key::SendingChannel, has_sender || has_sent),
         (Key::SenderDetails, has_details),
-        (Key::Campaign, sent_a_campaign(api, caller).await?),
+        (Key::Campaign, has_sent),
         (Key::Workflow, activated_a_workflow(api, caller).await?),
         (Key::Chat, has_chat),
     ];

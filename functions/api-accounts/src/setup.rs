@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use crate::api::Api;
 use crate::attempt::Attempt;
-use crate::shape::name;
+use crate::shape::{self, name};
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[schema(as = FirstAccount)]
@@ -26,7 +26,7 @@ pub struct First {
     #[schema(min_length = 1, max_length = 255)]
     name: String,
     email: EmailAddress,
-    #[schema(min_length = 10, max_length = 128)]
+    #[schema(min_length = 15, max_length = 128)]
     password: String,
 }
 
@@ -66,9 +66,13 @@ pub async fn run(
         return Err(Problem::new(Code::Unauthenticated, detail));
     }
     attempt.forgive(&api).await?;
-    if let Some(flaw) = accounts::password::flaw(&first.password, first.email.as_str()) {
-        return Err(Problem::invalid("/password", flaw));
-    }
+    let own = [
+        first.email.to_string(),
+        first.name.clone(),
+        first.account_name.clone(),
+        first.workspace_name.clone(),
+    ];
+    shape::password("/password", &first.password, &own)?;
     let first = FirstAccount {
         name: name("/account_name", &first.account_name)?,
         workspace: WorkspaceSettings::named(&name("/workspace_name", &first.workspace_name)?),

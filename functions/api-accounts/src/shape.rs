@@ -76,3 +76,12 @@ pub fn name(pointer: &str, text: &str) -> Result<String, Problem> {
     }
     Ok(text.to_owned())
 }
+
+/// Refuses a flawed password; `own` holds the texts that others know of its user.
+pub fn password(pointer: &str, password: &str, own: &[String]) -> Result<(), Problem> {
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    match accounts::password::flaw(password, &own) {
+        Some(flaw) => Err(Problem::invalid(pointer, flaw)),
+        None => Ok(()),
+    }
+}

@@ -49,7 +49,7 @@ pub async fn enrol(
     Json(given): Json<PasswordProof>,
 ) -> Result<Response, Problem> {
     let user = entered(&api, &member, &ip).await?;
-    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let attempt = Attempt::of_user(&api, user.id).await?;
     let enrolment = match api.factors.enrol(user, &given.password).await? {
         Enrolled::Drawn(enrolment) => enrolment,
         Enrolled::WrongPassword => return Err(not_yours()),
@@ -101,7 +101,7 @@ pub async fn confirm(
     Json(given): Json<Confirm>,
 ) -> Result<Response, Problem> {
     let user = entered(&api, &member, &ip).await?;
-    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let attempt = Attempt::of_user(&api, user.id).await?;
     let codes = api.factors.confirm(user, &given.code).await?;
     let recovery_codes = codes.ok_or_else(|| Problem::invalid("/code", "is not right"))?;
     attempt.forgive(&api).await?;
@@ -128,7 +128,7 @@ pub async fn renew(
         let detail = "there is no second factor";
         return Err(Problem::new(Code::Conflict, detail));
     }
-    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let attempt = Attempt::of_user(&api, user.id).await?;
     let codes = api.factors.renew_recovery(user, &given.password).await?;
     let recovery_codes = codes.ok_or_else(not_yours)?;
     attempt.forgive(&api).await?;
@@ -165,7 +165,7 @@ pub async fn disable(
     Json(given): Json<Disable>,
 ) -> Result<StatusCode, Problem> {
     let user = entered(&api, &member, &ip).await?;
-    let attempt = Attempt::to_sign_in(&api, &user.email, &ip).await?;
+    let attempt = Attempt::of_user(&api, user.id).await?;
     let code = Attempt::at_code(&api, user.id).await?;
     if !api
         .factors

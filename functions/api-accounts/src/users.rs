@@ -1,12 +1,12 @@
 //! The account's users, for its admins.
 
 use access::op;
-use accounts::{UserChange, UserChanged, UserStatus};
+use accounts::{OwnedKey, User, UserChange, UserChanged, UserStatus};
 use axum::extract::State;
 use kernel::page::Page;
 use kernel::{AccountId, ChatRole, Patch, Role, UserId, WorkspaceId};
 use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
 use crate::shape::{Paging, UserView};
@@ -31,22 +31,40 @@ pub async fn list(
     Ok(Json(page.await?.map(UserView::from)))
 }
 
-/// Show a user.
+/// A user with the API keys that the user answers for.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = UserWithKeys)]
+pub struct WithKeys {
+    #[serde(flatten)]
+    user: UserView,
+    /// Live keys of all workspaces. They stop while the user is disabled; `takeOverApiKey` gives a key another owner.
+    api_keys: Vec<OwnedKey>,
+}
+
+impl WithKeys {
+    async fn of(api: &Api, user: User) -> Result<Json<Self>, Problem> {
+        let api_keys = api.keys.owned(user.account, user.id).await?;
+        let user = user.into();
+        Ok(Json(Self { user, api_keys }))
+    }
+}
+
+/// Show a user and the API keys that stop if the user is disabled.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}",
     operation_id = "showUser",
     tag = "users",
     params(("id" = UserId, Path, description = "The user")),
-    responses((status = 200, description = "The user", body = UserView)),
+    responses((status = 200, description = "The user", body = WithKeys)),
 )]
 pub async fn show(
     State(api): State<Api>,
     member: May<op::ShowUser, Member>,
     Path(id): Path<UserId>,
-) -> Result<Json<UserView>, Problem> {
+) -> Result<Json<WithKeys>, Problem> {
     let user = api.users.get(member.grant.account, id).await?;
-    Ok(Json(user.ok_or_else(no_user)?.into()))
+    WithKeys::of(&api, user.ok_or_else(no_user)?).await
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -64,7 +82,8 @@ pub struct UserPatch {
 
 /// Change a user's roles, workspaces or status; their sessions end.
 ///
-/// The last active admin of an account stays an admin.
+/// The last active admin of an account stays an admin. The API keys that a disabled user answers for stop at once;
+/// the answer names them.
 #[utoipa::path(
     patch,
     path = "/v1/users/{id}",
@@ -72,7 +91,7 @@ pub struct UserPatch {
     tag = "users",
     params(("id" = UserId, Path, description = "The user")),
     request_body = UserPatch,
-    responses((status = 200, description = "The user", body = UserView)),
+    responses((status = 200, description = "The user", body = WithKeys)),
 )]
 pub async fn update(
     State(api): State<Api>,
@@ -80,7 +99,7 @@ pub async fn update(
     ip: ClientIp,
     Path(id): Path<UserId>,
     Json(change): Json<UserPatch>,
-) -> Result<Json<UserView>, Problem> {
+) -> Result<Json<WithKeys>, Problem> {
     let account = member.grant.account;
     let before = api.users.get(account, id).await?.ok_or_else(no_user)?;
     if let Some(workspaces) = &change.workspace_ids {
@@ -100,7 +119,7 @@ pub async fn update(
         status: change.status,
     };
     match api.users.change(account, id, &change).await? {
-        UserChanged::Yes(user) => Ok(Json((*user).into())),
+        UserChanged::Yes(user) => WithKeys::of(&api, *user).await,
         UserChanged::Unknown => Err(no_user()),
         UserChanged::LastAdmin => Err(Problem::new(
             Code::Conflict,

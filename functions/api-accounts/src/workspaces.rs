@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::page::Page;
 use kernel::{Needs, Patch, Role, WorkspaceId};
-use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Flaws, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
@@ -19,8 +19,7 @@ use crate::shape::{self, Paging};
 /// Characters of a permission reminder.
 const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
 const MAX_ADDRESS: usize = 500;
-/// A higher cap would limit nobody.
-const MAX_MESSAGES: u32 = 1000;
+const NOT_YET: &str = "is not available yet; leave it out or send null";
 
 /// A workspace in answers.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -62,9 +61,11 @@ pub struct WorkspacePatch {
     #[serde(default)]
     #[schema(value_type = Option<DefaultSender>)]
     default_sender: Patch<DefaultSender>,
+    /// Not available yet: any other value than null is refused.
     #[serde(default)]
     #[schema(value_type = Option<QuietHours>)]
     quiet_hours: Patch<QuietHours>,
+    /// Not available yet: any other value than null is refused.
     #[serde(default)]
     #[schema(value_type = Option<FrequencyCap>)]
     frequency_cap: Patch<FrequencyCap>,
@@ -77,55 +78,45 @@ impl WorkspacePatch {
         mut settings: WorkspaceSettings,
         identity: &str,
     ) -> Result<WorkspaceSettings, Problem> {
-        if let Some(name) = &self.name {
-            settings.name = shape::name("/name", name)?;
+        let mut flaws = Flaws::default();
+        if let Some(name) = &self.name
+            && let Some(name) = flaws.take(shape::name("/name", name))?
+        {
+            settings.name = name;
         }
         if let Some(zone) = self.time_zone {
-            if TimeZone::get(&zone).is_err() {
-                let message = "expected an IANA time zone such as Asia/Ho_Chi_Minh";
-                return Err(Problem::invalid("/time_zone", message));
-            }
+            let message = "expected an IANA time zone such as Asia/Ho_Chi_Minh";
+            flaws.check(TimeZone::get(&zone).is_err(), "/time_zone", message);
             settings.time_zone = zone;
         }
         if let Some(address) = self.postal_address {
-            if address.chars().count() > MAX_ADDRESS {
-                return Err(Problem::invalid(
-                    "/postal_address",
-                    "has at most 500 characters",
-                ));
-            }
+            let is_long = address.chars().count() > MAX_ADDRESS;
+            flaws.check(is_long, "/postal_address", "has at most 500 characters");
             address.trim().clone_into(&mut settings.postal_address);
         }
         if let Some(reminder) = self.permission_reminder {
             let length = reminder.trim().chars().count();
-            if length != 0 && !REMINDER.contains(&length) {
-                let message = "must have 20 to 500 characters, or none";
-                return Err(Problem::invalid("/permission_reminder", message));
-            }
+            let is_wrong = length != 0 && !REMINDER.contains(&length);
+            let message = "must have 20 to 500 characters, or none";
+            flaws.check(is_wrong, "/permission_reminder", message);
             reminder
                 .trim()
                 .clone_into(&mut settings.permission_reminder);
         }
         if let Some(sender) = self.default_sender.value() {
-            shape::name("/default_sender/name", &sender.name)?;
-            if !sender.email.is_of(identity) {
-                let message =
-                    format!("expected an address of {identity}, which is verified for sending");
-                return Err(Problem::invalid("/default_sender/email", message));
-            }
+            flaws.take(shape::name("/default_sender/name", &sender.name))?;
+            let message =
+                format!("expected an address of {identity}, which is verified for sending");
+            let is_foreign = !sender.email.is_of(identity);
+            flaws.check(is_foreign, "/default_sender/email", &message);
         }
-        let passes = |hours: &QuietHours| hours.from != hours.until;
-        if !self.quiet_hours.value().is_none_or(passes) {
-            let message = "must begin and end at different times";
-            return Err(Problem::invalid("/quiet_hours", message));
-        }
-        let fits = |cap: &FrequencyCap| {
-            (1..=MAX_MESSAGES).contains(&cap.messages) && (1..=90).contains(&cap.days)
-        };
-        if !self.frequency_cap.value().is_none_or(fits) {
-            let message = "allows 1 to 1000 messages in 1 to 90 days";
-            return Err(Problem::invalid("/frequency_cap", message));
-        }
+        flaws.check(self.quiet_hours.value().is_some(), "/quiet_hours", NOT_YET);
+        flaws.check(
+            self.frequency_cap.value().is_some(),
+            "/frequency_cap",
+            NOT_YET,
+        );
+        flaws.refuse()?;
         settings.default_sender = self.default_sender.onto(settings.default_sender);
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);

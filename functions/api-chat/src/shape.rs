@@ -14,9 +14,6 @@ pub struct ListQuery {
     /// Default `open`.
     pub status: Option<Status>,
     pub inbox_id: Option<InboxId>,
-    /// The person in charge; `none` for conversations without one.
-    #[param(min_length = 1, max_length = 64)]
-    pub assignee_id: Option<String>,
     pub limit: Option<Limit>,
     pub cursor: Option<Cursor>,
 }

@@ -3,8 +3,8 @@
 use accounts::Audit;
 use contacts::import::Imports;
 use contacts::{Contacts, Lists};
-use kernel::{ListId, TenantKey};
-use lambda::http::Problem;
+use kernel::{ListId, Needs, TenantKey};
+use lambda::http::{ClientIp, May, Problem};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -26,4 +26,16 @@ pub async fn known_list(
         Some(_) => Ok(()),
         None => Err(Problem::invalid(pointer, "no such list")),
     }
+}
+
+/// Writes once an hour to the audit log that the caller changes contacts: an entry for each contact would be longer than
+/// the contacts.
+pub async fn note_hourly<P: Needs>(
+    api: &Api,
+    caller: &May<P>,
+    ip: &ClientIp,
+) -> Result<(), Problem> {
+    let (grant, operation) = (caller.grant(), caller.permission());
+    let noted = api.audit.note_hourly(grant, operation, "contacts", &ip.0);
+    Ok(noted.await?)
 }

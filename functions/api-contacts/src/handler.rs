@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use contacts::{Contact, Joined, Surplus};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
-use lambda::http::{Json, May, Path, Problem, Query};
+use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{Api, known_list};
+use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{imports, lists};
 
@@ -96,12 +96,16 @@ struct Upserted {
 async fn upsert(
     State(api): State<Api>,
     caller: May<op::SaveContact>,
+    ip: ClientIp,
     Json(body): Json<ContactIn>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
+    let mut flaws = Flaws::default();
     for (n, list) in body.lists().iter().enumerate() {
-        known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await?;
+        let known = known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await;
+        flaws.take(known)?;
     }
-    let incoming = body.incoming()?;
+    let incoming = body.incoming(flaws)?;
+    note_hourly(&api, &caller, &ip).await?;
     let done = api.contacts.upsert_whole(caller.tenant, &incoming).await?;
     let done = done.map_err(|surplus| shape::full(&surplus))?;
     let contact = find(&api, caller.tenant, done.contact).await?;
@@ -180,11 +184,13 @@ struct Join {
 async fn join(
     State(api): State<Api>,
     caller: May<op::AddContactToList>,
+    ip: ClientIp,
     Path(id): Path<ContactId>,
     Json(body): Json<Join>,
 ) -> Result<Json<Contact>, Problem> {
     find(&api, caller.tenant, id).await?;
     known_list(&api, caller.tenant, body.list_id, "/list_id").await?;
+    note_hourly(&api, &caller, &ip).await?;
     let joined = api.contacts.join_list(caller.tenant, id, body.list_id);
     match joined.await? {
         Joined::Yes => Ok(Json(find(&api, caller.tenant, id).await?)),

@@ -2,7 +2,7 @@
 
 use access::op;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use contacts::import::{Job, Request, RowError, Status};
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
@@ -82,6 +82,40 @@ impl From<Job> for ImportView {
 #[expect(dead_code, reason = "only its schema is used")]
 struct File(String);
 
+/// Media types that programs give to CSV files: browsers on Windows call them Excel files.
+const CSV_TYPES: [&str; 5] = [
+    "text/csv",
+    "text/plain",
+    "text/tab-separated-values",
+    "application/csv",
+    "application/vnd.ms-excel",
+];
+/// First bytes of files that people take for a table of text: workbooks, both kinds, and PDF.
+const OTHER_FILES: [(&[u8], &str); 3] = [
+    (b"PK\x03\x04", "an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"%PDF", "a PDF file"),
+];
+
+/// Refuses what is no CSV file by its media type or its first bytes, before a job is made for it.
+fn table_of_text(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    let refused = |detail: String| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    let given = headers.get(header::CONTENT_TYPE);
+    let given = given.and_then(|value| value.to_str().ok());
+    let essence = given.and_then(|text| text.split(';').next());
+    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
+    if !CSV_TYPES.contains(&essence.as_str()) {
+        return refused("send the file's text as the body, as text/csv".to_owned());
+    }
+    match OTHER_FILES
+        .iter()
+        .find(|(start, _)| body.starts_with(start))
+    {
+        Some((_, kind)) => refused(format!("the file is {kind}; save it as CSV")),
+        None => Ok(()),
+    }
+}
+
 /// Import contacts from a CSV file.
 ///
 /// The first line names the columns; docs/import.md lists the known ones. Every address is subscribed to
@@ -102,8 +136,9 @@ pub async fn start(
     ip: ClientIp,
     Creation(origin): Creation,
     Query(query): Query<ImportQuery>,
-    Raw { body, .. }: Raw,
+    Raw { headers, body }: Raw,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
+    table_of_text(&headers, &body)?;
     if body.is_empty() {
         return Err(Problem::new(
             Code::Malformed,

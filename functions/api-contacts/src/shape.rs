@@ -8,7 +8,7 @@ use contacts::bounds::{
 use contacts::{ChannelStatus, Event, Identity, Incoming, Merge, Source, Surplus};
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
-use lambda::http::{Code, Problem};
+use lambda::http::{Code, Flaws, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -95,23 +95,21 @@ impl ContactIn {
         &self.list_ids
     }
 
-    /// Checked and brought into the shape of the contacts crate.
-    pub fn incoming(self) -> Result<Incoming, Problem> {
+    /// Checked and brought into the shape of the contacts crate. The answer names these flaws too.
+    pub fn incoming(self, mut flaws: Flaws) -> Result<Incoming, Problem> {
         for (pointer, text) in [
             ("/external_id", &self.external_id),
             ("/full_name", &self.full_name),
             ("/first_name", &self.first_name),
             ("/last_name", &self.last_name),
         ] {
-            if text.as_ref().is_some_and(|text| is_bad(text)) {
-                return Err(Problem::invalid(pointer, "must have 1 to 255 characters"));
-            }
+            let is_flawed = text.as_ref().is_some_and(|text| is_bad(text));
+            flaws.check(is_flawed, pointer, "must have 1 to 255 characters");
         }
-        if self.list_ids.len() > MAX_LISTS {
-            return Err(Problem::invalid("/list_ids", "holds at most 20 lists"));
-        }
-        tags(&self.tags)?;
-        custom(&self.custom)?;
+        let are_many = self.list_ids.len() > MAX_LISTS;
+        flaws.check(are_many, "/list_ids", "holds at most 20 lists");
+        check_tags(&self.tags, &mut flaws);
+        check_custom(&self.custom, &mut flaws);
         let identities: Vec<Identity> = self
             .external_id
             .map(Identity::External)
@@ -119,12 +117,9 @@ impl ContactIn {
             .chain(self.email.map(Identity::Email))
             .chain(self.phone.map(Identity::Phone))
             .collect();
-        if identities.is_empty() {
-            return Err(Problem::invalid(
-                "",
-                "give at least one of external_id, email and phone",
-            ));
-        }
+        let message = "give at least one of external_id, email and phone";
+        flaws.check(identities.is_empty(), "", message);
+        flaws.refuse()?;
         Ok(Incoming {
             identities,
             full_name: self.full_name,
@@ -148,32 +143,19 @@ impl ContactIn {
 }
 
 /// Custom fields are texts, numbers, truth values or short lists: a contact is one small item.
-fn custom(fields: &BTreeMap<String, Value>) -> Result<(), Problem> {
-    if fields.len() > MAX_CUSTOM {
-        return Err(Problem::invalid("/custom", "holds at most 100 fields"));
-    }
+fn check_custom(fields: &BTreeMap<String, Value>, flaws: &mut Flaws) {
+    let are_many = fields.len() > MAX_CUSTOM;
+    flaws.check(are_many, "/custom", "holds at most 100 fields");
     for (name, value) in fields {
         let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
-        if is_bad(name) {
-            return Err(Problem::invalid(
-                pointer,
-                "a field's name has 1 to 255 characters",
-            ));
-        }
-        if !contacts::bounds::is_storable(value) {
-            return Err(Problem::invalid(
-                pointer,
-                "expected numbers from 1e-130 to 1e126, of either sign, or 0",
-            ));
-        }
-        if value.to_string().len() > MAX_VALUE {
-            return Err(Problem::invalid(
-                pointer,
-                "a field's value has at most 3,000 bytes",
-            ));
-        }
+        let message = "a field's name has 1 to 255 characters";
+        flaws.check(is_bad(name), pointer.clone(), message);
+        let is_stored = contacts::bounds::is_storable(value);
+        let message = "expected numbers from 1e-130 to 1e126, of either sign, or 0";
+        flaws.check(!is_stored, pointer.clone(), message);
+        let is_long = value.to_string().len() > MAX_VALUE;
+        flaws.check(is_long, pointer, "a field's value has at most 3,000 bytes");
     }
-    Ok(())
 }
 
 /// The problem of values that the contact has no room for.
@@ -203,17 +185,19 @@ pub fn full(surplus: &Surplus) -> Problem {
 }
 
 /// Tags have 1 to 255 characters; at most 50 at once.
+fn check_tags(tags: &[String], flaws: &mut Flaws) {
+    flaws.check(tags.len() > MAX_TAGS, "/tags", "holds at most 50 tags");
+    for (n, tag) in tags.iter().enumerate() {
+        let message = "must have 1 to 255 characters";
+        flaws.check(is_bad(tag), format!("/tags/{n}"), message);
+    }
+}
+
+/// Refuses tags that are no tags, or too many.
 pub fn tags(tags: &[String]) -> Result<(), Problem> {
-    if tags.len() > MAX_TAGS {
-        return Err(Problem::invalid("/tags", "holds at most 50 tags"));
-    }
-    match tags.iter().position(|tag| is_bad(tag)) {
-        Some(n) => Err(Problem::invalid(
-            format!("/tags/{n}"),
-            "must have 1 to 255 characters",
-        )),
-        None => Ok(()),
-    }
+    let mut flaws = Flaws::default();
+    check_tags(tags, &mut flaws);
+    flaws.refuse()
 }
 
 fn is_bad(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use accounts::{SourceChange, SourceDoor};
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, ListId, SourceId};
-use lambda::http::Problem;
+use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
 /// The header that carries the token of a source that we made.
@@ -110,33 +110,30 @@ impl SourceUpdate {
     pub fn check(self) -> Result<SourceChange, Problem> {
         let is_bad =
             |text: &str, most: usize| text.trim().is_empty() || text.chars().count() > most;
-        if self
+        let mut flaws = Flaws::default();
+        let is_flawed = self
             .name
             .as_ref()
-            .is_some_and(|name| is_bad(name, MAX_TEXT))
-        {
-            return Err(Problem::invalid("/name", "must have 1 to 255 characters"));
-        }
+            .is_some_and(|name| is_bad(name, MAX_TEXT));
+        flaws.check(is_flawed, "/name", "must have 1 to 255 characters");
         let tags = self.tags.iter().flatten();
-        if tags.clone().count() > MAX_TAGS || tags.clone().any(|tag| is_bad(tag, MAX_TEXT)) {
-            let detail = "holds at most 50 tags of 1 to 255 characters";
-            return Err(Problem::invalid("/tags", detail));
-        }
-        if self
-            .list_ids
-            .as_ref()
-            .is_some_and(|lists| lists.len() > MAX_LISTS)
-        {
-            return Err(Problem::invalid("/list_ids", "holds at most 20 lists"));
-        }
+        let are_flawed =
+            tags.clone().count() > MAX_TAGS || tags.clone().any(|tag| is_bad(tag, MAX_TEXT));
+        flaws.check(
+            are_flawed,
+            "/tags",
+            "holds at most 50 tags of 1 to 255 characters",
+        );
+        let are_many = self.list_ids.iter().flatten().count() > MAX_LISTS;
+        flaws.check(are_many, "/list_ids", "holds at most 20 lists");
         let mapping = self.mapping.iter().flatten();
         let is_bad_pair = |(from, FieldName(to)): (&String, &FieldName)| {
             is_bad(from, MAX_FIELD) || is_bad(to, MAX_FIELD)
         };
-        if mapping.clone().count() > MAX_MAPPING || mapping.clone().any(is_bad_pair) {
-            let detail = "holds at most 100 pairs of names of 1 to 100 characters";
-            return Err(Problem::invalid("/mapping", detail));
-        }
+        let is_flawed = mapping.clone().count() > MAX_MAPPING || mapping.clone().any(is_bad_pair);
+        let message = "holds at most 100 pairs of names of 1 to 100 characters";
+        flaws.check(is_flawed, "/mapping", message);
+        flaws.refuse()?;
         let plain = |pairs: BTreeMap<String, FieldName>| {
             pairs
                 .into_iter()

@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cloud::Timers;
+use campaigns::Campaigns;
+use chat::Inboxes;
 use kernel::page::Page;
 use kernel::{Needs, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
@@ -15,10 +17,14 @@ use utoipa_axum::routes;
 use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
+use crate::trigger;
 
 /// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
+    /// Only read: whether a trigger's campaign and inbox exist.
+    pub campaigns: Campaigns,
+    pub inboxes: Inboxes,
     pub workflows: Workflows,
     pub audit: Audit,
     pub workspaces: Workspaces,
@@ -72,7 +78,8 @@ async fn create(
     Json(wanted): Json<Draft>,
 ) -> Result<Response, Problem> {
     // Refused before the entry in the audit log: a flawed draft changes nothing.
-    let flaws = wanted.check(&api.identity);
+    let mut flaws = wanted.check(&api.identity);
+    flaws.extend(trigger::flaw(&api, caller.tenant, &wanted.trigger).await?);
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }

@@ -5,9 +5,12 @@
 
 mod handler;
 mod shape;
+mod trigger;
 
 use accounts::{Audit, Workspaces};
 use cloud::Timers;
+use campaigns::Campaigns;
+use chat::Inboxes;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -15,6 +18,8 @@ use workflows::Workflows;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let api = handler::Api {
+        campaigns: Campaigns::over(resources),
+        inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         workflows: Workflows::over(resources),

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use access::Operation;
+use accounts::RecentWorkspaces;
 use accounts::sessions::tenant_of;
 use chat::realtime::Rooms;
 use chat::token::{PREFIX, Tokens};
@@ -28,6 +29,7 @@ pub struct Gate {
     /// Messages by connection.
     pub buckets: Buckets,
     pub sockets: Sockets,
+    pub workspaces: RecentWorkspaces,
 }
 
 impl Gate {
@@ -64,12 +66,15 @@ impl Gate {
         Ok(TOO_MANY)
     }
 
-    /// A visitor's token is verified here; the authorizer looked up every other token.
+    /// A visitor's token is verified here, and its workspace must be open; the authorizer looked up every other token.
     async fn connect(&self, event: &SocketEvent) -> Result<u16, Failure> {
         let connection = event.connection.as_str();
         let token = event.query.get("token").map_or("", String::as_str);
         if token.starts_with(PREFIX) {
-            if let Some(session) = self.tokens.open(token, self.clock.now()) {
+            let session = self.tokens.open(token, self.clock.now());
+            if let Some(session) = session
+                && self.workspaces.is_open(session.tenant).await?
+            {
                 if !self.rooms.join_visitor(&session, connection).await? {
                     metrics::count("ConnectionsOverLimit", 1);
                     return Ok(TOO_MANY);

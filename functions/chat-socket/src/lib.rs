@@ -9,6 +9,7 @@
 
 mod handler;
 
+use accounts::RecentWorkspaces;
 use chat::realtime::Rooms;
 use chat::token::Tokens;
 use lambda::{ConfigError, Function, Setup};
@@ -20,6 +21,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         rooms: Rooms::over(setup.resources()),
         clock: setup.clock().clone(),
         buckets: handler::Gate::buckets(setup.clock()),
+        workspaces: RecentWorkspaces::over(setup.resources()),
         sockets: setup.resources().sockets(),
     };
     Function::socket(setup, move |event| {

@@ -17,7 +17,7 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 pub async fn check(
     State(widget): State<Widget>,
     Path(inbox): Path<InboxId>,
-    ClientIp(address): ClientIp,
+    address: ClientIp,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {

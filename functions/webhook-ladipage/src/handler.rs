@@ -12,7 +12,7 @@ use axum::response::Response;
 use axum::routing::options;
 use cloud::{Buckets, QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
-use lambda::http::{Code, Json, Path, Problem, Raw, limit_body};
+use lambda::http::{ClientIp, Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
 use serde_json::json;
 use sources::inbound::Provider;
@@ -27,6 +27,13 @@ const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// Forms of one source that a process takes at once, after a pause of two seconds.
 const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
+/// Forms of one source that a process takes in a second from one client. In LadiPage's
+/// server mode all visitors' forms come from a few addresses, so the limit is no lower. It leaves half of the source's
+/// limit to other clients.
+const PER_SECOND_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(25).unwrap();
+/// Forms of one client at once.
+const BURST_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(50).unwrap();
+
 /// The state of the route.
 #[derive(Clone)]
 pub struct Intake {
@@ -35,11 +42,17 @@ pub struct Intake {
     pub clock: Clock,
     /// By source.
     pub buckets: Buckets,
+    /// By source and client.
+    pub clients: Buckets,
 }
 
 impl Intake {
     pub(crate) fn buckets(clock: &Clock) -> Buckets {
         Buckets::new(clock, PER_SECOND, BURST)
+    }
+
+    pub(crate) fn clients(clock: &Clock) -> Buckets {
+        Buckets::new(clock, PER_SECOND_OF_A_CLIENT, BURST_OF_A_CLIENT)
     }
 }
 
@@ -92,23 +105,28 @@ struct Taken {
         (status = 404, description = "The workspace is archived"),
         (status = 413, description = "Too large"),
         (status = 415, description = "No form's content type"),
+        (status = 429, description = "More forms in a second than the source or the client may post"),
     ),
 )]
 async fn submit(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
+    ip: ClientIp,
     Raw { headers, body }: Raw,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    slow_down(&intake.buckets, source)?;
+    // The client first: its surplus takes nothing from the source.
+    let client = format!("{source} {}", ip.network());
+    slow_down(&intake.clients, &client, PER_SECOND_OF_A_CLIENT)?;
+    slow_down(&intake.buckets, &source.to_string(), PER_SECOND)?;
     accept(&intake, source, &headers, &body).await?;
     Ok(Json(json!({ "accepted": true })))
 }
 
 /// Public pages show the address of a source, so a flood of it must cost nothing but the request.
-fn slow_down(buckets: &Buckets, source: SourceId) -> Result<(), Problem> {
-    buckets.take(&source.to_string()).map_err(|wait| {
+fn slow_down(buckets: &Buckets, key: &str, most: NonZeroU32) -> Result<(), Problem> {
+    buckets.take(key).map_err(|wait| {
         metrics::incident("RequestsOverLimit", 1);
-        let detail = format!("more than {PER_SECOND} forms in a second");
+        let detail = format!("more than {most} forms in a second");
         let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
         Problem::new(Code::RateLimited, detail).retry_after(seconds)
     })

@@ -24,6 +24,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         queue: resources.queue_of(),
         clock: setup.clock().clone(),
         buckets: handler::Intake::buckets(setup.clock()),
+        clients: handler::Intake::clients(setup.clock()),
     };
     Function::http(setup, handler::router(intake))
 }

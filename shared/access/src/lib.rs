@@ -111,6 +111,8 @@ operations! {
     ListApiKeys = "listApiKeys": From(AccountManager), Some(Admin);
     CreateApiKey = "createApiKey": From(AccountManager), Some(Admin);
     RevokeApiKey = "revokeApiKey": From(AccountManager), Some(Admin);
+    // The new owner is a person.
+    TakeOverApiKey = "takeOverApiKey": From(AccountManager), None;
     // Contacts.
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);

@@ -1,12 +1,19 @@
 //! API keys: shown once, stored and found by their hash.
+//!
+//! A key has an owner, the person who answers for it: its maker, or the owner of the key that made it. The key works
+//! while its owner is active and may enter its workspace. So disabling a person ends the keys, in the same write.
+//! Another person may take a key over. The installation's own keys have no owner.
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
-use kernel::{AccountId, CredentialId, Cursor, Grant, Limit, Scope, TenantKey, WorkspaceId};
+use kernel::{
+    AccountId, CredentialId, Cursor, Grant, Limit, Scope, TenantKey, UserId, WorkspaceId,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{keys, secret};
+use crate::users::{UserStatus, Users};
+use crate::{Workspaces, keys, secret};
 
 /// Prefix of every key; secret scanners look for it.
 const PREFIX: &str = "tng";
@@ -28,6 +35,8 @@ pub struct ApiKeyDraft {
     pub scopes: Vec<Scope>,
     /// The maker; absent for the installation's own keys.
     pub created_by: Option<String>,
+    /// The person who answers for it.
+    pub owner: Option<UserId>,
 }
 
 /// A new key. `token` is never shown again.
@@ -62,12 +71,26 @@ pub struct ApiKey {
     /// The maker: `usr_…` or `key_…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
+    /// The person who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<UserId>,
     /// When it was last used, to the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A key that a person answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct OwnedKey {
+    /// Public id.
+    pub id: CredentialId,
+    /// Name that people gave it.
+    pub name: String,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
 }
 
 /// The row behind a token.
@@ -77,6 +100,8 @@ struct Credential {
     account: AccountId,
     workspace: WorkspaceId,
     scopes: Vec<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<UserId>,
     #[serde(default)]
     revoked_at: Option<Timestamp>,
     #[serde(default)]
@@ -102,6 +127,8 @@ struct Listed {
 #[derive(Clone, Debug)]
 pub struct ApiKeys {
     directory: Table,
+    users: Users,
+    workspaces: Workspaces,
 }
 
 impl ApiKeys {
@@ -109,10 +136,12 @@ impl ApiKeys {
     pub fn over(resources: &Resources) -> Self {
         Self {
             directory: resources.table("Directory"),
+            users: Users::over(resources),
+            workspaces: Workspaces::over(resources),
         }
     }
 
-    /// Draws a key's id that no key of the workspace has.
+    /// Draws a key's id that no key of the workspace has. `created_by` is the maker, `usr_…` or `key_…`.
     pub async fn draft(
         &self,
         tenant: TenantKey,
@@ -125,12 +154,28 @@ impl ApiKeys {
         while self.get(tenant, id).await?.is_some() {
             id = draw();
         }
+        let owner = match created_by {
+            Some(maker) => self.answering(tenant, maker).await?,
+            None => None,
+        };
         Ok(ApiKeyDraft {
+            owner,
             id,
             name: name.to_owned(),
             scopes: scopes.to_vec(),
             created_by: created_by.map(str::to_owned),
         })
+    }
+
+    /// The person behind a maker: the user, or the owner of the key.
+    async fn answering(&self, tenant: TenantKey, maker: &str) -> Result<Option<UserId>, Error> {
+        if let Ok(user) = maker.parse() {
+            return Ok(Some(user));
+        }
+        let Ok(key) = maker.parse() else {
+            return Ok(None);
+        };
+        Ok(self.get(tenant, key).await?.and_then(|key| key.owner))
     }
 
     /// Makes a key for a workspace, with no person as its maker.
@@ -165,6 +210,7 @@ impl ApiKeys {
                 public,
                 created_at: clock.now(),
                 created_by: draft.created_by,
+                owner: draft.owner,
                 last_used_at: None,
                 revoked_at: None,
             },
@@ -179,6 +225,7 @@ impl ApiKeys {
             account,
             workspace: tenant.workspace(),
             scopes: listed.key.scopes.clone(),
+            owner: listed.key.owner,
             revoked_at: None,
             noted_at: None,
         };
@@ -193,7 +240,7 @@ impl ApiKeys {
     }
 
     /// The grant of a token; `None` for any text that is not a live key. The row is found by the token's hash, so no
-    /// comparison leaks by its timing. One consistent read: a revoked key is refused at once.
+    /// comparison leaks by its timing. Two consistent reads, the key and its owner: a key that ends is refused at once.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Grant>, Error> {
         let shaped = token.split_once('_').is_some_and(|(prefix, rest)| {
             [PREFIX, PUBLIC_PREFIX].contains(&prefix) && rest.len() == SECRET
@@ -220,7 +267,94 @@ impl ApiKeys {
 
     async fn live(&self, key: &cloud::Key) -> Result<Option<Credential>, Error> {
         let row: Option<Credential> = self.directory.get(key).await?;
-        Ok(row.filter(|row| row.revoked_at.is_none()))
+        let Some(row) = row.filter(|row| row.revoked_at.is_none()) else {
+            return Ok(None);
+        };
+        let owner = row.owner;
+        let is_answered_for = match owner {
+            Some(owner) => self.answers(row.account, row.workspace, owner).await?,
+            None => true,
+        };
+        Ok(is_answered_for.then_some(row))
+    }
+
+    /// Whether a person can answer for keys of the workspace now: active, and may enter it.
+    pub async fn answers(
+        &self,
+        account: AccountId,
+        workspace: WorkspaceId,
+        owner: UserId,
+    ) -> Result<bool, Error> {
+        let user = self.users.get(account, owner).await?;
+        Ok(user.is_some_and(|user| user.status == UserStatus::Active && user.may_enter(workspace)))
+    }
+
+    /// Makes a person the owner of a key; `None` if the workspace has no such key or the key was revoked. The
+    /// credential is written first, and a repetition completes the list's row.
+    pub async fn take_over(
+        &self,
+        tenant: TenantKey,
+        id: CredentialId,
+        owner: UserId,
+    ) -> Result<Option<ApiKey>, Error> {
+        let listed: Option<Listed> = self.directory.get(&keys::api_key_of(tenant, id)).await?;
+        let Some(mut listed) = listed.filter(|listed| listed.key.revoked_at.is_none()) else {
+            return Ok(None);
+        };
+        for key in [keys::api_key(&listed.hash), keys::api_key_of(tenant, id)] {
+            let update = Update::new()
+                .set("owner", owner)
+                .when_exists()
+                .when_absent("revoked_at");
+            if !self.directory.update(&key, update).await?.applied() {
+                return Ok(None);
+            }
+        }
+        listed.key.owner = Some(owner);
+        Ok(Some(listed.key))
+    }
+
+    /// The live keys that a person answers for, in all workspaces of the account. Reads every key of the account.
+    pub async fn owned(&self, account: AccountId, owner: UserId) -> Result<Vec<OwnedKey>, Error> {
+        let (mut owned, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.workspaces.page(account, Limit::default(), cursor);
+            let page = page.await?;
+            for workspace in page.data {
+                owned.extend(self.owned_in(workspace.id, owner).await?);
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(owned);
+            }
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "door: the workspace is in the list of the person's account"
+    )]
+    async fn owned_in(
+        &self,
+        workspace: WorkspaceId,
+        owner: UserId,
+    ) -> Result<Vec<OwnedKey>, Error> {
+        let tenant = TenantKey::authenticated(workspace);
+        let (mut owned, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.page(tenant, Limit::default(), cursor).await?;
+            let is_live = |key: &ApiKey| key.owner == Some(owner) && key.revoked_at.is_none();
+            let live = page.data.into_iter().filter(is_live);
+            owned.extend(live.map(|key| OwnedKey {
+                id: key.id,
+                name: key.name,
+                workspace_id: workspace,
+            }));
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(owned);
+            }
+        }
     }
 
     /// Records the use in both rows. Of concurrent requests one wins the first write, and it alone writes the list's

@@ -1,16 +1,19 @@
-//! The audit log: actor, operation, object and address of each change. Rows are only ever added.
+//! The audit log: actor, operation, object and address of each change. Rows are only ever added; only the count of an
+//! hour's refused attempts increases.
 //!
 //! An entry is written before its change, so no change goes unlogged. A change that failed afterwards also leaves an
 //! entry. Entries hold ids and names of operations, never secrets and never the written data. They are kept for 25
 //! months.
 
+use std::collections::HashSet;
 use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cloud::{Error, Query, Resources, Table};
+use cloud::{Error, Key, Query, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::clock::sortable;
 use kernel::page::Page;
-use kernel::{AccountId, Cursor, Grant, Limit, Permission, WorkspaceId};
+use kernel::{AccountId, Cursor, Grant, Limit, Permission, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -18,11 +21,25 @@ use crate::keys;
 /// The law requires two years. A month more ensures that no entry is deleted early.
 const KEEP_SECONDS: i64 = (2 * 366 + 31) * 24 * 3600;
 
+/// The actor of an attempt whose caller is not signed in.
+pub(crate) const STRANGER: &str = "anybody";
+/// Hourly entries that a process remembers; beyond that it forgets all of them and writes them again.
+const REMEMBERED: usize = 10_000;
+
+/// The place of the hour's entry about the same thing.
+fn hourly(account: AccountId, entry: &AuditEntry, object: &str) -> Key {
+    let seconds = entry.created_at.as_second();
+    let hour = Timestamp::from_second(seconds - seconds.rem_euclid(3600));
+    let hour = sortable(hour.unwrap_or(entry.created_at));
+    let sort = format!("{hour}#{}#{}#{object}", entry.actor_id, entry.action);
+    Key::new(keys::audit(account), sort)
+}
+
 /// An entry as it is stored.
-#[derive(Serialize)]
-struct Row<'a> {
+#[derive(Serialize, Deserialize)]
+struct Row {
     #[serde(flatten)]
-    entry: &'a AuditEntry,
+    entry: AuditEntry,
     ttl: i64,
 }
 
@@ -33,7 +50,7 @@ pub struct AuditEntry {
     #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
     /// The person or key: `usr_…` or `key_…`; `inv_…` for the holder of an invitation's link, `setup` for the
-    /// holder of the set-up token.
+    /// holder of the set-up token, `anybody` for a person who was not signed in.
     pub actor_id: String,
     /// Id of the operation, as in the API's reference.
     pub action: String,
@@ -42,14 +59,27 @@ pub struct AuditEntry {
     /// The workspace; null where the operation concerns the account.
     #[serde(default)]
     pub workspace_id: Option<WorkspaceId>,
-    /// The client's address.
+    /// The client's address; empty where none is known.
     pub ip: String,
+    /// Whether the attempt was refused.
+    #[serde(default)]
+    pub refused: bool,
+    /// Times that it happened, at least. An entry about something that anybody can cause, or that a program does all
+    /// the time, stands for its hour.
+    #[serde(default = "once")]
+    pub count: u64,
+}
+
+fn once() -> u64 {
+    1
 }
 
 /// The audit logs of all accounts.
 #[derive(Clone, Debug)]
 pub struct Audit {
     directory: Table,
+    /// Entries of [`Audit::once_an_hour`] that this process has written.
+    written: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Audit {
@@ -57,7 +87,24 @@ impl Audit {
     pub fn over(resources: &Resources) -> Self {
         Self {
             directory: resources.table("Directory"),
+            written: Arc::default(),
         }
+    }
+
+    /// Adds an entry about what a grant's holder does to many objects of a kind, once an hour: the objects are too many
+    /// for entries of their own. `objects` names the kind.
+    pub async fn note_hourly(
+        &self,
+        grant: &Grant,
+        operation: impl Into<Permission>,
+        objects: &str,
+        ip: &str,
+    ) -> Result<(), Error> {
+        let entry = AuditEntry {
+            workspace_id: grant.workspace,
+            ..self.entry(&grant.actor, operation.into().id, objects, ip)
+        };
+        self.once_an_hour(grant.account, &entry).await
     }
 
     /// Adds an entry about the next action of a grant's holder.
@@ -86,6 +133,8 @@ impl Audit {
             object_id: object.to_owned(),
             workspace_id: None,
             ip: ip.to_owned(),
+            refused: false,
+            count: once(),
         }
     }
 
@@ -96,9 +145,61 @@ impl Audit {
             sortable(entry.created_at),
             self.directory.entropy().nonce()
         );
-        let key = cloud::Key::new(keys::audit(account), sort);
+        let key = Key::new(keys::audit(account), sort);
         let ttl = entry.created_at.as_second() + KEEP_SECONDS;
+        let entry = entry.clone();
         self.directory.put(&key, &Row { entry, ttl }).await
+    }
+
+    /// Counts a refused attempt of a stranger in the hour's entry about it. So no stranger can fill a log. An attempt at
+    /// nobody costs the same write, so that its time tells nothing. One write unit.
+    pub async fn refused(
+        &self,
+        named: Option<(AccountId, UserId)>,
+        action: &str,
+        ip: &str,
+    ) -> Result<(), Error> {
+        let entry = self.entry(STRANGER, action, "", ip);
+        let key = match named {
+            Some((account, user)) => hourly(account, &entry, &user.to_string()),
+            None => keys::refused_nobody(),
+        };
+        let object = named.map_or_else(String::new, |(_, user)| user.to_string());
+        let update = Update::new()
+            .set_if_absent("created_at", entry.created_at)
+            .set_if_absent("actor_id", STRANGER)
+            .set_if_absent("action", action)
+            .set_if_absent("object_id", object)
+            .set("ip", ip)
+            .set("refused", true)
+            .add("count", 1)
+            .set("ttl", entry.created_at.as_second() + KEEP_SECONDS);
+        self.directory.update(&key, update).await?;
+        Ok(())
+    }
+
+    /// Adds the entry unless the hour has one with its actor, action and object. A process writes an entry once.
+    pub async fn once_an_hour(&self, account: AccountId, entry: &AuditEntry) -> Result<(), Error> {
+        let key = hourly(account, entry, &entry.object_id);
+        let name = format!("{} {}", key.pk, key.sk);
+        if self.written().contains(&name) {
+            return Ok(());
+        }
+        let ttl = entry.created_at.as_second() + KEEP_SECONDS;
+        let entry = entry.clone();
+        // The first entry of the hour stays.
+        self.directory.create(&key, &Row { entry, ttl }).await?;
+        let mut written = self.written();
+        if written.len() >= REMEMBERED {
+            written.clear();
+        }
+        written.insert(name);
+        Ok(())
+    }
+
+    fn written(&self) -> MutexGuard<'_, HashSet<String>> {
+        // A set of names is valid at any moment, also after a panic in another thread.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One page of an account's log, newest first.

@@ -51,6 +51,11 @@ pub fn nobody() -> Key {
     Key::new("NOBODY", "USER#NOBODY")
 }
 
+/// Written for a refused sign-in of nobody, so that it takes as long as one of somebody.
+pub fn refused_nobody() -> Key {
+    Key::new("NOBODY", "REFUSED")
+}
+
 /// The invitation of an address in an account.
 pub fn invited(account: AccountId, email: &EmailAddress) -> Key {
     Key::new(account.to_string(), format!("INVITED#{email}"))
@@ -142,6 +147,7 @@ mod tests {
             (onboarding(tenant), "ws_0123456789a", "ONBOARDING"),
             (login(&email), "LOGIN#an@example.vn", "LOGIN"),
             (nobody(), "NOBODY", "USER#NOBODY"),
+            (refused_nobody(), "NOBODY", "REFUSED"),
             (
                 invited(account_id, &email),
                 "acc_0123456789a",

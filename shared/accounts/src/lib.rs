@@ -35,7 +35,7 @@ pub mod workspaces;
 pub(crate) const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 pub use accounts::{Account, Accounts};
-pub use api_keys::{ApiKey, ApiKeyDraft, ApiKeys, NewApiKey};
+pub use api_keys::{ApiKey, ApiKeyDraft, ApiKeys, NewApiKey, OwnedKey};
 pub use audit::{Audit, AuditEntry};
 pub use doors::{Door, Doors, InboxDoor, NewSource, SourceDoor};
 pub use invitations::{

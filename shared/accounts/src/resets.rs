@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use kernel::{AccountId, EmailAddress, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::STRANGER;
 use crate::users::{User, UserStatus, Users};
-use crate::{keys, secret};
+use crate::{Audit, keys, secret};
 
 /// Prefix of reset tokens.
 const PREFIX: &str = "tnr";
@@ -36,6 +37,7 @@ struct Asked {
 pub struct Resets {
     directory: Table,
     users: Users,
+    audit: Audit,
 }
 
 impl Resets {
@@ -44,10 +46,11 @@ impl Resets {
         Self {
             directory: resources.table("Directory"),
             users: Users::over(resources),
+            audit: Audit::over(resources),
         }
     }
 
-    /// Claims the mail of a request and makes its token. `None` if another worker claimed it, or the address has no
+    /// Writes the request to the audit log, once an hour, claims its mail and makes its token. `None` if another worker claimed it, or the address has no
     /// active user. `request` is the id of the request.
     pub async fn claim_mail(
         &self,
@@ -57,6 +60,9 @@ impl Resets {
         let Some(user) = self.users.by_email(email).await? else {
             return Ok(None);
         };
+        let object = user.id.to_string();
+        let entry = self.audit.entry(STRANGER, "forgotPassword", &object, "");
+        self.audit.once_an_hour(user.account, &entry).await?;
         let ttl = (self.directory.clock().now() + LIFE).as_second();
         let token = secret::generate(PREFIX, self.directory.entropy());
         let row = Row {

@@ -285,20 +285,22 @@ impl Users {
         self.directory.query(query).await
     }
 
-    /// The user with this address and password. An unknown address, a wrong password and a disabled user cost the
-    /// same reads and the same time, and get the same answer.
+    /// The user with this address and password, or else the user whom the address names. An unknown address, a wrong
+    /// password and a disabled user cost the same reads and the same time.
     pub async fn authenticate(
         &self,
         email: &EmailAddress,
         given: &str,
-    ) -> Result<Option<User>, Error> {
+    ) -> Result<Result<User, Option<(AccountId, UserId)>>, Error> {
         let login: Option<Login> = self.directory.get(&keys::login(email)).await?;
         let key = login.map_or_else(keys::nobody, |login| keys::user(login.account, login.user));
         let user: Option<User> = self.directory.get(&key).await?;
         let user = user.filter(|user| user.email == *email);
         let stored = user.as_ref().map(|user| user.password.as_str());
         let fits = password::verify(given, stored);
-        Ok(user.filter(|user| fits && user.status == UserStatus::Active))
+        let named = user.as_ref().map(|user| (user.account, user.id));
+        let user = user.filter(|user| fits && user.status == UserStatus::Active);
+        Ok(user.ok_or(named))
     }
 
     /// The user with this address, of any account, disabled or not.

@@ -113,6 +113,11 @@ impl Inboxes {
         )
     }
 
+    /// An inbox of the workspace.
+    pub async fn get(&self, tenant: TenantKey, id: InboxId) -> Result<Option<Inbox>, Error> {
+        self.directory.get(&key(tenant, id)).await
+    }
+
     /// One page of the workspace's inboxes, oldest first.
     pub async fn page(
         &self,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use cloud::Error;
 use contacts::{Contacts, Event, Identity, Incoming, Merge, Source};
+use kernel::links::without_links;
 use kernel::{ContactId, TenantKey};
 use serde_json::{Value, json};
 
@@ -42,7 +43,8 @@ fn incoming(message: &FromWidget) -> Incoming {
             inbox: message.inbox,
             visitor: message.visitor.to_string(),
         }],
-        full_name: name,
+        // The shop's mails show the name, and anybody can open the widget.
+        full_name: name.map(|name| without_links(&name)),
         custom,
         source: Source::Chat,
         merge: Merge::FillEmpty,
@@ -84,7 +86,7 @@ mod tests {
             sent_at: at,
             text: "Shop ơi".into(),
             details: Details {
-                name: Some("Lan".into()),
+                name: Some("Lan, quà tại evil.example/qua".into()),
                 email: Some("lan@example.vn".parse().unwrap()),
                 phone: Some("0912345678".parse().unwrap()),
             },
@@ -94,6 +96,7 @@ mod tests {
             incoming.identities.as_slice(),
             [Identity::Visitor { .. }]
         ));
+        assert_eq!(incoming.full_name.as_deref(), Some("Lan, quà tại"));
         assert_eq!(incoming.merge, Merge::FillEmpty);
         assert_eq!(incoming.custom["chat_email"], "lan@example.vn");
         assert_eq!(incoming.custom["chat_phone"], "+84912345678");

@@ -39,6 +39,16 @@ struct Counter {
     used: i64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// Seconds since the epoch.
+    until: i64,
+}
+
+fn mark(scope: &str) -> Key {
+    Key::new(format!("LIM#{scope}"), "MARK")
+}
+
 impl Window {
     /// Over the table Limits.
     pub fn over(resources: &Resources) -> Self {
@@ -74,6 +84,21 @@ impl Window {
             .set("ttl", ends + REDELIVERED.as_secs() as i64)
             .when_has_or_fits("ids", id, most);
         Ok(self.table.update(&key, update).await?.applied())
+    }
+
+    /// Remembers `scope` for this long from now on. One write unit.
+    pub async fn mark(&self, scope: &str, keep: Duration) -> Result<(), Error> {
+        let until = self.table.clock().now().as_second() + keep.as_secs() as i64;
+        let update = Update::new().set("until", until).set("ttl", until);
+        self.table.update(&mark(scope), update).await?;
+        Ok(())
+    }
+
+    /// Whether `scope` was marked and is still remembered. Half a read unit.
+    pub async fn is_marked(&self, scope: &str) -> Result<bool, Error> {
+        let row: Option<Mark> = self.table.look_up(&mark(scope)).await?;
+        let now = self.table.clock().now().as_second();
+        Ok(row.is_some_and(|row| row.until > now))
     }
 
     /// Counts in the process and writes one call in `every`.

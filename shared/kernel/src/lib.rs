@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod grant;
 pub mod hash;
 pub mod id;
+pub mod links;
 pub mod money;
 pub mod number;
 mod origin;

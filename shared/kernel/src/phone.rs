@@ -18,8 +18,8 @@ pub enum PhoneError {
     /// Letters, or too few or many digits.
     #[error("expected a Vietnamese phone number such as 0912345678")]
     Malformed,
-    /// A number of Vietnam that cannot receive SMS or ZNS.
-    #[error("not a mobile number")]
+    /// A number of another country, or one of Vietnam that cannot receive SMS or ZNS.
+    #[error("expected a Vietnamese mobile number such as 0912345678; other numbers are not taken")]
     NotMobile,
 }
 

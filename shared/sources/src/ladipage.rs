@@ -7,10 +7,10 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
+use kernel::links::without_links;
 use kernel::{EmailAddress, Phone};
 use serde_json::{Map, Value};
 
-use crate::links::without_links;
 use crate::submitted::{Arrival, ParseError};
 
 /// Forms have a dozen fields; a thousand is an attack.

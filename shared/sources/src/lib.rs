@@ -6,7 +6,6 @@
 
 pub mod inbound;
 pub mod ladipage;
-mod links;
 mod submitted;
 
 pub use inbound::Inbound;

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::caller::asked;
 use super::plain::plain;
-use super::problem::{Code, Problem};
-use super::strict;
+use super::problem::{Code, NOT_VALID, Problem};
+use super::{faults, strict};
 
 /// Largest body of an API request. API Gateway accepts 10 MB and Lambda 6; a record needs far less.
 pub const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -79,28 +79,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
-        let inner = error.into_inner();
-        if inner.classify() == serde_json::error::Category::Data {
-            let plain = plain(&inner.to_string());
-            return Problem::invalid(plain.at(pointer), plain.message);
+        if error.inner().classify() != serde_json::error::Category::Data {
+            return Problem::malformed(format!("not JSON: {}", error.inner()));
         }
-        Problem::malformed(format!("not JSON: {inner}"))
+        let faults = faults::all::<T>(text, faults::named(&error));
+        Problem::new(Code::Invalid, NOT_VALID).with(faults)
     })?;
     json.end()
         .map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     Ok(value)
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let segments = path.iter().map(|segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
-        Segment::Unknown => "/?".to_owned(),
-    });
-    segments.collect()
 }
 
 /// The unchanged body and headers: signatures are computed over them.

@@ -90,6 +90,10 @@ impl<P: Needs, S: Send + Sync> FromRequestParts<S> for May<P, Member> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let who = member(parts)?;
+        // The account's operations need no workspace, but a wrong one is a mistake of the caller.
+        if who.grant.no_workspace == Some(NoWorkspace::Unknown) {
+            return Err(Problem::not_found("workspace"));
+        }
         permit(&parts.extensions, &who.grant, P::PERMISSION)?;
         Ok(Self {
             who,

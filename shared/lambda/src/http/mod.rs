@@ -4,6 +4,7 @@ mod body;
 mod browsers;
 mod caller;
 mod client_ip;
+mod faults;
 mod idempotency;
 mod limit;
 mod plain;
@@ -24,7 +25,7 @@ pub use caller::{Caller, May, Member};
 pub use client_ip::ClientIp;
 pub use idempotency::{Creation, Secret};
 pub use limit::{ACCOUNT_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE};
-pub use problem::{Code, FieldError, Problem, ProblemBody};
+pub use problem::{Code, FieldError, Flaws, Problem, ProblemBody};
 
 /// How often a fresh id is drawn. Two ids collide only if they are drawn in the same millisecond.
 pub const DRAWS: u32 = 4;

@@ -94,6 +94,50 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// The detail of an answer whose `errors` say more.
+pub(super) const NOT_VALID: &str = "the request is not valid";
+
+/// Collects the flaws of a request, so that one answer names them all.
+#[derive(Debug, Default)]
+pub struct Flaws(Vec<FieldError>);
+
+impl Flaws {
+    /// Adds a flaw at `pointer` if there is one.
+    pub fn check(&mut self, is_flawed: bool, pointer: impl Into<String>, message: &str) {
+        if is_flawed {
+            self.add(pointer, message);
+        }
+    }
+
+    /// Adds a flaw.
+    pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.0.push(FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        });
+    }
+
+    /// The value. The flaws of an invalid one are added, and there is none; any other problem is returned.
+    pub fn take<T>(&mut self, checked: Result<T, Problem>) -> Result<Option<T>, Problem> {
+        match checked {
+            Ok(value) => Ok(Some(value)),
+            Err(problem) if problem.code == Code::Invalid => {
+                self.0.extend(problem.errors);
+                Ok(None)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Refuses if there is a flaw.
+    pub fn refuse(self) -> Result<(), Problem> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Invalid, NOT_VALID).with(self.0))
+    }
+}
+
 /// An error answer.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -129,7 +173,7 @@ impl Problem {
 
     /// A problem with a flaw at `pointer`.
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(Code::Invalid, "the request is not valid").at(pointer, message)
+        Self::new(Code::Invalid, NOT_VALID).at(pointer, message)
     }
 
     /// The body as a whole cannot be read.
@@ -150,6 +194,12 @@ impl Problem {
             pointer: pointer.into(),
             message: message.into(),
         });
+        self
+    }
+
+    /// Adds flaws.
+    pub(super) fn with(mut self, flaws: Vec<FieldError>) -> Self {
+        self.errors.extend(flaws);
         self
     }
 

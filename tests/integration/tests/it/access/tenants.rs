@@ -1,10 +1,12 @@
-//! Two accounts side by side: a resource of one account does not exist for the other, wherever its id is sent.
+//! Two accounts side by side, and two workspaces of one account: a resource of one does not exist for the other,
+//! wherever its id is sent.
 
 use access::Operation;
+use std::path::Path;
 use std::time::Duration;
 
 use accounts::{Accounts, NewUser, Users, WorkspaceSettings, Workspaces};
-use kernel::{Grant, Role};
+use kernel::{AccountId, ChatRole, Grant, Role, Scope, WorkspaceId};
 use serde_json::{Value, json};
 
 use super::{body, place};
@@ -33,35 +35,25 @@ struct Tenant {
 
 impl Tenant {
     async fn open(world: &World, email: &str) -> Self {
+        let account = Accounts::over(&world.resources()).create(email).await;
+        Self::in_account(world, account.unwrap(), email).await
+    }
+
+    /// Another workspace, and another admin who made all that is in it.
+    async fn in_account(world: &World, account: AccountId, email: &str) -> Self {
         let resources = world.resources();
-        let account = Accounts::over(&resources).create(email).await;
-        let account = account.unwrap();
         let workspaces = Workspaces::over(&resources);
-        let made = workspaces.create(account, WorkspaceSettings::named("Cửa hàng"));
+        let made = workspaces.create(account, WorkspaceSettings::named(email));
         let workspace = made.await.unwrap().unwrap().workspace();
-        let admin = NewUser {
-            email: email.parse().unwrap(),
-            name: "Chủ".into(),
-            role: Role::AccountAdmin,
-            chat_role: None,
-            workspaces: vec![workspace],
-            password: "mật khẩu của chủ".into(),
-        };
-        let user = Users::over(&resources).create(account, admin).await;
-        let user = user.unwrap().unwrap().to_string();
+        let user = person(world, account, workspace, email, Role::AccountAdmin, None).await;
         let key = Grant {
             account,
             ..grant_of(workspace, "admin")
         };
         let mut tenant = Self {
-            session: Grant {
-                actor: user.clone(),
-                role: Some(Role::AccountAdmin),
-                scopes: String::new(),
-                ..key.clone()
-            },
+            ids: vec![user.actor.clone(), workspace.to_string()],
+            session: user,
             key,
-            ids: vec![user, workspace.to_string()],
         };
         for operation in [
             Operation::CreateInvitation,
@@ -74,7 +66,15 @@ impl Tenant {
             Operation::CreateCampaign,
             Operation::CreateInbox,
         ] {
-            let (status, made) = tenant.ask(world, operation, &tenant.session).await;
+            let mut body = tenant.body(operation).unwrap();
+            match operation {
+                Operation::CreateApiKey => body["scopes"] = json!(["read"]),
+                // An address has one invitation in an account.
+                Operation::CreateInvitation => body["email"] = json!(format!("moi-{email}")),
+                _ => {}
+            }
+            let path = tenant.fill(place(operation).2);
+            let (status, made) = ask(world, operation, &path, Some(body), &tenant.session).await;
             assert!(status < 300, "{}: {made}", operation.id());
             tenant.ids.push(made["id"].as_str().unwrap().to_owned());
         }
@@ -147,6 +147,66 @@ impl Tenant {
         }
         rows
     }
+
+    /// Every row that names the workspace.
+    async fn rows_of_workspace(&self, world: &World) -> Vec<String> {
+        let mut rows = self.rows(world).await;
+        rows.retain(|row| row.contains(self.id("ws")));
+        rows
+    }
+}
+
+/// The grant of a new person of the account, who may enter one workspace.
+async fn person(
+    world: &World,
+    account: AccountId,
+    workspace: WorkspaceId,
+    email: &str,
+    role: Role,
+    chat_role: Option<ChatRole>,
+) -> Grant {
+    let new = NewUser {
+        email: email.parse().unwrap(),
+        name: "Nhân viên".into(),
+        role,
+        chat_role,
+        workspaces: vec![workspace],
+        password: "mật khẩu của chủ".into(),
+    };
+    let user = Users::over(&world.resources()).create(account, new).await;
+    Grant {
+        account,
+        actor: user.unwrap().unwrap().to_string(),
+        role: Some(role),
+        chat_role,
+        ..grant_of(workspace, "")
+    }
+}
+
+/// Six people and four keys of a workspace, by name.
+async fn identities(world: &World, us: &Tenant) -> Vec<(String, Grant)> {
+    let (account, workspace) = (us.session.account, us.session.workspace.unwrap());
+    let mut all = Vec::new();
+    for (role, chat) in [
+        (Role::Viewer, None),
+        (Role::Viewer, Some(ChatRole::Agent)),
+        (Role::Contributor, None),
+        (Role::AccountManager, None),
+        (Role::AccountManager, Some(ChatRole::Administrator)),
+        (Role::AccountAdmin, None),
+    ] {
+        let email = format!("nguoi-{}@example.vn", all.len());
+        let grant = person(world, account, workspace, &email, role, chat).await;
+        all.push((format!("{role:?} {chat:?}"), grant));
+    }
+    all.extend(Scope::ALL.map(|scope| {
+        let grant = Grant {
+            account,
+            ..grant_of(workspace, scope.name())
+        };
+        (format!("key {}", scope.name()), grant)
+    }));
+    all
 }
 
 async fn ask(
@@ -165,8 +225,131 @@ async fn ask(
         },
         ..grant.clone()
     };
-    let event = http_event(method, path, body.as_ref(), Some(&grant));
+    let mut event = http_event(method, path, body.as_ref(), Some(&grant));
+    if operation == Operation::StartImport {
+        event["headers"]["content-type"] = json!("text/csv");
+    }
     world.ask(function, event).await
+}
+
+/// Answers of one attack.
+#[derive(Debug, Default)]
+struct Answers {
+    not_found: usize,
+    forbidden: usize,
+}
+
+/// Sends each of the ids, in the path of each operation, by each identity. Every answer is 404, or 403 if the identity
+/// may not do the operation at all.
+async fn attack(
+    world: &World,
+    us: &Tenant,
+    identities: &[(String, Grant)],
+    paths: &[(Operation, String)],
+) -> Answers {
+    let mut answers = Answers::default();
+    for (who, grant) in identities {
+        // A new window of the limits of requests.
+        world.advance(Duration::from_mins(1));
+        for (operation, path) in paths {
+            let may = grant.may(*operation);
+            let (status, answer) = ask(world, *operation, path, us.body(*operation), grant).await;
+            let expected = if may { 404 } else { 403 };
+            assert_eq!(
+                status,
+                expected,
+                "{who}: {} {path}: {answer}",
+                operation.id()
+            );
+            match may {
+                true => answers.not_found += 1,
+                false => answers.forbidden += 1,
+            }
+        }
+    }
+    answers
+}
+
+/// The paths of all operations with an id, filled with another tenant's ids: of the right kind, or of all wrong kinds.
+fn paths_with(them: &Tenant, kinds: impl Fn(&str, &str) -> bool) -> Vec<(Operation, String)> {
+    let mut paths = Vec::new();
+    for &operation in Operation::ALL {
+        let path = place(operation).2;
+        let Some(before) = path.split(PLACEHOLDER).next().filter(|text| *text != path) else {
+            continue;
+        };
+        let kind = before.rsplit('/').next().unwrap();
+        let placeholder = format!("{kind}{PLACEHOLDER}");
+        for id in &them.ids {
+            if kinds(kind, id.split('_').next().unwrap()) {
+                paths.push((operation, path.replace(&placeholder, id)));
+            }
+        }
+    }
+    paths
+}
+
+/// Every operation with an id, with ids of another account and of another workspace of the own account, by six people
+/// and four keys. `UPDATE_DOCS=1` writes the counts into docs/security.md.
+#[tokio::test]
+async fn no_identity_reaches_another_tenant() {
+    let world = World::new();
+    let us = Tenant::open(&world, "chung-toi@example.vn").await;
+    // Ids of one millisecond may be equal, and then the answer is about our own resource.
+    world.advance(Duration::from_millis(1));
+    let branch = Tenant::in_account(&world, us.session.account, "chi-nhanh@example.vn").await;
+    world.advance(Duration::from_millis(1));
+    let them = Tenant::open(&world, "ho@example.vn").await;
+    let identities = identities(&world, &us).await;
+    let of_workspace = |kind: &str| !["usr", "inv", "ws"].contains(&kind);
+    let before = (
+        them.rows(&world).await,
+        branch.rows_of_workspace(&world).await,
+    );
+    let mut lines = Vec::new();
+    for (whose, paths) in [
+        (
+            "another account's id of the right kind",
+            paths_with(&them, |kind, own| kind == own),
+        ),
+        (
+            "another account's ids of wrong kinds",
+            paths_with(&them, |kind, own| kind != own),
+        ),
+        (
+            "another workspace's id of the right kind",
+            paths_with(&branch, |kind, own| kind == own && of_workspace(kind)),
+        ),
+    ] {
+        assert!(paths.len() > 20, "{whose}: {}", paths.len());
+        let Answers {
+            not_found,
+            forbidden,
+        } = attack(&world, &us, &identities, &paths).await;
+        let all = not_found + forbidden;
+        lines.push(format!(
+            "| {whose} | {all} | {not_found} | {forbidden} | 0 |"
+        ));
+    }
+    let after = (
+        them.rows(&world).await,
+        branch.rows_of_workspace(&world).await,
+    );
+    assert_eq!(after, before, "nothing of theirs changed");
+    holds(&lines);
+}
+
+/// docs/security.md shows the counts. `UPDATE_DOCS=1` writes the file.
+fn holds(lines: &[String]) {
+    let page = include_str!("security.md").replace("<!-- counts -->\n", &(lines.join("\n") + "\n"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/security.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == page,
+        "docs/security.md does not show these counts: {lines:#?}"
+    );
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn an_invitation_makes_a_user_once() {
         1
     );
     let token = office.mailed_token(GUEST).unwrap();
-    let (status, session) = office.accept(&token, "mật khẩu của khách").await;
+    let (status, session) = office.accept(&token, "bốn từ không liên quan").await;
     assert_eq!(status, 200, "{session}");
     assert_eq!(session["user"]["role"], "contributor");
     assert_eq!(session["workspaces"][0]["id"], office.workspace);
@@ -38,7 +38,7 @@ async fn an_invitation_makes_a_user_once() {
     );
 
     // The user exists: the link no longer works, even with the right password.
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 409);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 409);
     assert_eq!(office.accept(&token, "một mật khẩu khác").await.0, 409);
     let path = format!("/v1/invitations/{}", made["id"].as_str().unwrap());
     let admin = office.token().await;
@@ -65,18 +65,21 @@ async fn an_invitation_ends_and_only_its_newest_link_works() {
     office.mail().await;
     let second = office.mailed_token(GUEST).unwrap();
     assert_ne!(first, second);
-    assert_eq!(office.accept(&first, "mật khẩu của khách").await.0, 400);
+    assert_eq!(office.accept(&first, "bốn từ không liên quan").await.0, 400);
 
     office.world.advance(73 * HOUR);
     let (_, shown) = office.ask(&admin, "GET", &path, None).await;
     assert_eq!(shown["status"], "expired");
-    assert_eq!(office.accept(&second, "mật khẩu của khách").await.0, 400);
+    assert_eq!(
+        office.accept(&second, "bốn từ không liên quan").await.0,
+        400
+    );
     assert_eq!(office.ask(&admin, "POST", &resend, None).await.0, 200);
     office.mail().await;
     let third = office.mailed_token(GUEST).unwrap();
     let revoke = format!("{path}/revoke");
     assert_eq!(office.ask(&admin, "POST", &revoke, None).await.0, 200);
-    assert_eq!(office.accept(&third, "mật khẩu của khách").await.0, 400);
+    assert_eq!(office.accept(&third, "bốn từ không liên quan").await.0, 400);
     assert_eq!(office.ask(&admin, "POST", &resend, None).await.0, 409);
 }
 
@@ -120,7 +123,7 @@ async fn an_acceptance_killed_at_any_call_is_finished_by_the_next() {
         office.invite(GUEST).await;
         office.mail().await;
         let token = office.mailed_token(GUEST).unwrap();
-        let body = json!({ "token": token, "name": "Khách", "password": "mật khẩu của khách" });
+        let body = json!({ "token": token, "name": "Khách", "password": "bốn từ không liên quan" });
         let event = http_event("POST", "/v1/auth/invitations/accept", Some(&body), None);
         let mut survived = true;
         for kill in [Kill::Before(at), Kill::After(at)] {
@@ -131,9 +134,9 @@ async fn an_acceptance_killed_at_any_call_is_finished_by_the_next() {
             survived &= answer.is_some();
         }
         // If the user was made before the crash, the person signs in.
-        let (status, session) = office.accept(&token, "mật khẩu của khách").await;
+        let (status, session) = office.accept(&token, "bốn từ không liên quan").await;
         assert!([200, 409].contains(&status), "{at}: {session}");
-        let login = office.login(GUEST, "mật khẩu của khách", "203.0.113.1");
+        let login = office.login(GUEST, "bốn từ không liên quan", "203.0.113.1");
         assert_eq!(login.await.0, 200, "{at}");
         let admin = office.token().await;
         let (_, users) = office.ask(&admin, "GET", "/v1/users", None).await;
@@ -221,7 +224,7 @@ async fn an_invitation_that_made_nobody_can_be_taken_back() {
     let path = format!("/v1/invitations/{}", made["id"].as_str().unwrap());
     let revoke = format!("{path}/revoke");
     let admin = office.token().await;
-    let body = json!({ "token": token, "name": "Khách", "password": "mật khẩu của khách" });
+    let body = json!({ "token": token, "name": "Khách", "password": "bốn từ không liên quan" });
     let event = http_event("POST", "/v1/auth/invitations/accept", Some(&body), None);
     for at in 0.. {
         let kill = Kill::Before(at);
@@ -238,7 +241,7 @@ async fn an_invitation_that_made_nobody_can_be_taken_back() {
     assert_eq!(office.ask(&admin, "POST", &revoke, None).await.0, 409);
     office.world.advance(std::time::Duration::from_mins(1));
     assert_eq!(office.ask(&admin, "POST", &revoke, None).await.0, 200);
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 400);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 400);
     let (_, users) = office.ask(&admin, "GET", "/v1/users", None).await;
     assert_eq!(users["data"].as_array().unwrap().len(), 1);
 }
@@ -249,9 +252,9 @@ async fn an_accepted_link_ends_with_its_time() {
     office.invite(GUEST).await;
     office.mail().await;
     let token = office.mailed_token(GUEST).unwrap();
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 200);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 200);
     office.world.advance(73 * HOUR);
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 400);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 400);
 }
 
 #[tokio::test]
@@ -268,7 +271,7 @@ async fn an_address_of_another_account_leaves_the_invitation_open() {
         role: Role::Viewer,
         chat_role: None,
         workspaces: Vec::new(),
-        password: "mật khẩu của khách".into(),
+        password: "bốn từ không liên quan".into(),
     };
     let users = accounts::Users::over(&resources);
     assert!(
@@ -278,7 +281,7 @@ async fn an_address_of_another_account_leaves_the_invitation_open() {
             .unwrap()
             .is_some()
     );
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 409);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 409);
     let path = format!("/v1/invitations/{}", made["id"].as_str().unwrap());
     let admin = office.token().await;
     let (_, shown) = office.ask(&admin, "GET", &path, None).await;
@@ -313,13 +316,13 @@ async fn an_invitation_ends_with_its_givers_role() {
     let path = format!("/v1/users/{second}");
     let down = Some(json!({ "role": "viewer" }));
     assert_eq!(office.ask(&admin, "PATCH", &path, down).await.0, 200);
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 400);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 400);
     // After an admin resends the invitation, it is valid again.
     let resend = format!("/v1/invitations/{}/resend", made["id"].as_str().unwrap());
     assert_eq!(office.ask(&admin, "POST", &resend, None).await.0, 200);
     office.mail().await;
     let token = office.mailed_token(GUEST).unwrap();
-    assert_eq!(office.accept(&token, "mật khẩu của khách").await.0, 200);
+    assert_eq!(office.accept(&token, "bốn từ không liên quan").await.0, 200);
 }
 
 #[tokio::test]
@@ -407,4 +410,23 @@ async fn an_invitation_killed_at_any_call_is_mailed_once_it_is_asked_for_again()
         }
         at += 1;
     }
+}
+
+#[tokio::test]
+async fn an_account_invites_few_people_in_a_day() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    let invite = async |n: u32| {
+        let body = json!({
+            "email": format!("n{n}@example.vn"), "role": "viewer", "workspace_ids": [office.workspace],
+        });
+        let answer = office.ask(&admin, "POST", "/v1/invitations", Some(body));
+        answer.await.0
+    };
+    for n in 0..50 {
+        assert_eq!(invite(n).await, 201, "{n}");
+    }
+    assert_eq!(invite(50).await, 429);
+    office.world.advance(HOUR * 24);
+    assert_eq!(invite(50).await, 201);
 }

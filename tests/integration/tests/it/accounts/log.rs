@@ -57,7 +57,7 @@ async fn the_log_names_what_was_made_and_who_came_in() {
     let invitation = office.invite(GUEST).await;
     office.mail().await;
     let token = office.mailed_token(GUEST).unwrap();
-    let (_, guest) = office.accept(&token, "mật khẩu của khách").await;
+    let (_, guest) = office.accept(&token, "bốn từ không liên quan").await;
     assert!(guest["token"].is_string());
     assert_eq!(office.forgot(EMAIL).await, 202);
     office.mail().await;
@@ -82,7 +82,7 @@ async fn the_log_names_what_was_made_and_who_came_in() {
         ("createWorkspace", user, &branch["id"]),
         ("updateWorkspace", user, &branch["id"]),
         ("createInvitation", user, &invitation["id"]),
-        ("acceptInvitation", &invitation["id"], &invitation["id"]),
+        ("acceptInvitation", &guest["user"]["id"], &invitation["id"]),
         ("resetPassword", user, user),
         ("login", user, user),
     ] {
@@ -93,6 +93,11 @@ async fn the_log_names_what_was_made_and_who_came_in() {
             "{action}"
         );
     }
+    let link = &invitation["id"];
+    let by_link = log
+        .iter()
+        .any(|entry| entry["action"] == "acceptInvitation" && entry["actor_id"] == *link);
+    assert!(by_link, "before there was a user");
     for action in ["createWorkspace", "updateWorkspace"] {
         assert_eq!(
             last(action)["workspace_id"],
@@ -102,4 +107,71 @@ async fn the_log_names_what_was_made_and_who_came_in() {
     }
     let revoked = log.iter().find(|entry| entry["action"] == "revokeApiKey");
     assert_eq!(revoked, None::<&Value>, "nothing was there to revoke");
+}
+
+#[tokio::test]
+async fn a_stranger_s_attempts_are_one_entry_an_hour() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    let (_, me) = office.ask(&admin, "GET", "/v1/me", None).await;
+    let user = &me["user"]["id"];
+    for n in 0..20 {
+        let ip = format!("198.51.100.{n}");
+        let wrong = office.login(EMAIL, "sai mật khẩu rồi", &ip).await;
+        assert_eq!(wrong.0, 401);
+    }
+    for _ in 0..3 {
+        assert_eq!(office.forgot(EMAIL).await, 202);
+    }
+    office.mail().await;
+    let log = async || {
+        let (_, log) = office
+            .ask(&admin, "GET", "/v1/audit-log?limit=100", None)
+            .await;
+        log["data"].as_array().unwrap().clone()
+    };
+    let of = |log: &[Value], action: &str| -> Vec<Value> {
+        let by_anybody = log.iter().filter(|entry| entry["actor_id"] == "anybody");
+        by_anybody
+            .filter(|entry| entry["action"] == action)
+            .cloned()
+            .collect()
+    };
+    let found = log().await;
+    let refused = of(&found, "login");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let entry = &refused[0];
+    assert_eq!(
+        (&entry["object_id"], &entry["refused"], &entry["count"]),
+        (user, &json!(true), &json!(20))
+    );
+    assert_eq!(entry["ip"], "198.51.100.19");
+    let asked = of(&found, "forgotPassword");
+    assert_eq!((asked.len(), &asked[0]["object_id"]), (1, user));
+    office.world.advance(super::office::HOUR);
+    office
+        .login(EMAIL, "sai mật khẩu rồi", "198.51.100.1")
+        .await;
+    assert_eq!(of(&log().await, "login").len(), 2, "another hour");
+}
+
+#[tokio::test]
+async fn changes_of_contacts_are_one_entry_an_hour() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    for n in 0..5 {
+        let new = Some(json!({ "email": format!("n{n}@example.vn") }));
+        let (status, made) = office.ask(&admin, "POST", "/v1/contacts", new).await;
+        assert_eq!(status, 201, "{made}");
+    }
+    let (_, log) = office
+        .ask(&admin, "GET", "/v1/audit-log?limit=100", None)
+        .await;
+    let entries = log["data"].as_array().unwrap().iter();
+    let saved: Vec<_> = entries
+        .filter(|entry| entry["action"] == "saveContact")
+        .collect();
+    assert_eq!(saved.len(), 1, "{saved:?}");
+    assert_eq!(saved[0]["workspace_id"], json!(office.workspace));
+    assert_eq!(saved[0]["object_id"], "contacts");
 }

@@ -80,15 +80,16 @@ async fn whoever_may_not_sign_in_learns_nothing() {
     );
 }
 
+const WRONG: &str = "sai mật khẩu rồi";
+
 #[tokio::test]
 async fn wrong_passwords_are_throttled_by_address_and_by_ip() {
     let office = Office::open().await;
     for email in [EMAIL, "khong-ai@example.vn"] {
-        for n in 0..10 {
-            let ip = format!("198.51.100.{n}");
-            assert_eq!(office.login(email, "sai mật khẩu rồi", &ip).await.0, 401);
+        for _ in 0..10 {
+            assert_eq!(office.login(email, WRONG, "198.51.100.1").await.0, 401);
         }
-        let (status, body) = office.login(email, PASSWORD, "198.51.100.99").await;
+        let (status, body) = office.login(email, PASSWORD, "198.51.100.1").await;
         assert_eq!(
             (status, &body["code"]),
             (429, &json!("rate_limited")),
@@ -97,23 +98,61 @@ async fn wrong_passwords_are_throttled_by_address_and_by_ip() {
     }
     for n in 0..50 {
         let email = format!("n{n}@example.vn");
-        assert_eq!(
-            office
-                .login(&email, "sai mật khẩu rồi", "192.0.2.1")
-                .await
-                .0,
-            401
-        );
+        assert_eq!(office.login(&email, WRONG, "192.0.2.1").await.0, 401);
     }
-    assert_eq!(
-        office
-            .login("n51@example.vn", "sai mật khẩu rồi", "192.0.2.1")
-            .await
-            .0,
-        429
-    );
+    let over = office.login("n51@example.vn", WRONG, "192.0.2.1").await;
+    assert_eq!(over.0, 429);
     office.world.advance(Duration::from_mins(15));
     assert_eq!(office.login(EMAIL, PASSWORD, "192.0.2.1").await.0, 200);
+}
+
+#[tokio::test]
+async fn strangers_lock_nobody_out_where_they_signed_in_before() {
+    let office = Office::open().await;
+    let (home, elsewhere) = ("203.0.113.1", "203.0.113.200");
+    assert_eq!(office.login(EMAIL, PASSWORD, home).await.0, 200);
+    // A botnet: each address is within its own limit.
+    for n in 0..100 {
+        let ip = format!("198.51.100.{n}");
+        assert_eq!(office.login(EMAIL, WRONG, &ip).await.0, 401, "{n}");
+    }
+    assert_eq!(office.login(EMAIL, PASSWORD, "198.51.100.200").await.0, 429);
+    assert_eq!(office.login(EMAIL, PASSWORD, home).await.0, 200);
+    // From anywhere else the mailbox proves the person.
+    assert_eq!(office.login(EMAIL, PASSWORD, elsewhere).await.0, 429);
+    assert_eq!(office.forgot(EMAIL).await, 202);
+    office.mail().await;
+    let token = office.mailed_token(EMAIL).unwrap();
+    let body = json!({ "token": token, "password": "mật khẩu mới tinh" });
+    let mut event =
+        crate::support::http_event("POST", "/v1/auth/password/reset", Some(&body), None);
+    event["requestContext"]["http"]["sourceIp"] = json!(elsewhere);
+    assert_eq!(office.world.ask("api-accounts", event).await.0, 204);
+    let entered = office.login(EMAIL, "mật khẩu mới tinh", elsewhere).await;
+    assert_eq!(entered.0, 200);
+}
+
+#[tokio::test]
+async fn the_password_is_changed_while_strangers_guess_and_guesses_of_a_session_end() {
+    let office = Office::open().await;
+    let token = office.token().await;
+    for _ in 0..11 {
+        office.login(EMAIL, WRONG, "203.0.113.9").await;
+    }
+    let change = async |current: &str, new: &str| {
+        let body = Some(json!({ "current": current, "new": new }));
+        let path = "/v1/auth/password";
+        office.ask(&token, "POST", path, body).await.0
+    };
+    for n in 0..10 {
+        assert_eq!(change(WRONG, "mật khẩu khác hẳn").await, 400, "{n}");
+    }
+    assert_eq!(change(PASSWORD, "mật khẩu khác hẳn").await, 429);
+    office.world.advance(Duration::from_mins(15));
+    for expected in ["1234567890123456", "chu@example.vn!", "Cửa hàng 123456789"] {
+        assert_eq!(change(PASSWORD, expected).await, 400, "{expected}");
+    }
+    assert_eq!(change(PASSWORD, "mật khẩu khác hẳn").await, 204);
 }
 
 #[tokio::test]

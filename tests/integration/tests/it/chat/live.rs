@@ -380,4 +380,5 @@ async fn an_archived_workspace_is_silent_and_its_widget_gone() {
             "{path}"
         );
     }
+    assert_eq!(shop.connect("c", &browser.token).await, 401);
 }

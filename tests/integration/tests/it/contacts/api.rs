@@ -8,7 +8,7 @@ use kernel::Scope;
 use serde_json::{Value, json};
 
 use super::shop::{Shop, email, members, person};
-use crate::support::{ACCOUNT, http_event};
+use crate::support::{ACCOUNT, grant_of, http_event};
 
 #[tokio::test]
 async fn pages_of_a_search_show_each_contact_once() {
@@ -214,4 +214,84 @@ async fn a_long_query_is_refused_with_its_place_and_never_breaks() {
     let (status, problem) = shop.api("GET", &path, None).await;
     let pointer = problem["errors"][0]["pointer"].as_str();
     assert_eq!((status, pointer), (400, Some("?query")), "{problem}");
+}
+
+/// The places of a problem's errors.
+fn places(problem: &Value) -> Vec<String> {
+    let errors = problem["errors"].as_array().unwrap().iter();
+    let mut places: Vec<_> = errors
+        .map(|error| error["pointer"].as_str().unwrap().to_owned())
+        .collect();
+    places.sort();
+    places
+}
+
+#[tokio::test]
+async fn one_answer_names_every_fault() {
+    let shop = Shop::new().await;
+    let body = json!({
+        "email": "sai", "phone": "+1 415 555 2671", "lists": ["lst_zzz"], "list_ids": ["lst_zzz"],
+        "email_status": "yes", "overwrite": 1,
+    });
+    let (status, problem) = shop.api("POST", "/v1/contacts", Some(&body)).await;
+    assert_eq!(status, 400, "{problem}");
+    assert_eq!(
+        places(&problem),
+        [
+            "/email",
+            "/email_status",
+            "/list_ids/0",
+            "/lists",
+            "/overwrite",
+            "/phone"
+        ],
+        "{problem}"
+    );
+    assert!(
+        problem.to_string().contains("Vietnamese mobile number"),
+        "{problem}"
+    );
+    for word in ["variant", "integer", "invalid type", "`"] {
+        assert!(!problem.to_string().contains(word), "{word}: {problem}");
+    }
+    let body = json!({
+        "full_name": " ", "tags": ["a", "", " "], "custom": { "": 1, "a": "x".repeat(4000) },
+        "list_ids": ["lst_00000000009"],
+    });
+    let (status, problem) = shop.api("POST", "/v1/contacts", Some(&body)).await;
+    assert_eq!(status, 400, "{problem}");
+    assert_eq!(
+        places(&problem),
+        [
+            "",
+            "/custom/",
+            "/custom/a",
+            "/full_name",
+            "/list_ids/0",
+            "/tags/1",
+            "/tags/2"
+        ],
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_csv_is_refused_at_once() {
+    let shop = Shop::new().await;
+    let csv = "email\na@example.vn";
+    for (content_type, file, expected) in [
+        ("application/json", csv, 415),
+        ("multipart/form-data; boundary=x", csv, 415),
+        ("text/csv", "PK\u{3}\u{4}...", 415),
+        ("text/csv", "%PDF-1.7", 415),
+        ("text/csv; charset=utf-8", csv, 202),
+        ("application/vnd.ms-excel", csv, 202),
+    ] {
+        let grant = grant_of(shop.tenant.workspace(), "write");
+        let mut event = http_event("POST", "/v1/imports", None, Some(&grant));
+        event["headers"]["content-type"] = content_type.into();
+        event["body"] = file.into();
+        let (status, answer) = shop.world.ask("api-contacts", event).await;
+        assert_eq!(status, expected, "{content_type} {file}: {answer}");
+    }
 }

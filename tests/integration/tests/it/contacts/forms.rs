@@ -372,8 +372,13 @@ async fn a_webhook_that_was_killed_may_be_posted_again() {
 async fn a_source_that_floods_is_slowed_down_alone_and_before_anything_is_read() {
     let shop = Shop::new().await;
     let (flooded, other) = (Page::of(&shop, &[]).await, Page::of(&shop, &[]).await);
+    let next = std::cell::Cell::new(0_u32);
     let post = async |page: &Page| {
-        let event = page.event(&form().to_string());
+        let mut event = page.event(&form().to_string());
+        // Each from another client, so that only the source's limit counts.
+        next.set(next.get() + 1);
+        let ip = format!("198.{}.{}.1", next.get() / 256, next.get() % 256);
+        event["requestContext"]["http"]["sourceIp"] = ip.into();
         shop.world.invoke("webhook-ladipage", event).await.unwrap()
     };
     for n in 0..100 {
@@ -395,6 +400,29 @@ async fn a_source_that_floods_is_slowed_down_alone_and_before_anything_is_read()
         let expected = if n < 50 { 200 } else { 429 };
         assert_eq!(post(&flooded).await["statusCode"], expected, "form {n}");
     }
+}
+
+#[tokio::test]
+async fn one_client_leaves_room_for_the_others_of_its_source() {
+    let shop = Shop::new().await;
+    let page = Page::of(&shop, &[]).await;
+    let post = async |ip: &str| {
+        let mut event = page.event(&form().to_string());
+        event["requestContext"]["http"]["sourceIp"] = ip.into();
+        shop.world.ask("webhook-ladipage", event).await.0
+    };
+    for n in 0..50 {
+        let ip = format!("2001:db8:1:2::{n}");
+        assert_eq!(post(&ip).await, 200, "form {n} of one network");
+    }
+    for _ in 0..500 {
+        assert_eq!(post("2001:db8:1:2:ffff::1").await, 429);
+    }
+    for n in 0..50 {
+        let ip = format!("203.0.113.{n}");
+        assert_eq!(post(&ip).await, 200, "another client, form {n}");
+    }
+    assert_eq!(post("203.0.113.99").await, 429, "the source's limit");
 }
 
 #[tokio::test]

@@ -127,3 +127,50 @@ async fn marketing_needs_what_stands_at_the_foot_of_its_mails() {
     let (_, shown) = shop.api("GET", &format!("/v1/workflows/{id}"), None).await;
     assert_eq!(shown["status"], "draft", "{shown}");
 }
+
+/// A trigger that nothing can ever fire is refused when it is made.
+#[tokio::test]
+async fn triggers_name_what_exists() {
+    let shop = Shop::new().await;
+    for (trigger, pointer) in [
+        (
+            json!({ "type": "message.opened", "campaign_id": "x" }),
+            "/trigger/campaign_id",
+        ),
+        (
+            json!({ "type": "message.clicked", "campaign_id": "cmp_00000000009", "url": "https://a.vn" }),
+            "/trigger/campaign_id",
+        ),
+        (
+            json!({ "type": "conversation.created", "inbox_id": "inb_00000000009" }),
+            "/trigger/inbox_id",
+        ),
+        (
+            json!({ "type": "event.performed", "name": "vip.reached" }),
+            "/trigger/name",
+        ),
+    ] {
+        let mut draft = greeting();
+        draft["trigger"] = trigger.clone();
+        let (status, problem) = shop.api("POST", "/v1/workflows", Some(draft)).await;
+        assert_eq!(
+            (status, problem["errors"][0]["pointer"].as_str()),
+            (400, Some(pointer)),
+            "{trigger}: {problem}"
+        );
+    }
+    let inboxes = chat::Inboxes::over(&shop.world.resources());
+    let id = "inb_00000000001".parse().unwrap();
+    let settings = serde_json::from_value(json!({ "name": "Website" })).unwrap();
+    let made = inboxes.create(shop.tenant, id, &settings).await.unwrap();
+    assert!(made.is_some());
+    for trigger in [
+        json!({ "type": "conversation.created", "inbox_id": id }),
+        json!({ "type": "event.performed", "name": "form.submitted", "properties": { "a": 1 } }),
+    ] {
+        let mut draft = greeting();
+        draft["trigger"] = trigger.clone();
+        let (status, made) = shop.api("POST", "/v1/workflows", Some(draft)).await;
+        assert_eq!(status, 201, "{trigger}: {made}");
+    }
+}

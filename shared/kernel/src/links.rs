@@ -12,7 +12,7 @@ const TOP_LEVEL: [&str; 40] = [
 ];
 
 /// The text without the words that look like links or addresses. A text without such words is returned unchanged.
-pub(crate) fn without_links(text: &str) -> String {
+pub fn without_links(text: &str) -> String {
     if !text.split_whitespace().any(is_link) {
         return text.to_owned();
     }

@@ -1,0 +1,42 @@
+//! A trigger that could never start its workflow is refused when the workflow is made. This checks what the definition
+//! alone does not show: whether the campaign and the inbox exist, and whether anything records the event.
+
+use kernel::TenantKey;
+use serde_json::Value;
+use workflows::Flaw;
+use workflows::trigger::{KINDS, PERFORMED, Trigger};
+
+use crate::handler::Api;
+
+/// The flaw of a trigger, if it has one. One read for a trigger that names a campaign or an inbox.
+pub async fn flaw(
+    api: &Api,
+    tenant: TenantKey,
+    trigger: &Trigger,
+) -> Result<Option<Flaw>, cloud::Error> {
+    if trigger.kind == PERFORMED {
+        let is_recorded = KINDS.iter().any(|(kind, _)| *kind == trigger.event());
+        let message = "nothing records this event; docs/triggers.md lists the recorded ones";
+        return Ok((!is_recorded).then(|| Flaw::new("/trigger/name", message)));
+    }
+    let setting = |name: &str| trigger.settings.get(name);
+    if let Some(campaign) = setting("campaign_id") {
+        let exists = match id(campaign) {
+            Some(id) => api.campaigns.get(tenant, id).await?.is_some(),
+            None => false,
+        };
+        return Ok((!exists).then(|| Flaw::new("/trigger/campaign_id", "no such campaign")));
+    }
+    if let Some(inbox) = setting("inbox_id") {
+        let exists = match id(inbox) {
+            Some(id) => api.inboxes.get(tenant, id).await?.is_some(),
+            None => false,
+        };
+        return Ok((!exists).then(|| Flaw::new("/trigger/inbox_id", "no such inbox")));
+    }
+    Ok(None)
+}
+
+fn id<T: std::str::FromStr>(value: &Value) -> Option<T> {
+    value.as_str()?.parse().ok()
+}
