@@ -2,7 +2,8 @@
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, ApiKeys, Audit, Invitations, Resets, SecondFactors, Sessions, Users, Workspaces,
+    AccountMails, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions, Users,
+    Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
@@ -24,6 +25,7 @@ pub struct Api {
     pub factors: SecondFactors,
     pub invitations: Invitations,
     pub resets: Resets,
+    pub senders: Senders,
     pub mails: AccountMails,
     pub attempts: Window,
     pub clock: Clock,

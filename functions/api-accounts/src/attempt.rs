@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use kernel::{AccountId, EmailAddress, UserId};
+use kernel::{AccountId, EmailAddress, UserId, WorkspaceId};
 use lambda::http::{ClientIp, Code, Problem};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,8 @@ const FROM_AN_IP: u32 = 50;
 /// Of a million, with one or two of them right: guessing them all takes decades.
 const WRONG_CODES_A_DAY: u32 = 50;
 const INVITATIONS_A_DAY: u32 = 5;
+const PROOFS_A_DAY: u32 = 20;
+const PROOFS_OF_AN_ADDRESS: u32 = 5;
 
 /// One attempt: what was counted.
 pub struct Attempt(Vec<Limit>);
@@ -70,6 +72,26 @@ impl Attempt {
             ..of_address(&format!("INVITE#{account}"), email, INVITATIONS_A_DAY)
         };
         Self::begin(api, [limit]).await
+    }
+
+    /// At having a code mailed to an address that a workspace wants to send from.
+    pub async fn to_prove(
+        api: &Api,
+        workspace: WorkspaceId,
+        email: &EmailAddress,
+    ) -> Result<Self, Problem> {
+        let limits = [
+            Limit {
+                scope: format!("PROOFS#{workspace}"),
+                period: DAY,
+                most: PROOFS_A_DAY,
+            },
+            Limit {
+                period: DAY,
+                ..of_address("PROOF", email, PROOFS_OF_AN_ADDRESS)
+            },
+        ];
+        Self::begin(api, limits).await
     }
 
     /// At a token of a mail, or of the set-up.

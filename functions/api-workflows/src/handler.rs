@@ -2,16 +2,17 @@
 //! tenant.
 
 use access::op;
-use accounts::{Audit, Workspaces};
+use accounts::{Audit, Senders, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use channels::MailStore;
 use kernel::page::Page;
-use kernel::{Needs, WorkflowId};
+use kernel::{EmailAddress, Needs, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
+use workflows::{Change, Definition, Draft, Node, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
 
@@ -21,6 +22,8 @@ pub struct Api {
     pub workflows: Workflows,
     pub audit: Audit,
     pub workspaces: Workspaces,
+    pub senders: Senders,
+    pub mails: MailStore,
     /// Domain or address that mails are sent from.
     pub identity: String,
 }
@@ -68,11 +71,16 @@ async fn create(
     ip: ClientIp,
     Json(draft): Json<Draft>,
 ) -> Result<Response, Problem> {
-    // Refused before the entry in the audit log: a flawed draft changes nothing.
-    let flaws = draft.check(&api.identity);
+    // Refused before the entry in the audit log: a flawed draft changes nothing. Compiling its mails takes the
+    // processor; other requests of a local stack go on meanwhile.
+    let identity = api.identity.clone();
+    let checked = tokio::task::spawn_blocking(move || (draft.check(&identity), draft)).await;
+    let (flaws, draft) =
+        checked.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }
+    know_senders(&api, &caller, draft.senders()).await?;
     for _ in 0..DRAWS {
         let id = api.workflows.draw();
         note(&api, &caller, &ip, id).await?;
@@ -162,6 +170,10 @@ async fn activate(
     let workflow = api.workflows.get(caller.tenant, id).await?;
     let workflow = workflow.ok_or_else(no_workflow)?;
     let definition = api.workflows.definition(caller.tenant, &workflow).await?;
+    if let Some(definition) = &definition {
+        let senders = senders_of(&api.mails, &caller, definition).await?;
+        know_senders(&api, &caller, senders).await?;
+    }
     if definition.is_some_and(|definition| definition.has_marketing()) {
         let workspace = api.workspaces.get(caller.tenant).await?;
         let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
@@ -208,6 +220,42 @@ async fn archive(
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
     change(&api, &caller, &ip, id, Change::Archive).await
+}
+
+/// The senders of a workflow's mails, each with its place in the graph.
+async fn senders_of(
+    mails: &MailStore,
+    caller: &Caller,
+    definition: &Definition,
+) -> Result<Vec<(String, EmailAddress)>, Problem> {
+    let mut senders = Vec::new();
+    for (name, node) in &definition.graph.nodes {
+        if let Node::SendEmail { mail, .. } = node
+            && let Some(mail) = mails.get(caller.tenant, mail).await?
+        {
+            let place = format!("/graph/nodes/{name}/sender/from_email");
+            senders.push((place, mail.sender.from_email));
+        }
+    }
+    Ok(senders)
+}
+
+/// Refuses senders that the workspace has not proven; each comes with its place.
+async fn know_senders(
+    api: &Api,
+    caller: &Caller,
+    senders: impl IntoIterator<Item = (String, EmailAddress)>,
+) -> Result<(), Problem> {
+    let mut unproven = Vec::new();
+    for (place, email) in senders {
+        if !api.senders.may_send(caller.tenant, &email).await? {
+            unproven.push(place);
+        }
+    }
+    if unproven.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::unproven_sender(unproven))
 }
 
 async fn change<P: Needs>(

@@ -6,7 +6,8 @@
 mod handler;
 mod shape;
 
-use accounts::{Audit, Workspaces};
+use accounts::{Audit, Senders, Workspaces};
+use channels::MailStore;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -16,6 +17,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
+        senders: Senders::over(resources),
+        mails: MailStore::over(resources),
         workflows: Workflows::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };

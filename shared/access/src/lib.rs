@@ -111,6 +111,12 @@ operations! {
     ListApiKeys = "listApiKeys": From(AccountManager), Some(Admin);
     CreateApiKey = "createApiKey": From(AccountManager), Some(Admin);
     RevokeApiKey = "revokeApiKey": From(AccountManager), Some(Admin);
+    // The addresses that a workspace sends from.
+    ListSenders = "listSenders": From(Contributor), Some(Read);
+    ShowSender = "showSender": From(Contributor), Some(Read);
+    CreateSender = "createSender": From(AccountManager), Some(Admin);
+    ConfirmSender = "confirmSender": From(AccountManager), Some(Admin);
+    RemoveSender = "removeSender": From(AccountManager), Some(Admin);
     // Contacts.
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);

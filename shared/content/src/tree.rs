@@ -348,7 +348,6 @@ mod tests {
             "<i/</i>",
             "<b x=\"</b>\">",
             "<b><!--</b>-->",
-            "<b a=1><p>",
             "<svg><g></svg-></g-->",
         ] {
             for levels in [300, 5_000, 20_000] {
@@ -357,8 +356,8 @@ mod tests {
                 assert_eq!(error, TooLarge::Depth { line: 1 }, "{levels} x {level}");
             }
         }
-        let line = measure(&"<div>\n".repeat(300)).unwrap_err();
-        assert!(matches!(line, TooLarge::Depth { line } if (250..=300).contains(&line)));
+        let line = measure(&"<div>\n".repeat(400)).unwrap_err();
+        assert!(matches!(line, TooLarge::Depth { line } if (250..=350).contains(&line)));
         let flat = "<table><tr><td><p>a<br><img src=x><b>c</b></table>".repeat(2_000);
         assert!(measure(&flat).unwrap().depth < 16);
     }

@@ -27,7 +27,7 @@ pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
-    InvitationId, ListId, MessageId, SourceId, UserId, WorkflowId, WorkspaceId,
+    InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use page::{Cursor, Limit};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use channels::{Class, Sender, StoredMail, mail_check};
 use indexmap::IndexMap;
+use kernel::EmailAddress;
 use serde::{Deserialize, Serialize};
 
 use crate::model::EntryRule;
@@ -199,6 +200,17 @@ impl Draft {
         }
         self.graph.check_shape(&mut flaws);
         flaws
+    }
+
+    /// The senders of its mails, each with its place in the draft.
+    pub fn senders(&self) -> impl Iterator<Item = (String, EmailAddress)> {
+        self.graph.nodes.iter().filter_map(|(id, node)| match node {
+            DraftNode::SendEmail(mail) => {
+                let place = format!("/graph/nodes/{}/sender/from_email", escape(id));
+                Some((place, mail.sender.from_email.clone()))
+            }
+            _ => None,
+        })
     }
 }
 

@@ -43,8 +43,14 @@ pub(super) fn build(
 ) -> Result<String, MailError> {
     let protected = Protected::new(source, Between::Comments)?;
     let size = measure(&protected.html).map_err(MailError::TooLarge)?;
-    css::check(&size)?;
-    let html = inline_styles(&protected).unwrap_or_else(|| {
+    // A rule under a condition is for some recipients only, so none of its sheet is moved.
+    let html = if protected.has_control(&size.css) {
+        None
+    } else {
+        css::check(&size)?;
+        inline_styles(&protected)
+    };
+    let html = html.unwrap_or_else(|| {
         warnings.push(MailWarning::StylesNotInlined);
         protected.html.clone()
     });

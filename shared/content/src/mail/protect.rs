@@ -88,6 +88,12 @@ impl Protected {
             })
     }
 
+    /// Whether `text` has a condition or a loop.
+    pub fn has_control(&self, text: &str) -> bool {
+        self.places(text)
+            .any(|(.., index)| self.pieces[index].is_control)
+    }
+
     /// Whether `html` still has each condition and loop exactly once and in order.
     pub fn keeps_control(&self, html: &str) -> bool {
         let kept = self
