@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use channels::MailStore;
 use kernel::page::Page;
-use kernel::{EmailAddress, Needs, WorkflowId};
+use kernel::{EmailAddress, Needs, TransactionalReason, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -81,6 +81,7 @@ async fn create(
         return Err(problem(Refusal::Flawed(flaws)));
     }
     know_senders(&api, &caller, draft.senders()).await?;
+    allow_reasons(&api, &caller, draft.reasons().collect()).await?;
     for _ in 0..DRAWS {
         let id = api.workflows.draw();
         note(&api, &caller, &ip, id).await?;
@@ -173,6 +174,7 @@ async fn activate(
     if let Some(definition) = &definition {
         let senders = senders_of(&api.mails, &caller, definition).await?;
         know_senders(&api, &caller, senders).await?;
+        allow_reasons(&api, &caller, reasons_of(definition)).await?;
     }
     if definition.is_some_and(|definition| definition.has_marketing()) {
         let workspace = api.workspaces.get(caller.tenant).await?;
@@ -238,6 +240,43 @@ async fn senders_of(
         }
     }
     Ok(senders)
+}
+
+/// The reasons of a workflow's transactional mails, each with its place in the graph.
+fn reasons_of(definition: &Definition) -> Vec<(String, TransactionalReason)> {
+    let nodes = definition.graph.nodes.iter();
+    let reasons = nodes.filter_map(|(name, node)| match node {
+        Node::SendEmail { reason, .. } => Some((format!("/graph/nodes/{name}/reason"), (*reason)?)),
+        _ => None,
+    });
+    reasons.collect()
+}
+
+/// Refuses reasons that the workspace's settings do not list.
+async fn allow_reasons(
+    api: &Api,
+    caller: &Caller,
+    reasons: Vec<(String, TransactionalReason)>,
+) -> Result<(), Problem> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let workspace = api.workspaces.get(caller.tenant).await?;
+    let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
+    let allowed = workspace.settings.transactional_reasons;
+    let refused = reasons
+        .into_iter()
+        .filter(|(_, reason)| !allowed.contains(reason));
+    let problem = refused.fold(None, |problem: Option<Problem>, (place, reason)| {
+        let detail = "the workspace's settings do not allow this reason";
+        let problem = problem.unwrap_or_else(|| Problem::new(Code::Unprocessable, detail));
+        let message = format!(
+            "{} is not among transactional_reasons of the workspace",
+            reason.name()
+        );
+        Some(problem.at(place, message))
+    });
+    problem.map_or(Ok(()), Err)
 }
 
 /// Refuses senders that the workspace has not proven; each comes with its place.

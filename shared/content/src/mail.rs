@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+pub use self::css::MAX_STEPS as MAX_STYLE_STEPS;
 use crate::links::LinkSet;
 use crate::template::{Meter, Node, RenderError, Template, TemplateError};
 use crate::tree::TooLarge;
