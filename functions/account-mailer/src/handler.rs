@@ -1,8 +1,8 @@
 //! One message makes one mail. An invitation that is over, or an address without a user, gets no mail.
 
-use accounts::{AccountMail, Accounts, Invitation, Invitations, Resets};
+use accounts::{AccountMail, Accounts, Invitation, Invitations, Resets, Senders};
 use cloud::{Mailer, SendError};
-use kernel::{AccountId, Clock, EmailAddress, InvitationId};
+use kernel::{AccountId, Clock, EmailAddress, InvitationId, WorkspaceId};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
@@ -14,6 +14,7 @@ pub struct PostOffice {
     pub accounts: Accounts,
     pub invitations: Invitations,
     pub resets: Resets,
+    pub senders: Senders,
     pub mailer: Mailer,
     pub sender: String,
     pub base_url: String,
@@ -39,6 +40,11 @@ pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Fai
             mail,
         } => post_office.invite(account, invitation, mail).await,
         AccountMail::Reset { request, email } => post_office.reset(&request, &email).await,
+        AccountMail::Sender {
+            workspace,
+            email,
+            mail,
+        } => post_office.prove(workspace, &email, mail).await,
     }
 }
 
@@ -73,6 +79,28 @@ impl PostOffice {
             Taken::NotNow(code) => {
                 self.resets.release_mail(request).await?;
                 Err(Failure::retry("Send.NotNow", code))
+            }
+        }
+    }
+
+    async fn prove(
+        &self,
+        workspace: WorkspaceId,
+        email: &EmailAddress,
+        mail: u32,
+    ) -> Result<(), Failure> {
+        let claimed = self.senders.claim_mail(workspace, email, mail).await?;
+        let Some((sender, code)) = claimed else {
+            return Ok(());
+        };
+        let link = format!("{}/senders/{}/confirm", self.base_url, sender.id);
+        let letter = letter::sender(email.as_str(), &link, &code);
+        let key = format!("{}-{mail}", sender.id);
+        match self.send(letter, email, &key).await? {
+            Taken::Yes => Ok(()),
+            Taken::NotNow(why) => {
+                self.senders.release_mail(workspace, email, mail).await?;
+                Err(Failure::retry("Send.NotNow", why))
             }
         }
     }

@@ -15,12 +15,17 @@ pub struct Letter {
     pub text: String,
 }
 
-/// The sender address that a verified identity (an address or a domain) allows.
-pub fn sender(identity: &str) -> String {
-    if identity.contains('@') {
-        identity.to_owned()
-    } else {
-        format!("no-reply@{identity}")
+/// The code that proves an address. It stands apart from the link, so that a program that opens links proves nothing.
+pub fn sender(email: &str, link: &str, code: &str) -> Letter {
+    Letter {
+        subject: "Xác nhận địa chỉ gửi thư / Confirm a sender address".to_owned(),
+        text: format!(
+            "Xin chào,\n\nMột cửa hàng trên Tanigo muốn gửi thư từ địa chỉ {email}. Nếu đó là bạn, hãy mở trang \
+             sau và nhập mã trong vòng 72 giờ:\n\n{link}\n\nMã: {code}\n\nNếu không, hãy bỏ qua thư và không đưa \
+             mã cho ai.\n\n---\n\nHello,\n\nA shop on Tanigo wants to send mails from {email}. If this is you, open \
+             this page and enter the code within 72 hours:\n\n{link}\n\nCode: {code}\n\nIf not, ignore this mail and \
+             give the code to nobody.\n"
+        ),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Mails the links of invitations and password resets.
+//! Mails the links of invitations and password resets, and the codes that prove sender addresses.
 //!
 //! Trigger: queue message, [`accounts::AccountMail`]. Effects: the link's token, claimed together with the
 //! sending; then one call to SES. A worker that crashes in between has sent no mail or one;
@@ -7,7 +7,8 @@
 mod handler;
 mod letter;
 
-use accounts::{Accounts, Invitations, Resets};
+use accounts::senders::system_address;
+use accounts::{Accounts, Invitations, Resets, Senders};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
@@ -18,8 +19,9 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         accounts: Accounts::over(resources),
         invitations: Invitations::over(resources),
         resets: Resets::over(resources),
+        senders: Senders::over(resources),
         mailer: resources.mailer(),
-        sender: letter::sender(setup.text("EMAIL_IDENTITY")),
+        sender: system_address(setup.text("EMAIL_IDENTITY")),
         base_url: setup.text("APP_BASE_URL").trim_end_matches('/').to_owned(),
         clock: setup.clock().clone(),
     };

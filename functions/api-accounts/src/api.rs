@@ -2,7 +2,7 @@
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Sessions, Users,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions, Users,
     Workspaces,
 };
 use campaigns::Campaigns;
@@ -26,6 +26,7 @@ pub struct Api {
     pub factors: SecondFactors,
     pub invitations: Invitations,
     pub resets: Resets,
+    pub senders: Senders,
     pub mails: AccountMails,
     pub attempts: Window,
     pub clock: Clock,

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use kernel::{AccountId, EmailAddress, UserId};
+use kernel::{AccountId, EmailAddress, UserId, WorkspaceId};
 use lambda::http::{ClientIp, Code, Problem};
 use sha2::{Digest, Sha256};
 
@@ -31,6 +31,8 @@ const WRONG_CODES_A_DAY: u32 = 50;
 const INVITATIONS_A_DAY: u32 = 5;
 /// Invitation mails of an account in a day: a shop's whole staff, and too few for a spammer.
 const INVITATIONS_OF_AN_ACCOUNT: u32 = 50;
+const PROOFS_A_DAY: u32 = 20;
+const PROOFS_OF_AN_ADDRESS: u32 = 5;
 
 /// One attempt: what was counted.
 pub struct Attempt(Vec<Limit>);
@@ -105,6 +107,26 @@ impl Attempt {
             most: INVITATIONS_OF_AN_ACCOUNT,
         };
         Self::begin(api, [address, all]).await
+    }
+
+    /// At having a code mailed to an address that a workspace wants to send from.
+    pub async fn to_prove(
+        api: &Api,
+        workspace: WorkspaceId,
+        email: &EmailAddress,
+    ) -> Result<Self, Problem> {
+        let limits = [
+            Limit {
+                scope: format!("PROOFS#{workspace}"),
+                period: DAY,
+                most: PROOFS_A_DAY,
+            },
+            Limit {
+                period: DAY,
+                ..of_address("PROOF", email, PROOFS_OF_AN_ADDRESS)
+            },
+        ];
+        Self::begin(api, limits).await
     }
 
     /// At a token of a mail, or of the set-up.

@@ -6,7 +6,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::Api;
-use crate::{api_keys, audit, auth, invitations, me, onboarding, setup, totp, users, workspaces};
+use crate::{
+    api_keys, audit, auth, invitations, me, onboarding, senders, setup, totp, users, workspaces,
+};
 
 /// Routes without a credential.
 pub fn public() -> OpenApiRouter<Api> {
@@ -43,6 +45,9 @@ pub fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(api_keys::take_over))
+        .routes(routes!(senders::list, senders::create))
+        .routes(routes!(senders::show, senders::remove))
+        .routes(routes!(senders::confirm))
         .routes(routes!(audit::list))
         .routes(routes!(onboarding::show))
         .routes(routes!(onboarding::dismiss))

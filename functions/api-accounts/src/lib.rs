@@ -13,6 +13,7 @@ mod handler;
 mod invitations;
 mod me;
 mod onboarding;
+mod senders;
 mod setup;
 mod shape;
 mod totp;
@@ -21,7 +22,7 @@ mod workspaces;
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Sessions,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Senders, Sessions,
     Users, Workspaces,
 };
 use campaigns::Campaigns;
@@ -43,6 +44,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         users: Users::over(resources),
         invitations: Invitations::over(resources),
         resets: Resets::over(resources),
+        senders: Senders::over(resources),
         mails: AccountMails::over(resources),
         clock: setup.clock().clone(),
         entropy: setup.entropy().clone(),

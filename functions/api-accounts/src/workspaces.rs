@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::page::Page;
-use kernel::{Needs, Patch, Role, WorkspaceId};
+use kernel::{Needs, Patch, Role, TransactionalReason, WorkspaceId};
 use lambda::http::{ClientIp, Code, Flaws, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,9 @@ pub struct WorkspacePatch {
     #[serde(default)]
     #[schema(value_type = Option<FrequencyCap>)]
     frequency_cap: Patch<FrequencyCap>,
+    /// The reasons that transactional mails of the workspace may give.
+    #[schema(max_items = 4)]
+    transactional_reasons: Option<Vec<TransactionalReason>>,
 }
 
 impl WorkspacePatch {
@@ -117,6 +120,11 @@ impl WorkspacePatch {
             NOT_YET,
         );
         flaws.refuse()?;
+        if let Some(mut reasons) = self.transactional_reasons {
+            reasons.sort_unstable();
+            reasons.dedup();
+            settings.transactional_reasons = reasons;
+        }
         settings.default_sender = self.default_sender.onto(settings.default_sender);
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);

@@ -2,7 +2,7 @@
 //! tenant.
 
 use access::op;
-use accounts::{Audit, WorkspaceSettings, Workspaces};
+use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +11,7 @@ use channels::MailStore;
 use cloud::Counters;
 use contacts::Lists;
 use kernel::page::Page;
-use kernel::{CampaignId, Needs};
+use kernel::{CampaignId, EmailAddress, Needs};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +27,7 @@ pub struct Api {
     pub counters: Counters,
     pub audit: Audit,
     pub workspaces: Workspaces,
+    pub senders: Senders,
     /// Domain or address that mails are sent from.
     pub identity: String,
 }
@@ -37,6 +38,14 @@ impl Api {
         let workspace = self.workspaces.get(caller.tenant).await?;
         let settings = workspace.map(|workspace| workspace.settings);
         settings.ok_or_else(|| Problem::not_found("workspace"))
+    }
+
+    /// Refuses a sender that the workspace has not proven.
+    async fn know_sender(&self, caller: &Caller, from: &EmailAddress) -> Result<(), Problem> {
+        if self.senders.may_send(caller.tenant, from).await? {
+            return Ok(());
+        }
+        Err(Problem::unproven_sender(["/sender/from_email"]))
     }
 }
 
@@ -58,8 +67,8 @@ fn no_campaign() -> Problem {
 /// Write an email campaign to a list.
 ///
 /// Subject and bodies are Liquid templates over `contact`; at least one of `html` and `text` is needed.
-/// Without `sender` it comes from the workspace's default sender. Nothing is sent before
-/// `sendCampaign`.
+/// Without `sender` it comes from the workspace's default sender. The workspace must have proven the sender's
+/// address (`createSender`). Nothing is sent before `sendCampaign`.
 #[utoipa::path(
     post,
     path = "/v1/campaigns",
@@ -79,7 +88,14 @@ async fn create(
         Some(_) => None,
         None => api.settings(&caller).await?.default_sender,
     };
-    let (name, audience, mail) = new.check(default_sender, &api.identity)?;
+    let identity = api.identity.clone();
+    // Compiling takes the processor for up to a second; other requests of a local stack go on meanwhile.
+    let checked = tokio::task::spawn_blocking(move || new.check(default_sender, &identity));
+    let checked = checked
+        .await
+        .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let (name, audience, mail) = checked?;
+    api.know_sender(&caller, &mail.sender.from_email).await?;
     if api
         .lists
         .get(caller.tenant, audience.list_id)
@@ -179,8 +195,8 @@ async fn report(
 
 /// Send a campaign to everybody on its list, once each.
 ///
-/// The workspace must have a postal address and a permission reminder: both are in the mail's footer. A part
-/// with its own `{{ unsubscribe_url }}` gets no footer and must show the address itself (docs/templates.md).
+/// The workspace must have a postal address and a permission reminder. Each part of the mail gets a footer with
+/// those of them that it does not show itself (docs/templates.md). Its sender must still be proven.
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/send",
@@ -196,9 +212,12 @@ async fn send(
     id: Path<CampaignId>,
 ) -> Result<(StatusCode, Json<CampaignView>), Problem> {
     let known = api.campaigns.get(caller.tenant, id.0).await?;
-    known.ok_or_else(no_campaign)?;
+    let known = known.ok_or_else(no_campaign)?;
     let settings = api.settings(&caller).await?;
     Problem::settings_missing(&settings.missing_for_marketing())?;
+    if let Some(mail) = api.mails.get(caller.tenant, &known.mail).await? {
+        api.know_sender(&caller, &mail.sender.from_email).await?;
+    }
     let campaign = obey(&api, &caller, &ip, id.0, Command::Send).await?;
     Ok((StatusCode::ACCEPTED, campaign))
 }

@@ -7,7 +7,7 @@
 mod handler;
 mod shape;
 
-use accounts::{Audit, Workspaces};
+use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
 use cloud::Counters;
@@ -23,6 +23,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
+        senders: Senders::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
     };

@@ -2,19 +2,20 @@
 //! tenant.
 
 use access::op;
-use accounts::{Audit, Workspaces};
+use accounts::{Audit, Senders, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cloud::Timers;
 use campaigns::Campaigns;
+use channels::MailStore;
 use chat::Inboxes;
+use cloud::Timers;
 use kernel::page::Page;
-use kernel::{Needs, WorkflowId};
+use kernel::{EmailAddress, Needs, TransactionalReason, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::{Change, Draft, Refusal, Report, Workflow, Workflows};
+use workflows::{Change, Definition, Draft, Node, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
 use crate::trigger;
@@ -29,6 +30,8 @@ pub struct Api {
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub timers: Timers,
+    pub senders: Senders,
+    pub mails: MailStore,
     /// Domain or address that mails are sent from.
     pub identity: String,
 }
@@ -77,12 +80,18 @@ async fn create(
     Creation(origin): Creation,
     Json(wanted): Json<Draft>,
 ) -> Result<Response, Problem> {
-    // Refused before the entry in the audit log: a flawed draft changes nothing.
-    let mut flaws = wanted.check(&api.identity);
+    // Refused before the entry in the audit log: a flawed draft changes nothing. Compiling its mails takes the
+    // processor; other requests of a local stack go on meanwhile.
+    let identity = api.identity.clone();
+    let checked = tokio::task::spawn_blocking(move || (wanted.check(&identity), wanted)).await;
+    let (mut flaws, wanted) =
+        checked.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     flaws.extend(trigger::flaw(&api, caller.tenant, &wanted.trigger).await?);
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }
+    know_senders(&api, &caller, wanted.senders()).await?;
+    allow_reasons(&api, &caller, wanted.reasons().collect()).await?;
     for draw in 0..DRAWS {
         let id = WorkflowId::of(&origin, draw);
         note(&api, &caller, &ip, id).await?;
@@ -173,6 +182,11 @@ async fn activate(
     let workflow = api.workflows.get(caller.tenant, id).await?;
     let workflow = workflow.ok_or_else(no_workflow)?;
     let definition = api.workflows.definition(caller.tenant, &workflow).await?;
+    if let Some(definition) = &definition {
+        let senders = senders_of(&api.mails, &caller, definition).await?;
+        know_senders(&api, &caller, senders).await?;
+        allow_reasons(&api, &caller, reasons_of(definition)).await?;
+    }
     if definition.is_some_and(|definition| definition.has_marketing()) {
         let workspace = api.workspaces.get(caller.tenant).await?;
         let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
@@ -219,6 +233,79 @@ async fn archive(
     Path(id): Path<WorkflowId>,
 ) -> Result<Json<WorkflowView>, Problem> {
     change(&api, &caller, &ip, id, Change::Archive).await
+}
+
+/// The senders of a workflow's mails, each with its place in the graph.
+async fn senders_of(
+    mails: &MailStore,
+    caller: &Caller,
+    definition: &Definition,
+) -> Result<Vec<(String, EmailAddress)>, Problem> {
+    let mut senders = Vec::new();
+    for (name, node) in &definition.graph.nodes {
+        if let Node::SendEmail { mail, .. } = node
+            && let Some(mail) = mails.get(caller.tenant, mail).await?
+        {
+            let place = format!("/graph/nodes/{name}/sender/from_email");
+            senders.push((place, mail.sender.from_email));
+        }
+    }
+    Ok(senders)
+}
+
+/// The reasons of a workflow's transactional mails, each with its place in the graph.
+fn reasons_of(definition: &Definition) -> Vec<(String, TransactionalReason)> {
+    let nodes = definition.graph.nodes.iter();
+    let reasons = nodes.filter_map(|(name, node)| match node {
+        Node::SendEmail { reason, .. } => Some((format!("/graph/nodes/{name}/reason"), (*reason)?)),
+        _ => None,
+    });
+    reasons.collect()
+}
+
+/// Refuses reasons that the workspace's settings do not list.
+async fn allow_reasons(
+    api: &Api,
+    caller: &Caller,
+    reasons: Vec<(String, TransactionalReason)>,
+) -> Result<(), Problem> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let workspace = api.workspaces.get(caller.tenant).await?;
+    let workspace = workspace.ok_or_else(|| Problem::not_found("workspace"))?;
+    let allowed = workspace.settings.transactional_reasons;
+    let refused = reasons
+        .into_iter()
+        .filter(|(_, reason)| !allowed.contains(reason));
+    let problem = refused.fold(None, |problem: Option<Problem>, (place, reason)| {
+        let detail = "the workspace's settings do not allow this reason";
+        let problem = problem.unwrap_or_else(|| Problem::new(Code::Unprocessable, detail));
+        let message = format!(
+            "{} is not among transactional_reasons of the workspace",
+            reason.name()
+        );
+        Some(problem.at(place, message))
+    });
+    problem.map_or(Ok(()), Err)
+}
+
+/// Refuses senders that the workspace has not proven; each comes with its place.
+async fn know_senders(
+    api: &Api,
+    caller: &Caller,
+    senders: impl IntoIterator<Item = (String, EmailAddress)>,
+) -> Result<(), Problem> {
+    let mut unproven = Vec::new();
+    for (place, email) in senders {
+        if !api.senders.may_send(caller.tenant, &email).await? {
+            unproven.push(place);
+        }
+    }
+    if unproven.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::unproven_sender(unproven))
 }
 
 async fn change<P: Needs>(

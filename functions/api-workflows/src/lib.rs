@@ -7,10 +7,11 @@ mod handler;
 mod shape;
 mod trigger;
 
-use accounts::{Audit, Workspaces};
-use cloud::Timers;
+use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
+use channels::MailStore;
 use chat::Inboxes;
+use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
 use workflows::Workflows;
 
@@ -22,6 +23,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
+        senders: Senders::over(resources),
+        mails: MailStore::over(resources),
         workflows: Workflows::over(resources),
         timers: Timers::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),

@@ -57,13 +57,16 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     if let Turn::Later { delay, slot } = messenger.rate.turn(*class, 1, *slot).await? {
         return messenger.put_back(tenant, &mut message, delay, slot).await;
     }
-    let mail = messenger.mail(tenant, &message, workspace).await?;
-    let SendMessage::Email { data, .. } = &message;
-    let contact = messenger.contacts.get(tenant, key.contact).await?;
-    let delivery = messenger
-        .channel
-        .deliver(tenant, &key, &mail, contact.as_ref(), data)
-        .await?;
+    let SendMessage::Email { data, class, .. } = &message;
+    let channel = &messenger.channel;
+    let delivery = match messenger.mail(tenant, &message, workspace).await? {
+        Some(mail) => {
+            let contact = messenger.contacts.get(tenant, key.contact).await?;
+            let contact = contact.as_ref();
+            channel.deliver(tenant, &key, &mail, contact, data).await?
+        }
+        None => channel.refuse(tenant, &key, *class, "mail_invalid").await?,
+    };
     match delivery {
         Delivery::Sent => metrics::count("MailsSent", 1),
         Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
@@ -114,13 +117,13 @@ fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
 }
 
 impl Messenger {
-    /// The mail, ready to be filled in.
+    /// The mail, ready to be filled in. `None`: it does not compile, and no later try would change that.
     async fn mail(
         &self,
         tenant: TenantKey,
         message: &SendMessage,
         workspace: Option<Workspace>,
-    ) -> Result<Arc<Prepared>, Failure> {
+    ) -> Result<Option<Arc<Prepared>>, Failure> {
         let SendMessage::Email { mail, class, .. } = message;
         let settings = workspace.map(|workspace| workspace.settings);
         let letterhead = settings.map(|settings| Letterhead {
@@ -129,11 +132,15 @@ impl Messenger {
         });
         let letterhead = letterhead.unwrap_or_default();
         let found = self.mails.get(tenant, mail, *class, &letterhead).await;
-        found.map_err(|problem| match problem {
-            Uncompiled::Missing => Failure::reject("Mail.Missing", mail.as_str()),
-            Uncompiled::Invalid(error) => Failure::reject("Mail.Invalid", error),
-            Uncompiled::Store(error) => error.into(),
-        })
+        match found {
+            Ok(mail) => Ok(Some(mail)),
+            Err(Uncompiled::Missing) => Err(Failure::reject("Mail.Missing", mail.as_str())),
+            Err(Uncompiled::Invalid(error)) => {
+                tracing::warn!(mail = mail.as_str(), error, "the mail does not compile");
+                Ok(None)
+            }
+            Err(Uncompiled::Store(error)) => Err(error.into()),
+        }
     }
 
     /// Why the mail is not sent any more.

@@ -111,6 +111,10 @@ const TAGS: &[(&str, &str)] = &[
         "Credentials for programs, each of one workspace.",
     ),
     (
+        "senders",
+        "The addresses that the workspace has proven and sends from.",
+    ),
+    (
         "audit-log",
         "Records of changes to the account and its workspaces.",
     ),

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use accounts::{
-    Accounts, ApiKeys, Doors, NewSource, NewUser, Users, WorkspaceSettings, Workspaces,
+    Accounts, ApiKeys, Doors, NewSource, NewUser, Senders, Users, WorkspaceSettings, Workspaces,
 };
 use anyhow::{Context, Result};
 use chat::{InboxSettings, Inboxes};
@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use crate::runtime::LocalStack;
 
 const EMAIL: &str = "admin@example.vn";
+/// Local parts of the addresses that the workspace may send from.
+const SENDERS: [&str; 5] = ["shop", "tin", "chao", "khuyen-mai", "tet"];
 /// Header that the demo's LadiPage form sends its token in.
 const HEADER: &str = "x-tanigo-token";
 
@@ -58,6 +60,11 @@ async fn create(stack: &LocalStack) -> Result<Value> {
     let workspaces = Workspaces::over(&resources);
     let tenant = workspaces.create(account, settings).await?;
     let tenant = tenant.context("the account has the workspace already")?;
+    let senders = Senders::over(&resources);
+    for name in SENDERS {
+        let address = format!("{name}@example.vn").parse()?;
+        senders.trust(tenant, &address).await?;
+    }
     let password = resources.entropy().nonce();
     let admin = NewUser {
         email: EMAIL.parse()?,

@@ -113,6 +113,12 @@ operations! {
     RevokeApiKey = "revokeApiKey": From(AccountManager), Some(Admin);
     // The new owner is a person.
     TakeOverApiKey = "takeOverApiKey": From(AccountManager), None;
+    // The addresses that a workspace sends from.
+    ListSenders = "listSenders": From(Contributor), Some(Read);
+    ShowSender = "showSender": From(Contributor), Some(Read);
+    CreateSender = "createSender": From(AccountManager), Some(Admin);
+    ConfirmSender = "confirmSender": From(AccountManager), Some(Admin);
+    RemoveSender = "removeSender": From(AccountManager), Some(Admin);
     // Contacts.
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);

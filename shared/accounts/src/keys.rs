@@ -111,6 +111,13 @@ pub fn source(source: SourceId) -> Key {
     Key::new(format!("SOURCE#{source}"), "SOURCE")
 }
 
+/// Prefix of the sort keys of the addresses that a workspace sends from.
+pub const SENDERS: &str = "SENDER#";
+
+pub fn sender(tenant: TenantKey, email: &EmailAddress) -> Key {
+    Key::new(tenant.to_string(), format!("{SENDERS}{email}"))
+}
+
 pub fn inbox(inbox: InboxId) -> Key {
     Key::new(format!("INBOX#{inbox}"), "INBOX")
 }
@@ -145,6 +152,11 @@ mod tests {
             ),
             (workspace(tenant), "ws_0123456789a", "WORKSPACE"),
             (onboarding(tenant), "ws_0123456789a", "ONBOARDING"),
+            (
+                sender(tenant, &email),
+                "ws_0123456789a",
+                "SENDER#an@example.vn",
+            ),
             (login(&email), "LOGIN#an@example.vn", "LOGIN"),
             (nobody(), "NOBODY", "USER#NOBODY"),
             (refused_nobody(), "NOBODY", "REFUSED"),

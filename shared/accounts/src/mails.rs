@@ -2,7 +2,7 @@
 //! so no queue and no answer of the API ever holds one.
 
 use cloud::{Error, Message, QueueName, QueueOf, Resources};
-use kernel::{AccountId, EmailAddress, InvitationId};
+use kernel::{AccountId, EmailAddress, InvitationId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 /// One mail to be sent.
@@ -27,6 +27,16 @@ pub enum AccountMail {
         /// The address that was typed.
         email: EmailAddress,
     },
+    /// The code that proves an address of a workspace.
+    #[serde(rename = "account.sender.v1")]
+    Sender {
+        /// Workspace.
+        workspace: WorkspaceId,
+        /// The address to prove.
+        email: EmailAddress,
+        /// Which of its mails.
+        mail: u32,
+    },
 }
 
 impl Message for AccountMail {
@@ -48,6 +58,7 @@ impl AccountMails {
         let group = match mail {
             AccountMail::Invitation { account, .. } => account.to_string(),
             AccountMail::Reset { .. } => "reset".to_owned(),
+            AccountMail::Sender { workspace, .. } => workspace.to_string(),
         };
         self.0.send_bare(group, mail).await
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{AccountId, Cursor, EmailAddress, Limit, TenantKey, WorkspaceId};
+use kernel::{AccountId, Cursor, EmailAddress, Limit, TenantKey, TransactionalReason, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::{LEASE, keys};
@@ -79,6 +79,13 @@ pub struct WorkspaceSettings {
     /// No more marketing than this.
     #[serde(default)]
     pub frequency_cap: Option<FrequencyCap>,
+    /// The reasons for which its workflows may mail people who have not agreed to marketing.
+    #[serde(default = "all_reasons")]
+    pub transactional_reasons: Vec<TransactionalReason>,
+}
+
+fn all_reasons() -> Vec<TransactionalReason> {
+    TransactionalReason::ALL.into()
 }
 
 impl WorkspaceSettings {
@@ -105,6 +112,7 @@ impl WorkspaceSettings {
             default_sender: None,
             quiet_hours: None,
             frequency_cap: None,
+            transactional_reasons: all_reasons(),
         }
     }
 }

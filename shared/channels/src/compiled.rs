@@ -64,7 +64,11 @@ async fn compile(mails: MailStore, name: Name) -> Result<Arc<Prepared>, Uncompil
     let (tenant, mail, class, letterhead) = name;
     let stored = mails.get(tenant, &mail).await?;
     let stored = stored.ok_or(Uncompiled::Missing)?;
-    Prepared::compile(&stored, class, &letterhead)
-        .map(Arc::new)
-        .map_err(|error| Uncompiled::Invalid(error.to_string()))
+    // Compiling takes the processor for up to a second; other messages of the process go on meanwhile.
+    let work = move || Prepared::compile(&stored, class, &letterhead);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(prepared)) => Ok(Arc::new(prepared)),
+        Ok(Err(error)) => Err(Uncompiled::Invalid(error.to_string())),
+        Err(broken) => Err(Uncompiled::Invalid(broken.to_string())),
+    }
 }

@@ -104,6 +104,20 @@ impl EmailChannel {
         self.send(tenant, key, &ticket, mail.class(), mime).await
     }
 
+    /// Records that the mail cannot be sent at all, unless this send was made before.
+    pub async fn refuse(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        class: Class,
+        reason: &str,
+    ) -> Result<Delivery, Error> {
+        match self.ledger.claim(tenant, key).await? {
+            Claim::Won(ticket) => self.fail(tenant, key, &ticket, reason).await,
+            Claim::Existing(row) => self.settle(tenant, key, &row, class).await,
+        }
+    }
+
     async fn send(
         &self,
         tenant: TenantKey,

@@ -58,7 +58,7 @@ fn place(error: &MailError) -> &'static str {
             Part::Text => "/text",
             Part::Html => "/html",
         },
-        MailError::Html(_) | MailError::Empty => "/html",
+        MailError::Html(_) | MailError::TooLarge(_) | MailError::Empty => "/html",
     }
 }
 

@@ -104,11 +104,12 @@ fn busy_time() -> Option<Duration> {
 
 fn options(tracked: bool) -> MailOptions {
     MailOptions {
-        footer: Some(Footer {
+        footer: Footer {
             company: "Cửa hàng Ví Dụ".to_owned(),
             postal_address: "1 Đường Ví Dụ, Hà Nội".to_owned(),
             permission_reminder: "Bạn nhận thư này vì đã mua hàng tại example.vn".to_owned(),
-        }),
+        },
+        is_marketing: true,
         tracking: Tracking {
             click: tracked,
             open: tracked,

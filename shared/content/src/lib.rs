@@ -6,7 +6,7 @@
 pub mod links;
 pub mod mail;
 pub mod mime;
-mod nesting;
 pub mod sanitize;
 pub mod template;
 pub mod tokens;
+pub mod tree;

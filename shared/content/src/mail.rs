@@ -5,8 +5,14 @@
 //! the template and passes once over the result. Each marked link becomes a signed, tracked address of its
 //! final URL, if the author wrote the URL's host.
 //!
-//! `unsubscribe_url` is reserved: it is set from the recipient's links, and a value in the data has no effect.
+//! [`SYSTEM`] names are reserved: their values come from the recipient's links and the footer, and a value in the data
+//! has no effect.
+//!
+//! Compiling and rendering take bounded work for any input: the HTML is measured in its parser's own tree and its
+//! stylesheets are counted before a tool walks them.
 
+mod comments;
+mod css;
 mod html;
 mod protect;
 mod text;
@@ -15,13 +21,21 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+pub use self::css::MAX_STEPS as MAX_STYLE_STEPS;
 use crate::links::LinkSet;
 use crate::template::{Meter, Node, RenderError, Template, TemplateError};
+use crate::tree::TooLarge;
 
 /// Longest subject that is sent, in characters.
 const MAX_SUBJECT_CHARS: usize = 255;
 /// Name under which templates find the recipient's unsubscribe address.
 const UNSUBSCRIBE: &str = "unsubscribe_url";
+/// Names under which templates find the lines of the footer.
+const ADDRESS: &str = "postal_address";
+const REMINDER: &str = "permission_reminder";
+
+/// The names that no data can set.
+pub const SYSTEM: [&str; 3] = [UNSUBSCRIBE, ADDRESS, REMINDER];
 
 /// The author's text. All parts are templates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,8 +53,11 @@ pub struct MailContent {
 /// The additions to the author's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailOptions {
-    /// Footer of a marketing mail; added to each part that has no `{{ unsubscribe_url }}`.
-    pub footer: Option<Footer>,
+    /// The sender's lines, for the template and for the footer.
+    pub footer: Footer,
+    /// Whether each part must show the lines and an unsubscribe link. A part gets a footer with those that it does
+    /// not show to this recipient.
+    pub is_marketing: bool,
     /// The tracking.
     pub tracking: Tracking,
 }
@@ -103,9 +120,12 @@ pub enum MailError {
         /// The flaw; its line counts in the part as the author wrote it.
         error: TemplateError,
     },
-    /// The HTML could not be parsed.
+    /// The HTML could not be parsed, or its styles need too much work.
     #[error("the HTML cannot be processed: {0}")]
     Html(String),
+    /// The HTML is too deep or too large.
+    #[error("the HTML cannot be processed: {0}")]
+    TooLarge(TooLarge),
 }
 
 /// A warning to the author; the mail can still be sent.
@@ -136,7 +156,10 @@ pub struct CompiledMail {
     html: Option<Template>,
     hosts: BTreeSet<String>,
     text: Template,
-    text_footer: Option<String>,
+    footer: Footer,
+    /// The footer's lines in the form in which the HTML template prints them.
+    printed: Footer,
+    is_marketing: bool,
     variables: Vec<String>,
     warnings: Vec<MailWarning>,
 }
@@ -156,15 +179,9 @@ impl CompiledMail {
         let html = match &html_source {
             Some(source) => {
                 // In the author's form first, so that errors have the author's line numbers.
-                let written = parse(Part::Html, source, Template::parse_html)?;
-                let footer = options.footer.as_ref().filter(|_| !unsubscribes(&written));
-                let built = html::build(
-                    source,
-                    content.preview_text.as_deref(),
-                    footer,
-                    options.tracking,
-                    &mut warnings,
-                )?;
+                parse(Part::Html, source, Template::parse_html)?;
+                let preview = content.preview_text.as_deref();
+                let built = html::build(source, preview, options.tracking, &mut warnings)?;
                 Some(parse(Part::Html, &built, Template::parse_html)?)
             }
             None => None,
@@ -174,12 +191,11 @@ impl CompiledMail {
             (None, Some(source)) => text::from_html(source, &mut warnings)?,
             (None, None) => return Err(MailError::Empty),
         };
-        let footer = options.footer.as_ref().filter(|_| !unsubscribes(&text));
         let mut variables: Vec<String> = [Some(&subject), html.as_ref(), Some(&text)]
             .into_iter()
             .flatten()
             .flat_map(|template| template.variables().map(str::to_owned))
-            .filter(|name| name != UNSUBSCRIBE)
+            .filter(|name| !SYSTEM.contains(&name.as_str()))
             .collect();
         variables.sort_unstable();
         variables.dedup();
@@ -187,8 +203,10 @@ impl CompiledMail {
             subject,
             html,
             hosts: html_source.as_deref().map(html::hosts).unwrap_or_default(),
-            text_footer: footer.map(text::footer),
             text,
+            printed: options.footer.printed()?,
+            footer: options.footer.clone(),
+            is_marketing: options.is_marketing,
             variables,
             warnings,
         })
@@ -209,27 +227,78 @@ impl CompiledMail {
         let unsubscribe_url = links.unsubscribe_url();
         let meter = Meter::new();
         let node = Node::new(data, &meter)?;
-        let system = [(UNSUBSCRIBE, Node::text(&unsubscribe_url, &meter))];
+        let system = [
+            (UNSUBSCRIBE, Node::text(&unsubscribe_url, &meter)),
+            (ADDRESS, Node::text(&self.footer.postal_address, &meter)),
+            (
+                REMINDER,
+                Node::text(&self.footer.permission_reminder, &meter),
+            ),
+        ];
         let render = |template: &Template| template.render_node(&node, &system, &meter);
         let mut text = render(&self.text)?;
-        if let Some(footer) = &self.text_footer {
-            text.push_str(footer);
-            text.push_str(&unsubscribe_url);
-            text.push('\n');
+        if self.is_marketing {
+            let lines = self
+                .footer
+                .missing(|part| text.contains(part(&self.footer)));
+            let url = (!text.contains(&unsubscribe_url)).then_some(unsubscribe_url.as_str());
+            text.push_str(&text::footer(&lines, url));
         }
+        let html = match &self.html {
+            Some(template) => {
+                let html = render(template)?;
+                let mut footer = String::new();
+                if self.is_marketing {
+                    let shows = |part: Line| comments::shows(&html, part(&self.printed));
+                    let lines = self.footer.missing(shows);
+                    let has_link = comments::shows(&html, &unsubscribe_url);
+                    let url = (!has_link).then_some(unsubscribe_url.as_str());
+                    footer = html::footer_block(&lines, url);
+                }
+                Some(html::with_links(&html, links, &self.hosts, &footer)?)
+            }
+            None => None,
+        };
         Ok(BuiltMail {
             subject: one_line(&render(&self.subject)?),
-            html: match &self.html {
-                Some(template) => Some(html::with_links(render(template)?, links, &self.hosts)),
-                None => None,
-            },
+            html,
             text,
         })
     }
 }
 
-fn unsubscribes(template: &Template) -> bool {
-    template.variables().any(|name| name == UNSUBSCRIBE)
+/// A line of a footer.
+type Line = fn(&Footer) -> &str;
+
+impl Footer {
+    /// The lines that a part does not show. The company goes with its address.
+    fn missing(&self, shows: impl Fn(Line) -> bool) -> Vec<&str> {
+        let reminder: Line = |footer| &footer.permission_reminder;
+        let address: Line = |footer| &footer.postal_address;
+        let mut lines = Vec::new();
+        if !shows(reminder) {
+            lines.push(reminder(self).trim());
+        }
+        if !shows(address) {
+            lines.extend([self.company.trim(), address(self).trim()]);
+        }
+        lines.retain(|line| !line.is_empty());
+        lines
+    }
+
+    /// The lines as an HTML template prints them.
+    fn printed(&self) -> Result<Footer, MailError> {
+        let template = parse(Part::Html, "{{ line }}", Template::parse_html)?;
+        let print = |line: &str| {
+            let printed = template.render(&serde_json::json!({ "line": line }));
+            printed.map_err(|error| MailError::Html(error.to_string()))
+        };
+        Ok(Footer {
+            company: String::new(),
+            postal_address: print(&self.postal_address)?,
+            permission_reminder: print(&self.permission_reminder)?,
+        })
+    }
 }
 
 fn parse(

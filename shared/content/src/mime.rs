@@ -2,10 +2,13 @@
 //!
 //! The same input gives the same bytes. Date, message id and boundary come from the caller's values, so a second
 //! attempt gives the same message. No header value may hold a line break or another control character; such a value
-//! is refused, not repaired.
+//! is refused, not repaired. A reader decodes each header value to exactly the text that was given: text in the form of
+//! an encoded word (RFC 2047) is itself encoded.
 
 use std::fmt::Write as _;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::HeaderType;
@@ -14,6 +17,7 @@ use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::date::Date;
 use mail_builder::headers::message_id::MessageId;
 use mail_builder::headers::raw::Raw;
+use mail_builder::headers::text::Text;
 use mail_builder::headers::url::URL;
 use mail_builder::mime::{BodyPart, MimePart};
 use sha2::{Digest, Sha256};
@@ -80,7 +84,7 @@ pub fn build(message: &Message<'_>) -> Result<Vec<u8>, MimeError> {
     let mut builder = MessageBuilder::new()
         .header("From", mailbox("From", message.from)?)
         .header("To", mailbox("To", message.to)?)
-        .subject(message.subject)
+        .header("Subject", text_header(message.subject))
         .message_id(MessageId::new(message.message_id))
         .date(Date::new(message.date.as_second()));
     if let Some(reply_to) = message.reply_to {
@@ -137,7 +141,39 @@ fn mailbox<'a>(header: &'static str, mailbox: &'a Mailbox) -> Result<HeaderType<
         .as_deref()
         .filter(|name| !name.trim().is_empty());
     no_controls(header, name.unwrap_or_default())?;
-    Ok(Address::new_address(name, mailbox.address.as_str()).into())
+    let address = mailbox.address.as_str();
+    Ok(match name {
+        Some(name) if name.contains(ENCODED) => {
+            Raw::new(format!("{} <{address}>", encoded_words(name))).into()
+        }
+        _ => Address::new_address(name, address).into(),
+    })
+}
+
+/// The start of an encoded word. The writer of headers would pass it on as it is, and a reader would decode it to
+/// characters that were never checked.
+const ENCODED: &str = "=?";
+/// Bytes of text in one encoded word; with its frame it has at most 75 characters (RFC 2047, section 2).
+const WORD_BYTES: usize = 45;
+
+fn text_header(text: &str) -> HeaderType<'_> {
+    if text.contains(ENCODED) {
+        Raw::new(encoded_words(text)).into()
+    } else {
+        Text::new(text).into()
+    }
+}
+
+/// All of `text` as encoded words. Readers drop the spaces between two of them.
+fn encoded_words(text: &str) -> String {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (part, later) = rest.split_at(rest.floor_char_boundary(WORD_BYTES));
+        words.push(format!("=?utf-8?B?{}?=", STANDARD.encode(part)));
+        rest = later;
+    }
+    words.join(" ")
 }
 
 /// Whether a header cannot hold this text: a control character, or a character that some readers take as a line
@@ -162,7 +198,12 @@ fn check_address(header: &'static str, address: &str) -> Result<(), MimeError> {
                 .all(|byte| byte.is_ascii_graphic() && !b"<>()[],;:\\\"@".contains(&byte))
     };
     match address.split_once('@') {
-        Some((local, domain)) if address.len() <= 320 && is_plain(local) && is_plain(domain) => {
+        Some((local, domain))
+            if address.len() <= 320
+                && is_plain(local)
+                && is_plain(domain)
+                && !address.contains(ENCODED) =>
+        {
             Ok(())
         }
         _ => Err(MimeError::InvalidAddress { header }),
@@ -322,6 +363,7 @@ mod tests {
             "<a@b>",
             "a@b>,<c@d",
             "á@example.vn",
+            "=?utf-8?q?a=40evil.vn=3e=00?=@example.vn",
         ] {
             let mut people = sample();
             people.1.address = address.to_owned();
@@ -336,11 +378,117 @@ mod tests {
         assert_eq!(build(&changed), Err(MimeError::InvalidUnsubscribe));
     }
 
+    /// Texts that a reader would decode to a header of its own, if they were passed on.
+    const ENCODED_TEXTS: [&str; 7] = [
+        "Hi =?utf-8?q?=0d=0aBcc:_evil@evil.vn=0d=0a=0d=0a<h1>x?= you",
+        "=?utf-8?q?a?=",
+        "=?UTF-8?B?DQpCY2M6IGV2aWxAZXZpbC52bg0K?=",
+        "áo =?iso-8859-1?Q?dai?= =?utf-8?b?w6E=?=",
+        "=?utf-8?q?ceo=40evil.com=3e=2c?= <x",
+        "=?x",
+        "a =?utf-8?q?very?= long text with words, and áàảãạ more than one encoded word can hold =?x?= 0123456789",
+    ];
+
+    #[test]
+    fn text_like_an_encoded_word_reaches_the_reader_as_it_is() {
+        for text in ENCODED_TEXTS {
+            let mut people = sample();
+            people.0.name = Some(text.to_owned());
+            people.1.name = Some(text.to_owned());
+            people.2.name = Some(text.to_owned());
+            let mut message = message(&people);
+            message.subject = text;
+            let bytes = build(&message).unwrap();
+            let parsed = MessageParser::default().parse(&bytes).unwrap();
+            assert_eq!(parsed.subject(), Some(text));
+            for (list, address) in [
+                (parsed.from(), "shop@example.vn"),
+                (parsed.to(), "anh@example.com"),
+                (parsed.reply_to(), "reply@example.vn"),
+            ] {
+                let list: Vec<_> = list.unwrap().iter().collect();
+                assert_eq!(list.len(), 1, "{text}");
+                assert_eq!(
+                    (list[0].name(), list[0].address()),
+                    (Some(text), Some(address))
+                );
+            }
+            assert!(parsed.bcc().is_none() && parsed.body_html(0).is_some());
+            assert!(bytes.is_ascii());
+        }
+    }
+
+    /// Prints what Python's reader of mails finds, one JSON text a line.
+    const PYTHON: &str = "import email, email.policy, json, sys\n\
+        m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)\n\
+        one = lambda h: [[a.display_name, a.addr_spec] for a in m[h].addresses]\n\
+        print(json.dumps([str(m['Subject']), one('From'), one('To'), one('Reply-To'), m['Bcc'], sorted(set(m.keys()))]))\n";
+
+    #[test]
+    fn python_reads_the_same_headers() {
+        use std::io::{Read as _, Write as _};
+        use std::process::{Command, Stdio};
+
+        for text in ENCODED_TEXTS
+            .into_iter()
+            .chain(["Khuyến mãi 🎉 50%", "a, \"b\" <c@d>"])
+        {
+            let mut people = sample();
+            people.1.name = Some(text.to_owned());
+            let mut message = message(&people);
+            message.subject = text;
+            let bytes = build(&message).unwrap();
+            let python = Command::new("python3")
+                .args(["-c", PYTHON])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn();
+            let mut python = match python {
+                Ok(python) => python,
+                Err(error) => {
+                    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+                    return; // Python is not installed; mail-parser reads the same texts above.
+                }
+            };
+            python.stdin.take().unwrap().write_all(&bytes).unwrap();
+            let mut answer = String::new();
+            python
+                .stdout
+                .take()
+                .unwrap()
+                .read_to_string(&mut answer)
+                .unwrap();
+            assert!(python.wait().unwrap().success(), "{text}");
+            let read: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(read[0], text);
+            assert_eq!(read[1][0][1], "shop@example.vn");
+            // Python keeps the space between two encoded words of a name.
+            let plain = |text: &str| text.replace(' ', "");
+            assert_eq!(plain(read[2][0][0].as_str().unwrap()), plain(text));
+            assert_eq!(read[2][0][1], "anh@example.com");
+            assert_eq!(read[2].as_array().unwrap().len(), 1);
+            assert_eq!(read[4], serde_json::Value::Null);
+            let names = [
+                "Content-Type",
+                "Date",
+                "From",
+                "List-Unsubscribe",
+                "List-Unsubscribe-Post",
+                "MIME-Version",
+                "Message-ID",
+                "Reply-To",
+                "Subject",
+                "To",
+            ];
+            assert_eq!(read[5], serde_json::json!(names), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_content_survives(
-            subject in "[^\\p{Cc}\u{2028}\u{2029}]{0,200}",
-            name in "[^\\p{Cc}\u{2028}\u{2029}]{0,60}",
+            subject in "([^\\p{Cc}\u{2028}\u{2029}]|=\\?utf-8\\?[bq]\\?[a-zA-Z0-9=]{0,12}\\?=){0,100}",
+            name in "([^\\p{Cc}\u{2028}\u{2029}]|=\\?utf-8\\?[bq]\\?[a-zA-Z0-9=]{0,12}\\?=){0,30}",
             text in "([^\\p{Cc}]|\n){0,300}",
         ) {
             let mut people = sample();

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use ammonia::Builder;
 
-use crate::nesting::is_too_deep;
+use crate::tree::measure;
 
 /// Longer HTML is cut before it is parsed.
 pub const MAX_HTML_BYTES: usize = 512 * 1024;
@@ -21,10 +21,10 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 });
 
 /// Keeps text, simple formatting, links and images; drops scripts, styles, forms, frames, event handlers and unknown
-/// URL schemes. HTML with extreme nesting is shown as source text.
+/// URL schemes. HTML that is too deep or too large for a parser is shown as source text.
 pub fn clean_html(html: &str) -> String {
     let html = &html[..html.floor_char_boundary(MAX_HTML_BYTES)];
-    if is_too_deep(html) {
+    if measure(html).is_err() {
         return ammonia::clean_text(html);
     }
     CLEANER.clean(html).to_string()

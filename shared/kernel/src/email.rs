@@ -37,9 +37,13 @@ impl FromStr for EmailAddress {
     type Err = EmailError;
 
     /// RFC 5321 by the crate `email_address`, narrowed to what a shop's customer has: no display
-    /// name, no quoted part, no address literal, a domain with a dot.
+    /// name, no quoted part, no address literal, no encoded word, a domain with a dot.
     fn from_str(text: &str) -> Result<Self, EmailError> {
         let text = text.trim().to_lowercase();
+        // A mail reader would decode an encoded word (RFC 2047), and find another address in it.
+        if text.contains("=?") {
+            return Err(EmailError);
+        }
         let (local, domain) = text.rsplit_once('@').ok_or(EmailError)?;
         if !local.is_ascii() || local.starts_with('"') {
             return Err(EmailError);
@@ -141,6 +145,8 @@ mod tests {
             "\"a b\"@example.vn",
             "an@[127.0.0.1]",
             "an@example.vn\r\nBcc: b@example.vn",
+            "=?x?q?a=40evil.vn=3e=00?=foo@b.vn",
+            "=?utf-8?q?ceo=40evil.com?=@example.vn",
         ] {
             assert!(bad.parse::<EmailAddress>().is_err(), "{bad:?}");
         }

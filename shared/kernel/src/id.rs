@@ -158,6 +158,8 @@ ids! {
     ListId = "lst";
     /// A connected data source.
     SourceId = "src";
+    /// An address that a workspace may send from.
+    SenderId = "snd";
     /// A file import.
     ImportId = "imp";
     /// A campaign.

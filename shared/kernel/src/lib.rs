@@ -19,6 +19,7 @@ mod origin;
 pub mod page;
 pub mod patch;
 pub mod phone;
+pub mod reason;
 mod schema;
 pub mod tenant;
 pub mod text;
@@ -30,11 +31,12 @@ pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
-    InvitationId, ListId, MessageId, SourceId, UserId, WorkflowId, WorkspaceId,
+    InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use origin::Origin;
 pub use page::{Cursor, Limit};
 pub use patch::Patch;
 pub use phone::Phone;
+pub use reason::TransactionalReason;
 pub use tenant::TenantKey;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use channels::{Class, Sender, StoredMail, mail_check};
 use indexmap::IndexMap;
+use kernel::{EmailAddress, TransactionalReason};
 use serde::{Deserialize, Serialize};
 
 use crate::model::EntryRule;
@@ -142,6 +143,9 @@ pub struct DraftMail {
     /// Whether it needs consent.
     #[serde(default = "marketing")]
     pub class: Class,
+    /// Why a transactional mail is expected; the workspace's settings say which reasons it may give.
+    #[serde(default)]
+    pub reason: Option<TransactionalReason>,
     /// Step after it.
     #[serde(default)]
     #[schema(max_length = 40)]
@@ -211,6 +215,28 @@ impl Draft {
         self.graph.check_shape(&mut flaws);
         flaws
     }
+
+    /// The reasons of its transactional mails, each with its place in the draft.
+    pub fn reasons(&self) -> impl Iterator<Item = (String, TransactionalReason)> {
+        self.graph.nodes.iter().filter_map(|(id, node)| match node {
+            DraftNode::SendEmail(mail) => {
+                let place = format!("/graph/nodes/{}/reason", escape(id));
+                Some((place, mail.reason?))
+            }
+            _ => None,
+        })
+    }
+
+    /// The senders of its mails, each with its place in the draft.
+    pub fn senders(&self) -> impl Iterator<Item = (String, EmailAddress)> {
+        self.graph.nodes.iter().filter_map(|(id, node)| match node {
+            DraftNode::SendEmail(mail) => {
+                let place = format!("/graph/nodes/{}/sender/from_email", escape(id));
+                Some((place, mail.sender.from_email.clone()))
+            }
+            _ => None,
+        })
+    }
 }
 
 fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>) {
@@ -246,6 +272,20 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
             let found = mail_check::flaws(&mail.stored(), mail.class, identity);
             let at = |(place, message)| Flaw::new(format!("{pointer}{place}"), message);
             flaws.extend(found.into_iter().map(at));
+            let flaw = match (mail.class, mail.reason) {
+                (Class::Transactional, None) => {
+                    let names = TransactionalReason::ALL.map(TransactionalReason::name);
+                    Some(format!(
+                        "a transactional mail needs one of: {}",
+                        names.join(", ")
+                    ))
+                }
+                (Class::Marketing, Some(_)) => {
+                    Some("only a transactional mail has a reason".to_owned())
+                }
+                _ => None,
+            };
+            flaws.extend(flaw.map(|flaw| Flaw::new(format!("{pointer}/reason"), flaw)));
         }
         DraftNode::Exit => {}
     }
@@ -331,6 +371,20 @@ mod tests {
     #[test]
     fn a_good_draft_has_no_flaw() {
         assert!(flaws(|_| ()).is_empty());
+    }
+
+    #[test]
+    fn a_transactional_mail_needs_a_reason_and_marketing_has_none() {
+        let place = ["/graph/nodes/mail/reason"];
+        let mail = |class: &str, reason: Value| {
+            flaws(|d| {
+                d["graph"]["nodes"]["mail"]["class"] = json!(class);
+                d["graph"]["nodes"]["mail"]["reason"] = reason;
+            })
+        };
+        assert_eq!(mail("transactional", Value::Null), place);
+        assert_eq!(mail("marketing", json!("order")), place);
+        assert!(mail("transactional", json!("form_answer")).is_empty());
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Workflows {
                     subject: mail.subject.clone(),
                     mail: self.mails.put(tenant, &mail.stored()).await?,
                     class: mail.class,
+                    reason: mail.reason,
                     next,
                 },
                 DraftNode::AddTag { tags, .. } => Node::AddTag {

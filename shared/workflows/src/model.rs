@@ -5,7 +5,7 @@ use std::fmt;
 use channels::{Class, MailRef};
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use kernel::WorkflowId;
+use kernel::{TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
@@ -165,6 +165,9 @@ pub enum Node {
         mail: MailRef,
         /// Whether it needs consent.
         class: Class,
+        /// Why it is expected, if it needs none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<TransactionalReason>,
         /// Step after it.
         #[serde(default)]
         next: Option<String>,

@@ -216,11 +216,17 @@ impl World {
             permission_reminder: "Bạn nhận thư này vì đã mua hàng.".into(),
             ..accounts::WorkspaceSettings::named(&name)
         };
-        accounts::Workspaces::over(&self.resources())
+        let tenant = accounts::Workspaces::over(&self.resources())
             .create(ACCOUNT.parse().unwrap(), settings)
             .await
             .unwrap()
-            .expect("a free name")
+            .expect("a free name");
+        let senders = accounts::Senders::over(&self.resources());
+        for name in ["shop", "tin", "chao"] {
+            let address = format!("{name}@example.vn").parse().unwrap();
+            senders.trust(tenant, &address).await.unwrap();
+        }
+        tenant
     }
 
     /// Changes a workspace's settings and status.

@@ -31,8 +31,8 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles the mail. A marketing mail gets a footer with the letterhead and the unsubscribe link, unless the
-    /// mail has its own.
+    /// Compiles the mail. A marketing mail gets a footer with those of the letterhead's lines and the unsubscribe link
+    /// that it does not show itself.
     pub fn compile(
         mail: &StoredMail,
         class: Class,
@@ -45,7 +45,8 @@ impl Prepared {
             text: mail.text.clone(),
         };
         let options = MailOptions {
-            footer: (class == Class::Marketing).then(|| footer(&mail.sender, letterhead)),
+            footer: footer(&mail.sender, letterhead),
+            is_marketing: class == Class::Marketing,
             tracking: Tracking {
                 click: mail.track_clicks,
                 open: mail.track_opens,

@@ -7,40 +7,50 @@ use css_inline::CSSInliner;
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 use url::Url;
 
+use super::comments::comments;
 use super::protect::{Between, Protected};
-use super::{Footer, MailError, MailWarning, Tracking};
+use super::{MailError, MailWarning, Tracking, css};
 use crate::links::LinkSet;
-use crate::nesting::is_too_deep;
-use crate::template::{Kind, scan};
+use crate::template::{Kind, MAX_OUTPUT_BYTES, RenderError, scan};
+use crate::tree::measure;
 
 /// Marks in the rendered HTML. Neither sources nor data can hold them.
 const LINK_START: char = '\u{1}';
 const LINK_END: char = '\u{2}';
 const PIXEL: char = '\u{3}';
+/// Place of the footer, of which each recipient gets the lines that the mail does not show.
+const FOOTER: char = '\u{4}';
 
 /// Roots of data that outsiders provide.
 const OUTSIDE: [&str; 2] = ["contact", "trigger"];
+/// Longest authority of a URL that is looked at: a host of 253 bytes, a user and a port.
+const MAX_AUTHORITY: usize = 512;
 /// Blank characters after the preview text, so that clients do not add text of the body.
 const PREVIEW_PADDING: usize = 90;
 
 /// Removes from an author's HTML the parts that only we may write.
 pub(super) fn without_marks(html: &str) -> String {
-    html.replace([LINK_START, LINK_END, PIXEL], "")
+    html.replace([LINK_START, LINK_END, PIXEL, FOOTER], "")
 }
 
-/// Makes the template for all recipients.
+/// Makes the template for all recipients. `source` has the size that [`measure`] allows, and so has every text that
+/// the tools below get.
 pub(super) fn build(
     source: &str,
     preview: Option<&str>,
-    footer: Option<&Footer>,
     tracking: Tracking,
     warnings: &mut Vec<MailWarning>,
 ) -> Result<String, MailError> {
-    if is_too_deep(source) {
-        return Err(MailError::Html("elements are nested too deep".to_owned()));
-    }
     let protected = Protected::new(source, Between::Comments)?;
-    let html = inline_styles(&protected).unwrap_or_else(|| {
+    let size = measure(&protected.html).map_err(MailError::TooLarge)?;
+    // A rule under a condition is for some recipients only, so none of its sheet is moved.
+    let html = if protected.has_control(&size.css) {
+        None
+    } else {
+        css::check(&size)?;
+        inline_styles(&protected)
+    };
+    let html = html.unwrap_or_else(|| {
         warnings.push(MailWarning::StylesNotInlined);
         protected.html.clone()
     });
@@ -50,7 +60,7 @@ pub(super) fn build(
         html
     };
     let head = preview.map(preview_block).unwrap_or_default();
-    let mut tail = footer.map(footer_block).unwrap_or_default();
+    let mut tail = FOOTER.to_string();
     if tracking.open {
         let _ = write!(
             tail,
@@ -60,14 +70,30 @@ pub(super) fn build(
     Ok(protected.restore(&into_body(&html, &head, &tail), true))
 }
 
-/// Moves stylesheets into `style` attributes; `None` if that would move template tags.
+/// Moves stylesheets into `style` attributes; `None` if that would move template tags. Rules that no attribute can
+/// hold, such as `a:hover`, stay in their stylesheet.
 fn inline_styles(protected: &Protected) -> Option<String> {
     let inliner = CSSInliner::options()
         .load_remote_stylesheets(false)
         .keep_at_rules(true)
+        .remove_inlined_selectors(true)
         .build();
     let html = inliner.inline(&protected.html).ok()?;
+    let html = with_doctype(html, &protected.html);
     protected.keeps_control(&html).then_some(html)
+}
+
+/// The serialiser writes each doctype as `<!DOCTYPE html>`; mail clients choose their mode by the author's own.
+fn with_doctype(html: String, source: &str) -> String {
+    const PLAIN: &str = "<!DOCTYPE html>";
+    let written = source.trim_start();
+    let is_doctype = written
+        .get(..9)
+        .is_some_and(|start| start.eq_ignore_ascii_case("<!doctype"));
+    match (html.strip_prefix(PLAIN), written.find('>')) {
+        (Some(rest), Some(end)) if is_doctype => [&written[..=end], rest].concat(),
+        _ => html,
+    }
 }
 
 fn mark_links(html: &str, protected: &Protected) -> Result<String, MailError> {
@@ -127,8 +153,8 @@ pub(super) fn hosts(source: &str) -> BTreeSet<String> {
     let written = starts.filter_map(|start| {
         let rest = &source[start..];
         let (authority, rest) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
-        // A host name that a template tag continues does not count.
-        (!rest.starts_with('{'))
+        // A host name that a template tag continues does not count. A longer name is no host (RFC 1035).
+        (!rest.starts_with('{') && authority.len() <= MAX_AUTHORITY)
             .then(|| host(&format!("http://{authority}")))
             .flatten()
     });
@@ -139,16 +165,26 @@ fn host(url: &str) -> Option<String> {
     Url::parse(url.trim()).ok()?.host_str().map(str::to_owned)
 }
 
-/// Writes `head` and `tail` just inside the body, or around the whole text if there is no body.
+/// Writes `head` and `tail` just inside the body, or around the whole text if there is no body. A body in a comment
+/// is none, and neither block is written into a comment.
 fn into_body(html: &str, head: &str, tail: &str) -> String {
     let lower = html.to_ascii_lowercase();
-    let start = lower
-        .find("<body")
+    let comments = comments(&lower);
+    let is_shown = |at: &usize| {
+        let before = comments.partition_point(|comment| comment.start <= *at);
+        before == 0 || comments[before - 1].end <= *at
+    };
+    let first = |tag: &str| lower.match_indices(tag).map(|(at, _)| at).find(is_shown);
+    let last = |tag: &str| lower.rmatch_indices(tag).map(|(at, _)| at).find(is_shown);
+    let start = first("<body")
         .and_then(|at| Some(at + tag_end(&lower[at..])? + 1))
         .unwrap_or(0);
-    let end = lower
-        .rfind("</body")
-        .or_else(|| lower.rfind("</html"))
+    let unclosed = comments.last().filter(|comment| comment.end == html.len());
+    let end = last("</body")
+        .or_else(|| last("</html"))
+        .or(unclosed
+            .filter(|comment| !html[comment.start..].ends_with("-->"))
+            .map(|comment| comment.start))
         .filter(|end| *end >= start)
         .unwrap_or(html.len());
     [&html[..start], head, &html[start..end], tail, &html[end..]].concat()
@@ -188,18 +224,26 @@ fn preview_block(preview: &str) -> String {
     block
 }
 
-fn footer_block(footer: &Footer) -> String {
+/// The footer in HTML: its lines, and the link if the mail has none.
+pub(super) fn footer_block(lines: &[&str], unsubscribe_url: Option<&str>) -> String {
+    if lines.is_empty() && unsubscribe_url.is_none() {
+        return String::new();
+    }
     let mut block = String::from(
         "<div style=\"margin:24px auto 0;padding:16px;max-width:600px;font-family:Arial,sans-serif;\
          font-size:12px;line-height:18px;color:#666666;text-align:center\">",
     );
-    for line in footer.lines() {
+    for line in lines {
         let _ = write!(block, "<p style=\"margin:0 0 8px\">{}</p>", escape(line));
     }
-    block.push_str(
-        "<p style=\"margin:0\"><a href=\"{{ unsubscribe_url }}\" style=\"color:#666666\">\
-         Hủy đăng ký nhận email</a></p></div>",
-    );
+    if let Some(url) = unsubscribe_url {
+        let _ = write!(
+            block,
+            "<p style=\"margin:0\"><a href=\"{}\" style=\"color:#666666\">Hủy đăng ký nhận email</a></p>",
+            escape(url)
+        );
+    }
+    block.push_str("</div>");
     block
 }
 
@@ -221,15 +265,17 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Replaces the marks of a rendered mail by the recipient's links. A link to a host outside `hosts` gets its
-/// original address.
-pub(super) fn with_links(html: String, links: &LinkSet<'_>, hosts: &BTreeSet<String>) -> String {
-    let next_mark = |text: &str| text.bytes().position(|byte| (1..=3).contains(&byte));
-    if next_mark(&html).is_none() {
-        return html;
-    }
+/// Replaces the marks of a rendered mail by the recipient's links and `footer`. A link to a host outside `hosts`
+/// gets its original address. Tracked links are longer than their targets, so the result has a limit of its own.
+pub(super) fn with_links(
+    html: &str,
+    links: &LinkSet<'_>,
+    hosts: &BTreeSet<String>,
+    footer: &str,
+) -> Result<String, RenderError> {
+    let next_mark = |text: &str| text.bytes().position(|byte| (1..=4).contains(&byte));
     let mut out = String::with_capacity(html.len() + html.len() / 4);
-    let mut rest = html.as_str();
+    let mut rest = html;
     while let Some(at) = next_mark(rest) {
         out.push_str(&rest[..at]);
         let mark = &rest[at..];
@@ -237,6 +283,8 @@ pub(super) fn with_links(html: String, links: &LinkSet<'_>, hosts: &BTreeSet<Str
         rest = &mark[1..];
         if mark.starts_with(PIXEL) {
             out.push_str(&links.open_url());
+        } else if mark.starts_with(FOOTER) {
+            out.push_str(footer);
         } else if mark.starts_with(LINK_START)
             && let Some(end) = rest.find(LINK_END)
         {
@@ -249,58 +297,57 @@ pub(super) fn with_links(html: String, links: &LinkSet<'_>, hosts: &BTreeSet<Str
             }
             rest = &rest[end + 1..];
         }
+        if out.len() > MAX_OUTPUT_BYTES {
+            return Err(RenderError::OutputTooLarge);
+        }
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
-/// Reads an attribute's value: the entities that serialisers and authors use in URLs.
+/// Reads an attribute's value as a browser does: numbered entities, and those with a name and a semicolon.
 fn unescape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let entity = rest.split_once(';').map(|(entity, _)| &entity[1..]);
-        let (c, length) = entity
-            .and_then(|name| Some((character(name)?, name.len() + 2)))
-            .unwrap_or(('&', 1));
-        out.push(c);
-        rest = &rest[length..];
+        let end = rest
+            .bytes()
+            .take(LONGEST_ENTITY)
+            .position(|byte| byte == b';');
+        match end.and_then(|end| Some((characters(&rest[1..=end])?, end + 1))) {
+            Some((characters, length)) => {
+                out.extend(characters);
+                rest = &rest[length..];
+            }
+            None => {
+                out.push('&');
+                rest = &rest[1..];
+            }
+        }
     }
     out.push_str(rest);
     out
 }
 
-fn character(entity: &str) -> Option<char> {
-    match entity {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        "nbsp" => Some('\u{a0}'),
-        _ => {
-            let number = entity.strip_prefix('#')?;
+/// Bytes of the longest named entity, `&CounterClockwiseContourIntegral;`.
+const LONGEST_ENTITY: usize = 33;
+
+/// The characters of an entity such as `amp;`, by the table of the HTML standard.
+fn characters(entity: &str) -> Option<impl Iterator<Item = char>> {
+    let (first, second) = match entity.strip_prefix('#') {
+        None => *html5ever::data::NAMED_ENTITIES.get(entity)?,
+        Some(number) => {
+            let number = number.strip_suffix(';')?;
             let code = match number.strip_prefix(['x', 'X']) {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => number.parse().ok()?,
             };
-            char::from_u32(code)
+            (code, 0)
         }
-    }
-}
-
-impl Footer {
-    /// The non-empty lines of the footer.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
-        [
-            &self.permission_reminder,
-            &self.company,
-            &self.postal_address,
-        ]
-        .into_iter()
-        .map(|line| line.trim())
-        .filter(|line| !line.is_empty())
-    }
+    };
+    let first = char::from_u32(first).filter(|first| *first != '\0')?;
+    let second = char::from_u32(second).filter(|second| *second != '\0');
+    Some(std::iter::once(first).chain(second))
 }

@@ -4,6 +4,8 @@
 //! if a > b %}`. Between elements a tag becomes a comment, which parsers do not move. Inside a tag, a comment, a
 //! stylesheet or a title it becomes a plain word.
 
+use std::collections::BTreeSet;
+
 use crate::mail::MailError;
 use crate::template::{Kind, TemplateError, scan};
 
@@ -34,11 +36,7 @@ impl Protected {
     /// Puts the placeholders in. `source` is a valid template.
     pub fn new(source: &str, between: Between) -> Result<Protected, MailError> {
         let invalid = |error: TemplateError| MailError::Html(error.to_string());
-        // A source of n bytes cannot hold n + 1 different prefixes.
-        let prefix = (0..=source.len())
-            .map(|n| format!("lq{n}q"))
-            .find(|prefix| !source.contains(prefix.as_str()))
-            .unwrap_or_default();
+        let prefix = free_prefix(source);
         let mut protected = Protected {
             html: String::with_capacity(source.len()),
             prefix,
@@ -90,6 +88,12 @@ impl Protected {
             })
     }
 
+    /// Whether `text` has a condition or a loop.
+    pub fn has_control(&self, text: &str) -> bool {
+        self.places(text)
+            .any(|(.., index)| self.pieces[index].is_control)
+    }
+
     /// Whether `html` still has each condition and loop exactly once and in order.
     pub fn keeps_control(&self, html: &str) -> bool {
         let kept = self
@@ -127,6 +131,22 @@ impl Protected {
         restored.push_str(&html[copied..]);
         restored
     }
+}
+
+/// The first `lq{n}q` that the source does not hold, found in one pass.
+fn free_prefix(source: &str) -> String {
+    let held: BTreeSet<usize> = source
+        .match_indices("lq")
+        .filter_map(|(at, lq)| {
+            let rest = &source[at + lq.len()..];
+            // The source has fewer than 10^20 prefixes.
+            let number = &rest[..rest.bytes().take(20).take_while(u8::is_ascii_digit).count()];
+            rest[number.len()..].starts_with('q').then_some(())?;
+            number.parse().ok()
+        })
+        .collect();
+    let free = (0..).zip(&held).take_while(|(n, held)| n == *held).count();
+    format!("lq{free}q")
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -256,6 +276,22 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_free_prefix_is_found_in_one_pass() {
+        for (source, prefix) in [
+            ("", "lq0q"),
+            ("lq0q", "lq1q"),
+            ("lq1q lq0q lq3q", "lq2q"),
+            ("lq00q lq0 q lqq lq99999999999999999999q", "lq1q"),
+            ("lqlq0q", "lq1q"),
+        ] {
+            assert_eq!(free_prefix(source), prefix, "{source}");
+            assert!(!source.contains(prefix));
+        }
+        let all: String = (0..20_000).map(|n| format!("lq{n}q")).collect();
+        assert_eq!(free_prefix(&all), "lq20000q");
+    }
 
     #[test]
     fn placeholders_fit_their_place_and_come_back() {

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use html2text::render::TextDecorator;
 use lol_html::html_content::ContentType;
-use lol_html::{RewriteStrSettings, element, rewrite_str};
+use lol_html::{RewriteStrSettings, element, rewrite_str, text};
 
 use super::protect::{Between, Protected};
-use super::{Footer, MailError, MailWarning};
+use super::{MailError, MailWarning};
 use crate::template::Template;
+use crate::tree::measure;
 
 /// Lines are not wrapped: mail clients do that, and a wrapped URL is broken.
 const WIDTH: usize = 4_000;
@@ -22,11 +23,18 @@ pub(super) fn from_html(
     let protected = Protected::new(source, Between::Words)?;
     let failed = |error: String| MailError::Html(error);
     let html = without_layout(&protected.html)?;
-    let text = html2text::config::with_decorator(Plain::default())
-        .allow_width_overflow()
-        .raw_mode(true)
-        .string_from_read(html.as_bytes(), WIDTH)
-        .map_err(|error| failed(error.to_string()))?;
+    // Rows whose end tags are left out are nested here, since a block closes no other block.
+    let text = match measure(&html) {
+        Ok(_) => html2text::config::with_decorator(Plain::default())
+            .allow_width_overflow()
+            .raw_mode(true)
+            .string_from_read(html.as_bytes(), WIDTH)
+            .map_err(|error| failed(error.to_string()))?,
+        Err(_) => {
+            warnings.push(MailWarning::TextSimplified);
+            words(&html)?
+        }
+    };
     let text = tidy(&text);
     if let Ok(template) = Template::parse(&protected.restore(&text, true)) {
         return Ok(template);
@@ -35,14 +43,38 @@ pub(super) fn from_html(
     Template::parse(&protected.restore(&text, false)).map_err(|error| failed(error.to_string()))
 }
 
-/// Footer of the text part, up to the address that follows it.
-pub(super) fn footer(footer: &Footer) -> String {
-    let mut text = String::from("\n\n--\n");
-    for line in footer.lines() {
+/// The text between tags, each block on its line; builds no tree.
+fn words(html: &str) -> Result<String, MailError> {
+    let mut words = String::new();
+    let settings = RewriteStrSettings {
+        element_content_handlers: vec![text!("*", |text| {
+            words.push_str(text.as_str());
+            if text.last_in_text_node() {
+                words.push('\n');
+            }
+            Ok(())
+        })],
+        strict: false,
+        ..RewriteStrSettings::new()
+    };
+    rewrite_str(html, settings).map_err(|error| MailError::Html(error.to_string()))?;
+    Ok(words)
+}
+
+/// Footer of the text part: its lines, and the link if the text has none.
+pub(super) fn footer(lines: &[&str], unsubscribe_url: Option<&str>) -> String {
+    let mut text = String::new();
+    if lines.is_empty() && unsubscribe_url.is_none() {
+        return text;
+    }
+    text.push_str("\n\n--\n");
+    for line in lines {
         text.extend(line.chars().filter(|c| *c == '\n' || !c.is_control()));
         text.push('\n');
     }
-    text.push_str("Hủy đăng ký nhận email: ");
+    if let Some(url) = unsubscribe_url {
+        text.extend(["Hủy đăng ký nhận email: ", url, "\n"]);
+    }
     text
 }
 

@@ -161,6 +161,18 @@ impl Problem {
         }))
     }
 
+    /// A mail's sender is no proven sender of the workspace, at these places.
+    pub fn unproven_sender(places: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let detail = "the workspace sends only from addresses that it has proven";
+        let problem = Self::new(Code::Unprocessable, detail);
+        places.into_iter().fold(problem, |problem, place| {
+            problem.at(
+                place,
+                "is not a proven sender of the workspace; see createSender",
+            )
+        })
+    }
+
     /// A problem with a sentence for the caller. For a 5xx the sentence goes to the log only.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {

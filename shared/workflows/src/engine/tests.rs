@@ -53,6 +53,7 @@ fn mail(name: &str) -> Node {
         subject: "Xin chào".into(),
         mail: serde_json::from_value(json!(name)).unwrap(),
         class: Class::Marketing,
+        reason: None,
         next: None,
     }
 }

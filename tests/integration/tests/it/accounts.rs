@@ -8,6 +8,7 @@ mod log;
 pub mod office;
 mod people;
 mod races;
+mod senders;
 mod sign_in;
 
 use serde_json::json;

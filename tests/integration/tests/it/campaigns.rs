@@ -3,6 +3,7 @@
 
 mod addresses;
 mod crashes;
+mod heavy;
 mod links;
 mod messages;
 mod rate;

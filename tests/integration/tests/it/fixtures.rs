@@ -29,6 +29,10 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Directory +2; AccountMailDlq 2; DeliveryEvents 1; mails 1",
             ),
             ("ok", "0 to repeat; Directory +2; DeliveryEvents 1; mails 1"),
+            (
+                "sender",
+                "0 to repeat; Directory ~1; DeliveryEvents 1; mails 1",
+            ),
         ],
     ),
     (

@@ -114,7 +114,10 @@ async fn a_campaign_without_a_sender_comes_from_the_workspace_s() {
 async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
     let world = World::new();
     let shop = Shop::open(&world, 30).await;
-    // As one that was verified when the campaign was written.
+    // As one that SES had verified when the campaign was written.
+    let address = "shop@example.com".parse().unwrap();
+    let senders = accounts::Senders::over(&world.resources());
+    senders.trust(shop.tenant, &address).await.unwrap();
     let mail = StoredMail {
         sender: Sender {
             from_name: "Cửa hàng".into(),

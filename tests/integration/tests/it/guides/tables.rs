@@ -286,12 +286,17 @@ fn variables() -> String {
         "the fields of the event's data, up to {most} bytes together; `trigger.message` of a form"
     );
     rows.push(vec![code("trigger.…"), "mails of workflows".into(), fields]);
-    let unsubscribe = "address at which this recipient unsubscribes";
-    rows.push(vec![
-        code("unsubscribe_url"),
-        "all mails".into(),
-        unsubscribe.into(),
-    ]);
+    for name in content::mail::SYSTEM {
+        let about = match name {
+            "unsubscribe_url" => "address at which this recipient unsubscribes",
+            "postal_address" => "the workspace's postal address",
+            "permission_reminder" => {
+                "the workspace's reminder of why readers get its mails, or a sentence with the sender's name"
+            }
+            _ => panic!("docs/templates.md does not say what {name} is"),
+        };
+        rows.push(vec![code(name), "all mails".into(), about.into()]);
+    }
     table(&["variable", "in", "value"], rows)
 }
 
@@ -328,6 +333,12 @@ fn template_limits() -> String {
             number(MAX_SOURCE_BYTES),
         ),
         ("bytes of a filled-in part", number(MAX_OUTPUT_BYTES)),
+        ("levels of HTML elements", number(content::tree::MAX_DEPTH)),
+        ("HTML elements", number(content::tree::MAX_ELEMENTS)),
+        (
+            "steps of moving styles into elements: selectors and declarations by the elements that they reach",
+            number(content::mail::MAX_STYLE_STEPS),
+        ),
     ])
 }
 

@@ -114,8 +114,29 @@ async fn marketing_needs_what_stands_at_the_foot_of_its_mails() {
     {
         if node["type"] == "send_email" {
             node["class"] = json!("transactional");
+            node["reason"] = json!("order");
         }
     }
+    let none = |settings: &mut accounts::WorkspaceSettings| {
+        settings.transactional_reasons = vec![kernel::TransactionalReason::Account];
+    };
+    let all = |settings: &mut accounts::WorkspaceSettings| {
+        settings.transactional_reasons = kernel::TransactionalReason::ALL.into();
+    };
+    let id = shop.create(order.clone()).await;
+    shop.world.change_workspace(shop.tenant, active, none).await;
+    let activate = format!("/v1/workflows/{id}/activate");
+    for (path, body) in [("/v1/workflows", Some(order.clone())), (&activate, None)] {
+        let (status, refusal) = shop.api("POST", path, body).await;
+        assert_eq!(
+            (status, &refusal["code"]),
+            (422, &json!("unprocessable")),
+            "{refusal}"
+        );
+        let place = refusal["errors"][0]["pointer"].as_str().unwrap();
+        assert!(place.ends_with("/reason"), "{place}");
+    }
+    shop.world.change_workspace(shop.tenant, active, all).await;
     shop.active(order).await;
     let id = shop.create(greeting()).await;
     let path = format!("/v1/workflows/{id}/activate");
