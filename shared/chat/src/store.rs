@@ -45,7 +45,7 @@ pub(crate) struct Pointer {
     pub begun_by: String,
 }
 
-/// How long a claim is kept. Its message may be redelivered from a queue (4 days) or a dead-letter queue (14 more).
+/// How long a claim is kept. Its message may be redelivered from a queue (14 days) or a dead-letter queue (14 more).
 const CLAIMED_SECONDS: i64 = 35 * 24 * 3600;
 
 /// The time that the first attempt gave a message.

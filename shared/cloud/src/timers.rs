@@ -28,9 +28,11 @@ use crate::{Error, Query, Resources, Table, Update};
 /// Buckets of one minute. 8 shards take 8,000 writes a second. The count may only grow together with a sweep that
 /// knows both counts (docs/adr/0006).
 pub const SHARDS: u32 = 8;
-/// DynamoDB expires timers that a crash left; the sweep deletes timers that it has sent. The time is longer than any
-/// outage after which late messages are still useful.
-const KEEP: Duration = Duration::from_hours(7 * 24);
+/// DynamoDB expires timers that a crash left; the sweep deletes timers that it has sent. An outage of the schedule,
+/// which has an alarm, loses no timer before that.
+const KEEP: Duration = Duration::from_hours(90 * 24);
+/// The very first sweep, without a checkpoint, looks back so far.
+const FIRST: Duration = Duration::from_hours(7 * 24);
 /// How long after its timers a mark expires.
 const MARK_OUTLIVES: Duration = Duration::from_hours(24);
 /// Minutes that a process keeps in memory: a week. A dropped minute is marked again.
@@ -190,9 +192,9 @@ impl Timers {
             .collect())
     }
 
-    /// The earliest minute whose timers may still be stored.
+    /// The minute at which the very first sweep begins.
     pub fn oldest(&self) -> i64 {
-        minute(self.clock().now()) - KEEP.as_secs() as i64 / 60
+        minute(self.clock().now()) - FIRST.as_secs() as i64 / 60
     }
 
     /// Timers of one minute and shard, earliest first, a page at a time.

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::item::Key;
 use crate::{Error, Resources, Table, Update};
 
-/// A queue keeps a message 4 days and its dead-letter queue 14 more.
-const REDELIVERED: Duration = Duration::from_hours(18 * 24);
+/// A queue keeps a message 14 days and its dead-letter queue 14 more.
+const REDELIVERED: Duration = Duration::from_hours(28 * 24);
 
 /// Counters in the table of limits.
 #[derive(Clone, Debug)]

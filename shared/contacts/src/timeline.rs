@@ -22,7 +22,7 @@ const KEPT_DAYS: &[(&str, i64)] = &[
 /// the month of the comparison.
 const KEPT_DAYS_OTHERWISE: i64 = 396;
 
-/// An event may be redelivered from a queue (4 days) or a dead-letter queue (14 more).
+/// An event may be redelivered from a queue (14 days) or a dead-letter queue (14 more).
 const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;
 /// First arrivals that are stored for one id. No visitor repeats an event more often.
 const REMEMBERED: usize = 50;

@@ -25,7 +25,7 @@ pub const MAX_KEPT: usize = 32 * 1024;
 /// A repetition of a form without a time within this period is the same submission.
 pub const SAME_WITHOUT_TIME: SignedDuration = SignedDuration::from_mins(10);
 /// How long a repeated form without a usable time counts as the same submission. Queues and dead-letter queues
-/// keep a form for 18 days.
+/// keep a form for 28 days.
 const SAME_TIME_TEXT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A form's own time is accepted within these bounds around its arrival. The bound in the past is wide: a replay of
 /// old forms must find its earlier entries.

@@ -14,7 +14,7 @@ use super::facts::{Fact, Row, Tally};
 /// an older claim belongs to a worker that has ended.
 pub const LEASE: Duration = Duration::from_secs(90);
 /// How long opens and clicks of a mail are counted. Their counts are in the table Reports, so reports do not need
-/// the row. The row outlives every message (18 days), so it is still there for a redrive. Unsubscribing needs no
+/// the row. The row outlives every message (28 days), so it is still there for a redrive. Unsubscribing needs no
 /// row.
 const KEEP_SECONDS: i64 = 120 * 24 * 3600;
 

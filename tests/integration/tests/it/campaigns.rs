@@ -104,7 +104,8 @@ async fn what_hands_out_a_campaign_is_small() {
     let before = world.aws.meter().snapshot();
     shop.send(&world, &campaign).await;
     let sent = world.writes_since(&before, "Campaigns");
-    assert!(sent <= 1.0, "{sent}");
+    // The write and its entry in the index of unsent effects.
+    assert!(sent <= 2.0, "{sent}");
     let before = world.aws.meter().snapshot();
     shop.work(&world).await;
     let worked = world.writes_since(&before, "Campaigns");
