@@ -11,7 +11,7 @@ use chat::reading::{Filter, Portion};
 use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use kernel::page::Page;
-use kernel::{Clock, ConversationId, Cursor, Entropy, InboxId};
+use kernel::{Clock, ConversationId, Cursor, InboxId};
 use lambda::http::{ClientIp, Creation, DRAWS, Json, May, Path, Problem, Query};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,7 +34,6 @@ pub struct Api {
     pub audit: Audit,
     pub timers: Timers,
     pub clock: Clock,
-    pub entropy: Entropy,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -281,14 +280,15 @@ async fn create_inbox(
     State(api): State<Api>,
     caller: May<op::CreateInbox>,
     ip: ClientIp,
+    Creation(origin): Creation,
     Json(settings): Json<InboxSettings>,
 ) -> Result<(StatusCode, Json<InboxView>), Problem> {
     settings
         .check()
         .map_err(|(pointer, message)| Problem::invalid(pointer, message))?;
     let (tenant, origins) = (caller.tenant, &settings.allowed_origins);
-    for _ in 0..DRAWS {
-        let id = InboxId::new(&api.clock, &api.entropy);
+    for draw in 0..DRAWS {
+        let id = InboxId::of(&origin, draw);
         let grant = caller.grant();
         api.audit
             .note(grant, caller.permission(), id, &ip.0)
@@ -299,7 +299,7 @@ async fn create_inbox(
             .doors
             .create_inbox(tenant, id, settings.name.trim(), origins);
         if door.await?
-            && let Some(inbox) = api.inboxes.create(tenant, id, &settings).await?
+            && let Some(inbox) = api.inboxes.create(tenant, id, origin.at, &settings).await?
         {
             return Ok((StatusCode::CREATED, Json(inbox.into())));
         }

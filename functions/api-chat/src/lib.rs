@@ -22,7 +22,6 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         timers: Timers::over(resources),
         doors: Doors::over(resources),
         clock: setup.clock().clone(),
-        entropy: setup.entropy().clone(),
     };
     let router: axum::Router = handler::routes().with_state(api).into();
     Function::api(setup, router)

@@ -116,7 +116,10 @@ async fn create_inbox(tenant: TenantKey, resources: &Resources, doors: &Doors) -
         if doors
             .create_inbox(tenant, id, &settings.name, &settings.allowed_origins)
             .await?
-            && inboxes.create(tenant, id, &settings).await?.is_some()
+            && inboxes
+                .create(tenant, id, resources.clock().now(), &settings)
+                .await?
+                .is_some()
         {
             return Ok(id);
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Error, Key, Recent, Resources, Table};
+use cloud::{Created, Error, Key, Recent, Resources, Table};
 use jiff::Timestamp;
 use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
 use serde::de::DeserializeOwned;
@@ -166,7 +166,8 @@ impl Doors {
         self.sources.get(source, read).await
     }
 
-    /// Makes an inbox for pages of these origins; an empty list admits all. False: another inbox has the id.
+    /// Makes an inbox for pages of these origins; an empty list admits all. False: another inbox has the id. A
+    /// repetition finds the inbox of the first run.
     pub async fn create_inbox(
         &self,
         tenant: TenantKey,
@@ -182,8 +183,14 @@ impl Doors {
                 origins: origins.to_vec(),
             },
         };
-        let created = self.directory.create(&keys::inbox(inbox), &row).await?;
-        Ok(created.is_new())
+        Ok(
+            match self.directory.create(&keys::inbox(inbox), &row).await? {
+                Created::New => true,
+                Created::Existing(found) => {
+                    found.workspace == row.workspace && found.settings == row.settings
+                }
+            },
+        )
     }
 
     /// Whether the tenant is open. An archived workspace accepts no requests.

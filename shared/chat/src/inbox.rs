@@ -3,7 +3,7 @@
 //! The public row of an inbox, by which a widget finds its shop, is in `accounts`. An inbox consists of both rows.
 //! The public row is written first.
 
-use cloud::{Created, Error, Key, Query, Resources, Table};
+use cloud::{Error, Key, Query, Resources, Table};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{Cursor, InboxId, Limit, TenantKey};
@@ -91,11 +91,12 @@ impl Inboxes {
         }
     }
 
-    /// Makes a website inbox. `None`: another inbox has the id.
+    /// Makes a website inbox. `None`: another inbox has the id. A repetition finds the inbox of the first run.
     pub async fn create(
         &self,
         tenant: TenantKey,
         id: InboxId,
+        at: Timestamp,
         settings: &InboxSettings,
     ) -> Result<Option<Inbox>, Error> {
         let inbox = Inbox {
@@ -103,14 +104,10 @@ impl Inboxes {
             channel: Channel::Website,
             name: settings.name.trim().to_owned(),
             allowed_origins: settings.allowed_origins.clone(),
-            created_at: self.directory.clock().now(),
+            created_at: at,
         };
-        Ok(
-            match self.directory.create(&key(tenant, id), &inbox).await? {
-                Created::New => Some(inbox),
-                Created::Existing(_) => None,
-            },
-        )
+        let created = self.directory.create(&key(tenant, id), &inbox).await?;
+        Ok(created.is_ours(&inbox).then_some(inbox))
     }
 
     /// An inbox of the workspace.

@@ -9,7 +9,8 @@
 //! Costs: one write unit for a batch of counts of one subject and hour; a read is one query, or 16.
 //!
 //! Only the winner of a conditional transition counts it. A crash between the transition and the count loses one
-//! count, and no recount repairs it yet. These figures are for reports, never for decisions.
+//! count. A lost answer and another writer of the row before the repetition count twice. A marker row in a transaction
+//! would be exact, at four write units in place of one. No recount repairs either error yet. These figures are for reports, never for decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,7 +93,7 @@ impl Counters {
     }
 
     /// Like [`Counters::add`], up to `attempts` times: for counts that no redelivery repeats. An attempt whose
-    /// answer was lost is not counted twice.
+    /// answer was lost is not counted twice, unless another writer has changed the row in between.
     pub async fn add_trying(
         &self,
         tenant: TenantKey,

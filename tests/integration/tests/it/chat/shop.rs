@@ -49,7 +49,10 @@ impl Shop {
         let door = doors.create_inbox(tenant, inbox, &settings.name, &settings.allowed_origins);
         assert!(door.await.unwrap());
         let inboxes = Inboxes::over(&world.resources());
-        let made = inboxes.create(tenant, inbox, &settings).await.unwrap();
+        let made = inboxes
+            .create(tenant, inbox, world.now(), &settings)
+            .await
+            .unwrap();
         assert!(made.is_some());
         Self {
             world,
