@@ -10,7 +10,7 @@ mod trigger;
 use accounts::{Audit, Workspaces};
 use campaigns::Campaigns;
 use chat::Inboxes;
-use lambda::{ConfigError, Function, Setup};
+use lambda::{ConfigError, Function, Setup, http};
 use workflows::Workflows;
 
 /// Builds the function.
@@ -24,7 +24,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         workflows: Workflows::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };
-    let router: axum::Router = handler::routes().with_state(api).into();
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
     Function::api(setup, router)
 }
 
