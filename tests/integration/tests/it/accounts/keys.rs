@@ -95,6 +95,7 @@ async fn keys_stop_with_the_person_who_answers_for_them_and_go_on_with_another()
             .collect::<Vec<_>>()
     };
     assert_eq!(statuses().await, ["suspended", "suspended", "active"]);
+    office.world.advance(Duration::from_millis(1));
     let take = format!("/v1/api-keys/{}/take-over", first["id"].as_str().unwrap());
     let (status, taken) = office.ask(&admin, "POST", &take, None).await;
     assert_eq!(
