@@ -29,7 +29,7 @@ use campaigns::Campaigns;
 use chat::Inboxes;
 use cloud::{Timers, Window};
 use contacts::Profiles;
-use lambda::{ConfigError, Function, Setup};
+use lambda::{ConfigError, Function, Setup, http};
 use workflows::WorkflowStore;
 
 use crate::api::Api;
@@ -62,9 +62,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         setup_token: setup.secret("SETUP_TOKEN").to_owned(),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };
+    let audit = api.audit.clone();
     let protected = handler::protected().with_state(api.clone());
+    let protected = http::on_refusal(protected.into(), move |grant, permission, ip| {
+        let audit = audit.clone();
+        async move { audit.note_forbidden(&grant, permission, &ip).await }
+    });
     let public = handler::public().with_state(api);
-    Function::api_beside(setup, protected.into(), public.into())
+    Function::api_beside(setup, protected, public.into())
 }
 
 /// The operations, for the API's reference.

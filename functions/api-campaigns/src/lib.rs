@@ -12,7 +12,7 @@ use campaigns::Campaigns;
 use channels::MailStore;
 use cloud::Counters;
 use contacts::Lists;
-use lambda::{ConfigError, Function, Setup};
+use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -27,7 +27,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
     };
-    let router: axum::Router = handler::routes().with_state(api).into();
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
     Function::api(setup, router)
 }
 

@@ -10,7 +10,7 @@ mod shape;
 use accounts::{Audit, Doors};
 use chat::{Chat, Inboxes};
 use cloud::Timers;
-use lambda::{ConfigError, Function, Setup};
+use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -23,7 +23,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         doors: Doors::over(resources),
         clock: setup.clock().clone(),
     };
-    let router: axum::Router = handler::routes().with_state(api).into();
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
     Function::api(setup, router)
 }
 

@@ -13,7 +13,7 @@ mod shape;
 use accounts::Audit;
 use contacts::import::Imports;
 use contacts::{Contacts, Lists};
-use lambda::{ConfigError, Function, Setup};
+use lambda::{ConfigError, Function, Setup, http};
 
 use crate::api::Api;
 
@@ -26,7 +26,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         imports: Imports::over(resources),
     };
-    let router: axum::Router = handler::routes().with_state(api).into();
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
     Function::api(setup, router)
 }
 

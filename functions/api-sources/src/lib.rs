@@ -9,7 +9,7 @@ mod shape;
 
 use accounts::{Audit, Doors};
 use contacts::Lists;
-use lambda::{ConfigError, Function, Setup};
+use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -19,7 +19,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         doors: Doors::over(resources),
     };
-    let router: axum::Router = handler::routes().with_state(api).into();
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
     Function::api(setup, router)
 }
 

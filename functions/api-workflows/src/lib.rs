@@ -11,8 +11,12 @@ use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
 use chat::Inboxes;
+<<<<<<< HEAD
 use cloud::Timers;
 use lambda::{ConfigError, Function, Setup};
+=======
+use lambda::{ConfigError, Function, Setup, http};
+>>>>>>> doors
 use workflows::Workflows;
 
 /// Builds the function.
@@ -29,7 +33,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         timers: Timers::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
     };
-    let router: axum::Router = handler::routes().with_state(api).into();
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
     Function::api(setup, router)
 }
 

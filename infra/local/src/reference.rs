@@ -248,7 +248,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
     let is_ours = operation["security"].is_null();
     add_parameters(method, is_ours, operation);
     let content = &operation["requestBody"]["content"];
-    let (has_body, takes_json) = (!content.is_null(), !content["application/json"].is_null());
+    let has_body = !content.is_null();
     let has_id = path.contains('{');
     let applies = |status: &str| match status {
         _ if !path.starts_with("/v1/") => {
@@ -259,7 +259,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
         "409" => method != "get",
         "405" => has_id,
         "413" => has_body,
-        "415" => takes_json,
+        "415" => has_body,
         "422" => method == "post" && is_ours,
         _ => true,
     };

@@ -151,6 +151,19 @@ impl Audit {
         self.directory.put(&key, &Row { entry, ttl }).await
     }
 
+    /// Adds an entry about what a grant's holder may not do, once an hour. A failure of the log does not change the
+    /// answer, which is a refusal anyway.
+    pub async fn note_forbidden(&self, grant: &Grant, operation: impl Into<Permission>, ip: &str) {
+        let entry = AuditEntry {
+            workspace_id: grant.workspace,
+            refused: true,
+            ..self.entry(&grant.actor, operation.into().id, "", ip)
+        };
+        if let Err(error) = self.once_an_hour(grant.account, &entry).await {
+            tracing::warn!(%error, "a refusal is not in the audit log");
+        }
+    }
+
     /// Counts a refused attempt of a stranger in the hour's entry about it. So no stranger can fill a log. An attempt at
     /// nobody costs the same write, so that its time tells nothing. One write unit.
     pub async fn refused(

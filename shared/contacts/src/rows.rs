@@ -111,7 +111,8 @@ impl Profile {
             push_status: self.push_status,
             source: self.source,
             created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
+            // One write sets both, each by its own look at the clock.
+            updated_at: self.updated_at.unwrap_or(created_at).max(created_at),
         })
     }
 }

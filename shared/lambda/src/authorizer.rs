@@ -48,7 +48,9 @@ impl Request {
                 header("x-workspace"),
             )
         };
-        let workspace = workspace.map(|id| id.trim().to_owned());
+        // An empty header names nothing.
+        let workspace = workspace.map(str::trim).filter(|id| !id.is_empty());
+        let workspace = workspace.map(str::to_owned);
         Presented {
             bearer,
             workspace,

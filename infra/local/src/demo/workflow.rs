@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{Demo, Goal, bar, count_of, text_of};
 
-/// The intake takes 50 forms a second from one source.
-const BETWEEN_FORMS: Duration = Duration::from_millis(25);
+/// The intake takes 25 forms a second from one client.
+const BETWEEN_FORMS: Duration = Duration::from_millis(45);
 
 /// Longest time after the wait, in minutes. Posting takes real time, so the waits end over some minutes.
 const MINUTES: usize = 15;

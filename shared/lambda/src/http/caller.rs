@@ -5,18 +5,20 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use axum::Router;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use kernel::{Grant, Needs, NoWorkspace, Permission, TenantKey, Verdict};
 use lambda_http::request::RequestContext;
 
+use super::client_ip::ClientIp;
 use super::problem::{Code, Problem};
 
 /// A caller with a live credential, in the account.
@@ -161,6 +163,10 @@ fn permit(extensions: &Extensions, grant: &Grant, permission: Permission) -> Res
             None => Ok(()),
         };
     }
+    if let Some(Refused(refused)) = extensions.get() {
+        // A request asks for one permission.
+        let _ = refused.set(permission);
+    }
     let detail = match (grant.role, permission.scope) {
         (None, Some(scope)) => format!("the key lacks the scope {}", scope.name()),
         (None, None) => "keys may not do this; sign in".to_owned(),
@@ -197,6 +203,34 @@ pub(super) fn asked(extensions: &Extensions) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// The permission that a request lacked.
+#[derive(Debug, Clone, Default)]
+struct Refused(Arc<OnceLock<Permission>>);
+
+/// Calls `note` with the caller, the permission that the caller lacks and the client's address, after each request that
+/// was refused for it.
+pub fn on_refusal<H, F>(router: Router, note: H) -> Router
+where
+    H: Fn(Grant, Permission, String) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = ()> + Send,
+{
+    router.layer(from_fn(
+        move |ip: ClientIp, mut request: Request, next: Next| {
+            let note = note.clone();
+            async move {
+                let Refused(refused) = Refused::default();
+                request.extensions_mut().insert(Refused(refused.clone()));
+                let grant = request.extensions().get::<Grant>().cloned();
+                let response = next.run(request).await;
+                if let (Some(grant), Some(&permission)) = (grant, refused.get()) {
+                    note(grant, permission, ip.0).await;
+                }
+                response
+            }
+        },
+    ))
 }
 
 /// Withholds the answer of a handler that never checked a permission.
@@ -242,9 +276,7 @@ fn verdict(context: Option<&RequestContext>) -> Option<Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
     use axum::body::Body;
-    use axum::middleware::from_fn;
     use axum::routing::{get, post};
     use kernel::Scope;
     use kernel::access::People;

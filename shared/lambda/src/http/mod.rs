@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::{ConfigError, Function, InvokeError, Setup};
 
 pub use body::{Json, MAX_BODY, Path, Query, Raw, limit_body};
-pub use caller::{Caller, May, Member};
+pub use caller::{Caller, May, Member, on_refusal};
 pub use client_ip::ClientIp;
 pub use idempotency::{Creation, Secret};
 pub use limit::{ACCOUNT_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE};

@@ -117,7 +117,7 @@ fn is_about_time(error: &str) -> bool {
     ]
     .iter()
     .any(|words| error.contains(words))
-        || (error.contains("digit") && error.contains("expected"))
+        || (error.contains("expected") && error.contains(" digit "))
 }
 
 #[cfg(test)]
@@ -140,6 +140,7 @@ mod tests {
         from: Option<jiff::civil::Time>,
         email: Option<kernel::EmailAddress>,
         parent: Option<Box<Order>>,
+        list_id: Option<kernel::ListId>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -209,6 +210,10 @@ mod tests {
             (
                 r#"{"from":"6"}"#,
                 "must be a date or time as the reference shows it",
+            ),
+            (
+                r#"{"list_id":"a"}"#,
+                "expected an id like lst_ followed by 11 letters or digits",
             ),
             (
                 r#"{"email":"a"}"#,

@@ -1,6 +1,7 @@
 //! API keys.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use accounts::ApiKeys;
 use kernel::Scope;
@@ -61,11 +62,14 @@ async fn keys_stop_with_the_person_who_answers_for_them_and_go_on_with_another()
         .ask(session, "POST", "/v1/api-keys", new.clone())
         .await;
     let first_token = first["token"].as_str().unwrap();
+    // The list is in the order of the ids, which are of the millisecond.
+    office.world.advance(Duration::from_millis(1));
     // A key that a key made has the person behind that key.
     let (_, second) = office.ask(first_token, "POST", "/v1/api-keys", new).await;
     let second_token = second["token"].as_str().unwrap();
     assert_eq!(second["created_by"], first["id"]);
     assert_eq!(second["owner_id"], json!(manager));
+    office.world.advance(Duration::from_millis(1));
     let (_, third) = office
         .ask(
             &admin,
@@ -91,6 +95,7 @@ async fn keys_stop_with_the_person_who_answers_for_them_and_go_on_with_another()
             .collect::<Vec<_>>()
     };
     assert_eq!(statuses().await, ["suspended", "suspended", "active"]);
+    office.world.advance(Duration::from_millis(1));
     let take = format!("/v1/api-keys/{}/take-over", first["id"].as_str().unwrap());
     let (status, taken) = office.ask(&admin, "POST", &take, None).await;
     assert_eq!(

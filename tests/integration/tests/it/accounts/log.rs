@@ -175,3 +175,40 @@ async fn changes_of_contacts_are_one_entry_an_hour() {
     assert_eq!(saved[0]["workspace_id"], json!(office.workspace));
     assert_eq!(saved[0]["object_id"], "contacts");
 }
+
+#[tokio::test]
+async fn what_somebody_may_not_do_is_one_entry_an_hour() {
+    let office = Office::open().await;
+    let admin = office.token().await;
+    let viewer = office
+        .colleague("xem@example.vn", kernel::Role::Viewer)
+        .await;
+    let (_, entered) = office
+        .login("xem@example.vn", PASSWORD, "203.0.113.4")
+        .await;
+    let token = entered["token"].as_str().unwrap();
+    for path in [
+        "/v1/contacts",
+        "/v1/contacts",
+        "/v1/users",
+        "/v1/conversations",
+    ] {
+        assert_eq!(office.ask(token, "GET", path, None).await.0, 403, "{path}");
+    }
+    let (_, log) = office
+        .ask(&admin, "GET", "/v1/audit-log?limit=100", None)
+        .await;
+    let entries = log["data"].as_array().unwrap().iter();
+    let refused = entries.filter(|entry| entry["refused"] == true);
+    let mut actions: Vec<_> = refused
+        .map(|entry| {
+            assert_eq!(entry["actor_id"], json!(viewer));
+            entry["action"].as_str().unwrap()
+        })
+        .collect();
+    actions.sort_unstable();
+    assert_eq!(
+        actions,
+        ["listConversations", "listUsers", "searchContacts"]
+    );
+}

@@ -180,8 +180,8 @@ pub async fn events(heard: bool) -> Run {
     let post_all = async |day: u32| {
         for n in 0..PEOPLE {
             page.post(&shop, &form(n, day)).await;
-            // A source may post 50 forms a second.
-            shop.world.advance(Duration::from_millis(20));
+            // One client of a source may post 25 forms a second.
+            shop.world.advance(Duration::from_millis(40));
         }
         shop.world.settle().await;
     };
