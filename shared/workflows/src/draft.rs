@@ -16,6 +16,8 @@ pub const MAX_NODES: usize = 100;
 const MAX_WAIT_SECONDS: u64 = 366 * 86_400;
 const MAX_TEXT: usize = 200;
 const MAX_TAGS: usize = 20;
+/// Most bytes of HTML and text in all mails of one workflow.
+pub const MAX_MAIL_BYTES: usize = 1024 * 1024;
 
 /// A flaw of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,11 +200,27 @@ impl Draft {
             flaws.push(Flaw::new("/name", "expected a name of 1 to 200 letters"));
         }
         self.trigger.check(&mut flaws);
+        if self.mail_bytes() > MAX_MAIL_BYTES {
+            // Not compiled: one request has ten seconds.
+            let message = format!("its mails together may have {MAX_MAIL_BYTES} bytes");
+            flaws.push(Flaw::new("/graph/nodes", message));
+            return flaws;
+        }
         for (id, node) in &self.graph.nodes {
             check_node(id, node, identity, &mut flaws);
         }
         self.graph.check_shape(&mut flaws);
         flaws
+    }
+
+    /// Bytes of the HTML and text of all its mails.
+    fn mail_bytes(&self) -> usize {
+        let mails = self.graph.nodes.values().filter_map(|node| match node {
+            DraftNode::SendEmail(mail) => Some(mail),
+            _ => None,
+        });
+        let parts = mails.flat_map(|mail| mail.html.iter().chain(&mail.text));
+        parts.map(String::len).sum()
     }
 
     /// The reasons of its transactional mails, each with its place in the draft.
@@ -351,6 +369,19 @@ mod tests {
     #[test]
     fn a_good_draft_has_no_flaw() {
         assert!(flaws(|_| ()).is_empty());
+    }
+
+    #[test]
+    fn the_mails_of_one_workflow_are_compiled_within_one_request() {
+        let long = "x".repeat(150_000);
+        let found = flaws(|d| {
+            for n in 0..8 {
+                let mut mail = d["graph"]["nodes"]["mail"].clone();
+                mail["html"] = json!(long);
+                d["graph"]["nodes"][format!("m{n}")] = mail;
+            }
+        });
+        assert_eq!(found, ["/graph/nodes"]);
     }
 
     #[test]
