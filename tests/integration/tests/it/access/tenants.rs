@@ -3,7 +3,7 @@
 use access::Operation;
 use std::time::Duration;
 
-use accounts::{Accounts, NewUser, Users, WorkspaceSettings, Workspaces};
+use accounts::{Accounts, NewUser, Senders, Users, WorkspaceSettings, Workspaces};
 use kernel::{Grant, Role};
 use serde_json::{Value, json};
 
@@ -38,7 +38,11 @@ impl Tenant {
         let account = account.unwrap();
         let workspaces = Workspaces::over(&resources);
         let made = workspaces.create(account, WorkspaceSettings::named("Cửa hàng"));
-        let workspace = made.await.unwrap().unwrap().workspace();
+        let tenant = made.await.unwrap().unwrap();
+        let address = "shop@example.vn".parse().unwrap();
+        let senders = Senders::over(&resources);
+        senders.trust(tenant, &address).await.unwrap();
+        let workspace = tenant.workspace();
         let admin = NewUser {
             email: email.parse().unwrap(),
             name: "Chủ".into(),
@@ -70,6 +74,7 @@ impl Tenant {
             Operation::CreateList,
             Operation::StartImport,
             Operation::CreateSource,
+            Operation::CreateSender,
             Operation::CreateWorkflow,
             Operation::CreateCampaign,
             Operation::CreateInbox,
