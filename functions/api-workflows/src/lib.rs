@@ -11,12 +11,8 @@ use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
 use chat::Inboxes;
-<<<<<<< HEAD
 use cloud::Timers;
-use lambda::{ConfigError, Function, Setup};
-=======
 use lambda::{ConfigError, Function, Setup, http};
->>>>>>> doors
 use workflows::Workflows;
 
 /// Builds the function.

@@ -40,16 +40,16 @@ pub struct Sender {
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When its code came back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Timestamp>,
     /// Number of the newest mail that was asked for.
     pub mail: u32,
     /// Number of the newest mail that a worker claimed.
     #[serde(default)]
     claimed: u32,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     code_hash: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     code_expires_at: Option<Timestamp>,
 }
 

@@ -69,6 +69,8 @@ async fn compile(mails: MailStore, name: Name) -> Result<Arc<Prepared>, Uncompil
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(prepared)) => Ok(Arc::new(prepared)),
         Ok(Err(error)) => Err(Uncompiled::Invalid(error.to_string())),
-        Err(broken) => Err(Uncompiled::Invalid(broken.to_string())),
+        Err(broken) if broken.is_panic() => Err(Uncompiled::Invalid(broken.to_string())),
+        // The process ends; the next one compiles the mail.
+        Err(_) => Err(Uncompiled::Store(Error::Conflict)),
     }
 }

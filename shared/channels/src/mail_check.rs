@@ -44,8 +44,21 @@ pub fn flaws(mail: &StoredMail, class: Class, identity: &str) -> Vec<(&'static s
             flaws.push((place, format!("may have {MAX_BODY} bytes")));
         }
     }
-    if let Err(error) = Prepared::compile(mail, class, &Letterhead::default()) {
-        flaws.push((place(&error), error.to_string()));
+    match Prepared::compile(mail, class, &Letterhead::default()) {
+        Err(error) => flaws.push((place(&error), error.to_string())),
+        Ok(prepared) => {
+            if let Err(error) = prepared.try_long_values() {
+                let message = format!("cannot be filled in with long values: {error}");
+                flaws.push((
+                    if mail.html.is_some() {
+                        "/html"
+                    } else {
+                        "/text"
+                    },
+                    message,
+                ));
+            }
+        }
     }
     flaws
 }
@@ -118,6 +131,8 @@ mod tests {
             ["/preview_text"]
         );
         assert_eq!(places(|mail| mail.html = None), ["/html"]);
+        let printed = "{% for i in (1..1000) %}{{ contact.custom.x }}{% endfor %}".to_owned();
+        assert_eq!(places(|mail| mail.html = Some(printed)), ["/html"]);
         let long = "x".repeat(MAX_BODY + 1);
         assert_eq!(places(|mail| mail.text = Some(long)), ["/text"]);
     }

@@ -24,10 +24,13 @@ use serde_json::Value;
 pub use self::css::MAX_STEPS as MAX_STYLE_STEPS;
 use crate::links::LinkSet;
 use crate::template::{Meter, Node, RenderError, Template, TemplateError};
+use crate::tokens::TokenKey;
 use crate::tree::TooLarge;
 
 /// Longest subject that is sent, in characters.
 const MAX_SUBJECT_CHARS: usize = 255;
+/// Characters of the values with which a mail is tried. In HTML each takes six bytes.
+const LONG_VALUE: usize = 500;
 /// Name under which templates find the recipient's unsubscribe address.
 const UNSUBSCRIBE: &str = "unsubscribe_url";
 /// Names under which templates find the lines of the footer.
@@ -220,6 +223,31 @@ impl CompiledMail {
     /// The warnings to the author.
     pub fn warnings(&self) -> &[MailWarning] {
         &self.warnings
+    }
+
+    /// Renders the mail with long values in all its variables. An error: the mail would fail for recipients with such
+    /// values. A tag or filter that refuses the invented values is no error.
+    pub fn try_long_values(&self) -> Result<(), RenderError> {
+        let mut data = Value::Object(serde_json::Map::new());
+        let value = Value::String("\"".repeat(LONG_VALUE));
+        for path in &self.variables {
+            let mut names = path.split('.').peekable();
+            let mut place = &mut data;
+            while let (Some(name), Value::Object(fields)) = (names.next(), place) {
+                let empty = || match names.peek() {
+                    Some(_) => Value::Object(serde_json::Map::new()),
+                    None => value.clone(),
+                };
+                place = fields.entry(name).or_insert_with(empty);
+            }
+        }
+        let key = TokenKey::new("a recipient that nobody is");
+        let links = LinkSet::new("https://example.vn", &key, "w", "s", "c", "0");
+        let links = links.map_err(|error| RenderError::Failed(error.to_string()))?;
+        match self.render(&data, &links) {
+            Ok(_) | Err(RenderError::Failed(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Renders the mail for the recipient of `data` and `links`.

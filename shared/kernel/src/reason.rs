@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the receiver did or has, so that the mail is expected without consent to marketing.
+/// The act of the receiver for which a mail is expected without consent to marketing.
 #[derive(
     Debug,
     Clone,

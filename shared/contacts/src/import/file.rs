@@ -245,6 +245,25 @@ mod tests {
         parse(text.as_bytes()).unwrap()
     }
 
+    proptest! {
+        #[test]
+        fn any_file_is_read_or_refused(
+            head in "(email|Số điện thoại|họ tên|thẻ|x|\"|,|;|\t){0,8}",
+            body in prop::collection::vec(any::<u8>(), 0..400),
+            text in "([a-z]{1,5}@example\\.vn|0912345678|\"|,|;|\t|\r\n|\n|'|=|\\PC){0,60}",
+        ) {
+            for bytes in [body.clone(), [head.as_bytes(), b"\n", text.as_bytes()].concat(), [head.as_bytes(), b"\n", &body].concat()] {
+                let Ok(file) = parse(&bytes) else { continue };
+                let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64 + 1;
+                prop_assert!(file.rows.count + file.errors.count + file.repeated <= lines);
+                prop_assert!(file.first_errors.len() <= SHOWN_ERRORS);
+                prop_assert!(file.rows.bytes.len() <= 100 * bytes.len() + 1_000);
+                prop_assert_eq!(rows(&file).len() as u64, file.rows.count);
+                prop_assert_eq!(parse(&bytes).unwrap(), file);
+            }
+        }
+    }
+
     fn rows(file: &Parsed) -> Vec<Row> {
         let lines = file.rows.bytes.split_inclusive(|byte| *byte == b'\n');
         let rows: Vec<Row> = lines

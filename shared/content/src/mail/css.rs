@@ -11,8 +11,8 @@ use cssparser::{Parser, Token};
 use crate::mail::MailError;
 use crate::tree::Size;
 
-/// Most steps of the inliner: about half a second of one core of a function with 1 GB.
-pub const MAX_STEPS: u64 = 100_000_000;
+/// Most steps of the inliner.
+pub const MAX_STEPS: u64 = 50_000_000;
 /// Deepest nesting of blocks and functions in a stylesheet; readers of CSS recurse.
 const MAX_BLOCKS: usize = 32;
 
@@ -280,7 +280,7 @@ mod tests {
             let size = measure(&format!("<style>{css}</style>{}", "<p>x".repeat(1_000))).unwrap();
             let error = check(&size).unwrap_err().to_string();
             assert!(
-                error.contains("1004 elements") && error.contains("100000000"),
+                error.contains("1004 elements") && error.contains("50000000"),
                 "{error}"
             );
         }

@@ -28,15 +28,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "mixed",
                 "0 to repeat; Directory +3; AccountMailDlq 2; DeliveryEvents 1; mails 1",
             ),
-<<<<<<< HEAD
-            ("ok", "0 to repeat; Directory +2; DeliveryEvents 1; mails 1"),
+            ("ok", "0 to repeat; Directory +3; DeliveryEvents 1; mails 1"),
             (
                 "sender",
                 "0 to repeat; Directory ~1; DeliveryEvents 1; mails 1",
             ),
-=======
-            ("ok", "0 to repeat; Directory +3; DeliveryEvents 1; mails 1"),
->>>>>>> doors
         ],
     ),
     (

@@ -5,7 +5,7 @@ use access::Operation;
 use std::path::Path;
 use std::time::Duration;
 
-use accounts::{Accounts, NewUser, Users, WorkspaceSettings, Workspaces};
+use accounts::{Accounts, NewUser, Senders, Users, WorkspaceSettings, Workspaces};
 use kernel::{AccountId, ChatRole, Grant, Role, Scope, WorkspaceId};
 use serde_json::{Value, json};
 
@@ -44,7 +44,11 @@ impl Tenant {
         let resources = world.resources();
         let workspaces = Workspaces::over(&resources);
         let made = workspaces.create(account, WorkspaceSettings::named(email));
-        let workspace = made.await.unwrap().unwrap().workspace();
+        let tenant = made.await.unwrap().unwrap();
+        let address = "shop@example.vn".parse().unwrap();
+        let senders = Senders::over(&resources);
+        senders.trust(tenant, &address).await.unwrap();
+        let workspace = tenant.workspace();
         let user = person(world, account, workspace, email, Role::AccountAdmin, None).await;
         let key = Grant {
             account,
@@ -62,6 +66,7 @@ impl Tenant {
             Operation::CreateList,
             Operation::StartImport,
             Operation::CreateSource,
+            Operation::CreateSender,
             Operation::CreateWorkflow,
             Operation::CreateCampaign,
             Operation::CreateInbox,
