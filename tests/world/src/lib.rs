@@ -94,16 +94,7 @@ impl World {
     }
 
     fn build(rate: u32, entropy: Entropy, clock: Clock, now_ms: Arc<AtomicI64>) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let overrides = BTreeMap::from([
-            (
-                "PublicBaseUrl".to_owned(),
-                "https://shop.example.vn".to_owned(),
-            ),
-            ("EmailIdentity".to_owned(), "example.vn".to_owned()),
-            ("EmailSendRate".to_owned(), rate.to_string()),
-        ]);
-        let model = template::read(&root, &overrides).expect("templates");
+        let model = model(rate);
         let options = Options {
             data_dir: None,
             clock: clock.clone(),
@@ -620,6 +611,25 @@ fn has_one_precision(answer: &Value) {
     {
         check("", &body);
     }
+}
+
+/// The templates for an account with this rate. A process with many worlds reads the files once.
+fn model(rate: u32) -> model::Stack {
+    static READ: Mutex<BTreeMap<u32, model::Stack>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap();
+    let model = read.entry(rate).or_insert_with(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let overrides = BTreeMap::from([
+            (
+                "PublicBaseUrl".to_owned(),
+                "https://shop.example.vn".to_owned(),
+            ),
+            ("EmailIdentity".to_owned(), "example.vn".to_owned()),
+            ("EmailSendRate".to_owned(), rate.to_string()),
+        ]);
+        template::read(&root, &overrides).expect("templates")
+    });
+    model.clone()
 }
 
 fn clock_over(now_ms: Arc<AtomicI64>) -> Clock {
