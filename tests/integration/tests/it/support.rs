@@ -3,9 +3,9 @@
 //! same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -69,31 +69,33 @@ impl World {
 
     /// A world whose account may send this number of mails a second.
     pub fn with_rate(rate: u32) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let overrides = BTreeMap::from([
-            (
-                "PublicBaseUrl".to_owned(),
-                "https://shop.example.vn".to_owned(),
-            ),
-            ("EmailIdentity".to_owned(), "example.vn".to_owned()),
-            ("EmailSendRate".to_owned(), rate.to_string()),
-        ]);
-        let model = template::read(&root, &overrides).expect("templates");
-        let now_ms = Arc::new(AtomicI64::new(START_MS));
+        Self::open(&model_at(rate), None, START_MS, Entropy::seeded(7))
+    }
+
+    /// A world whose state is kept in this folder. A folder that was used before is as after a restart of all
+    /// processes, so `seed` must be another one.
+    pub fn in_folder(folder: &Path, now: Timestamp, seed: u64) -> Self {
+        static MODEL: OnceLock<model::Stack> = OnceLock::new();
+        let model = MODEL.get_or_init(|| model_at(100_000));
+        let data_dir = Some(folder.to_owned());
+        Self::open(model, data_dir, now.as_millisecond(), Entropy::seeded(seed))
+    }
+
+    fn open(model: &model::Stack, data_dir: Option<PathBuf>, now: i64, entropy: Entropy) -> Self {
+        let now_ms = Arc::new(AtomicI64::new(now));
         let clock = clock_over(now_ms.clone());
         let options = Options {
-            data_dir: None,
+            data_dir,
             clock,
             region: "ap-southeast-1".into(),
             account: "000000000000".into(),
         };
         let aws = Aws::open(options).expect("services");
-        aws.create_missing(&model).expect("tables and queues");
-        let (entropy, requests, functions) =
-            (Entropy::seeded(7), AtomicU64::new(0), Mutex::default());
+        aws.create_missing(model).expect("tables and queues");
+        let (requests, functions) = (AtomicU64::new(0), Mutex::default());
         Self {
             aws,
-            model,
+            model: model.clone(),
             entropy,
             now_ms,
             requests,
@@ -586,6 +588,20 @@ fn has_one_precision(answer: &Value) {
     {
         check("", &body);
     }
+}
+
+/// The stack of the templates, with this rate of mails a second.
+fn model_at(rate: u32) -> model::Stack {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let overrides = BTreeMap::from([
+        (
+            "PublicBaseUrl".to_owned(),
+            "https://shop.example.vn".to_owned(),
+        ),
+        ("EmailIdentity".to_owned(), "example.vn".to_owned()),
+        ("EmailSendRate".to_owned(), rate.to_string()),
+    ]);
+    template::read(&root, &overrides).expect("templates")
 }
 
 fn clock_over(now_ms: Arc<AtomicI64>) -> Clock {
