@@ -17,6 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::expected::Run;
 use self::invoker::Ending;
 use self::picture::Picture;
 use self::plan::Plan;
@@ -81,13 +82,16 @@ async fn part(number: usize) {
             if differences.is_empty() {
                 continue;
             }
-            let call = calls.get(plan.at as usize).map_or("", String::as_str);
-            match expected::reason(&name, call, plan, &differences) {
-                Some(reason) => _ = met.insert(reason),
-                None => wrong.push(format!(
-                    "{name} {plan:?} ({call}):\n    {}",
-                    differences.join("\n    ")
-                )),
+            let run = Run {
+                name: &name,
+                call: calls.get(plan.at as usize).map_or("", String::as_str),
+                plan,
+                differences: &differences,
+            };
+            let left = run.unexplained(&mut met);
+            if !left.is_empty() {
+                let (call, left) = (run.call, left.join("\n    "));
+                wrong.push(format!("{name} {plan:?} ({call}):\n    {left}"));
             }
         }
     }
@@ -168,7 +172,7 @@ impl Scene {
             picture.add("invoker", "given up".to_owned());
         }
         for post in stage.posts() {
-            picture.add_hint("posts", &post, &self.known);
+            picture.add_post(&post, &self.known);
         }
         (picture, calls)
     }

@@ -6,12 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tanigo_local::aws::Kind;
 
+use super::expected;
 use crate::support::World;
 
 /// Counters that every request moves.
 const UNWATCHED: &str = "Limits";
+/// Beginning of an RFC 3339 time.
+const TIME: &str = "0000-00-00T00:00:00";
+const UUID: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 /// A shorter word is never a drawn name.
 const SHORTEST_NAME: usize = 10;
+/// Attributes that follow from a drawn name or from the time.
+const FOLLOWING: [&str; 3] = ["shard", "minute", "lease_until"];
 /// Numbers from here on are times, in seconds or milliseconds.
 const FIRST_TIME: f64 = 1.5e9;
 
@@ -29,13 +35,24 @@ impl Picture {
                 continue;
             }
             for row in world.dump(name).await {
-                picture.add(name, plain(&row, known).to_string());
+                let text = plain(&row, known).to_string();
+                if expected::is_hint(&row) {
+                    picture.hint(name, text);
+                } else {
+                    picture.add(name, text);
+                }
             }
         }
         for queue in &world.model.queues {
             for message in world.aws.sqs().receive(&queue.name, 10_000, Some(0)) {
                 let body = serde_json::from_str(&message.body).unwrap_or(Value::from(message.body));
-                picture.add(&queue.logical_id, plain(&body, known).to_string());
+                let text = plain(&body, known).to_string();
+                // The same dead letter twice does no harm: its second redrive changes nothing.
+                if queue.redrive.is_none() {
+                    picture.hint(&queue.logical_id, text);
+                } else {
+                    picture.add(&queue.logical_id, text);
+                }
             }
             let waiting = world.aws.sqs().depth(&queue.name).delayed;
             for _ in 0..waiting {
@@ -59,10 +76,14 @@ impl Picture {
             .or_default() += 1;
     }
 
+    /// Notes a post to a browser, which may come more than once.
+    pub fn add_post(&mut self, post: &str, known: &BTreeSet<String>) {
+        let post = serde_json::from_str(post).unwrap_or(Value::from(post));
+        self.hint("posts", plain(&post, known).to_string());
+    }
+
     /// Notes a text that may come more than once.
-    pub fn add_hint(&mut self, place: &str, text: &str, known: &BTreeSet<String>) {
-        let text = serde_json::from_str(text).unwrap_or(Value::from(text));
-        let text = plain(&text, known).to_string();
+    fn hint(&mut self, place: &str, text: String) {
         self.0.entry(place.to_owned()).or_default().insert(text, 1);
     }
 
@@ -106,7 +127,15 @@ fn plain(value: &Value, known: &BTreeSet<String>) -> Value {
         Value::Array(all) => all.iter().map(|one| plain(one, known)).collect(),
         Value::Object(all) => {
             let fields = all.iter();
-            let fields = fields.map(|(name, one)| (normal(name, known), plain(one, known)));
+            let fields = fields.map(|(name, one)| {
+                let follows = FOLLOWING.contains(&name.as_str());
+                let one = if follows {
+                    "<follows>".into()
+                } else {
+                    plain(one, known)
+                };
+                (normal(name, known), one)
+            });
             Value::Object(fields.collect())
         }
         other => other.clone(),
@@ -132,6 +161,15 @@ fn normal(text: &str, known: &BTreeSet<String>) -> String {
             rest = after;
             continue;
         }
+        if let Some(uuid) = rest.get(..UUID.len()).filter(|text| fits(UUID, text)) {
+            out.push_str(if known.contains(&uuid[..8]) {
+                uuid
+            } else {
+                "<uuid>"
+            });
+            rest = &rest[UUID.len()..];
+            continue;
+        }
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
         if end == 0 {
             out.push(first);
@@ -139,6 +177,12 @@ fn normal(text: &str, known: &BTreeSet<String>) -> String {
             continue;
         }
         let (word, after) = rest.split_at(end);
+        // Each invocation has its own trace.
+        if let Some(number) = rest.strip_prefix("request-") {
+            out.push_str("<trace>");
+            rest = number.trim_start_matches(|c: char| c.is_ascii_digit());
+            continue;
+        }
         let drawn = word.len() >= SHORTEST_NAME && word.bytes().any(|b| b.is_ascii_digit());
         if !drawn || known.contains(word) {
             out.push_str(word);
@@ -153,15 +197,17 @@ fn normal(text: &str, known: &BTreeSet<String>) -> String {
 
 /// The text after an RFC 3339 time at its beginning.
 fn time(text: &str) -> Option<&str> {
-    let bytes = text.as_bytes();
-    let shape = b"dddd-dd-ddTdd:dd:dd";
-    let fits = |(shape, byte): (&u8, &u8)| match shape {
-        b'd' => byte.is_ascii_digit(),
+    let head = text.get(..TIME.len())?;
+    let end = text.find('Z').filter(|_| fits(TIME, head))?;
+    Some(&text[end + 1..])
+}
+
+/// Whether a text has this shape, with `0` for a digit and `x` for a hexadecimal digit.
+fn fits(shape: &str, text: &str) -> bool {
+    let fits = |(shape, byte): (u8, u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'x' => byte.is_ascii_hexdigit(),
         other => other == byte,
     };
-    if bytes.len() < shape.len() || !shape.iter().zip(bytes).all(fits) {
-        return None;
-    }
-    let end = text.find('Z')?;
-    Some(&text[end + 1..])
+    shape.bytes().zip(text.bytes()).all(fits)
 }
