@@ -1,0 +1,86 @@
+//! After the faults: delivers, ticks and lets time pass until nothing moves.
+
+use crate::sim::Sim;
+
+/// Rounds until the world is at rest; more is a loop.
+const ROUNDS: u32 = 2_000;
+/// Quiet minutes before the world counts as at rest: a sweeper looks again after some minutes.
+const QUIET: u32 = 6;
+const MINUTE_MS: u64 = 60_000;
+
+impl Sim {
+    /// Runs until nothing moves.
+    pub async fn calm(&self) {
+        let mut quiet = 0;
+        for _ in 0..ROUNDS {
+            if self.drain().await {
+                quiet = 0;
+                continue;
+            }
+            self.tick().await;
+            if self.drain().await {
+                quiet = 0;
+                continue;
+            }
+            let next = self.next_event_ms().await;
+            let now = self.now_ms();
+            match next {
+                Some(at) => {
+                    quiet = 0;
+                    let wait = u64::try_from(at - now).unwrap_or(0).max(1);
+                    self.sleep_ms(wait).await;
+                }
+                None if quiet < QUIET => {
+                    quiet += 1;
+                    self.sleep_ms(MINUTE_MS).await;
+                }
+                None => return,
+            }
+        }
+        self.broken("rest", "the world does not come to rest");
+    }
+
+    /// Delivers everything that can be delivered now.
+    async fn drain(&self) -> bool {
+        let mut moved = false;
+        for _ in 0..ROUNDS {
+            let mut now = false;
+            for mapping in self.enabled_mappings() {
+                while self.relay(&mapping).await {
+                    now = true;
+                }
+            }
+            for source in self.sources() {
+                while self.deliver(&source).await {
+                    now = true;
+                }
+            }
+            self.observe_streams();
+            if !now {
+                return moved;
+            }
+            moved = true;
+        }
+        self.broken("rest", "messages go round for ever");
+        moved
+    }
+
+    /// When the next delayed message or timer is due.
+    async fn next_event_ms(&self) -> Option<i64> {
+        let sqs = self.world.aws.sqs();
+        let queues = self.sources().into_iter();
+        let queues = queues.filter_map(|source| sqs.next_visible_at(&source.queue));
+        let now = self.now_ms();
+        let timers = self
+            .world
+            .dump("Timers")
+            .await
+            .into_iter()
+            .filter_map(|row| {
+                let due: jiff::Timestamp = row["due"].as_str()?.parse().ok()?;
+                // The sweep reads the minute only after it has begun.
+                Some(due.as_millisecond().max(now + 10_000))
+            });
+        queues.chain(timers).min()
+    }
+}

@@ -1,0 +1,244 @@
+//! Campaigns and single mails: nobody gets a mail of one scope twice, nobody gets one after the unsubscription, and every
+//! campaign that was sent comes to its end with a correct report.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use content::tokens::{Token, TokenKey, TokenKind};
+use serde_json::{Value, json};
+use tanigo_local::aws::Kind;
+use tests_world::http_event;
+
+use super::Feature;
+use crate::shop::{KNOWN, email};
+use crate::sim::Sim;
+
+/// A mail may still leave this long after the unsubscription was answered, milliseconds: a sub-batch had read the
+/// contact already.
+const STOP_MS: i64 = 60_000;
+
+/// A campaign of a shop.
+#[derive(Debug, Clone)]
+struct Sent {
+    shop: usize,
+    id: String,
+    /// The API accepted `send`.
+    accepted: bool,
+}
+
+/// Sends campaigns; people unsubscribe.
+#[derive(Default)]
+pub struct Campaigns {
+    sent: RefCell<Vec<Sent>>,
+    /// When an unsubscription was answered, by shop and address.
+    stopped: RefCell<BTreeMap<(usize, String), i64>>,
+}
+
+impl Campaigns {
+    fn some(&self, sim: &Sim) -> Option<(usize, Sent)> {
+        let sent = self.sent.borrow();
+        let n = sim.below(sent.len());
+        sent.get(n).map(|one| (n, one.clone()))
+    }
+
+    async fn create(&self, sim: &Sim) {
+        let shop = sim.shop();
+        let body = json!({
+            "name": shop.mark("campaign"), "audience": { "list_id": shop.list },
+            "sender": { "from_name": "Shop", "from_email": "tin@example.vn" },
+            "subject": shop.mark("campaign"), "html": "<p>Chào bạn</p>",
+        });
+        let made = shop
+            .api(sim, "api-campaigns", "POST", "/v1/campaigns", Some(body))
+            .await;
+        if !made.is_ok() {
+            return;
+        }
+        let id = made.text("id");
+        let n = self.sent.borrow().len();
+        self.sent.borrow_mut().push(Sent {
+            shop: shop.n,
+            id,
+            accepted: false,
+        });
+        self.command(sim, n, "send").await;
+    }
+
+    async fn command(&self, sim: &Sim, n: usize, command: &str) -> bool {
+        let one = self.sent.borrow()[n].clone();
+        let path = format!("/v1/campaigns/{}/{command}", one.id);
+        sim.note(format!("  T{} {command} {}", one.shop, one.id));
+        let reply = sim.shops[one.shop]
+            .api(sim, "api-campaigns", "POST", &path, None)
+            .await;
+        if reply.is_ok() && command == "send" && !one.accepted {
+            self.sent.borrow_mut()[n].accepted = true;
+            sim.accepted("campaigns");
+        }
+        reply.is_ok()
+    }
+
+    async fn unsubscribe(&self, sim: &Sim) {
+        let Some((_, one)) = self.some(sim) else {
+            return;
+        };
+        let (shop, person) = (&sim.shops[one.shop], sim.below(KNOWN));
+        let setup = sim.world.setup("link-tracker");
+        let key = TokenKey::new(setup.secret("TRACKING_SECRET"));
+        let token = Token {
+            kind: TokenKind::Unsubscribe,
+            workspace: shop.tenant.to_string(),
+            scope: one.id.clone(),
+            contact: shop.contacts[person].clone(),
+            step: "0".into(),
+        };
+        let path = format!("/u/{}", token.encode(&key).unwrap());
+        sim.note(format!("  T{} person {person} unsubscribes", shop.n));
+        let reply = sim
+            .ask("link-tracker", http_event("POST", &path, None, None))
+            .await;
+        if reply.is_ok() {
+            sim.accepted("unsubscriptions");
+            let mut stopped = self.stopped.borrow_mut();
+            stopped
+                .entry((shop.n, email(person)))
+                .or_insert(sim.now_ms());
+        }
+    }
+
+    fn check_mails(&self, sim: &Sim) {
+        let mut seen: BTreeMap<[String; 3], u32> = BTreeMap::new();
+        for mail in sim.world.aws.outbox().all(Kind::Mail) {
+            let tag = |wanted: &str| {
+                let found = mail.tags.iter().find(|(name, _)| name == wanted);
+                found.map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            let (tenant, scope) = (tag("tenant"), tag("scope"));
+            let contact = format!("{} {}", tag("contact"), tag("step"));
+            *seen
+                .entry([tenant.clone(), scope.clone(), contact])
+                .or_default() += 1;
+            let shop = sim
+                .shops
+                .iter()
+                .find(|shop| shop.tenant.to_string() == tenant);
+            let Some(shop) = shop.filter(|_| scope.starts_with("cmp_")) else {
+                continue;
+            };
+            for to in &mail.to {
+                let address = to.rsplit('<').next().unwrap_or(to).trim_end_matches('>');
+                let stopped = self.stopped.borrow();
+                let stopped = stopped.get(&(shop.n, address.to_owned()));
+                if let Some(at) = stopped.filter(|at| mail.at > **at + STOP_MS) {
+                    let late = (mail.at - at) / 1000;
+                    let text = format!(
+                        "T{} {address} got {scope} {late} s after it unsubscribed",
+                        shop.n
+                    );
+                    sim.broken("mail after unsubscription", text);
+                }
+            }
+        }
+        for (key, count) in seen.iter().filter(|(_, count)| **count > 1) {
+            sim.broken("mail doubled", format!("{key:?} x{count}"));
+        }
+    }
+
+    async fn check_report(&self, sim: &Sim, one: &Sent) {
+        let shop = &sim.shops[one.shop];
+        let path = format!("/v1/campaigns/{}/report", one.id);
+        let report = shop
+            .api(sim, "api-campaigns", "GET", &path, None)
+            .await
+            .body;
+        let number = |name: &str| report[name].as_u64().unwrap_or_default();
+        let sum = |name: &str| -> u64 {
+            let reasons = report[name].as_object().into_iter().flatten();
+            reasons.filter_map(|(_, n)| n.as_u64()).sum()
+        };
+        let done = matches!(report["status"].as_str(), Some("sent" | "cancelled"));
+        if one.accepted && !done {
+            sim.broken("campaign not finished", format!("{one:?}: {report}"));
+        }
+        if report["status"] != "sent" {
+            return;
+        }
+        let settled = number("sent") + sum("skipped") + sum("failed") + number("unknown");
+        if settled != number("audience") {
+            sim.broken("report", format!("{one:?}: {report}"));
+        }
+        let tags = [
+            ("tenant", shop.tenant.to_string()),
+            ("scope", one.id.clone()),
+        ];
+        let mails = sim
+            .world
+            .aws
+            .outbox()
+            .all(Kind::Mail)
+            .into_iter()
+            .filter(|mail| {
+                let has = |(name, value): &(&str, String)| {
+                    mail.tags.iter().any(|(n, v)| n == name && v == value)
+                };
+                tags.iter().all(has)
+            });
+        let mails = mails.count() as u64;
+        if mails < number("sent") || mails > number("sent") + number("unknown") {
+            sim.broken("report", format!("{mails} mails, {one:?}: {report}"));
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Feature for Campaigns {
+    fn actions(&self) -> &'static [(&'static str, u32)] {
+        &[
+            ("campaign", 3),
+            ("pause or resume a campaign", 3),
+            ("unsubscribe", 2),
+        ]
+    }
+
+    async fn act(&self, sim: &Sim, action: &'static str) {
+        match action {
+            "campaign" => self.create(sim).await,
+            "unsubscribe" => self.unsubscribe(sim).await,
+            _ => {
+                if let Some((n, _)) = self.some(sim) {
+                    let command = ["pause", "resume", "send"][sim.below(3)];
+                    self.command(sim, n, command).await;
+                }
+            }
+        }
+    }
+
+    async fn calm(&self, sim: &Sim) {
+        // A campaign that pauses by itself does so when its chunks run.
+        for _ in 0..3 {
+            sim.calm().await;
+            let count = self.sent.borrow().len();
+            for n in 0..count {
+                let one = self.sent.borrow()[n].clone();
+                let path = format!("/v1/campaigns/{}", one.id);
+                let shop = &sim.shops[one.shop];
+                let now: Value = shop
+                    .api(sim, "api-campaigns", "GET", &path, None)
+                    .await
+                    .body;
+                if now["status"] == "paused" {
+                    self.command(sim, n, "resume").await;
+                }
+            }
+        }
+    }
+
+    async fn check(&self, sim: &Sim) {
+        self.check_mails(sim);
+        let sent = self.sent.borrow().clone();
+        for one in &sent {
+            self.check_report(sim, one).await;
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The features of the product: what users do with each, and what each promises. A new feature is one file here and one
+//! line in [`all`].
+
+mod campaigns;
+mod chat;
+mod contacts;
+mod forms;
+mod workflows;
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use crate::sim::Sim;
+
+/// The actions of users on one part of the product, and its promises.
+#[async_trait(?Send)]
+pub trait Feature {
+    /// Names of actions with their weights. A usual action has the weight 4; a delivery of a queue has 60.
+    fn actions(&self) -> &'static [(&'static str, u32)];
+
+    /// Makes the feature's things, without faults, at the same time in each shop.
+    async fn prepare(&self, _sim: &Sim) {}
+
+    /// Makes one action, with faults. It remembers each definite answer.
+    async fn act(&self, sim: &Sim, action: &'static str);
+
+    /// Ends what users left paused; after this no more faults occur.
+    async fn calm(&self, _sim: &Sim) {}
+
+    /// Compares the state with the promises; [`Sim::broken`] notes a difference.
+    async fn check(&self, sim: &Sim);
+}
+
+/// All features.
+pub fn all() -> Vec<Rc<dyn Feature>> {
+    let forms = Rc::new(forms::Forms::default());
+    vec![
+        forms.clone(),
+        Rc::new(workflows::Workflows::new(forms)),
+        Rc::new(campaigns::Campaigns::default()),
+        Rc::new(chat::Chat::default()),
+        Rc::new(contacts::Contacts::default()),
+    ]
+}

@@ -1,0 +1,177 @@
+//! Runs seeds on all cores, each in its own runtime with paused time, and sums up what was found.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::sim::{Outcome, Violation, simulate, take_trace};
+
+/// Lines of a trace that a failure shows.
+const SHOWN: usize = 250;
+
+/// A number of the environment.
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Simulates one seed.
+pub fn one(seed: u64) -> Outcome {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build();
+    runtime.expect("runtime").block_on(simulate(seed))
+}
+
+/// What the seeds found.
+pub struct Found {
+    seeds: u64,
+    seconds: f64,
+    faults: u64,
+    calls: u64,
+    invocations: u64,
+    accepted: BTreeMap<&'static str, u64>,
+    /// By name of the promise: the seeds that broke it.
+    broken: BTreeMap<&'static str, Vec<u64>>,
+    /// The first outcome for each promise.
+    first: BTreeMap<&'static str, Outcome>,
+}
+
+/// Simulates all these seeds on two threads, or on as many as there are cores.
+#[expect(clippy::disallowed_methods, reason = "measures the run itself")]
+pub fn all(seeds: Range<u64>) -> Found {
+    let begun = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let found = Mutex::new(Found::none(seeds.end - seeds.start));
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let outcome = std::panic::catch_unwind(|| one(seed));
+                    let outcome = outcome.unwrap_or_else(|panic| Outcome::panicked(seed, &*panic));
+                    found.lock().unwrap().add(outcome);
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap();
+    found.seconds = begun.elapsed().as_secs_f64();
+    found
+}
+
+impl Outcome {
+    fn panicked(seed: u64, panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        let mut outcome = Self {
+            seed,
+            trace: take_trace(),
+            ..Self::default()
+        };
+        outcome.violations.push(Violation {
+            check: "panic",
+            text: text.unwrap_or_default(),
+        });
+        outcome
+    }
+}
+
+impl Found {
+    fn none(seeds: u64) -> Self {
+        Self {
+            seeds,
+            seconds: 0.0,
+            faults: 0,
+            calls: 0,
+            invocations: 0,
+            accepted: BTreeMap::new(),
+            broken: BTreeMap::new(),
+            first: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, outcome: Outcome) {
+        self.faults += outcome.faults;
+        self.calls += outcome.calls;
+        self.invocations += outcome.invocations;
+        for (what, count) in &outcome.accepted {
+            *self.accepted.entry(what).or_default() += count;
+        }
+        let mut checks: Vec<&'static str> = outcome.violations.iter().map(|v| v.check).collect();
+        checks.sort_unstable();
+        checks.dedup();
+        for check in &checks {
+            self.broken.entry(check).or_default().push(outcome.seed);
+        }
+        for check in checks {
+            // The shortest story of the smallest seed is the best one to read.
+            let known = self.first.get(check);
+            if known.is_none_or(|known| outcome.seed < known.seed) {
+                self.first.insert(check, outcome.clone());
+            }
+        }
+    }
+
+    /// Whether every promise was kept.
+    pub fn is_clean(&self) -> bool {
+        self.broken.is_empty()
+    }
+
+    /// One paragraph of figures.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} seeds in {:.1} s: {} invocations, {} AWS calls, {} faults, accepted {:?}, broken {:?}",
+            self.seeds,
+            self.seconds,
+            self.invocations,
+            self.calls,
+            self.faults,
+            self.accepted,
+            self.broken
+                .iter()
+                .map(|(check, seeds)| (check, seeds.len()))
+                .collect::<BTreeMap<_, _>>(),
+        )
+    }
+
+    /// For each broken promise: its seeds, its text, the steps of its first seed and the command that repeats them.
+    pub fn failures(&self) -> String {
+        let mut text = String::new();
+        for (check, seeds) in &self.broken {
+            let Some(outcome) = self.first.get(check) else {
+                continue;
+            };
+            text += &format!(
+                "\n=== {check}: {} of {} seeds, {seeds:?}\n",
+                seeds.len(),
+                self.seeds
+            );
+            for violation in outcome
+                .violations
+                .iter()
+                .filter(|v| v.check == *check)
+                .take(3)
+            {
+                text += &format!("{}\n", violation.text);
+            }
+            text += &format!(
+                "again: SEED={} cargo test -p tests-simulation every_seed\n",
+                outcome.seed
+            );
+            if number("SEED").is_some() {
+                let skipped = outcome
+                    .trace
+                    .len()
+                    .saturating_sub(number("LINES").map_or(SHOWN, |n| n as usize));
+                text += &outcome.trace[skipped..].join("\n");
+                text.push('\n');
+            }
+        }
+        text
+    }
+}

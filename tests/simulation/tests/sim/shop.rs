@@ -1,0 +1,185 @@
+//! The shops of a simulation: three tenants whose lists, contacts, workflows and conversations have equal ids, and whose
+//! customers have equal addresses. Every text of a shop carries its mark.
+
+use accounts::{Doors, NewSource};
+use chat::{InboxSettings, Inboxes};
+use kernel::{Entropy, InboxId, TenantKey};
+use serde_json::{Value, json};
+use tests_world::{grant_of, http_event};
+
+use crate::invoke::Reply;
+use crate::sim::Sim;
+
+/// Tenants of a world.
+const SHOPS: usize = 3;
+/// Customers that each shop knows from the start.
+pub const KNOWN: usize = 5;
+/// Customers that may come.
+pub const PEOPLE: usize = 9;
+const HEADER: &str = "x-ladipage-token";
+
+/// One tenant.
+pub struct Shop {
+    /// Number, from 0.
+    pub n: usize,
+    /// The tenant.
+    pub tenant: TenantKey,
+    /// Its LadiPage source and the token.
+    pub source: (String, String),
+    /// Its chat inbox.
+    pub inbox: InboxId,
+    /// Its list of customers.
+    pub list: String,
+    /// Contact ids of the known customers.
+    pub contacts: Vec<String>,
+}
+
+/// Address of a customer; the same in each shop.
+pub fn email(person: usize) -> String {
+    format!("p{person}@example.com")
+}
+
+/// Number of a customer; the same in each shop.
+pub fn phone(person: usize) -> String {
+    format!("091234567{person}")
+}
+
+impl Shop {
+    /// Opens all shops; equal steps with equal randomness give equal ids.
+    pub async fn open_all(sim: &Sim) -> Vec<Self> {
+        let mut shops = Vec::new();
+        for n in 0..SHOPS {
+            shops.push(Self::open(sim, n).await);
+        }
+        for shop in &mut shops {
+            shop.fill(sim).await;
+        }
+        sim.forget_processes();
+        shops
+    }
+
+    /// The parts whose ids are public, and so differ.
+    async fn open(sim: &Sim, n: usize) -> Self {
+        let world = &sim.world;
+        let tenant = world.workspace().await;
+        let new = NewSource {
+            provider: "ladipage".into(),
+            header: HEADER.into(),
+            ..NewSource::default()
+        };
+        let doors = Doors::over(&world.resources());
+        let (source, token) = doors.create_source(tenant, new).await.unwrap();
+        let settings = InboxSettings {
+            name: "Website".into(),
+            allowed_origins: Vec::new(),
+        };
+        let inbox = InboxId::new(&world.clock(), &world.entropy);
+        let door = doors.create_inbox(tenant, inbox, &settings.name, &[]);
+        assert!(door.await.unwrap());
+        let inboxes = Inboxes::over(&world.resources());
+        assert!(
+            inboxes
+                .create(tenant, inbox, &settings)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        Self {
+            n,
+            tenant,
+            source: (source.to_string(), token),
+            inbox,
+            list: String::new(),
+            contacts: Vec::new(),
+        }
+    }
+
+    async fn fill(&mut self, sim: &Sim) {
+        self.equal(sim, "api-contacts");
+        let name = self.mark("list");
+        let list = self
+            .api(
+                sim,
+                "api-contacts",
+                "POST",
+                "/v1/lists",
+                Some(json!({ "name": name })),
+            )
+            .await;
+        assert_eq!(list.status, 201, "{list:?}");
+        self.list = list.text("id");
+        for person in 0..KNOWN {
+            let body = json!({
+                "email": email(person), "phone": phone(person), "full_name": self.mark(&format!("person-{person}")),
+                "list_ids": [self.list], "email_status": "subscribed",
+            });
+            let made = self
+                .api(sim, "api-contacts", "POST", "/v1/contacts", Some(body))
+                .await;
+            assert_eq!(made.status, 201, "{made:?}");
+            self.contacts.push(made.text("id"));
+        }
+    }
+
+    /// Gives the function a process that draws the same ids in each shop.
+    pub fn equal(&self, sim: &Sim, handler: &str) {
+        let process = sim.start(handler, 0, Entropy::twin(sim.seed, 1 + self.n as u64));
+        sim.install(handler, process);
+    }
+
+    /// A text that shows the shop that it belongs to.
+    pub fn mark(&self, text: &str) -> String {
+        format!("T{}-{text}", self.n)
+    }
+
+    /// A request of the shop's staff.
+    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let grant = grant_of(self.tenant.workspace(), "read write");
+        http_event(method, path, body, Some(&grant))
+    }
+
+    /// The API's answer to the shop's staff.
+    pub async fn api(
+        &self,
+        sim: &Sim,
+        function: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
+        sim.ask(function, self.request(method, path, body.as_ref()))
+            .await
+    }
+
+    /// A POST with an `Idempotency-Key`, repeated while the client has no definite answer.
+    pub async fn post_once(
+        &self,
+        sim: &Sim,
+        function: &str,
+        path: &str,
+        body: &Value,
+        key: &str,
+    ) -> Reply {
+        let mut event = self.request("POST", path, Some(body));
+        event["headers"]["idempotency-key"] = key.into();
+        let mut reply = sim.ask(function, event.clone()).await;
+        for _ in 0..3 {
+            if !reply.wants_repeat() {
+                break;
+            }
+            let pause = 1_000 + sim.below(90_000) as u64;
+            sim.sleep_ms(pause).await;
+            sim.note(format!("  repeat {path} {key}"));
+            reply = sim.ask(function, event.clone()).await;
+        }
+        reply
+    }
+
+    /// A form of a page, as LadiPage posts it.
+    pub fn form(&self, body: &Value) -> Value {
+        let path = format!("/w/ladipage/{}", self.source.0);
+        let mut event = http_event("POST", &path, Some(body), None);
+        event["headers"][HEADER] = self.source.1.clone().into();
+        event
+    }
+}
