@@ -70,9 +70,22 @@ const RIGHT: &[Rule] = &[
             run.of("api-contacts/") && one.contains(" Dedupe:") && run.any("\\\"created\\\":false")
         },
     ),
+    (
+        "a frame that was not posted is read from the API (docs/adr/0015)",
+        |run, one| run.of("chat-notifier/") && one.starts_with('-') && one.contains(" posts:"),
+    ),
+    (
+        "an answer that could not be kept reaches its caller all the same (docs/adr/0013)",
+        |run, one| {
+            let kinds = [Kind::LoseAllFrom, Kind::ThrottleAllFrom];
+            kinds.contains(&run.plan.kind)
+                && run.call.ends_with("tanigo-dedupe")
+                && one.contains(" Dedupe:")
+        },
+    ),
 ];
 
-/// Open faults. A line goes when its fault is mended.
+/// Open faults. A line is deleted when its fault is fixed.
 const OPEN: &[Rule] = &[
     (
         "open: a POST that is repeated with its key after a crash makes its resource again",

@@ -188,7 +188,7 @@ fn normal(text: &str, known: &BTreeSet<String>) -> String {
             out.push_str(word);
         } else {
             let kind = word.split_once('_').map_or("", |(kind, _)| kind);
-            out.push_str(&format!("<{kind}>"));
+            out.extend(["<", kind, ">"]);
         }
         rest = after;
     }
