@@ -9,7 +9,7 @@
 )]
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -83,20 +83,43 @@ impl World {
 
     /// A world whose account may send this number of mails a second.
     pub fn with_rate(rate: u32) -> Self {
-        let now_ms = Arc::new(AtomicI64::new(START_MS));
-        let clock = clock_over(now_ms.clone());
-        Self::build(rate, Entropy::seeded(7), clock, now_ms)
+        Self::at(START_MS, model_at(rate), Entropy::seeded(7), None)
     }
 
     /// A world that reads the time from this clock; [`World::advance`] does not move it.
     pub fn on_clock(rate: u32, entropy: Entropy, clock: Clock) -> Self {
-        Self::build(rate, entropy, clock, Arc::new(AtomicI64::new(START_MS)))
+        let now_ms = Arc::new(AtomicI64::new(START_MS));
+        Self::build(model_at(rate), entropy, clock, now_ms, None)
     }
 
-    fn build(rate: u32, entropy: Entropy, clock: Clock, now_ms: Arc<AtomicI64>) -> Self {
-        let model = model(rate);
+    /// A world whose state is kept in this folder. A folder that was used before is as after a restart of all
+    /// processes, which draw other names with another `seed`.
+    pub fn in_folder(folder: &Path, now: Timestamp, seed: u64) -> Self {
+        let model = model_at(100_000);
+        let entropy = Entropy::seeded(seed);
+        Self::at(
+            now.as_millisecond(),
+            model,
+            entropy,
+            Some(folder.to_owned()),
+        )
+    }
+
+    fn at(now: i64, model: model::Stack, entropy: Entropy, folder: Option<PathBuf>) -> Self {
+        let now_ms = Arc::new(AtomicI64::new(now));
+        let clock = clock_over(now_ms.clone());
+        Self::build(model, entropy, clock, now_ms, folder)
+    }
+
+    fn build(
+        model: model::Stack,
+        entropy: Entropy,
+        clock: Clock,
+        now_ms: Arc<AtomicI64>,
+        data_dir: Option<PathBuf>,
+    ) -> Self {
         let options = Options {
-            data_dir: None,
+            data_dir,
             clock: clock.clone(),
             region: "ap-southeast-1".into(),
             account: "000000000000".into(),
@@ -613,8 +636,8 @@ fn has_one_precision(answer: &Value) {
     }
 }
 
-/// The templates for an account with this rate. A process with many worlds reads the files once.
-fn model(rate: u32) -> model::Stack {
+/// The stack of the templates, with this rate of mails a second. A process reads the files once.
+fn model_at(rate: u32) -> model::Stack {
     static READ: Mutex<BTreeMap<u32, model::Stack>> = Mutex::new(BTreeMap::new());
     let mut read = READ.lock().unwrap();
     let model = read.entry(rate).or_insert_with(|| {

@@ -18,10 +18,10 @@ use kernel::Clock;
 use s3s::crypto::Crc32;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::arns::Arns;
-use super::fault::{ApiError, Reason};
+use super::fault::ApiError;
 use super::heat::{Condition, Shares};
 use super::indexes::Indexes;
 use super::lags::Lags;
@@ -354,31 +354,6 @@ pub(super) fn error_response(error: &ApiError) -> Response<Bytes> {
     let kind = format!("com.amazonaws.dynamodb.v20120810#{}", error.code);
     let body = json!({"__type": kind, "message": error.message});
     answer(wire::status(error.status), wire::to_bytes(&body))
-}
-
-/// A cancelled transaction: `reason` for the item at `position` (or the last one), `None` for the others. SDKs do
-/// not repeat it.
-pub(super) fn cancelled_transaction(
-    body: &[u8],
-    reason: Reason,
-    position: usize,
-) -> Response<Bytes> {
-    let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let items = request["TransactItems"].as_array().map_or(1, Vec::len);
-    let mut reasons = vec![json!({"Code": "None"}); items];
-    if let Some(one) = reasons.get_mut(position.min(items.saturating_sub(1))) {
-        *one = json!({"Code": reason.code(), "Message": reason.message()});
-    }
-    let codes: Vec<_> = reasons
-        .iter()
-        .filter_map(|reason| reason["Code"].as_str())
-        .collect();
-    let body = json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", ")),
-        "CancellationReasons": reasons,
-    });
-    answer(StatusCode::BAD_REQUEST, wire::to_bytes(&body))
 }
 
 pub(super) fn answer(status: StatusCode, body: Bytes) -> Response<Bytes> {

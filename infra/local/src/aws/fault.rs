@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::cancelled::Reason;
 use super::touched::Touched;
 
 /// One AWS call as the hook sees it, before it runs.
@@ -51,52 +52,6 @@ pub enum Fault {
     HangBefore,
     /// Runs and never answers: the caller was killed after the call.
     HangAfter,
-}
-
-/// Why an item cannot be written now: a reason of a cancelled transaction that goes away by itself.
-///
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The partition of an on-demand table is too busy.
-    ThrottlingError,
-    /// A table or index is over its provisioned throughput.
-    ProvisionedThroughputExceeded,
-    /// Another transaction holds the item.
-    TransactionConflict,
-}
-
-impl Reason {
-    /// The reason's `Code`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::ThrottlingError => "ThrottlingError",
-            Self::ProvisionedThroughputExceeded => "ProvisionedThroughputExceeded",
-            Self::TransactionConflict => "TransactionConflict",
-        }
-    }
-
-    /// The reason's `Message`.
-    pub(super) fn message(self) -> &'static str {
-        match self {
-            Self::ThrottlingError => {
-                "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table or index so please try again shortly."
-            }
-            Self::ProvisionedThroughputExceeded => {
-                "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API."
-            }
-            Self::TransactionConflict => "Transaction is ongoing for the item",
-        }
-    }
-
-    /// Error of a write of one item for this reason.
-    pub(super) fn of_one_item(self) -> &'static str {
-        match self {
-            Self::ThrottlingError => "ThrottlingException",
-            Self::ProvisionedThroughputExceeded => "ProvisionedThroughputExceededException",
-            Self::TransactionConflict => "TransactionConflictException",
-        }
-    }
 }
 
 /// Decides the outcome of each call.

@@ -156,23 +156,20 @@ impl Copy {
             .pop_front_if(|write| write.at.saturating_add(self.lag_ms) <= now)
         {
             let table_name = write.table;
-            let done = match write.item {
-                Some(item) => {
-                    let put = PutItemRequest {
-                        table_name,
-                        item,
-                        ..PutItemRequest::default()
-                    };
-                    self.db.put_item(put).map(drop)
-                }
-                None => {
-                    let delete = DeleteItemRequest {
-                        table_name,
-                        key: write.key,
-                        ..DeleteItemRequest::default()
-                    };
-                    self.db.delete_item(delete).map(drop)
-                }
+            let done = if let Some(item) = write.item {
+                let put = PutItemRequest {
+                    table_name,
+                    item,
+                    ..PutItemRequest::default()
+                };
+                self.db.put_item(put).map(drop)
+            } else {
+                let delete = DeleteItemRequest {
+                    table_name,
+                    key: write.key,
+                    ..DeleteItemRequest::default()
+                };
+                self.db.delete_item(delete).map(drop)
             };
             if let Err(error) = done {
                 tracing::error!(%error, "a copy of the tables lacks a write");

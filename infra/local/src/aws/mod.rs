@@ -5,6 +5,7 @@
 //! memory nothing is kept. Time comes from the clock given, ids from counters.
 
 mod arns;
+mod cancelled;
 mod connector;
 mod dynamodb;
 mod fault;
@@ -39,12 +40,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use anyhow::Context;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_types::SdkConfig;
-use aws_types::region::Region;
 use bytes::Bytes;
 use dynoxide::Database;
 use http::{Request, Response, StatusCode};
@@ -52,7 +47,8 @@ use kernel::Clock;
 
 use crate::loopback;
 use crate::template::model::{Stack, Table, Trigger};
-pub use fault::{Call, Fault, FaultHook, Reason, Role};
+pub use cancelled::Reason;
+pub use fault::{Call, Fault, FaultHook, Role};
 pub use heat::{MOST_READS, MOST_WRITES, Partition, PartitionUsage};
 pub use kept::Kept;
 pub use lags::Reads;
@@ -228,53 +224,6 @@ impl Aws {
             self.0.streams.define(&table.name, names.collect(), view);
         }
         Ok(())
-    }
-
-    /// The base URL of the loopback server, e.g. `http://127.0.0.1:4000`. Once set,
-    /// [`sdk_config`](Self::sdk_config) names it as the endpoint, so that presigned links can be
-    /// opened from outside; without it links carry AWS host names.
-    pub fn set_endpoint(&self, url: &str) {
-        let mut endpoint = self
-            .0
-            .endpoint
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *endpoint = Some(url.to_owned());
-    }
-
-    /// An HTTP client for the SDK that calls the services in this process.
-    pub fn http_client(&self) -> SharedHttpClient {
-        let (aws, role) = (self.clone(), None);
-        SharedHttpClient::new(connector::InProcess { aws, role })
-    }
-
-    /// Configuration for the SDK clients of a function with this role.
-    pub fn sdk_config_of(&self, role: Role) -> SdkConfig {
-        let (aws, role) = (self.clone(), Some(role));
-        let client = SharedHttpClient::new(connector::InProcess { aws, role });
-        let config = self.sdk_config().into_builder();
-        config.http_client(client).build()
-    }
-
-    /// Configuration for SDK clients that may do everything: this process, local credentials, and the deployed
-    /// functions' time-outs and retries, which pass in tokio's time. The back-off has its jitter from the thread's
-    /// `fastrand`, so a seed there makes a run repeatable.
-    pub fn sdk_config(&self) -> SdkConfig {
-        let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "local");
-        let endpoint = self
-            .0
-            .endpoint
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(self.0.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(keys))
-            .retry_config(cloud::Aws::retries())
-            .timeout_config(cloud::Aws::timeouts())
-            .http_client(self.http_client());
-        config.set_endpoint_url(endpoint.clone());
-        config.build()
     }
 
     /// Answers one request to any of the services, as the loopback server gets it. Requests that a browser may

@@ -7,7 +7,8 @@ use http::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::fault::{ApiError, Call, Reason};
+use super::cancelled::{self, Reason};
+use super::fault::{ApiError, Call};
 use super::missing::{self, Missing};
 use super::touched::{self, Touched};
 use super::{dynamodb, s3, sockets, sqs, wire};
@@ -158,11 +159,9 @@ impl Route {
             return None;
         };
         match operation.as_str() {
-            "TransactWriteItems" | "TransactGetItems" => Some(dynamodb::cancelled_transaction(
-                request.body(),
-                reason,
-                usize::MAX,
-            )),
+            "TransactWriteItems" | "TransactGetItems" => {
+                Some(cancelled::transaction(request.body(), reason, usize::MAX))
+            }
             "PutItem" | "UpdateItem" | "DeleteItem" => {
                 let error = ApiError::new(400, reason.of_one_item(), reason.message());
                 Some(dynamodb::error_response(&error))
@@ -176,7 +175,7 @@ impl Route {
         let error = |status, code| ApiError::new(status, code, "Rate exceeded");
         match self {
             Self::DynamoDb(operation) if operation.starts_with("Transact") => {
-                dynamodb::cancelled_transaction(request.body(), Reason::ThrottlingError, 0)
+                cancelled::transaction(request.body(), Reason::ThrottlingError, 0)
             }
             Self::DynamoDb(_) | Self::Streams(_) => {
                 dynamodb::error_response(&error(400, "ProvisionedThroughputExceededException"))

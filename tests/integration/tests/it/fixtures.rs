@@ -2,7 +2,7 @@
 //! be those of the table below. The files name fixed ids; the test replaces them by the ids of the world.
 
 mod rows;
-mod stage;
+pub mod stage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -345,7 +345,7 @@ async fn every_sample_event_does_what_the_table_says() {
 }
 
 /// The files under `events/`, without their ending, by function.
-fn listed() -> BTreeMap<String, Vec<String>> {
+pub fn listed() -> BTreeMap<String, Vec<String>> {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
     let names = |folder: &Path| {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -365,8 +365,8 @@ fn listed() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-async fn outcome(function: &str, file: &str, rows: &mut Rows) -> String {
-    let stage = Stage::of(function, file).await;
+/// The event of a file, after what must have happened before the event.
+pub async fn prepared(stage: &Stage, function: &str, file: &str) -> Value {
     let event = stage.own(&fixture(&format!("{function}/{file}.json")));
     // A repeated request was sent once before; the batch of a repetition itself holds the record twice.
     let before = match file {
@@ -378,6 +378,12 @@ async fn outcome(function: &str, file: &str, rows: &mut Rows) -> String {
         let event = stage.own(&fixture(&format!("{function}/{before}.json")));
         stage.world.invoke(function, event).await.unwrap();
     }
+    event
+}
+
+async fn outcome(function: &str, file: &str, rows: &mut Rows) -> String {
+    let stage = Stage::of(function, file).await;
+    let event = prepared(&stage, function, file).await;
     let before = stage.state().await;
     let answer = stage.world.invoke(function, event).await;
     let after = stage.state().await;

@@ -22,6 +22,7 @@ mod faults;
 mod fixtures;
 mod guides;
 mod lambda;
+mod matrix;
 mod places;
 mod reference;
 mod runners;

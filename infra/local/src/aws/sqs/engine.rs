@@ -105,7 +105,7 @@ impl Engine {
         {
             message.source = Some(name.to_owned());
             message.at = now;
-            // Only a FIFO queue begins the retention of a dead letter anew.
+            // The retention of a dead letter begins again in a FIFO queue only.
             if message.group.is_some() && self.existing(name)?.settings.fifo {
                 message.sent = now;
             }

@@ -1,0 +1,154 @@
+//! Differences from the run without a fault that are right, and open faults. The lists may only shrink.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::plan::{Kind, Plan};
+
+/// A run with a fault.
+pub struct Run<'a> {
+    /// `function/file`.
+    pub name: &'a str,
+    /// The first call with a fault.
+    pub call: &'a str,
+    pub plan: Plan,
+    /// As [`super::Picture::differences`] gives them.
+    pub differences: &'a [String],
+}
+
+/// A reason, and the differences that it explains.
+type Rule = (&'static str, fn(&Run<'_>, &str) -> bool);
+
+/// Differences that are right.
+const RIGHT: &[Rule] = &[
+    (
+        "SES may have the mail: an unknown answer is not repeated (docs/adr/0003)",
+        |run, one| {
+            let places = [" SendLedger:", " Campaigns:", " Reports:", " Timeline:"];
+            run.any("unknown_at")
+                && (one.contains(" mails:") && one.starts_with('-')
+                    || places.iter().any(|place| one.contains(place)))
+        },
+    ),
+    (
+        "a crash between the ledger and the counters loses a count (docs/adr/0003)",
+        |run, one| one.contains(" Reports:") && run.counts('+') < run.counts('-'),
+    ),
+    (
+        "a reader gets the page although the visit cannot be recorded (functions/link-tracker)",
+        |run, one| {
+            let places = [" SendLedger:", " Reports:", " Timeline:"];
+            let kinds = [Kind::LoseAllFrom, Kind::ThrottleAllFrom];
+            run.name.starts_with("link-tracker/")
+                && kinds.contains(&run.plan.kind)
+                && places.iter().any(|place| one.contains(place))
+        },
+    ),
+    (
+        "the audit log has an entry for each attempt, before its change (docs/adr/0012)",
+        |_, one| one.starts_with('+') && one.contains("#AUDIT"),
+    ),
+    ("a token of a mail that was not sent expires", |run, one| {
+        run.of("account-mailer/") && one.starts_with('+') && one.contains("RESET#")
+    }),
+    (
+        "a claimed mail of an account is not repeated after a crash: the person asks again",
+        |run, one| {
+            run.of("account-mailer/")
+                && run.plan.kind != Kind::ThrottleAllFrom
+                && one.starts_with("-1 mails:")
+        },
+    ),
+    (
+        "API Gateway tries a disconnect once; the rows of the connection expire",
+        |run, one| run.of("chat-socket/disconnect") && one.contains(" Realtime:"),
+    ),
+    (
+        "a repeated request finds the contact that its first attempt made",
+        |run, one| {
+            run.of("api-contacts/") && one.contains(" Dedupe:") && run.any("\\\"created\\\":false")
+        },
+    ),
+    (
+        "a frame that was not posted is read from the API (docs/adr/0015)",
+        |run, one| run.of("chat-notifier/") && one.starts_with('-') && one.contains(" posts:"),
+    ),
+    (
+        "an answer that could not be kept reaches its caller all the same (docs/adr/0013)",
+        |run, one| {
+            let kinds = [Kind::LoseAllFrom, Kind::ThrottleAllFrom];
+            kinds.contains(&run.plan.kind)
+                && run.call.ends_with("tanigo-dedupe")
+                && one.contains(" Dedupe:")
+        },
+    ),
+];
+
+/// Open faults. A line is deleted when its fault is fixed.
+const OPEN: &[Rule] = &[
+    (
+        "open: a POST that is repeated with its key after a crash makes its resource again",
+        |run, one| {
+            let files = ["/ok", "/import"];
+            run.of("api-")
+                && files.iter().any(|file| run.name.ends_with(file))
+                && one.starts_with('+')
+                && (run.any("#AUDIT"))
+        },
+    ),
+    (
+        "open: the reserved row of a contact that was not made stays for ever",
+        |_, one| one.starts_with('+') && one.contains("\"reserved\":true"),
+    ),
+    (
+        "open: a throttled mail is lost if the release of its claim is throttled too",
+        |run, one| {
+            run.of("account-mailer/")
+                && run.plan.kind == Kind::ThrottleAllFrom
+                && one.starts_with("-1 mails:")
+        },
+    ),
+];
+
+impl Run<'_> {
+    /// The differences that no rule explains. Adds the reasons of the rules that explain some.
+    pub fn unexplained(&self, met: &mut BTreeSet<&'static str>) -> Vec<&str> {
+        let mut left = Vec::new();
+        for one in self.differences {
+            let mut rules = RIGHT.iter().chain(OPEN);
+            match rules.find(|(_, explains)| explains(self, one)) {
+                Some((reason, _)) => _ = met.insert(*reason),
+                None => left.push(one.as_str()),
+            }
+        }
+        left
+    }
+
+    fn of(&self, name: &str) -> bool {
+        self.name.starts_with(name)
+    }
+
+    fn any(&self, text: &str) -> bool {
+        self.differences.iter().any(|one| one.contains(text))
+    }
+
+    /// Sum of the counts in the rows of reports with this sign.
+    fn counts(&self, sign: char) -> u64 {
+        let rows = self.differences.iter();
+        let rows = rows.filter(|one| one.starts_with(sign));
+        let rows = rows.filter_map(|one| one.split_once(" Reports: "));
+        let rows = rows.filter_map(|(_, row)| serde_json::from_str::<Value>(row).ok());
+        rows.flat_map(|row| row.as_object().cloned().unwrap_or_default())
+            .filter(|(name, _)| name.starts_with("n_"))
+            .filter_map(|(_, count)| count.as_u64())
+            .sum()
+    }
+}
+
+/// Whether more of such a row does no harm.
+pub fn is_hint(row: &Value) -> bool {
+    // A mark says that a minute may hold timers.
+    let key = row["pk"].as_str();
+    key.is_some_and(|pk| pk.starts_with("T#MARKS#"))
+}
