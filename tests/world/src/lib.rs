@@ -95,8 +95,7 @@ impl World {
     /// A world whose state is kept in this folder. A folder that was used before is as after a restart of all
     /// processes, which draw other names with another `seed`.
     pub fn in_folder(folder: &Path, now: Timestamp, seed: u64) -> Self {
-        static MODEL: OnceLock<model::Stack> = OnceLock::new();
-        let model = MODEL.get_or_init(|| model_at(100_000)).clone();
+        let model = model_at(100_000);
         let entropy = Entropy::seeded(seed);
         Self::at(
             now.as_millisecond(),
@@ -644,18 +643,23 @@ fn has_one_precision(answer: &Value) {
     }
 }
 
-/// The stack of the templates, with this rate of mails a second.
+/// The stack of the templates, with this rate of mails a second. A process reads the files once.
 fn model_at(rate: u32) -> model::Stack {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let overrides = BTreeMap::from([
-        (
-            "PublicBaseUrl".to_owned(),
-            "https://shop.example.vn".to_owned(),
-        ),
-        ("EmailIdentity".to_owned(), "example.vn".to_owned()),
-        ("EmailSendRate".to_owned(), rate.to_string()),
-    ]);
-    template::read(&root, &overrides).expect("templates")
+    static READ: Mutex<BTreeMap<u32, model::Stack>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap();
+    let model = read.entry(rate).or_insert_with(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let overrides = BTreeMap::from([
+            (
+                "PublicBaseUrl".to_owned(),
+                "https://shop.example.vn".to_owned(),
+            ),
+            ("EmailIdentity".to_owned(), "example.vn".to_owned()),
+            ("EmailSendRate".to_owned(), rate.to_string()),
+        ]);
+        template::read(&root, &overrides).expect("templates")
+    });
+    model.clone()
 }
 
 fn clock_over(now_ms: Arc<AtomicI64>) -> Clock {

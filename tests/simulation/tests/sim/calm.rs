@@ -5,7 +5,7 @@ use crate::sim::Sim;
 /// Rounds until the world is at rest; more is a loop.
 const ROUNDS: u32 = 2_000;
 /// Quiet minutes before the world counts as at rest: a sweeper looks again after some minutes.
-const QUIET: u32 = 6;
+const QUIET: u32 = 4;
 const MINUTE_MS: u64 = 60_000;
 
 impl Sim {

@@ -73,6 +73,9 @@ impl Sim {
         }
         let mut plan = Plan::draw(&mut self.rng.borrow_mut());
         plan.slow = self.slow.get();
+        if self.percent(4) {
+            plan.tenant = Some(self.shop().tenant.to_string());
+        }
         plan
     }
 

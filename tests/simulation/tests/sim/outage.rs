@@ -64,11 +64,13 @@ impl Outages {
         open.iter().any(|(place, _)| match place {
             Place::Named(name) => call.table_or_queue == *name,
             Place::Mail => call.service == "ses",
-            Place::Tenant(tenant) => call
-                .items
-                .iter()
-                .flat_map(|item| &item.keys)
-                .any(|key| key.starts_with(tenant.as_str())),
+            Place::Tenant(tenant) => concerns(call, tenant),
         })
     }
+}
+
+/// Whether the call names a row of this workspace.
+pub fn concerns(call: &Call, tenant: &str) -> bool {
+    let keys = call.items.iter().flat_map(|item| &item.keys);
+    keys.into_iter().any(|key| key.starts_with(tenant))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tanigo_local::aws::{Call, Fault, FaultHook, Reason};
 use tokio::sync::Notify;
 
-use crate::outage::Outages;
+use crate::outage::{Outages, concerns};
 
 /// A slow call takes less than this, milliseconds.
 const SLOWEST_MS: u64 = 300;
@@ -34,6 +34,8 @@ pub enum Planned {
     ThrottleAll(u64),
     /// The item of a write is in the way of another transaction, or its partition is too busy.
     Cancel(u64, Reason),
+    /// Every transaction of the invocation is cancelled because of an item.
+    CancelAll(Reason),
     /// Only a part of the batch is done.
     Partial(u64),
 }
@@ -43,6 +45,8 @@ pub enum Planned {
 pub struct Plan {
     /// The faults.
     pub faults: Vec<Planned>,
+    /// Calls to the rows of this workspace are throttled: a hot partition.
+    pub tenant: Option<String>,
     /// Of a hundred calls, so many take their time, so that other work runs meanwhile.
     pub slow: u8,
 }
@@ -51,6 +55,9 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for fault in &self.faults {
             write!(f, " {fault:?}")?;
+        }
+        if let Some(tenant) = &self.tenant {
+            write!(f, " {tenant} throttled")?;
         }
         Ok(())
     }
@@ -68,7 +75,7 @@ impl Plan {
             // Most functions make few calls.
             let most = rng.u64(1..24);
             let n = rng.u64(0..most);
-            match rng.u8(0..12) {
+            match rng.u8(0..14) {
                 0 | 1 => Planned::KillBefore(n),
                 2 | 3 => Planned::KillAfter(n),
                 4 => Planned::Lose(n),
@@ -78,12 +85,14 @@ impl Plan {
                 8 => Planned::Cancel(n, Reason::ThrottlingError),
                 9 => Planned::Cancel(n, Reason::ProvisionedThroughputExceeded),
                 10 => Planned::Cancel(n, Reason::TransactionConflict),
+                11 => Planned::CancelAll(Reason::ThrottlingError),
+                12 => Planned::CancelAll(Reason::TransactionConflict),
                 _ => Planned::Partial(n),
             }
         });
         Self {
             faults: faults.collect(),
-            slow: 0,
+            ..Self::default()
         }
     }
 }
@@ -147,6 +156,14 @@ impl Running {
         if state.throttled.as_ref() == Some(place) {
             fault = Fault::Throttle;
         }
+        if self
+            .plan
+            .tenant
+            .as_ref()
+            .is_some_and(|tenant| concerns(call, tenant))
+        {
+            fault = Fault::Throttle;
+        }
         for planned in &self.plan.faults {
             fault = match *planned {
                 Planned::KillBefore(at) if n >= at => Fault::HangBefore,
@@ -163,6 +180,9 @@ impl Running {
                     Fault::Throttle
                 }
                 Planned::Cancel(at, reason) if n == at => Fault::Cancel(reason),
+                Planned::CancelAll(reason) if call.operation.starts_with("Transact") => {
+                    Fault::Cancel(reason)
+                }
                 Planned::Partial(at) if n == at => Fault::Partial,
                 _ => continue,
             };

@@ -15,7 +15,7 @@ const SHOPS: usize = 3;
 /// Customers that each shop knows from the start.
 pub const KNOWN: usize = 5;
 /// Customers that may come.
-pub const PEOPLE: usize = 9;
+pub const PEOPLE: usize = 20;
 const HEADER: &str = "x-ladipage-token";
 
 /// One tenant.
@@ -41,7 +41,7 @@ pub fn email(person: usize) -> String {
 
 /// Number of a customer; the same in each shop.
 pub fn phone(person: usize) -> String {
-    format!("091234567{person}")
+    format!("09123456{person:02}")
 }
 
 impl Shop {

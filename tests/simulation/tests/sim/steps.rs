@@ -7,6 +7,8 @@ use jiff::SignedDuration;
 use crate::outage::Place;
 use crate::sim::Sim;
 
+const HOUR_MS: u64 = 3_600_000;
+
 /// What may happen, with its weight. Actions of features have their own weights besides.
 const STEPS: &[(Step, u32)] = &[
     (Step::Deliver, 60),
@@ -113,7 +115,7 @@ impl Sim {
             }
             Step::Again => self.deliver_again().await,
             Step::Outage => self.outage(),
-            Step::Disable => self.disable_mapping(26 * 3_600_000),
+            Step::Disable => self.disable().await,
             Step::Redrive => self.redrive_some(),
             Step::Poison => self.inject_poison(),
             Step::Sweep => {
@@ -133,12 +135,45 @@ impl Sim {
                 0..450 => rng.u64(1..3_000),
                 450..750 => rng.u64(5_000..90_000),
                 750..940 => rng.u64(90_000..700_000),
-                940..990 => rng.u64(700_000..4 * 3_600_000),
-                _ => rng.u64(5 * 3_600_000..27 * 3_600_000),
+                940..992 => rng.u64(700_000..4 * HOUR_MS),
+                _ => rng.u64(5 * HOUR_MS..27 * HOUR_MS),
             }
         };
+        self.pass(ms).await;
+    }
+
+    /// Lets time pass. In a longer time the mappings poll and the schedules fire, as far as no outage prevents it.
+    async fn pass(&self, ms: u64) {
         self.note(format!("{} s pass", ms / 1000));
-        self.sleep_ms(ms).await;
+        let pause = if ms > 2 * HOUR_MS {
+            HOUR_MS
+        } else {
+            HOUR_MS / 6
+        };
+        let mut left = ms;
+        while left > pause {
+            self.sleep_ms(pause).await;
+            left -= pause;
+            self.tick().await;
+            for mapping in self.running_mappings() {
+                self.relay(&mapping).await;
+            }
+            for source in self.sources() {
+                self.deliver(&source).await;
+            }
+            self.observe_streams();
+        }
+        self.sleep_ms(left).await;
+    }
+
+    /// A stream's mapping is disabled for longer than the stream keeps its records.
+    async fn disable(&self) {
+        if self.percent(8) {
+            self.disable_mapping(26 * HOUR_MS as i64);
+            if self.percent(50) {
+                self.pass(26 * HOUR_MS).await;
+            }
+        }
     }
 
     fn outage(&self) {

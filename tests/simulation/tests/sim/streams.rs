@@ -85,6 +85,16 @@ impl Sim {
         self.relay(&mapping).await
     }
 
+    /// The mappings that are not disabled now.
+    pub fn running_mappings(&self) -> Vec<Mapping> {
+        let now = self.now_ms();
+        let mappings = self.mappings.borrow();
+        let running = mappings
+            .values()
+            .filter(|mapping| mapping.off_until_ms <= now);
+        running.cloned().collect()
+    }
+
     /// All mappings, enabled.
     pub fn enabled_mappings(&self) -> Vec<Mapping> {
         let mut mappings = self.mappings.borrow_mut();

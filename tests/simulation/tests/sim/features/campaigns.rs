@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use content::tokens::{Token, TokenKey, TokenKind};
-use serde_json::{Value, json};
+use serde_json::json;
 use tanigo_local::aws::Kind;
 use tests_world::http_event;
 
@@ -218,18 +218,19 @@ impl Feature for Campaigns {
         // A campaign that pauses by itself does so when its chunks run.
         for _ in 0..3 {
             sim.calm().await;
+            let mut resumed = false;
             let count = self.sent.borrow().len();
             for n in 0..count {
                 let one = self.sent.borrow()[n].clone();
                 let path = format!("/v1/campaigns/{}", one.id);
                 let shop = &sim.shops[one.shop];
-                let now: Value = shop
-                    .api(sim, "api-campaigns", "GET", &path, None)
-                    .await
-                    .body;
-                if now["status"] == "paused" {
-                    self.command(sim, n, "resume").await;
+                let now = shop.api(sim, "api-campaigns", "GET", &path, None).await;
+                if now.text("status") == "paused" {
+                    resumed |= self.command(sim, n, "resume").await;
                 }
+            }
+            if !resumed {
+                return;
             }
         }
     }

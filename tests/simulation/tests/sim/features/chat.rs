@@ -174,8 +174,8 @@ impl Chat {
             .await;
     }
 
-    /// The texts that a visitor's browser reads.
-    async fn reads(&self, sim: &Sim, browser: usize) -> Vec<String> {
+    /// The texts that a visitor's browser reads; `None`: its session is over.
+    async fn reads(&self, sim: &Sim, browser: usize) -> Option<Vec<String>> {
         let (shop, token) = {
             let browsers = self.browsers.borrow();
             (browsers[browser].shop, browsers[browser].token.clone())
@@ -184,13 +184,17 @@ impl Chat {
         loop {
             let path = format!("/messages?limit=100{after}");
             let event = widget(&sim.shops[shop], "GET", &path, Some(&token), None);
-            let page = sim.ask("chat-widget", event).await.body;
+            let page = sim.ask("chat-widget", event).await;
+            if page.status == 401 {
+                return None;
+            }
+            let page = page.body;
             let data = page["data"].as_array().cloned().unwrap_or_default();
             let content = |row: &Value| row["content"].as_str().unwrap_or_default().to_owned();
             texts.extend(data.iter().map(content));
             match page["next"].as_str() {
                 Some(next) if data.len() >= 100 => after = format!("&after={next}"),
-                _ => return texts,
+                _ => return Some(texts),
             }
         }
     }
@@ -294,10 +298,10 @@ impl Feature for Chat {
             if mine.len() == 1 && said.by_agent && mine[0]["delivery"] != "sent" {
                 sim.broken("answer not delivered", format!("{said:?}: {}", mine[0]));
             }
-            let seen = read[said.browser]
-                .iter()
-                .filter(|text| **text == said.mark)
-                .count();
+            let Some(texts) = &read[said.browser] else {
+                continue;
+            };
+            let seen = texts.iter().filter(|text| **text == said.mark).count();
             if mine.len() == 1 && seen != 1 {
                 sim.broken(
                     "not read once",
