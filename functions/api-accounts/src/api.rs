@@ -2,8 +2,8 @@
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions, Users,
-    Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions,
+    Users, Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;

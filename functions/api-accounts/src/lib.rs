@@ -22,8 +22,8 @@ mod workspaces;
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Senders, Sessions,
-    Users, Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Senders,
+    Sessions, Users, Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
