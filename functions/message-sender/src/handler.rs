@@ -150,7 +150,7 @@ impl Messenger {
         message: &SendMessage,
     ) -> Result<Option<&'static str>, Failure> {
         let SendMessage::Email { at, workflow, .. } = message;
-        if self.timers.clock().now().duration_since(*at) > MAX_AGE {
+        if self.timers.clock().now().duration_since(*at) >= MAX_AGE {
             return Ok(Some("expired"));
         }
         let is_archived = self.workflows.is_archived(tenant, *workflow).await?;

@@ -280,14 +280,11 @@ impl Sender {
         id: ContactId,
         (contact, read_at): (Option<&Contact>, Timestamp),
     ) -> Result<Delivery, Error> {
-        let is_fresh = self.now().duration_since(read_at) <= FRESH;
-        let read_again = match is_fresh {
-            true => None,
-            false => self.contacts.get(work.tenant, id).await?,
-        };
-        let contact = if is_fresh {
+        let read_again;
+        let contact = if self.now().duration_since(read_at) <= FRESH {
             contact
         } else {
+            read_again = self.contacts.get(work.tenant, id).await?;
             read_again.as_ref()
         };
         let key = LedgerKey::campaign(work.campaign, id);

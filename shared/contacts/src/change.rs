@@ -10,7 +10,8 @@ use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::names;
 use crate::rows::{
-    BOUNCED, CUSTOM, Claim, FIELDS, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION, raised,
+    BOUNCED, CUSTOM, Claim, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION,
+    raised,
 };
 
 /// The changes of an upsert in a profile. Pure.
@@ -211,7 +212,8 @@ impl Change {
             .add_to_set("lists", self.lists.iter().map(ToString::to_string))
     }
 
-    /// Only while there is room: the custom fields are those that were read, and the sets are small enough.
+    /// Only while there is room: the custom fields are those that were read, and the sets are small enough. A name
+    /// changes only from the one that was read.
     fn bounded(&self, update: Update, profile: Option<&Profile>) -> Update {
         let mut update = update;
         if self.fields.iter().any(|(name, _)| name.starts_with(CUSTOM)) {
@@ -219,6 +221,12 @@ impl Change {
             update = update
                 .set(FIELDS, next(version))
                 .when_as_read(FIELDS, version);
+        }
+        if self.indexed_name.is_some() {
+            let version = profile.and_then(|row| row.name_version);
+            update = update
+                .set(NAMED, next(version))
+                .when_as_read(NAMED, version);
         }
         for (set, new, most) in [
             ("tags", self.tags.len(), bounds::MAX_TAGS),

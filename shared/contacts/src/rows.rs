@@ -23,6 +23,9 @@ pub(crate) const VERSION: &str = "identity_version";
 /// The profile's attribute that counts changes of its custom fields. A writer that adds to them must have read the
 /// present ones, so that the limits hold.
 pub(crate) const FIELDS: &str = "fields_version";
+/// The profile's attribute that counts changes of its name. A writer that changes the name must have read the present
+/// one: another writer may have deleted the rows of the search that the first one has written.
+pub(crate) const NAMED: &str = "name_version";
 /// The profile's attribute for the time at which its values were last overwritten.
 pub(crate) const OVERWRITTEN: &str = "overwritten_at";
 /// The profile's list of identities to release.
@@ -38,6 +41,7 @@ pub(crate) struct Profile {
     /// How often the shown identities changed; absent until the profile shows one.
     pub identity_version: Option<u64>,
     pub fields_version: Option<u64>,
+    pub name_version: Option<u64>,
     pub overwritten_at: Option<Timestamp>,
     /// Identities that are no longer shown and whose rows are not yet released.
     #[serde(default)]

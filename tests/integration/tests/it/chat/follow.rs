@@ -14,6 +14,8 @@ struct Follower<'a> {
     shop: &'a Shop,
     browser: &'a Browser,
     place: Option<String>,
+    /// The last page was the end.
+    ended: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -22,6 +24,7 @@ impl<'a> Follower<'a> {
             shop,
             browser,
             place: None,
+            ended: false,
         }
     }
 
@@ -29,19 +32,20 @@ impl<'a> Follower<'a> {
     async fn page(&mut self) -> Vec<String> {
         let after = self.place.as_ref().map(|place| format!("&after={place}"));
         let query = format!("?limit=2{}", after.unwrap_or_default());
-        let (lines, next) = self.shop.reads(self.browser, &query).await;
-        self.place = next.as_str().map(str::to_owned);
+        let (lines, next, sync) = self.shop.reads_page(self.browser, &query).await;
+        self.ended = next.is_null();
+        let place = if self.ended { sync } else { next };
+        self.place = place.as_str().map(str::to_owned);
         lines.into_iter().map(|(_, text)| text).collect()
     }
 
-    /// Pages until one is shorter than the limit.
+    /// Pages until there is no next one.
     async fn rest(&mut self) -> Vec<String> {
         let mut seen = Vec::new();
         for _ in 0..20 {
             let page = self.page().await;
-            let is_end = page.len() < 2;
             seen.extend(page);
-            if is_end {
+            if self.ended {
                 return seen;
             }
         }

@@ -112,6 +112,16 @@ impl Shop {
     /// Messages that the visitor's browser reads: author and text of each message, and the cursor for the next
     /// read.
     pub async fn reads(&self, browser: &Browser, query: &str) -> (Vec<(String, String)>, Value) {
+        let (lines, next, sync) = self.reads_page(browser, query).await;
+        (lines, if next.is_null() { sync } else { next })
+    }
+
+    /// Like [`Shop::reads`], with the place to read on and the place to read from later.
+    pub async fn reads_page(
+        &self,
+        browser: &Browser,
+        query: &str,
+    ) -> (Vec<(String, String)>, Value, Value) {
         let bearer = format!("Bearer {}", browser.token);
         let path = format!("/messages{query}");
         let headers = [("authorization", bearer.as_str())];
@@ -119,10 +129,8 @@ impl Shop {
         assert_eq!(status, 200, "{body}");
         (
             pairs(&body["data"], "author", "content"),
-            match &body["next"] {
-                Value::Null => body["sync"].clone(),
-                next => next.clone(),
-            },
+            body["next"].clone(),
+            body["sync"].clone(),
         )
     }
 

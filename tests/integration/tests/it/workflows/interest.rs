@@ -115,7 +115,7 @@ async fn workflows_that_begin_and_cease_to_listen_at_once_are_all_seen() {
 #[tokio::test]
 async fn an_interest_set_that_is_full_refuses_an_activation_until_a_workflow_is_archived() {
     let shop = Shop::new().await;
-    let rows: Vec<(Key, Value)> = (0..7_000)
+    let rows: Vec<(Key, Value)> = (0..6_280)
         .map(|n| {
             let workflow = format!("wfl_{n:011}");
             let sk = format!("message.opened#{workflow}");
