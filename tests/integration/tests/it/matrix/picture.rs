@@ -16,8 +16,8 @@ const TIME: &str = "0000-00-00T00:00:00";
 const UUID: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 /// A shorter word is never a drawn name.
 const SHORTEST_NAME: usize = 10;
-/// Attributes that follow from a drawn name or from the time.
-const FOLLOWING: [&str; 3] = ["shard", "minute", "lease_until"];
+/// Attributes that follow from a drawn name, the time, or the order of the messages of a batch.
+const FOLLOWING: [&str; 5] = ["shard", "minute", "lease_until", "trace", "begun_by"];
 /// Numbers from here on are times, in seconds or milliseconds.
 const FIRST_TIME: f64 = 1.5e9;
 
