@@ -46,6 +46,15 @@ const RIGHT: &[Rule] = &[
         },
     ),
     (
+        "an open within seconds of the delivery is a machine's; repeated later it is a reader's",
+        |run, one| {
+            let places = [" SendLedger:", " Reports:", " Timeline:"];
+            run.of("link-tracker/")
+                && run.any("machine_opened_at")
+                && places.iter().any(|place| one.contains(place))
+        },
+    ),
+    (
         "the audit log has an entry for each attempt, before its change (docs/adr/0012)",
         |_, one| one.starts_with('+') && one.contains("#AUDIT"),
     ),
