@@ -33,7 +33,7 @@ const RIGHT: &[Rule] = &[
     ),
     (
         "a crash between the ledger and the counters loses a count (docs/adr/0003)",
-        |run, one| one.contains(" Reports:") && run.counts('+') < run.counts('-'),
+        |run, one| one.contains(" Reports:") && run.counts('+') <= run.counts('-'),
     ),
     (
         "a reader gets the page although the visit cannot be recorded (functions/link-tracker)",
@@ -42,6 +42,15 @@ const RIGHT: &[Rule] = &[
             let kinds = [Kind::LoseAllFrom, Kind::ThrottleAllFrom];
             run.name.starts_with("link-tracker/")
                 && kinds.contains(&run.plan.kind)
+                && places.iter().any(|place| one.contains(place))
+        },
+    ),
+    (
+        "an open within seconds of the delivery is a machine's; repeated later it is a reader's",
+        |run, one| {
+            let places = [" SendLedger:", " Reports:", " Timeline:"];
+            run.of("link-tracker/")
+                && run.any("machine_opened_at")
                 && places.iter().any(|place| one.contains(place))
         },
     ),
