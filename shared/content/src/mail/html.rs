@@ -67,7 +67,7 @@ pub(super) fn build(
             "<img src=\"{PIXEL}\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;border:0\">"
         );
     }
-    Ok(protected.restore(&into_body(&html, &head, &tail), true))
+    Ok(protected.restore(&into_body(&html, &head, &tail, &protected), true))
 }
 
 /// Moves stylesheets into `style` attributes; `None` if that would move template tags. Rules that no attribute can
@@ -167,7 +167,7 @@ fn host(url: &str) -> Option<String> {
 
 /// Writes `head` and `tail` just inside the body, or around the whole text if there is no body. A body in a comment
 /// is none, and neither block is written into a comment.
-fn into_body(html: &str, head: &str, tail: &str) -> String {
+fn into_body(html: &str, head: &str, tail: &str, protected: &Protected) -> String {
     let lower = html.to_ascii_lowercase();
     let comments = comments(&lower);
     let is_shown = |at: &usize| {
@@ -182,6 +182,8 @@ fn into_body(html: &str, head: &str, tail: &str) -> String {
     let unclosed = comments.last().filter(|comment| comment.end == html.len());
     let end = last("</body")
         .or_else(|| last("</html"))
+        // An end of the body under a condition or in a loop is not there once for each recipient.
+        .filter(|end| !protected.has_control(&html[*end..]))
         .or(unclosed
             .filter(|comment| !html[comment.start..].ends_with("-->"))
             .map(|comment| comment.start))

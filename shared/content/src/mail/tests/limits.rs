@@ -88,9 +88,12 @@ fn a_footer_is_never_written_into_a_comment() {
         "<style>{% if a %}p{b:c}{% endif %}</style><body>x</body><!-- </body> -->",
         "<style>{% if a %}p{b:c}{% endif %}</style><body>x<!-- open",
         "<!-- <body> --><body class=b>x",
+        "{% for i in (1..3) %}<tr></body>{% endfor %}",
+        "{% if a %}x</body>{% endif %}",
     ] {
         let html = html(source, &options, &json!({}));
         assert!(comments::shows(&html, "Hủy đăng ký"), "{source}: {html}");
+        assert_eq!(html.matches("Hủy đăng ký").count(), 1, "{source}: {html}");
     }
 }
 
