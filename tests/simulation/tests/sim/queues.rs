@@ -8,7 +8,7 @@ use tanigo_local::aws::Received;
 use tanigo_local::template::model::Trigger;
 
 use crate::invoke::Ended;
-use crate::sim::Sim;
+use crate::sim::{Sim, marks};
 
 /// Batches that were delivered once and may come again.
 const HELD: usize = 8;
@@ -108,7 +108,9 @@ impl Sim {
     async fn deliver_batch(&self, source: &Source, messages: Vec<Received>) {
         let event = self.world.aws.sqs().lambda_event(&source.queue, &messages);
         let count = messages.len();
-        self.note(format!("deliver {} x{count}", source.queue));
+        let bodies: String = messages.iter().map(|m| m.body.as_str()).collect();
+        let marks = marks(&bodies);
+        self.note(format!("deliver {} x{count}{marks}", source.queue));
         let ended = self.invoke_batch(source, &messages, event.clone()).await;
         if self.faulty.get() && self.percent(12) {
             self.note(format!("deliver {} x{count} again", source.queue));

@@ -143,6 +143,17 @@ impl Sim {
     }
 }
 
+/// The marks of shops in a text, to follow one message through the trace.
+pub fn marks(text: &str) -> String {
+    let is_mark = |word: &&str| {
+        let digits = word.strip_prefix('T').and_then(|rest| rest.split_once('-'));
+        digits.is_some_and(|(shop, rest)| shop.parse::<u8>().is_ok() && rest.contains('-'))
+    };
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let found: std::collections::BTreeSet<&str> = words.filter(is_mark).collect();
+    found.into_iter().map(|mark| format!(" {mark}")).collect()
+}
+
 /// Simulates a seed. Only inside a paused runtime.
 pub async fn simulate(seed: u64) -> Outcome {
     fastrand::seed(seed);
