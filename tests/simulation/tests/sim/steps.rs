@@ -9,7 +9,7 @@ use crate::sim::Sim;
 
 const HOUR_MS: u64 = 3_600_000;
 /// Polls of a longer time that are close together while an outage is under way.
-const OUTAGE_POLLS: u32 = 12;
+const OUTAGE_POLLS: u32 = 7;
 /// Time between these polls: longer than the visibility time-out of most queues.
 const OUTAGE_PAUSE_MS: u64 = 95_000;
 
@@ -168,7 +168,9 @@ impl Sim {
             }
             self.sleep_ms(pause).await;
             left -= pause;
-            self.tick().await;
+            if pause == usual {
+                self.tick().await;
+            }
             for mapping in self.running_mappings() {
                 self.relay(&mapping).await;
             }
