@@ -10,7 +10,7 @@ use tanigo_local::template::model::Trigger;
 use crate::invoke::Ended;
 use crate::sim::{Sim, marks};
 
-/// Batches that were delivered once and may come again.
+/// Batches that were delivered once and may be redelivered.
 const HELD: usize = 8;
 /// Functions that try a batch again as a whole, with the reason.
 const WHOLE: &[(&str, &str)] = &[(
@@ -19,7 +19,7 @@ const WHOLE: &[(&str, &str)] = &[(
 )];
 /// An older message may fail for reasons of its own age, milliseconds.
 const OLD_MS: i64 = 240_000;
-/// A message that was delivered comes again within this time, milliseconds.
+/// A message that was delivered is redelivered within this time, milliseconds.
 const AGAIN_MS: i64 = 3_600_000;
 
 /// A batch that will be delivered again, though its messages may be deleted.

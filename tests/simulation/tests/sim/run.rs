@@ -29,7 +29,7 @@ pub fn one(seed: u64) -> Outcome {
     runtime.expect("runtime").block_on(Box::pin(simulate(seed)))
 }
 
-/// What the seeds found.
+/// The findings of all seeds.
 #[derive(Default)]
 pub struct Found {
     seeds: u64,

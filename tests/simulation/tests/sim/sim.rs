@@ -69,7 +69,7 @@ pub struct Sim {
     pub time: Time,
     /// The shops.
     pub shops: Vec<Shop>,
-    /// What users do, and what they are promised.
+    /// The actions of users, and their promises.
     pub features: Vec<Rc<dyn Feature>>,
     /// Outages under way.
     pub outages: Arc<Outages>,

@@ -13,7 +13,7 @@ const OUTAGE_POLLS: u32 = 7;
 /// Time between these polls: longer than the visibility time-out of most queues.
 const OUTAGE_PAUSE_MS: u64 = 95_000;
 
-/// What may happen, with its weight. Actions of features have their own weights besides.
+/// The steps with their weights. Actions of features have their own weights besides.
 const STEPS: &[(Step, u32)] = &[
     (Step::Deliver, 60),
     (Step::Relay, 24),
@@ -42,7 +42,7 @@ enum Step {
     Advance,
     /// Two other steps run at once.
     Together,
-    /// A batch comes again late.
+    /// A batch is redelivered late.
     Again,
     /// A place fails for a while.
     Outage,
