@@ -44,6 +44,11 @@ impl Outages {
         self.open.lock().unwrap().clear();
     }
 
+    /// Whether an outage is under way.
+    pub fn are_any(&self) -> bool {
+        self.only_tenants() != Some(Vec::new())
+    }
+
     /// The tenants whose rows are throttled now; `None`: another outage is under way too.
     pub fn only_tenants(&self) -> Option<Vec<String>> {
         let now = self.time.passed();

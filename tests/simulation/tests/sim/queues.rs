@@ -8,13 +8,18 @@ use tanigo_local::aws::Received;
 use tanigo_local::template::model::Trigger;
 
 use crate::invoke::Ended;
-use crate::sim::Sim;
+use crate::sim::{Sim, marks};
 
-/// Batches that were delivered once and may come again.
+/// Batches that were delivered once and may be redelivered.
 const HELD: usize = 8;
+/// Functions that try a batch again as a whole, with the reason.
+const WHOLE: &[(&str, &str)] = &[(
+    "chat-notifier",
+    "reads the rooms of all tenants before it posts; notices are hints, and the messages are stored",
+)];
 /// An older message may fail for reasons of its own age, milliseconds.
 const OLD_MS: i64 = 240_000;
-/// A message that was delivered comes again within this time, milliseconds.
+/// A message that was delivered is redelivered within this time, milliseconds.
 const AGAIN_MS: i64 = 3_600_000;
 
 /// A batch that will be delivered again, though its messages may be deleted.
@@ -108,7 +113,9 @@ impl Sim {
     async fn deliver_batch(&self, source: &Source, messages: Vec<Received>) {
         let event = self.world.aws.sqs().lambda_event(&source.queue, &messages);
         let count = messages.len();
-        self.note(format!("deliver {} x{count}", source.queue));
+        let bodies: String = messages.iter().map(|m| m.body.as_str()).collect();
+        let marks = marks(&bodies);
+        self.note(format!("deliver {} x{count}{marks}", source.queue));
         let ended = self.invoke_batch(source, &messages, event.clone()).await;
         if self.faulty.get() && self.percent(12) {
             self.note(format!("deliver {} x{count} again", source.queue));
@@ -154,7 +161,8 @@ impl Sim {
     ) {
         let failed = failures(answer);
         let concerned = |message: &Received| tenants.iter().any(|t| message.body.contains(t));
-        if !messages.iter().any(concerned) {
+        let whole = WHOLE.iter().any(|(name, _)| *name == source.handler);
+        if whole || !messages.iter().any(concerned) {
             return;
         }
         let old = |message: &&Received| {
@@ -260,6 +268,10 @@ impl Sim {
             for letter in &letters {
                 if self.poison.borrow().contains(&letter.body) {
                     seen.insert(letter.body.clone());
+                    continue;
+                }
+                // Lambda describes discarded stream records. Their effects are checked where they should be.
+                if letter.body.contains("DDBStreamBatchInfo") {
                     continue;
                 }
                 let reason = letter.message_attributes.get("reason");

@@ -8,10 +8,16 @@ use std::time::Instant;
 
 use crate::sim::{Outcome, Violation, simulate, take_trace};
 
-/// Lines of a trace that a failure shows.
-const SHOWN: usize = 250;
+/// Seeds that a failure names.
+const SEEDS_SHOWN: usize = 12;
+/// Differences that a failure shows of its first seed.
+const TEXTS_SHOWN: usize = 3;
 
 /// A number of the environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the choice of seeds, not a configuration of the product"
+)]
 pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -20,10 +26,11 @@ pub fn number(name: &str) -> Option<u64> {
 pub fn one(seed: u64) -> Outcome {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();
-    runtime.expect("runtime").block_on(simulate(seed))
+    runtime.expect("runtime").block_on(Box::pin(simulate(seed)))
 }
 
-/// What the seeds found.
+/// The findings of all seeds.
+#[derive(Default)]
 pub struct Found {
     seeds: u64,
     seconds: f64,
@@ -37,19 +44,20 @@ pub struct Found {
     first: BTreeMap<&'static str, Outcome>,
 }
 
-/// Simulates all these seeds on two threads, or on as many as there are cores.
-#[expect(clippy::disallowed_methods, reason = "measures the run itself")]
+/// Simulates these seeds on all cores; with `SECONDS`, begins no seed after that time.
 pub fn all(seeds: Range<u64>) -> Found {
     let begun = Instant::now();
     let next = AtomicU64::new(seeds.start);
-    let found = Mutex::new(Found::none(seeds.end - seeds.start));
+    let found = Mutex::new(Found::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    let late =
+                        number("SECONDS").is_some_and(|most| begun.elapsed().as_secs() >= most);
+                    if seed >= seeds.end || late {
                         return;
                     }
                     let outcome = std::panic::catch_unwind(|| one(seed));
@@ -82,20 +90,8 @@ impl Outcome {
 }
 
 impl Found {
-    fn none(seeds: u64) -> Self {
-        Self {
-            seeds,
-            seconds: 0.0,
-            faults: 0,
-            calls: 0,
-            invocations: 0,
-            accepted: BTreeMap::new(),
-            broken: BTreeMap::new(),
-            first: BTreeMap::new(),
-        }
-    }
-
     fn add(&mut self, outcome: Outcome) {
+        self.seeds += 1;
         self.faults += outcome.faults;
         self.calls += outcome.calls;
         self.invocations += outcome.invocations;
@@ -139,39 +135,42 @@ impl Found {
         )
     }
 
-    /// For each broken promise: its seeds, its text, the steps of its first seed and the command that repeats them.
+    /// For each broken promise: its seeds, its differences, the file with the steps of its first seed, and the command
+    /// that repeats them.
     pub fn failures(&self) -> String {
         let mut text = String::new();
         for (check, seeds) in &self.broken {
             let Some(outcome) = self.first.get(check) else {
                 continue;
             };
+            let some = &seeds[..seeds.len().min(SEEDS_SHOWN)];
             text += &format!(
-                "\n=== {check}: {} of {} seeds, {seeds:?}\n",
+                "\n=== {check}: {} of {} seeds, e.g. {some:?}\n",
                 seeds.len(),
                 self.seeds
             );
-            for violation in outcome
-                .violations
-                .iter()
-                .filter(|v| v.check == *check)
-                .take(3)
-            {
+            let mine = outcome.violations.iter().filter(|v| v.check == *check);
+            for violation in mine.take(TEXTS_SHOWN) {
                 text += &format!("{}\n", violation.text);
             }
-            text += &format!(
-                "again: SEED={} cargo test -p tests-simulation every_seed\n",
-                outcome.seed
-            );
-            if number("SEED").is_some() {
-                let skipped = outcome
-                    .trace
-                    .len()
-                    .saturating_sub(number("LINES").map_or(SHOWN, |n| n as usize));
-                text += &outcome.trace[skipped..].join("\n");
-                text.push('\n');
-            }
+            let file = write_trace(outcome);
+            text += &format!("steps: {file}\n");
+            let seed = outcome.seed;
+            text += &format!("again: SEED={seed} cargo test --workspace --test sim every_seed\n");
         }
         text
     }
+}
+
+/// Writes the steps of a seed to a file, and gives its path.
+fn write_trace(outcome: &Outcome) -> String {
+    let folder = std::env::temp_dir().join("tanigo-simulation");
+    let file = folder.join(format!("seed-{}.txt", outcome.seed));
+    let mut lines = outcome.trace.clone();
+    let broken = outcome.violations.iter();
+    lines.extend(broken.map(|v| format!("broken: {}: {}", v.check, v.text)));
+    let written =
+        std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, lines.join("\n")));
+    written.expect("a folder for temporary files");
+    file.display().to_string()
 }

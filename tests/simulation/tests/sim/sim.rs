@@ -69,7 +69,7 @@ pub struct Sim {
     pub time: Time,
     /// The shops.
     pub shops: Vec<Shop>,
-    /// What users do, and what they are promised.
+    /// The actions of users, and their promises.
     pub features: Vec<Rc<dyn Feature>>,
     /// Outages under way.
     pub outages: Arc<Outages>,
@@ -141,6 +141,17 @@ impl Sim {
     pub async fn sleep_ms(&self, ms: u64) {
         tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
     }
+}
+
+/// The marks of shops in a text, to follow one message through the trace.
+pub fn marks(text: &str) -> String {
+    let is_mark = |word: &&str| {
+        let digits = word.strip_prefix('T').and_then(|rest| rest.split_once('-'));
+        digits.is_some_and(|(shop, rest)| shop.parse::<u8>().is_ok() && rest.contains('-'))
+    };
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let found: std::collections::BTreeSet<&str> = words.filter(is_mark).collect();
+    found.into_iter().map(|mark| format!(" {mark}")).collect()
 }
 
 /// Simulates a seed. Only inside a paused runtime.

@@ -8,8 +8,12 @@ use crate::outage::Place;
 use crate::sim::Sim;
 
 const HOUR_MS: u64 = 3_600_000;
+/// Polls of a longer time that are close together while an outage is under way.
+const OUTAGE_POLLS: u32 = 7;
+/// Time between these polls: longer than the visibility time-out of most queues.
+const OUTAGE_PAUSE_MS: u64 = 95_000;
 
-/// What may happen, with its weight. Actions of features have their own weights besides.
+/// The steps with their weights. Actions of features have their own weights besides.
 const STEPS: &[(Step, u32)] = &[
     (Step::Deliver, 60),
     (Step::Relay, 24),
@@ -38,7 +42,7 @@ enum Step {
     Advance,
     /// Two other steps run at once.
     Together,
-    /// A batch comes again late.
+    /// A batch is redelivered late.
     Again,
     /// A place fails for a while.
     Outage,
@@ -145,16 +149,28 @@ impl Sim {
     /// Lets time pass. In a longer time the mappings poll and the schedules fire, as far as no outage prevents it.
     async fn pass(&self, ms: u64) {
         self.note(format!("{} s pass", ms / 1000));
-        let pause = if ms > 2 * HOUR_MS {
+        let usual = if ms > 2 * HOUR_MS {
             HOUR_MS
         } else {
             HOUR_MS / 6
         };
-        let mut left = ms;
-        while left > pause {
+        let (mut left, mut close) = (ms, OUTAGE_POLLS);
+        loop {
+            // Mappings poll all the time; what fails meanwhile is received again and again.
+            let pause = if close > 0 && self.outages.are_any() {
+                close -= 1;
+                OUTAGE_PAUSE_MS
+            } else {
+                usual
+            };
+            if left <= pause {
+                break;
+            }
             self.sleep_ms(pause).await;
             left -= pause;
-            self.tick().await;
+            if pause == usual {
+                self.tick().await;
+            }
             for mapping in self.running_mappings() {
                 self.relay(&mapping).await;
             }

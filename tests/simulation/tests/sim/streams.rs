@@ -6,7 +6,7 @@ use tanigo_local::aws::{StreamRecord, pattern};
 use tanigo_local::template::model::Trigger;
 
 use crate::invoke::Ended;
-use crate::sim::Sim;
+use crate::sim::{Sim, marks};
 
 /// A stream keeps its records for a day, milliseconds.
 const TRIM_MS: i64 = 24 * 3_600_000;
@@ -145,8 +145,9 @@ impl Sim {
             commit(last);
             return true;
         }
-        self.note(format!("relay {} x{}", mapping.table, fresh.len()));
         let event = streams.lambda_event(&fresh);
+        let marks = marks(&event.to_string());
+        self.note(format!("relay {} x{}{marks}", mapping.table, fresh.len()));
         let ended = self.invoke(&mapping.handler, event.clone()).await;
         if self.faulty.get() && self.percent(8) {
             self.note(format!("relay {} again", mapping.table));

@@ -1,5 +1,5 @@
-//! Campaigns and single mails: nobody gets a mail of one scope twice, nobody gets one after the unsubscription, and every
-//! campaign that was sent comes to its end with a correct report.
+//! Campaigns and single mails. Nobody gets a mail of one scope twice, or one after the unsubscription. Every campaign
+//! that was sent comes to its end with a correct report.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

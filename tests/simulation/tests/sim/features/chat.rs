@@ -1,5 +1,5 @@
-//! Chat: each accepted message of a visitor and each answer of an agent is in its conversation exactly once, an answer
-//! reaches its visitor, and an open browser is shown nothing of another shop.
+//! Chat. Each accepted message of a visitor and each answer of an agent is in its conversation exactly once. An answer
+//! reaches its visitor. An open browser is shown nothing of another shop.
 
 use std::cell::RefCell;
 

@@ -1,5 +1,5 @@
-//! Contacts: staff's edits are not undone by a file that was read before, every row of a file is stored, and a write with
-//! an `Idempotency-Key` is made once.
+//! Contacts. Edits are not undone by a file that was read before. Every row of a file is stored. A write with an
+//! `Idempotency-Key` is made once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

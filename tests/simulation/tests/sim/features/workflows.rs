@@ -17,7 +17,7 @@ const MARGIN_MS: i64 = 22_000;
 /// Workflows of a tenant that has many.
 const MANY: usize = 40;
 
-/// What is known about a workflow's state.
+/// The known state of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     Active,
