@@ -13,10 +13,11 @@ mod text;
 
 use std::collections::BTreeSet;
 
+use jiff::Zoned;
 use serde_json::Value;
 
 use crate::links::LinkSet;
-use crate::template::{Meter, Node, RenderError, Template, TemplateError};
+use crate::template::{RenderError, Scope, Template, TemplateError};
 
 /// Longest subject that is sent, in characters.
 const MAX_SUBJECT_CHARS: usize = 255;
@@ -137,7 +138,6 @@ pub struct CompiledMail {
     hosts: BTreeSet<String>,
     text: Template,
     text_footer: Option<String>,
-    variables: Vec<String>,
     warnings: Vec<MailWarning>,
 }
 
@@ -175,28 +175,14 @@ impl CompiledMail {
             (None, None) => return Err(MailError::Empty),
         };
         let footer = options.footer.as_ref().filter(|_| !unsubscribes(&text));
-        let mut variables: Vec<String> = [Some(&subject), html.as_ref(), Some(&text)]
-            .into_iter()
-            .flatten()
-            .flat_map(|template| template.variables().map(str::to_owned))
-            .filter(|name| name != UNSUBSCRIBE)
-            .collect();
-        variables.sort_unstable();
-        variables.dedup();
         Ok(CompiledMail {
             subject,
             html,
             hosts: html_source.as_deref().map(html::hosts).unwrap_or_default(),
             text_footer: footer.map(text::footer),
             text,
-            variables,
             warnings,
         })
-    }
-
-    /// The data this mail reads, sorted.
-    pub fn variables(&self) -> &[String] {
-        &self.variables
     }
 
     /// The warnings to the author.
@@ -204,13 +190,20 @@ impl CompiledMail {
         &self.warnings
     }
 
-    /// Renders the mail for the recipient of `data` and `links`.
-    pub fn render(&self, data: &Value, links: &LinkSet<'_>) -> Result<BuiltMail, RenderError> {
+    /// Renders the mail for the recipient of `data` and `links`. `now` is the time of `"now" | date`.
+    pub fn render(
+        &self,
+        data: &Value,
+        links: &LinkSet<'_>,
+        now: &Zoned,
+    ) -> Result<BuiltMail, RenderError> {
         let unsubscribe_url = links.unsubscribe_url();
-        let meter = Meter::new();
-        let node = Node::new(data, &meter)?;
-        let system = [(UNSUBSCRIBE, Node::text(&unsubscribe_url, &meter))];
-        let render = |template: &Template| template.render_node(&node, &system, &meter);
+        let scope = Scope {
+            data,
+            reserved: &[(UNSUBSCRIBE, &unsubscribe_url)],
+            now,
+        };
+        let render = |template: &Template| template.render(&scope);
         let mut text = render(&self.text)?;
         if let Some(footer) = &self.text_footer {
             text.push_str(footer);
@@ -229,7 +222,8 @@ impl CompiledMail {
 }
 
 fn unsubscribes(template: &Template) -> bool {
-    template.variables().any(|name| name == UNSUBSCRIBE)
+    let mut variables = template.variables().iter();
+    variables.any(|variable| variable.path == [UNSUBSCRIBE])
 }
 
 fn parse(

@@ -21,17 +21,27 @@ const LEFT_OUT: [&str; 5] = ["include", "render", "tablerow", "doc", "liquid"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let path = arguments.iter().find(|argument| !argument.starts_with("--"));
+    let path = arguments
+        .iter()
+        .find(|argument| !argument.starts_with("--"));
     let path = Path::new(path.ok_or("the path of a suite or a folder is missing")?);
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let out = if path.is_dir() { measure(path)? } else { check(path, has("--failures"), has("--all"))? };
+    let out = if path.is_dir() {
+        measure(path)?
+    } else {
+        check(path, has("--failures"), has("--all"))?
+    };
     io::stdout().write_all(out.as_bytes())?;
     Ok(())
 }
 
 fn render(source: &str, data: &Value) -> Result<String> {
     let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
-    let scope = Scope { data, reserved: &[], now: &now };
+    let scope = Scope {
+        data,
+        reserved: &[],
+        now: &now,
+    };
     Ok(Template::parse(source)?.render(&scope)?)
 }
 
@@ -61,7 +71,10 @@ fn check(path: &Path, shows_failures: bool, takes_all: bool) -> Result<String> {
         };
         passed += usize::from(is_right);
         if shows_failures && !is_right {
-            failures += &format!("{}\n  {source:?}\n  wanted {wanted:?}\n  got {got:?}\n", test["name"]);
+            failures += &format!(
+                "{}\n  {source:?}\n  wanted {wanted:?}\n  got {got:?}\n",
+                test["name"]
+            );
         }
     }
     Ok(format!("{failures}{passed} of {all}\n"))
@@ -75,7 +88,14 @@ fn measure(folder: &Path) -> Result<String> {
     for name in names {
         let source = fs::read_to_string(name.path().join("index.liquid"))?;
         let data: Value = serde_json::from_slice(&fs::read(name.path().join("data.json"))?)?;
-        let (template, scope) = (Template::parse(&source)?, Scope { data: &data, reserved: &[], now: &now });
+        let (template, scope) = (
+            Template::parse(&source)?,
+            Scope {
+                data: &data,
+                reserved: &[],
+                now: &now,
+            },
+        );
         let is_right = match fs::read_to_string(name.path().join("expected_result.txt")) {
             Ok(expected) => template.render(&scope)? == expected,
             Err(_) => true,
@@ -87,7 +107,11 @@ fn measure(folder: &Path) -> Result<String> {
         }
         let rate = f64::from(count) / start.elapsed().as_secs_f64();
         let name = name.file_name();
-        out += &format!("{} {rate:.0} renders/s{}\n", name.display(), if is_right { "" } else { ", other text" });
+        out += &format!(
+            "{} {rate:.0} renders/s{}\n",
+            name.display(),
+            if is_right { "" } else { ", other text" }
+        );
     }
     Ok(out)
 }

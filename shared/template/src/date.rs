@@ -51,7 +51,10 @@ pub(crate) fn read(text: &str, now: &Zoned) -> Option<Zoned> {
 
 fn datetime(parsed: &BrokenDownTime) -> Option<DateTime> {
     let date: Date = parsed.to_date().ok()?;
-    Some(DateTime::from_parts(date, parsed.to_time().unwrap_or_default()))
+    Some(DateTime::from_parts(
+        date,
+        parsed.to_time().unwrap_or_default(),
+    ))
 }
 
 /// The time so many seconds after 1970, in UTC.
@@ -62,12 +65,18 @@ pub(crate) fn seconds(count: i64) -> Option<Zoned> {
 /// Writes a date. An unknown directive is printed as it is. The error is a width of more than two digits.
 pub(crate) fn write(date: &Zoned, format: &str) -> Result<String, &'static str> {
     let is_wide = |run: &[u8]| run.iter().all(u8::is_ascii_digit);
-    if format.split('%').skip(1).any(|rest| rest.as_bytes().get(..3).is_some_and(is_wide)) {
+    if format
+        .split('%')
+        .skip(1)
+        .any(|rest| rest.as_bytes().get(..3).is_some_and(is_wide))
+    {
         return Err("a width of a date has at most 2 digits");
     }
     let format = format.replace("%L", "%3f");
     let mut out = String::new();
     let config = Config::new().lenient(true);
     let written = BrokenDownTime::from(date).format_with_config(&config, &format, &mut out);
-    written.map(|()| out).map_err(|_| "the format of the date cannot be read")
+    written
+        .map(|()| out)
+        .map_err(|_| "the format of the date cannot be read")
 }

@@ -18,7 +18,12 @@ pub(crate) struct Filter {
 type Apply = for<'a> fn(&mut Run<'a>, Value<'a>, &[Value<'a>]) -> Res<Value<'a>>;
 
 const fn filter(name: &'static str, least: usize, most: usize, apply: Apply) -> Filter {
-    Filter { name, least, most, apply }
+    Filter {
+        name,
+        least,
+        most,
+        apply,
+    }
 }
 
 /// Sorted by name.

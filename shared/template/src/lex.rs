@@ -36,12 +36,23 @@ impl<'s> Tokens<'s> {
         let mut tokens = Vec::new();
         let mut rest = text.trim_start();
         while !rest.is_empty() {
-            let (kind, length) = token(rest).map_err(|flaw| TemplateError::at(source, rest, flaw))?;
-            tokens.push(Token { kind, text: &rest[..length] });
+            let (kind, length) =
+                token(rest).map_err(|flaw| TemplateError::at(source, rest, flaw))?;
+            tokens.push(Token {
+                kind,
+                text: &rest[..length],
+            });
             rest = rest[length..].trim_start();
         }
-        tokens.push(Token { kind: Kind::End, text: rest });
-        Ok(Tokens { source, tokens, at: 0 })
+        tokens.push(Token {
+            kind: Kind::End,
+            text: rest,
+        });
+        Ok(Tokens {
+            source,
+            tokens,
+            at: 0,
+        })
     }
 
     pub fn peek(&self) -> Token<'s> {
@@ -73,7 +84,10 @@ impl<'s> Tokens<'s> {
     pub fn eat_keyword(&mut self) -> Option<Token<'s>> {
         let name = self.peek();
         let is_keyword = name.kind == Kind::Name
-            && self.tokens.get(self.at + 1).is_some_and(|next| next.text == ":");
+            && self
+                .tokens
+                .get(self.at + 1)
+                .is_some_and(|next| next.text == ":");
         if is_keyword {
             self.at += 2;
         }
@@ -81,18 +95,28 @@ impl<'s> Tokens<'s> {
     }
 
     pub fn expect(&mut self, text: &str) -> Result<(), TemplateError> {
-        if self.eat(text) { Ok(()) } else { Err(self.unexpected(&format!("{text:?}"))) }
+        if self.eat(text) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&format!("{text:?}")))
+        }
     }
 
     /// Refuses what is left.
     pub fn finish(&self) -> Result<(), TemplateError> {
-        if self.peek().kind == Kind::End { Ok(()) } else { Err(self.unexpected("the end of the tag")) }
+        if self.peek().kind == Kind::End {
+            Ok(())
+        } else {
+            Err(self.unexpected("the end of the tag"))
+        }
     }
 
     /// The error at the next token, where `wanted` should stand.
     pub fn unexpected(&self, wanted: &str) -> TemplateError {
         let found = match self.peek() {
-            Token { kind: Kind::End, .. } => "the end of the tag".to_owned(),
+            Token {
+                kind: Kind::End, ..
+            } => "the end of the tag".to_owned(),
             token => token.text.to_owned(),
         };
         self.error(format!("expected {wanted}, found {found}"))
@@ -115,12 +139,18 @@ impl<'s> Tokens<'s> {
 fn token(rest: &str) -> Result<(Kind, usize), String> {
     let bytes = rest.as_bytes();
     let run = |from: usize, is_part: fn(u8) -> bool| {
-        from + bytes[from..].iter().take_while(|byte| is_part(**byte)).count()
+        from + bytes[from..]
+            .iter()
+            .take_while(|byte| is_part(**byte))
+            .count()
     };
     match bytes[0] {
         quote @ (b'"' | b'\'') => {
             let inner = bytes[1..].iter().position(|byte| *byte == quote);
-            Ok((Kind::Text, inner.ok_or("a quote is opened but never closed")? + 2))
+            Ok((
+                Kind::Text,
+                inner.ok_or("a quote is opened but never closed")? + 2,
+            ))
         }
         byte if byte.is_ascii_alphabetic() || byte == b'_' => {
             let end = run(0, |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -132,7 +162,14 @@ fn token(rest: &str) -> Result<(Kind, usize), String> {
             let whole = run(1, |b| b.is_ascii_digit());
             let is_fraction = bytes.get(whole) == Some(&b'.')
                 && bytes.get(whole + 1).is_some_and(u8::is_ascii_digit);
-            Ok((Kind::Number, if is_fraction { run(whole + 1, |b| b.is_ascii_digit()) } else { whole }))
+            Ok((
+                Kind::Number,
+                if is_fraction {
+                    run(whole + 1, |b| b.is_ascii_digit())
+                } else {
+                    whole
+                },
+            ))
         }
         _ => match MARKS.iter().find(|mark| rest.starts_with(**mark)) {
             Some(mark) => Ok((Kind::Mark, mark.len())),

@@ -54,7 +54,11 @@ impl TemplateError {
     /// A flaw at `part`, which is a slice of `source`.
     fn at(source: &str, part: &str, message: impl Into<String>) -> TemplateError {
         let (line, column) = place(source, offset(source, part));
-        TemplateError { line, column, message: message.into() }
+        TemplateError {
+            line,
+            column,
+            message: message.into(),
+        }
     }
 }
 
@@ -85,6 +89,13 @@ pub enum Reason {
     /// A filter or tag refused its input.
     #[error("{0}")]
     Failed(&'static str),
+}
+
+impl Reason {
+    /// Whether less or smaller data would be rendered.
+    pub fn is_limit(self) -> bool {
+        matches!(self, Reason::TooMuchWork | Reason::OutputTooLarge)
+    }
 }
 
 /// The treatment of printed values.
@@ -146,9 +157,13 @@ impl Template {
     /// Renders the template.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
         let arena = Bump::new();
-        run::render(self, scope, &arena).map_err(|(at, reason)| {
+        run::render(self, scope, &arena, run::FUEL).map_err(|(at, reason)| {
             let (line, column) = place(&self.source, at);
-            RenderError { line, column, reason }
+            RenderError {
+                line,
+                column,
+                reason,
+            }
         })
     }
 }
@@ -156,7 +171,9 @@ impl Template {
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Template");
-        shown.field("variables", &self.variables).finish_non_exhaustive()
+        shown
+            .field("variables", &self.variables)
+            .finish_non_exhaustive()
     }
 }
 

@@ -43,13 +43,25 @@ impl Number {
         }
         let number = &text[..whole];
         let float = || number.parse().map_or(Number::Int(0), Number::Float);
-        if whole == sign { Number::Int(0) } else { number.parse().map_or_else(|_| float(), Number::Int) }
+        if whole == sign {
+            Number::Int(0)
+        } else {
+            number.parse().map_or_else(|_| float(), Number::Int)
+        }
     }
 
     pub fn float(self) -> f64 {
         match self {
             Number::Int(value) => value as f64,
             Number::Float(value) => value,
+        }
+    }
+
+    /// The number if it is whole.
+    pub fn int(self) -> Result<i64, &'static str> {
+        match self {
+            Number::Int(value) => Ok(value),
+            Number::Float(_) => Err("a whole number is expected"),
         }
     }
 
@@ -71,22 +83,34 @@ impl Number {
                 Add => a.checked_add(b),
                 Subtract => a.checked_sub(b),
                 Multiply => a.checked_mul(b),
-                Divide => a.checked_div_euclid(b).map(|q| q - i64::from(b < 0 && a.rem_euclid(b) != 0)),
-                Modulo => a.checked_rem_euclid(b).map(|r| if b < 0 && r != 0 { r + b } else { r }),
+                Divide => a
+                    .checked_div_euclid(b)
+                    .map(|q| q - i64::from(b < 0 && a.rem_euclid(b) != 0)),
+                Modulo => a
+                    .checked_rem_euclid(b)
+                    .map(|r| if b < 0 && r != 0 { r + b } else { r }),
             };
             return result.map(Number::Int).ok_or(TOO_LARGE);
         }
-        let exact = self.decimal().zip(other.decimal()).and_then(|(a, b)| match operation {
-            Add => a.checked_add(b),
-            Subtract => a.checked_sub(b),
-            Multiply => a.checked_mul(b),
-            Divide => a.checked_div(b),
-            Modulo => {
-                let rest = a.checked_rem(b)?;
-                let is_other_side = !rest.is_zero() && rest.is_sign_negative() != b.is_sign_negative();
-                if is_other_side { rest.checked_add(b) } else { Some(rest) }
-            }
-        });
+        let exact = self
+            .decimal()
+            .zip(other.decimal())
+            .and_then(|(a, b)| match operation {
+                Add => a.checked_add(b),
+                Subtract => a.checked_sub(b),
+                Multiply => a.checked_mul(b),
+                Divide => a.checked_div(b),
+                Modulo => {
+                    let rest = a.checked_rem(b)?;
+                    let is_other_side =
+                        !rest.is_zero() && rest.is_sign_negative() != b.is_sign_negative();
+                    if is_other_side {
+                        rest.checked_add(b)
+                    } else {
+                        Some(rest)
+                    }
+                }
+            });
         let result = match exact {
             Some(exact) => exact.to_string().parse().unwrap_or(f64::NAN),
             None => {
@@ -100,7 +124,11 @@ impl Number {
                 }
             }
         };
-        if result.is_finite() { Ok(Number::Float(result)) } else { Err(TOO_LARGE) }
+        if result.is_finite() {
+            Ok(Number::Float(result))
+        } else {
+            Err(TOO_LARGE)
+        }
     }
 
     pub fn abs(self) -> Result<Number, &'static str> {
@@ -112,11 +140,15 @@ impl Number {
 
     /// Rounds to `digits` after the point; half is rounded away from zero. Without digits it is a whole number.
     pub fn round(self, digits: i64) -> Result<Number, &'static str> {
-        let Number::Float(value) = self else { return Ok(self) };
+        let Number::Float(value) = self else {
+            return Ok(self);
+        };
         let half_up = RoundingStrategy::MidpointAwayFromZero;
         if digits > 0 {
             let digits = digits.min(28) as u32;
-            let exact = self.decimal().map(|exact| exact.round_dp_with_strategy(digits, half_up));
+            let exact = self
+                .decimal()
+                .map(|exact| exact.round_dp_with_strategy(digits, half_up));
             let rounded = exact.and_then(|exact| exact.to_string().parse().ok());
             return Ok(Number::Float(rounded.unwrap_or(value)));
         }
@@ -126,9 +158,15 @@ impl Number {
 
     /// The whole number that `rounding` gives.
     pub fn whole(self, rounding: fn(f64) -> f64) -> Result<Number, &'static str> {
-        let Number::Float(value) = self else { return Ok(self) };
+        let Number::Float(value) = self else {
+            return Ok(self);
+        };
         let whole = rounding(value);
         // 2^63: the first float above all whole numbers.
-        if whole.abs() < 9_223_372_036_854_775_808.0 { Ok(Number::Int(whole as i64)) } else { Err(TOO_LARGE) }
+        if whole.abs() < 9_223_372_036_854_775_808.0 {
+            Ok(Number::Int(whole as i64))
+        } else {
+            Err(TOO_LARGE)
+        }
     }
 }

@@ -10,18 +10,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::lex::Tokens;
 use crate::scan::{self, Kind, scan};
 use crate::tree::{Block, Node, Slot};
-use crate::{MAX_DEPTH, MAX_SOURCE_BYTES, Mode, Template, TemplateError, Variable, offset, place};
+use crate::{MAX_DEPTH, MAX_SOURCE_BYTES, Mode, Template, TemplateError, Variable, offset};
 
 /// The tags that a template may use, without the `end…` of each block; sorted.
 pub const TAGS: &[&str] = &[
-    "#", "assign", "break", "capture", "case", "comment", "continue", "cycle", "decrement", "doc", "echo",
-    "else", "elsif", "for", "if", "ifchanged", "increment", "liquid", "raw", "tablerow", "unless", "when",
+    "#",
+    "assign",
+    "break",
+    "capture",
+    "case",
+    "comment",
+    "continue",
+    "cycle",
+    "decrement",
+    "doc",
+    "echo",
+    "else",
+    "elsif",
+    "for",
+    "if",
+    "ifchanged",
+    "increment",
+    "liquid",
+    "raw",
+    "tablerow",
+    "unless",
+    "when",
 ];
 
 /// Parses a whole template.
 pub(crate) fn template(source: &str, mode: Mode) -> Result<Template, TemplateError> {
     if source.len() > MAX_SOURCE_BYTES {
-        return Err(TemplateError::at(source, source, "the template is over 256 KiB"));
+        return Err(TemplateError::at(
+            source,
+            source,
+            "the template is over 256 KiB",
+        ));
     }
     let mut parser = Parser {
         source,
@@ -33,19 +57,23 @@ pub(crate) fn template(source: &str, mode: Mode) -> Result<Template, TemplateErr
     for name in ["forloop", "tablerowloop"] {
         parser.define(name);
     }
-    let mut items = Items { items: items(source)?, at: 0 };
+    let mut items = Items {
+        items: items(source)?,
+        at: 0,
+    };
     let (body, _) = parser.block(&mut items, &[])?;
     let mut names: Vec<Box<str>> = vec![Box::default(); parser.slots.len()];
     for (name, slot) in &parser.slots {
         names[*slot] = (*name).into();
     }
-    let is_data = |path: &&Vec<&str>| !parser.defined.contains(path[0]);
-    let variable = |path: &Vec<&str>| {
-        let (line, column) = place(source, offset(source, path[0]));
-        Variable { path: path.iter().map(|&name| name.to_owned()).collect(), line, column }
-    };
-    let variables = parser.paths.iter().filter(is_data).map(variable).collect();
-    Ok(Template { source: source.into(), body, mode, names, variables })
+    let variables = parser.variables();
+    Ok(Template {
+        source: source.into(),
+        body,
+        mode,
+        names,
+        variables,
+    })
 }
 
 /// A piece without comments and dropped blanks.
@@ -94,6 +122,28 @@ struct Parser<'s> {
 type Ending<'s> = Option<(&'s str, &'s str)>;
 
 impl<'s> Parser<'s> {
+    /// The paths into the data, with their places, in the order of the template. One walk over the source.
+    fn variables(&self) -> Vec<Variable> {
+        let is_data = |path: &&Vec<&str>| !self.defined.contains(path[0]);
+        let mut paths: Vec<_> = self.paths.iter().filter(is_data).collect();
+        paths.sort_by_key(|path| offset(self.source, path[0]));
+        let (mut at, mut line, mut column) = (0, 1, 1);
+        let variable = |path: &Vec<&str>| {
+            let start = offset(self.source, path[0]);
+            for c in self.source[at..start].chars() {
+                (line, column) = if c == '\n' {
+                    (line + 1, 1)
+                } else {
+                    (line, column + 1)
+                };
+            }
+            at = start;
+            let path = path.iter().map(|&name| name.to_owned()).collect();
+            Variable { path, line, column }
+        };
+        paths.into_iter().map(variable).collect()
+    }
+
     fn slot(&mut self, name: &'s str) -> Slot {
         let next = self.slots.len();
         *self.slots.entry(name).or_insert(next)

@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 
 use bumpalo::Bump;
 
+use crate::number::Number;
 use crate::tree::{
-    Arm, Block, Call, Chain, Comparison, Condition, Cycle, Expr, Join, Loop, Node, Offset, Operator, Root, Slot, Step,
+    Arm, Block, Call, Chain, Comparison, Condition, Cycle, Expr, Join, Loop, Node, Offset,
+    Operator, Root, Slot, Step,
 };
 use crate::value::{Frame, Value};
 use crate::{MAX_DEPTH, Mode, Reason, Scope, Template};
 
 /// Work of a render, about one unit for each moved byte.
-const FUEL: usize = 8 * 1024 * 1024;
+pub(crate) const FUEL: usize = 8 * 1024 * 1024;
 /// Price of a node, a filter or an item of a list, besides its bytes.
 pub(crate) const STEP: usize = 16;
 /// Largest width and number of columns of a table.
@@ -54,18 +56,19 @@ pub(crate) struct Run<'a> {
     frame: Option<&'a Frame<'a>>,
 }
 
-/// Renders; the error is its byte of the template and the reason.
+/// Renders with at most `fuel` work; the error is its byte of the template and the reason.
 pub(crate) fn render<'a>(
     template: &'a Template,
     scope: &'a Scope<'a>,
     arena: &'a Bump,
+    fuel: usize,
 ) -> Result<String, (usize, Reason)> {
     let slots = template.names.len();
     let mut run = Run {
         template,
         scope,
         arena,
-        fuel: FUEL,
+        fuel,
         at: 0,
         out: String::with_capacity(template.source.len() + template.source.len() / 4),
         looped: vec![None; slots],
@@ -99,6 +102,18 @@ impl<'a> Run<'a> {
         Ok(self.arena.alloc_str(text))
     }
 
+    /// The number that filters calculate with: a text's number, and 0 for all else.
+    pub fn number(&mut self, value: Value<'a>) -> Res<Number> {
+        self.pay(value.as_str().map_or(0, str::len))?;
+        Ok(value.to_number())
+    }
+
+    /// The whole number that an argument holds.
+    pub fn int(&mut self, value: Value<'a>) -> Res<i64> {
+        self.pay(value.as_str().map_or(0, str::len))?;
+        value.to_int().map_err(Reason::Failed)
+    }
+
     fn block(&mut self, block: &'a Block) -> Res<Flow> {
         for node in block {
             let flow = self.node(node)?;
@@ -123,7 +138,11 @@ impl<'a> Run<'a> {
             }
             Node::Capture(slot, block) => {
                 let (text, flow) = self.captured(block)?;
-                self.assigned[*slot] = Some(if self.is_html() { Value::Markup(text) } else { Value::Text(text) });
+                self.assigned[*slot] = Some(if self.is_html() {
+                    Value::Markup(text)
+                } else {
+                    Value::Text(text)
+                });
                 return Ok(flow);
             }
             Node::If(branches, otherwise) => {
@@ -220,7 +239,12 @@ impl<'a> Run<'a> {
         for index in 0..length {
             frame.index.set(index);
             self.pay(STEP)?;
-            let at = from + if each.reversed { length - 1 - index } else { index };
+            let at = from
+                + if each.reversed {
+                    length - 1 - index
+                } else {
+                    index
+                };
             self.looped[each.variable] = Some(list.item(at));
             if let Some(columns) = columns {
                 self.write(&format!("<td class=\"col{}\">", index % columns + 1))?;
@@ -229,7 +253,10 @@ impl<'a> Run<'a> {
             if let Some(columns) = columns {
                 self.write("</td>")?;
                 if (index + 1) % columns == 0 && index + 1 < length && flow != Flow::Break {
-                    self.write(&format!("</tr>\n<tr class=\"row{}\">", (index + 1) / columns + 1))?;
+                    self.write(&format!(
+                        "</tr>\n<tr class=\"row{}\">",
+                        (index + 1) / columns + 1
+                    ))?;
                 }
             }
             if flow == Flow::Break {
@@ -247,7 +274,9 @@ impl<'a> Run<'a> {
     fn part(&mut self, each: &'a Loop) -> Res<(Value<'a>, usize, usize)> {
         let list = match self.expr(&each.list)? {
             Value::Text("") | Value::Markup("") => Value::Nil,
-            text @ (Value::Text(_) | Value::Markup(_)) => Value::List(self.arena.alloc_slice_copy(&[text])),
+            text @ (Value::Text(_) | Value::Markup(_)) => {
+                Value::List(self.arena.alloc_slice_copy(&[text]))
+            }
             other => other,
         };
         let total = match list {
@@ -271,10 +300,17 @@ impl<'a> Run<'a> {
         if let Value::Map(fields) = list {
             self.pay(fields.len() * 2 * STEP)?;
             let pairs = fields.iter().map(|(name, value)| -> Value<'a> {
-                Value::List(self.arena.alloc_slice_copy(&[Value::Text(name), value.into()]))
+                Value::List(
+                    self.arena
+                        .alloc_slice_copy(&[Value::Text(name), value.into()]),
+                )
             });
             let pairs: Vec<Value<'a>> = pairs.collect();
-            return Ok((Value::List(self.arena.alloc_slice_copy(&pairs)), from, length));
+            return Ok((
+                Value::List(self.arena.alloc_slice_copy(&pairs)),
+                from,
+                length,
+            ));
         }
         Ok((list, from, length))
     }
@@ -284,7 +320,7 @@ impl<'a> Run<'a> {
         let value = match self.expr(expr)? {
             Value::Nil => 0,
             Value::Float(value) => value as i64,
-            value => value.to_int().map_err(Reason::Failed)?,
+            value => self.int(value)?,
         };
         Ok(usize::try_from(value).unwrap_or(0))
     }
@@ -312,7 +348,10 @@ impl<'a> Run<'a> {
     fn count(&mut self, slot: Slot, by: i64) -> Res<()> {
         let count = self.counters[slot].unwrap_or(0);
         self.counters[slot] = Some(count + by);
-        self.print(Value::Int(if by < 0 { count + by } else { count }), MAX_DEPTH)
+        self.print(
+            Value::Int(if by < 0 { count + by } else { count }),
+            MAX_DEPTH,
+        )
     }
 
     /// Whether a condition leads to its block.
@@ -320,6 +359,7 @@ impl<'a> Run<'a> {
         self.at = condition.at;
         let mut result = false;
         for (comparison, join) in &condition.parts {
+            self.pay(STEP)?;
             result = self.compares(comparison)?;
             // Evaluated from the right, `a and rest` is false without `a`, and `a or rest` is true with `a`.
             if (*join == Join::And && !result) || (*join == Join::Or && result) {
@@ -344,14 +384,21 @@ impl<'a> Run<'a> {
     }
 
     fn ordered(&mut self, left: Value<'a>, operator: Operator, right: Value<'a>) -> Res<bool> {
-        let has_none = |value| matches!(value, Value::Nil | Value::Empty | Value::Blank | Value::Bool(_));
+        let has_none = |value| {
+            matches!(
+                value,
+                Value::Nil | Value::Empty | Value::Blank | Value::Bool(_)
+            )
+        };
         if has_none(left) || has_none(right) {
             return Ok(false);
         }
         if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
             self.pay(left.len().min(right.len()))?;
         }
-        let order = left.compare(right).ok_or(Reason::Failed("values of two kinds have no order"))?;
+        let order = left
+            .compare(right)
+            .ok_or(Reason::Failed("values of two kinds have no order"))?;
         Ok(match operator {
             Operator::Less => order.is_lt(),
             Operator::LessOrEqual => order.is_le(),
@@ -370,6 +417,7 @@ impl<'a> Run<'a> {
             return Ok(text.contains(part));
         }
         if let (Value::Map(fields), Some(name)) = (left, right.as_str()) {
+            self.pay(name.len())?;
             return Ok(fields.contains_key(name));
         }
         for at in 0..left.length().unwrap_or(0) {
@@ -386,15 +434,20 @@ impl<'a> Run<'a> {
         let depth = depth.checked_sub(1).ok_or(Reason::DataTooDeep)?;
         if let (Value::Map(left), Value::Map(right)) = (left, right) {
             for (name, value) in left {
-                let Some(other) = right.get(name) else { return Ok(false) };
+                let Some(other) = right.get(name) else {
+                    return Ok(false);
+                };
                 if !self.equal(value.into(), other.into(), depth)? {
                     return Ok(false);
                 }
             }
             return Ok(left.len() == right.len());
         }
-        if let (Some(text), Some(other)) = (left.as_str(), right.as_str()) {
-            self.pay(text.len().min(other.len()))?;
+        match (left.as_str(), right.as_str()) {
+            (Some(text), Some(other)) => self.pay(text.len().min(other.len()))?,
+            // Such as a text of blanks that is compared with `blank`.
+            (Some(text), None) | (None, Some(text)) => self.pay(text.len())?,
+            (None, None) => {}
         }
         let is_list = |value| matches!(value, Value::List(_) | Value::Array(_));
         if !is_list(left) || !is_list(right) {
@@ -446,9 +499,12 @@ impl<'a> Run<'a> {
             Expr::Float(value) => Value::Float(*value),
             Expr::Text(text) => Value::Text(text),
             Expr::Range(bounds) => {
-                let bound = |value: Value<'_>| value.to_number().whole(f64::trunc).map(|n| n.float() as i64);
-                let from = bound(self.expr(&bounds.0)?).map_err(Reason::Failed)?;
-                let to = bound(self.expr(&bounds.1)?).map_err(Reason::Failed)?;
+                let mut bound = |expr: &'a Expr| -> Res<i64> {
+                    let value = self.expr(expr)?;
+                    let whole = self.number(value)?.whole(f64::trunc);
+                    whole.and_then(Number::int).map_err(Reason::Failed)
+                };
+                let (from, to) = (bound(&bounds.0)?, bound(&bounds.1)?);
                 Value::Range(from, to)
             }
             Expr::Path(root, steps) => return self.path(root, steps),
@@ -461,18 +517,26 @@ impl<'a> Run<'a> {
             Root::Name(slot) => self.named(&self.template.names[*slot], Some(*slot)),
             Root::Computed(name) => match self.expr(name)?.as_str() {
                 Some(name) => {
-                    let slot = self.template.names.iter().position(|known| **known == *name);
+                    self.pay(self.template.names.len() + name.len())?;
+                    let slot = self
+                        .template
+                        .names
+                        .iter()
+                        .position(|known| **known == *name);
                     self.named(name, slot)
                 }
                 None => Value::Nil,
             },
         };
         for step in steps {
-            self.pay(STEP)?;
             value = match step {
-                Step::Name(name) => self.field(value, name)?,
+                Step::Name(name) => {
+                    self.pay(STEP + name.len())?;
+                    self.field(value, name)?
+                }
                 Step::Index(index) => {
                     let index = self.expr(index)?;
+                    self.pay(STEP + index.as_str().map_or(0, str::len))?;
                     value.at(index)
                 }
             };
@@ -485,12 +549,19 @@ impl<'a> Run<'a> {
         if let Some(value) = slot.and_then(|slot| self.looped[slot].or(self.assigned[slot])) {
             return value;
         }
-        if let Some((_, text)) = self.scope.reserved.iter().find(|(reserved, _)| *reserved == name) {
+        if let Some((_, text)) = self
+            .scope
+            .reserved
+            .iter()
+            .find(|(reserved, _)| *reserved == name)
+        {
             return Value::Text(text);
         }
         match self.scope.data.get(name) {
             Some(value) => value.into(),
-            None => slot.and_then(|slot| self.counters[slot]).map_or(Value::Nil, Value::Int),
+            None => slot
+                .and_then(|slot| self.counters[slot])
+                .map_or(Value::Nil, Value::Int),
         }
     }
 
@@ -510,9 +581,10 @@ impl<'a> Run<'a> {
     pub fn first(&self, value: Value<'a>) -> Value<'a> {
         match value {
             Value::Map(fields) => match fields.iter().next() {
-                Some((name, field)) => {
-                    Value::List(self.arena.alloc_slice_copy(&[Value::Text(name), field.into()]))
-                }
+                Some((name, field)) => Value::List(
+                    self.arena
+                        .alloc_slice_copy(&[Value::Text(name), field.into()]),
+                ),
                 None => Value::Nil,
             },
             _ => value.item(0),

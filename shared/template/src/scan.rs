@@ -72,15 +72,27 @@ fn markup<'s>(source: &'s str, rest: &'s str) -> Result<Piece<'s>, TemplateError
     let piece = tag(source, rest)?;
     match piece.kind {
         Kind::Tag { name: "raw", .. } => verbatim(source, rest, &piece, "endraw"),
-        Kind::Tag { name: "doc", rest: said } => {
+        Kind::Tag {
+            name: "doc",
+            rest: said,
+        } => {
             let doc = verbatim(source, rest, &piece, "enddoc")?;
             let inner = &doc.source[piece.source.len()..];
             if !said.is_empty() || inner.split("{%").skip(1).any(|tag| word(tag) == "doc") {
-                return Err(TemplateError::at(source, rest, "doc takes no text and no doc"));
+                return Err(TemplateError::at(
+                    source,
+                    rest,
+                    "doc takes no text and no doc",
+                ));
             }
-            Ok(Piece { kind: Kind::Comment, ..doc })
+            Ok(Piece {
+                kind: Kind::Comment,
+                ..doc
+            })
         }
-        Kind::Tag { name: "comment", .. } => comment(source, rest, &piece),
+        Kind::Tag {
+            name: "comment", ..
+        } => comment(source, rest, &piece),
         _ => Ok(piece),
     }
 }
@@ -88,7 +100,11 @@ fn markup<'s>(source: &'s str, rest: &'s str) -> Result<Piece<'s>, TemplateError
 /// Reads one `{{ }}` or `{% %}`.
 fn tag<'s>(source: &'s str, rest: &'s str) -> Result<Piece<'s>, TemplateError> {
     let is_output = rest.starts_with("{{");
-    let is_note = !is_output && rest[2..].trim_start_matches('-').trim_start().starts_with('#');
+    let is_note = !is_output
+        && rest[2..]
+            .trim_start_matches('-')
+            .trim_start()
+            .starts_with('#');
     let end = if is_note {
         let end = rest.find("%}");
         end.ok_or_else(|| TemplateError::at(source, rest, UNCLOSED))?
@@ -105,15 +121,27 @@ fn tag<'s>(source: &'s str, rest: &'s str) -> Result<Piece<'s>, TemplateError> {
     } else if is_note {
         let mut lines = inner.lines().map(str::trim).filter(|line| !line.is_empty());
         if let Some(line) = lines.find(|line| !line.starts_with('#')) {
-            return Err(TemplateError::at(source, line, "each line of a # comment starts with #"));
+            return Err(TemplateError::at(
+                source,
+                line,
+                "each line of a # comment starts with #",
+            ));
         }
         Kind::Comment
     } else {
         let name = word(inner);
         let from = inner.find(name).unwrap_or(0) + name.len();
-        Kind::Tag { name, rest: inner[from..].trim() }
+        Kind::Tag {
+            name,
+            rest: inner[from..].trim(),
+        }
     };
-    Ok(Piece { kind, source: &rest[..end + 2], trim_before, trim_after })
+    Ok(Piece {
+        kind,
+        source: &rest[..end + 2],
+        trim_before,
+        trim_after,
+    })
 }
 
 const UNCLOSED: &str = "a tag is opened but never closed";
@@ -128,7 +156,11 @@ fn tag_end(source: &str, rest: &str, close: &[u8]) -> Result<usize, TemplateErro
                 let length = bytes[at + 1..].iter().position(|byte| *byte == quote);
                 let length = length.ok_or_else(|| {
                     let is_closed = rest[at..].as_bytes().windows(2).any(|pair| pair == close);
-                    let what = if is_closed { "a quote is opened but never closed" } else { UNCLOSED };
+                    let what = if is_closed {
+                        "a quote is opened but never closed"
+                    } else {
+                        UNCLOSED
+                    };
                     TemplateError::at(source, if is_closed { &rest[at..] } else { rest }, what)
                 })?;
                 at += length + 2;
@@ -150,9 +182,15 @@ fn word(inner: &str) -> &str {
 /// The end tags named `end` in `text`: start, length, and their `-`.
 fn find_end<'s>(text: &'s str, end: &str) -> Option<(usize, &'s str)> {
     text.match_indices("{%").find_map(|(at, _)| {
-        let inner = text[at + 2..].trim_start_matches('-').trim_start().strip_prefix(end)?;
+        let inner = text[at + 2..]
+            .trim_start_matches('-')
+            .trim_start()
+            .strip_prefix(end)?;
         let inner = inner.trim_start();
-        let tail = inner.strip_prefix('-').unwrap_or(inner).strip_prefix("%}")?;
+        let tail = inner
+            .strip_prefix('-')
+            .unwrap_or(inner)
+            .strip_prefix("%}")?;
         Some((at, &text[at..text.len() - tail.len()]))
     })
 }
@@ -182,24 +220,28 @@ fn comment<'s>(
     rest: &'s str,
     open: &Piece<'s>,
 ) -> Result<Piece<'s>, TemplateError> {
-    let (mut at, mut depth) = (open.source.len(), 1);
+    let (mut at, mut depth, mut has_raw) = (open.source.len(), 1, true);
     loop {
         let tag = rest[at..].find("{%").and_then(|start| {
             let tag = &rest[at + start..];
             Some(&tag[..tag.find("%}")? + 2])
         });
         let Some(tag) = tag else {
-            return Err(TemplateError::at(source, rest, "{% endcomment %} is missing"));
+            return Err(TemplateError::at(
+                source,
+                rest,
+                "{% endcomment %} is missing",
+            ));
         };
         at = crate::offset(rest, tag) + tag.len();
         match word(&tag[2..tag.len() - 2]) {
             "comment" => depth += 1,
             "endcomment" => depth -= 1,
-            "raw" => {
-                if let Some((start, close)) = find_end(&rest[at..], "endraw") {
-                    at += start + close.len();
-                }
-            }
+            // After a search without a result there is no further end.
+            "raw" if has_raw => match find_end(&rest[at..], "endraw") {
+                Some((start, close)) => at += start + close.len(),
+                None => has_raw = false,
+            },
             _ => {}
         }
         if depth == 0 {
@@ -216,6 +258,14 @@ fn comment<'s>(
 /// Drops the blanks at the start or the end of `text`.
 pub(crate) fn trim(text: &str, at_start: bool, at_end: bool) -> &str {
     let blank = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
-    let text = if at_start { text.trim_start_matches(blank) } else { text };
-    if at_end { text.trim_end_matches(blank) } else { text }
+    let text = if at_start {
+        text.trim_start_matches(blank)
+    } else {
+        text
+    };
+    if at_end {
+        text.trim_end_matches(blank)
+    } else {
+        text
+    }
 }

@@ -17,7 +17,11 @@ pub(crate) enum Node {
     If(Vec<(Condition, Block)>, Block),
     Case(Chain, Vec<Arm>),
     For(Box<Loop>),
-    Cycle { at: usize, key: Cycle, values: Vec<Expr> },
+    Cycle {
+        at: usize,
+        key: Cycle,
+        values: Vec<Expr>,
+    },
     /// Adds the number before (`decrement`) or after (`increment`) printing.
     Count(Slot, i64),
     IfChanged(Block),

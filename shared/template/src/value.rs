@@ -99,7 +99,9 @@ impl<'a> Value<'a> {
             Value::List(items) => Some(items.len()),
             Value::Array(items) => Some(items.len()),
             Value::Range(from, to) if to < from => Some(0),
-            Value::Range(from, to) => usize::try_from(to.saturating_sub(from)).ok().map(|last| last.saturating_add(1)),
+            Value::Range(from, to) => usize::try_from(to.saturating_sub(from))
+                .ok()
+                .map(|last| last.saturating_add(1)),
             _ => None,
         }
     }
@@ -124,9 +126,13 @@ impl<'a> Value<'a> {
                 None => Value::Nil,
             },
             (Value::Loop(frame), _) => frame.field(name),
-            (_, "size") => self.length().map_or(Value::Nil, |length| Value::Int(length as i64)),
+            (_, "size") => self
+                .length()
+                .map_or(Value::Nil, |length| Value::Int(length as i64)),
             (_, "first") => self.item(0),
-            (_, "last") => self.length().map_or(Value::Nil, |length| self.item(length.wrapping_sub(1))),
+            (_, "last") => self
+                .length()
+                .map_or(Value::Nil, |length| self.item(length.wrapping_sub(1))),
             _ => Value::Nil,
         }
     }
@@ -135,7 +141,11 @@ impl<'a> Value<'a> {
     pub fn at(self, index: Value<'_>) -> Value<'a> {
         match (index, self.length()) {
             (Value::Int(index), Some(length)) => {
-                let at = if index < 0 { index.saturating_add(length as i64) } else { index };
+                let at = if index < 0 {
+                    index.saturating_add(length as i64)
+                } else {
+                    index
+                };
                 usize::try_from(at).map_or(Value::Nil, |at| self.item(at))
             }
             (Value::Text(name) | Value::Markup(name), _) => self.field(name),
@@ -163,7 +173,9 @@ impl<'a> Value<'a> {
     /// The order of two numbers or two texts.
     pub fn compare(self, other: Value<'_>) -> Option<Ordering> {
         match (self, other) {
-            (Value::Text(a) | Value::Markup(a), Value::Text(b) | Value::Markup(b)) => Some(a.cmp(b)),
+            (Value::Text(a) | Value::Markup(a), Value::Text(b) | Value::Markup(b)) => {
+                Some(a.cmp(b))
+            }
             (Value::Int(a), Value::Int(b)) => Some(a.cmp(&b)),
             _ => self.number()?.float().partial_cmp(&other.number()?.float()),
         }
@@ -223,7 +235,9 @@ impl<'a> Frame<'a> {
             ("col", Some(columns)) => int(index % columns + 1),
             ("col0", Some(columns)) => int(index % columns),
             ("col_first", Some(columns)) => Value::Bool(index % columns == 0),
-            ("col_last", Some(columns)) => Value::Bool((index + 1) % columns == 0 || index + 1 == length),
+            ("col_last", Some(columns)) => {
+                Value::Bool((index + 1) % columns == 0 || index + 1 == length)
+            }
             _ => Value::Nil,
         }
     }

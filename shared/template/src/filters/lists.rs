@@ -20,7 +20,12 @@ fn items<'a>(run: &mut Run<'a>, value: Value<'a>) -> Res<Vec<Value<'a>>> {
     Ok(items)
 }
 
-fn collect<'a>(run: &mut Run<'a>, value: Value<'a>, items: &mut Vec<Value<'a>>, depth: usize) -> Res<()> {
+fn collect<'a>(
+    run: &mut Run<'a>,
+    value: Value<'a>,
+    items: &mut Vec<Value<'a>>,
+    depth: usize,
+) -> Res<()> {
     let depth = depth.checked_sub(1).ok_or(Reason::DataTooDeep)?;
     run.pay(STEP)?;
     match value.length() {
@@ -50,18 +55,30 @@ fn property<'a>(item: Value<'a>, name: Value<'a>) -> Res<Value<'a>> {
             let is_part = name.as_str().is_some_and(|name| text.contains(name));
             Ok(if is_part { name } else { Value::Nil })
         }
-        (Value::Int(value), Value::Int(bit)) => Ok(Value::Int(i64::from(bit < 64 && value >> bit.max(0) & 1 == 1))),
-        (Value::Int(_) | Value::Float(_), Value::Text(_)) => Err(Reason::Failed("a number has no fields")),
+        (Value::Int(value), Value::Int(bit)) => Ok(Value::Int(i64::from(
+            bit < 64 && value >> bit.max(0) & 1 == 1,
+        ))),
+        (Value::Int(_) | Value::Float(_), Value::Text(_)) => {
+            Err(Reason::Failed("a number has no fields"))
+        }
         _ => Ok(Value::Nil),
     }
+}
+
+fn length(value: Value<'_>) -> usize {
+    value.as_str().map_or(0, str::len)
 }
 
 /// The property of each item.
 fn properties<'a>(run: &mut Run<'a>, items: &[Value<'a>], name: Value<'a>) -> Res<Vec<Value<'a>>> {
     let mut found = Vec::with_capacity(items.len());
     for item in items {
-        run.pay(STEP + item.as_str().map_or(0, str::len))?;
-        found.push(if name.is_nil() { *item } else { property(*item, name)? });
+        run.pay(STEP + length(*item) + length(name))?;
+        found.push(if name.is_nil() {
+            *item
+        } else {
+            property(*item, name)?
+        });
     }
     Ok(found)
 }
@@ -82,9 +99,13 @@ fn matched<'a>(
         if matches!(item, Value::Nil | Value::Bool(_)) {
             return Ok(None);
         }
-        run.pay(STEP + item.as_str().map_or(0, str::len))?;
+        run.pay(STEP + length(item) + length(name))?;
         let found = property(item, name)?;
-        let is_match = if wanted.is_nil() { found.is_true() } else { run.equal(found, wanted, MAX_DEPTH)? };
+        let is_match = if wanted.is_nil() {
+            found.is_true()
+        } else {
+            run.equal(found, wanted, MAX_DEPTH)?
+        };
         matched.push((item, is_match));
     }
     Ok(Some(matched))
@@ -96,9 +117,14 @@ fn picked<'a>(
     arguments: &[Value<'a>],
     wanted: bool,
 ) -> Res<Value<'a>> {
-    let Some(matched) = matched(run, input, arguments)? else { return Ok(Value::Nil) };
-    let picked: Vec<Value<'a>> =
-        matched.iter().filter(|(_, is_match)| *is_match == wanted).map(|(item, _)| *item).collect();
+    let Some(matched) = matched(run, input, arguments)? else {
+        return Ok(Value::Nil);
+    };
+    let picked: Vec<Value<'a>> = matched
+        .iter()
+        .filter(|(_, is_match)| *is_match == wanted)
+        .map(|(item, _)| *item)
+        .collect();
     list(run, &picked)
 }
 
@@ -110,7 +136,11 @@ pub(super) fn filter_where<'a>(
     picked(run, input, arguments, true)
 }
 
-pub(super) fn reject<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn reject<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     picked(run, input, arguments, false)
 }
 
@@ -119,44 +149,82 @@ fn found<'a>(
     input: Value<'a>,
     arguments: &[Value<'a>],
 ) -> Res<Option<Option<(usize, Value<'a>)>>> {
-    let Some(matched) = matched(run, input, arguments)? else { return Ok(None) };
+    let Some(matched) = matched(run, input, arguments)? else {
+        return Ok(None);
+    };
     let mut all = matched.iter().enumerate();
-    Ok(Some(all.find_map(|(at, (item, is_match))| is_match.then_some((at, *item)))))
+    Ok(Some(all.find_map(|(at, (item, is_match))| {
+        is_match.then_some((at, *item))
+    })))
 }
 
-pub(super) fn has<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn has<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     if !input.is_nil() && argument(arguments, 0).is_nil() {
         return Ok(Value::Bool(false));
     }
     Ok(found(run, input, arguments)?.map_or(Value::Nil, |found| Value::Bool(found.is_some())))
 }
 
-pub(super) fn find<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
-    Ok(found(run, input, arguments)?.flatten().map_or(Value::Nil, |(_, item)| item))
+pub(super) fn find<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
+    Ok(found(run, input, arguments)?
+        .flatten()
+        .map_or(Value::Nil, |(_, item)| item))
 }
 
-pub(super) fn find_index<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
-    Ok(found(run, input, arguments)?.flatten().map_or(Value::Nil, |(at, _)| Value::Int(at as i64)))
+pub(super) fn find_index<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
+    Ok(found(run, input, arguments)?
+        .flatten()
+        .map_or(Value::Nil, |(at, _)| Value::Int(at as i64)))
 }
 
-pub(super) fn compact<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn compact<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let items = items(run, input)?;
     let keys = properties(run, &items, argument(arguments, 0))?;
-    let kept = items.into_iter().zip(keys).filter(|(_, key)| !key.is_nil()).map(|(item, _)| item);
+    let kept = items
+        .into_iter()
+        .zip(keys)
+        .filter(|(_, key)| !key.is_nil())
+        .map(|(item, _)| item);
     let kept: Vec<Value<'a>> = kept.collect();
     list(run, &kept)
 }
 
-pub(super) fn concat<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn concat<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let mut all = items(run, input)?;
     let other = argument(arguments, 0);
-    let length = other.length().ok_or(Reason::Failed("concat takes a list"))?;
+    let length = other
+        .length()
+        .ok_or(Reason::Failed("concat takes a list"))?;
     run.pay(length.saturating_mul(STEP))?;
     all.extend((0..length).map(|at| other.item(at)));
     list(run, &all)
 }
 
-pub(super) fn map<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn map<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let items = items(run, input)?;
     let name = argument(arguments, 0);
     let name = if name.is_nil() { Value::Empty } else { name };
@@ -170,7 +238,11 @@ pub(super) fn reverse<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) 
     list(run, &items)
 }
 
-pub(super) fn join<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn join<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let separator = match arguments.first() {
         None => " ",
         Some(separator) => run.text(*separator)?,
@@ -186,17 +258,29 @@ pub(super) fn join<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'
 }
 
 /// Adds up the items or one property of each.
-pub(super) fn sum<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn sum<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let items = items(run, input)?;
     let mut sum = Number::Int(0);
     for value in properties(run, &items, argument(arguments, 0))? {
-        sum = sum.calculate(Operation::Add, value.to_number()).map_err(Reason::Failed)?;
+        let value = run.number(value)?;
+        run.pay(STEP)?;
+        sum = sum
+            .calculate(Operation::Add, value)
+            .map_err(Reason::Failed)?;
     }
     Ok(sum.into())
 }
 
 /// Keeps the first item of each kind.
-pub(super) fn uniq<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn uniq<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let items = items(run, input)?;
     let keys = properties(run, &items, argument(arguments, 0))?;
     let (mut seen, mut kept) = (BTreeSet::new(), Vec::new());
@@ -211,7 +295,11 @@ pub(super) fn uniq<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'
 }
 
 /// Sorts numbers or texts, or items by such a property; nil comes last.
-pub(super) fn sort<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn sort<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let items = items(run, input)?;
     let keys = properties(run, &items, argument(arguments, 0))?;
     let count = |is_kind: fn(&Value<'a>) -> bool| keys.iter().filter(|key| is_kind(key)).count();
@@ -244,7 +332,9 @@ pub(super) fn sort_natural<'a>(
         let lower = run.text(*key)?.to_lowercase();
         *key = Value::Text(run.keep(&lower)?);
     }
-    ordered(run, items, keys, |a, b| a.compare(*b).unwrap_or(Ordering::Equal))
+    ordered(run, items, keys, |a, b| {
+        a.compare(*b).unwrap_or(Ordering::Equal)
+    })
 }
 
 fn ordered<'a>(
@@ -254,7 +344,10 @@ fn ordered<'a>(
     compare: impl Fn(&Value<'a>, &Value<'a>) -> Ordering,
 ) -> Res<Value<'a>> {
     // Each of n keys is compared about log n times.
-    let bytes: usize = keys.iter().map(|key| STEP + key.as_str().map_or(0, str::len)).sum();
+    let bytes: usize = keys
+        .iter()
+        .map(|key| STEP + key.as_str().map_or(0, str::len))
+        .sum();
     run.pay(bytes.saturating_mul(items.len().max(1).ilog2() as usize + 1))?;
     let mut pairs: Vec<_> = keys.into_iter().zip(items).collect();
     pairs.sort_by(|(a, _), (b, _)| match (a.is_nil(), b.is_nil()) {
@@ -265,9 +358,17 @@ fn ordered<'a>(
     list(run, &sorted)
 }
 
-pub(super) fn default<'a>(_: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn default<'a>(
+    _: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
     let is_absent = !input.is_true() || input.is_empty();
-    Ok(if is_absent { argument(arguments, 0) } else { input })
+    Ok(if is_absent {
+        argument(arguments, 0)
+    } else {
+        input
+    })
 }
 
 pub(super) fn first<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Res<Value<'a>> {
@@ -276,7 +377,9 @@ pub(super) fn first<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) ->
 }
 
 pub(super) fn last<'a>(_: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Res<Value<'a>> {
-    Ok(input.length().map_or(Value::Nil, |length| input.item(length.wrapping_sub(1))))
+    Ok(input
+        .length()
+        .map_or(Value::Nil, |length| input.item(length.wrapping_sub(1))))
 }
 
 /// Characters of a text, items of a list, fields of a map.
@@ -293,16 +396,28 @@ pub(super) fn size<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> 
 }
 
 /// Some characters of a text or items of a list; one without a length.
-pub(super) fn slice<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<'a>]) -> Res<Value<'a>> {
-    let from = argument(arguments, 0).to_int().map_err(Reason::Failed)?;
+pub(super) fn slice<'a>(
+    run: &mut Run<'a>,
+    input: Value<'a>,
+    arguments: &[Value<'a>],
+) -> Res<Value<'a>> {
+    let from = run.int(argument(arguments, 0))?;
     let length = match argument(arguments, 1) {
         Value::Nil => 1,
-        length => length.to_int().map_err(Reason::Failed)?,
+        length => run.int(length)?,
     };
-    let text = if matches!(input, Value::List(_) | Value::Array(_) | Value::Range(..)) { "" } else { run.text(input)? };
+    let text = if matches!(input, Value::List(_) | Value::Array(_) | Value::Range(..)) {
+        ""
+    } else {
+        run.text(input)?
+    };
     run.pay(text.len())?;
     let total = input.length().unwrap_or_else(|| text.chars().count());
-    let from = if from < 0 { from.saturating_add(total as i64) } else { from };
+    let from = if from < 0 {
+        from.saturating_add(total as i64)
+    } else {
+        from
+    };
     let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length)) else {
         return Ok(Value::Text(""));
     };
@@ -313,6 +428,10 @@ pub(super) fn slice<'a>(run: &mut Run<'a>, input: Value<'a>, arguments: &[Value<
         let part: Vec<Value<'a>> = (from..from + length).map(|at| input.item(at)).collect();
         return list(run, &part);
     }
-    let byte = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte);
+    let byte = |at: usize| {
+        text.char_indices()
+            .nth(at)
+            .map_or(text.len(), |(byte, _)| byte)
+    };
     Ok(Value::Text(&text[byte(from)..byte(from + length)]))
 }

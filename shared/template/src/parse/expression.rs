@@ -10,7 +10,11 @@ impl<'s> Parser<'s> {
     /// Reads `value | filter: argument, … | …`.
     pub(super) fn chain(&mut self, tokens: &mut Tokens<'s>) -> Result<Chain, TemplateError> {
         let at = offset(self.source, tokens.peek().text);
-        let head = if tokens.peek().kind == Kind::End { Expr::Nil } else { self.value(tokens)? };
+        let head = if tokens.peek().kind == Kind::End {
+            Expr::Nil
+        } else {
+            self.value(tokens)?
+        };
         let mut calls = Vec::new();
         while tokens.eat("|") {
             calls.push(self.call(tokens)?);
@@ -51,7 +55,12 @@ impl<'s> Parser<'s> {
             };
             return Err(self.error(name.text, format!("{} takes {wanted}", name.text)));
         }
-        Ok(Call { at: offset(self.source, name.text), filter, arguments, allow_false })
+        Ok(Call {
+            at: offset(self.source, name.text),
+            filter,
+            arguments,
+            allow_false,
+        })
     }
 
     /// Reads one value: a literal, a range or a path.
@@ -142,7 +151,11 @@ impl<'s> Parser<'s> {
     }
 
     /// Reads comparisons joined by `and` and `or`.
-    pub(super) fn condition(&mut self, text: &'s str, wanted: bool) -> Result<Condition, TemplateError> {
+    pub(super) fn condition(
+        &mut self,
+        text: &'s str,
+        wanted: bool,
+    ) -> Result<Condition, TemplateError> {
         let mut tokens = self.tokens(text)?;
         let at = offset(self.source, tokens.peek().text);
         let mut parts = Vec::new();
@@ -176,10 +189,17 @@ impl<'s> Parser<'s> {
             _ => return Ok(Comparison { left, right: None }),
         };
         tokens.next();
-        Ok(Comparison { left, right: Some((operator, self.value(tokens)?)) })
+        Ok(Comparison {
+            left,
+            right: Some((operator, self.value(tokens)?)),
+        })
     }
 }
 
 fn number(text: &str) -> Option<Expr> {
-    if text.contains('.') { text.parse().ok().map(Expr::Float) } else { text.parse().ok().map(Expr::Int) }
+    if text.contains('.') {
+        text.parse().ok().map(Expr::Float)
+    } else {
+        text.parse().ok().map(Expr::Int)
+    }
 }

@@ -36,11 +36,18 @@ impl<'s> Parser<'s> {
             }
             "break" | "continue" => {
                 self.tokens(rest)?.finish()?;
-                if name == "break" { Node::Break } else { Node::Continue }
+                if name == "break" {
+                    Node::Break
+                } else {
+                    Node::Continue
+                }
             }
             "liquid" => {
                 self.deeper(name)?;
-                let mut lines = Items { items: self.lines(rest)?, at: 0 };
+                let mut lines = Items {
+                    items: self.lines(rest)?,
+                    at: 0,
+                };
                 let (block, _) = self.block(&mut lines, &[])?;
                 self.depth -= 1;
                 Node::Inner(block)
@@ -50,11 +57,16 @@ impl<'s> Parser<'s> {
                 return Err(self.error(name, format!("{name} stands in no block that takes it")));
             }
             _ => {
-                let block = name.strip_prefix("end").filter(|block| super::TAGS.contains(block));
-                return Err(self.error(name, match block {
-                    Some(block) => format!("{name} closes no {block}"),
-                    None => format!("unknown tag {name:?}"),
-                }));
+                let block = name
+                    .strip_prefix("end")
+                    .filter(|block| super::TAGS.contains(block));
+                return Err(self.error(
+                    name,
+                    match block {
+                        Some(block) => format!("{name} closes no {block}"),
+                        None => format!("unknown tag {name:?}"),
+                    },
+                ));
             }
         };
         if node.is_blank() {
@@ -75,7 +87,10 @@ impl<'s> Parser<'s> {
                     comments.pop();
                 }
                 _ if !comments.is_empty() || line.is_empty() || line.starts_with('#') => {}
-                _ => items.push(Item::Tag { name, rest: rest.trim() }),
+                _ => items.push(Item::Tag {
+                    name,
+                    rest: rest.trim(),
+                }),
             }
         }
         match comments.first() {
@@ -218,7 +233,11 @@ impl<'s> Parser<'s> {
     }
 
     /// Reads `reversed`, `limit: 2`, `offset: continue` and `cols: 3`, with or without commas.
-    fn parameters(&mut self, tokens: &mut Tokens<'s>, each: &mut Loop) -> Result<(), TemplateError> {
+    fn parameters(
+        &mut self,
+        tokens: &mut Tokens<'s>,
+        each: &mut Loop,
+    ) -> Result<(), TemplateError> {
         while tokens.peek().kind != Kind::End {
             if tokens.eat(",") {
                 continue;
@@ -232,7 +251,9 @@ impl<'s> Parser<'s> {
                 Some("limit") => each.limit = Some(self.value(tokens)?),
                 Some("offset") if tokens.eat("continue") => each.offset = Offset::Continue,
                 Some("offset") => each.offset = Offset::At(self.value(tokens)?),
-                Some("cols") if each.table.is_some() => each.table = Some(Some(self.value(tokens)?)),
+                Some("cols") if each.table.is_some() => {
+                    each.table = Some(Some(self.value(tokens)?))
+                }
                 _ => return Err(self.error(place, "expected reversed, limit: or offset:")),
             }
         }

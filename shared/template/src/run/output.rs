@@ -45,9 +45,13 @@ impl<'a> Run<'a> {
         for (at, byte) in bytes.iter().enumerate() {
             let (replacement, length) = match entity(*byte) {
                 Some(replacement) => (replacement, 1),
-                None if byte.is_ascii_control() && !matches!(byte, b'\n' | b'\r' | b'\t') => ("", 1),
+                None if byte.is_ascii_control() && !matches!(byte, b'\n' | b'\r' | b'\t') => {
+                    ("", 1)
+                }
                 // U+0080 to U+009F.
-                None if *byte == 0xc2 && bytes.get(at + 1).is_some_and(|next| *next < 0xa0) => ("", 2),
+                None if *byte == 0xc2 && bytes.get(at + 1).is_some_and(|next| *next < 0xa0) => {
+                    ("", 2)
+                }
                 None => continue,
             };
             self.out.push_str(&text[copied..at]);
