@@ -1,6 +1,8 @@
 //! The filters. Each pays for the bytes that it reads and makes, and none reads anything but its input and arguments.
 
+mod any;
 mod lists;
+mod markup;
 mod math;
 mod text;
 
@@ -15,7 +17,9 @@ pub(crate) struct Filter {
     pub apply: Apply,
 }
 
-type Apply = for<'a> fn(&mut Run<'a>, Value<'a>, &[Value<'a>]) -> Res<Value<'a>>;
+type Out<'a> = Res<Value<'a>>;
+
+type Apply = for<'a> fn(&mut Run<'a>, Value<'a>, &[Value<'a>]) -> Out<'a>;
 
 const fn filter(name: &'static str, least: usize, most: usize, apply: Apply) -> Filter {
     Filter {
@@ -41,23 +45,23 @@ static FILTERS: &[Filter] = &[
     filter("compact", 0, 1, lists::compact),
     filter("concat", 1, 1, lists::concat),
     filter("date", 1, 1, text::date),
-    filter("default", 0, 1, lists::default),
+    filter("default", 0, 1, any::default),
     filter("divided_by", 1, 1, math::divided_by),
     filter("downcase", 0, 0, text::downcase),
-    filter("escape", 0, 0, text::escape),
-    filter("escape_once", 0, 0, text::escape_once),
+    filter("escape", 0, 0, markup::escape),
+    filter("escape_once", 0, 0, markup::escape_once),
     filter("find", 1, 2, lists::find),
     filter("find_index", 1, 2, lists::find_index),
-    filter("first", 0, 0, lists::first),
+    filter("first", 0, 0, any::first),
     filter("floor", 0, 0, math::floor),
     filter("has", 1, 2, lists::has),
     filter("join", 0, 1, lists::join),
-    filter("last", 0, 0, lists::last),
+    filter("last", 0, 0, any::last),
     filter("lstrip", 0, 0, text::lstrip),
     filter("map", 1, 1, lists::map),
     filter("minus", 1, 1, math::minus),
     filter("modulo", 1, 1, math::modulo),
-    filter("newline_to_br", 0, 0, text::newline_to_br),
+    filter("newline_to_br", 0, 0, markup::newline_to_br),
     filter("plus", 1, 1, math::plus),
     filter("prepend", 1, 1, text::prepend),
     filter("reject", 1, 2, lists::reject),
@@ -70,13 +74,13 @@ static FILTERS: &[Filter] = &[
     filter("reverse", 0, 0, lists::reverse),
     filter("round", 0, 1, math::round),
     filter("rstrip", 0, 0, text::rstrip),
-    filter("size", 0, 0, lists::size),
-    filter("slice", 1, 2, lists::slice),
+    filter("size", 0, 0, any::size),
+    filter("slice", 1, 2, any::slice),
     filter("sort", 0, 1, lists::sort),
     filter("sort_natural", 0, 1, lists::sort_natural),
     filter("split", 1, 1, text::split),
     filter("strip", 0, 0, text::strip),
-    filter("strip_html", 0, 0, text::strip_html),
+    filter("strip_html", 0, 0, markup::strip_html),
     filter("strip_newlines", 0, 0, text::strip_newlines),
     filter("sum", 0, 1, lists::sum),
     filter("times", 1, 1, math::times),

@@ -102,7 +102,7 @@ impl<'s> Tokens<'s> {
         }
     }
 
-    /// Refuses what is left.
+    /// Refuses further tokens.
     pub fn finish(&self) -> Result<(), TemplateError> {
         if self.peek().kind == Kind::End {
             Ok(())
@@ -171,12 +171,12 @@ fn token(rest: &str) -> Result<(Kind, usize), String> {
                 },
             ))
         }
-        _ => match MARKS.iter().find(|mark| rest.starts_with(**mark)) {
-            Some(mark) => Ok((Kind::Mark, mark.len())),
-            None => {
-                let shown = rest.chars().next().unwrap_or('?');
-                Err(format!("unexpected character {shown:?} in a tag"))
+        _ => {
+            if let Some(mark) = MARKS.iter().find(|mark| rest.starts_with(**mark)) {
+                return Ok((Kind::Mark, mark.len()));
             }
-        },
+            let shown = rest.chars().next().unwrap_or('?');
+            Err(format!("unexpected character {shown:?} in a tag"))
+        }
     }
 }

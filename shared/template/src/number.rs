@@ -111,18 +111,14 @@ impl Number {
                     }
                 }
             });
-        let result = match exact {
-            Some(exact) => exact.to_string().parse().unwrap_or(f64::NAN),
-            None => {
-                let (a, b) = (self.float(), other.float());
-                match operation {
-                    Add => a + b,
-                    Subtract => a - b,
-                    Multiply => a * b,
-                    Divide => a / b,
-                    Modulo => a - b * (a / b).floor(),
-                }
-            }
+        let (a, b) = (self.float(), other.float());
+        let result = match (exact, operation) {
+            (Some(exact), _) => exact.to_string().parse().unwrap_or(f64::NAN),
+            (None, Add) => a + b,
+            (None, Subtract) => a - b,
+            (None, Multiply) => a * b,
+            (None, Divide) => a / b,
+            (None, Modulo) => a - b * (a / b).floor(),
         };
         if result.is_finite() {
             Ok(Number::Float(result))

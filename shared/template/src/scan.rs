@@ -25,7 +25,7 @@ pub enum Kind<'s> {
 /// A piece of a template.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece<'s> {
-    /// What it is.
+    /// The kind.
     pub kind: Kind<'s>,
     /// The original piece, delimiters included.
     pub source: &'s str,
@@ -155,7 +155,7 @@ fn tag_end(source: &str, rest: &str, close: &[u8]) -> Result<usize, TemplateErro
             quote @ (b'"' | b'\'') => {
                 let length = bytes[at + 1..].iter().position(|byte| *byte == quote);
                 let length = length.ok_or_else(|| {
-                    let is_closed = rest[at..].as_bytes().windows(2).any(|pair| pair == close);
+                    let is_closed = bytes[at..].windows(2).any(|pair| pair == close);
                     let what = if is_closed {
                         "a quote is opened but never closed"
                     } else {

@@ -1,5 +1,6 @@
 //! The output of templates.
 
+mod attacks;
 mod filters;
 mod html;
 mod laws;

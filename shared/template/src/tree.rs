@@ -119,7 +119,7 @@ pub(crate) struct Arm {
     pub body: Block,
 }
 
-/// A `for`, or a `tablerow` with `columns`.
+/// A `for`, or a `tablerow` with `table`, the number of its columns.
 pub(crate) struct Loop {
     pub at: usize,
     pub variable: Slot,
@@ -128,7 +128,7 @@ pub(crate) struct Loop {
     pub limit: Option<Expr>,
     pub offset: Offset,
     pub reversed: bool,
-    pub table: Option<Option<Expr>>,
+    pub table: Option<Expr>,
     pub body: Block,
     pub otherwise: Block,
 }
@@ -163,7 +163,9 @@ impl Node {
         let drop = |block: &mut Block| block.retain(|node| !matches!(node, Node::Text(_)));
         match self {
             Node::If(branches, otherwise) => {
-                branches.iter_mut().for_each(|(_, block)| drop(block));
+                for (_, block) in branches {
+                    drop(block);
+                }
                 drop(otherwise);
             }
             Node::Case(_, arms) => arms.iter_mut().for_each(|arm| drop(&mut arm.body)),

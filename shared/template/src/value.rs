@@ -156,16 +156,15 @@ impl<'a> Value<'a> {
     /// Whether two values without items are equal; lists and maps are compared by the caller.
     pub fn equals(self, other: Value<'_>) -> bool {
         match (self, other) {
-            (Value::Nil, Value::Nil) => true,
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Text(a) | Value::Markup(a), Value::Text(b) | Value::Markup(b)) => a == b,
             (Value::Range(a, b), Value::Range(c, d)) => (a, b) == (c, d),
-            (Value::Empty, Value::Empty) | (Value::Blank, Value::Blank) => true,
+            (Value::Nil, Value::Nil)
+            | (Value::Empty, Value::Empty)
+            | (Value::Blank, Value::Blank) => true,
             (Value::Empty, Value::Blank) | (Value::Blank, Value::Empty) => false,
-            (Value::Empty, other) => other.is_empty(),
-            (other, Value::Empty) => other.is_empty(),
-            (Value::Blank, other) => other.is_blank(),
-            (other, Value::Blank) => other.is_blank(),
+            (Value::Empty, other) | (other, Value::Empty) => other.is_empty(),
+            (Value::Blank, other) | (other, Value::Blank) => other.is_blank(),
             _ => self.compare(other) == Some(Ordering::Equal),
         }
     }

@@ -92,9 +92,7 @@ impl Prepared {
     ) -> Result<(String, Vec<u8>), String> {
         let to = contact.email.as_ref().ok_or("no_address")?;
         let local = now.to_zoned(TimeZone::fixed(offset(7)));
-        let built = self
-            .compiled
-            .render(&merged(contact, data), links, &local);
+        let built = self.compiled.render(&merged(contact, data), links, &local);
         let built = built.map_err(|_| "template".to_owned())?;
         let parts: Vec<&str> = name.iter().map(|(_, value)| *value).collect();
         let message_id = format!(

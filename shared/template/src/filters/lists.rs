@@ -1,11 +1,11 @@
-//! Filters of lists, and those of all values.
+//! Filters of lists.
 //!
 //! A list in a list counts as its items, and a value that is no list as a list of one.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::argument;
+use super::{Out, argument};
 use crate::number::{Number, Operation};
 use crate::run::{Res, Run, STEP};
 use crate::value::Value;
@@ -39,13 +39,13 @@ fn collect<'a>(
     Ok(())
 }
 
-fn list<'a>(run: &mut Run<'a>, items: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn list<'a>(run: &mut Run<'a>, items: &[Value<'a>]) -> Out<'a> {
     run.pay(items.len() * STEP)?;
     Ok(Value::List(run.arena.alloc_slice_copy(items)))
 }
 
-/// What `item[name]` is in Liquid: the field of a map, the part of a text, the bit of a number.
-fn property<'a>(item: Value<'a>, name: Value<'a>) -> Res<Value<'a>> {
+/// The meaning of `item[name]` in Liquid: the field of a map, the part of a text, the bit of a number.
+fn property<'a>(item: Value<'a>, name: Value<'a>) -> Out<'a> {
     match (item, name) {
         (Value::Map(fields), _) => {
             let field = name.as_str().and_then(|name| fields.get(name));
@@ -87,9 +87,9 @@ fn properties<'a>(run: &mut Run<'a>, items: &[Value<'a>], name: Value<'a>) -> Re
 fn matched<'a>(
     run: &mut Run<'a>,
     input: Value<'a>,
-    arguments: &[Value<'a>],
+    args: &[Value<'a>],
 ) -> Res<Option<Vec<(Value<'a>, bool)>>> {
-    let (name, wanted) = (argument(arguments, 0), argument(arguments, 1));
+    let (name, wanted) = (argument(args, 0), argument(args, 1));
     let items = items(run, input)?;
     if name.is_nil() {
         return Ok(None);
@@ -111,13 +111,8 @@ fn matched<'a>(
     Ok(Some(matched))
 }
 
-fn picked<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-    wanted: bool,
-) -> Res<Value<'a>> {
-    let Some(matched) = matched(run, input, arguments)? else {
+fn picked<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>], wanted: bool) -> Out<'a> {
+    let Some(matched) = matched(run, input, args)? else {
         return Ok(Value::Nil);
     };
     let picked: Vec<Value<'a>> = matched
@@ -128,74 +123,46 @@ fn picked<'a>(
     list(run, &picked)
 }
 
-pub(super) fn filter_where<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    picked(run, input, arguments, true)
+pub(super) fn filter_where<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
+    picked(run, input, args, true)
 }
 
-pub(super) fn reject<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    picked(run, input, arguments, false)
+pub(super) fn reject<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
+    picked(run, input, args, false)
 }
 
+/// The first match and its place.
 fn found<'a>(
     run: &mut Run<'a>,
     input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Option<Option<(usize, Value<'a>)>>> {
-    let Some(matched) = matched(run, input, arguments)? else {
-        return Ok(None);
-    };
+    args: &[Value<'a>],
+) -> Res<Option<(usize, Value<'a>)>> {
+    let matched = matched(run, input, args)?.unwrap_or_default();
     let mut all = matched.iter().enumerate();
-    Ok(Some(all.find_map(|(at, (item, is_match))| {
-        is_match.then_some((at, *item))
-    })))
+    Ok(all.find_map(|(at, (item, is_match))| is_match.then_some((at, *item))))
 }
 
-pub(super) fn has<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    if !input.is_nil() && argument(arguments, 0).is_nil() {
+pub(super) fn has<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
+    if !input.is_nil() && argument(args, 0).is_nil() {
         return Ok(Value::Bool(false));
     }
-    Ok(found(run, input, arguments)?.map_or(Value::Nil, |found| Value::Bool(found.is_some())))
+    Ok(match matched(run, input, args)? {
+        Some(matched) => Value::Bool(matched.iter().any(|(_, is_match)| *is_match)),
+        None => Value::Nil,
+    })
 }
 
-pub(super) fn find<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    Ok(found(run, input, arguments)?
-        .flatten()
-        .map_or(Value::Nil, |(_, item)| item))
+pub(super) fn find<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
+    Ok(found(run, input, args)?.map_or(Value::Nil, |(_, item)| item))
 }
 
-pub(super) fn find_index<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    Ok(found(run, input, arguments)?
-        .flatten()
-        .map_or(Value::Nil, |(at, _)| Value::Int(at as i64)))
+pub(super) fn find_index<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
+    Ok(found(run, input, args)?.map_or(Value::Nil, |(at, _)| Value::Int(at as i64)))
 }
 
-pub(super) fn compact<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn compact<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let items = items(run, input)?;
-    let keys = properties(run, &items, argument(arguments, 0))?;
+    let keys = properties(run, &items, argument(args, 0))?;
     let kept = items
         .into_iter()
         .zip(keys)
@@ -205,13 +172,9 @@ pub(super) fn compact<'a>(
     list(run, &kept)
 }
 
-pub(super) fn concat<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn concat<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let mut all = items(run, input)?;
-    let other = argument(arguments, 0);
+    let other = argument(args, 0);
     let length = other
         .length()
         .ok_or(Reason::Failed("concat takes a list"))?;
@@ -220,30 +183,22 @@ pub(super) fn concat<'a>(
     list(run, &all)
 }
 
-pub(super) fn map<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn map<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let items = items(run, input)?;
-    let name = argument(arguments, 0);
+    let name = argument(args, 0);
     let name = if name.is_nil() { Value::Empty } else { name };
     let found = properties(run, &items, name)?;
     list(run, &found)
 }
 
-pub(super) fn reverse<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Res<Value<'a>> {
+pub(super) fn reverse<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Out<'a> {
     let mut items = items(run, input)?;
     items.reverse();
     list(run, &items)
 }
 
-pub(super) fn join<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    let separator = match arguments.first() {
+pub(super) fn join<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
+    let separator = match args.first() {
         None => " ",
         Some(separator) => run.text(*separator)?,
     };
@@ -258,14 +213,10 @@ pub(super) fn join<'a>(
 }
 
 /// Adds up the items or one property of each.
-pub(super) fn sum<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn sum<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let items = items(run, input)?;
     let mut sum = Number::Int(0);
-    for value in properties(run, &items, argument(arguments, 0))? {
+    for value in properties(run, &items, argument(args, 0))? {
         let value = run.number(value)?;
         run.pay(STEP)?;
         sum = sum
@@ -276,13 +227,9 @@ pub(super) fn sum<'a>(
 }
 
 /// Keeps the first item of each kind.
-pub(super) fn uniq<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn uniq<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let items = items(run, input)?;
-    let keys = properties(run, &items, argument(arguments, 0))?;
+    let keys = properties(run, &items, argument(args, 0))?;
     let (mut seen, mut kept) = (BTreeSet::new(), Vec::new());
     for (item, key) in items.into_iter().zip(keys) {
         let mut shown = String::new();
@@ -295,13 +242,9 @@ pub(super) fn uniq<'a>(
 }
 
 /// Sorts numbers or texts, or items by such a property; nil comes last.
-pub(super) fn sort<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn sort<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let items = items(run, input)?;
-    let keys = properties(run, &items, argument(arguments, 0))?;
+    let keys = properties(run, &items, argument(args, 0))?;
     let count = |is_kind: fn(&Value<'a>) -> bool| keys.iter().filter(|key| is_kind(key)).count();
     let wholes = count(|key| matches!(key, Value::Int(_)));
     let numbers = wholes + count(|key| matches!(key, Value::Float(_)));
@@ -321,13 +264,9 @@ pub(super) fn sort<'a>(
 }
 
 /// Sorts by text without regard to case; nil comes last.
-pub(super) fn sort_natural<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
+pub(super) fn sort_natural<'a>(run: &mut Run<'a>, input: Value<'a>, args: &[Value<'a>]) -> Out<'a> {
     let items = items(run, input)?;
-    let mut keys = properties(run, &items, argument(arguments, 0))?;
+    let mut keys = properties(run, &items, argument(args, 0))?;
     for key in keys.iter_mut().filter(|key| !key.is_nil()) {
         let lower = run.text(*key)?.to_lowercase();
         *key = Value::Text(run.keep(&lower)?);
@@ -342,7 +281,7 @@ fn ordered<'a>(
     items: Vec<Value<'a>>,
     keys: Vec<Value<'a>>,
     compare: impl Fn(&Value<'a>, &Value<'a>) -> Ordering,
-) -> Res<Value<'a>> {
+) -> Out<'a> {
     // Each of n keys is compared about log n times.
     let bytes: usize = keys
         .iter()
@@ -356,82 +295,4 @@ fn ordered<'a>(
     });
     let sorted: Vec<Value<'a>> = pairs.into_iter().map(|(_, item)| item).collect();
     list(run, &sorted)
-}
-
-pub(super) fn default<'a>(
-    _: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    let is_absent = !input.is_true() || input.is_empty();
-    Ok(if is_absent {
-        argument(arguments, 0)
-    } else {
-        input
-    })
-}
-
-pub(super) fn first<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Res<Value<'a>> {
-    run.pay(2 * STEP)?;
-    Ok(run.first(input))
-}
-
-pub(super) fn last<'a>(_: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Res<Value<'a>> {
-    Ok(input
-        .length()
-        .map_or(Value::Nil, |length| input.item(length.wrapping_sub(1))))
-}
-
-/// Characters of a text, items of a list, fields of a map.
-pub(super) fn size<'a>(run: &mut Run<'a>, input: Value<'a>, _: &[Value<'a>]) -> Res<Value<'a>> {
-    let size = match input {
-        Value::Text(text) | Value::Markup(text) => {
-            run.pay(text.len())?;
-            text.chars().count()
-        }
-        Value::Map(fields) => fields.len(),
-        _ => input.length().unwrap_or(0),
-    };
-    Ok(Value::Int(size as i64))
-}
-
-/// Some characters of a text or items of a list; one without a length.
-pub(super) fn slice<'a>(
-    run: &mut Run<'a>,
-    input: Value<'a>,
-    arguments: &[Value<'a>],
-) -> Res<Value<'a>> {
-    let from = run.int(argument(arguments, 0))?;
-    let length = match argument(arguments, 1) {
-        Value::Nil => 1,
-        length => run.int(length)?,
-    };
-    let text = if matches!(input, Value::List(_) | Value::Array(_) | Value::Range(..)) {
-        ""
-    } else {
-        run.text(input)?
-    };
-    run.pay(text.len())?;
-    let total = input.length().unwrap_or_else(|| text.chars().count());
-    let from = if from < 0 {
-        from.saturating_add(total as i64)
-    } else {
-        from
-    };
-    let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length)) else {
-        return Ok(Value::Text(""));
-    };
-    let from = from.min(total);
-    let length = length.min(total - from);
-    if input.length().is_some() {
-        run.pay(length * STEP)?;
-        let part: Vec<Value<'a>> = (from..from + length).map(|at| input.item(at)).collect();
-        return list(run, &part);
-    }
-    let byte = |at: usize| {
-        text.char_indices()
-            .nth(at)
-            .map_or(text.len(), |(byte, _)| byte)
-    };
-    Ok(Value::Text(&text[byte(from)..byte(from + length)]))
 }

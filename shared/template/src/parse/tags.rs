@@ -2,7 +2,7 @@
 
 use super::{Item, Items, Parser};
 use crate::lex::{Kind, Token, Tokens};
-use crate::tree::{Arm, Block, Cycle, Loop, Node, Offset, Slot};
+use crate::tree::{Arm, Block, Cycle, Expr, Loop, Node, Offset, Slot};
 use crate::{TemplateError, offset};
 
 impl<'s> Parser<'s> {
@@ -215,7 +215,7 @@ impl<'s> Parser<'s> {
             limit: None,
             offset: Offset::Start,
             reversed: false,
-            table: (name == "tablerow").then_some(None),
+            table: (name == "tablerow").then_some(Expr::Nil),
             body: Block::new(),
             otherwise: Block::new(),
         };
@@ -252,7 +252,7 @@ impl<'s> Parser<'s> {
                 Some("offset") if tokens.eat("continue") => each.offset = Offset::Continue,
                 Some("offset") => each.offset = Offset::At(self.value(tokens)?),
                 Some("cols") if each.table.is_some() => {
-                    each.table = Some(Some(self.value(tokens)?))
+                    each.table = Some(self.value(tokens)?);
                 }
                 _ => return Err(self.error(place, "expected reversed, limit: or offset:")),
             }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
+use channels::mail_check;
 use chat::body::Event;
 use contacts::Contact;
 use contacts::import::{self, FileError, RowError};
-use channels::mail_check;
 use content::template::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, TAGS, Template, filters};
 use serde_json::{Value, json};
 use sources::ladipage;
@@ -255,7 +255,10 @@ fn variables() -> String {
     for name in data["contact"].as_object().unwrap().keys() {
         let path = format!("contact.{name}");
         let is_known = |known: &str| known.trim_end_matches(".*") == path;
-        assert!(mail_check::NAMES.iter().any(|name| is_known(name.path)), "{path}");
+        assert!(
+            mail_check::NAMES.iter().any(|name| is_known(name.path)),
+            "{path}"
+        );
         let row = [
             code(format!("contact.{name}")),
             "all mails".into(),
@@ -312,8 +315,7 @@ fn template_errors() -> String {
         let error = Template::parse(source).unwrap_err();
         vec![code(source), error.to_string().replace('|', "\\|")]
     });
-    table(&["template", "message"], rows)
-        .replace("name | ", "name \\| ")
+    table(&["template", "message"], rows).replace("name | ", "name \\| ")
 }
 
 fn template_limits() -> String {
@@ -331,7 +333,10 @@ fn template_limits() -> String {
             number(MAX_SOURCE_BYTES),
         ),
         ("bytes of a filled-in part", number(MAX_OUTPUT_BYTES)),
-        ("blocks, brackets or data inside each other", number(MAX_DEPTH)),
+        (
+            "blocks, brackets or data inside each other",
+            number(MAX_DEPTH),
+        ),
     ])
 }
 
