@@ -4,6 +4,7 @@
 //! `render`, `tablerow`, `doc` and `liquid`, unless `--all` is given. `liquid_suite <folder>` renders each
 //! `<folder>/<name>/index.liquid` with its `data.json` for two seconds and prints the renders per second.
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
@@ -50,13 +51,13 @@ fn check(path: &Path, shows_failures: bool, takes_all: bool) -> Result<String> {
     let (mut passed, mut all, mut failures) = (0, 0, String::new());
     for test in suite["tests"].as_array().ok_or("the suite has no tests")? {
         let source = test["template"].as_str().unwrap_or_default();
-        let uses = |name: &&str| {
+        let uses = |name: &str| {
             source.split("{%").skip(1).any(|tag| {
-                let tag = tag.trim_start_matches('-').trim_start().strip_prefix(*name);
+                let tag = tag.trim_start_matches('-').trim_start().strip_prefix(name);
                 tag.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
             })
         };
-        if !takes_all && LEFT_OUT.iter().any(|name| uses(&name)) {
+        if !takes_all && LEFT_OUT.iter().any(|name| uses(name)) {
             continue;
         }
         all += 1;
@@ -71,10 +72,11 @@ fn check(path: &Path, shows_failures: bool, takes_all: bool) -> Result<String> {
         };
         passed += usize::from(is_right);
         if shows_failures && !is_right {
-            failures += &format!(
-                "{}\n  {source:?}\n  wanted {wanted:?}\n  got {got:?}\n",
-                test["name"]
-            );
+            let name = &test["name"];
+            writeln!(
+                failures,
+                "{name}\n  {source:?}\n  wanted {wanted:?}\n  got {got:?}"
+            )?;
         }
     }
     Ok(format!("{failures}{passed} of {all}\n"))
@@ -107,11 +109,8 @@ fn measure(folder: &Path) -> Result<String> {
         }
         let rate = f64::from(count) / start.elapsed().as_secs_f64();
         let name = name.file_name();
-        out += &format!(
-            "{} {rate:.0} renders/s{}\n",
-            name.display(),
-            if is_right { "" } else { ", other text" }
-        );
+        let note = if is_right { "" } else { ", other text" };
+        writeln!(out, "{} {rate:.0} renders/s{note}", name.display())?;
     }
     Ok(out)
 }
