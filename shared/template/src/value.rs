@@ -116,8 +116,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The field `name` of a map or loop. Lists, texts and maps without the field know `size`, `first` and `last`,
-    /// of which the caller handles those of texts and the `first` of a map.
+    /// The field `name` of a map or loop, or `size`, `first` and `last` of a list. The caller handles those of texts
+    /// and the `first` of a map.
     pub fn field(self, name: &str) -> Value<'a> {
         match (self, name) {
             (Value::Map(fields), _) => match fields.get(name) {
