@@ -82,7 +82,7 @@ impl NewCampaign {
             track_opens: self.track_opens,
             track_clicks: self.track_clicks,
         };
-        let mut flaws = mail_check::flaws(&mail, Class::Marketing, identity);
+        let mut flaws = mail_check::flaws(&mail, Class::Marketing, identity, None);
         if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME {
             let message = format!("expected a name of 1 to {MAX_NAME} characters");
             flaws.insert(0, ("/name", message));

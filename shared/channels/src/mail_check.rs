@@ -1,5 +1,7 @@
 //! The checks of a mail before it is stored, for campaigns and workflows alike. Pure.
 
+use contacts::bounds::{MAX_FIELD_BYTES, MAX_TAGS};
+use content::check::{self, Name};
 use content::mail::{MailError, Part};
 use content::mime::breaks_header;
 
@@ -14,9 +16,49 @@ pub const MAX_SUBJECT: usize = 255;
 /// Longest HTML or text, in bytes. With both a record stays within DynamoDB's 400 KB.
 pub const MAX_BODY: usize = 160 * 1024;
 
+const fn text(path: &'static str, longest: usize) -> Name {
+    Name {
+        path,
+        longest,
+        most: 0,
+    }
+}
+
+const fn many(path: &'static str, longest: usize, most: usize) -> Name {
+    Name {
+        path,
+        longest,
+        most,
+    }
+}
+
+/// The names that all mails may read, with their largest values.
+pub const NAMES: &[Name] = &[
+    text("contact.id", 32),
+    text("contact.external_id", 255),
+    text("contact.email", 255),
+    text("contact.phone", 32),
+    text("contact.full_name", 1_000),
+    text("contact.first_name", 1_000),
+    text("contact.last_name", 1_000),
+    many("contact.tags", 255, MAX_TAGS),
+    many("contact.custom.*", 3_000, MAX_FIELD_BYTES / 3_000),
+    text("unsubscribe_url", 1_000),
+    text("postal_address", 500),
+    text("permission_reminder", 500),
+];
+
+/// The names that mails of workflows may read besides: the fields of the event.
+pub const TRIGGER: Name = many("trigger.*", 8_192, 1);
+
 /// Everything that is wrong with a mail: places in it (`/subject`) with what is expected there.
-/// `identity` is the domain or address that the account may send from.
-pub fn flaws(mail: &StoredMail, class: Class, identity: &str) -> Vec<(&'static str, String)> {
+/// `identity` is the domain or address that the account may send from; `trigger` is [`TRIGGER`] for a workflow.
+pub fn flaws(
+    mail: &StoredMail,
+    class: Class,
+    identity: &str,
+    trigger: Option<Name>,
+) -> Vec<(&'static str, String)> {
     let mut flaws = Vec::new();
     let sender = &mail.sender;
     let lines = [
@@ -44,22 +86,22 @@ pub fn flaws(mail: &StoredMail, class: Class, identity: &str) -> Vec<(&'static s
             flaws.push((place, format!("may have {MAX_BODY} bytes")));
         }
     }
-    match Prepared::compile(mail, class, &Letterhead::default()) {
-        Err(error) => flaws.push((place(&error), error.to_string())),
-        Ok(prepared) => {
-            if let Err(error) = prepared.try_long_values() {
-                let message = format!("cannot be filled in with long values: {error}");
-                flaws.push((
-                    if mail.html.is_some() {
-                        "/html"
-                    } else {
-                        "/text"
-                    },
-                    message,
-                ));
-            }
-        }
+    let names: Vec<Name> = NAMES.iter().copied().chain(trigger).collect();
+    let parts = [
+        (Part::Subject, Some(&mail.subject)),
+        (Part::Preview, mail.preview_text.as_ref()),
+        (Part::Html, mail.html.as_ref()),
+        (Part::Text, mail.text.as_ref()),
+    ];
+    let parts: Vec<(Part, &str)> = parts
+        .into_iter()
+        .filter_map(|(part, source)| Some((part, source?.as_str())))
+        .collect();
+    let mut errors = check::flaws(&parts, &names);
+    if errors.is_empty() {
+        errors.extend(Prepared::compile(mail, class, &Letterhead::default()).err());
     }
+    flaws.extend(errors.iter().map(|error| (place(error), error.to_string())));
     flaws
 }
 
@@ -95,7 +137,7 @@ mod tests {
             track_clicks: true,
         };
         change(&mut mail);
-        let flaws = flaws(&mail, Class::Marketing, "example.vn");
+        let flaws = flaws(&mail, Class::Marketing, "example.vn", None);
         flaws.into_iter().map(|(place, _)| place).collect()
     }
 
@@ -133,6 +175,13 @@ mod tests {
         assert_eq!(places(|mail| mail.html = None), ["/html"]);
         let printed = "{% for i in (1..1000) %}{{ contact.custom.x }}{% endfor %}".to_owned();
         assert_eq!(places(|mail| mail.html = Some(printed)), ["/html"]);
+        assert_eq!(
+            places(|mail| {
+                mail.subject = "{{ first_name }}".into();
+                mail.html = Some("{{ contact.fristname }}{{ trigger.at }}".into());
+            }),
+            ["/subject", "/html", "/html"]
+        );
         let long = "x".repeat(MAX_BODY + 1);
         assert_eq!(places(|mail| mail.text = Some(long)), ["/text"]);
     }

@@ -165,10 +165,10 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The data for templates: `{"contact": {"first_name": …}}`. Absent fields are empty texts, so that
-    /// a greeting does not read "null".
+    /// The data for templates: `{"contact": {"first_name": …}}`. Absent fields are null, which is false in
+    /// a condition and prints nothing.
     pub fn merge_data(&self) -> Value {
-        let text = |value: Option<&str>| Value::from(value.unwrap_or_default());
+        let text = |value: Option<&str>| Value::from(value);
         let mut contact = Map::new();
         contact.insert("id".into(), Value::from(self.id.to_string()));
         contact.insert("external_id".into(), text(self.external_id.as_deref()));

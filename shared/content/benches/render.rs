@@ -26,10 +26,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plain = mail(10, false);
     let products = mail(10, true);
     let data = contact();
+    let now = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
     let compiled = CompiledMail::compile(&plain, &options(true))?;
     let untracked = CompiledMail::compile(&plain, &options(false))?;
     let looped = CompiledMail::compile(&products, &options(true))?;
-    let built = compiled.render(&data, &links)?;
+    let built = compiled.render(&data, &links, &now)?;
     let html = built.html.clone().unwrap_or_default();
     let (from, to) = (mailbox("shop@example.vn"), mailbox("anh@example.com"));
     let message = Message {
@@ -50,15 +51,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ),
         (
             "render, 12 links tracked",
-            rate(|| drop(black_box(compiled.render(&data, &links)))),
+            rate(|| drop(black_box(compiled.render(&data, &links, &now)))),
         ),
         (
             "render, untracked",
-            rate(|| drop(black_box(untracked.render(&data, &links)))),
+            rate(|| drop(black_box(untracked.render(&data, &links, &now)))),
         ),
         (
             "render, with a loop over 5 products",
-            rate(|| drop(black_box(looped.render(&data, &links)))),
+            rate(|| drop(black_box(looped.render(&data, &links, &now)))),
         ),
         ("MIME message", rate(|| drop(black_box(build(&message))))),
     ];

@@ -19,18 +19,16 @@ mod text;
 
 use std::collections::BTreeSet;
 
+use jiff::Zoned;
 use serde_json::Value;
 
 pub use self::css::MAX_STEPS as MAX_STYLE_STEPS;
 use crate::links::LinkSet;
-use crate::template::{Meter, Node, RenderError, Template, TemplateError};
-use crate::tokens::TokenKey;
+use crate::template::{RenderError, Scope, Template, TemplateError};
 use crate::tree::TooLarge;
 
 /// Longest subject that is sent, in characters.
 const MAX_SUBJECT_CHARS: usize = 255;
-/// Characters of the values with which a mail is tried. In HTML each takes six bytes.
-const LONG_VALUE: usize = 500;
 /// Name under which templates find the recipient's unsubscribe address.
 const UNSUBSCRIBE: &str = "unsubscribe_url";
 /// Names under which templates find the lines of the footer.
@@ -163,7 +161,6 @@ pub struct CompiledMail {
     /// The footer's lines in the form in which the HTML template prints them.
     printed: Footer,
     is_marketing: bool,
-    variables: Vec<String>,
     warnings: Vec<MailWarning>,
 }
 
@@ -194,14 +191,6 @@ impl CompiledMail {
             (None, Some(source)) => text::from_html(source, &mut warnings)?,
             (None, None) => return Err(MailError::Empty),
         };
-        let mut variables: Vec<String> = [Some(&subject), html.as_ref(), Some(&text)]
-            .into_iter()
-            .flatten()
-            .flat_map(|template| template.variables().map(str::to_owned))
-            .filter(|name| !SYSTEM.contains(&name.as_str()))
-            .collect();
-        variables.sort_unstable();
-        variables.dedup();
         Ok(CompiledMail {
             subject,
             html,
@@ -210,14 +199,8 @@ impl CompiledMail {
             printed: options.footer.printed()?,
             footer: options.footer.clone(),
             is_marketing: options.is_marketing,
-            variables,
             warnings,
         })
-    }
-
-    /// The data this mail reads, sorted.
-    pub fn variables(&self) -> &[String] {
-        &self.variables
     }
 
     /// The warnings to the author.
@@ -225,45 +208,24 @@ impl CompiledMail {
         &self.warnings
     }
 
-    /// Renders the mail with long values in all its variables. An error: the mail would fail for recipients with such
-    /// values. A tag or filter that refuses the invented values is no error.
-    pub fn try_long_values(&self) -> Result<(), RenderError> {
-        let mut data = Value::Object(serde_json::Map::new());
-        let value = Value::String("\"".repeat(LONG_VALUE));
-        for path in &self.variables {
-            let mut names = path.split('.').peekable();
-            let mut place = &mut data;
-            while let (Some(name), Value::Object(fields)) = (names.next(), place) {
-                let empty = || match names.peek() {
-                    Some(_) => Value::Object(serde_json::Map::new()),
-                    None => value.clone(),
-                };
-                place = fields.entry(name).or_insert_with(empty);
-            }
-        }
-        let key = TokenKey::new("a recipient that nobody is");
-        let links = LinkSet::new("https://example.vn", &key, "w", "s", "c", "0");
-        let links = links.map_err(|error| RenderError::Failed(error.to_string()))?;
-        match self.render(&data, &links) {
-            Ok(_) | Err(RenderError::Failed(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Renders the mail for the recipient of `data` and `links`.
-    pub fn render(&self, data: &Value, links: &LinkSet<'_>) -> Result<BuiltMail, RenderError> {
+    /// Renders the mail for the recipient of `data` and `links`. `now` is the time of `"now" | date`.
+    pub fn render(
+        &self,
+        data: &Value,
+        links: &LinkSet<'_>,
+        now: &Zoned,
+    ) -> Result<BuiltMail, RenderError> {
         let unsubscribe_url = links.unsubscribe_url();
-        let meter = Meter::new();
-        let node = Node::new(data, &meter)?;
-        let system = [
-            (UNSUBSCRIBE, Node::text(&unsubscribe_url, &meter)),
-            (ADDRESS, Node::text(&self.footer.postal_address, &meter)),
-            (
-                REMINDER,
-                Node::text(&self.footer.permission_reminder, &meter),
-            ),
-        ];
-        let render = |template: &Template| template.render_node(&node, &system, &meter);
+        let scope = Scope {
+            data,
+            reserved: &[
+                (UNSUBSCRIBE, &unsubscribe_url),
+                (ADDRESS, &self.footer.postal_address),
+                (REMINDER, &self.footer.permission_reminder),
+            ],
+            now,
+        };
+        let render = |template: &Template| template.render(&scope);
         let mut text = render(&self.text)?;
         if self.is_marketing {
             let lines = self
@@ -318,7 +280,11 @@ impl Footer {
     fn printed(&self) -> Result<Footer, MailError> {
         let template = parse(Part::Html, "{{ line }}", Template::parse_html)?;
         let print = |line: &str| {
-            let printed = template.render(&serde_json::json!({ "line": line }));
+            let printed = template.render(&Scope {
+                data: &Value::Null,
+                reserved: &[("line", line)],
+                now: &Zoned::default(),
+            });
             printed.map_err(|error| MailError::Html(error.to_string()))
         };
         Ok(Footer {

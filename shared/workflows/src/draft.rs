@@ -287,7 +287,12 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
             }
         }
         DraftNode::SendEmail(mail) => {
-            let found = mail_check::flaws(&mail.stored(), mail.class, identity);
+            let found = mail_check::flaws(
+                &mail.stored(),
+                mail.class,
+                identity,
+                Some(mail_check::TRIGGER),
+            );
             let at = |(place, message)| Flaw::new(format!("{pointer}{place}"), message);
             flaws.extend(found.into_iter().map(at));
             let flaw = match (mail.class, mail.reason) {

@@ -25,11 +25,12 @@ const SHARED: &[(&str, &[&str])] = &[
     ("cloud", &["kernel"]),
     ("commerce", &["kernel", "cloud", "contacts"]),
     ("contacts", &["kernel", "cloud"]),
-    ("content", &["kernel"]),
+    ("content", &["kernel", "template"]),
     ("kernel", &[]),
     ("lambda", &["kernel", "cloud"]),
     ("segments", &["kernel", "cloud", "contacts"]),
     ("sources", &["kernel", "cloud"]),
+    ("template", &[]),
     ("webhooks", &["kernel", "cloud"]),
     (
         "workflows",

@@ -6,6 +6,7 @@ use content::mail::{CompiledMail, Footer, MailContent, MailError, MailOptions, T
 use content::mime::{self, Mailbox, Message};
 use content::template::RenderError;
 use jiff::Timestamp;
+use jiff::tz::{TimeZone, offset};
 use kernel::EmailAddress;
 use serde_json::Value;
 
@@ -85,7 +86,8 @@ impl Prepared {
         &self.sender
     }
 
-    /// The recipient's address and the message's bytes. The message id follows from `name`. The error is a stable
+    /// The recipient's address and the message's bytes. The message id follows from `name`. Templates see `now` in
+    /// Vietnam's time. The error is a stable
     /// name without personal data.
     pub(super) fn compose(
         &self,
@@ -96,7 +98,8 @@ impl Prepared {
         now: Timestamp,
     ) -> Result<(String, Vec<u8>), String> {
         let to = contact.email.as_ref().ok_or("no_address")?;
-        let built = self.compiled.render(&merged(contact, data), links);
+        let local = now.to_zoned(TimeZone::fixed(offset(7)));
+        let built = self.compiled.render(&merged(contact, data), links, &local);
         let built = built.map_err(|_| "template".to_owned())?;
         let parts: Vec<&str> = name.iter().map(|(_, value)| *value).collect();
         let message_id = format!(
@@ -196,7 +199,8 @@ mod tests {
         };
         for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
             let prepared = Prepared::compile(&mail, class, &letterhead).unwrap();
-            let built = prepared.compiled.render(&data, &links).unwrap();
+            let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+            let built = prepared.compiled.render(&data, &links, &now).unwrap();
             let (html, text) = (built.html.unwrap(), built.text);
             assert_eq!(html.contains("https://t.example.vn/u/"), has);
             assert_eq!(text.contains("https://t.example.vn/u/"), has);

@@ -11,7 +11,7 @@ use super::comments::comments;
 use super::protect::{Between, Protected};
 use super::{MailError, MailWarning, Tracking, css};
 use crate::links::LinkSet;
-use crate::template::{Kind, MAX_OUTPUT_BYTES, RenderError, scan};
+use crate::template::{Kind, MAX_OUTPUT_BYTES, Reason, RenderError, scan};
 use crate::tree::measure;
 
 /// Marks in the rendered HTML. Neither sources nor data can hold them.
@@ -300,7 +300,11 @@ pub(super) fn with_links(
             rest = &rest[end + 1..];
         }
         if out.len() > MAX_OUTPUT_BYTES {
-            return Err(RenderError::OutputTooLarge);
+            return Err(RenderError {
+                line: 1,
+                column: 1,
+                reason: Reason::OutputTooLarge,
+            });
         }
     }
     out.push_str(rest);

@@ -9,6 +9,11 @@ fn key() -> TokenKey {
     TokenKey::new("0123456789abcdef0123456789abcdef")
 }
 
+/// The time of the send.
+fn now() -> Zoned {
+    "2026-11-22T09:30:00+07:00[+07:00]".parse().unwrap()
+}
+
 fn content(html: &str) -> MailContent {
     MailContent {
         subject: "Chào {{ contact.first_name | default: \"bạn\" }}".to_owned(),
@@ -40,7 +45,7 @@ fn render(content: &MailContent, options: &MailOptions, data: &Value) -> BuiltMa
     let links = LinkSet::new("https://t.example.vn", &key, "ws_1", "cmp_1", "con_1", "0").unwrap();
     CompiledMail::compile(content, options)
         .unwrap()
-        .render(data, &links)
+        .render(data, &links, &now())
         .unwrap()
 }
 
@@ -364,13 +369,7 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn variables_and_subject_are_bounded() {
-    let mail = CompiledMail::compile(
-        &content("<p>{{ b.c }}</p><a href=\"{{ unsubscribe_url }}\">x</a>"),
-        &tracked(),
-    )
-    .unwrap();
-    assert_eq!(mail.variables(), ["b.c", "contact.first_name"]);
+fn a_subject_is_one_bounded_line() {
     let data = json!({"contact": {"first_name": format!(" a\u{2028}b\tc {}", "ấ".repeat(500))}});
     let subject = render(&content("<p>x</p>"), &tracked(), &data).subject;
     assert!(subject.starts_with("Chào a b c ấ"));

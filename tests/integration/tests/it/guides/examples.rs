@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chat::body::Event;
-use content::template::Template;
+use content::template::{Scope, Template};
 use serde_json::{Value, json};
 use workflows::Trigger;
 
@@ -128,7 +128,14 @@ fn the_templates_print_what_the_page_says() {
         if kind == "liquid example" {
             assert_eq!(next, "text output");
             let template = Template::parse(source).unwrap();
-            assert_eq!(template.render(&contact.merge_data()).unwrap(), *printed);
+            let data = contact.merge_data();
+            let now = "2026-03-02T08:00:00+07:00[+07:00]".parse().unwrap();
+            let scope = Scope {
+                data: &data,
+                reserved: &[],
+                now: &now,
+            };
+            assert_eq!(template.render(&scope).unwrap(), *printed);
             count += 1;
         }
     }

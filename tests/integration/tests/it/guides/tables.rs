@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
+use channels::mail_check;
 use chat::body::Event;
 use contacts::Contact;
 use contacts::import::{self, FileError, RowError};
-use content::template::{FILTERS, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, Template, tags};
+use content::template::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, TAGS, Template, filters};
 use serde_json::{Value, json};
 use sources::ladipage;
 use utoipa::ToSchema;
@@ -24,8 +25,8 @@ pub fn of(page: &str, name: &str) -> String {
         ("forms", "limits") => form_limits(),
         ("triggers", "kinds") => trigger_kinds(),
         ("templates", "variables") => variables(),
-        ("templates", "tags") => sentence(tags()),
-        ("templates", "filters") => sentence(FILTERS.iter().copied()),
+        ("templates", "tags") => sentence(TAGS.iter().copied()),
+        ("templates", "filters") => sentence(filters()),
         ("templates", "errors") => template_errors(),
         ("templates", "limits") => template_limits(),
         ("import", "headings") => headings(),
@@ -252,6 +253,12 @@ fn variables() -> String {
     let data = contact.merge_data();
     let mut rows: Vec<Vec<String>> = Vec::new();
     for name in data["contact"].as_object().unwrap().keys() {
+        let path = format!("contact.{name}");
+        let is_known = |known: &str| known.trim_end_matches(".*") == path;
+        assert!(
+            mail_check::NAMES.iter().any(|name| is_known(name.path)),
+            "{path}"
+        );
         let row = [
             code(format!("contact.{name}")),
             "all mails".into(),
@@ -305,17 +312,15 @@ fn template_errors() -> String {
         "Chào {{ contact.first_name",
         "{{ contact.first_name | hoa }}",
         "{% include \"chân thư\" %}",
-        "{{ \"now\" | date: \"%Y\" }}",
+        "{{ contact.first_name | truncate: 1, 2, 3 }}",
         "{% endif %}",
-        "{% for i in (1..5000) %}x{% endfor %}",
+        "{% if contact.custom.hang == %}vàng{% endif %}",
     ];
     let rows = wrong.iter().map(|source| {
         let error = Template::parse(source).unwrap_err();
         vec![code(source), error.to_string().replace('|', "\\|")]
     });
-    table(&["template", "message"], rows)
-        .replace("name | hoa", "name \\| hoa")
-        .replace("\" | date", "\" \\| date")
+    table(&["template", "message"], rows).replace("name | ", "name \\| ")
 }
 
 fn template_limits() -> String {
@@ -338,6 +343,10 @@ fn template_limits() -> String {
         (
             "steps of moving styles into elements: selectors and declarations by the elements that they reach",
             number(content::mail::MAX_STYLE_STEPS),
+        ),
+        (
+            "blocks, brackets or data inside each other",
+            number(MAX_DEPTH),
         ),
     ])
 }
