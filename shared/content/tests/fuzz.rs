@@ -123,7 +123,7 @@ proptest! {
         let key = TokenKey::new("0123456789abcdef");
         let links = LinkSet::new("https://t.example.vn", &key, "w", "s", "c", "0").unwrap();
         let data = json!({ "contact": { "first_name": name }, "a": vip });
-        let Ok(built) = compiled.render(&data, &links) else {
+        let Ok(built) = compiled.render(&data, &links, &jiff::Zoned::default()) else {
             return Ok(());
         };
         let way_out = links.unsubscribe_url();

@@ -4,7 +4,6 @@ use contacts::Contact;
 use content::links::LinkSet;
 use content::mail::{CompiledMail, Footer, MailContent, MailError, MailOptions, Tracking};
 use content::mime::{self, Mailbox, Message};
-use content::template::RenderError;
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, offset};
 use kernel::EmailAddress;
@@ -69,11 +68,6 @@ impl Prepared {
             sender,
             class,
         })
-    }
-
-    /// Whether it can be filled in with long values, see [`CompiledMail::try_long_values`].
-    pub fn try_long_values(&self) -> Result<(), RenderError> {
-        self.compiled.try_long_values()
     }
 
     /// The purpose of the mail.

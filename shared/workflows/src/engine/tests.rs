@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::activity::Activity;
 use crate::model::{EntryRule, Graph, Status, Workflow};
 use crate::trigger::Trigger;
 
@@ -74,7 +75,7 @@ fn enrollment() -> Enrollment {
         trigger: trigger(),
         entry: EntryRule::Once,
         created_at: at(0),
-        active_since: Some(at(0)),
+        activity: Activity::default().begun(at(0)),
         version: 2,
     };
     let event = Event {

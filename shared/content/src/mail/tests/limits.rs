@@ -197,20 +197,6 @@ fn hostile_html_is_refused_with_its_place_on_a_small_stack() {
 }
 
 #[test]
-fn a_mail_is_tried_with_long_values() {
-    let tried = |source: &str| {
-        let compiled = CompiledMail::compile(&content(source), &tracked()).unwrap();
-        compiled.try_long_values()
-    };
-    let mail = "<p>{{ contact.first_name | upcase }} {{ contact.custom.a.b }} {{ contact }}</p>\
-        {% for item in order.items %}{{ item.name }}{% endfor %}{{ order.total | plus: 1 }}";
-    assert_eq!(tried(mail), Ok(()));
-    assert_eq!(tried(&"{{ contact.custom.x }}".repeat(200)), Ok(()));
-    let endless = "{% for i in (1..1000) %}{{ contact.custom.x }}{% endfor %}";
-    assert!(tried(endless).is_err());
-}
-
-#[test]
 fn unclosed_rows_are_no_depth() {
     let source = format!("<table>{}</table>", "<tr><td>hàng<td>1".repeat(1_000));
     let mail = render(&content(&source), &tracked(), &json!({}));

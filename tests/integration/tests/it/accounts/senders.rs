@@ -205,8 +205,10 @@ async fn a_workspace_mails_only_from_addresses_that_it_has_proven() {
     let office = Office::open().await;
     let tenant = office.tenant();
     let lists = Lists::over(&office.world.resources());
-    let list = lists.draw();
-    lists.create(tenant, list, "Khách", None).await.unwrap();
+    let world = &office.world;
+    let list = kernel::ListId::new(&world.clock(), &world.entropy);
+    let made = lists.create(tenant, list, world.clock().now(), "Khách", None);
+    made.await.unwrap();
     // Another workspace has proven the address.
     office.world.workspace().await;
     let sender = json!({ "from_name": "Tanigo", "from_email": "shop@example.vn" });

@@ -76,8 +76,9 @@ async fn steps_of_b(hostile: Vec<(&'static str, String)>) -> (usize, World) {
             mail: mails.put(a.tenant, &mail).await.unwrap(),
             subject: mail.subject,
         };
-        let id = campaigns.draw();
-        campaigns.create(a.tenant, id, &draft).await.unwrap();
+        let id = kernel::CampaignId::new(&world.clock(), &world.entropy);
+        let now = world.clock().now();
+        campaigns.create(a.tenant, id, now, &draft).await.unwrap();
         a.send(&world, &id.to_string()).await;
         theirs.push(id.to_string());
     }
@@ -141,6 +142,8 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
         mail: name,
         data: json!({}),
         class: Class::Marketing,
+        workflow: "wfl_00000000001".parse().unwrap(),
+        at: world.clock().now(),
         slot: None,
     };
     let queue = world.resources().queue_of();

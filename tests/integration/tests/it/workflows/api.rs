@@ -183,8 +183,9 @@ async fn triggers_name_what_exists() {
     let inboxes = chat::Inboxes::over(&shop.world.resources());
     let id = "inb_00000000001".parse().unwrap();
     let settings = serde_json::from_value(json!({ "name": "Website" })).unwrap();
-    let made = inboxes.create(shop.tenant, id, &settings).await.unwrap();
-    assert!(made.is_some());
+    let now = shop.world.clock().now();
+    let made = inboxes.create(shop.tenant, id, now, &settings).await;
+    assert!(made.unwrap().is_some());
     for trigger in [
         json!({ "type": "conversation.created", "inbox_id": id }),
         json!({ "type": "event.performed", "name": "form.submitted", "properties": { "a": 1 } }),
