@@ -12,7 +12,8 @@ use tanigo_local::aws::CountedLog;
 use tanigo_local::cli::{self, Arguments, Command};
 use tanigo_local::runtime::{LocalStack, Options, Ports};
 use tanigo_local::{demo, seed};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// Two threads allocate without pause while a campaign is sent, and the system's allocator takes a sixth
 /// of that time (docs/measurements.md).
@@ -141,12 +142,15 @@ fn log_to_file(data: &Path) -> Result<()> {
         fs::rename(&path, folder.join("stack.log.old"))?;
     }
     let file = File::options().create(true).append(true).open(&path)?;
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
-        .with_env_filter(EnvFilter::new("info,metrics=debug"))
-        .with_writer(Mutex::new(CountedLog(file)))
-        .init();
+        .with_writer(Mutex::new(CountedLog(file)));
+    let filter = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("metrics", LevelFilter::DEBUG);
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+    subscriber.init();
     Ok(())
 }
 

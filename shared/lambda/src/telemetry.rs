@@ -2,22 +2,28 @@
 
 use std::any::Any;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 /// Installs the subscriber once. CloudWatch adds the time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Lambda sets this variable, and errors of the configuration are logged too"
+)]
 pub(crate) fn init() {
-    let level = EnvFilter::try_from_env("AWS_LAMBDA_LOG_LEVEL");
-    let filter = level.unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok();
+    let filter: Option<Targets> = level.and_then(|level| level.parse().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // A second installation can only come from a test in the same process; the first one stays.
-    let _ = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
-        .with_env_filter(filter)
         .without_time()
         .with_target(false)
         .flatten_event(true)
         .with_current_span(true)
-        .with_span_list(false)
-        .try_init();
+        .with_span_list(false);
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+    let _ = subscriber.try_init();
 }
 
 /// The message of a panic.

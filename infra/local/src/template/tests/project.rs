@@ -87,7 +87,7 @@ fn the_projects_template_is_read() {
     assert!(out.fifo);
     assert_eq!(
         out.redrive,
-        Some(("tanigo-chat-out-dlq.fifo".to_owned(), 5))
+        Some(("tanigo-chat-out-dlq.fifo".to_owned(), 1_000))
     );
     assert_eq!(stack.rules.len(), 1);
     assert_eq!(stack.rules[0].queue, "tanigo-delivery-events");

@@ -114,7 +114,7 @@ async fn attempt(
     }
 }
 
-/// What the invoker delivers again, if anything.
+/// The part of the event that the invoker delivers again, if any.
 fn left(event: &Value, attempt: &Attempt) -> Option<Value> {
     let Some(records) = event["Records"].as_array() else {
         return again(event, attempt).then(|| event.clone());

@@ -5,7 +5,7 @@ use tanigo_local::aws::Fault;
 /// Runs of each kind for a file, if not all are wanted.
 const SAMPLES: u64 = 1;
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The function is killed before the call.
