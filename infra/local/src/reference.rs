@@ -258,8 +258,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
         "403" | "404" => is_ours,
         "409" => method != "get",
         "405" => has_id,
-        "413" => has_body,
-        "415" => has_body,
+        "413" | "415" => has_body,
         "422" => method == "post" && is_ours,
         _ => true,
     };

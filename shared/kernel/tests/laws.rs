@@ -1,5 +1,8 @@
 //! The exact values and the laws of the kernel's types, through their public doors.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use kernel::access::Scope::{Admin, Read, Track, Write};
 use kernel::access::{ChatRole, People, Permission, Role, Scope};
 use kernel::page::{LimitError, Page};
 use kernel::patch::Patch;
@@ -196,7 +199,6 @@ fn roles_and_scopes_include_what_the_table_says() {
             }
         }
     }
-    use Scope::{Admin, Read, Track, Write};
     let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.name()).collect();
     assert_eq!(names, ["track", "read", "write", "admin"]);
     for (held, includes) in [

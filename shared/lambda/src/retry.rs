@@ -69,7 +69,7 @@ mod tests {
                 !is_over(name, hours(12), 4),
                 "{name}: its first try after an outage"
             );
-            let less = hours(12) - Duration::from_millis(1);
+            let less = hours(12).saturating_sub(Duration::from_millis(1));
             assert!(!is_over(name, less, 999), "{name}");
         }
         for name in ["Store.Throttled", "Store.Conflict", "Deadline.NotBegun"] {

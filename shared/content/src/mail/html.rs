@@ -322,15 +322,13 @@ fn unescape(value: &str) -> String {
             .bytes()
             .take(LONGEST_ENTITY)
             .position(|byte| byte == b';');
-        match end.and_then(|end| Some((characters(&rest[1..=end])?, end + 1))) {
-            Some((characters, length)) => {
-                out.extend(characters);
-                rest = &rest[length..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        let entity = end.and_then(|end| Some((characters(&rest[1..=end])?, end + 1)));
+        if let Some((characters, length)) = entity {
+            out.extend(characters);
+            rest = &rest[length..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);

@@ -24,16 +24,15 @@ pub(super) fn from_html(
     let failed = |error: String| MailError::Html(error);
     let html = without_layout(&protected.html)?;
     // Rows whose end tags are left out are nested here, since a block closes no other block.
-    let text = match measure(&html) {
-        Ok(_) => html2text::config::with_decorator(Plain::default())
+    let text = if measure(&html).is_ok() {
+        html2text::config::with_decorator(Plain::default())
             .allow_width_overflow()
             .raw_mode(true)
             .string_from_read(html.as_bytes(), WIDTH)
-            .map_err(|error| failed(error.to_string()))?,
-        Err(_) => {
-            warnings.push(MailWarning::TextSimplified);
-            words(&html)?
-        }
+            .map_err(|error| failed(error.to_string()))?
+    } else {
+        warnings.push(MailWarning::TextSimplified);
+        words(&html)?
     };
     let text = tidy(&text);
     if let Ok(template) = Template::parse(&protected.restore(&text, true)) {

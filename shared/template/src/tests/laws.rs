@@ -1,6 +1,7 @@
 //! Laws that hold for every template and every value. `PROPTEST_CASES=100000` tries more of them.
 
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 
 use super::*;
 
@@ -52,9 +53,11 @@ fn any_expression() -> impl Strategy<Value = String> {
         prop::sample::select(filters),
         prop::collection::vec(word.clone(), 0..3),
     )
-        .prop_map(|(name, arguments)| match arguments.is_empty() {
-            true => format!(" | {name}"),
-            false => format!(" | {name}: {}", arguments.join(", ")),
+        .prop_map(|(name, arguments)| {
+            if arguments.is_empty() {
+                return format!(" | {name}");
+            }
+            format!(" | {name}: {}", arguments.join(", "))
         });
     (word, prop::collection::vec(call, 0..4))
         .prop_map(|(head, calls)| head.to_owned() + &calls.concat())
@@ -164,7 +167,7 @@ proptest! {
             }
         };
         let source = format!("{{{{ {} | plus: {} | minus: {} | round: {digits} }}}}", decimal(a), decimal(b), decimal(b));
-        let shown: f64 = text(&source, &json!({})).parse().unwrap();
-        prop_assert_eq!(shown, decimal(a).parse::<f64>().unwrap());
+        let shown: Decimal = text(&source, &json!({})).parse().unwrap();
+        prop_assert_eq!(shown, decimal(a).parse::<Decimal>().unwrap());
     }
 }

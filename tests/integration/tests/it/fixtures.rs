@@ -104,7 +104,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "campaign-planner",
         &[
-            ("dispatch", "0 to repeat"),
+            ("dispatch", "0 to repeat; Campaigns ~1"),
             ("duplicate", "0 to repeat; Campaigns +3 ~1"),
             ("malformed", "0 to repeat; CampaignPlanDlq 1"),
             ("mixed", "0 to repeat; Campaigns +3 ~1; CampaignPlanDlq 2"),

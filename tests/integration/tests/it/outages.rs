@@ -60,7 +60,7 @@ async fn an_outage_of_six_hours_dead_letters_nothing() {
                 let group = record["attributes"]["MessageGroupId"].as_str();
                 let send = send.set_message_group_id(group.map(str::to_owned));
                 let id = record["messageId"].as_str().map(str::to_owned);
-                let id = id.filter(|_| queue.ends_with(".fifo"));
+                let id = id.filter(|_| world.aws.sqs().url(&queue).contains(".fifo"));
                 send.set_message_deduplication_id(id).send().await.unwrap();
             }
             let handler = function.clone();
@@ -317,7 +317,8 @@ async fn a_row_with_effects_costs_three_write_units_more_and_a_tick_half_a_read_
     let before: MeterSnapshot = world.aws.meter().snapshot();
     enroll(&world, 1).await;
     world.relay().await;
-    assert_eq!(world.writes_since(&before, "Flow"), 4.0);
+    let writes = world.writes_since(&before, "Flow");
+    assert!((writes - 4.0).abs() < 0.1, "{writes} write units");
     let before = world.aws.meter().snapshot();
     world.invoke("due-timer", json!({})).await.unwrap();
     let reads: f64 = ["Campaigns", "Chat", "Flow", "Timeline"]

@@ -266,9 +266,10 @@ async fn attack(
                 "{who}: {} {path}: {answer}",
                 operation.id()
             );
-            match may {
-                true => answers.not_found += 1,
-                false => answers.forbidden += 1,
+            if may {
+                answers.not_found += 1;
+            } else {
+                answers.forbidden += 1;
             }
         }
     }

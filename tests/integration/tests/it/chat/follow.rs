@@ -275,13 +275,11 @@ async fn an_agent_who_follows_next_reaches_the_end_and_goes_on_from_there() {
         pages += 1;
         assert!(pages < 9, "no end");
         assert_ne!(page["next"].is_null(), page["sync"].is_null());
-        match page["next"].as_str() {
-            Some(next) => next.clone_into(&mut place),
-            None => {
-                page["sync"].as_str().unwrap().clone_into(&mut place);
-                break;
-            }
-        }
+        let Some(next) = page["next"].as_str() else {
+            page["sync"].as_str().unwrap().clone_into(&mut place);
+            break;
+        };
+        next.clone_into(&mut place);
     }
     assert_eq!(pages, 3);
     shop.world.advance(Duration::from_mins(7));

@@ -289,6 +289,10 @@ async fn a_conversation_starts_the_workflow_of_its_inbox() {
     let shop = Shop::new().await;
     let mut workflows = Vec::new();
     let other = InboxId::new(&shop.world.clock(), &shop.world.entropy);
+    let inboxes = chat::Inboxes::over(&shop.world.resources());
+    let settings = serde_json::from_value(json!({ "name": "Cửa hàng" })).unwrap();
+    let made = inboxes.create(shop.tenant, other, shop.world.clock().now(), &settings);
+    made.await.unwrap();
     for inbox in [shop.inbox, other] {
         let draft = json!({
             "name": "Chào",

@@ -70,6 +70,14 @@ const RIGHT: &[Rule] = &[
         },
     ),
     (
+        "an item that could not be dead-lettered stays in the index of the outbox for the sweep (docs/adr/0024)",
+        |run, one| {
+            run.of("change-relay/")
+                && run.plan.kind == Kind::ThrottleAllFrom
+                && one.starts_with("-1 ChangeRelayDlq:")
+        },
+    ),
+    (
         "API Gateway tries a disconnect once; the rows of the connection expire",
         |run, one| run.of("chat-socket/disconnect") && one.contains(" Realtime:"),
     ),

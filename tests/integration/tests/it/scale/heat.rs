@@ -15,6 +15,11 @@ const EXPECTED: &[(&str, &str, &str)] = &[
         "a campaign counts in one partition at first, and in sixteen once it is busy; this run is too short for that",
     ),
     (
+        "mails",
+        "Campaigns ws_#cmp_",
+        "the progress and the acknowledged messages of all chunks lie in the campaign's partition, not one for each shard",
+    ),
+    (
         "newcomers",
         "Contacts ws_#I#external#*",
         "ids of a shop begin alike; the partition needs a hash",

@@ -1,9 +1,6 @@
 //! The relay between the outbox of a row and the queues.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use tanigo_local::aws::{Call, Fault};
 
 use super::shop::Shop;
 use crate::support::fixture;
@@ -46,24 +43,4 @@ async fn the_relay_parks_what_it_cannot_send_and_goes_on() {
         .map(|m| m.body.contains("msg_00f2n4kw9e1"))
         .collect();
     assert_eq!(order, [true, false], "a FIFO queue has each once, in order");
-}
-
-#[tokio::test]
-async fn the_relay_says_which_record_was_refused() {
-    let shop = Shop::new().await;
-    let event = fixture("change-relay/ok.json");
-    let first = event["Records"][0]["dynamodb"]["SequenceNumber"].clone();
-    shop.world.aws.set_fault_hook(Some(Arc::new(|call: &Call| {
-        if call.service == "sqs" {
-            Fault::Throttle
-        } else {
-            Fault::None
-        }
-    })));
-    let answer = shop.world.invoke("change-relay", event).await.unwrap();
-    shop.world.aws.set_fault_hook(None);
-    assert_eq!(
-        answer,
-        json!({ "batchItemFailures": [{ "itemIdentifier": first }] })
-    );
 }

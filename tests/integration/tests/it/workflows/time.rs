@@ -205,7 +205,8 @@ async fn a_form_costs_the_same_however_many_workflows_wait_for_other_forms() {
         costs.push((used.write_units(), set));
         eprintln!("{others} others: {:?}", costs.last());
     }
-    assert!(costs.iter().all(|cost| cost.0 == costs[0].0), "{costs:?}");
+    let is_equal = |units: f64| (units - costs[0].0).abs() < 0.1;
+    assert!(costs.iter().all(|cost| is_equal(cost.0)), "{costs:?}");
     // The trigger's process reads the set once, at half a unit for 4 KB, and its own workflow.
     assert!(costs[2].1 <= costs[0].1 + 4.0, "{costs:?}");
 }
