@@ -348,6 +348,9 @@ mod tests {
             (400, "RequestExpired", "Store.Misconfigured"),
             (400, "InvalidToken", "Store.Misconfigured"),
             (400, "NotAuthorized", "Store.Misconfigured"),
+            (400, "InvalidSignatureException", "Store.Misconfigured"),
+            (400, "InvalidClientTokenId", "Store.Misconfigured"),
+            (400, "KMSDisabledException", "Store.Misconfigured"),
             (400, "MissingAuthenticationToken", "Store.Misconfigured"),
             (403, "OverLimit", "Store.Throttled"),
             (400, "ThrottlingError", "Store.Throttled"),
@@ -427,6 +430,8 @@ mod tests {
                 "an@example.vn is no phone",
                 "an attribute that this build does not read",
             ),
+            ("invalid length 3", "invalid length"),
+            ("Expected a Map", "expected a map"),
         ] {
             assert_eq!(without_values(text), shown);
         }
@@ -435,5 +440,49 @@ mod tests {
             json_flaw(&error),
             "JSON of another shape at line 2 column 17"
         );
+    }
+
+    #[test]
+    fn a_failure_of_the_sdk_is_what_its_kind_and_its_code_say() {
+        use aws_sdk_dynamodb::operation::get_item::GetItemError;
+        use aws_smithy_types::{body::SdkBody, error::ErrorMetadata};
+        let of = |error: SdkError<GetItemError, HttpResponse>| {
+            Error::from_sdk(Place::new("dynamodb", "GetItem", "Limits"), &error)
+        };
+        let answer = |status: u16, code: &str| {
+            let meta = ErrorMetadata::builder().code(code).message("words").build();
+            let raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            of(SdkError::service_error(GetItemError::generic(meta), raw)).to_string()
+        };
+        assert_eq!(
+            answer(400, "ThrottlingException"),
+            "dynamodb GetItem Limits: throttled: ThrottlingException"
+        );
+        assert_eq!(
+            answer(503, "Odd"),
+            "dynamodb GetItem Limits: no usable answer: 503 Odd words"
+        );
+        let built = of(SdkError::construction_failure("no region"));
+        assert_eq!(built.name(), "Store.Refused");
+        assert!(built.to_string().ends_with(": no region"), "{built}");
+        let late = of(SdkError::timeout_error("too late"));
+        assert_eq!(late.name(), "Store.Unknown");
+        assert!(late.to_string().ends_with(": too late"), "{late}");
+    }
+
+    #[test]
+    fn a_flaw_of_json_names_its_kind_and_place() {
+        let of = |text: &str| json_flaw(&serde_json::from_str::<u32>(text).unwrap_err());
+        assert_eq!(of("x"), "not JSON at line 1 column 1");
+        assert_eq!(of(""), "JSON that ends too early at line 1 column 0");
+        let error = serde_json::from_value::<u32>(serde_json::Value::Null).unwrap_err();
+        assert_eq!(json_flaw(&error), "JSON of another shape");
+        let shape = Error::from(error).to_string();
+        assert_eq!(
+            shape,
+            "stored data has an unexpected shape: JSON of another shape"
+        );
+        let error = serde_dynamo::from_item::<_, u32>(crate::item::Item::new()).unwrap_err();
+        assert!(matches!(Error::from(error), Error::Shape(_)));
     }
 }

@@ -105,3 +105,51 @@ fn wire_value(value: &AttributeValue) -> Value {
         _ => json!({ "NULL": true }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        name: String,
+        note: Option<String>,
+    }
+
+    #[test]
+    fn an_item_is_its_key_and_the_attributes_that_are_set() {
+        let key = Key::new("ws_1#con_1", "META");
+        let row = Row {
+            name: "An".to_owned(),
+            note: None,
+        };
+        let item = to_item(&key, &row).unwrap();
+        let written =
+            json!({ "pk": { "S": "ws_1#con_1" }, "sk": { "S": "META" }, "name": { "S": "An" } });
+        assert_eq!(wire(&item), written);
+        assert_eq!(Key::of(&item).unwrap(), key);
+        assert_eq!(from_item::<Row>(item).unwrap(), row);
+        let error = Key::of(&Item::new()).unwrap_err();
+        assert!(error.to_string().ends_with("item without pk"), "{error}");
+    }
+
+    #[test]
+    fn each_kind_of_attribute_is_written_as_dynamodb_writes_it() {
+        use AttributeValue::{Bool, L, M, N, Null, S, Ss};
+        let of = |value: AttributeValue| wire(&Item::from([("a".to_owned(), value)]))["a"].clone();
+        let inner = Item::from([("b".to_owned(), S("x".into()))]);
+        for (value, written) in [
+            (S("x".into()), json!({ "S": "x" })),
+            (N("1.5".into()), json!({ "N": "1.5" })),
+            (Bool(false), json!({ "BOOL": false })),
+            (M(inner), json!({ "M": { "b": { "S": "x" } } })),
+            (L(vec![N("1".into())]), json!({ "L": [{ "N": "1" }] })),
+            (Ss(vec!["x".into()]), json!({ "SS": ["x"] })),
+            (Null(true), json!({ "NULL": true })),
+        ] {
+            assert_eq!(of(value), written);
+        }
+    }
+}

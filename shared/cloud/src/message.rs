@@ -155,4 +155,19 @@ mod tests {
         assert_eq!(QueueName::of_url_variable("DLQ_URL"), None);
         assert_eq!(serde_json::to_string(&name).unwrap(), "\"workflow-step\"");
     }
+
+    #[test]
+    fn an_envelope_carries_its_tenant_beside_the_body() {
+        let text = r#"{"tenant":"ws_00000000001","body":7}"#;
+        let envelope = Envelope::<u32>::open(text).unwrap();
+        assert_eq!(envelope.body, 7);
+        assert_eq!(envelope.tenant().to_string(), "ws_00000000001");
+        assert_eq!(encode(&envelope).unwrap(), text);
+        assert!(Envelope::<u32>::open("{}").is_err());
+        let name = QueueName::new("workflow-step");
+        assert_eq!(
+            (name.as_str(), name.to_string()),
+            ("workflow-step", "workflow-step".to_owned())
+        );
+    }
 }

@@ -191,3 +191,81 @@ impl Sampled {
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Aws, resources::Vars};
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    /// Windows whose clock stands at this second. Their table answers no call.
+    fn at(second: i64) -> Window {
+        let config = aws_types::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+            .build();
+        let clock = kernel::Clock::from_fn(move || Timestamp::from_second(second).unwrap());
+        let aws = Aws::new(config, clock, kernel::Entropy::seeded(1));
+        Window::over(&Resources::new(aws, Vars::from_map(BTreeMap::new())))
+    }
+
+    #[test]
+    fn windows_are_whole_multiples_of_their_period() {
+        for (second, start) in [(120, 120), (179, 120), (180, 180), (-1, -60)] {
+            let (key, ends) = window("a", MINUTE, Timestamp::from_second(second).unwrap());
+            assert_eq!(key, Key::new(format!("LIM#a#{start}"), "WINDOW"));
+            assert_eq!(ends, start + 60, "{second}");
+        }
+        let (key, ends) = window("a", Duration::ZERO, Timestamp::from_second(5).unwrap());
+        assert_eq!((key.pk.as_str(), ends), ("LIM#a#5", 6));
+        let (key, resets_in) = at(130).current("a", MINUTE);
+        assert_eq!(
+            (key.pk.as_str(), resets_in),
+            ("LIM#a#120", Duration::from_secs(50))
+        );
+        assert_eq!(mark("a"), Key::new("LIM#a", "MARK"));
+        assert_eq!(REDELIVERED, Duration::from_secs(28 * 86_400));
+    }
+
+    #[test]
+    fn a_process_writes_one_call_in_so_many() {
+        let sampled = at(130).sampled(3);
+        let calls: Vec<_> = (0..7).map(|_| sampled.note("a", "1")).collect();
+        let (kept, due) = (false, true);
+        assert_eq!(
+            calls,
+            [
+                (1, kept),
+                (2, kept),
+                (3, due),
+                (4, kept),
+                (5, kept),
+                (6, due),
+                (7, kept)
+            ]
+        );
+        assert_eq!(sampled.note("b", "1"), (1, kept), "another scope");
+        assert_eq!(sampled.note("a", "2"), (1, kept), "another window");
+        assert_eq!(sampled.note("a", "2"), (2, kept));
+    }
+
+    #[test]
+    fn a_process_counts_a_bounded_number_of_scopes() {
+        let sampled = at(130).sampled(3);
+        for n in 0..SCOPES {
+            assert_eq!(sampled.note(&n.to_string(), "1"), (1, false));
+        }
+        assert_eq!(sampled.local().len(), SCOPES);
+        assert_eq!(sampled.note("0", "1"), (1, false));
+        assert_eq!(sampled.local().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_not_due_calls_no_table() {
+        let usage = at(130).sampled(3).count("a", MINUTE).await.unwrap();
+        let resets_in = Duration::from_secs(50);
+        assert_eq!(usage, Usage { used: 1, resets_in });
+    }
+}

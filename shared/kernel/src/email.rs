@@ -144,6 +144,7 @@ mod tests {
             "an@example.vn, b@example.vn",
             "\"a b\"@example.vn",
             "an@[127.0.0.1]",
+            "an@ex%61mple.vn",
             "an@example.vn\r\nBcc: b@example.vn",
             "=?x?q?a=40evil.vn=3e=00?=foo@b.vn",
             "=?utf-8?q?ceo=40evil.com?=@example.vn",

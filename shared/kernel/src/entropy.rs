@@ -108,5 +108,7 @@ mod tests {
         assert_eq!(a.u64(), b.u64());
         assert_ne!(a.nonce(), b.nonce());
         assert_eq!(a.u64(), b.u64());
+        let (a, b) = (Entropy::twin(u64::MAX, 1), Entropy::twin(u64::MAX, 2));
+        assert_ne!(a.nonce(), b.nonce());
     }
 }

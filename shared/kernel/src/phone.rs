@@ -213,7 +213,13 @@ mod tests {
         ] {
             assert!(bad.parse::<Phone>().is_err(), "{bad}");
         }
-        assert_eq!("02838221234".parse::<Phone>(), Err(PhoneError::NotMobile));
+        for (text, error) in [
+            ("02838221234", PhoneError::NotMobile),
+            ("+842838221234", PhoneError::NotMobile),
+            ("9123456789", PhoneError::Malformed),
+        ] {
+            assert_eq!(text.parse::<Phone>(), Err(error), "{text}");
+        }
     }
 
     #[test]

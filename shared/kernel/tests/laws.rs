@@ -87,6 +87,7 @@ fn the_clock_gives_whole_milliseconds() {
     assert_eq!(clock.now_ms(), 1_772_438_400_123);
     let system = Clock::system();
     assert!(system.now_ms() > 1_735_689_600_000);
+    assert_eq!(format!("{clock:?}"), "Clock(2026-03-02T08:00:00.123Z)");
 }
 
 #[test]

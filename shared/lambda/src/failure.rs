@@ -64,3 +64,23 @@ impl From<Error> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_store_is_tried_again_if_that_may_help() {
+        let conflict = Failure::from(Error::Conflict);
+        assert!(matches!(conflict, Failure::Retry { .. }), "{conflict}");
+        assert_eq!(conflict.name(), "Store.Conflict");
+        let shape = Failure::from(Error::Shape("no pk".to_owned()));
+        assert!(matches!(shape, Failure::Reject { .. }), "{shape}");
+        assert_eq!(
+            (shape.name(), shape.detail()),
+            ("Store.Shape", "stored data has an unexpected shape: no pk")
+        );
+        let text = Failure::retry("Ledger.Busy", "another send").to_string();
+        assert_eq!(text, "Ledger.Busy: another send");
+    }
+}

@@ -343,4 +343,88 @@ mod tests {
             prop_assert_eq!(places, unique);
         }
     }
+
+    #[test]
+    fn a_value_is_put_only_where_there_is_a_place() {
+        let start = json!({ "a/b": 1, "list": [1, 2] });
+        for (pointer, value, put_there) in [
+            (
+                "/a~1b",
+                Some(json!(2)),
+                Some(json!({ "a/b": 2, "list": [1, 2] })),
+            ),
+            (
+                "/new",
+                Some(json!(2)),
+                Some(json!({ "a/b": 1, "list": [1, 2], "new": 2 })),
+            ),
+            (
+                "/list/1",
+                Some(json!(3)),
+                Some(json!({ "a/b": 1, "list": [1, 3] })),
+            ),
+            ("/a~1b", None, Some(json!({ "list": [1, 2] }))),
+            ("/new", None, None),
+            ("/list/1", None, None),
+            ("/list/2", Some(json!(3)), None),
+            ("/list/x", Some(json!(3)), None),
+            ("/a~1b/c", Some(json!(3)), None),
+            ("", Some(json!(3)), None),
+        ] {
+            let mut body = start.clone();
+            let is_put = put(&mut body, pointer, value);
+            assert_eq!(is_put, put_there.is_some(), "{pointer}");
+            assert_eq!(body, put_there.unwrap_or(start.clone()), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_place_holds_itself_and_what_lies_below() {
+        for (inner, outer, within) in [
+            ("/a", "/a", true),
+            ("/a/b", "/a", true),
+            ("/ab", "/a", false),
+            ("/b", "/a", false),
+            ("/a", "", true),
+        ] {
+            assert_eq!(is_within(inner, outer), within, "{inner} in {outer}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_fit() {
+        let text = |text: &str| Some(Value::from(text));
+        assert_eq!(hinted("closed is not one of: open, done"), [text("open")]);
+        let id = "expected an id like lst_ followed by 11 letters or digits";
+        assert_eq!(hinted(id), [text("lst_00000000001")]);
+        assert_eq!(hinted("expected a number"), []);
+        assert_eq!(placeholders("is not known"), [None]);
+        let tried = placeholders(id);
+        assert_eq!(tried.last(), Some(&text("lst_00000000001")));
+        assert_eq!(tried.first(), Some(&None), "removed if nothing fits");
+    }
+
+    #[test]
+    fn one_answer_names_a_bounded_number_of_faults() {
+        let body = |wrong| {
+            json!({
+                "name": "Tết", "email": "an@example.vn", "kind": "sale", "at": "2026-03-02T08:00:00Z",
+                "audience": { "list_id": "lst_0123456789a", "most": 3 }, "list_ids": vec![1; wrong],
+            })
+        };
+        assert_eq!(
+            places(&body(3)),
+            ["/list_ids/0", "/list_ids/1", "/list_ids/2"]
+        );
+        assert_eq!(places(&body(MAX_FAULTS - 1)).len(), MAX_FAULTS - 1);
+        assert_eq!(places(&body(MAX_FAULTS + 9)).len(), MAX_FAULTS);
+    }
+
+    #[test]
+    fn the_longest_body_is_searched_for_more_than_its_first_fault() {
+        let empty = json!({ "name": "" }).to_string().len();
+        let body = |length: usize| json!({ "name": "x".repeat(length - empty) });
+        assert_eq!(places(&body(64 * 1024)).len(), 4);
+        assert_eq!(places(&body(64 * 1024 + 1)), [""]);
+    }
 }

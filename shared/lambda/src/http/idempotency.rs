@@ -186,3 +186,57 @@ fn replay(answer: Answer) -> Result<Response, Problem> {
         .insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel::access::Scope;
+
+    use super::*;
+
+    fn request(uri: &str, actor: &str) -> Request {
+        let (account, workspace) = ("acc_00000000001", "ws_00000000001");
+        let (account, workspace) = (account.parse().unwrap(), workspace.parse().unwrap());
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = uri.parse().unwrap();
+        let grant = Grant::of_key(account, workspace, actor, &[Scope::Write]);
+        request.extensions_mut().insert(grant);
+        request
+    }
+
+    #[test]
+    fn a_key_names_one_request_of_one_caller() {
+        let name = |uri: &str, actor: &str, key: &str| id(&request(uri, actor), key).unwrap();
+        let first = name("/contacts", "key_1", "a");
+        assert_eq!(name("/contacts", "key_1", "a"), first);
+        let hash = first.strip_prefix("acc_00000000001#REQUEST#").unwrap();
+        assert_eq!(hash.len(), 64);
+        for other in [
+            name("/lists", "key_1", "a"),
+            name("/contacts", "key_2", "a"),
+            name("/contacts", "key_1", "b"),
+            name("/contactsa", "key_1", ""),
+        ] {
+            assert_ne!(other, first);
+        }
+        let unknown = id(&Request::new(Body::empty()), "a").unwrap_err();
+        assert_eq!(unknown.code(), Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn a_kept_answer_is_given_again() {
+        let answer = |body: Option<&str>| Answer {
+            status: 201,
+            headers: [("location".to_owned(), "/lists/1".to_owned())].into(),
+            body: body.map(str::to_owned),
+        };
+        let again = replay(answer(Some("{}"))).unwrap();
+        assert_eq!(again.status(), StatusCode::CREATED);
+        assert_eq!(again.headers()["location"], "/lists/1");
+        assert_eq!(again.headers()[REPLAYED], "true");
+        let body = to_bytes(again.into_body(), MAX_BODY).await.unwrap();
+        assert_eq!(&body[..], b"{}");
+        let secret = replay(answer(None)).unwrap_err();
+        assert_eq!(secret.code(), Code::AlreadyDone);
+        assert_eq!(LONGEST_ANSWER, 307_200);
+    }
+}
