@@ -5,7 +5,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::prelude::*;
 
 /// The log of one scenario.
 #[derive(Clone, Default)]
@@ -14,12 +16,14 @@ pub struct Log(Arc<Mutex<(f64, BTreeSet<String>)>>);
 impl Log {
     /// Captures the log of this thread until the guard is dropped.
     pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
+        let lines = tracing_subscriber::fmt::layer()
             .json()
             .flatten_event(true)
-            .with_env_filter("info,metrics=debug")
-            .with_writer(self.clone())
-            .finish();
+            .with_writer(self.clone());
+        let filter = Targets::new()
+            .with_default(LevelFilter::INFO)
+            .with_target("metrics", LevelFilter::DEBUG);
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::set_default(subscriber)
     }
 
