@@ -421,6 +421,31 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_object_is_filled_to_a_bounded_depth() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct In<T> {
+            inner: T,
+        }
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct Body<T> {
+            deep: T,
+            last: u32,
+        }
+        fn named<T: DeserializeOwned>() -> Vec<String> {
+            let first = FieldError {
+                pointer: String::new(),
+                message: String::new(),
+            };
+            let faults = all::<Body<T>>("{}", first);
+            faults.into_iter().map(|fault| fault.pointer).collect()
+        }
+        assert_eq!(named::<In<In<In<u32>>>>(), ["/deep", "/last"]);
+        assert_eq!(named::<In<In<In<In<u32>>>>>(), ["/deep"]);
+    }
+
+    #[test]
     fn the_longest_body_is_searched_for_more_than_its_first_fault() {
         let empty = json!({ "name": "" }).to_string().len();
         let body = |length: usize| json!({ "name": "x".repeat(length - empty) });

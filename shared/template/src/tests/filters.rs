@@ -317,6 +317,9 @@ fn dates_are_read_and_written() {
     );
     let long = "1".repeat(65);
     assert_eq!(text("{{ d | date: '%Y' }}", &json!({"d": long})), long);
+    // The longest text, and one character more.
+    let zeros = |length: usize| text("{{ d | date: '%Y' }}", &json!({"d": "0".repeat(length)}));
+    assert_eq!((zeros(64), zeros(65)), ("1970".to_owned(), "0".repeat(65)));
     let error = fails("{{ 0 | date: '%999d' }}", &data());
     assert_eq!(
         error.reason,
