@@ -92,6 +92,15 @@ fn numbers_are_calculated_in_decimals() {
         )],
     );
     prints(&far, &[("{{ huge | minus: huge }}", "0.0")]);
+    // No decimal holds these numbers, so they are computed as floating point.
+    let c = 2.0_f64.powi(100);
+    prints(
+        &json!({ "a": 3.0 * c, "b": 2.0 * c, "c": c }),
+        &[(
+            "{{ a | divided_by: b }} {{ a | modulo: b | divided_by: c }} {{ a | minus: b | divided_by: b }} {{ a | times: 2 | divided_by: b }} {{ a | plus: b | divided_by: b }}",
+            "1.5 1.0 0.5 3.0 2.5",
+        )],
+    );
     assert_eq!(
         refused("{{ 99999999999999999999 }}").2,
         "a whole number has at most 18 digits"
