@@ -116,8 +116,8 @@ fn repair<T: DeserializeOwned>(
             }
         }
         match found {
-            // The body fits, or the parses are used up.
-            None => return *parses > 0,
+            // The body fits, or the parses are used up: the next parse ends the search.
+            None => return true,
             Some(other) if !is_within(&other.pointer, &fault.pointer) => return true,
             // The refusal of a placeholder may say what would fit.
             Some(same) if hints && same.pointer == fault.pointer => {
@@ -418,6 +418,33 @@ mod tests {
         );
         assert_eq!(places(&body(MAX_FAULTS - 1)).len(), MAX_FAULTS - 1);
         assert_eq!(places(&body(MAX_FAULTS + 9)).len(), MAX_FAULTS);
+    }
+
+    #[test]
+    fn a_hint_that_does_not_fit_is_not_followed_for_ever() {
+        #[derive(Debug, Default)]
+        struct Never;
+        impl<'de> Deserialize<'de> for Never {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                serde::de::IgnoredAny::deserialize(d)?;
+                let hint = "expected an id like lst_ followed by 11 letters or digits";
+                Err(serde::de::Error::custom(hint))
+            }
+        }
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct Body {
+            #[serde(default)]
+            first: Never,
+            last: u32,
+        }
+        let first = FieldError {
+            pointer: String::new(),
+            message: String::new(),
+        };
+        let faults = all::<Body>(r#"{"first":1,"last":"x"}"#, first);
+        let places: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(places, ["/first", "/last"]);
     }
 
     #[test]

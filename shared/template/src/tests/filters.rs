@@ -92,6 +92,15 @@ fn numbers_are_calculated_in_decimals() {
         )],
     );
     prints(&far, &[("{{ huge | minus: huge }}", "0.0")]);
+    // No decimal holds these numbers, so they are computed as floating point.
+    let c = 2.0_f64.powi(100);
+    prints(
+        &json!({ "a": 3.0 * c, "b": 2.0 * c, "c": c }),
+        &[(
+            "{{ a | divided_by: b }} {{ a | modulo: b | divided_by: c }} {{ a | minus: b | divided_by: b }} {{ a | times: 2 | divided_by: b }} {{ a | plus: b | divided_by: b }}",
+            "1.5 1.0 0.5 3.0 2.5",
+        )],
+    );
     assert_eq!(
         refused("{{ 99999999999999999999 }}").2,
         "a whole number has at most 18 digits"
@@ -317,6 +326,9 @@ fn dates_are_read_and_written() {
     );
     let long = "1".repeat(65);
     assert_eq!(text("{{ d | date: '%Y' }}", &json!({"d": long})), long);
+    // The longest text, and one character more.
+    let zeros = |length: usize| text("{{ d | date: '%Y' }}", &json!({"d": "0".repeat(length)}));
+    assert_eq!((zeros(64), zeros(65)), ("1970".to_owned(), "0".repeat(65)));
     let error = fails("{{ 0 | date: '%999d' }}", &data());
     assert_eq!(
         error.reason,

@@ -174,6 +174,10 @@ fn limits_end_a_render() {
     ] {
         assert_eq!(fails(source, &data).reason, reason, "{source}");
     }
+    // The length of an index is paid for once.
+    let long_index = "{% for i in (1..60) %}{{ list[index] }}{% endfor %}";
+    let index = json!({ "list": [], "index": "x".repeat(100_000) });
+    assert_eq!(text(long_index, &index), "");
     let most = format!(
         "{{% for i in (1..32) %}}{}{{% endfor %}}",
         "y".repeat(MAX_OUTPUT_BYTES / 32)

@@ -371,6 +371,10 @@ fn comments_raw_and_liquid_are_read() {
                 "{{ n }}{% x %}{{{ n }}",
             ),
             (
+                "a{% comment %}{% raw %}x{% endraw %}{% endcomment %}b",
+                "ab",
+            ),
+            (
                 "a{% comment %}{% comment %}{% endcomment %}{% raw %}{% endcomment %}{% endraw %}{{ {% endcomment %}b",
                 "ab",
             ),
@@ -406,4 +410,18 @@ fn comments_raw_and_liquid_are_read() {
         refused("{% liquid\n comment\n %}").2,
         "endcomment is missing"
     );
+}
+
+#[test]
+fn each_operator_has_its_order() {
+    for (operator, holds) in [
+        ("<", [true, false, false]),
+        ("<=", [true, true, false]),
+        (">", [false, false, true]),
+        (">=", [false, true, true]),
+    ] {
+        let source = format!("{{% if n {operator} 2 %}}yes{{% endif %}}");
+        let shown = [1, 2, 3].map(|n| text(&source, &json!({ "n": n })) == "yes");
+        assert_eq!(shown, holds, "{operator}");
+    }
 }
