@@ -1,4 +1,5 @@
-//! Parses notices one by one, then calls the use case once for all of them, so that each room is read once.
+//! Parses notices one by one, then calls the use case once for those of each workspace, so that each room is read
+//! once.
 
 use access::Operation;
 use accounts::Sessions;

@@ -10,6 +10,9 @@ use accounts::Sessions;
 use chat::realtime::Pusher;
 use lambda::{ConfigError, Function, Setup};
 
+/// Workspaces that are notified at once.
+const TENANTS: usize = 4;
+
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
@@ -19,8 +22,10 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     };
     Function::sqs_gathered(
         setup,
-        1,
+        TENANTS,
         async |record| handler::read(&record),
+        // The failure of one workspace's rows concerns its own notices.
+        |(tenant, _)| *tenant,
         move |happened| {
             let notifier = notifier.clone();
             async move { handler::push(&notifier, &happened).await }

@@ -8,7 +8,7 @@
 //!   failure that lasts longer than [`crate::retry`] allows.
 //! - FIFO: records are handled one after another; a failure holds back the later records of its group only.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -96,28 +96,31 @@ impl Function {
         })
     }
 
-    /// A function that handles each record by itself, up to `concurrency` at once. Afterwards it does once for the
-    /// batch the work that is cheaper together. `common` gets the results of the records that succeeded. If `common`
-    /// fails, all of those fail; the other records keep their own results.
-    pub fn sqs_gathered<T, H, F, C, G>(
+    /// A function that handles each record by itself, up to `concurrency` at once. Afterwards it does the work that is
+    /// cheaper together, once for each `part` of the batch, e.g. its records of one tenant. `common` gets the results
+    /// of the part's records that succeeded. If `common` fails, all of those fail; the other records and the other
+    /// parts keep their own results.
+    pub fn sqs_gathered<T, K, H, F, C, G>(
         setup: &Setup,
         concurrency: usize,
         each: H,
+        part: impl Fn(&T) -> K + Send + Sync + 'static,
         common: C,
     ) -> Result<Self, ConfigError>
     where
         T: Send + 'static,
+        K: Ord + Send + 'static,
         H: Fn(Record) -> F + Send + Sync + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
         C: Fn(Vec<T>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let each = move |record, _: Arc<()>| each(record);
-        Self::sqs_surveyed(setup, concurrency, |_| (), each, common)
+        Self::sqs_in_parts(setup, concurrency, |_| (), each, part, common)
     }
 
-    /// Like [`Function::sqs_gathered`], for handlers that need the whole batch to handle a record. `survey` sees all
-    /// records first, and `each` gets its result.
+    /// Like [`Function::sqs_gathered`] with one part, for handlers that need the whole batch to handle a record.
+    /// `survey` sees all records first, and `each` gets its result.
     pub fn sqs_surveyed<S, T, H, F, C, G>(
         setup: &Setup,
         concurrency: usize,
@@ -133,43 +136,83 @@ impl Function {
         C: Fn(Vec<T>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), Failure>> + Send + 'static,
     {
+        Self::sqs_in_parts(setup, concurrency, survey, each, |_| (), common)
+    }
+
+    fn sqs_in_parts<S, T, K, H, F, C, G>(
+        setup: &Setup,
+        concurrency: usize,
+        survey: impl Fn(&[Record]) -> S + Send + Sync + 'static,
+        each: H,
+        part: impl Fn(&T) -> K + Send + Sync + 'static,
+        common: C,
+    ) -> Result<Self, ConfigError>
+    where
+        S: Send + Sync + 'static,
+        T: Send + 'static,
+        K: Ord + Send + 'static,
+        H: Fn(Record, Arc<S>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+        C: Fn(Vec<T>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         let queues = Queues::of(setup);
-        let (survey, each, common) = (Arc::new(survey), Arc::new(each), Arc::new(common));
+        let (survey, each) = (Arc::new(survey), Arc::new(each));
+        let (part, common) = (Arc::new(part), Arc::new(common));
         Self::new(setup, move |event, call| {
-            let (queues, survey) = (queues.clone(), survey.clone());
-            let (each, common) = (each.clone(), common.clone());
+            let (queues, survey, each) = (queues.clone(), survey.clone(), each.clone());
+            let (part, common) = (part.clone(), common.clone());
             async move {
                 let records = records(event)?;
                 let found = Arc::new(survey(&records));
                 let each = move |record| each(record, found.clone());
                 let margin = MARGIN + COMMON;
                 let done = all(&records, &call, concurrency, margin, &queues, &each).await;
-                let (mut failed, mut gathered, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+                let mut failed = Vec::new();
+                let mut parts: BTreeMap<K, (Vec<T>, Vec<&Record>)> = BTreeMap::new();
                 for (record, done) in records.iter().zip(done) {
                     match done {
                         Ok(Some(value)) => {
-                            gathered.push(value);
+                            let (values, shares) = parts.entry(part(&value)).or_default();
+                            values.push(value);
                             shares.push(record);
                         }
                         Ok(None) => {}
                         Err(Failed) => failed.push(record),
                     }
                 }
-                if !shares.is_empty() {
-                    let result = guarded(&call, MARGIN, || common(gathered)).await;
-                    for record in shares {
-                        if settle(record, result.clone(), &call, &queues)
-                            .await
-                            .is_err()
-                        {
-                            failed.push(record);
-                        }
-                    }
-                }
+                // Collected first, as in `all`.
+                let work: Vec<_> = parts
+                    .into_values()
+                    .map(|(values, shares)| together(shares, &call, &queues, || common(values)))
+                    .collect();
+                let results = stream::iter(work).buffered(concurrency.max(1));
+                failed.extend(results.collect::<Vec<_>>().await.into_iter().flatten());
                 Ok(queues.give_back(&call, &failed).await)
             }
         })
     }
+}
+
+/// Does the common work of some records, and gives those that stay in their queue.
+async fn together<'a, F>(
+    records: Vec<&'a Record>,
+    call: &Call,
+    queues: &Queues,
+    work: impl FnOnce() -> F,
+) -> Vec<&'a Record>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let result = guarded(call, MARGIN, work).await;
+    let mut failed = Vec::new();
+    for record in records {
+        let settled = settle(record, result.clone(), call, queues).await;
+        if settled.is_err() {
+            failed.push(record);
+        }
+    }
+    failed
 }
 
 async fn batch<H, F>(

@@ -222,6 +222,13 @@ impl World {
         usage.map_or((0.0, 0.0), |usage| (usage.writes, usage.reads))
     }
 
+    /// Notes that all timers up to now were swept.
+    pub async fn swept(&self) {
+        let timers = cloud::Timers::over(&self.resources());
+        let now = cloud::timers::minute(self.now());
+        timers.pass(now).await.unwrap();
+    }
+
     /// A new workspace of the test account.
     pub async fn workspace(&self) -> kernel::TenantKey {
         let name = format!("Cửa hàng {}", self.entropy.nonce());

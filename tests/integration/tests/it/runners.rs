@@ -353,7 +353,8 @@ fn gathering<F>(
 where
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    Function::sqs_gathered(&world.setup("workflow-step"), 4, act, common).unwrap()
+    let part = |_: &String| ();
+    Function::sqs_gathered(&world.setup("workflow-step"), 4, act, part, common).unwrap()
 }
 
 #[tokio::test]
@@ -380,6 +381,24 @@ async fn records_that_are_gathered_fail_alone() {
         .unwrap();
     assert_eq!(failed(&answer), ["m-d"]);
     assert_eq!(gathered.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_part_of_a_batch_fails_alone() {
+    let world = World::new();
+    let common = |values: Vec<String>| async move {
+        if values.contains(&"b".to_owned()) {
+            return Err(Failure::retry("Test.Later", "x"));
+        }
+        Ok(())
+    };
+    let part = |value: &String| value < &"c".to_owned();
+    let setup = world.setup("workflow-step");
+    let function = Function::sqs_gathered(&setup, 4, act, part, common).unwrap();
+    let answer = function
+        .invoke(event(&["a", "c", "b", "d"]), invocation(&world, 9_000))
+        .await;
+    assert_eq!(failed(&answer.unwrap()), ["m-a", "m-b"]);
 }
 
 #[tokio::test]

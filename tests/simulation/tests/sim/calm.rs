@@ -11,6 +11,11 @@ const MINUTE_MS: u64 = 60_000;
 impl Sim {
     /// Runs until nothing moves.
     pub async fn calm(&self) {
+        self.rest(QUIET).await;
+    }
+
+    /// Runs until nothing has moved for this many minutes.
+    pub async fn rest(&self, minutes: u32) {
         let mut quiet = 0;
         for _ in 0..ROUNDS {
             if self.drain().await {
@@ -30,7 +35,7 @@ impl Sim {
                     let wait = u64::try_from(at - now).unwrap_or(0).max(1);
                     self.sleep_ms(wait).await;
                 }
-                None if quiet < QUIET => {
+                None if quiet < minutes => {
                     quiet += 1;
                     self.sleep_ms(MINUTE_MS).await;
                 }

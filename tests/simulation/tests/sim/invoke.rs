@@ -122,9 +122,12 @@ impl Sim {
         let (calls, injected) = running.counts();
         let mut outcome = self.outcome.borrow_mut();
         outcome.calls += calls;
-        outcome.faults += injected;
+        let faults: u64 = injected.values().sum();
+        for (kind, count) in injected {
+            *outcome.faults.entry(kind).or_default() += count;
+        }
         drop(outcome);
-        self.trace_invocation(handler, &plan, calls, injected, &ended);
+        self.trace_invocation(handler, &plan, calls, faults, &ended);
         (ended, calls)
     }
 

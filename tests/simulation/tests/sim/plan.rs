@@ -1,6 +1,7 @@
 //! The faults of one invocation, chosen before it begins. Which plan a call belongs to is known by the task-local
 //! variable, because several invocations may run at once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -49,6 +50,20 @@ pub struct Plan {
     pub tenant: Option<String>,
     /// Of a hundred calls, so many take their time, so that other work runs meanwhile.
     pub slow: u8,
+}
+
+impl Planned {
+    /// Name of the kind, for the figures.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::KillBefore(_) => "killed before a call",
+            Self::KillAfter(_) => "killed after a call",
+            Self::Lose(_) | Self::LoseAll(_) => "answer lost",
+            Self::Throttle(_) | Self::ThrottleAll(_) => "throttled",
+            Self::Cancel(..) | Self::CancelAll(_) => "cancelled",
+            Self::Partial(_) => "half of a batch",
+        }
+    }
 }
 
 impl fmt::Display for Plan {
@@ -108,7 +123,7 @@ pub struct Running {
 #[derive(Default)]
 struct State {
     calls: u64,
-    injected: u64,
+    injected: BTreeMap<&'static str, u64>,
     /// Operation and place whose answers are lost or throttled from here on.
     lost: Option<(String, String)>,
     throttled: Option<String>,
@@ -129,10 +144,15 @@ impl Running {
         })
     }
 
-    /// AWS calls so far, and the faults that occurred.
-    pub fn counts(&self) -> (u64, u64) {
+    /// AWS calls so far, and the faults that occurred, by kind.
+    pub fn counts(&self) -> (u64, BTreeMap<&'static str, u64>) {
         let state = self.state.lock().unwrap();
-        (state.calls, state.injected)
+        (state.calls, state.injected.clone())
+    }
+
+    fn count(&self, kind: &'static str) {
+        let mut state = self.state.lock().unwrap();
+        *state.injected.entry(kind).or_default() += 1;
     }
 
     /// Runs the work under this plan.
@@ -145,16 +165,16 @@ impl Running {
         let n = state.calls;
         state.calls += 1;
         let place = &call.table_or_queue;
-        let mut fault = Fault::None;
+        let (mut fault, mut kind) = (Fault::None, "");
         if state
             .lost
             .as_ref()
             .is_some_and(|(o, p)| *o == call.operation && p == place)
         {
-            fault = Fault::TimeoutAfterCommit;
+            (fault, kind) = (Fault::TimeoutAfterCommit, "answer lost");
         }
         if state.throttled.as_ref() == Some(place) {
-            fault = Fault::Throttle;
+            (fault, kind) = (Fault::Throttle, "throttled");
         }
         if self
             .plan
@@ -162,7 +182,7 @@ impl Running {
             .as_ref()
             .is_some_and(|tenant| concerns(call, tenant))
         {
-            fault = Fault::Throttle;
+            (fault, kind) = (Fault::Throttle, "rows of a tenant throttled");
         }
         for planned in &self.plan.faults {
             fault = match *planned {
@@ -186,9 +206,10 @@ impl Running {
                 Planned::Partial(at) if n == at => Fault::Partial,
                 _ => continue,
             };
+            kind = planned.kind();
         }
         if fault != Fault::None {
-            state.injected += 1;
+            *state.injected.entry(kind).or_default() += 1;
         } else if state.rng.u8(0..100) < self.plan.slow {
             fault = Fault::Delay(state.rng.u64(0..SLOWEST_MS));
         }
@@ -209,6 +230,7 @@ pub fn hook(outages: Arc<Outages>) -> FaultHook {
                     return fault;
                 }
                 if outages.concern(call) {
+                    running.count("outage");
                     return Fault::Throttle;
                 }
                 fault

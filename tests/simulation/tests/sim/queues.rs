@@ -12,11 +12,6 @@ use crate::sim::{Sim, marks};
 
 /// Batches that were delivered once and may be redelivered.
 const HELD: usize = 8;
-/// Functions that try a batch again as a whole, with the reason.
-const WHOLE: &[(&str, &str)] = &[(
-    "chat-notifier",
-    "reads the rooms of all tenants before it posts; notices are hints, and the messages are stored",
-)];
 /// An older message may fail for reasons of its own age, milliseconds.
 const OLD_MS: i64 = 240_000;
 /// A message that was delivered is redelivered within this time, milliseconds.
@@ -161,8 +156,7 @@ impl Sim {
     ) {
         let failed = failures(answer);
         let concerned = |message: &Received| tenants.iter().any(|t| message.body.contains(t));
-        let whole = WHOLE.iter().any(|(name, _)| *name == source.handler);
-        if whole || !messages.iter().any(concerned) {
+        if !messages.iter().any(concerned) {
             return;
         }
         let old = |message: &&Received| {
@@ -310,7 +304,7 @@ impl Sim {
         }
         if moved > 0 {
             self.note(format!("redrive all {moved}"));
-            self.calm().await;
+            self.rest(0).await;
         }
     }
 }

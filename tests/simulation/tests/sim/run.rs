@@ -32,9 +32,10 @@ pub fn one(seed: u64) -> Outcome {
 /// The findings of all seeds.
 #[derive(Default)]
 pub struct Found {
+    wanted: u64,
     seeds: u64,
     seconds: f64,
-    faults: u64,
+    faults: BTreeMap<&'static str, u64>,
     calls: u64,
     invocations: u64,
     accepted: BTreeMap<&'static str, u64>,
@@ -68,6 +69,7 @@ pub fn all(seeds: Range<u64>) -> Found {
         }
     });
     let mut found = found.into_inner().unwrap();
+    found.wanted = seeds.end - seeds.start;
     found.seconds = begun.elapsed().as_secs_f64();
     found
 }
@@ -92,7 +94,9 @@ impl Outcome {
 impl Found {
     fn add(&mut self, outcome: Outcome) {
         self.seeds += 1;
-        self.faults += outcome.faults;
+        for (kind, count) in &outcome.faults {
+            *self.faults.entry(kind).or_default() += count;
+        }
         self.calls += outcome.calls;
         self.invocations += outcome.invocations;
         for (what, count) in &outcome.accepted {
@@ -113,32 +117,56 @@ impl Found {
         }
     }
 
-    /// Whether every promise was kept.
+    /// Whether every seed was simulated, and every promise was kept.
     pub fn is_clean(&self) -> bool {
-        self.broken.is_empty()
+        self.broken.is_empty() && self.seeds == self.wanted
     }
 
-    /// One paragraph of figures.
+    /// The figures, a line each.
     pub fn summary(&self) -> String {
-        format!(
-            "{} seeds in {:.1} s: {} invocations, {} AWS calls, {} faults, accepted {:?}, broken {:?}",
-            self.seeds,
-            self.seconds,
-            self.invocations,
-            self.calls,
-            self.faults,
-            self.accepted,
-            self.broken
-                .iter()
-                .map(|(check, seeds)| (check, seeds.len()))
-                .collect::<BTreeMap<_, _>>(),
-        )
+        let broken = |word: &str| {
+            let checks = self.broken.iter();
+            let mine = checks.filter(|(check, _)| check.contains(word));
+            mine.map(|(_, seeds)| seeds.len()).sum::<usize>()
+        };
+        let counts = |counts: &BTreeMap<&'static str, u64>| -> String {
+            let parts = counts.iter().map(|(name, count)| format!("{count} {name}"));
+            parts.collect::<Vec<_>>().join(", ")
+        };
+        let seeds = self.broken.iter();
+        let seeds = seeds.map(|(check, seeds)| (*check, seeds.len() as u64));
+        [
+            format!(
+                "{} of {} seeds in {:.1} s",
+                self.seeds, self.wanted, self.seconds
+            ),
+            format!("{} invocations, {} AWS calls", self.invocations, self.calls),
+            format!(
+                "faults: {} ({})",
+                self.faults.values().sum::<u64>(),
+                counts(&self.faults)
+            ),
+            format!("accepted: {}", counts(&self.accepted)),
+            format!(
+                "seeds with something lost: {}, doubled: {}",
+                broken("lost"),
+                broken("doubled")
+            ),
+            format!("seeds with a broken promise: {}", counts(&seeds.collect())),
+        ]
+        .join("\n")
     }
 
     /// For each broken promise: its seeds, its differences, the file with the steps of its first seed, and the command
     /// that repeats them.
     pub fn failures(&self) -> String {
         let mut text = String::new();
+        if self.seeds < self.wanted {
+            text += &format!(
+                "\n=== only {} of {} seeds were simulated in the time allowed\n",
+                self.seeds, self.wanted
+            );
+        }
         for (check, seeds) in &self.broken {
             let Some(outcome) = self.first.get(check) else {
                 continue;

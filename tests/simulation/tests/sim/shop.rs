@@ -12,9 +12,9 @@ use crate::sim::Sim;
 /// Tenants of a world.
 const SHOPS: usize = 3;
 /// Customers that each shop knows from the start.
-pub const KNOWN: usize = 5;
+pub const KNOWN: usize = 3;
 /// Customers that may come.
-pub const PEOPLE: usize = 20;
+pub const PEOPLE: usize = 12;
 const HEADER: &str = "x-ladipage-token";
 
 /// One tenant.

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use content::tokens::{Token, TokenKey, TokenKind};
 use serde_json::json;
-use tanigo_local::aws::Kind;
+use tanigo_local::aws::{Kind, OutboxMessage};
 use tests_world::http_event;
 
 use super::Feature;
-use crate::shop::{KNOWN, email};
 use crate::sim::Sim;
 
 /// A mail may still leave this long after the unsubscription was answered, milliseconds: a sub-batch had read the
@@ -33,6 +32,17 @@ pub struct Campaigns {
     sent: RefCell<Vec<Sent>>,
     /// When an unsubscription was answered, by shop and address.
     stopped: RefCell<BTreeMap<(usize, String), i64>>,
+}
+
+/// The value of a mail's tag.
+fn tag(mail: &OutboxMessage, wanted: &str) -> String {
+    let found = mail.tags.iter().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+/// The address in `Name <address>`.
+fn address(to: &str) -> &str {
+    to.rsplit('<').next().unwrap_or(to).trim_end_matches('>')
 }
 
 impl Campaigns {
@@ -79,43 +89,45 @@ impl Campaigns {
         reply.is_ok()
     }
 
+    /// Somebody follows the link of a mail of a campaign: nobody has a link before the mail was sent.
     async fn unsubscribe(&self, sim: &Sim) {
-        let Some((_, one)) = self.some(sim) else {
+        let mut mails = sim.world.aws.outbox().all(Kind::Mail);
+        mails.retain(|mail| tag(mail, "scope").starts_with("cmp_"));
+        if mails.is_empty() {
             return;
-        };
-        let (shop, person) = (&sim.shops[one.shop], sim.below(KNOWN));
+        }
+        let mail = mails.swap_remove(sim.below(mails.len()));
         let setup = sim.world.setup("link-tracker");
         let key = TokenKey::new(setup.secret("TRACKING_SECRET"));
         let token = Token {
             kind: TokenKind::Unsubscribe,
-            workspace: shop.tenant.to_string(),
-            scope: one.id.clone(),
-            contact: shop.contacts[person].clone(),
-            step: "0".into(),
+            workspace: tag(&mail, "tenant"),
+            scope: tag(&mail, "scope"),
+            contact: tag(&mail, "contact"),
+            step: tag(&mail, "step"),
         };
+        let shops = &sim.shops;
+        let shop = shops
+            .iter()
+            .position(|shop| shop.tenant.to_string() == token.workspace);
+        let (shop, address) = (shop.expect("a shop"), address(&mail.to[0]).to_owned());
         let path = format!("/u/{}", token.encode(&key).unwrap());
-        sim.note(format!("  T{} person {person} unsubscribes", shop.n));
+        sim.note(format!("  {address} unsubscribes from T{shop}"));
         let reply = sim
             .ask("link-tracker", http_event("POST", &path, None, None))
             .await;
         if reply.is_ok() {
             sim.accepted("unsubscriptions");
             let mut stopped = self.stopped.borrow_mut();
-            stopped
-                .entry((shop.n, email(person)))
-                .or_insert(sim.now_ms());
+            stopped.entry((shop, address)).or_insert(sim.now_ms());
         }
     }
 
     fn check_mails(&self, sim: &Sim) {
         let mut seen: BTreeMap<[String; 3], u32> = BTreeMap::new();
         for mail in sim.world.aws.outbox().all(Kind::Mail) {
-            let tag = |wanted: &str| {
-                let found = mail.tags.iter().find(|(name, _)| name == wanted);
-                found.map(|(_, value)| value.clone()).unwrap_or_default()
-            };
-            let (tenant, scope) = (tag("tenant"), tag("scope"));
-            let contact = format!("{} {}", tag("contact"), tag("step"));
+            let (tenant, scope) = (tag(&mail, "tenant"), tag(&mail, "scope"));
+            let contact = format!("{} {}", tag(&mail, "contact"), tag(&mail, "step"));
             *seen
                 .entry([tenant.clone(), scope.clone(), contact])
                 .or_default() += 1;
@@ -127,7 +139,7 @@ impl Campaigns {
                 continue;
             };
             for to in &mail.to {
-                let address = to.rsplit('<').next().unwrap_or(to).trim_end_matches('>');
+                let address = address(to);
                 let stopped = self.stopped.borrow();
                 let stopped = stopped.get(&(shop.n, address.to_owned()));
                 if let Some(at) = stopped.filter(|at| mail.at > **at + STOP_MS) {
@@ -217,7 +229,7 @@ impl Feature for Campaigns {
     async fn calm(&self, sim: &Sim) {
         // A campaign that pauses by itself does so when its chunks run.
         for _ in 0..3 {
-            sim.calm().await;
+            sim.rest(0).await;
             let mut resumed = false;
             let count = self.sent.borrow().len();
             for n in 0..count {

@@ -14,7 +14,7 @@ use crate::shop::Shop;
 use crate::sim::Sim;
 
 /// Visitors of each shop.
-const VISITORS: usize = 2;
+const VISITORS: usize = 1;
 
 /// A browser with its session, its conversation and its socket.
 struct Browser {

@@ -10,8 +10,8 @@ use super::Feature;
 use crate::shop::{PEOPLE, email, phone};
 use crate::sim::Sim;
 
-/// Forms on the pages; workflows listen to the first two.
-pub const FORMS: usize = 3;
+/// Forms on the pages; workflows listen to the first.
+pub const FORMS: usize = 2;
 
 /// A form that was posted.
 #[derive(Debug, Clone)]

@@ -117,7 +117,6 @@ impl Feature for Workflows {
             let mut drafts = vec![
                 (0, draft(shop, "once", "F0", false, true)),
                 (0, draft(shop, "each", "F0", true, true)),
-                (1, draft(shop, "other", "F1", true, false)),
             ];
             let extra = if shop.n == 0 { many } else { 0 };
             drafts.extend(
