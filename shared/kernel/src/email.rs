@@ -48,6 +48,10 @@ impl FromStr for EmailAddress {
         if !local.is_ascii() || local.starts_with('"') {
             return Err(EmailError);
         }
+        let is_of_a_domain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-');
+        if domain.is_ascii() && !domain.chars().all(is_of_a_domain) {
+            return Err(EmailError);
+        }
         let text = match url::Host::parse(domain) {
             _ if domain.is_ascii() => text,
             Ok(url::Host::Domain(ascii)) => format!("{local}@{ascii}"),
