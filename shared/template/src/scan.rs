@@ -224,7 +224,7 @@ fn comment<'s>(
     loop {
         let tag = rest[at..].find("{%").and_then(|start| {
             let tag = &rest[at + start..];
-            Some(&tag[..tag.find("%}")? + 2])
+            Some(&tag[..tag[2..].find("%}")? + 4])
         });
         let Some(tag) = tag else {
             return Err(TemplateError::at(

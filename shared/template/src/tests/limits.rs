@@ -9,6 +9,7 @@ fn errors_name_line_and_column() {
         ("a\nấ {{ c", 2, 3),
         ("a\n\n{% nope %}", 3, 4),
         ("{% comment %}\n\n{% endcomment %}\n{{ a | nope }}", 4, 8),
+        ("{% comment %}{%}{% endcomment %}", 1, 1),
         (
             "{% raw %}\n{% endraw %}{% if a %}\n{% assign %}\n{% endif %}",
             3,

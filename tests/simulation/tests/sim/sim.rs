@@ -19,7 +19,7 @@ use crate::streams::{Mapping, Recorded};
 use crate::time::Time;
 
 /// Steps of a seed before the calm.
-const STEPS: u32 = 70;
+const STEPS: u32 = 40;
 
 thread_local! {
     /// The steps of this thread's seed; they outlive a panic.

@@ -253,8 +253,6 @@ async fn a_reader_who_unsubscribes_while_others_are_sent_to_gets_no_mail_two_sec
         };
         let left = std::sync::Mutex::new(None);
         let leave = async {
-            world.advance(Duration::from_secs(3));
-            *left.lock().unwrap() = Some(world.now());
             for contact in &shop.contacts {
                 let store = super::shop::contacts(&world);
                 let status = contacts::ChannelStatus::Unsubscribed;
@@ -263,6 +261,8 @@ async fn a_reader_who_unsubscribes_while_others_are_sent_to_gets_no_mail_two_sec
                     store.set_channel_status(shop.tenant, *contact, channel, status, now, "link");
                 changed.await.unwrap();
             }
+            world.advance(Duration::from_secs(3));
+            *left.lock().unwrap() = Some(world.now());
         };
         let send = world.invoke("campaign-sender-email", batch.event.clone());
         let (_, (), made) = world.interleave(at, send, leave).await;

@@ -209,7 +209,7 @@ impl Feature for Campaigns {
         &[
             ("campaign", 3),
             ("pause or resume a campaign", 3),
-            ("unsubscribe", 2),
+            ("unsubscribe", 8),
         ]
     }
 
