@@ -226,7 +226,7 @@ mod tests {
             ("LIM#a#120", Duration::from_secs(50))
         );
         assert_eq!(mark("a"), Key::new("LIM#a", "MARK"));
-        assert_eq!(REDELIVERED, Duration::from_secs(28 * 86_400));
+        assert_eq!(REDELIVERED, Duration::from_hours(28 * 24));
     }
 
     #[test]

@@ -10,6 +10,10 @@
     clippy::print_stdout,
     reason = "a test fails by panicking, and prints what it measured"
 )]
+#![expect(
+    clippy::format_push_string,
+    reason = "a trace is written once, and read by a person"
+)]
 
 mod bounds;
 mod calm;

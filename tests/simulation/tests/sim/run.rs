@@ -63,7 +63,7 @@ pub fn all(seeds: Range<u64>) -> Found {
                     }
                     let outcome = std::panic::catch_unwind(|| one(seed));
                     let outcome = outcome.unwrap_or_else(|panic| Outcome::panicked(seed, &*panic));
-                    found.lock().unwrap().add(outcome);
+                    found.lock().unwrap().add(&outcome);
                 }
             });
         }
@@ -92,7 +92,7 @@ impl Outcome {
 }
 
 impl Found {
-    fn add(&mut self, outcome: Outcome) {
+    fn add(&mut self, outcome: &Outcome) {
         self.seeds += 1;
         for (kind, count) in &outcome.faults {
             *self.faults.entry(kind).or_default() += count;

@@ -205,7 +205,7 @@ impl Feature for Workflows {
                 }
                 match watched.at(at_ms) {
                     Known::Active if entered == 0 && !self.is_once(watched) => {
-                        sim.broken("not entered", story())
+                        sim.broken("not entered", story());
                     }
                     Known::Inactive if entered > 0 => sim.broken("entered while inactive", story()),
                     _ => {}
