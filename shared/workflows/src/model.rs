@@ -166,7 +166,7 @@ pub enum Node {
         /// Whether it needs consent.
         class: Class,
         /// Why it is expected, if it needs none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         reason: Option<TransactionalReason>,
         /// Step after it.
         #[serde(default)]
