@@ -48,15 +48,16 @@ impl FromStr for EmailAddress {
         if !local.is_ascii() || local.starts_with('"') {
             return Err(EmailError);
         }
-        let is_of_a_domain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-');
-        if domain.is_ascii() && !domain.chars().all(is_of_a_domain) {
-            return Err(EmailError);
-        }
-        let text = match url::Host::parse(domain) {
-            _ if domain.is_ascii() => text,
-            Ok(url::Host::Domain(ascii)) => format!("{local}@{ascii}"),
+        let domain = match url::Host::parse(domain) {
+            _ if domain.is_ascii() => domain.to_owned(),
+            Ok(url::Host::Domain(ascii)) => ascii,
             _ => return Err(EmailError),
         };
+        let is_of_a_domain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+        if !domain.chars().all(is_of_a_domain) {
+            return Err(EmailError);
+        }
+        let text = format!("{local}@{domain}");
         let options = email_address::Options::default()
             .with_required_tld()
             .without_display_text()
@@ -95,6 +96,15 @@ impl<'de> serde::Deserialize<'de> for EmailAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn the_stored_form_is_read_as_itself(text in "[ a-zA-Z0-9.'+=?@µİẞ\u{301}-]{0,12}@(\\PC|example|.|'){1,8}(.vn|.vn'|.VN|µ|。vn)") {
+            if let Ok(address) = text.parse::<EmailAddress>() {
+                proptest::prop_assert_eq!(address.as_str().parse::<EmailAddress>(), Ok(address));
+            }
+        }
+    }
 
     #[test]
     fn accepts_and_lowers() {
@@ -149,6 +159,7 @@ mod tests {
             "\"a b\"@example.vn",
             "an@[127.0.0.1]",
             "an@ex%61mple.vn",
+            "an@example.vn'µ",
             "an@example.vn\r\nBcc: b@example.vn",
             "=?x?q?a=40evil.vn=3e=00?=foo@b.vn",
             "=?utf-8?q?ceo=40evil.com?=@example.vn",
