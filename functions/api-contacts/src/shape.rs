@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use contacts::bounds::{
     MAX_FIELD_BYTES, MAX_FIELDS, MAX_LISTS as MAX_LISTS_EVER, MAX_TAGS as MAX_TAGS_EVER,
 };
-use contacts::{ChannelStatus, Event, Identity, Incoming, Merge, Source, Surplus};
+use contacts::{
+    Channel, ChannelStatus, Event, Identity, Incoming, Merge, Source, Statement, Surplus,
+};
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
 use lambda::http::{Code, Flaws, Problem};
@@ -120,6 +122,13 @@ impl ContactIn {
         let message = "give at least one of external_id, email and phone";
         flaws.check(identities.is_empty(), "", message);
         flaws.refuse()?;
+        let given = [
+            (Channel::Email, self.email_status),
+            (Channel::Sms, self.sms_status),
+        ];
+        let said = given
+            .into_iter()
+            .filter_map(|(channel, status)| Statement::from_status(channel, status?.into()));
         Ok(Incoming {
             identities,
             full_name: self.full_name,
@@ -129,8 +138,7 @@ impl ContactIn {
             lists: self.list_ids,
             custom: self.custom,
             source: Source::Api,
-            email_status: self.email_status.map(Into::into),
-            sms_status: self.sms_status.map(Into::into),
+            consent: said.collect(),
             merge: if self.overwrite {
                 Merge::Overwrite
             } else {
