@@ -212,7 +212,7 @@ fn person(arrival: Arrival, at: Timestamp) -> Incoming {
     let phone = arrival.phone.map(Identity::Phone);
     Incoming {
         identities: email.into_iter().chain(phone).collect(),
-        full_name: arrival.full_name,
+        person: arrival.person,
         source: Source::Ladipage,
         merge: Merge::FillEmpty,
         operation: Some(format!("{}#{at}", arrival.event_id)),
