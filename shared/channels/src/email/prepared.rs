@@ -199,6 +199,7 @@ mod tests {
         let letterhead = Letterhead {
             postal_address: "1 Đường Mẫu".into(),
             permission_reminder: String::new(),
+            takes_assumed: false,
         };
         for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
             let prepared = Prepared::compile(&mail, class, &letterhead).unwrap();
