@@ -4,8 +4,11 @@
 mod api;
 mod bounds;
 mod consent;
+mod exports;
+mod files;
 mod forms;
 mod imports;
 mod merging;
 mod repeats;
 pub(crate) mod shop;
+mod uploads;

@@ -163,6 +163,6 @@ async fn the_example_file_is_taken_in() {
     let custom = json!({ "birthday": "1990-03-02", "tinh_thanh": "Hà Nội" });
     assert_eq!(
         (&contact["custom"], &contact["email_status"]),
-        (&custom, &"subscribed".into())
+        (&custom, &"none".into())
     );
 }
