@@ -6,4 +6,4 @@ mod table;
 
 pub use job::{Export, Request, Status};
 pub use steps::{Exports, KEPT, LINK_VALID, Progress, Step};
-pub use table::{COLUMNS, MAX_FIELDS};
+pub use table::{MAX_FIELDS, columns};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kernel::person;
 use serde_json::Value;
 
 use crate::csv_out;
@@ -9,15 +10,12 @@ use crate::model::Contact;
 
 /// Most custom fields with a column of their own. The others are in the last column, as JSON.
 pub const MAX_FIELDS: usize = 200;
-/// The columns before the custom fields.
-pub const COLUMNS: [&str; 13] = [
+/// The columns before those of the person.
+const COLUMNS: [&str; 10] = [
     "contact_id",
     "external_id",
     "email",
     "phone",
-    "full_name",
-    "first_name",
-    "last_name",
     "tags",
     "email_status",
     "sms_status",
@@ -28,9 +26,14 @@ pub const COLUMNS: [&str; 13] = [
 /// The last column.
 const OTHERS: &str = "other_fields";
 
+/// The columns before the custom fields.
+pub fn columns() -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter().chain(person::FIELDS.iter().map(|field| field.name()))
+}
+
 /// The first line of the file.
 pub fn headings(fields: &BTreeSet<String>) -> String {
-    let own = COLUMNS.iter().map(|name| (*name).to_owned());
+    let own = columns().map(str::to_owned);
     let custom = fields.iter().map(|name| format!("custom.{name}"));
     csv_out::MARK.to_owned() + &csv_out::line(own.chain(custom).chain([OTHERS.to_owned()]))
 }
@@ -42,9 +45,6 @@ pub fn line(contact: &Contact, fields: &BTreeSet<String>) -> String {
         contact.external_id.clone().unwrap_or_default(),
         contact.email.as_ref().map(ToString::to_string).unwrap_or_default(),
         contact.phone.as_ref().map(ToString::to_string).unwrap_or_default(),
-        contact.full_name.clone().unwrap_or_default(),
-        contact.first_name.clone().unwrap_or_default(),
-        contact.last_name.clone().unwrap_or_default(),
         contact.tags.iter().map(String::as_str).collect::<Vec<_>>().join("; "),
         name(&contact.email_status),
         name(&contact.sms_status),
@@ -52,11 +52,12 @@ pub fn line(contact: &Contact, fields: &BTreeSet<String>) -> String {
         contact.created_at.to_string(),
         contact.updated_at.to_string(),
     ];
+    let plain = person::FIELDS.iter().map(|field| field.of(&contact.person).unwrap_or_default().to_owned());
     let custom = fields.iter().map(|name| contact.custom.get(name).map(text).unwrap_or_default());
     let others: serde_json::Map<String, Value> = contact.custom.iter().filter(|(name, _)| !fields.contains(*name))
         .map(|(name, value)| (name.clone(), value.clone())).collect();
     let others = if others.is_empty() { String::new() } else { Value::Object(others).to_string() };
-    csv_out::line(own.into_iter().chain(custom).chain([others]))
+    csv_out::line(own.into_iter().chain(plain).chain(custom).chain([others]))
 }
 
 fn text(value: &Value) -> String {

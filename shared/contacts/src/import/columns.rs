@@ -1,7 +1,9 @@
 //! Which column of a file is which field. Pure.
 
-use kernel::text::fold;
+use kernel::person;
 use serde::{Deserialize, Serialize};
+
+use crate::labels::FieldName;
 
 /// Most columns of a file. No shop has as many fields.
 pub const MAX_COLUMNS: usize = 200;
@@ -23,7 +25,7 @@ pub enum Column {
     Tags,
     /// What the person said about messages.
     Consent(Consent),
-    /// A field of [`crate::Person`].
+    /// A field of [`kernel::Person`].
     Person(&'static str),
     /// A custom field of this name.
     Custom(String),
@@ -58,42 +60,32 @@ const OWN: [&str; 6] = [
     "other_fields",
 ];
 
-/// A field, its name, and the folded headings that mean it, words joined by `_`.
-type Known = (Column, &'static str, &'static [&'static str]);
-
-/// Headings of the fields that are not in [`crate::person`]. Vietnamese and English, as shops and other products
-/// export them.
-const KNOWN: [Known; 10] = [
+/// More headings of the fields of [`kernel::person`], as other products export them.
+const MORE: [(&str, &[&str]); 8] = [
+    ("external_id", &["ma_khach"]),
+    ("email", &["e_mail_address", "email_khach_hang", "customer_email"]),
     (
-        Column::External,
-        "external_id",
-        &["external_id", "id", "ma_khach_hang", "ma_kh", "customer_id", "customer_code", "ma_khach"],
-    ),
-    (
-        Column::Email,
-        "email",
-        &[
-            "email", "e_mail", "mail", "dia_chi_email", "email_address", "e_mail_address", "thu_dien_tu", "email_khach_hang",
-            "customer_email",
-        ],
-    ),
-    (
-        Column::Phone,
         "phone",
         &[
-            "so_dien_thoai", "sdt", "dien_thoai", "so_dt", "dt", "so_di_dong", "di_dong", "dien_thoai_di_dong", "phone",
-            "phone_number", "mobile", "mobile_phone", "mobile_number", "cell_phone", "primary_phone", "tel", "telephone",
+            "dt", "dien_thoai_di_dong", "mobile_phone", "mobile_number", "cell_phone", "primary_phone",
             "dien_thoai_khach_hang", "customer_phone", "default_address_phone", "home_phone", "business_phone",
             "dien_thoai_co_dinh", "zalo", "so_zalo",
         ],
     ),
+    ("tags", &["nhom_khach_hang", "labels", "group_membership", "categories"]),
+    ("address", &["default_address_address1", "home_street", "address_street"]),
+    ("province", &["default_address_city", "home_city", "address_city"]),
+    ("company", &["default_address_company", "organization_name"]),
+    ("postal_code", &["default_address_zip", "home_postal_code", "address_postal_code"]),
+];
+
+/// A consent column, its name, and the folded headings that mean it.
+type Asking = (Consent, &'static str, &'static [&'static str]);
+
+/// Headings of columns about consent.
+const CONSENT: [Asking; 6] = [
     (
-        Column::Tags,
-        "tags",
-        &["tags", "tag", "the", "nhan", "nhom_khach_hang", "labels", "group_membership", "categories"],
-    ),
-    (
-        Column::Consent(Consent::Email),
+        Consent::Email,
         "email_consent",
         &[
             "email_consent", "dong_y_nhan_email", "nhan_email", "accepts_email_marketing", "accepts_marketing",
@@ -102,7 +94,7 @@ const KNOWN: [Known; 10] = [
         ],
     ),
     (
-        Column::Consent(Consent::Sms),
+        Consent::Sms,
         "sms_consent",
         &[
             "sms_consent", "dong_y_nhan_sms", "nhan_sms", "accepts_sms_marketing", "sms_status", "sms_marketing_status",
@@ -110,17 +102,17 @@ const KNOWN: [Known; 10] = [
         ],
     ),
     (
-        Column::Consent(Consent::All),
+        Consent::All,
         "consent",
         &["consent", "dong_y", "dong_y_nhan_tin", "nhan_tin", "opt_in", "optin", "dang_ky_nhan_tin", "marketing_consent"],
     ),
     (
-        Column::Consent(Consent::Status),
+        Consent::Status,
         "status",
         &["status", "trang_thai", "tinh_trang", "member_status", "subscription_status", "subscriber_status"],
     ),
     (
-        Column::Consent(Consent::Refused),
+        Consent::Refused,
         "unsubscribed",
         &[
             "unsubscribed", "huy_dang_ky", "da_huy_dang_ky", "tu_choi", "tu_choi_nhan_tin", "tu_choi_quang_cao",
@@ -129,7 +121,7 @@ const KNOWN: [Known; 10] = [
         ],
     ),
     (
-        Column::Consent(Consent::RefusedAt),
+        Consent::RefusedAt,
         "unsubscribed_at",
         &[
             "unsubscribed_at", "unsub_time", "unsubscribe_time", "unsub_date", "unsubscribe_date", "clean_time",
@@ -138,28 +130,25 @@ const KNOWN: [Known; 10] = [
     ),
 ];
 
-/// Headings of the person's fields.
-const PERSON: [(&str, &[&str]); 4] = [
-    (
-        "full_name",
-        &[
-            "ho_va_ten", "ho_ten", "hoten", "ten_khach_hang", "khach_hang", "ten_day_du", "full_name", "fullname", "name",
-            "customer_name",
-        ],
-    ),
-    ("first_name", &["ten", "ten_goi", "first_name", "firstname", "given_name"]),
-    ("last_name", &["ho", "ho_dem", "ho_va_ten_dem", "last_name", "lastname", "surname", "family_name"]),
-    ("birthday", &["ngay_sinh", "sinh_nhat", "birthday", "dob", "date_of_birth"]),
-];
-
 /// The fields that a column can be, with the headings that mean them.
 pub fn headings() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
-    let known = KNOWN.iter().map(|(_, name, headings)| (*name, headings.to_vec()));
-    known.chain(person().map(|(name, headings)| (name, headings.collect())))
+    let known = person::known().map(|known| {
+        let more = MORE.iter().filter(|(name, _)| *name == known.name);
+        let more = more.flat_map(|(_, more)| more.iter().copied());
+        (known.name, known.aliases.iter().copied().chain(more).collect())
+    });
+    known.chain(CONSENT.iter().map(|(_, name, headings)| (*name, headings.to_vec())))
 }
 
-fn person() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static str>)> {
-    PERSON.iter().map(|(name, headings)| (*name, headings.iter().copied()))
+/// The column of a field of [`kernel::person`].
+fn plain(name: &'static str) -> Column {
+    match name {
+        "external_id" => Column::External,
+        "email" => Column::Email,
+        "phone" => Column::Phone,
+        "tags" => Column::Tags,
+        name => Column::Person(name),
+    }
 }
 
 impl Column {
@@ -169,8 +158,12 @@ impl Column {
             Self::Person(name) => (*name).to_owned(),
             Self::Custom(name) => format!("{CUSTOM}{name}"),
             Self::Skipped => "skip".to_owned(),
-            known => {
-                let found = KNOWN.iter().find(|(column, ..)| column == known);
+            Self::External => "external_id".to_owned(),
+            Self::Email => "email".to_owned(),
+            Self::Phone => "phone".to_owned(),
+            Self::Tags => "tags".to_owned(),
+            Self::Consent(kind) => {
+                let found = CONSENT.iter().find(|(one, ..)| one == kind);
                 found.map_or_else(String::new, |(_, name, _)| (*name).to_owned())
             }
         }
@@ -182,12 +175,11 @@ impl Column {
             return Some(Self::Skipped);
         }
         if let Some(custom) = name.strip_prefix(CUSTOM) {
-            let is_good = !custom.trim().is_empty() && custom.chars().count() <= MAX_NAME;
-            return is_good.then(|| Self::Custom(custom.trim().to_owned()));
+            return FieldName::parse(custom).ok().map(|name| Self::Custom(name.as_str().to_owned()));
         }
-        let known = KNOWN.iter().find(|(_, one, _)| *one == name);
-        let known = known.map(|(column, ..)| column.clone());
-        known.or_else(|| person().find(|(one, _)| *one == name).map(|(one, _)| Self::Person(one)))
+        let known = person::known().find(|known| known.name == name);
+        let asking = CONSENT.iter().find(|(_, one, _)| *one == name);
+        known.map(|known| plain(known.name)).or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
     }
 
     /// The column that a heading means; `None` for a heading that is not known.
@@ -200,12 +192,11 @@ impl Column {
             return Some(Self::Skipped);
         }
         spellings(heading).iter().find_map(|spelling| {
-            let known = KNOWN.iter().find(|(.., headings)| headings.contains(&spelling.as_str()));
-            let known = known.map(|(column, ..)| column.clone());
-            known.or_else(|| {
-                let found = person().find_map(|(name, mut headings)| headings.any(|one| one == spelling).then_some(name));
-                found.map(Self::Person)
-            })
+            let spelling = spelling.as_str();
+            let more = MORE.iter().find(|(_, more)| more.contains(&spelling));
+            let known = person::meant(spelling).or(more.map(|(name, _)| *name));
+            let asking = CONSENT.iter().find(|(.., headings)| headings.contains(&spelling));
+            known.map(plain).or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
         })
     }
 
@@ -230,10 +221,7 @@ impl<'de> Deserialize<'de> for Column {
 
 /// A heading in the form that is compared: `"Họ và tên "` is `ho_va_ten`.
 pub fn normal(heading: &str) -> String {
-    let folded = fold(heading);
-    let words = folded.split(|c: char| !c.is_alphanumeric());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join("_").chars().take(MAX_NAME).collect()
+    person::heading(heading).chars().take(MAX_NAME).collect()
 }
 
 /// The forms of a heading that are looked up, in order: the whole; without remarks in brackets; without the numbers

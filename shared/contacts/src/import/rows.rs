@@ -2,11 +2,14 @@
 //!
 //! One bad cell costs the cell. A row fails only if nothing in it names a contact, or if its line cannot be read.
 
+use kernel::person;
+
 use super::columns::{Column, Consent};
 use super::error::{FileError, RowError};
 use super::layout::{Layout, Mapping, Placed};
 use super::records::{self, Found};
 use super::values::{self, Reading, Said};
+use crate::labels::Tags;
 use crate::model::{Identity, Incoming};
 
 /// Characters of one cell; a longer text is cut.
@@ -117,8 +120,12 @@ fn row(line: u64, cells: &[String], layout: &Layout) -> Result<Row, RowError> {
     }
     // The strongest identity comes first.
     row.contact.identities.sort_unstable();
-    row.contact.tags.sort_unstable();
-    row.contact.tags.dedup();
+    let (tags, refused) = Tags::all(&row.contact.tags);
+    row.contact.tags = tags.into_iter().map(String::from).collect();
+    if refused > 0 {
+        let message = "a tag must have 1 to 255 characters".to_owned();
+        row.notes.push(RowError { line, column: Some("tags".to_owned()), message });
+    }
     Ok(row)
 }
 
@@ -185,23 +192,21 @@ impl Row {
     }
 
     fn person(&mut self, name: &str, column: &Placed, cell: &str) {
-        if name == "birthday" {
-            match values::birthday(cell) {
-                Some(date) => {
-                    self.contact.custom.insert("birthday".into(), date.into());
-                }
-                None => {
-                    self.note(column, "expected a date such as 02/05/1990 or 02/05");
-                    self.keep(column, cell);
-                }
-            }
+        let Some(field) = person::field(name) else {
             return;
-        }
-        let text = Some(self.cut(column, cell));
-        match name {
-            "full_name" => self.contact.full_name = text,
-            "first_name" => self.contact.first_name = text,
-            _ => self.contact.last_name = text,
+        };
+        let date = if name == "birthday" { values::birthday(cell) } else { None };
+        match field.fit(date.as_deref().unwrap_or(cell)) {
+            Some(value) => {
+                if cell.chars().count() > field.longest {
+                    self.note(column, format!("the text was cut after {} characters", field.longest));
+                }
+                *field.slot(&mut self.contact.person) = Some(value);
+            }
+            None => {
+                self.note(column, field.expected);
+                self.keep(column, cell);
+            }
         }
     }
 
@@ -259,12 +264,12 @@ mod tests {
     #[test]
     fn a_shops_export_is_understood() {
         let rows = good(
-            "\u{feff}Họ và tên;Số điện thoại;Email;Tỉnh lẻ;Thẻ\r\nTrần Thị An;912345678;AN@Example.vn;\"Hà; Nội\";\"VIP; sỉ\"\r\n",
+            "\u{feff}Họ và tên;Số điện thoại;Email;Cỡ áo;Thẻ\r\nTrần Thị An;912345678;AN@Example.vn;\"Hà; Nội\";\"VIP; sỉ\"\r\n",
         );
         let contact = &rows[0].contact;
         let identities = [Identity::Email("an@example.vn".parse().unwrap()), Identity::Phone("0912345678".parse().unwrap())];
         assert_eq!(contact.identities, identities);
-        assert_eq!(contact.custom["tinh_le"], "Hà; Nội");
+        assert_eq!(contact.custom["co_ao"], "Hà; Nội");
         assert_eq!(contact.tags, ["VIP", "sỉ"]);
         assert_eq!(rows[0].notes, []);
     }

@@ -62,7 +62,7 @@ async fn a_bad_byte_costs_its_line() {
     let job = imported(&shop, "/v1/imports", &file).await;
     assert_eq!((counts(&job), lines(&job)), ([2, 1, 0, 0, 1], vec![3]), "{job}");
     let contact = of(&shop, "mot@byte.example.vn").await.unwrap();
-    assert_eq!(contact.full_name.as_deref(), Some("Nguyễn Thị Ánh"));
+    assert_eq!(contact.person.full_name.as_deref(), Some("Nguyễn Thị Ánh"));
     assert_eq!(contact.phone, Some("0904200601".parse().unwrap()));
 }
 
@@ -144,7 +144,7 @@ async fn tags_and_birthdays_have_one_form() {
     assert_eq!(json!(b.tags), json!(["Hà Nội", "VIP"]));
     for (name, day) in [("a", "--05-02"), ("b", "1990-05-02"), ("c", "1990-05-02"), ("d", "1990-05-02")] {
         let contact = of(&shop, &format!("{name}@d.example.vn")).await.unwrap();
-        assert_eq!(contact.custom["birthday"], day, "{name}");
+        assert_eq!(contact.person.birthday.as_deref(), Some(day), "{name}");
     }
 }
 

@@ -66,7 +66,7 @@ async fn a_file_is_uploaded_looked_at_mapped_and_imported() {
     assert_eq!((&job["status"], counts(&job)), (&json!("completed"), [3, 1, 1, 0, 1]), "{job}");
     let known = shop.owner(&email("cu@up.example.vn")).await.unwrap();
     let known = shop.contact(known).await;
-    assert_eq!((known.full_name.as_deref(), &known.custom["size"]), (Some("Cũ"), &json!("L")));
+    assert_eq!((known.person.full_name.as_deref(), &known.custom["size"]), (Some("Cũ"), &json!("L")));
     let text = got(&shop, &job["outcome_url"]).await;
     let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     assert_eq!(reader.headers().unwrap().iter().nth(3), Some("'=x"));
