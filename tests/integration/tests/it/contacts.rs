@@ -9,6 +9,7 @@ mod files;
 mod forms;
 mod imports;
 mod merging;
+mod rate;
 mod repeats;
 pub(crate) mod shop;
 mod uploads;

@@ -8,7 +8,7 @@ use crate::support::{Kill, grant_of, http_event};
 
 /// A shop whose owner asks, with `count` contacts and a list of the first.
 async fn shop_with(count: usize) -> (Shop, String) {
-    let shop = Shop::new().await;
+    let shop = super::uploads::shop().await;
     let (_, list) = shop.api("POST", "/v1/lists", Some(&json!({ "name": "Tết" }))).await;
     let list = list["id"].as_str().unwrap().to_owned();
     for n in 0..count {

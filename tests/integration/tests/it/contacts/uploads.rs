@@ -1,14 +1,23 @@
 //! Imports whose file is uploaded: settings, preview, turns, outcomes, and files of several slices.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use contacts::import::SLICE_ROWS;
 use serde_json::{Value, json};
 
 use super::shop::{Shop, email};
-use crate::support::Kill;
+use crate::support::{Kill, World};
+
+/// A shop whose links to files can be followed.
+pub async fn shop() -> Shop {
+    let world = World::new();
+    world.aws.set_endpoint("http://127.0.0.1:4000");
+    Shop::in_world(&Arc::new(world)).await
+}
 
 /// A draft with its file.
-async fn draft(shop: &Shop, settings: &Value, file: &str) -> String {
+pub async fn draft(shop: &Shop, settings: &Value, file: &str) -> String {
     let (status, job) = shop.api("POST", "/v1/imports", Some(settings)).await;
     assert_eq!((status, &job["status"]), (201, &json!("draft")), "{job}");
     let link = job["upload_url"].as_str().unwrap();
@@ -23,7 +32,7 @@ fn host_of(link: &str) -> String {
     uri.authority().unwrap().to_string()
 }
 
-async fn begin(shop: &Shop, id: &str) -> (u64, Value) {
+pub async fn begin(shop: &Shop, id: &str) -> (u64, Value) {
     shop.api("POST", &format!("/v1/imports/{id}/start"), None).await
 }
 
@@ -42,7 +51,7 @@ fn counts(job: &Value) -> [u64; 5] {
 
 #[tokio::test]
 async fn a_file_is_uploaded_looked_at_mapped_and_imported() {
-    let shop = Shop::new().await;
+    let shop = shop().await;
     shop.upsert(super::shop::person("Cũ", &[email("cu@up.example.vn")])).await;
     let file = "Khách;Thư;Cỡ áo;=x\nLan;lan@up.example.vn;M;=1+1\nCũ mới;cu@up.example.vn;L;\nHỏng;x;S;\n";
     let id = draft(&shop, &json!({ "name": "Tết" }), file).await;
@@ -82,7 +91,7 @@ async fn a_file_is_uploaded_looked_at_mapped_and_imported() {
 
 #[tokio::test]
 async fn a_start_needs_the_file_and_good_settings() {
-    let shop = Shop::new().await;
+    let shop = shop().await;
     let (_, job) = shop.api("POST", "/v1/imports", Some(&json!({}))).await;
     assert_eq!(begin(&shop, job["id"].as_str().unwrap()).await.0, 409);
     let bad = json!({
@@ -98,7 +107,7 @@ async fn a_start_needs_the_file_and_good_settings() {
 
 #[tokio::test]
 async fn rows_about_known_contacts_are_skipped_if_asked() {
-    let shop = Shop::new().await;
+    let shop = shop().await;
     shop.upsert(super::shop::person("Cũ", &[email("cu@s.example.vn")])).await;
     let file = "Họ tên,Email\nMới,moi@s.example.vn\nKhác,cu@s.example.vn\nMới hai,moi@s.example.vn\n";
     let id = draft(&shop, &json!({ "duplicate_rule": "skip", "tags": ["tết"] }), file).await;
@@ -122,7 +131,7 @@ fn long_file() -> (String, u64) {
 
 #[tokio::test]
 async fn a_file_of_several_slices_is_imported_whole() {
-    let shop = Shop::new().await;
+    let shop = shop().await;
     let (file, rows) = long_file();
     let id = draft(&shop, &json!({}), &file).await;
     begin(&shop, &id).await;
@@ -138,7 +147,7 @@ async fn a_file_of_several_slices_is_imported_whole() {
 
 #[tokio::test]
 async fn four_imports_run_and_the_others_wait() {
-    let shop = Shop::new().await;
+    let shop = shop().await;
     let mut ids = Vec::new();
     for n in 0..7 {
         let id = draft(&shop, &json!({}), &format!("email\nn{n}@turn.example.vn\n")).await;
@@ -160,7 +169,7 @@ async fn an_upload_may_be_killed_at_any_call_of_any_step() {
         for call in 0.. {
             let mut finished = false;
             for kill in [Kill::Before(call), Kill::After(call)] {
-                let shop = Shop::new().await;
+                let shop = shop().await;
                 let id = draft(&shop, &json!({}), file).await;
                 begin(&shop, &id).await;
                 for _ in 0..step {
@@ -189,4 +198,28 @@ async fn an_upload_may_be_killed_at_any_call_of_any_step() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn an_import_costs_little_more_than_its_contacts() {
+    const ROWS: u64 = 400;
+    let units = async |is_import: bool| {
+        let shop = shop().await;
+        let before = shop.world.aws.meter().snapshot();
+        if is_import {
+            let rows = (0..ROWS).map(|n| format!("Tên {n},n{n}@cost.example.vn\n"));
+            let id = draft(&shop, &json!({}), &("Họ tên,Email\n".to_owned() + &rows.collect::<String>())).await;
+            begin(&shop, &id).await;
+            shop.world.settle().await;
+            assert_eq!(shop.job(&id).await["created"], ROWS);
+        } else {
+            for n in 0..ROWS {
+                shop.upsert(super::shop::person(&format!("Tên {n}"), &[email(&format!("n{n}@cost.example.vn"))])).await;
+            }
+        }
+        shop.world.writes_since(&before, "Contacts") / ROWS as f64
+    };
+    let (import, contacts) = (units(true).await, units(false).await);
+    eprintln!("write units a row: {import:.2}, of the contact alone {contacts:.2}");
+    assert!(import - contacts < 0.25, "{import} {contacts}");
 }
