@@ -186,7 +186,7 @@ async fn view(api: &Api, tenant: TenantKey, job: Job) -> Result<ImportView, Prob
     let mut view = ImportView::from(job);
     match view.status {
         Status::Draft => view.upload_url = Some(api.imports.upload_link(tenant, view.id).await?),
-        Status::Completed | Status::Undoing | Status::Undone => {
+        Status::Completed => {
             view.outcome_url = Some(api.imports.outcome_link(tenant, view.id).await?);
         }
         _ => {}

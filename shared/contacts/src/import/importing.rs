@@ -254,8 +254,3 @@ pub(super) fn outcome_headings(layout: &Layout) -> String {
     let headings = layout.columns.iter().map(|column| column.heading.as_str());
     csv_out::MARK.to_owned() + &csv_out::line(headings.chain(OUTCOME_COLUMNS))
 }
-
-/// When an import may still be undone.
-pub(super) fn may_undo(finished_at: Option<Timestamp>, now: Timestamp) -> bool {
-    finished_at.is_some_and(|at| now.as_second() - at.as_second() <= 24 * 3600)
-}

@@ -119,10 +119,6 @@ pub enum Status {
     Completed,
     /// The file as a whole could not be read.
     Failed,
-    /// The contacts that it made are being removed.
-    Undoing,
-    /// The contacts that it made, and nobody changed since, are removed.
-    Undone,
 }
 
 /// Counts of rows.
@@ -189,9 +185,6 @@ pub struct Job {
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
-    /// Contacts that the undoing removed.
-    #[serde(default)]
-    pub undone: u64,
     /// When the record expires, in seconds since the epoch.
     pub(super) ttl: i64,
     /// Increases with every step.
@@ -204,7 +197,7 @@ pub struct Job {
     pub(super) mark: String,
     /// Slices that are cut.
     pub(super) slices: u32,
-    /// Slices whose outcomes are in the file of outcomes, or that are undone.
+    /// Slices whose outcomes are in the file of outcomes.
     pub(super) gathered: u32,
     /// The upload of the file of outcomes: its id and the marks of its parts.
     #[serde(default)]
@@ -225,7 +218,6 @@ impl Job {
             created_at: now,
             started_at: (status == Status::Pending).then_some(now),
             finished_at: None,
-            undone: 0,
             ttl: now.as_second() + KEEP_SECONDS,
             version: 0,
             cursor: 0,
@@ -241,11 +233,6 @@ impl Job {
     /// Whether both are the import of one request.
     pub(super) fn is_start_of(&self, new: &Self) -> bool {
         (&self.request, self.created_at) == (&new.request, new.created_at)
-    }
-
-    /// Whether the import has ended.
-    pub fn is_over(&self) -> bool {
-        matches!(self.status, Status::Completed | Status::Failed | Status::Undone)
     }
 
     /// The next state.

@@ -69,10 +69,10 @@ impl Layout {
             let cutter = cutter(encoding, delimiter);
             let records = heads(encoding, cutter, head, start, first_line, is_whole);
             let found = heading(records, mapping);
-            for (score, record) in found {
-                if best.as_ref().is_none_or(|(known, ..)| score > *known) {
-                    best = Some((score, delimiter, record));
-                }
+            if let Some((score, record)) = found
+                && best.as_ref().is_none_or(|(known, ..)| score > *known)
+            {
+                best = Some((score, delimiter, record));
             }
         }
         let Some((_, delimiter, record)) = best else {

@@ -20,7 +20,6 @@ mod rows;
 mod slice;
 mod steps;
 mod turns;
-mod undo;
 mod values;
 
 pub use columns::{Column, MAX_COLUMNS, headings, normal};

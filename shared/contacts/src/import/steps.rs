@@ -228,7 +228,6 @@ impl Imports {
                 }
                 next
             }
-            Status::Undoing => self.undo_slice(tenant, job).await?,
             _ => return Ok(()),
         };
         // On a conflict another attempt was faster. This message still stays in the queue: if the other attempt
@@ -240,7 +239,7 @@ impl Imports {
     /// Sends the messages that follow the job's state.
     async fn follow(&self, tenant: TenantKey, job: &Job) -> Result<(), Error> {
         match job.status {
-            Status::Pending | Status::Undoing => self.send(tenant, job.id, job.version).await,
+            Status::Pending => self.send(tenant, job.id, job.version).await,
             Status::Processing => {
                 let lanes = self.lanes(tenant, job.id).await?;
                 if lanes.iter().all(|lane| lane.slice >= job.slices) {
@@ -254,7 +253,7 @@ impl Imports {
                 Ok(())
             }
             Status::Completed | Status::Failed => self.release(tenant, job.id).await,
-            Status::Draft | Status::Undone => Ok(()),
+            Status::Draft => Ok(()),
         }
     }
 
