@@ -197,7 +197,7 @@ impl ContactIn {
 fn check_person(person: &Person, flaws: &mut Flaws) {
     for (field, value) in person.values() {
         if let Err(message) = field.parse(value) {
-            flaws.check(true, format!("/{}", field.name()), message);
+            flaws.add(format!("/{}", field.name()), message);
         }
     }
 }
@@ -209,7 +209,7 @@ fn check_custom(fields: &BTreeMap<String, Value>, flaws: &mut Flaws) {
     for (name, value) in fields {
         let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
         if let Err(error) = FieldName::parse(name) {
-            flaws.check(true, pointer.clone(), error.to_string());
+            flaws.add(pointer.clone(), error.to_string());
         }
         let is_stored = contacts::bounds::is_storable(value);
         let message = "expected numbers from 1e-130 to 1e126, of either sign, or 0";
@@ -250,7 +250,7 @@ pub fn check_tags(tags: &[String], flaws: &mut Flaws) {
     flaws.check(tags.len() > MAX_TAGS, "/tags", "holds at most 50 tags");
     for (n, tag) in tags.iter().enumerate() {
         if let Err(error) = Tags::parse(tag) {
-            flaws.check(true, format!("/tags/{n}"), error.to_string());
+            flaws.add(format!("/tags/{n}"), error.to_string());
         }
     }
 }
