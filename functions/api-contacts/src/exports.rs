@@ -39,7 +39,9 @@ async fn view(api: &Api, tenant: TenantKey, export: Export) -> Result<ExportView
     let kept = SignedDuration::from_secs(KEPT.as_secs() as i64);
     Ok(ExportView {
         url: api.exports.link(tenant, &export).await?,
-        expires_at: export.finished_at.map(|at| at.checked_add(kept).unwrap_or(at)),
+        expires_at: export
+            .finished_at
+            .map(|at| at.checked_add(kept).unwrap_or(at)),
         id: export.id,
         request: export.request,
         requested_by: export.requested_by,
@@ -75,10 +77,17 @@ pub async fn start(
     let grant = caller.grant();
     for draw in 0..DRAWS {
         let id = ExportId::of(&origin, draw);
-        api.audit.note(grant, caller.permission(), id, &ip.0).await?;
-        let export = api.exports.start(caller.tenant, id, origin.at, &request, &grant.actor);
+        api.audit
+            .note(grant, caller.permission(), id, &ip.0)
+            .await?;
+        let export = api
+            .exports
+            .start(caller.tenant, id, origin.at, &request, &grant.actor);
         if let Some(export) = export.await? {
-            return Ok((StatusCode::ACCEPTED, Json(view(&api, caller.tenant, export).await?)));
+            return Ok((
+                StatusCode::ACCEPTED,
+                Json(view(&api, caller.tenant, export).await?),
+            ));
         }
     }
     Err(cloud::Error::Conflict.into())
@@ -98,12 +107,18 @@ pub async fn list(
     caller: May<op::ListExports>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<ExportView>>, Problem> {
-    let page = api.exports.page(caller.tenant, paging.limit, paging.cursor).await?;
+    let page = api
+        .exports
+        .page(caller.tenant, paging.limit, paging.cursor)
+        .await?;
     let mut data = Vec::with_capacity(page.data.len());
     for export in page.data {
         data.push(view(&api, caller.tenant, export).await?);
     }
-    Ok(Json(Page { data, next: page.next }))
+    Ok(Json(Page {
+        data,
+        next: page.next,
+    }))
 }
 
 /// Show an export, with a link to its file.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, header};
 use contacts::import::{
-    Column, ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, Layout, Request, RowError, Status, normal,
+    Column, ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, Layout, Request,
+    RowError, Status, normal,
 };
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
@@ -49,7 +50,10 @@ impl ImportIn {
     /// Checked.
     pub fn request(self) -> Result<Request, Problem> {
         let mut flaws = Flaws::default();
-        let is_bad = self.name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > MAX_NAME);
+        let is_bad = self
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim().is_empty() || name.chars().count() > MAX_NAME);
         flaws.check(is_bad, "/name", "must have 1 to 255 characters");
         shape::check_tags(&self.tags, &mut flaws);
         let mut mapping = BTreeMap::new();
@@ -59,7 +63,11 @@ impl ImportIn {
                 Some(column) => {
                     mapping.insert(normal(heading), column);
                 }
-                None => flaws.check(true, pointer, "expected the name of a field, such as email or custom.size"),
+                None => flaws.check(
+                    true,
+                    pointer,
+                    "expected the name of a field, such as email or custom.size",
+                ),
             }
         }
         let is_long = self.mapping.len() > contacts::import::MAX_COLUMNS;
@@ -82,9 +90,17 @@ fn check_statement(statement: Option<&ConsentStatement>, at: &str, flaws: &mut F
         return;
     };
     let is_bad = statement.text.trim().is_empty() || statement.text.chars().count() > MAX_STATEMENT;
-    flaws.check(is_bad, format!("{at}/text"), "must have 1 to 2,000 characters");
+    flaws.check(
+        is_bad,
+        format!("{at}/text"),
+        "must have 1 to 2,000 characters",
+    );
     let are_none = statement.channels.is_empty() || statement.channels.len() > 2;
-    flaws.check(are_none, format!("{at}/channels"), "holds email, sms or both");
+    flaws.check(
+        are_none,
+        format!("{at}/channels"),
+        "holds email, sms or both",
+    );
 }
 
 /// The settings of an import whose file is the body.
@@ -118,29 +134,53 @@ impl ImportQuery {
         if self.tags.chars().count() > MAX_TAGS_TEXT {
             return Err(Problem::invalid("?tags", "has at most 2000 characters"));
         }
-        let tags = self.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+        let tags = self
+            .tags
+            .split(',')
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty());
         let tags: Vec<String> = tags.map(str::to_owned).collect();
         shape::tags(&tags)?;
-        let consent = match (self.consent_way, self.consent_text, self.consent_channels, self.consent_at) {
+        let consent = match (
+            self.consent_way,
+            self.consent_text,
+            self.consent_channels,
+            self.consent_at,
+        ) {
             (None, None, None, None) => None,
             (Some(way), Some(text), Some(channels), Some(at)) => {
                 let channels = channels.split(',').map(|one| match one.trim() {
                     "email" => Ok(ConsentChannel::Email),
                     "sms" => Ok(ConsentChannel::Sms),
-                    _ => Err(Problem::invalid("?consent_channels", "expected email, sms or both")),
+                    _ => Err(Problem::invalid(
+                        "?consent_channels",
+                        "expected email, sms or both",
+                    )),
                 });
                 let channels = channels.collect::<Result<Vec<_>, _>>()?;
-                Some(ConsentStatement { way, text, channels, at })
+                Some(ConsentStatement {
+                    way,
+                    text,
+                    channels,
+                    at,
+                })
             }
             _ => {
-                let message = "give consent_way, consent_text, consent_channels and consent_at together";
+                let message =
+                    "give consent_way, consent_text, consent_channels and consent_at together";
                 return Err(Problem::invalid("?consent_way", message));
             }
         };
         let mut flaws = Flaws::default();
         check_statement(consent.as_ref(), "?consent", &mut flaws);
         flaws.refuse()?;
-        Ok(Request { list: self.list_id, tags, duplicate_rule: self.duplicate_rule, consent, ..Request::default() })
+        Ok(Request {
+            list: self.list_id,
+            tags,
+            duplicate_rule: self.duplicate_rule,
+            consent,
+            ..Request::default()
+        })
     }
 }
 
@@ -192,7 +232,12 @@ pub struct ImportColumn {
 
 fn columns(layout: Layout) -> Vec<ImportColumn> {
     let columns = layout.columns.into_iter();
-    columns.map(|one| ImportColumn { field: one.field.name(), heading: one.heading }).collect()
+    columns
+        .map(|one| ImportColumn {
+            field: one.field.name(),
+            heading: one.heading,
+        })
+        .collect()
 }
 
 impl From<Job> for ImportView {

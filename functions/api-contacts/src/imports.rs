@@ -50,23 +50,37 @@ pub async fn start(
         (query.request()?, Some(raw.body))
     };
     if let Some(list) = request.list {
-        let pointer = if file.is_some() { "?list_id" } else { "/list_id" };
+        let pointer = if file.is_some() {
+            "?list_id"
+        } else {
+            "/list_id"
+        };
         known_list(&api, caller.tenant, list, pointer).await?;
     }
     let grant = caller.grant();
     for draw in 0..DRAWS {
         let id = ImportId::of(&origin, draw);
-        api.audit.note(grant, caller.permission(), id, &ip.0).await?;
+        api.audit
+            .note(grant, caller.permission(), id, &ip.0)
+            .await?;
         // The body is counted, not copied.
-        let job = api.imports.create(caller.tenant, id, origin.at, &request, file.clone());
+        let job = api
+            .imports
+            .create(caller.tenant, id, origin.at, &request, file.clone());
         let Some(job) = job.await? else {
             continue;
         };
         if file.is_none() {
-            return Ok((StatusCode::CREATED, Json(view(&api, caller.tenant, job).await?)));
+            return Ok((
+                StatusCode::CREATED,
+                Json(view(&api, caller.tenant, job).await?),
+            ));
         }
         let job = begun(api.imports.begin(caller.tenant, id).await?)?;
-        return Ok((StatusCode::ACCEPTED, Json(view(&api, caller.tenant, job).await?)));
+        return Ok((
+            StatusCode::ACCEPTED,
+            Json(view(&api, caller.tenant, job).await?),
+        ));
     }
     Err(cloud::Error::Conflict.into())
 }
@@ -160,9 +174,14 @@ pub async fn begin(
     Path(id): Path<ImportId>,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
     find(&api, caller.tenant, id).await?;
-    api.audit.note(caller.grant(), caller.permission(), id, &ip.0).await?;
+    api.audit
+        .note(caller.grant(), caller.permission(), id, &ip.0)
+        .await?;
     let job = begun(api.imports.begin(caller.tenant, id).await?)?;
-    Ok((StatusCode::ACCEPTED, Json(view(&api, caller.tenant, job).await?)))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(view(&api, caller.tenant, job).await?),
+    ))
 }
 
 fn begun(begun: Begun) -> Result<Job, Problem> {

@@ -158,8 +158,7 @@ impl Blobs {
         let request = self.client.upload_part().bucket(&self.bucket).key(key);
         let request = request.upload_id(upload).part_number(number as i32);
         let answer = request.body(ByteStream::from(body)).send().await;
-        let answer =
-            answer.map_err(|error| Error::from_sdk(self.place("UploadPart"), &error))?;
+        let answer = answer.map_err(|error| Error::from_sdk(self.place("UploadPart"), &error))?;
         Ok(answer.e_tag().unwrap_or_default().to_owned())
     }
 

@@ -39,8 +39,20 @@ mod tests {
 
     #[test]
     fn formulas_are_texts() {
-        let cells = ["=1+1", "+84912345678", "-x", "@a", "\t=1", "a;b", "x\"y", "An"];
-        assert_eq!(line(cells), "'=1+1,'+84912345678,'-x,'@a,\"'\t=1\",\"a;b\",\"x\"\"y\",An\r\n");
+        let cells = [
+            "=1+1",
+            "+84912345678",
+            "-x",
+            "@a",
+            "\t=1",
+            "a;b",
+            "x\"y",
+            "An",
+        ];
+        assert_eq!(
+            line(cells),
+            "'=1+1,'+84912345678,'-x,'@a,\"'\t=1\",\"a;b\",\"x\"\"y\",An\r\n"
+        );
     }
 
     proptest! {

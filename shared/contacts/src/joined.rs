@@ -15,12 +15,17 @@ pub(crate) async fn append(
     is_last: bool,
 ) -> Result<Upload, Error> {
     if upload.is_none() && is_last {
-        files.put(name, "text/csv; charset=utf-8", part.into()).await?;
+        files
+            .put(name, "text/csv; charset=utf-8", part.into())
+            .await?;
         return Ok(None);
     }
     let (id, mut marks) = match upload {
         Some(upload) => upload,
-        None => (files.begin_parts(name, "text/csv; charset=utf-8").await?, Vec::new()),
+        None => (
+            files.begin_parts(name, "text/csv; charset=utf-8").await?,
+            Vec::new(),
+        ),
     };
     marks.push(files.part(name, &id, marks.len() + 1, part.into()).await?);
     if is_last {

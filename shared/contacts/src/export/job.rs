@@ -88,6 +88,7 @@ impl Export {
 
     /// Whether both are the export of one request.
     pub(super) fn is_start_of(&self, new: &Self) -> bool {
-        (&self.request, self.created_at, &self.requested_by) == (&new.request, new.created_at, &new.requested_by)
+        (&self.request, self.created_at, &self.requested_by)
+            == (&new.request, new.created_at, &new.requested_by)
     }
 }

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use cloud::blobs::MIN_PART;
-use cloud::{Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table};
+use cloud::{
+    Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
+};
 use jiff::Timestamp;
 use kernel::{Cursor, ExportId, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
@@ -86,7 +88,10 @@ impl Exports {
         by: &str,
     ) -> Result<Option<Export>, Error> {
         let export = Export::new(id, request.clone(), by, at);
-        let created = self.table.create(&keys::export(tenant, id), &export).await?;
+        let created = self
+            .table
+            .create(&keys::export(tenant, id), &export)
+            .await?;
         let export = match created {
             Created::New => export,
             Created::Existing(found) if found.is_start_of(&export) => found,
@@ -102,25 +107,37 @@ impl Exports {
     }
 
     /// A page of exports, newest first.
-    pub async fn page(&self, tenant: TenantKey, limit: Limit, cursor: Option<Cursor>) -> Result<Page<Export>, Error> {
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Export>, Error> {
         let query = Query::partition(keys::exports(tenant)).descending();
-        self.table.query(query.limit(limit.get()).cursor(cursor)).await
+        self.table
+            .query(query.limit(limit.get()).cursor(cursor))
+            .await
     }
 
     /// A link to the file; `None` before it is complete and after [`KEPT`].
     pub async fn link(&self, tenant: TenantKey, export: &Export) -> Result<Option<String>, Error> {
         let age = |at: Timestamp| self.table.clock().now().as_second() - at.as_second();
         match export.finished_at {
-            Some(at) if age(at) < KEPT.as_secs() as i64 => {
-                self.files.link(&file_name(tenant, export.id, "csv"), LINK_VALID).await.map(Some)
-            }
+            Some(at) if age(at) < KEPT.as_secs() as i64 => self
+                .files
+                .link(&file_name(tenant, export.id, "csv"), LINK_VALID)
+                .await
+                .map(Some),
             _ => Ok(None),
         }
     }
 
     /// Makes one step.
     pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
-        let Step::V1 { export: id, version } = *step;
+        let Step::V1 {
+            export: id,
+            version,
+        } = *step;
         let Some(export) = self.get(tenant, id).await? else {
             return Ok(Progress::Missing);
         };
@@ -138,7 +155,9 @@ impl Exports {
         } else {
             self.write(tenant, export).await?
         };
-        self.table.replace(&keys::export(tenant, id), &next, version).await?;
+        self.table
+            .replace(&keys::export(tenant, id), &next, version)
+            .await?;
         if next.status == Status::Processing {
             self.send(tenant, id, next.version).await?;
         }
@@ -153,8 +172,16 @@ impl Exports {
         while count < CHUNK && next.shard < SHARDS {
             let cursor = next.cursor.take().map(Cursor);
             let ids = match next.request.list {
-                Some(list) => self.profiles.members(tenant, list, next.shard, PAGE, cursor).await?,
-                None => self.profiles.of_shard(tenant, next.shard, PAGE, cursor).await?,
+                Some(list) => {
+                    self.profiles
+                        .members(tenant, list, next.shard, PAGE, cursor)
+                        .await?
+                }
+                None => {
+                    self.profiles
+                        .of_shard(tenant, next.shard, PAGE, cursor)
+                        .await?
+                }
             };
             let mut contacts = self.profiles.glance(tenant, &ids.data).await?;
             for contact in ids.data.iter().filter_map(|id| contacts.remove(id)) {
@@ -163,7 +190,8 @@ impl Exports {
                         next.fields.insert(name.clone());
                     }
                 }
-                serde_json::to_writer(&mut text, &contact).map_err(|error| Error::Shape(error.to_string()))?;
+                serde_json::to_writer(&mut text, &contact)
+                    .map_err(|error| Error::Shape(error.to_string()))?;
                 text.push(b'\n');
                 count += 1;
             }
@@ -173,7 +201,9 @@ impl Exports {
             }
         }
         let name = file_name(tenant, next.id, &format!("rows.{:08}", next.chunks));
-        self.files.put(&name, "application/x-ndjson", text.into()).await?;
+        self.files
+            .put(&name, "application/x-ndjson", text.into())
+            .await?;
         next.chunks += 1;
         next.rows += count as u64;
         Ok(next)
@@ -183,20 +213,35 @@ impl Exports {
     async fn write(&self, tenant: TenantKey, export: Export) -> Result<Export, Error> {
         let mut next = export;
         next.version += 1;
-        let mut text = if next.gathered == 0 { headings(&next.fields) } else { String::new() };
+        let mut text = if next.gathered == 0 {
+            headings(&next.fields)
+        } else {
+            String::new()
+        };
         while next.gathered < next.chunks && text.len() < MIN_PART {
             let name = file_name(tenant, next.id, &format!("rows.{:08}", next.gathered));
             let chunk = self.files.range(&name, 0, MAX_CHUNK).await?;
             let chunk = chunk.map(|chunk| chunk.bytes).unwrap_or_default();
-            for row in chunk.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
-                let contact: Contact = serde_json::from_slice(row).map_err(|error| Error::Shape(error.to_string()))?;
+            for row in chunk
+                .split(|byte| *byte == b'\n')
+                .filter(|row| !row.is_empty())
+            {
+                let contact: Contact =
+                    serde_json::from_slice(row).map_err(|error| Error::Shape(error.to_string()))?;
                 text += &line(&contact, &next.fields);
             }
             next.gathered += 1;
         }
         let is_last = next.gathered == next.chunks;
         let name = file_name(tenant, next.id, "csv");
-        next.upload = joined::append(&self.files, &name, next.upload.take(), text.into_bytes(), is_last).await?;
+        next.upload = joined::append(
+            &self.files,
+            &name,
+            next.upload.take(),
+            text.into_bytes(),
+            is_last,
+        )
+        .await?;
         if is_last {
             next.status = Status::Completed;
             next.finished_at = Some(self.table.clock().now());

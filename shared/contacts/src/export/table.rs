@@ -28,7 +28,9 @@ const OTHERS: &str = "other_fields";
 
 /// The columns before the custom fields.
 pub fn columns() -> impl Iterator<Item = &'static str> {
-    COLUMNS.into_iter().chain(person::FIELDS.iter().map(|field| field.name()))
+    COLUMNS
+        .into_iter()
+        .chain(person::FIELDS.iter().map(|field| field.name()))
 }
 
 /// The first line of the file.
@@ -43,20 +45,45 @@ pub fn line(contact: &Contact, fields: &BTreeSet<String>) -> String {
     let own = [
         contact.id.to_string(),
         contact.external_id.clone().unwrap_or_default(),
-        contact.email.as_ref().map(ToString::to_string).unwrap_or_default(),
-        contact.phone.as_ref().map(ToString::to_string).unwrap_or_default(),
-        contact.tags.iter().map(String::as_str).collect::<Vec<_>>().join("; "),
+        contact
+            .email
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        contact
+            .phone
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        contact
+            .tags
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("; "),
         name(&contact.email_status),
         name(&contact.sms_status),
         name(&contact.source),
         contact.created_at.to_string(),
         contact.updated_at.to_string(),
     ];
-    let plain = person::FIELDS.iter().map(|field| field.of(&contact.person).unwrap_or_default().to_owned());
-    let custom = fields.iter().map(|name| contact.custom.get(name).map(text).unwrap_or_default());
-    let others: serde_json::Map<String, Value> = contact.custom.iter().filter(|(name, _)| !fields.contains(*name))
-        .map(|(name, value)| (name.clone(), value.clone())).collect();
-    let others = if others.is_empty() { String::new() } else { Value::Object(others).to_string() };
+    let plain = person::FIELDS
+        .iter()
+        .map(|field| field.of(&contact.person).unwrap_or_default().to_owned());
+    let custom = fields
+        .iter()
+        .map(|name| contact.custom.get(name).map(text).unwrap_or_default());
+    let others: serde_json::Map<String, Value> = contact
+        .custom
+        .iter()
+        .filter(|(name, _)| !fields.contains(*name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        Value::Object(others).to_string()
+    };
     csv_out::line(own.into_iter().chain(plain).chain(custom).chain([others]))
 }
 
@@ -70,7 +97,10 @@ fn text(value: &Value) -> String {
 
 /// The name of a value with few, such as a status.
 fn name(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).as_ref().map(text).unwrap_or_default()
+    serde_json::to_value(value)
+        .as_ref()
+        .map(text)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -93,14 +123,26 @@ mod tests {
         let row = line(&contact, &fields);
         let text = heading.trim_start_matches(csv_out::MARK).to_owned() + &row;
         let mut reader = csv::Reader::from_reader(text.as_bytes());
-        let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        let names: Vec<String> = reader
+            .headers()
+            .unwrap()
+            .iter()
+            .map(str::to_owned)
+            .collect();
         let cells = reader.records().next().unwrap().unwrap();
-        let cell = |name: &str| cells.get(names.iter().position(|one| one == name).unwrap()).unwrap();
+        let cell = |name: &str| {
+            cells
+                .get(names.iter().position(|one| one == name).unwrap())
+                .unwrap()
+        };
         assert_eq!(cell("external_id"), "'=KH1");
         assert_eq!(cell("phone"), "'+84912345678");
         assert_eq!(cell("tags"), "VIP; sỉ");
         assert_eq!((cell("custom.size"), cell("custom.điểm")), ("M", "3"));
         assert_eq!(cell("other_fields"), "{\"lạ\":[\"a\"]}");
-        assert_eq!((cell("email_status"), cell("source")), ("subscribed", "import"));
+        assert_eq!(
+            (cell("email_status"), cell("source")),
+            ("subscribed", "import")
+        );
     }
 }

@@ -63,20 +63,55 @@ const OWN: [&str; 6] = [
 /// More headings of the fields of [`kernel::person`], as other products export them.
 const MORE: [(&str, &[&str]); 8] = [
     ("external_id", &["ma_khach"]),
-    ("email", &["e_mail_address", "email_khach_hang", "customer_email"]),
+    (
+        "email",
+        &["e_mail_address", "email_khach_hang", "customer_email"],
+    ),
     (
         "phone",
         &[
-            "dt", "dien_thoai_di_dong", "mobile_phone", "mobile_number", "cell_phone", "primary_phone",
-            "dien_thoai_khach_hang", "customer_phone", "default_address_phone", "home_phone", "business_phone",
-            "dien_thoai_co_dinh", "zalo", "so_zalo",
+            "dt",
+            "dien_thoai_di_dong",
+            "mobile_phone",
+            "mobile_number",
+            "cell_phone",
+            "primary_phone",
+            "dien_thoai_khach_hang",
+            "customer_phone",
+            "default_address_phone",
+            "home_phone",
+            "business_phone",
+            "dien_thoai_co_dinh",
+            "zalo",
+            "so_zalo",
         ],
     ),
-    ("tags", &["nhom_khach_hang", "labels", "group_membership", "categories"]),
-    ("address", &["default_address_address1", "home_street", "address_street"]),
-    ("province", &["default_address_city", "home_city", "address_city"]),
+    (
+        "tags",
+        &[
+            "nhom_khach_hang",
+            "labels",
+            "group_membership",
+            "categories",
+        ],
+    ),
+    (
+        "address",
+        &["default_address_address1", "home_street", "address_street"],
+    ),
+    (
+        "province",
+        &["default_address_city", "home_city", "address_city"],
+    ),
     ("company", &["default_address_company", "organization_name"]),
-    ("postal_code", &["default_address_zip", "home_postal_code", "address_postal_code"]),
+    (
+        "postal_code",
+        &[
+            "default_address_zip",
+            "home_postal_code",
+            "address_postal_code",
+        ],
+    ),
 ];
 
 /// A consent column, its name, and the folded headings that mean it.
@@ -88,44 +123,97 @@ const CONSENT: [Asking; 6] = [
         Consent::Email,
         "email_consent",
         &[
-            "email_consent", "dong_y_nhan_email", "nhan_email", "accepts_email_marketing", "accepts_marketing",
-            "nhan_quang_cao", "nhan_email_quang_cao", "email_marketing", "email_status", "email_marketing_status",
-            "dang_ky_nhan_email", "email_opt_in",
+            "email_consent",
+            "dong_y_nhan_email",
+            "nhan_email",
+            "accepts_email_marketing",
+            "accepts_marketing",
+            "nhan_quang_cao",
+            "nhan_email_quang_cao",
+            "email_marketing",
+            "email_status",
+            "email_marketing_status",
+            "dang_ky_nhan_email",
+            "email_opt_in",
         ],
     ),
     (
         Consent::Sms,
         "sms_consent",
         &[
-            "sms_consent", "dong_y_nhan_sms", "nhan_sms", "accepts_sms_marketing", "sms_status", "sms_marketing_status",
-            "sms_opt_in", "dang_ky_nhan_sms",
+            "sms_consent",
+            "dong_y_nhan_sms",
+            "nhan_sms",
+            "accepts_sms_marketing",
+            "sms_status",
+            "sms_marketing_status",
+            "sms_opt_in",
+            "dang_ky_nhan_sms",
         ],
     ),
     (
         Consent::All,
         "consent",
-        &["consent", "dong_y", "dong_y_nhan_tin", "nhan_tin", "opt_in", "optin", "dang_ky_nhan_tin", "marketing_consent"],
+        &[
+            "consent",
+            "dong_y",
+            "dong_y_nhan_tin",
+            "nhan_tin",
+            "opt_in",
+            "optin",
+            "dang_ky_nhan_tin",
+            "marketing_consent",
+        ],
     ),
     (
         Consent::Status,
         "status",
-        &["status", "trang_thai", "tinh_trang", "member_status", "subscription_status", "subscriber_status"],
+        &[
+            "status",
+            "trang_thai",
+            "tinh_trang",
+            "member_status",
+            "subscription_status",
+            "subscriber_status",
+        ],
     ),
     (
         Consent::Refused,
         "unsubscribed",
         &[
-            "unsubscribed", "huy_dang_ky", "da_huy_dang_ky", "tu_choi", "tu_choi_nhan_tin", "tu_choi_quang_cao",
-            "opt_out", "opted_out", "optout", "do_not_email", "do_not_contact", "do_not_call", "khong_nhan_email",
-            "khong_nhan_tin", "bounced", "complained",
+            "unsubscribed",
+            "huy_dang_ky",
+            "da_huy_dang_ky",
+            "tu_choi",
+            "tu_choi_nhan_tin",
+            "tu_choi_quang_cao",
+            "opt_out",
+            "opted_out",
+            "optout",
+            "do_not_email",
+            "do_not_contact",
+            "do_not_call",
+            "khong_nhan_email",
+            "khong_nhan_tin",
+            "bounced",
+            "complained",
         ],
     ),
     (
         Consent::RefusedAt,
         "unsubscribed_at",
         &[
-            "unsubscribed_at", "unsub_time", "unsubscribe_time", "unsub_date", "unsubscribe_date", "clean_time",
-            "cleaned_time", "ngay_huy_dang_ky", "optout_time", "unsub_reason", "unsub_campaign_title",
+            "unsubscribed_at",
+            "unsub_time",
+            "unsubscribe_time",
+            "unsub_date",
+            "unsubscribe_date",
+            "clean_time",
+            "cleaned_time",
+            "ngay_huy_dang_ky",
+            "optout_time",
+            "unsub_reason",
+            "unsub_campaign_title",
         ],
     ),
 ];
@@ -135,9 +223,16 @@ pub fn headings() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
     let known = person::known().map(|known| {
         let more = MORE.iter().filter(|(name, _)| *name == known.name);
         let more = more.flat_map(|(_, more)| more.iter().copied());
-        (known.name, known.aliases.iter().copied().chain(more).collect())
+        (
+            known.name,
+            known.aliases.iter().copied().chain(more).collect(),
+        )
     });
-    known.chain(CONSENT.iter().map(|(_, name, headings)| (*name, headings.to_vec())))
+    known.chain(
+        CONSENT
+            .iter()
+            .map(|(_, name, headings)| (*name, headings.to_vec())),
+    )
 }
 
 /// The column of a field of [`kernel::person`].
@@ -175,11 +270,15 @@ impl Column {
             return Some(Self::Skipped);
         }
         if let Some(custom) = name.strip_prefix(CUSTOM) {
-            return FieldName::parse(custom).ok().map(|name| Self::Custom(name.as_str().to_owned()));
+            return FieldName::parse(custom)
+                .ok()
+                .map(|name| Self::Custom(name.as_str().to_owned()));
         }
         let known = person::known().find(|known| known.name == name);
         let asking = CONSENT.iter().find(|(_, one, _)| *one == name);
-        known.map(|known| plain(known.name)).or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
+        known
+            .map(|known| plain(known.name))
+            .or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
     }
 
     /// The column that a heading means; `None` for a heading that is not known.
@@ -195,8 +294,12 @@ impl Column {
             let spelling = spelling.as_str();
             let more = MORE.iter().find(|(_, more)| more.contains(&spelling));
             let known = person::meant(spelling).or(more.map(|(name, _)| *name));
-            let asking = CONSENT.iter().find(|(.., headings)| headings.contains(&spelling));
-            known.map(plain).or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
+            let asking = CONSENT
+                .iter()
+                .find(|(.., headings)| headings.contains(&spelling));
+            known
+                .map(plain)
+                .or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
         })
     }
 
@@ -230,7 +333,9 @@ fn spellings(heading: &str) -> Vec<String> {
     let mut spellings = vec![normal(heading)];
     let bare = without_brackets(heading);
     let plain = normal(&bare);
-    let words = plain.split('_').filter(|word| *word != "value" && !word.chars().all(|c| c.is_ascii_digit()));
+    let words = plain
+        .split('_')
+        .filter(|word| *word != "value" && !word.chars().all(|c| c.is_ascii_digit()));
     let words: Vec<&str> = words.collect();
     spellings.push(plain.clone());
     spellings.push(words.join("_"));
@@ -283,7 +388,11 @@ mod tests {
             ("Default Address Phone", "phone"),
             ("Ngày sinh [dd/mm/yyyy]", "birthday"),
         ] {
-            assert_eq!(Column::of_heading(heading).map(|one| one.name()).as_deref(), Some(field), "{heading}");
+            assert_eq!(
+                Column::of_heading(heading).map(|one| one.name()).as_deref(),
+                Some(field),
+                "{heading}"
+            );
         }
         assert_eq!(Column::of_heading("Điểm tích luỹ"), None);
     }
@@ -296,10 +405,20 @@ mod tests {
             for heading in headings {
                 assert!(seen.insert(heading), "{heading}");
                 assert_eq!(normal(heading), heading);
-                assert_eq!(Column::of_heading(heading).unwrap().name(), name, "{heading}");
+                assert_eq!(
+                    Column::of_heading(heading).unwrap().name(),
+                    name,
+                    "{heading}"
+                );
             }
         }
-        assert_eq!(Column::of_name("custom.size"), Some(Column::Custom("size".into())));
-        assert_eq!((Column::of_name("custom."), Column::of_name("nothing")), (None, None));
+        assert_eq!(
+            Column::of_name("custom.size"),
+            Some(Column::Custom("size".into()))
+        );
+        assert_eq!(
+            (Column::of_name("custom."), Column::of_name("nothing")),
+            (None, None)
+        );
     }
 }

@@ -64,7 +64,9 @@ impl Imports {
             };
             let first = next.slices;
             let items = cuts.slices.into_iter().zip(first..);
-            let items: Vec<_> = items.map(|(slice, n)| (keys::import_slice(tenant, next.id, n), slice)).collect();
+            let items: Vec<_> = items
+                .map(|(slice, n)| (keys::import_slice(tenant, next.id, n), slice))
+                .collect();
             next.slices += items.len() as u32;
             self.table.put_many(&items).await?;
             next.total += cuts.rows;
@@ -91,7 +93,12 @@ fn cuts(job: &Job, bytes: &[u8], is_last: bool) -> Result<Cuts, FileError> {
         return Err(FileError::Empty);
     };
     let cutter = layout.cutter();
-    let mut cuts = Cuts { slices: Vec::new(), rows: 0, taken: 0, line: job.line };
+    let mut cuts = Cuts {
+        slices: Vec::new(),
+        rows: 0,
+        taken: 0,
+        line: job.line,
+    };
     let (mut start, mut line, mut rows) = (0, job.line, 0);
     let slice = |start: usize, end: usize, line: u64| Slice {
         start: job.cursor + start as u64,

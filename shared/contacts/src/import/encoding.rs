@@ -181,7 +181,12 @@ mod tests {
     fn one_bad_byte_does_not_change_the_encoding() {
         let bytes = b"H\xe1\xbb\x8d v\xc3\xa0 t\xc3\xaan,Email\nL\xea Minh,b3@example.vn\n";
         assert_eq!(Encoding::guess(bytes), Some((Encoding::Utf8, 0)));
-        let ascii = [b"Email\n".as_slice(), &b"a@example.vn\n".repeat(200), b"\xea\n"].concat();
+        let ascii = [
+            b"Email\n".as_slice(),
+            &b"a@example.vn\n".repeat(200),
+            b"\xea\n",
+        ]
+        .concat();
         assert_eq!(Encoding::guess(&ascii), Some((Encoding::Utf8, 0)));
     }
 

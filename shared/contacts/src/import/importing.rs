@@ -23,7 +23,12 @@ use crate::rows::Profile;
 /// Contacts of a slice that are written concurrently.
 const CONCURRENCY: usize = 16;
 /// The columns that a file of outcomes has after those of the file.
-pub const OUTCOME_COLUMNS: [&str; 4] = ["import_line", "import_outcome", "import_contact_id", "import_message"];
+pub const OUTCOME_COLUMNS: [&str; 4] = [
+    "import_line",
+    "import_outcome",
+    "import_contact_id",
+    "import_message",
+];
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -70,7 +75,10 @@ impl Imports {
         slice: &Slice,
     ) -> Result<Option<(Counts, Vec<RowError>)>, Error> {
         let name = file_name(tenant, job.id, "csv");
-        let part = self.files.range(&name, slice.start, slice.end - slice.start).await?;
+        let part = self
+            .files
+            .range(&name, slice.start, slice.end - slice.start)
+            .await?;
         let Some(part) = part.filter(|part| part.mark == job.mark) else {
             return Ok(None);
         };
@@ -113,7 +121,13 @@ impl Imports {
     }
 
     /// Imports rows one after another.
-    async fn take(&self, tenant: TenantKey, job: &Job, layout: &Layout, rows: Vec<Row>) -> Result<Vec<Done>, Error> {
+    async fn take(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        layout: &Layout,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Done>, Error> {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             let (line, mut told) = (row.line, row.notes.clone());
@@ -123,22 +137,48 @@ impl Imports {
                 && let Some(known) = self.known(tenant, &contact.identities).await?
                 && self.made_by(tenant, known).await?.as_deref() != Some(operation)
             {
-                done.push(Done { line, outcome: Outcome::Skipped, contact: Some(known), told });
+                done.push(Done {
+                    line,
+                    outcome: Outcome::Skipped,
+                    contact: Some(known),
+                    told,
+                });
                 continue;
             }
             match self.contacts.upsert(tenant, &contact).await {
                 Ok(upserted) => {
                     told.extend(left_out(line, &upserted));
-                    let outcome = if upserted.created { Outcome::Created } else { Outcome::Updated };
-                    done.push(Done { line, outcome, contact: Some(upserted.contact), told });
+                    let outcome = if upserted.created {
+                        Outcome::Created
+                    } else {
+                        Outcome::Updated
+                    };
+                    done.push(Done {
+                        line,
+                        outcome,
+                        contact: Some(upserted.contact),
+                        told,
+                    });
                 }
                 Err(error) if error.is_retryable() => return Err(error),
                 // This row can never be stored (it may be too large); the other rows can.
                 Err(error) => {
                     tracing::warn!(import = %job.id, line, error = error.name(), "row refused");
                     let message = "the row cannot be stored".to_owned();
-                    told.insert(0, RowError { line, column: None, message });
-                    done.push(Done { line, outcome: Outcome::Failed, contact: None, told });
+                    told.insert(
+                        0,
+                        RowError {
+                            line,
+                            column: None,
+                            message,
+                        },
+                    );
+                    done.push(Done {
+                        line,
+                        outcome: Outcome::Failed,
+                        contact: None,
+                        told,
+                    });
                 }
             }
         }
@@ -159,7 +199,11 @@ impl Imports {
         Ok(None)
     }
 
-    async fn made_by(&self, tenant: TenantKey, contact: ContactId) -> Result<Option<String>, Error> {
+    async fn made_by(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+    ) -> Result<Option<String>, Error> {
         let profile: Option<Profile> = self.table.get(&keys::profile(tenant, contact)).await?;
         Ok(profile.and_then(|profile| profile.operation))
     }
@@ -170,7 +214,9 @@ impl Imports {
 /// in whatever order their slices run, since each row has a time of its own.
 fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
     let request = &job.request;
-    let own = Span::new().try_nanoseconds(row.line as i64).unwrap_or_default();
+    let own = Span::new()
+        .try_nanoseconds(row.line as i64)
+        .unwrap_or_default();
     let mut contact = row.contact;
     contact.at = Some(job.created_at.checked_add(own).unwrap_or(job.created_at));
     contact.tags.extend(request.tags.iter().cloned());
@@ -188,7 +234,12 @@ fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
 
 /// The consent of a row for a channel. A no always counts. A yes counts only with the shop's statement, and where
 /// the file has a column that asks, only from that column.
-fn agreed(job: &Job, layout: &Layout, channel: ConsentChannel, said: Option<Said>) -> Option<ChannelStatus> {
+fn agreed(
+    job: &Job,
+    layout: &Layout,
+    channel: ConsentChannel,
+    said: Option<Said>,
+) -> Option<ChannelStatus> {
     let statement = job.request.consent.as_ref();
     let is_covered = statement.is_some_and(|one| one.channels.contains(&channel));
     match said {
@@ -217,11 +268,19 @@ fn left_out(line: u64, upserted: &Upserted) -> Vec<RowError> {
             Identity::Email(_) => "email",
             _ => "phone",
         };
-        (Some(kind.to_owned()), "belongs to another contact and stays there".to_owned())
+        (
+            Some(kind.to_owned()),
+            "belongs to another contact and stays there".to_owned(),
+        )
     });
     let full = full(&upserted.surplus).map(|message| (None, message));
     let told = taken.chain(full);
-    told.map(|(column, message)| RowError { line, column, message }).collect()
+    told.map(|(column, message)| RowError {
+        line,
+        column,
+        message,
+    })
+    .collect()
 }
 
 fn full(surplus: &Surplus) -> Option<String> {
@@ -233,11 +292,20 @@ fn full(surplus: &Surplus) -> Option<String> {
 fn outcomes(read: &[Read], done: &[Done], layout: &Layout) -> String {
     let mut text = String::new();
     for (one, done) in read.iter().zip(done) {
-        let cells = one.cells.iter().map(String::as_str).chain(std::iter::repeat("")).take(layout.columns.len());
-        let told: Vec<String> = done.told.iter().map(|told| match &told.column {
-            Some(column) => format!("{column}: {}", told.message),
-            None => told.message.clone(),
-        }).collect();
+        let cells = one
+            .cells
+            .iter()
+            .map(String::as_str)
+            .chain(std::iter::repeat(""))
+            .take(layout.columns.len());
+        let told: Vec<String> = done
+            .told
+            .iter()
+            .map(|told| match &told.column {
+                Some(column) => format!("{column}: {}", told.message),
+                None => told.message.clone(),
+            })
+            .collect();
         let own = [
             done.line.to_string(),
             done.outcome.name().to_owned(),

@@ -52,7 +52,9 @@ pub enum ConsentWay {
 }
 
 /// A channel that a statement covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[schema(as = ImportConsentChannel)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -243,7 +245,9 @@ impl Job {
 
     /// The counts and the first errors of its lanes.
     pub(super) fn gather(&mut self, lanes: &[Lane]) {
-        self.counts = lanes.iter().fold(Counts::default(), |all, lane| all + lane.counts);
+        self.counts = lanes
+            .iter()
+            .fold(Counts::default(), |all, lane| all + lane.counts);
         self.errors = lanes.iter().flat_map(|lane| lane.errors.clone()).collect();
         self.errors.sort_by_key(|error| error.line);
         self.errors.truncate(SHOWN_ERRORS);
@@ -264,7 +268,13 @@ pub(super) struct Lane {
 
 impl Lane {
     pub fn new(number: u32, ttl: i64) -> Self {
-        Self { slice: number, version: 0, counts: Counts::default(), errors: Vec::new(), ttl }
+        Self {
+            slice: number,
+            version: 0,
+            counts: Counts::default(),
+            errors: Vec::new(),
+            ttl,
+        }
     }
 
     /// The lane after a slice.

@@ -100,7 +100,11 @@ impl Layout {
 }
 
 fn cutter(encoding: Encoding, delimiter: u8) -> Cutter {
-    Cutter { delimiter, width: encoding.width(), is_big: encoding == Encoding::Utf16Be }
+    Cutter {
+        delimiter,
+        width: encoding.width(),
+        is_big: encoding == Encoding::Utf16Be,
+    }
 }
 
 /// The separator that the line `sep=;` names, as Excel writes it, and where the file goes on after the line.
@@ -108,9 +112,15 @@ fn told(encoding: Encoding, head: &[u8], mark: usize) -> (Option<u8>, usize) {
     let Found::Record(record) = cutter(encoding, 0).next(head, mark, true) else {
         return (None, mark);
     };
-    let line = encoding.decode(&head[record.start..record.end]).unwrap_or_default();
+    let line = encoding
+        .decode(&head[record.start..record.end])
+        .unwrap_or_default();
     let line = line.trim_matches(['"', ' ']);
-    let told = line.to_lowercase().starts_with("sep=").then(|| line.get(4..)).flatten();
+    let told = line
+        .to_lowercase()
+        .starts_with("sep=")
+        .then(|| line.get(4..))
+        .flatten();
     match told.map(str::as_bytes) {
         Some([separator]) if separator.is_ascii() => (Some(*separator), record.next),
         // `sep=` before a tab is trimmed by some editors.
@@ -120,17 +130,31 @@ fn told(encoding: Encoding, head: &[u8], mark: usize) -> (Option<u8>, usize) {
 }
 
 /// The first records that are not blank.
-fn heads(encoding: Encoding, cutter: Cutter, head: &[u8], start: usize, line: u64, is_whole: bool) -> Vec<Head> {
+fn heads(
+    encoding: Encoding,
+    cutter: Cutter,
+    head: &[u8],
+    start: usize,
+    line: u64,
+    is_whole: bool,
+) -> Vec<Head> {
     let (mut records, mut at, mut line) = (Vec::new(), start, line);
     while records.len() < LOOKED_AT {
         let Found::Record(record) = cutter.next(head, at, is_whole) else {
             break;
         };
-        let text = encoding.decode(&head[record.start..record.end]).unwrap_or_default();
+        let text = encoding
+            .decode(&head[record.start..record.end])
+            .unwrap_or_default();
         let next_line = line + record.lines;
         if !text.trim().is_empty() {
             let cells = records::cells(&text, cutter.delimiter, record.is_unclosed);
-            records.push(Head { cells, line, next: record.next, next_line });
+            records.push(Head {
+                cells,
+                line,
+                next: record.next,
+                next_line,
+            });
         }
         (at, line) = (record.next, next_line);
     }
@@ -145,11 +169,21 @@ fn heading(records: Vec<Head>, mapping: &Mapping) -> Option<(Score, Head)> {
     let widths: Vec<usize> = records.iter().map(|record| record.cells.len()).collect();
     let mut best: Option<(Score, Head)> = None;
     for (n, record) in records.into_iter().enumerate().take(TITLES) {
-        let known: Vec<Column> = record.cells.iter().filter_map(|cell| known(cell, mapping)).collect();
+        let known: Vec<Column> = record
+            .cells
+            .iter()
+            .filter_map(|cell| known(cell, mapping))
+            .collect();
         let has_address = known.iter().any(Column::is_address);
-        let alike = widths.iter().skip(n + 1).filter(|width| **width == record.cells.len()).count();
+        let alike = widths
+            .iter()
+            .skip(n + 1)
+            .filter(|width| **width == record.cells.len())
+            .count();
         let score = (has_address, known.len(), alike, record.cells.len());
-        let is_better = best.as_ref().is_none_or(|(old, _)| has_address && (score.0, score.1) > (old.0, old.1));
+        let is_better = best
+            .as_ref()
+            .is_none_or(|(old, _)| has_address && (score.0, score.1) > (old.0, old.1));
         if is_better {
             best = Some((score, record));
         }
@@ -183,14 +217,20 @@ fn placed(headings: &[String], mapping: &Mapping) -> Result<Vec<Placed>, FileErr
         }
         let field = match known(heading, mapping) {
             _ if heading.is_empty() => Column::Skipped,
-            Some(Column::Person(field)) if columns.iter().any(|one| one.field == Column::Person(field)) => {
+            Some(Column::Person(field))
+                if columns.iter().any(|one| one.field == Column::Person(field)) =>
+            {
                 Column::Custom(kept_as.clone())
             }
             Some(field) => field,
             None => Column::Custom(kept_as.clone()),
         };
         let heading = heading.chars().take(MAX_NAME).collect();
-        columns.push(Placed { heading, kept_as, field });
+        columns.push(Placed {
+            heading,
+            kept_as,
+            field,
+        });
     }
     name_alone(&mut columns, mapping);
     if !columns.iter().any(|column| column.field.is_address()) {
@@ -231,7 +271,10 @@ mod tests {
         for (text, delimiter) in [
             ("sep=;\nHọ tên;Email\n", ';'),
             ("\"sep=|\"\nHọ tên|Email\n", '|'),
-            ("Họ tên;Email;Địa chỉ (số nhà, đường, phường, quận)\nA;a@example.vn;1, Lê Lợi, Bến Nghé\n", ';'),
+            (
+                "Họ tên;Email;Địa chỉ (số nhà, đường, phường, quận)\nA;a@example.vn;1, Lê Lợi, Bến Nghé\n",
+                ';',
+            ),
             ("Email\tName\na@example.vn\tA, B, C\n", '\t'),
             ("email\na@example.vn\n", ','),
         ] {
@@ -245,14 +288,20 @@ mod tests {
         let layout = layout(text);
         assert_eq!((layout.headings_line, layout.rows_line), (4, 5));
         assert!(text[layout.rows_at as usize..].starts_with("A,"));
-        assert_eq!(layout.names().collect::<Vec<_>>(), ["full_name", "email", "phone"]);
+        assert_eq!(
+            layout.names().collect::<Vec<_>>(),
+            ["full_name", "email", "phone"]
+        );
     }
 
     #[test]
     fn each_column_has_a_name_of_its_own() {
         assert_eq!(fields("Họ,Tên,sdt"), ["last_name", "first_name", "phone"]);
         assert_eq!(fields("Tên,sdt"), ["full_name", "phone"]);
-        assert_eq!(fields("sdt,Ghi chú,Ghi chú,"), ["phone", "custom.ghi_chu", "custom.ghi_chu_2", "skip"]);
+        assert_eq!(
+            fields("sdt,Ghi chú,Ghi chú,"),
+            ["phone", "custom.ghi_chu", "custom.ghi_chu_2", "skip"]
+        );
         let two = layout("Điện thoại,Di động,Email");
         let kept: Vec<&str> = two.columns.iter().map(|one| one.kept_as.as_str()).collect();
         assert_eq!(kept, ["dien_thoai", "di_dong", "email"]);
@@ -267,7 +316,10 @@ mod tests {
         ]);
         let text = "Báo cáo\nTên;Liên hệ;Email\nA;0912345678;x\n";
         let layout = Layout::of(text.as_bytes(), true, &mapping).unwrap();
-        assert_eq!(layout.names().collect::<Vec<_>>(), ["custom.biet_danh", "phone", "skip"]);
+        assert_eq!(
+            layout.names().collect::<Vec<_>>(),
+            ["custom.biet_danh", "phone", "skip"]
+        );
         assert_eq!(layout.headings_line, 2);
     }
 

@@ -47,7 +47,10 @@ pub fn tcvn3(bytes: &[u8]) -> String {
     let letter = |byte: u8| match byte {
         0..0x80 => char::from(byte),
         0x80..0xa0 => '\u{fffd}',
-        _ => TCVN3.chars().nth(usize::from(byte) - 0xa0).unwrap_or('\u{fffd}'),
+        _ => TCVN3
+            .chars()
+            .nth(usize::from(byte) - 0xa0)
+            .unwrap_or('\u{fffd}'),
     };
     bytes.iter().map(|byte| letter(*byte)).collect()
 }
@@ -80,18 +83,25 @@ pub fn vni(bytes: &[u8]) -> String {
 pub fn score(text: &str) -> i64 {
     let words = text.split(|c: char| c.is_ascii() && !c.is_ascii_alphabetic());
     let marked = words.filter(|word| !word.is_ascii());
-    marked.map(|word| if is_syllable(word) { 1 } else { -1 }).sum()
+    marked
+        .map(|word| if is_syllable(word) { 1 } else { -1 })
+        .sum()
 }
 
 /// Whether a word has the form of a Vietnamese syllable: consonants, one to three vowels, a known end, at most one
 /// tone, and capitals only at its beginning or everywhere.
 fn is_syllable(word: &str) -> bool {
     const ENDS: [&str; 9] = ["", "c", "ch", "m", "n", "ng", "nh", "p", "t"];
-    if !word.chars().all(|c| c.is_alphabetic() || is_combining_mark(c)) {
+    if !word
+        .chars()
+        .all(|c| c.is_alphabetic() || is_combining_mark(c))
+    {
         return false;
     }
     let letters: Vec<char> = word.nfd().collect();
-    let tones = letters.iter().filter(|c| "\u{300}\u{301}\u{303}\u{309}\u{323}".contains(**c));
+    let tones = letters
+        .iter()
+        .filter(|c| "\u{300}\u{301}\u{303}\u{309}\u{323}".contains(**c));
     let plain: String = letters.iter().filter(|c| !is_combining_mark(**c)).collect();
     let upper = plain.chars().filter(|c| c.is_uppercase()).count();
     let starts_upper = plain.chars().next().is_some_and(char::is_uppercase);
@@ -118,7 +128,8 @@ mod tests {
     #[test]
     fn all_letters_of_both_fonts_are_known() {
         let tcvn3: String = tcvn3(&(0xa1..=0xfe).collect::<Vec<u8>>());
-        for letter in "àảãáạăằẳẵắặâầẩẫấậđèẻẽéẹêềểễếệìỉĩíịòỏõóọôồổỗốộơờởỡớợùủũúụưừửữứựỳỷỹýỵ".chars() {
+        for letter in "àảãáạăằẳẵắặâầẩẫấậđèẻẽéẹêềểễếệìỉĩíịòỏõóọôồổỗốộơờởỡớợùủũúụưừửữứựỳỷỹýỵ".chars()
+        {
             assert!(tcvn3.contains(letter), "{letter}");
         }
         let word = |bytes: &[u8]| nfc(&vni(bytes));

@@ -27,7 +27,10 @@ pub use cut::SLICE_ROWS;
 pub use encoding::Encoding;
 pub use error::{FileError, RowError};
 pub use importing::{OUTCOME_COLUMNS, Outcome};
-pub use job::{ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, LANES, Request, SHOWN_ERRORS, Status};
+pub use job::{
+    ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, LANES, Request, SHOWN_ERRORS,
+    Status,
+};
 pub use layout::{Layout, Mapping};
 pub use preview::{DryRun, Preview, PreviewColumn, PreviewRow};
 pub use records::MAX_RECORD;

@@ -1,7 +1,7 @@
 //! The file of outcomes of an import, made of the outcomes of its slices in constant memory.
 
-use cloud::blobs::MIN_PART;
 use cloud::Error;
+use cloud::blobs::MIN_PART;
 use kernel::TenantKey;
 
 use super::importing::outcome_headings;
@@ -19,7 +19,13 @@ impl Imports {
         let name = file_name(tenant, next.id, "outcome.csv");
         let mut text = Vec::new();
         if next.gathered == 0 {
-            text.extend(next.layout.as_ref().map(outcome_headings).unwrap_or_default().into_bytes());
+            text.extend(
+                next.layout
+                    .as_ref()
+                    .map(outcome_headings)
+                    .unwrap_or_default()
+                    .into_bytes(),
+            );
         }
         while next.gathered < next.slices && text.len() < MIN_PART {
             let slice = file_name(tenant, next.id, &format!("outcome.{:08}", next.gathered));

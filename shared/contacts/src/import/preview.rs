@@ -80,8 +80,16 @@ pub struct Preview {
 
 impl Imports {
     /// What the import would do with its file. Reads up to three identities of a hundred rows.
-    pub async fn preview(&self, tenant: TenantKey, job: &Job) -> Result<Result<Preview, FileError>, Error> {
-        let Some(head) = self.files.range(&file_name(tenant, job.id, "csv"), 0, HEAD).await? else {
+    pub async fn preview(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+    ) -> Result<Result<Preview, FileError>, Error> {
+        let Some(head) = self
+            .files
+            .range(&file_name(tenant, job.id, "csv"), 0, HEAD)
+            .await?
+        else {
             return Ok(Err(FileError::Missing));
         };
         let is_whole = head.total <= HEAD;
@@ -89,7 +97,10 @@ impl Imports {
             Ok(layout) => layout,
             Err(error) => return Ok(Err(error)),
         };
-        let body = head.bytes.get(layout.rows_at as usize..).unwrap_or_default();
+        let body = head
+            .bytes
+            .get(layout.rows_at as usize..)
+            .unwrap_or_default();
         let read = first_rows(body, &layout, is_whole);
         let dry_run = self.dry_run(tenant, job, &read).await?;
         let columns = layout.columns.iter().map(|column| PreviewColumn {

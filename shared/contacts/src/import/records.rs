@@ -64,7 +64,11 @@ impl Cutter {
             1 => bytes.get(at).copied(),
             _ => {
                 let pair = bytes.get(at..at + 2)?;
-                let (high, low) = if self.is_big { (pair[0], pair[1]) } else { (pair[1], pair[0]) };
+                let (high, low) = if self.is_big {
+                    (pair[0], pair[1])
+                } else {
+                    (pair[1], pair[0])
+                };
                 Some(if high == 0 { low } else { 0 })
             }
         }
@@ -86,7 +90,11 @@ impl Cutter {
             return if is_last { Found::End } else { Found::More };
         }
         let more = |at: usize| {
-            if at - start > MAX_RECORD { Found::TooLong } else { Found::More }
+            if at - start > MAX_RECORD {
+                Found::TooLong
+            } else {
+                Found::More
+            }
         };
         let (mut at, mut lines, mut is_cell_start) = (start, 0, true);
         while let Some(unit) = self.unit(bytes, at) {
@@ -108,7 +116,13 @@ impl Cutter {
                         return Found::TooLong;
                     }
                     let (lines, is_unclosed) = (lines + 1, false);
-                    return Found::Record(Record { start, end: at, next, lines, is_unclosed });
+                    return Found::Record(Record {
+                        start,
+                        end: at,
+                        next,
+                        lines,
+                        is_unclosed,
+                    });
                 }
                 _ => {
                     let is_blank = unit == b' ' && unit != self.delimiter;
@@ -122,7 +136,13 @@ impl Cutter {
         }
         // A byte without its pair belongs to the last record.
         let end = bytes.len();
-        Found::Record(Record { start, end, next: end, lines, is_unclosed: false })
+        Found::Record(Record {
+            start,
+            end,
+            next: end,
+            lines,
+            is_unclosed: false,
+        })
     }
 
     /// The first line from `start` on, as the record of a quote that does not close.
@@ -133,12 +153,24 @@ impl Cutter {
                 let Some(next) = self.after_break(bytes, at, is_last) else {
                     return Found::More;
                 };
-                return Found::Record(Record { start, end: at, next, lines: 1, is_unclosed: true });
+                return Found::Record(Record {
+                    start,
+                    end: at,
+                    next,
+                    lines: 1,
+                    is_unclosed: true,
+                });
             }
             at += self.width;
         }
         let end = bytes.len();
-        Found::Record(Record { start, end, next: end, lines: 0, is_unclosed: true })
+        Found::Record(Record {
+            start,
+            end,
+            next: end,
+            lines: 0,
+            is_unclosed: true,
+        })
     }
 
     /// The unit after a line break; `None` if the bytes do not show whether a line feed follows.
@@ -189,7 +221,11 @@ impl Cutter {
                 return Quoted::Unclosed;
             }
         }
-        if is_last { Quoted::Unclosed } else { Quoted::More }
+        if is_last {
+            Quoted::Unclosed
+        } else {
+            Quoted::More
+        }
     }
 
     /// Line breaks in a part.
@@ -208,7 +244,10 @@ impl Cutter {
 pub fn cells(text: &str, delimiter: u8, is_unclosed: bool) -> Vec<String> {
     let delimiter = char::from(delimiter);
     if is_unclosed {
-        return text.split(delimiter).map(|cell| cell.trim().to_owned()).collect();
+        return text
+            .split(delimiter)
+            .map(|cell| cell.trim().to_owned())
+            .collect();
     }
     let mut cells = Vec::new();
     let mut rest = text;
@@ -257,7 +296,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CUTTER: Cutter = Cutter { delimiter: b',', width: 1, is_big: false };
+    const CUTTER: Cutter = Cutter {
+        delimiter: b',',
+        width: 1,
+        is_big: false,
+    };
 
     fn records(bytes: &[u8], from: usize) -> Vec<Record> {
         let mut records = Vec::new();
@@ -272,7 +315,9 @@ mod tests {
 
     fn read(text: &str) -> Vec<Vec<String>> {
         let records = records(text.as_bytes(), 0).into_iter();
-        records.map(|one| cells(&text[one.start..one.end], b',', one.is_unclosed)).collect()
+        records
+            .map(|one| cells(&text[one.start..one.end], b',', one.is_unclosed))
+            .collect()
     }
 
     #[test]
@@ -290,7 +335,15 @@ mod tests {
     #[test]
     fn a_quote_that_opens_among_quoted_cells_is_found() {
         let rows = read("a,b\n1,\"open\n\"2\",\"x\"\n\"3\",\"y\"\n");
-        assert_eq!(rows, [vec!["a", "b"], vec!["1", "\"open"], vec!["2", "x"], vec!["3", "y"]]);
+        assert_eq!(
+            rows,
+            [
+                vec!["a", "b"],
+                vec!["1", "\"open"],
+                vec!["2", "x"],
+                vec!["3", "y"]
+            ]
+        );
     }
 
     proptest! {

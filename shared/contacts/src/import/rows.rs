@@ -51,7 +51,11 @@ pub struct Read {
 }
 
 /// Each record of `bytes`, which begin and end at records; `line` is the line of the first. Blank records are no rows.
-pub fn read<'a>(bytes: &'a [u8], layout: &'a Layout, line: u64) -> impl Iterator<Item = Read> + use<'a> {
+pub fn read<'a>(
+    bytes: &'a [u8],
+    layout: &'a Layout,
+    line: u64,
+) -> impl Iterator<Item = Read> + use<'a> {
     let cutter = layout.cutter();
     let (mut at, mut line) = (0, line);
     std::iter::from_fn(move || {
@@ -65,10 +69,20 @@ pub fn read<'a>(bytes: &'a [u8], layout: &'a Layout, line: u64) -> impl Iterator
             if cutter.is_blank(bytes) {
                 continue;
             }
-            let told = |message: &str| RowError { line: own, column: None, message: message.to_owned() };
+            let told = |message: &str| RowError {
+                line: own,
+                column: None,
+                message: message.to_owned(),
+            };
             let Some(text) = layout.encoding.decode(bytes) else {
-                let row = Err(told("the line has bytes that are no characters of the file's encoding"));
-                return Some(Read { line: own, cells: Vec::new(), row });
+                let row = Err(told(
+                    "the line has bytes that are no characters of the file's encoding",
+                ));
+                return Some(Read {
+                    line: own,
+                    cells: Vec::new(),
+                    row,
+                });
             };
             let cells = records::cells(&text, cutter.delimiter, record.is_unclosed);
             let unclosed = "a quote opens on this line and does not close";
@@ -81,7 +95,11 @@ pub fn read<'a>(bytes: &'a [u8], layout: &'a Layout, line: u64) -> impl Iterator
                 }
                 row
             };
-            return Some(Read { line: own, cells, row });
+            return Some(Read {
+                line: own,
+                cells,
+                row,
+            });
         }
     })
 }
@@ -91,16 +109,27 @@ pub fn told(file: &[u8]) -> Result<Vec<RowError>, FileError> {
     let layout = Layout::of(file, true, &Mapping::new())?;
     let rows = file.get(layout.rows_at as usize..).unwrap_or_default();
     let read = read(rows, &layout, layout.rows_line);
-    Ok(read.flat_map(|one| one.row.map_or_else(|error| vec![error], |row| row.notes)).collect())
+    Ok(read
+        .flat_map(|one| one.row.map_or_else(|error| vec![error], |row| row.notes))
+        .collect())
 }
 
 fn row(line: u64, cells: &[String], layout: &Layout) -> Result<Row, RowError> {
     let wanted = layout.columns.len();
     if cells.iter().skip(wanted).any(|cell| !cell.is_empty()) {
         let message = format!("expected {wanted} cells, found {}", cells.len());
-        return Err(RowError { line, column: None, message });
+        return Err(RowError {
+            line,
+            column: None,
+            message,
+        });
     }
-    let mut row = Row { line, contact: Incoming::default(), heard: Heard::default(), notes: Vec::new() };
+    let mut row = Row {
+        line,
+        contact: Incoming::default(),
+        heard: Heard::default(),
+        notes: Vec::new(),
+    };
     for (cell, column) in cells.iter().zip(&layout.columns) {
         let cell = values::plain(cell);
         if !cell.is_empty() {
@@ -110,7 +139,10 @@ fn row(line: u64, cells: &[String], layout: &Layout) -> Result<Row, RowError> {
     if row.contact.identities.is_empty() {
         // The reason of the only address says more than that there is none.
         let reason = row.notes.into_iter().find(|note| {
-            matches!(note.column.as_deref(), Some("email" | "phone" | "external_id"))
+            matches!(
+                note.column.as_deref(),
+                Some("email" | "phone" | "external_id")
+            )
         });
         return Err(reason.unwrap_or(RowError {
             line,
@@ -124,7 +156,11 @@ fn row(line: u64, cells: &[String], layout: &Layout) -> Result<Row, RowError> {
     row.contact.tags = tags.into_iter().map(String::from).collect();
     if refused > 0 {
         let message = "a tag must have 1 to 255 characters".to_owned();
-        row.notes.push(RowError { line, column: Some("tags".to_owned()), message });
+        row.notes.push(RowError {
+            line,
+            column: Some("tags".to_owned()),
+            message,
+        });
     }
     Ok(row)
 }
@@ -136,13 +172,19 @@ impl Row {
 
     fn note(&mut self, column: &Placed, message: impl Into<String>) {
         let (line, column) = (self.line, Some(column.field.name()));
-        self.notes.push(RowError { line, column, message: message.into() });
+        self.notes.push(RowError {
+            line,
+            column,
+            message: message.into(),
+        });
     }
 
     /// Keeps a text in the field that is named as the column.
     fn keep(&mut self, column: &Placed, text: &str) {
         let text = self.cut(column, text);
-        self.contact.custom.insert(column.kept_as.clone(), text.into());
+        self.contact
+            .custom
+            .insert(column.kept_as.clone(), text.into());
     }
 
     fn cut(&mut self, column: &Placed, text: &str) -> String {
@@ -171,15 +213,24 @@ impl Row {
     /// Puts one cell into the row.
     fn take(&mut self, column: &Placed, cell: &str) {
         match &column.field {
-            Column::Email if self.has(|one| matches!(one, Identity::Email(_))) => self.keep(column, cell),
-            Column::Phone if self.has(|one| matches!(one, Identity::Phone(_))) => self.keep(column, cell),
+            Column::Email if self.has(|one| matches!(one, Identity::Email(_))) => {
+                self.keep(column, cell)
+            }
+            Column::Phone if self.has(|one| matches!(one, Identity::Phone(_))) => {
+                self.keep(column, cell)
+            }
             Column::Email => self.address(column, values::email(cell), Identity::Email),
             Column::Phone => self.address(column, values::phone(cell), Identity::Phone),
-            Column::External if self.has(|one| matches!(one, Identity::External(_))) => self.keep(column, cell),
+            Column::External if self.has(|one| matches!(one, Identity::External(_))) => {
+                self.keep(column, cell)
+            }
             Column::External if cell.chars().count() > MAX_EXTERNAL => {
                 self.note(column, format!("at most {MAX_EXTERNAL} characters"));
             }
-            Column::External => self.contact.identities.push(Identity::External(cell.to_owned())),
+            Column::External => self
+                .contact
+                .identities
+                .push(Identity::External(cell.to_owned())),
             Column::Tags => self.contact.tags.extend(values::tags(cell)),
             Column::Consent(kind) => self.hear(*kind, column, cell),
             Column::Person(name) => self.person(name, column, cell),
@@ -195,11 +246,18 @@ impl Row {
         let Some(field) = person::field(name) else {
             return;
         };
-        let date = if name == "birthday" { values::birthday(cell) } else { None };
+        let date = if name == "birthday" {
+            values::birthday(cell)
+        } else {
+            None
+        };
         match field.fit(date.as_deref().unwrap_or(cell)) {
             Some(value) => {
                 if cell.chars().count() > field.longest {
-                    self.note(column, format!("the text was cut after {} characters", field.longest));
+                    self.note(
+                        column,
+                        format!("the text was cut after {} characters", field.longest),
+                    );
                 }
                 *field.slot(&mut self.contact.person) = Some(value);
             }
@@ -258,7 +316,14 @@ mod tests {
 
     fn messages(row: &Row) -> Vec<(&str, &str)> {
         let notes = row.notes.iter();
-        notes.map(|note| (note.column.as_deref().unwrap_or_default(), note.message.as_str())).collect()
+        notes
+            .map(|note| {
+                (
+                    note.column.as_deref().unwrap_or_default(),
+                    note.message.as_str(),
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -267,7 +332,10 @@ mod tests {
             "\u{feff}Họ và tên;Số điện thoại;Email;Cỡ áo;Thẻ\r\nTrần Thị An;912345678;AN@Example.vn;\"Hà; Nội\";\"VIP; sỉ\"\r\n",
         );
         let contact = &rows[0].contact;
-        let identities = [Identity::Email("an@example.vn".parse().unwrap()), Identity::Phone("0912345678".parse().unwrap())];
+        let identities = [
+            Identity::Email("an@example.vn".parse().unwrap()),
+            Identity::Phone("0912345678".parse().unwrap()),
+        ];
         assert_eq!(contact.identities, identities);
         assert_eq!(contact.custom["co_ao"], "Hà; Nội");
         assert_eq!(contact.tags, ["VIP", "sỉ"]);
@@ -279,14 +347,27 @@ mod tests {
         let rows = good("Email,SĐT,Ngày sinh\na@example.vn,024 3825 1234,x\nb@,0912345678,\n");
         assert_eq!(rows[0].contact.identities.len(), 1);
         assert_eq!(rows[0].contact.custom["sdt"], "024 3825 1234");
-        assert_eq!(messages(&rows[0]).iter().map(|one| one.0).collect::<Vec<_>>(), ["phone", "birthday"]);
+        assert_eq!(
+            messages(&rows[0])
+                .iter()
+                .map(|one| one.0)
+                .collect::<Vec<_>>(),
+            ["phone", "birthday"]
+        );
         assert_eq!(rows[1].contact.custom["email"], "b@");
     }
 
     #[test]
     fn of_two_columns_the_first_good_number_counts() {
-        let rows = good("Điện thoại,Di động,Email\n02438251234,0903555641,lan@example.vn\n0903555641,0903555642,\n");
-        assert!(rows[0].contact.identities.contains(&Identity::Phone("0903555641".parse().unwrap())));
+        let rows = good(
+            "Điện thoại,Di động,Email\n02438251234,0903555641,lan@example.vn\n0903555641,0903555642,\n",
+        );
+        assert!(
+            rows[0]
+                .contact
+                .identities
+                .contains(&Identity::Phone("0903555641".parse().unwrap()))
+        );
         assert_eq!(rows[0].contact.custom["dien_thoai"], "02438251234");
         assert_eq!(rows[1].contact.custom["di_dong"], "0903555642");
     }
@@ -298,7 +379,16 @@ mod tests {
              a@example.vn,có,subscribed,,no\nb@example.vn,có,cleaned,,\nc@example.vn,yes,,2025-01-01,\nd@example.vn,không,spam,,\ne@example.vn,,khách mới,,\n",
         );
         let heard: Vec<_> = rows.iter().map(|row| row.heard.email).collect();
-        assert_eq!(heard, [Some(Said::Yes), Some(Said::No), Some(Said::No), Some(Said::Complained), None]);
+        assert_eq!(
+            heard,
+            [
+                Some(Said::Yes),
+                Some(Said::No),
+                Some(Said::No),
+                Some(Said::Complained),
+                None
+            ]
+        );
         assert_eq!(rows[1].heard.sms, Some(Said::No));
         assert_eq!(rows[4].contact.custom["trang_thai"], "khách mới");
     }
@@ -307,8 +397,19 @@ mod tests {
     fn damaged_lines_are_told_and_the_others_read() {
         let text = b"T\xc3\xaan,Email,S\xc4\x90T\nA,a@example.vn,0912345671\n\"B,b@example.vn,0912345672\n\"C, D,c@example.vn,0912345673\n\
             E\xea,e@example.vn,\nF,f@example.vn,\"0912345676";
-        let lines: Vec<_> = read_all(text).into_iter().map(|read| (read.line, read.row.map(|row| row.notes.len()).map_err(|e| e.line))).collect();
-        assert_eq!(lines, [(2, Ok(0)), (3, Ok(1)), (4, Err(4)), (5, Err(5)), (6, Ok(2))]);
+        let lines: Vec<_> = read_all(text)
+            .into_iter()
+            .map(|read| {
+                (
+                    read.line,
+                    read.row.map(|row| row.notes.len()).map_err(|e| e.line),
+                )
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            [(2, Ok(0)), (3, Ok(1)), (4, Err(4)), (5, Err(5)), (6, Ok(2))]
+        );
     }
 
     proptest! {

@@ -44,8 +44,16 @@ mod tests {
 
     fn row(line: u64, ids: &[&str]) -> Row {
         let identities = ids.iter().map(|id| Identity::External((*id).into()));
-        let contact = Incoming { identities: identities.collect(), ..Incoming::default() };
-        Row { line, contact, heard: Heard::default(), notes: Vec::new() }
+        let contact = Incoming {
+            identities: identities.collect(),
+            ..Incoming::default()
+        };
+        Row {
+            line,
+            contact,
+            heard: Heard::default(),
+            notes: Vec::new(),
+        }
     }
 
     #[test]

@@ -106,7 +106,11 @@ impl Imports {
         request: &Request,
         file: Option<Bytes>,
     ) -> Result<Option<Job>, Error> {
-        let status = if file.is_some() { Status::Pending } else { Status::Draft };
+        let status = if file.is_some() {
+            Status::Pending
+        } else {
+            Status::Draft
+        };
         let job = Job::new(id, request.clone(), at, status);
         let created = self.table.create(&keys::import(tenant, id), &job).await?;
         let job = match created {
@@ -115,30 +119,43 @@ impl Imports {
             Created::Existing(_) => return Ok(None),
         };
         if let Some(file) = file {
-            self.files.put(&file_name(tenant, id, "csv"), "text/csv", file).await?;
+            self.files
+                .put(&file_name(tenant, id, "csv"), "text/csv", file)
+                .await?;
         }
         Ok(Some(job))
     }
 
     /// A link to which the file of a draft is put.
     pub async fn upload_link(&self, tenant: TenantKey, id: ImportId) -> Result<String, Error> {
-        self.files.upload_link(&file_name(tenant, id, "csv"), UPLOAD_VALID).await
+        self.files
+            .upload_link(&file_name(tenant, id, "csv"), UPLOAD_VALID)
+            .await
     }
 
     /// A link to the file of outcomes of an import that is over.
     pub async fn outcome_link(&self, tenant: TenantKey, id: ImportId) -> Result<String, Error> {
-        self.files.link(&file_name(tenant, id, "outcome.csv"), OUTCOME_VALID).await
+        self.files
+            .link(&file_name(tenant, id, "outcome.csv"), OUTCOME_VALID)
+            .await
     }
 
     /// Replaces the settings of a draft; `None` if the import is no draft any more.
-    pub async fn change(&self, tenant: TenantKey, job: Job, request: Request) -> Result<Option<Job>, Error> {
+    pub async fn change(
+        &self,
+        tenant: TenantKey,
+        job: Job,
+        request: Request,
+    ) -> Result<Option<Job>, Error> {
         if job.status != Status::Draft {
             return Ok(None);
         }
         let version = job.version;
         let mut next = job.next();
         next.request = request;
-        self.table.replace(&keys::import(tenant, next.id), &next, version).await?;
+        self.table
+            .replace(&keys::import(tenant, next.id), &next, version)
+            .await?;
         Ok(Some(next))
     }
 
@@ -156,7 +173,9 @@ impl Imports {
             job = job.next();
             job.status = Status::Pending;
             job.started_at = Some(self.table.clock().now());
-            self.table.replace(&keys::import(tenant, id), &job, version).await?;
+            self.table
+                .replace(&keys::import(tenant, id), &job, version)
+                .await?;
         }
         if job.status == Status::Pending {
             match self.admit(tenant, id).await? {
@@ -232,7 +251,9 @@ impl Imports {
         };
         // On a conflict another attempt was faster. This message still stays in the queue: if the other attempt
         // crashes before it sends the next message, this one is redelivered.
-        self.table.replace(&keys::import(tenant, id), &next, version).await?;
+        self.table
+            .replace(&keys::import(tenant, id), &next, version)
+            .await?;
         self.follow(tenant, &next).await
     }
 
@@ -257,15 +278,26 @@ impl Imports {
         }
     }
 
-    async fn move_lane(&self, tenant: TenantKey, job: &Job, number: u32, version: u64) -> Result<(), Error> {
+    async fn move_lane(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        number: u32,
+        version: u64,
+    ) -> Result<(), Error> {
         let key = keys::import_lane(tenant, job.id, number);
         let lane: Option<Lane> = self.table.get(&key).await?;
         let Some(lane) = lane.filter(|_| job.status == Status::Processing) else {
             return Ok(());
         };
         let next = if lane.version == version && lane.slice < job.slices {
-            let slice: Option<Slice> = self.table.get(&keys::import_slice(tenant, job.id, lane.slice)).await?;
-            let slice = slice.ok_or_else(|| Error::Shape(format!("import {} has no slice {}", job.id, lane.slice)))?;
+            let slice: Option<Slice> = self
+                .table
+                .get(&keys::import_slice(tenant, job.id, lane.slice))
+                .await?;
+            let slice = slice.ok_or_else(|| {
+                Error::Shape(format!("import {} has no slice {}", job.id, lane.slice))
+            })?;
             let Some((counts, errors)) = self.import(tenant, job, lane.slice, &slice).await? else {
                 return self.fail(tenant, job.clone(), &FileError::Changed).await;
             };
@@ -290,17 +322,34 @@ impl Imports {
     async fn fail(&self, tenant: TenantKey, job: Job, error: &FileError) -> Result<(), Error> {
         let version = job.version;
         let next = failed(job.next(), error, self.table.clock().now());
-        self.table.replace(&keys::import(tenant, next.id), &next, version).await?;
+        self.table
+            .replace(&keys::import(tenant, next.id), &next, version)
+            .await?;
         self.follow(tenant, &next).await
     }
 
-    pub(super) async fn send(&self, tenant: TenantKey, import: ImportId, version: u64) -> Result<(), Error> {
+    pub(super) async fn send(
+        &self,
+        tenant: TenantKey,
+        import: ImportId,
+        version: u64,
+    ) -> Result<(), Error> {
         let step = Step::V1 { import, version };
         self.queue.send(tenant, &step, SendOptions::default()).await
     }
 
-    async fn send_lane(&self, tenant: TenantKey, import: ImportId, lane: u32, version: u64) -> Result<(), Error> {
-        let step = Step::Lane { import, lane, version };
+    async fn send_lane(
+        &self,
+        tenant: TenantKey,
+        import: ImportId,
+        lane: u32,
+        version: u64,
+    ) -> Result<(), Error> {
+        let step = Step::Lane {
+            import,
+            lane,
+            version,
+        };
         self.queue.send(tenant, &step, SendOptions::default()).await
     }
 }

@@ -36,7 +36,8 @@ pub(super) enum Turn {
 impl Turns {
     /// Gives the import a place, if it has none.
     fn admit(&mut self, import: ImportId, now: Timestamp) -> Turn {
-        self.running.retain(|(_, since)| now.as_second() - since.as_second() < LONGEST_SECONDS);
+        self.running
+            .retain(|(_, since)| now.as_second() - since.as_second() < LONGEST_SECONDS);
         if self.running.iter().any(|(one, _)| *one == import) {
             return Turn::Runs;
         }
@@ -47,7 +48,11 @@ impl Turns {
             self.waiting.push(import);
         }
         self.promote(now);
-        if self.waiting.contains(&import) { Turn::Waits } else { Turn::Runs }
+        if self.waiting.contains(&import) {
+            Turn::Waits
+        } else {
+            Turn::Runs
+        }
     }
 
     fn promote(&mut self, now: Timestamp) {
@@ -67,14 +72,18 @@ impl Imports {
     /// Gives a started import its place.
     pub(super) async fn admit(&self, tenant: TenantKey, import: ImportId) -> Result<Turn, Error> {
         let now = self.table.clock().now();
-        self.turn(tenant, |turns| turns.admit(import, now)).await.map(|(turn, _)| turn)
+        self.turn(tenant, |turns| turns.admit(import, now))
+            .await
+            .map(|(turn, _)| turn)
     }
 
     /// Frees the place of an import that is over, and sends the first message of those that now run. A repetition
     /// sends these messages again; an import that has begun ignores them.
     pub(super) async fn release(&self, tenant: TenantKey, import: ImportId) -> Result<(), Error> {
         let now = self.table.clock().now();
-        let ((), turns) = self.turn(tenant, |turns| turns.release(import, now)).await?;
+        let ((), turns) = self
+            .turn(tenant, |turns| turns.release(import, now))
+            .await?;
         for (one, _) in turns.running {
             let job = self.job(tenant, one).await?;
             if let Some(job) = job.filter(|job| job.status == Status::Pending) {
@@ -84,7 +93,11 @@ impl Imports {
         Ok(())
     }
 
-    async fn turn<T>(&self, tenant: TenantKey, change: impl Fn(&mut Turns) -> T) -> Result<(T, Turns), Error> {
+    async fn turn<T>(
+        &self,
+        tenant: TenantKey,
+        change: impl Fn(&mut Turns) -> T,
+    ) -> Result<(T, Turns), Error> {
         let key = keys::import_turns(tenant);
         loop {
             let stored: Option<Turns> = self.table.get(&key).await?;

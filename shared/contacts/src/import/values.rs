@@ -41,7 +41,11 @@ pub struct Reading<T> {
 impl<T> Reading<T> {
     fn refused(cell: &str, why: impl ToString) -> Self {
         let (value, rest) = (None, Some(cell.to_owned()));
-        Self { value, rest, told: Some(why.to_string()) }
+        Self {
+            value,
+            rest,
+            told: Some(why.to_string()),
+        }
     }
 }
 
@@ -49,10 +53,14 @@ impl<T> Reading<T> {
 /// `="0903…"`.
 pub fn plain(cell: &str) -> &str {
     let cell = cell.trim();
-    let formula = cell.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
+    let formula = cell
+        .strip_prefix("=\"")
+        .and_then(|rest| rest.strip_suffix('"'));
     let cell = formula.unwrap_or(cell);
     match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit() || "=+-@\t".contains(c)) => rest,
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit() || "=+-@\t".contains(c)) => {
+            rest
+        }
         _ => cell,
     }
 }
@@ -61,23 +69,44 @@ pub fn plain(cell: &str) -> &str {
 fn parts(cell: &str) -> Vec<&str> {
     BETWEEN.iter().fold(vec![cell], |parts, between| {
         let split = parts.iter().flat_map(|part| part.split(between));
-        split.map(str::trim).filter(|part| !part.is_empty()).collect()
+        split
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect()
     })
 }
 
 /// The first part that `read` takes, and the other parts.
 fn first_of<T, E: ToString>(cell: &str, read: impl Fn(&str) -> Result<T, E>) -> Reading<T> {
     let whole = match read(cell) {
-        Ok(value) => return Reading { value: Some(value), rest: None, told: None },
+        Ok(value) => {
+            return Reading {
+                value: Some(value),
+                rest: None,
+                told: None,
+            };
+        }
         Err(error) => error,
     };
     let parts = parts(cell);
-    let found = parts.iter().enumerate().find_map(|(n, part)| Some((n, read(part).ok()?)));
+    let found = parts
+        .iter()
+        .enumerate()
+        .find_map(|(n, part)| Some((n, read(part).ok()?)));
     match found {
         Some((n, value)) => {
-            let rest: Vec<&str> = parts.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, part)| *part).collect();
+            let rest: Vec<&str> = parts
+                .iter()
+                .enumerate()
+                .filter(|(m, _)| *m != n)
+                .map(|(_, part)| *part)
+                .collect();
             let rest = (!rest.is_empty()).then(|| rest.join("; "));
-            Reading { value: Some(value), rest, told: None }
+            Reading {
+                value: Some(value),
+                rest,
+                told: None,
+            }
         }
         None => Reading::refused(cell, whole),
     }
@@ -121,7 +150,9 @@ fn unscientific(cell: &str) -> Option<Option<String>> {
 pub fn email(cell: &str) -> Reading<EmailAddress> {
     let cell = cell.trim_start_matches("mailto:");
     let found = first_of(cell, |part| {
-        let inner = part.rsplit_once('<').and_then(|(_, rest)| rest.strip_suffix('>'));
+        let inner = part
+            .rsplit_once('<')
+            .and_then(|(_, rest)| rest.strip_suffix('>'));
         inner.unwrap_or(part).parse::<EmailAddress>()
     });
     match &found.value {
@@ -171,20 +202,31 @@ fn without_year(day: &str, month: &str) -> Option<String> {
 
 /// The date of a spreadsheet's day number: 32995 is 1990-05-02.
 fn serial(days: &str) -> Option<String> {
-    let days: i64 = days.parse().ok().filter(|days| (1_000..73_000).contains(days))?;
-    FIRST_DAY.checked_add(days.days()).ok().map(|date| date.to_string())
+    let days: i64 = days
+        .parse()
+        .ok()
+        .filter(|days| (1_000..73_000).contains(days))?;
+    FIRST_DAY
+        .checked_add(days.days())
+        .ok()
+        .map(|date| date.to_string())
 }
 
 /// The tags of a cell, separated by semicolons, or by commas where there is no semicolon; each may be quoted.
 pub fn tags(cell: &str) -> Vec<String> {
-    let separator = [" ::: ", ";", ","].into_iter().find(|one| cell.contains(one));
+    let separator = [" ::: ", ";", ","]
+        .into_iter()
+        .find(|one| cell.contains(one));
     let mut parts = vec![String::new()];
     let mut is_quoted = false;
     let mut rest = cell;
     while let Some(c) = rest.chars().next() {
         if c == '"' {
             is_quoted = !is_quoted;
-        } else if let Some(after) = separator.filter(|_| !is_quoted).and_then(|one| rest.strip_prefix(one)) {
+        } else if let Some(after) = separator
+            .filter(|_| !is_quoted)
+            .and_then(|one| rest.strip_prefix(one))
+        {
             parts.push(String::new());
             rest = after;
             continue;
@@ -194,7 +236,10 @@ pub fn tags(cell: &str) -> Vec<String> {
         rest = &rest[c.len_utf8()..];
     }
     let tags = parts.iter().map(|tag| tag.trim().trim_start_matches("* "));
-    let mut tags: Vec<String> = tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    let mut tags: Vec<String> = tags
+        .filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect();
     tags.sort_unstable();
     tags.dedup();
     tags
@@ -214,19 +259,65 @@ pub enum Said {
 /// The answer of a cell; `None` if the text is neither yes nor no.
 pub fn said(cell: &str) -> Option<Said> {
     const YES: [&str; 19] = [
-        "co", "yes", "true", "1", "y", "x", "v", "ok", "dong y", "da dong y", "subscribed", "subscribe", "opted in",
-        "opt in", "active", "confirmed", "da dang ky", "dang ky", "duoc",
+        "co",
+        "yes",
+        "true",
+        "1",
+        "y",
+        "x",
+        "v",
+        "ok",
+        "dong y",
+        "da dong y",
+        "subscribed",
+        "subscribe",
+        "opted in",
+        "opt in",
+        "active",
+        "confirmed",
+        "da dang ky",
+        "dang ky",
+        "duoc",
     ];
     const NO: [&str; 31] = [
-        "khong", "ko", "k", "no", "false", "0", "n", "khong dong y", "chua", "chua dong y", "tu choi", "da tu choi",
-        "huy", "da huy", "huy dang ky", "da huy dang ky", "bo dang ky", "unsubscribed", "unsubscribe", "not subscribed",
-        "nonsubscribed", "non subscribed", "opted out", "opt out", "cleaned", "bounced", "invalid", "inactive",
-        "suppressed", "blocked", "never",
+        "khong",
+        "ko",
+        "k",
+        "no",
+        "false",
+        "0",
+        "n",
+        "khong dong y",
+        "chua",
+        "chua dong y",
+        "tu choi",
+        "da tu choi",
+        "huy",
+        "da huy",
+        "huy dang ky",
+        "da huy dang ky",
+        "bo dang ky",
+        "unsubscribed",
+        "unsubscribe",
+        "not subscribed",
+        "nonsubscribed",
+        "non subscribed",
+        "opted out",
+        "opt out",
+        "cleaned",
+        "bounced",
+        "invalid",
+        "inactive",
+        "suppressed",
+        "blocked",
+        "never",
     ];
     let text = fold(cell).replace(['-', '_'], " ");
     let text = text.trim();
     match text {
-        "complained" | "complaint" | "spam" | "abuse" | "bao spam" | "marked as spam" => Some(Said::Complained),
+        "complained" | "complaint" | "spam" | "abuse" | "bao spam" | "marked as spam" => {
+            Some(Said::Complained)
+        }
         _ if NO.contains(&text) => Some(Said::No),
         _ if YES.contains(&text) => Some(Said::Yes),
         _ => None,
@@ -259,7 +350,11 @@ mod tests {
         }
         for lost in ["9.03222E+08", "9.03E+08", "8.49032E+10", "9E8"] {
             let read = phone(lost);
-            assert_eq!(read.told.as_deref(), Some("the spreadsheet has shortened the number"), "{lost}");
+            assert_eq!(
+                read.told.as_deref(),
+                Some("the spreadsheet has shortened the number"),
+                "{lost}"
+            );
             assert_eq!(read.rest.as_deref(), Some(lost));
         }
         assert_eq!(phone("0903222301/0283822").rest.as_deref(), Some("0283822"));
@@ -273,11 +368,23 @@ mod tests {
     #[test]
     fn an_address_is_found_and_offices_are_refused() {
         let address = |cell: &str| email(cell).value.map(|one| one.to_string());
-        for cell in ["An@example.vn", "an@example.vn; b@example.vn", "An <an@example.vn>", "x, an@example.vn"] {
+        for cell in [
+            "An@example.vn",
+            "an@example.vn; b@example.vn",
+            "An <an@example.vn>",
+            "x, an@example.vn",
+        ] {
             assert_eq!(address(cell).as_deref(), Some("an@example.vn"), "{cell}");
         }
-        for cell in ["noreply@example.vn", "Abuse+x@example.vn", "postmaster@example.vn"] {
-            assert!(email(cell).told.unwrap().contains("machine or an office"), "{cell}");
+        for cell in [
+            "noreply@example.vn",
+            "Abuse+x@example.vn",
+            "postmaster@example.vn",
+        ] {
+            assert!(
+                email(cell).told.unwrap().contains("machine or an office"),
+                "{cell}"
+            );
         }
         assert_eq!(email("a@b").rest.as_deref(), Some("a@b"));
     }
@@ -306,7 +413,12 @@ mod tests {
 
     #[test]
     fn tags_are_parted_by_semicolons_or_commas() {
-        for cell in ["VIP, Hà Nội, sỉ", "VIP; Hà Nội;sỉ;", "\"VIP\",\"Hà Nội\",\"sỉ\"", "* VIP ::: Hà Nội ::: sỉ"] {
+        for cell in [
+            "VIP, Hà Nội, sỉ",
+            "VIP; Hà Nội;sỉ;",
+            "\"VIP\",\"Hà Nội\",\"sỉ\"",
+            "* VIP ::: Hà Nội ::: sỉ",
+        ] {
             assert_eq!(tags(cell), ["Hà Nội", "VIP", "sỉ"], "{cell}");
         }
         assert_eq!(tags("Hà Nội, quận 1; VIP"), ["Hà Nội, quận 1", "VIP"]);
@@ -315,13 +427,26 @@ mod tests {
 
     #[test]
     fn a_no_is_read_in_both_languages() {
-        for no in ["không", "KHÔNG ", "unsubscribed", "cleaned", "false", "0", "Từ chối", "opted-out", "not_subscribed"] {
+        for no in [
+            "không",
+            "KHÔNG ",
+            "unsubscribed",
+            "cleaned",
+            "false",
+            "0",
+            "Từ chối",
+            "opted-out",
+            "not_subscribed",
+        ] {
             assert_eq!(said(no), Some(Said::No), "{no}");
         }
         for yes in ["có", "Yes", "TRUE", "1", "subscribed", "Đồng ý"] {
             assert_eq!(said(yes), Some(Said::Yes), "{yes}");
         }
-        assert_eq!((said("spam"), said("đang xem xét")), (Some(Said::Complained), None));
+        assert_eq!(
+            (said("spam"), said("đang xem xét")),
+            (Some(Said::Complained), None)
+        );
     }
 
     proptest! {

@@ -198,11 +198,9 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangePassword => json!({ "current": "x", "new": "y" }),
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
-        O::UpdateUser
-        | O::UpdateWorkspace
-        | O::UpdateSource
-        | O::StartExport
-        | O::ChangeImport => json!({}),
+        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource | O::StartExport | O::ChangeImport => {
+            json!({})
+        }
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),

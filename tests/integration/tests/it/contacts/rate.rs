@@ -14,11 +14,17 @@ const WORKERS: usize = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn the_rate_of_an_import() {
-    let rows: u64 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(20_000);
+    let rows: u64 = std::env::var("ROWS")
+        .ok()
+        .and_then(|rows| rows.parse().ok())
+        .unwrap_or(20_000);
     let shop = super::uploads::shop().await;
-    let file = (0..rows).fold("Họ và tên,Email,SĐT,Ghi chú\n".to_owned(), |file, n| {
-        file + &format!("Nguyễn Văn {n},khach{n}@rate.example.vn,09{n:08},khách của lô {n}\n")
-    });
+    let file = (0..rows).fold(
+        "Họ và tên,Email,SĐT,Ghi chú\n".to_owned(),
+        |file, n| {
+            file + &format!("Nguyễn Văn {n},khach{n}@rate.example.vn,09{n:08},khách của lô {n}\n")
+        },
+    );
     let id = draft(&shop, &json!({}), &file).await;
     assert_eq!(begin(&shop, &id).await.0, 202);
     let before = shop.world.aws.meter().snapshot();
@@ -49,9 +55,13 @@ async fn the_rate_of_an_import() {
 async fn raw_rate(shop: &Shop) -> f64 {
     let table = shop.world.resources().table("Contacts");
     let row = json!({ "tenant": shop.tenant.to_string(), "text": "x".repeat(200) });
-    let items: Vec<_> = (0..20_000).map(|n| (cloud::Key::new(format!("raw#{n}"), "RAW"), row.clone())).collect();
+    let items: Vec<_> = (0..20_000)
+        .map(|n| (cloud::Key::new(format!("raw#{n}"), "RAW"), row.clone()))
+        .collect();
     let started = Instant::now();
-    let parts = items.chunks(items.len() / WORKERS).map(|part| table.put_many(part));
+    let parts = items
+        .chunks(items.len() / WORKERS)
+        .map(|part| table.put_many(part));
     futures::future::try_join_all(parts).await.unwrap();
     items.len() as f64 / started.elapsed().as_secs_f64()
 }

@@ -364,8 +364,7 @@ fn template_limits() -> String {
 // Imports.
 
 fn headings() -> String {
-    let rows =
-        import::headings().map(|(field, names)| vec![code(field), codes(names)]);
+    let rows = import::headings().map(|(field, names)| vec![code(field), codes(names)]);
     table(&["field", "headings"], rows)
 }
 
