@@ -33,8 +33,8 @@ pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
-    InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
+    AccountId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, IdError, ImportId,
+    InboxId, InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use origin::Origin;

@@ -124,6 +124,12 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::CreateList => ("api-contacts", "POST", "/v1/lists"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
+        O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
+        O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
+        O::BeginImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/start"),
+        O::StartExport => ("api-contacts", "POST", "/v1/exports"),
+        O::ListExports => ("api-contacts", "GET", "/v1/exports"),
+        O::ShowExport => ("api-contacts", "GET", "/v1/exports/exp_00000000009"),
         O::ListSources => ("api-sources", "GET", "/v1/sources"),
         O::CreateSource => ("api-sources", "POST", "/v1/sources"),
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
@@ -212,7 +218,9 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangePassword => json!({ "current": "x", "new": "y" }),
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
-        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource => json!({}),
+        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource | O::StartExport | O::ChangeImport => {
+            json!({})
+        }
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),
