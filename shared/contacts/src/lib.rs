@@ -28,6 +28,7 @@ mod keys;
 pub mod lists;
 mod model;
 mod names;
+pub mod places;
 mod profiles;
 mod rows;
 mod search;
