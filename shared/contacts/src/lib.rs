@@ -44,7 +44,7 @@ pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
-pub use timeline::EFFECTS;
+pub use timeline::{EFFECTS, KEPT_DAYS, KEPT_DAYS_OTHERWISE};
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

@@ -1,7 +1,7 @@
 //! Provinces and wards of Viet Nam as they are since 2025-07-01, and the names of the 63 provinces before. Pure.
 //!
-//! The table has the 34 provinces of Resolution 202/2025/QH15 with the codes of Decision 19/2025/QD-TTg, and the 29
-//! names that it ended with the province that holds them now. Wards come from `data/wards-2025-07-01.txt`. Nothing here refuses an
+//! The table has the 34 provinces of Resolution 202/2025/QH15 with the codes of Decision 19/2025/QD-TTg. The resolution ended 29
+//! names; each has the province that holds it now. Wards come from `data/wards-2025-07-01.txt`. Nothing here refuses an
 //! address: a text that is no name of the table has no code.
 
 use std::collections::HashMap;
@@ -173,10 +173,7 @@ const COUNTRY: [&str; 3] = ["vietnam", "vn", "chxhcnvietnam"];
 /// Letters and digits of the folded text.
 fn letters(text: &str) -> String {
     let folded = fold(text);
-    folded
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect()
+    folded.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// A name of a province as it is compared: folded letters, without the words for its kind.
@@ -245,7 +242,11 @@ static WARDS: LazyLock<Wards> = LazyLock::new(|| {
         for exact in [format!("{kind} {name}"), name] {
             enter(&mut wards, (province, exact), ward);
         }
-        enter(&mut wards, (province, format!("{}{plain}", letters(kind))), ward);
+        enter(
+            &mut wards,
+            (province, format!("{}{plain}", letters(kind))),
+            ward,
+        );
         enter(&mut wards, (province, plain), ward);
     }
     wards

@@ -27,7 +27,11 @@ fn the_table_has_34_provinces_and_63_names_of_before() {
 
 #[test]
 fn a_name_is_read_in_every_usual_spelling() {
-    for name in PROVINCES.iter().map(|one| one.name).chain(FORMER.map(|one| one.0)) {
+    for name in PROVINCES
+        .iter()
+        .map(|one| one.name)
+        .chain(FORMER.map(|one| one.0))
+    {
         let expected = code(name);
         for spelling in [
             name.to_uppercase(),

@@ -72,6 +72,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "api-privacy",
+        &[
+            ("duplicate", "200; Directory +1"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +3"),
+            ("register", "200"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
         "api-sources",
         &[
             ("duplicate", "200; Directory +1"),

@@ -67,6 +67,7 @@ impl Tenant {
             Operation::StartImport,
             Operation::CreateSource,
             Operation::CreateSender,
+            Operation::CreatePrivacyRequest,
             Operation::CreateWorkflow,
             Operation::CreateCampaign,
             Operation::CreateInbox,
