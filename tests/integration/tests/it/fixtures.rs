@@ -67,7 +67,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("import", "202; Contacts +1; Directory +1; ContactImport 1"),
             ("malformed", "400"),
             ("ok", "201; Contacts +6; Directory +1"),
-            ("search", "200"),
+            ("search", "200; Directory +1"),
             ("unknown-field", "400"),
         ],
     ),

@@ -291,3 +291,35 @@ async fn the_register_follows_the_settings() {
         .collect();
     assert_eq!(names, ["Amazon Web Services", "Amazon SES", "ladipage"]);
 }
+
+#[tokio::test]
+async fn an_address_of_before_2025_has_the_code_of_today() {
+    let office = Office::open().await;
+    for (address, expected) in [
+        (
+            json!({ "province": "TP.HCM", "ward": "Phường Sài Gòn" }),
+            (json!("79"), json!("26740"), false),
+        ),
+        (
+            json!({ "province": "Bình Dương", "district": "Thủ Dầu Một", "ward": "Phú Hòa" }),
+            (json!("79"), Value::Null, true),
+        ),
+        (
+            json!({ "province": "Atlantis", "ward": "x" }),
+            (Value::Null, Value::Null, false),
+        ),
+    ] {
+        let mut body = address.clone();
+        body["email"] = json!(format!("{}@example.vn", office.world.entropy.nonce()));
+        let event = http_event("POST", "/v1/contacts", Some(&body), Some(&office.grant));
+        let (status, saved) = office.world.ask("api-contacts", event).await;
+        assert_eq!(status, 201, "{saved}");
+        let contact = &saved;
+        // The text is kept as it was given.
+        assert_eq!(contact["province"], address["province"], "{saved}");
+        let (province, ward, is_legacy) = expected;
+        assert_eq!(contact["province_code"], province, "{saved}");
+        assert_eq!(contact["ward_code"], ward, "{saved}");
+        assert_eq!(contact["is_legacy_address"], is_legacy, "{saved}");
+    }
+}
