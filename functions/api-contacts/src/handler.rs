@@ -67,11 +67,14 @@ struct Search {
 async fn search(
     State(api): State<Api>,
     caller: May<op::SearchContacts>,
+    ip: ClientIp,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
+    // Reading many contacts is in the audit log, once an hour for each reader.
+    note_hourly(&api, &caller, &ip).await?;
     let profiles = api.contacts.profiles();
     let page = profiles.search(caller.tenant, &search.query, search.limit, search.cursor);
     Ok(Json(page.await?))

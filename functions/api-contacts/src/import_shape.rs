@@ -88,7 +88,8 @@ fn check_statement(statement: Option<&ConsentStatement>, at: &str, flaws: &mut F
     let Some(statement) = statement else {
         return;
     };
-    let is_bad = statement.text.trim().is_empty() || statement.text.chars().count() > contacts::consent::MAX_TEXT;
+    let is_bad = statement.text.trim().is_empty()
+        || statement.text.chars().count() > contacts::consent::MAX_TEXT;
     flaws.check(
         is_bad,
         format!("{at}/text"),

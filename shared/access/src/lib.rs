@@ -119,6 +119,15 @@ operations! {
     CreateSender = "createSender": From(AccountManager), Some(Admin);
     ConfirmSender = "confirmSender": From(AccountManager), Some(Admin);
     RemoveSender = "removeSender": From(AccountManager), Some(Admin);
+    // Requests of persons about their own data, and the register of what the workspace holds.
+    ListPrivacyRequests = "listPrivacyRequests": From(AccountManager), Some(Admin);
+    CreatePrivacyRequest = "createPrivacyRequest": From(AccountManager), Some(Admin);
+    ShowPrivacyRequest = "showPrivacyRequest": From(AccountManager), Some(Admin);
+    UpdatePrivacyRequest = "updatePrivacyRequest": From(AccountManager), Some(Admin);
+    ExtendPrivacyRequest = "extendPrivacyRequest": From(AccountManager), Some(Admin);
+    RunPrivacyRequest = "runPrivacyRequest": From(AccountManager), Some(Admin);
+    ClosePrivacyRequest = "closePrivacyRequest": From(AccountManager), Some(Admin);
+    ShowComplianceRegister = "showComplianceRegister": From(AccountManager), Some(Admin);
     // Contacts.
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);

@@ -33,6 +33,7 @@ mod labels;
 pub mod lists;
 mod model;
 mod names;
+pub mod places;
 mod profiles;
 mod rows;
 mod search;
@@ -50,7 +51,7 @@ pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
-pub use timeline::EFFECTS;
+pub use timeline::{EFFECTS, KEPT_DAYS, KEPT_DAYS_OTHERWISE};
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

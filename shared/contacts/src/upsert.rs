@@ -32,7 +32,13 @@ use crate::store::Contacts;
 struct Reservation {
     #[serde(default)]
     reserved: bool,
+    /// The row of a run that crashed expires.
+    #[serde(default)]
+    ttl: i64,
 }
+
+/// Life of a reservation in seconds, longer than any run that may still found its contact.
+const RESERVED_SECONDS: i64 = 24 * 3600;
 
 /// A contact and the stored row of each identity of the input.
 struct Held {
@@ -186,7 +192,10 @@ impl Contacts {
         loop {
             let id = ContactId::new(self.contacts.clock(), self.contacts.entropy());
             let key = keys::profile(tenant, id);
-            let row = Reservation { reserved: true };
+            let row = Reservation {
+                reserved: true,
+                ttl: self.contacts.clock().now().as_second() + RESERVED_SECONDS,
+            };
             if self.contacts.create(&key, &row).await?.is_new() {
                 return Ok(id);
             }
@@ -262,6 +271,7 @@ impl Contacts {
             .set("created_at", self.contacts.clock().now())
             .set("operation", operation)
             .remove("reserved")
+            .remove("ttl")
             .when_absent("created_at")
     }
 

@@ -174,6 +174,8 @@ ids! {
     ConversationId = "cnv";
     /// A chat message.
     MessageId = "msg";
+    /// A request of a person about their own data.
+    PrivacyRequestId = "prq";
 }
 
 #[cfg(test)]

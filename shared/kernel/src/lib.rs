@@ -34,10 +34,11 @@ pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, IdError, ImportId,
-    InboxId, InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
+    InboxId, InvitationId, ListId, MessageId, PrivacyRequestId, SenderId, SourceId, UserId,
+    WorkflowId, WorkspaceId,
 };
 pub use money::Money;
-pub use origin::Origin;
+pub use origin::{DRAWS, Origin};
 pub use page::{Cursor, Limit};
 pub use patch::Patch;
 pub use person::Person;

@@ -17,6 +17,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "api-campaigns" => api_campaigns::function(setup),
         "api-chat" => api_chat::function(setup),
         "api-contacts" => api_contacts::function(setup),
+        "api-privacy" => api_privacy::function(setup),
         "api-sources" => api_sources::function(setup),
         "api-workflows" => api_workflows::function(setup),
         "authorizer" => authorizer::function(setup),

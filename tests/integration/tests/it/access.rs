@@ -130,6 +130,30 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::StartExport => ("api-contacts", "POST", "/v1/exports"),
         O::ListExports => ("api-contacts", "GET", "/v1/exports"),
         O::ShowExport => ("api-contacts", "GET", "/v1/exports/exp_00000000009"),
+        O::ListPrivacyRequests => ("api-privacy", "GET", "/v1/privacy-requests"),
+        O::CreatePrivacyRequest => ("api-privacy", "POST", "/v1/privacy-requests"),
+        O::ShowPrivacyRequest => ("api-privacy", "GET", "/v1/privacy-requests/prq_00000000009"),
+        O::UpdatePrivacyRequest => (
+            "api-privacy",
+            "PATCH",
+            "/v1/privacy-requests/prq_00000000009",
+        ),
+        O::ExtendPrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/extend",
+        ),
+        O::RunPrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/run",
+        ),
+        O::ClosePrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/close",
+        ),
+        O::ShowComplianceRegister => ("api-privacy", "GET", "/v1/compliance/register"),
         O::ListSources => ("api-sources", "GET", "/v1/sources"),
         O::CreateSource => ("api-sources", "POST", "/v1/sources"),
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
@@ -218,9 +242,17 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangePassword => json!({ "current": "x", "new": "y" }),
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
-        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource | O::StartExport | O::ChangeImport => {
+        O::UpdateUser
+        | O::UpdateWorkspace
+        | O::UpdateSource
+        | O::StartExport
+        | O::ChangeImport
+        | O::UpdatePrivacyRequest => {
             json!({})
         }
+        O::CreatePrivacyRequest => json!({ "type": "access", "requester": "Trần Thị An" }),
+        O::ExtendPrivacyRequest => json!({ "reason": "nhiều bên" }),
+        O::ClosePrivacyRequest => json!({ "status": "refused", "outcome": "trùng" }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),

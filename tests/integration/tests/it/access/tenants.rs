@@ -68,6 +68,7 @@ impl Tenant {
             Operation::StartExport,
             Operation::CreateSource,
             Operation::CreateSender,
+            Operation::CreatePrivacyRequest,
             Operation::CreateWorkflow,
             Operation::CreateCampaign,
             Operation::CreateInbox,
