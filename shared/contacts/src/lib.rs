@@ -15,35 +15,49 @@
 //! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `set_channel_status`, `bounced` | `store.rs` |
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
+//! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
 pub mod bounds;
+pub mod bulk;
+mod bundle;
 mod change;
 mod claims;
 pub mod consent;
 pub mod events;
+pub mod fields;
 pub mod import;
 mod interest;
 mod keys;
 pub mod lists;
+mod members;
 mod model;
 mod names;
+pub mod notes;
 mod profiles;
 mod rows;
 mod search;
 mod store;
+pub mod tags_vocabulary;
 mod timeline;
 mod upsert;
+pub mod views;
 
 pub use bounds::Surplus;
+pub use bundle::Full;
 pub use consent::{Channel, ChannelStatus};
 pub use events::EventHappened;
+pub use fields::{Definition, Definitions, FieldFault, Fields};
 pub use interest::{Filter, Listeners};
 pub use lists::{List, Lists};
+pub use members::MOST_COUNTED;
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
+pub use notes::{Note, Notes};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
+pub use tags_vocabulary::Vocabulary;
 pub use timeline::EFFECTS;
+pub use views::{View, Views};
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

@@ -10,6 +10,7 @@ use crate::interest::Listeners;
 use crate::model::Contact;
 use crate::profiles::Profiles;
 use crate::rows::{BOUNCED, Membership, NameRow, Row, raised};
+use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, names};
 
 /// The outcome of joining a list.
@@ -30,6 +31,8 @@ pub struct Contacts {
     pub(crate) timeline: Table,
     /// Absent if events shall start no workflow.
     pub(crate) listeners: Option<Listeners>,
+    /// Learns the tags that contacts get.
+    pub(crate) vocabulary: Vocabulary,
 }
 
 impl Contacts {
@@ -47,6 +50,7 @@ impl Contacts {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
             listeners: None,
+            vocabulary: Vocabulary::over(resources),
         }
     }
 
@@ -72,6 +76,7 @@ impl Contacts {
         if tags.is_empty() {
             return Ok(());
         }
+        self.vocabulary.meet(tenant, tags).await?;
         let mut new: Vec<String> = tags.to_vec();
         // Each refusal is the success of another run, so this loop ends.
         while !new.is_empty() {

@@ -162,6 +162,12 @@ ids! {
     SenderId = "snd";
     /// A file import.
     ImportId = "imp";
+    /// A note on a contact.
+    NoteId = "not";
+    /// A saved view of the contacts.
+    ViewId = "viw";
+    /// A change of many contacts.
+    BulkId = "blk";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

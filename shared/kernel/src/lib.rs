@@ -30,8 +30,9 @@ pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
-    InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
+    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId,
+    InboxId, InvitationId, ListId, MessageId, NoteId, SenderId, SourceId, UserId, ViewId,
+    WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use origin::Origin;

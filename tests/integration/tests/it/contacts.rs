@@ -3,9 +3,11 @@
 
 mod api;
 mod bounds;
+mod bulk;
 mod consent;
 mod forms;
 mod imports;
 mod merging;
 mod repeats;
+mod settings;
 pub(crate) mod shop;
