@@ -166,6 +166,11 @@ pub fn field_use(tenant: TenantKey, field: &str, user: &str) -> Key {
     Key::new(field_uses(tenant, field), user)
 }
 
+/// Row of the custom fields that one thing uses.
+pub fn field_user(tenant: TenantKey, user: &str) -> Key {
+    Key::new(format!("{tenant}#USES#by#{user}"), "FIELDS")
+}
+
 pub fn list(tenant: TenantKey, list: ListId) -> Key {
     Key::new(tenant.to_string(), format!("LIST#{list}"))
 }
@@ -247,6 +252,10 @@ mod tests {
             ("ws_0123456789a", "VIEWS#usr_1")
         );
         assert_eq!(key(&fields(t)), ("ws_0123456789a", "FIELDS#contact"));
+        assert_eq!(
+            key(&field_user(t, "wfl_0123456789a")),
+            ("ws_0123456789a#USES#by#wfl_0123456789a", "FIELDS")
+        );
         assert_eq!(
             key(&field_use(t, "hang", "wfl_0123456789a")),
             ("ws_0123456789a#USES#field#hang", "wfl_0123456789a")

@@ -25,6 +25,12 @@ pub struct FieldUser {
     pub name: String,
 }
 
+/// The fields of one user.
+#[derive(Serialize, Deserialize)]
+struct Declared {
+    fields: BTreeSet<String>,
+}
+
 /// The uses of custom fields; every call names the tenant.
 #[derive(Clone, Debug)]
 pub struct FieldUses {
@@ -38,32 +44,52 @@ impl FieldUses {
         Self { directory }
     }
 
-    /// Declares that `user` uses these fields. One write unit each; safe to repeat.
+    /// Declares that `user` uses these fields, and no others any more. A write unit for each field that is new or
+    /// gone, and one for the user; safe to repeat.
     pub async fn declare(
         &self,
         tenant: TenantKey,
         user: &FieldUser,
         fields: &BTreeSet<String>,
     ) -> Result<(), Error> {
+        let key = keys::field_user(tenant, &user.id);
+        let stored: Option<Declared> = self.directory.get(&key).await?;
+        let before = stored.map(|row| row.fields).unwrap_or_default();
+        if before.is_empty() && fields.is_empty() {
+            return Ok(());
+        }
+        // The row of the user names every field whose row exists, at each moment.
+        let both = Declared {
+            fields: before.union(fields).cloned().collect(),
+        };
+        self.directory.put(&key, &both).await?;
         for field in fields {
             let key = keys::field_use(tenant, field, &user.id);
             self.directory.put(&key, user).await?;
         }
+        let gone: Vec<&String> = before.difference(fields).collect();
+        for field in &gone {
+            let key = keys::field_use(tenant, field, &user.id);
+            self.directory.delete(&key).await?;
+        }
+        if !gone.is_empty() {
+            let fields = fields.clone();
+            self.directory.put(&key, &Declared { fields }).await?;
+        }
         Ok(())
     }
 
-    /// Declares that `user` no longer uses these fields. One write unit each; safe to repeat.
-    pub async fn forget(
-        &self,
-        tenant: TenantKey,
-        user: &str,
-        fields: &BTreeSet<String>,
-    ) -> Result<(), Error> {
-        for field in fields {
+    /// Declares that the user, which has ended, uses no field. One read for a user of none; safe to repeat.
+    pub async fn forget(&self, tenant: TenantKey, user: &str) -> Result<(), Error> {
+        let key = keys::field_user(tenant, user);
+        let Some(stored) = self.directory.get::<Declared>(&key).await? else {
+            return Ok(());
+        };
+        for field in &stored.fields {
             let key = keys::field_use(tenant, field, user);
             self.directory.delete(&key).await?;
         }
-        Ok(())
+        self.directory.delete(&key).await
     }
 
     /// The first users of a field, at most 20. One query.

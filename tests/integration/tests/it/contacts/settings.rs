@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use contacts::fields::{FieldUser, FieldUses};
 use contacts::{Incoming, Notes};
 use kernel::Limit;
 use serde_json::{Value, json};
@@ -62,6 +61,23 @@ async fn a_defined_field_takes_its_values_only() {
     );
 }
 
+async fn workflow_that_prints(shop: &Shop, field: &str) -> String {
+    let draft = json!({
+        "name": "Chào mừng",
+        "trigger": { "type": "form.submitted" },
+        "graph": { "start": "mail", "nodes": { "mail": {
+            "type": "send_email",
+            "sender": { "from_name": "Cửa hàng", "from_email": "shop@example.vn" },
+            "subject": "Chào",
+            "html": format!("<p>Hạng: {{{{ contact.custom.{field} }}}}</p>"),
+        }}},
+    });
+    let event = http_event("POST", "/v1/workflows", Some(&draft), Some(&shop.grant()));
+    let (status, workflow) = shop.world.ask("api-workflows", event).await;
+    assert_eq!(status, 201, "{workflow}");
+    workflow["id"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_definition_is_checked_as_a_whole_and_changes_by_the_rules() {
     let shop = Shop::new().await;
@@ -81,21 +97,14 @@ async fn a_definition_is_checked_as_a_whole_and_changes_by_the_rules() {
     assert_eq!(status, 200, "{field}");
     assert_eq!(field["options"][1]["key"], "bac");
     assert_eq!(field["options"][1]["archived"], true);
-    let uses = FieldUses::over(&shop.world.resources());
-    let user = FieldUser {
-        kind: "workflow".into(),
-        id: "wfl_00000000001".into(),
-        name: "Chào mừng".into(),
-    };
-    let fields = ["hang".to_owned()].into();
-    uses.declare(shop.tenant, &user, &fields).await.unwrap();
+    let workflow = workflow_that_prints(&shop, "hang").await;
     let (status, problem) = admin(&shop, "DELETE", path, None).await;
     let message = problem["errors"][0]["message"].as_str();
-    assert_eq!(
-        (status, message),
-        (409, Some("workflow wfl_00000000001: Chào mừng"))
-    );
-    uses.forget(shop.tenant, &user.id, &fields).await.unwrap();
+    let user = format!("workflow {workflow}: Chào mừng");
+    assert_eq!((status, message), (409, Some(user.as_str())));
+    let archive = format!("/v1/workflows/{workflow}/archive");
+    let event = http_event("POST", &archive, None, Some(&shop.grant()));
+    assert_eq!(shop.world.ask("api-workflows", event).await.0, 200);
     assert_eq!(admin(&shop, "DELETE", path, None).await.0, 204);
     assert_eq!(admin(&shop, "DELETE", path, None).await.0, 404);
     let (_, all) = admin(&shop, "GET", "/v1/fields", None).await;
