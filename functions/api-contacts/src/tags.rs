@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use contacts::bulk::{Action, Selection};
 use contacts::tags_vocabulary::{COLOUR, Entered, MAX_VOCABULARY, Tag};
 use kernel::page::Page;
+use kernel::text::alike;
 use kernel::{Patch, TenantKey};
 use lambda::http::{ClientIp, Code, Creation, Flaws, Json, May, Path, Problem, Query};
 use serde::Deserialize;
@@ -202,8 +203,10 @@ pub async fn rename(
     let tenant = caller.tenant;
     let before = find(&api, tenant, &name).await?;
     let to = shape::tag("/name", &body.name)?;
-    if to == name {
-        return Err(Problem::invalid("/name", "is the present name"));
+    let name = before.name.clone();
+    if alike(&to) == alike(&name) {
+        let message = "is the present name, except for the case of letters";
+        return Err(Problem::invalid("/name", message));
     }
     let new = Tag {
         name: to.clone(),
@@ -245,7 +248,7 @@ pub async fn remove(
     Creation(origin): Creation,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
-    find(&api, caller.tenant, &name).await?;
+    let name = find(&api, caller.tenant, &name).await?.name;
     let action = Action::RemoveTags {
         tags: vec![name.clone()],
     };

@@ -2,6 +2,7 @@
 
 use cloud::Key;
 use jiff::Timestamp;
+use kernel::text::alike;
 use kernel::{BulkId, ContactId, ImportId, ListId, NoteId, TenantKey, clock};
 
 use crate::model::{Event, Identity};
@@ -112,8 +113,9 @@ pub fn tags(tenant: TenantKey) -> String {
     format!("{tenant}#TAGS")
 }
 
+/// Row of a tag, in any case of its letters.
 pub fn tag(tenant: TenantKey, name: &str) -> Key {
-    Key::new(tags(tenant), name)
+    Key::new(tags(tenant), alike(name))
 }
 
 /// Row that counts the vocabulary.
@@ -234,7 +236,7 @@ mod tests {
             (partition, "NOTE#not_0123456789a")
         );
         assert_eq!(key(&notes(t, id)), (partition, "NOTES"));
-        assert_eq!(key(&tag(t, "VIP")), ("ws_0123456789a#TAGS", "VIP"));
+        assert_eq!(key(&tag(t, "VIP")), ("ws_0123456789a#TAGS", "vip"));
         assert_eq!(key(&tags_count(t)), ("ws_0123456789a#TAGS#COUNT", "COUNT"));
         let job = "blk_0123456789a".parse().unwrap();
         assert_eq!(

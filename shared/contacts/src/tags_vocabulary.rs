@@ -6,6 +6,7 @@
 
 use cloud::{Error, Query, Recent, Resources, Table, Update};
 use jiff::Timestamp;
+use kernel::text::alike;
 use kernel::{Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ const MOST: usize = 50_000;
 /// A tag of the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Tag {
-    /// Its name, unique in the workspace.
+    /// Its name, unique in the workspace in any case of its letters.
     pub name: String,
     /// A colour as `#rrggbb`.
     pub colour: String,
@@ -110,7 +111,7 @@ impl Vocabulary {
                 }
                 Ok(())
             };
-            self.met.get((tenant, tag.clone()), read).await?;
+            self.met.get((tenant, alike(tag)), read).await?;
         }
         Ok(())
     }

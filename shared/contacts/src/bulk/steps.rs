@@ -6,13 +6,14 @@ use cloud::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use kernel::text::alike;
 use kernel::{BulkId, ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Action, Job, Selection, Status};
 use crate::bundle::{self, Full};
 use crate::rows::IndexRow;
-use crate::{Contacts, Joined, SHARDS, keys};
+use crate::{Contact, Contacts, Joined, SHARDS, keys};
 
 /// Jobs of one workspace that run at a time.
 pub const MAX_RUNNING: usize = 4;
@@ -319,13 +320,13 @@ impl Bulk {
             return Ok(Done::Missing);
         };
         if let Selection::Tag { tag } = &job.selection
-            && !contact.tags.contains(tag)
+            && !has(&contact, tag)
         {
             return Ok(Done::Other);
         }
         match &job.action {
             Action::AddTags { tags } => {
-                let missing = tags.iter().filter(|tag| !contact.tags.contains(*tag));
+                let missing = tags.iter().filter(|tag| !has(&contact, tag));
                 let missing: Vec<String> = missing.cloned().collect();
                 if contact.tags.len() + missing.len() > crate::bounds::MAX_TAGS {
                     return Ok(Done::Full);
@@ -333,7 +334,7 @@ impl Bulk {
                 self.contacts.add_tags(tenant, id, &missing).await?;
             }
             Action::RemoveTags { tags } => {
-                if tags.iter().any(|tag| contact.tags.contains(tag)) {
+                if tags.iter().any(|tag| has(&contact, tag)) {
                     self.contacts.remove_tags(tenant, id, tags).await?;
                 }
             }
@@ -348,12 +349,12 @@ impl Bulk {
                 self.contacts.leave_list(tenant, id, *list_id).await?;
             }
             Action::RenameTag { from, to } => {
-                if !contact.tags.contains(from) {
+                if !has(&contact, from) {
                     return Ok(Done::Other);
                 }
                 // The new tag first: a crash in between leaves both, and the repetition removes the old one.
                 let (new, old) = ([to.clone()], [from.clone()]);
-                if contact.tags.len() < crate::bounds::MAX_TAGS || contact.tags.contains(to) {
+                if contact.tags.len() < crate::bounds::MAX_TAGS || has(&contact, to) {
                     self.contacts.add_tags(tenant, id, &new).await?;
                     self.contacts.remove_tags(tenant, id, &old).await?;
                 } else {
@@ -378,4 +379,10 @@ impl Bulk {
         let step = Step::V1 { job, version };
         self.queue.send(tenant, &step, SendOptions::default()).await
     }
+}
+
+/// Whether the contact has the tag, in any case of its letters.
+fn has(contact: &Contact, tag: &str) -> bool {
+    let key = alike(tag);
+    contact.tags.iter().any(|one| alike(one) == key)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cloud::{Error, Recent, Resources, Table};
 use jiff::Timestamp;
 use kernel::TenantKey;
+use kernel::text::alike;
 use serde_json::Value;
 
 use super::check::{FieldFault, check};
@@ -26,9 +27,9 @@ impl Definitions {
         Self(all.into_iter().map(|one| (one.key.clone(), one)).collect())
     }
 
-    /// The definition of a field.
+    /// The definition of a field, in any case of its letters.
     pub fn get(&self, name: &str) -> Option<&Definition> {
-        self.0.get(name)
+        self.0.get(&alike(name))
     }
 
     /// The value as it is stored, or the reason why the field does not take it. A field without a definition takes
