@@ -10,6 +10,7 @@ use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
 use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row};
+use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, names};
 
 /// The outcome of joining a list.
@@ -30,6 +31,8 @@ pub struct Contacts {
     pub(crate) timeline: Table,
     /// Absent if events shall start no workflow.
     pub(crate) listeners: Option<Listeners>,
+    /// Learns the tags that contacts get.
+    pub(crate) vocabulary: Vocabulary,
 }
 
 impl Contacts {
@@ -47,6 +50,7 @@ impl Contacts {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
             listeners: None,
+            vocabulary: Vocabulary::over(resources),
         }
     }
 
@@ -74,6 +78,7 @@ impl Contacts {
             tracing::warn!(contact = %id, refused, "texts that are no tags");
         }
         let mut new: Vec<String> = tags.into_iter().map(String::from).collect();
+        self.vocabulary.meet(tenant, &new).await?;
         // Each refusal is the success of another run, so this loop ends.
         while !new.is_empty() {
             let room = MAX_TAGS.saturating_sub(new.len());

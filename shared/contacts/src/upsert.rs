@@ -213,6 +213,7 @@ impl Contacts {
         change: &Change,
         operation: &str,
     ) -> Result<Option<bool>, Error> {
+        self.vocabulary.meet(tenant, &change.tags).await?;
         let mut rows: Vec<(Key, Row)> = Vec::new();
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));

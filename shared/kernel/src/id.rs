@@ -164,6 +164,12 @@ ids! {
     ImportId = "imp";
     /// An export of contacts.
     ExportId = "exp";
+    /// A note on a contact.
+    NoteId = "not";
+    /// A saved view of the contacts.
+    ViewId = "viw";
+    /// A change of many contacts.
+    BulkId = "blk";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

@@ -3,6 +3,7 @@
 
 mod api;
 mod bounds;
+mod bulk;
 mod consent;
 mod exports;
 mod files;
@@ -12,5 +13,6 @@ mod merging;
 mod proof;
 mod rate;
 mod repeats;
+mod settings;
 pub(crate) mod shop;
 mod uploads;
