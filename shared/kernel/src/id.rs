@@ -170,6 +170,8 @@ ids! {
     ViewId = "viw";
     /// A change of many contacts.
     BulkId = "blk";
+    /// A segment of contacts.
+    SegmentId = "seg";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

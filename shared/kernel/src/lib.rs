@@ -34,8 +34,8 @@ pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, IdError,
-    ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId, SenderId,
-    SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
+    ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId, SegmentId,
+    SenderId, SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use origin::{DRAWS, Origin};
