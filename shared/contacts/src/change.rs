@@ -8,11 +8,11 @@ use crate::bounds::{self, Surplus};
 use crate::consent::{Channel, ChannelStatus};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Merge};
-use crate::names;
 use crate::rows::{
     BOUNCED, CUSTOM, Claim, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION,
     raised,
 };
+use crate::{mention, names};
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]
@@ -143,6 +143,26 @@ impl Change {
             && self.bounced.is_none()
             && self.tags.is_empty()
             && self.lists.is_empty()
+    }
+
+    /// The names by which a segment mentions what changes ([`crate::mention`]).
+    pub fn names(&self, is_new: bool) -> Vec<String> {
+        let fields = self.fields.iter().map(|(name, _)| name.clone());
+        let removed = self.removed.iter().map(ToString::to_string);
+        let consents = self.consents.iter();
+        let mut names: Vec<String> = fields
+            .chain(removed)
+            .chain(consents.map(|(channel, _)| format!("{}_status", channel.name())))
+            .chain(self.tags.iter().map(|tag| mention::tag(tag)))
+            .chain(self.lists.iter().map(|&list| mention::list(list)))
+            .collect();
+        if self.bounced.is_some() || self.fields.iter().any(|(name, _)| name == "email") {
+            names.push("email_status".into());
+        }
+        if is_new {
+            names.push(mention::CREATED.into());
+        }
+        names
     }
 
     /// The consent changes that raise the rank, from the input and from the addresses' own records. A consent

@@ -19,6 +19,7 @@
 
 pub mod bounds;
 mod change;
+mod changed;
 mod claims;
 pub mod consent;
 pub mod events;
@@ -26,6 +27,7 @@ pub mod import;
 mod interest;
 mod keys;
 pub mod lists;
+pub mod mention;
 mod model;
 mod names;
 mod profiles;
@@ -36,14 +38,17 @@ mod timeline;
 mod upsert;
 
 pub use bounds::Surplus;
+pub use changed::ContactChanged;
 pub use consent::{Channel, ChannelStatus};
 pub use events::EventHappened;
-pub use interest::{Filter, Listeners};
+pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
 pub use lists::{List, Lists};
 pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
-pub use timeline::EFFECTS;
+
+/// The rules of the tables Contacts and Timeline.
+pub const EFFECTS: &[cloud::outbox::Rule] = &[changed::CHANGED, changed::TRACKED, timeline::HEARD];
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

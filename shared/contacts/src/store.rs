@@ -10,7 +10,7 @@ use crate::interest::Listeners;
 use crate::model::Contact;
 use crate::profiles::Profiles;
 use crate::rows::{BOUNCED, Membership, NameRow, Row, raised};
-use crate::{keys, names};
+use crate::{keys, mention, names};
 
 /// The outcome of joining a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Contacts {
     pub(crate) timeline: Table,
     /// Absent if events shall start no workflow.
     pub(crate) listeners: Option<Listeners>,
+    /// Tells which changes concern segments.
+    pub(crate) interest: Listeners,
 }
 
 impl Contacts {
@@ -41,12 +43,13 @@ impl Contacts {
         }
     }
 
-    /// Over the tables Contacts and Timeline. Events recorded through it trigger no workflow.
+    /// Over the same tables. Events recorded through it trigger no workflow.
     pub(crate) fn silent(resources: &Resources) -> Self {
         Self {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
             listeners: None,
+            interest: Listeners::over(resources),
         }
     }
 
@@ -78,6 +81,8 @@ impl Contacts {
             let room = MAX_TAGS.saturating_sub(new.len());
             let update = self.touch().add_to_set("tags", new.iter().cloned());
             let update = update.when_at_most("tags", room);
+            let names = new.iter().map(|tag| mention::tag(tag));
+            let update = self.telling(tenant, update, names).await?;
             if self.change(tenant, id, update).await? {
                 break;
             }
@@ -104,6 +109,8 @@ impl Contacts {
             return Ok(());
         }
         let update = self.touch().remove_from_set("tags", tags.iter().cloned());
+        let names = tags.iter().map(|tag| mention::tag(tag));
+        let update = self.telling(tenant, update, names).await?;
         self.change(tenant, id, update).await.map(drop)
     }
 
@@ -128,6 +135,7 @@ impl Contacts {
         let name = list.to_string();
         let update = self.touch().add_to_set("lists", [name.clone()]);
         let update = update.when_has_or_fits("lists", &name, MAX_LISTS as u32);
+        let update = self.telling(tenant, update, [mention::list(list)]).await?;
         if self.change(tenant, id, update).await? {
             return Ok(Joined::Yes);
         }
@@ -146,6 +154,7 @@ impl Contacts {
         let place = [keys::membership(tenant, id, list)];
         self.contacts.delete_many(&place).await?;
         let update = self.touch().remove_from_set("lists", [list.to_string()]);
+        let update = self.telling(tenant, update, [mention::list(list)]).await?;
         self.change(tenant, id, update).await.map(drop)
     }
 
@@ -161,6 +170,8 @@ impl Contacts {
         reason: &str,
     ) -> Result<bool, Error> {
         let update = raised(self.touch(), channel, status, (at, reason));
+        let name = format!("{}_status", channel.name());
+        let update = self.telling(tenant, update, [name]).await?;
         self.change(tenant, id, update).await
     }
 
@@ -178,6 +189,9 @@ impl Contacts {
             .set(BOUNCED, address)
             .when_equals("email", address)
             .when_absent_or_other(BOUNCED, address);
+        let update = self
+            .telling(tenant, update, ["email_status".to_owned()])
+            .await?;
         self.change(tenant, id, update).await
     }
 

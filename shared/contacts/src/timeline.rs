@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
+use crate::changed::TRACKED;
 use crate::events::EventHappened;
 use crate::model::Event;
-use crate::{Contacts, keys};
+use crate::{Contacts, keys, mention};
 
 /// How many days an event is kept, by its name. Events of machines and mere views are many and soon useless, so
 /// their time is short.
@@ -41,7 +42,7 @@ struct Sightings {
 struct Entry {
     #[serde(flatten)]
     event: Event,
-    /// Present only on events that a workflow listens to.
+    /// Present only on events that a workflow listens to or a segment mentions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded_at: Option<Timestamp>,
     ttl: i64,
@@ -58,13 +59,10 @@ struct Heard {
 }
 
 /// Sends an event to the workflows that listen to it.
-const HEARD: Rule = Rule {
+pub(crate) const HEARD: Rule = Rule {
     name: "contact.event",
     messages: heard,
 };
-
-/// All rules of the table Timeline.
-pub const EFFECTS: &[Rule] = &[HEARD];
 
 fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
     let contact: ContactId = image.subject()?;
@@ -145,15 +143,16 @@ impl Contacts {
         triggers: bool,
     ) -> Result<bool, Error> {
         let recorded_at = self.timeline.clock().now();
+        let name = [mention::event(&event.name)];
+        let is_tracked = !self.interest.mentioned(tenant, name).await?.is_empty();
+        let rules = [(triggers, HEARD), (is_tracked, TRACKED)];
+        let rules = rules.into_iter().filter(|(is_told, _)| *is_told);
+        let rules: Vec<Rule> = rules.map(|(_, rule)| rule).collect();
         let entry = Entry {
             event: event.clone(),
-            recorded_at: triggers.then_some(recorded_at),
+            recorded_at: (!rules.is_empty()).then_some(recorded_at),
             ttl: expiry(event),
-            pending: if triggers {
-                Pending::of(&[HEARD])
-            } else {
-                Pending::default()
-            },
+            pending: Pending::of(&rules),
         };
         let key = keys::event(tenant, contact, event);
         Ok(self.timeline.create(&key, &entry).await?.is_new())
@@ -212,7 +211,7 @@ mod tests {
             "ttl": { "N": "1806652800" },
             "pending": { "S": r#"{"names":["contact.event"],"trace":"t"}"# },
         });
-        let effects = effects_of(EFFECTS, &image).unwrap();
+        let effects = effects_of(crate::EFFECTS, &image).unwrap();
         assert_eq!(effects.len(), 1);
         let effect = &effects[0];
         assert_eq!(effect.queue.as_str(), "workflow-trigger");
