@@ -153,11 +153,19 @@ impl Change {
         let mut names: Vec<String> = fields
             .chain(removed)
             .chain(consents.map(|(channel, _)| format!("{}_status", channel.name())))
-            .chain(self.tags.iter().map(|tag| mention::tag(tag)))
+            .chain(mention::tags(&self.tags))
             .chain(self.lists.iter().map(|&list| mention::list(list)))
             .collect();
         if self.bounced.is_some() || self.fields.iter().any(|(name, _)| name == "email") {
             names.push("email_status".into());
+        }
+        // Each name follows from the others.
+        let of_names = ["full_name", "first_name", "last_name"];
+        if of_names
+            .iter()
+            .any(|name| names.iter().any(|one| one == name))
+        {
+            names.extend(of_names.map(str::to_owned));
         }
         if is_new {
             names.push(mention::CREATED.into());

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
+use crate::mention;
 use crate::model::Event;
 use crate::store::Contacts;
 
@@ -25,6 +26,8 @@ pub enum ContactChanged {
         contact: ContactId,
         /// Names of the changed data ([`crate::mention`]).
         changed: BTreeSet<String>,
+        /// When the profile was written.
+        at: Option<Timestamp>,
     },
     /// An event was recorded that a segment mentions.
     #[serde(rename = "contact.tracked.v1")]
@@ -46,6 +49,17 @@ pub enum ContactChanged {
     },
 }
 
+impl ContactChanged {
+    /// The contact.
+    pub fn contact(&self) -> ContactId {
+        match self {
+            Self::Profile { contact, .. }
+            | Self::Event { contact, .. }
+            | Self::Flip { contact, .. } => *contact,
+        }
+    }
+}
+
 impl Message for ContactChanged {
     const QUEUE: QueueName = QueueName::new("segments");
 }
@@ -65,12 +79,20 @@ pub(crate) const TRACKED: Rule = Rule {
 struct ChangedRow {
     #[serde(default)]
     changed: BTreeSet<String>,
+    updated_at: Option<Timestamp>,
 }
 
 fn changed(image: &Image) -> Result<Vec<Effect>, Error> {
     let contact: ContactId = image.subject()?;
-    let ChangedRow { changed } = image.row()?;
-    let message = ContactChanged::Profile { contact, changed };
+    let ChangedRow {
+        changed,
+        updated_at: at,
+    } = image.row()?;
+    let message = ContactChanged::Profile {
+        contact,
+        changed,
+        at,
+    };
     Ok(vec![Effect::new(
         image.tenant(),
         contact.to_string(),
@@ -106,6 +128,7 @@ impl Contacts {
         update: Update,
         names: impl IntoIterator<Item = String>,
     ) -> Result<Update, Error> {
+        let names = names.into_iter().chain([mention::UPDATED.to_owned()]);
         let mentioned = self.interest.mentioned(tenant, names).await?;
         if mentioned.is_empty() {
             return Ok(update);

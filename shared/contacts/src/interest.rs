@@ -97,18 +97,19 @@ pub struct Mentions {
 impl Mentions {
     fn of(rows: Vec<SegmentRow>) -> Self {
         let mut mentions = Self::default();
-        let mut events: BTreeMap<String, Timestamp> = BTreeMap::new();
         for row in rows {
+            if row
+                .mentions
+                .iter()
+                .any(|name| name.starts_with(mention::EVENT))
+            {
+                mentions.reported_since = mentions.reported_since.max(Some(row.since));
+            }
             for name in row.mentions {
-                if name.starts_with(mention::EVENT) {
-                    let since = events.entry(name.clone()).or_insert(row.since);
-                    *since = row.since.min(*since);
-                }
                 mentions.names.entry(name).or_default().insert(row.segment);
             }
             mentions.all.insert(row.segment);
         }
-        mentions.reported_since = events.into_values().max();
         mentions
     }
 

@@ -10,9 +10,29 @@ pub const CREATED: &str = "created_at";
 /// Prefix of events.
 pub const EVENT: &str = "event=";
 
-/// A tag that the contact may have.
+/// Any tag at all.
+pub const TAGS: &str = "tags";
+/// The orders of the contact.
+pub const ORDERS: &str = "orders";
+/// The lead score of the contact.
+pub const SCORE: &str = "score";
+/// The consent to be followed on the website.
+pub const TRACKING: &str = "tracking";
+/// When the profile last changed: every change.
+pub(crate) const UPDATED: &str = "updated_at";
+
+/// A tag that the contact may have, in any spelling.
 pub fn tag(tag: &str) -> String {
-    format!("tag={tag}")
+    format!("tag={}", kernel::text::fold(tag))
+}
+
+/// The names of a change of these tags.
+pub(crate) fn tags<'a>(tags: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let mut names: Vec<String> = tags.into_iter().map(|one| tag(one)).collect();
+    if !names.is_empty() {
+        names.push(TAGS.to_owned());
+    }
+    names
 }
 
 /// A list that the contact may be on.

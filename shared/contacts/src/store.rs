@@ -81,7 +81,7 @@ impl Contacts {
             let room = MAX_TAGS.saturating_sub(new.len());
             let update = self.touch().add_to_set("tags", new.iter().cloned());
             let update = update.when_at_most("tags", room);
-            let names = new.iter().map(|tag| mention::tag(tag));
+            let names = mention::tags(&new);
             let update = self.telling(tenant, update, names).await?;
             if self.change(tenant, id, update).await? {
                 break;
@@ -109,7 +109,7 @@ impl Contacts {
             return Ok(());
         }
         let update = self.touch().remove_from_set("tags", tags.iter().cloned());
-        let names = tags.iter().map(|tag| mention::tag(tag));
+        let names = mention::tags(tags);
         let update = self.telling(tenant, update, names).await?;
         self.change(tenant, id, update).await.map(drop)
     }

@@ -169,6 +169,41 @@ impl Contacts {
         Ok(self.timeline.get::<Entry>(&key).await?.is_some())
     }
 
+    /// The events from `from` on and before `to`, strongly consistent. For a day or so.
+    pub async fn events_between(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Event>, Error> {
+        let (from, to) = (kernel::clock::sortable(from), kernel::clock::sortable(to));
+        let query = Query::partition(keys::contact(tenant, contact));
+        self.timeline.query_all(query.between(from, to)).await
+    }
+
+    /// The last `most` events since `from` at most, newest first, strongly consistent.
+    pub async fn events_since(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        from: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Event>, Error> {
+        let query = Query::partition(keys::contact(tenant, contact));
+        let query = query.after(kernel::clock::sortable(from)).descending();
+        let (mut events, mut cursor) = (Vec::new(), None);
+        loop {
+            let page: Page<Event> = self.timeline.query(query.clone().cursor(cursor)).await?;
+            events.extend(page.data);
+            cursor = page.next;
+            if cursor.is_none() || events.len() >= most {
+                events.truncate(most);
+                return Ok(events);
+            }
+        }
+    }
+
     /// A page of the contact's events, newest first.
     pub async fn timeline(
         &self,

@@ -162,8 +162,6 @@ ids! {
     SenderId = "snd";
     /// A file import.
     ImportId = "imp";
-    /// A segment.
-    SegmentId = "seg";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

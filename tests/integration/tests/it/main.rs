@@ -28,6 +28,7 @@ mod places;
 mod reference;
 mod runners;
 mod scale;
+mod segments;
 mod sources;
 mod support;
 mod trace;
