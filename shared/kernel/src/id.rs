@@ -162,6 +162,8 @@ ids! {
     SenderId = "snd";
     /// A file import.
     ImportId = "imp";
+    /// A segment of contacts.
+    SegmentId = "seg";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

@@ -31,7 +31,8 @@ pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
-    InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
+    InvitationId, ListId, MessageId, SegmentId, SenderId, SourceId, UserId, WorkflowId,
+    WorkspaceId,
 };
 pub use money::Money;
 pub use origin::Origin;
