@@ -65,9 +65,11 @@ impl Shop {
             let (status, page) = self.ask("GET", &format!("{path}{cursor}"), None).await;
             assert_eq!(status, 200, "{page}");
             let data = page["data"].as_array().unwrap().iter();
-            all.extend(data.map(|one| -> ContactId {
-                one["contact_id"].as_str().unwrap().parse().unwrap()
-            }));
+            all.extend(
+                data.map(|one| -> ContactId {
+                    one["contact_id"].as_str().unwrap().parse().unwrap()
+                }),
+            );
             let Some(next) = page["next"].as_str() else {
                 return all;
             };
@@ -107,16 +109,25 @@ async fn a_segment_is_built_and_follows_each_change() {
     assert_eq!(shop.show(&id).await["status"], "building");
     shop.built().await;
     let shown = shop.show(&id).await;
-    assert_eq!((&shown["status"], &shown["count"]), (&json!("ready"), &json!(1)));
+    assert_eq!(
+        (&shown["status"], &shown["count"]),
+        (&json!("ready"), &json!(1))
+    );
     assert_eq!(shop.members(&id).await, set([an]));
 
     let tags = ["Vip".to_owned()];
-    shop.contacts().add_tags(shop.tenant, binh, &tags).await.unwrap();
+    shop.contacts()
+        .add_tags(shop.tenant, binh, &tags)
+        .await
+        .unwrap();
     let chi = shop.contact("chi@example.vn", &["vip"]).await;
     shop.world.settle().await;
     assert_eq!(shop.members(&id).await, set([an, binh, chi]));
     let tags = ["VIP".to_owned()];
-    shop.contacts().remove_tags(shop.tenant, an, &tags).await.unwrap();
+    shop.contacts()
+        .remove_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
     shop.world.settle_twice().await;
     assert_eq!(shop.members(&id).await, set([binh, chi]));
 
@@ -125,7 +136,10 @@ async fn a_segment_is_built_and_follows_each_change() {
     let path = format!("/v1/segments/{id}");
     assert_eq!(shop.ask("PATCH", &path, Some(update)).await.0, 200);
     let tags = ["mới".to_owned()];
-    shop.contacts().add_tags(shop.tenant, an, &tags).await.unwrap();
+    shop.contacts()
+        .add_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
     shop.world.settle().await;
     assert_eq!(shop.members(&id).await, set([binh, chi]));
     shop.built().await;
@@ -143,7 +157,10 @@ async fn a_change_that_no_segment_mentions_costs_nothing() {
     shop.world.settle().await;
     let before = shop.world.aws.meter().snapshot();
     let tags = ["khác".to_owned()];
-    shop.contacts().add_tags(shop.tenant, an, &tags).await.unwrap();
+    shop.contacts()
+        .add_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
     shop.world.settle().await;
     assert_eq!(shop.world.writes_since(&before, "Contacts"), 1.0);
     assert_eq!(shop.world.writes_since(&before, "Segments"), 0.0);
@@ -179,7 +196,10 @@ async fn a_killed_run_is_made_good_by_the_next_delivery() {
         let id = shop.segment("VIP", tagged("vip")).await;
         shop.built().await;
         let tags = ["vip".to_owned()];
-        shop.contacts().add_tags(shop.tenant, an, &tags).await.unwrap();
+        shop.contacts()
+            .add_tags(shop.tenant, an, &tags)
+            .await
+            .unwrap();
         shop.world.relay().await;
         let batch = shop.world.take("segment-updater").unwrap();
         let killed = shop
@@ -204,14 +224,19 @@ async fn a_segment_may_name_another_but_not_itself() {
     let an = shop.contact("an@example.vn", &["vip"]).await;
     let vip = shop.segment("VIP", tagged("vip")).await;
     shop.built().await;
-    let of = |id: &str| json!({"all": [
-        {"family": "segment", "operator": "in", "segment_ids": [id]},
-    ]});
+    let of = |id: &str| {
+        json!({"all": [
+            {"family": "segment", "operator": "in", "segment_ids": [id]},
+        ]})
+    };
     let both = shop.segment("Trong VIP", of(&vip)).await;
     shop.built().await;
     assert_eq!(shop.members(&both).await, set([an]));
     let tags = ["vip".to_owned()];
-    shop.contacts().remove_tags(shop.tenant, an, &tags).await.unwrap();
+    shop.contacts()
+        .remove_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
     shop.world.settle().await;
     assert!(shop.members(&both).await.is_empty());
 
@@ -220,7 +245,10 @@ async fn a_segment_may_name_another_but_not_itself() {
     assert_eq!(shop.ask("PATCH", &path, Some(update)).await.0, 400);
     let (status, problem) = shop.ask("DELETE", &path, None).await;
     assert_eq!(status, 409);
-    assert!(problem["detail"].as_str().unwrap().contains(&both), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains(&both),
+        "{problem}"
+    );
     let path = format!("/v1/segments/{both}");
     assert_eq!(shop.ask("DELETE", &path, None).await.0, 204);
     let path = format!("/v1/segments/{vip}");
@@ -254,6 +282,9 @@ async fn a_preview_counts_and_shows_members() {
     let body = json!({ "conditions": tagged("vip") });
     let (status, preview) = shop.ask("POST", "/v1/segments/preview", Some(body)).await;
     assert_eq!(status, 200, "{preview}");
-    assert_eq!((&preview["count"], &preview["is_estimate"]), (&json!(15), &json!(false)));
+    assert_eq!(
+        (&preview["count"], &preview["is_estimate"]),
+        (&json!(15), &json!(false))
+    );
     assert_eq!(preview["contacts"].as_array().unwrap().len(), 10);
 }
