@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use contacts::bounds::{
     MAX_FIELD_BYTES, MAX_FIELDS, MAX_LISTS as MAX_LISTS_EVER, MAX_TAGS as MAX_TAGS_EVER,
 };
-use contacts::{ChannelStatus, Event, Identity, Incoming, Merge, Source, Surplus};
+use contacts::{
+    ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Surplus, Tags,
+};
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
 use lambda::http::{Code, Flaws, Problem};
@@ -48,6 +50,44 @@ pub struct ContactIn {
     /// Family and middle name.
     #[schema(min_length = 1, max_length = 255)]
     last_name: Option<String>,
+    /// `male`, `female`, `other` or `unknown`; `nam` and `nữ` are understood.
+    #[schema(min_length = 1, max_length = 20, example = "female")]
+    gender: Option<String>,
+    /// `yyyy-mm-dd`, or `--mm-dd` without the year.
+    #[schema(min_length = 4, max_length = 30, example = "1990-03-02")]
+    birthday: Option<String>,
+    /// Street and house number.
+    #[schema(min_length = 1, max_length = 500)]
+    address: Option<String>,
+    /// Ward or commune.
+    #[schema(min_length = 1, max_length = 255)]
+    ward: Option<String>,
+    /// District, as received.
+    #[schema(min_length = 1, max_length = 255)]
+    district: Option<String>,
+    /// Province or city.
+    #[schema(min_length = 1, max_length = 255)]
+    province: Option<String>,
+    #[schema(min_length = 1, max_length = 100)]
+    country: Option<String>,
+    #[schema(min_length = 1, max_length = 20)]
+    postal_code: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    company: Option<String>,
+    #[schema(min_length = 1, max_length = 255)]
+    job_title: Option<String>,
+    /// Language tag.
+    #[schema(min_length = 2, max_length = 35, example = "vi")]
+    language: Option<String>,
+    #[schema(min_length = 1, max_length = 64, example = "Asia/Ho_Chi_Minh")]
+    timezone: Option<String>,
+    /// Address of a picture.
+    #[schema(
+        min_length = 9,
+        max_length = 1000,
+        example = "https://shop.example.vn/an.png"
+    )]
+    avatar_url: Option<String>,
     /// Tags to add.
     #[serde(default)]
     #[schema(max_items = 50)]
@@ -97,15 +137,28 @@ impl ContactIn {
 
     /// Checked and brought into the shape of the contacts crate. The answer names these flaws too.
     pub fn incoming(self, mut flaws: Flaws) -> Result<Incoming, Problem> {
-        for (pointer, text) in [
-            ("/external_id", &self.external_id),
-            ("/full_name", &self.full_name),
-            ("/first_name", &self.first_name),
-            ("/last_name", &self.last_name),
-        ] {
-            let is_flawed = text.as_ref().is_some_and(|text| is_bad(text));
-            flaws.check(is_flawed, pointer, "must have 1 to 255 characters");
-        }
+        let external = self.external_id.as_ref();
+        let is_flawed = external.is_some_and(|text| is_bad(text));
+        flaws.check(is_flawed, "/external_id", "must have 1 to 255 characters");
+        let person = Person {
+            full_name: self.full_name,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            gender: self.gender,
+            birthday: self.birthday,
+            address: self.address,
+            ward: self.ward,
+            district: self.district,
+            province: self.province,
+            country: self.country,
+            postal_code: self.postal_code,
+            company: self.company,
+            job_title: self.job_title,
+            language: self.language,
+            timezone: self.timezone,
+            avatar_url: self.avatar_url,
+        };
+        check_person(&person, &mut flaws);
         let are_many = self.list_ids.len() > MAX_LISTS;
         flaws.check(are_many, "/list_ids", "holds at most 20 lists");
         check_tags(&self.tags, &mut flaws);
@@ -122,9 +175,7 @@ impl ContactIn {
         flaws.refuse()?;
         Ok(Incoming {
             identities,
-            full_name: self.full_name,
-            first_name: self.first_name,
-            last_name: self.last_name,
+            person,
             tags: self.tags,
             lists: self.list_ids,
             custom: self.custom,
@@ -142,14 +193,24 @@ impl ContactIn {
     }
 }
 
+/// Each plain field has a value of its kind.
+fn check_person(person: &Person, flaws: &mut Flaws) {
+    for (field, value) in person.values() {
+        if let Err(message) = field.parse(value) {
+            flaws.add(format!("/{}", field.name()), message);
+        }
+    }
+}
+
 /// Custom fields are texts, numbers, truth values or short lists: a contact is one small item.
 fn check_custom(fields: &BTreeMap<String, Value>, flaws: &mut Flaws) {
     let are_many = fields.len() > MAX_CUSTOM;
     flaws.check(are_many, "/custom", "holds at most 100 fields");
     for (name, value) in fields {
         let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
-        let message = "a field's name has 1 to 255 characters";
-        flaws.check(is_bad(name), pointer.clone(), message);
+        if let Err(error) = FieldName::parse(name) {
+            flaws.add(pointer.clone(), error.to_string());
+        }
         let is_stored = contacts::bounds::is_storable(value);
         let message = "expected numbers from 1e-130 to 1e126, of either sign, or 0";
         flaws.check(!is_stored, pointer.clone(), message);
@@ -188,8 +249,9 @@ pub fn full(surplus: &Surplus) -> Problem {
 fn check_tags(tags: &[String], flaws: &mut Flaws) {
     flaws.check(tags.len() > MAX_TAGS, "/tags", "holds at most 50 tags");
     for (n, tag) in tags.iter().enumerate() {
-        let message = "must have 1 to 255 characters";
-        flaws.check(is_bad(tag), format!("/tags/{n}"), message);
+        if let Err(error) = Tags::parse(tag) {
+            flaws.add(format!("/tags/{n}"), error.to_string());
+        }
     }
 }
 

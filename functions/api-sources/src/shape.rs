@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use accounts::{SourceChange, SourceDoor};
+use contacts::Tags;
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, ListId, SourceId};
 use lambda::http::{Flaws, Problem};
@@ -118,7 +119,7 @@ impl SourceUpdate {
         flaws.check(is_flawed, "/name", "must have 1 to 255 characters");
         let tags = self.tags.iter().flatten();
         let are_flawed =
-            tags.clone().count() > MAX_TAGS || tags.clone().any(|tag| is_bad(tag, MAX_TEXT));
+            tags.clone().count() > MAX_TAGS || tags.clone().any(|tag| Tags::parse(tag).is_err());
         flaws.check(
             are_flawed,
             "/tags",

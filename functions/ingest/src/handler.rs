@@ -177,7 +177,7 @@ fn person(arrival: Arrival, at: Timestamp) -> Incoming {
         email_status: email.is_some().then_some(ChannelStatus::Subscribed),
         sms_status: phone.is_some().then_some(ChannelStatus::Subscribed),
         identities: email.into_iter().chain(phone).collect(),
-        full_name: arrival.full_name,
+        person: arrival.person,
         source: Source::Ladipage,
         merge: Merge::FillEmpty,
         operation: Some(format!("{}#{at}", arrival.event_id)),

@@ -1,6 +1,7 @@
 //! The checks of a mail before it is stored, for campaigns and workflows alike. Pure.
 
 use contacts::bounds::{MAX_FIELD_BYTES, MAX_TAGS};
+use contacts::person;
 use content::check::{self, Name};
 use content::mail::{MailError, Part};
 use content::mime::breaks_header;
@@ -32,21 +33,25 @@ const fn many(path: &'static str, longest: usize, most: usize) -> Name {
     }
 }
 
-/// The names that all mails may read, with their largest values.
-pub const NAMES: &[Name] = &[
+/// The names that all mails may read beside the fields of [`Person`](contacts::Person), with their largest values.
+const NAMES: &[Name] = &[
     text("contact.id", 32),
     text("contact.external_id", 255),
     text("contact.email", 255),
     text("contact.phone", 32),
-    text("contact.full_name", 1_000),
-    text("contact.first_name", 1_000),
-    text("contact.last_name", 1_000),
     many("contact.tags", 255, MAX_TAGS),
     many("contact.custom.*", 3_000, MAX_FIELD_BYTES / 3_000),
     text("unsubscribe_url", 1_000),
     text("postal_address", 500),
     text("permission_reminder", 500),
 ];
+
+/// The names that all mails may read, with their largest values.
+pub fn names() -> impl Iterator<Item = Name> {
+    let person = person::FIELDS.iter();
+    let person = person.map(|field| text(field.variable, field.longest));
+    NAMES.iter().copied().chain(person)
+}
 
 /// The names that mails of workflows may read besides: the fields of the event.
 pub const TRIGGER: Name = many("trigger.*", 8_192, 1);
@@ -86,7 +91,7 @@ pub fn flaws(
             flaws.push((place, format!("may have {MAX_BODY} bytes")));
         }
     }
-    let names: Vec<Name> = NAMES.iter().copied().chain(trigger).collect();
+    let names: Vec<Name> = names().chain(trigger).collect();
     let parts = [
         (Part::Subject, Some(&mail.subject)),
         (Part::Preview, mail.preview_text.as_ref()),

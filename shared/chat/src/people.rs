@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use cloud::Error;
-use contacts::{Contacts, Event, Identity, Incoming, Merge, Source};
+use contacts::{Contacts, Event, Identity, Incoming, Merge, Person, Source};
 use kernel::links::without_links;
 use kernel::{ContactId, TenantKey};
 use serde_json::{Value, json};
@@ -44,7 +44,10 @@ fn incoming(message: &FromWidget) -> Incoming {
             visitor: message.visitor.to_string(),
         }],
         // The shop's mails show the name, and anybody can open the widget.
-        full_name: name.map(|name| without_links(&name)),
+        person: Person {
+            full_name: name.map(|name| without_links(&name)),
+            ..Person::default()
+        },
         custom,
         source: Source::Chat,
         merge: Merge::FillEmpty,
@@ -96,7 +99,7 @@ mod tests {
             incoming.identities.as_slice(),
             [Identity::Visitor { .. }]
         ));
-        assert_eq!(incoming.full_name.as_deref(), Some("Lan, quà tại"));
+        assert_eq!(incoming.person.full_name.as_deref(), Some("Lan, quà tại"));
         assert_eq!(incoming.merge, Merge::FillEmpty);
         assert_eq!(incoming.custom["chat_email"], "lan@example.vn");
         assert_eq!(incoming.custom["chat_phone"], "+84912345678");

@@ -1,12 +1,17 @@
 //! The fields that an upsert writes: the difference between the input and the stored profile. Pure.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use cloud::Update;
 use jiff::Timestamp;
-use kernel::EmailAddress;
+use kernel::text::{alike, nfc};
+use kernel::{EmailAddress, Person, person};
+use serde_json::Value;
 
 use crate::bounds::{self, Surplus};
 use crate::consent::{Channel, ChannelStatus};
 use crate::keys;
+use crate::labels::{FieldName, Tags};
 use crate::model::{Contact, Identity, Incoming, Merge};
 use crate::rows::{
     BOUNCED, CUSTOM, Claim, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION,
@@ -18,7 +23,7 @@ use crate::{mention, names};
 #[derive(Debug, Default)]
 pub(crate) struct Change {
     /// Attributes and their new values.
-    pub fields: Vec<(String, serde_json::Value)>,
+    pub fields: Vec<(String, Value)>,
     /// Identity fields among them.
     pub identities: Vec<Identity>,
     /// Identities that these new ones replace.
@@ -54,7 +59,7 @@ impl Change {
             ..Self::default()
         };
         let mut surplus = Surplus::default();
-        let mut offer = |name: &str, old: Option<serde_json::Value>, new: serde_json::Value| {
+        let mut offer = |name: &str, old: Option<Value>, new: Value| {
             let wanted = match old {
                 None => true,
                 Some(old) => overwrite && old != new,
@@ -74,13 +79,20 @@ impl Change {
                 change.identities.push(identity.clone());
             }
         }
-        let names = Names::after(before, incoming, overwrite);
+        let given = incoming.person.fitted();
+        for (field, value) in given.values().filter(|(field, _)| !is_name(field.name())) {
+            let old = before.and_then(|contact| stored_field(contact, field.name()));
+            offer(field.name(), old, value.into());
+        }
+        let names = Names::after(before, &given, overwrite);
         for (name, value) in &names.set {
             let old = before.and_then(|contact| stored_field(contact, name));
             offer(name, old, value.as_str().into());
         }
         let mut fields = bounds::Fields::of(before);
-        for (name, new) in &incoming.custom {
+        let (custom, unnamed) = custom(before, incoming);
+        surplus.fields.extend(unnamed);
+        for (name, new) in &custom {
             let old = before.and_then(|contact| contact.custom.get(name));
             let changes = old.is_none_or(|old| overwrite && old != new);
             if new.is_null() || !changes {
@@ -94,13 +106,15 @@ impl Change {
         }
         change.removed = names.removed;
         change.indexed_name = names.indexed;
-        let has_tag = |tag: &String| before.is_some_and(|contact| contact.tags.contains(tag));
-        let new_tags = incoming.tags.iter().filter(|tag| !has_tag(tag));
-        change.tags = new_tags.cloned().collect();
-        change.tags.sort_unstable();
-        change.tags.dedup();
-        let stored = before.map_or(0, |contact| contact.tags.len());
-        surplus.tags = bounds::fit(&mut change.tags, stored, bounds::MAX_TAGS);
+        let (tags, refused) = Tags::all(&incoming.tags);
+        let known: BTreeSet<String> = before
+            .iter()
+            .flat_map(|contact| contact.tags.iter().map(|tag| alike(tag)))
+            .collect();
+        let new_tags = tags.into_iter().filter(|tag| !known.contains(&tag.key()));
+        change.tags = new_tags.map(String::from).collect();
+        let stored = profile.map_or(0, |profile| profile.stored_tags().len());
+        surplus.tags = refused + bounds::fit(&mut change.tags, stored, bounds::MAX_TAGS);
         let on_list = |list| before.is_some_and(|contact| contact.lists.contains(list));
         let new_lists = incoming.lists.iter().filter(|list| !on_list(list));
         change.lists = new_lists.copied().collect();
@@ -324,12 +338,12 @@ struct Names {
 }
 
 impl Names {
-    fn after(before: Option<&Contact>, incoming: &Incoming, overwrites: bool) -> Self {
-        let full = clean(incoming.full_name.as_deref());
-        let mut first = clean(incoming.first_name.as_deref());
-        let mut last = clean(incoming.last_name.as_deref());
-        let old = before.map(|contact| contact.clone().complete_names());
-        let old = old.filter(|contact| contact.full_name.is_some());
+    fn after(before: Option<&Contact>, given: &Person, overwrites: bool) -> Self {
+        let full = given.full_name.as_deref();
+        let mut first = given.first_name.as_deref();
+        let mut last = given.last_name.as_deref();
+        let old = before.map(|contact| contact.clone().complete_names().person);
+        let old = old.filter(|person| person.full_name.is_some());
         if [full, first, last].iter().all(Option::is_none) || (old.is_some() && !overwrites) {
             return Self::default();
         }
@@ -363,12 +377,43 @@ impl Names {
     }
 }
 
-fn clean(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
+/// The name fields change together; see [`Names`].
+fn is_name(field: &str) -> bool {
+    matches!(field, "full_name" | "first_name" | "last_name")
+}
+
+/// The custom fields of the input under the names that the contact has for them, texts composed. Also the names that
+/// are none.
+fn custom(before: Option<&Contact>, incoming: &Incoming) -> (BTreeMap<String, Value>, Vec<String>) {
+    let stored = before.iter().flat_map(|contact| contact.custom.keys());
+    let mut spelling: BTreeMap<String, String> =
+        stored.map(|name| (alike(name), name.clone())).collect();
+    let (mut fields, mut unnamed) = (BTreeMap::new(), Vec::new());
+    for (name, value) in &incoming.custom {
+        match FieldName::parse(name) {
+            Ok(name) => {
+                let spelt = spelling
+                    .entry(name.key())
+                    .or_insert_with(|| name.as_str().to_owned());
+                fields.insert(spelt.clone(), composed(value));
+            }
+            Err(_) => unnamed.push(name.clone()),
+        }
+    }
+    (fields, unnamed)
+}
+
+/// The value with its texts composed.
+fn composed(value: &Value) -> Value {
+    match value {
+        Value::String(text) => nfc(text).into(),
+        Value::Array(values) => values.iter().map(composed).collect(),
+        other => other.clone(),
+    }
 }
 
 /// The profile's attribute for an identity; a widget's visitor has none.
-fn field(identity: &Identity) -> Option<(&'static str, serde_json::Value)> {
+fn field(identity: &Identity) -> Option<(&'static str, Value)> {
     match identity {
         Identity::External(id) => Some(("external_id", id.as_str().into())),
         Identity::Email(address) => Some(("email", address.as_str().into())),
@@ -377,15 +422,15 @@ fn field(identity: &Identity) -> Option<(&'static str, serde_json::Value)> {
     }
 }
 
-fn stored_field(contact: &Contact, name: &str) -> Option<serde_json::Value> {
+fn stored_field(contact: &Contact, name: &str) -> Option<Value> {
     let text = match name {
         "external_id" => contact.external_id.clone(),
         "email" => contact.email.as_ref().map(ToString::to_string),
         "phone" => contact.phone.as_ref().map(ToString::to_string),
-        "full_name" => contact.full_name.clone(),
-        "first_name" => contact.first_name.clone(),
-        "last_name" => contact.last_name.clone(),
-        _ => None,
+        name => {
+            let field = person::field(name);
+            field.and_then(|field| field.of(&contact.person).map(str::to_owned))
+        }
     };
     text.map(Into::into)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kernel::{ContactId, EmailAddress, InboxId, ListId, Phone};
+use kernel::{ContactId, EmailAddress, InboxId, ListId, Person, Phone, person};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -82,12 +82,8 @@ pub enum Merge {
 pub struct Incoming {
     /// Identities of the contact; at least one.
     pub identities: Vec<Identity>,
-    /// Whole name, family name first.
-    pub full_name: Option<String>,
-    /// Given name ("tên").
-    pub first_name: Option<String>,
-    /// Family and middle name ("họ và tên đệm").
-    pub last_name: Option<String>,
+    /// Name, address and the other plain fields.
+    pub person: Person,
     /// Tags to add.
     pub tags: Vec<String>,
     /// Lists to join.
@@ -133,12 +129,9 @@ pub struct Contact {
     pub email: Option<EmailAddress>,
     /// Where text messages go.
     pub phone: Option<Phone>,
-    /// Whole name, family name first.
-    pub full_name: Option<String>,
-    /// Given name: as given, or the last word of the whole name.
-    pub first_name: Option<String>,
-    /// Family and middle name: as given, or the whole name without its last word.
-    pub last_name: Option<String>,
+    /// Name, address and the other plain fields. A given name that is not known is the last word of the whole name.
+    #[serde(flatten)]
+    pub person: Person,
     /// Tags.
     pub tags: BTreeSet<String>,
     /// Lists, as ids.
@@ -175,9 +168,9 @@ impl Contact {
         let email = self.email.as_ref().map(EmailAddress::as_str);
         contact.insert("email".into(), text(email));
         contact.insert("phone".into(), text(self.phone.as_ref().map(Phone::e164)));
-        contact.insert("full_name".into(), text(self.full_name.as_deref()));
-        contact.insert("first_name".into(), text(self.first_name.as_deref()));
-        contact.insert("last_name".into(), text(self.last_name.as_deref()));
+        for field in person::FIELDS {
+            contact.insert(field.name().into(), text(field.of(&self.person)));
+        }
         contact.insert("tags".into(), json!(self.tags));
         contact.insert("custom".into(), json!(self.custom));
         json!({ "contact": contact })
@@ -193,12 +186,13 @@ impl Contact {
 
     /// Fills in the names that follow from those given.
     pub(crate) fn complete_names(mut self) -> Self {
-        let (given, family) = self.full_name.as_deref().map(names::split).unzip();
-        self.full_name = self
-            .full_name
-            .or_else(|| names::join(self.last_name.as_deref(), self.first_name.as_deref()));
-        self.first_name = self.first_name.or(given);
-        self.last_name = self.last_name.or(family.flatten());
+        let person = &mut self.person;
+        let (given, family) = person.full_name.as_deref().map(names::split).unzip();
+        let (last, first) = (person.last_name.as_deref(), person.first_name.as_deref());
+        let whole = names::join(last, first);
+        person.full_name = person.full_name.take().or(whole);
+        person.first_name = person.first_name.take().or(given);
+        person.last_name = person.last_name.take().or(family.flatten());
         self
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cloud::Update;
 use jiff::Timestamp;
-use kernel::{ContactId, EmailAddress, ListId, Phone, TenantKey};
+use kernel::text::alike;
+use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,9 +50,8 @@ pub(crate) struct Profile {
     external_id: Option<String>,
     email: Option<EmailAddress>,
     phone: Option<Phone>,
-    full_name: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
+    #[serde(flatten)]
+    person: Person,
     #[serde(default)]
     tags: BTreeSet<String>,
     #[serde(default)]
@@ -90,6 +90,11 @@ impl Profile {
         self.email.is_some() && self.email == self.email_bounced
     }
 
+    /// The stored tags: also those that another spelling repeats.
+    pub fn stored_tags(&self) -> &BTreeSet<String> {
+        &self.tags
+    }
+
     /// The contact, with the names as they were given.
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
@@ -103,10 +108,8 @@ impl Profile {
             external_id: self.external_id,
             email: self.email,
             phone: self.phone,
-            full_name: self.full_name,
-            first_name: self.first_name,
-            last_name: self.last_name,
-            tags: self.tags,
+            person: self.person,
+            tags: distinct(self.tags),
             lists: self.lists,
             custom: custom.collect::<BTreeMap<_, _>>(),
             email_status: self.email_status.merge(bounced.unwrap_or_default()),
@@ -119,6 +122,13 @@ impl Profile {
             updated_at: self.updated_at.unwrap_or(created_at).max(created_at),
         })
     }
+}
+
+/// The tags without those that another spelling repeats. Two writers can add both at the same time.
+fn distinct(tags: BTreeSet<String>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let is_new = |tag: &String| seen.insert(alike(tag));
+    tags.into_iter().filter(is_new).collect()
 }
 
 /// A name that can be searched.

@@ -161,7 +161,7 @@ fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
     let rows = ranges.iter().enumerate().filter_map(|(i, range)| {
         let row = match range {
             Range::Names(prefix) => {
-                let name = contact.full_name.as_deref().unwrap_or_default();
+                let name = contact.person.full_name.as_deref().unwrap_or_default();
                 let rotations = names::rotations(name).into_iter();
                 let matching = rotations.filter(|rotation| matches(rotation, prefix));
                 matching

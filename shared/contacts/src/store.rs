@@ -2,14 +2,16 @@
 
 use cloud::{Error, Resources, Table, Update};
 use jiff::Timestamp;
+use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
 use crate::consent::{Channel, ChannelStatus};
 use crate::interest::Listeners;
+use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, Membership, NameRow, Row, raised};
+use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row, raised};
 use crate::{keys, mention, names};
 
 /// The outcome of joining a list.
@@ -72,10 +74,11 @@ impl Contacts {
         id: ContactId,
         tags: &[String],
     ) -> Result<(), Error> {
-        if tags.is_empty() {
-            return Ok(());
+        let (tags, refused) = Tags::all(tags);
+        if refused > 0 {
+            tracing::warn!(contact = %id, refused, "texts that are no tags");
         }
-        let mut new: Vec<String> = tags.to_vec();
+        let mut new: Vec<String> = tags.into_iter().map(String::from).collect();
         // Each refusal is the success of another run, so this loop ends.
         while !new.is_empty() {
             let room = MAX_TAGS.saturating_sub(new.len());
@@ -89,7 +92,8 @@ impl Contacts {
             let Some(contact) = self.get(tenant, id).await? else {
                 break;
             };
-            new.retain(|tag| !contact.tags.contains(tag));
+            let known: Vec<String> = contact.tags.iter().map(|tag| alike(tag)).collect();
+            new.retain(|tag| !known.contains(&alike(tag)));
             let surplus = fit(&mut new, contact.tags.len(), MAX_TAGS);
             if surplus > 0 {
                 tracing::warn!(contact = %id, surplus, "a full contact has no room for tags");
@@ -98,18 +102,23 @@ impl Contacts {
         Ok(())
     }
 
-    /// Removes tags.
+    /// Removes tags, however they are spelt. Does nothing for a contact that does not exist.
     pub async fn remove_tags(
         &self,
         tenant: TenantKey,
         id: ContactId,
         tags: &[String],
     ) -> Result<(), Error> {
-        if tags.is_empty() {
+        let unwanted: Vec<String> = Tags::all(tags).0.iter().map(Tag::key).collect();
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let stored = profile.map(|row| row.stored_tags().clone());
+        let mut gone: Vec<String> = stored.unwrap_or_default().into_iter().collect();
+        gone.retain(|tag| unwanted.contains(&alike(tag)));
+        if gone.is_empty() {
             return Ok(());
         }
-        let update = self.touch().remove_from_set("tags", tags.iter().cloned());
-        let names = mention::tags(tags);
+        let names = mention::tags(&gone);
+        let update = self.touch().remove_from_set("tags", gone);
         let update = self.telling(tenant, update, names).await?;
         self.change(tenant, id, update).await.map(drop)
     }

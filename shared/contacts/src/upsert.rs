@@ -270,7 +270,7 @@ impl Contacts {
         before: &Contact,
         change: &Change,
     ) -> Result<(), Error> {
-        let name = |contact: &Contact| contact.clone().complete_names().full_name;
+        let name = |contact: &Contact| contact.clone().complete_names().person.full_name;
         if let (Some(new), Some(old)) = (&change.indexed_name, name(before)) {
             let new = names::rotations(new);
             let stale: Vec<Key> = names::rotations(&old)
@@ -279,7 +279,7 @@ impl Contacts {
                 .collect();
             self.contacts.delete_many(&stale).await?;
             let shown = self.get(tenant, before.id).await?;
-            let shown = shown.and_then(|contact| contact.full_name);
+            let shown = shown.and_then(|contact| contact.person.full_name);
             let lost = shown
                 .iter()
                 .flat_map(|name| Self::name_rows(tenant, before.id, name))

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::is_unseen;
+
 /// An address in the form that is stored, compared and sent to: trimmed, lower case, ASCII. The domain has its ASCII
 /// form (`xn--…`), since a mail's headers accept only that.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +41,8 @@ impl FromStr for EmailAddress {
     /// RFC 5321 by the crate `email_address`, narrowed to what a shop's customer has: no display
     /// name, no quoted part, no address literal, no encoded word, a domain with a dot.
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let text = text.trim().to_lowercase();
+        let seen: String = text.chars().filter(|c| !is_unseen(*c)).collect();
+        let text = seen.trim().to_lowercase();
         // A mail reader would decode an encoded word (RFC 2047), and find another address in it.
         if text.contains("=?") {
             return Err(EmailError);
@@ -111,6 +114,15 @@ mod tests {
         let address: EmailAddress = " An.Tran+tet@Example.VN ".parse().unwrap();
         assert_eq!(address.as_str(), "an.tran+tet@example.vn");
         assert_eq!(format!("{address:?}"), "EmailAddress(***@example.vn)");
+        for unseen in [
+            "\u{200b}an@example.vn",
+            "\u{feff}an@example.vn ",
+            "an\u{ad}@example.vn",
+            "an@exam\u{200d}ple.vn",
+        ] {
+            let address: EmailAddress = unseen.parse().unwrap();
+            assert_eq!(address.as_str(), "an@example.vn");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The types that every part of the product shares: ids, the tenant key, grants, roles and scopes, time, randomness,
-//! phone numbers, email addresses, money, pages.
+//! phone numbers, email addresses, the plain fields of a person, money, pages.
 //!
 //! This crate does no I/O and knows nothing of AWS. It holds the kinds of ids of every feature, but no feature's
 //! rules and no list of operations (crate `access`). Time and randomness enter only through [`Clock`] and
@@ -18,6 +18,7 @@ pub mod number;
 mod origin;
 pub mod page;
 pub mod patch;
+pub mod person;
 pub mod phone;
 pub mod reason;
 mod schema;
@@ -38,6 +39,7 @@ pub use money::Money;
 pub use origin::Origin;
 pub use page::{Cursor, Limit};
 pub use patch::Patch;
+pub use person::Person;
 pub use phone::Phone;
 pub use reason::TransactionalReason;
 pub use tenant::TenantKey;

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::is_unseen;
+
 /// A mobile number in E.164: `+84912345678`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Phone(String);
@@ -103,9 +105,9 @@ fn is_filler(c: char) -> bool {
     " .-()".contains(c)
         || matches!(
             c,
-            '\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{2212}' | '\u{3000}' | '\u{feff}'
+            '\u{a0}' | '\u{2212}' | '\u{3000}' | '\u{202f}' | '\u{2000}'..='\u{2015}'
         )
-        || matches!(c, '\u{2000}'..='\u{2015}' | '\u{202a}'..='\u{202f}' | '\u{2060}'..='\u{206f}')
+        || is_unseen(c)
 }
 
 /// The digits after the country code, with the repairs for shops' data.

@@ -8,7 +8,7 @@ use jiff::fmt::strtime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use kernel::links::without_links;
-use kernel::{EmailAddress, Phone};
+use kernel::{EmailAddress, Person, Phone, person};
 use serde_json::{Map, Value};
 
 use crate::submitted::{Arrival, ParseError};
@@ -35,47 +35,55 @@ const BELIEVED_FUTURE: SignedDuration = SignedDuration::from_hours(24);
 /// Vietnam's time, without the zone file that Lambda's image may lack. The offset has been the same since 1975.
 const VIETNAM: Offset = Offset::constant(7);
 
-/// Fields with a meaning of their own; every other field is only stored.
-pub const FIELDS: [&str; 7] = [
-    "phone",
-    "email",
-    "name",
-    "address",
-    "message",
-    "form_id",
-    "message_time",
-];
+/// The form's own fields; the others that have a meaning are those of [`kernel::person`].
+const OWN: [&str; 3] = ["message", "form_id", "message_time"];
+/// The form's name for the whole name.
+const NAME: &str = "name";
+/// The field of [`kernel::person`] that is [`NAME`].
+const FULL_NAME: &str = "full_name";
 /// The formats of `message_time`.
 pub const TIMES: [&str; 3] = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
 
-/// Folded names that forms give to a field, with the field of [`FIELDS`] for each.
-pub const ALIASES: [(&str, &str); 25] = [
+/// Folded names that forms give to their own fields, with the field for each.
+const ALIASES: [(&str, &str); 5] = [
     ("ladi_form_id", "form_id"),
-    ("ho_va_ten", "name"),
-    ("ho_ten", "name"),
-    ("hoten", "name"),
-    ("ten", "name"),
-    ("ten_khach_hang", "name"),
-    ("full_name", "name"),
-    ("fullname", "name"),
-    ("so_dien_thoai", "phone"),
-    ("sodienthoai", "phone"),
-    ("sdt", "phone"),
-    ("dien_thoai", "phone"),
-    ("dienthoai", "phone"),
-    ("tel", "phone"),
-    ("mobile", "phone"),
-    ("phone_number", "phone"),
-    ("e_mail", "email"),
-    ("mail", "email"),
-    ("dia_chi_email", "email"),
-    ("thu_dien_tu", "email"),
-    ("dia_chi", "address"),
     ("ghi_chu", "message"),
     ("loi_nhan", "message"),
     ("noi_dung", "message"),
     ("tin_nhan", "message"),
 ];
+/// Fields of a contact that a form cannot set: anybody can type an id, and the tags are the shop's.
+const NOT_TAKEN: [&str; 2] = ["external_id", "tags"];
+
+/// Fields with a meaning of their own; every other field is only stored.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    let known = person::known().map(|known| known.name);
+    let known = known.filter(|name| !NOT_TAKEN.contains(name));
+    let known = known.map(|name| if name == FULL_NAME { NAME } else { name });
+    known.chain(OWN)
+}
+
+/// The folded names that forms give to a field, beside its own.
+pub fn other_names(field: &str) -> Vec<&'static str> {
+    let contact = if field == NAME { FULL_NAME } else { field };
+    let known = person::known().filter(|known| known.name == contact);
+    let known = known.flat_map(|known| known.aliases).copied();
+    let own = ALIASES.iter().filter(|(_, target)| *target == field);
+    let names = known.chain(own.map(|(name, _)| *name));
+    names.filter(|name| *name != field).collect()
+}
+
+/// The field that a folded name means.
+fn meant(name: &str) -> Option<&'static str> {
+    if let Some((_, field)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
+        return Some(field);
+    }
+    match person::meant(name)? {
+        FULL_NAME => Some(NAME),
+        field if NOT_TAKEN.contains(&field) => None,
+        field => Some(field),
+    }
+}
 
 /// Whether the body is a form at all. Another body will never be accepted.
 pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
@@ -96,24 +104,28 @@ pub async fn parse(
         .iter()
         .map(|(name, field)| (folded(name), field))
         .collect();
+    let field_of = |name: &str| {
+        let own = mapping.get(name).map(|field| field.as_str());
+        own.or(meant(name)).unwrap_or(name).to_owned()
+    };
+    let pairs: Vec<(String, String)> = pairs
+        .into_iter()
+        .map(|(name, value)| (folded(&name), value))
+        .collect();
+    // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
+    let has_family = pairs.iter().any(|(name, _)| field_of(name) == "last_name");
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in pairs {
-        let name = folded(&name);
-        let known = ALIASES
-            .iter()
-            .find(|(alias, _)| *alias == name)
-            .map(|(_, field)| *field);
-        let field = mapping
-            .get(&name)
-            .map(|field| field.as_str())
-            .or(known)
-            .unwrap_or(&name);
+        let mut field = field_of(&name);
+        if name == person::GIVEN_OR_WHOLE && field == "first_name" && !has_family {
+            NAME.clone_into(&mut field);
+        }
         let mut value = kernel::text::nfc(value.trim());
-        if field == "name" {
+        if [NAME, "first_name", "last_name"].contains(&field.as_str()) {
             value = without_links(&value);
         }
         if !field.is_empty() && !value.is_empty() {
-            fields.entry(field.to_owned()).or_insert(value);
+            fields.entry(field).or_insert(value);
         }
     }
     arrival(&fields, received_at)
@@ -143,11 +155,10 @@ fn arrival(
     let who = who.or_else(|| email.as_ref().map(|email: &EmailAddress| email.to_string()));
     let who = who.unwrap_or_default();
     let (data, shortened) = kept(fields);
-    let name = fields.get("name");
     Ok(Arrival {
         email,
         phone,
-        full_name: name.map(|name| beginning(name, MAX_FIELD).to_owned()),
+        person: person_of(fields),
         event_id: event_id(fields, &who),
         event_name: "form.submitted",
         at: said.unwrap_or(received_at),
@@ -155,6 +166,21 @@ fn arrival(
         data: Value::Object(data),
         shortened,
     })
+}
+
+/// The plain fields of the person. A value that is none of its field is only in the event.
+fn person_of(fields: &BTreeMap<String, String>) -> Person {
+    let mut person = Person::default();
+    for field in person::FIELDS {
+        let name = if field.name() == FULL_NAME {
+            NAME
+        } else {
+            field.name()
+        };
+        let value = fields.get(name).and_then(|value| field.fit(value));
+        *field.slot(&mut person) = value;
+    }
+    person
 }
 
 /// Names the submission by its content only.

@@ -1,7 +1,7 @@
 //! The common form of every provider's data.
 
 use jiff::{SignedDuration, Timestamp};
-use kernel::{EmailAddress, Phone};
+use kernel::{EmailAddress, Person, Phone};
 use serde_json::Value;
 
 /// An event of a person at a source, with the person's data.
@@ -11,8 +11,8 @@ pub struct Arrival {
     pub email: Option<EmailAddress>,
     /// Mobile number, if a usable one was sent.
     pub phone: Option<Phone>,
-    /// Whole name.
-    pub full_name: Option<String>,
+    /// Name, address and the other plain fields that the form gave.
+    pub person: Person,
     /// Names the event: a repeated submission has the same id.
     pub event_id: String,
     /// The product's name of the event, e.g. `form.submitted`.

@@ -1,5 +1,6 @@
 //! A workflow as its author writes it, and its possible flaws. Pure.
 
+use contacts::Tags;
 use std::collections::BTreeSet;
 
 use channels::{Class, Sender, StoredMail, mail_check};
@@ -280,9 +281,9 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
             }
         }
         DraftNode::AddTag { tags, .. } => {
-            let bad = |tag: &String| tag.trim().is_empty() || tag.chars().count() > MAX_TEXT;
+            let bad = |tag: &String| Tags::parse(tag).is_err();
             if tags.is_empty() || tags.len() > MAX_TAGS || tags.iter().any(bad) {
-                let message = "expected 1 to 20 tags, none empty or over 200 letters";
+                let message = "expected 1 to 20 tags of 1 to 255 characters";
                 flaws.push(Flaw::new(format!("{pointer}/tags"), message));
             }
         }

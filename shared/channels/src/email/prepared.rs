@@ -107,7 +107,7 @@ impl Prepared {
         let message = Message {
             from: &self.from,
             to: &Mailbox {
-                name: contact.full_name.as_deref().map(printable),
+                name: contact.person.full_name.as_deref().map(printable),
                 address: to.to_string(),
             },
             reply_to: self.reply_to.as_ref(),

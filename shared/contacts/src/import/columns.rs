@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kernel::text::fold;
+use kernel::person;
 
 use super::file::FileError;
 
@@ -17,126 +17,23 @@ pub enum Column {
     External,
     Email,
     Phone,
-    FullName,
-    FirstName,
-    LastName,
     Tags,
-    Birthday,
+    /// The field of a person of this name.
+    Person(&'static str),
     /// A custom field of this name.
     Custom(String),
     /// A column without a heading; it is left out.
     Skipped,
 }
 
-/// Headings by field, folded, words joined by `_`. Vietnamese and English, as shops export them.
-const ALIASES: [(Column, &[&str]); 8] = [
-    (
-        Column::Email,
-        &[
-            "email",
-            "e_mail",
-            "mail",
-            "dia_chi_email",
-            "email_address",
-            "thu_dien_tu",
-        ],
-    ),
-    (
-        Column::Phone,
-        &[
-            "so_dien_thoai",
-            "sdt",
-            "dien_thoai",
-            "so_dt",
-            "so_di_dong",
-            "di_dong",
-            "phone",
-            "phone_number",
-            "mobile",
-            "tel",
-            "telephone",
-        ],
-    ),
-    (
-        Column::FullName,
-        &[
-            "ho_va_ten",
-            "ho_ten",
-            "hoten",
-            "ten_khach_hang",
-            "khach_hang",
-            "ten_day_du",
-            "full_name",
-            "fullname",
-            "name",
-            "customer_name",
-        ],
-    ),
-    (
-        Column::FirstName,
-        &["ten", "ten_goi", "first_name", "firstname", "given_name"],
-    ),
-    (
-        Column::LastName,
-        &[
-            "ho",
-            "ho_dem",
-            "ho_va_ten_dem",
-            "last_name",
-            "lastname",
-            "surname",
-            "family_name",
-        ],
-    ),
-    (
-        Column::External,
-        &[
-            "external_id",
-            "id",
-            "ma_khach_hang",
-            "ma_kh",
-            "customer_id",
-            "customer_code",
-        ],
-    ),
-    (Column::Tags, &["tags", "tag", "the", "nhan"]),
-    (
-        Column::Birthday,
-        &["ngay_sinh", "sinh_nhat", "birthday", "dob", "date_of_birth"],
-    ),
-];
-
 /// The known headings, folded, by the field of a contact that they fill.
 pub fn headings() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    ALIASES
-        .iter()
-        .map(|(column, aliases)| (column.field(), *aliases))
-}
-
-impl Column {
-    /// Name of the contact's field.
-    fn field(&self) -> &str {
-        match self {
-            Self::External => "external_id",
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::FullName => "full_name",
-            Self::FirstName => "first_name",
-            Self::LastName => "last_name",
-            Self::Tags => "tags",
-            Self::Birthday => "custom.birthday",
-            Self::Custom(name) => name,
-            Self::Skipped => "",
-        }
-    }
+    person::known().map(|known| (known.name, known.aliases))
 }
 
 /// A heading in the form that is compared: `"Họ và tên "` is `ho_va_ten`.
 pub fn normal(heading: &str) -> String {
-    let folded = fold(heading);
-    let words = folded.split(|c: char| !c.is_alphanumeric());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join("_").chars().take(MAX_NAME).collect()
+    person::heading(heading).chars().take(MAX_NAME).collect()
 }
 
 /// The columns of a file, from its first row.
@@ -148,10 +45,12 @@ pub fn columns<'a>(headings: impl Iterator<Item = &'a str>) -> Result<Vec<Column
     let mut columns: Vec<Column> = headings.iter().map(|heading| column(heading)).collect();
     // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
     let has = |columns: &[Column], wanted: &Column| columns.contains(wanted);
-    if !has(&columns, &Column::LastName) && !has(&columns, &Column::FullName) {
-        let given = headings.iter().position(|heading| heading == "ten");
+    let (whole, family) = (Column::Person("full_name"), Column::Person("last_name"));
+    if !has(&columns, &family) && !has(&columns, &whole) {
+        let mut headings = headings.iter();
+        let given = headings.position(|heading| heading == person::GIVEN_OR_WHOLE);
         if let Some(column) = given.and_then(|at| columns.get_mut(at)) {
-            *column = Column::FullName;
+            *column = whole;
         }
     }
     let mut seen = HashSet::new();
@@ -172,13 +71,14 @@ fn column(heading: &str) -> Column {
     if heading.is_empty() {
         return Column::Skipped;
     }
-    let known = ALIASES
-        .iter()
-        .find(|(_, aliases)| aliases.contains(&heading));
-    known.map_or_else(
-        || Column::Custom(heading.to_owned()),
-        |(column, _)| column.clone(),
-    )
+    match person::meant(heading) {
+        Some("external_id") => Column::External,
+        Some("email") => Column::Email,
+        Some("phone") => Column::Phone,
+        Some("tags") => Column::Tags,
+        Some(name) => Column::Person(name),
+        None => Column::Custom(heading.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -191,18 +91,28 @@ mod tests {
         assert_eq!(
             columns(headings.split(',')).unwrap(),
             [
-                Column::FullName,
+                Column::Person("full_name"),
                 Column::Phone,
                 Column::Email,
-                Column::Birthday,
-                Column::Custom("tinh_thanh".into()),
+                Column::Person("birthday"),
+                Column::Person("province"),
                 Column::Tags,
                 Column::Skipped,
             ]
         );
         let both = columns("Họ,Tên,sdt".split(',')).unwrap();
-        assert_eq!(both, [Column::LastName, Column::FirstName, Column::Phone]);
-        assert_eq!(columns("Tên,sdt".split(',')).unwrap()[0], Column::FullName);
+        assert_eq!(
+            both,
+            [
+                Column::Person("last_name"),
+                Column::Person("first_name"),
+                Column::Phone
+            ]
+        );
+        assert_eq!(
+            columns("Tên,sdt".split(',')).unwrap()[0],
+            Column::Person("full_name")
+        );
     }
 
     #[test]

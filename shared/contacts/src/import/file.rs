@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use csv::{ReaderBuilder, StringRecord};
+use kernel::person;
 
 use super::columns::{Column, MAX_COLUMNS, columns};
 use super::lines::{Lines, Row, RowError};
@@ -203,18 +204,19 @@ fn take(row: &mut Row, column: &Column, cell: String) -> Result<(), Wrong> {
             ));
         }
         Column::External => row.identities.push(Identity::External(cell)),
-        Column::FullName => row.full_name = Some(cell),
-        Column::FirstName => row.first_name = Some(cell),
-        Column::LastName => row.last_name = Some(cell),
+        Column::Person(name) => {
+            let value = person::field(name).and_then(|field| field.fit(&cell));
+            // Another value is the shop's own text: nothing of the file is lost.
+            match value {
+                Some(value) => row.person.insert((*name).to_owned(), value),
+                None => row.custom.insert((*name).to_owned(), cell),
+            };
+        }
         Column::Tags => {
             let tags: HashSet<&str> = cell.split(';').map(str::trim).collect();
             let tags = tags.into_iter().filter(|tag| !tag.is_empty());
             row.tags.extend(tags.map(str::to_owned));
             row.tags.sort_unstable();
-        }
-        Column::Birthday => {
-            let date = date(&cell).unwrap_or(cell);
-            row.custom.insert("birthday".into(), date);
         }
         Column::Custom(name) => {
             row.custom.insert(name.clone(), cell);
@@ -222,17 +224,6 @@ fn take(row: &mut Row, column: &Column, cell: String) -> Result<(), Wrong> {
         Column::Skipped => {}
     }
     Ok(())
-}
-
-/// `dd/mm/yyyy`, the Vietnamese form, as `yyyy-mm-dd`; `None` if the cell is no such date.
-fn date(cell: &str) -> Option<String> {
-    let parts: Vec<&str> = cell.split(['/', '-', '.']).collect();
-    let [day, month, year] = parts.as_slice() else {
-        return None;
-    };
-    let (day, month, year) = (day.parse().ok()?, month.parse().ok()?, year.parse().ok()?);
-    let date = jiff::civil::Date::new(year, month, day).ok()?;
-    (year >= 1900).then(|| date.to_string())
 }
 
 #[cfg(test)]
@@ -289,9 +280,9 @@ mod tests {
                 Identity::Phone("0912345678".parse().unwrap()),
             ]
         );
-        assert_eq!(contact.full_name.as_deref(), Some("Trần Thị An"));
-        assert_eq!(contact.custom["birthday"], "1990-03-02");
-        assert_eq!(contact.custom["tinh_thanh"], "Hà; Nội");
+        assert_eq!(contact.person.full_name.as_deref(), Some("Trần Thị An"));
+        assert_eq!(contact.person.birthday.as_deref(), Some("1990-03-02"));
+        assert_eq!(contact.person.province.as_deref(), Some("Hà; Nội"));
         assert_eq!(contact.tags, ["VIP"]);
     }
 
@@ -340,17 +331,9 @@ mod tests {
         assert_eq!(file.repeated, 1);
         let names: Vec<_> = rows(&file)
             .into_iter()
-            .map(|row| row.full_name.unwrap())
+            .map(|row| row.person["full_name"].clone())
             .collect();
         assert_eq!(names, ["B", "Last"]);
-    }
-
-    #[test]
-    fn dates_are_vietnamese() {
-        assert_eq!(date("02/03/1990").as_deref(), Some("1990-03-02"));
-        for other in ["1990-03-02", "31/02/1990", "02/03", "x"] {
-            assert_eq!(date(other), None, "{other}");
-        }
     }
 
     #[test]

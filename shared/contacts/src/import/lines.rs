@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use kernel::person;
 use serde::{Deserialize, Serialize};
 
 use super::file::FileError;
@@ -35,12 +36,9 @@ pub struct Row {
     pub line: u64,
     /// Identities of the contact; the first decides whether two rows are about one contact.
     pub identities: Vec<Identity>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) full_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) first_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) last_name: Option<String>,
+    /// Values of [`Person`], by field: short cells make short lines.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) person: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -52,9 +50,11 @@ impl Row {
     pub fn with(self, common: &Incoming) -> Incoming {
         let mut contact = common.clone();
         contact.identities = self.identities;
-        contact.full_name = self.full_name;
-        contact.first_name = self.first_name;
-        contact.last_name = self.last_name;
+        for (name, value) in self.person {
+            if let Some(field) = person::field(&name) {
+                *field.slot(&mut contact.person) = Some(value);
+            }
+        }
         contact.tags.extend(self.tags);
         let custom = self.custom.into_iter();
         contact.custom = custom.map(|(name, cell)| (name, cell.into())).collect();

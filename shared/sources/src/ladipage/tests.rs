@@ -22,7 +22,7 @@ fn reads_the_documented_form() {
     let form = read(JSON, DOCUMENTED).unwrap();
     assert_eq!(form.phone.as_ref().unwrap().e164(), "+84912345678");
     assert_eq!(form.email.as_ref().unwrap().as_str(), "an.tran@example.vn");
-    assert_eq!(form.full_name.as_deref(), Some("Trần Thị An"));
+    assert_eq!(form.person.full_name.as_deref(), Some("Trần Thị An"));
     assert_eq!(
         form.at,
         "2026-03-02T01:15:30Z".parse::<Timestamp>().unwrap()
@@ -48,7 +48,7 @@ fn every_shape_gives_the_same_person() {
     ] {
         let form = read(content_type, body).unwrap();
         assert_eq!(
-            form.full_name.as_deref(),
+            form.person.full_name.as_deref(),
             Some("Trần Thị An"),
             "{content_type}"
         );
@@ -58,6 +58,29 @@ fn every_shape_gives_the_same_person() {
             "{content_type}"
         );
     }
+}
+
+#[test]
+fn a_family_name_and_a_given_name_are_both_kept() {
+    for (family, given) in [("Họ", "Tên"), ("last_name", "first_name")] {
+        let body = json_form(&[
+            (family, "Nguyễn Văn"),
+            (given, "Bình"),
+            ("sdt", "0912345678"),
+        ]);
+        let person = read(JSON, &body).unwrap().person;
+        assert_eq!(person.full_name, None);
+        assert_eq!(person.last_name.as_deref(), Some("Nguyễn Văn"));
+        assert_eq!(person.first_name.as_deref(), Some("Bình"));
+    }
+    let alone = json_form(&[
+        ("Tên", "Trần An"),
+        ("sdt", "0912345678"),
+        ("Giới tính", "nữ"),
+    ]);
+    let person = read(JSON, &alone).unwrap().person;
+    assert_eq!(person.full_name.as_deref(), Some("Trần An"));
+    assert_eq!(person.gender.as_deref(), Some("female"));
 }
 
 #[test]
@@ -120,10 +143,13 @@ fn a_name_loses_its_links_and_other_fields_keep_theirs() {
         ])
     };
     let spam = read(JSON, &form("An, quà tại https://evil.example/qua")).unwrap();
-    assert_eq!(spam.full_name.as_deref(), Some("An, quà tại"));
+    assert_eq!(spam.person.full_name.as_deref(), Some("An, quà tại"));
     assert_eq!(spam.data["name"], "An, quà tại");
     assert_eq!(spam.data["link"], "https://shop.example.vn");
-    assert_eq!(read(JSON, &form("evil.com")).unwrap().full_name, None);
+    assert_eq!(
+        read(JSON, &form("evil.com")).unwrap().person.full_name,
+        None
+    );
 }
 
 #[test]
@@ -135,7 +161,7 @@ fn a_long_field_keeps_its_beginning_and_is_named() {
         ("note", &"n".repeat(1_000)),
     ]);
     let form = read(JSON, &body).unwrap();
-    assert_eq!(form.full_name, Some("Ă".repeat(1_000)));
+    assert_eq!(form.person.full_name, Some("Ă".repeat(255)));
     assert_eq!(form.data["name"], "Ă".repeat(1_000));
     assert_eq!(form.data["note"], "n".repeat(1_000));
     assert_eq!(form.shortened, ["name"]);

@@ -274,7 +274,7 @@ impl Shop {
             .collect();
         json!({
             "status": header["status"], "talk": talk, "claims": claims, "events": events,
-            "name": profile.full_name, "custom": profile.custom, "email": profile.email,
+            "name": profile.person.full_name, "custom": profile.custom, "email": profile.email,
         })
     }
 

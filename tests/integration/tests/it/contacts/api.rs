@@ -295,3 +295,76 @@ async fn a_file_that_is_no_csv_is_refused_at_once() {
         assert_eq!(status, expected, "{content_type} {file}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn every_plain_field_is_taken_and_shown() {
+    let shop = Shop::new().await;
+    let mut body = json!({ "email": "an@example.vn" });
+    for field in contacts::person::FIELDS {
+        body[field.name()] = match field.name() {
+            "gender" => "nữ".into(),
+            "birthday" => "02/03/1990".into(),
+            "avatar_url" => "https://shop.example.vn/an.png".into(),
+            "language" => "vi".into(),
+            "timezone" => "Asia/Ho_Chi_Minh".into(),
+            name => format!("{name} của An").into(),
+        };
+    }
+    let (status, contact) = shop.api("POST", "/v1/contacts", Some(&body)).await;
+    assert_eq!(status, 201, "{contact}");
+    assert_eq!(
+        (&contact["gender"], &contact["birthday"]),
+        (&json!("female"), &json!("1990-03-02"))
+    );
+    for field in contacts::person::FIELDS {
+        let name = field.name();
+        if !["gender", "birthday"].contains(&name) {
+            assert_eq!(contact[name], body[name], "{name}");
+        }
+    }
+    for (name, bad) in [
+        ("gender", "xanh"),
+        ("birthday", "hôm qua"),
+        ("avatar_url", "http://a.vn"),
+    ] {
+        let (status, problem) = shop
+            .api(
+                "POST",
+                "/v1/contacts",
+                Some(&json!({ "email": "an@example.vn", name: bad })),
+            )
+            .await;
+        assert_eq!(
+            (status, places(&problem)),
+            (400, vec![format!("/{name}")]),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn composed_and_decomposed_labels_are_one() {
+    let shop = Shop::new().await;
+    let (composed, decomposed) = ("Hà Nội", "Ha\u{300} No\u{323}\u{302}i");
+    let body = json!({
+        "email": "nfd@example.vn", "full_name": decomposed, "tags": [composed, decomposed, " hà nội"],
+        "custom": { "tỉnh": composed, "ti\u{309}nh": decomposed },
+    });
+    let (status, contact) = shop.api("POST", "/v1/contacts", Some(&body)).await;
+    assert_eq!(status, 201, "{contact}");
+    assert_eq!(contact["tags"], json!([composed]));
+    assert_eq!(contact["custom"], json!({ "tỉnh": composed }));
+    assert_eq!(contact["full_name"], composed);
+    let id = contact["id"].as_str().unwrap().parse().unwrap();
+    let store = shop.contacts();
+    store
+        .add_tags(shop.tenant, id, &["HÀ NỘI".into()])
+        .await
+        .unwrap();
+    assert_eq!(shop.contact(id).await.tags.len(), 1);
+    store
+        .remove_tags(shop.tenant, id, &["hà nội".into()])
+        .await
+        .unwrap();
+    assert!(shop.contact(id).await.tags.is_empty());
+}

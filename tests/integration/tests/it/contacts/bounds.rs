@@ -142,7 +142,7 @@ async fn a_name_that_two_writers_change_at_once_is_still_found() {
             .world
             .interleave(at, shop.upsert(named("Lê Bình")), back)
             .await;
-        let shown = shop.contact(id).await.full_name.unwrap();
+        let shown = shop.contact(id).await.person.full_name.unwrap();
         let word = shown.split(' ').next().unwrap();
         assert_eq!(
             shop.found(word).await,

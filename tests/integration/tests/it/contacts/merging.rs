@@ -57,7 +57,7 @@ async fn an_identity_stays_with_its_first_owner() {
     assert_eq!((both.contact, both.created), (a, false));
     assert_eq!(both.taken, [phone("0912345678")]);
     let (a, b) = (shop.contact(a).await, shop.contact(b).await);
-    assert_eq!((a.full_name.as_deref(), a.phone), (Some("An"), None));
+    assert_eq!((a.person.full_name.as_deref(), a.phone), (Some("An"), None));
     assert!(b.phone.is_some() && b.email.is_none());
 }
 
@@ -80,7 +80,7 @@ async fn overwriting_replaces_what_was_known() {
     }
     let contact = shop.contact(id).await;
     assert_eq!(contact.email, Some("new@example.vn".parse().unwrap()));
-    assert_eq!(contact.full_name.as_deref(), Some("Lê Bình"));
+    assert_eq!(contact.person.full_name.as_deref(), Some("Lê Bình"));
     assert!(contact.phone.is_some());
     assert_eq!(shop.found("binh").await, ["Lê Bình"]);
     assert!(shop.found("tran").await.is_empty() && shop.found("old@").await.is_empty());

@@ -62,7 +62,7 @@ impl Shop {
         assert!(page.next.is_none());
         page.data
             .into_iter()
-            .map(|contact| contact.full_name.unwrap_or_default())
+            .map(|contact| contact.person.full_name.unwrap_or_default())
             .collect()
     }
 
@@ -150,7 +150,10 @@ pub fn phone(number: &str) -> Identity {
 pub fn person(name: &str, identities: &[Identity]) -> Incoming {
     Incoming {
         identities: identities.to_vec(),
-        full_name: Some(name.into()),
+        person: contacts::Person {
+            full_name: Some(name.into()),
+            ..contacts::Person::default()
+        },
         ..Incoming::default()
     }
 }

@@ -194,14 +194,10 @@ fn widget_limits() -> String {
 // Forms and triggers.
 
 fn form_fields() -> String {
-    let rows = ladipage::FIELDS.iter().map(|field| {
-        let names = ladipage::ALIASES
-            .iter()
-            .filter(|(_, target)| target == field);
-        vec![code(field), codes(names.map(|(name, _)| *name))]
+    let rows = ladipage::fields().map(|field| {
+        let names = ladipage::other_names(field);
+        vec![code(field), codes(names.into_iter())]
     });
-    let known = |target: &str| ladipage::FIELDS.contains(&target);
-    assert!(ladipage::ALIASES.iter().all(|(_, target)| known(target)));
     table(&["field", "other names"], rows)
 }
 
@@ -242,6 +238,19 @@ fn variables() -> String {
         "email" => "address",
         "phone" => "number, as `+84912345678`",
         "full_name" => "whole name, family name first",
+        "gender" => "`male`, `female`, `other` or `unknown`",
+        "birthday" => "`1990-03-02`, or `--03-02` without the year",
+        "address" => "street and house number",
+        "ward" => "ward or commune",
+        "district" => "district, as received",
+        "province" => "province or city",
+        "country" => "country",
+        "postal_code" => "postal code",
+        "company" => "company",
+        "job_title" => "job title",
+        "language" => "language tag, such as `vi`",
+        "timezone" => "time zone, such as `Asia/Ho_Chi_Minh`",
+        "avatar_url" => "address of a picture",
         "first_name" => "given name; where it is not known, the last word of the whole name",
         "last_name" => {
             "family and middle name; where they are not known, the whole name without its last word"
@@ -256,7 +265,7 @@ fn variables() -> String {
         let path = format!("contact.{name}");
         let is_known = |known: &str| known.trim_end_matches(".*") == path;
         assert!(
-            mail_check::NAMES.iter().any(|name| is_known(name.path)),
+            mail_check::names().any(|name| is_known(name.path)),
             "{path}"
         );
         let row = [

@@ -242,7 +242,10 @@ pub async fn newcomers() -> Run {
                     Identity::Email(address(n).parse().unwrap()),
                     Identity::External(format!("KH{n:06}")),
                 ],
-                full_name: Some(name(n)),
+                person: contacts::Person {
+                    full_name: Some(name(n)),
+                    ..contacts::Person::default()
+                },
                 lists: vec![list],
                 ..Incoming::default()
             };

@@ -193,9 +193,7 @@ pub(super) fn sends(messages: &[Value]) -> BTreeSet<(String, String)> {
 pub(super) fn incoming(address: &str) -> Incoming {
     Incoming {
         identities: vec![Identity::Email(address.parse().unwrap())],
-        full_name: None,
-        first_name: None,
-        last_name: None,
+        person: contacts::Person::default(),
         tags: Vec::new(),
         lists: Vec::new(),
         custom: BTreeMap::new(),
