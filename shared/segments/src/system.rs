@@ -71,6 +71,12 @@ pub fn segments() -> Vec<System> {
             json!({"any": [at("last_opened_at", "in_last_n", 30), at("last_clicked_at", "in_last_n", 30)]}),
         ),
         one(
+            "birthday",
+            "Sinh nhật trong tháng",
+            "Birthday this month",
+            json!({"all": [{"family": "profile", "field": "birthday", "operator": "month_is", "value": "current"}]}),
+        ),
+        one(
             "repeat",
             "Mua từ hai lần",
             "Bought twice or more",

@@ -1,6 +1,6 @@
 //! Reading of groups and of each family's conditions. Pure.
 
-use contacts::Channel;
+use contacts::{Channel, FieldName};
 use serde_json::Value;
 
 use super::fields::{self, CUSTOM, Field, Kind};
@@ -77,7 +77,7 @@ pub const FAMILIES: &[Family] = &[
         "how often a conversation began",
         &["field", "inbox_id", "operator", "times", "within"],
     ),
-    family("location", "province or country", &[]),
+    family("location", "the address", &["field", "operator"]),
     family("workflow", "the contact's workflows", &[]),
     family("device", "push, app, platform", &[]),
 ];
@@ -92,7 +92,6 @@ pub const REFUSED: &[(&str, &str, &str)] = &[
         "nothing stores which workflows a contact is in, has been in or has finished",
     ),
     ("device", "", "nothing stores the devices of a contact"),
-    ("location", "", "nothing stores the province of a contact"),
     ("profile", "last_sent_at", NO_SENDS),
     ("message", "sent", NO_SENDS),
     ("message", "delivered", NO_SENDS),
@@ -274,14 +273,17 @@ fn condition(family: &str, reader: &mut Reader<'_, '_>) -> Option<Condition> {
 
 fn profile(reader: &mut Reader<'_, '_>) -> Option<Condition> {
     let name = reader.text("field")?;
-    let (field, kind) = match name.strip_prefix("custom.") {
-        Some(own) if !own.trim().is_empty() => {
+    let own = name
+        .strip_prefix("custom.")
+        .and_then(|own| FieldName::parse(own).ok());
+    let (field, kind) = match own {
+        Some(own) => {
             let names: Vec<&str> = CUSTOM.iter().map(|kind| kind.name()).collect();
             let kind = reader.word("type", &names)?;
             let kind = *CUSTOM.iter().find(|own| own.name() == kind)?;
-            (Field::Custom(own.to_owned()), kind)
+            (Field::Custom(own.as_str().to_owned()), kind)
         }
-        _ => known_field("profile", reader)?,
+        None => known_field("profile", reader)?,
     };
     let test = test(reader, kind)?;
     Some(Condition::Field { field, test })

@@ -66,6 +66,8 @@ pub enum Field {
     OrdersAverage,
     FirstOrderAt,
     LastOrderAt,
+    /// A plain field of a person, by its name.
+    Person(&'static str),
     /// A custom field, by its name.
     Custom(String),
 }
@@ -99,18 +101,31 @@ const ORDER: &[(&str, Field, Kind)] = &[
     ("last_at", Field::LastOrderAt, Kind::Instant),
 ];
 
-/// The fields of the family `location`, with their types.
-const LOCATION: &[(&str, Field, Kind)] = &[];
+/// The fields of [`kernel::Person`] in the family `location`.
+const PLACES: [&str; 4] = ["province", "country", "ward", "district"];
+
+/// The plain fields of a person, with their types.
+fn person() -> impl Iterator<Item = (&'static str, Field, Kind)> {
+    kernel::person::FIELDS.iter().map(|field| {
+        let kind = match field.name() {
+            "gender" => Kind::Choice(&["male", "female", "other", "unknown"]),
+            "birthday" => Kind::Date,
+            _ => Kind::Text,
+        };
+        (field.name(), Field::Person(field.name()), kind)
+    })
+}
 
 /// The fields of a family, with their types: `profile`, `order` or `location`.
 pub fn standard(family: &str) -> Vec<(&'static str, Field, Kind)> {
-    let table = match family {
-        "profile" => PROFILE,
-        "order" => ORDER,
-        "location" => LOCATION,
-        _ => &[],
-    };
-    table.to_vec()
+    match family {
+        "profile" => person().chain(PROFILE.iter().cloned()).collect(),
+        "order" => ORDER.to_vec(),
+        "location" => person()
+            .filter(|(name, ..)| PLACES.contains(name))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// A field of a family by its name.

@@ -3,10 +3,10 @@
 use contacts::{Channel, Contact, Source};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kernel::{EmailAddress, ListId, Phone, SegmentId};
+use kernel::{EmailAddress, ListId, Phone, SegmentId, person};
 
 use super::days::{Answer, Moment, number};
-use super::test::{Of, Test, many};
+use super::test::{Of, Test, many, tag_key, with_tag_key};
 use crate::facts::{Facts, KEPT_DAYS, Tick, product_hash};
 use crate::language::{self, Condition, Field, Happened, How, Many, Times};
 use crate::subject::Subject;
@@ -16,7 +16,10 @@ use crate::tracked::Tracked;
 #[derive(Debug, Clone)]
 pub(super) enum Leaf {
     Field(Field, Test),
-    Tags(Test),
+    Person(person::Field, Test),
+    /// The tags in the form that is compared, sorted.
+    Tags(Many, Vec<String>),
+    HasTags(bool),
     Lists(bool, Vec<ListId>),
     Segments(bool, Vec<SegmentId>),
     Consent(Channel, Test),
@@ -46,9 +49,23 @@ impl Leaf {
                     Field::Phone => phones(test),
                     _ => test.clone(),
                 };
-                Self::Field(field.clone(), Test::compile(&test, zone))
+                let test = Test::compile(&test, zone);
+                let own = match field {
+                    Field::Person(name) => person::field(name),
+                    _ => None,
+                };
+                match own {
+                    Some(own) => Self::Person(*own, test),
+                    None => Self::Field(field.clone(), test),
+                }
             }
-            Condition::Tags(test) => Self::Tags(Test::compile(test, zone)),
+            Condition::Tags(language::Test::Many { how, values }) => {
+                let mut keys: Vec<String> = values.iter().map(|tag| tag_key(tag)).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                Self::Tags(*how, keys)
+            }
+            Condition::Tags(test) => Self::HasTags(matches!(test, language::Test::IsSet(true))),
             Condition::Lists { inside, lists } => Self::Lists(*inside, lists.clone()),
             Condition::Segments { inside, segments } => Self::Segments(*inside, segments.clone()),
             Condition::Consent { channel, test } => {
@@ -70,13 +87,13 @@ impl Leaf {
     /// The relative cost of a check.
     pub(super) fn cost(&self) -> u32 {
         match self {
-            Self::Segments(..) | Self::HasProducts(_) | Self::Consent(..) => 1,
+            Self::Segments(..) | Self::HasProducts(_) | Self::HasTags(_) | Self::Consent(..) => 1,
             Self::Field(_, Test::IsSet(_) | Test::Number(_)) => 1,
             Self::Lists(..) | Self::Products(..) => 2,
             Self::Field(_, Test::Date(_) | Test::Boolean(_)) => 3,
             Self::Happened(_) => 4,
-            Self::Field(..) => 6,
-            Self::Tags(_) => 8,
+            Self::Field(..) | Self::Person(..) => 6,
+            Self::Tags(..) => 8,
         }
     }
 
@@ -84,7 +101,14 @@ impl Leaf {
         let (contact, facts) = (subject.contact, subject.facts);
         match self {
             Self::Field(field, test) => test.check(value(field, subject), moment),
-            Self::Tags(test) => Answer::fixed(tags(test, contact)),
+            Self::Person(field, test) => {
+                let value = field.of(&contact.person).map_or(Of::Nothing, Of::Text);
+                test.check(value, moment)
+            }
+            Self::Tags(how, keys) => Answer::fixed(many(*how, keys, with_tag_key, &mut |each| {
+                contact.tags.iter().for_each(|tag| each(tag));
+            })),
+            Self::HasTags(has) => Answer::fixed(*has != contact.tags.is_empty()),
             Self::Lists(inside, lists) => {
                 let is_on = lists.iter().any(|list| contact.lists.contains(list));
                 Answer::fixed(is_on == *inside)
@@ -148,6 +172,8 @@ fn value<'a>(field: &Field, subject: &Subject<'a>) -> Of<'a> {
         Field::Source => Of::Text(source(contact.source)),
         Field::CreatedAt => Of::Instant(contact.created_at),
         Field::UpdatedAt => Of::Instant(contact.updated_at),
+        // A person's field is compiled to a leaf of its own.
+        Field::Person(_) => Of::Nothing,
         Field::Custom(name) => contact.custom.get(name).map_or(Of::Nothing, Of::Json),
         Field::LastSeenAt => at(last.seen),
         Field::LastOpenedAt => at(last.opened),
@@ -203,16 +229,6 @@ fn status(channel: Channel, contact: &Contact) -> Of<'static> {
         Status::Complained => "complained",
         Status::Suppressed => "suppressed",
     })
-}
-
-fn tags(test: &Test, contact: &Contact) -> bool {
-    match test {
-        Test::IsSet(is) => *is != contact.tags.is_empty(),
-        Test::Many { how, values } => many(*how, values, &mut |each| {
-            contact.tags.iter().for_each(|tag| each(tag));
-        }),
-        _ => false,
-    }
 }
 
 fn products(how: Many, hashes: &[u32], facts: &Facts) -> bool {

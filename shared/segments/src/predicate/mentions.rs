@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use contacts::Channel;
 use kernel::{ListId, SegmentId};
 
-use super::test::folded;
+use super::test::tag_key;
 use crate::facts::{CLICKED, OPENED, SENT, VISITS};
 use crate::language::{Condition, Conditions, Field, Node, Test};
 use crate::tracked::Tracked;
@@ -46,7 +46,7 @@ impl Mentions {
 
     /// Whether a change of this tag matters.
     pub fn tag(&self, tag: &str) -> bool {
-        self.any_tag || self.tags.contains(&folded(tag))
+        self.any_tag || self.tags.contains(&tag_key(tag))
     }
 
     /// Names of all events that matter.
@@ -70,7 +70,7 @@ impl Mentions {
         match condition {
             Condition::Field { field, .. } => self.field(field),
             Condition::Tags(Test::Many { values, .. }) => {
-                self.tags.extend(values.iter().map(|tag| folded(tag)));
+                self.tags.extend(values.iter().map(|tag| tag_key(tag)));
             }
             Condition::Tags(_) => self.any_tag = true,
             Condition::Lists { lists, .. } => self.lists.extend(lists),
@@ -111,8 +111,7 @@ impl Mentions {
             }
             _ => {
                 let names = crate::language::standard("profile").into_iter();
-                let all = names.chain(crate::language::standard("location"));
-                let own = all.filter(|(_, own, _)| own == field);
+                let own = names.filter(|(_, own, _)| own == field);
                 self.fields.extend(own.map(|(name, ..)| name.to_owned()));
             }
         }

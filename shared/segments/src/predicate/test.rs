@@ -57,6 +57,21 @@ pub(super) fn with_folded<T>(text: &str, then: impl FnOnce(&str) -> T) -> T {
     })
 }
 
+/// Calls with the form in which a tag is compared.
+pub(super) fn with_tag_key(tag: &str, then: &mut dyn FnMut(&str)) {
+    if tag.is_ascii() {
+        // Without diacritics both forms are the same.
+        with_folded(tag, then);
+    } else {
+        then(&kernel::text::alike(tag));
+    }
+}
+
+/// The form in which tags are compared: case does not matter, diacritics do.
+pub(crate) fn tag_key(tag: &str) -> String {
+    kernel::text::alike(tag)
+}
+
 /// The form in which texts are compared.
 pub(crate) fn folded(text: &str) -> String {
     kernel::text::fold(text)
@@ -131,7 +146,7 @@ impl Test {
                 }) != *not
             }
             Self::Boolean(is) => boolean(of) == Some(*is),
-            Self::Many { how, values } => many(*how, values, &mut |each| {
+            Self::Many { how, values } => many(*how, values, with_fold, &mut |each| {
                 any_text(of, &mut |text| {
                     each(text);
                     false
@@ -179,25 +194,25 @@ pub(super) fn compare(how: How, values: &[String], text: &str) -> bool {
     }
 }
 
-/// Compares several words. `visit` calls with each word of the contact.
+fn with_fold(text: &str, then: &mut dyn FnMut(&str)) {
+    with_folded(text, then);
+}
+
+/// Compares several words. `visit` calls with each word of the contact, `key` with its compared form.
 pub(super) fn many(
     how: Many,
     values: &[String],
+    key: fn(&str, &mut dyn FnMut(&str)),
     visit: &mut dyn FnMut(&mut dyn FnMut(&str)),
 ) -> bool {
-    let at = |word: &str| {
-        with_folded(word, |word| {
-            values
-                .binary_search_by(|value| value.as_str().cmp(word))
-                .ok()
-        })
-    };
     // A condition has at most 100 values: a bit for each.
     let mut found = 0u128;
     visit(&mut |word| {
-        if let Some(at) = at(word) {
-            found |= 1 << (at & 127);
-        }
+        key(word, &mut |word| {
+            if let Ok(at) = values.binary_search_by(|value| value.as_str().cmp(word)) {
+                found |= 1 << (at & 127);
+            }
+        });
     });
     match how {
         Many::Any => found != 0,

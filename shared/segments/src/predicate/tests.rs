@@ -73,7 +73,7 @@ prop_compose! {
             custom["met"] = json!(at(met).to_string());
         }
         serde_json::from_value(json!({
-            "id": format!("con_{id}"),
+            "id": format!("con_{id}"), "birthday": birthday, "province": city,
             "email": email.map(str::to_lowercase),
             "tags": tags, "list_ids": lists, "custom": custom,
             "email_status": status, "sms_status": "none", "zalo_status": "none", "push_status": "none",
@@ -108,7 +108,7 @@ prop_compose! {
 
 fn operands(kind: &'static str) -> BoxedStrategy<Value> {
     let words =
-        || prop::sample::subsequence(vec!["VIP", "khach si", "moi", "hà nội", "da nang"], 1..=3);
+        || prop::sample::subsequence(vec!["VIP", "KHÁCH SỈ", "khach si", "moi", "hà nội"], 1..=3);
     let unit = prop_oneof![Just(("days", 1u16..400)), Just(("weeks", 1u16..50))];
     let span = (
         prop::sample::select(vec![
@@ -224,6 +224,8 @@ fn condition() -> BoxedStrategy<Value> {
     prop_oneof![
         custom("size", "number"),
         custom("birthday", "date"),
+        of(json!({"family": "profile", "field": "birthday"}), "date"),
+        of(json!({"family": "location", "field": "province"}), "text"),
         custom("met", "datetime"),
         custom("city", "text"),
         custom("likes", "multi_choice"),
@@ -298,6 +300,7 @@ impl World<'_> {
                 "last_opened_at" => self.test(json, "datetime", &stamp(facts.last.opened)),
                 "created_at" => self.test(json, "datetime", &stamp(Some(contact.created_at))),
                 "email" => self.test(json, "text", &own["email"]),
+                "birthday" => self.test(json, "date", &own["birthday"]),
                 custom => {
                     let name = custom.strip_prefix("custom.").unwrap();
                     self.test(json, json["type"].as_str().unwrap(), &own["custom"][name])
@@ -321,7 +324,8 @@ impl World<'_> {
                     }
                 }
             },
-            "tag" => self.test(json, "multi_choice", &own["tags"]),
+            "location" => self.test(json, "text", &own["province"]),
+            "tag" => self.tags(json, &own["tags"]),
             "list" => {
                 let on = own["list_ids"]
                     .as_array()
@@ -332,6 +336,20 @@ impl World<'_> {
             "segment" => facts.inside.is_empty() != (json["operator"] == "in"),
             "consent" => (own["email_status"] == json["value"]) == (json["operator"] == "is"),
             _ => self.event(json),
+        }
+    }
+
+    fn tags(&self, json: &Value, tags: &Value) -> bool {
+        let alike = |value: &Value| kernel::text::alike(value.as_str().unwrap());
+        let own: Vec<String> = tags.as_array().unwrap().iter().map(alike).collect();
+        let empty = Vec::new();
+        let mut values = json["values"].as_array().unwrap_or(&empty).iter();
+        match json["operator"].as_str().unwrap() {
+            "is_set" => !own.is_empty(),
+            "is_not_set" => own.is_empty(),
+            "has_any" => values.any(|value| own.contains(&alike(value))),
+            "has_all" => values.all(|value| own.contains(&alike(value))),
+            _ => !values.any(|value| own.contains(&alike(value))),
         }
     }
 
@@ -582,6 +600,13 @@ proptest! {
             changed.created_at = other.created_at;
         }
         changed.updated_at = other.updated_at;
+        if !mentions.fields.contains("birthday") {
+            changed.person.birthday = other.person.birthday;
+        }
+        if !mentions.fields.contains("province") {
+            changed.person.province = other.person.province;
+        }
+        changed.person.full_name = Some("An".into());
         for (name, value) in other.custom {
             if !mentions.fields.contains(&format!("custom.{name}")) {
                 changed.custom.insert(name, value);
