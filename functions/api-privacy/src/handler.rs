@@ -1,5 +1,7 @@
 //! Maps requests to use cases. Another tenant's request is not found.
 
+use std::collections::BTreeSet;
+
 use access::op;
 use accounts::privacy::{Extension, Kind, PrivacyRequest, Status, Stored, Task};
 use accounts::{Audit, Doors, PrivacyRequests, Senders};
@@ -8,7 +10,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chat::Inboxes;
 use cloud::Blobs;
-use contacts::{Channel, ChannelStatus, Contact, Contacts};
+use contacts::consent::{Decision, Method};
+use contacts::{Channel, Contact, Contacts, Purpose, Statement};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{Clock, ContactId, Needs, PrivacyRequestId};
@@ -295,13 +298,14 @@ async fn run(
     let file_url = match before.request.kind {
         Kind::Access | Kind::Copy => Some(file::write(&api, tenant, id, &contact, now).await?),
         Kind::Withdraw | Kind::Object => {
-            let (status, reason) = (ChannelStatus::Unsubscribed, id.to_string());
-            for channel in Channel::ALL {
-                let raised = api
-                    .contacts
-                    .set_channel_status(tenant, contact.id, channel, status, now, &reason);
-                raised.await?;
-            }
+            let mut said = Statement::new(Method::Staff, Decision::Withdrawn, Channel::ALL);
+            said.purposes = BTreeSet::from([Purpose::Marketing, Purpose::BehaviouralAds]);
+            said.evidence.statement = Some(id.to_string());
+            let cause = id.to_string();
+            let stated = api
+                .contacts
+                .declare(tenant, contact.id, &said, &cause, None);
+            stated.await?;
             None
         }
         Kind::Correct | Kind::Erase | Kind::Restrict => {

@@ -192,6 +192,16 @@ operations! {
     PauseWorkflow = "pauseWorkflow": From(AccountManager), Some(Write);
     ArchiveWorkflow = "archiveWorkflow": From(AccountManager), Some(Write);
     ShowWorkflowReport = "showWorkflowReport": From(Viewer), Some(Read);
+    // Segments.
+    ListSegments = "listSegments": From(Contributor), Some(Read);
+    CreateSegment = "createSegment": From(AccountManager), Some(Write);
+    PreviewSegment = "previewSegment": From(Contributor), Some(Read);
+    CreateOfferedSegments = "createOfferedSegments": From(AccountManager), Some(Write);
+    ShowSegment = "showSegment": From(Contributor), Some(Read);
+    UpdateSegment = "updateSegment": From(AccountManager), Some(Write);
+    RemoveSegment = "removeSegment": From(AccountManager), Some(Write);
+    ListSegmentMembers = "listSegmentMembers": From(Contributor), Some(Read);
+    UpdateSegmentMembers = "updateSegmentMembers": From(AccountManager), Some(Write);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

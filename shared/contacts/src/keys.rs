@@ -3,7 +3,7 @@
 use cloud::Key;
 use jiff::Timestamp;
 use kernel::text::alike;
-use kernel::{BulkId, ContactId, ExportId, ImportId, ListId, NoteId, TenantKey, clock};
+use kernel::{BulkId, ContactId, ExportId, ImportId, ListId, NoteId, SegmentId, TenantKey, clock};
 
 use crate::model::{Event, Identity};
 
@@ -107,7 +107,16 @@ pub fn listener(tenant: TenantKey, event: &str, workflow: &str) -> Key {
     Key::new(listeners(tenant), format!("{event}#{workflow}"))
 }
 
-/// Row of the interest set, which is made from those pairs.
+/// Partition of what the segments mention, one row for each.
+pub fn mentions(tenant: TenantKey) -> String {
+    format!("{tenant}#MENTIONS")
+}
+
+pub fn mentioning(tenant: TenantKey, segment: SegmentId) -> Key {
+    Key::new(mentions(tenant), segment.to_string())
+}
+
+/// Row of the interest set, which is made from those rows.
 pub fn interest(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "INTEREST")
 }

@@ -23,6 +23,7 @@ pub mod bounds;
 pub mod bulk;
 mod bundle;
 mod change;
+mod changed;
 mod claims;
 pub mod consent;
 pub mod csv_out;
@@ -36,6 +37,7 @@ mod keys;
 mod labels;
 pub mod lists;
 mod members;
+pub mod mention;
 mod model;
 mod names;
 pub mod notes;
@@ -51,10 +53,11 @@ pub mod views;
 
 pub use bounds::Surplus;
 pub use bundle::Full;
+pub use changed::ContactChanged;
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use events::EventHappened;
 pub use fields::{Definition, Definitions, FieldFault, Fields};
-pub use interest::{Filter, Listeners};
+pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
 pub use kernel::person::{self, Person};
 pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagError, Tags};
 pub use lists::{List, Lists};
@@ -64,8 +67,11 @@ pub use notes::{Note, Notes};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
 pub use tags_vocabulary::Vocabulary;
-pub use timeline::{EFFECTS, KEPT_DAYS, KEPT_DAYS_OTHERWISE};
+pub use timeline::{KEPT_DAYS, KEPT_DAYS_OTHERWISE};
 pub use views::{View, Views};
+
+/// The rules of the tables Contacts and Timeline.
+pub const EFFECTS: &[cloud::outbox::Rule] = &[changed::CHANGED, changed::TRACKED, timeline::HEARD];
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

@@ -238,6 +238,8 @@ impl Contacts {
             update = self.founded(tenant, id, incoming, operation, update);
         }
         if before.is_none() || !change.is_empty() {
+            let update = self.telling(tenant, update, change.names(before.is_none()));
+            let update = update.await?;
             let key = keys::profile(tenant, id);
             if !self.contacts.update(&key, update).await?.applied() {
                 return Ok(None);

@@ -23,3 +23,24 @@ pub use language::{Bounds, Conditions, Fault, parse};
 pub use predicate::{Mentions, Predicate, Verdict};
 pub use subject::Subject;
 pub use tracked::Tracked;
+
+mod builder;
+mod counting;
+mod definitions;
+mod evaluation;
+mod keeper;
+mod keys;
+mod members;
+mod messages;
+mod model;
+mod preview;
+mod state;
+mod store;
+
+pub use builder::Builder;
+pub use keeper::{ENTERED, Keeper, LEFT, Settled, Work};
+pub use members::{Members, Of};
+pub use messages::BuildMessage;
+pub use model::{Kind, MAX_SEGMENTS, Segment, Status};
+pub use preview::{Preview, Previews};
+pub use store::{Changes, NewSegment, Refused, Segments};

@@ -217,6 +217,23 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "GET",
             "/v1/workflows/wfl_00000000009/report",
         ),
+        O::ListSegments => ("api-segments", "GET", "/v1/segments"),
+        O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
+        O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
+        O::CreateOfferedSegments => ("api-segments", "POST", "/v1/segments/offered"),
+        O::ShowSegment => ("api-segments", "GET", "/v1/segments/seg_00000000009"),
+        O::UpdateSegment => ("api-segments", "PATCH", "/v1/segments/seg_00000000009"),
+        O::RemoveSegment => ("api-segments", "DELETE", "/v1/segments/seg_00000000009"),
+        O::ListSegmentMembers => (
+            "api-segments",
+            "GET",
+            "/v1/segments/seg_00000000009/members",
+        ),
+        O::UpdateSegmentMembers => (
+            "api-segments",
+            "POST",
+            "/v1/segments/seg_00000000009/members",
+        ),
         O::ListCampaigns => ("api-campaigns", "GET", "/v1/campaigns"),
         O::CreateCampaign => ("api-campaigns", "POST", "/v1/campaigns"),
         O::ShowCampaign => ("api-campaigns", "GET", "/v1/campaigns/cmp_00000000009"),
@@ -282,7 +299,9 @@ fn body(operation: Operation) -> Option<Value> {
         | O::UpdateSource
         | O::StartExport
         | O::ChangeImport
-        | O::UpdatePrivacyRequest => {
+        | O::UpdatePrivacyRequest
+        | O::UpdateSegment
+        | O::UpdateSegmentMembers => {
             json!({})
         }
         O::CreatePrivacyRequest => json!({ "type": "access", "requester": "Trần Thị An" }),
@@ -298,6 +317,8 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateView | O::UpdateView => {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
         }
+        O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
+        O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),

@@ -83,6 +83,16 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "api-segments",
+        &[
+            ("duplicate", "201; Directory +2"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +2"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
         "api-sources",
         &[
             ("duplicate", "200; Directory +1"),
@@ -297,6 +307,27 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "ok",
                 "0 to repeat; SendLedger +1; DeliveryEvents 1; mails 1",
             ),
+        ],
+    ),
+    (
+        "segment-builder",
+        &[
+            ("duplicate", "0 to repeat; Directory ~1"),
+            ("malformed", "0 to repeat; SegmentBuildDlq 1"),
+            ("mixed", "0 to repeat; Directory ~1; SegmentBuildDlq 2"),
+            ("ok", "0 to repeat; Directory ~1"),
+        ],
+    ),
+    (
+        "segment-updater",
+        &[
+            ("duplicate", "0 to repeat; Contacts +1; Segments +1"),
+            ("malformed", "0 to repeat; SegmentsDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Contacts +1; Segments +1; SegmentsDlq 2",
+            ),
+            ("ok", "0 to repeat; Contacts +1; Segments +1"),
         ],
     ),
     (
