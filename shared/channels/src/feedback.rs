@@ -243,7 +243,7 @@ impl Feedback {
         Ok(Some(gained))
     }
 
-    /// What the contact of a send has agreed to, and its address; `None` if the contact is gone.
+    /// The consent of a send's contact, and its address; `None` if the contact is gone.
     pub async fn preferences(
         &self,
         tenant: TenantKey,

@@ -66,9 +66,11 @@ const WITHOUT_AGE: &[&str] = &[
     "CampaignPlan",
     "ChatNotify",
     "ContactBulk",
+    "ContactExport",
     "ContactImport",
     "DeliveryBacklog",
     "DeliveryEvents",
+    "SegmentBuild",
     "WorkflowTrigger",
 ];
 

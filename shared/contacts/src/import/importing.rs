@@ -32,7 +32,7 @@ pub const OUTCOME_COLUMNS: [&str; 4] = [
     "import_message",
 ];
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[schema(as = ImportOutcome)]
 #[serde(rename_all = "snake_case")]
@@ -233,7 +233,7 @@ fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
     contact
 }
 
-/// What a row says about consent, one statement for each decision. The proof is the import.
+/// The consent of a row, one statement for each decision. The proof is the import.
 fn statements(job: &Job, layout: &Layout, heard: &Heard) -> Vec<Statement> {
     let mut said: BTreeMap<Decision, Vec<Channel>> = BTreeMap::new();
     for (asked, channel, heard) in [
