@@ -22,7 +22,7 @@ pub use records::{MAX_RECORDS, Record};
 pub use statement::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Statement};
 pub use store::Stated;
 
-/// What messages are for. Consent is given for each purpose alone.
+/// The purpose of messages. Consent is given for each purpose alone.
 #[derive(
     Debug,
     Clone,

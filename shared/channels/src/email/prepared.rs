@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::mail_store::{Sender, StoredMail};
 use crate::send::Class;
 
-/// What a workspace's settings say about its marketing mails.
+/// The settings of a workspace for its marketing mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Letterhead {
     /// The shop's postal address, as anti-spam law requires.

@@ -27,7 +27,7 @@ pub struct Record {
     pub channels: BTreeSet<Channel>,
     /// The purposes that it is about.
     pub purposes: BTreeSet<Purpose>,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// How the shop knows.
     pub method: Method,

@@ -13,7 +13,7 @@ pub const MAX_TEXT: usize = 1_000;
 /// Longest of the short texts of a proof, in characters.
 pub const MAX_NOTE: usize = 255;
 
-/// What a person decided.
+/// A decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ConsentDecision)]
 #[serde(rename_all = "snake_case")]
@@ -91,7 +91,7 @@ pub struct Evidence {
     /// The file: an import's id, or the place of a scan.
     #[schema(max_length = 255)]
     pub file: Option<String>,
-    /// What was said or written, in the words of the person or of the shop.
+    /// The words of the person or of the shop.
     #[schema(max_length = 1000)]
     pub statement: Option<String>,
 }
@@ -103,12 +103,12 @@ impl Evidence {
     }
 }
 
-/// What a form, an import or a caller says about one person's consent. Without a statement nothing is booked.
+/// The word of a form, an import or a caller about one person's consent. Without a statement nothing is booked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// How the shop knows.
     pub way: Method,
-    /// What was decided.
+    /// The decision.
     #[serde(default)]
     pub decision: Decision,
     /// The channels it is about.

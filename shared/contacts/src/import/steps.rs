@@ -272,7 +272,7 @@ fn common(job: &Job) -> Incoming {
     }
 }
 
-/// What the shop stated about the consent of all rows; nothing is booked without it.
+/// The statement of the shop about the consent of all rows; nothing is booked without it.
 fn statement(job: &Job) -> Option<Statement> {
     let text = job.request.consent_text.clone()?;
     let channels = [Channel::Email, Channel::Sms];
