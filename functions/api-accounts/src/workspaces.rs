@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::page::Page;
 use kernel::{Needs, Patch, Role, TransactionalReason, WorkspaceId};
-use lambda::http::{ClientIp, Code, Flaws, Json, May, Member, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Creation, Flaws, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
@@ -186,6 +186,7 @@ pub struct NewWorkspace {
 pub async fn create(
     State(api): State<Api>,
     member: May<op::CreateWorkspace, Member>,
+    Creation(origin): Creation,
     ip: ClientIp,
     Json(new): Json<NewWorkspace>,
 ) -> Result<(StatusCode, Json<WorkspaceView>), Problem> {
@@ -198,10 +199,14 @@ pub async fn create(
     };
     let settings = change.onto(WorkspaceSettings::named(""), &api.identity)?;
     let account = member.grant.account;
-    let id = api.workspaces.reserve(account, &settings.name).await?;
+    let workspaces = &api.workspaces;
+    if let Some(made) = workspaces.made_by(account, &settings.name, &origin).await? {
+        return Ok((StatusCode::CREATED, Json(made.into())));
+    }
+    let id = workspaces.reserve(account, &settings.name, &origin).await?;
     let id = id.ok_or_else(name_taken)?;
     note(&api, &member, id, &ip).await?;
-    let made = api.workspaces.make(account, id, settings).await?;
+    let made = workspaces.make(account, id, origin.at, settings).await?;
     let tenant = made.ok_or_else(name_taken)?;
     let workspace = find(&api, &member, tenant.workspace()).await?;
     Ok((StatusCode::CREATED, Json(workspace.into())))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cloud::{Created, Error, Key, Recent, Resources, Table};
 use jiff::Timestamp;
-use kernel::{Channel, ConsentField, InboxId, ListId, SourceId, TenantKey, WorkspaceId};
+use kernel::{Channel, ConsentField, InboxId, ListId, Origin, SourceId, TenantKey, WorkspaceId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -156,12 +156,13 @@ impl Doors {
         tenant: TenantKey,
         new: NewSource,
     ) -> Result<(SourceId, String), Error> {
-        loop {
-            let id = self.draw_source();
-            if let Some((_, token)) = self.add_source(tenant, id, &new).await? {
+        let origin = Origin::fresh(self.directory.clock(), self.directory.entropy());
+        for id in origin.draws(SourceId::of) {
+            if let Some((_, token)) = self.add_source(tenant, id, origin.at, &new).await? {
                 return Ok((id, token));
             }
         }
+        Err(Error::Conflict)
     }
 
     /// The door of a source. Before the caller does anything for the tenant, it must check the token and then

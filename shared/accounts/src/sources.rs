@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Error, Query, Update};
+use cloud::{Created, Error, Query, Update};
+use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -33,17 +34,14 @@ struct Listed {
 }
 
 impl Doors {
-    /// An id for a new source.
-    pub fn draw_source(&self) -> SourceId {
-        SourceId::new(self.directory.clock(), self.directory.entropy())
-    }
-
-    /// Makes a source; returns it with its token, which is never returned again. `None` if the id is taken. Its
-    /// place in the list is written first, so every source that accepts posts can be seen and removed.
+    /// Makes a source; returns it with its token, which is never returned again. `None` if another source has the id. Its
+    /// place in the list is written first, so every source that accepts posts can be seen and removed. A repetition finds
+    /// the source of its first run and gives it a new token; nobody has seen the earlier one.
     pub async fn add_source(
         &self,
         tenant: TenantKey,
         id: SourceId,
+        at: Timestamp,
         new: &NewSource,
     ) -> Result<Option<(SourceDoor, String)>, Error> {
         let token = secret::generate(PREFIX, self.directory.entropy());
@@ -58,7 +56,7 @@ impl Doors {
                 lists: new.lists.clone(),
                 mapping: new.mapping.clone(),
                 consent: new.consent.clone(),
-                created_at: self.directory.clock().now(),
+                created_at: at,
                 secret_hash: secret::hash(&token),
             },
         };
@@ -66,8 +64,26 @@ impl Doors {
         self.directory
             .put(&keys::source_of(tenant, id), &listed)
             .await?;
-        let created = self.directory.create(&keys::source(id), &row).await?;
-        Ok(created.is_new().then_some((row.settings, token)))
+        let key = keys::source(id);
+        let held = match self.directory.create(&key, &row).await? {
+            Created::New => return Ok(Some((row.settings, token))),
+            Created::Existing(held) => held,
+        };
+        let before = held.settings.secret_hash.clone();
+        let same = SourceDoor {
+            secret_hash: row.settings.secret_hash.clone(),
+            ..held.settings
+        };
+        if held.workspace != row.workspace || same != row.settings {
+            return Ok(None);
+        }
+        let update = Update::new()
+            .set("secret_hash", &row.settings.secret_hash)
+            .when_equals("secret_hash", before);
+        if !self.directory.update(&key, update).await?.applied() {
+            return Err(Error::Conflict);
+        }
+        Ok(Some((row.settings, token)))
     }
 
     /// A page of the workspace's sources, oldest first.

@@ -21,8 +21,10 @@ pub use prepared::{Letterhead, Prepared};
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The provider accepted it, now or at an earlier try.
+    /// The provider accepted it now.
     Sent,
+    /// The provider accepted it at an earlier try.
+    SentBefore,
     /// Nothing was sent, and nothing will be sent.
     Skipped(SkipReason),
     /// The provider, or the mail's own template, refused it. The refusal is final.
@@ -201,7 +203,7 @@ impl EmailChannel {
             return Ok(if counted_unknown {
                 Delivery::Unknown
             } else {
-                Delivery::Sent
+                Delivery::SentBefore
             });
         }
         if row.failed_at.is_some() {
@@ -223,7 +225,7 @@ impl EmailChannel {
         Ok(if row.unknown_at.is_some() {
             Delivery::Unknown
         } else if row.is_accepted() {
-            Delivery::Sent
+            Delivery::SentBefore
         } else {
             // Another worker claimed or failed it in the meantime. The next try reads the outcome.
             Delivery::InFlight

@@ -130,6 +130,15 @@ pub struct Contact {
     /// Name, address and the other plain fields. A given name that is not known is the last word of the whole name.
     #[serde(flatten)]
     pub person: Person,
+    /// Code of the province of today that `province` names, such as `79`; also for a name that ended in 2025.
+    #[serde(default)]
+    pub province_code: Option<String>,
+    /// Code of the ward of today that `ward` names; none for an address of before 2025-07-01.
+    #[serde(default)]
+    pub ward_code: Option<String>,
+    /// Whether the address is of before 2025-07-01: it names a district or a former province.
+    #[serde(default)]
+    pub is_legacy_address: bool,
     /// Tags.
     pub tags: BTreeSet<String>,
     /// Lists, as ids.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::consent::{Channel, ChannelStatus, Consents, Record};
 use crate::model::{Contact, Identity, Source};
+use crate::places;
 use crate::shard;
 
 /// Prefix of custom fields. Each is its own attribute, so writers of different fields do not conflict.
@@ -92,8 +93,17 @@ impl Profile {
             name.strip_prefix(CUSTOM)
                 .map(|name| (name.to_owned(), value))
         });
+        let address = &self.person;
+        let place = places::locate(
+            address.province.as_deref(),
+            address.district.as_deref(),
+            address.ward.as_deref(),
+        );
         Some(Contact {
             id: self.contact?,
+            province_code: place.province_code.map(str::to_owned),
+            ward_code: place.ward_code.map(str::to_owned),
+            is_legacy_address: place.is_legacy,
             external_id: self.external_id,
             email: self.email,
             phone: self.phone,

@@ -32,7 +32,13 @@ use crate::store::Contacts;
 struct Reservation {
     #[serde(default)]
     reserved: bool,
+    /// The row of a run that crashed expires.
+    #[serde(default)]
+    ttl: i64,
 }
+
+/// Life of a reservation in seconds, longer than any run that may still found its contact.
+const RESERVED_SECONDS: i64 = 24 * 3600;
 
 /// A contact and the stored row of each identity of the input.
 struct Held {
@@ -186,7 +192,10 @@ impl Contacts {
         loop {
             let id = ContactId::new(self.contacts.clock(), self.contacts.entropy());
             let key = keys::profile(tenant, id);
-            let row = Reservation { reserved: true };
+            let row = Reservation {
+                reserved: true,
+                ttl: self.contacts.clock().now().as_second() + RESERVED_SECONDS,
+            };
             if self.contacts.create(&key, &row).await?.is_new() {
                 return Ok(id);
             }
@@ -204,6 +213,7 @@ impl Contacts {
         change: &Change,
         operation: &str,
     ) -> Result<Option<bool>, Error> {
+        self.vocabulary.meet(tenant, &change.tags).await?;
         let mut rows: Vec<(Key, Row)> = Vec::new();
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));
@@ -228,6 +238,8 @@ impl Contacts {
             update = self.founded(tenant, id, incoming, operation, update);
         }
         if before.is_none() || !change.is_empty() {
+            let update = self.telling(tenant, update, change.names(before.is_none()));
+            let update = update.await?;
             let key = keys::profile(tenant, id);
             if !self.contacts.update(&key, update).await?.applied() {
                 return Ok(None);
@@ -262,6 +274,7 @@ impl Contacts {
             .set("created_at", self.contacts.clock().now())
             .set("operation", operation)
             .remove("reserved")
+            .remove("ttl")
             .when_absent("created_at")
     }
 

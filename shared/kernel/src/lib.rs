@@ -33,11 +33,12 @@ pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId, InboxId,
-    InvitationId, ListId, MessageId, SenderId, SourceId, UserId, WorkflowId, WorkspaceId,
+    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, IdError,
+    ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId, SegmentId,
+    SenderId, SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
-pub use origin::Origin;
+pub use origin::{DRAWS, Origin};
 pub use page::{Cursor, Limit};
 pub use patch::Patch;
 pub use person::Person;

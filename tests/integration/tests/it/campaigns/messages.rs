@@ -42,6 +42,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         mail: name,
         data: json!({ "trigger": { "order": "#1042" } }),
         class,
+        reason: None,
         workflow: "wfl_00000000001".parse().unwrap(),
         at: world.now(),
         slot: None,
