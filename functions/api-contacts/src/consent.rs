@@ -33,7 +33,7 @@ pub struct StateView {
 
 /// The consent of a contact: a page of its decisions, newest first, and the state that follows from all of them.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Consent)]
+#[schema(as = ContactConsent)]
 pub struct ConsentView {
     states: Vec<StateView>,
     data: Vec<Record>,
@@ -50,11 +50,11 @@ pub struct NewConsent {
     /// `form_tick`, `phone`, `paper`, `chat`, `api` or `assumed`. With `evidence.ip` and `text`, `api` is a verified
     /// act of the person: it counts after an unsubscription too.
     method: Method,
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 4)]
     channels: BTreeSet<Channel>,
     /// Without it: `marketing`.
     #[serde(default = "marketing")]
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 3)]
     purposes: BTreeSet<Purpose>,
     /// The text that the person agreed to.
     #[schema(min_length = 1, max_length = 1000)]

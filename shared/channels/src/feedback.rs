@@ -243,7 +243,7 @@ impl Feedback {
         Ok(Some(gained))
     }
 
-    /// The consent of a send's contact, and its address; `None` if the contact is gone.
+    /// The contact of a send, with its consent; `None` if the contact is gone.
     pub async fn preferences(
         &self,
         tenant: TenantKey,
@@ -252,7 +252,7 @@ impl Feedback {
         self.contacts.get(tenant, key.contact).await
     }
 
-    /// Records what the reader of a mail decided on the preference page. Safe to repeat.
+    /// Records a decision of the reader of a mail on the preference page. Safe to repeat.
     pub async fn prefer(
         &self,
         tenant: TenantKey,

@@ -28,7 +28,7 @@ pub(crate) struct Change {
     pub identities: Vec<Identity>,
     /// Identities that these new ones replace.
     pub replaced: Vec<Replaced>,
-    /// The input's part about consent.
+    /// The marks and rows of consent that the input adds.
     pub agreed: Agreed,
     /// The address that the profile will show, if it is known to have bounced.
     bounced: Option<EmailAddress>,

@@ -92,7 +92,7 @@ pub struct Incoming {
     pub custom: BTreeMap<String, Value>,
     /// Origin of the data; kept only if the contact is new.
     pub source: Source,
-    /// The person's decisions about messages, and how the source knows. Nothing is booked without it.
+    /// Decisions of the person about messages, and how the source knows. Nothing is booked without it.
     pub consent: Vec<Statement>,
     /// The treatment of fields that are already filled.
     pub merge: Merge,

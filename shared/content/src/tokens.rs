@@ -61,7 +61,7 @@ pub enum TokenKind {
     },
 }
 
-/// Names an address in a token, without showing it: a person who holds the link has read mail of this address.
+/// Names an address in a token, without showing it: its holder has read mail of this address.
 pub fn address_mark(address: &str) -> String {
     let mut mark = kernel::hash::name(&["address", address]);
     mark.truncate(MARK);

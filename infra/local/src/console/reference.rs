@@ -27,7 +27,7 @@ macro_rules! guides {
 
 /// In the order of their links.
 const GUIDES: &[Guide] =
-    guides!["widget" "websocket" "forms" "import" "triggers" "templates" "access"];
+    guides!["widget" "websocket" "forms" "import" "consent" "triggers" "templates" "access"];
 
 impl Guide {
     /// Its heading, and what follows.

@@ -13,7 +13,7 @@ pub const MAX_TEXT: usize = 1_000;
 /// Longest of the short texts of a proof, in characters.
 pub const MAX_NOTE: usize = 255;
 
-/// A person's decision.
+/// A decision.
 #[derive(
     Debug,
     Clone,
@@ -103,7 +103,7 @@ pub struct Evidence {
     /// The file: an import's id, or the place of a scan.
     #[schema(max_length = 255)]
     pub file: Option<String>,
-    /// The text that was said or written, in the words of the person or of the shop.
+    /// The words of the person or of the shop.
     #[schema(max_length = 1000)]
     pub statement: Option<String>,
 }

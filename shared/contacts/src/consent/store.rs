@@ -2,12 +2,13 @@
 //! in force before its row is stored, a grant after, and a repetition writes what is missing.
 
 use cloud::{Error, Query, Update, UpdateOutcome};
+use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, EmailAddress, Limit, TenantKey};
 use serde::Deserialize;
 
 use super::records::{COUNT, MAX_RECORDS, Record};
-use super::{Channel, Consents, Statement};
+use super::{Channel, ChannelStatus, Consents, Method, Statement};
 use crate::rows::Profile;
 use crate::store::Contacts;
 use crate::{Contact, keys, mention};
@@ -39,7 +40,7 @@ impl Contacts {
     /// Records a decision; `cause` names it, so a repetition is the same decision. With `proven` the person proved
     /// this address: a grant counts only while the contact shows it.
     ///
-    /// A stop of one channel and purpose costs two write units and no read. A grant costs a read unit, and a write
+    /// A stop of one channel and purpose costs two write units, and a read unit if a reader of a mail asks. A grant costs a read unit, and a write
     /// unit more for each part of a kilobyte of its proof.
     pub async fn declare(
         &self,
@@ -50,10 +51,17 @@ impl Contacts {
         proven: Option<&EmailAddress>,
     ) -> Result<Stated, Error> {
         let now = self.contacts.clock().now();
-        let at = statement.at.map_or(now, |at| at.min(now));
+        // A grant of the future would outlast every withdrawal. A report keeps its provider's time, so that each
+        // delivery of the report is the same decision.
+        let stops = statement.decision.stops();
+        let at = statement.at.unwrap_or(now);
+        let mut at = if stops { at } else { at.min(now) };
+        if statement.way == Method::MailLink && stops {
+            at = self.left_at(tenant, id, statement).await?.unwrap_or(at);
+        }
         let channels: Vec<Channel> = statement.channels.iter().copied().collect();
         let record = Record::of(statement, &channels, Vec::new(), (at, cause));
-        if statement.decision.stops() {
+        if stops {
             return self.stop(tenant, id, statement, &record).await;
         }
         // Each refusal is the success of another run, so this loop ends.
@@ -68,6 +76,31 @@ impl Contacts {
                 return Ok(stated);
             }
         }
+    }
+
+    /// When the person left, if every channel and purpose of the statement was left already. A link that is followed
+    /// again, or a request that is repeated after a crash, is then the same decision.
+    async fn left_at(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        statement: &Statement,
+    ) -> Result<Option<Timestamp>, Error> {
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let known = profile
+            .map(|profile| profile.consents())
+            .unwrap_or_default();
+        let mut last = None;
+        for &channel in &statement.channels {
+            for &purpose in &statement.purposes {
+                let state = known.state(channel, purpose);
+                if state.status != ChannelStatus::Unsubscribed {
+                    return Ok(None);
+                }
+                last = state.since.max(last);
+            }
+        }
+        Ok(last)
     }
 
     /// Marks first, then the row.

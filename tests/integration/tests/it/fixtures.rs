@@ -254,7 +254,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "0 to repeat; DeliveryEventsDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts ~1; Reports +2; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
+                "0 to repeat; Contacts +1 ~1; Reports +2; SendLedger ~1; Timeline +1; DeliveryEventsDlq 1",
             ),
             ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
         ],
@@ -287,6 +287,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "200"),
             ("malformed", "404"),
             ("ok", "200; Reports +1; SendLedger ~1"),
+            ("preferences", "200; Contacts +2 ~1"),
             ("scanner", "200; Reports +1; SendLedger ~1"),
             ("unsubscribe-page", "200"),
         ],

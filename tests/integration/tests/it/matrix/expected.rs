@@ -82,6 +82,14 @@ const RIGHT: &[Rule] = &[
         |run, one| run.of("chat-socket/disconnect") && one.contains(" Realtime:"),
     ),
     (
+        "a reader who repeats a lost choice is recorded twice (docs/adr/0031)",
+        |run, one| {
+            run.of("link-tracker/preferences")
+                && one.starts_with('+')
+                && one.contains("\"sk\":\"CONSENT#")
+        },
+    ),
+    (
         "a repeated request finds the contact that its first attempt made",
         |run, one| {
             run.of("api-contacts/") && one.contains(" Dedupe:") && run.any("\\\"created\\\":false")
