@@ -2,7 +2,7 @@
 
 use cloud::Error;
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{Span, Timestamp};
+use jiff::Span;
 use kernel::{ContactId, TenantKey};
 
 use super::columns::{Column, Consent};
