@@ -17,7 +17,6 @@ use crate::shape;
 /// A URL may have 10 KB, and an encoded character up to twelve bytes of it.
 const MAX_TAGS_TEXT: usize = 2_000;
 /// Longest text of a consent statement.
-const MAX_STATEMENT: usize = 2_000;
 /// Longest name of an import.
 const MAX_NAME: usize = 255;
 
@@ -89,11 +88,12 @@ fn check_statement(statement: Option<&ConsentStatement>, at: &str, flaws: &mut F
     let Some(statement) = statement else {
         return;
     };
-    let is_bad = statement.text.trim().is_empty() || statement.text.chars().count() > MAX_STATEMENT;
+    let is_bad = statement.text.trim().is_empty()
+        || statement.text.chars().count() > contacts::consent::MAX_TEXT;
     flaws.check(
         is_bad,
         format!("{at}/text"),
-        "must have 1 to 2,000 characters",
+        "must have 1 to 1,000 characters",
     );
     let are_none = statement.channels.is_empty() || statement.channels.len() > 2;
     flaws.check(
@@ -120,7 +120,7 @@ pub struct ImportQuery {
     /// How the contacts agreed. With `consent_text`, `consent_channels` and `consent_at` it is the consent statement.
     consent_way: Option<ConsentWay>,
     /// The text that they agreed to.
-    #[param(max_length = 2_000)]
+    #[param(max_length = 1_000)]
     consent_text: Option<String>,
     /// The channels that they agreed to, separated by commas: `email`, `sms`.
     consent_channels: Option<String>,

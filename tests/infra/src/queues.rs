@@ -28,6 +28,7 @@ const UNCAPPED: &[&str] = &[
     "ChatIn",
     "ChatNotify",
     "ChatOut",
+    "ContactBulk",
     "ContactExport",
     "ContactImport",
     "DeliveryBacklog",

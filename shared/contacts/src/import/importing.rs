@@ -1,5 +1,7 @@
 //! The rows of a slice become contacts, and each row's outcome a line of a file.
 
+use std::collections::BTreeMap;
+
 use cloud::Error;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Span;
@@ -9,12 +11,12 @@ use super::columns::{Column, Consent};
 use super::error::RowError;
 use super::job::{ConsentChannel, Counts, DuplicateRule, Job, Slice};
 use super::layout::Layout;
-use super::rows::{self, Read, Row};
+use super::rows::{self, Heard, Read, Row};
 use super::slice;
 use super::steps::{Imports, file_name};
 use super::values::Said;
 use crate::bounds::Surplus;
-use crate::consent::ChannelStatus;
+use crate::consent::{Channel, Decision, Evidence, Method, Statement};
 use crate::csv_out;
 use crate::keys;
 use crate::model::{Identity, Incoming, Merge, Source, Upserted};
@@ -227,26 +229,53 @@ fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
         DuplicateRule::FillEmpty | DuplicateRule::Skip => Merge::FillEmpty,
     };
     contact.operation = Some(format!("{}#{}", job.id, row.line));
-    contact.email_status = agreed(job, layout, ConsentChannel::Email, row.heard.email);
-    contact.sms_status = agreed(job, layout, ConsentChannel::Sms, row.heard.sms);
+    contact.consent = statements(job, layout, &row.heard);
     contact
 }
 
-/// The consent of a row for a channel. A no always counts. A yes counts only with the shop's statement, and where
+/// What a row says about consent, one statement for each decision. The proof is the import.
+fn statements(job: &Job, layout: &Layout, heard: &Heard) -> Vec<Statement> {
+    let mut said: BTreeMap<Decision, Vec<Channel>> = BTreeMap::new();
+    for (asked, channel, heard) in [
+        (ConsentChannel::Email, Channel::Email, heard.email),
+        (ConsentChannel::Sms, Channel::Sms, heard.sms),
+    ] {
+        if let Some(decision) = decided(job, layout, asked, heard) {
+            said.entry(decision).or_default().push(channel);
+        }
+    }
+    let stated = job.request.consent.as_ref();
+    let statement = |(decision, channels)| {
+        let statement = stated.filter(|_| decision == Decision::Granted);
+        Statement {
+            text: statement.map(|one| one.text.clone()),
+            evidence: Evidence {
+                file: Some(job.id.to_string()),
+                statement: statement.map(|one| one.way.name().to_owned()),
+                ..Evidence::default()
+            },
+            at: Some(statement.map_or(job.created_at, |one| one.at.min(job.created_at))),
+            ..Statement::new(Method::ImportStatement, decision, channels)
+        }
+    };
+    said.into_iter().map(statement).collect()
+}
+
+/// The decision of a row about a channel. A no always counts. A yes counts only with the shop's statement, and where
 /// the file has a column that asks, only from that column.
-fn agreed(
+fn decided(
     job: &Job,
     layout: &Layout,
     channel: ConsentChannel,
     said: Option<Said>,
-) -> Option<ChannelStatus> {
+) -> Option<Decision> {
     let statement = job.request.consent.as_ref();
     let is_covered = statement.is_some_and(|one| one.channels.contains(&channel));
     match said {
-        Some(Said::Complained) => Some(ChannelStatus::Complained),
-        Some(Said::No) => Some(ChannelStatus::Unsubscribed),
-        Some(Said::Yes) => is_covered.then_some(ChannelStatus::Subscribed),
-        None => (is_covered && !asks(layout, channel)).then_some(ChannelStatus::Subscribed),
+        Some(Said::Complained) => Some(Decision::Complained),
+        Some(Said::No) => Some(Decision::Withdrawn),
+        Some(Said::Yes) => is_covered.then_some(Decision::Granted),
+        None => (is_covered && !asks(layout, channel)).then_some(Decision::Granted),
     }
 }
 

@@ -51,6 +51,20 @@ pub enum ConsentWay {
     Phone,
 }
 
+impl ConsentWay {
+    /// Its name in the proof of a consent.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Purchase => "purchase",
+            Self::NewsForm => "news_form",
+            Self::Event => "event",
+            Self::FormTick => "form_tick",
+            Self::Paper => "paper",
+            Self::Phone => "phone",
+        }
+    }
+}
+
 /// A channel that a statement covers.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
@@ -71,7 +85,7 @@ pub struct ConsentStatement {
     /// How they agreed.
     pub way: ConsentWay,
     /// The text that they agreed to.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(min_length = 1, max_length = 1000)]
     pub text: String,
     /// The channels that they agreed to.
     #[schema(min_items = 1)]
