@@ -233,7 +233,7 @@ fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
     contact
 }
 
-/// What a row says about consent, one statement for each decision. The proof is the import.
+/// The answers of a row about consent, one statement for each decision. The proof is the import.
 fn statements(job: &Job, layout: &Layout, heard: &Heard) -> Vec<Statement> {
     let mut said: BTreeMap<Decision, Vec<Channel>> = BTreeMap::new();
     for (asked, channel, heard) in [
