@@ -23,7 +23,7 @@ pub enum Column {
     Phone,
     /// Tags.
     Tags,
-    /// The person's word about messages.
+    /// The answer of the person about messages.
     Consent(Consent),
     /// A field of [`kernel::Person`].
     Person(&'static str),

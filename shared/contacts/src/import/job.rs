@@ -190,7 +190,7 @@ pub struct Job {
     /// Why the file could not be read.
     #[serde(default)]
     pub problem: Option<String>,
-    /// The understanding of the file.
+    /// The layout of the file, once it is read.
     #[serde(default)]
     pub layout: Option<Layout>,
     /// When it was requested.

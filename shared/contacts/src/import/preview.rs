@@ -38,11 +38,11 @@ pub struct PreviewRow {
     pub line: u64,
     /// Its cells.
     pub cells: Vec<String>,
-    /// The values that would not be taken.
+    /// The parts that would not be taken.
     pub errors: Vec<RowError>,
 }
 
-/// The effect of the first rows of a file.
+/// The effects that the first rows of a file would have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = ImportDryRun)]
 pub struct DryRun {
@@ -60,7 +60,7 @@ pub struct DryRun {
     pub errors: Vec<RowError>,
 }
 
-/// The understanding of a file.
+/// The meaning of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = ImportPreview)]
 pub struct Preview {
@@ -79,7 +79,7 @@ pub struct Preview {
 }
 
 impl Imports {
-    /// The effect that the import would have. Reads up to three identities of a hundred rows.
+    /// The preview of the import. Reads up to three identities of a hundred rows.
     pub async fn preview(
         &self,
         tenant: TenantKey,

@@ -245,7 +245,7 @@ pub fn tags(cell: &str) -> Vec<String> {
     tags
 }
 
-/// The word of a cell about consent. The greater value wins.
+/// The answer of a cell about consent. The greater value wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Said {
     /// The person agreed.
