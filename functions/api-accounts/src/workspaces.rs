@@ -69,6 +69,8 @@ pub struct WorkspacePatch {
     #[serde(default)]
     #[schema(value_type = Option<FrequencyCap>)]
     frequency_cap: Patch<FrequencyCap>,
+    /// Whether marketing needs a proven consent; true unless it is switched off.
+    strict_consent: Option<bool>,
     /// The reasons that transactional mails of the workspace may give.
     #[schema(max_items = 4)]
     transactional_reasons: Option<Vec<TransactionalReason>>,
@@ -125,6 +127,7 @@ impl WorkspacePatch {
             reasons.dedup();
             settings.transactional_reasons = reasons;
         }
+        settings.strict_consent = self.strict_consent.unwrap_or(settings.strict_consent);
         settings.default_sender = self.default_sender.onto(settings.default_sender);
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{imports, lists};
+use crate::{consent, imports, lists};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -23,6 +23,9 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(search, upsert))
         .routes(routes!(show))
         .routes(routes!(timeline))
+        .routes(routes!(consent::show, consent::record))
+        .routes(routes!(consent::suppress))
+        .routes(routes!(consent::unsuppress))
         .routes(routes!(join))
         .routes(routes!(lists::list, lists::create))
         .routes(routes!(imports::start))

@@ -25,6 +25,9 @@ pub struct ImportQuery {
     #[serde(default)]
     #[param(max_length = 2_000)]
     tags: String,
+    /// The text that every contact of the file has agreed to. Without it nobody is subscribed.
+    #[param(max_length = 1_000)]
+    consent_text: Option<String>,
 }
 
 /// An import as clients see it.
@@ -118,9 +121,9 @@ fn table_of_text(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
 
 /// Import contacts from a CSV file.
 ///
-/// The first line names the columns; docs/import.md lists the known ones. Every address is subscribed to
-/// mail and every number to text messages, unless the person has unsubscribed: the shop states that its contacts
-/// agreed. The answer comes before the rows are read: read the import to see its progress.
+/// The first line names the columns; docs/import.md lists the known ones. With `consent_text`
+/// every address is subscribed to mail and every number to text messages, unless the person has unsubscribed. Without
+/// it nobody is subscribed. The answer comes before the rows are read: read the import to see its progress.
 #[utoipa::path(
     post,
     path = "/v1/imports",
@@ -151,6 +154,15 @@ pub async fn start(
     if query.tags.chars().count() > MAX_TAGS_TEXT {
         return Err(Problem::invalid("?tags", "has at most 2000 characters"));
     }
+    let is_wrong = |text: &String| {
+        text.trim().is_empty() || text.chars().count() > contacts::consent::MAX_TEXT
+    };
+    if query.consent_text.as_ref().is_some_and(is_wrong) {
+        return Err(Problem::invalid(
+            "?consent_text",
+            "must have 1 to 1000 characters",
+        ));
+    }
     let tags: Vec<String> = query
         .tags
         .split(',')
@@ -163,6 +175,7 @@ pub async fn start(
     let request = Request {
         list: query.list_id,
         tags,
+        consent_text: query.consent_text,
     };
     for draw in 0..DRAWS {
         let id = ImportId::of(&origin, draw);

@@ -5,6 +5,7 @@
 //! step. Saving a contact again changes the same contact; creating a list again makes a second list.
 
 mod api;
+mod consent;
 mod handler;
 mod imports;
 mod lists;

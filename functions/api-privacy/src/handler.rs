@@ -8,10 +8,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chat::Inboxes;
 use cloud::Blobs;
-use contacts::{Channel, ChannelStatus, Contact, Contacts};
+use contacts::consent::{Decision, Method, Stated};
+use contacts::{Channel, Contact, Contacts, Purpose, Statement};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{Clock, ContactId, Needs, PrivacyRequestId};
+use kernel::{Clock, ContactId, Needs, PrivacyRequestId, TenantKey};
 use lambda::http::{
     Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Secret,
 };
@@ -266,7 +267,7 @@ async fn extend(
 /// Do the product's own part of a request.
 ///
 /// `access` and `copy` write a file with the contact's data; the answer holds a link to it. `withdraw` and `object` end the
-/// consent of every channel. The other types need a person's decision: change the contact, then close the request. The person must
+/// consent to advertising on every channel. The other types need a person's decision: change the contact, then close the request. The person must
 /// be verified first. A repetition does the same again.
 #[utoipa::path(
     post,
@@ -295,13 +296,7 @@ async fn run(
     let file_url = match before.request.kind {
         Kind::Access | Kind::Copy => Some(file::write(&api, tenant, id, &contact, now).await?),
         Kind::Withdraw | Kind::Object => {
-            let (status, reason) = (ChannelStatus::Unsubscribed, id.to_string());
-            for channel in Channel::ALL {
-                let raised = api
-                    .contacts
-                    .set_channel_status(tenant, contact.id, channel, status, now, &reason);
-                raised.await?;
-            }
+            withdraw(&api, tenant, contact.id, &before.request, &caller.actor).await?;
             None
         }
         Kind::Correct | Kind::Erase | Kind::Restrict => {
@@ -317,6 +312,30 @@ async fn run(
     // The link opens personal data.
     response.extensions_mut().insert(Secret);
     Ok(response)
+}
+
+/// Records that the person asked for no more messages on any channel, at the time of the request. What they agree to later stays.
+async fn withdraw(
+    api: &Api,
+    tenant: TenantKey,
+    contact: ContactId,
+    request: &PrivacyRequest,
+    actor: &str,
+) -> Result<(), Problem> {
+    let mut statement = Statement::new(Method::Staff, Decision::Withdrawn, Channel::ALL);
+    statement.purposes = [Purpose::Marketing, Purpose::BehaviouralAds].into();
+    statement.actor = Some(actor.to_owned());
+    statement.at = Some(request.received_at);
+    let cause = request.id.to_string();
+    let stated = api
+        .contacts
+        .declare(tenant, contact, &statement, &cause, None);
+    match stated.await? {
+        Stated::Yes { .. } => Ok(()),
+        Stated::NoContact | Stated::OtherAddress | Stated::Full => {
+            Err(conflict("the contact is gone"))
+        }
+    }
 }
 
 /// Close a request, with what came of it.

@@ -150,6 +150,7 @@ impl Messenger {
         let letterhead = settings.map(|settings| Letterhead {
             postal_address: settings.postal_address,
             permission_reminder: settings.permission_reminder,
+            takes_assumed: !settings.strict_consent,
         });
         let letterhead = letterhead.unwrap_or_default();
         let found = self.mails.get(tenant, mail, *class, &letterhead).await;

@@ -133,6 +133,11 @@ operations! {
     SaveContact = "saveContact": From(AccountManager), Some(Write);
     ShowContact = "showContact": From(Contributor), Some(Read);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);
+    ShowConsent = "showConsent": From(Contributor), Some(Read);
+    RecordConsent = "recordConsent": From(AccountManager), Some(Write);
+    SuppressContact = "suppressContact": From(AccountManager), Some(Write);
+    // Ends a complaint or a block, so a person decides.
+    UnsuppressContact = "unsuppressContact": From(AccountAdmin), None;
     AddContactToList = "addContactToList": From(AccountManager), Some(Write);
     ListLists = "listLists": From(Contributor), Some(Read);
     CreateList = "createList": From(AccountManager), Some(Write);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use cloud::{Created, Error, Query, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{Cursor, Limit, ListId, SourceId, TenantKey};
+use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::doors::{PREFIX, Row};
@@ -23,6 +23,8 @@ pub struct SourceChange {
     pub lists: Option<Vec<ListId>>,
     /// The source's field names, with our names.
     pub mapping: Option<BTreeMap<String, String>>,
+    /// The field that asks for consent, by channel.
+    pub consent: Option<BTreeMap<Channel, ConsentField>>,
 }
 
 /// A source's place in its workspace's list.
@@ -53,6 +55,7 @@ impl Doors {
                 tags: new.tags.clone(),
                 lists: new.lists.clone(),
                 mapping: new.mapping.clone(),
+                consent: new.consent.clone(),
                 created_at: at,
                 secret_hash: secret::hash(&token),
             },
@@ -130,6 +133,7 @@ impl Doors {
             .set_some("tags", change.tags)
             .set_some("lists", change.lists)
             .set_some("mapping", change.mapping)
+            .set_some("consent", change.consent)
             .when_equals("workspace", tenant.workspace());
         let outcome = self.directory.update(&keys::source(id), update).await?;
         if !outcome.applied() {

@@ -81,9 +81,16 @@ pub struct WorkspaceSettings {
     /// No more marketing than this.
     #[serde(default)]
     pub frequency_cap: Option<FrequencyCap>,
+    /// Whether marketing needs a proven consent: one that is only assumed is then none.
+    #[serde(default = "yes")]
+    pub strict_consent: bool,
     /// The reasons for which its workflows may mail people who have not agreed to marketing.
     #[serde(default = "all_reasons")]
     pub transactional_reasons: Vec<TransactionalReason>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn all_reasons() -> Vec<TransactionalReason> {
@@ -114,6 +121,7 @@ impl WorkspaceSettings {
             default_sender: None,
             quiet_hours: None,
             frequency_cap: None,
+            strict_consent: true,
             transactional_reasons: all_reasons(),
         }
     }

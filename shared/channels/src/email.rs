@@ -72,7 +72,7 @@ impl EmailChannel {
         contact: Option<&Contact>,
         data: &Value,
     ) -> Result<Delivery, Error> {
-        if let Some(reason) = refusal(contact, mail.class()) {
+        if let Some(reason) = refusal(contact, mail.class(), mail.is_strict()) {
             // A send that was made before the contact was deleted is still a send.
             let row = self.ledger.get(tenant, key).await?;
             return match row.filter(|row| !row.released || row.is_accepted()) {
@@ -250,7 +250,10 @@ impl EmailChannel {
             &contact_id,
             &key.step,
         );
-        let links = links.map_err(|_| "links".to_owned())?;
+        let mut links = links.map_err(|_| "links".to_owned())?;
+        if let Some(address) = &contact.email {
+            links = links.to(address.as_str());
+        }
         let tags = [
             ("tenant", workspace.as_str()),
             ("scope", &key.scope),

@@ -8,6 +8,8 @@ use crate::model::{Event, Identity};
 
 /// Sort key of the profile.
 pub const PROFILE: &str = "PROFILE";
+/// Beginning of the sort keys of recorded decisions about consent.
+pub const CONSENT: &str = "CONSENT#";
 /// Characters of a value that are part of the partition key. Prefix search needs at least as many.
 pub const HEAD: usize = 3;
 
@@ -53,6 +55,12 @@ pub fn profile(tenant: TenantKey, id: ContactId) -> Key {
 
 pub fn membership(tenant: TenantKey, id: ContactId, list: ListId) -> Key {
     Key::new(contact(tenant, id), format!("LIST#{list}"))
+}
+
+/// Row of a decision about consent.
+pub fn consent(tenant: TenantKey, id: ContactId, at: Timestamp, record: &str) -> Key {
+    let order = event_order(at, record);
+    Key::new(contact(tenant, id), format!("{CONSENT}{order}"))
 }
 
 pub fn identity(tenant: TenantKey, identity: &Identity) -> Key {
@@ -135,6 +143,14 @@ mod tests {
         assert_eq!(
             key(&membership(t, id, list_id)),
             ("ws_0123456789a#con_0123456789a", "LIST#lst_0123456789a")
+        );
+        let at = "2026-03-02T08:00:00Z".parse().unwrap();
+        assert_eq!(
+            key(&consent(t, id, at, "r1")),
+            (
+                "ws_0123456789a#con_0123456789a",
+                "CONSENT#2026-03-02T08:00:00.000Z#r1"
+            )
         );
         assert_eq!(
             key(&name(t, "tran thi an", id)),

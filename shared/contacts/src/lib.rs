@@ -7,12 +7,13 @@
 //! - [`Listeners`] stores the ids of the workflows that listen to an event.
 //! - [`EventHappened`] is the message to these workflows and names their queue, `workflow-trigger`.
 //!
-//! The methods of [`Contacts`] are in four files:
+//! The methods of [`Contacts`] are in five files:
 //!
 //! | method | file |
 //! |---|---|
 //! | `over`, `get`, `profiles` | `store.rs` |
-//! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `set_channel_status`, `bounced` | `store.rs` |
+//! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `bounced` | `store.rs` |
+//! | `declare`, `consents`, `consent_history` | `consent/store.rs` |
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
@@ -38,7 +39,7 @@ mod timeline;
 mod upsert;
 
 pub use bounds::Surplus;
-pub use consent::{Channel, ChannelStatus};
+pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use events::EventHappened;
 pub use interest::{Filter, Listeners};
 pub use kernel::person::{self, Person};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::bounds::Surplus;
-use crate::consent::ChannelStatus;
+use crate::consent::{ChannelStatus, Consents, Statement};
 use crate::names;
 
 /// An identity of a contact; unique in the workspace.
@@ -92,10 +92,8 @@ pub struct Incoming {
     pub custom: BTreeMap<String, Value>,
     /// Origin of the data; kept only if the contact is new.
     pub source: Source,
-    /// Consent for mail. It ranks as in [`ChannelStatus::rank`], so it never takes back an unsubscription.
-    pub email_status: Option<ChannelStatus>,
-    /// Consent for text messages.
-    pub sms_status: Option<ChannelStatus>,
+    /// What the person decided about messages, and how the source knows. Nothing is booked without it.
+    pub consent: Vec<Statement>,
     /// The treatment of fields that are already filled.
     pub merge: Merge,
     /// When the values were given, if that was before now. They do not overwrite values that were given later.
@@ -156,6 +154,9 @@ pub struct Contact {
     pub zalo_status: ChannelStatus,
     /// Consent for push notifications.
     pub push_status: ChannelStatus,
+    /// Consent by channel and purpose. The statuses above are those for marketing.
+    #[serde(skip)]
+    pub consents: Consents,
     /// Where the contact first came from.
     pub source: Source,
     /// When the record was made.

@@ -1,17 +1,15 @@
-//! Reading contacts, and the small changes that merge without a read: tags, lists, consent.
+//! Reading contacts, and the small changes that merge without a read: tags, lists, bounces.
 
 use cloud::{Error, Resources, Table, Update};
-use jiff::Timestamp;
 use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
-use crate::consent::{Channel, ChannelStatus};
 use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row, raised};
+use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row};
 use crate::{keys, names};
 
 /// The outcome of joining a list.
@@ -156,21 +154,6 @@ impl Contacts {
         self.contacts.delete_many(&place).await?;
         let update = self.touch().remove_from_set("lists", [list.to_string()]);
         self.change(tenant, id, update).await.map(drop)
-    }
-
-    /// Raises consent to a status of higher rank; returns whether it changed. Late, repeated and reordered calls end
-    /// at the highest rank. A bounce is not consent: see [`Contacts::bounced`].
-    pub async fn set_channel_status(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        channel: Channel,
-        status: ChannelStatus,
-        at: Timestamp,
-        reason: &str,
-    ) -> Result<bool, Error> {
-        let update = raised(self.touch(), channel, status, (at, reason));
-        self.change(tenant, id, update).await
     }
 
     /// Records that mail to the address cannot be delivered; returns whether this was new. The bounce is stored

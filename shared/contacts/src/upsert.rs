@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Surplus;
 use crate::change::{self, Change};
+use crate::consent;
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Upserted};
 use crate::names;
@@ -80,6 +81,7 @@ impl Contacts {
     ) -> Result<Result<Upserted, Surplus>, Error> {
         let nonce = || self.contacts.entropy().nonce();
         let operation = incoming.operation.clone().unwrap_or_else(nonce);
+        let incoming = &*consent::change::dated(incoming, self.contacts.clock().now());
         // Each refusal is the success of another run, so this loop ends.
         loop {
             let done = self.try_upsert(tenant, incoming, &operation, full).await?;
@@ -219,12 +221,15 @@ impl Contacts {
             let row = Row::Membership(Membership::new(tenant, id, list));
             (keys::membership(tenant, id, list), row)
         }));
+        rows.extend(change.agreed.records.iter().map(|record| {
+            let key = record.key(tenant, id);
+            (key, Row::Consent(record.clone()))
+        }));
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
         let now = self.contacts.clock().now();
-        let told = (now, incoming.operation.as_deref().unwrap_or("upsert"));
-        let mut update = change.onto(self.touch(), profile.as_ref(), told);
+        let mut update = change.onto(self.touch(), profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
         let before = profile.and_then(Profile::given);

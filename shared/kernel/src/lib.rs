@@ -6,6 +6,7 @@
 //! [`Entropy`], so that a test can replay a run.
 
 pub mod access;
+pub mod channel;
 pub mod clock;
 pub mod email;
 pub mod entropy;
@@ -26,6 +27,7 @@ pub mod tenant;
 pub mod text;
 
 pub use access::{ChatRole, Needs, Permission, Role, Scope};
+pub use channel::{Channel, ConsentField};
 pub use clock::Clock;
 pub use email::EmailAddress;
 pub use entropy::Entropy;

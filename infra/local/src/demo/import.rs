@@ -18,7 +18,8 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
     let file = demo.file("contacts.csv")?;
     let rows = csv::Reader::from_reader(file.as_bytes()).records().count() as u64;
     let started = Instant::now();
-    let path = format!("/v1/imports?list_id={list}");
+    let text = "T%C3%B4i%20%C4%91%E1%BB%93ng%20%C3%BD%20nh%E1%BA%ADn%20tin%20c%E1%BB%A7a%20c%E1%BB%ADa%20h%C3%A0ng";
+    let path = format!("/v1/imports?list_id={list}&consent_text={text}");
     let job = demo
         .client
         .upload(&path, "text/csv", file.into_bytes())

@@ -19,6 +19,9 @@ pub struct Request {
     /// Tags that every contact gets.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The text that the contacts agreed to; null: nobody is subscribed.
+    #[serde(default)]
+    pub consent_text: Option<String>,
 }
 
 /// Where an import stands.

@@ -17,7 +17,7 @@ use super::job::{Job, Request, Status};
 use super::lines::{Row, RowError};
 use super::slice;
 use crate::bounds::Surplus;
-use crate::consent::ChannelStatus;
+use crate::consent::{Channel, Decision, Evidence, Method, Statement};
 use crate::model::{Incoming, Merge, Source};
 use crate::{Contacts, keys};
 
@@ -257,8 +257,8 @@ impl Imports {
 }
 
 /// The common part of all contacts of an import. The shop's rows replace known values, but not those that were given
-/// after the import was requested: a step that runs late or again keeps them. The shop declares that its contacts
-/// agreed; an opt-out stays.
+/// after the import was requested: a step that runs late or again keeps them. A consent
+/// that the shop stated takes back no opt-out.
 fn common(job: &Job) -> Incoming {
     let request = &job.request;
     Incoming {
@@ -266,11 +266,25 @@ fn common(job: &Job) -> Incoming {
         tags: request.tags.clone(),
         lists: request.list.into_iter().collect(),
         source: Source::Import,
-        email_status: Some(ChannelStatus::Subscribed),
-        sms_status: Some(ChannelStatus::Subscribed),
+        consent: statement(job).into_iter().collect(),
         merge: Merge::Overwrite,
         ..Incoming::default()
     }
+}
+
+/// What the shop stated about the consent of all rows; nothing is booked without it.
+fn statement(job: &Job) -> Option<Statement> {
+    let text = job.request.consent_text.clone()?;
+    let channels = [Channel::Email, Channel::Sms];
+    Some(Statement {
+        text: Some(text),
+        evidence: Evidence {
+            file: Some(job.id.to_string()),
+            ..Evidence::default()
+        },
+        at: Some(job.created_at),
+        ..Statement::new(Method::ImportStatement, Decision::Granted, channels)
+    })
 }
 
 /// The note about a row of which some values were left out. The row itself is imported.

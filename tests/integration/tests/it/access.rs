@@ -99,6 +99,26 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "GET",
             "/v1/contacts/con_00000000009/timeline",
         ),
+        O::ShowConsent => (
+            "api-contacts",
+            "GET",
+            "/v1/contacts/con_00000000009/consent",
+        ),
+        O::RecordConsent => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/consent",
+        ),
+        O::SuppressContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/suppress",
+        ),
+        O::UnsuppressContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/unsuppress",
+        ),
         O::AddContactToList => ("api-contacts", "POST", "/v1/contacts/con_00000000009/lists"),
         O::ListLists => ("api-contacts", "GET", "/v1/lists"),
         O::CreateList => ("api-contacts", "POST", "/v1/lists"),
@@ -226,6 +246,10 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateSender => json!({ "email": "shop@example.vn", "name": "Shop" }),
         O::ConfirmSender => json!({ "code": "x" }),
         O::SaveContact => json!({ "email": "an@example.vn" }),
+        O::RecordConsent => json!({
+            "decision": "withdrawn", "method": "phone", "channels": ["email"],
+        }),
+        O::SuppressContact | O::UnsuppressContact => json!({ "channel": "email", "reason": "x" }),
         O::AddContactToList => json!({ "list_id": "lst_00000000009" }),
         O::EnrolSecondFactor | O::RenewRecoveryCodes => json!({ "password": "x" }),
         O::ConfirmSecondFactor => json!({ "code": "123456" }),

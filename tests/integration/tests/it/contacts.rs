@@ -7,5 +7,6 @@ mod consent;
 mod forms;
 mod imports;
 mod merging;
+mod proof;
 mod repeats;
 pub(crate) mod shop;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming};
+use contacts::{Channel, ChannelStatus, Contacts, Event, Identity, Incoming, Statement};
 use kernel::{Grant, TenantKey};
 use serde_json::{Value, json};
 
@@ -41,7 +41,9 @@ impl Office {
     async fn contact(&self) -> String {
         let incoming = Incoming {
             identities: vec![Identity::Email("an@example.vn".parse().unwrap())],
-            email_status: Some(ChannelStatus::Subscribed),
+            consent: Statement::from_status(Channel::Email, ChannelStatus::Subscribed)
+                .into_iter()
+                .collect(),
             ..Incoming::default()
         };
         let contacts = Contacts::over(&self.world.resources());

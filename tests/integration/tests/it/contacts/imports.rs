@@ -38,7 +38,9 @@ async fn a_file_is_taken_in_and_each_row_counted() {
         let list_id = list["id"].as_str().unwrap();
         let id = shop
             .upload(
-                &format!("/v1/imports?list_id={list_id}&tags=t%E1%BA%BFt,m%E1%BB%9Bi"),
+                &format!(
+                    "/v1/imports?list_id={list_id}&tags=t%E1%BA%BFt,m%E1%BB%9Bi&consent_text=T%C3%B4i%20%C4%91%E1%BB%93ng%20%C3%BD"
+                ),
                 FILE,
             )
             .await;
