@@ -1,6 +1,7 @@
 //! The state of the operations, and a check that several of them make.
 
 use accounts::Audit;
+use contacts::export::Exports;
 use contacts::import::Imports;
 use contacts::{Contacts, Lists};
 use kernel::{ListId, Needs, TenantKey};
@@ -12,6 +13,7 @@ pub struct Api {
     pub contacts: Contacts,
     pub lists: Lists,
     pub imports: Imports,
+    pub exports: Exports,
     pub audit: Audit,
 }
 

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{consent, imports, lists};
+use crate::{consent, exports, imports, lists};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -29,7 +29,11 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(join))
         .routes(routes!(lists::list, lists::create))
         .routes(routes!(imports::start))
-        .routes(routes!(imports::show))
+        .routes(routes!(imports::show, imports::change))
+        .routes(routes!(imports::preview))
+        .routes(routes!(imports::begin))
+        .routes(routes!(exports::list, exports::start))
+        .routes(routes!(exports::show))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

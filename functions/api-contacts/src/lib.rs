@@ -1,17 +1,20 @@
-//! Contacts, lists and imports over HTTP.
+//! Contacts, lists, imports and exports over HTTP.
 //!
-//! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists` and `/v1/imports…`, behind the authorizer. Effects:
-//! rows of the contacts, timeline and directory tables; the file of an import, and the message of its first
-//! step. Saving a contact again changes the same contact; creating a list again makes a second list.
+//! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists`, `/v1/imports…` and `/v1/exports…`, behind the authorizer. Effects:
+//! rows of the contacts, timeline and directory tables; the file of an import; the message of the first step
+//! of an import or an export. Saving a contact again changes the same contact; creating a list again makes a second list.
 
 mod api;
 mod consent;
+mod exports;
 mod handler;
+mod import_shape;
 mod imports;
 mod lists;
 mod shape;
 
 use accounts::Audit;
+use contacts::export::Exports;
 use contacts::import::Imports;
 use contacts::{Contacts, Lists};
 use lambda::{ConfigError, Function, Setup, http};
@@ -22,6 +25,7 @@ use crate::api::Api;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let api = Api {
+        exports: Exports::over(resources),
         contacts: Contacts::over(resources),
         audit: Audit::over(resources),
         lists: Lists::over(resources),

@@ -253,7 +253,7 @@ pub fn full(surplus: &Surplus) -> Problem {
 }
 
 /// Tags have 1 to 255 characters; at most 50 at once.
-fn check_tags(tags: &[String], flaws: &mut Flaws) {
+pub fn check_tags(tags: &[String], flaws: &mut Flaws) {
     flaws.check(tags.len() > MAX_TAGS, "/tags", "holds at most 50 tags");
     for (n, tag) in tags.iter().enumerate() {
         if let Err(error) = Tags::parse(tag) {

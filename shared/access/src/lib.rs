@@ -143,6 +143,13 @@ operations! {
     CreateList = "createList": From(AccountManager), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
     ShowImport = "showImport": From(AccountManager), Some(Read);
+    ChangeImport = "changeImport": From(AccountManager), Some(Write);
+    PreviewImport = "previewImport": From(AccountManager), Some(Read);
+    BeginImport = "beginImport": From(AccountManager), Some(Write);
+    // Exports hold the data of all contacts: a person of the account asks for them, never a key.
+    StartExport = "startExport": From(AccountAdmin), None;
+    ListExports = "listExports": From(AccountAdmin), None;
+    ShowExport = "showExport": From(AccountAdmin), None;
     // Sources. Their settings and tokens belong to the workspace, like its API keys.
     ListSources = "listSources": From(AccountManager), Some(Read);
     CreateSource = "createSource": From(AccountManager), Some(Admin);

@@ -2,7 +2,7 @@
 
 use cloud::Key;
 use jiff::Timestamp;
-use kernel::{ContactId, ImportId, ListId, TenantKey, clock};
+use kernel::{ContactId, ExportId, ImportId, ListId, TenantKey, clock};
 
 use crate::model::{Event, Identity};
 
@@ -117,6 +117,31 @@ pub fn list(tenant: TenantKey, list: ListId) -> Key {
 
 pub fn import(tenant: TenantKey, import: ImportId) -> Key {
     Key::new(format!("{tenant}#{import}"), "IMPORT")
+}
+
+/// A lane of an import.
+pub fn import_lane(tenant: TenantKey, import: ImportId, lane: u32) -> Key {
+    Key::new(format!("{tenant}#{import}"), format!("LANE#{lane}"))
+}
+
+/// A slice of an import's file.
+pub fn import_slice(tenant: TenantKey, import: ImportId, slice: u32) -> Key {
+    Key::new(format!("{tenant}#{import}"), format!("SLICE#{slice:08}"))
+}
+
+/// The partition of a workspace's exports.
+pub fn exports(tenant: TenantKey) -> String {
+    format!("{tenant}#EXPORTS")
+}
+
+/// An export. Ids follow time, so the newest is the last.
+pub fn export(tenant: TenantKey, export: ExportId) -> Key {
+    Key::new(exports(tenant), export.to_string())
+}
+
+/// The imports of a workspace that run or wait.
+pub fn import_turns(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "IMPORTS")
 }
 
 #[cfg(test)]

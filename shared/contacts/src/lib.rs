@@ -1,4 +1,4 @@
-//! Contacts of a shop: their profiles, identities, consent, lists, imports and timeline.
+//! Contacts of a shop: their profiles, identities, consent, lists, imports, exports and timeline.
 //!
 //! [`Contacts`] is the only writer of the tables Contacts and Timeline. This crate may use `kernel` and `cloud`
 //! only. It knows nothing of segments or campaigns. It holds three things of its neighbours:
@@ -22,9 +22,12 @@ pub mod bounds;
 mod change;
 mod claims;
 pub mod consent;
+pub mod csv_out;
 pub mod events;
+pub mod export;
 pub mod import;
 mod interest;
+mod joined;
 mod keys;
 mod labels;
 pub mod lists;

@@ -51,6 +51,24 @@ impl Profiles {
         Ok(complete(self.contacts.get_many(keys).await?))
     }
 
+    /// A page of one shard of all contacts, in order of id; eventually consistent.
+    pub(crate) async fn of_shard(
+        &self,
+        tenant: TenantKey,
+        shard: u32,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<ContactId>, Error> {
+        let query = Query::index("ByShard", &["contact"])
+            .with("tenant", tenant.to_string())
+            .with_number("shard", shard);
+        let page = self
+            .contacts
+            .query::<IndexRow>(query.limit(limit).cursor(cursor))
+            .await?;
+        Ok(page.map(|row| row.contact))
+    }
+
     /// A page of one shard of a list, in order of id; eventually consistent. Shards are
     /// `0..SHARDS`.
     pub async fn members(

@@ -162,6 +162,8 @@ ids! {
     SenderId = "snd";
     /// A file import.
     ImportId = "imp";
+    /// An export of contacts.
+    ExportId = "exp";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

@@ -29,6 +29,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "chat-outbound" => chat_outbound::function(setup),
         "chat-socket" => chat_socket::function(setup),
         "chat-widget" => chat_widget::function(setup),
+        "contact-export" => contact_export::function(setup),
         "contact-import" => contact_import::function(setup),
         "delivery-backlog" => delivery_backlog::function(setup),
         "delivery-status" => delivery_status::function(setup),

@@ -14,7 +14,19 @@ pub const MAX_TEXT: usize = 1_000;
 pub const MAX_NOTE: usize = 255;
 
 /// What a person decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
 #[schema(as = ConsentDecision)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {

@@ -124,6 +124,12 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::CreateList => ("api-contacts", "POST", "/v1/lists"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
+        O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
+        O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
+        O::BeginImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/start"),
+        O::StartExport => ("api-contacts", "POST", "/v1/exports"),
+        O::ListExports => ("api-contacts", "GET", "/v1/exports"),
+        O::ShowExport => ("api-contacts", "GET", "/v1/exports/exp_00000000009"),
         O::ListPrivacyRequests => ("api-privacy", "GET", "/v1/privacy-requests"),
         O::CreatePrivacyRequest => ("api-privacy", "POST", "/v1/privacy-requests"),
         O::ShowPrivacyRequest => ("api-privacy", "GET", "/v1/privacy-requests/prq_00000000009"),
@@ -236,7 +242,14 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangePassword => json!({ "current": "x", "new": "y" }),
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
-        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource | O::UpdatePrivacyRequest => json!({}),
+        O::UpdateUser
+        | O::UpdateWorkspace
+        | O::UpdateSource
+        | O::StartExport
+        | O::ChangeImport
+        | O::UpdatePrivacyRequest => {
+            json!({})
+        }
         O::CreatePrivacyRequest => json!({ "type": "access", "requester": "Trần Thị An" }),
         O::ExtendPrivacyRequest => json!({ "reason": "nhiều bên" }),
         O::ClosePrivacyRequest => json!({ "status": "refused", "outcome": "trùng" }),

@@ -4,9 +4,13 @@
 mod api;
 mod bounds;
 mod consent;
+mod exports;
+mod files;
 mod forms;
 mod imports;
 mod merging;
 mod proof;
+mod rate;
 mod repeats;
 pub(crate) mod shop;
+mod uploads;

@@ -65,6 +65,7 @@ impl Tenant {
             Operation::SaveContact,
             Operation::CreateList,
             Operation::StartImport,
+            Operation::StartExport,
             Operation::CreateSource,
             Operation::CreateSender,
             Operation::CreatePrivacyRequest,
