@@ -99,7 +99,7 @@ pub struct ContactIn {
     list_ids: Vec<ListId>,
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
-    custom: BTreeMap<String, Value>,
+    pub custom: BTreeMap<String, Value>,
     /// Consent for mail, given together with `email`; it counts if that is then the contact's address.
     /// Without it a new contact is `none` and gets no campaigns, and a known one keeps what it has.
     /// `subscribed` means that the person agreed. It never reverts an unsubscription, a bounce or a
@@ -267,6 +267,29 @@ pub fn tags(tags: &[String]) -> Result<(), Problem> {
     let mut flaws = Flaws::default();
     check_tags(tags, &mut flaws);
     flaws.refuse()
+}
+
+/// A tag as it is stored; `pointer` is its place in the body.
+pub fn tag(pointer: &str, text: &str) -> Result<String, Problem> {
+    let tag = Tags::parse(text).map_err(|error| Problem::invalid(pointer, error.to_string()))?;
+    Ok(tag.into())
+}
+
+/// 1 to 50 tags as they are stored; `pointer` is their place in the body.
+pub fn some_tags(
+    pointer: &str,
+    tags: &[String],
+    flaws: &mut Flaws,
+) -> Result<Vec<String>, Problem> {
+    let is_wrong = !(1..=MAX_TAGS).contains(&tags.len());
+    flaws.check(is_wrong, pointer, "holds 1 to 50 tags");
+    let mut stored = Vec::new();
+    for (n, text) in tags.iter().enumerate() {
+        stored.extend(flaws.take(tag(&format!("{pointer}/{n}"), text))?);
+    }
+    stored.sort_unstable();
+    stored.dedup();
+    Ok(stored)
 }
 
 fn is_bad(text: &str) -> bool {

@@ -267,8 +267,8 @@ async fn extend(
 /// Do the product's own part of a request.
 ///
 /// `access` and `copy` write a file with the contact's data; the answer holds a link to it. `withdraw` and `object` end the
-/// consent to advertising on every channel. The other types need a person's decision: change the contact, then close the request. The person must
-/// be verified first. A repetition does the same again.
+/// consent to advertising on every channel. The other types need a person's decision: change the contact, then close the
+/// request. The person must be verified first. A repetition does the same again.
 #[utoipa::path(
     post,
     path = "/v1/privacy-requests/{id}/run",
@@ -314,7 +314,8 @@ async fn run(
     Ok(response)
 }
 
-/// Records that the person asked for no more messages on any channel, at the time of the request. What they agree to later stays.
+/// Records that the person asked for no more advertising on any channel, at the time of the request. A consent that they
+/// give later stays.
 async fn withdraw(
     api: &Api,
     tenant: TenantKey,

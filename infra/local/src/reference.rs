@@ -131,6 +131,10 @@ const TAGS: &[(&str, &str)] = &[
         "workflows",
         "Steps that an event starts (docs/triggers.md, docs/templates.md).",
     ),
+    (
+        "segments",
+        "Groups of contacts by conditions, kept current (docs/segments.md).",
+    ),
     ("campaigns", "Mails to a list (docs/templates.md)."),
     (
         "conversations",
@@ -158,6 +162,7 @@ pub fn document() -> Result<Value> {
         api_sources::openapi(),
         api_workflows::openapi(),
         api_campaigns::openapi(),
+        api_segments::openapi(),
         api_chat::openapi(),
         chat_widget::openapi(),
         webhook_ladipage::openapi(),

@@ -14,10 +14,10 @@ use crate::consent::{Channel, ChannelStatus, Purpose};
 use crate::keys;
 use crate::labels::{FieldName, Tags};
 use crate::model::{Contact, Identity, Incoming, Merge};
-use crate::names;
 use crate::rows::{
     BOUNCED, CUSTOM, Claim, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION,
 };
+use crate::{mention, names};
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]
@@ -165,6 +165,33 @@ impl Change {
             && self.bounced.is_none()
             && self.tags.is_empty()
             && self.lists.is_empty()
+    }
+
+    /// The names by which a segment mentions what changes ([`crate::mention`]).
+    pub fn names(&self, is_new: bool) -> Vec<String> {
+        let fields = self.fields.iter().map(|(name, _)| name.clone());
+        let removed = self.removed.iter().map(ToString::to_string);
+        let mut names: Vec<String> = fields
+            .chain(removed)
+            .chain(self.agreed.channels().map(mention::status))
+            .chain(mention::tags(&self.tags))
+            .chain(self.lists.iter().map(|&list| mention::list(list)))
+            .collect();
+        if self.bounced.is_some() || self.fields.iter().any(|(name, _)| name == "email") {
+            names.push("email_status".into());
+        }
+        // Each name follows from the others.
+        let of_names = ["full_name", "first_name", "last_name"];
+        if of_names
+            .iter()
+            .any(|name| names.iter().any(|one| one == name))
+        {
+            names.extend(of_names.map(str::to_owned));
+        }
+        if is_new {
+            names.push(mention::CREATED.into());
+        }
+        names
     }
 
     /// The changes of consent, from the input and from the addresses' own records. A consent belongs to its address.

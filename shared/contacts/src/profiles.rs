@@ -42,7 +42,7 @@ impl Profiles {
     }
 
     /// The contacts among these ids that exist; eventually consistent.
-    pub(crate) async fn glance(
+    pub async fn glance(
         &self,
         tenant: TenantKey,
         ids: &[ContactId],
@@ -51,8 +51,8 @@ impl Profiles {
         Ok(complete(self.contacts.get_many(keys).await?))
     }
 
-    /// A page of one shard of all contacts, in order of id; eventually consistent.
-    pub(crate) async fn of_shard(
+    /// A page of one shard of the workspace, in order of id; eventually consistent.
+    pub async fn of_shard(
         &self,
         tenant: TenantKey,
         shard: u32,
@@ -62,10 +62,8 @@ impl Profiles {
         let query = Query::index("ByShard", &["contact"])
             .with("tenant", tenant.to_string())
             .with_number("shard", shard);
-        let page = self
-            .contacts
-            .query::<IndexRow>(query.limit(limit).cursor(cursor))
-            .await?;
+        let query = query.limit(limit).cursor(cursor);
+        let page = self.contacts.query::<IndexRow>(query).await?;
         Ok(page.map(|row| row.contact))
     }
 

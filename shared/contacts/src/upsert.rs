@@ -213,6 +213,7 @@ impl Contacts {
         change: &Change,
         operation: &str,
     ) -> Result<Option<bool>, Error> {
+        self.vocabulary.meet(tenant, &change.tags).await?;
         let mut rows: Vec<(Key, Row)> = Vec::new();
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));
@@ -237,6 +238,8 @@ impl Contacts {
             update = self.founded(tenant, id, incoming, operation, update);
         }
         if before.is_none() || !change.is_empty() {
+            let update = self.telling(tenant, update, change.names(before.is_none()));
+            let update = update.await?;
             let key = keys::profile(tenant, id);
             if !self.contacts.update(&key, update).await?.applied() {
                 return Ok(None);

@@ -164,6 +164,14 @@ ids! {
     ImportId = "imp";
     /// An export of contacts.
     ExportId = "exp";
+    /// A note on a contact.
+    NoteId = "not";
+    /// A saved view of the contacts.
+    ViewId = "viw";
+    /// A change of many contacts.
+    BulkId = "blk";
+    /// A segment of contacts.
+    SegmentId = "seg";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.

@@ -100,6 +100,11 @@ impl Agreed {
         agreed
     }
 
+    /// The channels whose consent changes.
+    pub fn channels(&self) -> impl Iterator<Item = Channel> {
+        self.marks.iter().map(|(mark, _)| mark.channel)
+    }
+
     /// Whether the consent stays as it is.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()

@@ -10,7 +10,7 @@ use super::records::{COUNT, MAX_RECORDS, Record};
 use super::{Channel, Consents, Statement};
 use crate::rows::Profile;
 use crate::store::Contacts;
-use crate::{Contact, keys};
+use crate::{Contact, keys, mention};
 
 /// The outcome of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,8 @@ impl Contacts {
             let name = mark.attribute();
             let update = self.touch().set(&name, at).when_absent_or_less(&name, at);
             let update = if news { update } else { update.add(COUNT, 1) };
+            let changed = [mention::status(mark.channel)];
+            let update = self.telling(tenant, update, changed).await?;
             let key = keys::profile(tenant, id);
             let outcome = self.contacts.update(&key, update.when_exists()).await?;
             if matches!(&outcome, UpdateOutcome::Refused(item) if item.is_empty()) {
@@ -142,6 +144,11 @@ impl Contacts {
             let name = mark.attribute();
             update.set(&name, at).when_absent_or_less(&name, at)
         });
+        let changed: Vec<_> = growing
+            .iter()
+            .map(|mark| mention::status(mark.channel))
+            .collect();
+        let update = self.telling(tenant, update, changed).await?;
         let update = update
             .set(COUNT, stored + 1)
             .when_as_read(COUNT, profile.consent_records)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cloud::Error;
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{Span, Timestamp};
+use jiff::Span;
 use kernel::{ContactId, TenantKey};
 
 use super::columns::{Column, Consent};

@@ -122,6 +122,41 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::AddContactToList => ("api-contacts", "POST", "/v1/contacts/con_00000000009/lists"),
         O::ListLists => ("api-contacts", "GET", "/v1/lists"),
         O::CreateList => ("api-contacts", "POST", "/v1/lists"),
+        O::ShowList => ("api-contacts", "GET", "/v1/lists/lst_00000000009"),
+        O::UpdateList => ("api-contacts", "PATCH", "/v1/lists/lst_00000000009"),
+        O::RemoveList => ("api-contacts", "DELETE", "/v1/lists/lst_00000000009"),
+        O::ListTags => ("api-contacts", "GET", "/v1/tags"),
+        O::CreateTag => ("api-contacts", "POST", "/v1/tags"),
+        O::ShowTag => ("api-contacts", "GET", "/v1/tags/VIP"),
+        O::UpdateTag => ("api-contacts", "PATCH", "/v1/tags/VIP"),
+        O::RenameTag => ("api-contacts", "POST", "/v1/tags/VIP/rename"),
+        O::RemoveTag => ("api-contacts", "DELETE", "/v1/tags/VIP"),
+        O::ListBulkJobs => ("api-contacts", "GET", "/v1/contacts/bulk"),
+        O::StartBulkJob => ("api-contacts", "POST", "/v1/contacts/bulk"),
+        O::ShowBulkJob => ("api-contacts", "GET", "/v1/contacts/bulk/blk_00000000009"),
+        O::ListMembers => ("api-contacts", "GET", "/v1/lists/lst_00000000009/contacts"),
+        O::ListNotes => ("api-contacts", "GET", "/v1/contacts/con_00000000009/notes"),
+        O::CreateNote => ("api-contacts", "POST", "/v1/contacts/con_00000000009/notes"),
+        O::UpdateNote => (
+            "api-contacts",
+            "PATCH",
+            "/v1/contacts/con_00000000009/notes/not_00000000009",
+        ),
+        O::RemoveNote => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/notes/not_00000000009",
+        ),
+        O::ListFields => ("api-contacts", "GET", "/v1/fields"),
+        O::CreateField => ("api-contacts", "POST", "/v1/fields"),
+        O::ShowField => ("api-contacts", "GET", "/v1/fields/hang"),
+        O::UpdateField => ("api-contacts", "PATCH", "/v1/fields/hang"),
+        O::RemoveField => ("api-contacts", "DELETE", "/v1/fields/hang"),
+        O::ListViews => ("api-contacts", "GET", "/v1/views"),
+        O::CreateView => ("api-contacts", "POST", "/v1/views"),
+        O::ShowView => ("api-contacts", "GET", "/v1/views/viw_00000000009"),
+        O::UpdateView => ("api-contacts", "PUT", "/v1/views/viw_00000000009"),
+        O::RemoveView => ("api-contacts", "DELETE", "/v1/views/viw_00000000009"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
         O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
@@ -181,6 +216,23 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "api-workflows",
             "GET",
             "/v1/workflows/wfl_00000000009/report",
+        ),
+        O::ListSegments => ("api-segments", "GET", "/v1/segments"),
+        O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
+        O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
+        O::CreateOfferedSegments => ("api-segments", "POST", "/v1/segments/offered"),
+        O::ShowSegment => ("api-segments", "GET", "/v1/segments/seg_00000000009"),
+        O::UpdateSegment => ("api-segments", "PATCH", "/v1/segments/seg_00000000009"),
+        O::RemoveSegment => ("api-segments", "DELETE", "/v1/segments/seg_00000000009"),
+        O::ListSegmentMembers => (
+            "api-segments",
+            "GET",
+            "/v1/segments/seg_00000000009/members",
+        ),
+        O::UpdateSegmentMembers => (
+            "api-segments",
+            "POST",
+            "/v1/segments/seg_00000000009/members",
         ),
         O::ListCampaigns => ("api-campaigns", "GET", "/v1/campaigns"),
         O::CreateCampaign => ("api-campaigns", "POST", "/v1/campaigns"),
@@ -247,12 +299,26 @@ fn body(operation: Operation) -> Option<Value> {
         | O::UpdateSource
         | O::StartExport
         | O::ChangeImport
-        | O::UpdatePrivacyRequest => {
+        | O::UpdatePrivacyRequest
+        | O::UpdateSegment
+        | O::UpdateSegmentMembers => {
             json!({})
         }
         O::CreatePrivacyRequest => json!({ "type": "access", "requester": "Trần Thị An" }),
         O::ExtendPrivacyRequest => json!({ "reason": "nhiều bên" }),
         O::ClosePrivacyRequest => json!({ "status": "refused", "outcome": "trùng" }),
+        O::UpdateList | O::UpdateField | O::UpdateTag => json!({}),
+        O::CreateTag | O::RenameTag => json!({ "name": "VIP" }),
+        O::StartBulkJob => json!({
+            "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
+        }),
+        O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
+        O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),
+        O::CreateView | O::UpdateView => {
+            json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
+        }
+        O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
+        O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),

@@ -30,6 +30,7 @@ mod privacy;
 mod reference;
 mod runners;
 mod scale;
+mod segments;
 mod sources;
 mod support;
 mod trace;
