@@ -38,6 +38,19 @@ pub async fn write(
             break;
         }
     }
+    let (mut consents, mut more) = (Vec::new(), None);
+    loop {
+        let page = api
+            .contacts
+            .consent_history(tenant, contact.id, limit, more)
+            .await?;
+        consents.extend(page.data);
+        more = page.next;
+        // A contact has a bounded number of records.
+        if more.is_none() {
+            break;
+        }
+    }
     let conversations: Vec<Value> = events
         .iter()
         .filter_map(|event| event.data.get("conversation_id").cloned())
@@ -45,6 +58,7 @@ pub async fn write(
     let file = json!({
         "generated_at": kernel::clock::sortable(now),
         "contact": contact,
+        "consent_records": consents,
         "timeline": events,
         // The messages: GET /v1/conversations/{id}/messages.
         "conversation_ids": conversations,

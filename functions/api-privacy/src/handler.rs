@@ -1,7 +1,5 @@
 //! Maps requests to use cases. Another tenant's request is not found.
 
-use std::collections::BTreeSet;
-
 use access::op;
 use accounts::privacy::{Extension, Kind, PrivacyRequest, Status, Stored, Task};
 use accounts::{Audit, Doors, PrivacyRequests, Senders};
@@ -10,11 +8,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chat::Inboxes;
 use cloud::Blobs;
-use contacts::consent::{Decision, Method};
+use contacts::consent::{Decision, Method, Stated};
 use contacts::{Channel, Contact, Contacts, Purpose, Statement};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{Clock, ContactId, Needs, PrivacyRequestId};
+use kernel::{Clock, ContactId, Needs, PrivacyRequestId, TenantKey};
 use lambda::http::{
     Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Secret,
 };
@@ -269,8 +267,8 @@ async fn extend(
 /// Do the product's own part of a request.
 ///
 /// `access` and `copy` write a file with the contact's data; the answer holds a link to it. `withdraw` and `object` end the
-/// consent of every channel. The other types need a person's decision: change the contact, then close the request. The person must
-/// be verified first. A repetition does the same again.
+/// consent to advertising on every channel. The other types need a person's decision: change the contact, then close the
+/// request. The person must be verified first. A repetition does the same again.
 #[utoipa::path(
     post,
     path = "/v1/privacy-requests/{id}/run",
@@ -298,14 +296,7 @@ async fn run(
     let file_url = match before.request.kind {
         Kind::Access | Kind::Copy => Some(file::write(&api, tenant, id, &contact, now).await?),
         Kind::Withdraw | Kind::Object => {
-            let mut said = Statement::new(Method::Staff, Decision::Withdrawn, Channel::ALL);
-            said.purposes = BTreeSet::from([Purpose::Marketing, Purpose::BehaviouralAds]);
-            said.evidence.statement = Some(id.to_string());
-            let cause = id.to_string();
-            let stated = api
-                .contacts
-                .declare(tenant, contact.id, &said, &cause, None);
-            stated.await?;
+            withdraw(&api, tenant, contact.id, &before.request, &caller.actor).await?;
             None
         }
         Kind::Correct | Kind::Erase | Kind::Restrict => {
@@ -321,6 +312,31 @@ async fn run(
     // The link opens personal data.
     response.extensions_mut().insert(Secret);
     Ok(response)
+}
+
+/// Records that the person asked for no more advertising on any channel, at the time of the request. A consent that they
+/// give later stays.
+async fn withdraw(
+    api: &Api,
+    tenant: TenantKey,
+    contact: ContactId,
+    request: &PrivacyRequest,
+    actor: &str,
+) -> Result<(), Problem> {
+    let mut statement = Statement::new(Method::Staff, Decision::Withdrawn, Channel::ALL);
+    statement.purposes = [Purpose::Marketing, Purpose::BehaviouralAds].into();
+    statement.actor = Some(actor.to_owned());
+    statement.at = Some(request.received_at);
+    let cause = request.id.to_string();
+    let stated = api
+        .contacts
+        .declare(tenant, contact, &statement, &cause, None);
+    match stated.await? {
+        Stated::Yes { .. } => Ok(()),
+        Stated::NoContact | Stated::OtherAddress | Stated::Full => {
+            Err(conflict("the contact is gone"))
+        }
+    }
 }
 
 /// Close a request, with what came of it.
