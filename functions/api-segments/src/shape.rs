@@ -123,7 +123,7 @@ impl NewSegmentPreview {
     }
 }
 
-/// What conditions would find.
+/// The contacts that conditions would find.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct SegmentPreview {
     /// Members.

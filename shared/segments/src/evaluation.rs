@@ -14,7 +14,7 @@ use crate::subject::Subject;
 /// The memberships that were read from member rows, by segment.
 pub(crate) type Looked = BTreeMap<SegmentId, bool>;
 
-/// What an evaluation found.
+/// The result of an evaluation.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Segments whose live version the contact entered or left.

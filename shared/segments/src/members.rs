@@ -2,7 +2,7 @@
 //!
 //! A row holds the version of the contact's state that decided it, and only a later decision replaces it. So a run
 //! that was overtaken changes nothing. A contact that left keeps a row with an expiry for two days, which a late run
-//! would otherwise write anew.
+//! would otherwise write again.
 
 use cloud::{Error, Query, Resources, Table, Update};
 use jiff::Timestamp;

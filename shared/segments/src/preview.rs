@@ -21,7 +21,7 @@ const PAGE: u32 = 500;
 /// Members that are shown.
 const SHOWN: usize = 10;
 
-/// What conditions would find.
+/// The contacts that conditions would find.
 #[derive(Debug, Clone)]
 pub struct Preview {
     /// Members among all contacts; exact if `sampled` is false.
@@ -50,7 +50,7 @@ impl Previews {
         }
     }
 
-    /// What the conditions would find now. Shards are read in their order until the sample is full.
+    /// The contacts that the conditions would find now. Shards are read in their order until the sample is full.
     pub async fn of(
         &self,
         tenant: TenantKey,

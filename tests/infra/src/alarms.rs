@@ -69,6 +69,7 @@ const WITHOUT_AGE: &[&str] = &[
     "DeliveryBacklog",
     "DeliveryEvents",
     "WorkflowTrigger",
+    "SegmentBuild",
 ];
 
 #[test]

@@ -58,7 +58,7 @@ impl Default for Bounds {
 pub struct Fault {
     /// JSON pointer from the outermost group: `/all/2/value`.
     pub pointer: String,
-    /// What is expected.
+    /// The expected form.
     pub message: String,
 }
 

@@ -57,7 +57,7 @@ impl Predicate {
         }
     }
 
-    /// What the answer depends on.
+    /// The data on which the answer depends.
     pub fn mentions(&self) -> &Mentions {
         &self.mentions
     }
