@@ -122,6 +122,10 @@ const TAGS: &[(&str, &str)] = &[
         "contacts",
         "The customers: search, save, timeline, lists, import of files (docs/import.md).",
     ),
+    (
+        "privacy",
+        "Requests of persons about their own data, and the register of what the workspace holds (docs/compliance-vn.md).",
+    ),
     ("sources", "Where forms come in (docs/forms.md)."),
     (
         "workflows",
@@ -154,6 +158,7 @@ pub fn document() -> Result<Value> {
     for part in [
         api_accounts::openapi(),
         api_contacts::openapi(),
+        api_privacy::openapi(),
         api_sources::openapi(),
         api_workflows::openapi(),
         api_campaigns::openapi(),

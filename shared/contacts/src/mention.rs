@@ -3,7 +3,7 @@
 //! A writer reports the names of what it changed, and a segment is evaluated if it mentions one of them. Fields of the
 //! profile have the names of their attributes: `full_name`, `custom.size`, `email_status`.
 
-use kernel::{ListId, SegmentId};
+use kernel::{Channel, ListId, SegmentId};
 
 /// A contact that is new. Every segment mentions this.
 pub const CREATED: &str = "created_at";
@@ -33,6 +33,11 @@ pub(crate) fn tags<'a>(tags: impl IntoIterator<Item = &'a String>) -> Vec<String
         names.push(TAGS.to_owned());
     }
     names
+}
+
+/// The consent to a channel: the attribute of its status.
+pub(crate) fn status(channel: Channel) -> String {
+    format!("{}_status", channel.name())
 }
 
 /// A list that the contact may be on.

@@ -1,17 +1,16 @@
-//! Reading contacts, and the small changes that merge without a read: tags, lists, consent.
+//! Reading contacts, and the small changes that merge without a read: tags, lists, bounces.
 
 use cloud::{Error, Resources, Table, Update};
-use jiff::Timestamp;
 use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
-use crate::consent::{Channel, ChannelStatus};
 use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row, raised};
+use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row};
+use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, mention, names};
 
 /// The outcome of joining a list.
@@ -32,6 +31,8 @@ pub struct Contacts {
     pub(crate) timeline: Table,
     /// Absent if events shall start no workflow.
     pub(crate) listeners: Option<Listeners>,
+    /// Learns the tags that contacts get.
+    pub(crate) vocabulary: Vocabulary,
     /// Tells which changes concern segments.
     pub(crate) interest: Listeners,
 }
@@ -51,6 +52,7 @@ impl Contacts {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
             listeners: None,
+            vocabulary: Vocabulary::over(resources),
             interest: Listeners::over(resources),
         }
     }
@@ -79,6 +81,7 @@ impl Contacts {
             tracing::warn!(contact = %id, refused, "texts that are no tags");
         }
         let mut new: Vec<String> = tags.into_iter().map(String::from).collect();
+        self.vocabulary.meet(tenant, &new).await?;
         // Each refusal is the success of another run, so this loop ends.
         while !new.is_empty() {
             let room = MAX_TAGS.saturating_sub(new.len());
@@ -165,23 +168,6 @@ impl Contacts {
         let update = self.touch().remove_from_set("lists", [list.to_string()]);
         let update = self.telling(tenant, update, [mention::list(list)]).await?;
         self.change(tenant, id, update).await.map(drop)
-    }
-
-    /// Raises consent to a status of higher rank; returns whether it changed. Late, repeated and reordered calls end
-    /// at the highest rank. A bounce is not consent: see [`Contacts::bounced`].
-    pub async fn set_channel_status(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        channel: Channel,
-        status: ChannelStatus,
-        at: Timestamp,
-        reason: &str,
-    ) -> Result<bool, Error> {
-        let update = raised(self.touch(), channel, status, (at, reason));
-        let name = format!("{}_status", channel.name());
-        let update = self.telling(tenant, update, [name]).await?;
-        self.change(tenant, id, update).await
     }
 
     /// Records that mail to the address cannot be delivered; returns whether this was new. The bounce is stored

@@ -13,7 +13,7 @@ use crate::{Contacts, keys, mention};
 
 /// How many days an event is kept, by its name. Events of machines and mere views are many and soon useless, so
 /// their time is short.
-const KEPT_DAYS: &[(&str, i64)] = &[
+pub const KEPT_DAYS: &[(&str, i64)] = &[
     ("message.machine_clicked", 30),
     ("message.machine_opened", 30),
     ("page.viewed", 90),
@@ -21,7 +21,7 @@ const KEPT_DAYS: &[(&str, i64)] = &[
 ];
 /// All other events, such as orders, forms, messages and consent: thirteen months. That is a year to compare, and
 /// the month of the comparison.
-const KEPT_DAYS_OTHERWISE: i64 = 396;
+pub const KEPT_DAYS_OTHERWISE: i64 = 396;
 
 /// An event may be redelivered from a queue (14 days) or a dead-letter queue (14 more).
 const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;

@@ -99,11 +99,96 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "GET",
             "/v1/contacts/con_00000000009/timeline",
         ),
+        O::ShowConsent => (
+            "api-contacts",
+            "GET",
+            "/v1/contacts/con_00000000009/consent",
+        ),
+        O::RecordConsent => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/consent",
+        ),
+        O::SuppressContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/suppress",
+        ),
+        O::UnsuppressContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/unsuppress",
+        ),
         O::AddContactToList => ("api-contacts", "POST", "/v1/contacts/con_00000000009/lists"),
         O::ListLists => ("api-contacts", "GET", "/v1/lists"),
         O::CreateList => ("api-contacts", "POST", "/v1/lists"),
+        O::ShowList => ("api-contacts", "GET", "/v1/lists/lst_00000000009"),
+        O::UpdateList => ("api-contacts", "PATCH", "/v1/lists/lst_00000000009"),
+        O::RemoveList => ("api-contacts", "DELETE", "/v1/lists/lst_00000000009"),
+        O::ListTags => ("api-contacts", "GET", "/v1/tags"),
+        O::CreateTag => ("api-contacts", "POST", "/v1/tags"),
+        O::ShowTag => ("api-contacts", "GET", "/v1/tags/VIP"),
+        O::UpdateTag => ("api-contacts", "PATCH", "/v1/tags/VIP"),
+        O::RenameTag => ("api-contacts", "POST", "/v1/tags/VIP/rename"),
+        O::RemoveTag => ("api-contacts", "DELETE", "/v1/tags/VIP"),
+        O::ListBulkJobs => ("api-contacts", "GET", "/v1/contacts/bulk"),
+        O::StartBulkJob => ("api-contacts", "POST", "/v1/contacts/bulk"),
+        O::ShowBulkJob => ("api-contacts", "GET", "/v1/contacts/bulk/blk_00000000009"),
+        O::ListMembers => ("api-contacts", "GET", "/v1/lists/lst_00000000009/contacts"),
+        O::ListNotes => ("api-contacts", "GET", "/v1/contacts/con_00000000009/notes"),
+        O::CreateNote => ("api-contacts", "POST", "/v1/contacts/con_00000000009/notes"),
+        O::UpdateNote => (
+            "api-contacts",
+            "PATCH",
+            "/v1/contacts/con_00000000009/notes/not_00000000009",
+        ),
+        O::RemoveNote => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/notes/not_00000000009",
+        ),
+        O::ListFields => ("api-contacts", "GET", "/v1/fields"),
+        O::CreateField => ("api-contacts", "POST", "/v1/fields"),
+        O::ShowField => ("api-contacts", "GET", "/v1/fields/hang"),
+        O::UpdateField => ("api-contacts", "PATCH", "/v1/fields/hang"),
+        O::RemoveField => ("api-contacts", "DELETE", "/v1/fields/hang"),
+        O::ListViews => ("api-contacts", "GET", "/v1/views"),
+        O::CreateView => ("api-contacts", "POST", "/v1/views"),
+        O::ShowView => ("api-contacts", "GET", "/v1/views/viw_00000000009"),
+        O::UpdateView => ("api-contacts", "PUT", "/v1/views/viw_00000000009"),
+        O::RemoveView => ("api-contacts", "DELETE", "/v1/views/viw_00000000009"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
+        O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
+        O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
+        O::BeginImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/start"),
+        O::StartExport => ("api-contacts", "POST", "/v1/exports"),
+        O::ListExports => ("api-contacts", "GET", "/v1/exports"),
+        O::ShowExport => ("api-contacts", "GET", "/v1/exports/exp_00000000009"),
+        O::ListPrivacyRequests => ("api-privacy", "GET", "/v1/privacy-requests"),
+        O::CreatePrivacyRequest => ("api-privacy", "POST", "/v1/privacy-requests"),
+        O::ShowPrivacyRequest => ("api-privacy", "GET", "/v1/privacy-requests/prq_00000000009"),
+        O::UpdatePrivacyRequest => (
+            "api-privacy",
+            "PATCH",
+            "/v1/privacy-requests/prq_00000000009",
+        ),
+        O::ExtendPrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/extend",
+        ),
+        O::RunPrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/run",
+        ),
+        O::ClosePrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/close",
+        ),
+        O::ShowComplianceRegister => ("api-privacy", "GET", "/v1/compliance/register"),
         O::ListSources => ("api-sources", "GET", "/v1/sources"),
         O::CreateSource => ("api-sources", "POST", "/v1/sources"),
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
@@ -209,8 +294,29 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangePassword => json!({ "current": "x", "new": "y" }),
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
-        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource | O::UpdateSegment => json!({}),
-        O::UpdateSegmentMembers => json!({}),
+        O::UpdateUser
+        | O::UpdateWorkspace
+        | O::UpdateSource
+        | O::StartExport
+        | O::ChangeImport
+        | O::UpdatePrivacyRequest
+        | O::UpdateSegment
+        | O::UpdateSegmentMembers => {
+            json!({})
+        }
+        O::CreatePrivacyRequest => json!({ "type": "access", "requester": "Trần Thị An" }),
+        O::ExtendPrivacyRequest => json!({ "reason": "nhiều bên" }),
+        O::ClosePrivacyRequest => json!({ "status": "refused", "outcome": "trùng" }),
+        O::UpdateList | O::UpdateField | O::UpdateTag => json!({}),
+        O::CreateTag | O::RenameTag => json!({ "name": "VIP" }),
+        O::StartBulkJob => json!({
+            "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
+        }),
+        O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
+        O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),
+        O::CreateView | O::UpdateView => {
+            json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
+        }
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
         O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.
@@ -219,6 +325,10 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateSender => json!({ "email": "shop@example.vn", "name": "Shop" }),
         O::ConfirmSender => json!({ "code": "x" }),
         O::SaveContact => json!({ "email": "an@example.vn" }),
+        O::RecordConsent => json!({
+            "decision": "withdrawn", "method": "phone", "channels": ["email"],
+        }),
+        O::SuppressContact | O::UnsuppressContact => json!({ "channel": "email", "reason": "x" }),
         O::AddContactToList => json!({ "list_id": "lst_00000000009" }),
         O::EnrolSecondFactor | O::RenewRecoveryCodes => json!({ "password": "x" }),
         O::ConfirmSecondFactor => json!({ "code": "123456" }),

@@ -3,9 +3,16 @@
 
 mod api;
 mod bounds;
+mod bulk;
 mod consent;
+mod exports;
+mod files;
 mod forms;
 mod imports;
 mod merging;
+mod proof;
+mod rate;
 mod repeats;
+mod settings;
 pub(crate) mod shop;
+mod uploads;
