@@ -6,7 +6,7 @@ mod bounds;
 mod bulk;
 mod consent;
 mod exports;
-mod files;
+pub(crate) mod files;
 mod forms;
 mod imports;
 mod merging;

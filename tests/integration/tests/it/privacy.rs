@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming};
+use contacts::{Channel, ChannelStatus, Contacts, Event, Identity, Incoming, Statement};
 use kernel::{Grant, TenantKey};
 use serde_json::{Value, json};
 
