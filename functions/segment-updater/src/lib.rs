@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let keeper = Keeper::over(setup.resources());
-    let read = |record| async move { handler::read(&record) };
+    let read = |record: lambda::sqs::Record| async move { handler::read(&record) };
     let settle = move |changes| {
         let keeper = keeper.clone();
         async move { handler::settle(&keeper, changes).await }

@@ -83,7 +83,7 @@ struct Interest {
     segments: Mentions,
 }
 
-/// The names that the segments of a workspace mention.
+/// The data that the segments of a workspace mention.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mentions {
     /// Names, each with the segments that mention it.
@@ -282,7 +282,7 @@ impl Listeners {
         Ok(names.filter(|name| interest.segments.has(name)).collect())
     }
 
-    /// The names that the segments of the workspace mention; up to ten seconds old.
+    /// The data that the segments of the workspace mention; up to ten seconds old.
     pub async fn mentions(&self, tenant: TenantKey) -> Result<Mentions, Error> {
         Ok(self.recent(tenant).await?.segments.clone())
     }

@@ -260,7 +260,7 @@ impl Builder {
         self.switch(tenant, of, &segment).await
     }
 
-    /// The effects come first: a run that is killed before the switch does it again.
+    /// The messages that must follow are sent first: a run that is killed before the switch does it again.
     async fn switch(&self, tenant: TenantKey, of: Of, segment: &Segment) -> Result<(), Error> {
         if let Some(old) = segment.live {
             self.segments.clear(tenant, of.segment, old).await?;

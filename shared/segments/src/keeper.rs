@@ -72,7 +72,7 @@ impl Work {
     }
 }
 
-/// The work of a run.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settled {
     /// Segments that were checked.

@@ -1,7 +1,8 @@
 //! The members of segments, in the table Segments.
 //!
 //! A row holds the version of the contact's state that decided it, and only a later decision replaces it. So a run
-//! that was overtaken changes nothing. A contact that left keeps a row with an expiry for two days, so that a late run does not write it again.
+//! that was overtaken changes nothing. A contact that left keeps a row with an expiry for two days, which a late run
+//! would otherwise write again.
 
 use cloud::{Error, Query, Resources, Table, Update};
 use jiff::Timestamp;

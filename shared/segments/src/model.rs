@@ -65,8 +65,8 @@ pub struct Segment {
     /// From this time on changes are evaluated by the version that is being built.
     #[serde(default)]
     pub active_since: Option<Timestamp>,
-    /// Contact shards that are finished.
-    #[serde(default)]
+    /// Contact shards that are finished. A set of DynamoDB is never empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub built: BTreeSet<String>,
     /// Segments that the newest conditions name.
     #[serde(default)]

@@ -6,7 +6,14 @@ use crate::assert_none;
 use crate::template::{DATA, MESSAGING, OBSERVABILITY, ROOT, list, project};
 
 /// Tables whose content can be lost, each with its reason beside it in infra/data.yaml.
-const WITHOUT_RECOVERY: &[&str] = &["Dedupe", "Limits", "Realtime", "Segments", "SendLedger", "Timeline"];
+const WITHOUT_RECOVERY: &[&str] = &[
+    "Dedupe",
+    "Limits",
+    "Realtime",
+    "Segments",
+    "SendLedger",
+    "Timeline",
+];
 /// Tables whose rows never expire.
 const WITHOUT_EXPIRY: &[&str] = &["Campaigns"];
 /// Tables that store much and are read seldom.

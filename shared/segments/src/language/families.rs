@@ -13,7 +13,7 @@ use super::{Condition, Filter, Happened, Node};
 pub struct Family {
     /// The word in `family`.
     pub name: &'static str,
-    /// The question of its conditions.
+    /// The question that its conditions ask.
     pub asks: &'static str,
     /// Its keys beside `family` and the operands of the operator.
     pub keys: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! The data on which a predicate's answer depends. Pure.
+//! The data on which the answer of a predicate depends. Pure.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::facts::{CLICKED, OPENED, SENT, VISITS};
 use crate::language::{Condition, Conditions, Field, Node, Test};
 use crate::tracked::Tracked;
 
-/// The data on which a predicate's answer depends. A change of anything else never changes the answer.
+/// The data on which the answer of a predicate depends. A change of anything else never changes the answer.
 #[derive(Debug, Clone, Default)]
 pub struct Mentions {
     /// Fields of the profile by their names in conditions: `email`, `custom.size`.
