@@ -82,7 +82,7 @@ pub async fn start(
             .await?;
         let export = api
             .exports
-            .start(caller.tenant, id, origin.at, &request, &grant.actor);
+            .start(caller.tenant, id, &origin, &request, &grant.actor);
         if let Some(export) = export.await? {
             return Ok((
                 StatusCode::ACCEPTED,

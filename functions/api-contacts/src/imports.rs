@@ -66,7 +66,7 @@ pub async fn start(
         // The body is counted, not copied.
         let job = api
             .imports
-            .create(caller.tenant, id, origin.at, &request, file.clone());
+            .create(caller.tenant, id, &origin, &request, file.clone());
         let Some(job) = job.await? else {
             continue;
         };

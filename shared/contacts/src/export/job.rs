@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use kernel::{ExportId, ListId};
+use kernel::{ExportId, ListId, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::joined::Upload;
@@ -51,6 +51,8 @@ pub struct Export {
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
     pub(super) ttl: i64,
+    /// Names the request that made it: ids of one millisecond may be equal.
+    pub(super) origin: String,
     pub(super) version: u64,
     /// The shard that is read, and the place in it.
     pub(super) shard: u32,
@@ -66,7 +68,8 @@ pub struct Export {
 }
 
 impl Export {
-    pub(super) fn new(id: ExportId, request: Request, by: &str, now: Timestamp) -> Self {
+    pub(super) fn new(id: ExportId, request: Request, by: &str, origin: &Origin) -> Self {
+        let now = origin.at;
         Self {
             id,
             request,
@@ -76,6 +79,7 @@ impl Export {
             created_at: now,
             finished_at: None,
             ttl: now.as_second() + KEEP_SECONDS,
+            origin: origin.name.clone(),
             version: 0,
             shard: 0,
             cursor: None,
@@ -88,7 +92,6 @@ impl Export {
 
     /// Whether both are the export of one request.
     pub(super) fn is_start_of(&self, new: &Self) -> bool {
-        (&self.request, self.created_at, &self.requested_by)
-            == (&new.request, new.created_at, &new.requested_by)
+        (&self.origin, self.created_at) == (&new.origin, new.created_at)
     }
 }

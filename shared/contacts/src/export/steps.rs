@@ -11,7 +11,7 @@ use cloud::{
     Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
 };
 use jiff::Timestamp;
-use kernel::{Cursor, ExportId, Limit, TenantKey, page::Page};
+use kernel::{Cursor, ExportId, Limit, Origin, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Export, Request, Status};
@@ -83,11 +83,11 @@ impl Exports {
         &self,
         tenant: TenantKey,
         id: ExportId,
-        at: Timestamp,
+        origin: &Origin,
         request: &Request,
         by: &str,
     ) -> Result<Option<Export>, Error> {
-        let export = Export::new(id, request.clone(), by, at);
+        let export = Export::new(id, request.clone(), by, origin);
         let created = self
             .table
             .create(&keys::export(tenant, id), &export)

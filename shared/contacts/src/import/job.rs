@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::{ImportId, ListId};
+use kernel::{ImportId, ListId, Origin};
 use serde::{Deserialize, Serialize};
 
 use super::columns::Column;
@@ -203,6 +203,8 @@ pub struct Job {
     pub finished_at: Option<Timestamp>,
     /// When the record expires, in seconds since the epoch.
     pub(super) ttl: i64,
+    /// Names the request that made it: ids of one millisecond may be equal.
+    pub(super) origin: String,
     /// Increases with every step.
     pub(super) version: u64,
     /// Bytes that are cut, and the line at which they end.
@@ -221,7 +223,8 @@ pub struct Job {
 }
 
 impl Job {
-    pub(super) fn new(id: ImportId, request: Request, now: Timestamp, status: Status) -> Self {
+    pub(super) fn new(id: ImportId, request: Request, origin: &Origin, status: Status) -> Self {
+        let now = origin.at;
         Self {
             id,
             request,
@@ -235,6 +238,7 @@ impl Job {
             started_at: (status == Status::Pending).then_some(now),
             finished_at: None,
             ttl: now.as_second() + KEEP_SECONDS,
+            origin: origin.name.clone(),
             version: 0,
             cursor: 0,
             line: 0,
@@ -248,7 +252,7 @@ impl Job {
 
     /// Whether both are the import of one request.
     pub(super) fn is_start_of(&self, new: &Self) -> bool {
-        (&self.request, self.created_at) == (&new.request, new.created_at)
+        (&self.origin, self.created_at) == (&new.origin, new.created_at)
     }
 
     /// The next state.

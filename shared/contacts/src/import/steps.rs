@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloud::{Blobs, Created, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
 use jiff::Timestamp;
-use kernel::{ImportId, TenantKey};
+use kernel::{ImportId, Origin, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use super::error::FileError;
@@ -102,7 +102,7 @@ impl Imports {
         &self,
         tenant: TenantKey,
         id: ImportId,
-        at: Timestamp,
+        origin: &Origin,
         request: &Request,
         file: Option<Bytes>,
     ) -> Result<Option<Job>, Error> {
@@ -111,7 +111,7 @@ impl Imports {
         } else {
             Status::Draft
         };
-        let job = Job::new(id, request.clone(), at, status);
+        let job = Job::new(id, request.clone(), origin, status);
         let created = self.table.create(&keys::import(tenant, id), &job).await?;
         let job = match created {
             Created::New => job,
