@@ -7,6 +7,7 @@ use contacts::bounds::{
 };
 use contacts::{
     ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Surplus, Tags,
+    Trust,
 };
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
@@ -165,7 +166,7 @@ impl ContactIn {
         check_custom(&self.custom, &mut flaws);
         let identities: Vec<Identity> = self
             .external_id
-            .map(Identity::External)
+            .map(Identity::own)
             .into_iter()
             .chain(self.email.map(Identity::Email))
             .chain(self.phone.map(Identity::Phone))
@@ -179,6 +180,7 @@ impl ContactIn {
             tags: self.tags,
             lists: self.list_ids,
             custom: self.custom,
+            trust: Trust::Shop,
             source: Source::Api,
             email_status: self.email_status.map(Into::into),
             sms_status: self.sms_status.map(Into::into),

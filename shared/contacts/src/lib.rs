@@ -22,6 +22,7 @@ mod change;
 mod claims;
 pub mod consent;
 pub mod events;
+mod identity;
 pub mod import;
 mod interest;
 mod keys;
@@ -39,11 +40,14 @@ mod upsert;
 pub use bounds::Surplus;
 pub use consent::{Channel, ChannelStatus};
 pub use events::EventHappened;
+pub use identity::Reason;
 pub use interest::{Filter, Listeners};
 pub use kernel::person::{self, Person};
 pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagError, Tags};
 pub use lists::{List, Lists};
-pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
+pub use model::{
+    Contact, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust, Upserted,
+};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
 pub use timeline::EFFECTS;

@@ -203,7 +203,7 @@ fn take(row: &mut Row, column: &Column, cell: String) -> Result<(), Wrong> {
                 &format!("at most {MAX_EXTERNAL} characters"),
             ));
         }
-        Column::External => row.identities.push(Identity::External(cell)),
+        Column::External => row.identities.push(Identity::own(cell)),
         Column::Person(name) => {
             let value = person::field(name).and_then(|field| field.fit(&cell));
             // Another value is the shop's own text: nothing of the file is lost.

@@ -56,10 +56,7 @@ mod tests {
     use super::*;
 
     fn row(line: u64, ids: &[&str]) -> Row {
-        let identities = ids
-            .iter()
-            .map(|id| Identity::External((*id).into()))
-            .collect();
+        let identities = ids.iter().map(|id| Identity::own(*id)).collect();
         Row {
             line,
             identities,

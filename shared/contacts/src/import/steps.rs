@@ -18,7 +18,7 @@ use super::lines::{Row, RowError};
 use super::slice;
 use crate::bounds::Surplus;
 use crate::consent::ChannelStatus;
-use crate::model::{Incoming, Merge, Source};
+use crate::model::{Incoming, Kept, Merge, NotTaken, Source};
 use crate::{Contacts, keys};
 
 /// Largest file, in bytes.
@@ -233,6 +233,10 @@ impl Imports {
                     counts.created += u64::from(upserted.created);
                     counts.updated += u64::from(!upserted.created);
                     counts.left_out.extend(left_out(line, &upserted.surplus));
+                    let not_taken = upserted.not_taken.iter();
+                    counts
+                        .left_out
+                        .extend(not_taken.map(|one| other_owner(line, one)));
                 }
                 Err(error) if error.is_retryable() => return Err(error),
                 // This row can never be stored (it may be too large); the other rows can.
@@ -270,6 +274,24 @@ fn common(job: &Job) -> Incoming {
         sms_status: Some(ChannelStatus::Subscribed),
         merge: Merge::Overwrite,
         ..Incoming::default()
+    }
+}
+
+/// The note about an identity of a row that is not its contact's. The row itself is imported.
+fn other_owner(line: u64, not_taken: &NotTaken) -> RowError {
+    let kept = match not_taken.kept {
+        Kept::Shared => "; kept as a shared address",
+        Kept::Unconfirmed => "; kept unconfirmed",
+        Kept::Nowhere => "",
+    };
+    let message = match not_taken.owner_id {
+        Some(owner) => format!("belongs to contact {owner}{kept}"),
+        None => format!("the contact has another one{kept}"),
+    };
+    RowError {
+        line,
+        column: Some(not_taken.pointer.trim_start_matches('/').to_owned()),
+        message,
     }
 }
 

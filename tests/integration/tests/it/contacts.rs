@@ -7,5 +7,6 @@ mod consent;
 mod forms;
 mod imports;
 mod merging;
+mod people;
 mod repeats;
 pub(crate) mod shop;

@@ -78,7 +78,7 @@ async fn consent_stays_with_its_address_whoever_writes_meanwhile() {
     for known in [false, true] {
         for at in 0.. {
             let shop = Shop::new().await;
-            let external = Identity::External("KH-7".into());
+            let external = Identity::own("KH-7");
             if known {
                 shop.upsert(person("An", std::slice::from_ref(&external)))
                     .await;
@@ -107,7 +107,7 @@ async fn consent_stays_with_its_address_whoever_writes_meanwhile() {
 
 /// A contact is found by its external id, so that its addresses can be replaced.
 fn customer(id: &str, identities: &[Identity], merge: Merge) -> Incoming {
-    let mut incoming = person("An", &[Identity::External(id.into())]);
+    let mut incoming = person("An", &[Identity::own(id)]);
     incoming.identities.extend_from_slice(identities);
     Incoming {
         email_status: Some(ChannelStatus::Subscribed),
