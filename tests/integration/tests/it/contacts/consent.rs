@@ -41,13 +41,20 @@ async fn consent_for_one_address_is_not_booked_on_another() {
     let shop = Shop::new().await;
     let number = phone("0912345678");
     let id = shop
-        .upsert(person("An", &[number.clone(), email("an@example.vn")]))
+        .upsert(person(
+            "An",
+            &[
+                Identity::own("KH-7"),
+                number.clone(),
+                email("an@example.vn"),
+            ],
+        ))
         .await
         .contact;
     for status in [ChannelStatus::Subscribed, ChannelStatus::Unsubscribed] {
         let other = Incoming {
             email_status: Some(status),
-            ..person("An", &[number.clone(), email("khac@example.vn")])
+            ..person("An", &[Identity::own("KH-7"), email("khac@example.vn")])
         };
         for _ in 0..2 {
             assert_eq!(shop.upsert(other.clone()).await.contact, id);
