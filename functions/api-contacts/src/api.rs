@@ -1,8 +1,11 @@
 //! The state of the operations, and a check that several of them make.
 
 use accounts::Audit;
+use contacts::bulk::Bulk;
+use contacts::export::Exports;
+use contacts::fields::FieldUses;
 use contacts::import::Imports;
-use contacts::{Contacts, Lists};
+use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
 use kernel::{ListId, Needs, TenantKey};
 use lambda::http::{ClientIp, May, Problem};
 
@@ -12,6 +15,13 @@ pub struct Api {
     pub contacts: Contacts,
     pub lists: Lists,
     pub imports: Imports,
+    pub exports: Exports,
+    pub fields: Fields,
+    pub field_uses: FieldUses,
+    pub notes: Notes,
+    pub views: Views,
+    pub vocabulary: Vocabulary,
+    pub bulk: Bulk,
     pub audit: Audit,
 }
 

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{imports, lists};
+use crate::{bulk, consent, exports, fields, imports, lists, notes, tags, views};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -23,10 +23,30 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(search, upsert))
         .routes(routes!(show))
         .routes(routes!(timeline))
+        .routes(routes!(consent::show, consent::record))
+        .routes(routes!(consent::suppress))
+        .routes(routes!(consent::unsuppress))
         .routes(routes!(join))
         .routes(routes!(lists::list, lists::create))
+        .routes(routes!(lists::show, lists::update, lists::remove))
+        .routes(routes!(lists::members))
+        .routes(routes!(notes::list, notes::create))
+        .routes(routes!(notes::update, notes::remove))
+        .routes(routes!(fields::list, fields::create))
+        .routes(routes!(fields::show, fields::update, fields::remove))
+        .routes(routes!(tags::list, tags::create))
+        .routes(routes!(tags::show, tags::update, tags::remove))
+        .routes(routes!(tags::rename))
+        .routes(routes!(bulk::list, bulk::start))
+        .routes(routes!(bulk::show))
+        .routes(routes!(views::list, views::create))
+        .routes(routes!(views::show, views::update, views::remove))
         .routes(routes!(imports::start))
-        .routes(routes!(imports::show))
+        .routes(routes!(imports::show, imports::change))
+        .routes(routes!(imports::preview))
+        .routes(routes!(imports::begin))
+        .routes(routes!(exports::list, exports::start))
+        .routes(routes!(exports::show))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -60,11 +80,14 @@ struct Search {
 async fn search(
     State(api): State<Api>,
     caller: May<op::SearchContacts>,
+    ip: ClientIp,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
+    // Reading many contacts is in the audit log, once an hour for each reader.
+    note_hourly(&api, &caller, &ip).await?;
     let profiles = api.contacts.profiles();
     let page = profiles.search(caller.tenant, &search.query, search.limit, search.cursor);
     Ok(Json(page.await?))
@@ -102,9 +125,10 @@ async fn upsert(
     State(api): State<Api>,
     caller: May<op::SaveContact>,
     ip: ClientIp,
-    Json(body): Json<ContactIn>,
+    Json(mut body): Json<ContactIn>,
 ) -> Result<(StatusCode, Json<Upserted>), Problem> {
     let mut flaws = Flaws::default();
+    fields::typed(&api, caller.tenant, &mut body.custom, &mut flaws).await?;
     for (n, list) in body.lists().iter().enumerate() {
         let known = known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await;
         flaws.take(known)?;
@@ -208,7 +232,7 @@ async fn join(
     }
 }
 
-async fn find(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Contact, Problem> {
+pub async fn find(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Contact, Problem> {
     let contact = api.contacts.get(tenant, id).await?;
     contact.ok_or_else(|| Problem::not_found("contact"))
 }

@@ -3,13 +3,162 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::List;
-use kernel::ListId;
+use contacts::bulk::{Action, Selection};
+use contacts::{Contact, List};
 use kernel::page::Page;
-use lambda::http::{ClientIp, Creation, DRAWS, Json, May, Problem, Query};
+use kernel::{ListId, Patch, TenantKey};
+use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
+use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
+use crate::bulk::{JobView, begin};
 use crate::shape::{ListIn, Paging};
+
+/// A contact list and the number of its members.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ContactListDetails)]
+pub struct ListView {
+    #[serde(flatten)]
+    list: List,
+    /// The contacts on it; null above about 4,000.
+    contacts_count: Option<u64>,
+}
+
+/// The parts of a list to change; absent ones stay.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = ContactListChange)]
+#[serde(deny_unknown_fields)]
+pub struct ListPatch {
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 1000)]
+    description: Patch<String>,
+}
+
+fn no_list() -> Problem {
+    Problem::not_found("list")
+}
+
+async fn find(api: &Api, tenant: TenantKey, id: ListId) -> Result<List, Problem> {
+    api.lists.get(tenant, id).await?.ok_or_else(no_list)
+}
+
+async fn counted(api: &Api, tenant: TenantKey, list: List) -> Result<Json<ListView>, Problem> {
+    let profiles = api.contacts.profiles();
+    let contacts_count = profiles.count_members(tenant, list.id).await?;
+    Ok(Json(ListView {
+        list,
+        contacts_count,
+    }))
+}
+
+/// Show a contact list.
+///
+/// The number of its contacts is up to a second old.
+#[utoipa::path(
+    get,
+    path = "/v1/lists/{id}",
+    operation_id = "showList",
+    tag = "contacts",
+    params(("id" = ListId, Path, description = "The list")),
+    responses((status = 200, description = "The list", body = ListView)),
+)]
+pub async fn show(
+    State(api): State<Api>,
+    caller: May<op::ShowList>,
+    Path(id): Path<ListId>,
+) -> Result<Json<ListView>, Problem> {
+    let list = find(&api, caller.tenant, id).await?;
+    counted(&api, caller.tenant, list).await
+}
+
+/// Change the name or the description of a contact list.
+#[utoipa::path(
+    patch,
+    path = "/v1/lists/{id}",
+    operation_id = "updateList",
+    tag = "contacts",
+    params(("id" = ListId, Path, description = "The list")),
+    request_body = ListPatch,
+    responses((status = 200, description = "Changed", body = ListView)),
+)]
+pub async fn update(
+    State(api): State<Api>,
+    caller: May<op::UpdateList>,
+    ip: ClientIp,
+    Path(id): Path<ListId>,
+    Json(body): Json<ListPatch>,
+) -> Result<Json<ListView>, Problem> {
+    find(&api, caller.tenant, id).await?;
+    let mut flaws = Flaws::default();
+    let name = body.name.map(|name| name.trim().to_owned());
+    let length = name.as_ref().map(|name| name.chars().count());
+    let is_wrong = length.is_some_and(|length| !(1..=255).contains(&length));
+    flaws.check(is_wrong, "/name", "must have 1 to 255 characters");
+    let description = body.description.value();
+    let is_long = description.is_some_and(|text| text.chars().count() > 1000);
+    flaws.check(is_long, "/description", "has at most 1,000 characters");
+    flaws.refuse()?;
+    let (grant, operation) = (caller.grant(), caller.permission());
+    api.audit.note(grant, operation, id, &ip.0).await?;
+    let changed = api
+        .lists
+        .change(caller.tenant, id, name, body.description)
+        .await?;
+    counted(&api, caller.tenant, changed.ok_or_else(no_list)?).await
+}
+
+/// Remove a contact list.
+///
+/// The list is gone at once. A bulk job takes its contacts off it; they stay contacts.
+#[utoipa::path(
+    delete,
+    path = "/v1/lists/{id}",
+    operation_id = "removeList",
+    tag = "contacts",
+    params(("id" = ListId, Path, description = "The list")),
+    responses((status = 202, description = "The job that empties it", body = JobView)),
+)]
+pub async fn remove(
+    State(api): State<Api>,
+    caller: May<op::RemoveList>,
+    ip: ClientIp,
+    Creation(origin): Creation,
+    Path(id): Path<ListId>,
+) -> Result<(StatusCode, Json<JobView>), Problem> {
+    find(&api, caller.tenant, id).await?;
+    let (action, selection) = (
+        Action::RemoveFromList { list_id: id },
+        Selection::List { list_id: id },
+    );
+    let job = begin(&api, &caller, &ip, &origin, action, selection).await?;
+    api.lists.remove(caller.tenant, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(job)))
+}
+
+/// List the contacts on a list.
+///
+/// They are in no order that means something. A page may hold fewer than `limit` and still have a `next`.
+#[utoipa::path(
+    get,
+    path = "/v1/lists/{id}/contacts",
+    operation_id = "listMembers",
+    tag = "contacts",
+    params(("id" = ListId, Path, description = "The list"), Paging),
+    responses((status = 200, description = "A page of contacts", body = Page<Contact>)),
+)]
+pub async fn members(
+    State(api): State<Api>,
+    caller: May<op::ListMembers>,
+    Path(id): Path<ListId>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Contact>>, Problem> {
+    find(&api, caller.tenant, id).await?;
+    let profiles = api.contacts.profiles();
+    let page = profiles.members_page(caller.tenant, id, paging.limit, paging.cursor);
+    Ok(Json(page.await?))
+}
 
 /// List the contact lists, oldest first.
 #[utoipa::path(

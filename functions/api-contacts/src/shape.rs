@@ -6,8 +6,8 @@ use contacts::bounds::{
     MAX_FIELD_BYTES, MAX_FIELDS, MAX_LISTS as MAX_LISTS_EVER, MAX_TAGS as MAX_TAGS_EVER,
 };
 use contacts::{
-    ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Surplus, Tags,
-    Trust,
+    Channel, ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Statement,
+    Surplus, Tags, Trust,
 };
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
@@ -99,7 +99,7 @@ pub struct ContactIn {
     list_ids: Vec<ListId>,
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
-    custom: BTreeMap<String, Value>,
+    pub custom: BTreeMap<String, Value>,
     /// Consent for mail, given together with `email`; it counts if that is then the contact's address.
     /// Without it a new contact is `none` and gets no campaigns, and a known one keeps what it has.
     /// `subscribed` means that the person agreed. It never reverts an unsubscription, a bounce or a
@@ -174,6 +174,13 @@ impl ContactIn {
         let message = "give at least one of external_id, email and phone";
         flaws.check(identities.is_empty(), "", message);
         flaws.refuse()?;
+        let given = [
+            (Channel::Email, self.email_status),
+            (Channel::Sms, self.sms_status),
+        ];
+        let said = given
+            .into_iter()
+            .filter_map(|(channel, status)| Statement::from_status(channel, status?.into()));
         Ok(Incoming {
             identities,
             person,
@@ -182,8 +189,7 @@ impl ContactIn {
             custom: self.custom,
             trust: Trust::Shop,
             source: Source::Api,
-            email_status: self.email_status.map(Into::into),
-            sms_status: self.sms_status.map(Into::into),
+            consent: said.collect(),
             merge: if self.overwrite {
                 Merge::Overwrite
             } else {
@@ -248,7 +254,7 @@ pub fn full(surplus: &Surplus) -> Problem {
 }
 
 /// Tags have 1 to 255 characters; at most 50 at once.
-fn check_tags(tags: &[String], flaws: &mut Flaws) {
+pub fn check_tags(tags: &[String], flaws: &mut Flaws) {
     flaws.check(tags.len() > MAX_TAGS, "/tags", "holds at most 50 tags");
     for (n, tag) in tags.iter().enumerate() {
         if let Err(error) = Tags::parse(tag) {
@@ -262,6 +268,29 @@ pub fn tags(tags: &[String]) -> Result<(), Problem> {
     let mut flaws = Flaws::default();
     check_tags(tags, &mut flaws);
     flaws.refuse()
+}
+
+/// A tag as it is stored; `pointer` is its place in the body.
+pub fn tag(pointer: &str, text: &str) -> Result<String, Problem> {
+    let tag = Tags::parse(text).map_err(|error| Problem::invalid(pointer, error.to_string()))?;
+    Ok(tag.into())
+}
+
+/// 1 to 50 tags as they are stored; `pointer` is their place in the body.
+pub fn some_tags(
+    pointer: &str,
+    tags: &[String],
+    flaws: &mut Flaws,
+) -> Result<Vec<String>, Problem> {
+    let is_wrong = !(1..=MAX_TAGS).contains(&tags.len());
+    flaws.check(is_wrong, pointer, "holds 1 to 50 tags");
+    let mut stored = Vec::new();
+    for (n, text) in tags.iter().enumerate() {
+        stored.extend(flaws.take(tag(&format!("{pointer}/{n}"), text))?);
+    }
+    stored.sort_unstable();
+    stored.dedup();
+    Ok(stored)
 }
 
 fn is_bad(text: &str) -> bool {

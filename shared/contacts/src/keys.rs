@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use cloud::Key;
 use jiff::Timestamp;
-use kernel::{ContactId, ImportId, ListId, TenantKey, clock};
+use kernel::text::alike;
+use kernel::{BulkId, ContactId, ExportId, ImportId, ListId, NoteId, SegmentId, TenantKey, clock};
 
 use crate::model::{Event, Identity, OWN_SCOPE};
 
 /// Sort key of the profile.
 pub const PROFILE: &str = "PROFILE";
+/// Beginning of the sort keys of recorded decisions about consent.
+pub const CONSENT: &str = "CONSENT#";
 /// Characters of a value that are part of the partition key. Prefix search needs at least as many.
 pub const HEAD: usize = 3;
 
@@ -56,6 +59,12 @@ pub fn profile(tenant: TenantKey, id: ContactId) -> Key {
 
 pub fn membership(tenant: TenantKey, id: ContactId, list: ListId) -> Key {
     Key::new(contact(tenant, id), format!("LIST#{list}"))
+}
+
+/// Row of a decision about consent.
+pub fn consent(tenant: TenantKey, id: ContactId, at: Timestamp, record: &str) -> Key {
+    let order = event_order(at, record);
+    Key::new(contact(tenant, id), format!("{CONSENT}{order}"))
 }
 
 pub fn identity(tenant: TenantKey, identity: &Identity) -> Key {
@@ -113,9 +122,87 @@ pub fn listener(tenant: TenantKey, event: &str, workflow: &str) -> Key {
     Key::new(listeners(tenant), format!("{event}#{workflow}"))
 }
 
-/// Row of the interest set, which is made from those pairs.
+/// Partition of what the segments mention, one row for each.
+pub fn mentions(tenant: TenantKey) -> String {
+    format!("{tenant}#MENTIONS")
+}
+
+pub fn mentioning(tenant: TenantKey, segment: SegmentId) -> Key {
+    Key::new(mentions(tenant), segment.to_string())
+}
+
+/// Row of the interest set, which is made from those rows.
 pub fn interest(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "INTEREST")
+}
+
+pub fn note(tenant: TenantKey, id: ContactId, note: NoteId) -> Key {
+    Key::new(contact(tenant, id), format!("NOTE#{note}"))
+}
+
+/// Partition of a workspace's vocabulary of tags.
+pub fn tags(tenant: TenantKey) -> String {
+    format!("{tenant}#TAGS")
+}
+
+/// Row of a tag, in any case of its letters.
+pub fn tag(tenant: TenantKey, name: &str) -> Key {
+    Key::new(tags(tenant), alike(name))
+}
+
+/// Row that counts the vocabulary.
+pub fn tags_count(tenant: TenantKey) -> Key {
+    Key::new(format!("{tenant}#TAGS#COUNT"), "COUNT")
+}
+
+pub fn bulk(tenant: TenantKey, job: BulkId) -> Key {
+    Key::new(format!("{tenant}#{job}"), "BULK")
+}
+
+/// Partition of a workspace's list of bulk jobs.
+pub fn bulk_list(tenant: TenantKey) -> String {
+    format!("{tenant}#BULK")
+}
+
+pub fn bulk_listed(tenant: TenantKey, job: BulkId) -> Key {
+    Key::new(bulk_list(tenant), job.to_string())
+}
+
+/// Row of the bulk jobs that are running.
+pub fn bulk_running(tenant: TenantKey) -> Key {
+    Key::new(bulk_list(tenant), "RUNNING")
+}
+
+/// Row that counts the notes of a contact.
+pub fn notes(tenant: TenantKey, id: ContactId) -> Key {
+    Key::new(contact(tenant, id), "NOTES")
+}
+
+/// Row of the views of a user; without a user, of the shared ones.
+pub fn views(tenant: TenantKey, user: Option<&str>) -> Key {
+    Key::new(
+        tenant.to_string(),
+        format!("VIEWS#{}", user.unwrap_or("shared")),
+    )
+}
+
+/// Row of the definitions of custom fields.
+pub fn fields(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "FIELDS#contact")
+}
+
+/// Partition of the users of a custom field.
+pub fn field_uses(tenant: TenantKey, field: &str) -> String {
+    format!("{tenant}#USES#field#{field}")
+}
+
+pub fn field_use(tenant: TenantKey, field: &str, user: &str) -> Key {
+    Key::new(field_uses(tenant, field), user)
+}
+
+/// Row of the custom fields that one thing uses.
+pub fn field_user(tenant: TenantKey, user: &str) -> Key {
+    Key::new(format!("{tenant}#USES#by#{user}"), "FIELDS")
 }
 
 pub fn list(tenant: TenantKey, list: ListId) -> Key {
@@ -124,6 +211,31 @@ pub fn list(tenant: TenantKey, list: ListId) -> Key {
 
 pub fn import(tenant: TenantKey, import: ImportId) -> Key {
     Key::new(format!("{tenant}#{import}"), "IMPORT")
+}
+
+/// A lane of an import.
+pub fn import_lane(tenant: TenantKey, import: ImportId, lane: u32) -> Key {
+    Key::new(format!("{tenant}#{import}"), format!("LANE#{lane}"))
+}
+
+/// A slice of an import's file.
+pub fn import_slice(tenant: TenantKey, import: ImportId, slice: u32) -> Key {
+    Key::new(format!("{tenant}#{import}"), format!("SLICE#{slice:08}"))
+}
+
+/// The partition of a workspace's exports.
+pub fn exports(tenant: TenantKey) -> String {
+    format!("{tenant}#EXPORTS")
+}
+
+/// An export. Ids follow time, so the newest is the last.
+pub fn export(tenant: TenantKey, export: ExportId) -> Key {
+    Key::new(exports(tenant), export.to_string())
+}
+
+/// The imports of a workspace that run or wait.
+pub fn import_turns(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "IMPORTS")
 }
 
 #[cfg(test)]
@@ -151,6 +263,14 @@ mod tests {
             key(&membership(t, id, list_id)),
             ("ws_0123456789a#con_0123456789a", "LIST#lst_0123456789a")
         );
+        let at = "2026-03-02T08:00:00Z".parse().unwrap();
+        assert_eq!(
+            key(&consent(t, id, at, "r1")),
+            (
+                "ws_0123456789a#con_0123456789a",
+                "CONSENT#2026-03-02T08:00:00.000Z#r1"
+            )
+        );
         assert_eq!(
             key(&name(t, "tran thi an", id)),
             ("ws_0123456789a#N#tra", "tran thi an#con_0123456789a")
@@ -174,6 +294,39 @@ mod tests {
             ("ws_0123456789a#TRIGGER", "form.submitted#wfl_0123456789a")
         );
         assert_eq!(key(&interest(t)), ("ws_0123456789a", "INTEREST"));
+        let note_id = "not_0123456789a".parse().unwrap();
+        let partition = "ws_0123456789a#con_0123456789a";
+        assert_eq!(
+            key(&note(t, id, note_id)),
+            (partition, "NOTE#not_0123456789a")
+        );
+        assert_eq!(key(&notes(t, id)), (partition, "NOTES"));
+        assert_eq!(key(&tag(t, "VIP")), ("ws_0123456789a#TAGS", "vip"));
+        assert_eq!(key(&tags_count(t)), ("ws_0123456789a#TAGS#COUNT", "COUNT"));
+        let job = "blk_0123456789a".parse().unwrap();
+        assert_eq!(
+            key(&bulk(t, job)),
+            ("ws_0123456789a#blk_0123456789a", "BULK")
+        );
+        assert_eq!(
+            key(&bulk_listed(t, job)),
+            ("ws_0123456789a#BULK", "blk_0123456789a")
+        );
+        assert_eq!(key(&bulk_running(t)), ("ws_0123456789a#BULK", "RUNNING"));
+        assert_eq!(key(&views(t, None)), ("ws_0123456789a", "VIEWS#shared"));
+        assert_eq!(
+            key(&views(t, Some("usr_1"))),
+            ("ws_0123456789a", "VIEWS#usr_1")
+        );
+        assert_eq!(key(&fields(t)), ("ws_0123456789a", "FIELDS#contact"));
+        assert_eq!(
+            key(&field_user(t, "wfl_0123456789a")),
+            ("ws_0123456789a#USES#by#wfl_0123456789a", "FIELDS")
+        );
+        assert_eq!(
+            key(&field_use(t, "hang", "wfl_0123456789a")),
+            ("ws_0123456789a#USES#field#hang", "wfl_0123456789a")
+        );
     }
 
     #[test]

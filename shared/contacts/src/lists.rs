@@ -1,8 +1,8 @@
 //! Contact lists and their names. The members are in [`crate::Contacts`].
 
-use cloud::{Error, Query, Resources, Table};
+use cloud::{Created, Error, Query, Resources, Table};
 use jiff::Timestamp;
-use kernel::{Cursor, Limit, ListId, TenantKey, page::Page};
+use kernel::{Cursor, Limit, ListId, Patch, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -21,6 +21,16 @@ pub struct List {
     /// When it was made.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
+}
+
+/// The row of a list.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    #[serde(flatten)]
+    list: List,
+    /// Increases with each change.
+    #[serde(default)]
+    version: u64,
 }
 
 /// The lists of a workspace.
@@ -52,11 +62,40 @@ impl Lists {
             description: description.map(str::to_owned),
             created_at: at,
         };
-        let created = self
-            .directory
-            .create(&keys::list(tenant, id), &list)
-            .await?;
-        Ok(created.is_ours(&list).then_some(list))
+        let row = Row { list, version: 0 };
+        let created = self.directory.create(&keys::list(tenant, id), &row).await?;
+        Ok(match created {
+            Created::New => Some(row.list),
+            // The list may have another name since.
+            Created::Existing(found) => Some(found.list).filter(|list| list.created_at == at),
+        })
+    }
+
+    /// Changes the name and the description; `None`: there is no such list. One write unit.
+    pub async fn change(
+        &self,
+        tenant: TenantKey,
+        id: ListId,
+        name: Option<String>,
+        description: Patch<String>,
+    ) -> Result<Option<List>, Error> {
+        let key = keys::list(tenant, id);
+        let Some(mut row) = self.directory.get::<Row>(&key).await? else {
+            return Ok(None);
+        };
+        if let Some(name) = name {
+            row.list.name = name;
+        }
+        row.list.description = description.onto(row.list.description);
+        row.version += 1;
+        let before = row.version - 1;
+        self.directory.replace(&key, &row, before).await?;
+        Ok(Some(row.list))
+    }
+
+    /// Removes a list; its members are removed by a bulk job. One write unit; safe to repeat.
+    pub async fn remove(&self, tenant: TenantKey, id: ListId) -> Result<(), Error> {
+        self.directory.delete(&keys::list(tenant, id)).await
     }
 
     /// One list.

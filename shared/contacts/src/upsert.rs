@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Surplus;
 use crate::change::{self, Change};
+use crate::consent;
 use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
@@ -35,7 +36,13 @@ use crate::store::Contacts;
 struct Reservation {
     #[serde(default)]
     reserved: bool,
+    /// The row of a run that crashed expires.
+    #[serde(default)]
+    ttl: i64,
 }
+
+/// Life of a reservation in seconds, longer than any run that may still found its contact.
+const RESERVED_SECONDS: i64 = 24 * 3600;
 
 /// A contact and those identities of the input that are its own, with their stored rows.
 struct Held {
@@ -78,6 +85,7 @@ impl Contacts {
     ) -> Result<Result<Upserted, Surplus>, Error> {
         let nonce = || self.contacts.entropy().nonce();
         let operation = incoming.operation.clone().unwrap_or_else(nonce);
+        let incoming = &*consent::change::dated(incoming, self.contacts.clock().now());
         // Each refusal is the success of another run, so this loop ends.
         loop {
             let done = self.try_upsert(tenant, incoming, &operation, full).await?;
@@ -172,6 +180,22 @@ impl Contacts {
         }))
     }
 
+    /// The contact that an upsert of this input would change; `None` if it would make one.
+    pub(crate) async fn find(
+        &self,
+        tenant: TenantKey,
+        incoming: &Incoming,
+    ) -> Result<Option<ContactId>, Error> {
+        let identities = in_order(&incoming.identities);
+        let rows = identities.iter().map(|one| self.look_up(tenant, one));
+        let rows = try_join_all(rows).await?;
+        let owners = self.owners(tenant, &rows, incoming).await?;
+        let owner = |row: &Claim| Some(&owners.get(&row.contact?)?.0);
+        let owned: Vec<Option<&Known>> = rows.iter().map(owner).collect();
+        let given: Vec<(Identity, Option<&Known>)> = identities.into_iter().zip(owned).collect();
+        Ok(identity::decide(&given, incoming.trust).contact)
+    }
+
     /// The owners of these rows, as the decision and the write need them.
     async fn owners(
         &self,
@@ -264,7 +288,10 @@ impl Contacts {
         loop {
             let id = ContactId::new(self.contacts.clock(), self.contacts.entropy());
             let key = keys::profile(tenant, id);
-            let row = Reservation { reserved: true };
+            let row = Reservation {
+                reserved: true,
+                ttl: self.contacts.clock().now().as_second() + RESERVED_SECONDS,
+            };
             if self.contacts.create(&key, &row).await?.is_new() {
                 return Ok(id);
             }
@@ -282,6 +309,7 @@ impl Contacts {
         change: &Change,
         operation: &str,
     ) -> Result<Option<bool>, Error> {
+        self.vocabulary.meet(tenant, &change.tags).await?;
         let mut rows: Vec<(Key, Row)> = Vec::new();
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));
@@ -294,12 +322,15 @@ impl Contacts {
             let row = Row::Name(NameRow { contact: id });
             (keys::beside(tenant, identity, id), row)
         }));
+        rows.extend(change.agreed.records.iter().map(|record| {
+            let key = record.key(tenant, id);
+            (key, Row::Consent(record.clone()))
+        }));
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
         let now = self.contacts.clock().now();
-        let told = (now, incoming.operation.as_deref().unwrap_or("upsert"));
-        let mut update = change.onto(self.touch(), profile.as_ref(), told);
+        let mut update = change.onto(self.touch(), profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
         let before = profile.and_then(Profile::given);
@@ -307,6 +338,8 @@ impl Contacts {
             update = self.founded(tenant, id, incoming, operation, update);
         }
         if before.is_none() || !change.is_empty() {
+            let update = self.telling(tenant, update, change.names(before.is_none()));
+            let update = update.await?;
             let key = keys::profile(tenant, id);
             if !self.contacts.update(&key, update).await?.applied() {
                 return Ok(None);
@@ -341,6 +374,7 @@ impl Contacts {
             .set("created_at", self.contacts.clock().now())
             .set("operation", operation)
             .remove("reserved")
+            .remove("ttl")
             .when_absent("created_at")
     }
 

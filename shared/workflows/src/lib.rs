@@ -26,6 +26,7 @@ mod store;
 pub mod trigger;
 
 use cloud::{Message, QueueName, QueueOf, Resources, Timers};
+use contacts::fields::FieldUses;
 use contacts::{Contacts, Listeners};
 use kernel::{Cursor, WorkflowId};
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub use enrollment::{Enrollment, EnrollmentId, Standing};
 pub use holding::restore_later;
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
-pub use report::Report;
+pub use report::{Reasons, Report, count_sent};
 pub use store::WorkflowStore;
 pub use trigger::Trigger;
 
@@ -91,6 +92,7 @@ pub struct Workflows {
     enrollments: store::EnrollmentStore,
     mails: channels::MailStore,
     listeners: Listeners,
+    field_uses: FieldUses,
 }
 
 impl Workflows {
@@ -101,6 +103,7 @@ impl Workflows {
             enrollments: store::EnrollmentStore::over(resources),
             mails: channels::MailStore::over(resources),
             listeners: Listeners::over(resources),
+            field_uses: FieldUses::over(resources),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use cloud::recent::LEAD;
 use cloud::{Error, Timers};
+use contacts::fields::{self, FieldUser};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{Cursor, Limit, TenantKey, WorkflowId};
@@ -99,6 +100,15 @@ impl Workflows {
             activity: Activity::default(),
             version: 1,
         };
+        let used = fields::mentioned(&serde_json::to_string(draft).map_err(Error::from)?);
+        if !used.is_empty() {
+            let user = FieldUser {
+                kind: "workflow".to_owned(),
+                id: id.to_string(),
+                name: workflow.name.clone(),
+            };
+            self.field_uses.declare(tenant, &user, &used).await?;
+        }
         let created = self.workflows.create(tenant, &workflow, &definition);
         Ok(created.await?)
     }
@@ -203,6 +213,7 @@ impl Workflows {
             // Do not unsubscribe on pause: a concurrent resume would then miss events. Unsubscribe also if it is
             // archived already: the request may repeat one that stopped halfway.
             self.listeners.unlisten(tenant, &event, &name).await?;
+            self.field_uses.forget(tenant, &name).await?;
         }
         Ok(workflow)
     }

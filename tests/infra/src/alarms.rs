@@ -65,6 +65,7 @@ const WITHOUT_AGE: &[&str] = &[
     "CampaignEmail",
     "CampaignPlan",
     "ChatNotify",
+    "ContactBulk",
     "ContactImport",
     "DeliveryBacklog",
     "DeliveryEvents",

@@ -28,6 +28,7 @@ const UNCAPPED: &[&str] = &[
     "ChatIn",
     "ChatNotify",
     "ChatOut",
+    "ContactBulk",
     "ContactImport",
     "DeliveryBacklog",
     "DeliveryEvents",

@@ -3,10 +3,17 @@
 
 mod api;
 mod bounds;
+mod bulk;
 mod consent;
+mod exports;
+pub(crate) mod files;
 mod forms;
 mod imports;
 mod merging;
 mod people;
+mod proof;
+mod rate;
 mod repeats;
+mod settings;
 pub(crate) mod shop;
+mod uploads;

@@ -64,6 +64,7 @@ async fn document_code_and_template_know_the_same_operations() {
     for (path, item) in document["paths"].as_object().unwrap() {
         let sent = path
             .replace("{id}", "some-id")
+            .replace("{note_id}", "not_01h4k7m2p9x")
             .replace("{inbox}", "inb_01h4k7m2p9x")
             .replace("{source}", "src_01h4k7m2p9x")
             .replace("{token}", "some-token");

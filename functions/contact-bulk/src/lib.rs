@@ -1,0 +1,29 @@
+//! Changes many contacts, some hundred a message.
+//!
+//! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags and lists of contacts, and the job's
+//! progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A
+//! repeated message of the last finished slice sends the next message again.
+
+use contacts::bulk::{Bulk, Progress, Step};
+use lambda::sqs::{Order, Record};
+use lambda::{ConfigError, Failure, Function, Setup, metrics};
+
+/// Builds the function.
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let bulk = Bulk::over(setup.resources());
+    Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
+        let bulk = bulk.clone();
+        async move { handle(&bulk, &record).await }
+    })
+}
+
+async fn handle(bulk: &Bulk, record: &Record) -> Result<(), Failure> {
+    let (tenant, step) = record.open::<Step>()?;
+    match bulk.step(tenant, &step).await? {
+        Progress::Done => metrics::count("BulkSlices", 1),
+        Progress::Missing => {
+            return Err(Failure::reject("Bulk.Missing", "there is no such job"));
+        }
+    }
+    Ok(())
+}

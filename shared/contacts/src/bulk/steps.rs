@@ -1,0 +1,388 @@
+//! The slices of a bulk job. Each is safe to run twice, to run concurrently with itself, and to be killed at any
+//! point.
+
+use cloud::{
+    Created, Error, Key, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use kernel::text::alike;
+use kernel::{BulkId, ContactId, Cursor, Limit, TenantKey, page::Page};
+use serde::{Deserialize, Serialize};
+
+use super::job::{Action, Job, Selection, Status};
+use crate::bundle::{self, Full};
+use crate::rows::IndexRow;
+use crate::{Contact, Contacts, Joined, SHARDS, keys};
+
+/// Jobs of one workspace that run at a time.
+pub const MAX_RUNNING: usize = 4;
+/// Contacts of one slice.
+const SLICE: u32 = 200;
+/// Contacts that are changed concurrently.
+const CONCURRENCY: usize = 16;
+/// How long an attempt takes from the write of the job to the message of the next slice.
+const SENDS_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+/// A job that has not begun so long after its request was interrupted before its first message.
+const LOST_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// Message on the queue of bulk jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Step {
+    /// Move the job on from this version.
+    #[serde(rename = "contact.bulk.v1")]
+    V1 {
+        /// The job.
+        job: BulkId,
+        /// The version that the slice moves.
+        version: u64,
+    },
+}
+
+impl Message for Step {
+    const QUEUE: QueueName = QueueName::new("contact-bulk");
+}
+
+/// The outcome of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// This attempt or another moved the job, or the job has ended.
+    Done,
+    /// There is no such job.
+    Missing,
+}
+
+/// The outcome of a request for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// The job runs, or has run.
+    Job(Box<Job>),
+    /// As many jobs run as may run.
+    Busy,
+    /// Another job has the id.
+    Taken,
+}
+
+/// The outcome for one contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Changed,
+    Missing,
+    Full,
+    /// The contact is not in the selection any more.
+    Other,
+}
+
+/// A job in the row of running jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Running {
+    job: BulkId,
+    at: Timestamp,
+}
+
+/// A row of the list of jobs.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    id: BulkId,
+    ttl: i64,
+}
+
+/// Runs bulk jobs.
+#[derive(Clone, Debug)]
+pub struct Bulk {
+    contacts: Contacts,
+    table: Table,
+    queue: QueueOf<Step>,
+}
+
+impl Bulk {
+    /// Over the tables Contacts and Timeline and the queue `ContactBulk`. A bulk job triggers no workflow.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            contacts: Contacts::silent(resources),
+            table: resources.table("Contacts"),
+            queue: resources.queue_of(),
+        }
+    }
+
+    /// Starts a job, unless four others are running. A repetition of the request completes the first run: a message
+    /// of a slice that is done moves nothing. Four write units.
+    pub async fn start(
+        &self,
+        tenant: TenantKey,
+        id: BulkId,
+        at: Timestamp,
+        actor: &str,
+        action: Action,
+        selection: Selection,
+    ) -> Result<Started, Error> {
+        let new = Job::new(id, action, selection, actor, at);
+        let key = keys::bulk(tenant, id);
+        let job = match self.table.create(&key, &new).await? {
+            Created::New => new,
+            Created::Existing(found) if found.is_start_of(&new) => found,
+            Created::Existing(_) => return Ok(Started::Taken),
+        };
+        if job.is_over() {
+            let is_refused = job.status == Status::Refused;
+            return Ok(if is_refused {
+                Started::Busy
+            } else {
+                Started::Job(Box::new(job))
+            });
+        }
+        let listed = Listed { id, ttl: job.ttl };
+        self.table
+            .put(&keys::bulk_listed(tenant, id), &listed)
+            .await?;
+        if !self.enter(tenant, &job).await? && !self.recovered(tenant, &job).await? {
+            let mut refused = job.clone();
+            refused.version += 1;
+            refused.status = Status::Refused;
+            self.table.replace(&key, &refused, job.version).await?;
+            return Ok(Started::Busy);
+        }
+        self.send(tenant, id, job.version).await?;
+        Ok(Started::Job(Box::new(job)))
+    }
+
+    /// Enters the job in the row of running jobs, if it has room.
+    async fn enter(&self, tenant: TenantKey, job: &Job) -> Result<bool, Error> {
+        let add = |running: &mut Vec<Running>| {
+            if running.iter().any(|one| one.job == job.id) {
+                return Ok(());
+            }
+            if running.len() >= MAX_RUNNING {
+                return Err(Full);
+            }
+            running.push(Running {
+                job: job.id,
+                at: job.created_at,
+            });
+            Ok(())
+        };
+        let key = keys::bulk_running(tenant);
+        Ok(bundle::edit(&self.table, &key, add).await?.is_ok())
+    }
+
+    /// Looks after the running jobs of a full row: removes those that have ended, and sends the first message of
+    /// those that were interrupted before it. Returns whether the job has room now.
+    async fn recovered(&self, tenant: TenantKey, job: &Job) -> Result<bool, Error> {
+        let key = keys::bulk_running(tenant);
+        let running: Vec<Running> = bundle::read(&self.table, &key).await?;
+        for one in running {
+            match self.get(tenant, one.job).await? {
+                Some(found) if found.is_over() => self.leave(tenant, one.job).await?,
+                None => self.leave(tenant, one.job).await?,
+                Some(found) => {
+                    let is_old = self.table.clock().now().duration_since(one.at) > LOST_AFTER;
+                    if is_old && found.version == 0 {
+                        self.send(tenant, one.job, 0).await?;
+                    }
+                }
+            }
+        }
+        self.enter(tenant, job).await
+    }
+
+    async fn leave(&self, tenant: TenantKey, job: BulkId) -> Result<(), Error> {
+        let remove = |running: &mut Vec<Running>| {
+            running.retain(|one| one.job != job);
+            Ok::<_, Full>(())
+        };
+        let key = keys::bulk_running(tenant);
+        let left = bundle::edit(&self.table, &key, remove).await?;
+        left.map_err(|Full| Error::Conflict)
+    }
+
+    /// One job.
+    pub async fn get(&self, tenant: TenantKey, id: BulkId) -> Result<Option<Job>, Error> {
+        self.table.get(&keys::bulk(tenant, id)).await
+    }
+
+    /// A page of jobs, newest first.
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Job>, Error> {
+        let query = Query::partition(keys::bulk_list(tenant))
+            .begins_with("blk_")
+            .descending()
+            .limit(limit.get())
+            .cursor(cursor);
+        let rows: Page<Listed> = self.table.query(query).await?;
+        let wanted: Vec<Key> = rows
+            .data
+            .iter()
+            .map(|row| keys::bulk(tenant, row.id))
+            .collect();
+        let found = self.table.get_many::<Job>(wanted).await?;
+        let mut data: Vec<Job> = found.into_iter().map(|(_, job)| job).collect();
+        data.sort_unstable_by_key(|job| std::cmp::Reverse(job.id));
+        Ok(Page {
+            data,
+            next: rows.next,
+        })
+    }
+
+    /// Moves a job on by one slice. A message whose slice is done sends the next message again, since the earlier
+    /// run may have crashed before it sent it. A message of an older slice sends nothing.
+    pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
+        let Step::V1 { job: id, version } = *step;
+        let Some(job) = self.get(tenant, id).await? else {
+            return Ok(Progress::Missing);
+        };
+        if job.is_over() {
+            self.leave(tenant, id).await?;
+            return Ok(Progress::Done);
+        }
+        if job.version != version {
+            if job.version == version + 1 {
+                self.resend(tenant, &job).await?;
+            }
+            return Ok(Progress::Done);
+        }
+        let next = self.advance(tenant, job).await?;
+        let key = keys::bulk(tenant, id);
+        // On a conflict another attempt was faster, and its counts are stored. This message stays in the queue: it
+        // is redelivered, and sends the next message if the other attempt did not.
+        self.table.replace(&key, &next, version).await?;
+        if next.is_over() {
+            self.leave(tenant, id).await?;
+        } else {
+            self.send(tenant, id, next.version).await?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// The state after the next slice.
+    async fn advance(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
+        let mut next = job.clone();
+        let (ids, is_last) = self.slice(tenant, &job, &mut next).await?;
+        let work = stream::iter(ids).map(|id| self.change(tenant, &job, id));
+        let done: Vec<Done> = work.buffer_unordered(CONCURRENCY).try_collect().await?;
+        for one in done {
+            match one {
+                Done::Changed => next.changed += 1,
+                Done::Missing => next.missing += 1,
+                Done::Full => next.full += 1,
+                Done::Other => {}
+            }
+        }
+        next.version += 1;
+        next.moved_at = self.table.clock().now();
+        if is_last {
+            next.status = Status::Completed;
+            next.finished_at = Some(next.moved_at);
+        }
+        Ok(next)
+    }
+
+    /// The contacts of the next slice, and whether it is the last one. `next` gets the place after them.
+    async fn slice(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        next: &mut Job,
+    ) -> Result<(Vec<ContactId>, bool), Error> {
+        let query = match &job.selection {
+            Selection::Contacts { contact_ids } => {
+                let from = (job.at as usize).min(contact_ids.len());
+                let to = (from + SLICE as usize).min(contact_ids.len());
+                next.at = to as u32;
+                let ids = contact_ids.get(from..to).unwrap_or_default().to_vec();
+                return Ok((ids, to == contact_ids.len()));
+            }
+            Selection::List { list_id } => Query::index("ByMembership", &["contact"])
+                .with("tenant", tenant.to_string())
+                .with("member_of", list_id.to_string())
+                .with_number("list_shard", job.at),
+            Selection::Tag { .. } | Selection::Everybody => Query::index("ByShard", &["contact"])
+                .with("tenant", tenant.to_string())
+                .with_number("shard", job.at),
+        };
+        let query = query.limit(SLICE).cursor(job.cursor.clone().map(Cursor));
+        let page: Page<IndexRow> = self.table.query(query).await?;
+        next.cursor = page.next.map(|cursor| cursor.0);
+        if next.cursor.is_none() {
+            next.at += 1;
+        }
+        let ids = page.data.into_iter().map(|row| row.contact).collect();
+        Ok((ids, next.at >= SHARDS))
+    }
+
+    /// Changes one contact; may be repeated.
+    async fn change(&self, tenant: TenantKey, job: &Job, id: ContactId) -> Result<Done, Error> {
+        let Some(contact) = self.contacts.get(tenant, id).await? else {
+            return Ok(Done::Missing);
+        };
+        if let Selection::Tag { tag } = &job.selection
+            && !has(&contact, tag)
+        {
+            return Ok(Done::Other);
+        }
+        match &job.action {
+            Action::AddTags { tags } => {
+                let missing = tags.iter().filter(|tag| !has(&contact, tag));
+                let missing: Vec<String> = missing.cloned().collect();
+                if contact.tags.len() + missing.len() > crate::bounds::MAX_TAGS {
+                    return Ok(Done::Full);
+                }
+                self.contacts.add_tags(tenant, id, &missing).await?;
+            }
+            Action::RemoveTags { tags } => {
+                if tags.iter().any(|tag| has(&contact, tag)) {
+                    self.contacts.remove_tags(tenant, id, tags).await?;
+                }
+            }
+            Action::AddToList { list_id } => {
+                return Ok(match self.contacts.join_list(tenant, id, *list_id).await? {
+                    Joined::Yes => Done::Changed,
+                    Joined::Full => Done::Full,
+                    Joined::NoContact => Done::Missing,
+                });
+            }
+            Action::RemoveFromList { list_id } => {
+                self.contacts.leave_list(tenant, id, *list_id).await?;
+            }
+            Action::RenameTag { from, to } => {
+                if !has(&contact, from) {
+                    return Ok(Done::Other);
+                }
+                // The new tag first: a crash in between leaves both, and the repetition removes the old one.
+                let (new, old) = ([to.clone()], [from.clone()]);
+                if contact.tags.len() < crate::bounds::MAX_TAGS || has(&contact, to) {
+                    self.contacts.add_tags(tenant, id, &new).await?;
+                    self.contacts.remove_tags(tenant, id, &old).await?;
+                } else {
+                    return Ok(Done::Full);
+                }
+            }
+        }
+        Ok(Done::Changed)
+    }
+
+    /// Sends the message of the next slice again. Soon after the last slice another attempt is about to send it, and
+    /// two messages would go on side by side: this message then stays in the queue.
+    async fn resend(&self, tenant: TenantKey, job: &Job) -> Result<(), Error> {
+        let since = self.table.clock().now().duration_since(job.moved_at);
+        if since < SENDS_WITHIN {
+            return Err(Error::Conflict);
+        }
+        self.send(tenant, job.id, job.version).await
+    }
+
+    async fn send(&self, tenant: TenantKey, job: BulkId, version: u64) -> Result<(), Error> {
+        let step = Step::V1 { job, version };
+        self.queue.send(tenant, &step, SendOptions::default()).await
+    }
+}
+
+/// Whether the contact has the tag, in any case of its letters.
+fn has(contact: &Contact, tag: &str) -> bool {
+    let key = alike(tag);
+    contact.tags.iter().any(|one| alike(one) == key)
+}
