@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{CredentialId, Scope, UserId};
-use lambda::http::{ClientIp, Code, Json, May, Path, Problem, Query, Secret};
+use lambda::http::{ClientIp, Code, Creation, Json, May, Path, Problem, Query, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
@@ -126,7 +126,8 @@ pub struct Created {
 
 /// Make a key.
 ///
-/// Only this answer holds its token. A key may do no more than its maker: scopes that open more are refused
+/// Only this answer holds its token. A repetition with its `Idempotency-Key` after a lost answer gives the same key a new
+/// token. A key may do no more than its maker: scopes that open more are refused
 /// with 403. `read` opens the inbox too. So it needs an account admin, or an account manager who is an agent of
 /// the inbox. The key works while its owner is active and may enter the workspace.
 /// The scope `track` is not available yet.
@@ -141,6 +142,7 @@ pub struct Created {
 pub async fn create(
     State(api): State<Api>,
     caller: May<op::CreateApiKey>,
+    Creation(origin): Creation,
     ip: ClientIp,
     Json(new): Json<NewKey>,
 ) -> Result<Response, Problem> {
@@ -161,7 +163,9 @@ pub async fn create(
         return Err(Problem::new(Code::Forbidden, detail).at("/scopes", detail));
     }
     let by = Some(grant.actor.as_str());
-    let draft = api.keys.draft(caller.tenant, &name, &scopes, by).await?;
+    let keys = &api.keys;
+    let draft = keys.draft(caller.tenant, &origin, &name, &scopes, by);
+    let draft = draft.await?;
     let id = draft.id.to_string();
     api.note(&caller, &id, &ip).await?;
     let made = api.keys.make(grant.account, caller.tenant, draft).await?;

@@ -8,7 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{ChatRole, EmailAddress, InvitationId, Role, WorkspaceId};
-use lambda::http::{ClientIp, Code, Json, May, Member, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Creation, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
@@ -122,6 +122,7 @@ pub struct InvitationIn {
 pub async fn create(
     State(api): State<Api>,
     member: May<op::CreateInvitation, Member>,
+    Creation(origin): Creation,
     ip: ClientIp,
     Json(new): Json<InvitationIn>,
 ) -> Result<(StatusCode, Json<InvitationView>), Problem> {
@@ -146,14 +147,16 @@ pub async fn create(
         workspaces: new.workspace_ids,
         invited_by: member.grant.actor.clone(),
     };
-    let made = match api.invitations.reserve(account, &new.email).await? {
+    let reserved = api.invitations.reserve(account, &new.email, &origin);
+    let made = match reserved.await? {
         Reserved::Free(id) => {
             Attempt::to_invite(&api, account, &new.email).await?;
             api.note(&member, &id.to_string(), &ip).await?;
-            let made = api.invitations.create(account, id, new).await?;
+            let made = api.invitations.create(account, id, origin.at, new).await?;
             made.ok_or(cloud::Error::Conflict)?
         }
         // An earlier call may have crashed before it asked for the mail. The worker sends one mail for many requests.
+        Reserved::Made(found) => *found,
         Reserved::Held(found) if found.is_unsent(&new, api.clock.now()) => *found,
         Reserved::Held(_) => {
             let detail = "the address is invited; send that invitation again, or revoke it";

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::page::Page;
 use kernel::{Needs, Patch, Role, TransactionalReason, WorkspaceId};
-use lambda::http::{ClientIp, Code, Flaws, Json, May, Member, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Creation, Flaws, Json, May, Member, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Api;
@@ -69,6 +69,8 @@ pub struct WorkspacePatch {
     #[serde(default)]
     #[schema(value_type = Option<FrequencyCap>)]
     frequency_cap: Patch<FrequencyCap>,
+    /// Whether marketing needs a proven consent; true unless it is switched off.
+    strict_consent: Option<bool>,
     /// The reasons that transactional mails of the workspace may give.
     #[schema(max_items = 4)]
     transactional_reasons: Option<Vec<TransactionalReason>>,
@@ -125,6 +127,7 @@ impl WorkspacePatch {
             reasons.dedup();
             settings.transactional_reasons = reasons;
         }
+        settings.strict_consent = self.strict_consent.unwrap_or(settings.strict_consent);
         settings.default_sender = self.default_sender.onto(settings.default_sender);
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);
@@ -183,6 +186,7 @@ pub struct NewWorkspace {
 pub async fn create(
     State(api): State<Api>,
     member: May<op::CreateWorkspace, Member>,
+    Creation(origin): Creation,
     ip: ClientIp,
     Json(new): Json<NewWorkspace>,
 ) -> Result<(StatusCode, Json<WorkspaceView>), Problem> {
@@ -195,10 +199,14 @@ pub async fn create(
     };
     let settings = change.onto(WorkspaceSettings::named(""), &api.identity)?;
     let account = member.grant.account;
-    let id = api.workspaces.reserve(account, &settings.name).await?;
+    let workspaces = &api.workspaces;
+    if let Some(made) = workspaces.made_by(account, &settings.name, &origin).await? {
+        return Ok((StatusCode::CREATED, Json(made.into())));
+    }
+    let id = workspaces.reserve(account, &settings.name, &origin).await?;
     let id = id.ok_or_else(name_taken)?;
     note(&api, &member, id, &ip).await?;
-    let made = api.workspaces.make(account, id, settings).await?;
+    let made = workspaces.make(account, id, origin.at, settings).await?;
     let tenant = made.ok_or_else(name_taken)?;
     let workspace = find(&api, &member, tenant.workspace()).await?;
     Ok((StatusCode::CREATED, Json(workspace.into())))

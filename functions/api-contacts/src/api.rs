@@ -2,6 +2,7 @@
 
 use accounts::Audit;
 use contacts::bulk::Bulk;
+use contacts::export::Exports;
 use contacts::fields::FieldUses;
 use contacts::import::Imports;
 use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
@@ -14,6 +15,7 @@ pub struct Api {
     pub contacts: Contacts,
     pub lists: Lists,
     pub imports: Imports,
+    pub exports: Exports,
     pub fields: Fields,
     pub field_uses: FieldUses,
     pub notes: Notes,

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{bulk, fields, imports, lists, notes, tags, views};
+use crate::{bulk, consent, exports, fields, imports, lists, notes, tags, views};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -23,6 +23,9 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(search, upsert))
         .routes(routes!(show))
         .routes(routes!(timeline))
+        .routes(routes!(consent::show, consent::record))
+        .routes(routes!(consent::suppress))
+        .routes(routes!(consent::unsuppress))
         .routes(routes!(join))
         .routes(routes!(lists::list, lists::create))
         .routes(routes!(lists::show, lists::update, lists::remove))
@@ -39,7 +42,11 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(views::list, views::create))
         .routes(routes!(views::show, views::update, views::remove))
         .routes(routes!(imports::start))
-        .routes(routes!(imports::show))
+        .routes(routes!(imports::show, imports::change))
+        .routes(routes!(imports::preview))
+        .routes(routes!(imports::begin))
+        .routes(routes!(exports::list, exports::start))
+        .routes(routes!(exports::show))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -73,11 +80,14 @@ struct Search {
 async fn search(
     State(api): State<Api>,
     caller: May<op::SearchContacts>,
+    ip: ClientIp,
     Query(search): Query<Search>,
 ) -> Result<Json<Page<Contact>>, Problem> {
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
+    // Reading many contacts is in the audit log, once an hour for each reader.
+    note_hourly(&api, &caller, &ip).await?;
     let profiles = api.contacts.profiles();
     let page = profiles.search(caller.tenant, &search.query, search.limit, search.cursor);
     Ok(Json(page.await?))

@@ -2,133 +2,34 @@
 
 use access::op;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use contacts::import::{Job, Request, RowError, Status};
-use jiff::Timestamp;
-use kernel::{ImportId, ListId};
+use axum::http::StatusCode;
+use contacts::import::{Begun, Job, Preview, Status};
+use kernel::{ImportId, TenantKey};
 use lambda::http::{ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Raw};
-use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, known_list};
-use crate::shape;
+use crate::import_shape::{File, ImportIn, ImportQuery, ImportView, is_json, table_of_text};
 
-/// A URL may have 10 KB, and an encoded character up to twelve bytes of it.
-const MAX_TAGS_TEXT: usize = 2_000;
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct ImportQuery {
-    /// A list that every contact joins.
-    list_id: Option<ListId>,
-    /// Tags for every row, separated by commas.
-    #[serde(default)]
-    #[param(max_length = 2_000)]
-    tags: String,
-}
-
-/// An import as clients see it.
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Import)]
-pub struct ImportView {
-    id: ImportId,
-    request: Request,
-    status: Status,
-    /// Rows of the file.
-    total: u64,
-    /// Rows that are done: created, updated, skipped or failed.
-    processed: u64,
-    /// Contacts that are new.
-    created: u64,
-    /// Contacts that already existed.
-    updated: u64,
-    /// Rows that a later row replaces.
-    skipped: u64,
-    /// Wrong rows.
-    failed: u64,
-    /// The first of the wrong rows.
-    errors: Vec<RowError>,
-    /// Why the file could not be read.
-    problem: Option<String>,
-    #[serde(serialize_with = "kernel::clock::millis")]
-    created_at: Timestamp,
-    #[serde(serialize_with = "kernel::clock::millis")]
-    finished_at: Option<Timestamp>,
-}
-
-impl From<Job> for ImportView {
-    fn from(job: Job) -> Self {
-        Self {
-            id: job.id,
-            status: job.status,
-            total: job.total,
-            processed: job.processed(),
-            created: job.created,
-            updated: job.updated,
-            skipped: job.skipped,
-            failed: job.failed,
-            errors: job.errors,
-            problem: job.problem,
-            created_at: job.created_at,
-            finished_at: job.finished_at,
-            request: job.request,
-        }
-    }
-}
-
-/// A table of contacts: UTF-8, UTF-16 or Windows-1258, with commas, semicolons or tabs.
-#[derive(utoipa::ToSchema)]
-#[schema(as = ImportFile, value_type = String, min_length = 1)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct File(String);
-
-/// Media types that programs give to CSV files: browsers on Windows call them Excel files.
-const CSV_TYPES: [&str; 5] = [
-    "text/csv",
-    "text/plain",
-    "text/tab-separated-values",
-    "application/csv",
-    "application/vnd.ms-excel",
-];
-/// First bytes of files that people take for a table of text: workbooks, both kinds, and PDF.
-const OTHER_FILES: [(&[u8], &str); 3] = [
-    (b"PK\x03\x04", "an Excel workbook"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
-    (b"%PDF", "a PDF file"),
-];
-
-/// Refuses what is no CSV file by its media type or its first bytes, before a job is made for it.
-fn table_of_text(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
-    let refused = |detail: String| Err(Problem::new(Code::UnsupportedMediaType, detail));
-    let given = headers.get(header::CONTENT_TYPE);
-    let given = given.and_then(|value| value.to_str().ok());
-    let essence = given.and_then(|text| text.split(';').next());
-    let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
-    if !CSV_TYPES.contains(&essence.as_str()) {
-        return refused("send the file's text as the body, as text/csv".to_owned());
-    }
-    match OTHER_FILES
-        .iter()
-        .find(|(start, _)| body.starts_with(start))
-    {
-        Some((_, kind)) => refused(format!("the file is {kind}; save it as CSV")),
-        None => Ok(()),
-    }
-}
-
-/// Import contacts from a CSV file.
+/// Make an import.
 ///
-/// The first line names the columns; docs/import.md lists the known ones. Every address is subscribed to
-/// mail and every number to text messages, unless the person has unsubscribed: the shop states that its contacts
-/// agreed. The answer comes before the rows are read: read the import to see its progress.
+/// With a JSON body: the settings of a file that is then put to `upload_url`, by a request with the method PUT,
+/// within an hour; read its preview, change its settings if needed, and start it. With a file of up to 5 MB as the
+/// body: the import starts at once, with the settings of the query. docs/import.md lists the known headings. Without
+/// a consent statement nobody is subscribed. A no in the file always counts.
 #[utoipa::path(
     post,
     path = "/v1/imports",
     operation_id = "startImport",
     tag = "contacts",
     params(ImportQuery),
-    request_body(content = File, content_type = "text/csv", description = "The file"),
-    responses((status = 202, description = "Accepted", body = ImportView)),
+    request_body(
+        content((ImportIn = "application/json"), (File = "text/csv")),
+        description = "The settings, or the file",
+    ),
+    responses(
+        (status = 201, description = "Made; its file is to be uploaded", body = ImportView),
+        (status = 202, description = "Started", body = ImportView),
+    ),
 )]
 pub async fn start(
     State(api): State<Api>,
@@ -136,34 +37,27 @@ pub async fn start(
     ip: ClientIp,
     Creation(origin): Creation,
     Query(query): Query<ImportQuery>,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
-    table_of_text(&headers, &body)?;
-    if body.is_empty() {
-        return Err(Problem::new(
-            Code::Malformed,
-            "send the file's text as the body",
-        ));
-    }
-    if let Some(list) = query.list_id {
-        known_list(&api, caller.tenant, list, "?list_id").await?;
-    }
-    if query.tags.chars().count() > MAX_TAGS_TEXT {
-        return Err(Problem::invalid("?tags", "has at most 2000 characters"));
-    }
-    let tags: Vec<String> = query
-        .tags
-        .split(',')
-        .map(str::trim)
-        .filter(|tag| !tag.is_empty())
-        .map(str::to_owned)
-        .collect();
-    shape::tags(&tags)?;
-    let grant = caller.grant();
-    let request = Request {
-        list: query.list_id,
-        tags,
+    let (request, file) = if is_json(&raw.headers) {
+        (raw.json::<ImportIn>()?.request()?, None)
+    } else {
+        table_of_text(&raw.headers, &raw.body)?;
+        if raw.body.is_empty() {
+            let detail = "send the file's text as the body";
+            return Err(Problem::new(Code::Malformed, detail));
+        }
+        (query.request()?, Some(raw.body))
     };
+    if let Some(list) = request.list {
+        let pointer = if file.is_some() {
+            "?list_id"
+        } else {
+            "/list_id"
+        };
+        known_list(&api, caller.tenant, list, pointer).await?;
+    }
+    let grant = caller.grant();
     for draw in 0..DRAWS {
         let id = ImportId::of(&origin, draw);
         api.audit
@@ -172,15 +66,29 @@ pub async fn start(
         // The body is counted, not copied.
         let job = api
             .imports
-            .start(caller.tenant, id, origin.at, &request, body.clone());
-        if let Some(job) = job.await? {
-            return Ok((StatusCode::ACCEPTED, Json(job.into())));
+            .create(caller.tenant, id, origin.at, &request, file.clone());
+        let Some(job) = job.await? else {
+            continue;
+        };
+        if file.is_none() {
+            return Ok((
+                StatusCode::CREATED,
+                Json(view(&api, caller.tenant, job).await?),
+            ));
         }
+        let job = begun(api.imports.begin(caller.tenant, id).await?)?;
+        return Ok((
+            StatusCode::ACCEPTED,
+            Json(view(&api, caller.tenant, job).await?),
+        ));
     }
     Err(cloud::Error::Conflict.into())
 }
 
-/// Show the progress of an import.
+/// Show an import and its progress.
+///
+/// `upload_url` is there while the import is a draft, `outcome_url` when it is completed: a file with each row, what
+/// became of it, and why. Both links are valid for an hour.
 #[utoipa::path(
     get,
     path = "/v1/imports/{id}",
@@ -194,8 +102,113 @@ pub async fn show(
     caller: May<op::ShowImport>,
     Path(id): Path<ImportId>,
 ) -> Result<Json<ImportView>, Problem> {
-    let job = api.imports.get(caller.tenant, id).await?;
-    Ok(Json(
-        job.ok_or_else(|| Problem::not_found("import"))?.into(),
+    let job = find(&api, caller.tenant, id).await?;
+    Ok(Json(view(&api, caller.tenant, job).await?))
+}
+
+/// Change the settings of a draft.
+///
+/// The body replaces all settings.
+#[utoipa::path(
+    put,
+    path = "/v1/imports/{id}",
+    operation_id = "changeImport",
+    tag = "contacts",
+    params(("id" = ImportId, Path, description = "The import")),
+    request_body = ImportIn,
+    responses((status = 200, description = "The import", body = ImportView)),
+)]
+pub async fn change(
+    State(api): State<Api>,
+    caller: May<op::ChangeImport>,
+    Path(id): Path<ImportId>,
+    Json(body): Json<ImportIn>,
+) -> Result<Json<ImportView>, Problem> {
+    let request = body.request()?;
+    if let Some(list) = request.list {
+        known_list(&api, caller.tenant, list, "/list_id").await?;
+    }
+    let job = find(&api, caller.tenant, id).await?;
+    let changed = api.imports.change(caller.tenant, job, request).await?;
+    let job = changed.ok_or_else(|| Problem::new(Code::AlreadyDone, "the import was started"))?;
+    Ok(Json(view(&api, caller.tenant, job).await?))
+}
+
+/// Show what a file is understood as, and what its first hundred rows would do.
+///
+/// Nothing is imported. Rows that the file itself repeats count as contacts that exist.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/{id}/preview",
+    operation_id = "previewImport",
+    tag = "contacts",
+    params(("id" = ImportId, Path, description = "The import")),
+    responses((status = 200, description = "The file", body = Preview)),
+)]
+pub async fn preview(
+    State(api): State<Api>,
+    caller: May<op::PreviewImport>,
+    Path(id): Path<ImportId>,
+) -> Result<Json<Preview>, Problem> {
+    let job = find(&api, caller.tenant, id).await?;
+    let preview = api.imports.preview(caller.tenant, &job).await?;
+    let preview = preview.map_err(|error| Problem::new(Code::Unprocessable, error.to_string()));
+    Ok(Json(preview?))
+}
+
+/// Start an import whose file is uploaded.
+///
+/// Four imports of a workspace run at once; the next ones wait. May be repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/imports/{id}/start",
+    operation_id = "beginImport",
+    tag = "contacts",
+    params(("id" = ImportId, Path, description = "The import")),
+    responses((status = 202, description = "Started", body = ImportView)),
+)]
+pub async fn begin(
+    State(api): State<Api>,
+    caller: May<op::BeginImport>,
+    ip: ClientIp,
+    Path(id): Path<ImportId>,
+) -> Result<(StatusCode, Json<ImportView>), Problem> {
+    find(&api, caller.tenant, id).await?;
+    api.audit
+        .note(caller.grant(), caller.permission(), id, &ip.0)
+        .await?;
+    let job = begun(api.imports.begin(caller.tenant, id).await?)?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(view(&api, caller.tenant, job).await?),
     ))
+}
+
+fn begun(begun: Begun) -> Result<Job, Problem> {
+    match begun {
+        Begun::Yes(job) => Ok(*job),
+        Begun::Missing => Err(Problem::not_found("import")),
+        Begun::NoFile => Err(Problem::new(Code::Conflict, "the file is not uploaded yet")),
+        Begun::Busy => Err(Problem::new(
+            Code::Conflict,
+            "a hundred imports wait; start this one when some have ended",
+        )),
+    }
+}
+
+async fn find(api: &Api, tenant: TenantKey, id: ImportId) -> Result<Job, Problem> {
+    let job = api.imports.get(tenant, id).await?;
+    job.ok_or_else(|| Problem::not_found("import"))
+}
+
+async fn view(api: &Api, tenant: TenantKey, job: Job) -> Result<ImportView, Problem> {
+    let mut view = ImportView::from(job);
+    match view.status {
+        Status::Draft => view.upload_url = Some(api.imports.upload_link(tenant, view.id).await?),
+        Status::Completed => {
+            view.outcome_url = Some(api.imports.outcome_link(tenant, view.id).await?);
+        }
+        _ => {}
+    }
+    Ok(view)
 }

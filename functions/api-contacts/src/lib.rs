@@ -1,14 +1,17 @@
-//! Contacts, lists and imports over HTTP.
+//! Contacts, lists, imports and exports over HTTP.
 //!
-//! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists…`, `/v1/fields…`, `/v1/tags…`,
-//! `/v1/views…` and `/v1/imports…`, behind the authorizer. Effects:
-//! rows of the contacts, timeline and directory tables; the file of an import, and the message of its first
-//! step. Saving a contact again changes the same contact; creating a list again makes a second list.
+//! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists…`, `/v1/fields…`, `/v1/tags…`, `/v1/views…`,
+//! `/v1/imports…` and `/v1/exports…`, behind the authorizer. Effects: rows of the contacts, timeline and directory
+//! tables; the file of an import; the message of the first step of an import, an export or a bulk job. Saving a contact
+//! again changes the same contact; creating a list again makes a second list.
 
 mod api;
 mod bulk;
+mod consent;
+mod exports;
 mod fields;
 mod handler;
+mod import_shape;
 mod imports;
 mod lists;
 mod notes;
@@ -18,6 +21,7 @@ mod views;
 
 use accounts::Audit;
 use contacts::bulk::Bulk;
+use contacts::export::Exports;
 use contacts::fields::FieldUses;
 use contacts::import::Imports;
 use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
@@ -29,6 +33,7 @@ use crate::api::Api;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let api = Api {
+        exports: Exports::over(resources),
         contacts: Contacts::over(resources),
         audit: Audit::over(resources),
         lists: Lists::over(resources),

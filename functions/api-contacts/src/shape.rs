@@ -6,7 +6,8 @@ use contacts::bounds::{
     MAX_FIELD_BYTES, MAX_FIELDS, MAX_LISTS as MAX_LISTS_EVER, MAX_TAGS as MAX_TAGS_EVER,
 };
 use contacts::{
-    ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Surplus, Tags,
+    Channel, ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Statement,
+    Surplus, Tags,
 };
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
@@ -173,6 +174,13 @@ impl ContactIn {
         let message = "give at least one of external_id, email and phone";
         flaws.check(identities.is_empty(), "", message);
         flaws.refuse()?;
+        let given = [
+            (Channel::Email, self.email_status),
+            (Channel::Sms, self.sms_status),
+        ];
+        let said = given
+            .into_iter()
+            .filter_map(|(channel, status)| Statement::from_status(channel, status?.into()));
         Ok(Incoming {
             identities,
             person,
@@ -180,8 +188,7 @@ impl ContactIn {
             lists: self.list_ids,
             custom: self.custom,
             source: Source::Api,
-            email_status: self.email_status.map(Into::into),
-            sms_status: self.sms_status.map(Into::into),
+            consent: said.collect(),
             merge: if self.overwrite {
                 Merge::Overwrite
             } else {
@@ -246,7 +253,7 @@ pub fn full(surplus: &Surplus) -> Problem {
 }
 
 /// Tags have 1 to 255 characters; at most 50 at once.
-fn check_tags(tags: &[String], flaws: &mut Flaws) {
+pub fn check_tags(tags: &[String], flaws: &mut Flaws) {
     flaws.check(tags.len() > MAX_TAGS, "/tags", "holds at most 50 tags");
     for (n, tag) in tags.iter().enumerate() {
         if let Err(error) = Tags::parse(tag) {

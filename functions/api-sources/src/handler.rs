@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
-use lambda::http::{Caller, ClientIp, DRAWS, Json, May, Path, Problem, Query, Secret};
+use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -82,7 +82,7 @@ async fn list(
 /// Make a source.
 ///
 /// The answer says where the source posts to and which header carries its token; the token is in this
-/// answer only. A page that posts from its visitors' browsers shows the token, so the token is valid for
+/// answer only. A repetition with its `Idempotency-Key` after a lost answer gives the same source a new token. A page that posts from its visitors' browsers shows the token, so the token is valid for
 /// this source only.
 #[utoipa::path(
     post,
@@ -95,15 +95,16 @@ async fn list(
 async fn create(
     State(api): State<Api>,
     caller: May<op::CreateSource>,
+    Creation(origin): Creation,
     ip: ClientIp,
     Json(new): Json<NewSource>,
 ) -> Result<Response, Problem> {
     let new = new.check()?;
     api.know_lists(&caller, &new.lists).await?;
-    for _ in 0..DRAWS {
-        let id = api.doors.draw_source();
+    for id in origin.draws(SourceId::of) {
         api.note(&caller, id, &ip).await?;
-        let made = api.doors.add_source(caller.tenant, id, &new).await?;
+        let made = api.doors.add_source(caller.tenant, id, origin.at, &new);
+        let made = made.await?;
         let Some((door, token)) = made else { continue };
         let view = SourceView::from(door);
         let location = format!("/v1/sources/{id}");

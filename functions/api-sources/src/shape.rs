@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use accounts::{SourceChange, SourceDoor};
 use contacts::Tags;
 use jiff::Timestamp;
-use kernel::{Cursor, Limit, ListId, SourceId};
+use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,10 @@ const MAX_TEXT: usize = 255;
 const MAX_TAGS: usize = 50;
 const MAX_LISTS: usize = 20;
 const MAX_MAPPING: usize = 100;
+/// Texts that mean yes.
+const MAX_YES: usize = 20;
+/// Characters of a consent's text, as in `contacts::consent`.
+const MAX_CONSENT: usize = 1_000;
 /// Characters of a field's name, as in `sources::ladipage`.
 const MAX_FIELD: usize = 100;
 
@@ -69,6 +73,10 @@ pub struct NewSource {
     /// `message_time`. Another target only renames the field in the event's data; see docs/forms.md.
     #[serde(default)]
     mapping: BTreeMap<String, FieldName>,
+    /// The field that asks for consent to marketing, by channel: `email`, `sms`, `zalo`. A form whose field has one of
+    /// the `yes` values books a consent with the form as proof. Without this nobody is subscribed.
+    #[serde(default)]
+    consent: BTreeMap<Channel, ConsentField>,
 }
 
 impl NewSource {
@@ -79,6 +87,7 @@ impl NewSource {
             tags: Some(self.tags),
             list_ids: Some(self.list_ids),
             mapping: Some(self.mapping),
+            consent: Some(self.consent),
         };
         let settings = change.check()?;
         Ok(accounts::NewSource {
@@ -88,6 +97,7 @@ impl NewSource {
             tags: settings.tags.unwrap_or_default(),
             lists: settings.lists.unwrap_or_default(),
             mapping: settings.mapping.unwrap_or_default(),
+            consent: settings.consent.unwrap_or_default(),
         })
     }
 }
@@ -104,6 +114,8 @@ pub struct SourceUpdate {
     #[schema(max_items = 20)]
     list_ids: Option<Vec<ListId>>,
     mapping: Option<BTreeMap<String, FieldName>>,
+    /// The field that asks for consent, by channel; an empty object removes all.
+    consent: Option<BTreeMap<Channel, ConsentField>>,
 }
 
 impl SourceUpdate {
@@ -134,6 +146,9 @@ impl SourceUpdate {
         let is_flawed = mapping.clone().count() > MAX_MAPPING || mapping.clone().any(is_bad_pair);
         let message = "holds at most 100 pairs of names of 1 to 100 characters";
         flaws.check(is_flawed, "/mapping", message);
+        for (channel, field) in self.consent.iter().flatten() {
+            check_consent(*channel, field, &mut flaws);
+        }
         flaws.refuse()?;
         let plain = |pairs: BTreeMap<String, FieldName>| {
             pairs
@@ -146,8 +161,35 @@ impl SourceUpdate {
             tags: self.tags,
             lists: self.list_ids,
             mapping: self.mapping.map(plain),
+            consent: self.consent,
         })
     }
+}
+
+/// A form gives an address and a number, so it can ask for these channels.
+fn check_consent(channel: Channel, asked: &ConsentField, flaws: &mut Flaws) {
+    let pointer = format!("/consent/{}", channel.name());
+    let is_bad = |text: &str, most: usize| text.trim().is_empty() || text.chars().count() > most;
+    let is_push = channel == Channel::Push;
+    flaws.check(
+        is_push,
+        pointer.clone(),
+        "a form cannot ask for push notifications",
+    );
+    let message = "must have 1 to 100 characters";
+    let is_flawed = is_bad(&asked.field, MAX_FIELD);
+    flaws.check(is_flawed, format!("{pointer}/field"), message);
+    let are_flawed = asked.yes.is_empty()
+        || asked.yes.len() > MAX_YES
+        || asked.yes.iter().any(|text| is_bad(text, MAX_FIELD));
+    let message = "holds 1 to 20 texts of 1 to 100 characters";
+    flaws.check(are_flawed, format!("{pointer}/yes"), message);
+    let is_long = asked
+        .text
+        .as_ref()
+        .is_some_and(|text| is_bad(text, MAX_CONSENT));
+    let message = "must have 1 to 1000 characters";
+    flaws.check(is_long, format!("{pointer}/text"), message);
 }
 
 /// A source.
@@ -164,6 +206,7 @@ pub struct SourceView {
     tags: Vec<String>,
     list_ids: Vec<ListId>,
     mapping: BTreeMap<String, String>,
+    consent: BTreeMap<Channel, ConsentField>,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
 }
@@ -179,6 +222,7 @@ impl From<SourceDoor> for SourceView {
             tags: source.tags,
             list_ids: source.lists,
             mapping: source.mapping,
+            consent: source.consent,
             created_at: source.created_at,
         }
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use campaigns::Campaigns;
 use channels::MailStore;
 use chat::Inboxes;
-use cloud::Timers;
+use cloud::{Counters, Timers};
 use kernel::page::Page;
 use kernel::{EmailAddress, Needs, TransactionalReason, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
@@ -23,6 +23,8 @@ use crate::trigger;
 /// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
+    /// Transactional mails by reason.
+    pub counters: Counters,
     /// Only read: whether a trigger's campaign and inbox exist.
     pub campaigns: Campaigns,
     pub inboxes: Inboxes,
@@ -353,5 +355,9 @@ async fn report(
 ) -> Result<Json<Report>, Problem> {
     let workflow = api.workflows.get(caller.tenant, id).await?;
     workflow.ok_or_else(no_workflow)?;
-    Ok(Json(api.workflows.report(caller.tenant, id).await?))
+    Ok(Json(
+        api.workflows
+            .report(caller.tenant, id, &api.counters)
+            .await?,
+    ))
 }

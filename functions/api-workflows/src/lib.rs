@@ -11,7 +11,7 @@ use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
 use chat::Inboxes;
-use cloud::Timers;
+use cloud::{Counters, Timers};
 use lambda::{ConfigError, Function, Setup, http};
 use workflows::Workflows;
 
@@ -19,6 +19,7 @@ use workflows::Workflows;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let api = handler::Api {
+        counters: Counters::over(resources),
         campaigns: Campaigns::over(resources),
         inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),

@@ -23,6 +23,7 @@ pub async fn handle(
     let letterhead = settings.map(|settings| Letterhead {
         postal_address: settings.postal_address,
         permission_reminder: settings.permission_reminder,
+        takes_assumed: !settings.strict_consent,
     });
     let letterhead = letterhead.unwrap_or_default();
     let ended = sender.handle(tenant, message, &letterhead).await?;

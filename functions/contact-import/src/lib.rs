@@ -1,4 +1,4 @@
-//! Imports a file of contacts, some hundred rows a message.
+//! Imports a file of contacts, a slice of at most 1,000 rows a message.
 //!
 //! Trigger: queue contact-import, [`contacts::import::Step`]. Effects: contacts, the job's progress, the report of
 //! bad rows; then the message of the next step. Only the attempt that wins the job's versioned write counts its

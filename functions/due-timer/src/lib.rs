@@ -17,7 +17,7 @@ use cloud::{Relay, Timers};
 use lambda::{ConfigError, Function, Setup};
 
 /// Tables with an outbox.
-const TABLES: [&str; 4] = ["Campaigns", "Chat", "Flow", "Timeline"];
+const TABLES: [&str; 5] = ["Campaigns", "Chat", "Contacts", "Flow", "Timeline"];
 
 /// The rules of all tables with an outbox.
 fn rules() -> Vec<Rule> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use accounts::Doors;
 use cloud::{Error, Window};
-use contacts::{ChannelStatus, Contacts, Event, Identity, Incoming, Merge, Source};
+use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
+use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement};
 use jiff::Timestamp;
-use kernel::{ContactId, SourceId, TenantKey};
+use kernel::{Channel, ConsentField, ContactId, SourceId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::Value;
@@ -70,6 +71,8 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         tags,
         lists,
         received_at,
+        mapping,
+        consent,
         ..
     } = inbound;
     let at = match arrival.same_within {
@@ -88,9 +91,14 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         data: told(&arrival),
     };
     metrics::incident("FormsShortened", u64::from(!arrival.shortened.is_empty()));
+    let said = consent.iter().filter_map(|(channel, asked)| {
+        let yes = ladipage::answer(&arrival.data, &mapping, asked)?;
+        Some(said(*channel, asked, yes, &event, received_at))
+    });
     let incoming = Incoming {
         tags,
         lists,
+        consent: said.collect(),
         ..person(arrival, at)
     };
     let upserted = intake.contacts.upsert(tenant, &incoming).await?;
@@ -158,6 +166,35 @@ async fn parse(
     }
 }
 
+/// The answer of the form to its question about consent. A no takes nothing back: nobody withdraws by an empty box.
+fn said(
+    channel: Channel,
+    asked: &ConsentField,
+    yes: bool,
+    event: &Event,
+    received_at: Timestamp,
+) -> Statement {
+    let decision = if yes {
+        Decision::Granted
+    } else {
+        Decision::Refused
+    };
+    let form = event.data.get("form_id").and_then(Value::as_str);
+    let form = match form {
+        Some(form) => format!("{}#{form}", event.source),
+        None => event.source.clone(),
+    };
+    Statement {
+        text: asked.text.clone(),
+        evidence: Evidence {
+            form: Some(form.chars().take(MAX_NOTE).collect()),
+            ..Evidence::default()
+        },
+        at: Some(event.at.min(received_at)),
+        ..Statement::new(Method::FormTick, decision, [channel])
+    }
+}
+
 /// The event of the form, and the names of the fields that could not be kept.
 fn told(arrival: &Arrival) -> Value {
     let mut data = arrival.data.clone();
@@ -169,13 +206,11 @@ fn told(arrival: &Arrival) -> Value {
     data
 }
 
-/// The person who filled in the form. A person who fills in a form asks to be contacted.
+/// The person who filled in the form.
 fn person(arrival: Arrival, at: Timestamp) -> Incoming {
     let email = arrival.email.map(Identity::Email);
     let phone = arrival.phone.map(Identity::Phone);
     Incoming {
-        email_status: email.is_some().then_some(ChannelStatus::Subscribed),
-        sms_status: phone.is_some().then_some(ChannelStatus::Subscribed),
         identities: email.into_iter().chain(phone).collect(),
         person: arrival.person,
         source: Source::Ladipage,

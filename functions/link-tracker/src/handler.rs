@@ -14,14 +14,17 @@ use cloud::Counters;
 use cloud::counters::Hour;
 use content::tokens::{Token, TokenKey, TokenKind};
 use kernel::TenantKey;
+use lambda::http::limit_body;
 use lambda::metrics;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::page;
+use crate::{page, preferences};
 
 /// Additions to a counter. The client makes three attempts of each.
 const ATTEMPTS: u32 = 3;
+/// A form of the preference page has a few short fields; a provider's one-click has one.
+const MAX_BODY: usize = 16 * 1024;
 /// Longest that a reader waits for the count of a visit.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -34,22 +37,25 @@ pub struct Tracker {
 }
 
 pub fn router(tracker: Tracker) -> Router {
-    Router::from(operations())
+    let router = Router::from(operations())
         .route("/o/{token}", get(open))
         .route("/c/{token}", get(click))
-        .with_state(tracker)
+        .with_state(tracker);
+    limit_body(router, MAX_BODY)
 }
 
 /// The unsubscribe link, with its description for the reference. Mail providers call it too.
 pub fn operations() -> OpenApiRouter<Tracker> {
-    OpenApiRouter::new().routes(routes!(ask, unsubscribe))
+    OpenApiRouter::new()
+        .routes(routes!(ask, unsubscribe))
+        .routes(routes!(preferences::show, preferences::save))
 }
 
 /// A token's kind and the send that it belongs to.
-struct Visit {
-    tenant: TenantKey,
-    key: LedgerKey,
-    kind: TokenKind,
+pub struct Visit {
+    pub tenant: TenantKey,
+    pub key: LedgerKey,
+    pub kind: TokenKind,
 }
 
 impl Tracker {
@@ -58,7 +64,7 @@ impl Tracker {
         clippy::disallowed_methods,
         reason = "door: the token is signed by us and names the workspace"
     )]
-    fn visit(&self, token: &str) -> Option<Visit> {
+    pub fn visit(&self, token: &str) -> Option<Visit> {
         let token = Token::decode(token, &self.token_key).ok()?;
         Some(Visit {
             tenant: TenantKey::authenticated(token.workspace.parse().ok()?),
@@ -92,12 +98,17 @@ impl Tracker {
     }
 }
 
+/// Whether the link is one by which its reader unsubscribes.
+pub fn is_unsubscribe(visit: &Visit) -> bool {
+    matches!(visit.kind, TokenKind::Unsubscribe { .. })
+}
+
 fn lost(error: &dyn std::fmt::Display) {
     metrics::incident("VisitsLost", 1);
     tracing::warn!(%error, "a visit was not counted");
 }
 
-fn user_agent(headers: &HeaderMap) -> &str {
+pub fn user_agent(headers: &HeaderMap) -> &str {
     let value = headers.get(header::USER_AGENT);
     value
         .and_then(|value| value.to_str().ok())
@@ -169,7 +180,7 @@ async fn click(
 )]
 async fn ask(State(tracker): State<Tracker>, Path(token): Path<String>) -> Response {
     match tracker.visit(&token) {
-        Some(visit) if visit.kind == TokenKind::Unsubscribe => page::ask(),
+        Some(visit) if is_unsubscribe(&visit) => page::ask(&token),
         _ => page::not_found(),
     }
 }
@@ -193,7 +204,7 @@ async fn ask(State(tracker): State<Tracker>, Path(token): Path<String>) -> Respo
 )]
 async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) -> Response {
     let visit = tracker.visit(&token);
-    let Some(visit) = visit.filter(|visit| visit.kind == TokenKind::Unsubscribe) else {
+    let Some(visit) = visit.filter(is_unsubscribe) else {
         return page::not_found();
     };
     let learnt = tracker
@@ -207,5 +218,5 @@ async fn unsubscribe(State(tracker): State<Tracker>, Path(token): Path<String>) 
     }
     tracker.count(&visit, learnt).await;
     metrics::count("Unsubscribes", 1);
-    page::done()
+    page::done(&token)
 }

@@ -1,11 +1,12 @@
-//! Links in mails: the open pixel, tracked clicks, unsubscribing.
+//! Links in mails: the open pixel, tracked clicks, unsubscribing, preferences.
 //!
-//! Trigger: HTTP API routes `/o/{token}`, `/c/{token}`, `/u/{token}`, without the authorizer: a token
+//! Trigger: HTTP API routes `/o/{token}`, `/c/{token}`, `/u/{token}`, `/p/{token}`, without the authorizer: a token
 //! signed by us is the credential. Effects: facts in the send ledger, the contact's consent and
 //! timeline, counters. A token that is not ours gets a 404, so no request can redirect to a foreign address.
 
 mod handler;
 mod page;
+mod preferences;
 
 use channels::Feedback;
 use cloud::Counters;

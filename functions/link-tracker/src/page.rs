@@ -23,26 +23,33 @@ pub fn pixel() -> Response {
 }
 
 /// Asks whether to unsubscribe.
-pub fn ask() -> Response {
-    let form = "<p>Bạn sẽ không nhận email tiếp thị từ chúng tôi nữa.</p>\
-                <form method=\"post\"><button type=\"submit\">Hủy đăng ký</button></form>";
-    html(StatusCode::OK, "Hủy đăng ký nhận email", form)
+pub fn ask(token: &str) -> Response {
+    let form = format!(
+        "<p>Bạn sẽ không nhận email tiếp thị từ chúng tôi nữa.</p>\
+         <form method=\"post\"><button type=\"submit\">Hủy đăng ký</button></form>{}",
+        other_choices(token)
+    );
+    html(StatusCode::OK, "Hủy đăng ký nhận email", &form)
 }
 
 /// The unsubscription is recorded.
-pub fn done() -> Response {
-    let text = "<p>Chúng tôi sẽ không gửi email tiếp thị cho bạn nữa.</p>";
-    html(StatusCode::OK, "Bạn đã hủy đăng ký", text)
+pub fn done(token: &str) -> Response {
+    let text = format!(
+        "<p>Chúng tôi sẽ không gửi email tiếp thị cho bạn nữa.</p>{}",
+        other_choices(token)
+    );
+    html(StatusCode::OK, "Bạn đã hủy đăng ký", &text)
 }
 
-/// The unsubscription could not be recorded now.
+/// The link to the preference page. A token is URL-safe text.
+fn other_choices(token: &str) -> String {
+    format!("<p><a href=\"/p/{token}\">Chọn loại tin muốn nhận</a></p>")
+}
+
+/// The request could not be recorded now.
 pub fn try_again() -> Response {
     let text = "<p>Yêu cầu chưa được ghi nhận. Vui lòng thử lại sau ít phút.</p>";
-    let mut response = html(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "Chưa hủy được đăng ký",
-        text,
-    );
+    let mut response = html(StatusCode::SERVICE_UNAVAILABLE, "Chưa ghi nhận được", text);
     response.headers_mut().insert(header::RETRY_AFTER, 5.into());
     response
 }
@@ -53,13 +60,14 @@ pub fn not_found() -> Response {
     html(StatusCode::NOT_FOUND, "Không tìm thấy", text)
 }
 
-fn html(status: StatusCode, title: &str, body: &str) -> Response {
+pub fn html(status: StatusCode, title: &str, body: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=\"vi\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"robots\" content=\"noindex\"><title>{title}</title>\
          <style>body{{font-family:sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}}\
-         button{{font-size:1rem;padding:.6rem 1.2rem}}</style></head>\
+         button{{font-size:1rem;padding:.6rem 1.2rem}}label{{display:block;padding:.5rem 0}}\
+         fieldset{{border:1px solid #999;margin:0 0 1rem}}input{{width:1.2rem;height:1.2rem}}</style></head>\
          <body><h1>{title}</h1>{body}</body></html>"
     );
     let headers = [

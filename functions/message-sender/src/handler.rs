@@ -9,7 +9,7 @@ use channels::{
     CompiledMails, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, Prepared, SendMessage,
     Uncompiled,
 };
-use cloud::{QueueOf, SendOptions, Timers};
+use cloud::{Counters, QueueOf, SendOptions, Timers};
 use contacts::Profiles;
 use jiff::{SignedDuration, Timestamp};
 use kernel::TenantKey;
@@ -38,6 +38,8 @@ pub struct Messenger {
     pub ledger: Ledger,
     pub workflows: WorkflowStore,
     pub timers: Timers,
+    /// Transactional mails by reason.
+    pub counters: Counters,
 }
 
 /// Sends the message unless that was done before.
@@ -57,7 +59,14 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     if let Turn::Later { delay, slot } = messenger.rate.turn(*class, 1, *slot).await? {
         return messenger.put_back(tenant, &mut message, delay, slot).await;
     }
-    let SendMessage::Email { data, class, .. } = &message;
+    let SendMessage::Email {
+        data,
+        class,
+        reason,
+        at,
+        workflow,
+        ..
+    } = &message;
     let channel = &messenger.channel;
     let delivery = match messenger.mail(tenant, &message, workspace).await? {
         Some(mail) => {
@@ -68,7 +77,19 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
         None => channel.refuse(tenant, &key, *class, "mail_invalid").await?,
     };
     match delivery {
-        Delivery::Sent => metrics::count("MailsSent", 1),
+        Delivery::Sent => {
+            metrics::count("MailsSent", 1);
+            if let Some(reason) = *reason {
+                let counted =
+                    workflows::count_sent(&messenger.counters, tenant, *workflow, reason, *at);
+                // The mail is out: a redelivery would not count it either.
+                if let Err(error) = counted.await {
+                    metrics::incident("CountsLost", 1);
+                    tracing::warn!(%error, "a transactional mail was not counted");
+                }
+            }
+        }
+        Delivery::SentBefore => metrics::count("MailsSentBefore", 1),
         Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
         Delivery::Failed(_) => metrics::incident("MailsFailed", 1),
         Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MailsUnknown", 1),
@@ -129,6 +150,7 @@ impl Messenger {
         let letterhead = settings.map(|settings| Letterhead {
             postal_address: settings.postal_address,
             permission_reminder: settings.permission_reminder,
+            takes_assumed: !settings.strict_consent,
         });
         let letterhead = letterhead.unwrap_or_default();
         let found = self.mails.get(tenant, mail, *class, &letterhead).await;

@@ -10,7 +10,7 @@ mod handler;
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
 use channels::{CompiledMails, EmailChannel, Ledger};
-use cloud::Timers;
+use cloud::{Counters, Timers};
 use contacts::Profiles;
 use content::tokens::TokenKey;
 use lambda::sqs::Order;
@@ -31,6 +31,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         ledger: Ledger::over(resources),
         workflows: WorkflowStore::over(resources),
         timers: Timers::over(resources),
+        counters: Counters::over(resources),
     };
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let messenger = messenger.clone();

@@ -174,6 +174,7 @@ async fn accept(
         tags: settings.tags,
         lists: settings.lists,
         mapping: settings.mapping,
+        consent: settings.consent,
     };
     let sent = intake
         .queue

@@ -122,10 +122,18 @@ const TAGS: &[(&str, &str)] = &[
         "contacts",
         "The customers: search, save, timeline, lists, import of files (docs/import.md).",
     ),
+    (
+        "privacy",
+        "Requests of persons about their own data, and the register of what the workspace holds (docs/compliance-vn.md).",
+    ),
     ("sources", "Where forms come in (docs/forms.md)."),
     (
         "workflows",
         "Steps that an event starts (docs/triggers.md, docs/templates.md).",
+    ),
+    (
+        "segments",
+        "Groups of contacts by conditions, kept current (docs/segments.md).",
     ),
     ("campaigns", "Mails to a list (docs/templates.md)."),
     (
@@ -150,9 +158,11 @@ pub fn document() -> Result<Value> {
     for part in [
         api_accounts::openapi(),
         api_contacts::openapi(),
+        api_privacy::openapi(),
         api_sources::openapi(),
         api_workflows::openapi(),
         api_campaigns::openapi(),
+        api_segments::openapi(),
         api_chat::openapi(),
         chat_widget::openapi(),
         webhook_ladipage::openapi(),

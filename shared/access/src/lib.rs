@@ -119,11 +119,25 @@ operations! {
     CreateSender = "createSender": From(AccountManager), Some(Admin);
     ConfirmSender = "confirmSender": From(AccountManager), Some(Admin);
     RemoveSender = "removeSender": From(AccountManager), Some(Admin);
+    // Requests of persons about their own data, and the register of what the workspace holds.
+    ListPrivacyRequests = "listPrivacyRequests": From(AccountManager), Some(Admin);
+    CreatePrivacyRequest = "createPrivacyRequest": From(AccountManager), Some(Admin);
+    ShowPrivacyRequest = "showPrivacyRequest": From(AccountManager), Some(Admin);
+    UpdatePrivacyRequest = "updatePrivacyRequest": From(AccountManager), Some(Admin);
+    ExtendPrivacyRequest = "extendPrivacyRequest": From(AccountManager), Some(Admin);
+    RunPrivacyRequest = "runPrivacyRequest": From(AccountManager), Some(Admin);
+    ClosePrivacyRequest = "closePrivacyRequest": From(AccountManager), Some(Admin);
+    ShowComplianceRegister = "showComplianceRegister": From(AccountManager), Some(Admin);
     // Contacts.
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);
     ShowContact = "showContact": From(Contributor), Some(Read);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);
+    ShowConsent = "showConsent": From(Contributor), Some(Read);
+    RecordConsent = "recordConsent": From(AccountManager), Some(Write);
+    SuppressContact = "suppressContact": From(AccountManager), Some(Write);
+    // Ends a complaint or a block, so a person decides.
+    UnsuppressContact = "unsuppressContact": From(AccountAdmin), None;
     AddContactToList = "addContactToList": From(AccountManager), Some(Write);
     ListLists = "listLists": From(Contributor), Some(Read);
     CreateList = "createList": From(AccountManager), Some(Write);
@@ -157,6 +171,13 @@ operations! {
     RemoveView = "removeView": From(Contributor), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
     ShowImport = "showImport": From(AccountManager), Some(Read);
+    ChangeImport = "changeImport": From(AccountManager), Some(Write);
+    PreviewImport = "previewImport": From(AccountManager), Some(Read);
+    BeginImport = "beginImport": From(AccountManager), Some(Write);
+    // Exports hold the data of all contacts: a person of the account asks for them, never a key.
+    StartExport = "startExport": From(AccountAdmin), None;
+    ListExports = "listExports": From(AccountAdmin), None;
+    ShowExport = "showExport": From(AccountAdmin), None;
     // Sources. Their settings and tokens belong to the workspace, like its API keys.
     ListSources = "listSources": From(AccountManager), Some(Read);
     CreateSource = "createSource": From(AccountManager), Some(Admin);
@@ -171,6 +192,16 @@ operations! {
     PauseWorkflow = "pauseWorkflow": From(AccountManager), Some(Write);
     ArchiveWorkflow = "archiveWorkflow": From(AccountManager), Some(Write);
     ShowWorkflowReport = "showWorkflowReport": From(Viewer), Some(Read);
+    // Segments.
+    ListSegments = "listSegments": From(Contributor), Some(Read);
+    CreateSegment = "createSegment": From(AccountManager), Some(Write);
+    PreviewSegment = "previewSegment": From(Contributor), Some(Read);
+    CreateOfferedSegments = "createOfferedSegments": From(AccountManager), Some(Write);
+    ShowSegment = "showSegment": From(Contributor), Some(Read);
+    UpdateSegment = "updateSegment": From(AccountManager), Some(Write);
+    RemoveSegment = "removeSegment": From(AccountManager), Some(Write);
+    ListSegmentMembers = "listSegmentMembers": From(Contributor), Some(Read);
+    UpdateSegmentMembers = "updateSegmentMembers": From(AccountManager), Some(Write);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

@@ -4,11 +4,11 @@
 //! while its owner is active and may enter its workspace. So disabling a person ends the keys, in the same write.
 //! Another person may take a key over. The installation's own keys have no owner.
 
-use cloud::{Created, Error, Query, Resources, Table, Update};
+use cloud::{Created, Error, Key, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{
-    AccountId, CredentialId, Cursor, Grant, Limit, Scope, TenantKey, UserId, WorkspaceId,
+    AccountId, CredentialId, Cursor, Grant, Limit, Origin, Scope, TenantKey, UserId, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,23 @@ pub struct ApiKeyDraft {
     pub created_by: Option<String>,
     /// The person who answers for it.
     pub owner: Option<UserId>,
+    /// When the request for it arrived first.
+    pub created_at: Timestamp,
+}
+
+impl ApiKeyDraft {
+    /// Whether a run of the same request made the key.
+    fn is_of(&self, key: &ApiKey) -> bool {
+        key.revoked_at.is_none()
+            && (key.created_at, &key.name, &key.scopes, &key.created_by)
+                == (self.created_at, &self.name, &self.scopes, &self.created_by)
+    }
+}
+
+/// Whether two runs of one request wrote these.
+fn is_same(a: &ApiKey, b: &ApiKey) -> bool {
+    (a.id, a.created_at, &a.name, &a.scopes, &a.created_by)
+        == (b.id, b.created_at, &b.name, &b.scopes, &b.created_by)
 }
 
 /// A new key. `token` is never shown again.
@@ -141,30 +158,35 @@ impl ApiKeys {
         }
     }
 
-    /// Draws a key's id that no key of the workspace has. `created_by` is the maker, `usr_…` or `key_…`.
+    /// A draft with an id that no other key of the workspace has. A repeated request has the id of the key that its first
+    /// run made. `created_by` is the maker, `usr_…` or `key_…`.
     pub async fn draft(
         &self,
         tenant: TenantKey,
+        origin: &Origin,
         name: &str,
         scopes: &[Scope],
         created_by: Option<&str>,
     ) -> Result<ApiKeyDraft, Error> {
-        let draw = || CredentialId::new(self.directory.clock(), self.directory.entropy());
-        let mut id = draw();
-        while self.get(tenant, id).await?.is_some() {
-            id = draw();
-        }
         let owner = match created_by {
             Some(maker) => self.answering(tenant, maker).await?,
             None => None,
         };
-        Ok(ApiKeyDraft {
-            owner,
-            id,
-            name: name.to_owned(),
-            scopes: scopes.to_vec(),
-            created_by: created_by.map(str::to_owned),
-        })
+        for id in origin.draws(CredentialId::of) {
+            let draft = ApiKeyDraft {
+                owner,
+                id,
+                name: name.to_owned(),
+                scopes: scopes.to_vec(),
+                created_by: created_by.map(str::to_owned),
+                created_at: origin.at,
+            };
+            let held = self.get(tenant, id).await?;
+            if held.is_none_or(|held| draft.is_of(&held)) {
+                return Ok(draft);
+            }
+        }
+        Err(Error::Conflict)
     }
 
     /// The person behind a maker: the user, or the owner of the key.
@@ -186,29 +208,31 @@ impl ApiKeys {
         name: &str,
         scopes: &[Scope],
     ) -> Result<NewApiKey, Error> {
-        let draft = self.draft(tenant, name, scopes, None).await?;
+        let origin = Origin::fresh(self.directory.clock(), self.directory.entropy());
+        let draft = self.draft(tenant, &origin, name, scopes, None).await?;
         self.make(account, tenant, draft).await
     }
 
     /// Makes a key for a workspace. A key whose only scope is `track` is public. The list's row is written first, so
-    /// every working key can be seen and revoked. [`Error::Conflict`]: another key of the workspace drew the id in
-    /// the same millisecond.
+    /// every working key can be seen and revoked. A repetition finds the key of its first run and gives it a new token;
+    /// nobody has seen the earlier one, which ends. [`Error::Conflict`]: another key of the workspace drew the id in the
+    /// same millisecond, or another run is giving the key its token.
     pub async fn make(
         &self,
         account: AccountId,
         tenant: TenantKey,
         draft: ApiKeyDraft,
     ) -> Result<NewApiKey, Error> {
-        let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
         let public = draft.scopes == [Scope::Track];
-        let token = secret::generate(if public { PUBLIC_PREFIX } else { PREFIX }, entropy);
+        let prefix = if public { PUBLIC_PREFIX } else { PREFIX };
+        let token = secret::generate(prefix, self.directory.entropy());
         let listed = Listed {
             key: ApiKey {
                 id: draft.id,
                 name: draft.name,
                 scopes: draft.scopes,
                 public,
-                created_at: clock.now(),
+                created_at: draft.created_at,
                 created_by: draft.created_by,
                 owner: draft.owner,
                 last_used_at: None,
@@ -217,8 +241,8 @@ impl ApiKeys {
             hash: secret::hash(&token),
         };
         let row = keys::api_key_of(tenant, listed.key.id);
-        if !self.directory.create(&row, &listed).await?.is_new() {
-            return Err(Error::Conflict);
+        if let Created::Existing(held) = self.directory.create(&row, &listed).await? {
+            self.change_token(&row, &held, &listed).await?;
         }
         let credential = Credential {
             id: listed.key.id,
@@ -236,6 +260,23 @@ impl ApiKeys {
                 token,
             }),
             Created::Existing(_) => Err(Error::Conflict),
+        }
+    }
+
+    /// Ends the token of a key that an earlier run of its request made, and lists the new one.
+    async fn change_token(&self, row: &Key, held: &Listed, new: &Listed) -> Result<(), Error> {
+        if held.key.revoked_at.is_some() || !is_same(&held.key, &new.key) {
+            return Err(Error::Conflict);
+        }
+        self.directory.delete(&keys::api_key(&held.hash)).await?;
+        let update = Update::new()
+            .set("hash", &new.hash)
+            .when_equals("hash", &held.hash)
+            .when_absent("revoked_at");
+        if self.directory.update(row, update).await?.applied() {
+            Ok(())
+        } else {
+            Err(Error::Conflict)
         }
     }
 

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::keys;
 
 /// The law requires two years. A month more ensures that no entry is deleted early.
-const KEEP_SECONDS: i64 = (2 * 366 + 31) * 24 * 3600;
+pub const KEPT_DAYS: i64 = 2 * 366 + 31;
+const KEEP_SECONDS: i64 = KEPT_DAYS * 24 * 3600;
 
 /// The actor of an attempt whose caller is not signed in.
 pub(crate) const STRANGER: &str = "anybody";

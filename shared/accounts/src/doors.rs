@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cloud::{Created, Error, Key, Recent, Resources, Table};
 use jiff::Timestamp;
-use kernel::{InboxId, ListId, SourceId, TenantKey, WorkspaceId};
+use kernel::{Channel, ConsentField, InboxId, ListId, Origin, SourceId, TenantKey, WorkspaceId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -46,6 +46,9 @@ pub struct SourceDoor {
     /// The source's field names, with our names.
     #[serde(default)]
     pub mapping: BTreeMap<String, String>,
+    /// The field of its forms that asks for consent, by channel. Without one nothing is booked.
+    #[serde(default)]
+    pub consent: BTreeMap<Channel, ConsentField>,
     /// When it was made.
     pub created_at: Timestamp,
     pub(crate) secret_hash: String,
@@ -74,6 +77,8 @@ pub struct NewSource {
     pub lists: Vec<ListId>,
     /// The source's field names, with our names.
     pub mapping: BTreeMap<String, String>,
+    /// The field of its forms that asks for consent, by channel.
+    pub consent: BTreeMap<Channel, ConsentField>,
 }
 
 /// A widget's inbox.
@@ -151,12 +156,13 @@ impl Doors {
         tenant: TenantKey,
         new: NewSource,
     ) -> Result<(SourceId, String), Error> {
-        loop {
-            let id = self.draw_source();
-            if let Some((_, token)) = self.add_source(tenant, id, &new).await? {
+        let origin = Origin::fresh(self.directory.clock(), self.directory.entropy());
+        for id in origin.draws(SourceId::of) {
+            if let Some((_, token)) = self.add_source(tenant, id, origin.at, &new).await? {
                 return Ok((id, token));
             }
         }
+        Err(Error::Conflict)
     }
 
     /// The door of a source. Before the caller does anything for the tenant, it must check the token and then
@@ -227,6 +233,7 @@ mod tests {
             tags: vec![],
             lists: vec![],
             mapping: BTreeMap::new(),
+            consent: BTreeMap::new(),
             created_at: "2026-03-02T08:00:00Z".parse().unwrap(),
             secret_hash: secret::hash("tngs_1"),
         };

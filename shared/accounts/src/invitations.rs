@@ -6,7 +6,9 @@
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
-use kernel::{AccountId, ChatRole, Cursor, EmailAddress, InvitationId, Limit, Role, WorkspaceId};
+use kernel::{
+    AccountId, ChatRole, Cursor, EmailAddress, InvitationId, Limit, Origin, Role, WorkspaceId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::users::{NewUser, User, Users};
@@ -16,8 +18,6 @@ use crate::{LEASE, keys, secret};
 const PREFIX: &str = "tni";
 /// Three days.
 const LIFE: SignedDuration = SignedDuration::from_hours(72);
-/// How often the reservation of an address is tried again after a concurrent change of its row.
-const ATTEMPTS: u32 = 5;
 
 /// Where an invitation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -96,6 +96,8 @@ pub enum Reserved {
     Free(InvitationId),
     /// There is one that was not revoked.
     Held(Box<Invitation>),
+    /// The one that an earlier run of the request made.
+    Made(Box<Invitation>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,12 +160,17 @@ impl Invitations {
         &self,
         account: AccountId,
         email: &EmailAddress,
+        origin: &Origin,
     ) -> Result<Reserved, Error> {
         let key = keys::invited(account, email);
-        for _ in 0..ATTEMPTS {
-            let fresh = InvitationId::new(self.directory.clock(), self.directory.entropy());
-            if self.get(account, fresh).await?.is_some() {
-                continue;
+        for fresh in origin.draws(InvitationId::of) {
+            let is_its = |found: &Invitation| {
+                origin.is_repeatable && found.email == *email && found.created_at == origin.at
+            };
+            match self.get(account, fresh).await? {
+                Some(found) if is_its(&found) => return Ok(Reserved::Made(Box::new(found))),
+                Some(_) => continue,
+                None => {}
             }
             let claim = Holder { invitation: fresh };
             let held = match self.directory.create(&key, &claim).await? {
@@ -173,6 +180,7 @@ impl Invitations {
             let found = self.get(account, held).await?;
             match found {
                 None => return Ok(Reserved::Free(held)),
+                Some(found) if is_its(&found) => return Ok(Reserved::Made(Box::new(found))),
                 Some(found)
                     if found.email == *email && found.status != InvitationStatus::Revoked =>
                 {
@@ -191,14 +199,15 @@ impl Invitations {
         Err(Error::Conflict)
     }
 
-    /// Makes an invitation with its first mail pending, under a reserved id. `None`: another call has just made it.
+    /// Makes an invitation with its first mail pending, under a reserved id; `at` is its `created_at`. `None`: another call
+    /// has just made it.
     pub async fn create(
         &self,
         account: AccountId,
         id: InvitationId,
+        at: Timestamp,
         new: NewInvitation,
     ) -> Result<Option<Invitation>, Error> {
-        let now = self.directory.clock().now();
         let invitation = Invitation {
             id,
             account,
@@ -207,8 +216,8 @@ impl Invitations {
             chat_role: new.chat_role,
             workspaces: new.workspaces,
             invited_by: new.invited_by,
-            created_at: now,
-            expires_at: now + LIFE,
+            created_at: at,
+            expires_at: self.directory.clock().now() + LIFE,
             mailed_at: None,
             mail: 1,
             status: InvitationStatus::Pending,

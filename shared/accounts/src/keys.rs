@@ -2,9 +2,10 @@
 //! exceptions are rows that are found by a public id, an address or the hash of a secret.
 
 use cloud::Key;
+use jiff::civil::Date;
 use kernel::{
-    AccountId, CredentialId, EmailAddress, InboxId, InvitationId, SourceId, TenantKey, UserId,
-    WorkspaceId,
+    AccountId, CredentialId, EmailAddress, InboxId, InvitationId, PrivacyRequestId, SourceId,
+    TenantKey, UserId, WorkspaceId,
 };
 
 pub fn account(account: AccountId) -> Key {
@@ -118,6 +119,24 @@ pub fn sender(tenant: TenantKey, email: &EmailAddress) -> Key {
     Key::new(tenant.to_string(), format!("{SENDERS}{email}"))
 }
 
+/// Partition of a workspace's requests about personal data.
+pub fn privacy(tenant: TenantKey) -> String {
+    format!("{tenant}#PRIVACY")
+}
+
+pub fn privacy_request(tenant: TenantKey, id: PrivacyRequestId) -> Key {
+    Key::new(privacy(tenant), id.to_string())
+}
+
+/// Partition of the places of open requests in the order of their next date.
+pub fn privacy_dues(tenant: TenantKey) -> String {
+    format!("{tenant}#PRIVACY-DUE")
+}
+
+pub fn privacy_due(tenant: TenantKey, due: Date, id: PrivacyRequestId) -> Key {
+    Key::new(privacy_dues(tenant), format!("{due}#{id}"))
+}
+
 pub fn inbox(inbox: InboxId) -> Key {
     Key::new(format!("INBOX#{inbox}"), "INBOX")
 }
@@ -185,6 +204,20 @@ mod tests {
                 source(format!("src_{id}").parse().unwrap()),
                 "SOURCE#src_0123456789a",
                 "SOURCE",
+            ),
+            (
+                privacy_request(tenant, format!("prq_{id}").parse().unwrap()),
+                "ws_0123456789a#PRIVACY",
+                "prq_0123456789a",
+            ),
+            (
+                privacy_due(
+                    tenant,
+                    jiff::civil::date(2026, 3, 2),
+                    format!("prq_{id}").parse().unwrap(),
+                ),
+                "ws_0123456789a#PRIVACY-DUE",
+                "2026-03-02#prq_0123456789a",
             ),
             (
                 inbox(format!("inb_{id}").parse().unwrap()),

@@ -20,6 +20,7 @@ mod keys;
 pub mod mails;
 pub mod oidc;
 pub mod password;
+pub mod privacy;
 pub mod recent;
 pub mod resets;
 mod sealed;
@@ -44,6 +45,7 @@ pub use invitations::{
 };
 pub use mails::{AccountMail, AccountMails};
 pub use oidc::Oidc;
+pub use privacy::{PrivacyRequest, PrivacyRequests};
 pub use recent::RecentWorkspaces;
 pub use resets::Resets;
 pub use sealed::Seal;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Error, Query, Update};
+use cloud::{Created, Error, Query, Update};
+use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{Cursor, Limit, ListId, SourceId, TenantKey};
+use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::doors::{PREFIX, Row};
@@ -22,6 +23,8 @@ pub struct SourceChange {
     pub lists: Option<Vec<ListId>>,
     /// The source's field names, with our names.
     pub mapping: Option<BTreeMap<String, String>>,
+    /// The field that asks for consent, by channel.
+    pub consent: Option<BTreeMap<Channel, ConsentField>>,
 }
 
 /// A source's place in its workspace's list.
@@ -31,17 +34,14 @@ struct Listed {
 }
 
 impl Doors {
-    /// An id for a new source.
-    pub fn draw_source(&self) -> SourceId {
-        SourceId::new(self.directory.clock(), self.directory.entropy())
-    }
-
-    /// Makes a source; returns it with its token, which is never returned again. `None` if the id is taken. Its
-    /// place in the list is written first, so every source that accepts posts can be seen and removed.
+    /// Makes a source; returns it with its token, which is never returned again. `None` if another source has the id. Its
+    /// place in the list is written first, so every source that accepts posts can be seen and removed. A repetition finds
+    /// the source of its first run and gives it a new token; nobody has seen the earlier one.
     pub async fn add_source(
         &self,
         tenant: TenantKey,
         id: SourceId,
+        at: Timestamp,
         new: &NewSource,
     ) -> Result<Option<(SourceDoor, String)>, Error> {
         let token = secret::generate(PREFIX, self.directory.entropy());
@@ -55,7 +55,8 @@ impl Doors {
                 tags: new.tags.clone(),
                 lists: new.lists.clone(),
                 mapping: new.mapping.clone(),
-                created_at: self.directory.clock().now(),
+                consent: new.consent.clone(),
+                created_at: at,
                 secret_hash: secret::hash(&token),
             },
         };
@@ -63,8 +64,26 @@ impl Doors {
         self.directory
             .put(&keys::source_of(tenant, id), &listed)
             .await?;
-        let created = self.directory.create(&keys::source(id), &row).await?;
-        Ok(created.is_new().then_some((row.settings, token)))
+        let key = keys::source(id);
+        let held = match self.directory.create(&key, &row).await? {
+            Created::New => return Ok(Some((row.settings, token))),
+            Created::Existing(held) => held,
+        };
+        let before = held.settings.secret_hash.clone();
+        let same = SourceDoor {
+            secret_hash: row.settings.secret_hash.clone(),
+            ..held.settings
+        };
+        if held.workspace != row.workspace || same != row.settings {
+            return Ok(None);
+        }
+        let update = Update::new()
+            .set("secret_hash", &row.settings.secret_hash)
+            .when_equals("secret_hash", before);
+        if !self.directory.update(&key, update).await?.applied() {
+            return Err(Error::Conflict);
+        }
+        Ok(Some((row.settings, token)))
     }
 
     /// A page of the workspace's sources, oldest first.
@@ -114,6 +133,7 @@ impl Doors {
             .set_some("tags", change.tags)
             .set_some("lists", change.lists)
             .set_some("mapping", change.mapping)
+            .set_some("consent", change.consent)
             .when_equals("workspace", tenant.workspace());
         let outcome = self.directory.update(&keys::source(id), update).await?;
         if !outcome.applied() {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{AccountId, Cursor, EmailAddress, Limit, TenantKey, TransactionalReason, WorkspaceId};
+use kernel::{
+    AccountId, Cursor, EmailAddress, Limit, Origin, TenantKey, TransactionalReason, WorkspaceId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{LEASE, keys};
@@ -79,9 +81,16 @@ pub struct WorkspaceSettings {
     /// No more marketing than this.
     #[serde(default)]
     pub frequency_cap: Option<FrequencyCap>,
+    /// Whether marketing needs a proven consent: one that is only assumed is then none.
+    #[serde(default = "yes")]
+    pub strict_consent: bool,
     /// The reasons for which its workflows may mail people who have not agreed to marketing.
     #[serde(default = "all_reasons")]
     pub transactional_reasons: Vec<TransactionalReason>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn all_reasons() -> Vec<TransactionalReason> {
@@ -112,6 +121,7 @@ impl WorkspaceSettings {
             default_sender: None,
             quiet_hours: None,
             frequency_cap: None,
+            strict_consent: true,
             transactional_reasons: all_reasons(),
         }
     }
@@ -195,10 +205,32 @@ impl Workspaces {
         account: AccountId,
         settings: WorkspaceSettings,
     ) -> Result<Option<TenantKey>, Error> {
-        match self.reserve(account, &settings.name).await? {
-            Some(id) => self.make(account, id, settings).await,
+        let origin = Origin::fresh(self.directory.clock(), self.directory.entropy());
+        match self.reserve(account, &settings.name, &origin).await? {
+            Some(id) => self.make(account, id, origin.at, settings).await,
             None => Ok(None),
         }
+    }
+
+    /// The workspace of this name that an earlier run of the request made.
+    pub async fn made_by(
+        &self,
+        account: AccountId,
+        name: &str,
+        origin: &Origin,
+    ) -> Result<Option<Workspace>, Error> {
+        if !origin.is_repeatable {
+            return Ok(None);
+        }
+        let key = keys::workspace_name(account, &fold(name));
+        let Some(claim) = self.directory.get::<NameClaim>(&key).await? else {
+            return Ok(None);
+        };
+        let found = self.of_account(account, claim.workspace).await?;
+        let is_its = |found: &Workspace| {
+            found.created_at == origin.at && fold(&found.settings.name) == fold(name)
+        };
+        Ok(found.filter(is_its))
     }
 
     /// Claims a name and draws the id of its workspace; `None` if a workspace has the name. A claim without a
@@ -208,21 +240,23 @@ impl Workspaces {
         &self,
         account: AccountId,
         name: &str,
+        origin: &Origin,
     ) -> Result<Option<WorkspaceId>, Error> {
-        let (clock, entropy) = (self.directory.clock(), self.directory.entropy());
-        let mut id = WorkspaceId::new(clock, entropy);
-        while self.get(tenant(id)).await?.is_some() {
-            id = WorkspaceId::new(clock, entropy);
+        for id in origin.draws(WorkspaceId::of) {
+            if self.get(tenant(id)).await?.is_none() {
+                return self.claim_name(account, name, id, true).await;
+            }
         }
-        self.claim_name(account, name, id, true).await
+        Err(Error::Conflict)
     }
 
-    /// Makes the reserved workspace; `None` if another call has just done so. The pointer is written before the
+    /// Makes the reserved workspace; `at` is its `created_at`. `None` if another call has just done so. The pointer is written before the
     /// settings; lists skip a pointer without settings.
     pub async fn make(
         &self,
         account: AccountId,
         id: WorkspaceId,
+        at: Timestamp,
         settings: WorkspaceSettings,
     ) -> Result<Option<TenantKey>, Error> {
         let pointer = keys::workspace_of(account, id);
@@ -234,7 +268,7 @@ impl Workspaces {
             account,
             settings,
             status: WorkspaceStatus::Active,
-            created_at: self.directory.clock().now(),
+            created_at: at,
             version: 1,
         };
         let tenant = tenant(id);

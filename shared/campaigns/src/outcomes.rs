@@ -30,7 +30,7 @@ impl Outcomes {
     #[must_use]
     pub fn count(&mut self, delivery: &Delivery) -> bool {
         match delivery {
-            Delivery::Sent => self.sent += 1,
+            Delivery::Sent | Delivery::SentBefore => self.sent += 1,
             Delivery::Skipped(reason) => self.skip(*reason),
             Delivery::Failed(reason) => *self.failed.entry(reason.clone()).or_default() += 1,
             Delivery::Unknown | Delivery::NoAnswer => self.unknown += 1,

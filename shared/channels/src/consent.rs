@@ -1,6 +1,7 @@
 //! Whether a contact may be sent this mail. Pure; asked before a ledger row is claimed.
 
-use contacts::{ChannelStatus, Contact};
+use contacts::consent::State;
+use contacts::{Channel, ChannelStatus, Contact, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::send::Class;
@@ -15,6 +16,8 @@ pub enum SkipReason {
     NoAddress,
     /// Never agreed to marketing, or has not yet confirmed.
     NotOptedIn,
+    /// The consent is only assumed, and the workspace asks for proof.
+    Assumed,
     /// The contact unsubscribed.
     Unsubscribed,
     /// The address does not work.
@@ -32,6 +35,7 @@ impl SkipReason {
             Self::Gone => "gone",
             Self::NoAddress => "no_address",
             Self::NotOptedIn => "not_opted_in",
+            Self::Assumed => "assumed",
             Self::Unsubscribed => "unsubscribed",
             Self::Bounced => "bounced",
             Self::Complained => "complained",
@@ -40,24 +44,36 @@ impl SkipReason {
     }
 }
 
-/// Why this contact gets no mail of this class; `None`: it may be sent.
-pub fn refusal(contact: Option<&Contact>, class: Class) -> Option<SkipReason> {
+/// Why this contact gets no mail of this class; `None`: it may be sent. In a strict workspace an assumed consent is
+/// none.
+pub fn refusal(contact: Option<&Contact>, class: Class, is_strict: bool) -> Option<SkipReason> {
     let Some(contact) = contact else {
         return Some(SkipReason::Gone);
     };
     if contact.email.is_none() {
         return Some(SkipReason::NoAddress);
     }
-    of_status(contact.email_status, class)
+    let purpose = match class {
+        Class::Marketing => Purpose::Marketing,
+        Class::Transactional => Purpose::Service,
+    };
+    let mut state = contact.consents.state(Channel::Email, purpose);
+    if contact.email_status == ChannelStatus::Bounced {
+        state.status = state.status.merge(ChannelStatus::Bounced);
+    }
+    of_state(state, class, is_strict)
 }
 
-fn of_status(status: ChannelStatus, class: Class) -> Option<SkipReason> {
-    match (status, class) {
+fn of_state(state: State, class: Class, is_strict: bool) -> Option<SkipReason> {
+    match (state.status, class) {
         (ChannelStatus::Bounced, _) => Some(SkipReason::Bounced),
         (ChannelStatus::Complained, _) => Some(SkipReason::Complained),
         (ChannelStatus::Suppressed, _) => Some(SkipReason::Suppressed),
-        (_, Class::Transactional) | (ChannelStatus::Subscribed, Class::Marketing) => None,
-        (ChannelStatus::Unsubscribed, Class::Marketing) => Some(SkipReason::Unsubscribed),
+        (ChannelStatus::Unsubscribed, _) => Some(SkipReason::Unsubscribed),
+        (ChannelStatus::Subscribed, Class::Marketing) => {
+            (is_strict && state.is_assumed).then_some(SkipReason::Assumed)
+        }
+        (_, Class::Transactional) => None,
         (ChannelStatus::None | ChannelStatus::Pending, Class::Marketing) => {
             Some(SkipReason::NotOptedIn)
         }
@@ -69,13 +85,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marketing_needs_consent_and_an_order_mail_needs_a_living_address() {
+    fn marketing_needs_consent_and_a_service_mail_needs_no_refusal() {
         use ChannelStatus as S;
-        for (status, marketing, transactional) in [
+        for (status, marketing, service) in [
             (S::Subscribed, None, None),
             (S::None, Some(SkipReason::NotOptedIn), None),
             (S::Pending, Some(SkipReason::NotOptedIn), None),
-            (S::Unsubscribed, Some(SkipReason::Unsubscribed), None),
+            (
+                S::Unsubscribed,
+                Some(SkipReason::Unsubscribed),
+                Some(SkipReason::Unsubscribed),
+            ),
             (
                 S::Bounced,
                 Some(SkipReason::Bounced),
@@ -92,13 +112,28 @@ mod tests {
                 Some(SkipReason::Suppressed),
             ),
         ] {
-            assert_eq!(of_status(status, Class::Marketing), marketing, "{status:?}");
-            assert_eq!(
-                of_status(status, Class::Transactional),
-                transactional,
-                "{status:?}"
-            );
+            let state = State {
+                status,
+                ..State::default()
+            };
+            let of = |class| of_state(state, class, true);
+            assert_eq!(of(Class::Marketing), marketing, "{status:?}");
+            assert_eq!(of(Class::Transactional), service, "{status:?}");
         }
-        assert_eq!(refusal(None, Class::Transactional), Some(SkipReason::Gone));
+        assert_eq!(
+            refusal(None, Class::Transactional, true),
+            Some(SkipReason::Gone)
+        );
+    }
+
+    #[test]
+    fn an_assumed_consent_counts_only_without_the_strict_setting() {
+        let state = State {
+            status: ChannelStatus::Subscribed,
+            is_assumed: true,
+            ..State::default()
+        };
+        let of = |is_strict| of_state(state, Class::Marketing, is_strict);
+        assert_eq!((of(true), of(false)), (Some(SkipReason::Assumed), None));
     }
 }

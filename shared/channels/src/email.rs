@@ -21,8 +21,10 @@ pub use prepared::{Letterhead, Prepared};
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The provider accepted it, now or at an earlier try.
+    /// The provider accepted it now.
     Sent,
+    /// The provider accepted it at an earlier try.
+    SentBefore,
     /// Nothing was sent, and nothing will be sent.
     Skipped(SkipReason),
     /// The provider, or the mail's own template, refused it. The refusal is final.
@@ -70,7 +72,7 @@ impl EmailChannel {
         contact: Option<&Contact>,
         data: &Value,
     ) -> Result<Delivery, Error> {
-        if let Some(reason) = refusal(contact, mail.class()) {
+        if let Some(reason) = refusal(contact, mail.class(), mail.is_strict()) {
             // A send that was made before the contact was deleted is still a send.
             let row = self.ledger.get(tenant, key).await?;
             return match row.filter(|row| !row.released || row.is_accepted()) {
@@ -201,7 +203,7 @@ impl EmailChannel {
             return Ok(if counted_unknown {
                 Delivery::Unknown
             } else {
-                Delivery::Sent
+                Delivery::SentBefore
             });
         }
         if row.failed_at.is_some() {
@@ -223,7 +225,7 @@ impl EmailChannel {
         Ok(if row.unknown_at.is_some() {
             Delivery::Unknown
         } else if row.is_accepted() {
-            Delivery::Sent
+            Delivery::SentBefore
         } else {
             // Another worker claimed or failed it in the meantime. The next try reads the outcome.
             Delivery::InFlight
@@ -248,7 +250,10 @@ impl EmailChannel {
             &contact_id,
             &key.step,
         );
-        let links = links.map_err(|_| "links".to_owned())?;
+        let mut links = links.map_err(|_| "links".to_owned())?;
+        if let Some(address) = &contact.email {
+            links = links.to(address.as_str());
+        }
         let tags = [
             ("tenant", workspace.as_str()),
             ("scope", &key.scope),

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use cloud::counters::{Counts, Hour};
 use cloud::{Counters, Error, Message, QueueName, Resources};
-use contacts::{Channel, ChannelStatus, Contacts, Event};
+use contacts::consent::{Decision, Evidence, Method, Stated};
+use contacts::{Channel, Contact, Contacts, Event, Statement};
 use jiff::Timestamp;
 use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -163,10 +164,9 @@ impl Feedback {
             }
             Fact::Complained => {
                 // The complaint is the person's own decision, for any address.
-                let (name, status) = ("message.complained", ChannelStatus::Complained);
-                let reason = detail.unwrap_or(name);
-                self.stop(tenant, key, status, at, reason).await?;
-                Some(name)
+                let way = (Method::ProviderReport, Decision::Complained);
+                self.stop(tenant, key, way, at, detail).await?;
+                Some("message.complained")
             }
             _ => None,
         };
@@ -227,8 +227,8 @@ impl Feedback {
         key: &LedgerKey,
     ) -> Result<Option<Tally>, Error> {
         let now = self.ledger.now();
-        self.stop(tenant, key, ChannelStatus::Unsubscribed, now, &key.scope)
-            .await?;
+        let way = (Method::MailLink, Decision::Withdrawn);
+        self.stop(tenant, key, way, now, None).await?;
         let Some((news, gained)) = self.learn(tenant, key, Fact::Unsubscribed, now).await? else {
             return Ok(None);
         };
@@ -241,6 +241,33 @@ impl Feedback {
             self.make_good(tenant, key, name, learnt, json!({})).await?;
         }
         Ok(Some(gained))
+    }
+
+    /// What the contact of a send has agreed to, and its address; `None` if the contact is gone.
+    pub async fn preferences(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+    ) -> Result<Option<Contact>, Error> {
+        self.contacts.get(tenant, key.contact).await
+    }
+
+    /// Records what the reader of a mail decided on the preference page. Safe to repeat.
+    pub async fn prefer(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        statement: &Statement,
+        proven: Option<&EmailAddress>,
+    ) -> Result<Stated, Error> {
+        let purposes = statement.purposes.iter().map(|purpose| purpose.name());
+        let channels = statement.channels.iter().map(|channel| channel.name());
+        let what: Vec<&str> = channels.chain(purposes).collect();
+        let cause = format!("{}#{}#{}", key.scope, key.step, what.join("#"));
+        let contacts = &self.contacts;
+        contacts
+            .declare(tenant, key.contact, statement, &cause, proven)
+            .await
     }
 
     /// Records a reader's action. A known fact with its timeline entry costs no write.
@@ -292,15 +319,24 @@ impl Feedback {
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
-        status: ChannelStatus,
+        (way, decision): (Method, Decision),
         at: Timestamp,
-        reason: &str,
+        detail: Option<&str>,
     ) -> Result<(), Error> {
-        let contact = key.contact;
-        self.contacts
-            .set_channel_status(tenant, contact, Channel::Email, status, at, reason)
-            .await?;
-        Ok(())
+        let mail = format!("{}#{}", key.scope, key.step);
+        let statement = Statement {
+            evidence: Evidence {
+                message_id: Some(mail.clone()),
+                statement: detail.map(str::to_owned),
+                ..Evidence::default()
+            },
+            at: Some(at),
+            ..Statement::new(way, decision, [Channel::Email])
+        };
+        let stated = self
+            .contacts
+            .declare(tenant, key.contact, &statement, &mail, None);
+        stated.await.map(drop)
     }
 
     async fn tell(

@@ -2,7 +2,7 @@
 
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
-use kernel::{ContactId, WorkflowId};
+use kernel::{ContactId, TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,6 +41,9 @@ pub enum SendMessage {
         data: Value,
         /// The purpose.
         class: Class,
+        /// Why a transactional mail is expected; it is counted by its reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<TransactionalReason>,
         /// The workflow: a mail of an archived workflow is not sent.
         workflow: WorkflowId,
         /// When its step was taken: a mail that is delivered much later is not sent.
@@ -61,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_wire_shape_is_fixed() {
-        let text = r#"{"type":"email.v1","scope":"enr1","step":"n2","contact":"con_00000000001","mail":"ab12","data":{"trigger":{}},"class":"transactional","workflow":"wfl_00000000001","at":"2026-03-02T08:00:00Z"}"#;
+        let text = r#"{"type":"email.v1","scope":"enr1","step":"n2","contact":"con_00000000001","mail":"ab12","data":{"trigger":{}},"class":"transactional","reason":"order","workflow":"wfl_00000000001","at":"2026-03-02T08:00:00Z"}"#;
         let message: SendMessage = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&message).unwrap(), text);
         assert!(serde_json::from_str::<SendMessage>(&text.replace("v1", "v2")).is_err());

@@ -103,6 +103,6 @@ mod tests {
         assert_eq!(incoming.merge, Merge::FillEmpty);
         assert_eq!(incoming.custom["chat_email"], "lan@example.vn");
         assert_eq!(incoming.custom["chat_phone"], "+84912345678");
-        assert!(incoming.email_status.is_none() && incoming.sms_status.is_none());
+        assert!(incoming.consent.is_empty());
     }
 }

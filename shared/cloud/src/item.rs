@@ -30,6 +30,8 @@ pub(crate) const UNSENT: &str = "unsent";
 /// Attribute with the time and the name of the write that set `pending`: RANGE of the index [`INDEX`]. It is absent
 /// if nothing is left to send, so the index holds only items with unsent effects.
 pub(crate) const OUTBOX: &str = "outbox";
+/// Set of names that the effects of an item report. Writers add to the set, and the relay removes it with the effects.
+pub const CHANGED: &str = "changed";
 /// Index of the items with unsent effects: HASH `pk`, RANGE `outbox`.
 pub(crate) const INDEX: &str = "Unsent";
 

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::item::{INDEX, Item, Key, OUTBOX, PENDING, PK, SK, UNSENT, wire};
+use crate::item::{CHANGED, INDEX, Item, Key, OUTBOX, PENDING, PK, SK, UNSENT, wire};
 use crate::outbox::{Pending, asked_of};
 use crate::{Error, Table};
 
@@ -108,7 +108,7 @@ impl Table {
     /// All effects of the write were sent: the item leaves the index. A later write with effects of its own keeps
     /// the item there.
     pub(crate) async fn acknowledge(&self, place: &Place) -> Result<(), Error> {
-        let expression = format!("REMOVE {PENDING}, {UNSENT}, {OUTBOX}");
+        let expression = format!("REMOVE {PENDING}, {UNSENT}, {OUTBOX}, {CHANGED}");
         self.change_outbox(place, &expression, None).await.map(drop)
     }
 

@@ -9,15 +9,15 @@ use kernel::{EmailAddress, Person, person};
 use serde_json::Value;
 
 use crate::bounds::{self, Surplus};
-use crate::consent::{Channel, ChannelStatus};
+use crate::consent::change::{Agreed, as_read};
+use crate::consent::{Channel, ChannelStatus, Purpose};
 use crate::keys;
 use crate::labels::{FieldName, Tags};
 use crate::model::{Contact, Identity, Incoming, Merge};
-use crate::names;
 use crate::rows::{
     BOUNCED, CUSTOM, Claim, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION,
-    raised,
 };
+use crate::{mention, names};
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ pub(crate) struct Change {
     pub identities: Vec<Identity>,
     /// Identities that these new ones replace.
     pub replaced: Vec<Replaced>,
-    /// Consent that moves up.
-    pub consents: Vec<(Channel, ChannelStatus)>,
+    /// What the input says about consent.
+    pub agreed: Agreed,
     /// The address that the profile will show, if it is known to have bounced.
     bounced: Option<EmailAddress>,
     pub tags: Vec<String>,
@@ -139,13 +139,21 @@ impl Change {
             })
         });
         gone.map(|identity| {
-            let status = match identity {
-                Identity::Email(_) => before.email_status,
-                Identity::Phone(_) => before.sms_status,
-                Identity::External(_) | Identity::Visitor { .. } => ChannelStatus::None,
+            let channel = match identity {
+                Identity::Email(_) => Some((Channel::Email, before.email_status)),
+                Identity::Phone(_) => Some((Channel::Sms, before.sms_status)),
+                Identity::External(_) | Identity::Visitor { .. } => None,
             };
-            let status = status.refuses().then_some(status);
-            Replaced { identity, status }
+            let refusal = channel.filter(|(_, status)| status.refuses());
+            let since = refusal.and_then(|(channel, _)| {
+                let state = before.consents.state(channel, Purpose::Marketing);
+                state.since.map(Timestamp::as_millisecond)
+            });
+            Replaced {
+                identity,
+                status: refusal.map(|(_, status)| status),
+                since,
+            }
         })
         .collect()
     }
@@ -153,14 +161,41 @@ impl Change {
     /// Whether the profile stays as it is.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
-            && self.consents.is_empty()
+            && self.agreed.is_empty()
             && self.bounced.is_none()
             && self.tags.is_empty()
             && self.lists.is_empty()
     }
 
-    /// The consent changes that raise the rank, from the input and from the addresses' own records. A consent
-    /// belongs to its address. So it counts only if the profile shows that address afterwards.
+    /// The names by which a segment mentions what changes ([`crate::mention`]).
+    pub fn names(&self, is_new: bool) -> Vec<String> {
+        let fields = self.fields.iter().map(|(name, _)| name.clone());
+        let removed = self.removed.iter().map(ToString::to_string);
+        let mut names: Vec<String> = fields
+            .chain(removed)
+            .chain(self.agreed.channels().map(mention::status))
+            .chain(mention::tags(&self.tags))
+            .chain(self.lists.iter().map(|&list| mention::list(list)))
+            .collect();
+        if self.bounced.is_some() || self.fields.iter().any(|(name, _)| name == "email") {
+            names.push("email_status".into());
+        }
+        // Each name follows from the others.
+        let of_names = ["full_name", "first_name", "last_name"];
+        if of_names
+            .iter()
+            .any(|name| names.iter().any(|one| one == name))
+        {
+            names.extend(of_names.map(str::to_owned));
+        }
+        if is_new {
+            names.push(mention::CREATED.into());
+        }
+        names
+    }
+
+    /// The changes of consent, from the input and from the addresses' own records. A consent belongs to its address.
+    /// So it counts only if the profile shows that address afterwards.
     fn agree(
         &mut self,
         profile: Option<&Profile>,
@@ -170,48 +205,30 @@ impl Change {
     ) {
         let mut shown = before.map(Contact::identities).unwrap_or_default();
         shown.retain(|old| self.replaced.iter().all(|one| one.identity != *old));
+        let mut agreeing = Vec::new();
         for (address, claim) in own {
             if !shown.contains(address) && !self.identities.contains(address) {
                 continue;
             }
-            let (channel, given) = match address {
-                Identity::Email(_) => (Channel::Email, incoming.email_status),
-                Identity::Phone(_) => (Channel::Sms, incoming.sms_status),
-                Identity::External(_) | Identity::Visitor { .. } => continue,
-            };
-            let known = profile.map(|profile| profile.consent(channel));
-            let (given, held) = (given.unwrap_or_default(), claim.status.unwrap_or_default());
-            let status = match (held, address) {
-                (ChannelStatus::Bounced, Identity::Email(address)) => {
-                    let known = profile.and_then(|profile| profile.email_bounced.as_ref());
-                    self.bounced = Some(address.clone()).filter(|new| known != Some(new));
-                    given
-                }
-                _ => given.merge(held),
-            };
-            if status.rank() > known.unwrap_or_default().rank() {
-                self.consents.push((channel, status));
+            let mut held = claim.status.unwrap_or_default();
+            if let (ChannelStatus::Bounced, Identity::Email(address)) = (held, address) {
+                let known = profile.and_then(|profile| profile.email_bounced.as_ref());
+                self.bounced = Some(address.clone()).filter(|new| known != Some(new));
+                held = ChannelStatus::None;
             }
+            agreeing.push((address.clone(), (held, claim.status_since)));
         }
+        self.agreed = Agreed::of(profile, incoming, &agreeing);
     }
 
     /// Writes the change. Empty fields are filled only if they are still empty. An identity or a consent changes
-    /// only if the profile shows the value that was read. `told` is when and why the consent changes. Sets and
-    /// custom fields are written only while they fit.
-    pub fn onto(
-        &self,
-        update: Update,
-        profile: Option<&Profile>,
-        told: (Timestamp, &str),
-    ) -> Update {
+    /// only if the profile shows the value that was read. Sets and custom fields are written only while they fit.
+    pub fn onto(&self, update: Update, profile: Option<&Profile>, now: Timestamp) -> Update {
         let update = self.guarded(update, profile);
         let update = self.bounded(update, profile);
-        let update = self.dated(update, profile, told.0);
+        let update = self.dated(update, profile, now);
         let update = update.set_some(BOUNCED, self.bounced.as_ref());
-        let update = self
-            .consents
-            .iter()
-            .fold(update, |update, one| raised(update, one.0, one.1, told));
+        let update = self.agreed.onto(update);
         let fields = self.fields.iter().fold(update, |update, (name, value)| {
             if self.overwrites {
                 update.set(name, value)
@@ -269,7 +286,7 @@ impl Change {
     }
 
     fn guarded(&self, update: Update, profile: Option<&Profile>) -> Update {
-        if self.identities.is_empty() && self.consents.is_empty() && self.bounced.is_none() {
+        if self.identities.is_empty() && self.agreed.is_empty() && self.bounced.is_none() {
             return update;
         }
         let version = profile.and_then(|row| row.identity_version);
@@ -282,14 +299,12 @@ impl Change {
             return update;
         };
         // The consent of the address must still be the value that was read.
-        let rank = |channel| Some(row.consent(channel).rank()).filter(|rank| *rank > 0);
         let update = update.set(REPLACED, &self.replaced);
         let kept = self.replaced.iter();
         kept.fold(update, |update, one| match one.identity {
-            Identity::Email(_) => update
-                .when_as_read("email_rank", rank(Channel::Email))
+            Identity::Email(_) => as_read(update, row, Channel::Email)
                 .when_as_read(BOUNCED, row.email_bounced.as_ref()),
-            Identity::Phone(_) => update.when_as_read("sms_rank", rank(Channel::Sms)),
+            Identity::Phone(_) => as_read(update, row, Channel::Sms),
             Identity::External(_) | Identity::Visitor { .. } => update,
         })
     }

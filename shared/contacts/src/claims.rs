@@ -139,6 +139,7 @@ impl Contacts {
                 let update = Update::new()
                     .remove("contact")
                     .set_some("status", one.status)
+                    .set_some("status_since", one.since)
                     .when_equals("contact", id);
                 let update = update.when_as_read("update_id", row.mark);
                 let key = keys::identity(tenant, &one.identity);

@@ -1,37 +1,67 @@
-//! The consent of a contact per channel, and the allowed changes. Pure.
+//! The consent of a contact per channel and purpose: who decided what, and how the shop knows. Pure but for `store`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `marks` | the state, as times of decisions |
+//! | `statement` | a decision with its proof |
+//! | `change` | the part of an upsert that concerns consent |
+//! | `records` | the append-only rows |
+//! | `store` | decisions outside an upsert, and the history |
+
+pub(crate) mod change;
+pub(crate) mod marks;
+mod records;
+mod statement;
+mod store;
 
 use serde::{Deserialize, Serialize};
 
-/// A way to reach a contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub use kernel::Channel;
+pub use marks::{Consents, State};
+pub use records::{MAX_RECORDS, Record};
+pub use statement::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Statement};
+pub use store::Stated;
+
+/// What messages are for. Consent is given for each purpose alone.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[schema(as = ConsentPurpose)]
 #[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// Mail.
-    Email,
-    /// Text messages.
-    Sms,
-    /// Zalo OA and ZNS.
-    Zalo,
-    /// Push notifications.
-    Push,
+pub enum Purpose {
+    /// Advertising.
+    Marketing,
+    /// Advertising by what the person did on the shop's pages.
+    BehaviouralAds,
+    /// Messages about an order or a request. Nobody needs to agree; a withdrawal stops them.
+    Service,
 }
 
-impl Channel {
-    /// Every channel.
-    pub const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Zalo, Self::Push];
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 3] = [Self::Marketing, Self::BehaviouralAds, Self::Service];
 
-    /// The prefix of the channel's attribute names.
+    /// The purpose's name in attributes and pages.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-            Self::Zalo => "zalo",
-            Self::Push => "push",
+            Self::Marketing => "marketing",
+            Self::BehaviouralAds => "behavioural_ads",
+            Self::Service => "service",
         }
     }
 }
 
-/// Whether a channel may be used for marketing.
+/// Whether a channel may be used for a purpose.
 #[derive(
     Debug,
     Clone,
@@ -67,10 +97,8 @@ pub enum ChannelStatus {
 }
 
 impl ChannelStatus {
-    /// Order in which statuses may follow each other. Providers' events are repeated, late and out of order. Only a
-    /// higher rank wins, so every order ends at the same status. A form or an import never subscribes a contact
-    /// again that unsubscribed, bounced or complained. A status that refuses more has a higher rank: an unsubscribed
-    /// contact still gets mails about orders, a bounced address gets none.
+    /// Order by how much a status refuses: an unsubscribed contact still gets mails about orders, a bounced address
+    /// gets none. It joins the consent of a person with the state of an address.
     pub fn rank(self) -> u8 {
         match self {
             Self::None => 0,

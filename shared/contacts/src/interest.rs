@@ -1,4 +1,4 @@
-//! Which workflows of a workspace listen to which event.
+//! Which workflows of a workspace listen to which event, and which segments mention which data of a contact.
 //!
 //! The rows, one for each pair of event and workflow, are the source of truth. The interest set is one item that is
 //! made from those rows. Writers of events read the set through [`Recent`], so an event costs no read.
@@ -8,20 +8,26 @@
 //!
 //! A row also holds the values that its workflow waits for. So an event that has other values reads no workflow and
 //! sends no message, however many workflows listen to its name.
+//!
+//! A segment has one row with everything that it mentions, as names like `full_name`, `tag=vip` or
+//! `event=form.submitted` ([`crate::mention`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cloud::{Error, Query, Recent, Resources, Table};
-use kernel::TenantKey;
+use jiff::Timestamp;
+use kernel::{SegmentId, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::keys;
+use crate::{keys, mention};
 
 /// Longest interest set, in bytes of JSON: about 2,900 workflows of one form each. Each process reads it every ten
 /// seconds, at up to 16 read units.
 pub const MAX_BYTES: usize = 128 * 1024;
+/// Longest part of the set that belongs to segments, in bytes of JSON.
+pub const MAX_SEGMENT_BYTES: usize = 64 * 1024;
 /// Interest sets that a process keeps in memory.
 const MOST: usize = 10_000;
 /// How often the set is made again after another writer was faster.
@@ -73,6 +79,79 @@ struct Interest {
     /// The epoch. It increases with each write, so that a set made from older rows never replaces a newer one.
     version: u64,
     events: Events,
+    #[serde(default)]
+    segments: Mentions,
+}
+
+/// What the segments of a workspace mention.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mentions {
+    /// Names, each with the segments that mention it.
+    names: BTreeMap<String, BTreeSet<SegmentId>>,
+    /// Every segment that has conditions: a new contact concerns all of them.
+    all: BTreeSet<SegmentId>,
+    /// From this time on every mentioned event is reported. `None`: no event is mentioned.
+    reported_since: Option<Timestamp>,
+}
+
+impl Mentions {
+    fn of(rows: Vec<SegmentRow>) -> Self {
+        let mut mentions = Self::default();
+        for row in rows {
+            if row
+                .mentions
+                .iter()
+                .any(|name| name.starts_with(mention::EVENT))
+            {
+                mentions.reported_since = mentions.reported_since.max(Some(row.since));
+            }
+            for name in row.mentions {
+                mentions.names.entry(name).or_default().insert(row.segment);
+            }
+            mentions.all.insert(row.segment);
+        }
+        mentions
+    }
+
+    /// The segments to evaluate after these changes of a contact.
+    pub fn concerned<'a>(&self, changed: impl IntoIterator<Item = &'a str>) -> BTreeSet<SegmentId> {
+        let mut segments = BTreeSet::new();
+        for name in changed {
+            if name == mention::CREATED {
+                return self.all.clone();
+            }
+            segments.extend(self.names.get(name).into_iter().flatten());
+        }
+        segments
+    }
+
+    /// Names of the mentioned events.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.keys();
+        names.filter_map(|name| name.strip_prefix(mention::EVENT))
+    }
+
+    /// From this time on every mentioned event is reported.
+    pub fn reported_since(&self) -> Option<Timestamp> {
+        self.reported_since
+    }
+
+    fn has(&self, name: &str) -> bool {
+        if name == mention::CREATED {
+            !self.all.is_empty()
+        } else {
+            self.names.contains_key(name)
+        }
+    }
+}
+
+/// All that one segment mentions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct SegmentRow {
+    segment: SegmentId,
+    mentions: BTreeSet<String>,
+    /// From this time on every process knows this row.
+    since: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +236,62 @@ impl Listeners {
         Ok(listening.any(|(_, filter)| filter.passes(data)))
     }
 
+    /// Notes what a segment mentions, instead of what it mentioned; safe to repeat. `since` is at least
+    /// [`cloud::recent::LEAD`] from now. False if the workspace's interest set has no room: then nothing was written.
+    pub async fn mention(
+        &self,
+        tenant: TenantKey,
+        segment: SegmentId,
+        mentions: BTreeSet<String>,
+        since: Timestamp,
+    ) -> Result<bool, Error> {
+        let row = SegmentRow {
+            segment,
+            mentions,
+            since,
+        };
+        let mut rows = self.segment_rows(tenant).await?;
+        rows.retain(|other| other.segment != segment);
+        rows.push(row.clone());
+        if serde_json::to_string(&Mentions::of(rows))?.len() > MAX_SEGMENT_BYTES {
+            return Ok(false);
+        }
+        self.directory
+            .put(&keys::mentioning(tenant, segment), &row)
+            .await?;
+        self.derive(tenant).await?;
+        Ok(true)
+    }
+
+    /// Forgets what a segment mentions; safe to repeat.
+    pub async fn unmention(&self, tenant: TenantKey, segment: SegmentId) -> Result<(), Error> {
+        self.directory
+            .delete(&keys::mentioning(tenant, segment))
+            .await?;
+        self.derive(tenant).await
+    }
+
+    /// Those of the names that a segment mentions; up to ten seconds old.
+    pub async fn mentioned(
+        &self,
+        tenant: TenantKey,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<String>, Error> {
+        let interest = self.recent(tenant).await?;
+        let names = names.into_iter();
+        Ok(names.filter(|name| interest.segments.has(name)).collect())
+    }
+
+    /// What the segments of the workspace mention; up to ten seconds old.
+    pub async fn mentions(&self, tenant: TenantKey) -> Result<Mentions, Error> {
+        Ok(self.recent(tenant).await?.segments.clone())
+    }
+
+    async fn segment_rows(&self, tenant: TenantKey) -> Result<Vec<SegmentRow>, Error> {
+        let query = Query::partition(keys::mentions(tenant));
+        self.directory.query_all(query).await
+    }
+
     async fn recent(&self, tenant: TenantKey) -> Result<Arc<Interest>, Error> {
         let read = || {
             let directory = self.directory.clone();
@@ -191,6 +326,7 @@ impl Listeners {
             let next = Interest {
                 version: epoch.unwrap_or_default() + 1,
                 events: self.events(tenant).await?,
+                segments: Mentions::of(self.segment_rows(tenant).await?),
             };
             let written = match epoch {
                 Some(epoch) => self.directory.replace(&key, &next, epoch).await,

@@ -3,12 +3,14 @@
 use cloud::Key;
 use jiff::Timestamp;
 use kernel::text::alike;
-use kernel::{BulkId, ContactId, ImportId, ListId, NoteId, TenantKey, clock};
+use kernel::{BulkId, ContactId, ExportId, ImportId, ListId, NoteId, SegmentId, TenantKey, clock};
 
 use crate::model::{Event, Identity};
 
 /// Sort key of the profile.
 pub const PROFILE: &str = "PROFILE";
+/// Beginning of the sort keys of recorded decisions about consent.
+pub const CONSENT: &str = "CONSENT#";
 /// Characters of a value that are part of the partition key. Prefix search needs at least as many.
 pub const HEAD: usize = 3;
 
@@ -56,6 +58,12 @@ pub fn membership(tenant: TenantKey, id: ContactId, list: ListId) -> Key {
     Key::new(contact(tenant, id), format!("LIST#{list}"))
 }
 
+/// Row of a decision about consent.
+pub fn consent(tenant: TenantKey, id: ContactId, at: Timestamp, record: &str) -> Key {
+    let order = event_order(at, record);
+    Key::new(contact(tenant, id), format!("{CONSENT}{order}"))
+}
+
 pub fn identity(tenant: TenantKey, identity: &Identity) -> Key {
     let value = value(identity);
     Key::new(identity_partition(tenant, kind(identity), &value), value)
@@ -99,7 +107,16 @@ pub fn listener(tenant: TenantKey, event: &str, workflow: &str) -> Key {
     Key::new(listeners(tenant), format!("{event}#{workflow}"))
 }
 
-/// Row of the interest set, which is made from those pairs.
+/// Partition of what the segments mention, one row for each.
+pub fn mentions(tenant: TenantKey) -> String {
+    format!("{tenant}#MENTIONS")
+}
+
+pub fn mentioning(tenant: TenantKey, segment: SegmentId) -> Key {
+    Key::new(mentions(tenant), segment.to_string())
+}
+
+/// Row of the interest set, which is made from those rows.
 pub fn interest(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "INTEREST")
 }
@@ -181,6 +198,31 @@ pub fn import(tenant: TenantKey, import: ImportId) -> Key {
     Key::new(format!("{tenant}#{import}"), "IMPORT")
 }
 
+/// A lane of an import.
+pub fn import_lane(tenant: TenantKey, import: ImportId, lane: u32) -> Key {
+    Key::new(format!("{tenant}#{import}"), format!("LANE#{lane}"))
+}
+
+/// A slice of an import's file.
+pub fn import_slice(tenant: TenantKey, import: ImportId, slice: u32) -> Key {
+    Key::new(format!("{tenant}#{import}"), format!("SLICE#{slice:08}"))
+}
+
+/// The partition of a workspace's exports.
+pub fn exports(tenant: TenantKey) -> String {
+    format!("{tenant}#EXPORTS")
+}
+
+/// An export. Ids follow time, so the newest is the last.
+pub fn export(tenant: TenantKey, export: ExportId) -> Key {
+    Key::new(exports(tenant), export.to_string())
+}
+
+/// The imports of a workspace that run or wait.
+pub fn import_turns(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "IMPORTS")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +247,14 @@ mod tests {
         assert_eq!(
             key(&membership(t, id, list_id)),
             ("ws_0123456789a#con_0123456789a", "LIST#lst_0123456789a")
+        );
+        let at = "2026-03-02T08:00:00Z".parse().unwrap();
+        assert_eq!(
+            key(&consent(t, id, at, "r1")),
+            (
+                "ws_0123456789a#con_0123456789a",
+                "CONSENT#2026-03-02T08:00:00.000Z#r1"
+            )
         );
         assert_eq!(
             key(&name(t, "tran thi an", id)),

@@ -1,4 +1,4 @@
-//! Contacts of a shop: their profiles, identities, consent, lists, imports and timeline.
+//! Contacts of a shop: their profiles, identities, consent, lists, imports, exports and timeline.
 //!
 //! [`Contacts`] is the only writer of the tables Contacts and Timeline. This crate may use `kernel` and `cloud`
 //! only. It knows nothing of segments or campaigns. It holds three things of its neighbours:
@@ -7,12 +7,13 @@
 //! - [`Listeners`] stores the ids of the workflows that listen to an event.
 //! - [`EventHappened`] is the message to these workflows and names their queue, `workflow-trigger`.
 //!
-//! The methods of [`Contacts`] are in four files:
+//! The methods of [`Contacts`] are in five files:
 //!
 //! | method | file |
 //! |---|---|
 //! | `over`, `get`, `profiles` | `store.rs` |
-//! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `set_channel_status`, `bounced` | `store.rs` |
+//! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `bounced` | `store.rs` |
+//! | `declare`, `consents`, `consent_history` | `consent/store.rs` |
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
@@ -22,19 +23,25 @@ pub mod bounds;
 pub mod bulk;
 mod bundle;
 mod change;
+mod changed;
 mod claims;
 pub mod consent;
+pub mod csv_out;
 pub mod events;
+pub mod export;
 pub mod fields;
 pub mod import;
 mod interest;
+mod joined;
 mod keys;
 mod labels;
 pub mod lists;
 mod members;
+pub mod mention;
 mod model;
 mod names;
 pub mod notes;
+pub mod places;
 mod profiles;
 mod rows;
 mod search;
@@ -46,10 +53,11 @@ pub mod views;
 
 pub use bounds::Surplus;
 pub use bundle::Full;
-pub use consent::{Channel, ChannelStatus};
+pub use changed::ContactChanged;
+pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use events::EventHappened;
 pub use fields::{Definition, Definitions, FieldFault, Fields};
-pub use interest::{Filter, Listeners};
+pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
 pub use kernel::person::{self, Person};
 pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagError, Tags};
 pub use lists::{List, Lists};
@@ -59,8 +67,11 @@ pub use notes::{Note, Notes};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
 pub use tags_vocabulary::Vocabulary;
-pub use timeline::EFFECTS;
+pub use timeline::{KEPT_DAYS, KEPT_DAYS_OTHERWISE};
 pub use views::{View, Views};
+
+/// The rules of the tables Contacts and Timeline.
+pub const EFFECTS: &[cloud::outbox::Rule] = &[changed::CHANGED, changed::TRACKED, timeline::HEARD];
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

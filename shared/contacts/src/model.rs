@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::bounds::Surplus;
-use crate::consent::ChannelStatus;
+use crate::consent::{ChannelStatus, Consents, Statement};
 use crate::names;
 
 /// An identity of a contact; unique in the workspace.
@@ -92,10 +92,8 @@ pub struct Incoming {
     pub custom: BTreeMap<String, Value>,
     /// Origin of the data; kept only if the contact is new.
     pub source: Source,
-    /// Consent for mail. It ranks as in [`ChannelStatus::rank`], so it never takes back an unsubscription.
-    pub email_status: Option<ChannelStatus>,
-    /// Consent for text messages.
-    pub sms_status: Option<ChannelStatus>,
+    /// What the person decided about messages, and how the source knows. Nothing is booked without it.
+    pub consent: Vec<Statement>,
     /// The treatment of fields that are already filled.
     pub merge: Merge,
     /// When the values were given, if that was before now. They do not overwrite values that were given later.
@@ -132,6 +130,15 @@ pub struct Contact {
     /// Name, address and the other plain fields. A given name that is not known is the last word of the whole name.
     #[serde(flatten)]
     pub person: Person,
+    /// Code of the province of today that `province` names, such as `79`; also for a name that ended in 2025.
+    #[serde(default)]
+    pub province_code: Option<String>,
+    /// Code of the ward of today that `ward` names; none for an address of before 2025-07-01.
+    #[serde(default)]
+    pub ward_code: Option<String>,
+    /// Whether the address is of before 2025-07-01: it names a district or a former province.
+    #[serde(default)]
+    pub is_legacy_address: bool,
     /// Tags.
     pub tags: BTreeSet<String>,
     /// Lists, as ids.
@@ -147,6 +154,9 @@ pub struct Contact {
     pub zalo_status: ChannelStatus,
     /// Consent for push notifications.
     pub push_status: ChannelStatus,
+    /// Consent by channel and purpose. The statuses above are those for marketing.
+    #[serde(skip)]
+    pub consents: Consents,
     /// Where the contact first came from.
     pub source: Source,
     /// When the record was made.

@@ -42,13 +42,29 @@ impl Profiles {
     }
 
     /// The contacts among these ids that exist; eventually consistent.
-    pub(crate) async fn glance(
+    pub async fn glance(
         &self,
         tenant: TenantKey,
         ids: &[ContactId],
     ) -> Result<HashMap<ContactId, Contact>, Error> {
         let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
         Ok(complete(self.contacts.get_many(keys).await?))
+    }
+
+    /// A page of one shard of the workspace, in order of id; eventually consistent.
+    pub async fn of_shard(
+        &self,
+        tenant: TenantKey,
+        shard: u32,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<ContactId>, Error> {
+        let query = Query::index("ByShard", &["contact"])
+            .with("tenant", tenant.to_string())
+            .with_number("shard", shard);
+        let query = query.limit(limit).cursor(cursor);
+        let page = self.contacts.query::<IndexRow>(query).await?;
+        Ok(page.map(|row| row.contact))
     }
 
     /// A page of one shard of a list, in order of id; eventually consistent. Shards are

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cloud::Update;
 use jiff::Timestamp;
 use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::consent::{Channel, ChannelStatus};
+use crate::consent::{Channel, ChannelStatus, Consents, Record};
 use crate::model::{Contact, Identity, Source};
+use crate::places;
 use crate::shard;
 
 /// Prefix of custom fields. Each is its own attribute, so writers of different fields do not conflict.
@@ -56,16 +56,10 @@ pub(crate) struct Profile {
     tags: BTreeSet<String>,
     #[serde(default)]
     lists: BTreeSet<ListId>,
-    #[serde(default)]
-    email_status: ChannelStatus,
+    /// How many decisions about consent are recorded.
+    pub consent_records: Option<u64>,
     /// The last address that bounced. It counts only while it equals `email`.
     pub email_bounced: Option<EmailAddress>,
-    #[serde(default)]
-    sms_status: ChannelStatus,
-    #[serde(default)]
-    zalo_status: ChannelStatus,
-    #[serde(default)]
-    push_status: ChannelStatus,
     #[serde(default)]
     source: Source,
     created_at: Option<Timestamp>,
@@ -75,14 +69,9 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// The consent for a channel, whether or not the address works.
-    pub fn consent(&self, channel: Channel) -> ChannelStatus {
-        match channel {
-            Channel::Email => self.email_status,
-            Channel::Sms => self.sms_status,
-            Channel::Zalo => self.zalo_status,
-            Channel::Push => self.push_status,
-        }
+    /// The consent by channel and purpose, whether or not the address works.
+    pub fn consents(&self) -> Consents {
+        Consents::of_attributes(&self.rest)
     }
 
     /// Whether the address that the profile shows has bounced.
@@ -99,12 +88,22 @@ impl Profile {
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
         let bounced = self.is_bounced().then_some(ChannelStatus::Bounced);
+        let consents = self.consents();
         let custom = self.rest.into_iter().filter_map(|(name, value)| {
             name.strip_prefix(CUSTOM)
                 .map(|name| (name.to_owned(), value))
         });
+        let address = &self.person;
+        let place = places::locate(
+            address.province.as_deref(),
+            address.district.as_deref(),
+            address.ward.as_deref(),
+        );
         Some(Contact {
             id: self.contact?,
+            province_code: place.province_code.map(str::to_owned),
+            ward_code: place.ward_code.map(str::to_owned),
+            is_legacy_address: place.is_legacy,
             external_id: self.external_id,
             email: self.email,
             phone: self.phone,
@@ -112,10 +111,13 @@ impl Profile {
             tags: distinct(self.tags),
             lists: self.lists,
             custom: custom.collect::<BTreeMap<_, _>>(),
-            email_status: self.email_status.merge(bounced.unwrap_or_default()),
-            sms_status: self.sms_status,
-            zalo_status: self.zalo_status,
-            push_status: self.push_status,
+            email_status: consents
+                .marketing(Channel::Email)
+                .merge(bounced.unwrap_or_default()),
+            sms_status: consents.marketing(Channel::Sms),
+            zalo_status: consents.marketing(Channel::Zalo),
+            push_status: consents.marketing(Channel::Push),
+            consents,
             source: self.source,
             created_at,
             // One write sets both, each by its own look at the clock.
@@ -169,6 +171,7 @@ pub(crate) struct IndexRow {
 pub(crate) enum Row {
     Name(NameRow),
     Membership(Membership),
+    Consent(Record),
 }
 
 /// An identity as it is stored. Without a contact it was released and may be claimed again.
@@ -180,6 +183,9 @@ pub(crate) struct Claim {
     /// owner, who may be the same person.
     #[serde(default)]
     pub status: Option<ChannelStatus>,
+    /// When mail was refused, in milliseconds.
+    #[serde(default)]
+    pub status_since: Option<i64>,
     /// A new value after each claim.
     #[serde(default, rename = "update_id")]
     pub mark: Option<String>,
@@ -195,20 +201,7 @@ pub(crate) struct Replaced {
     /// The opt-out or bounce that the next owner inherits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ChannelStatus>,
-}
-
-/// Raises consent if its rank is lower; `told` is when and why.
-pub(crate) fn raised(
-    update: Update,
-    channel: Channel,
-    status: ChannelStatus,
-    told: (Timestamp, &str),
-) -> Update {
-    let name = channel.name();
-    update
-        .set(&format!("{name}_status"), status)
-        .set(&format!("{name}_status_at"), told.0)
-        .set(&format!("{name}_status_reason"), told.1)
-        .set(&format!("{name}_rank"), status.rank())
-        .when_absent_or_less(&format!("{name}_rank"), status.rank())
+    /// When it was refused, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
 }

@@ -1,19 +1,17 @@
-//! Reading contacts, and the small changes that merge without a read: tags, lists, consent.
+//! Reading contacts, and the small changes that merge without a read: tags, lists, bounces.
 
 use cloud::{Error, Resources, Table, Update};
-use jiff::Timestamp;
 use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
-use crate::consent::{Channel, ChannelStatus};
 use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row, raised};
+use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
-use crate::{keys, names};
+use crate::{keys, mention, names};
 
 /// The outcome of joining a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +33,8 @@ pub struct Contacts {
     pub(crate) listeners: Option<Listeners>,
     /// Learns the tags that contacts get.
     pub(crate) vocabulary: Vocabulary,
+    /// Tells which changes concern segments.
+    pub(crate) interest: Listeners,
 }
 
 impl Contacts {
@@ -46,13 +46,14 @@ impl Contacts {
         }
     }
 
-    /// Over the tables Contacts and Timeline. Events recorded through it trigger no workflow.
+    /// Over the same tables. Events recorded through it trigger no workflow.
     pub(crate) fn silent(resources: &Resources) -> Self {
         Self {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
             listeners: None,
             vocabulary: Vocabulary::over(resources),
+            interest: Listeners::over(resources),
         }
     }
 
@@ -86,6 +87,8 @@ impl Contacts {
             let room = MAX_TAGS.saturating_sub(new.len());
             let update = self.touch().add_to_set("tags", new.iter().cloned());
             let update = update.when_at_most("tags", room);
+            let names = mention::tags(&new);
+            let update = self.telling(tenant, update, names).await?;
             if self.change(tenant, id, update).await? {
                 break;
             }
@@ -117,7 +120,9 @@ impl Contacts {
         if gone.is_empty() {
             return Ok(());
         }
+        let names = mention::tags(&gone);
         let update = self.touch().remove_from_set("tags", gone);
+        let update = self.telling(tenant, update, names).await?;
         self.change(tenant, id, update).await.map(drop)
     }
 
@@ -142,6 +147,7 @@ impl Contacts {
         let name = list.to_string();
         let update = self.touch().add_to_set("lists", [name.clone()]);
         let update = update.when_has_or_fits("lists", &name, MAX_LISTS as u32);
+        let update = self.telling(tenant, update, [mention::list(list)]).await?;
         if self.change(tenant, id, update).await? {
             return Ok(Joined::Yes);
         }
@@ -160,22 +166,8 @@ impl Contacts {
         let place = [keys::membership(tenant, id, list)];
         self.contacts.delete_many(&place).await?;
         let update = self.touch().remove_from_set("lists", [list.to_string()]);
+        let update = self.telling(tenant, update, [mention::list(list)]).await?;
         self.change(tenant, id, update).await.map(drop)
-    }
-
-    /// Raises consent to a status of higher rank; returns whether it changed. Late, repeated and reordered calls end
-    /// at the highest rank. A bounce is not consent: see [`Contacts::bounced`].
-    pub async fn set_channel_status(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        channel: Channel,
-        status: ChannelStatus,
-        at: Timestamp,
-        reason: &str,
-    ) -> Result<bool, Error> {
-        let update = raised(self.touch(), channel, status, (at, reason));
-        self.change(tenant, id, update).await
     }
 
     /// Records that mail to the address cannot be delivered; returns whether this was new. The bounce is stored
@@ -192,6 +184,9 @@ impl Contacts {
             .set(BOUNCED, address)
             .when_equals("email", address)
             .when_absent_or_other(BOUNCED, address);
+        let update = self
+            .telling(tenant, update, ["email_status".to_owned()])
+            .await?;
         self.change(tenant, id, update).await
     }
 

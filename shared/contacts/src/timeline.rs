@@ -6,13 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
+use crate::changed::TRACKED;
 use crate::events::EventHappened;
 use crate::model::Event;
-use crate::{Contacts, keys};
+use crate::{Contacts, keys, mention};
 
 /// How many days an event is kept, by its name. Events of machines and mere views are many and soon useless, so
 /// their time is short.
-const KEPT_DAYS: &[(&str, i64)] = &[
+pub const KEPT_DAYS: &[(&str, i64)] = &[
     ("message.machine_clicked", 30),
     ("message.machine_opened", 30),
     ("page.viewed", 90),
@@ -20,7 +21,7 @@ const KEPT_DAYS: &[(&str, i64)] = &[
 ];
 /// All other events, such as orders, forms, messages and consent: thirteen months. That is a year to compare, and
 /// the month of the comparison.
-const KEPT_DAYS_OTHERWISE: i64 = 396;
+pub const KEPT_DAYS_OTHERWISE: i64 = 396;
 
 /// An event may be redelivered from a queue (14 days) or a dead-letter queue (14 more).
 const REMEMBER_SECONDS: i64 = 35 * 24 * 3600;
@@ -41,7 +42,7 @@ struct Sightings {
 struct Entry {
     #[serde(flatten)]
     event: Event,
-    /// Present only on events that a workflow listens to.
+    /// Present only on events that a workflow listens to or a segment mentions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded_at: Option<Timestamp>,
     ttl: i64,
@@ -58,13 +59,10 @@ struct Heard {
 }
 
 /// Sends an event to the workflows that listen to it.
-const HEARD: Rule = Rule {
+pub(crate) const HEARD: Rule = Rule {
     name: "contact.event",
     messages: heard,
 };
-
-/// All rules of the table Timeline.
-pub const EFFECTS: &[Rule] = &[HEARD];
 
 fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
     let contact: ContactId = image.subject()?;
@@ -145,15 +143,16 @@ impl Contacts {
         triggers: bool,
     ) -> Result<bool, Error> {
         let recorded_at = self.timeline.clock().now();
+        let name = [mention::event(&event.name)];
+        let is_tracked = !self.interest.mentioned(tenant, name).await?.is_empty();
+        let rules = [(triggers, HEARD), (is_tracked, TRACKED)];
+        let rules = rules.into_iter().filter(|(is_told, _)| *is_told);
+        let rules: Vec<Rule> = rules.map(|(_, rule)| rule).collect();
         let entry = Entry {
             event: event.clone(),
-            recorded_at: triggers.then_some(recorded_at),
+            recorded_at: (!rules.is_empty()).then_some(recorded_at),
             ttl: expiry(event),
-            pending: if triggers {
-                Pending::of(&[HEARD])
-            } else {
-                Pending::default()
-            },
+            pending: Pending::of(&rules),
         };
         let key = keys::event(tenant, contact, event);
         Ok(self.timeline.create(&key, &entry).await?.is_new())
@@ -168,6 +167,41 @@ impl Contacts {
     ) -> Result<bool, Error> {
         let key = keys::event(tenant, contact, event);
         Ok(self.timeline.get::<Entry>(&key).await?.is_some())
+    }
+
+    /// The events from `from` on and before `to`, strongly consistent. For a day or so.
+    pub async fn events_between(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Event>, Error> {
+        let (from, to) = (kernel::clock::sortable(from), kernel::clock::sortable(to));
+        let query = Query::partition(keys::contact(tenant, contact));
+        self.timeline.query_all(query.between(from, to)).await
+    }
+
+    /// The last `most` events since `from` at most, newest first, strongly consistent.
+    pub async fn events_since(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        from: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Event>, Error> {
+        let query = Query::partition(keys::contact(tenant, contact));
+        let query = query.after(kernel::clock::sortable(from)).descending();
+        let (mut events, mut cursor) = (Vec::new(), None);
+        loop {
+            let page: Page<Event> = self.timeline.query(query.clone().cursor(cursor)).await?;
+            events.extend(page.data);
+            cursor = page.next;
+            if cursor.is_none() || events.len() >= most {
+                events.truncate(most);
+                return Ok(events);
+            }
+        }
     }
 
     /// A page of the contact's events, newest first.
@@ -212,7 +246,7 @@ mod tests {
             "ttl": { "N": "1806652800" },
             "pending": { "S": r#"{"names":["contact.event"],"trace":"t"}"# },
         });
-        let effects = effects_of(EFFECTS, &image).unwrap();
+        let effects = effects_of(crate::EFFECTS, &image).unwrap();
         assert_eq!(effects.len(), 1);
         let effect = &effects[0];
         assert_eq!(effect.queue.as_str(), "workflow-trigger");

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::Surplus;
 use crate::change::{self, Change};
+use crate::consent;
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Upserted};
 use crate::names;
@@ -31,7 +32,13 @@ use crate::store::Contacts;
 struct Reservation {
     #[serde(default)]
     reserved: bool,
+    /// The row of a run that crashed expires.
+    #[serde(default)]
+    ttl: i64,
 }
+
+/// Life of a reservation in seconds, longer than any run that may still found its contact.
+const RESERVED_SECONDS: i64 = 24 * 3600;
 
 /// A contact and the stored row of each identity of the input.
 struct Held {
@@ -74,6 +81,7 @@ impl Contacts {
     ) -> Result<Result<Upserted, Surplus>, Error> {
         let nonce = || self.contacts.entropy().nonce();
         let operation = incoming.operation.clone().unwrap_or_else(nonce);
+        let incoming = &*consent::change::dated(incoming, self.contacts.clock().now());
         // Each refusal is the success of another run, so this loop ends.
         loop {
             let done = self.try_upsert(tenant, incoming, &operation, full).await?;
@@ -184,7 +192,10 @@ impl Contacts {
         loop {
             let id = ContactId::new(self.contacts.clock(), self.contacts.entropy());
             let key = keys::profile(tenant, id);
-            let row = Reservation { reserved: true };
+            let row = Reservation {
+                reserved: true,
+                ttl: self.contacts.clock().now().as_second() + RESERVED_SECONDS,
+            };
             if self.contacts.create(&key, &row).await?.is_new() {
                 return Ok(id);
             }
@@ -211,12 +222,15 @@ impl Contacts {
             let row = Row::Membership(Membership::new(tenant, id, list));
             (keys::membership(tenant, id, list), row)
         }));
+        rows.extend(change.agreed.records.iter().map(|record| {
+            let key = record.key(tenant, id);
+            (key, Row::Consent(record.clone()))
+        }));
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
         let now = self.contacts.clock().now();
-        let told = (now, incoming.operation.as_deref().unwrap_or("upsert"));
-        let mut update = change.onto(self.touch(), profile.as_ref(), told);
+        let mut update = change.onto(self.touch(), profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
         let before = profile.and_then(Profile::given);
@@ -224,6 +238,8 @@ impl Contacts {
             update = self.founded(tenant, id, incoming, operation, update);
         }
         if before.is_none() || !change.is_empty() {
+            let update = self.telling(tenant, update, change.names(before.is_none()));
+            let update = update.await?;
             let key = keys::profile(tenant, id);
             if !self.contacts.update(&key, update).await?.applied() {
                 return Ok(None);
@@ -258,6 +274,7 @@ impl Contacts {
             .set("created_at", self.contacts.clock().now())
             .set("operation", operation)
             .remove("reserved")
+            .remove("ttl")
             .when_absent("created_at")
     }
 

@@ -4,13 +4,14 @@
 
 use url::Url;
 
-use crate::tokens::{Parts, TokenError, TokenKey};
+use crate::tokens::{Parts, TokenError, TokenKey, address_mark};
 
 /// Makes the links of one mail to one recipient.
 #[derive(Debug, Clone)]
 pub struct LinkSet<'k> {
     base: String,
     parts: Parts,
+    address: String,
     key: &'k TokenKey,
 }
 
@@ -28,8 +29,17 @@ impl<'k> LinkSet<'k> {
         Ok(LinkSet {
             base: base_url.trim_end_matches('/').to_owned(),
             parts: Parts::new([workspace, scope, contact, step])?,
+            address: String::new(),
             key,
         })
+    }
+
+    /// The same links for a mail to this address: the unsubscribe link then proves the address, so its reader may
+    /// subscribe again too.
+    #[must_use]
+    pub fn to(mut self, address: &str) -> Self {
+        self.address = address_mark(address);
+        self
     }
 
     /// Address of the open pixel.
@@ -39,7 +49,11 @@ impl<'k> LinkSet<'k> {
 
     /// Address for `List-Unsubscribe` and for the footer.
     pub fn unsubscribe_url(&self) -> String {
-        format!("{}/u/{}", self.base, self.parts.unsubscribe(self.key))
+        format!(
+            "{}/u/{}",
+            self.base,
+            self.parts.unsubscribe(&self.address, self.key)
+        )
     }
 
     /// Tracked address that leads to `target`. `None` if the target is no `http` address, or too long for a token:

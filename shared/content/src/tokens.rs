@@ -16,6 +16,8 @@ const VERSION: u8 = 1;
 const LABEL: &[u8] = b"tanigo link token\0";
 const MAC_BYTES: usize = 16;
 const MAX_PART: usize = 64;
+/// Characters of the mark of an address.
+const MARK: usize = 16;
 /// Longest target of a click, in bytes.
 pub const MAX_URL_BYTES: usize = 2_000;
 /// Longest token.
@@ -52,8 +54,18 @@ pub enum TokenKind {
         /// Its target: an `http` or `https` URL.
         url: String,
     },
-    /// The contact unsubscribes.
-    Unsubscribe,
+    /// The contact unsubscribes, or sets what it wants to receive.
+    Unsubscribe {
+        /// The mark of the address that the mail went to ([`address_mark`]); empty if it is not known.
+        address: String,
+    },
+}
+
+/// Names an address in a token, without showing it: whoever holds the link has read mail of this address.
+pub fn address_mark(address: &str) -> String {
+    let mut mark = kernel::hash::name(&["address", address]);
+    mark.truncate(MARK);
+    mark
 }
 
 /// A decoded token.
@@ -92,7 +104,7 @@ impl Token {
         let parts = Parts::new(parts.map(String::as_str))?;
         match &self.kind {
             TokenKind::Open => Ok(parts.open(key)),
-            TokenKind::Unsubscribe => Ok(parts.unsubscribe(key)),
+            TokenKind::Unsubscribe { address } => Ok(parts.unsubscribe(address, key)),
             TokenKind::Click { url } => parts.click(url, key),
         }
     }
@@ -134,7 +146,7 @@ fn read(signed: &[u8]) -> Option<Token> {
     let url = String::from_utf8(rest.to_vec()).ok()?;
     let kind = match kind {
         b'o' if url.is_empty() => TokenKind::Open,
-        b'u' if url.is_empty() => TokenKind::Unsubscribe,
+        b'u' if url.len() <= MARK => TokenKind::Unsubscribe { address: url },
         b'c' => TokenKind::Click { url },
         _ => return None,
     };
@@ -169,8 +181,8 @@ impl Parts {
         self.seal(b'o', "", key)
     }
 
-    pub fn unsubscribe(&self, key: &TokenKey) -> String {
-        self.seal(b'u', "", key)
+    pub fn unsubscribe(&self, address: &str, key: &TokenKey) -> String {
+        self.seal(b'u', address, key)
     }
 
     pub fn click(&self, url: &str, key: &TokenKey) -> Result<String, TokenError> {
@@ -224,7 +236,7 @@ mod tests {
     fn any_token() -> impl Strategy<Value = Token> {
         let kind = prop_oneof![
             Just(TokenKind::Open),
-            Just(TokenKind::Unsubscribe),
+            "([0-9a-f]{16})?".prop_map(|address| TokenKind::Unsubscribe { address }),
             "https?://[!-~]{1,300}".prop_map(|url| TokenKind::Click { url }),
         ];
         (
@@ -257,7 +269,11 @@ mod tests {
     fn the_written_form_does_not_change() {
         // Sent mails carry tokens in this form.
         assert_eq!(
-            token(TokenKind::Unsubscribe).encode(&key()).unwrap(),
+            token(TokenKind::Unsubscribe {
+                address: String::new()
+            })
+            .encode(&key())
+            .unwrap(),
             "AXUOd3NfMDEyMzQ1Njc4OWEPY21wXzAxMjM0NTY3ODlhD2Nvbl8wMTIzNDU2Nzg5YQEwgdC9q27iR-DcQEy1W3Xftw"
         );
     }

@@ -17,6 +17,11 @@ pub fn name(parts: &[&str]) -> String {
     hex::encode(&digest(parts)[..16])
 }
 
+/// SHA-256 of a text, in hex.
+pub fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
 /// A stable number in `0..count` for these parts: a shard, or a side of an A/B test.
 pub fn bucket(parts: &[&str], count: u32) -> u32 {
     let mut head = [0; 8];

@@ -162,12 +162,16 @@ ids! {
     SenderId = "snd";
     /// A file import.
     ImportId = "imp";
+    /// An export of contacts.
+    ExportId = "exp";
     /// A note on a contact.
     NoteId = "not";
     /// A saved view of the contacts.
     ViewId = "viw";
     /// A change of many contacts.
     BulkId = "blk";
+    /// A segment of contacts.
+    SegmentId = "seg";
     /// A campaign.
     CampaignId = "cmp";
     /// A workflow.
@@ -178,6 +182,8 @@ ids! {
     ConversationId = "cnv";
     /// A chat message.
     MessageId = "msg";
+    /// A request of a person about their own data.
+    PrivacyRequestId = "prq";
 }
 
 #[cfg(test)]

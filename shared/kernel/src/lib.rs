@@ -6,6 +6,7 @@
 //! [`Entropy`], so that a test can replay a run.
 
 pub mod access;
+pub mod channel;
 pub mod clock;
 pub mod email;
 pub mod entropy;
@@ -26,17 +27,18 @@ pub mod tenant;
 pub mod text;
 
 pub use access::{ChatRole, Needs, Permission, Role, Scope};
+pub use channel::{Channel, ConsentField};
 pub use clock::Clock;
 pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, IdError, ImportId,
-    InboxId, InvitationId, ListId, MessageId, NoteId, SenderId, SourceId, UserId, ViewId,
-    WorkflowId, WorkspaceId,
+    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, IdError,
+    ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId, SegmentId,
+    SenderId, SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
-pub use origin::Origin;
+pub use origin::{DRAWS, Origin};
 pub use page::{Cursor, Limit};
 pub use patch::Patch;
 pub use person::Person;

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 
 use crate::{Clock, Entropy};
 
+/// Ids that are tried for a new record. Two ids collide only if they are drawn in the same millisecond.
+pub const DRAWS: u32 = 4;
+
 /// The origin of new records: the ids that follow from it are the same at each repetition of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -24,6 +27,11 @@ impl Origin {
             name: entropy.nonce(),
             is_repeatable: false,
         }
+    }
+
+    /// The ids that a record of the request may have, in the order in which they are tried.
+    pub fn draws<I>(&self, of: impl Fn(&Self, u32) -> I) -> [I; DRAWS as usize] {
+        std::array::from_fn(|draw| of(self, draw as u32))
     }
 
     /// The origin of a request that the client may repeat; `at` is its first arrival.

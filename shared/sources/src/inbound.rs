@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
-use kernel::{ListId, SourceId};
+use kernel::{Channel, ConsentField, ListId, SourceId};
 use serde::{Deserialize, Serialize};
 
 /// An accepted request of a source, with its raw body. So a repaired parser can read the body again from the
@@ -34,6 +34,9 @@ pub enum Inbound {
         /// The source's field names, with our names.
         #[serde(default)]
         mapping: BTreeMap<String, String>,
+        /// The field that asks for consent, by channel.
+        #[serde(default)]
+        consent: BTreeMap<Channel, ConsentField>,
     },
 }
 

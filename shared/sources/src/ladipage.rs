@@ -8,7 +8,7 @@ use jiff::fmt::strtime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use kernel::links::without_links;
-use kernel::{EmailAddress, Person, Phone, person};
+use kernel::{ConsentField, EmailAddress, Person, Phone, person};
 use serde_json::{Map, Value};
 
 use crate::submitted::{Arrival, ParseError};
@@ -240,6 +240,30 @@ fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) 
 fn beginning(text: &str, characters: usize) -> &str {
     let end = text.char_indices().nth(characters);
     end.map_or(text, |(end, _)| &text[..end])
+}
+
+/// The answer of a form to a question about consent: whether the field's value means yes. `None`: the form has no such
+/// field, so it did not ask, or the box was left empty. `data` holds the fields of an arrival.
+pub fn answer(
+    data: &Value,
+    mapping: &BTreeMap<String, String>,
+    asked: &ConsentField,
+) -> Option<bool> {
+    let name = folded(&asked.field);
+    let own = mapping.iter().find(|(from, _)| folded(from) == name);
+    let known = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let name = match (own, known) {
+        (Some((_, to)), _) => to.as_str(),
+        (None, Some((_, field))) => field,
+        (None, None) => &name,
+    };
+    let given = kernel::text::fold(data.get(name)?.as_str()?.trim());
+    Some(
+        asked
+            .yes
+            .iter()
+            .any(|yes| kernel::text::fold(yes.trim()) == given),
+    )
 }
 
 /// `Họ và tên` -> `ho_va_ten`.

@@ -61,6 +61,7 @@ fn mails(image: &Image) -> Result<Vec<Effect>, Error> {
             mail: own.mail,
             data: json!({ "trigger": state.trigger }),
             class: own.class,
+            reason: own.reason,
             workflow: state.workflow,
             at: own.at,
             slot: None,

@@ -123,12 +123,18 @@ impl Run {
                 Node::WaitDuration { seconds, .. } => return self.wait(*seconds),
                 Node::Exit => return self.end(Standing::Exited, Some("exit_step")),
                 Node::AddTag { tags, .. } => self.actions.push(Action::AddTags(tags.clone())),
-                Node::SendEmail { mail, class, .. } => {
-                    let (mail, class) = (mail.clone(), *class);
+                Node::SendEmail {
+                    mail,
+                    class,
+                    reason,
+                    ..
+                } => {
+                    let (mail, class, reason) = (mail.clone(), *class, *reason);
                     let mail = OwnMail {
                         node: id,
                         mail,
                         class,
+                        reason,
                         at: self.now,
                     };
                     self.actions.push(Action::SendEmail(mail));

@@ -6,7 +6,7 @@ use channels::{Class, MailRef};
 use cloud::Pending;
 use contacts::Event;
 use jiff::Timestamp;
-use kernel::{ContactId, WorkflowId, WorkspaceId};
+use kernel::{ContactId, TransactionalReason, WorkflowId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -109,6 +109,9 @@ pub struct OwnMail {
     pub mail: MailRef,
     /// Whether it needs consent.
     pub class: Class,
+    /// Why it is expected, if it needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<TransactionalReason>,
     /// When the step was taken: a mail that is delivered much later is not sent.
     pub at: Timestamp,
 }

@@ -39,7 +39,7 @@ pub use enrollment::{Enrollment, EnrollmentId, Standing};
 pub use holding::restore_later;
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
-pub use report::Report;
+pub use report::{Reasons, Report, count_sent};
 pub use store::WorkflowStore;
 pub use trigger::Trigger;
 

@@ -1,12 +1,17 @@
-//! How many contacts were enrolled, by status.
+//! How many contacts were enrolled, by status, and how many transactional mails were sent, by reason.
 
-use cloud::Error;
+use cloud::counters::Hour;
+use cloud::{Counters, Error};
 use futures::future::try_join_all;
-use kernel::{TenantKey, WorkflowId};
+use jiff::Timestamp;
+use kernel::{TenantKey, TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use crate::Workflows;
 use crate::enrollment::{SHARDS, Standing};
+
+/// Attempts to count a mail.
+const ATTEMPTS: u32 = 3;
 
 /// Counts of one workflow: `entered` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -24,6 +29,42 @@ pub struct Report {
     pub exited: u64,
     /// Could not go on.
     pub failed: u64,
+    /// Transactional mails that were sent, by reason. A crash may lose a count.
+    pub transactional_mails: Reasons,
+}
+
+/// Transactional mails by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = TransactionalMails)]
+pub struct Reasons {
+    /// About orders.
+    pub order: u64,
+    /// About the receiver's own account at the shop.
+    pub account: u64,
+    /// About bookings.
+    pub booking: u64,
+    /// Answers to forms.
+    pub form_answer: u64,
+}
+
+/// Subject of the counts of a workflow's transactional mails.
+fn subject(workflow: WorkflowId) -> String {
+    format!("{workflow}#reasons")
+}
+
+/// Counts a transactional mail that was sent, in the hour of its step. One write unit. Only the winner of the send's claim
+/// counts it.
+pub async fn count_sent(
+    counters: &Counters,
+    tenant: TenantKey,
+    workflow: WorkflowId,
+    reason: TransactionalReason,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let counts = [(reason.name().to_owned(), 1)].into();
+    let (subject, source, hour) = (subject(workflow), at.to_string(), Hour::of(at));
+    let written = counters.add_trying(tenant, &subject, hour, &source, &counts, ATTEMPTS);
+    written.await
 }
 
 #[derive(Deserialize)]
@@ -51,6 +92,7 @@ impl Report {
             completed: self.completed + other.completed,
             exited: self.exited + other.exited,
             failed: self.failed + other.failed,
+            transactional_mails: self.transactional_mails,
         }
     }
 }
@@ -58,10 +100,30 @@ impl Report {
 impl Workflows {
     /// Counts from the index by workflow, all shards concurrently. Exact, but eventually consistent. It reads a row
     /// of about 100 bytes for each contact that was ever enrolled.
-    pub async fn report(&self, tenant: TenantKey, id: WorkflowId) -> Result<Report, Error> {
+    pub async fn report(
+        &self,
+        tenant: TenantKey,
+        id: WorkflowId,
+        counters: &Counters,
+    ) -> Result<Report, Error> {
         let shards = (0..SHARDS).map(|shard| self.report_shard(tenant, id, shard));
         let reports = try_join_all(shards).await?;
-        Ok(reports.into_iter().fold(Report::default(), Report::sum))
+        let report = reports.into_iter().fold(Report::default(), Report::sum);
+        let counts = counters.read(tenant, &subject(id)).await?;
+        let sent = |reason: TransactionalReason| {
+            let count = counts.get(reason.name()).copied().unwrap_or_default();
+            count.unsigned_abs()
+        };
+        let transactional_mails = Reasons {
+            order: sent(TransactionalReason::Order),
+            account: sent(TransactionalReason::Account),
+            booking: sent(TransactionalReason::Booking),
+            form_answer: sent(TransactionalReason::FormAnswer),
+        };
+        Ok(Report {
+            transactional_mails,
+            ..report
+        })
     }
 
     async fn report_shard(

@@ -43,20 +43,6 @@ impl Client {
         answer("POST", path, request.json(body)).await
     }
 
-    /// POST of a file with the API key.
-    pub async fn upload(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Value> {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .bearer_auth(&self.key);
-        answer(
-            "POST",
-            path,
-            request.header("content-type", content_type).body(body),
-        )
-        .await
-    }
-
     /// Any request without the API key: providers, mail readers, visitors. Gives status and text.
     pub async fn outside(
         &self,

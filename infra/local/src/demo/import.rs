@@ -18,12 +18,26 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
     let file = demo.file("contacts.csv")?;
     let rows = csv::Reader::from_reader(file.as_bytes()).records().count() as u64;
     let started = Instant::now();
-    let path = format!("/v1/imports?list_id={list}");
-    let job = demo
-        .client
-        .upload(&path, "text/csv", file.into_bytes())
-        .await?;
+    let settings = json!({
+        "name": "contacts.csv",
+        "list_id": list,
+        "consent": {
+            "way": "news_form",
+            "text": "Tôi đồng ý nhận tin khuyến mãi qua email và SMS, mỗi tháng tối đa bốn tin.",
+            "channels": ["email", "sms"],
+            "at": "2025-12-01T00:00:00Z",
+        },
+    });
+    let job = demo.client.post("/v1/imports", &settings).await?;
     let path = format!("/v1/imports/{}", text_of(&job, "/id")?);
+    let link = text_of(&job, "/upload_url")?;
+    let (status, answer) = demo.client.outside("PUT", &link, &[], file).await?;
+    if status != 200 {
+        bail!("the upload failed: {status} {answer}");
+    }
+    demo.client
+        .post(&format!("{path}/start"), &json!({}))
+        .await?;
     let bar = bar(rows, "importing contacts");
     let mut steps = Steps::new(requests(demo));
     let job = loop {

@@ -12,13 +12,15 @@ use serde_json::Value;
 use crate::mail_store::{Sender, StoredMail};
 use crate::send::Class;
 
-/// The footer of a workspace's marketing mails.
+/// What a workspace's settings say about its marketing mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Letterhead {
     /// The shop's postal address, as anti-spam law requires.
     pub postal_address: String,
     /// Why readers get these mails.
     pub permission_reminder: String,
+    /// Whether a consent that is only assumed counts.
+    pub takes_assumed: bool,
 }
 
 /// A mail ready for any number of contacts.
@@ -29,6 +31,7 @@ pub struct Prepared {
     from: Mailbox,
     reply_to: Option<Mailbox>,
     class: Class,
+    is_strict: bool,
 }
 
 impl Prepared {
@@ -67,12 +70,18 @@ impl Prepared {
                 .map(|address| mailbox(None, address)),
             sender,
             class,
+            is_strict: !letterhead.takes_assumed,
         })
     }
 
     /// The purpose of the mail.
     pub fn class(&self) -> Class {
         self.class
+    }
+
+    /// Whether a consent that is only assumed is none.
+    pub fn is_strict(&self) -> bool {
+        self.is_strict
     }
 
     /// The sender.
@@ -190,6 +199,7 @@ mod tests {
         let letterhead = Letterhead {
             postal_address: "1 Đường Mẫu".into(),
             permission_reminder: String::new(),
+            takes_assumed: false,
         };
         for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
             let prepared = Prepared::compile(&mail, class, &letterhead).unwrap();

@@ -11,4 +11,4 @@ mod store;
 mod tests;
 
 pub use facts::{Fact, Row, State, Tally};
-pub use store::{Claim, LEASE, Ledger, LedgerKey, Marked, Ticket, is_in_flight};
+pub use store::{Claim, KEPT_DAYS, LEASE, Ledger, LedgerKey, Marked, Ticket, is_in_flight};

@@ -16,7 +16,8 @@ pub const LEASE: Duration = Duration::from_secs(90);
 /// How long opens and clicks of a mail are counted. Their counts are in the table Reports, so reports do not need
 /// the row. The row outlives every message (28 days), so it is still there for a redrive. Unsubscribing needs no
 /// row.
-const KEEP_SECONDS: i64 = 120 * 24 * 3600;
+pub const KEPT_DAYS: i64 = 120;
+const KEEP_SECONDS: i64 = KEPT_DAYS * 24 * 3600;
 
 /// Names one send.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

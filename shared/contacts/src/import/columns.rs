@@ -1,34 +1,325 @@
 //! Which column of a file is which field. Pure.
 
-use std::collections::HashSet;
-
 use kernel::person;
+use serde::{Deserialize, Serialize};
 
-use super::file::FileError;
+use crate::labels::FieldName;
 
 /// Most columns of a file. No shop has as many fields.
 pub const MAX_COLUMNS: usize = 200;
 /// Longest name of a custom field.
-const MAX_NAME: usize = 60;
+pub const MAX_NAME: usize = 60;
+/// Before the name of a custom field.
+pub const CUSTOM: &str = "custom.";
 
-/// The content of a column.
+/// The content of a column. As text it is the name of the field, such as `email` or `custom.size`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Column {
+    /// The shop's own id.
     External,
+    /// An address.
     Email,
+    /// A number.
     Phone,
+    /// Tags.
     Tags,
-    /// The field of a person of this name.
+    /// What the person said about messages.
+    Consent(Consent),
+    /// A field of [`kernel::Person`].
     Person(&'static str),
     /// A custom field of this name.
     Custom(String),
-    /// A column without a heading; it is left out.
+    /// Left out.
     Skipped,
 }
 
-/// The known headings, folded, by the field of a contact that they fill.
-pub fn headings() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    person::known().map(|known| (known.name, known.aliases))
+/// A column that says yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Yes or no to mail.
+    Email,
+    /// Yes or no to text messages.
+    Sms,
+    /// Yes or no to all channels.
+    All,
+    /// A state in which some words mean no to all channels.
+    Status,
+    /// Yes means no to all channels.
+    Refused,
+    /// A time; a cell that is not empty means no to all channels.
+    RefusedAt,
+}
+
+/// Columns that our own files have for people: they are no data of a contact.
+const OWN: [&str; 6] = [
+    "contact_id",
+    "import_line",
+    "import_outcome",
+    "import_contact_id",
+    "import_message",
+    "other_fields",
+];
+
+/// More headings of the fields of [`kernel::person`], as other products export them.
+const MORE: [(&str, &[&str]); 8] = [
+    ("external_id", &["ma_khach"]),
+    (
+        "email",
+        &["e_mail_address", "email_khach_hang", "customer_email"],
+    ),
+    (
+        "phone",
+        &[
+            "dt",
+            "dien_thoai_di_dong",
+            "mobile_phone",
+            "mobile_number",
+            "cell_phone",
+            "primary_phone",
+            "dien_thoai_khach_hang",
+            "customer_phone",
+            "default_address_phone",
+            "home_phone",
+            "business_phone",
+            "dien_thoai_co_dinh",
+            "zalo",
+            "so_zalo",
+        ],
+    ),
+    (
+        "tags",
+        &[
+            "nhom_khach_hang",
+            "labels",
+            "group_membership",
+            "categories",
+        ],
+    ),
+    (
+        "address",
+        &["default_address_address1", "home_street", "address_street"],
+    ),
+    (
+        "province",
+        &["default_address_city", "home_city", "address_city"],
+    ),
+    ("company", &["default_address_company", "organization_name"]),
+    (
+        "postal_code",
+        &[
+            "default_address_zip",
+            "home_postal_code",
+            "address_postal_code",
+        ],
+    ),
+];
+
+/// A consent column, its name, and the folded headings that mean it.
+type Asking = (Consent, &'static str, &'static [&'static str]);
+
+/// Headings of columns about consent.
+const CONSENT: [Asking; 6] = [
+    (
+        Consent::Email,
+        "email_consent",
+        &[
+            "email_consent",
+            "dong_y_nhan_email",
+            "nhan_email",
+            "accepts_email_marketing",
+            "accepts_marketing",
+            "nhan_quang_cao",
+            "nhan_email_quang_cao",
+            "email_marketing",
+            "email_status",
+            "email_marketing_status",
+            "dang_ky_nhan_email",
+            "email_opt_in",
+        ],
+    ),
+    (
+        Consent::Sms,
+        "sms_consent",
+        &[
+            "sms_consent",
+            "dong_y_nhan_sms",
+            "nhan_sms",
+            "accepts_sms_marketing",
+            "sms_status",
+            "sms_marketing_status",
+            "sms_opt_in",
+            "dang_ky_nhan_sms",
+        ],
+    ),
+    (
+        Consent::All,
+        "consent",
+        &[
+            "consent",
+            "dong_y",
+            "dong_y_nhan_tin",
+            "nhan_tin",
+            "opt_in",
+            "optin",
+            "dang_ky_nhan_tin",
+            "marketing_consent",
+        ],
+    ),
+    (
+        Consent::Status,
+        "status",
+        &[
+            "status",
+            "trang_thai",
+            "tinh_trang",
+            "member_status",
+            "subscription_status",
+            "subscriber_status",
+        ],
+    ),
+    (
+        Consent::Refused,
+        "unsubscribed",
+        &[
+            "unsubscribed",
+            "huy_dang_ky",
+            "da_huy_dang_ky",
+            "tu_choi",
+            "tu_choi_nhan_tin",
+            "tu_choi_quang_cao",
+            "opt_out",
+            "opted_out",
+            "optout",
+            "do_not_email",
+            "do_not_contact",
+            "do_not_call",
+            "khong_nhan_email",
+            "khong_nhan_tin",
+            "bounced",
+            "complained",
+        ],
+    ),
+    (
+        Consent::RefusedAt,
+        "unsubscribed_at",
+        &[
+            "unsubscribed_at",
+            "unsub_time",
+            "unsubscribe_time",
+            "unsub_date",
+            "unsubscribe_date",
+            "clean_time",
+            "cleaned_time",
+            "ngay_huy_dang_ky",
+            "optout_time",
+            "unsub_reason",
+            "unsub_campaign_title",
+        ],
+    ),
+];
+
+/// The fields that a column can be, with the headings that mean them.
+pub fn headings() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    let known = person::known().map(|known| {
+        let more = MORE.iter().filter(|(name, _)| *name == known.name);
+        let more = more.flat_map(|(_, more)| more.iter().copied());
+        (
+            known.name,
+            known.aliases.iter().copied().chain(more).collect(),
+        )
+    });
+    known.chain(
+        CONSENT
+            .iter()
+            .map(|(_, name, headings)| (*name, headings.to_vec())),
+    )
+}
+
+/// The column of a field of [`kernel::person`].
+fn plain(name: &'static str) -> Column {
+    match name {
+        "external_id" => Column::External,
+        "email" => Column::Email,
+        "phone" => Column::Phone,
+        "tags" => Column::Tags,
+        name => Column::Person(name),
+    }
+}
+
+impl Column {
+    /// The name of the field; `skip` of a column that is left out.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Person(name) => (*name).to_owned(),
+            Self::Custom(name) => format!("{CUSTOM}{name}"),
+            Self::Skipped => "skip".to_owned(),
+            Self::External => "external_id".to_owned(),
+            Self::Email => "email".to_owned(),
+            Self::Phone => "phone".to_owned(),
+            Self::Tags => "tags".to_owned(),
+            Self::Consent(kind) => {
+                let found = CONSENT.iter().find(|(one, ..)| one == kind);
+                found.map_or_else(String::new, |(_, name, _)| (*name).to_owned())
+            }
+        }
+    }
+
+    /// The column of a field's name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        if name == "skip" {
+            return Some(Self::Skipped);
+        }
+        if let Some(custom) = name.strip_prefix(CUSTOM) {
+            return FieldName::parse(custom)
+                .ok()
+                .map(|name| Self::Custom(name.as_str().to_owned()));
+        }
+        let known = person::known().find(|known| known.name == name);
+        let asking = CONSENT.iter().find(|(_, one, _)| *one == name);
+        known
+            .map(|known| plain(known.name))
+            .or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
+    }
+
+    /// The column that a heading means; `None` for a heading that is not known.
+    pub fn of_heading(heading: &str) -> Option<Self> {
+        // The headings of an export are names of fields.
+        if heading.starts_with(CUSTOM) {
+            return Self::of_name(heading);
+        }
+        if OWN.contains(&heading) {
+            return Some(Self::Skipped);
+        }
+        spellings(heading).iter().find_map(|spelling| {
+            let spelling = spelling.as_str();
+            let more = MORE.iter().find(|(_, more)| more.contains(&spelling));
+            let known = person::meant(spelling).or(more.map(|(name, _)| *name));
+            let asking = CONSENT
+                .iter()
+                .find(|(.., headings)| headings.contains(&spelling));
+            known
+                .map(plain)
+                .or_else(|| asking.map(|(kind, ..)| Self::Consent(*kind)))
+        })
+    }
+
+    /// Whether a contact can be found or reached by the column.
+    pub fn is_address(&self) -> bool {
+        matches!(self, Self::Email | Self::Phone)
+    }
+}
+
+impl Serialize for Column {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Column {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(d)?;
+        Self::of_name(&name).ok_or_else(|| serde::de::Error::custom("expected the name of a field"))
+    }
 }
 
 /// A heading in the form that is compared: `"Họ và tên "` is `ho_va_ten`.
@@ -36,49 +327,41 @@ pub fn normal(heading: &str) -> String {
     person::heading(heading).chars().take(MAX_NAME).collect()
 }
 
-/// The columns of a file, from its first row.
-pub fn columns<'a>(headings: impl Iterator<Item = &'a str>) -> Result<Vec<Column>, FileError> {
-    let headings: Vec<String> = headings.map(normal).collect();
-    if headings.len() > MAX_COLUMNS {
-        return Err(FileError::TooManyColumns { most: MAX_COLUMNS });
+/// The forms of a heading that are looked up, in order: the whole; without remarks in brackets; without the numbers
+/// and words of an address book (`E-mail 1 - Value`); each of several names (`SĐT/Zalo`).
+fn spellings(heading: &str) -> Vec<String> {
+    let mut spellings = vec![normal(heading)];
+    let bare = without_brackets(heading);
+    let plain = normal(&bare);
+    let words = plain
+        .split('_')
+        .filter(|word| *word != "value" && !word.chars().all(|c| c.is_ascii_digit()));
+    let words: Vec<&str> = words.collect();
+    spellings.push(plain.clone());
+    spellings.push(words.join("_"));
+    spellings.extend(bare.split(['/', '\n']).map(normal));
+    for mark in ["_bat_buoc", "_required", "_cua_khach_hang"] {
+        spellings.extend(plain.strip_suffix(mark).map(str::to_owned));
     }
-    let mut columns: Vec<Column> = headings.iter().map(|heading| column(heading)).collect();
-    // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
-    let has = |columns: &[Column], wanted: &Column| columns.contains(wanted);
-    let (whole, family) = (Column::Person("full_name"), Column::Person("last_name"));
-    if !has(&columns, &family) && !has(&columns, &whole) {
-        let mut headings = headings.iter();
-        let given = headings.position(|heading| heading == person::GIVEN_OR_WHOLE);
-        if let Some(column) = given.and_then(|at| columns.get_mut(at)) {
-            *column = whole;
-        }
-    }
-    let mut seen = HashSet::new();
-    for (column, heading) in columns.iter().zip(&headings) {
-        if *column != Column::Skipped && !seen.insert(format!("{column:?}")) {
-            return Err(FileError::RepeatedColumn {
-                heading: heading.clone(),
-            });
-        }
-    }
-    if !has(&columns, &Column::Email) && !has(&columns, &Column::Phone) {
-        return Err(FileError::NoAddress);
-    }
-    Ok(columns)
+    spellings.retain(|spelling| !spelling.is_empty());
+    spellings
 }
 
-fn column(heading: &str) -> Column {
-    if heading.is_empty() {
-        return Column::Skipped;
-    }
-    match person::meant(heading) {
-        Some("external_id") => Column::External,
-        Some("email") => Column::Email,
-        Some("phone") => Column::Phone,
-        Some("tags") => Column::Tags,
-        Some(name) => Column::Person(name),
-        None => Column::Custom(heading.to_owned()),
-    }
+/// The text without what is in brackets.
+fn without_brackets(text: &str) -> String {
+    let mut depth = 0_u32;
+    let kept = text.chars().filter(|c| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => {
+                depth = depth.saturating_sub(1);
+                return false;
+            }
+            _ => {}
+        }
+        depth == 0
+    });
+    kept.collect()
 }
 
 #[cfg(test)]
@@ -86,52 +369,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vietnamese_and_english_headings_are_known() {
-        let headings = "Họ và tên,SỐ ĐIỆN THOẠI, E-mail ,Ngày sinh,Tỉnh/Thành,Thẻ,";
-        assert_eq!(
-            columns(headings.split(',')).unwrap(),
-            [
-                Column::Person("full_name"),
-                Column::Phone,
-                Column::Email,
-                Column::Person("birthday"),
-                Column::Person("province"),
-                Column::Tags,
-                Column::Skipped,
-            ]
-        );
-        let both = columns("Họ,Tên,sdt".split(',')).unwrap();
-        assert_eq!(
-            both,
-            [
-                Column::Person("last_name"),
-                Column::Person("first_name"),
-                Column::Phone
-            ]
-        );
-        assert_eq!(
-            columns("Tên,sdt".split(',')).unwrap()[0],
-            Column::Person("full_name")
-        );
+    fn headings_of_other_products_are_known() {
+        for (heading, field) in [
+            ("Họ và tên *", "full_name"),
+            ("Email (bắt buộc)", "email"),
+            ("SĐT/Zalo", "phone"),
+            ("E-mail 1 - Value", "email"),
+            ("Phone 1 - Value", "phone"),
+            ("E-mail Address", "email"),
+            ("Mobile Phone", "phone"),
+            ("Categories", "tags"),
+            ("Email Address", "email"),
+            ("UNSUB_TIME", "unsubscribed_at"),
+            ("Mã khách hàng", "external_id"),
+            ("Điện thoại", "phone"),
+            ("Nhóm khách hàng", "tags"),
+            ("Accepts Email Marketing", "email_consent"),
+            ("Default Address Phone", "phone"),
+            ("Ngày sinh [dd/mm/yyyy]", "birthday"),
+        ] {
+            assert_eq!(
+                Column::of_heading(heading).map(|one| one.name()).as_deref(),
+                Some(field),
+                "{heading}"
+            );
+        }
+        assert_eq!(Column::of_heading("Điểm tích luỹ"), None);
     }
 
     #[test]
-    fn a_file_without_address_or_with_a_repeated_column_is_refused() {
+    fn every_field_is_found_by_its_name_and_no_heading_means_two() {
+        let mut seen = std::collections::HashSet::new();
+        for (name, headings) in headings() {
+            assert_eq!(Column::of_name(name).unwrap().name(), name);
+            for heading in headings {
+                assert!(seen.insert(heading), "{heading}");
+                assert_eq!(normal(heading), heading);
+                assert_eq!(
+                    Column::of_heading(heading).unwrap().name(),
+                    name,
+                    "{heading}"
+                );
+            }
+        }
         assert_eq!(
-            columns("Họ và tên,Điểm".split(',')),
-            Err(FileError::NoAddress)
+            Column::of_name("custom.size"),
+            Some(Column::Custom("size".into()))
         );
-        let repeated = columns("Email,e-mail".split(','));
         assert_eq!(
-            repeated,
-            Err(FileError::RepeatedColumn {
-                heading: "e_mail".into()
-            })
+            (Column::of_name("custom."), Column::of_name("nothing")),
+            (None, None)
         );
-        let many = vec!["x"; 201];
-        assert!(matches!(
-            columns(many.into_iter()),
-            Err(FileError::TooManyColumns { .. })
-        ));
     }
 }

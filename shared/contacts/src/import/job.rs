@@ -1,24 +1,123 @@
-//! An import's state, one item that only versioned writes move.
+//! An import's state: one item of the job, one of each lane. Only versioned writes move them.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
 use serde::{Deserialize, Serialize};
 
-use super::file::SHOWN_ERRORS;
-use super::lines::RowError;
+use super::columns::Column;
+use super::error::RowError;
+use super::layout::Layout;
+use crate::joined::Upload;
 
-/// The record of an import is kept for thirteen months; its files are deleted after 30 days.
+/// The record of an import is kept for thirteen months; its files are deleted after 29 days.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
+/// Wrong rows and notes that the import itself shows; all of them are in the file of outcomes.
+pub const SHOWN_ERRORS: usize = 100;
+/// Slices of an import that are read concurrently.
+pub const LANES: u32 = 4;
 
-/// The request of an import.
+/// The treatment of a row about a contact that exists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportDuplicateRule)]
+#[serde(rename_all = "snake_case")]
+pub enum DuplicateRule {
+    /// The values of the row replace the contact's.
+    #[default]
+    Update,
+    /// Only fields that are empty are filled.
+    FillEmpty,
+    /// The contact stays as it is.
+    Skip,
+}
+
+/// How the contacts agreed to be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportConsentWay)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentWay {
+    /// They gave the address for a download, an order or a purchase.
+    Purchase,
+    /// They filled in a form for news.
+    NewsForm,
+    /// They gave it in a contest, an event or a survey that told of marketing.
+    Event,
+    /// They ticked a box in a form.
+    FormTick,
+    /// They agreed on paper.
+    Paper,
+    /// They agreed on the telephone.
+    Phone,
+}
+
+impl ConsentWay {
+    /// Its name in the proof of a consent.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Purchase => "purchase",
+            Self::NewsForm => "news_form",
+            Self::Event => "event",
+            Self::FormTick => "form_tick",
+            Self::Paper => "paper",
+            Self::Phone => "phone",
+        }
+    }
+}
+
+/// A channel that a statement covers.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = ImportConsentChannel)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ConsentChannel {
+    Email,
+    Sms,
+}
+
+/// The shop's statement that the contacts of a file agreed. It is stored with the import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportConsent)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentStatement {
+    /// How they agreed.
+    pub way: ConsentWay,
+    /// The text that they agreed to.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub text: String,
+    /// What they agreed to receive.
+    #[schema(min_items = 1)]
+    pub channels: Vec<ConsentChannel>,
+    /// When they agreed, or the last of them.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    pub at: Timestamp,
+}
+
+/// The settings of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ImportRequest)]
 pub struct Request {
+    /// The shop's name for the import.
+    #[serde(default)]
+    pub name: Option<String>,
     /// List that every contact joins.
+    #[serde(rename = "list_id")]
     pub list: Option<ListId>,
     /// Tags that every contact gets.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Fields by heading. Headings that are not here are understood by their text.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub mapping: BTreeMap<String, Column>,
+    /// The treatment of contacts that exist.
+    #[serde(default)]
+    pub duplicate_rule: DuplicateRule,
+    /// The consent of the contacts; null: nobody is subscribed.
+    #[serde(default)]
+    pub consent: Option<ConsentStatement>,
 }
 
 /// Where an import stands.
@@ -26,7 +125,9 @@ pub struct Request {
 #[schema(as = ImportStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Stored, not yet read.
+    /// Its file may be uploaded and its settings changed; it was not started.
+    Draft,
+    /// Started: it waits for its turn, or its file is being cut.
     Pending,
     /// Rows are being imported.
     Processing,
@@ -36,33 +137,67 @@ pub enum Status {
     Failed,
 }
 
+/// Counts of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Contacts that are new.
+    pub created: u64,
+    /// Contacts that were there.
+    pub updated: u64,
+    /// Rows about contacts that stayed as they were.
+    pub skipped: u64,
+    /// Wrong rows.
+    pub failed: u64,
+}
+
+impl Counts {
+    /// All rows.
+    pub fn total(self) -> u64 {
+        self.created + self.updated + self.skipped + self.failed
+    }
+}
+
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            created: self.created + other.created,
+            updated: self.updated + other.updated,
+            skipped: self.skipped + other.skipped,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
 /// An import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.
     pub id: ImportId,
-    /// The request.
+    /// The settings.
     pub request: Request,
     /// Its status.
     pub status: Status,
-    /// Rows of the file.
+    /// Rows of the file; 0 until the file is cut.
     pub total: u64,
-    /// Contacts that are new.
-    pub created: u64,
-    /// Contacts that were there.
-    pub updated: u64,
-    /// Rows that a later row replaces.
-    pub skipped: u64,
-    /// Wrong rows.
-    pub failed: u64,
-    /// The first of the wrong rows.
+    /// The rows that are done.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The first of the wrong rows and notes.
     #[serde(default)]
     pub errors: Vec<RowError>,
     /// Why the file could not be read.
     #[serde(default)]
     pub problem: Option<String>,
+    /// What the file was understood as.
+    #[serde(default)]
+    pub layout: Option<Layout>,
     /// When it was requested.
     pub created_at: Timestamp,
+    /// When it was started.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
@@ -70,31 +205,44 @@ pub struct Job {
     pub(super) ttl: i64,
     /// Increases with every step.
     pub(super) version: u64,
-    /// Bytes of the stored rows that are done.
+    /// Bytes that are cut, and the line at which they end.
     pub(super) cursor: u64,
-    /// Bytes of the stored rows.
+    pub(super) line: u64,
+    /// The file's length, and the mark of its content.
     pub(super) size: u64,
+    pub(super) mark: String,
+    /// Slices that are cut.
+    pub(super) slices: u32,
+    /// Slices whose outcomes are in the file of outcomes.
+    pub(super) gathered: u32,
+    /// The upload of the file of outcomes: its id and the marks of its parts.
+    #[serde(default)]
+    pub(super) upload: Upload,
 }
 
 impl Job {
-    pub(super) fn new(id: ImportId, request: Request, now: Timestamp) -> Self {
+    pub(super) fn new(id: ImportId, request: Request, now: Timestamp, status: Status) -> Self {
         Self {
             id,
             request,
-            status: Status::Pending,
+            status,
             total: 0,
-            created: 0,
-            updated: 0,
-            skipped: 0,
-            failed: 0,
+            counts: Counts::default(),
             errors: Vec::new(),
             problem: None,
+            layout: None,
             created_at: now,
+            started_at: (status == Status::Pending).then_some(now),
             finished_at: None,
             ttl: now.as_second() + KEEP_SECONDS,
             version: 0,
             cursor: 0,
+            line: 0,
             size: 0,
+            mark: String::new(),
+            slices: 0,
+            gathered: 0,
+            upload: None,
         }
     }
 
@@ -103,33 +251,63 @@ impl Job {
         (&self.request, self.created_at) == (&new.request, new.created_at)
     }
 
-    /// Rows that are imported, skipped or wrong.
-    pub fn processed(&self) -> u64 {
-        self.created + self.updated + self.skipped + self.failed
-    }
-
-    /// Whether the import has ended.
-    pub fn is_over(&self) -> bool {
-        matches!(self.status, Status::Completed | Status::Failed)
-    }
-
-    /// Counts wrong rows and shows the first ones up to the limit. All wrong rows of the file are in a file beside
-    /// the import.
-    pub(super) fn add_errors(&mut self, count: u64, first: Vec<RowError>) {
-        self.failed += count;
-        let room = SHOWN_ERRORS.saturating_sub(self.errors.len());
-        self.errors.extend(first.into_iter().take(room));
-    }
-
-    /// The next state, once `cursor` bytes are done.
-    pub(super) fn moved_to(mut self, cursor: u64, now: Timestamp) -> Self {
+    /// The next state.
+    pub(super) fn next(mut self) -> Self {
         self.version += 1;
-        self.cursor = cursor;
-        self.status = Status::Processing;
-        if cursor >= self.size {
-            self.status = Status::Completed;
-            self.finished_at = Some(now);
-        }
         self
     }
+
+    /// The counts and the first errors of its lanes.
+    pub(super) fn gather(&mut self, lanes: &[Lane]) {
+        self.counts = lanes
+            .iter()
+            .fold(Counts::default(), |all, lane| all + lane.counts);
+        self.errors = lanes.iter().flat_map(|lane| lane.errors.clone()).collect();
+        self.errors.sort_by_key(|error| error.line);
+        self.errors.truncate(SHOWN_ERRORS);
+    }
+}
+
+/// One of the lanes of an import. Lane `n` reads the slices `n`, `n + 4`, `n + 8`…
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Lane {
+    /// The slice to read.
+    pub slice: u32,
+    pub version: u64,
+    #[serde(flatten)]
+    pub counts: Counts,
+    pub errors: Vec<RowError>,
+    pub ttl: i64,
+}
+
+impl Lane {
+    pub fn new(number: u32, ttl: i64) -> Self {
+        Self {
+            slice: number,
+            version: 0,
+            counts: Counts::default(),
+            errors: Vec::new(),
+            ttl,
+        }
+    }
+
+    /// The lane after a slice.
+    pub fn after(mut self, counts: Counts, errors: Vec<RowError>) -> Self {
+        self.version += 1;
+        self.slice += LANES;
+        self.counts = self.counts + counts;
+        let room = (SHOWN_ERRORS / 2).saturating_sub(self.errors.len());
+        self.errors.extend(errors.into_iter().take(room));
+        self
+    }
+}
+
+/// Rows that are imported together: whole records of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Slice {
+    pub start: u64,
+    pub end: u64,
+    /// Line of the first record.
+    pub line: u64,
+    pub ttl: i64,
 }

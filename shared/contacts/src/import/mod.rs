@@ -1,19 +1,39 @@
 //! File imports: the accepted CSV and TXT files of contacts, and the job that imports them.
 //!
-//! [`file`] and the modules that it uses are pure. [`Imports`] runs the job. The first step reads the whole file,
-//! finds the wrong and repeated rows, and stores the good ones as lines. Each further step imports some hundred
-//! lines and moves the cursor. An import starts no workflow.
+//! Pure: what a file is (`encoding`, `legacy`, `records`, `layout`, `columns`), and what its rows are (`rows`,
+//! `values`). [`Imports`] runs the job. Its first steps cut the file into slices of whole records (`cut`). Four lanes
+//! import the slices concurrently (`steps`, `importing`). The last steps join the outcomes of the slices to one file
+//! (`outcome`). An import starts no workflow.
 
 mod columns;
-pub mod file;
+mod cut;
+mod encoding;
+mod error;
+mod importing;
 mod job;
-mod lines;
+mod layout;
+mod legacy;
+mod outcome;
+mod preview;
+mod records;
+mod rows;
 mod slice;
 mod steps;
-mod text;
+mod turns;
+mod values;
 
-pub use columns::{MAX_COLUMNS, headings};
-pub use file::FileError;
-pub use job::{Job, Request, Status};
-pub use lines::RowError;
-pub use steps::{Imports, MAX_FILE, Progress, Step};
+pub use columns::{Column, MAX_COLUMNS, headings, normal};
+pub use cut::SLICE_ROWS;
+pub use encoding::Encoding;
+pub use error::{FileError, RowError};
+pub use importing::{OUTCOME_COLUMNS, Outcome};
+pub use job::{
+    ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, LANES, Request, SHOWN_ERRORS,
+    Status,
+};
+pub use layout::{Layout, Mapping};
+pub use preview::{DryRun, Preview, PreviewColumn, PreviewRow};
+pub use records::MAX_RECORD;
+pub use rows::{MAX_EXTERNAL, MAX_TEXT, told};
+pub use steps::{Begun, Imports, MAX_BODY, OUTCOME_VALID, Progress, Step, UPLOAD_VALID};
+pub use turns::{MOST as MOST_RUNNING, MOST_WAITING};

@@ -1,34 +1,29 @@
 //! The steps of an import. Each step is safe to run twice, to run concurrently with itself, and to be killed at any
 //! point.
 //!
-//! A message names the version of the job that it moves. Its rows are upserted, then one versioned write moves the
-//! cursor and adds the counts. Only the attempt that wins this write counts. [`Incoming::operation`] shows whether a
-//! row created its contact, so a repeated attempt counts the same.
+//! A message names the version of the job, or of a lane, that it moves. One versioned write moves it and adds the
+//! counts. Only the attempt that wins this write counts. A message whose step is done sends the next messages again,
+//! since the earlier run may have crashed before it sent them. A message of an older step sends nothing.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use cloud::{Blobs, Created, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, FileError, Parsed};
-use super::job::{Job, Request, Status};
-use super::lines::{Row, RowError};
-use super::slice;
-use crate::bounds::Surplus;
-use crate::consent::ChannelStatus;
-use crate::model::{Incoming, Merge, Source};
+use super::error::FileError;
+use super::job::{Job, LANES, Lane, Request, Slice, Status};
+use super::turns::Turn;
 use crate::{Contacts, keys};
 
-/// Largest file, in bytes.
-pub const MAX_FILE: usize = 5 * 1024 * 1024;
-/// Rows of one step.
-const ROWS: usize = 500;
-/// Bytes of stored rows that one step reads; the longest row is far shorter.
-const WINDOW: u64 = 2 * 1024 * 1024;
-/// Contacts that are written concurrently.
-const CONCURRENCY: usize = 32;
+/// Largest file that a request carries, in bytes. A larger file is uploaded by a link.
+pub const MAX_BODY: usize = 5 * 1024 * 1024;
+/// How long the link to upload a file is valid.
+pub const UPLOAD_VALID: Duration = Duration::from_hours(1);
+/// How long the link to the outcomes is valid.
+pub const OUTCOME_VALID: Duration = Duration::from_hours(1);
 
 /// Message on the queue of imports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +35,16 @@ pub enum Step {
         /// The job.
         import: ImportId,
         /// The version that the step moves.
+        version: u64,
+    },
+    /// Import the next slice of a lane.
+    #[serde(rename = "contact.import.lane.v1")]
+    Lane {
+        /// The job.
+        import: ImportId,
+        /// The lane.
+        lane: u32,
+        /// The version of the lane that the step moves.
         version: u64,
     },
 }
@@ -57,22 +62,26 @@ pub enum Progress {
     Missing,
 }
 
+/// The outcome of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// The import runs or waits for its turn.
+    Yes(Box<Job>),
+    /// There is no such import.
+    Missing,
+    /// It has no file yet.
+    NoFile,
+    /// As many imports wait as may.
+    Busy,
+}
+
 /// Runs imports.
 #[derive(Clone, Debug)]
 pub struct Imports {
-    contacts: Contacts,
-    table: Table,
-    files: Blobs,
+    pub(super) contacts: Contacts,
+    pub(super) table: Table,
+    pub(super) files: Blobs,
     queue: QueueOf<Step>,
-}
-
-#[derive(Default)]
-struct Counts {
-    created: u64,
-    updated: u64,
-    errors: Vec<RowError>,
-    /// Rows of contacts that had no room for all of their values.
-    left_out: Vec<RowError>,
 }
 
 impl Imports {
@@ -87,210 +96,273 @@ impl Imports {
         }
     }
 
-    /// Stores the file and starts the import; `None` if another import has the id. A repetition completes the first
-    /// run: it stores the same file, and a message of a step that is done moves nothing.
-    pub async fn start(
+    /// Stores an import; `None` if another import has the id. A repetition finds the import of the first run. With
+    /// a file the import starts with [`Imports::begin`] at once; without one it is a draft.
+    pub async fn create(
         &self,
         tenant: TenantKey,
         id: ImportId,
         at: Timestamp,
         request: &Request,
-        body: Bytes,
+        file: Option<Bytes>,
     ) -> Result<Option<Job>, Error> {
-        let job = Job::new(id, request.clone(), at);
+        let status = if file.is_some() {
+            Status::Pending
+        } else {
+            Status::Draft
+        };
+        let job = Job::new(id, request.clone(), at, status);
         let created = self.table.create(&keys::import(tenant, id), &job).await?;
         let job = match created {
             Created::New => job,
             Created::Existing(found) if found.is_start_of(&job) => found,
             Created::Existing(_) => return Ok(None),
         };
-        // The message is sent last: its step must find the job and the file.
-        self.files
-            .put(&file_name(tenant, id, "csv"), "text/csv", body)
-            .await?;
-        self.send(tenant, id, 0).await?;
+        if let Some(file) = file {
+            self.files
+                .put(&file_name(tenant, id, "csv"), "text/csv", file)
+                .await?;
+        }
         Ok(Some(job))
     }
 
-    /// One import.
+    /// A link to which the file of a draft is put.
+    pub async fn upload_link(&self, tenant: TenantKey, id: ImportId) -> Result<String, Error> {
+        self.files
+            .upload_link(&file_name(tenant, id, "csv"), UPLOAD_VALID)
+            .await
+    }
+
+    /// A link to the file of outcomes of an import that is over.
+    pub async fn outcome_link(&self, tenant: TenantKey, id: ImportId) -> Result<String, Error> {
+        self.files
+            .link(&file_name(tenant, id, "outcome.csv"), OUTCOME_VALID)
+            .await
+    }
+
+    /// Replaces the settings of a draft; `None` if the import is no draft any more.
+    pub async fn change(
+        &self,
+        tenant: TenantKey,
+        job: Job,
+        request: Request,
+    ) -> Result<Option<Job>, Error> {
+        if job.status != Status::Draft {
+            return Ok(None);
+        }
+        let version = job.version;
+        let mut next = job.next();
+        next.request = request;
+        self.table
+            .replace(&keys::import(tenant, next.id), &next, version)
+            .await?;
+        Ok(Some(next))
+    }
+
+    /// Starts a draft whose file is there. May be repeated.
+    pub async fn begin(&self, tenant: TenantKey, id: ImportId) -> Result<Begun, Error> {
+        let Some(mut job) = self.job(tenant, id).await? else {
+            return Ok(Begun::Missing);
+        };
+        if job.status == Status::Draft {
+            let name = file_name(tenant, id, "csv");
+            if self.files.range(&name, 0, 1).await?.is_none() {
+                return Ok(Begun::NoFile);
+            }
+            let version = job.version;
+            job = job.next();
+            job.status = Status::Pending;
+            job.started_at = Some(self.table.clock().now());
+            self.table
+                .replace(&keys::import(tenant, id), &job, version)
+                .await?;
+        }
+        if job.status == Status::Pending {
+            match self.admit(tenant, id).await? {
+                Turn::Runs => self.send(tenant, id, job.version).await?,
+                Turn::Waits => {}
+                Turn::None => return Ok(Begun::Busy),
+            }
+        }
+        Ok(Begun::Yes(Box::new(job)))
+    }
+
+    /// One import, with the progress of its lanes.
     pub async fn get(&self, tenant: TenantKey, id: ImportId) -> Result<Option<Job>, Error> {
+        let Some(mut job) = self.job(tenant, id).await? else {
+            return Ok(None);
+        };
+        if job.status == Status::Processing {
+            let lanes = self.lanes(tenant, id).await?;
+            job.gather(&lanes);
+        }
+        Ok(Some(job))
+    }
+
+    pub(super) async fn job(&self, tenant: TenantKey, id: ImportId) -> Result<Option<Job>, Error> {
         self.table.get(&keys::import(tenant, id)).await
     }
 
-    /// Moves a job on by one step. A message whose step is done sends the next message again, since the earlier run
-    /// may have crashed before it sent it. A message of an older step sends nothing.
+    pub(super) async fn lanes(&self, tenant: TenantKey, id: ImportId) -> Result<Vec<Lane>, Error> {
+        let mut lanes = Vec::new();
+        for lane in 0..LANES {
+            lanes.extend(self.table.get(&keys::import_lane(tenant, id, lane)).await?);
+        }
+        Ok(lanes)
+    }
+
+    /// Makes one step.
     pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
-        let Step::V1 { import, version } = *step;
-        let Some(job) = self.get(tenant, import).await? else {
+        let (Step::V1 { import, .. } | Step::Lane { import, .. }) = *step;
+        let Some(job) = self.job(tenant, import).await? else {
             return Ok(Progress::Missing);
         };
-        if job.version != version {
-            if job.version == version + 1 && !job.is_over() {
-                self.send(tenant, import, job.version).await?;
-            }
-            return Ok(Progress::Done);
-        }
-        let next = match job.status {
-            Status::Pending => self.prepare(tenant, job).await?,
-            Status::Processing => self.advance(tenant, job).await?,
-            Status::Completed | Status::Failed => return Ok(Progress::Done),
-        };
-        // On a conflict another attempt was faster, and its counts are stored. This message still stays in the
-        // queue: if the other attempt crashes before it sends the next message, this one is redelivered.
-        let key = keys::import(tenant, import);
-        self.table.replace(&key, &next, version).await?;
-        if !next.is_over() {
-            self.send(tenant, import, next.version).await?;
+        match *step {
+            Step::V1 { version, .. } => self.move_job(tenant, job, version).await?,
+            Step::Lane { lane, version, .. } => self.move_lane(tenant, &job, lane, version).await?,
         }
         Ok(Progress::Done)
     }
 
-    /// Reads the file once and stores its good rows as lines.
-    async fn prepare(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
-        let name = file_name(tenant, job.id, "csv");
-        let file = self.files.range(&name, 0, MAX_FILE as u64).await?;
-        let bytes = file.map(|file| file.bytes).unwrap_or_default();
-        let Parsed {
-            rows,
-            errors,
-            first_errors,
-            repeated,
-        } = match file::parse(&bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => return Ok(failed(job, &error, self.table.clock().now())),
-        };
-        let mut next = job;
-        next.size = rows.bytes.len() as u64;
-        next.total = rows.count + errors.count + repeated;
-        next.skipped = repeated;
-        next.add_errors(errors.count, first_errors);
-        // The stored rows follow from the file: a repetition writes the same rows.
-        let kind = "application/x-ndjson";
-        self.files
-            .put(&file_name(tenant, next.id, "rows"), kind, rows.bytes.into())
-            .await?;
-        self.files
-            .put(
-                &file_name(tenant, next.id, "errors"),
-                kind,
-                errors.bytes.into(),
-            )
-            .await?;
-        Ok(next.moved_to(0, self.table.clock().now()))
-    }
-
-    /// Imports the rows of one step.
-    async fn advance(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
-        let name = file_name(tenant, job.id, "rows");
-        let part = self.files.range(&name, job.cursor, WINDOW).await?;
-        let bytes = part.map(|part| part.bytes).unwrap_or_default();
-        let shape = |error: serde_json::Error| Error::Shape(error.to_string());
-        let (rows, taken) = slice::rows(&bytes, ROWS).map_err(shape)?;
-        if taken == 0 {
-            return Err(Error::Shape(format!(
-                "no row at byte {} of {name}",
-                job.cursor
-            )));
+    async fn move_job(&self, tenant: TenantKey, job: Job, version: u64) -> Result<(), Error> {
+        if job.version != version {
+            if job.version == version + 1 {
+                self.follow(tenant, &job).await?;
+            }
+            return Ok(());
         }
-        let (id, common) = (job.id, common(&job));
-        let groups = stream::iter(slice::groups(rows));
-        let work = groups.map(|group| self.take(tenant, id, &common, group));
-        let counts = work.buffer_unordered(CONCURRENCY);
-        let counts = counts.try_fold(Counts::default(), async |mut all, counts| {
-            all.created += counts.created;
-            all.updated += counts.updated;
-            all.errors.extend(counts.errors);
-            all.left_out.extend(counts.left_out);
-            Ok(all)
-        });
-        let mut counts = counts.await?;
-        counts.errors.sort_unstable_by_key(|error| error.line);
-        let mut next = job;
-        next.created += counts.created;
-        next.updated += counts.updated;
-        next.add_errors(counts.errors.len() as u64, counts.errors);
-        counts.left_out.sort_unstable_by_key(|row| row.line);
-        next.add_errors(0, counts.left_out);
-        let cursor = next.cursor + taken as u64;
-        Ok(next.moved_to(cursor, self.table.clock().now()))
+        let (id, clock) = (job.id, self.table.clock());
+        let next = match job.status {
+            Status::Pending => self.cut(tenant, job).await?,
+            Status::Processing => {
+                let lanes = self.lanes(tenant, id).await?;
+                if lanes.iter().any(|lane| lane.slice < job.slices) {
+                    return Ok(());
+                }
+                let mut next = self.gather_outcomes(tenant, job).await?;
+                next.gather(&lanes);
+                if next.gathered == next.slices {
+                    next.status = Status::Completed;
+                    next.finished_at = Some(clock.now());
+                }
+                next
+            }
+            _ => return Ok(()),
+        };
+        // On a conflict another attempt was faster. This message still stays in the queue: if the other attempt
+        // crashes before it sends the next message, this one is redelivered.
+        self.table
+            .replace(&keys::import(tenant, id), &next, version)
+            .await?;
+        self.follow(tenant, &next).await
     }
 
-    /// Imports rows one after another.
-    async fn take(
+    /// Sends the messages that follow the job's state.
+    async fn follow(&self, tenant: TenantKey, job: &Job) -> Result<(), Error> {
+        match job.status {
+            Status::Pending => self.send(tenant, job.id, job.version).await,
+            Status::Processing => {
+                let lanes = self.lanes(tenant, job.id).await?;
+                if lanes.iter().all(|lane| lane.slice >= job.slices) {
+                    return self.send(tenant, job.id, job.version).await;
+                }
+                for (number, lane) in (0..).zip(lanes) {
+                    if lane.slice < job.slices {
+                        self.send_lane(tenant, job.id, number, lane.version).await?;
+                    }
+                }
+                Ok(())
+            }
+            Status::Completed | Status::Failed => self.release(tenant, job.id).await,
+            Status::Draft => Ok(()),
+        }
+    }
+
+    async fn move_lane(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        number: u32,
+        version: u64,
+    ) -> Result<(), Error> {
+        let key = keys::import_lane(tenant, job.id, number);
+        let lane: Option<Lane> = self.table.get(&key).await?;
+        let Some(lane) = lane.filter(|_| job.status == Status::Processing) else {
+            return Ok(());
+        };
+        let next = if lane.version == version && lane.slice < job.slices {
+            let slice: Option<Slice> = self
+                .table
+                .get(&keys::import_slice(tenant, job.id, lane.slice))
+                .await?;
+            let slice = slice.ok_or_else(|| {
+                Error::Shape(format!("import {} has no slice {}", job.id, lane.slice))
+            })?;
+            let Some((counts, errors)) = self.import(tenant, job, lane.slice, &slice).await? else {
+                return self.fail(tenant, job.clone(), &FileError::Changed).await;
+            };
+            let next = lane.after(counts, errors);
+            self.table.replace(&key, &next, version).await?;
+            next
+        } else if lane.version == version + 1 {
+            lane
+        } else {
+            return Ok(());
+        };
+        if next.slice < job.slices {
+            return self.send_lane(tenant, job.id, number, next.version).await;
+        }
+        let lanes = self.lanes(tenant, job.id).await?;
+        if lanes.iter().all(|lane| lane.slice >= job.slices) {
+            self.send(tenant, job.id, job.version).await?;
+        }
+        Ok(())
+    }
+
+    async fn fail(&self, tenant: TenantKey, job: Job, error: &FileError) -> Result<(), Error> {
+        let version = job.version;
+        let next = failed(job.next(), error, self.table.clock().now());
+        self.table
+            .replace(&keys::import(tenant, next.id), &next, version)
+            .await?;
+        self.follow(tenant, &next).await
+    }
+
+    pub(super) async fn send(
         &self,
         tenant: TenantKey,
         import: ImportId,
-        common: &Incoming,
-        rows: Vec<Row>,
-    ) -> Result<Counts, Error> {
-        let mut counts = Counts::default();
-        for row in rows {
-            let line = row.line;
-            let mut contact = row.with(common);
-            contact.operation = Some(format!("{import}#{line}"));
-            match self.contacts.upsert(tenant, &contact).await {
-                Ok(upserted) => {
-                    counts.created += u64::from(upserted.created);
-                    counts.updated += u64::from(!upserted.created);
-                    counts.left_out.extend(left_out(line, &upserted.surplus));
-                }
-                Err(error) if error.is_retryable() => return Err(error),
-                // This row can never be stored (it may be too large); the other rows can.
-                Err(error) => {
-                    tracing::warn!(%import, line, error = error.name(), "row refused");
-                    let message = "the row cannot be stored".to_owned();
-                    counts.errors.push(RowError {
-                        line,
-                        column: None,
-                        message,
-                    });
-                }
-            }
-        }
-        Ok(counts)
+        version: u64,
+    ) -> Result<(), Error> {
+        let step = Step::V1 { import, version };
+        self.queue.send(tenant, &step, SendOptions::default()).await
     }
 
-    async fn send(&self, tenant: TenantKey, import: ImportId, version: u64) -> Result<(), Error> {
-        let step = Step::V1 { import, version };
+    async fn send_lane(
+        &self,
+        tenant: TenantKey,
+        import: ImportId,
+        lane: u32,
+        version: u64,
+    ) -> Result<(), Error> {
+        let step = Step::Lane {
+            import,
+            lane,
+            version,
+        };
         self.queue.send(tenant, &step, SendOptions::default()).await
     }
 }
 
-/// The common part of all contacts of an import. The shop's rows replace known values, but not those that were given
-/// after the import was requested: a step that runs late or again keeps them. The shop declares that its contacts
-/// agreed; an opt-out stays.
-fn common(job: &Job) -> Incoming {
-    let request = &job.request;
-    Incoming {
-        at: Some(job.created_at),
-        tags: request.tags.clone(),
-        lists: request.list.into_iter().collect(),
-        source: Source::Import,
-        email_status: Some(ChannelStatus::Subscribed),
-        sms_status: Some(ChannelStatus::Subscribed),
-        merge: Merge::Overwrite,
-        ..Incoming::default()
-    }
-}
-
-/// The note about a row of which some values were left out. The row itself is imported.
-fn left_out(line: u64, surplus: &Surplus) -> Option<RowError> {
-    let count = surplus.count();
-    (count > 0).then(|| RowError {
-        line,
-        column: None,
-        message: format!("the contact is full: {count} values were left out"),
-    })
-}
-
-fn failed(job: Job, error: &FileError, now: jiff::Timestamp) -> Job {
-    let mut next = job.moved_to(0, now);
+/// The job whose file cannot be read.
+pub(super) fn failed(job: Job, error: &FileError, now: Timestamp) -> Job {
+    let mut next = job;
     next.status = Status::Failed;
     next.problem = Some(error.to_string());
     next.finished_at = Some(now);
     next
 }
 
-fn file_name(tenant: TenantKey, import: ImportId, kind: &str) -> String {
+pub(super) fn file_name(tenant: TenantKey, import: ImportId, kind: &str) -> String {
     format!("imports/{tenant}/{import}.{kind}")
 }

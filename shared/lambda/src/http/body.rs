@@ -99,6 +99,13 @@ pub struct Raw {
     pub body: Bytes,
 }
 
+impl Raw {
+    /// The body as JSON, read as strictly as by [`Json`]. For an operation that also takes bodies of another type.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        parse(&self.body)
+    }
+}
+
 impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 

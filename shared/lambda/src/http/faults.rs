@@ -16,8 +16,8 @@ const MAX_BYTES: usize = 64 * 1024;
 const MAX_FAULTS: usize = 20;
 /// Times that a body is parsed for one answer.
 const MAX_PARSES: usize = 300;
-/// Depth of fields that a placeholder may itself lack.
-const MAX_DEPTH: usize = 3;
+/// Depth of fields that a placeholder may itself lack. The types of bodies are less deep; [`MAX_PARSES`] bounds the work.
+const MAX_DEPTH: usize = 16;
 /// Beginning of the message about an unknown field, as `plain` words it.
 const UNKNOWN: &str = "is not known";
 /// Placeholders for the texts that types of the API read.

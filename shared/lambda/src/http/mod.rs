@@ -27,8 +27,7 @@ pub use idempotency::{Creation, Secret};
 pub use limit::{ACCOUNT_REQUESTS_PER_MINUTE, REQUESTS_PER_MINUTE};
 pub use problem::{Code, FieldError, Flaws, Problem, ProblemBody};
 
-/// How often a fresh id is drawn. Two ids collide only if they are drawn in the same millisecond.
-pub const DRAWS: u32 = 4;
+pub use kernel::DRAWS;
 
 /// Admits only callers with a live credential, within their limit. A request with an idempotency key is run once.
 /// Needs the tables Dedupe and Limits.

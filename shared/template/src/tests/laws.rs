@@ -171,3 +171,30 @@ proptest! {
         prop_assert_eq!(shown, decimal(a).parse::<Decimal>().unwrap());
     }
 }
+
+#[test]
+fn ranges_maps_and_rows_keep_their_edges() {
+    let data = json!({
+        "m": { "a": 1, "first": "own" },
+        "nil": 1,
+        "n": [9_007_199_254_740_993_i64, 9_007_199_254_740_992_i64],
+    });
+    prints(
+        &data,
+        &[
+            ("{{ m.first }}", "own"),
+            ("{{ (3..3) | size }}", "1"),
+            ("{% assign r = (1..3) %}[{{ r[2] }}|{{ r[3] }}]", "[3|]"),
+            ("{% assign r = (1..3) %}[{{ r.foo }}|{{ r.size }}]", "[|3]"),
+            ("[{{ nil }}{{ null }}]", "[]"),
+            (&"{% assign r = (1..2) %}".repeat(300), ""),
+            ("{% if empty == blank %}y{% else %}n{% endif %}", "n"),
+            ("{{ n | sort | first }}", "9007199254740992"),
+            ("{% capture 12 %}x{% endcapture %}", ""),
+            (
+                "{% tablerow i in (1..3) cols: 2 %}{% if tablerowloop.col_last %}L{% endif %}{% endtablerow %}",
+                "<tr class=\"row1\">\n<td class=\"col1\"></td><td class=\"col2\">L</td></tr>\n<tr class=\"row2\"><td class=\"col1\">L</td></tr>\n",
+            ),
+        ],
+    );
+}

@@ -154,6 +154,34 @@ fn every_attack_ends_and_keeps_little_memory() {
     }
 }
 
+/// A filter that reads a text pays for its length, also with an empty argument.
+#[test]
+fn each_filter_pays_for_the_text_that_it_reads() {
+    const FUEL: usize = 15_000;
+    let data = json!({ "long": "chữ x ".repeat(5_000) });
+    let now = now();
+    let scope = Scope {
+        data: &data,
+        reserved: &[],
+        now: &now,
+    };
+    let free: Vec<_> = crate::filters()
+        .filter(|name| {
+            ["", ": ''", ": 1, ''", ": '', ''"].iter().any(|arguments| {
+                let source = format!("{{% assign y = long | {name}{arguments} %}}");
+                let Ok(template) = Template::parse(&source) else {
+                    return false;
+                };
+                let result = crate::run::render(&template, &scope, &Bump::new(), FUEL);
+                let spends = matches!(&result, Err((_, reason)) if reason.is_limit());
+                !spends && !matches!(result, Err((_, Reason::Failed(_))))
+            })
+        })
+        .collect();
+    // These read no more than the beginning of a text.
+    assert_eq!(free, ["date", "default", "first", "last", "reverse"]);
+}
+
 #[test]
 fn limits_end_a_render() {
     let data = hostile_data();

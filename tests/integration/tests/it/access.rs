@@ -99,6 +99,26 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "GET",
             "/v1/contacts/con_00000000009/timeline",
         ),
+        O::ShowConsent => (
+            "api-contacts",
+            "GET",
+            "/v1/contacts/con_00000000009/consent",
+        ),
+        O::RecordConsent => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/consent",
+        ),
+        O::SuppressContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/suppress",
+        ),
+        O::UnsuppressContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/unsuppress",
+        ),
         O::AddContactToList => ("api-contacts", "POST", "/v1/contacts/con_00000000009/lists"),
         O::ListLists => ("api-contacts", "GET", "/v1/lists"),
         O::CreateList => ("api-contacts", "POST", "/v1/lists"),
@@ -139,6 +159,36 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::RemoveView => ("api-contacts", "DELETE", "/v1/views/viw_00000000009"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
+        O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
+        O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
+        O::BeginImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/start"),
+        O::StartExport => ("api-contacts", "POST", "/v1/exports"),
+        O::ListExports => ("api-contacts", "GET", "/v1/exports"),
+        O::ShowExport => ("api-contacts", "GET", "/v1/exports/exp_00000000009"),
+        O::ListPrivacyRequests => ("api-privacy", "GET", "/v1/privacy-requests"),
+        O::CreatePrivacyRequest => ("api-privacy", "POST", "/v1/privacy-requests"),
+        O::ShowPrivacyRequest => ("api-privacy", "GET", "/v1/privacy-requests/prq_00000000009"),
+        O::UpdatePrivacyRequest => (
+            "api-privacy",
+            "PATCH",
+            "/v1/privacy-requests/prq_00000000009",
+        ),
+        O::ExtendPrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/extend",
+        ),
+        O::RunPrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/run",
+        ),
+        O::ClosePrivacyRequest => (
+            "api-privacy",
+            "POST",
+            "/v1/privacy-requests/prq_00000000009/close",
+        ),
+        O::ShowComplianceRegister => ("api-privacy", "GET", "/v1/compliance/register"),
         O::ListSources => ("api-sources", "GET", "/v1/sources"),
         O::CreateSource => ("api-sources", "POST", "/v1/sources"),
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
@@ -166,6 +216,23 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "api-workflows",
             "GET",
             "/v1/workflows/wfl_00000000009/report",
+        ),
+        O::ListSegments => ("api-segments", "GET", "/v1/segments"),
+        O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
+        O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
+        O::CreateOfferedSegments => ("api-segments", "POST", "/v1/segments/offered"),
+        O::ShowSegment => ("api-segments", "GET", "/v1/segments/seg_00000000009"),
+        O::UpdateSegment => ("api-segments", "PATCH", "/v1/segments/seg_00000000009"),
+        O::RemoveSegment => ("api-segments", "DELETE", "/v1/segments/seg_00000000009"),
+        O::ListSegmentMembers => (
+            "api-segments",
+            "GET",
+            "/v1/segments/seg_00000000009/members",
+        ),
+        O::UpdateSegmentMembers => (
+            "api-segments",
+            "POST",
+            "/v1/segments/seg_00000000009/members",
         ),
         O::ListCampaigns => ("api-campaigns", "GET", "/v1/campaigns"),
         O::CreateCampaign => ("api-campaigns", "POST", "/v1/campaigns"),
@@ -227,7 +294,19 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangePassword => json!({ "current": "x", "new": "y" }),
         O::UpdateMe => json!({ "name": "An" }),
         O::CreateWorkspace | O::ArchiveWorkspace | O::CreateList => json!({ "name": "Mới" }),
-        O::UpdateUser | O::UpdateWorkspace | O::UpdateSource => json!({}),
+        O::UpdateUser
+        | O::UpdateWorkspace
+        | O::UpdateSource
+        | O::StartExport
+        | O::ChangeImport
+        | O::UpdatePrivacyRequest
+        | O::UpdateSegment
+        | O::UpdateSegmentMembers => {
+            json!({})
+        }
+        O::CreatePrivacyRequest => json!({ "type": "access", "requester": "Trần Thị An" }),
+        O::ExtendPrivacyRequest => json!({ "reason": "nhiều bên" }),
+        O::ClosePrivacyRequest => json!({ "status": "refused", "outcome": "trùng" }),
         O::UpdateList | O::UpdateField | O::UpdateTag => json!({}),
         O::CreateTag | O::RenameTag => json!({ "name": "VIP" }),
         O::StartBulkJob => json!({
@@ -238,12 +317,18 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateView | O::UpdateView => {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
         }
+        O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
+        O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),
         O::CreateSender => json!({ "email": "shop@example.vn", "name": "Shop" }),
         O::ConfirmSender => json!({ "code": "x" }),
         O::SaveContact => json!({ "email": "an@example.vn" }),
+        O::RecordConsent => json!({
+            "decision": "withdrawn", "method": "phone", "channels": ["email"],
+        }),
+        O::SuppressContact | O::UnsuppressContact => json!({ "channel": "email", "reason": "x" }),
         O::AddContactToList => json!({ "list_id": "lst_00000000009" }),
         O::EnrolSecondFactor | O::RenewRecoveryCodes => json!({ "password": "x" }),
         O::ConfirmSecondFactor => json!({ "code": "123456" }),

@@ -24,6 +24,8 @@ const LISTS: &[(&str, &str)] = &[
     ("api-contacts", "/v1/contacts?query=nguyen"),
     ("api-contacts", "/v1/contacts/{id}/timeline"),
     ("api-contacts", "/v1/lists"),
+    ("api-privacy", "/v1/privacy-requests"),
+    ("api-privacy", "/v1/privacy-requests?status=all"),
     ("api-sources", "/v1/sources"),
     ("api-workflows", "/v1/workflows"),
     ("api-chat", "/v1/inboxes"),
@@ -96,7 +98,7 @@ async fn user(world: &World, n: u32) -> String {
     made.unwrap().to_string()
 }
 
-fn rows(n: u32) -> [(&'static str, &'static str, Value); 7] {
+fn rows(n: u32) -> [(&'static str, &'static str, Value); 8] {
     let named = json!({ "name": format!("N{n}") });
     let person = json!({ "full_name": "Nguyễn An", "email": format!("nguyen{n}@example.vn") });
     let workflow = json!({
@@ -109,6 +111,11 @@ fn rows(n: u32) -> [(&'static str, &'static str, Value); 7] {
         ("api-contacts", "/v1/lists", named.clone()),
         ("api-contacts", "/v1/contacts", person),
         ("api-sources", "/v1/sources", source),
+        (
+            "api-privacy",
+            "/v1/privacy-requests",
+            json!({ "type": "access", "requester": "Trần Thị An" }),
+        ),
         ("api-workflows", "/v1/workflows", workflow),
         ("api-accounts", "/v1/workspaces", named),
         ("api-accounts", "/v1/api-keys", api_key),

@@ -67,7 +67,28 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("import", "202; Contacts +1; Directory +1; ContactImport 1"),
             ("malformed", "400"),
             ("ok", "201; Contacts +8; Directory +1"),
-            ("search", "200"),
+            ("search", "200; Directory +1"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
+        "api-privacy",
+        &[
+            ("duplicate", "200; Directory +1"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +3"),
+            ("register", "200"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
+        "api-segments",
+        &[
+            ("duplicate", "201; Directory +2"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +2"),
             ("unknown-field", "400"),
         ],
     ),
@@ -286,6 +307,27 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "ok",
                 "0 to repeat; SendLedger +1; DeliveryEvents 1; mails 1",
             ),
+        ],
+    ),
+    (
+        "segment-builder",
+        &[
+            ("duplicate", "0 to repeat; Directory ~1"),
+            ("malformed", "0 to repeat; SegmentBuildDlq 1"),
+            ("mixed", "0 to repeat; Directory ~1; SegmentBuildDlq 2"),
+            ("ok", "0 to repeat; Directory ~1"),
+        ],
+    ),
+    (
+        "segment-updater",
+        &[
+            ("duplicate", "0 to repeat; Contacts +1; Segments +1"),
+            ("malformed", "0 to repeat; SegmentsDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Contacts +1; Segments +1; SegmentsDlq 2",
+            ),
+            ("ok", "0 to repeat; Contacts +1; Segments +1"),
         ],
     ),
     (

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "websocket",
     "widget",
     "forms",
     "triggers",
     "templates",
     "import",
+    "export",
 ];
 const END: &str = "<!-- /table -->";
 

@@ -362,3 +362,27 @@ async fn contacts_of_an_archived_workspace_wait_for_its_restoration() {
     assert_eq!(shop.report(&id).await, [1, 0, 0, 1, 0, 0]);
     assert_eq!(sends(&shop.messages()).len(), 1);
 }
+
+#[tokio::test]
+async fn a_transactional_mail_is_counted_once_by_its_reason() {
+    let shop = Shop::new().await;
+    let mut order = greeting();
+    order["graph"]["nodes"]["mail"]["class"] = json!("transactional");
+    order["graph"]["nodes"]["mail"]["reason"] = json!("order");
+    let id = shop.active(order).await;
+    let contact = shop.contact("an@example.vn").await;
+    shop.form(contact, "f1").await;
+    shop.run(1).await;
+    shop.world.advance(DAY);
+    shop.tick().await;
+    shop.run(1).await;
+    let batch = shop.world.take("message-sender").expect("the mail");
+    for _ in 0..2 {
+        let sent = shop.world.invoke("message-sender", batch.event.clone());
+        assert_eq!(sent.await, Ok(json!({ "batchItemFailures": [] })));
+    }
+    let path = format!("/v1/workflows/{id}/report");
+    let (_, report) = shop.api("GET", &path, None).await;
+    let expected = json!({ "order": 1, "account": 0, "booking": 0, "form_answer": 0 });
+    assert_eq!(report["transactional_mails"], expected);
+}

@@ -259,3 +259,41 @@ fn the_longest_body_is_searched_for_more_than_its_first_fault() {
     assert_eq!(places(&body(64 * 1024)).len(), 4);
     assert_eq!(places(&body(64 * 1024 + 1)), [""]);
 }
+
+#[test]
+fn a_body_that_lacks_a_deep_field_first_still_names_the_later_ones() {
+    macro_rules! nest {
+        ($($outer:ident in $field:ident: $inner:ty;)*) => {$(
+            #[derive(Debug, Deserialize)]
+            #[expect(dead_code, reason = "only read")]
+            struct $outer {
+                $field: $inner,
+                next: u32,
+            }
+        )*};
+    }
+    nest! {
+        E in name: String;
+        D in e: E;
+        C in d: D;
+        B in c: C;
+        A in b: B;
+        Body in a: A;
+    }
+    let first = || FieldError {
+        pointer: String::new(),
+        message: String::new(),
+    };
+    let places = |text: &str| {
+        let faults = all::<Body>(text, first());
+        faults
+            .into_iter()
+            .map(|fault| fault.pointer)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(places("{}"), ["/a", "/next"]);
+    assert_eq!(
+        places(r#"{"a": {"b": {}}}"#),
+        ["/a/b/c", "/a/b/next", "/a/next", "/next"]
+    );
+}

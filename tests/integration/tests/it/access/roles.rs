@@ -85,6 +85,8 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
         O::ArchiveWorkflow,
         O::SaveContact,
         O::StartImport,
+        O::BeginImport,
+        O::StartExport,
         O::CreateApiKey,
     ];
     never(Role::Contributor, &closed);

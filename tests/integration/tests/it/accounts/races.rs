@@ -7,7 +7,7 @@ use accounts::{
     Accounts, Invitations, NewInvitation, NewUser, Reserved, UserChange, UserChanged, UserStatus,
     Users, WorkspaceSettings, Workspaces,
 };
-use kernel::{AccountId, ChatRole, Limit, Patch, Role, UserId};
+use kernel::{AccountId, ChatRole, Limit, Origin, Patch, Role, UserId};
 
 use super::office::PASSWORD;
 use crate::support::World;
@@ -247,7 +247,9 @@ async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back()
     let team = Team::new().await;
     let invitations = Invitations::over(&team.world.resources());
     let email = "khach@example.vn".parse().unwrap();
-    let Reserved::Free(id) = invitations.reserve(team.account, &email).await.unwrap() else {
+    let origin = Origin::fresh(&team.world.clock(), &team.world.entropy);
+    let reserved = invitations.reserve(team.account, &email, &origin);
+    let Reserved::Free(id) = reserved.await.unwrap() else {
         panic!("a new address");
     };
     let new = NewInvitation {
@@ -257,7 +259,8 @@ async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back()
         workspaces: Vec::new(),
         invited_by: "usr_00000000001".into(),
     };
-    let made = invitations.create(team.account, id, new).await.unwrap();
+    let made = invitations.create(team.account, id, origin.at, new);
+    let made = made.await.unwrap();
     let first = made.unwrap();
     let token = invitations.claim_mail(&first, 1).await.unwrap();
     assert!(token.is_some());

@@ -1,12 +1,12 @@
 //! Addresses that bounce, are corrected, or belong to a contact who unsubscribed.
 
 use channels::Class;
-use contacts::{Channel, ChannelStatus, Contact, Identity, Incoming, Merge};
+use contacts::{ChannelStatus, Contact, Identity, Incoming, Merge};
 use kernel::ContactId;
 use serde_json::json;
 
 use super::messages::enqueue;
-use super::shop::{Shop, contacts, number, sqs_event};
+use super::shop::{Shop, contacts, number, sqs_event, told};
 use crate::support::World;
 
 const DEAD: &str = "bounce+an@example.com";
@@ -27,7 +27,7 @@ fn customer(address: &str, merge: Merge) -> Incoming {
 async fn bouncing(world: &World, status: ChannelStatus) -> (Shop, ContactId) {
     let mut shop = Shop::open(world, 3).await;
     let incoming = Incoming {
-        email_status: Some(status),
+        consent: told(status),
         lists: vec![shop.list],
         ..customer(DEAD, Merge::FillEmpty)
     };
@@ -85,12 +85,11 @@ async fn nothing_goes_to_a_dead_address_and_who_left_stays_away_when_it_is_repla
         let world = World::new();
         let (shop, id) = bouncing(&world, ChannelStatus::Subscribed).await;
         let leave = async || {
-            let (channel, status) = (Channel::Email, ChannelStatus::Unsubscribed);
-            let at = world.now();
-            contacts(&world)
-                .set_channel_status(shop.tenant, id, channel, status, at, "link")
-                .await
-                .unwrap();
+            for statement in told(ChannelStatus::Unsubscribed) {
+                let store = contacts(&world);
+                let stated = store.declare(shop.tenant, id, &statement, "link", None);
+                stated.await.unwrap();
+            }
         };
         if !bounces_first {
             leave().await;

@@ -142,6 +142,7 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
         mail: name,
         data: json!({}),
         class: Class::Marketing,
+        reason: None,
         workflow: "wfl_00000000001".parse().unwrap(),
         at: world.clock().now(),
         slot: None,

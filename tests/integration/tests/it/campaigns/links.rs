@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use channels::{Ledger, LedgerKey, State};
-use contacts::{ChannelStatus, Event};
-use content::tokens::{Token, TokenKey, TokenKind};
+use contacts::{Channel, ChannelStatus, Event, Purpose};
+use content::tokens::{Token, TokenKey, TokenKind, address_mark};
 use kernel::{ContactId, Limit};
 use serde_json::{Value, json};
 
@@ -180,11 +180,87 @@ async fn each_link_is_told_once_and_the_reader_is_counted_once() {
 }
 
 #[tokio::test]
+async fn the_preference_page_brings_back_the_address_that_got_the_mail_and_no_other() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let reader = sent(&world, &shop).await;
+    let person = async || {
+        let contact = contacts(&world).get(shop.tenant, reader.contact).await;
+        contact.unwrap().unwrap()
+    };
+    let address = address_mark(person().await.email.unwrap().as_str());
+    let own = reader.token(TokenKind::Unsubscribe { address });
+    let other = reader.token(TokenKind::Unsubscribe {
+        address: address_mark("khac@example.vn"),
+    });
+    let save = async |token: &str, body: &str| {
+        world.advance(Duration::from_secs(1));
+        let mut event = http("POST", &format!("/p/{token}"), None, None, PERSON);
+        event["body"] = body.into();
+        let answer = world.invoke("link-tracker", event).await.unwrap();
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+        answer["body"].as_str().unwrap().to_owned()
+    };
+    let page = reader.visit("GET", &format!("/p/{own}"), PERSON).await;
+    let page = page["body"].as_str().unwrap();
+    assert!(
+        page.contains("name=\"email.marketing\" value=\"on\" checked"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<script") && page.contains("<label>"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("sms.marketing"),
+        "only what may change: {page}"
+    );
+    let leave = "shown=email.marketing";
+    let back = "shown=email.marketing&email.marketing=on";
+    let status = async || person().await.email_status;
+    save(&own, leave).await;
+    assert_eq!(status().await, ChannelStatus::Unsubscribed);
+    // A box that was not shown says nothing.
+    save(&own, "email.marketing=on").await;
+    assert_eq!(status().await, ChannelStatus::Unsubscribed);
+    let page = save(&other, back).await;
+    assert!(!page.contains("email.marketing"), "{page}");
+    assert_eq!(status().await, ChannelStatus::Unsubscribed);
+    for _ in 0..2 {
+        save(&own, back).await;
+        assert_eq!(status().await, ChannelStatus::Subscribed);
+    }
+    let history = contacts(&world)
+        .consent_history(shop.tenant, reader.contact, Limit::default(), None)
+        .await
+        .unwrap();
+    let decisions: Vec<_> = history.data.iter().map(|one| one.decision).collect();
+    assert_eq!(decisions.len(), 3, "{history:?}");
+    let last = &history.data[0];
+    assert!(
+        last.evidence.ip.is_some() && last.text_sha256.is_some(),
+        "{last:?}"
+    );
+    // Service messages can be left too.
+    save(&own, "shown=email.service").await;
+    let state = person()
+        .await
+        .consents
+        .state(Channel::Email, Purpose::Service);
+    assert_eq!(state.status, ChannelStatus::Unsubscribed);
+}
+
+#[tokio::test]
 async fn only_a_post_unsubscribes_and_it_holds_for_the_next_send() {
     let world = World::new();
     let shop = Shop::open(&world, 5).await;
     let reader = sent(&world, &shop).await;
-    let path = format!("/u/{}", reader.token(TokenKind::Unsubscribe));
+    let path = format!(
+        "/u/{}",
+        reader.token(TokenKind::Unsubscribe {
+            address: String::new()
+        })
+    );
     let status = async || {
         let contact = contacts(&world)
             .get(shop.tenant, reader.contact)
@@ -240,7 +316,9 @@ async fn a_visit_that_is_killed_at_any_call_is_made_good_by_the_next() {
                 let token = reader.token(match kind {
                     "open" => TokenKind::Open,
                     "click" => TokenKind::Click { url },
-                    _ => TokenKind::Unsubscribe,
+                    _ => TokenKind::Unsubscribe {
+                        address: String::new(),
+                    },
                 });
                 let path = format!("{path}/{token}");
                 let kill = if after {
@@ -290,7 +368,12 @@ async fn a_token_opens_its_own_tenant_s_rows_only() {
     );
     stranger.open("GET", PERSON).await;
     stranger.click("GET", PERSON).await;
-    let path = format!("/u/{}", stranger.token(TokenKind::Unsubscribe));
+    let path = format!(
+        "/u/{}",
+        stranger.token(TokenKind::Unsubscribe {
+            address: String::new()
+        })
+    );
     stranger.visit("POST", &path, PERSON).await;
     let after = (
         world.dump("SendLedger").await,

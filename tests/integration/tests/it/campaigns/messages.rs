@@ -9,7 +9,7 @@ use cloud::SendOptions;
 use serde_json::json;
 use tanigo_local::aws::{Call, Fault};
 
-use super::shop::Shop;
+use super::shop::{Shop, told};
 use crate::support::{Kill, World};
 
 const SCOPE: &str = "enr_0123";
@@ -42,6 +42,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         mail: name,
         data: json!({ "trigger": { "order": "#1042" } }),
         class,
+        reason: None,
         workflow: "wfl_00000000001".parse().unwrap(),
         at: world.now(),
         slot: None,
@@ -120,7 +121,7 @@ async fn a_domain_with_vietnamese_letters_is_written_to_and_answered() {
     let customer = contacts::Incoming {
         identities: vec![contacts::Identity::Email("an@cửahàng.vn".parse().unwrap())],
         lists: vec![shop.list],
-        email_status: Some(contacts::ChannelStatus::Subscribed),
+        consent: told(contacts::ChannelStatus::Subscribed),
         ..contacts::Incoming::default()
     };
     let store = super::shop::contacts(&world);

@@ -1,6 +1,6 @@
 //! One tenant with a list of contacts, and the results of its campaigns.
 
-use contacts::{ChannelStatus, Contacts, Identity, Incoming, Lists};
+use contacts::{Channel, ChannelStatus, Contacts, Identity, Incoming, Lists, Statement};
 use futures::{StreamExt, stream};
 use kernel::{ContactId, ListId, TenantKey};
 use serde_json::{Value, json};
@@ -41,6 +41,13 @@ pub fn contacts(world: &World) -> Contacts {
     Contacts::over(&world.resources())
 }
 
+/// The shop's own system says that mail has the status.
+pub fn told(status: ChannelStatus) -> Vec<Statement> {
+    Statement::from_status(Channel::Email, status)
+        .into_iter()
+        .collect()
+}
+
 fn person(n: u32, list: ListId) -> Incoming {
     let bounces = n.is_multiple_of(BOUNCES);
     let unsubscribed = n % UNSUBSCRIBED == 1;
@@ -48,7 +55,7 @@ fn person(n: u32, list: ListId) -> Incoming {
     Incoming {
         identities: vec![Identity::Email(address.parse().unwrap())],
         lists: vec![list],
-        email_status: Some(if unsubscribed {
+        consent: told(if unsubscribed {
             ChannelStatus::Unsubscribed
         } else {
             ChannelStatus::Subscribed
@@ -104,10 +111,7 @@ impl Shop {
             let table = world.table("Contacts");
             let alive = cloud::Update::new().remove("email_bounced");
             table.update(&key, alive).await.unwrap();
-            let agreed = cloud::Update::new()
-                .set("email_status", "subscribed")
-                .set("email_rank", 20)
-                .when_equals("email_status", "complained");
+            let agreed = cloud::Update::new().remove("c.email.all.complained");
             table.update(&key, agreed).await.unwrap();
         }
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tanigo_local::aws::Kind;
 
 use super::messages::enqueue;
-use super::shop::{Shop, letter, number};
+use super::shop::{Shop, letter, number, told};
 use crate::support::World;
 
 const ACTIVE: WorkspaceStatus = WorkspaceStatus::Active;
@@ -255,11 +255,10 @@ async fn a_reader_who_unsubscribes_while_others_are_sent_to_gets_no_mail_two_sec
         let leave = async {
             for contact in &shop.contacts {
                 let store = super::shop::contacts(&world);
-                let status = contacts::ChannelStatus::Unsubscribed;
-                let (channel, now) = (contacts::Channel::Email, world.now());
-                let changed =
-                    store.set_channel_status(shop.tenant, *contact, channel, status, now, "link");
-                changed.await.unwrap();
+                for left in told(contacts::ChannelStatus::Unsubscribed) {
+                    let stated = store.declare(shop.tenant, *contact, &left, "link", None);
+                    stated.await.unwrap();
+                }
             }
             world.advance(Duration::from_secs(3));
             *left.lock().unwrap() = Some(world.now());

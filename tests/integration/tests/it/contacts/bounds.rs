@@ -1,7 +1,8 @@
 //! A contact that is full: what has no room is refused or left out, and the rest still works.
 
 use contacts::bounds::{MAX_FIELD_BYTES, MAX_LISTS, MAX_TAGS};
-use contacts::{Channel, ChannelStatus, Incoming, Joined};
+use contacts::consent::Stated;
+use contacts::{Channel, ChannelStatus, Incoming, Joined, Statement};
 use serde_json::{Value, json};
 
 use super::shop::{Page, Shop, email, form, person, phone};
@@ -87,15 +88,9 @@ async fn a_full_contact_gets_its_events_and_can_unsubscribe() {
     let (_, timeline) = shop.api("GET", &path, None).await;
     assert_eq!(timeline["data"][0]["data"]["_left_out"], 1, "{timeline}");
     let store = shop.contacts();
-    let changed = store.set_channel_status(
-        shop.tenant,
-        id,
-        Channel::Email,
-        ChannelStatus::Unsubscribed,
-        shop.world.now(),
-        "link",
-    );
-    assert!(changed.await.unwrap());
+    let left = Statement::from_status(Channel::Email, ChannelStatus::Unsubscribed).unwrap();
+    let stated = store.declare(shop.tenant, id, &left, "link", None);
+    assert_eq!(stated.await.unwrap(), Stated::Yes { news: true });
 }
 
 #[tokio::test]

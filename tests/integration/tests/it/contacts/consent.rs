@@ -1,28 +1,28 @@
 //! Consent belongs to an address: which consent stays when addresses change.
 
-use contacts::{Channel, ChannelStatus, Identity, Incoming, Merge};
+use contacts::consent::Stated;
+use contacts::{Channel, ChannelStatus, Identity, Incoming, Merge, Statement};
 
-use super::shop::{Shop, email, person, phone};
+use super::shop::{Shop, email, person, phone, told};
 
 #[tokio::test]
 async fn whoever_left_is_not_brought_back() {
     let shop = Shop::new().await;
     let agreed = Incoming {
-        email_status: Some(ChannelStatus::Subscribed),
+        consent: told(ChannelStatus::Subscribed, &[Channel::Email]),
         ..person("An", &[email("an@example.vn")])
     };
     let id = shop.upsert(agreed.clone()).await.contact;
     let (contacts, at) = (shop.contacts(), shop.world.now());
-    let set = async |status, reason| {
-        let channel = Channel::Email;
-        contacts
-            .set_channel_status(shop.tenant, id, channel, status, at, reason)
-            .await
-            .unwrap()
+    let set = async |status, cause| {
+        let mut statement = Statement::from_status(Channel::Email, status).unwrap();
+        statement.at = Some(at);
+        let stated = contacts.declare(shop.tenant, id, &statement, cause, None);
+        stated.await.unwrap() == Stated::Yes { news: true }
     };
     assert!(set(ChannelStatus::Unsubscribed, "link").await);
     assert!(!set(ChannelStatus::Unsubscribed, "link").await);
-    assert!(!set(ChannelStatus::Subscribed, "late").await);
+    set(ChannelStatus::Subscribed, "late").await;
     shop.upsert(agreed.clone()).await;
     shop.upsert(Incoming {
         merge: Merge::Overwrite,
@@ -46,7 +46,7 @@ async fn consent_for_one_address_is_not_booked_on_another() {
         .contact;
     for status in [ChannelStatus::Subscribed, ChannelStatus::Unsubscribed] {
         let other = Incoming {
-            email_status: Some(status),
+            consent: told(status, &[Channel::Email]),
             ..person("An", &[number.clone(), email("khac@example.vn")])
         };
         for _ in 0..2 {
@@ -58,14 +58,14 @@ async fn consent_for_one_address_is_not_booked_on_another() {
     }
     // The same for text messages.
     let other = Incoming {
-        sms_status: Some(ChannelStatus::Subscribed),
+        consent: told(ChannelStatus::Subscribed, &[Channel::Sms]),
         ..person("An", &[email("an@example.vn"), phone("0987654321")])
     };
     assert_eq!(shop.upsert(other).await.contact, id);
     assert_eq!(shop.contact(id).await.sms_status, ChannelStatus::None);
     // Consent for the contact's current address counts, however the contact is found.
     let same = Incoming {
-        email_status: Some(ChannelStatus::Subscribed),
+        consent: told(ChannelStatus::Subscribed, &[Channel::Email]),
         ..person("An", &[number, email("an@example.vn")])
     };
     shop.upsert(same).await;
@@ -85,7 +85,7 @@ async fn consent_stays_with_its_address_whoever_writes_meanwhile() {
             }
             let silent = person("An", &[external.clone(), email("an@example.vn")]);
             let agreed = Incoming {
-                email_status: Some(ChannelStatus::Subscribed),
+                consent: told(ChannelStatus::Subscribed, &[Channel::Email]),
                 ..person("An", &[external.clone(), email("khac@example.vn")])
             };
             let (first, second) = (shop.upsert(agreed), shop.upsert(silent));
@@ -110,8 +110,7 @@ fn customer(id: &str, identities: &[Identity], merge: Merge) -> Incoming {
     let mut incoming = person("An", &[Identity::External(id.into())]);
     incoming.identities.extend_from_slice(identities);
     Incoming {
-        email_status: Some(ChannelStatus::Subscribed),
-        sms_status: Some(ChannelStatus::Subscribed),
+        consent: told(ChannelStatus::Subscribed, &[Channel::Email, Channel::Sms]),
         merge,
         ..incoming
     }
@@ -140,8 +139,10 @@ async fn a_no_goes_with_the_address_to_its_next_owner() {
                     }
                     _ if no == Bounced => {}
                     _ => {
-                        let set = store.set_channel_status(shop.tenant, id, channel, no, at, "x");
-                        assert!(set.await.unwrap());
+                        let mut statement = Statement::from_status(channel, no).unwrap();
+                        statement.at = Some(at);
+                        let set = store.declare(shop.tenant, id, &statement, "x", None);
+                        assert_eq!(set.await.unwrap(), Stated::Yes { news: true });
                     }
                 }
             }

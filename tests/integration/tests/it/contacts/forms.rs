@@ -25,7 +25,8 @@ async fn a_form_becomes_a_contact_with_an_event() {
     assert_eq!(contact["phone"], "+84912345678");
     assert_eq!(contact["first_name"], "An");
     assert_eq!(contact["tags"], json!(["ladipage"]));
-    assert_eq!(contact["email_status"], "subscribed");
+    // A form that asks for no consent books none.
+    assert_eq!(contact["email_status"], "none");
     let path = format!("/v1/contacts/{}/timeline", contact["id"].as_str().unwrap());
     let (status, timeline) = shop.api("GET", &path, None).await;
     assert_eq!((status, timeline["next"].is_null()), (200, true));

@@ -1,11 +1,11 @@
 //! A shop, its form pages, and the stored rows of its contacts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use accounts::{Doors, NewSource};
-use contacts::{Contacts, Identity, Incoming};
-use kernel::{ContactId, Grant, Limit, TenantKey};
+use contacts::{Channel, ChannelStatus, Contacts, Identity, Incoming, Statement};
+use kernel::{ConsentField, ContactId, Grant, Limit, TenantKey};
 use serde_json::{Value, json};
 
 use crate::support::{Kill, World, grant_of, http_event};
@@ -100,10 +100,20 @@ pub struct Page {
 
 impl Page {
     pub async fn of(shop: &Shop, tags: &[&str]) -> Self {
+        Self::asking(shop, tags, BTreeMap::new()).await
+    }
+
+    /// A page whose forms ask for consent.
+    pub async fn asking(
+        shop: &Shop,
+        tags: &[&str],
+        consent: BTreeMap<Channel, ConsentField>,
+    ) -> Self {
         let new = NewSource {
             provider: "ladipage".into(),
             header: HEADER.into(),
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            consent,
             ..NewSource::default()
         };
         let doors = Doors::over(&shop.world.resources());
@@ -137,6 +147,13 @@ pub fn form() -> Value {
         "message": "Tư vấn size M", "ladi_form_id": "FORM8", "utm_source": "facebook",
         "message_time": "02/03/2026 08:15:30",
     })
+}
+
+/// The shop's own system says that these channels have the status.
+pub fn told(status: ChannelStatus, channels: &[Channel]) -> Vec<Statement> {
+    let told = channels.iter();
+    told.filter_map(|channel| Statement::from_status(*channel, status))
+        .collect()
 }
 
 pub fn email(address: &str) -> Identity {

@@ -79,7 +79,9 @@ async fn the_widgets_examples_work() {
 #[tokio::test]
 async fn the_forms_example_becomes_its_event() {
     let shop = Shop::new().await;
-    let page = Page::of(&shop, &[]).await;
+    let source = example("forms", "source-request");
+    let consent = serde_json::from_value(source["consent"].clone()).unwrap();
+    let page = Page::asking(&shop, &[], consent).await;
     page.post(&shop, &example("forms", "form-request")).await;
     let answer = example("forms", "form-answer");
     assert_eq!(answer, json!({ "accepted": true }), "what `post` expects");
@@ -87,7 +89,7 @@ async fn the_forms_example_becomes_its_event() {
     let (_, found) = shop.api("GET", "/v1/contacts?query=0912345678", None).await;
     let contact = &found["data"][0];
     assert_eq!(contact["email_status"], "subscribed");
-    assert_eq!(contact["sms_status"], "subscribed");
+    assert_eq!(contact["sms_status"], "none");
     let path = format!("/v1/contacts/{}/timeline", contact["id"].as_str().unwrap());
     let (_, timeline) = shop.api("GET", &path, None).await;
     assert_eq!(timeline["data"][0]["data"], example("forms", "event-data"));
@@ -146,7 +148,10 @@ fn the_templates_print_what_the_page_says() {
 async fn the_example_file_is_taken_in() {
     let shop = Shop::new().await;
     let import = shop
-        .upload("/v1/imports", &block("import", "csv good"))
+        .upload(
+            &format!("/v1/imports?{}", crate::contacts::files::STATEMENT),
+            &block("import", "csv good"),
+        )
         .await;
     shop.world.settle().await;
     let job = shop.job(&import).await;
@@ -164,5 +169,5 @@ async fn the_example_file_is_taken_in() {
         (&contact["birthday"], &contact["province"]),
         (&"1990-03-02".into(), &"Hà Nội".into())
     );
-    assert_eq!(contact["email_status"], "subscribed");
+    assert_eq!(contact["email_status"], "none");
 }

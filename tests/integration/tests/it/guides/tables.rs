@@ -29,6 +29,7 @@ pub fn of(page: &str, name: &str) -> String {
         ("templates", "filters") => sentence(filters()),
         ("templates", "errors") => template_errors(),
         ("templates", "limits") => template_limits(),
+        ("export", "columns") => sentence(contacts::export::columns()),
         ("import", "headings") => headings(),
         ("import", "row-errors") => row_errors(),
         ("import", "file-errors") => file_errors(),
@@ -363,15 +364,14 @@ fn template_limits() -> String {
 // Imports.
 
 fn headings() -> String {
-    let rows =
-        import::headings().map(|(field, names)| vec![code(field), codes(names.iter().copied())]);
+    let rows = import::headings().map(|(field, names)| vec![code(field), codes(names)]);
     table(&["field", "headings"], rows)
 }
 
 fn row_errors() -> String {
     let file = super::block("import", "csv bad");
-    let parsed = import::file::parse(file.as_bytes()).unwrap();
-    let rows = parsed.first_errors.into_iter().map(|error: RowError| {
+    let told = import::told(file.as_bytes()).unwrap();
+    let rows = told.into_iter().map(|error: RowError| {
         let column = error.column.map(code).unwrap_or_default();
         vec![error.line.to_string(), column, error.message]
     });
@@ -389,20 +389,31 @@ fn file_errors() -> String {
 
 fn import_limits() -> String {
     limits(&[
-        ("bytes of a file", number(import::MAX_FILE)),
-        ("rows of a file", number(import::file::MAX_ROWS)),
+        (
+            "bytes of a file that is the body of a request",
+            number(import::MAX_BODY),
+        ),
+        ("bytes of a row", number(import::MAX_RECORD)),
         ("columns", number(import::MAX_COLUMNS)),
         (
             "characters of a cell; the rest is cut",
-            number(import::file::MAX_TEXT),
+            number(import::MAX_TEXT),
         ),
         (
             "characters of an `external_id`",
-            number(import::file::MAX_EXTERNAL),
+            number(import::MAX_EXTERNAL),
         ),
         (
             "wrong rows that the answer shows",
-            number(import::file::SHOWN_ERRORS),
+            number(import::SHOWN_ERRORS),
+        ),
+        (
+            "imports of a workspace that run at once",
+            number(import::MOST_RUNNING),
+        ),
+        (
+            "imports of a workspace that wait",
+            number(import::MOST_WAITING),
         ),
     ])
 }

@@ -88,6 +88,13 @@ const RIGHT: &[Rule] = &[
         },
     ),
     (
+        "the reserved row of a contact that was not made expires after a day",
+        |_, one| {
+            let is_reserved = one.contains("\"reserved\":true") && one.contains("\"ttl\":");
+            one.starts_with('+') && is_reserved
+        },
+    ),
+    (
         "a frame that was not posted is read from the API (docs/adr/0015)",
         |run, one| run.of("chat-notifier/") && one.starts_with('-') && one.contains(" posts:"),
     ),
@@ -103,30 +110,14 @@ const RIGHT: &[Rule] = &[
 ];
 
 /// Open faults. A line is deleted when its fault is fixed.
-const OPEN: &[Rule] = &[
-    (
-        "open: a POST that is repeated with its key after a crash makes its resource again",
-        |run, one| {
-            let files = ["/ok", "/import"];
-            run.of("api-")
-                && files.iter().any(|file| run.name.ends_with(file))
-                && one.starts_with('+')
-                && (run.any("#AUDIT"))
-        },
-    ),
-    (
-        "open: the reserved row of a contact that was not made stays for ever",
-        |_, one| one.starts_with('+') && one.contains("\"reserved\":true"),
-    ),
-    (
-        "open: a throttled mail is lost if the release of its claim is throttled too",
-        |run, one| {
-            run.of("account-mailer/")
-                && run.plan.kind == Kind::ThrottleAllFrom
-                && one.starts_with("-1 mails:")
-        },
-    ),
-];
+const OPEN: &[Rule] = &[(
+    "open: a throttled mail is lost if the release of its claim is throttled too",
+    |run, one| {
+        run.of("account-mailer/")
+            && run.plan.kind == Kind::ThrottleAllFrom
+            && one.starts_with("-1 mails:")
+    },
+)];
 
 impl Run<'_> {
     /// The differences that no rule explains. Adds the reasons of the rules that explain some.

@@ -15,6 +15,8 @@ const SMALL_SHOP: f64 = 10.0;
 const ACCESS_LOG: f64 = 300.0;
 /// Share of the ingested log bytes that CloudWatch stores.
 const COMPRESSED: f64 = 0.2;
+/// Months of logs that are stored in the twelfth month: `LogRetentionDays` keeps them longer than a year.
+const LOG_MONTHS: f64 = 12.0;
 
 /// Usage of the small shop in a month: 5,000 contacts, and these numbers. docs/measurements.md lists them.
 const MAILS: f64 = 20_000.0;
@@ -77,7 +79,7 @@ impl Month {
     fn bill(mut self, prices: &Prices, stack: &tanigo_local::template::model::Stack) -> Bill {
         let logs = self.log_bytes / 1e9;
         self.add("logs_gb", logs);
-        self.add("logs_storage_gb_month", logs * COMPRESSED);
+        self.add("logs_storage_gb_month", logs * COMPRESSED * LOG_MONTHS);
         let series = self.series.len() as f64;
         self.add("custom_metric_month", series);
         let traces = trace_units(stack, self.invocations);

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use content::tokens::{Token, TokenKey, TokenKind};
+use content::tokens::{Token, TokenKey, TokenKind, address_mark};
 use serde_json::json;
 use tanigo_local::aws::{Kind, OutboxMessage};
 use tests_world::http_event;
@@ -32,6 +32,17 @@ pub struct Campaigns {
     sent: RefCell<Vec<Sent>>,
     /// When an unsubscription was answered, by shop and address.
     stopped: RefCell<BTreeMap<(usize, String), i64>>,
+    /// Earlier unsubscriptions of people who came back.
+    returned: RefCell<Vec<Gone>>,
+}
+
+/// The time between an unsubscription and the return.
+#[derive(Debug, Clone)]
+struct Gone {
+    shop: usize,
+    address: String,
+    since: i64,
+    until: i64,
 }
 
 /// The value of a mail's tag.
@@ -89,7 +100,8 @@ impl Campaigns {
         reply.is_ok()
     }
 
-    /// Somebody follows the link of a mail of a campaign: nobody has a link before the mail was sent.
+    /// Somebody follows the link of a mail of a campaign: nobody has a link before the mail was sent. Some come back
+    /// by the preference page.
     async fn unsubscribe(&self, sim: &Sim) {
         let mut mails = sim.world.aws.outbox().all(Kind::Mail);
         mails.retain(|mail| tag(mail, "scope").starts_with("cmp_"));
@@ -100,7 +112,9 @@ impl Campaigns {
         let setup = sim.world.setup("link-tracker");
         let key = TokenKey::new(setup.secret("TRACKING_SECRET"));
         let token = Token {
-            kind: TokenKind::Unsubscribe,
+            kind: TokenKind::Unsubscribe {
+                address: address_mark(address(&mail.to[0])),
+            },
             workspace: tag(&mail, "tenant"),
             scope: tag(&mail, "scope"),
             contact: tag(&mail, "contact"),
@@ -111,7 +125,12 @@ impl Campaigns {
             .iter()
             .position(|shop| shop.tenant.to_string() == token.workspace);
         let (shop, address) = (shop.expect("a shop"), address(&mail.to[0]).to_owned());
-        let path = format!("/u/{}", token.encode(&key).unwrap());
+        let token = token.encode(&key).unwrap();
+        let is_gone = self.stopped.borrow().contains_key(&(shop, address.clone()));
+        if is_gone && sim.percent(50) {
+            return self.come_back(sim, &token, shop, address).await;
+        }
+        let path = format!("/u/{token}");
         sim.note(format!("  {address} unsubscribes from T{shop}"));
         let reply = sim
             .ask("link-tracker", http_event("POST", &path, None, None))
@@ -120,6 +139,23 @@ impl Campaigns {
             sim.accepted("unsubscriptions");
             let mut stopped = self.stopped.borrow_mut();
             stopped.entry((shop, address)).or_insert(sim.now_ms());
+        }
+    }
+
+    /// The person subscribes again. Whether a lost answer was recorded is not known, so the stop then no longer counts.
+    async fn come_back(&self, sim: &Sim, token: &str, shop: usize, address: String) {
+        let mut event = http_event("POST", &format!("/p/{token}"), None, None);
+        event["body"] = "shown=email.marketing&email.marketing=on".into();
+        sim.note(format!("  {address} comes back to T{shop}"));
+        let since = self.stopped.borrow_mut().remove(&(shop, address.clone()));
+        self.returned.borrow_mut().extend(since.map(|since| Gone {
+            shop,
+            address,
+            since,
+            until: sim.now_ms(),
+        }));
+        if sim.ask("link-tracker", event).await.is_ok() {
+            sim.accepted("returns");
         }
     }
 
@@ -140,6 +176,13 @@ impl Campaigns {
             };
             for to in &mail.to {
                 let address = address(to);
+                let returned = self.returned.borrow();
+                let away = |one: &&Gone| one.shop == shop.n && one.address == address;
+                for gone in returned.iter().filter(away) {
+                    if mail.at > gone.since + STOP_MS && mail.at < gone.until {
+                        sim.broken("mail after unsubscription", format!("{gone:?} got {scope}"));
+                    }
+                }
                 let stopped = self.stopped.borrow();
                 let stopped = stopped.get(&(shop.n, address.to_owned()));
                 if let Some(at) = stopped.filter(|at| mail.at > **at + STOP_MS) {

@@ -1,0 +1,396 @@
+//! The state of a contact's consent, as the latest time of each kind of decision. Pure.
+//!
+//! A mark is such a time. Marks only grow, so decisions that arrive late, twice or in any order end in the same
+//! marks, and so in the same state. The state is computed from the marks and never stored. A verified act opens a
+//! new epoch: it ends withdrawals that are older.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Channel, ChannelStatus, Purpose};
+
+/// Prefix of the profile's attributes that hold marks, in milliseconds.
+const PREFIX: &str = "c.";
+
+/// A kind of decision whose latest time is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Asked by double opt-in.
+    Pending,
+    /// Agreed according to a file without proof.
+    Assumed,
+    /// Agreed.
+    Granted,
+    /// Agreed by a verified act of the person.
+    Verified,
+    /// Asked, and did not agree.
+    Refused,
+    /// Took the consent back.
+    Withdrawn,
+    /// Reported as spam; holds for the whole channel.
+    Complained,
+    /// Blocked by the shop or by law; holds for the whole channel.
+    Suppressed,
+    /// An administrator ended the complaint or the block; holds for the whole channel.
+    Lifted,
+}
+
+impl Kind {
+    const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Assumed,
+        Self::Granted,
+        Self::Verified,
+        Self::Refused,
+        Self::Withdrawn,
+        Self::Complained,
+        Self::Suppressed,
+        Self::Lifted,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Assumed => "assumed",
+            Self::Granted => "granted",
+            Self::Verified => "verified",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+            Self::Complained => "complained",
+            Self::Suppressed => "suppressed",
+            Self::Lifted => "lifted",
+        }
+    }
+}
+
+/// The place of a time: a channel, a purpose unless it holds for the whole channel, and the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Mark {
+    pub channel: Channel,
+    pub purpose: Option<Purpose>,
+    pub kind: Kind,
+}
+
+impl Mark {
+    /// A decision about one purpose.
+    pub fn of(channel: Channel, purpose: Purpose, kind: Kind) -> Self {
+        Self {
+            channel,
+            purpose: Some(purpose),
+            kind,
+        }
+    }
+
+    /// A decision about the whole channel.
+    pub fn whole(channel: Channel, kind: Kind) -> Self {
+        Self {
+            channel,
+            purpose: None,
+            kind,
+        }
+    }
+
+    /// The name of the profile's attribute.
+    pub fn attribute(self) -> String {
+        let purpose = self.purpose.map_or("all", Purpose::name);
+        format!(
+            "{PREFIX}{}.{purpose}.{}",
+            self.channel.name(),
+            self.kind.name()
+        )
+    }
+
+    fn parse(attribute: &str) -> Option<Self> {
+        let mut parts = attribute.strip_prefix(PREFIX)?.split('.');
+        let (channel, purpose, kind) = (parts.next()?, parts.next()?, parts.next()?);
+        let purpose = match purpose {
+            "all" => None,
+            name => Some(Purpose::ALL.into_iter().find(|one| one.name() == name)?),
+        };
+        Some(Self {
+            channel: Channel::ALL.into_iter().find(|one| one.name() == channel)?,
+            purpose,
+            kind: Kind::ALL.into_iter().find(|one| one.name() == kind)?,
+        })
+    }
+}
+
+/// The consent for one channel and purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct State {
+    /// The status.
+    pub status: ChannelStatus,
+    /// When the decision was made that counts.
+    pub since: Option<Timestamp>,
+    /// When the present epoch began: the last verified act of the person.
+    pub epoch: Option<Timestamp>,
+    /// Whether the consent is assumed only: no proof of it was given.
+    pub is_assumed: bool,
+}
+
+/// All marks of a contact.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consents(Vec<(Mark, i64)>);
+
+impl Consents {
+    /// The marks among a profile's attributes.
+    pub(crate) fn of_attributes(attributes: &HashMap<String, Value>) -> Self {
+        let marks = attributes
+            .iter()
+            .filter_map(|(name, value)| Some((Mark::parse(name)?, value.as_i64()?)));
+        let mut marks: Vec<_> = marks.collect();
+        marks.sort_unstable();
+        Self(marks)
+    }
+
+    /// The latest time of a kind of decision, in milliseconds.
+    pub(crate) fn at(&self, mark: Mark) -> Option<i64> {
+        let found = self.0.iter().find(|(one, _)| *one == mark);
+        found.map(|(_, at)| *at)
+    }
+
+    /// Takes a decision in; returns whether the mark grew.
+    pub(crate) fn raise(&mut self, mark: Mark, at: i64) -> bool {
+        match self.0.iter_mut().find(|(one, _)| *one == mark) {
+            Some((_, known)) if *known >= at => false,
+            Some((_, known)) => {
+                *known = at;
+                true
+            }
+            None => {
+                self.0.push((mark, at));
+                self.0.sort_unstable();
+                true
+            }
+        }
+    }
+
+    /// The consent for a channel and a purpose. Whether the address works is another question.
+    pub fn state(&self, channel: Channel, purpose: Purpose) -> State {
+        let whole = |kind| self.at(Mark::whole(channel, kind));
+        let own = |kind| self.at(Mark::of(channel, purpose, kind));
+        let (complained, suppressed) = (whole(Kind::Complained), whole(Kind::Suppressed));
+        let lifted = whole(Kind::Lifted);
+        let verified = own(Kind::Verified);
+        let is = |status, since: Option<i64>| State {
+            status,
+            since: since.and_then(time),
+            epoch: verified.and_then(time),
+            is_assumed: false,
+        };
+        if suppressed.is_some() && suppressed >= lifted {
+            return is(ChannelStatus::Suppressed, suppressed);
+        }
+        if complained.is_some() && complained >= lifted {
+            return is(ChannelStatus::Complained, complained);
+        }
+        // A complaint is a refusal of advertising too. An administrator lifts the block only; the person agrees again.
+        let refusal = complained.max(suppressed);
+        let refusal = refusal.filter(|_| purpose != Purpose::Service);
+        let withdrawn = own(Kind::Withdrawn).max(refusal);
+        if withdrawn.is_some() && withdrawn >= verified {
+            return is(ChannelStatus::Unsubscribed, withdrawn);
+        }
+        if let Some(at) = verified.or_else(|| own(Kind::Granted)) {
+            return is(ChannelStatus::Subscribed, Some(at));
+        }
+        match (own(Kind::Assumed), own(Kind::Refused), own(Kind::Pending)) {
+            (Some(at), None, _) => State {
+                is_assumed: true,
+                ..is(ChannelStatus::Subscribed, Some(at))
+            },
+            (_, _, Some(at)) => is(ChannelStatus::Pending, Some(at)),
+            (_, refused, None) => is(ChannelStatus::None, refused),
+        }
+    }
+
+    /// The status for marketing: the one that a contact shows.
+    pub fn marketing(&self, channel: Channel) -> ChannelStatus {
+        self.state(channel, Purpose::Marketing).status
+    }
+}
+
+fn time(at: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EMAIL: Channel = Channel::Email;
+
+    fn mark(kind: Kind) -> Mark {
+        match kind {
+            Kind::Complained | Kind::Suppressed | Kind::Lifted => Mark::whole(EMAIL, kind),
+            _ => Mark::of(EMAIL, Purpose::Marketing, kind),
+        }
+    }
+
+    fn after(decisions: &[(Kind, i64)]) -> Consents {
+        let mut consents = Consents::default();
+        for (kind, at) in decisions {
+            consents.raise(mark(*kind), *at);
+        }
+        consents
+    }
+
+    fn status(decisions: &[(Kind, i64)]) -> ChannelStatus {
+        after(decisions).marketing(EMAIL)
+    }
+
+    #[test]
+    fn a_late_repetition_of_an_old_grant_changes_nothing_and_a_new_opt_in_does() {
+        use ChannelStatus as S;
+        let left = [(Kind::Granted, 1), (Kind::Withdrawn, 5)];
+        assert_eq!(status(&left), S::Unsubscribed);
+        for late in [
+            (Kind::Granted, 1),
+            (Kind::Granted, 9),
+            (Kind::Assumed, 9),
+            (Kind::Pending, 9),
+        ] {
+            assert_eq!(status(&[left[0], left[1], late]), S::Unsubscribed);
+            assert_eq!(status(&[late, left[1], left[0]]), S::Unsubscribed);
+        }
+        let back = [left[0], left[1], (Kind::Verified, 8)];
+        assert_eq!(status(&back), S::Subscribed);
+        // The old withdrawal is delivered again, and then the person leaves again.
+        assert_eq!(
+            status(&[back[0], back[1], back[2], (Kind::Withdrawn, 5)]),
+            S::Subscribed
+        );
+        assert_eq!(
+            status(&[back[0], back[1], back[2], (Kind::Withdrawn, 9)]),
+            S::Unsubscribed
+        );
+    }
+
+    #[test]
+    fn a_complaint_needs_the_person_and_an_administrator() {
+        use ChannelStatus as S;
+        for (kind, blocked) in [
+            (Kind::Complained, S::Complained),
+            (Kind::Suppressed, S::Suppressed),
+        ] {
+            let said = [(Kind::Granted, 1), (kind, 5)];
+            assert_eq!(status(&said), blocked);
+            assert_eq!(status(&[said[0], said[1], (Kind::Verified, 7)]), blocked);
+            assert_eq!(
+                status(&[said[0], said[1], (Kind::Lifted, 7)]),
+                S::Unsubscribed
+            );
+            let both = [said[0], said[1], (Kind::Lifted, 7), (Kind::Verified, 6)];
+            assert_eq!(status(&both), S::Subscribed);
+            // Service messages were not refused.
+            let lifted = after(&[said[1], (Kind::Lifted, 7)]);
+            assert_eq!(lifted.state(EMAIL, Purpose::Service).status, S::None);
+        }
+    }
+
+    #[test]
+    fn an_assumed_consent_is_marked_and_ends_with_a_refusal() {
+        let assumed = after(&[(Kind::Assumed, 1)]).state(EMAIL, Purpose::Marketing);
+        assert!(assumed.is_assumed && assumed.status == ChannelStatus::Subscribed);
+        assert_eq!(
+            status(&[(Kind::Assumed, 3), (Kind::Refused, 1)]),
+            ChannelStatus::None
+        );
+        let proven = after(&[(Kind::Assumed, 3), (Kind::Granted, 1)]);
+        assert!(!proven.state(EMAIL, Purpose::Marketing).is_assumed);
+    }
+
+    #[test]
+    fn an_attribute_names_its_mark() {
+        for channel in Channel::ALL {
+            for purpose in [None].into_iter().chain(Purpose::ALL.map(Some)) {
+                for kind in Kind::ALL {
+                    let mark = Mark {
+                        channel,
+                        purpose,
+                        kind,
+                    };
+                    assert_eq!(Mark::parse(&mark.attribute()), Some(mark));
+                }
+            }
+        }
+        assert_eq!(
+            mark(Kind::Withdrawn).attribute(),
+            "c.email.marketing.withdrawn"
+        );
+        assert_eq!(Mark::parse("c.email.marketing.x"), None);
+        assert_eq!(Mark::parse("custom.c.email.marketing.granted"), None);
+    }
+
+    fn decisions() -> impl Strategy<Value = Vec<(Kind, i64)>> {
+        let kind = prop::sample::select(Kind::ALL.to_vec());
+        prop::collection::vec((kind, 1..20i64), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_repetition_ends_in_the_same_state(
+            said in decisions(),
+            order in any::<prop::sample::Index>(),
+            again in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+            shuffled in decisions().prop_shuffle(),
+        ) {
+            let mut all = said.clone();
+            all.extend(shuffled);
+            let mut other = all.clone();
+            if !other.is_empty() {
+                let middle = order.index(other.len());
+                other.rotate_left(middle);
+                other.reverse();
+                for one in again {
+                    let repeated = other[one.index(other.len())];
+                    other.push(repeated);
+                }
+            }
+            prop_assert_eq!(after(&all), after(&other));
+        }
+
+        #[test]
+        fn after_a_withdrawal_only_a_later_verified_act_subscribes(
+            said in decisions(),
+            at in 1..20i64,
+        ) {
+            let mut all = said.clone();
+            all.push((Kind::Withdrawn, at));
+            let verified = said.iter().any(|(kind, when)| *kind == Kind::Verified && *when > at);
+            if status(&all) == ChannelStatus::Subscribed {
+                prop_assert!(verified, "{:?}", all);
+            }
+        }
+
+        #[test]
+        fn the_law_of_the_marks_is_the_law_of_the_history(said in decisions()) {
+            // The same rules, read from the whole history instead of the marks.
+            let last = |kinds: &[Kind]| {
+                said.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(_, at)| *at).max()
+            };
+            let lifted = last(&[Kind::Lifted]);
+            let expected = if last(&[Kind::Suppressed]).is_some_and(|at| Some(at) >= lifted) {
+                ChannelStatus::Suppressed
+            } else if last(&[Kind::Complained]).is_some_and(|at| Some(at) >= lifted) {
+                ChannelStatus::Complained
+            } else {
+                let verified = last(&[Kind::Verified]);
+                let no = last(&[Kind::Withdrawn, Kind::Complained, Kind::Suppressed]);
+                let yes = last(&[Kind::Granted]).is_some()
+                    || (last(&[Kind::Assumed]).is_some() && last(&[Kind::Refused]).is_none());
+                match () {
+                    () if no.is_some_and(|at| Some(at) >= verified) => ChannelStatus::Unsubscribed,
+                    () if verified.is_some() || yes => ChannelStatus::Subscribed,
+                    () if last(&[Kind::Pending]).is_some() => ChannelStatus::Pending,
+                    () => ChannelStatus::None,
+                }
+            };
+            prop_assert_eq!(status(&said), expected);
+        }
+    }
+}

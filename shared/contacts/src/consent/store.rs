@@ -1,0 +1,204 @@
+//! Decisions outside an upsert, and their history. Each may run twice, late, or be killed between two writes: a stop is
+//! in force before its row is stored, a grant after, and a repetition writes what is missing.
+
+use cloud::{Error, Query, Update, UpdateOutcome};
+use kernel::page::Page;
+use kernel::{ContactId, Cursor, EmailAddress, Limit, TenantKey};
+use serde::Deserialize;
+
+use super::records::{COUNT, MAX_RECORDS, Record};
+use super::{Channel, Consents, Statement};
+use crate::rows::Profile;
+use crate::store::Contacts;
+use crate::{Contact, keys, mention};
+
+/// The outcome of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stated {
+    /// It is recorded; whether it changed the state.
+    Yes {
+        /// Whether a repetition or an earlier decision had said the same.
+        news: bool,
+    },
+    /// There is no such contact.
+    NoContact,
+    /// The contact no longer shows the address that the person proved.
+    OtherAddress,
+    /// The contact has as many records as it may have.
+    Full,
+}
+
+/// The number of rows, as an update returns it.
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(default)]
+    consent_records: u64,
+}
+
+impl Contacts {
+    /// Records a decision; `cause` names it, so a repetition is the same decision. With `proven` the person proved
+    /// this address: a grant counts only while the contact shows it.
+    ///
+    /// A stop of one channel and purpose costs two write units and no read. A grant costs a read unit, and a write
+    /// unit more for each part of a kilobyte of its proof.
+    pub async fn declare(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        statement: &Statement,
+        cause: &str,
+        proven: Option<&EmailAddress>,
+    ) -> Result<Stated, Error> {
+        let now = self.contacts.clock().now();
+        let at = statement.at.map_or(now, |at| at.min(now));
+        let channels: Vec<Channel> = statement.channels.iter().copied().collect();
+        let record = Record::of(statement, &channels, Vec::new(), (at, cause));
+        if statement.decision.stops() {
+            return self.stop(tenant, id, statement, &record).await;
+        }
+        // Each refusal is the success of another run, so this loop ends.
+        loop {
+            let key = keys::profile(tenant, id);
+            let profile: Option<Profile> = self.contacts.get(&key).await?;
+            let Some(profile) = profile else {
+                return Ok(Stated::NoContact);
+            };
+            let done = self.grant(tenant, id, statement, record.clone(), &profile, proven);
+            if let Some(stated) = done.await? {
+                return Ok(stated);
+            }
+        }
+    }
+
+    /// Marks first, then the row.
+    async fn stop(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        statement: &Statement,
+        record: &Record,
+    ) -> Result<Stated, Error> {
+        let at = record.decided_at.as_millisecond();
+        let channels: Vec<Channel> = record.channels.iter().copied().collect();
+        let (mut news, mut counted) = (false, 0);
+        for mark in statement.marks(&channels) {
+            let name = mark.attribute();
+            let update = self.touch().set(&name, at).when_absent_or_less(&name, at);
+            let update = if news { update } else { update.add(COUNT, 1) };
+            let changed = [mention::status(mark.channel)];
+            let update = self.telling(tenant, update, changed).await?;
+            let key = keys::profile(tenant, id);
+            let outcome = self.contacts.update(&key, update.when_exists()).await?;
+            if matches!(&outcome, UpdateOutcome::Refused(item) if item.is_empty()) {
+                return Ok(Stated::NoContact);
+            }
+            news |= outcome.applied();
+            let row: Option<Counted> = outcome.item()?;
+            counted = row.map_or(0, |row| row.consent_records);
+        }
+        if counted <= MAX_RECORDS {
+            self.contacts
+                .create(&record.key(tenant, id), record)
+                .await?;
+        } else {
+            tracing::warn!(contact = %id, "a contact has no room for records of consent");
+        }
+        Ok(Stated::Yes { news })
+    }
+
+    /// The row first, then the marks. `None`: another run changed the profile in between.
+    async fn grant(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        statement: &Statement,
+        mut record: Record,
+        profile: &Profile,
+        proven: Option<&EmailAddress>,
+    ) -> Result<Option<Stated>, Error> {
+        let Some(contact) = profile.clone().given() else {
+            return Ok(Some(Stated::NoContact));
+        };
+        if proven.is_some() && proven != contact.email.as_ref() {
+            return Ok(Some(Stated::OtherAddress));
+        }
+        let channels: Vec<Channel> = record.channels.iter().copied().collect();
+        let at = record.decided_at.as_millisecond();
+        let known = profile.consents();
+        let grows = |mark: &_| known.at(*mark).is_none_or(|had| had < at);
+        let marks = statement.marks(&channels);
+        let growing: Vec<_> = marks.into_iter().filter(grows).collect();
+        let stored = profile.consent_records.unwrap_or_default();
+        if stored >= MAX_RECORDS {
+            return Ok(Some(Stated::Full));
+        }
+        record.addresses = addresses(&contact, &channels);
+        let created = self
+            .contacts
+            .create(&record.key(tenant, id), &record)
+            .await?;
+        if growing.is_empty() && !created.is_new() {
+            return Ok(Some(Stated::Yes { news: false }));
+        }
+        let update = growing.iter().fold(self.touch(), |update: Update, mark| {
+            let name = mark.attribute();
+            update.set(&name, at).when_absent_or_less(&name, at)
+        });
+        let changed: Vec<_> = growing
+            .iter()
+            .map(|mark| mention::status(mark.channel))
+            .collect();
+        let update = self.telling(tenant, update, changed).await?;
+        let update = update
+            .set(COUNT, stored + 1)
+            .when_as_read(COUNT, profile.consent_records)
+            .when_exists();
+        let update = match proven {
+            Some(address) => update.when_equals("email", address),
+            None => update,
+        };
+        let outcome = self
+            .contacts
+            .update(&keys::profile(tenant, id), update)
+            .await?;
+        let news = !growing.is_empty();
+        Ok(outcome.applied().then_some(Stated::Yes { news }))
+    }
+
+    /// The state of a contact's consent; `None` if there is no such contact.
+    pub async fn consents(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+    ) -> Result<Option<Consents>, Error> {
+        let contact = self.get(tenant, id).await?;
+        Ok(contact.map(|contact| contact.consents))
+    }
+
+    /// A page of a contact's decisions, newest first.
+    pub async fn consent_history(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Record>, Error> {
+        let query = Query::partition(keys::contact(tenant, id)).begins_with(keys::CONSENT);
+        let query = query.descending().limit(limit.get()).cursor(cursor);
+        self.contacts.query(query).await
+    }
+}
+
+/// The addresses of these channels.
+fn addresses(contact: &Contact, channels: &[Channel]) -> Vec<String> {
+    let mut addresses: Vec<String> = channels
+        .iter()
+        .filter_map(|channel| match channel {
+            Channel::Email => contact.email.as_ref().map(ToString::to_string),
+            Channel::Sms | Channel::Zalo => contact.phone.as_ref().map(ToString::to_string),
+            Channel::Push => None,
+        })
+        .collect();
+    addresses.dedup();
+    addresses
+}

@@ -1,0 +1,260 @@
+//! The steps of an export. Each step is safe to run twice, concurrently with itself, and to be killed at any point.
+//!
+//! The first steps read the contacts and store them in chunks, and note the names of their custom fields. The last
+//! steps write the file from the chunks, with a column for each name. A message names the version that it moves, as
+//! with imports.
+
+use std::time::Duration;
+
+use cloud::blobs::MIN_PART;
+use cloud::{
+    Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
+};
+use jiff::Timestamp;
+use kernel::{Cursor, ExportId, Limit, TenantKey, page::Page};
+use serde::{Deserialize, Serialize};
+
+use super::job::{Export, Request, Status};
+use super::table::{MAX_FIELDS, headings, line};
+use crate::model::Contact;
+use crate::profiles::Profiles;
+use crate::{SHARDS, joined, keys};
+
+/// How long a link to the file is valid.
+pub const LINK_VALID: Duration = Duration::from_hours(1);
+/// How long links to the file are given.
+pub const KEPT: Duration = Duration::from_hours(7 * 24);
+/// Contacts of a page.
+const PAGE: u32 = 100;
+/// Contacts of a chunk, and so of a step.
+const CHUNK: usize = 1_000;
+/// Largest chunk that is read: a contact has 400 KB at most, and nearly all have less than one.
+const MAX_CHUNK: u64 = 512 * 1024 * 1024;
+
+/// Message on the queue of exports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Step {
+    /// Move the export on from this version.
+    #[serde(rename = "contact.export.v1")]
+    V1 {
+        /// The export.
+        export: ExportId,
+        /// The version that the step moves.
+        version: u64,
+    },
+}
+
+impl Message for Step {
+    const QUEUE: QueueName = QueueName::new("contact-export");
+}
+
+/// The outcome of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// This attempt or another moved the export, or it is complete.
+    Done,
+    /// There is no such export.
+    Missing,
+}
+
+/// Runs exports.
+#[derive(Clone, Debug)]
+pub struct Exports {
+    profiles: Profiles,
+    table: Table,
+    files: Blobs,
+    queue: QueueOf<Step>,
+}
+
+impl Exports {
+    /// Over the table Contacts, the bucket Imports and the queue `ContactExport`.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            profiles: Profiles::over(resources),
+            table: resources.table("Contacts"),
+            files: resources.bucket("Imports"),
+            queue: resources.queue_of(),
+        }
+    }
+
+    /// Starts an export; `None` if another export has the id. A repetition completes the first run.
+    pub async fn start(
+        &self,
+        tenant: TenantKey,
+        id: ExportId,
+        at: Timestamp,
+        request: &Request,
+        by: &str,
+    ) -> Result<Option<Export>, Error> {
+        let export = Export::new(id, request.clone(), by, at);
+        let created = self
+            .table
+            .create(&keys::export(tenant, id), &export)
+            .await?;
+        let export = match created {
+            Created::New => export,
+            Created::Existing(found) if found.is_start_of(&export) => found,
+            Created::Existing(_) => return Ok(None),
+        };
+        self.send(tenant, id, 0).await?;
+        Ok(Some(export))
+    }
+
+    /// One export.
+    pub async fn get(&self, tenant: TenantKey, id: ExportId) -> Result<Option<Export>, Error> {
+        self.table.get(&keys::export(tenant, id)).await
+    }
+
+    /// A page of exports, newest first.
+    pub async fn page(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Export>, Error> {
+        let query = Query::partition(keys::exports(tenant)).descending();
+        self.table
+            .query(query.limit(limit.get()).cursor(cursor))
+            .await
+    }
+
+    /// A link to the file; `None` before it is complete and after [`KEPT`].
+    pub async fn link(&self, tenant: TenantKey, export: &Export) -> Result<Option<String>, Error> {
+        let age = |at: Timestamp| self.table.clock().now().as_second() - at.as_second();
+        match export.finished_at {
+            Some(at) if age(at) < KEPT.as_secs() as i64 => self
+                .files
+                .link(&file_name(tenant, export.id, "csv"), LINK_VALID)
+                .await
+                .map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Makes one step.
+    pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
+        let Step::V1 {
+            export: id,
+            version,
+        } = *step;
+        let Some(export) = self.get(tenant, id).await? else {
+            return Ok(Progress::Missing);
+        };
+        if export.status == Status::Completed {
+            return Ok(Progress::Done);
+        }
+        if export.version != version {
+            if export.version == version + 1 {
+                self.send(tenant, id, export.version).await?;
+            }
+            return Ok(Progress::Done);
+        }
+        let next = if export.shard < SHARDS {
+            self.read(tenant, export).await?
+        } else {
+            self.write(tenant, export).await?
+        };
+        self.table
+            .replace(&keys::export(tenant, id), &next, version)
+            .await?;
+        if next.status == Status::Processing {
+            self.send(tenant, id, next.version).await?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Stores the next chunk of contacts.
+    async fn read(&self, tenant: TenantKey, export: Export) -> Result<Export, Error> {
+        let mut next = export;
+        next.version += 1;
+        let (mut text, mut count) = (Vec::new(), 0);
+        while count < CHUNK && next.shard < SHARDS {
+            let cursor = next.cursor.take().map(Cursor);
+            let ids = match next.request.list {
+                Some(list) => {
+                    self.profiles
+                        .members(tenant, list, next.shard, PAGE, cursor)
+                        .await?
+                }
+                None => {
+                    self.profiles
+                        .of_shard(tenant, next.shard, PAGE, cursor)
+                        .await?
+                }
+            };
+            let mut contacts = self.profiles.glance(tenant, &ids.data).await?;
+            for contact in ids.data.iter().filter_map(|id| contacts.remove(id)) {
+                for name in contact.custom.keys() {
+                    if next.fields.len() < MAX_FIELDS && !next.fields.contains(name) {
+                        next.fields.insert(name.clone());
+                    }
+                }
+                serde_json::to_writer(&mut text, &contact)
+                    .map_err(|error| Error::Shape(error.to_string()))?;
+                text.push(b'\n');
+                count += 1;
+            }
+            match ids.next {
+                Some(cursor) => next.cursor = Some(cursor.0),
+                None => next.shard += 1,
+            }
+        }
+        let name = file_name(tenant, next.id, &format!("rows.{:08}", next.chunks));
+        self.files
+            .put(&name, "application/x-ndjson", text.into())
+            .await?;
+        next.chunks += 1;
+        next.rows += count as u64;
+        Ok(next)
+    }
+
+    /// Writes the next part of the file.
+    async fn write(&self, tenant: TenantKey, export: Export) -> Result<Export, Error> {
+        let mut next = export;
+        next.version += 1;
+        let mut text = if next.gathered == 0 {
+            headings(&next.fields)
+        } else {
+            String::new()
+        };
+        while next.gathered < next.chunks && text.len() < MIN_PART {
+            let name = file_name(tenant, next.id, &format!("rows.{:08}", next.gathered));
+            let chunk = self.files.range(&name, 0, MAX_CHUNK).await?;
+            let chunk = chunk.map(|chunk| chunk.bytes).unwrap_or_default();
+            for row in chunk
+                .split(|byte| *byte == b'\n')
+                .filter(|row| !row.is_empty())
+            {
+                let contact: Contact =
+                    serde_json::from_slice(row).map_err(|error| Error::Shape(error.to_string()))?;
+                text += &line(&contact, &next.fields);
+            }
+            next.gathered += 1;
+        }
+        let is_last = next.gathered == next.chunks;
+        let name = file_name(tenant, next.id, "csv");
+        next.upload = joined::append(
+            &self.files,
+            &name,
+            next.upload.take(),
+            text.into_bytes(),
+            is_last,
+        )
+        .await?;
+        if is_last {
+            next.status = Status::Completed;
+            next.finished_at = Some(self.table.clock().now());
+        }
+        Ok(next)
+    }
+
+    async fn send(&self, tenant: TenantKey, export: ExportId, version: u64) -> Result<(), Error> {
+        let step = Step::V1 { export, version };
+        self.queue.send(tenant, &step, SendOptions::default()).await
+    }
+}
+
+fn file_name(tenant: TenantKey, export: ExportId, kind: &str) -> String {
+    format!("exports/{tenant}/{export}.{kind}")
+}

@@ -1,0 +1,353 @@
+//! The rows of a slice become contacts, and each row's outcome a line of a file.
+
+use std::collections::BTreeMap;
+
+use cloud::Error;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Span;
+use kernel::{ContactId, TenantKey};
+
+use super::columns::{Column, Consent};
+use super::error::RowError;
+use super::job::{ConsentChannel, Counts, DuplicateRule, Job, Slice};
+use super::layout::Layout;
+use super::rows::{self, Heard, Read, Row};
+use super::slice;
+use super::steps::{Imports, file_name};
+use super::values::Said;
+use crate::bounds::Surplus;
+use crate::consent::{Channel, Decision, Evidence, Method, Statement};
+use crate::csv_out;
+use crate::keys;
+use crate::model::{Identity, Incoming, Merge, Source, Upserted};
+use crate::rows::Profile;
+
+/// Contacts of a slice that are written concurrently.
+const CONCURRENCY: usize = 16;
+/// The columns that a file of outcomes has after those of the file.
+pub const OUTCOME_COLUMNS: [&str; 4] = [
+    "import_line",
+    "import_outcome",
+    "import_contact_id",
+    "import_message",
+];
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = ImportOutcome)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A new contact.
+    Created,
+    /// A contact that was there.
+    Updated,
+    /// A contact that stayed as it was.
+    Skipped,
+    /// A wrong row.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name in the file of outcomes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A row that is done.
+struct Done {
+    line: u64,
+    outcome: Outcome,
+    contact: Option<ContactId>,
+    told: Vec<RowError>,
+}
+
+impl Imports {
+    /// Imports a slice and stores the outcome of its rows. `None`: the file is not the one that was cut.
+    pub(super) async fn import(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        number: u32,
+        slice: &Slice,
+    ) -> Result<Option<(Counts, Vec<RowError>)>, Error> {
+        let name = file_name(tenant, job.id, "csv");
+        let part = self
+            .files
+            .range(&name, slice.start, slice.end - slice.start)
+            .await?;
+        let Some(part) = part.filter(|part| part.mark == job.mark) else {
+            return Ok(None);
+        };
+        let Some(layout) = &job.layout else {
+            return Ok(None);
+        };
+        let read: Vec<Read> = rows::read(&part.bytes, layout, slice.line).collect();
+        let (mut done, mut good) = (Vec::new(), Vec::new());
+        for one in &read {
+            match &one.row {
+                Ok(row) => good.push(row.clone()),
+                Err(error) => done.push(Done {
+                    line: one.line,
+                    outcome: Outcome::Failed,
+                    contact: None,
+                    told: vec![error.clone()],
+                }),
+            }
+        }
+        let groups = stream::iter(slice::groups(good));
+        let work = groups.map(|group| self.take(tenant, job, layout, group));
+        let work = work.buffer_unordered(CONCURRENCY);
+        let taken: Vec<Vec<Done>> = work.try_collect().await?;
+        done.extend(taken.into_iter().flatten());
+        done.sort_unstable_by_key(|one| one.line);
+        let text = outcomes(&read, &done, layout);
+        let name = file_name(tenant, job.id, &format!("outcome.{number:08}"));
+        self.files.put(&name, "text/csv", text.into()).await?;
+        let mut counts = Counts::default();
+        for one in &done {
+            match one.outcome {
+                Outcome::Created => counts.created += 1,
+                Outcome::Updated => counts.updated += 1,
+                Outcome::Skipped => counts.skipped += 1,
+                Outcome::Failed => counts.failed += 1,
+            }
+        }
+        let told = done.into_iter().flat_map(|one| one.told).collect();
+        Ok(Some((counts, told)))
+    }
+
+    /// Imports rows one after another.
+    async fn take(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        layout: &Layout,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Done>, Error> {
+        let mut done = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (line, mut told) = (row.line, row.notes.clone());
+            let contact = incoming(job, layout, row);
+            let operation = contact.operation.as_deref().unwrap_or_default();
+            if job.request.duplicate_rule == DuplicateRule::Skip
+                && let Some(known) = self.known(tenant, &contact.identities).await?
+                && self.made_by(tenant, known).await?.as_deref() != Some(operation)
+            {
+                done.push(Done {
+                    line,
+                    outcome: Outcome::Skipped,
+                    contact: Some(known),
+                    told,
+                });
+                continue;
+            }
+            match self.contacts.upsert(tenant, &contact).await {
+                Ok(upserted) => {
+                    told.extend(left_out(line, &upserted));
+                    let outcome = if upserted.created {
+                        Outcome::Created
+                    } else {
+                        Outcome::Updated
+                    };
+                    done.push(Done {
+                        line,
+                        outcome,
+                        contact: Some(upserted.contact),
+                        told,
+                    });
+                }
+                Err(error) if error.is_retryable() => return Err(error),
+                // This row can never be stored (it may be too large); the other rows can.
+                Err(error) => {
+                    tracing::warn!(import = %job.id, line, error = error.name(), "row refused");
+                    let message = "the row cannot be stored".to_owned();
+                    told.insert(
+                        0,
+                        RowError {
+                            line,
+                            column: None,
+                            message,
+                        },
+                    );
+                    done.push(Done {
+                        line,
+                        outcome: Outcome::Failed,
+                        contact: None,
+                        told,
+                    });
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// The contact that the strongest known identity names.
+    pub(super) async fn known(
+        &self,
+        tenant: TenantKey,
+        identities: &[Identity],
+    ) -> Result<Option<ContactId>, Error> {
+        for identity in identities {
+            if let Some(contact) = self.contacts.find_identity(tenant, identity).await? {
+                return Ok(Some(contact));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn made_by(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+    ) -> Result<Option<String>, Error> {
+        let profile: Option<Profile> = self.table.get(&keys::profile(tenant, contact)).await?;
+        Ok(profile.and_then(|profile| profile.operation))
+    }
+}
+
+/// The contact of a row. Its values replace known ones as the request says, but not those that were given after the
+/// import was requested: a step that runs late or again keeps them. Of two rows about a contact the later one wins,
+/// in whatever order their slices run, since each row has a time of its own.
+fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
+    let request = &job.request;
+    let own = Span::new()
+        .try_nanoseconds(row.line as i64)
+        .unwrap_or_default();
+    let mut contact = row.contact;
+    contact.at = Some(job.created_at.checked_add(own).unwrap_or(job.created_at));
+    contact.tags.extend(request.tags.iter().cloned());
+    contact.lists = request.list.into_iter().collect();
+    contact.source = Source::Import;
+    contact.merge = match request.duplicate_rule {
+        DuplicateRule::Update => Merge::Overwrite,
+        DuplicateRule::FillEmpty | DuplicateRule::Skip => Merge::FillEmpty,
+    };
+    contact.operation = Some(format!("{}#{}", job.id, row.line));
+    contact.consent = statements(job, layout, &row.heard);
+    contact
+}
+
+/// What a row says about consent, one statement for each decision. The proof is the import.
+fn statements(job: &Job, layout: &Layout, heard: &Heard) -> Vec<Statement> {
+    let mut said: BTreeMap<Decision, Vec<Channel>> = BTreeMap::new();
+    for (asked, channel, heard) in [
+        (ConsentChannel::Email, Channel::Email, heard.email),
+        (ConsentChannel::Sms, Channel::Sms, heard.sms),
+    ] {
+        if let Some(decision) = decided(job, layout, asked, heard) {
+            said.entry(decision).or_default().push(channel);
+        }
+    }
+    let stated = job.request.consent.as_ref();
+    let statement = |(decision, channels)| {
+        let statement = stated.filter(|_| decision == Decision::Granted);
+        Statement {
+            text: statement.map(|one| one.text.clone()),
+            evidence: Evidence {
+                file: Some(job.id.to_string()),
+                statement: statement.map(|one| one.way.name().to_owned()),
+                ..Evidence::default()
+            },
+            at: Some(statement.map_or(job.created_at, |one| one.at.min(job.created_at))),
+            ..Statement::new(Method::ImportStatement, decision, channels)
+        }
+    };
+    said.into_iter().map(statement).collect()
+}
+
+/// The decision of a row about a channel. A no always counts. A yes counts only with the shop's statement, and where
+/// the file has a column that asks, only from that column.
+fn decided(
+    job: &Job,
+    layout: &Layout,
+    channel: ConsentChannel,
+    said: Option<Said>,
+) -> Option<Decision> {
+    let statement = job.request.consent.as_ref();
+    let is_covered = statement.is_some_and(|one| one.channels.contains(&channel));
+    match said {
+        Some(Said::Complained) => Some(Decision::Complained),
+        Some(Said::No) => Some(Decision::Withdrawn),
+        Some(Said::Yes) => is_covered.then_some(Decision::Granted),
+        None => (is_covered && !asks(layout, channel)).then_some(Decision::Granted),
+    }
+}
+
+/// Whether a column of the file asks for consent to the channel.
+fn asks(layout: &Layout, channel: ConsentChannel) -> bool {
+    layout.columns.iter().any(|column| match column.field {
+        Column::Consent(Consent::All) => true,
+        Column::Consent(Consent::Email) => channel == ConsentChannel::Email,
+        Column::Consent(Consent::Sms) => channel == ConsentChannel::Sms,
+        _ => false,
+    })
+}
+
+/// Notes about a row of which some values were not taken. The row itself is imported.
+fn left_out(line: u64, upserted: &Upserted) -> Vec<RowError> {
+    let taken = upserted.taken.iter().map(|identity| {
+        let kind = match identity {
+            Identity::External(_) => "external_id",
+            Identity::Email(_) => "email",
+            _ => "phone",
+        };
+        (
+            Some(kind.to_owned()),
+            "belongs to another contact and stays there".to_owned(),
+        )
+    });
+    let full = full(&upserted.surplus).map(|message| (None, message));
+    let told = taken.chain(full);
+    told.map(|(column, message)| RowError {
+        line,
+        column,
+        message,
+    })
+    .collect()
+}
+
+fn full(surplus: &Surplus) -> Option<String> {
+    let count = surplus.count();
+    (count > 0).then(|| format!("the contact is full: {count} values were left out"))
+}
+
+/// The lines of the outcomes: the cells of each row, then what became of it.
+fn outcomes(read: &[Read], done: &[Done], layout: &Layout) -> String {
+    let mut text = String::new();
+    for (one, done) in read.iter().zip(done) {
+        let cells = one
+            .cells
+            .iter()
+            .map(String::as_str)
+            .chain(std::iter::repeat(""))
+            .take(layout.columns.len());
+        let told: Vec<String> = done
+            .told
+            .iter()
+            .map(|told| match &told.column {
+                Some(column) => format!("{column}: {}", told.message),
+                None => told.message.clone(),
+            })
+            .collect();
+        let own = [
+            done.line.to_string(),
+            done.outcome.name().to_owned(),
+            done.contact.map(|id| id.to_string()).unwrap_or_default(),
+            told.join("; "),
+        ];
+        text += &csv_out::line(cells.map(str::to_owned).chain(own));
+    }
+    text
+}
+
+/// The headings of the file of outcomes.
+pub(super) fn outcome_headings(layout: &Layout) -> String {
+    let headings = layout.columns.iter().map(|column| column.heading.as_str());
+    csv_out::MARK.to_owned() + &csv_out::line(headings.chain(OUTCOME_COLUMNS))
+}

@@ -1,0 +1,334 @@
+//! What a file is: its encoding, its separator, where its rows begin, and what each column holds. Pure.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::columns::{Column, MAX_COLUMNS, MAX_NAME, normal};
+use super::encoding::Encoding;
+use super::error::FileError;
+use super::records::{self, Cutter, Found};
+
+/// Bytes at the beginning of a file from which its layout is read.
+pub const HEAD: u64 = 512 * 1024;
+/// Records among which the headings are looked for: titles may be above them.
+const TITLES: usize = 10;
+/// Records that are read with each separator.
+const LOOKED_AT: usize = 25;
+/// The separators, the most usual first.
+const SEPARATORS: [u8; 4] = *b",;\t|";
+
+/// A column of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Its heading in the file, at most 60 characters.
+    pub heading: String,
+    /// The name of the custom field that keeps cells which the column's field does not take.
+    pub kept_as: String,
+    /// Its field.
+    pub field: Column,
+}
+
+/// The layout of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// The encoding.
+    pub encoding: Encoding,
+    /// The separator of cells.
+    pub delimiter: char,
+    /// The columns.
+    pub columns: Vec<Placed>,
+    /// The line of the headings.
+    pub headings_line: u64,
+    /// First byte of the rows.
+    pub rows_at: u64,
+    /// The line of the first row.
+    pub rows_line: u64,
+}
+
+/// The fields that a request gives to headings, by the compared form of the heading.
+pub type Mapping = BTreeMap<String, Column>;
+
+/// A record of the head of a file.
+struct Head {
+    cells: Vec<String>,
+    line: u64,
+    next: usize,
+    next_line: u64,
+}
+
+impl Layout {
+    /// Reads the head of a file. `is_whole`: the head is the file.
+    pub fn of(head: &[u8], is_whole: bool, mapping: &Mapping) -> Result<Self, FileError> {
+        let (encoding, mark) = Encoding::guess(head).ok_or(FileError::NotText)?;
+        let (told, start) = told(encoding, head, mark);
+        let first_line = if start > mark { 2 } else { 1 };
+        let separators: Vec<u8> = told.map_or(SEPARATORS.to_vec(), |told| vec![told]);
+        let mut best: Option<(Score, u8, Head)> = None;
+        for delimiter in separators {
+            let cutter = cutter(encoding, delimiter);
+            let records = heads(encoding, cutter, head, start, first_line, is_whole);
+            let found = heading(records, mapping);
+            if let Some((score, record)) = found
+                && best.as_ref().is_none_or(|(known, ..)| score > *known)
+            {
+                best = Some((score, delimiter, record));
+            }
+        }
+        let Some((_, delimiter, record)) = best else {
+            return Err(FileError::Empty);
+        };
+        Ok(Self {
+            encoding,
+            delimiter: char::from(delimiter),
+            columns: placed(&record.cells, mapping)?,
+            headings_line: record.line,
+            rows_at: record.next as u64,
+            rows_line: record.next_line,
+        })
+    }
+
+    /// The cutter of the file's records.
+    pub fn cutter(&self) -> Cutter {
+        cutter(self.encoding, self.delimiter as u8)
+    }
+
+    /// The names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.columns.iter().map(|placed| placed.field.name())
+    }
+}
+
+fn cutter(encoding: Encoding, delimiter: u8) -> Cutter {
+    Cutter {
+        delimiter,
+        width: encoding.width(),
+        is_big: encoding == Encoding::Utf16Be,
+    }
+}
+
+/// The separator that the line `sep=;` names, as Excel writes it, and where the file goes on after the line.
+fn told(encoding: Encoding, head: &[u8], mark: usize) -> (Option<u8>, usize) {
+    let Found::Record(record) = cutter(encoding, 0).next(head, mark, true) else {
+        return (None, mark);
+    };
+    let line = encoding
+        .decode(&head[record.start..record.end])
+        .unwrap_or_default();
+    let line = line.trim_matches(['"', ' ']);
+    let told = line
+        .to_lowercase()
+        .starts_with("sep=")
+        .then(|| line.get(4..))
+        .flatten();
+    match told.map(str::as_bytes) {
+        Some([separator]) if separator.is_ascii() => (Some(*separator), record.next),
+        // `sep=` before a tab is trimmed by some editors.
+        Some([]) => (Some(b'\t'), record.next),
+        _ => (None, mark),
+    }
+}
+
+/// The first records that are not blank.
+fn heads(
+    encoding: Encoding,
+    cutter: Cutter,
+    head: &[u8],
+    start: usize,
+    line: u64,
+    is_whole: bool,
+) -> Vec<Head> {
+    let (mut records, mut at, mut line) = (Vec::new(), start, line);
+    while records.len() < LOOKED_AT {
+        let Found::Record(record) = cutter.next(head, at, is_whole) else {
+            break;
+        };
+        let text = encoding
+            .decode(&head[record.start..record.end])
+            .unwrap_or_default();
+        let next_line = line + record.lines;
+        if !text.trim().is_empty() {
+            let cells = records::cells(&text, cutter.delimiter, record.is_unclosed);
+            records.push(Head {
+                cells,
+                line,
+                next: record.next,
+                next_line,
+            });
+        }
+        (at, line) = (record.next, next_line);
+    }
+    records
+}
+
+/// How likely a record holds the headings: it has an address, known headings, rows of the same width, many cells.
+type Score = (bool, usize, usize, usize);
+
+/// The record that most likely holds the headings: one of the first with an address, or else the very first.
+fn heading(records: Vec<Head>, mapping: &Mapping) -> Option<(Score, Head)> {
+    let widths: Vec<usize> = records.iter().map(|record| record.cells.len()).collect();
+    let mut best: Option<(Score, Head)> = None;
+    for (n, record) in records.into_iter().enumerate().take(TITLES) {
+        let known: Vec<Column> = record
+            .cells
+            .iter()
+            .filter_map(|cell| known(cell, mapping))
+            .collect();
+        let has_address = known.iter().any(Column::is_address);
+        let alike = widths
+            .iter()
+            .skip(n + 1)
+            .filter(|width| **width == record.cells.len())
+            .count();
+        let score = (has_address, known.len(), alike, record.cells.len());
+        let is_better = best
+            .as_ref()
+            .is_none_or(|(old, _)| has_address && (score.0, score.1) > (old.0, old.1));
+        if is_better {
+            best = Some((score, record));
+        }
+    }
+    best
+}
+
+fn known(heading: &str, mapping: &Mapping) -> Option<Column> {
+    let given = mapping.get(&normal(heading)).cloned();
+    given.or_else(|| Column::of_heading(heading))
+}
+
+/// The columns of the headings.
+fn placed(headings: &[String], mapping: &Mapping) -> Result<Vec<Placed>, FileError> {
+    if headings.len() > MAX_COLUMNS {
+        return Err(FileError::TooManyColumns { most: MAX_COLUMNS });
+    }
+    let mut names = HashSet::new();
+    let mut columns: Vec<Placed> = Vec::new();
+    for (n, heading) in headings.iter().enumerate() {
+        let name = match normal(heading) {
+            name if name.is_empty() => format!("cot_{}", n + 1),
+            name => name,
+        };
+        // Two columns of one name get names of their own.
+        let mut kept_as = name.clone();
+        let mut number = 2;
+        while !names.insert(kept_as.clone()) {
+            kept_as = format!("{name}_{number}");
+            number += 1;
+        }
+        let field = match known(heading, mapping) {
+            _ if heading.is_empty() => Column::Skipped,
+            Some(Column::Person(field))
+                if columns.iter().any(|one| one.field == Column::Person(field)) =>
+            {
+                Column::Custom(kept_as.clone())
+            }
+            Some(field) => field,
+            None => Column::Custom(kept_as.clone()),
+        };
+        let heading = heading.chars().take(MAX_NAME).collect();
+        columns.push(Placed {
+            heading,
+            kept_as,
+            field,
+        });
+    }
+    name_alone(&mut columns, mapping);
+    if !columns.iter().any(|column| column.field.is_address()) {
+        return Err(FileError::NoAddress);
+    }
+    Ok(columns)
+}
+
+/// "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
+fn name_alone(columns: &mut [Placed], mapping: &Mapping) {
+    let has = |name| columns.iter().any(|one| one.field == Column::Person(name));
+    if has("last_name") || has("full_name") {
+        return;
+    }
+    let given = columns.iter_mut().find(|one| {
+        let name = normal(&one.heading);
+        one.field == Column::Person("first_name") && name == "ten" && !mapping.contains_key(&name)
+    });
+    if let Some(column) = given {
+        column.field = Column::Person("full_name");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(text: &str) -> Layout {
+        Layout::of(text.as_bytes(), true, &Mapping::new()).unwrap()
+    }
+
+    fn fields(text: &str) -> Vec<String> {
+        layout(text).names().collect()
+    }
+
+    #[test]
+    fn the_separator_is_told_or_found() {
+        for (text, delimiter) in [
+            ("sep=;\nHọ tên;Email\n", ';'),
+            ("\"sep=|\"\nHọ tên|Email\n", '|'),
+            (
+                "Họ tên;Email;Địa chỉ (số nhà, đường, phường, quận)\nA;a@example.vn;1, Lê Lợi, Bến Nghé\n",
+                ';',
+            ),
+            ("Email\tName\na@example.vn\tA, B, C\n", '\t'),
+            ("email\na@example.vn\n", ','),
+        ] {
+            assert_eq!(layout(text).delimiter, delimiter, "{text}");
+        }
+    }
+
+    #[test]
+    fn titles_above_the_headings_are_passed_over() {
+        let text = "DANH SÁCH KHÁCH HÀNG,,\n\nNgày xuất: 01/03/2026,,\nHọ và tên *,Email (bắt buộc),SĐT/Zalo\nA,a@example.vn,\n";
+        let layout = layout(text);
+        assert_eq!((layout.headings_line, layout.rows_line), (4, 5));
+        assert!(text[layout.rows_at as usize..].starts_with("A,"));
+        assert_eq!(
+            layout.names().collect::<Vec<_>>(),
+            ["full_name", "email", "phone"]
+        );
+    }
+
+    #[test]
+    fn each_column_has_a_name_of_its_own() {
+        assert_eq!(fields("Họ,Tên,sdt"), ["last_name", "first_name", "phone"]);
+        assert_eq!(fields("Tên,sdt"), ["full_name", "phone"]);
+        assert_eq!(
+            fields("sdt,Ghi chú,Ghi chú,"),
+            ["phone", "custom.ghi_chu", "custom.ghi_chu_2", "skip"]
+        );
+        let two = layout("Điện thoại,Di động,Email");
+        let kept: Vec<&str> = two.columns.iter().map(|one| one.kept_as.as_str()).collect();
+        assert_eq!(kept, ["dien_thoai", "di_dong", "email"]);
+    }
+
+    #[test]
+    fn a_mapping_decides() {
+        let mapping = Mapping::from([
+            ("lien_he".to_owned(), Column::Phone),
+            ("ten".to_owned(), Column::Custom("biet_danh".into())),
+            ("email".to_owned(), Column::Skipped),
+        ]);
+        let text = "Báo cáo\nTên;Liên hệ;Email\nA;0912345678;x\n";
+        let layout = Layout::of(text.as_bytes(), true, &mapping).unwrap();
+        assert_eq!(
+            layout.names().collect::<Vec<_>>(),
+            ["custom.biet_danh", "phone", "skip"]
+        );
+        assert_eq!(layout.headings_line, 2);
+    }
+
+    #[test]
+    fn a_file_without_an_address_is_refused() {
+        let refused = |text: &str| Layout::of(text.as_bytes(), true, &Mapping::new());
+        assert_eq!(refused("Họ và tên,Điểm\nA,1\n"), Err(FileError::NoAddress));
+        assert_eq!(refused(""), Err(FileError::Empty));
+        let many = format!("email{}\n", ",x".repeat(200));
+        assert_eq!(refused(&many), Err(FileError::TooManyColumns { most: 200 }));
+    }
+}

@@ -1,0 +1,448 @@
+//! Keeps the memberships of one contact current after changes (docs/adr/0029).
+//!
+//! The order of a run: read profile and state, evaluate, write the timer, write the state, write member rows, record
+//! events. A run that is killed is delivered again; it then makes the last transitions again.
+//!
+//! Units of a change: one read and one write unit, one write unit more for each transition, each timer and each event
+//! that something hears. A counted event costs one read unit more, for the entries of its day.
+
+use std::collections::BTreeSet;
+
+use cloud::{Error, Resources, Table, Timers};
+use contacts::{Contact, ContactChanged, Contacts, Event};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{ContactId, SegmentId, TenantKey};
+use serde_json::json;
+
+use crate::definitions::{Defined, Definitions};
+use crate::evaluation::{Found, Looked, earliest, evaluate, needed};
+use crate::keys;
+use crate::members::{Members, Of};
+use crate::state::{Moved, REMEMBERED, State};
+
+/// Tries of a run against other writers of the same contact.
+const ROUNDS: u32 = 8;
+/// SQS keeps a message so long.
+const MESSAGE_LIVES: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// A contact entered a segment.
+pub const ENTERED: &str = "segment.entered";
+/// A contact left a segment.
+pub const LEFT: &str = "segment.left";
+
+/// The changes of one contact in a batch.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// Names of changed data.
+    pub changed: BTreeSet<String>,
+    /// Recorded events.
+    pub events: Vec<Event>,
+    /// Tokens of timers that are due.
+    pub flips: BTreeSet<String>,
+    /// When the profile was last written.
+    pub written_at: Option<Timestamp>,
+    /// When the last of the causes happened.
+    pub at: Option<Timestamp>,
+    /// Whether a message was delivered before.
+    pub again: bool,
+}
+
+impl Work {
+    /// Adds a message.
+    pub fn add(&mut self, message: ContactChanged, again: bool) {
+        self.again |= again;
+        let at = match message {
+            ContactChanged::Profile { changed, at, .. } => {
+                self.changed.extend(changed);
+                self.written_at = self.written_at.max(at);
+                at
+            }
+            ContactChanged::Event { event, .. } => {
+                self.changed.insert(contacts::mention::event(&event.name));
+                let at = event.at;
+                self.events.push(event);
+                Some(at)
+            }
+            ContactChanged::Flip { token, .. } => {
+                let due = token.parse().ok().map(Timestamp::from_millisecond);
+                self.flips.insert(token);
+                due.and_then(Result::ok)
+            }
+        };
+        self.at = self.at.max(at);
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Segments that were checked.
+    pub checks: u64,
+    /// Segments that the contact entered or left.
+    pub moved: u64,
+}
+
+/// Keeps memberships current; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    pub(crate) table: Table,
+    pub(crate) contacts: Contacts,
+    pub(crate) listeners: contacts::Listeners,
+    pub(crate) definitions: Definitions,
+    pub(crate) members: Members,
+    timers: Timers,
+}
+
+impl Keeper {
+    /// Over the tables Contacts, Directory, Segments, Timeline and Timers.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            table: resources.table("Contacts"),
+            contacts: Contacts::over(resources),
+            listeners: contacts::Listeners::over(resources),
+            definitions: Definitions::over(resources),
+            members: Members::over(resources),
+            timers: Timers::over(resources),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.table.clock().now()
+    }
+
+    /// Evaluates the segments that the changes of a contact concern.
+    pub async fn settle(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        work: &Work,
+    ) -> Result<Settled, Error> {
+        for round in 0..ROUNDS {
+            if let Some(settled) = self.attempt(tenant, contact, work, round > 0).await? {
+                return Ok(settled);
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    async fn state(&self, tenant: TenantKey, id: ContactId, strong: bool) -> Result<State, Error> {
+        let key = keys::state(tenant, id);
+        if strong {
+            return Ok(self.table.get(&key).await?.unwrap_or_default());
+        }
+        let rows = self.table.get_many(vec![key]).await?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .map(|(_, state)| state)
+            .unwrap_or_default())
+    }
+
+    async fn profile(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        strong: bool,
+    ) -> Result<Option<Contact>, Error> {
+        if strong {
+            return self.contacts.get(tenant, id).await;
+        }
+        let mut found = self.contacts.profiles().glance(tenant, &[id]).await?;
+        Ok(found.remove(&id))
+    }
+
+    /// `None`: what was read was too old, or another run was faster.
+    async fn attempt(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        work: &Work,
+        strong: bool,
+    ) -> Result<Option<Settled>, Error> {
+        let read = futures::try_join!(
+            self.profile(tenant, id, strong),
+            self.state(tenant, id, strong),
+        );
+        let (contact, before) = read?;
+        let Some(contact) = contact else {
+            if !strong {
+                return Ok(None);
+            }
+            return self.forget(tenant, id, before).await;
+        };
+        if !strong && work.written_at.is_some_and(|at| at > contact.updated_at) {
+            // The replica may lack the change.
+            return Ok(None);
+        }
+        let interest = self.listeners.mentions(tenant).await?;
+        let defined = self.definitions.of(tenant).await?;
+        let flip = before.flip.map(|due| due.as_millisecond().to_string());
+        let flipped = flip.is_some_and(|token| work.flips.contains(&token));
+        let names = work.changed.iter().map(String::as_str);
+        let mut affected = interest.concerned(names);
+        if flipped {
+            affected.extend(defined.all.iter().map(|one| one.segment.segment));
+        }
+        if work.again {
+            self.make_again(tenant, id, &before, &before.moved).await?;
+        }
+        if affected.is_empty() {
+            return Ok(Some(Settled::default()));
+        }
+        let mut state = before.clone();
+        let now = self.now();
+        self.count_events(
+            tenant,
+            id,
+            &defined,
+            &interest,
+            &affected,
+            &work.events,
+            &mut state,
+        )
+        .await?;
+        let looked = self
+            .look_up(
+                tenant,
+                &contact,
+                &defined,
+                &needed(&defined, &interest, &affected),
+                &mut state,
+            )
+            .await?;
+        let found = evaluate(
+            &defined, &interest, affected, &contact, &mut state, &looked, now,
+        );
+        self.timer(tenant, id, flipped, &found, &mut state).await?;
+        state.keep(&live(&defined));
+        if strong && state == before && found.built.is_empty() {
+            return Ok(Some(done(&found)));
+        }
+        let at = work.at.unwrap_or(now);
+        if !self
+            .write(tenant, id, &before, &mut state, &found, at)
+            .await?
+        {
+            return Ok(None);
+        }
+        self.make(tenant, id, &state, &found, at).await?;
+        Ok(Some(done(&found)))
+    }
+
+    /// The timer of the contact: written before the state that waits for it, and only if it must be earlier.
+    pub(crate) async fn timer(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        flipped: bool,
+        found: &Found,
+        state: &mut State,
+    ) -> Result<(), Error> {
+        let waiting = state.flip.filter(|_| !flipped);
+        let due = earliest(waiting, found.flips_at);
+        if due != waiting
+            && let Some(due) = due
+        {
+            let token = due.as_millisecond().to_string();
+            let message = ContactChanged::Flip { contact: id, token };
+            self.timers
+                .schedule(tenant, &format!("{id}#flip"), due, &message)
+                .await?;
+        }
+        state.flip = due;
+        Ok(())
+    }
+
+    /// Writes the state with the transitions; false if another run was faster.
+    async fn write(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        before: &State,
+        state: &mut State,
+        found: &Found,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        state.version = before.version + 1;
+        let fresh = found.moved.iter().map(|&(s, v, i)| Moved {
+            s,
+            v,
+            i,
+            n: state.version,
+            at,
+        });
+        // No message is delivered after fourteen days.
+        let now = self.now();
+        let is_recent = |one: &&Moved| now.duration_since(one.at) < MESSAGE_LIVES;
+        let recent: Vec<Moved> = before.moved.iter().filter(is_recent).cloned().collect();
+        let room = REMEMBERED.saturating_sub(found.moved.len());
+        let surplus = recent.len().saturating_sub(room);
+        self.make_again(tenant, id, before, &recent[..surplus])
+            .await?;
+        state.moved = recent[surplus..].iter().cloned().chain(fresh).collect();
+        self.save(tenant, id, before.version, state).await
+    }
+
+    /// Writes the state under the version that was read.
+    pub(crate) async fn save(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        expected: u64,
+        state: &State,
+    ) -> Result<bool, Error> {
+        let key = keys::state(tenant, id);
+        if expected == 0 {
+            return Ok(self.table.create(&key, state).await?.is_new());
+        }
+        match self.table.replace(&key, state, expected).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The member rows and events of this run.
+    async fn make(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        state: &State,
+        found: &Found,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let n = state.version;
+        for &(segment, version, is_in) in found.moved.iter().chain(&found.built) {
+            let of = Of { segment, version };
+            self.members.decide(tenant, of, id, is_in, (n, at)).await?;
+        }
+        for &(segment, version, is_in) in &found.moved {
+            let moved = Moved {
+                s: segment,
+                v: version,
+                i: is_in,
+                n,
+                at,
+            };
+            self.tell(tenant, id, &moved).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows and events of earlier transitions, which a killed run may have left out.
+    async fn make_again(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        state: &State,
+        moved: &[Moved],
+    ) -> Result<(), Error> {
+        for one in moved {
+            let of = Of {
+                segment: one.s,
+                version: one.v,
+            };
+            if let Some(is_in) = state.is_in(one.s, one.v) {
+                let decided = (state.version, one.at);
+                self.members.decide(tenant, of, id, is_in, decided).await?;
+            }
+            self.tell(tenant, id, one).await?;
+        }
+        Ok(())
+    }
+
+    /// Records the transition on the timeline if something hears it.
+    async fn tell(&self, tenant: TenantKey, id: ContactId, moved: &Moved) -> Result<(), Error> {
+        let event = Event {
+            id: format!(
+                "{}#{}#{}",
+                if moved.i { ENTERED } else { LEFT },
+                moved.s,
+                moved.n
+            ),
+            name: if moved.i { ENTERED } else { LEFT }.to_owned(),
+            at: moved.at,
+            source: moved.s.to_string(),
+            data: json!({ "segment_id": moved.s }),
+        };
+        let heard = self.contacts.hears(tenant, &event).await?;
+        let name = [contacts::mention::event(&event.name)];
+        if heard || !self.listeners.mentioned(tenant, name).await?.is_empty() {
+            self.contacts.record_as(tenant, id, &event, heard).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the member rows of the segments whose answer the state does not hold.
+    pub(crate) async fn look_up(
+        &self,
+        tenant: TenantKey,
+        contact: &Contact,
+        defined: &Defined,
+        needed: &BTreeSet<SegmentId>,
+        state: &mut State,
+    ) -> Result<Looked, Error> {
+        let mut looked = Looked::new();
+        for &segment in needed {
+            let Some(one) = defined.get(segment) else {
+                continue;
+            };
+            let Some(version) = one.live_version() else {
+                continue;
+            };
+            let is_static = one.live.is_none();
+            if !is_static && state.is_in(segment, version).is_some() {
+                continue;
+            }
+            // A contact that is younger than the live version is no member that the builder found.
+            let is_younger = one
+                .segment
+                .live_since
+                .is_some_and(|since| since < contact.created_at);
+            let of = Of { segment, version };
+            let is_in =
+                (is_static || !is_younger) && self.members.has(tenant, of, contact.id).await?;
+            state.note(segment, version, is_in);
+            looked.insert(segment, is_in);
+        }
+        Ok(looked)
+    }
+
+    /// A contact that was erased leaves its segments, and its state goes.
+    async fn forget(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        state: State,
+    ) -> Result<Option<Settled>, Error> {
+        let (n, now) = (state.version + 1, self.now());
+        let defined = self.definitions.of(tenant).await?;
+        let known = defined.all.iter().flat_map(|one| {
+            let (segment, live, building) =
+                (one.segment.segment, one.segment.live, one.segment.building);
+            live.into_iter()
+                .chain(building)
+                .map(move |version| Of { segment, version })
+        });
+        for of in known {
+            if self.members.has(tenant, of, id).await? {
+                self.members.decide(tenant, of, id, false, (n, now)).await?;
+            }
+        }
+        self.table.delete_many(&[keys::state(tenant, id)]).await?;
+        Ok(Some(Settled::default()))
+    }
+}
+
+fn done(found: &Found) -> Settled {
+    Settled {
+        checks: found.checks,
+        moved: found.moved.len() as u64,
+    }
+}
+
+/// The live versions of dynamic segments and of static ones.
+pub(crate) fn live(defined: &Defined) -> Vec<(SegmentId, u32)> {
+    let live = defined.all.iter();
+    live.filter_map(|one| Some((one.segment.segment, one.live_version()?)))
+        .collect()
+}

@@ -1,0 +1,327 @@
+//! Requests about personal data through the API: their dates, their order, what `run` does, and the register.
+
+use std::time::Duration;
+
+use contacts::{Channel, ChannelStatus, Contacts, Event, Identity, Incoming, Statement};
+use kernel::{Grant, TenantKey};
+use serde_json::{Value, json};
+
+use crate::support::{World, grant_of, http_event};
+
+struct Office {
+    world: World,
+    tenant: TenantKey,
+    grant: Grant,
+}
+
+impl Office {
+    async fn open() -> Self {
+        let world = World::new();
+        let tenant = world.workspace().await;
+        let grant = grant_of(tenant.workspace(), "admin");
+        Self {
+            world,
+            tenant,
+            grant,
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Value) -> (u64, Value) {
+        let body = Some(body).filter(|body| !body.is_null());
+        let event = http_event(method, path, body.as_ref(), Some(&self.grant));
+        self.world.ask("api-privacy", event).await
+    }
+
+    async fn enter(&self, body: Value) -> Value {
+        let (status, made) = self.ask("POST", "/v1/privacy-requests", body).await;
+        assert_eq!(status, 201, "{made}");
+        made
+    }
+
+    async fn contact(&self) -> String {
+        let incoming = Incoming {
+            identities: vec![Identity::Email("an@example.vn".parse().unwrap())],
+            consent: Statement::from_status(Channel::Email, ChannelStatus::Subscribed)
+                .into_iter()
+                .collect(),
+            ..Incoming::default()
+        };
+        let contacts = Contacts::over(&self.world.resources());
+        let id = contacts
+            .upsert(self.tenant, &incoming)
+            .await
+            .unwrap()
+            .contact;
+        for n in 0..130 {
+            let event = Event {
+                id: format!("e{n}"),
+                name: "form.submitted".into(),
+                at: self.world.now(),
+                source: "src".into(),
+                data: json!({ "n": n }),
+            };
+            contacts.record(self.tenant, id, &event).await.unwrap();
+        }
+        id.to_string()
+    }
+}
+
+fn path(request: &Value, more: &str) -> String {
+    format!(
+        "/v1/privacy-requests/{}{more}",
+        request["id"].as_str().unwrap()
+    )
+}
+
+#[tokio::test]
+async fn a_request_has_its_dates_and_the_earliest_is_first() {
+    let office = Office::open().await;
+    // The day before Tết; the world's clock is later.
+    let received = "2026-02-13T03:00:00Z";
+    let new = |kind: &str| json!({ "type": kind, "requester": "An", "received_at": received });
+    let erase = office.enter(new("erase")).await;
+    assert_eq!(erase["ack_due"], "2026-02-24");
+    assert_eq!(erase["due"], "2026-03-20");
+    assert_eq!(erase["calendar_due"], "2026-03-05");
+    let access = office.enter(new("access")).await;
+    assert_eq!(
+        (&access["due"], &access["status"]),
+        (&json!("2026-03-06"), &json!("open"))
+    );
+    for request in [&erase, &access] {
+        let told = json!({ "acknowledged": true });
+        let (status, told) = office.ask("PATCH", &path(request, ""), told).await;
+        assert_eq!(status, 200, "{told}");
+        assert!(told["acknowledged_at"].is_string());
+    }
+    let order = async || {
+        let (_, page) = office.ask("GET", "/v1/privacy-requests", Value::Null).await;
+        let ids = page["data"].as_array().unwrap().iter();
+        ids.map(|one| one["type"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(order().await, ["access", "erase"]);
+    // With third parties and the extension its term is the longer one.
+    let (_, longer) = office
+        .ask(
+            "PATCH",
+            &path(&access, ""),
+            json!({ "third_parties": true }),
+        )
+        .await;
+    assert_eq!(longer["due"], "2026-03-13");
+    let reason = json!({ "reason": "nhiều bên" });
+    let (status, extended) = office
+        .ask("POST", &path(&access, "/extend"), reason.clone())
+        .await;
+    assert_eq!(
+        (status, &extended["calendar_due"]),
+        (200, &json!("2026-03-10"))
+    );
+    assert_eq!(
+        office
+            .ask("POST", &path(&access, "/extend"), reason)
+            .await
+            .0,
+        409
+    );
+    assert_eq!(order().await, ["erase", "access"]);
+    // A closed one is in the list of all only.
+    let end = json!({ "status": "done", "outcome": "Đã gửi" });
+    assert_eq!(
+        office
+            .ask("POST", &path(&access, "/close"), end.clone())
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        office.ask("POST", &path(&access, "/close"), end).await.0,
+        409
+    );
+    assert_eq!(order().await, ["erase"]);
+    let (_, all) = office
+        .ask("GET", "/v1/privacy-requests?status=all", Value::Null)
+        .await;
+    assert_eq!(all["data"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn access_gives_a_file_and_withdrawal_ends_consent() {
+    let office = Office::open().await;
+    let contact = office.contact().await;
+    let body = |kind: &str| json!({ "type": kind, "requester": "An", "processors": ["Haravan"] });
+    let access = office.enter(body("access")).await;
+    assert_eq!(
+        office
+            .ask("POST", &path(&access, "/run"), Value::Null)
+            .await
+            .0,
+        409
+    );
+    let named = json!({ "contact_id": contact });
+    office.ask("PATCH", &path(&access, ""), named).await;
+    // The person is not verified.
+    assert_eq!(
+        office
+            .ask("POST", &path(&access, "/run"), Value::Null)
+            .await
+            .0,
+        409
+    );
+    office
+        .ask("PATCH", &path(&access, ""), json!({ "verified": true }))
+        .await;
+    let (status, run) = office
+        .ask("POST", &path(&access, "/run"), Value::Null)
+        .await;
+    assert_eq!(status, 200, "{run}");
+    assert!(run["file_url"].as_str().unwrap().contains("/privacy/"));
+    let key = format!(
+        "privacy/{}/{}.json",
+        office.tenant,
+        access["id"].as_str().unwrap()
+    );
+    let file = office
+        .world
+        .resources()
+        .bucket("Imports")
+        .range(&key, 0, 1 << 20)
+        .await;
+    let file: Value = serde_json::from_slice(&file.unwrap().unwrap().bytes).unwrap();
+    assert_eq!(file["contact"]["email"], "an@example.vn");
+    assert_eq!(file["timeline"].as_array().unwrap().len(), 130);
+    assert_eq!(file["is_complete"], true);
+    // The processor has not answered.
+    let end = json!({ "status": "done", "outcome": "Đã gửi" });
+    assert_eq!(
+        office
+            .ask("POST", &path(&access, "/close"), end.clone())
+            .await
+            .0,
+        409
+    );
+    let done =
+        json!({ "tasks": [{ "processor": "Haravan", "done": true }], "evidence": ["mail 1"] });
+    for _ in 0..2 {
+        let (_, after) = office.ask("PATCH", &path(&access, ""), done.clone()).await;
+        assert_eq!(
+            (after["tasks"].as_array().unwrap().len(), &after["evidence"]),
+            (1, &json!(["mail 1"]))
+        );
+    }
+    assert_eq!(
+        office.ask("POST", &path(&access, "/close"), end).await.0,
+        200
+    );
+
+    let withdraw = office
+        .enter(json!({ "type": "withdraw", "requester": "An", "contact_id": contact }))
+        .await;
+    office
+        .ask("PATCH", &path(&withdraw, ""), json!({ "verified": true }))
+        .await;
+    for _ in 0..2 {
+        let (status, run) = office
+            .ask("POST", &path(&withdraw, "/run"), Value::Null)
+            .await;
+        assert_eq!((status, &run["file_url"]), (200, &Value::Null), "{run}");
+    }
+    let after = Contacts::over(&office.world.resources());
+    let after = after
+        .get(office.tenant, contact.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(after.email_status, ChannelStatus::Unsubscribed);
+    assert_eq!(after.push_status, ChannelStatus::Unsubscribed);
+}
+
+#[tokio::test]
+async fn every_fault_of_a_request_is_named() {
+    let office = Office::open().await;
+    let body = json!({
+        "type": "erase", "requester": " ", "received_at": "2999-01-01T00:00:00Z", "processors": [""],
+    });
+    let (status, answer) = office.ask("POST", "/v1/privacy-requests", body).await;
+    let faults = answer["errors"].as_array().unwrap().iter();
+    let places: Vec<_> = faults
+        .map(|fault| fault["pointer"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (status, places),
+        (400, vec!["/requester", "/received_at", "/processors/0"])
+    );
+    let unknown = json!({ "type": "erase", "requester": "An", "contact_id": "con_00000000001" });
+    let (status, answer) = office.ask("POST", "/v1/privacy-requests", unknown).await;
+    assert_eq!(
+        (status, &answer["errors"][0]["pointer"]),
+        (400, &json!("/contact_id"))
+    );
+}
+
+#[tokio::test]
+async fn the_register_follows_the_settings() {
+    let office = Office::open().await;
+    let register = async || {
+        office
+            .ask("GET", "/v1/compliance/register", Value::Null)
+            .await
+            .1
+    };
+    let before = register().await;
+    assert_eq!(
+        before["recipients"].as_array().unwrap().len(),
+        1,
+        "{before}"
+    );
+    let elements = before["elements"].as_array().unwrap();
+    let element = |name: &str| elements.iter().find(|one| one["name"] == name).unwrap();
+    assert_eq!(element("audit log")["retention_days"], 763);
+    assert_eq!(element("contact")["retention_days"], Value::Null);
+    assert_eq!(element("timeline: page.viewed")["is_sensitive"], true);
+    let source = json!({ "name": "Landing", "provider": "ladipage" });
+    let event = http_event("POST", "/v1/sources", Some(&source), Some(&office.grant));
+    assert_eq!(office.world.ask("api-sources", event).await.0, 201);
+    office.world.advance(Duration::from_secs(1));
+    let after = register().await;
+    let names: Vec<_> = after["recipients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(names, ["Amazon Web Services", "Amazon SES", "ladipage"]);
+}
+
+#[tokio::test]
+async fn an_address_of_before_2025_has_the_code_of_today() {
+    let office = Office::open().await;
+    for (address, expected) in [
+        (
+            json!({ "province": "TP.HCM", "ward": "Phường Sài Gòn" }),
+            (json!("79"), json!("26740"), false),
+        ),
+        (
+            json!({ "province": "Bình Dương", "district": "Thủ Dầu Một", "ward": "Phú Hòa" }),
+            (json!("79"), Value::Null, true),
+        ),
+        (
+            json!({ "province": "Atlantis", "ward": "x" }),
+            (Value::Null, Value::Null, false),
+        ),
+    ] {
+        let mut body = address.clone();
+        body["email"] = json!(format!("{}@example.vn", office.world.entropy.nonce()));
+        let event = http_event("POST", "/v1/contacts", Some(&body), Some(&office.grant));
+        let (status, saved) = office.world.ask("api-contacts", event).await;
+        assert_eq!(status, 201, "{saved}");
+        let contact = &saved;
+        // The text is kept as it was given.
+        assert_eq!(contact["province"], address["province"], "{saved}");
+        let (province, ward, is_legacy) = expected;
+        assert_eq!(contact["province_code"], province, "{saved}");
+        assert_eq!(contact["ward_code"], ward, "{saved}");
+        assert_eq!(contact["is_legacy_address"], is_legacy, "{saved}");
+    }
+}

@@ -1,0 +1,290 @@
+//! Segments over the stack: built, kept current by changes, events and time, and right after every kill.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use contacts::{Contacts, Event, Identity, Incoming};
+use kernel::{ContactId, TenantKey};
+use serde_json::{Value, json};
+
+use crate::support::{Kill, World, grant_of, http_event};
+
+/// A world, one of its tenants, and its API.
+struct Shop {
+    world: World,
+    tenant: TenantKey,
+}
+
+impl Shop {
+    async fn new() -> Self {
+        let world = World::new();
+        let tenant = world.workspace().await;
+        Self { world, tenant }
+    }
+
+    fn contacts(&self) -> Contacts {
+        Contacts::over(&self.world.resources())
+    }
+
+    async fn contact(&self, address: &str, tags: &[&str]) -> ContactId {
+        let incoming = Incoming {
+            identities: vec![Identity::Email(address.parse().unwrap())],
+            tags: tags.iter().map(ToString::to_string).collect(),
+            ..Incoming::default()
+        };
+        let upserted = self.contacts().upsert(self.tenant, &incoming).await;
+        upserted.unwrap().contact
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u64, Value) {
+        let grant = grant_of(self.tenant.workspace(), "read write");
+        let event = http_event(method, path, body.as_ref(), Some(&grant));
+        self.world.ask("api-segments", event).await
+    }
+
+    async fn segment(&self, name: &str, conditions: Value) -> String {
+        let body = json!({ "name": name, "conditions": conditions });
+        let (status, segment) = self.ask("POST", "/v1/segments", Some(body)).await;
+        assert_eq!(status, 201, "{segment}");
+        segment["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Until builds have begun and ended.
+    async fn built(&self) {
+        self.world.run_for(30).await;
+    }
+
+    async fn show(&self, id: &str) -> Value {
+        self.ask("GET", &format!("/v1/segments/{id}"), None).await.1
+    }
+
+    async fn members(&self, id: &str) -> BTreeSet<ContactId> {
+        let path = format!("/v1/segments/{id}/members");
+        let (mut all, mut cursor) = (BTreeSet::new(), String::new());
+        loop {
+            let (status, page) = self.ask("GET", &format!("{path}{cursor}"), None).await;
+            assert_eq!(status, 200, "{page}");
+            let data = page["data"].as_array().unwrap().iter();
+            all.extend(
+                data.map(|one| -> ContactId {
+                    one["contact_id"].as_str().unwrap().parse().unwrap()
+                }),
+            );
+            let Some(next) = page["next"].as_str() else {
+                return all;
+            };
+            cursor = format!("?cursor={next}");
+        }
+    }
+
+    async fn submitted(&self, contact: ContactId, n: u32) {
+        let event = Event {
+            id: format!("f{n}"),
+            name: "form.submitted".into(),
+            at: self.world.now(),
+            source: "api".into(),
+            data: json!({}),
+        };
+        self.contacts()
+            .record(self.tenant, contact, &event)
+            .await
+            .unwrap();
+    }
+}
+
+fn tagged(tag: &str) -> Value {
+    json!({"all": [{"family": "tag", "operator": "has_any", "values": [tag]}]})
+}
+
+fn set<const N: usize>(ids: [ContactId; N]) -> BTreeSet<ContactId> {
+    ids.into()
+}
+
+#[tokio::test]
+async fn a_segment_is_built_and_follows_each_change() {
+    let shop = Shop::new().await;
+    let an = shop.contact("an@example.vn", &["VIP"]).await;
+    let binh = shop.contact("binh@example.vn", &[]).await;
+    let id = shop.segment("Khách VIP", tagged("vip")).await;
+    assert_eq!(shop.show(&id).await["status"], "building");
+    shop.built().await;
+    let shown = shop.show(&id).await;
+    assert_eq!(
+        (&shown["status"], &shown["count"]),
+        (&json!("ready"), &json!(1))
+    );
+    assert_eq!(shop.members(&id).await, set([an]));
+
+    let tags = ["Vip".to_owned()];
+    shop.contacts()
+        .add_tags(shop.tenant, binh, &tags)
+        .await
+        .unwrap();
+    let chi = shop.contact("chi@example.vn", &["vip"]).await;
+    shop.world.settle().await;
+    assert_eq!(shop.members(&id).await, set([an, binh, chi]));
+    let tags = ["VIP".to_owned()];
+    shop.contacts()
+        .remove_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
+    shop.world.settle_twice().await;
+    assert_eq!(shop.members(&id).await, set([binh, chi]));
+
+    // New conditions: the old members are shown until the new ones are found.
+    let update = json!({ "conditions": tagged("mới") });
+    let path = format!("/v1/segments/{id}");
+    assert_eq!(shop.ask("PATCH", &path, Some(update)).await.0, 200);
+    let tags = ["mới".to_owned()];
+    shop.contacts()
+        .add_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
+    shop.world.settle().await;
+    assert_eq!(shop.members(&id).await, set([binh, chi]));
+    shop.built().await;
+    assert_eq!(shop.members(&id).await, set([an]));
+    assert!(shop.world.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_no_segment_mentions_costs_nothing() {
+    let shop = Shop::new().await;
+    let an = shop.contact("an@example.vn", &[]).await;
+    shop.segment("VIP", tagged("vip")).await;
+    shop.built().await;
+    shop.contact("binh@example.vn", &[]).await;
+    shop.world.settle().await;
+    let before = shop.world.aws.meter().snapshot();
+    let tags = ["khác".to_owned()];
+    shop.contacts()
+        .add_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
+    shop.world.settle().await;
+    assert_eq!(shop.world.writes_since(&before, "Contacts"), 1.0);
+    assert_eq!(shop.world.writes_since(&before, "Segments"), 0.0);
+}
+
+#[tokio::test]
+async fn time_alone_moves_a_contact_at_that_second() {
+    let shop = Shop::new().await;
+    let an = shop.contact("an@example.vn", &[]).await;
+    let conditions = json!({"all": [
+        {"family": "event", "event": "form.submitted", "operator": "at_least", "times": 1,
+         "within": {"n": 2, "unit": "days"}},
+    ]});
+    let id = shop.segment("Vừa gửi", conditions).await;
+    shop.built().await;
+    assert!(shop.members(&id).await.is_empty());
+    shop.submitted(an, 1).await;
+    shop.world.settle_twice().await;
+    assert_eq!(shop.members(&id).await, set([an]));
+    for _ in 0..(3 * 24 * 60) {
+        shop.world.advance(Duration::from_mins(1));
+        shop.world.invoke("due-timer", json!({})).await.unwrap();
+        shop.world.settle().await;
+    }
+    assert!(shop.members(&id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_killed_run_is_made_good_by_the_next_delivery() {
+    for n in 0..40 {
+        let shop = Shop::new().await;
+        let an = shop.contact("an@example.vn", &[]).await;
+        let id = shop.segment("VIP", tagged("vip")).await;
+        shop.built().await;
+        let tags = ["vip".to_owned()];
+        shop.contacts()
+            .add_tags(shop.tenant, an, &tags)
+            .await
+            .unwrap();
+        shop.world.relay().await;
+        let batch = shop.world.take("segment-updater").unwrap();
+        let killed = shop
+            .world
+            .invoke_and_kill("segment-updater", batch.event.clone(), Kill::After(n))
+            .await;
+        shop.world.release(&batch);
+        shop.world.advance(Duration::from_mins(20));
+        shop.world.settle().await;
+        assert_eq!(shop.members(&id).await, set([an]), "killed after call {n}");
+        if killed.is_some() {
+            assert!(n > 2);
+            return;
+        }
+    }
+    panic!("a run makes fewer calls");
+}
+
+#[tokio::test]
+async fn a_segment_may_name_another_but_not_itself() {
+    let shop = Shop::new().await;
+    let an = shop.contact("an@example.vn", &["vip"]).await;
+    let vip = shop.segment("VIP", tagged("vip")).await;
+    shop.built().await;
+    let of = |id: &str| {
+        json!({"all": [
+            {"family": "segment", "operator": "in", "segment_ids": [id]},
+        ]})
+    };
+    let both = shop.segment("Trong VIP", of(&vip)).await;
+    shop.built().await;
+    assert_eq!(shop.members(&both).await, set([an]));
+    let tags = ["vip".to_owned()];
+    shop.contacts()
+        .remove_tags(shop.tenant, an, &tags)
+        .await
+        .unwrap();
+    shop.world.settle().await;
+    assert!(shop.members(&both).await.is_empty());
+
+    let path = format!("/v1/segments/{vip}");
+    let update = json!({ "conditions": of(&both) });
+    assert_eq!(shop.ask("PATCH", &path, Some(update)).await.0, 400);
+    let (status, problem) = shop.ask("DELETE", &path, None).await;
+    assert_eq!(status, 409);
+    assert!(
+        problem["detail"].as_str().unwrap().contains(&both),
+        "{problem}"
+    );
+    let path = format!("/v1/segments/{both}");
+    assert_eq!(shop.ask("DELETE", &path, None).await.0, 204);
+    let path = format!("/v1/segments/{vip}");
+    assert_eq!(shop.ask("DELETE", &path, None).await.0, 204);
+}
+
+#[tokio::test]
+async fn a_static_segment_has_the_members_that_it_was_given() {
+    let shop = Shop::new().await;
+    let an = shop.contact("an@example.vn", &[]).await;
+    let body = json!({ "name": "Tay", "kind": "static" });
+    let (_, made) = shop.ask("POST", "/v1/segments", Some(body.clone())).await;
+    let id = made["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/segments/{id}/members");
+    let add = json!({ "add_contact_ids": [an] });
+    assert_eq!(shop.ask("POST", &path, Some(add)).await.0, 204);
+    assert_eq!(shop.members(&id).await, set([an]));
+    shop.world.advance(Duration::from_secs(1));
+    let remove = json!({ "remove_contact_ids": [an] });
+    assert_eq!(shop.ask("POST", &path, Some(remove)).await.0, 204);
+    assert!(shop.members(&id).await.is_empty());
+    assert_eq!(shop.ask("POST", "/v1/segments", Some(body)).await.0, 409);
+}
+
+#[tokio::test]
+async fn a_preview_counts_and_shows_members() {
+    let shop = Shop::new().await;
+    for n in 0..15 {
+        shop.contact(&format!("an{n}@example.vn"), &["vip"]).await;
+    }
+    let body = json!({ "conditions": tagged("vip") });
+    let (status, preview) = shop.ask("POST", "/v1/segments/preview", Some(body)).await;
+    assert_eq!(status, 200, "{preview}");
+    assert_eq!(
+        (&preview["count"], &preview["is_estimate"]),
+        (&json!(15), &json!(false))
+    );
+    assert_eq!(preview["contacts"].as_array().unwrap().len(), 10);
+}
