@@ -207,7 +207,7 @@ pub struct ImportView {
     errors: Vec<RowError>,
     /// Why the file could not be read.
     problem: Option<String>,
-    /// What each column was understood as; null until the file is read.
+    /// The meaning of each column; null until the file is read.
     columns: Option<Vec<ImportColumn>>,
     /// Where the file is put by a request with the method PUT.
     pub upload_url: Option<String>,

@@ -12,8 +12,8 @@ use crate::import_shape::{File, ImportIn, ImportQuery, ImportView, is_json, tabl
 
 /// Make an import.
 ///
-/// With a JSON body: the settings of a file that is then put to `upload_url`, by a request with the method PUT,
-/// within an hour; read its preview, change its settings if needed, and start it. With a file of up to 5 MB as the
+/// With a JSON body: the settings. Then put the file to `upload_url` within an hour, by a request with the method PUT.
+/// Read the preview, change the settings if needed, and start the import. With a file of up to 5 MB as the
 /// body: the import starts at once, with the settings of the query. docs/import.md lists the known headings. Without
 /// a consent statement nobody is subscribed. A no in the file always counts.
 #[utoipa::path(

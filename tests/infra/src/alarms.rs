@@ -66,6 +66,7 @@ const WITHOUT_AGE: &[&str] = &[
     "CampaignPlan",
     "ChatNotify",
     "ContactBulk",
+    "ContactExport",
     "ContactImport",
     "DeliveryBacklog",
     "DeliveryEvents",

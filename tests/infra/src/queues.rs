@@ -29,6 +29,7 @@ const UNCAPPED: &[&str] = &[
     "ChatNotify",
     "ChatOut",
     "ContactBulk",
+    "ContactExport",
     "ContactImport",
     "DeliveryBacklog",
     "DeliveryEvents",

@@ -23,7 +23,7 @@ pub enum Column {
     Phone,
     /// Tags.
     Tags,
-    /// What the person said about messages.
+    /// The answer of the person about messages.
     Consent(Consent),
     /// A field of [`kernel::Person`].
     Person(&'static str),

@@ -32,7 +32,7 @@ pub const OUTCOME_COLUMNS: [&str; 4] = [
     "import_message",
 ];
 
-/// What became of a row.
+/// The fate of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[schema(as = ImportOutcome)]
 #[serde(rename_all = "snake_case")]
@@ -212,7 +212,7 @@ impl Imports {
 }
 
 /// The contact of a row. Its values replace known ones as the request says, but not those that were given after the
-/// import was requested: a step that runs late or again keeps them. Of two rows about a contact the later one wins,
+/// import was requested. A step that runs late or again keeps them. Of two rows about a contact the later one wins,
 /// in whatever order their slices run, since each row has a time of its own.
 fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
     let request = &job.request;
@@ -233,7 +233,7 @@ fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
     contact
 }
 
-/// What a row says about consent, one statement for each decision. The proof is the import.
+/// The answers of a row about consent, one statement for each decision. The proof is the import.
 fn statements(job: &Job, layout: &Layout, heard: &Heard) -> Vec<Statement> {
     let mut said: BTreeMap<Decision, Vec<Channel>> = BTreeMap::new();
     for (asked, channel, heard) in [

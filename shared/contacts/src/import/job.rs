@@ -87,7 +87,7 @@ pub struct ConsentStatement {
     /// The text that they agreed to.
     #[schema(min_length = 1, max_length = 1000)]
     pub text: String,
-    /// What they agreed to receive.
+    /// The channels that they agreed to.
     #[schema(min_items = 1)]
     pub channels: Vec<ConsentChannel>,
     /// When they agreed, or the last of them.
@@ -190,7 +190,7 @@ pub struct Job {
     /// Why the file could not be read.
     #[serde(default)]
     pub problem: Option<String>,
-    /// What the file was understood as.
+    /// The layout of the file, once it is read.
     #[serde(default)]
     pub layout: Option<Layout>,
     /// When it was requested.

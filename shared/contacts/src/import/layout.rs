@@ -1,4 +1,4 @@
-//! What a file is: its encoding, its separator, where its rows begin, and what each column holds. Pure.
+//! The layout of a file: its encoding, its separator, where its rows begin, and what each column holds. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 

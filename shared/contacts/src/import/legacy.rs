@@ -88,8 +88,8 @@ pub fn score(text: &str) -> i64 {
         .sum()
 }
 
-/// Whether a word has the form of a Vietnamese syllable: consonants, one to three vowels, a known end, at most one
-/// tone, and capitals only at its beginning or everywhere.
+/// Whether a word has the form of a Vietnamese syllable: consonants, one to four vowels, a known end, at most one
+/// tone. Capitals are only at its beginning or everywhere.
 fn is_syllable(word: &str) -> bool {
     const ENDS: [&str; 9] = ["", "c", "ch", "m", "n", "ng", "nh", "p", "t"];
     if !word

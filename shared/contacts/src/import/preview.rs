@@ -1,4 +1,4 @@
-//! What an import would do: the file as it is understood, its first rows, and a trial of the first hundred.
+//! The preview of an import: the file as it is understood, its first rows, and a trial of the first hundred.
 
 use cloud::Error;
 use kernel::TenantKey;
@@ -38,11 +38,11 @@ pub struct PreviewRow {
     pub line: u64,
     /// Its cells.
     pub cells: Vec<String>,
-    /// What would not be taken.
+    /// The parts that would not be taken.
     pub errors: Vec<RowError>,
 }
 
-/// What the first rows of a file would do.
+/// The effects that the first rows of a file would have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = ImportDryRun)]
 pub struct DryRun {
@@ -60,7 +60,7 @@ pub struct DryRun {
     pub errors: Vec<RowError>,
 }
 
-/// What a file is understood as.
+/// The meaning of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = ImportPreview)]
 pub struct Preview {
@@ -79,7 +79,7 @@ pub struct Preview {
 }
 
 impl Imports {
-    /// What the import would do with its file. Reads up to three identities of a hundred rows.
+    /// The preview of the import. Reads up to three identities of a hundred rows.
     pub async fn preview(
         &self,
         tenant: TenantKey,

@@ -17,7 +17,7 @@ pub const MAX_TEXT: usize = 1000;
 /// Longest external id.
 pub const MAX_EXTERNAL: usize = 255;
 
-/// What a row says about messages, by channel.
+/// The answers of a row about messages, by channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Heard {
     /// About mail.
@@ -33,9 +33,9 @@ pub struct Row {
     pub line: u64,
     /// The contact: identities, fields and tags.
     pub contact: Incoming,
-    /// What the row says about messages.
+    /// The answers about messages.
     pub heard: Heard,
-    /// What was not taken.
+    /// The parts that were not taken.
     pub notes: Vec<RowError>,
 }
 
@@ -104,7 +104,7 @@ pub fn read<'a>(
     })
 }
 
-/// What is told about the rows of a whole file.
+/// The errors and notes about the rows of a whole file.
 pub fn told(file: &[u8]) -> Result<Vec<RowError>, FileError> {
     let layout = Layout::of(file, true, &Mapping::new())?;
     let rows = file.get(layout.rows_at as usize..).unwrap_or_default();

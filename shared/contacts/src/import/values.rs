@@ -27,7 +27,7 @@ const ROLES: [&str; 14] = [
 /// The first day whose number spreadsheets write, 0. It makes all numbers from March 1900 on right.
 const FIRST_DAY: Date = date(1899, 12, 30);
 
-/// What a cell gives, and what is told about it.
+/// The value of a cell, and the note about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading<T> {
     /// The value, if the cell has one.
@@ -245,7 +245,7 @@ pub fn tags(cell: &str) -> Vec<String> {
     tags
 }
 
-/// What a cell says about consent. The greater value wins.
+/// The answer of a cell about consent. The greater value wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Said {
     /// The person agreed.

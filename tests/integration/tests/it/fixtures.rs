@@ -64,7 +64,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "api-contacts",
         &[
             ("duplicate", "200"),
-            ("import", "202; Contacts +1; Directory +1; ContactImport 1"),
+            ("import", "202; Contacts +2; Directory +1; ContactImport 1"),
             ("malformed", "400"),
             ("ok", "201; Contacts +8; Directory +1"),
             ("search", "200; Directory +1"),
@@ -225,15 +225,23 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "contact-export",
+        &[
+            ("duplicate", "0 to repeat; Contacts ~1; ContactExport 2"),
+            ("malformed", "0 to repeat; ContactExportDlq 1"),
+            ("ok", "0 to repeat; Contacts ~1; ContactExport 1"),
+        ],
+    ),
+    (
         "contact-import",
         &[
-            ("duplicate", "0 to repeat; Contacts ~1; ContactImport 2"),
+            ("duplicate", "0 to repeat; Contacts +5 ~1; ContactImport 2"),
             ("malformed", "0 to repeat; ContactImportDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts ~1; ContactImport 1; ContactImportDlq 2",
+                "0 to repeat; Contacts +5 ~1; ContactImport 1; ContactImportDlq 2",
             ),
-            ("ok", "0 to repeat; Contacts ~1; ContactImport 1"),
+            ("ok", "0 to repeat; Contacts +5 ~1; ContactImport 1"),
         ],
     ),
     (

@@ -4,7 +4,7 @@ use access::Operation;
 use kernel::{ChatRole, Role};
 
 /// Operations on people, workspaces and the log; only account admins may use them.
-const OF_ADMINS: [Operation; 15] = [
+const OF_ADMINS: [Operation; 18] = [
     Operation::ListUsers,
     Operation::ShowUser,
     Operation::UpdateUser,
@@ -20,6 +20,9 @@ const OF_ADMINS: [Operation; 15] = [
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
     Operation::UnsuppressContact,
+    Operation::StartExport,
+    Operation::ListExports,
+    Operation::ShowExport,
 ];
 /// Operations for the inbox's people only.
 const INBOX: [Operation; 8] = [
@@ -55,7 +58,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
     use Operation as O;
     // "Everything."
     always(Role::AccountAdmin, O::ALL);
-    // "Everything but users, workspaces and exporting contacts"; there is no export yet.
+    // "Everything but users, workspaces and exporting contacts".
     for &operation in O::ALL {
         let closed = OF_ADMINS.contains(&operation) || INBOX.contains(&operation);
         let open = may(Role::AccountManager, operation);

@@ -280,7 +280,8 @@ async fn a_file_that_is_no_csv_is_refused_at_once() {
     let shop = Shop::new().await;
     let csv = "email\na@example.vn";
     for (content_type, file, expected) in [
-        ("application/json", csv, 415),
+        ("application/json", csv, 400),
+        ("application/xml", csv, 415),
         ("multipart/form-data; boundary=x", csv, 415),
         ("text/csv", "PK\u{3}\u{4}...", 415),
         ("text/csv", "%PDF-1.7", 415),
