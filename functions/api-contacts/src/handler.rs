@@ -3,7 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::{Contact, Joined, Surplus};
+use contacts::{Contact, Joined, NotTaken, Surplus};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
 use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem, Query};
@@ -100,11 +100,16 @@ struct Upserted {
     #[serde(flatten)]
     contact: Contact,
     created: bool,
+    /// Identities of the request that are not this contact's.
+    not_taken: Vec<NotTaken>,
 }
 
 /// Make a contact, or add to the one that has one of the identities.
 ///
-/// Identities that belong to another contact stay there.
+/// `external_id` decides, then `email`, then `phone`. A contact that shows another external id, or is found by phone
+/// and shows another email, is another person: the request then makes a contact of its own. An address that belongs
+/// to another contact stays there; this contact keeps it in `shared_emails` or `shared_phones`. `not_taken` names each
+/// identity that is not this contact's.
 #[utoipa::path(
     post,
     path = "/v1/contacts",
@@ -143,6 +148,7 @@ async fn upsert(
         Json(Upserted {
             contact,
             created: done.created,
+            not_taken: done.not_taken,
         }),
     ))
 }

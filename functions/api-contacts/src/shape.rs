@@ -7,7 +7,7 @@ use contacts::bounds::{
 };
 use contacts::{
     Channel, ChannelStatus, Event, FieldName, Identity, Incoming, Merge, Person, Source, Statement,
-    Surplus, Tags,
+    Surplus, Tags, Trust,
 };
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
@@ -166,7 +166,7 @@ impl ContactIn {
         check_custom(&self.custom, &mut flaws);
         let identities: Vec<Identity> = self
             .external_id
-            .map(Identity::External)
+            .map(Identity::own)
             .into_iter()
             .chain(self.email.map(Identity::Email))
             .chain(self.phone.map(Identity::Phone))
@@ -187,6 +187,7 @@ impl ContactIn {
             tags: self.tags,
             lists: self.list_ids,
             custom: self.custom,
+            trust: Trust::Shop,
             source: Source::Api,
             consent: said.collect(),
             merge: if self.overwrite {

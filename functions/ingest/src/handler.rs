@@ -6,12 +6,12 @@ use std::time::Duration;
 use accounts::Doors;
 use cloud::{Error, Window};
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
-use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement};
+use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use jiff::Timestamp;
 use kernel::{Channel, ConsentField, ContactId, SourceId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sources::inbound::Provider;
 use sources::{Arrival, Inbound, ParseError, ladipage};
 
@@ -20,6 +20,8 @@ const SHORTENED: &str = "_shortened";
 
 /// Key in an event's data: how many tags and lists the full contact had no room for.
 const LEFT_OUT: &str = "_left_out";
+/// Key in an event's data: the identities that are not the contact's, with their place, reason and owner.
+const NOT_TAKEN: &str = "_not_taken";
 /// Key in an event's data: why the event started no workflow.
 const NOT_TRIGGERED: &str = "_not_triggered";
 const SUPPRESSED: &str = "too_many_forms";
@@ -106,6 +108,10 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     if !upserted.surplus.is_empty() {
         metrics::incident("ContactsFull", 1);
         event.data[LEFT_OUT] = upserted.surplus.count().into();
+    }
+    if !upserted.not_taken.is_empty() {
+        metrics::incident("IdentitiesNotTaken", upserted.not_taken.len() as u64);
+        event.data[NOT_TAKEN] = json!(upserted.not_taken);
     }
     let heard = intake.contacts.hears(tenant, &event).await?;
     let admitted = !heard
@@ -215,6 +221,7 @@ fn person(arrival: Arrival, at: Timestamp) -> Incoming {
         person: arrival.person,
         source: Source::Ladipage,
         merge: Merge::FillEmpty,
+        trust: Trust::Anybody,
         operation: Some(format!("{}#{at}", arrival.event_id)),
         ..Incoming::default()
     }

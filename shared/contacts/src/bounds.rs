@@ -13,6 +13,10 @@ use crate::model::Contact;
 
 /// Most tags of one contact. A tag has at most 255 characters, so all of them have about 200 KB.
 pub const MAX_TAGS: usize = 200;
+/// Most addresses of one kind that a contact shows beside its own: shared emails, for one.
+pub const MAX_BESIDE: usize = 20;
+/// Most visitors of chat widgets that one contact is.
+pub const MAX_VISITORS: usize = 50;
 /// Most lists that one contact is on.
 pub const MAX_LISTS: usize = 200;
 /// Most custom fields of one contact.

@@ -11,11 +11,13 @@ use serde_json::Value;
 use crate::bounds::{self, Surplus};
 use crate::consent::change::{Agreed, as_read};
 use crate::consent::{Channel, ChannelStatus, Purpose};
+use crate::identity::Reason;
 use crate::keys;
 use crate::labels::{FieldName, Tags};
-use crate::model::{Contact, Identity, Incoming, Merge};
+use crate::model::{Contact, Identity, Incoming, Merge, OWN_SCOPE};
 use crate::rows::{
-    BOUNCED, CUSTOM, Claim, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced, VERSION,
+    BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced,
+    VERSION,
 };
 use crate::{mention, names};
 
@@ -34,6 +36,12 @@ pub(crate) struct Change {
     bounced: Option<EmailAddress>,
     pub tags: Vec<String>,
     pub lists: Vec<kernel::ListId>,
+    /// Addresses to show beside the identities: the profile's set and the address.
+    pub beside: Vec<(&'static str, Identity)>,
+    /// Addresses that become identities and leave those sets.
+    confirmed: Vec<(&'static str, Identity)>,
+    /// Visitors that are new to the profile.
+    visitors: Vec<String>,
     /// The input that the contact has no room for.
     pub surplus: Surplus,
     /// Whether known values are replaced, and from when the new ones are, if that was before now.
@@ -46,13 +54,17 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Compares the input with the profile. `own` holds the identities of the input that belong to the contact.
-    pub fn of(profile: Option<&Profile>, incoming: &Incoming, own: &[(Identity, Claim)]) -> Self {
+    /// Compares the input with the profile. `own` holds the identities of the input that belong to the contact,
+    /// `others` those that do not.
+    pub fn of(
+        profile: Option<&Profile>,
+        incoming: &Incoming,
+        own: &[(Identity, Claim)],
+        others: &[(Identity, Reason)],
+    ) -> Self {
         let before = profile.cloned().and_then(Profile::given);
         let before = before.as_ref();
-        let overwritten = profile.and_then(|profile| profile.overwritten_at);
-        let is_newer = |at| overwritten.is_none_or(|overwritten| overwritten <= at);
-        let overwrite = incoming.merge == Merge::Overwrite && incoming.at.is_none_or(is_newer);
+        let overwrite = overwrites(profile, incoming);
         let mut change = Self {
             overwrites: overwrite,
             given_at: incoming.at,
@@ -74,8 +86,8 @@ impl Change {
             let Some((name, new)) = field(identity) else {
                 continue;
             };
-            let old = before.and_then(|contact| stored_field(contact, name));
-            if offer(name, old, new) {
+            let old = before.and_then(|contact| stored_field(contact, &name));
+            if offer(&name, old, new) {
                 change.identities.push(identity.clone());
             }
         }
@@ -127,6 +139,7 @@ impl Change {
             .map(|contact| change.replaced(contact))
             .unwrap_or_default();
         change.agree(profile, before, incoming, own);
+        change.accompany(profile, before, own, others);
         change
     }
 
@@ -142,7 +155,7 @@ impl Change {
             let channel = match identity {
                 Identity::Email(_) => Some((Channel::Email, before.email_status)),
                 Identity::Phone(_) => Some((Channel::Sms, before.sms_status)),
-                Identity::External(_) | Identity::Visitor { .. } => None,
+                Identity::External { .. } | Identity::Visitor { .. } => None,
             };
             let refusal = channel.filter(|(_, status)| status.refuses());
             let since = refusal.and_then(|(channel, _)| {
@@ -158,6 +171,51 @@ impl Change {
         .collect()
     }
 
+    /// The addresses that the contact shows without owning them, and its visitors.
+    fn accompany(
+        &mut self,
+        profile: Option<&Profile>,
+        before: Option<&Contact>,
+        own: &[(Identity, Claim)],
+        others: &[(Identity, Reason)],
+    ) {
+        for (identity, reason) in others {
+            let Some(set) = set_of(identity, *reason) else {
+                continue;
+            };
+            let stored = before.map_or(0, |contact| size_of(contact, set));
+            let new = self.beside.iter().filter(|(other, _)| *other == set);
+            let is_known = before.is_some_and(|contact| contact.beside().contains(identity));
+            if !is_known && stored + new.count() < bounds::MAX_BESIDE {
+                self.beside.push((set, identity.clone()));
+            }
+        }
+        for (identity, _) in own {
+            if let Identity::Visitor { .. } = identity {
+                let value = keys::value(identity);
+                let known = profile.map(|row| &row.visitors);
+                let has_room = known.is_none_or(|known| {
+                    !known.contains(&value) && known.len() < bounds::MAX_VISITORS
+                });
+                self.visitors.extend(has_room.then_some(value));
+            }
+            let is_beside = before.is_some_and(|contact| contact.beside().contains(identity));
+            if is_beside {
+                let reasons = [Reason::BelongsToAnother, Reason::Unconfirmed];
+                let sets = reasons.map(|reason| set_of(identity, reason));
+                let sets = sets.into_iter().flatten();
+                self.confirmed
+                    .extend(sets.map(|set| (set, identity.clone())));
+            }
+        }
+    }
+
+    /// Whether the contact shows the address after the change, without owning it.
+    pub fn keeps(&self, before: Option<&Contact>, identity: &Identity) -> bool {
+        let is_known = before.is_some_and(|contact| contact.beside().contains(identity));
+        is_known || self.beside.iter().any(|(_, new)| new == identity)
+    }
+
     /// Whether the profile stays as it is.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
@@ -165,6 +223,9 @@ impl Change {
             && self.bounced.is_none()
             && self.tags.is_empty()
             && self.lists.is_empty()
+            && self.beside.is_empty()
+            && self.confirmed.is_empty()
+            && self.visitors.is_empty()
     }
 
     /// The names by which a segment mentions what changes ([`crate::mention`]).
@@ -227,6 +288,7 @@ impl Change {
         let update = self.guarded(update, profile);
         let update = self.bounded(update, profile);
         let update = self.dated(update, profile, now);
+        let update = self.accompanied(update);
         let update = update.set_some(BOUNCED, self.bounced.as_ref());
         let update = self.agreed.onto(update);
         let fields = self.fields.iter().fold(update, |update, (name, value)| {
@@ -241,6 +303,25 @@ impl Change {
             .fold(fields, |update, name| update.remove(name))
             .add_to_set("tags", self.tags.iter().cloned())
             .add_to_set("lists", self.lists.iter().map(ToString::to_string))
+            .add_to_set("visitors", self.visitors.iter().cloned())
+    }
+
+    /// The addresses beside the identities, while there is room.
+    fn accompanied(&self, mut update: Update) -> Update {
+        for set in BESIDE {
+            let of = |all: &[(&str, Identity)]| -> Vec<String> {
+                let mine = all.iter().filter(|(name, _)| *name == set);
+                mine.map(|(_, identity)| stored(identity)).collect()
+            };
+            let (new, gone) = (of(&self.beside), of(&self.confirmed));
+            if !new.is_empty() {
+                update = update.when_at_most(set, bounds::MAX_BESIDE.saturating_sub(new.len()));
+                update = update.add_to_set(set, new);
+            } else if !gone.is_empty() {
+                update = update.remove_from_set(set, gone);
+            }
+        }
+        update
     }
 
     /// Only while there is room: the custom fields are those that were read, and the sets are small enough. A name
@@ -305,8 +386,52 @@ impl Change {
             Identity::Email(_) => as_read(update, row, Channel::Email)
                 .when_as_read(BOUNCED, row.email_bounced.as_ref()),
             Identity::Phone(_) => as_read(update, row, Channel::Sms),
-            Identity::External(_) | Identity::Visitor { .. } => update,
+            Identity::External { .. } | Identity::Visitor { .. } => update,
         })
+    }
+}
+
+/// Whether the input replaces known values: not those that were given later.
+pub(crate) fn overwrites(profile: Option<&Profile>, incoming: &Incoming) -> bool {
+    let overwritten = profile.and_then(|profile| profile.overwritten_at);
+    let is_newer = |at| overwritten.is_none_or(|overwritten| overwritten <= at);
+    incoming.merge == Merge::Overwrite && incoming.at.is_none_or(is_newer)
+}
+
+/// The profile's sets of addresses that are no identities.
+const BESIDE: [&str; 4] = [
+    "shared_emails",
+    "shared_phones",
+    "unconfirmed_emails",
+    "unconfirmed_phones",
+];
+
+/// The set that keeps an address.
+fn set_of(identity: &Identity, reason: Reason) -> Option<&'static str> {
+    match (identity, reason) {
+        (Identity::Email(_), Reason::Unconfirmed) => Some("unconfirmed_emails"),
+        (Identity::Phone(_), Reason::Unconfirmed) => Some("unconfirmed_phones"),
+        (Identity::Email(_), _) => Some("shared_emails"),
+        (Identity::Phone(_), _) => Some("shared_phones"),
+        (Identity::External { .. } | Identity::Visitor { .. }, _) => None,
+    }
+}
+
+fn size_of(contact: &Contact, set: &str) -> usize {
+    match set {
+        "shared_emails" => contact.shared_emails.len(),
+        "shared_phones" => contact.shared_phones.len(),
+        "unconfirmed_emails" => contact.unconfirmed_emails.len(),
+        _ => contact.unconfirmed_phones.len(),
+    }
+}
+
+/// The text of an address in its set.
+fn stored(identity: &Identity) -> String {
+    match identity {
+        Identity::Email(address) => address.to_string(),
+        Identity::Phone(phone) => phone.to_string(),
+        other => keys::value(other),
     }
 }
 
@@ -400,11 +525,16 @@ fn composed(value: &Value) -> Value {
 }
 
 /// The profile's attribute for an identity; a widget's visitor has none.
-fn field(identity: &Identity) -> Option<(&'static str, Value)> {
+fn field(identity: &Identity) -> Option<(String, Value)> {
     match identity {
-        Identity::External(id) => Some(("external_id", id.as_str().into())),
-        Identity::Email(address) => Some(("email", address.as_str().into())),
-        Identity::Phone(phone) => Some(("phone", phone.e164().into())),
+        Identity::External { scope, id } if scope == OWN_SCOPE => {
+            Some(("external_id".to_owned(), id.as_str().into()))
+        }
+        Identity::External { scope, id } => {
+            Some((format!("{EXTERNAL}{scope}"), id.as_str().into()))
+        }
+        Identity::Email(address) => Some(("email".to_owned(), address.as_str().into())),
+        Identity::Phone(phone) => Some(("phone".to_owned(), phone.e164().into())),
         Identity::Visitor { .. } => None,
     }
 }
@@ -414,6 +544,10 @@ fn stored_field(contact: &Contact, name: &str) -> Option<Value> {
         "external_id" => contact.external_id.clone(),
         "email" => contact.email.as_ref().map(ToString::to_string),
         "phone" => contact.phone.as_ref().map(ToString::to_string),
+        name if name.starts_with(EXTERNAL) => {
+            let id = contact.external_ids.get(&name[EXTERNAL.len()..]);
+            id.cloned()
+        }
         name => {
             let field = person::field(name);
             field.and_then(|field| field.of(&contact.person).map(str::to_owned))

@@ -10,7 +10,7 @@ use cloud::{Error, Update};
 use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
 
-use crate::change::Change;
+use crate::change::{Change, next};
 use crate::keys;
 use crate::model::Identity;
 use crate::rows::{Claim, Profile, REPLACED, Replaced, VERSION};
@@ -111,6 +111,30 @@ impl Contacts {
             Ok::<_, Error>(self.contacts.update(&key, update).await?.applied())
         });
         Ok(try_join_all(claimed).await?.into_iter().all(|ours| ours))
+    }
+
+    /// Releases a claim whose owner shows another identity of the kind. The owner's version changes first: a writer
+    /// that read the owner before can then not show the identity any more.
+    pub(crate) async fn release(
+        &self,
+        tenant: TenantKey,
+        owner: ContactId,
+        version: Option<u64>,
+        identity: &Identity,
+        row: &Claim,
+    ) -> Result<(), Error> {
+        let update = Update::new().set(VERSION, next(version));
+        let update = update.when_as_read(VERSION, version);
+        let key = keys::profile(tenant, owner);
+        if !self.contacts.update(&key, update).await?.applied() {
+            return Ok(());
+        }
+        let update = Update::new()
+            .remove("contact")
+            .when_equals("contact", owner);
+        let update = update.when_as_read("update_id", row.mark.as_ref());
+        let key = keys::identity(tenant, identity);
+        self.contacts.update(&key, update).await.map(drop)
     }
 
     /// Releases the identities that a profile of this version has replaced, unless another writer did so.

@@ -1,11 +1,13 @@
 //! Every key of the tables Contacts and Timeline, and of the rows in Directory that belong to contacts.
 
+use std::borrow::Cow;
+
 use cloud::Key;
 use jiff::Timestamp;
 use kernel::text::alike;
 use kernel::{BulkId, ContactId, ExportId, ImportId, ListId, NoteId, SegmentId, TenantKey, clock};
 
-use crate::model::{Event, Identity};
+use crate::model::{Event, Identity, OWN_SCOPE};
 
 /// Sort key of the profile.
 pub const PROFILE: &str = "PROFILE";
@@ -15,12 +17,13 @@ pub const CONSENT: &str = "CONSENT#";
 pub const HEAD: usize = 3;
 
 /// Sort key of identities, by kind; the widget's inbox is part of the value.
-pub fn kind(identity: &Identity) -> &'static str {
+pub fn kind(identity: &Identity) -> Cow<'static, str> {
     match identity {
-        Identity::External(_) => "external",
-        Identity::Email(_) => "email",
-        Identity::Phone(_) => "phone",
-        Identity::Visitor { .. } => "widget",
+        Identity::External { scope, .. } if scope == OWN_SCOPE => "external".into(),
+        Identity::External { scope, .. } => format!("external.{scope}").into(),
+        Identity::Email(_) => "email".into(),
+        Identity::Phone(_) => "phone".into(),
+        Identity::Visitor { .. } => "widget".into(),
     }
 }
 
@@ -28,7 +31,7 @@ pub fn kind(identity: &Identity) -> &'static str {
 /// digits spread over the partitions.
 pub fn value(identity: &Identity) -> String {
     match identity {
-        Identity::External(id) => id.clone(),
+        Identity::External { id, .. } => id.clone(),
         Identity::Email(address) => address.as_str().to_owned(),
         Identity::Phone(phone) => national(phone.digits()).to_owned(),
         Identity::Visitor { inbox, visitor } => format!("{visitor}@{inbox}"),
@@ -66,7 +69,19 @@ pub fn consent(tenant: TenantKey, id: ContactId, at: Timestamp, record: &str) ->
 
 pub fn identity(tenant: TenantKey, identity: &Identity) -> Key {
     let value = value(identity);
-    Key::new(identity_partition(tenant, kind(identity), &value), value)
+    Key::new(identity_partition(tenant, &kind(identity), &value), value)
+}
+
+/// Row by which a search finds an address that the contact shows and does not own. The owner's row has the bare value.
+pub fn beside(tenant: TenantKey, identity: &Identity, id: ContactId) -> Key {
+    let value = value(identity);
+    let partition = identity_partition(tenant, &kind(identity), &value);
+    Key::new(partition, beside_order(&value, id))
+}
+
+/// Sort key of that row.
+pub fn beside_order(value: &str, id: ContactId) -> String {
+    format!("{value}#{id}")
 }
 
 /// Partition of the identities that begin with the head of `value`.
@@ -319,7 +334,15 @@ mod tests {
         let inbox = "inb_0123456789a".parse().unwrap();
         let visitor = "v1".to_owned();
         for (one, pk, sk) in [
-            (Identity::External("7".into()), "external#7  ", "7"),
+            (Identity::own("7"), "external#7  ", "7"),
+            (
+                Identity::External {
+                    scope: "haravan:a".into(),
+                    id: "7".into(),
+                },
+                "external.haravan:a#7  ",
+                "7",
+            ),
             (
                 Identity::Email("an@example.vn".parse().unwrap()),
                 "email#an@",

@@ -30,6 +30,7 @@ pub mod csv_out;
 pub mod events;
 pub mod export;
 pub mod fields;
+mod identity;
 pub mod import;
 mod interest;
 mod joined;
@@ -57,12 +58,15 @@ pub use changed::ContactChanged;
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use events::EventHappened;
 pub use fields::{Definition, Definitions, FieldFault, Fields};
+pub use identity::Reason;
 pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
 pub use kernel::person::{self, Person};
 pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagError, Tags};
 pub use lists::{List, Lists};
 pub use members::MOST_COUNTED;
-pub use model::{Contact, Event, Identity, Incoming, Merge, Source, Upserted};
+pub use model::{
+    Contact, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust, Upserted,
+};
 pub use notes::{Note, Notes};
 pub use profiles::Profiles;
 pub use store::{Contacts, Joined};

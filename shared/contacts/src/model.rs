@@ -9,14 +9,20 @@ use serde_json::{Map, Value, json};
 
 use crate::bounds::Surplus;
 use crate::consent::{ChannelStatus, Consents, Statement};
+use crate::identity::Reason;
 use crate::names;
 
 /// An identity of a contact; unique in the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {
-    /// The id that the shop's own system gave.
-    External(String),
+    /// An id that a system of the shop gave. Two ids of one scope are two people.
+    External {
+        /// The system: [`OWN_SCOPE`], or a source's name and its shop, such as `haravan:ao-dai`.
+        scope: String,
+        /// The id in that system.
+        id: String,
+    },
     /// An email address.
     Email(EmailAddress),
     /// A mobile number.
@@ -28,6 +34,30 @@ pub enum Identity {
         /// The id that the widget keeps in the browser.
         visitor: String,
     },
+}
+
+/// The scope of the ids that the shop itself gives: by the API and by files.
+pub const OWN_SCOPE: &str = "shop";
+
+impl Identity {
+    /// An id that the shop itself gave.
+    pub fn own(id: impl Into<String>) -> Self {
+        Self::External {
+            scope: OWN_SCOPE.to_owned(),
+            id: id.into(),
+        }
+    }
+}
+
+/// How far an input is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// The shop's: its staff, its systems, its files.
+    #[default]
+    Shop,
+    /// Anybody's, such as a public form. It hangs no address on a contact that exists: the address stays unconfirmed.
+    Anybody,
 }
 
 /// Where a contact first came from.
@@ -96,6 +126,8 @@ pub struct Incoming {
     pub consent: Vec<Statement>,
     /// The treatment of fields that are already filled.
     pub merge: Merge,
+    /// How far it is trusted.
+    pub trust: Trust,
     /// When the values were given, if that was before now. They do not overwrite values that were given later.
     pub at: Option<Timestamp>,
     /// Name of the operation, such as an event's id. If the same operation runs again after a crash, a contact that
@@ -110,10 +142,35 @@ pub struct Upserted {
     pub contact: ContactId,
     /// Whether this operation made the contact.
     pub created: bool,
-    /// Identities that belong to another contact and stay there.
-    pub taken: Vec<Identity>,
+    /// Identities that are not this contact's.
+    pub not_taken: Vec<NotTaken>,
     /// Values that the contact has no room for.
     pub surplus: Surplus,
+}
+
+/// The place where the contact keeps an identity that it did not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// It is in `shared_emails` or `shared_phones`: shown, found by search, no identity.
+    Shared,
+    /// It is in `unconfirmed_emails` or `unconfirmed_phones`.
+    Unconfirmed,
+    /// Nowhere: it is no address, or the contact has no room for more.
+    Nowhere,
+}
+
+/// An identity of the input that is not the contact's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NotTaken {
+    /// Its place in the input: `/external_id`, `/email` or `/phone`.
+    pub pointer: String,
+    /// Why.
+    pub reason: Reason,
+    /// Where the contact keeps it.
+    pub kept: Kept,
+    /// The contact that has it, if one has.
+    pub owner_id: Option<ContactId>,
 }
 
 /// A customer of the shop.
@@ -127,6 +184,21 @@ pub struct Contact {
     pub email: Option<EmailAddress>,
     /// Where text messages go.
     pub phone: Option<Phone>,
+    /// Ids that other systems gave, by system.
+    #[serde(default)]
+    pub external_ids: BTreeMap<String, String>,
+    /// Addresses that belong to somebody else, or beside the contact's own. They never find the contact's record.
+    #[serde(default)]
+    pub shared_emails: BTreeSet<EmailAddress>,
+    /// Numbers that belong to somebody else, or beside the contact's own.
+    #[serde(default)]
+    pub shared_phones: BTreeSet<Phone>,
+    /// Addresses that anybody could have typed in a form; they wait for a confirmation.
+    #[serde(default)]
+    pub unconfirmed_emails: BTreeSet<EmailAddress>,
+    /// Numbers that anybody could have typed in a form.
+    #[serde(default)]
+    pub unconfirmed_phones: BTreeSet<Phone>,
     /// Name, address and the other plain fields. A given name that is not known is the last word of the whole name.
     #[serde(flatten)]
     pub person: Person,
@@ -188,10 +260,26 @@ impl Contact {
 
     /// The identities that the record shows.
     pub(crate) fn identities(&self) -> Vec<Identity> {
-        let external = self.external_id.clone().map(Identity::External);
+        let own = self.external_id.clone().map(Identity::own);
+        let others = self
+            .external_ids
+            .iter()
+            .map(|(scope, id)| Identity::External {
+                scope: scope.clone(),
+                id: id.clone(),
+            });
         let email = self.email.clone().map(Identity::Email);
         let phone = self.phone.clone().map(Identity::Phone);
-        [external, email, phone].into_iter().flatten().collect()
+        let addresses = [email, phone].into_iter().flatten();
+        own.into_iter().chain(others).chain(addresses).collect()
+    }
+
+    /// The addresses that the record shows and that are not its identities.
+    pub(crate) fn beside(&self) -> Vec<Identity> {
+        let emails = self.shared_emails.union(&self.unconfirmed_emails);
+        let phones = self.shared_phones.union(&self.unconfirmed_phones);
+        let emails = emails.cloned().map(Identity::Email);
+        emails.chain(phones.cloned().map(Identity::Phone)).collect()
     }
 
     /// Fills in the names that follow from those given.

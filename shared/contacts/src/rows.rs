@@ -16,6 +16,9 @@ use crate::shard;
 /// Prefix of custom fields. Each is its own attribute, so writers of different fields do not conflict.
 pub(crate) const CUSTOM: &str = "custom.";
 
+/// Prefix of the ids that other systems gave, by scope.
+pub(crate) const EXTERNAL: &str = "external.";
+
 /// The profile's attribute for the address that bounced.
 pub(crate) const BOUNCED: &str = "email_bounced";
 
@@ -50,6 +53,17 @@ pub(crate) struct Profile {
     external_id: Option<String>,
     email: Option<EmailAddress>,
     phone: Option<Phone>,
+    #[serde(default)]
+    shared_emails: BTreeSet<EmailAddress>,
+    #[serde(default)]
+    shared_phones: BTreeSet<Phone>,
+    #[serde(default)]
+    unconfirmed_emails: BTreeSet<EmailAddress>,
+    #[serde(default)]
+    unconfirmed_phones: BTreeSet<Phone>,
+    /// Visitors of chat widgets: the values of their keys. The record does not show them; an erasure finds them here.
+    #[serde(default)]
+    pub visitors: BTreeSet<String>,
     #[serde(flatten)]
     person: Person,
     #[serde(default)]
@@ -89,10 +103,14 @@ impl Profile {
         let created_at = self.created_at?;
         let bounced = self.is_bounced().then_some(ChannelStatus::Bounced);
         let consents = self.consents();
-        let custom = self.rest.into_iter().filter_map(|(name, value)| {
-            name.strip_prefix(CUSTOM)
-                .map(|name| (name.to_owned(), value))
-        });
+        let (mut custom, mut external_ids) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in self.rest {
+            if let Some(name) = name.strip_prefix(CUSTOM) {
+                custom.insert(name.to_owned(), value);
+            } else if let (Some(scope), Value::String(id)) = (name.strip_prefix(EXTERNAL), value) {
+                external_ids.insert(scope.to_owned(), id);
+            }
+        }
         let address = &self.person;
         let place = places::locate(
             address.province.as_deref(),
@@ -107,10 +125,15 @@ impl Profile {
             external_id: self.external_id,
             email: self.email,
             phone: self.phone,
+            external_ids,
+            shared_emails: self.shared_emails,
+            shared_phones: self.shared_phones,
+            unconfirmed_emails: self.unconfirmed_emails,
+            unconfirmed_phones: self.unconfirmed_phones,
             person: self.person,
             tags: distinct(self.tags),
             lists: self.lists,
-            custom: custom.collect::<BTreeMap<_, _>>(),
+            custom,
             email_status: consents
                 .marketing(Channel::Email)
                 .merge(bounced.unwrap_or_default()),

@@ -12,7 +12,7 @@ use kernel::text::fold;
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::Deserialize;
 
-use crate::model::Contact;
+use crate::model::{Contact, Identity};
 use crate::profiles::Profiles;
 use crate::{SHARDS, keys, names};
 
@@ -168,12 +168,7 @@ fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
                     .map(|rotation| format!("{rotation}#{}", contact.id))
                     .min()
             }
-            Range::Identities(kind, prefix) => contact
-                .identities()
-                .into_iter()
-                .filter(|identity| keys::kind(identity) == *kind)
-                .map(|identity| keys::value(&identity))
-                .find(|value| matches(value, prefix)),
+            Range::Identities(kind, prefix) => identity_row(contact, kind, prefix),
             Range::Shard(shard) => {
                 (crate::shard(contact.id) == *shard).then(|| keys::PROFILE.to_owned())
             }
@@ -181,6 +176,18 @@ fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
         row.map(|row| (i, row))
     });
     rows.min()
+}
+
+/// The first of the rows of that kind that begin with the prefix.
+fn identity_row(contact: &Contact, kind: &str, prefix: &str) -> Option<String> {
+    let is_meant = |identity: &Identity| {
+        keys::kind(identity) == kind && matches(&keys::value(identity), prefix)
+    };
+    let own = contact.identities().into_iter().filter(is_meant);
+    let beside = contact.beside().into_iter().filter(is_meant);
+    let own = own.map(|identity| keys::value(&identity));
+    let beside = beside.map(|identity| keys::beside_order(&keys::value(&identity), contact.id));
+    own.chain(beside).min()
 }
 
 /// Whether a value begins with the prefix and is in the partition that the prefix names.

@@ -3,7 +3,8 @@
 //! Writes, in this order:
 //! 1. A new contact's id is reserved by a conditional put, since random ids may collide. The row is no contact yet:
 //!    it is in no index, and reads skip it.
-//! 2. Identities are claimed by conditional updates that name the contact. Those of a new contact are claimed all or
+//! 2. [`crate::identity`] decides whose the identities are. They are claimed by conditional updates that name the
+//!    contact. Those of a new contact are claimed all or
 //!    none, in one transaction. A writer that loses continues with the winner's contact.
 //! 3. Names for search and places on lists are written. The content of these rows follows from their key.
 //! 4. One merging update of the profile is the commit. A value in the profile means that steps 2 and 3 are done for
@@ -13,6 +14,8 @@
 //!
 //! A repetition finds the finished steps and does the rest.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use cloud::{Error, Key, Update};
 use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
@@ -21,10 +24,11 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::Surplus;
 use crate::change::{self, Change};
 use crate::consent;
+use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
-use crate::model::{Contact, Identity, Incoming, Upserted};
+use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
 use crate::names;
-use crate::rows::{Claim, Membership, Profile, Row};
+use crate::rows::{Claim, Membership, NameRow, Profile, Row};
 use crate::store::Contacts;
 
 /// A row that only reserves a contact's id. It is also read from a profile if ids collide.
@@ -40,11 +44,11 @@ struct Reservation {
 /// Life of a reservation in seconds, longer than any run that may still found its contact.
 const RESERVED_SECONDS: i64 = 24 * 3600;
 
-/// A contact and the stored row of each identity of the input.
+/// A contact and those identities of the input that are its own, with their stored rows.
 struct Held {
     id: ContactId,
     profile: Option<Profile>,
-    rows: Vec<Claim>,
+    own: Vec<(Identity, Claim)>,
 }
 
 /// The treatment of values that a full contact has no room for.
@@ -105,29 +109,60 @@ impl Contacts {
         }
         let rows = identities.iter().map(|one| self.look_up(tenant, one));
         let rows = try_join_all(rows).await?;
-        let known = rows.iter().find_map(|row| row.contact);
-        let profile: Option<Profile> = match known {
-            Some(id) => self.contacts.get(&keys::profile(tenant, id)).await?,
-            None => None,
-        };
+        let owners = self.owners(tenant, &rows, incoming).await?;
+        let owner = |row: &Claim| Some(&owners.get(&row.contact?)?.0);
+        let given: Vec<(Identity, Option<&Known>)> = identities
+            .iter()
+            .zip(&rows)
+            .map(|(one, row)| (one.clone(), owner(row)))
+            .collect();
+        let Decision {
+            contact: known,
+            fates,
+        } = identity::decide(&given, incoming.trust);
+        let found = given.into_iter().map(|(one, _)| one).zip(rows).zip(fates);
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for ((identity, row), fate) in found {
+            match fate {
+                Fate::Own => own.push((identity, row)),
+                Fate::Not(reason, owner) => others.push((identity, reason, owner)),
+                Fate::Stale(owner) => {
+                    let profile = owners.get(&owner).and_then(|owner| owner.1.as_ref());
+                    self.clear(tenant, owner, profile, &identity, &row).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        let profile = known.and_then(|id| owners.get(&id)?.1.clone());
+        let beside: Vec<(Identity, Reason)> = others
+            .iter()
+            .map(|(identity, reason, _)| (identity.clone(), *reason))
+            .collect();
         if full == Full::Refuse {
             // Before anything is claimed. Identities take no room of their own.
-            let surplus = Change::of(profile.as_ref(), incoming, &[]).surplus;
+            let surplus = Change::of(profile.as_ref(), incoming, &[], &beside).surplus;
             if !surplus.is_empty() {
                 return Ok(Some(Err(surplus)));
             }
         }
         let held = match known {
-            Some(id) => self.join(tenant, id, &identities, rows, profile).await?,
-            None => self.found(tenant, &identities, rows).await?,
+            Some(id) => self.join(tenant, id, own, profile).await?,
+            None => self.found(tenant, own).await?,
         };
-        let Some(Held { id, profile, rows }) = held else {
+        let Some(Held { id, profile, own }) = held else {
             return Ok(None);
         };
-        // An identity of another contact is not this contact's.
-        let pairs = identities.into_iter().zip(rows);
-        let (own, taken): (Vec<_>, Vec<_>) = pairs.partition(|(_, row)| row.contact == Some(id));
-        let change = Change::of(profile.as_ref(), incoming, &own);
+        let change = Change::of(profile.as_ref(), incoming, &own, &beside);
+        let before = profile.clone().and_then(Profile::given);
+        let not_taken = others
+            .into_iter()
+            .map(|(identity, reason, owner_id)| NotTaken {
+                pointer: pointer(&identity),
+                reason,
+                kept: kept(change.keeps(before.as_ref(), &identity), reason),
+                owner_id,
+            })
+            .collect();
         let showed = profile.as_ref().and_then(|row| row.identity_version);
         if showed.is_some() && !self.claim_again(tenant, id, &own, &change).await? {
             return Ok(None);
@@ -139,21 +174,75 @@ impl Contacts {
             Ok(Upserted {
                 contact: id,
                 created,
-                taken: taken.into_iter().map(|(identity, _)| identity).collect(),
+                not_taken,
                 surplus: change.surplus.clone(),
             })
         }))
     }
 
-    /// Claims for a known contact the identities without an owner. `None`: the contact had identities to release.
-    /// They are now released, and may be among these. The profile was read before the claims. So an identity that it
-    /// shows later is not mistaken for one that was claimed here.
+    /// The contact that an upsert of this input would change; `None` if it would make one.
+    pub(crate) async fn find(
+        &self,
+        tenant: TenantKey,
+        incoming: &Incoming,
+    ) -> Result<Option<ContactId>, Error> {
+        let identities = in_order(&incoming.identities);
+        let rows = identities.iter().map(|one| self.look_up(tenant, one));
+        let rows = try_join_all(rows).await?;
+        let owners = self.owners(tenant, &rows, incoming).await?;
+        let owner = |row: &Claim| Some(&owners.get(&row.contact?)?.0);
+        let owned: Vec<Option<&Known>> = rows.iter().map(owner).collect();
+        let given: Vec<(Identity, Option<&Known>)> = identities.into_iter().zip(owned).collect();
+        Ok(identity::decide(&given, incoming.trust).contact)
+    }
+
+    /// The owners of these rows, as the decision and the write need them.
+    async fn owners(
+        &self,
+        tenant: TenantKey,
+        rows: &[Claim],
+        incoming: &Incoming,
+    ) -> Result<BTreeMap<ContactId, (Known, Option<Profile>)>, Error> {
+        let ids: BTreeSet<ContactId> = rows.iter().filter_map(|row| row.contact).collect();
+        let owners = ids.into_iter().map(async |id| {
+            let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+            let contact = profile.clone().and_then(Profile::given);
+            let known = Known {
+                contact: id,
+                exists: contact.is_some(),
+                shows: contact.map(|one| one.identities()).unwrap_or_default(),
+                overwrites: change::overwrites(profile.as_ref(), incoming),
+            };
+            Ok::<_, Error>((id, (known, profile)))
+        });
+        Ok(try_join_all(owners).await?.into_iter().collect())
+    }
+
+    /// Releases a claim that its owner does not show. The owner may have listed the identity as replaced: it then
+    /// also passes on the opt-out of the address.
+    async fn clear(
+        &self,
+        tenant: TenantKey,
+        owner: ContactId,
+        profile: Option<&Profile>,
+        identity: &Identity,
+        row: &Claim,
+    ) -> Result<(), Error> {
+        let version = profile.and_then(|row| row.identity_version);
+        match profile.map_or(&[][..], |row| &row.replaced) {
+            [] => self.release(tenant, owner, version, identity, row).await,
+            replaced => self.give_up(tenant, owner, version, replaced).await,
+        }
+    }
+
+    /// Claims for a known contact the identities without an owner. `None`: the contact had identities to release, or
+    /// another contact was faster. The profile was read before the claims. So an identity that it shows later is not
+    /// mistaken for one that was claimed here.
     async fn join(
         &self,
         tenant: TenantKey,
         id: ContactId,
-        identities: &[Identity],
-        rows: Vec<Claim>,
+        own: Vec<(Identity, Claim)>,
         profile: Option<Profile>,
     ) -> Result<Option<Held>, Error> {
         let version = profile.as_ref().and_then(|row| row.identity_version);
@@ -162,8 +251,11 @@ impl Contacts {
             self.give_up(tenant, id, version, replaced).await?;
             return Ok(None);
         }
-        let rows = self.claim_all(tenant, id, identities, rows).await?;
-        Ok(Some(Held { id, profile, rows }))
+        let (identities, rows): (Vec<_>, Vec<_>) = own.into_iter().unzip();
+        let rows = self.claim_all(tenant, id, &identities, rows).await?;
+        let is_ours = rows.iter().all(|row| row.contact == Some(id));
+        let own = identities.into_iter().zip(rows).collect();
+        Ok(is_ours.then_some(Held { id, profile, own }))
     }
 
     /// Reserves an id and claims the identities for it. `None`: another run was faster and made the contact, or not
@@ -171,21 +263,25 @@ impl Contacts {
     async fn found(
         &self,
         tenant: TenantKey,
-        identities: &[Identity],
-        mut rows: Vec<Claim>,
+        own: Vec<(Identity, Claim)>,
     ) -> Result<Option<Held>, Error> {
         let id = self.reserve(tenant).await?;
-        if !self.claim_together(tenant, id, identities, &rows).await? {
+        let (identities, rows): (Vec<_>, Vec<_>) = own.iter().cloned().unzip();
+        if !self.claim_together(tenant, id, &identities, &rows).await? {
             // A batch of one: every writer of names already has the right to `BatchWriteItem`.
             let lost = [keys::profile(tenant, id)];
             self.contacts.delete_many(&lost).await?;
             return Ok(None);
         }
-        for row in &mut rows {
-            row.contact = Some(id);
-        }
-        let profile = None;
-        Ok(Some(Held { id, profile, rows }))
+        let own = own.into_iter().map(|(identity, row)| {
+            let contact = Some(id);
+            (identity, Claim { contact, ..row })
+        });
+        Ok(Some(Held {
+            id,
+            profile: None,
+            own: own.collect(),
+        }))
     }
 
     async fn reserve(&self, tenant: TenantKey) -> Result<ContactId, Error> {
@@ -221,6 +317,10 @@ impl Contacts {
         rows.extend(change.lists.iter().map(|&list| {
             let row = Row::Membership(Membership::new(tenant, id, list));
             (keys::membership(tenant, id, list), row)
+        }));
+        rows.extend(change.beside.iter().map(|(_, identity)| {
+            let row = Row::Name(NameRow { contact: id });
+            (keys::beside(tenant, identity, id), row)
         }));
         rows.extend(change.agreed.records.iter().map(|record| {
             let key = record.key(tenant, id);
@@ -306,6 +406,25 @@ impl Contacts {
             }
         }
         Ok(())
+    }
+}
+
+/// The place of an identity in the input.
+fn pointer(identity: &Identity) -> String {
+    let name = match identity {
+        Identity::External { .. } => "external_id",
+        Identity::Email(_) => "email",
+        Identity::Phone(_) => "phone",
+        Identity::Visitor { .. } => "visitor",
+    };
+    format!("/{name}")
+}
+
+fn kept(is_kept: bool, reason: Reason) -> Kept {
+    match (is_kept, reason) {
+        (false, _) => Kept::Nowhere,
+        (true, Reason::Unconfirmed) => Kept::Unconfirmed,
+        (true, _) => Kept::Shared,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::bounds::Surplus;
 use crate::consent::{Channel, Decision, Evidence, Method, Statement};
 use crate::csv_out;
 use crate::keys;
-use crate::model::{Identity, Incoming, Merge, Source, Upserted};
+use crate::model::{Incoming, Kept, Merge, Source, Upserted};
 use crate::rows::Profile;
 
 /// Contacts of a slice that are written concurrently.
@@ -136,7 +136,7 @@ impl Imports {
             let contact = incoming(job, layout, row);
             let operation = contact.operation.as_deref().unwrap_or_default();
             if job.request.duplicate_rule == DuplicateRule::Skip
-                && let Some(known) = self.known(tenant, &contact.identities).await?
+                && let Some(known) = self.contacts.find(tenant, &contact).await?
                 && self.made_by(tenant, known).await?.as_deref() != Some(operation)
             {
                 done.push(Done {
@@ -185,20 +185,6 @@ impl Imports {
             }
         }
         Ok(done)
-    }
-
-    /// The contact that the strongest known identity names.
-    pub(super) async fn known(
-        &self,
-        tenant: TenantKey,
-        identities: &[Identity],
-    ) -> Result<Option<ContactId>, Error> {
-        for identity in identities {
-            if let Some(contact) = self.contacts.find_identity(tenant, identity).await? {
-                return Ok(Some(contact));
-            }
-        }
-        Ok(None)
     }
 
     async fn made_by(
@@ -291,16 +277,18 @@ fn asks(layout: &Layout, channel: ConsentChannel) -> bool {
 
 /// Notes about a row of which some values were not taken. The row itself is imported.
 fn left_out(line: u64, upserted: &Upserted) -> Vec<RowError> {
-    let taken = upserted.taken.iter().map(|identity| {
-        let kind = match identity {
-            Identity::External(_) => "external_id",
-            Identity::Email(_) => "email",
-            _ => "phone",
+    let taken = upserted.not_taken.iter().map(|one| {
+        let kept = match one.kept {
+            Kept::Shared => "; kept as a shared address",
+            Kept::Unconfirmed => "; kept unconfirmed",
+            Kept::Nowhere => "",
         };
-        (
-            Some(kind.to_owned()),
-            "belongs to another contact and stays there".to_owned(),
-        )
+        let message = match one.owner_id {
+            Some(owner) => format!("belongs to contact {owner} and stays there{kept}"),
+            None => format!("the contact has another one{kept}"),
+        };
+        let column = one.pointer.trim_start_matches('/').to_owned();
+        (Some(column), message)
     });
     let full = full(&upserted.surplus).map(|message| (None, message));
     let told = taken.chain(full);

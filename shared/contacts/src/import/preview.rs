@@ -138,10 +138,11 @@ impl Imports {
                 }
                 Ok(row) => {
                     trial.errors.extend(row.notes.iter().cloned());
-                    let identities = &row.contact.identities;
-                    let is_repeated = identities.iter().any(|identity| seen.contains(identity));
-                    let is_known = is_repeated || self.known(tenant, identities).await?.is_some();
-                    seen.extend(identities.iter());
+                    // Rows that share a weaker identity can be about different people.
+                    let strongest = row.contact.identities.iter().min();
+                    let is_repeated = strongest.is_some_and(|identity| !seen.insert(identity));
+                    let found = self.contacts.find(tenant, &row.contact);
+                    let is_known = is_repeated || found.await?.is_some();
                     match job.request.duplicate_rule {
                         _ if !is_known => Outcome::Created,
                         DuplicateRule::Skip => Outcome::Skipped,

@@ -221,16 +221,13 @@ impl Row {
             }
             Column::Email => self.address(column, values::email(cell), Identity::Email),
             Column::Phone => self.address(column, values::phone(cell), Identity::Phone),
-            Column::External if self.has(|one| matches!(one, Identity::External(_))) => {
+            Column::External if self.has(|one| matches!(one, Identity::External { .. })) => {
                 self.keep(column, cell)
             }
             Column::External if cell.chars().count() > MAX_EXTERNAL => {
                 self.note(column, format!("at most {MAX_EXTERNAL} characters"));
             }
-            Column::External => self
-                .contact
-                .identities
-                .push(Identity::External(cell.to_owned())),
+            Column::External => self.contact.identities.push(Identity::own(cell)),
             Column::Tags => self.contact.tags.extend(values::tags(cell)),
             Column::Consent(kind) => self.hear(*kind, column, cell),
             Column::Person(name) => self.person(name, column, cell),

@@ -43,7 +43,7 @@ mod tests {
     use crate::model::Incoming;
 
     fn row(line: u64, ids: &[&str]) -> Row {
-        let identities = ids.iter().map(|id| Identity::External((*id).into()));
+        let identities = ids.iter().map(|id| Identity::own(*id));
         let contact = Incoming {
             identities: identities.collect(),
             ..Incoming::default()

@@ -10,6 +10,7 @@ pub(crate) mod files;
 mod forms;
 mod imports;
 mod merging;
+mod people;
 mod proof;
 mod rate;
 mod repeats;

@@ -15,7 +15,7 @@ const NEW: &str = "an@example.vn";
 fn customer(address: &str, merge: Merge) -> Incoming {
     Incoming {
         identities: vec![
-            Identity::External("KH-7".into()),
+            Identity::own("KH-7"),
             Identity::Email(address.parse().unwrap()),
         ],
         merge,

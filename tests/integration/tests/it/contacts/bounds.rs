@@ -57,7 +57,10 @@ async fn a_full_contact_gets_its_events_and_can_unsubscribe() {
         custom: (0..40)
             .map(|field| (format!("{n}-{field}"), "ặ".repeat(900).into()))
             .collect(),
-        ..person("Trần An", &[phone("0912345678"), email("an@example.vn")])
+        ..person(
+            "Trần An",
+            &[phone("0912345678"), email("an.tran@example.vn")],
+        )
     };
     let mut left_out = 0;
     let mut id = None;

@@ -41,13 +41,20 @@ async fn consent_for_one_address_is_not_booked_on_another() {
     let shop = Shop::new().await;
     let number = phone("0912345678");
     let id = shop
-        .upsert(person("An", &[number.clone(), email("an@example.vn")]))
+        .upsert(person(
+            "An",
+            &[
+                Identity::own("KH-7"),
+                number.clone(),
+                email("an@example.vn"),
+            ],
+        ))
         .await
         .contact;
     for status in [ChannelStatus::Subscribed, ChannelStatus::Unsubscribed] {
         let other = Incoming {
             consent: told(status, &[Channel::Email]),
-            ..person("An", &[number.clone(), email("khac@example.vn")])
+            ..person("An", &[Identity::own("KH-7"), email("khac@example.vn")])
         };
         for _ in 0..2 {
             assert_eq!(shop.upsert(other.clone()).await.contact, id);
@@ -78,7 +85,7 @@ async fn consent_stays_with_its_address_whoever_writes_meanwhile() {
     for known in [false, true] {
         for at in 0.. {
             let shop = Shop::new().await;
-            let external = Identity::External("KH-7".into());
+            let external = Identity::own("KH-7");
             if known {
                 shop.upsert(person("An", std::slice::from_ref(&external)))
                     .await;
@@ -107,7 +114,7 @@ async fn consent_stays_with_its_address_whoever_writes_meanwhile() {
 
 /// A contact is found by its external id, so that its addresses can be replaced.
 fn customer(id: &str, identities: &[Identity], merge: Merge) -> Incoming {
-    let mut incoming = person("An", &[Identity::External(id.into())]);
+    let mut incoming = person("An", &[Identity::own(id)]);
     incoming.identities.extend_from_slice(identities);
     Incoming {
         consent: told(ChannelStatus::Subscribed, &[Channel::Email, Channel::Sms]),

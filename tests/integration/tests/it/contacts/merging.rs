@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contacts::{Identity, Incoming, Merge};
+use contacts::{Identity, Incoming, Kept, Merge, NotTaken, Reason};
 use serde_json::json;
 
 use super::shop::{Shop, email, person, phone};
@@ -27,10 +27,16 @@ async fn racing_forms_for_one_email_make_one_contact() {
     assert_eq!(ids.len(), 1);
     assert_eq!(done.iter().filter(|one| one.created).count(), 1);
     let id = done[0].contact;
-    assert_eq!(shop.contact(id).await.tags.len(), 16);
+    let contact = shop.contact(id).await;
+    assert_eq!(contact.tags.len(), 16);
+    let shown = contact.phone.iter().chain(&contact.shared_phones);
+    assert_eq!(shown.collect::<BTreeSet<_>>().len(), 16);
     for n in 0..16 {
-        let number = phone(&format!("09123456{n:02}"));
-        assert_eq!(shop.owner(&number).await, Some(id));
+        let number = format!("09123456{n:02}");
+        assert_eq!(shop.found(&number).await, ["An"], "{number}");
+        let owner = shop.owner(&phone(&number)).await;
+        let shows = contact.phone == Some(number.parse().unwrap());
+        assert_eq!(owner, shows.then_some(id), "{number}");
     }
     let rows = shop.world.dump("Contacts").await;
     let profiles = rows.iter().filter(|row| row["sk"] == "PROFILE");
@@ -55,7 +61,13 @@ async fn an_identity_stays_with_its_first_owner() {
         ))
         .await;
     assert_eq!((both.contact, both.created), (a, false));
-    assert_eq!(both.taken, [phone("0912345678")]);
+    let expected = NotTaken {
+        pointer: "/phone".into(),
+        reason: Reason::BelongsToAnother,
+        kept: Kept::Shared,
+        owner_id: Some(b),
+    };
+    assert_eq!(both.not_taken, [expected]);
     let (a, b) = (shop.contact(a).await, shop.contact(b).await);
     assert_eq!((a.person.full_name.as_deref(), a.phone), (Some("An"), None));
     assert!(b.phone.is_some() && b.email.is_none());
@@ -64,7 +76,7 @@ async fn an_identity_stays_with_its_first_owner() {
 #[tokio::test]
 async fn overwriting_replaces_what_was_known() {
     let shop = Shop::new().await;
-    let external = Identity::External("KH-7".into());
+    let external = Identity::own("KH-7");
     let known = [
         external.clone(),
         email("old@example.vn"),
@@ -93,7 +105,7 @@ async fn overwriting_replaces_what_was_known() {
 fn row(address: &str) -> Incoming {
     Incoming {
         merge: Merge::Overwrite,
-        ..person("An", &[Identity::External("KH-7".into()), email(address)])
+        ..person("An", &[Identity::own("KH-7"), email(address)])
     }
 }
 
@@ -139,13 +151,12 @@ async fn an_address_that_is_written_back_meanwhile_stays_claimed() {
                 let id = shop.upsert(row(old)).await.contact;
                 if owned {
                     // Not shown, but the contact's.
-                    let also = [Identity::External("KH-7".into()), email(new)];
+                    let also = [Identity::own("KH-7"), email(new)];
                     shop.upsert(person("An", &also)).await;
                 }
                 let (one, other) = (shop.upsert(row(first)), shop.upsert(row(second)));
                 let (_, _, made) = shop.world.interleave(at, one, other).await;
-                shop.upsert(person("An", &[Identity::External("KH-7".into())]))
-                    .await;
+                shop.upsert(person("An", &[Identity::own("KH-7")])).await;
                 let shown = shop.contact(id).await.email.unwrap();
                 let when = format!("{first} first, {shown} shown, call {at}");
                 let owner = shop.owner(&email(shown.as_str())).await;

@@ -240,7 +240,7 @@ pub async fn newcomers() -> Run {
             let incoming = Incoming {
                 identities: vec![
                     Identity::Email(address(n).parse().unwrap()),
-                    Identity::External(format!("KH{n:06}")),
+                    Identity::own(format!("KH{n:06}")),
                 ],
                 person: contacts::Person {
                     full_name: Some(name(n)),

@@ -194,6 +194,7 @@ pub(super) fn incoming(address: &str) -> Incoming {
     Incoming {
         identities: vec![Identity::Email(address.parse().unwrap())],
         person: contacts::Person::default(),
+        trust: contacts::Trust::Shop,
         tags: Vec::new(),
         lists: Vec::new(),
         custom: BTreeMap::new(),
