@@ -4,7 +4,7 @@ use access::Operation;
 use kernel::{ChatRole, Role};
 
 /// Operations on people, workspaces and the log; only account admins may use them.
-const OF_ADMINS: [Operation; 17] = [
+const OF_ADMINS: [Operation; 18] = [
     Operation::ListUsers,
     Operation::ShowUser,
     Operation::UpdateUser,
@@ -19,6 +19,7 @@ const OF_ADMINS: [Operation; 17] = [
     Operation::ArchiveWorkspace,
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
+    Operation::UnsuppressContact,
     Operation::StartExport,
     Operation::ListExports,
     Operation::ShowExport,
