@@ -210,6 +210,7 @@ pub async fn rename(
     }
     let new = Tag {
         name: to.clone(),
+        created_at: origin.at,
         ..before
     };
     match api.vocabulary.add(tenant, &new).await? {

@@ -148,6 +148,7 @@ async fn a_tag_is_renamed_and_removed_everywhere() {
         .await
         .contact];
     assert_eq!(tags(&shop).await, ["sỉ", "VIP"]);
+    shop.world.advance(Duration::from_secs(1));
     let body = json!({ "name": "Khách VIP" });
     let (status, started) = shop.api("POST", "/v1/tags/VIP/rename", Some(&body)).await;
     assert_eq!((status, &started["action"]), (202, &json!("rename_tag")));
@@ -225,7 +226,7 @@ async fn survives_kills(prepare: impl AsyncFn(&Shop) -> (ContactId, Value), expe
             shop.world.release(&batch);
             shop.world.settle_twice().await;
             // A repeated message waits until no other attempt is about to send the next one.
-            shop.world.run_for(90).await;
+            shop.world.run_for(400).await;
             assert!(shop.world.dead_letters().is_empty());
             let tags: Vec<String> = shop.contact(contact).await.tags.into_iter().collect();
             assert_eq!(tags, expected, "{kill:?}");
