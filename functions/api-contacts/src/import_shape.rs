@@ -16,9 +16,13 @@ use crate::shape;
 
 /// A URL may have 10 KB, and an encoded character up to twelve bytes of it.
 const MAX_TAGS_TEXT: usize = 2_000;
-/// Longest text of a consent statement.
 /// Longest name of an import.
 const MAX_NAME: usize = 255;
+
+/// The name of a column's field.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(max_length = 255)]
+struct ColumnField(String);
 
 /// The settings of an import.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -37,7 +41,7 @@ pub struct ImportIn {
     /// The field of a column, by its heading: `email`, `custom.size`, `skip`. Other headings are understood by
     /// their text. docs/import.md lists the fields.
     #[serde(default)]
-    mapping: BTreeMap<String, String>,
+    mapping: BTreeMap<String, ColumnField>,
     /// The treatment of contacts that exist.
     #[serde(default)]
     duplicate_rule: DuplicateRule,
@@ -58,7 +62,7 @@ impl ImportIn {
         let mut mapping = BTreeMap::new();
         for (heading, field) in &self.mapping {
             let pointer = format!("/mapping/{}", heading.replace('~', "~0").replace('/', "~1"));
-            match Column::of_name(field) {
+            match Column::of_name(&field.0) {
                 Some(column) => {
                     mapping.insert(normal(heading), column);
                 }
@@ -123,6 +127,7 @@ pub struct ImportQuery {
     #[param(max_length = 1_000)]
     consent_text: Option<String>,
     /// The channels that they agreed to, separated by commas: `email`, `sms`.
+    #[param(max_length = 9)]
     consent_channels: Option<String>,
     /// When they agreed.
     consent_at: Option<Timestamp>,

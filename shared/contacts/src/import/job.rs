@@ -88,7 +88,7 @@ pub struct ConsentStatement {
     #[schema(min_length = 1, max_length = 1000)]
     pub text: String,
     /// The channels that they agreed to.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 2)]
     pub channels: Vec<ConsentChannel>,
     /// When they agreed, or the last of them.
     #[serde(serialize_with = "kernel::clock::millis")]

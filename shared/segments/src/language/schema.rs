@@ -26,7 +26,10 @@ impl PartialSchema for Conditions {
                 .item(Ref::from_schema_name(GROUP))
         };
         let group = |key: &str| {
-            let parts = ArrayBuilder::new().items(part()).min_items(Some(1));
+            let parts = ArrayBuilder::new()
+                .items(part())
+                .min_items(Some(1))
+                .max_items(Some(Bounds::default().conditions));
             closed(ObjectBuilder::new().property(key, parts).required(key))
         };
         let bounds = Bounds::default();

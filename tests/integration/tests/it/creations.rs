@@ -52,24 +52,24 @@ fn creations() -> Vec<Creation> {
     ]
 }
 
-fn grant() -> Grant {
+fn grant(actor: &str) -> Grant {
     Grant {
-        actor: "usr_00000000008".into(),
+        actor: actor.to_owned(),
         role: Some(Role::AccountAdmin),
         chat_role: Some(kernel::ChatRole::Administrator),
         ..grant_of(WORKSPACE.parse().unwrap(), "")
     }
 }
 
-fn post(path: &str, body: &Value) -> Value {
-    let mut event = http_event("POST", path, Some(body), Some(&grant()));
+fn post(actor: &str, path: &str, body: &Value) -> Value {
+    let mut event = http_event("POST", path, Some(body), Some(&grant(actor)));
     event["headers"]["idempotency-key"] = json!("k");
     event
 }
 
 /// Ids of the objects in the list of their kind.
-async fn ids(world: &World, function: &str, path: &str) -> BTreeSet<String> {
-    let event = http_event("GET", path, None, Some(&grant()));
+async fn ids(world: &World, actor: &str, function: &str, path: &str) -> BTreeSet<String> {
+    let event = http_event("GET", path, None, Some(&grant(actor)));
     let (status, page) = world.ask(function, event).await;
     assert_eq!(status, 200, "{page}");
     let data = page["data"].as_array().unwrap().iter();
@@ -81,18 +81,19 @@ async fn ids(world: &World, function: &str, path: &str) -> BTreeSet<String> {
 async fn killed_once((function, path, body): &Creation, kill: Kill) -> bool {
     let what = format!("{path} {kill:?}");
     let world = World::new();
-    let before = ids(&world, function, path).await;
-    let killed = world.invoke_and_kill(function, post(path, body), kill);
+    let actor = crate::cursors::user(&world, 0).await;
+    let before = ids(&world, &actor, function, path).await;
+    let killed = world.invoke_and_kill(function, post(&actor, path, body), kill);
     let first = killed.await;
     world.settle().await;
     // The lease of the first run ends.
     world.advance(Duration::from_secs(61));
-    let (status, made) = world.ask(function, post(path, body)).await;
+    let (status, made) = world.ask(function, post(&actor, path, body)).await;
     // The answer with a secret is given once, also if it was lost after it was stored.
     let is_done = made["code"] == "already_done";
     assert!(is_done || status == 201, "{what}: {status} {made}");
     world.settle().await;
-    let after = ids(&world, function, path).await;
+    let after = ids(&world, &actor, function, path).await;
     let new: Vec<_> = after.difference(&before).collect();
     assert_eq!(new.len(), 1, "{what}: {new:?}");
     if status == 201 {

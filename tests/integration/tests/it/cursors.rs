@@ -31,6 +31,19 @@ const LISTS: &[(&str, &str)] = &[
     ("api-chat", "/v1/inboxes"),
 ];
 
+/// Lists whose rows are not easily made here. Of messages, the cursor is a point in time and not a key.
+const OWN_TESTS: &[&str] = &[
+    "/v1/contacts/bulk",
+    "/v1/contacts/{id}/consent",
+    "/v1/contacts/{id}/notes",
+    "/v1/conversations/{id}/messages",
+    "/v1/exports",
+    "/v1/lists/{id}/contacts",
+    "/v1/segments",
+    "/v1/segments/{id}/members",
+    "/v1/tags",
+];
+
 fn grant(actor: &str) -> Grant {
     Grant {
         actor: actor.to_owned(),
@@ -84,7 +97,7 @@ impl Office {
     }
 }
 
-async fn user(world: &World, n: u32) -> String {
+pub(crate) async fn user(world: &World, n: u32) -> String {
     let user = NewUser {
         email: format!("u{n}@example.vn").parse().unwrap(),
         name: "Chủ".into(),
@@ -153,9 +166,8 @@ fn no_list_is_forgotten() {
     let paths = document["paths"].as_object().unwrap().iter();
     let lists = paths.filter(|(_, operations)| has_cursor(&operations["get"]));
     for (path, _) in lists {
-        // The cursor of this list is a point in time, not a key; see the tests of chat.
         let known =
-            path == "/v1/conversations/{id}/messages" || LISTS.iter().any(|(_, list)| list == path);
+            OWN_TESTS.contains(&path.as_str()) || LISTS.iter().any(|(_, list)| list == path);
         assert!(known, "{path}");
     }
 }

@@ -85,7 +85,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "api-segments",
         &[
-            ("duplicate", "201; Directory +2"),
+            ("duplicate", "409; Directory +1"),
             ("list", "200"),
             ("malformed", "400"),
             ("ok", "201; Directory +2"),

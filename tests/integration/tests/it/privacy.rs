@@ -272,7 +272,7 @@ async fn the_register_follows_the_settings() {
     let before = register().await;
     assert_eq!(
         before["recipients"].as_array().unwrap().len(),
-        1,
+        2,
         "{before}"
     );
     let elements = before["elements"].as_array().unwrap();

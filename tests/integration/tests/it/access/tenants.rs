@@ -72,6 +72,7 @@ impl Tenant {
             Operation::CreateWorkflow,
             Operation::CreateCampaign,
             Operation::CreateInbox,
+            Operation::CreateSegment,
             Operation::CreateNote,
             Operation::CreateView,
             Operation::StartBulkJob,

@@ -86,12 +86,13 @@ async fn the_log_names_what_was_made_and_who_came_in() {
         ("resetPassword", user, user),
         ("login", user, user),
     ] {
-        let entry = last(action);
-        assert_eq!(
-            (&entry["actor_id"], &entry["object_id"]),
-            (actor, object),
-            "{action}"
-        );
+        // An acceptance is noted before there is a user, and again by the user, in one millisecond.
+        let named = |entry: &&serde_json::Value| {
+            entry["action"] == action
+                && entry["actor_id"] == *actor
+                && entry["object_id"] == *object
+        };
+        assert!(log.iter().any(|entry| named(&entry)), "{action}: {log:?}");
     }
     let link = &invitation["id"];
     let by_link = log

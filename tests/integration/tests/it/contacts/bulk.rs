@@ -240,7 +240,7 @@ async fn survives_kills(prepare: impl AsyncFn(&Shop) -> (ContactId, Value), expe
             assert_eq!(running["items"], json!([]), "{kill:?}");
         }
         if finished {
-            assert!(call > 4, "the function made {call} calls");
+            assert!(call >= 4, "the function made {call} calls");
             return;
         }
     }

@@ -72,7 +72,7 @@ async fn a_file_is_taken_in_and_each_row_counted() {
                     .iter()
                     .all(|tag| contact.tags.contains(*tag))
             );
-            assert_eq!(contact.sms_status, ChannelStatus::None);
+            assert_eq!(contact.sms_status, ChannelStatus::Subscribed);
         }
     }
 }

@@ -225,7 +225,8 @@ async fn a_decision_costs_few_units_and_the_records_are_bounded() {
     assert_eq!(stated, Stated::Yes { news: true });
     assert!(writes <= 2.0 && reads <= 0.0, "{writes} {reads}");
     let (_, writes, reads) = spent(ChannelStatus::Subscribed).await;
-    assert!(writes <= 2.0 && reads <= 1.0, "{writes} {reads}");
+    // Half a unit is for the interest set of the workspace, once in ten seconds and process.
+    assert!(writes <= 2.0 && reads <= 1.5, "{writes} {reads}");
     let key = cloud::Key::new(format!("{}#{id}", shop.tenant), "PROFILE");
     let full = cloud::Update::new().set("consent_records", MAX_RECORDS);
     let table = shop.world.table("Contacts");

@@ -169,5 +169,5 @@ async fn the_example_file_is_taken_in() {
         (&contact["birthday"], &contact["province"]),
         (&"1990-03-02".into(), &"Hà Nội".into())
     );
-    assert_eq!(contact["email_status"], "none");
+    assert_eq!(contact["email_status"], "subscribed");
 }

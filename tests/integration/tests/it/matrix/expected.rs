@@ -46,6 +46,18 @@ const RIGHT: &[Rule] = &[
         },
     ),
     (
+        "a choice is in force before its proof is stored; the reader who gets no answer chooses again (docs/adr/0031)",
+        |run, one| run.of("link-tracker/") && one.contains("CONSENT#"),
+    ),
+    (
+        "a repeated message makes the last transition of a contact again, under the next version (docs/adr/0029)",
+        |run, one| {
+            run.of("segment-updater/")
+                && (one.contains(" Segments:") || one.contains("\"sk\":\"STATE\""))
+                && run.counts('+') == run.counts('-')
+        },
+    ),
+    (
         "an open within seconds of the delivery is a machine's; repeated later it is a reader's",
         |run, one| {
             let places = [" SendLedger:", " Reports:", " Timeline:"];

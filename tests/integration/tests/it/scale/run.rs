@@ -235,6 +235,8 @@ pub async fn newcomers() -> Run {
         .create(shop.tenant, list, shop.world.now(), "Khách hàng", None)
         .await;
     made.unwrap();
+    // One process: it remembers the workspace's settings.
+    let contacts = shop.contacts();
     let work = async {
         for n in 0..PEOPLE {
             let incoming = Incoming {
@@ -249,7 +251,9 @@ pub async fn newcomers() -> Run {
                 lists: vec![list],
                 ..Incoming::default()
             };
-            Box::pin(shop.upsert(incoming)).await;
+            Box::pin(contacts.upsert(shop.tenant, &incoming))
+                .await
+                .unwrap();
         }
         shop.world.settle().await;
     };
