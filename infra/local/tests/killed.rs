@@ -148,7 +148,10 @@ async fn import(stack: &Stack) -> String {
     let rows: String = (0..CONTACTS)
         .map(|n| format!("Khách {n},khach{n}@example.vn\n"))
         .collect();
-    let path = format!("/v1/imports?list_id={list}");
+    let path = format!(
+        "/v1/imports?list_id={list}&consent_way=news_form&consent_text=Tin&consent_channels=email\
+         &consent_at=2026-01-01T00:00:00Z"
+    );
     let job = stack
         .post(&path, "text/csv", format!("name,email\n{rows}"))
         .await;

@@ -143,6 +143,7 @@ operations! {
     CreateList = "createList": From(AccountManager), Some(Write);
     ShowList = "showList": From(Contributor), Some(Read);
     UpdateList = "updateList": From(AccountManager), Some(Write);
+    ListMembers = "listMembers": From(Contributor), Some(Read);
     RemoveList = "removeList": From(AccountManager), Some(Write);
     ListTags = "listTags": From(Contributor), Some(Read);
     CreateTag = "createTag": From(AccountManager), Some(Write);
@@ -153,7 +154,6 @@ operations! {
     ListBulkJobs = "listBulkJobs": From(AccountManager), Some(Read);
     StartBulkJob = "startBulkJob": From(AccountManager), Some(Write);
     ShowBulkJob = "showBulkJob": From(AccountManager), Some(Read);
-    ListMembers = "listMembers": From(Contributor), Some(Read);
     ListNotes = "listNotes": From(Contributor), Some(Read);
     CreateNote = "createNote": From(AccountManager), Some(Write);
     UpdateNote = "updateNote": From(AccountManager), Some(Write);
@@ -199,9 +199,9 @@ operations! {
     CreateOfferedSegments = "createOfferedSegments": From(AccountManager), Some(Write);
     ShowSegment = "showSegment": From(Contributor), Some(Read);
     UpdateSegment = "updateSegment": From(AccountManager), Some(Write);
-    RemoveSegment = "removeSegment": From(AccountManager), Some(Write);
     ListSegmentMembers = "listSegmentMembers": From(Contributor), Some(Read);
     UpdateSegmentMembers = "updateSegmentMembers": From(AccountManager), Some(Write);
+    RemoveSegment = "removeSegment": From(AccountManager), Some(Write);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

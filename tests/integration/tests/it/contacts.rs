@@ -11,7 +11,7 @@ mod forms;
 mod imports;
 mod merging;
 mod people;
-mod proof;
+pub(crate) mod proof;
 mod rate;
 mod repeats;
 mod settings;

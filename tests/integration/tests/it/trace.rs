@@ -55,11 +55,12 @@ async fn one_id_goes_from_the_form_to_the_mail() {
     let new = NewSource {
         provider: "ladipage".into(),
         header: HEADER.into(),
+        consent: crate::contacts::proof::asking(),
         ..NewSource::default()
     };
     let doors = Doors::over(&world.resources());
     let (source, token) = doors.create_source(tenant, new).await.unwrap();
-    let form = json!({ "email": "an@example.vn", "ladi_form_id": "F" });
+    let form = json!({ "email": "an@example.vn", "ladi_form_id": "F", "Nhận tin": "on" });
     let mut post = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
     post["headers"][HEADER] = token.into();
     let answer = world.invoke("webhook-ladipage", post).await.unwrap();

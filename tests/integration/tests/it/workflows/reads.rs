@@ -27,12 +27,13 @@ async fn a_form_its_event_its_steps_and_its_mail_read_nothing_of_the_directory()
     let new = accounts::NewSource {
         provider: "ladipage".into(),
         header: "x-token".into(),
+        consent: crate::contacts::proof::asking(),
         ..accounts::NewSource::default()
     };
     let doors = accounts::Doors::over(&world.resources());
     let (source, token) = doors.create_source(shop.tenant, new).await.unwrap();
     let post = async |n: usize| {
-        let form = json!({ "email": format!("khach{n}@example.vn"), "ladi_form_id": "FORM8" });
+        let form = json!({ "email": format!("khach{n}@example.vn"), "ladi_form_id": "FORM8", "Nhận tin": "on" });
         let mut event = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
         event["headers"]["x-token"] = json!(token);
         assert_eq!(world.ask("webhook-ladipage", event).await.0, 200);
