@@ -233,7 +233,7 @@ fn form(reader: &Reader, note: &str) -> Response {
                 body.push_str("</fieldset>");
             }
             legend = choice.legend;
-            body.push_str(&format!("<fieldset><legend>{legend}</legend>"));
+            body.extend(["<fieldset><legend>", legend, "</legend>"]);
         }
         let (name, text) = (choice.name(), choice.text);
         let checked = if choice.is_on(&reader.contact) {
@@ -241,10 +241,11 @@ fn form(reader: &Reader, note: &str) -> Response {
         } else {
             ""
         };
-        body.push_str(&format!(
+        let field = format!(
             "<input type=\"hidden\" name=\"shown\" value=\"{name}\">\
              <label><input type=\"checkbox\" name=\"{name}\" value=\"on\"{checked}> {text}</label>"
-        ));
+        );
+        body.push_str(&field);
     }
     if legend.is_empty() {
         body.push_str("<p>Bạn không nhận tin nào từ chúng tôi.</p></form>");

@@ -194,7 +194,7 @@ pub(crate) struct IndexRow {
 pub(crate) enum Row {
     Name(NameRow),
     Membership(Membership),
-    Consent(Record),
+    Consent(Box<Record>),
 }
 
 /// An identity as it is stored. Without a contact it was released and may be claimed again.

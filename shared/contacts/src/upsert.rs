@@ -88,7 +88,9 @@ impl Contacts {
         let incoming = &*consent::change::dated(incoming, self.contacts.clock().now());
         // Each refusal is the success of another run, so this loop ends.
         loop {
-            let done = self.try_upsert(tenant, incoming, &operation, full).await?;
+            let run = self.try_upsert(tenant, incoming, &operation, full);
+            // Its future is large.
+            let done = Box::pin(run).await?;
             if let Some(outcome) = done {
                 return Ok(outcome);
             }
@@ -324,7 +326,7 @@ impl Contacts {
         }));
         rows.extend(change.agreed.records.iter().map(|record| {
             let key = record.key(tenant, id);
-            (key, Row::Consent(record.clone()))
+            (key, Row::Consent(Box::new(record.clone())))
         }));
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;

@@ -265,6 +265,10 @@ fn plain(text: &str) -> String {
     text.trim().to_owned()
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "one of the functions of the table"
+)]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

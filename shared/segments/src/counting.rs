@@ -37,7 +37,7 @@ impl Keeper {
     ) -> Result<(), Error> {
         let (tracked, zone) = tracked(defined);
         let counts = affected.iter().filter_map(|one| defined.get(*one));
-        let counts = counts.flat_map(|one| one.versions());
+        let counts = counts.flat_map(super::definitions::Definition::versions);
         let mut counts = counts.map(|version| version.predicate.mentions());
         let is_counting = counts.any(|mentions| !mentions.event_names().is_empty());
         if !is_counting {
@@ -59,8 +59,9 @@ impl Keeper {
                 state.facts.last.observe(&event.name, event.at);
             }
             let days: BTreeSet<i32> = all.iter().map(|event| day_of(event.at, &zone)).collect();
-            days.into_iter()
-                .for_each(|day| set(state, &tracked, &all, day, &zone, now));
+            for day in days {
+                set(state, &tracked, &all, day, &zone, now);
+            }
             state.filled_at = Some(now);
             return Ok(());
         }
@@ -82,7 +83,10 @@ impl Keeper {
 }
 
 fn tracked(defined: &Defined) -> (BTreeMap<u32, Tracked>, TimeZone) {
-    let versions = defined.all.iter().flat_map(|one| one.versions());
+    let versions = defined
+        .all
+        .iter()
+        .flat_map(super::definitions::Definition::versions);
     let mut zone = TimeZone::UTC;
     let mut all = BTreeMap::new();
     for version in versions {

@@ -331,7 +331,9 @@ mod tests {
         fn the_last_time_does_not_depend_on_order(times in proptest::collection::vec(0i64..100, 1..8)) {
             let at = |second| Timestamp::from_second(second).unwrap();
             let (mut last, mut reverse) = (Last::default(), Last::default());
-            times.iter().for_each(|second| last.observe(OPENED, at(*second)));
+            for second in &times {
+                last.observe(OPENED, at(*second));
+            }
             times.iter().rev().for_each(|second| reverse.observe(OPENED, at(*second)));
             prop_assert_eq!(last, reverse);
             prop_assert_eq!(last.opened, times.iter().max().map(|second| at(*second)));

@@ -206,7 +206,7 @@ impl Segments {
             depends: BTreeSet::new(),
             count: Some(0),
             count_at: Some(at),
-            rest: Default::default(),
+            rest: std::collections::BTreeMap::default(),
             created_at: at,
             updated_at: at,
         };

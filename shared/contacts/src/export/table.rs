@@ -30,7 +30,7 @@ const OTHERS: &str = "other_fields";
 pub fn columns() -> impl Iterator<Item = &'static str> {
     COLUMNS
         .into_iter()
-        .chain(person::FIELDS.iter().map(|field| field.name()))
+        .chain(person::FIELDS.iter().map(kernel::person::Field::name))
 }
 
 /// The first line of the file.

@@ -198,7 +198,7 @@ fn date(value: &Value) -> Checked {
     let text = words(value).ok_or("expected a date as 2026-03-02")?;
     let forms = ["%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y"];
     let read = |form: &&str| Date::strptime(*form, &text).ok();
-    let date = forms.iter().find_map(|form| read(&form));
+    let date = forms.iter().find_map(read);
     let date = date.filter(|date| (1000..=9999).contains(&date.year()));
     Ok(date
         .ok_or("expected a date as 2026-03-02")?
@@ -241,14 +241,13 @@ fn choice(field: &Definition, value: &Value) -> Result<String, String> {
 
 /// A list of choices, or one text with commas or semicolons between them; the result is in the options' order.
 fn choices(field: &Definition, value: &Value) -> Checked {
-    let parts: Vec<Value> = match value {
-        Value::Array(parts) => parts.clone(),
-        _ => {
-            let text = words(value).ok_or("expected a list of options")?;
-            let parts = text.split([',', ';']).map(str::trim);
-            let parts = parts.filter(|part| !part.is_empty());
-            parts.map(Value::from).collect()
-        }
+    let parts: Vec<Value> = if let Value::Array(parts) = value {
+        parts.clone()
+    } else {
+        let text = words(value).ok_or("expected a list of options")?;
+        let parts = text.split([',', ';']).map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty());
+        parts.map(Value::from).collect()
     };
     if parts.len() > MAX_CHOICES {
         return Err("holds at most 200 options".into());

@@ -215,12 +215,12 @@ fn incoming(job: &Job, layout: &Layout, row: Row) -> Incoming {
         DuplicateRule::FillEmpty | DuplicateRule::Skip => Merge::FillEmpty,
     };
     contact.operation = Some(format!("{}#{}", job.id, row.line));
-    contact.consent = statements(job, layout, &row.heard);
+    contact.consent = statements(job, layout, row.heard);
     contact
 }
 
 /// The answers of a row about consent, one statement for each decision. The proof is the import.
-fn statements(job: &Job, layout: &Layout, heard: &Heard) -> Vec<Statement> {
+fn statements(job: &Job, layout: &Layout, heard: Heard) -> Vec<Statement> {
     let mut said: BTreeMap<Decision, Vec<Channel>> = BTreeMap::new();
     for (asked, channel, heard) in [
         (ConsentChannel::Email, Channel::Email, heard.email),

@@ -60,18 +60,16 @@ enum Quoted {
 impl Cutter {
     /// The unit at `at`; 0 where it is no ASCII character. `None` at the end.
     fn unit(self, bytes: &[u8], at: usize) -> Option<u8> {
-        match self.width {
-            1 => bytes.get(at).copied(),
-            _ => {
-                let pair = bytes.get(at..at + 2)?;
-                let (high, low) = if self.is_big {
-                    (pair[0], pair[1])
-                } else {
-                    (pair[1], pair[0])
-                };
-                Some(if high == 0 { low } else { 0 })
-            }
+        if self.width == 1 {
+            return bytes.get(at).copied();
         }
+        let pair = bytes.get(at..at + 2)?;
+        let (high, low) = if self.is_big {
+            (pair[0], pair[1])
+        } else {
+            (pair[1], pair[0])
+        };
+        Some(if high == 0 { low } else { 0 })
     }
 
     /// Whether a record holds nothing but spaces.

@@ -214,15 +214,15 @@ impl Row {
     fn take(&mut self, column: &Placed, cell: &str) {
         match &column.field {
             Column::Email if self.has(|one| matches!(one, Identity::Email(_))) => {
-                self.keep(column, cell)
+                self.keep(column, cell);
             }
             Column::Phone if self.has(|one| matches!(one, Identity::Phone(_))) => {
-                self.keep(column, cell)
+                self.keep(column, cell);
             }
             Column::Email => self.address(column, values::email(cell), Identity::Email),
             Column::Phone => self.address(column, values::phone(cell), Identity::Phone),
             Column::External if self.has(|one| matches!(one, Identity::External { .. })) => {
-                self.keep(column, cell)
+                self.keep(column, cell);
             }
             Column::External if cell.chars().count() > MAX_EXTERNAL => {
                 self.note(column, format!("at most {MAX_EXTERNAL} characters"));
@@ -248,21 +248,16 @@ impl Row {
         } else {
             None
         };
-        match field.fit(date.as_deref().unwrap_or(cell)) {
-            Some(value) => {
-                if cell.chars().count() > field.longest {
-                    self.note(
-                        column,
-                        format!("the text was cut after {} characters", field.longest),
-                    );
-                }
-                *field.slot(&mut self.contact.person) = Some(value);
-            }
-            None => {
-                self.note(column, field.expected);
-                self.keep(column, cell);
-            }
+        let Some(value) = field.fit(date.as_deref().unwrap_or(cell)) else {
+            self.note(column, field.expected);
+            self.keep(column, cell);
+            return;
+        };
+        if cell.chars().count() > field.longest {
+            let message = format!("the text was cut after {} characters", field.longest);
+            self.note(column, message);
         }
+        *field.slot(&mut self.contact.person) = Some(value);
     }
 
     /// Notes what a cell says about messages. A no of any column wins.

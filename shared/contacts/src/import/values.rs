@@ -39,6 +39,7 @@ pub struct Reading<T> {
 }
 
 impl<T> Reading<T> {
+    #[expect(clippy::needless_pass_by_value, reason = "errors and texts")]
     fn refused(cell: &str, why: impl ToString) -> Self {
         let (value, rest) = (None, Some(cell.to_owned()));
         Self {
@@ -123,6 +124,10 @@ pub fn phone(cell: &str) -> Reading<Phone> {
 
 /// The digits of a number that a spreadsheet wrote with a fraction or an exponent: `903222303.0`, `9.03222303E+08`.
 /// `Some(None)`: some of its digits are gone.
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is a number that has lost digits"
+)]
 fn unscientific(cell: &str) -> Option<Option<String>> {
     let (number, exponent) = match cell.split_once(['e', 'E']) {
         Some((number, exponent)) => {

@@ -417,6 +417,10 @@ fn filter(property: &str, how: How, value: &str) -> Filter {
 }
 
 /// The filter of a key that may be absent. The outer option is none after a fault.
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is the absence of a filter"
+)]
 fn narrowed(key: &'static str, reader: &mut Reader<'_, '_>) -> Option<Option<Filter>> {
     if reader.may(key).is_none() {
         return Some(None);

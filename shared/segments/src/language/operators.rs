@@ -304,6 +304,10 @@ fn date(reader: &mut Reader<'_, '_>, kind: Kind, operator: &str) -> Option<DateT
 }
 
 /// A month from 1 to 12, or the word `current`.
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is the month of the check"
+)]
 fn month(reader: &mut Reader<'_, '_>) -> Option<Option<i8>> {
     let value = reader.must("value")?;
     let number = value.as_i64().filter(|month| (1..=12).contains(month));

@@ -87,8 +87,11 @@ impl Leaf {
     /// The relative cost of a check.
     pub(super) fn cost(&self) -> u32 {
         match self {
-            Self::Segments(..) | Self::HasProducts(_) | Self::HasTags(_) | Self::Consent(..) => 1,
-            Self::Field(_, Test::IsSet(_) | Test::Number(_)) => 1,
+            Self::Segments(..)
+            | Self::HasProducts(_)
+            | Self::HasTags(_)
+            | Self::Consent(..)
+            | Self::Field(_, Test::IsSet(_) | Test::Number(_)) => 1,
             Self::Lists(..) | Self::Products(..) => 2,
             Self::Field(_, Test::Date(_) | Test::Boolean(_)) => 3,
             Self::Happened(_) => 4,

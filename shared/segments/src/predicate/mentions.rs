@@ -12,6 +12,10 @@ use crate::tracked::Tracked;
 
 /// The data on which the answer of a predicate depends. A change of anything else never changes the answer.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a kind of data by itself"
+)]
 pub struct Mentions {
     /// Fields of the profile by their names in conditions: `email`, `custom.size`.
     pub fields: BTreeSet<String>,

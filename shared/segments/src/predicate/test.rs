@@ -199,6 +199,10 @@ fn with_fold(text: &str, then: &mut dyn FnMut(&str)) {
 }
 
 /// Compares several words. `visit` calls with each word of the contact, `key` with its compared form.
+#[expect(
+    clippy::type_complexity,
+    reason = "a name for a visitor of words would hide its lifetimes"
+)]
 pub(super) fn many(
     how: Many,
     values: &[String],

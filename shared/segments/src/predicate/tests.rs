@@ -1,5 +1,11 @@
 //! Laws of the predicate. The reference below follows docs/segments.md, slowly and with the dates of `jiff`.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::unused_self,
+    reason = "the reference compares as the guide says"
+)]
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};

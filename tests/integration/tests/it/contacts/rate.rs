@@ -1,6 +1,11 @@
 //! The rate of an import beside the raw rate of the embedded engine. A measurement, not a test:
 //! `ROWS=20000 cargo nextest run --workspace --test it --run-ignored only --no-capture -E 'test(rate_of_an_import)'`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement: its size is a variable, and it runs beside a clock"
+)]
+
 use std::time::Instant;
 
 use serde_json::json;

@@ -324,7 +324,7 @@ pub async fn journeys() -> Run {
             world.settle().await;
         }
     };
-    Run::of(&world, PEOPLE, work).await
+    Box::pin(Run::of(&world, PEOPLE, work)).await
 }
 
 /// A world with an active workflow of three waits, in which this number of people wait.
