@@ -265,7 +265,10 @@ pub async fn show(
     tag = "contacts",
     params(("id" = String, Path, description = "The field's key", max_length = 64)),
     request_body = FieldPatch,
-    responses((status = 200, description = "Changed", body = FieldView)),
+    responses(
+        (status = 200, description = "Changed", body = FieldView),
+        (status = 422, description = "The definitions of the workspace are too long"),
+    ),
 )]
 pub async fn update(
     State(api): State<Api>,

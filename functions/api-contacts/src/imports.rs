@@ -143,7 +143,10 @@ pub async fn change(
     operation_id = "previewImport",
     tag = "contacts",
     params(("id" = ImportId, Path, description = "The import")),
-    responses((status = 200, description = "The file", body = Preview)),
+    responses(
+        (status = 200, description = "The file", body = Preview),
+        (status = 422, description = "The file was not uploaded, or is no table"),
+    ),
 )]
 pub async fn preview(
     State(api): State<Api>,

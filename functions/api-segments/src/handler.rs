@@ -247,7 +247,10 @@ async fn one(
     tag = "segments",
     params(("id" = SegmentId, Path, description = "The segment")),
     request_body = SegmentUpdate,
-    responses((status = 200, description = "Changed", body = SegmentView)),
+    responses(
+        (status = 200, description = "Changed", body = SegmentView),
+        (status = 422, description = "The segments of the workspace name too much"),
+    ),
 )]
 async fn update(
     State(api): State<Api>,
