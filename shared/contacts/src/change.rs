@@ -1,11 +1,11 @@
 //! The fields that an upsert writes: the difference between the input and the stored profile. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cloud::Update;
 use jiff::Timestamp;
-use kernel::text::{alike, nfc};
-use kernel::{EmailAddress, Person, person};
+use kernel::text::alike;
+use kernel::{EmailAddress, person};
 use serde_json::Value;
 
 use crate::bounds::{self, Surplus};
@@ -13,13 +13,20 @@ use crate::consent::change::{Agreed, as_read};
 use crate::consent::{Channel, ChannelStatus, Purpose};
 use crate::identity::Reason;
 use crate::keys;
-use crate::labels::{FieldName, Tags};
+use crate::labels::Tags;
+use crate::mention;
 use crate::model::{Contact, Identity, Incoming, Merge, OWN_SCOPE};
 use crate::rows::{
     BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced,
     VERSION,
 };
-use crate::{mention, names};
+
+use self::custom::custom;
+use self::names::{Names, is_name};
+
+mod beside;
+mod custom;
+mod names;
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]
@@ -171,51 +178,6 @@ impl Change {
         .collect()
     }
 
-    /// The addresses that the contact shows without owning them, and its visitors.
-    fn accompany(
-        &mut self,
-        profile: Option<&Profile>,
-        before: Option<&Contact>,
-        own: &[(Identity, Claim)],
-        others: &[(Identity, Reason)],
-    ) {
-        for (identity, reason) in others {
-            let Some(set) = set_of(identity, *reason) else {
-                continue;
-            };
-            let stored = before.map_or(0, |contact| size_of(contact, set));
-            let new = self.beside.iter().filter(|(other, _)| *other == set);
-            let is_known = before.is_some_and(|contact| contact.beside().contains(identity));
-            if !is_known && stored + new.count() < bounds::MAX_BESIDE {
-                self.beside.push((set, identity.clone()));
-            }
-        }
-        for (identity, _) in own {
-            if let Identity::Visitor { .. } = identity {
-                let value = keys::value(identity);
-                let known = profile.map(|row| &row.visitors);
-                let has_room = known.is_none_or(|known| {
-                    !known.contains(&value) && known.len() < bounds::MAX_VISITORS
-                });
-                self.visitors.extend(has_room.then_some(value));
-            }
-            let is_beside = before.is_some_and(|contact| contact.beside().contains(identity));
-            if is_beside {
-                let reasons = [Reason::BelongsToAnother, Reason::Unconfirmed];
-                let sets = reasons.map(|reason| set_of(identity, reason));
-                let sets = sets.into_iter().flatten();
-                self.confirmed
-                    .extend(sets.map(|set| (set, identity.clone())));
-            }
-        }
-    }
-
-    /// Whether the contact shows the address after the change, without owning it.
-    pub fn keeps(&self, before: Option<&Contact>, identity: &Identity) -> bool {
-        let is_known = before.is_some_and(|contact| contact.beside().contains(identity));
-        is_known || self.beside.iter().any(|(_, new)| new == identity)
-    }
-
     /// Whether the profile stays as it is.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
@@ -306,24 +268,6 @@ impl Change {
             .add_to_set("visitors", self.visitors.iter().cloned())
     }
 
-    /// The addresses beside the identities, while there is room.
-    fn accompanied(&self, mut update: Update) -> Update {
-        for set in BESIDE {
-            let of = |all: &[(&str, Identity)]| -> Vec<String> {
-                let mine = all.iter().filter(|(name, _)| *name == set);
-                mine.map(|(_, identity)| stored(identity)).collect()
-            };
-            let (new, gone) = (of(&self.beside), of(&self.confirmed));
-            if !new.is_empty() {
-                update = update.when_at_most(set, bounds::MAX_BESIDE.saturating_sub(new.len()));
-                update = update.add_to_set(set, new);
-            } else if !gone.is_empty() {
-                update = update.remove_from_set(set, gone);
-            }
-        }
-        update
-    }
-
     /// Only while there is room: the custom fields are those that were read, and the sets are small enough. A name
     /// changes only from the one that was read.
     fn bounded(&self, update: Update, profile: Option<&Profile>) -> Update {
@@ -398,130 +342,9 @@ pub(crate) fn overwrites(profile: Option<&Profile>, incoming: &Incoming) -> bool
     incoming.merge == Merge::Overwrite && incoming.at.is_none_or(is_newer)
 }
 
-/// The profile's sets of addresses that are no identities.
-const BESIDE: [&str; 4] = [
-    "shared_emails",
-    "shared_phones",
-    "unconfirmed_emails",
-    "unconfirmed_phones",
-];
-
-/// The set that keeps an address.
-fn set_of(identity: &Identity, reason: Reason) -> Option<&'static str> {
-    match (identity, reason) {
-        (Identity::Email(_), Reason::Unconfirmed) => Some("unconfirmed_emails"),
-        (Identity::Phone(_), Reason::Unconfirmed) => Some("unconfirmed_phones"),
-        (Identity::Email(_), _) => Some("shared_emails"),
-        (Identity::Phone(_), _) => Some("shared_phones"),
-        (Identity::External { .. } | Identity::Visitor { .. }, _) => None,
-    }
-}
-
-fn size_of(contact: &Contact, set: &str) -> usize {
-    match set {
-        "shared_emails" => contact.shared_emails.len(),
-        "shared_phones" => contact.shared_phones.len(),
-        "unconfirmed_emails" => contact.unconfirmed_emails.len(),
-        _ => contact.unconfirmed_phones.len(),
-    }
-}
-
-/// The text of an address in its set.
-fn stored(identity: &Identity) -> String {
-    match identity {
-        Identity::Email(address) => address.to_string(),
-        Identity::Phone(phone) => phone.to_string(),
-        other => keys::value(other),
-    }
-}
-
 /// The version after this one.
 pub(crate) fn next(version: Option<u64>) -> u64 {
     version.unwrap_or_default() + 1
-}
-
-/// The new names of a contact. All name fields change together: parts of an old name do not stay beside a new one,
-/// and an empty field is not filled from another name.
-#[derive(Default)]
-struct Names {
-    set: Vec<(&'static str, String)>,
-    removed: Vec<&'static str>,
-    indexed: Option<String>,
-}
-
-impl Names {
-    fn after(before: Option<&Contact>, given: &Person, overwrites: bool) -> Self {
-        let full = given.full_name.as_deref();
-        let mut first = given.first_name.as_deref();
-        let mut last = given.last_name.as_deref();
-        let old = before.map(|contact| contact.clone().complete_names().person);
-        let old = old.filter(|person| person.full_name.is_some());
-        if [full, first, last].iter().all(Option::is_none) || (old.is_some() && !overwrites) {
-            return Self::default();
-        }
-        if full.is_none() {
-            first = first.or(old.as_ref().and_then(|old| old.first_name.as_deref()));
-            last = last.or(old.as_ref().and_then(|old| old.last_name.as_deref()));
-        }
-        let indexed = full.map(str::to_owned).or_else(|| names::join(last, first));
-        let same = indexed == old.as_ref().and_then(|old| old.full_name.clone());
-        if same && full.is_some() && first.is_none() && last.is_none() {
-            return Self::default();
-        }
-        let indexed = indexed.filter(|_| !same);
-        let all = [
-            ("full_name", full),
-            ("first_name", first),
-            ("last_name", last),
-        ];
-        let mut names = Self {
-            indexed,
-            ..Self::default()
-        };
-        for (name, value) in all {
-            match value {
-                Some(value) => names.set.push((name, value.to_owned())),
-                None if old.is_some() => names.removed.push(name),
-                None => {}
-            }
-        }
-        names
-    }
-}
-
-/// The name fields change together; see [`Names`].
-fn is_name(field: &str) -> bool {
-    matches!(field, "full_name" | "first_name" | "last_name")
-}
-
-/// The custom fields of the input under the names that the contact has for them, texts composed. Also the names that
-/// are none.
-fn custom(before: Option<&Contact>, incoming: &Incoming) -> (BTreeMap<String, Value>, Vec<String>) {
-    let stored = before.iter().flat_map(|contact| contact.custom.keys());
-    let mut spelling: BTreeMap<String, String> =
-        stored.map(|name| (alike(name), name.clone())).collect();
-    let (mut fields, mut unnamed) = (BTreeMap::new(), Vec::new());
-    for (name, value) in &incoming.custom {
-        match FieldName::parse(name) {
-            Ok(name) => {
-                let spelt = spelling
-                    .entry(name.key())
-                    .or_insert_with(|| name.as_str().to_owned());
-                fields.insert(spelt.clone(), composed(value));
-            }
-            Err(_) => unnamed.push(name.clone()),
-        }
-    }
-    (fields, unnamed)
-}
-
-/// The value with its texts composed.
-fn composed(value: &Value) -> Value {
-    match value {
-        Value::String(text) => nfc(text).into(),
-        Value::Array(values) => values.iter().map(composed).collect(),
-        other => other.clone(),
-    }
 }
 
 /// The profile's attribute for an identity; a widget's visitor has none.

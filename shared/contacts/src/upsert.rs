@@ -44,6 +44,16 @@ struct Reservation {
 /// Life of a reservation in seconds, longer than any run that may still found its contact.
 const RESERVED_SECONDS: i64 = 24 * 3600;
 
+/// The owners of the identities of an input, each with its profile.
+type Owners = BTreeMap<ContactId, (Known, Option<Profile>)>;
+
+/// The identities of an input with their stored rows, strongest first, their owners, and the decision about them.
+struct Who {
+    given: Vec<(Identity, Claim)>,
+    owners: Owners,
+    decision: Decision,
+}
+
 /// A contact and those identities of the input that are its own, with their stored rows.
 struct Held {
     id: ContactId,
@@ -105,24 +115,16 @@ impl Contacts {
         operation: &str,
         full: Full,
     ) -> Result<Option<Result<Upserted, Surplus>>, Error> {
-        let identities = in_order(&incoming.identities);
-        if identities.is_empty() {
+        let Who {
+            given,
+            owners,
+            decision,
+        } = self.who(tenant, incoming).await?;
+        if given.is_empty() {
             return Err(Error::Shape("a contact needs an identity".into()));
         }
-        let rows = identities.iter().map(|one| self.look_up(tenant, one));
-        let rows = try_join_all(rows).await?;
-        let owners = self.owners(tenant, &rows, incoming).await?;
-        let owner = |row: &Claim| Some(&owners.get(&row.contact?)?.0);
-        let given: Vec<(Identity, Option<&Known>)> = identities
-            .iter()
-            .zip(&rows)
-            .map(|(one, row)| (one.clone(), owner(row)))
-            .collect();
-        let Decision {
-            contact: known,
-            fates,
-        } = identity::decide(&given, incoming.trust);
-        let found = given.into_iter().map(|(one, _)| one).zip(rows).zip(fates);
+        let known = decision.contact;
+        let found = given.into_iter().zip(decision.fates);
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for ((identity, row), fate) in found {
             match fate {
@@ -188,14 +190,27 @@ impl Contacts {
         tenant: TenantKey,
         incoming: &Incoming,
     ) -> Result<Option<ContactId>, Error> {
+        Ok(self.who(tenant, incoming).await?.decision.contact)
+    }
+
+    /// Reads the rows of the identities and their owners, and decides.
+    async fn who(&self, tenant: TenantKey, incoming: &Incoming) -> Result<Who, Error> {
         let identities = in_order(&incoming.identities);
         let rows = identities.iter().map(|one| self.look_up(tenant, one));
         let rows = try_join_all(rows).await?;
         let owners = self.owners(tenant, &rows, incoming).await?;
+        let given: Vec<(Identity, Claim)> = identities.into_iter().zip(rows).collect();
         let owner = |row: &Claim| Some(&owners.get(&row.contact?)?.0);
-        let owned: Vec<Option<&Known>> = rows.iter().map(owner).collect();
-        let given: Vec<(Identity, Option<&Known>)> = identities.into_iter().zip(owned).collect();
-        Ok(identity::decide(&given, incoming.trust).contact)
+        let known: Vec<(Identity, Option<&Known>)> = given
+            .iter()
+            .map(|(one, row)| (one.clone(), owner(row)))
+            .collect();
+        let decision = identity::decide(&known, incoming.trust);
+        Ok(Who {
+            given,
+            owners,
+            decision,
+        })
     }
 
     /// The owners of these rows, as the decision and the write need them.
@@ -204,7 +219,7 @@ impl Contacts {
         tenant: TenantKey,
         rows: &[Claim],
         incoming: &Incoming,
-    ) -> Result<BTreeMap<ContactId, (Known, Option<Profile>)>, Error> {
+    ) -> Result<Owners, Error> {
         let ids: BTreeSet<ContactId> = rows.iter().filter_map(|row| row.contact).collect();
         let owners = ids.into_iter().map(async |id| {
             let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;

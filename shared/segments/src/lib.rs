@@ -36,6 +36,8 @@ mod model;
 mod preview;
 mod state;
 mod store;
+mod uses;
+mod versions;
 
 pub use builder::Builder;
 pub use keeper::{ENTERED, Keeper, LEFT, Settled, Work};

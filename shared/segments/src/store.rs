@@ -1,38 +1,28 @@
 //! The segments themselves: made, changed, listed, deleted. Each change is one conditional write of the segment's row.
 //!
-//! The messages of a build are sent before the row names the version, with a delay that is longer than the function's
-//! time-out. A message whose version the row does not name is ignored. So neither exists without the other for long.
 //! One change of a workspace's segments runs at a time, by a lease: so names stay unique and no cycle arises.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cloud::recent::LEAD;
-use cloud::{Error, Lease, Query, QueueOf, Resources, SendOptions, Table, Update};
+use cloud::{Error, Lease, Query, QueueOf, Resources, Table, Update};
 use contacts::Listeners;
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, SegmentId, TenantKey, page::Page};
-use serde::{Deserialize, Serialize};
 
-use crate::definitions::{compile, is_cycle};
 use crate::keys;
 use crate::language::Conditions;
 use crate::messages::BuildMessage;
-use crate::model::{Kind, MAX_SEGMENTS, Segment, Version, names};
+use crate::model::{Kind, MAX_SEGMENTS, Segment};
 
 /// Longer than the time-out of any function that changes segments.
 const LEASE: Duration = Duration::from_secs(40);
-/// A build begins when every process knows the version ([`LEAD`]).
-const BUILD_AFTER: u16 = 20;
-/// Old members are deleted when no process evaluates their version any more.
-const CLEAR_AFTER: u16 = 120;
-
 /// The segments of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
 pub struct Segments {
     pub(crate) directory: Table,
     pub(crate) listeners: Listeners,
-    queue: QueueOf<BuildMessage>,
+    pub(crate) queue: QueueOf<BuildMessage>,
     lease: Lease,
 }
 
@@ -87,11 +77,6 @@ pub enum Refused {
     Used(Vec<String>),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Use {
-    user: String,
-}
-
 type Outcome = Result<Result<Segment, Refused>, Error>;
 
 impl Segments {
@@ -121,27 +106,6 @@ impl Segments {
         self.directory
             .query(query.limit(limit.get()).cursor(cursor))
             .await
-    }
-
-    /// The newest conditions of these segments, as JSON texts.
-    pub async fn conditions(
-        &self,
-        tenant: TenantKey,
-        of: &[Segment],
-    ) -> Result<Vec<(SegmentId, String)>, Error> {
-        let of: Vec<&Segment> = of.iter().filter(|one| one.kind == Kind::Dynamic).collect();
-        let key = |one: &&Segment| keys::version(tenant, one.segment, one.latest);
-        let rows = self
-            .directory
-            .get_many(of.iter().map(key).collect())
-            .await?;
-        let rows = rows
-            .into_iter()
-            .filter_map(|(found, version): (_, Version)| {
-                let one = of.iter().find(|one| key(one) == found)?;
-                Some((one.segment, version.conditions))
-            });
-        Ok(rows.collect())
     }
 
     /// Runs a change while no other change of the workspace's segments runs.
@@ -233,118 +197,6 @@ impl Segments {
         })
     }
 
-    /// Prepares a version: what it mentions, its row, the messages of its build. The row of the segment is left to
-    /// the caller.
-    async fn begin(
-        &self,
-        tenant: TenantKey,
-        all: &[Segment],
-        segment: &mut Segment,
-        conditions: &Conditions,
-        zone: &str,
-    ) -> Result<Result<(), Refused>, Error> {
-        let id = segment.segment;
-        let stored = Version {
-            conditions: conditions.json().to_string(),
-            zone: zone.to_owned(),
-        };
-        let compiled = compile(&stored, 0)?;
-        let mentions = compiled.predicate.mentions();
-        let known = |one: &&SegmentId| all.iter().any(|other| other.segment == **one);
-        if let Some(unknown) = mentions.segments.iter().find(|one| !known(one)) {
-            return Ok(Err(Refused::Unknown(*unknown)));
-        }
-        if is_cycle(all, id, &mentions.segments) {
-            return Ok(Err(Refused::Cycle));
-        }
-        let mut mentioned = names(mentions);
-        if let Some(live) = segment.live {
-            let key = keys::version(tenant, id, live);
-            if let Some(live) = self.directory.get::<Version>(&key).await? {
-                mentioned.extend(names(compile(&live, 0)?.predicate.mentions()));
-            }
-        }
-        let active_since = self.directory.clock().now() + LEAD;
-        if !self
-            .listeners
-            .mention(tenant, id, mentioned, active_since)
-            .await?
-        {
-            return Ok(Err(Refused::NoRoom));
-        }
-        let depends = mentions.segments.clone();
-        // A version number that a lost change left behind is passed over.
-        let mut version = segment.latest;
-        if segment.building.is_some() || segment.live.is_some() {
-            version += 1;
-        }
-        while !self
-            .directory
-            .create(&keys::version(tenant, id, version), &stored)
-            .await?
-            .is_ours(&stored)
-        {
-            version += 1;
-        }
-        let build = |shard| BuildMessage::Build {
-            segment: id,
-            version,
-            shard,
-            cursor: None,
-        };
-        self.send_all(tenant, build, BUILD_AFTER).await?;
-        if let Some(old) = segment.building {
-            self.clear(tenant, id, old).await?;
-        }
-        segment.latest = version;
-        segment.building = Some(version);
-        segment.active_since = Some(active_since);
-        segment.depends = depends;
-        Ok(Ok(()))
-    }
-
-    async fn send_all(
-        &self,
-        tenant: TenantKey,
-        message: impl Fn(u32) -> BuildMessage,
-        delay: u16,
-    ) -> Result<(), Error> {
-        let sends = (0..contacts::SHARDS).map(|shard| {
-            let message = message(shard);
-            async move { self.send(tenant, &message, delay).await }
-        });
-        futures::future::try_join_all(sends).await.map(drop)
-    }
-
-    /// Sends a message to `segment-builder`.
-    pub(crate) async fn send(
-        &self,
-        tenant: TenantKey,
-        message: &BuildMessage,
-        delay_seconds: u16,
-    ) -> Result<(), Error> {
-        let options = SendOptions {
-            delay_seconds,
-            ..SendOptions::default()
-        };
-        self.queue.send(tenant, message, options).await
-    }
-
-    /// Deletes the members of a version, once no process evaluates it any more.
-    pub(crate) async fn clear(
-        &self,
-        tenant: TenantKey,
-        segment: SegmentId,
-        version: u32,
-    ) -> Result<(), Error> {
-        let clear = |shard| BuildMessage::Clear {
-            segment,
-            version,
-            shard,
-        };
-        self.send_all(tenant, clear, CLEAR_AFTER).await
-    }
-
     /// Changes a segment. New conditions are a new version, whose members are found while the old ones are shown.
     pub async fn change(&self, tenant: TenantKey, id: SegmentId, changes: &Changes) -> Outcome {
         self.alone(tenant, || self.change_alone(tenant, id, changes))
@@ -382,30 +234,7 @@ impl Segments {
         self.write(tenant, before, &next).await.map(Ok)
     }
 
-    /// Builds the newest conditions again under a new version. For segments that name a segment whose members
-    /// changed with its own conditions.
-    pub(crate) async fn rebuild(&self, tenant: TenantKey, id: SegmentId) -> Result<(), Error> {
-        let all = self.all(tenant).await?;
-        let Some(before) = all.iter().find(|one| one.segment == id) else {
-            return Ok(());
-        };
-        let key = keys::version(tenant, id, before.latest);
-        let Some(stored) = self.directory.get::<Version>(&key).await? else {
-            return Ok(());
-        };
-        let json = serde_json::from_str(&stored.conditions)?;
-        let Ok(conditions) = crate::parse(&json, &crate::Bounds::default()) else {
-            return Ok(());
-        };
-        let mut next = before.clone();
-        let begun = self.begin(tenant, &all, &mut next, &conditions, &stored.zone);
-        if begun.await?.is_ok() {
-            self.write(tenant, before, &next).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(
+    pub(crate) async fn write(
         &self,
         tenant: TenantKey,
         before: &Segment,
@@ -455,49 +284,6 @@ impl Segments {
         }
         self.directory.delete(&keys::segment(tenant, id)).await?;
         Ok(Ok(segment))
-    }
-
-    /// Notes that a campaign, a workflow or a segment uses the segment; safe to repeat.
-    pub async fn use_by(&self, tenant: TenantKey, id: SegmentId, user: &str) -> Result<(), Error> {
-        let row = Use {
-            user: user.to_owned(),
-        };
-        self.directory
-            .put(&keys::used(tenant, id, user), &row)
-            .await
-    }
-
-    /// Notes that it no longer does; safe to repeat.
-    pub async fn unuse(&self, tenant: TenantKey, id: SegmentId, user: &str) -> Result<(), Error> {
-        self.directory.delete(&keys::used(tenant, id, user)).await
-    }
-
-    /// Whether another segment names this one.
-    pub async fn is_named(&self, tenant: TenantKey, id: SegmentId) -> Result<bool, Error> {
-        let name = [contacts::mention::segment(id)];
-        Ok(!self.listeners.mentioned(tenant, name).await?.is_empty())
-    }
-
-    async fn users(&self, tenant: TenantKey, id: SegmentId) -> Result<Vec<String>, Error> {
-        let query = Query::partition(keys::uses(tenant, id)).limit(20);
-        let page: Page<Use> = self.directory.query(query).await?;
-        Ok(page.data.into_iter().map(|one| one.user).collect())
-    }
-
-    async fn use_all(
-        &self,
-        tenant: TenantKey,
-        segment: &Segment,
-        before: &BTreeSet<SegmentId>,
-    ) -> Result<(), Error> {
-        let user = segment.segment.to_string();
-        for one in &segment.depends {
-            self.use_by(tenant, *one, &user).await?;
-        }
-        for one in before.difference(&segment.depends) {
-            self.unuse(tenant, *one, &user).await?;
-        }
-        Ok(())
     }
 
     /// Every segment of the workspace, at most [`MAX_SEGMENTS`].

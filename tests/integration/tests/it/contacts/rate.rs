@@ -17,7 +17,7 @@ use super::uploads::{begin, draft};
 const WORKERS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
+#[ignore = "prints rates and asserts nothing: speed is not a test"]
 async fn the_rate_of_an_import() {
     let rows: u64 = std::env::var("ROWS")
         .ok()
