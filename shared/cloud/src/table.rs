@@ -290,6 +290,23 @@ impl Table {
         }
     }
 
+    /// Moves a state machine whose first state has no item: `None` writes the item only if there is none.
+    pub async fn replace_or_create<T>(
+        &self,
+        key: &Key,
+        value: &T,
+        expected: Option<u64>,
+    ) -> Result<(), Error>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match expected {
+            Some(version) => self.replace(key, value, version).await,
+            None if self.create(key, value).await?.is_new() => Ok(()),
+            None => Err(Error::Conflict),
+        }
+    }
+
     /// Deletes the item if it exists.
     pub async fn delete(&self, key: &Key) -> Result<(), Error> {
         self.client

@@ -64,26 +64,11 @@ where
             version: version.unwrap_or_default() + 1,
             items,
         };
-        let written = match version {
-            Some(version) => table.replace(key, &next, version).await,
-            None => put_first(table, key, &next).await,
-        };
-        match written {
+        match table.replace_or_create(key, &next, version).await {
             Ok(()) => return Ok(Ok(result)),
             Err(Error::Conflict) => {}
             Err(error) => return Err(error),
         }
     }
     Err(Error::Conflict)
-}
-
-async fn put_first<T>(table: &Table, key: &Key, row: &Row<T>) -> Result<(), Error>
-where
-    T: Serialize + DeserializeOwned,
-{
-    if table.create(key, row).await?.is_new() {
-        Ok(())
-    } else {
-        Err(Error::Conflict)
-    }
 }

@@ -83,6 +83,13 @@ struct Interest {
     segments: Mentions,
 }
 
+/// The set as a process remembers it.
+#[derive(Debug)]
+struct Known {
+    events: Events,
+    segments: Arc<Mentions>,
+}
+
 /// The data that the segments of a workspace mention.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mentions {
@@ -166,7 +173,7 @@ struct Row {
 #[derive(Clone, Debug)]
 pub struct Listeners {
     directory: Table,
-    recent: Recent<TenantKey, Arc<Interest>>,
+    recent: Recent<TenantKey, Arc<Known>>,
 }
 
 impl Listeners {
@@ -283,7 +290,7 @@ impl Listeners {
     }
 
     /// The data that the segments of the workspace mention; up to ten seconds old.
-    pub async fn mentions(&self, tenant: TenantKey) -> Result<Mentions, Error> {
+    pub async fn mentions(&self, tenant: TenantKey) -> Result<Arc<Mentions>, Error> {
         Ok(self.recent(tenant).await?.segments.clone())
     }
 
@@ -292,12 +299,16 @@ impl Listeners {
         self.directory.query_all(query).await
     }
 
-    async fn recent(&self, tenant: TenantKey) -> Result<Arc<Interest>, Error> {
+    async fn recent(&self, tenant: TenantKey) -> Result<Arc<Known>, Error> {
         let read = || {
             let directory = self.directory.clone();
             async move {
                 let interest: Option<Interest> = directory.look_up(&keys::interest(tenant)).await?;
-                Ok(Arc::new(interest.unwrap_or_default()))
+                let Interest {
+                    events, segments, ..
+                } = interest.unwrap_or_default();
+                let segments = Arc::new(segments);
+                Ok(Arc::new(Known { events, segments }))
             }
         };
         self.recent.get(tenant, read).await

@@ -4,6 +4,7 @@
 //! both versions, and their rows win over those of the builder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cloud::{Error, Resources, Update, UpdateOutcome};
 use contacts::{Contact, Profiles};
@@ -48,7 +49,7 @@ struct Build<'a> {
     of: Of,
     compiled: &'a Compiled,
     defined: &'a Defined,
-    interest: contacts::Mentions,
+    interest: Arc<contacts::Mentions>,
 }
 
 impl Builder {

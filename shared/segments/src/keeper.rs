@@ -291,10 +291,8 @@ impl Keeper {
         state: &State,
     ) -> Result<bool, Error> {
         let key = keys::state(tenant, id);
-        if expected == 0 {
-            return Ok(self.table.create(&key, state).await?.is_new());
-        }
-        match self.table.replace(&key, state, expected).await {
+        let expected = Some(expected).filter(|version| *version > 0);
+        match self.table.replace_or_create(&key, state, expected).await {
             Ok(()) => Ok(true),
             Err(Error::Conflict) => Ok(false),
             Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! The imports of a workspace take turns: at most [`MOST`] run, the others wait in the order of their starts.
 
-use cloud::{Created, Error};
+use cloud::Error;
 use jiff::Timestamp;
 use kernel::{ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -108,14 +108,8 @@ impl Imports {
             }
             turns.version += 1;
             // Each refusal is the success of another run, so this loop ends.
-            let done = match stored {
-                None => match self.table.create(&key, &turns).await? {
-                    Created::New => Ok(()),
-                    Created::Existing(_) => Err(Error::Conflict),
-                },
-                Some(stored) => self.table.replace(&key, &turns, stored.version).await,
-            };
-            match done {
+            let version = stored.map(|stored| stored.version);
+            match self.table.replace_or_create(&key, &turns, version).await {
                 Ok(()) => return Ok((outcome, turns)),
                 Err(Error::Conflict) => {}
                 Err(error) => return Err(error),
