@@ -8,18 +8,20 @@
 mod api;
 mod bulk;
 mod consent;
+mod edit;
 mod exports;
 mod fields;
 mod handler;
 mod import_shape;
 mod imports;
+mod life;
 mod lists;
 mod notes;
 mod shape;
 mod tags;
 mod views;
 
-use accounts::Audit;
+use accounts::{Audit, Users};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -36,6 +38,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         exports: Exports::over(resources),
         contacts: Contacts::over(resources),
         audit: Audit::over(resources),
+        users: Users::over(resources),
         lists: Lists::over(resources),
         imports: Imports::over(resources),
         fields: Fields::over(resources),

@@ -132,6 +132,11 @@ operations! {
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);
     ShowContact = "showContact": From(Contributor), Some(Read);
+    UpdateContact = "updateContact": From(AccountManager), Some(Write);
+    AddContactTags = "addContactTags": From(AccountManager), Some(Write);
+    RemoveContactTag = "removeContactTag": From(AccountManager), Some(Write);
+    ArchiveContact = "archiveContact": From(AccountManager), Some(Write);
+    RestoreContact = "restoreContact": From(AccountManager), Some(Write);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);
     ShowConsent = "showConsent": From(Contributor), Some(Read);
     RecordConsent = "recordConsent": From(AccountManager), Some(Write);
@@ -139,6 +144,7 @@ operations! {
     // Ends a complaint or a block, so a person decides.
     UnsuppressContact = "unsuppressContact": From(AccountAdmin), None;
     AddContactToList = "addContactToList": From(AccountManager), Some(Write);
+    RemoveContactFromList = "removeContactFromList": From(AccountManager), Some(Write);
     ListLists = "listLists": From(Contributor), Some(Read);
     CreateList = "createList": From(AccountManager), Some(Write);
     ShowList = "showList": From(Contributor), Some(Read);

@@ -110,16 +110,25 @@ pub(crate) fn decide(given: &[(Identity, Option<&Known>)], trust: Trust) -> Deci
     if contact.is_none() && nothing_is_free {
         contact = owned().next().map(|found| found.1);
     }
+    Decision {
+        contact: contact.map(|known| known.contact),
+        fates: fates(contact, given, trust),
+    }
+}
+
+/// The fates of identities that are given to this contact; without one they are a new contact's.
+pub(crate) fn fates(
+    contact: Option<&Known>,
+    given: &[(Identity, Option<&Known>)],
+    trust: Trust,
+) -> Vec<Fate> {
     let fate = |(identity, owner): &(Identity, Option<&Known>)| match owner {
-        Some(owner) if stale(owner, identity) => Fate::Stale(owner.contact),
+        Some(owner) if owner.other(identity).is_some() => Fate::Stale(owner.contact),
         Some(owner) if Some(owner.contact) == contact.map(|known| known.contact) => Fate::Own,
         Some(owner) => Fate::Not(Reason::BelongsToAnother, Some(owner.contact)),
         None => contact.map_or(Fate::Own, |known| free(known, identity, trust)),
     };
-    Decision {
-        contact: contact.map(|known| known.contact),
-        fates: given.iter().map(fate).collect(),
-    }
+    given.iter().map(fate).collect()
 }
 
 /// The fate of an identity without an owner, for a known contact.

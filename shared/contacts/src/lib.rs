@@ -7,7 +7,7 @@
 //! - [`Listeners`] stores the ids of the workflows that listen to an event.
 //! - [`EventHappened`] is the message to these workflows and names their queue, `workflow-trigger`.
 //!
-//! The methods of [`Contacts`] are in five files:
+//! The methods of [`Contacts`] are in these files:
 //!
 //! | method | file |
 //! |---|---|
@@ -15,10 +15,13 @@
 //! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `bounced` | `store.rs` |
 //! | `declare`, `consents`, `consent_history` | `consent/store.rs` |
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
+//! | `edit` | `patch.rs` |
+//! | `archive`, `restore`, `profiles().archived` | `archive.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
+mod archive;
 pub mod bounds;
 pub mod bulk;
 mod bundle;
@@ -42,6 +45,7 @@ pub mod mention;
 mod model;
 mod names;
 pub mod notes;
+pub mod patch;
 pub mod places;
 mod profiles;
 mod rows;
@@ -65,7 +69,8 @@ pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagErr
 pub use lists::{List, Lists};
 pub use members::MOST_COUNTED;
 pub use model::{
-    Contact, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust, Upserted,
+    Contact, ContactStatus, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust,
+    Upserted,
 };
 pub use notes::{Note, Notes};
 pub use profiles::Profiles;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use kernel::text::alike;
-use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
+use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::consent::{Channel, ChannelStatus, Consents, Record};
-use crate::model::{Contact, Identity, Source};
+use crate::model::{Contact, ContactStatus, Identity, Source};
 use crate::places;
 use crate::shard;
 
@@ -32,6 +32,10 @@ pub(crate) const FIELDS: &str = "fields_version";
 pub(crate) const NAMED: &str = "name_version";
 /// The profile's attribute for the time at which its values were last overwritten.
 pub(crate) const OVERWRITTEN: &str = "overwritten_at";
+/// The profile's attribute for the user who looks after the contact.
+pub(crate) const OWNER: &str = "owner_id";
+/// The profile's attribute for the time at which the contact was archived.
+pub(crate) const ARCHIVED: &str = "archived_at";
 /// The profile's list of identities to release.
 pub(crate) const REPLACED: &str = "replaced";
 
@@ -74,6 +78,8 @@ pub(crate) struct Profile {
     pub consent_records: Option<u64>,
     /// The last address that bounced. It counts only while it equals `email`.
     pub email_bounced: Option<EmailAddress>,
+    owner_id: Option<UserId>,
+    pub archived_at: Option<Timestamp>,
     #[serde(default)]
     source: Source,
     created_at: Option<Timestamp>,
@@ -141,7 +147,13 @@ impl Profile {
             zalo_status: consents.marketing(Channel::Zalo),
             push_status: consents.marketing(Channel::Push),
             consents,
+            owner_id: self.owner_id,
+            status: match self.archived_at {
+                Some(_) => ContactStatus::Archived,
+                None => ContactStatus::Active,
+            },
             source: self.source,
+            archived_at: self.archived_at,
             created_at,
             // One write sets both, each by its own look at the clock.
             updated_at: self.updated_at.unwrap_or(created_at).max(created_at),

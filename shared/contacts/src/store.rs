@@ -142,8 +142,10 @@ impl Contacts {
             return Ok(Joined::Full);
         }
         let key = keys::membership(tenant, id, list);
-        let row = Membership::new(tenant, id, list);
-        self.contacts.put(&key, &row).await?;
+        if !contact.is_archived() {
+            let row = Membership::new(tenant, id, list);
+            self.contacts.put(&key, &row).await?;
+        }
         let name = list.to_string();
         let update = self.touch().add_to_set("lists", [name.clone()]);
         let update = update.when_has_or_fits("lists", &name, MAX_LISTS as u32);
@@ -195,7 +197,7 @@ impl Contacts {
     }
 
     /// Changes a contact that exists; returns whether the conditions held.
-    async fn change(
+    pub(crate) async fn change(
         &self,
         tenant: TenantKey,
         id: ContactId,

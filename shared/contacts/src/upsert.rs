@@ -45,7 +45,7 @@ struct Reservation {
 const RESERVED_SECONDS: i64 = 24 * 3600;
 
 /// The owners of the identities of an input, each with its profile.
-type Owners = BTreeMap<ContactId, (Known, Option<Profile>)>;
+pub(crate) type Owners = BTreeMap<ContactId, (Known, Option<Profile>)>;
 
 /// The identities of an input with their stored rows, strongest first, their owners, and the decision about them.
 struct Who {
@@ -55,10 +55,10 @@ struct Who {
 }
 
 /// A contact and those identities of the input that are its own, with their stored rows.
-struct Held {
-    id: ContactId,
-    profile: Option<Profile>,
-    own: Vec<(Identity, Claim)>,
+pub(crate) struct Held {
+    pub id: ContactId,
+    pub profile: Option<Profile>,
+    pub own: Vec<(Identity, Claim)>,
 }
 
 /// The treatment of values that a full contact has no room for.
@@ -158,15 +158,7 @@ impl Contacts {
         };
         let change = Change::of(profile.as_ref(), incoming, &own, &beside);
         let before = profile.clone().and_then(Profile::given);
-        let not_taken = others
-            .into_iter()
-            .map(|(identity, reason, owner_id)| NotTaken {
-                pointer: pointer(&identity),
-                reason,
-                kept: kept(change.keeps(before.as_ref(), &identity), reason),
-                owner_id,
-            })
-            .collect();
+        let not_taken = not_taken(others, &change, before.as_ref());
         let showed = profile.as_ref().and_then(|row| row.identity_version);
         if showed.is_some() && !self.claim_again(tenant, id, &own, &change).await? {
             return Ok(None);
@@ -214,7 +206,7 @@ impl Contacts {
     }
 
     /// The owners of these rows, as the decision and the write need them.
-    async fn owners(
+    pub(crate) async fn owners(
         &self,
         tenant: TenantKey,
         rows: &[Claim],
@@ -237,7 +229,7 @@ impl Contacts {
 
     /// Releases a claim that its owner does not show. The owner may have listed the identity as replaced: it then
     /// also passes on the opt-out of the address.
-    async fn clear(
+    pub(crate) async fn clear(
         &self,
         tenant: TenantKey,
         owner: ContactId,
@@ -255,7 +247,7 @@ impl Contacts {
     /// Claims for a known contact the identities without an owner. `None`: the contact had identities to release, or
     /// another contact was faster. The profile was read before the claims. So an identity that it shows later is not
     /// mistaken for one that was claimed here.
-    async fn join(
+    pub(crate) async fn join(
         &self,
         tenant: TenantKey,
         id: ContactId,
@@ -317,7 +309,7 @@ impl Contacts {
 
     /// Steps 3 to 5. Returns whether this operation made the contact; `None`: another run changed the profile in
     /// between.
-    async fn write(
+    pub(crate) async fn write(
         &self,
         tenant: TenantKey,
         id: ContactId,
@@ -331,7 +323,11 @@ impl Contacts {
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));
         }
-        rows.extend(change.lists.iter().map(|&list| {
+        let is_archived = profile
+            .as_ref()
+            .is_some_and(|row| row.archived_at.is_some());
+        let joined = change.lists.iter().filter(|_| !is_archived);
+        rows.extend(joined.map(|&list| {
             let row = Row::Membership(Membership::new(tenant, id, list));
             (keys::membership(tenant, id, list), row)
         }));
@@ -437,6 +433,23 @@ fn pointer(identity: &Identity) -> String {
     format!("/{name}")
 }
 
+/// The identities of an input that are not its contact's.
+pub(crate) fn not_taken(
+    others: Vec<(Identity, Reason, Option<ContactId>)>,
+    change: &Change,
+    before: Option<&Contact>,
+) -> Vec<NotTaken> {
+    let all = others
+        .into_iter()
+        .map(|(identity, reason, owner_id)| NotTaken {
+            pointer: pointer(&identity),
+            reason,
+            kept: kept(change.keeps(before, &identity), reason),
+            owner_id,
+        });
+    all.collect()
+}
+
 fn kept(is_kept: bool, reason: Reason) -> Kept {
     match (is_kept, reason) {
         (false, _) => Kept::Nowhere,
@@ -446,7 +459,7 @@ fn kept(is_kept: bool, reason: Reason) -> Kept {
 }
 
 /// Distinct identities in the order in which they decide: external id, email, phone, visitor.
-fn in_order(identities: &[Identity]) -> Vec<Identity> {
+pub(crate) fn in_order(identities: &[Identity]) -> Vec<Identity> {
     let mut ordered = identities.to_vec();
     ordered.sort_unstable();
     ordered.dedup();

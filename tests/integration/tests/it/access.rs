@@ -94,6 +94,28 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::SearchContacts => ("api-contacts", "GET", "/v1/contacts?query=an"),
         O::SaveContact => ("api-contacts", "POST", "/v1/contacts"),
         O::ShowContact => ("api-contacts", "GET", "/v1/contacts/con_00000000009"),
+        O::UpdateContact => ("api-contacts", "PATCH", "/v1/contacts/con_00000000009"),
+        O::AddContactTags => ("api-contacts", "POST", "/v1/contacts/con_00000000009/tags"),
+        O::RemoveContactTag => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/tags/VIP",
+        ),
+        O::RemoveContactFromList => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/lists/lst_00000000009",
+        ),
+        O::ArchiveContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/archive",
+        ),
+        O::RestoreContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/restore",
+        ),
         O::ListTimeline => (
             "api-contacts",
             "GET",

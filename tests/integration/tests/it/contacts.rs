@@ -9,6 +9,7 @@ mod exports;
 pub(crate) mod files;
 mod forms;
 mod imports;
+mod life;
 mod merging;
 mod people;
 pub(crate) mod proof;
