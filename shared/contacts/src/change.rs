@@ -17,8 +17,8 @@ use crate::labels::Tags;
 use crate::mention;
 use crate::model::{Contact, Identity, Incoming, Merge, OWN_SCOPE};
 use crate::rows::{
-    BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced,
-    VERSION,
+    BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, FORMER, NAMED, OVERWRITTEN, Profile, REPLACED,
+    Replaced, VERSION,
 };
 
 use self::custom::custom;
@@ -59,6 +59,8 @@ pub(crate) struct Change {
     removed: Vec<String>,
     /// The whole name, if it changes.
     pub indexed_name: Option<String>,
+    /// The whole name that it replaces.
+    pub former_name: Option<String>,
 }
 
 impl Change {
@@ -126,6 +128,7 @@ impl Change {
         }
         change.removed = names.removed.into_iter().map(str::to_owned).collect();
         change.indexed_name = names.indexed;
+        change.note_former_name(before);
         let (tags, refused) = Tags::all(&incoming.tags);
         let known: BTreeSet<String> = before
             .iter()
@@ -149,6 +152,13 @@ impl Change {
         change.agree(profile, before, incoming, own);
         change.accompany(profile, before, own, others);
         change
+    }
+
+    /// Notes the name that is replaced, so that its rows are deleted also after a crash.
+    fn note_former_name(&mut self, before: Option<&Contact>) {
+        let before = before.cloned().map(Contact::complete_names);
+        let old = before.and_then(|contact| contact.person.full_name);
+        self.former_name = old.filter(|_| self.indexed_name.is_some());
     }
 
     /// The identities that the contact shows now and will not show after the change. An opt-out goes with the address.
@@ -270,7 +280,8 @@ impl Change {
             let version = profile.and_then(|row| row.name_version);
             update = update
                 .set(NAMED, next(version))
-                .when_as_read(NAMED, version);
+                .when_as_read(NAMED, version)
+                .add_to_set(FORMER, self.former_name.clone());
         }
         for (set, new, most) in [
             ("tags", self.tags.len(), bounds::MAX_TAGS),

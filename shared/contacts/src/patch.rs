@@ -1,7 +1,7 @@
 //! The edit of a contact that staff name by its id. Safe to run twice and to be killed at any point.
 //!
 //! The order of the writes is that of [`crate::upsert`]: identities are claimed first, then rows for the search are
-//! written, then the profile. Replaced and cleared identities are released last. Who has an identity follows from
+//! written, then the profile. Replaced and cleared identities are released last. The owner of an identity follows from
 //! [`crate::identity`]: an address of another contact stays there and is kept beside.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -30,6 +30,8 @@ pub(crate) const FIELDS: &str = "fields_version";
 /// The profile's attribute that counts changes of its name. A writer that changes the name must have read the present
 /// one: another writer may have deleted the rows of the search that the first one has written.
 pub(crate) const NAMED: &str = "name_version";
+/// The profile's former names whose rows of the search are not yet deleted.
+pub(crate) const FORMER: &str = "former_names";
 /// The profile's attribute for the time at which its values were last overwritten.
 pub(crate) const OVERWRITTEN: &str = "overwritten_at";
 /// The profile's attribute for the user who looks after the contact.
@@ -51,6 +53,9 @@ pub(crate) struct Profile {
     pub fields_version: Option<u64>,
     pub name_version: Option<u64>,
     pub overwritten_at: Option<Timestamp>,
+    /// Names that the contact no longer has and whose rows are not yet deleted.
+    #[serde(default)]
+    pub former_names: BTreeSet<String>,
     /// Identities that are no longer shown and whose rows are not yet released.
     #[serde(default)]
     pub replaced: Vec<Replaced>,

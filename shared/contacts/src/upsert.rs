@@ -10,7 +10,8 @@
 //! 4. One merging update of the profile is the commit. A value in the profile means that steps 2 and 3 are done for
 //!    it. So a known contact without new data costs no write. An address and its consent change in this one write,
 //!    and only if the profile still has the values that were read. Otherwise the upsert starts again.
-//! 5. Identities that an overwrite replaced are released (see [`crate::claims`]).
+//! 5. Identities that an overwrite replaced are released (see [`crate::claims`]), and rows of a former name deleted. The
+//!    profile lists both until then.
 //!
 //! A repetition finds the finished steps and does the rest.
 
@@ -28,7 +29,7 @@ use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
 use crate::names;
-use crate::rows::{Claim, Membership, NameRow, Profile, Row};
+use crate::rows::{Claim, FORMER, Membership, NameRow, Profile, Row};
 use crate::store::Contacts;
 
 /// A row that only reserves a contact's id. It is also read from a profile if ids collide.
@@ -260,6 +261,9 @@ impl Contacts {
             self.give_up(tenant, id, version, replaced).await?;
             return Ok(None);
         }
+        let former = profile.as_ref().map(|row| row.former_names.clone());
+        self.forget_names(tenant, id, former.unwrap_or_default())
+            .await?;
         let (identities, rows): (Vec<_>, Vec<_>) = own.into_iter().unzip();
         let rows = self.claim_all(tenant, id, &identities, rows).await?;
         let is_ours = rows.iter().all(|row| row.contact == Some(id));
@@ -358,14 +362,15 @@ impl Contacts {
                 return Ok(None);
             }
         }
-        let Some(before) = before else {
+        if before.is_none() {
             return Ok(Some(true));
-        };
+        }
         if !change.replaced.is_empty() {
             let version = Some(change::next(version));
             self.give_up(tenant, id, version, &change.replaced).await?;
         }
-        self.forget_names(tenant, &before, change).await?;
+        self.forget_names(tenant, id, change.former_name.clone())
+            .await?;
         Ok(Some(made_by.as_deref() == Some(operation)))
     }
 
@@ -391,34 +396,42 @@ impl Contacts {
             .when_absent("created_at")
     }
 
-    /// Removes a replaced name from the search. Until then the search skips the row, since the profile no longer has
-    /// the name. Another writer may have given the contact this name again meanwhile: its rows are then put back.
-    async fn forget_names(
+    /// Removes former names from the search. Until then the search skips the rows, since the profile no longer has
+    /// the names. Another writer may have given the contact such a name again meanwhile: its rows are then put back.
+    pub(crate) async fn forget_names(
         &self,
         tenant: TenantKey,
-        before: &Contact,
-        change: &Change,
+        id: ContactId,
+        former: impl IntoIterator<Item = String>,
     ) -> Result<(), Error> {
-        let name = |contact: &Contact| contact.clone().complete_names().person.full_name;
-        if let (Some(new), Some(old)) = (&change.indexed_name, name(before)) {
-            let new = names::rotations(new);
-            let stale: Vec<Key> = names::rotations(&old)
-                .difference(&new)
-                .map(|rotation| keys::name(tenant, rotation, before.id))
-                .collect();
-            self.contacts.delete_many(&stale).await?;
-            let shown = self.get(tenant, before.id).await?;
-            let shown = shown.and_then(|contact| contact.person.full_name);
-            let lost = shown
-                .iter()
-                .flat_map(|name| Self::name_rows(tenant, before.id, name))
-                .filter(|(key, _)| stale.contains(key));
-            let lost: Vec<(Key, Row)> = lost.collect();
-            if !lost.is_empty() {
-                self.contacts.put_many(&lost).await?;
-            }
+        let former: BTreeSet<String> = former.into_iter().collect();
+        if former.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let shown = async || {
+            let shown = self.get(tenant, id).await?;
+            let name = shown.and_then(|contact| contact.person.full_name);
+            Ok::<_, Error>(name.unwrap_or_default())
+        };
+        let kept = names::rotations(&shown().await?);
+        let old: BTreeSet<String> = former
+            .iter()
+            .flat_map(|name| names::rotations(name))
+            .collect();
+        let stale = old.difference(&kept);
+        let stale: Vec<Key> = stale
+            .map(|rotation| keys::name(tenant, rotation, id))
+            .collect();
+        self.contacts.delete_many(&stale).await?;
+        let now = shown().await?;
+        let lost = Self::name_rows(tenant, id, &now);
+        let lost: Vec<(Key, Row)> = lost.filter(|(key, _)| stale.contains(key)).collect();
+        if !lost.is_empty() {
+            self.contacts.put_many(&lost).await?;
+        }
+        let done = Update::new().remove_from_set(FORMER, former).when_exists();
+        let key = keys::profile(tenant, id);
+        self.contacts.update(&key, done).await.map(drop)
     }
 }
 

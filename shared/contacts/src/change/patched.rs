@@ -105,6 +105,7 @@ impl Change {
         if whole != old {
             // Without a name there are no rows for the search.
             self.indexed_name = Some(whole.unwrap_or_default());
+            self.former_name = old;
         }
     }
 }

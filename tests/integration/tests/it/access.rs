@@ -334,6 +334,8 @@ fn body(operation: Operation) -> Option<Value> {
         O::StartBulkJob => json!({
             "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
         }),
+        O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
+        O::AddContactTags => json!({ "tags": ["vip"] }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
         O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),
         O::CreateView | O::UpdateView => {
