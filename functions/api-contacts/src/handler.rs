@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{bulk, consent, edit, exports, fields, imports, life, lists, notes, tags, views};
+use crate::{bulk, consent, edit, exports, fields, imports, life, lists, notes, same, tags, views};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -21,12 +21,14 @@ const MAX_QUERY: usize = 255;
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(search, upsert))
-        .routes(routes!(show, edit::update))
+        .routes(routes!(show, edit::update, life::erase))
         .routes(routes!(timeline))
         .routes(routes!(consent::show, consent::record))
         .routes(routes!(consent::suppress))
         .routes(routes!(consent::unsuppress))
         .routes(routes!(join))
+        .routes(routes!(same::duplicates))
+        .routes(routes!(same::confirm))
         .routes(routes!(life::leave))
         .routes(routes!(life::add_tags))
         .routes(routes!(life::remove_tag))

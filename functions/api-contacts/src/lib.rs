@@ -17,6 +17,7 @@ mod imports;
 mod life;
 mod lists;
 mod notes;
+mod same;
 mod shape;
 mod tags;
 mod views;

@@ -1,4 +1,4 @@
-//! The archive, and the tags and lists of one contact.
+//! The erasure and the archive, and the tags and lists of one contact.
 
 use access::op;
 use axum::extract::State;
@@ -126,6 +126,34 @@ pub async fn leave(
         .leave_list(caller.tenant, contact.id, list)
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Erase a contact.
+///
+/// The contact is gone at once, and cannot be brought back. Its notes, lists, timeline and recorded consents are deleted within
+/// moments. A refusal of messages is kept under a hash of the address: the next contact with the address gets it. Conversations stay.
+/// May be repeated.
+#[utoipa::path(
+    delete,
+    path = "/v1/contacts/{id}",
+    operation_id = "eraseContact",
+    tag = "contacts",
+    params(("id" = ContactId, Path, description = "The contact")),
+    responses((status = 204, description = "Erased")),
+)]
+pub async fn erase(
+    State(api): State<Api>,
+    caller: May<op::EraseContact>,
+    ip: ClientIp,
+    Path(id): Path<ContactId>,
+) -> Result<StatusCode, Problem> {
+    let (grant, operation) = (caller.grant(), caller.permission());
+    api.audit.note(grant, operation, id, &ip.0).await?;
+    if api.contacts.erase(caller.tenant, id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("contact"))
+    }
 }
 
 /// Archive a contact.

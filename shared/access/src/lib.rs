@@ -135,6 +135,10 @@ operations! {
     UpdateContact = "updateContact": From(AccountManager), Some(Write);
     AddContactTags = "addContactTags": From(AccountManager), Some(Write);
     RemoveContactTag = "removeContactTag": From(AccountManager), Some(Write);
+    ListDuplicates = "listDuplicates": From(AccountManager), Some(Read);
+    ConfirmIdentity = "confirmIdentity": From(AccountManager), Some(Write);
+    // It cannot be undone.
+    EraseContact = "eraseContact": From(AccountAdmin), Some(Admin);
     ArchiveContact = "archiveContact": From(AccountManager), Some(Write);
     RestoreContact = "restoreContact": From(AccountManager), Some(Write);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);

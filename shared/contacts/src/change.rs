@@ -47,7 +47,7 @@ pub(crate) struct Change {
     /// Addresses to show beside the identities: the profile's set and the address.
     pub beside: Vec<(&'static str, Identity)>,
     /// Addresses that become identities and leave those sets.
-    confirmed: Vec<(&'static str, Identity)>,
+    pub confirmed: Vec<(&'static str, Identity)>,
     /// Visitors that are new to the profile.
     visitors: Vec<String>,
     /// The input that the contact has no room for.

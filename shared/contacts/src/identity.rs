@@ -13,6 +13,8 @@ pub(crate) struct Known {
     pub contact: ContactId,
     /// Whether the contact exists. An id that is only reserved belongs to a creation that has not finished.
     pub exists: bool,
+    /// Whether it was erased. Its claims are to be released.
+    pub erased: bool,
     /// The identities that it shows.
     pub shows: Vec<Identity>,
     /// Whether the input replaces the addresses that it shows.
@@ -84,11 +86,16 @@ impl Known {
         let mut shows = self.shows.iter();
         shows.find(|shown| self::slot(shown) == Some(slot) && *shown != identity)
     }
+
+    /// Whether its claim of the identity is to be released first.
+    fn is_stale(&self, identity: &Identity) -> bool {
+        self.erased || self.other(identity).is_some()
+    }
 }
 
 /// Decides. `given` holds the distinct identities, strongest first, each with its owner.
 pub(crate) fn decide(given: &[(Identity, Option<&Known>)], trust: Trust) -> Decision {
-    let stale = |owner: &Known, identity: &Identity| owner.other(identity).is_some();
+    let stale = |owner: &Known, identity: &Identity| owner.is_stale(identity);
     let holds = |by: &Identity, owner: &Known| {
         !stale(owner, by)
             && given.iter().all(|(other, _)| {
@@ -123,7 +130,7 @@ pub(crate) fn fates(
     trust: Trust,
 ) -> Vec<Fate> {
     let fate = |(identity, owner): &(Identity, Option<&Known>)| match owner {
-        Some(owner) if owner.other(identity).is_some() => Fate::Stale(owner.contact),
+        Some(owner) if owner.is_stale(identity) => Fate::Stale(owner.contact),
         Some(owner) if Some(owner.contact) == contact.map(|known| known.contact) => Fate::Own,
         Some(owner) => Fate::Not(Reason::BelongsToAnother, Some(owner.contact)),
         None => contact.map_or(Fate::Own, |known| free(known, identity, trust)),

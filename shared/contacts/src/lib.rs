@@ -16,7 +16,9 @@
 //! | `declare`, `consents`, `consent_history` | `consent/store.rs` |
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `edit` | `patch.rs` |
+//! | `erase`, `finish_erasure` | `erase.rs` |
 //! | `archive`, `restore`, `profiles().archived` | `archive.rs` |
+//! | `profiles().duplicates` | `duplicates.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
@@ -30,6 +32,8 @@ mod changed;
 mod claims;
 pub mod consent;
 pub mod csv_out;
+pub mod duplicates;
+mod erase;
 pub mod events;
 pub mod export;
 pub mod fields;
@@ -80,7 +84,12 @@ pub use timeline::{KEPT_DAYS, KEPT_DAYS_OTHERWISE};
 pub use views::{View, Views};
 
 /// The rules of the tables Contacts and Timeline.
-pub const EFFECTS: &[cloud::outbox::Rule] = &[changed::CHANGED, changed::TRACKED, timeline::HEARD];
+pub const EFFECTS: &[cloud::outbox::Rule] = &[
+    changed::CHANGED,
+    changed::TRACKED,
+    erase::ERASE,
+    timeline::HEARD,
+];
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

@@ -102,6 +102,7 @@ impl Contacts {
         let itself = Known {
             contact: id,
             exists: true,
+            erased: false,
             shows: contact.identities(),
             overwrites: true,
         };

@@ -38,6 +38,9 @@ pub(crate) const OVERWRITTEN: &str = "overwritten_at";
 pub(crate) const OWNER: &str = "owner_id";
 /// The profile's attribute for the time at which the contact was archived.
 pub(crate) const ARCHIVED: &str = "archived_at";
+/// The attribute of a tombstone for the time at which the contact was erased. A tombstone is no contact, and no writer
+/// changes it.
+pub(crate) const ERASED: &str = "erased_at";
 /// The profile's list of identities to release.
 pub(crate) const REPLACED: &str = "replaced";
 
@@ -83,6 +86,8 @@ pub(crate) struct Profile {
     pub consent_records: Option<u64>,
     /// The last address that bounced. It counts only while it equals `email`.
     pub email_bounced: Option<EmailAddress>,
+    /// When the contact was erased.
+    pub erased_at: Option<Timestamp>,
     owner_id: Option<UserId>,
     pub archived_at: Option<Timestamp>,
     #[serde(default)]
@@ -173,6 +178,13 @@ fn distinct(tags: BTreeSet<String>) -> BTreeSet<String> {
     tags.into_iter().filter(is_new).collect()
 }
 
+/// An address that a contact shows without owning it: perhaps of the same person as its owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pair {
+    pub contact: ContactId,
+    pub address: Identity,
+}
+
 /// A name that can be searched.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct NameRow {
@@ -210,6 +222,7 @@ pub(crate) struct IndexRow {
 #[serde(untagged)]
 pub(crate) enum Row {
     Name(NameRow),
+    Pair(Pair),
     Membership(Membership),
     Consent(Box<Record>),
 }

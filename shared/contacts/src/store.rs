@@ -9,7 +9,7 @@ use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row};
+use crate::rows::{BOUNCED, ERASED, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, mention, names};
 
@@ -192,8 +192,10 @@ impl Contacts {
         self.change(tenant, id, update).await
     }
 
+    /// A change of a profile that is not erased.
     pub(crate) fn touch(&self) -> Update {
-        Update::new().set("updated_at", self.contacts.clock().now())
+        let update = Update::new().set("updated_at", self.contacts.clock().now());
+        update.when_absent(ERASED)
     }
 
     /// Changes a contact that exists; returns whether the conditions held.

@@ -29,7 +29,7 @@ use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
 use crate::names;
-use crate::rows::{Claim, FORMER, Membership, NameRow, Profile, Row};
+use crate::rows::{Claim, FORMER, Membership, NameRow, Pair, Profile, Row};
 use crate::store::Contacts;
 
 /// A row that only reserves a contact's id. It is also read from a profile if ids collide.
@@ -220,6 +220,7 @@ impl Contacts {
             let known = Known {
                 contact: id,
                 exists: contact.is_some(),
+                erased: profile.as_ref().is_some_and(|row| row.erased_at.is_some()),
                 shows: contact.map(|one| one.identities()).unwrap_or_default(),
                 overwrites: change::overwrites(profile.as_ref(), incoming),
             };
@@ -335,9 +336,16 @@ impl Contacts {
             let row = Row::Membership(Membership::new(tenant, id, list));
             (keys::membership(tenant, id, list), row)
         }));
-        rows.extend(change.beside.iter().map(|(_, identity)| {
+        rows.extend(change.beside.iter().flat_map(|(_, identity)| {
             let row = Row::Name(NameRow { contact: id });
-            (keys::beside(tenant, identity, id), row)
+            let pair = Row::Pair(Pair {
+                contact: id,
+                address: identity.clone(),
+            });
+            [
+                (keys::beside(tenant, identity, id), row),
+                (keys::pair(tenant, identity, id), pair),
+            ]
         }));
         rows.extend(change.agreed.records.iter().map(|record| {
             let key = record.key(tenant, id);
@@ -346,6 +354,15 @@ impl Contacts {
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
+        // A confirmed address is an identity from the commit on. Before it, so that a repetition deletes them.
+        let confirmed = change.confirmed.iter().flat_map(|(_, identity)| {
+            [
+                keys::beside(tenant, identity, id),
+                keys::pair(tenant, identity, id),
+            ]
+        });
+        let confirmed: Vec<Key> = confirmed.collect();
+        self.contacts.delete_many(&confirmed).await?;
         let now = self.contacts.clock().now();
         let mut update = change.onto(self.touch(), profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);

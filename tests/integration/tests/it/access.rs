@@ -106,6 +106,13 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "DELETE",
             "/v1/contacts/con_00000000009/lists/lst_00000000009",
         ),
+        O::ListDuplicates => ("api-contacts", "GET", "/v1/contacts/duplicates"),
+        O::ConfirmIdentity => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/identities/confirm",
+        ),
+        O::EraseContact => ("api-contacts", "DELETE", "/v1/contacts/con_00000000009"),
         O::ArchiveContact => (
             "api-contacts",
             "POST",
@@ -335,6 +342,7 @@ fn body(operation: Operation) -> Option<Value> {
             "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
         }),
         O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
+        O::ConfirmIdentity => json!({ "email": "an@example.vn" }),
         O::AddContactTags => json!({ "tags": ["vip"] }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
         O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),

@@ -325,3 +325,47 @@ async fn an_address_of_before_2025_has_the_code_of_today() {
         assert_eq!(contact["is_legacy_address"], is_legacy, "{saved}");
     }
 }
+
+#[tokio::test]
+async fn an_erasure_a_correction_and_a_restriction_are_run() {
+    let mut office = Office::open().await;
+    let contact = office.contact().await;
+    let id: kernel::ContactId = contact.parse().unwrap();
+    let contacts = Contacts::over(&office.world.resources());
+    office.world.advance(Duration::from_secs(1));
+    let mut requests = Vec::new();
+    for kind in ["correct", "restrict", "erase"] {
+        let body = json!({ "type": kind, "requester": "An", "contact_id": contact });
+        let request = office.enter(body).await;
+        let verified = json!({ "verified": true });
+        office.ask("PATCH", &path(&request, ""), verified).await;
+        requests.push(path(&request, "/run"));
+    }
+    let [correct, restrict, erase] = requests.try_into().unwrap();
+    // Nobody has changed the contact.
+    assert_eq!(office.ask("POST", &correct, Value::Null).await.0, 409);
+    office.world.advance(Duration::from_secs(1));
+    contacts
+        .add_tags(office.tenant, id, &["mới".into()])
+        .await
+        .unwrap();
+    assert_eq!(office.ask("POST", &correct, Value::Null).await.0, 200);
+    assert_eq!(office.ask("POST", &restrict, Value::Null).await.0, 200);
+    let found = contacts.get(office.tenant, id).await.unwrap().unwrap();
+    assert!(found.is_archived());
+    let manager = Grant {
+        role: Some(kernel::Role::AccountManager),
+        ..office.grant.clone()
+    };
+    let admin = std::mem::replace(&mut office.grant, manager);
+    assert_eq!(office.ask("POST", &erase, Value::Null).await.0, 403);
+    office.grant = admin;
+    for _ in 0..2 {
+        let (status, run) = office.ask("POST", &erase, Value::Null).await;
+        assert_eq!((status, &run["file_url"]), (200, &Value::Null), "{run}");
+        assert!(run["request"]["ran_at"].is_string());
+    }
+    assert_eq!(contacts.get(office.tenant, id).await.unwrap(), None);
+    office.world.settle_twice().await;
+    assert!(office.world.dump("Timeline").await.is_empty());
+}
