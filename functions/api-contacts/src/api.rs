@@ -1,6 +1,6 @@
 //! The state of the operations, and a check that several of them make.
 
-use accounts::{Audit, Users};
+use accounts::Audit;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -23,7 +23,6 @@ pub struct Api {
     pub vocabulary: Vocabulary,
     pub bulk: Bulk,
     pub audit: Audit,
-    pub users: Users,
 }
 
 /// Refuses a list that does not exist; `pointer` is its place in the body.

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use access::op;
-use accounts::UserStatus;
 use axum::extract::State;
 use contacts::patch::{Edit, Edited};
 use contacts::{Contact, FieldName, Identity, NotTaken, person};
 use kernel::text::alike;
-use kernel::{ContactId, EmailAddress, Patch, Phone, UserId};
+use kernel::{ContactId, EmailAddress, Patch, Phone};
 use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,10 +92,6 @@ pub struct ContactPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 9, max_length = 1000, example = "https://shop.example.vn/an.png")]
     avatar_url: Patch<String>,
-    /// The user who looks after the contact: one who may enter the workspace.
-    #[serde(default)]
-    #[schema(value_type = Option<UserId>)]
-    owner_id: Patch<UserId>,
     /// Up to 100 fields of the shop's own; `null` clears a field.
     #[serde(default)]
     custom: BTreeMap<String, Value>,
@@ -182,7 +177,6 @@ impl ContactPatch {
         identity("external_id", map(self.external_id, Identity::own));
         identity("email", map(self.email, Identity::Email));
         identity("phone", map(self.phone, Identity::Phone));
-        edit.owner = self.owner_id;
     }
 }
 
@@ -192,22 +186,6 @@ fn map<T, U>(patch: Patch<T>, f: impl FnOnce(T) -> U) -> Patch<U> {
         Patch::Clear => Patch::Clear,
         Patch::Set(value) => Patch::Set(f(value)),
     }
-}
-
-/// Refuses an owner that is no active user of the workspace.
-async fn check_owner(
-    api: &Api,
-    caller: &May<op::UpdateContact>,
-    owner: Option<UserId>,
-    flaws: &mut Flaws,
-) -> Result<(), Problem> {
-    let Some(owner) = owner else { return Ok(()) };
-    let user = api.users.get(caller.grant().account, owner).await?;
-    let workspace = caller.tenant.workspace();
-    let is_member =
-        user.is_some_and(|user| user.status == UserStatus::Active && user.may_enter(workspace));
-    flaws.check(!is_member, "/owner_id", "no such user of the workspace");
-    Ok(())
 }
 
 /// Change fields of a contact.
@@ -237,7 +215,6 @@ pub async fn update(
     (edit.custom, edit.cleared_custom) = body.custom(&mut flaws);
     fields::typed(&api, caller.tenant, &mut edit.custom, &mut flaws).await?;
     shape::check_custom(&edit.custom, &mut flaws);
-    check_owner(&api, &caller, body.owner_id.value().copied(), &mut flaws).await?;
     body.plain(&mut edit, &mut flaws);
     flaws.refuse()?;
     note_hourly(&api, &caller, &ip).await?;

@@ -22,7 +22,7 @@ mod shape;
 mod tags;
 mod views;
 
-use accounts::{Audit, Users};
+use accounts::Audit;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -39,7 +39,6 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         exports: Exports::over(resources),
         contacts: Contacts::over(resources),
         audit: Audit::over(resources),
-        users: Users::over(resources),
         lists: Lists::over(resources),
         imports: Imports::over(resources),
         fields: Fields::over(resources),

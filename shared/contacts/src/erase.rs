@@ -34,7 +34,7 @@ const ERASING: &str = "erasing";
 /// Rows that are read at a time.
 const PAGE: u32 = 500;
 
-/// What the profile has shown and that rows elsewhere repeat.
+/// Values of the profile that rows elsewhere repeat.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Erasing {
     /// The identities that the profile has shown, and the refusals that go with the addresses.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kernel::{ContactId, EmailAddress, InboxId, ListId, Person, Phone, UserId, person};
+use kernel::{ContactId, EmailAddress, InboxId, ListId, Person, Phone, person};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -240,9 +240,6 @@ pub struct Contact {
     /// Consent by channel and purpose. The statuses above are those for marketing.
     #[serde(skip)]
     pub consents: Consents,
-    /// The user who looks after the contact.
-    #[serde(default)]
-    pub owner_id: Option<UserId>,
     /// Whether the contact is in use.
     #[serde(default)]
     pub status: ContactStatus,

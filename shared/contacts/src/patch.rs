@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::Error;
 use futures::future::try_join_all;
-use kernel::{ContactId, Patch, Person, TenantKey, UserId};
+use kernel::{ContactId, Person, TenantKey};
 use serde_json::Value;
 
 use crate::bounds::Surplus;
@@ -31,8 +31,6 @@ pub struct Edit {
     pub custom: BTreeMap<String, Value>,
     /// New identities: the shop's own id, an email address, a phone number.
     pub identities: Vec<Identity>,
-    /// The user who looks after the contact.
-    pub owner: Patch<UserId>,
     /// Names of plain fields, and of identities, that are cleared.
     pub cleared: BTreeSet<&'static str>,
     /// Custom fields that are cleared, in the form in which names are compared.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use kernel::text::alike;
-use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey, UserId};
+use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,8 +34,6 @@ pub(crate) const NAMED: &str = "name_version";
 pub(crate) const FORMER: &str = "former_names";
 /// The profile's attribute for the time at which its values were last overwritten.
 pub(crate) const OVERWRITTEN: &str = "overwritten_at";
-/// The profile's attribute for the user who looks after the contact.
-pub(crate) const OWNER: &str = "owner_id";
 /// The profile's attribute for the time at which the contact was archived.
 pub(crate) const ARCHIVED: &str = "archived_at";
 /// The attribute of a tombstone for the time at which the contact was erased. A tombstone is no contact, and no writer
@@ -88,7 +86,6 @@ pub(crate) struct Profile {
     pub email_bounced: Option<EmailAddress>,
     /// When the contact was erased.
     pub erased_at: Option<Timestamp>,
-    owner_id: Option<UserId>,
     pub archived_at: Option<Timestamp>,
     #[serde(default)]
     source: Source,
@@ -157,7 +154,6 @@ impl Profile {
             zalo_status: consents.marketing(Channel::Zalo),
             push_status: consents.marketing(Channel::Push),
             consents,
-            owner_id: self.owner_id,
             status: match self.archived_at {
                 Some(_) => ContactStatus::Archived,
                 None => ContactStatus::Active,

@@ -24,14 +24,6 @@ impl Change {
         };
         change.rename(&before, edit);
         change.clear(&before, edit);
-        if let Some(owner) = edit
-            .owner
-            .value()
-            .filter(|new| before.owner_id != Some(**new))
-        {
-            let field = (crate::rows::OWNER.to_owned(), owner.to_string().into());
-            change.fields.push(field);
-        }
         change
     }
 
@@ -58,9 +50,6 @@ impl Change {
         let gone = custom.filter(|name| edit.cleared_custom.contains(&alike(name)));
         self.removed
             .extend(gone.map(|name| format!("{CUSTOM}{name}")));
-        if edit.owner == kernel::Patch::Clear && before.owner_id.is_some() {
-            self.removed.push(crate::rows::OWNER.to_owned());
-        }
     }
 
     /// The names after the edit. A whole name that is given or cleared ends the parts that are not given. Parts alone

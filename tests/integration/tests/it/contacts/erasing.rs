@@ -92,7 +92,7 @@ async fn traces(shop: &Shop, id: ContactId) -> Vec<String> {
     traces
 }
 
-/// What must be left: a tombstone without a value of the person.
+/// Whether one row is left: a tombstone without a value of the person.
 fn is_bare(traces: &[String], id: ContactId) -> bool {
     let [only] = traces else { return false };
     let row: Value = serde_json::from_str(only).unwrap();

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use accounts::{NewUser, Users};
 use contacts::{Incoming, Trust};
-use kernel::{ContactId, Role};
+use kernel::ContactId;
 use serde_json::{Value, json};
 
 use super::shop::{Shop, email, essence, members, person, phone, told};
@@ -163,7 +162,7 @@ async fn an_edit_names_each_of_its_faults() {
     let shop = Shop::new().await;
     let id = made(&shop).await;
     let body = json!({
-        "gender": "x", "birthday": "hôm qua", "external_id": " ", "owner_id": "usr_00000000009",
+        "gender": "x", "birthday": "hôm qua", "external_id": " ",
         "custom": { "": "a", "n": 1e300 },
     });
     let (status, problem) = patch(&shop, id, body).await;
@@ -173,7 +172,6 @@ async fn an_edit_names_each_of_its_faults() {
         "/gender",
         "/birthday",
         "/external_id",
-        "/owner_id",
         "/custom/",
         "/custom/n",
     ];
@@ -227,30 +225,6 @@ async fn an_unconfirmed_address_that_staff_enter_is_the_contacts_own() {
         (&edited["email"], &edited["unconfirmed_emails"]),
         (&json!("moi@example.vn"), &json!([]))
     );
-}
-
-#[tokio::test]
-async fn the_owner_is_a_user_of_the_workspace() {
-    let shop = Shop::new().await;
-    let id = made(&shop).await;
-    let users = Users::over(&shop.world.resources());
-    let new = NewUser {
-        email: "chi@example.vn".parse().unwrap(),
-        name: "Chi".into(),
-        role: Role::Contributor,
-        chat_role: None,
-        workspaces: vec![shop.tenant.workspace()],
-        password: "mat-khau-rat-dai".into(),
-    };
-    let user = users
-        .create(shop.grant().account, new)
-        .await
-        .unwrap()
-        .unwrap();
-    let (status, edited) = patch(&shop, id, json!({ "owner_id": user })).await;
-    assert_eq!((status, &edited["owner_id"]), (200, &json!(user)));
-    let (_, edited) = patch(&shop, id, json!({ "owner_id": null })).await;
-    assert_eq!(edited["owner_id"], Value::Null);
 }
 
 #[tokio::test]
