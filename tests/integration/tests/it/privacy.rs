@@ -369,3 +369,57 @@ async fn an_erasure_a_correction_and_a_restriction_are_run() {
     office.world.settle_twice().await;
     assert!(office.world.dump("Timeline").await.is_empty());
 }
+
+#[tokio::test]
+async fn the_file_holds_the_conversations_and_the_notes() {
+    let shop = crate::chat::shop::Shop::new().await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "c1", "Shop ơi, còn size M không?").await;
+    shop.run(1).await;
+    let id = shop.conversation().await;
+    shop.reply(&id, json!({ "content": "Còn ạ" })).await;
+    shop.reply(&id, json!({ "content": "khách khó tính", "private": true }))
+        .await;
+    shop.run(1).await;
+    let conversation = shop.get(&format!("/v1/conversations/{id}")).await;
+    let contact = conversation["contact_id"].as_str().unwrap().to_owned();
+    let grant = grant_of(shop.tenant.workspace(), "admin");
+    let note = json!({ "text": "Gọi sau 17h" });
+    let path_of_notes = format!("/v1/contacts/{contact}/notes");
+    let event = http_event("POST", &path_of_notes, Some(&note), Some(&grant));
+    assert_eq!(shop.world.ask("api-contacts", event).await.0, 201);
+    let ask = async |method: &str, path: &str, body: Value| {
+        let body = Some(body).filter(|body| !body.is_null());
+        let event = http_event(method, path, body.as_ref(), Some(&grant));
+        shop.world.ask("api-privacy", event).await.1
+    };
+    let new = json!({ "type": "access", "requester": "An", "contact_id": contact });
+    let request = ask("POST", "/v1/privacy-requests", new).await;
+    ask("PATCH", &path(&request, ""), json!({ "verified": true })).await;
+    let run = ask("POST", &path(&request, "/run"), Value::Null).await;
+    assert!(run["file_url"].is_string(), "{run}");
+    let key = format!(
+        "privacy/{}/{}.json",
+        shop.tenant,
+        request["id"].as_str().unwrap()
+    );
+    let file = shop
+        .world
+        .resources()
+        .bucket("Imports")
+        .range(&key, 0, 1 << 20)
+        .await;
+    let file: Value = serde_json::from_slice(&file.unwrap().unwrap().bytes).unwrap();
+    assert_eq!(file["notes"][0]["text"], "Gọi sau 17h");
+    let told = &file["conversations"][0];
+    assert_eq!(told["conversation_id"], json!(id));
+    let texts: Vec<&str> = told["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["content"].as_str().unwrap())
+        .collect();
+    // A private note is for the staff only.
+    assert_eq!(texts, ["Còn ạ", "Shop ơi, còn size M không?"]);
+    assert_eq!(file["is_complete"], true);
+}
