@@ -137,8 +137,6 @@ operations! {
     RemoveContactTag = "removeContactTag": From(AccountManager), Some(Write);
     ListDuplicates = "listDuplicates": From(AccountManager), Some(Read);
     ConfirmIdentity = "confirmIdentity": From(AccountManager), Some(Write);
-    // It cannot be undone.
-    EraseContact = "eraseContact": From(AccountAdmin), Some(Admin);
     ArchiveContact = "archiveContact": From(AccountManager), Some(Write);
     RestoreContact = "restoreContact": From(AccountManager), Some(Write);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);
@@ -188,6 +186,8 @@ operations! {
     StartExport = "startExport": From(AccountAdmin), None;
     ListExports = "listExports": From(AccountAdmin), None;
     ShowExport = "showExport": From(AccountAdmin), None;
+    // It cannot be undone: a person of the account decides, never a key.
+    EraseContact = "eraseContact": From(AccountAdmin), None;
     // Sources. Their settings and tokens belong to the workspace, like its API keys.
     ListSources = "listSources": From(AccountManager), Some(Read);
     CreateSource = "createSource": From(AccountManager), Some(Admin);

@@ -168,7 +168,8 @@ impl Contacts {
         let beside = erasing.beside.iter();
         let beside =
             beside.flat_map(|one| [keys::beside(tenant, one, id), keys::pair(tenant, one, id)]);
-        let rows: Vec<Key> = names.chain(beside).collect();
+        let rows: BTreeSet<Key> = names.chain(beside).collect();
+        let rows: Vec<Key> = rows.into_iter().collect();
         self.contacts.delete_many(&rows).await?;
         // The updater of segments needs the state, and deletes it.
         let kept = [keys::PROFILE, keys::STATE];

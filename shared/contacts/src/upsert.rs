@@ -361,7 +361,8 @@ impl Contacts {
                 keys::pair(tenant, identity, id),
             ]
         });
-        let confirmed: Vec<Key> = confirmed.collect();
+        let confirmed: BTreeSet<Key> = confirmed.collect();
+        let confirmed: Vec<Key> = confirmed.into_iter().collect();
         self.contacts.delete_many(&confirmed).await?;
         let now = self.contacts.clock().now();
         let mut update = change.onto(self.touch(), profile.as_ref(), now);

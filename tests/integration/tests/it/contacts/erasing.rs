@@ -61,7 +61,7 @@ async fn made(shop: &Shop) -> ContactId {
 
 fn delete(shop: &Shop, id: ContactId) -> Value {
     let mut grant = shop.grant();
-    grant.scopes = "admin".into();
+    grant.role = Some(kernel::Role::AccountAdmin);
     http_event("DELETE", &format!("/v1/contacts/{id}"), None, Some(&grant))
 }
 

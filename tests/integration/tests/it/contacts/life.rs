@@ -51,7 +51,7 @@ pub async fn survives_kills(
         let shop = Shop::new().await;
         let (path, body) = prepare(&shop).await;
         let mut grant = shop.grant();
-        grant.scopes = "admin".into();
+        grant.role = Some(kernel::Role::AccountAdmin);
         let event = http_event(method, &path, body.as_ref(), Some(&grant));
         let mut finished = true;
         if let Some(kill) = kill {
