@@ -32,6 +32,8 @@ const AT_ONCE: usize = 16;
 const TURNS: usize = 2;
 /// Rows that are deleted by one run.
 const CLEARED: u32 = 1_000;
+/// Seconds until a version that a campaign reads is looked at again; the longest delay of SQS.
+const PINNED_AFTER: u16 = 900;
 /// Tries against other writers of the same contact.
 const ROUNDS: u32 = 8;
 
@@ -290,6 +292,16 @@ impl Builder {
             .is_some_and(|one| one.live == Some(of.version) || one.building == Some(of.version));
         if is_used {
             return Ok(());
+        }
+        let uses = &self.segments.uses;
+        if uses.is_pinned(tenant, of.segment, of.version).await? {
+            let (segment, version) = (of.segment, of.version);
+            let later = BuildMessage::Clear {
+                segment,
+                version,
+                shard,
+            };
+            return self.segments.send(tenant, &later, PINNED_AFTER).await;
         }
         if !self
             .keeper

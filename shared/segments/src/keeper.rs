@@ -24,6 +24,9 @@ use crate::state::{Moved, REMEMBERED, State};
 const ROUNDS: u32 = 8;
 /// SQS keeps a message so long.
 const MESSAGE_LIVES: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// A member row that the builder wrote so long ago is on every replica. Only the builder writes a row that the state
+/// does not know.
+const REPLICATED: SignedDuration = SignedDuration::from_mins(1);
 /// A contact entered a segment.
 pub const ENTERED: &str = "segment.entered";
 /// A contact left a segment.
@@ -380,6 +383,7 @@ impl Keeper {
         state: &mut State,
     ) -> Result<Looked, Error> {
         let mut looked = Looked::new();
+        let (mut settled, now) = (Vec::new(), self.now());
         for &segment in needed {
             let Some(one) = defined.get(segment) else {
                 continue;
@@ -391,16 +395,30 @@ impl Keeper {
             if !is_static && state.is_in(segment, version).is_some() {
                 continue;
             }
+            let of = Of { segment, version };
+            let age = one
+                .segment
+                .live_since
+                .map(|since| now.duration_since(since));
+            if !is_static && age.is_some_and(|age| age > REPLICATED) {
+                settled.push(of);
+                continue;
+            }
             // A contact that is younger than the live version is no member that the builder found.
             let is_younger = one
                 .segment
                 .live_since
                 .is_some_and(|since| since < contact.created_at);
-            let of = Of { segment, version };
             let is_in =
                 (is_static || !is_younger) && self.members.has(tenant, of, contact.id).await?;
-            state.note(segment, version, is_in);
             looked.insert(segment, is_in);
+            state.note(segment, version, is_in);
+        }
+        let inside = self.members.glance(tenant, &settled, contact.id).await?;
+        for of in settled {
+            let is_in = inside.contains(&of);
+            looked.insert(of.segment, is_in);
+            state.note(of.segment, of.version, is_in);
         }
         Ok(looked)
     }

@@ -1,104 +1,17 @@
 //! Segments over the stack: built, kept current by changes, events and time, and right after every kill.
 
-use std::collections::BTreeSet;
+mod histories;
+mod kills;
+mod shop;
+mod time;
+mod units;
+
 use std::time::Duration;
 
-use contacts::{Contacts, Event, Identity, Incoming};
-use kernel::{ContactId, TenantKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Kill, World, grant_of, http_event};
-
-/// A world, one of its tenants, and its API.
-struct Shop {
-    world: World,
-    tenant: TenantKey,
-}
-
-impl Shop {
-    async fn new() -> Self {
-        let world = World::new();
-        let tenant = world.workspace().await;
-        Self { world, tenant }
-    }
-
-    fn contacts(&self) -> Contacts {
-        Contacts::over(&self.world.resources())
-    }
-
-    async fn contact(&self, address: &str, tags: &[&str]) -> ContactId {
-        let incoming = Incoming {
-            identities: vec![Identity::Email(address.parse().unwrap())],
-            tags: tags.iter().map(ToString::to_string).collect(),
-            ..Incoming::default()
-        };
-        let upserted = self.contacts().upsert(self.tenant, &incoming).await;
-        upserted.unwrap().contact
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u64, Value) {
-        let grant = grant_of(self.tenant.workspace(), "read write");
-        let event = http_event(method, path, body.as_ref(), Some(&grant));
-        self.world.ask("api-segments", event).await
-    }
-
-    async fn segment(&self, name: &str, conditions: Value) -> String {
-        let body = json!({ "name": name, "conditions": conditions });
-        let (status, segment) = self.ask("POST", "/v1/segments", Some(body)).await;
-        assert_eq!(status, 201, "{segment}");
-        segment["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Until builds have begun and ended.
-    async fn built(&self) {
-        self.world.run_for(30).await;
-    }
-
-    async fn show(&self, id: &str) -> Value {
-        self.ask("GET", &format!("/v1/segments/{id}"), None).await.1
-    }
-
-    async fn members(&self, id: &str) -> BTreeSet<ContactId> {
-        let path = format!("/v1/segments/{id}/members");
-        let (mut all, mut cursor) = (BTreeSet::new(), String::new());
-        loop {
-            let (status, page) = self.ask("GET", &format!("{path}{cursor}"), None).await;
-            assert_eq!(status, 200, "{page}");
-            let data = page["data"].as_array().unwrap().iter();
-            all.extend(
-                data.map(|one| -> ContactId {
-                    one["contact_id"].as_str().unwrap().parse().unwrap()
-                }),
-            );
-            let Some(next) = page["next"].as_str() else {
-                return all;
-            };
-            cursor = format!("?cursor={next}");
-        }
-    }
-
-    async fn submitted(&self, contact: ContactId, n: u32) {
-        let event = Event {
-            id: format!("f{n}"),
-            name: "form.submitted".into(),
-            at: self.world.now(),
-            source: "api".into(),
-            data: json!({}),
-        };
-        self.contacts()
-            .record(self.tenant, contact, &event)
-            .await
-            .unwrap();
-    }
-}
-
-fn tagged(tag: &str) -> Value {
-    json!({"all": [{"family": "tag", "operator": "has_any", "values": [tag]}]})
-}
-
-fn set<const N: usize>(ids: [ContactId; N]) -> BTreeSet<ContactId> {
-    ids.into()
-}
+use crate::support::Kill;
+use shop::{Shop, set, tagged};
 
 #[tokio::test]
 async fn a_segment_is_built_and_follows_each_change() {

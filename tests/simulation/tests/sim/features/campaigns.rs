@@ -66,7 +66,7 @@ impl Campaigns {
     async fn create(&self, sim: &Sim) {
         let shop = sim.shop();
         let body = json!({
-            "name": shop.mark("campaign"), "audience": { "list_id": shop.list },
+            "name": shop.mark("campaign"), "audience": { "include": { "list_ids": [shop.list] } },
             "sender": { "from_name": "Shop", "from_email": "tin@example.vn" },
             "subject": shop.mark("campaign"), "html": "<p>Chào bạn</p>",
         });
