@@ -105,7 +105,7 @@ impl NewCampaign {
     }
 }
 
-/// What is wrong with the audience by itself.
+/// The flaws of the audience by itself.
 fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
     let mut flaws = Vec::new();
     if audience.include.is_empty() {

@@ -78,6 +78,18 @@ impl Members {
         Ok(row.is_some_and(|row| row.is_in))
     }
 
+    /// The stored decision, and when its cause happened; strongly consistent.
+    pub(crate) async fn row(
+        &self,
+        tenant: TenantKey,
+        of: Of,
+        contact: ContactId,
+    ) -> Result<Option<(bool, Timestamp)>, Error> {
+        let key = keys::member(tenant, of.segment, of.version, contact);
+        let row: Option<Row> = self.table.get(&key).await?;
+        Ok(row.map(|row| (row.is_in, row.at)))
+    }
+
     /// Those of the versions that the contact is a member of; eventually consistent, half a read unit each.
     pub(crate) async fn glance(
         &self,
@@ -176,21 +188,6 @@ impl Members {
             Cursor(format!("{shard}.{inner}"))
         });
         Ok(Page { data, next })
-    }
-
-    /// Adds a contact to a static segment, or removes it; safe to repeat. The last call wins.
-    pub async fn set(
-        &self,
-        tenant: TenantKey,
-        of: Of,
-        contact: ContactId,
-        is_in: bool,
-    ) -> Result<(), Error> {
-        let now = self.table.clock().now();
-        let n = u64::try_from(now.as_microsecond()).unwrap_or_default();
-        self.decide(tenant, of, contact, is_in, (n, now))
-            .await
-            .map(drop)
     }
 
     /// Counts the members of one shard, strongly consistent: a read unit for about forty rows.

@@ -174,8 +174,9 @@ impl Segments {
             active_since: None,
             built: BTreeSet::new(),
             depends: BTreeSet::new(),
-            count: Some(0),
-            count_at: Some(at),
+            // The members of a static segment are not counted.
+            count: None,
+            count_at: None,
             rest: std::collections::BTreeMap::default(),
             created_at: at,
             updated_at: at,
@@ -184,7 +185,6 @@ impl Segments {
             segment.kind = Kind::Dynamic;
             segment.live = None;
             segment.live_since = None;
-            (segment.count, segment.count_at) = (None, None);
             let begun = self
                 .begin(tenant, &all, &mut segment, conditions, &new.zone)
                 .await?;

@@ -174,12 +174,6 @@ impl Pins {
 }
 
 impl Segments {
-    /// Whether another segment names this one.
-    pub async fn is_named(&self, tenant: TenantKey, id: SegmentId) -> Result<bool, Error> {
-        let name = [contacts::mention::segment(id)];
-        Ok(!self.listeners.mentioned(tenant, name).await?.is_empty())
-    }
-
     pub(crate) async fn users(
         &self,
         tenant: TenantKey,

@@ -173,18 +173,41 @@ async fn a_segment_may_name_another_but_not_itself() {
 async fn a_static_segment_has_the_members_that_it_was_given() {
     let shop = Shop::new().await;
     let an = shop.contact("an@example.vn", &[]).await;
+    let binh = shop.contact("binh@example.vn", &[]).await;
     let body = json!({ "name": "Tay", "kind": "static" });
     let (_, made) = shop.ask("POST", "/v1/segments", Some(body.clone())).await;
     let id = made["id"].as_str().unwrap().to_owned();
+    let of = json!({"all": [{"family": "segment", "operator": "in", "segment_ids": [id]}]});
+    let follows = shop.segment("Theo", of).await;
+    let entered = json!({"all": [
+        {"family": "event", "event": "segment.entered", "operator": "exactly", "times": 1,
+         "where": [{"property": "segment_id", "operator": "is", "value": id}]},
+    ]});
+    let entered = shop.segment("Vừa vào", entered).await;
+    shop.built().await;
     let path = format!("/v1/segments/{id}/members");
-    let add = json!({ "add_contact_ids": [an] });
-    assert_eq!(shop.ask("POST", &path, Some(add)).await.0, 204);
-    assert_eq!(shop.members(&id).await, set([an]));
-    shop.world.advance(Duration::from_secs(1));
+    let add = json!({ "add_contact_ids": [an, binh] });
     let remove = json!({ "remove_contact_ids": [an] });
-    assert_eq!(shop.ask("POST", &path, Some(remove)).await.0, 204);
-    assert!(shop.members(&id).await.is_empty());
+    for ids in [set([an, binh]), set([an, binh])] {
+        assert_eq!(shop.ask("POST", &path, Some(add.clone())).await.0, 202);
+        shop.world.settle_twice().await;
+        assert_eq!(shop.members(&id).await, ids);
+        assert_eq!(shop.members(&follows).await, ids);
+        assert_eq!(shop.members(&entered).await, ids, "entered once");
+        shop.world.advance(Duration::from_secs(1));
+    }
+    // The removal is delivered first; the earlier request does not undo it.
+    assert_eq!(shop.ask("POST", &path, Some(add)).await.0, 202);
+    let early = shop.world.take("segment-updater").unwrap();
+    shop.world.advance(Duration::from_secs(1));
+    assert_eq!(shop.ask("POST", &path, Some(remove)).await.0, 202);
+    shop.world.settle_twice().await;
+    shop.world.release(&early);
+    shop.world.settle_twice().await;
+    assert_eq!(shop.members(&id).await, set([binh]));
+    assert_eq!(shop.members(&follows).await, set([binh]));
     assert_eq!(shop.ask("POST", "/v1/segments", Some(body)).await.0, 409);
+    assert!(shop.world.dead_letters().is_empty());
 }
 
 #[tokio::test]

@@ -219,7 +219,13 @@ async fn family(world: &World, shop: &Shop) -> Vec<ContactId> {
     add(world, shop, with_id("B", out)).await;
     for (n, address) in ["nha", "nha", "thoi"].into_iter().enumerate() {
         let shares = person(&format!("{address}@example.com"), &["nhà"], &[]);
-        ids.push(add(world, shop, with_id(&format!("E{n}"), shares)).await);
+        let id = add(world, shop, with_id(&format!("E{n}"), shares)).await;
+        // A consent of an upsert belongs to an address of one's own.
+        let agreed = told(ChannelStatus::Subscribed).remove(0);
+        let contacts = shop::contacts(world);
+        let stated = contacts.declare(shop.tenant, id, &agreed, "api", None);
+        stated.await.unwrap();
+        ids.push(id);
     }
     ids
 }
@@ -227,55 +233,46 @@ async fn family(world: &World, shop: &Shop) -> Vec<ContactId> {
 #[tokio::test]
 async fn one_campaign_sends_once_to_one_address_whoever_shares_it() {
     let mut kills = 0;
-    for after in [false, true] {
-        for n in 0.. {
-            let world = World::new();
-            let shop = Shop::open(&world, 0).await;
-            let ids = family(&world, &shop).await;
-            let shared = shop::contacts(&world).get(shop.tenant, ids[1]).await;
-            let shared = shared.unwrap().unwrap();
-            assert_eq!((shared.email, shared.shared_emails.len()), (None, 1));
-            let id = campaign(&world, &shop, json!({ "include": { "tags": ["NHÀ"] } })).await;
-            shop.send(&world, &id).await;
-            while world.relay().await > 0 {
-                while world.deliver("campaign-planner", true).await.is_some() {}
-            }
-            // Each message in turn is killed at this call; the others run.
-            let mut died = false;
-            while let Some(batch) = world.take("campaign-sender-email") {
-                let kill = if after {
-                    Kill::After(n)
-                } else {
-                    Kill::Before(n)
-                };
-                let event = batch.event.clone();
-                let answer = world.invoke_and_kill("campaign-sender-email", event, kill);
-                match answer.await {
-                    Some(answer) => world.acknowledge(&batch, &answer),
-                    None => died = true,
-                }
-            }
-            world.advance(Duration::from_secs(400));
-            world.settle_twice().await;
-            let report = shop.report(&world, &id).await;
-            assert_eq!(report["status"], "sent", "{after} {n}: {report}");
-            let mails = shop.mails(&world, &id);
-            let unknown = number(&report, "unknown");
-            assert!(mails.len() <= 1, "{after} {n}: {mails:?}");
-            assert_eq!(
-                number(&report, "sent") + unknown,
-                1,
-                "{after} {n}: {report}"
-            );
-            let skipped = json!({ "duplicate_address": 2, "unsubscribed": 1 });
-            assert_eq!(report["skipped"], skipped, "{after} {n}: {report}");
-            assert_eq!(number(&report, "audience"), 4);
-            kills += u64::from(died);
-            if !died {
-                assert_eq!(mails, ["nha@example.com"]);
-                break;
+    // After each call, which is the same as before the next one.
+    for n in 0.. {
+        let world = World::new();
+        let shop = Shop::open(&world, 0).await;
+        let ids = family(&world, &shop).await;
+        let shared = shop::contacts(&world).get(shop.tenant, ids[1]).await;
+        let shared = shared.unwrap().unwrap();
+        assert_eq!((shared.email, shared.shared_emails.len()), (None, 1));
+        let id = campaign(&world, &shop, json!({ "include": { "tags": ["NHÀ"] } })).await;
+        shop.send(&world, &id).await;
+        while world.relay().await > 0 {
+            while world.deliver("campaign-planner", true).await.is_some() {}
+        }
+        // Each message in turn is killed at this call; the others run.
+        let mut died = false;
+        while let Some(batch) = world.take("campaign-sender-email") {
+            let kill = Kill::After(n);
+            let event = batch.event.clone();
+            let answer = world.invoke_and_kill("campaign-sender-email", event, kill);
+            match answer.await {
+                Some(answer) => world.acknowledge(&batch, &answer),
+                None => died = true,
             }
         }
+        world.advance(Duration::from_secs(400));
+        world.settle_twice().await;
+        let report = shop.report(&world, &id).await;
+        assert_eq!(report["status"], "sent", "{n}: {report}");
+        let mails = shop.mails(&world, &id);
+        let unknown = number(&report, "unknown");
+        assert!(mails.len() <= 1, "{n}: {mails:?}");
+        assert_eq!(number(&report, "sent") + unknown, 1, "{n}: {report}");
+        let skipped = json!({ "duplicate_address": 2, "unsubscribed": 1 });
+        assert_eq!(report["skipped"], skipped, "{n}: {report}");
+        assert_eq!(number(&report, "audience"), 4);
+        kills += u64::from(died);
+        if !died {
+            assert_eq!(mails, ["nha@example.com"]);
+            break;
+        }
     }
-    assert!(kills > 20, "only {kills} kills");
+    assert!(kills > 10, "only {kills} kills");
 }
