@@ -18,7 +18,7 @@ pub struct ListQuery {
 
 /// A signup form.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Form)]
+#[schema(as = SignupForm)]
 pub struct FormView {
     id: FormId,
     status: Status,

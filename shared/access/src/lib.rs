@@ -197,11 +197,11 @@ operations! {
     CreateForm = "createForm": From(AccountManager), Some(Write);
     ShowForm = "showForm": From(Contributor), Some(Read);
     ReplaceForm = "replaceForm": From(AccountManager), Some(Write);
-    RemoveForm = "removeForm": From(AccountManager), Some(Write);
     PublishForm = "publishForm": From(AccountManager), Some(Write);
     PauseForm = "pauseForm": From(AccountManager), Some(Write);
     DuplicateForm = "duplicateForm": From(AccountManager), Some(Write);
     ShowFormCode = "showFormCode": From(Contributor), Some(Read);
+    RemoveForm = "removeForm": From(AccountManager), Some(Write);
 
     // Segments.
     ListSegments = "listSegments": From(Contributor), Some(Read);

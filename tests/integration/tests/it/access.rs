@@ -326,6 +326,9 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateView | O::UpdateView => {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
         }
+        O::CreateForm | O::ReplaceForm => json!({
+            "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
+        }),
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
         O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.

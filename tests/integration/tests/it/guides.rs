@@ -13,6 +13,7 @@ const PAGES: [&str; 7] = [
     "websocket",
     "widget",
     "forms",
+    "signup-forms",
     "triggers",
     "templates",
     "import",
