@@ -40,7 +40,7 @@ const SHORTENED: &str = "_shortened";
 const SAME_PAGE: i64 = 24 * 3_600;
 const SAME_ANSWERS: i64 = 600;
 
-/// What a visitor sent.
+/// The values that a visitor sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given(Vec<(String, String)>);
 
