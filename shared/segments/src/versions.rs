@@ -140,7 +140,6 @@ impl Segments {
             shard,
             cursor: None,
         };
-        let spare = if delay > 0 { BUILD_AFTER - 15 } else { 0 };
         let delay = if is_known { 0 } else { BUILD_AFTER };
         self.send_all(tenant, build, delay).await
     }
