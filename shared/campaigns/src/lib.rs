@@ -20,6 +20,7 @@ mod model;
 mod outcomes;
 mod plan;
 mod report;
+mod review;
 pub mod send;
 mod store;
 
@@ -29,6 +30,7 @@ pub use model::{Audience, Campaign, Command, Draft, State, Step, step};
 pub use outcomes::Outcomes;
 pub use plan::Planner;
 pub use report::Report;
+pub use review::{Review, Reviewer};
 pub use send::{Ended, Sender};
 pub use store::{Campaigns, Changed};
 
