@@ -41,10 +41,11 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(bulk::show))
         .routes(routes!(views::list, views::create))
         .routes(routes!(views::show, views::update, views::remove))
-        .routes(routes!(imports::start))
+        .routes(routes!(imports::list, imports::start))
         .routes(routes!(imports::show, imports::change))
         .routes(routes!(imports::preview))
         .routes(routes!(imports::begin))
+        .routes(routes!(imports::undo))
         .routes(routes!(exports::list, exports::start))
         .routes(routes!(exports::show))
 }
@@ -65,8 +66,8 @@ struct Search {
 
 /// Search contacts.
 ///
-/// By the beginning of a word of the name, of the address, of the number (however it is typed) or of
-/// `external_id`; without `query`, all of them. Names are found from two characters on, the rest from three: of
+/// By the beginning of a word of the name, of the address or of the number (however it is typed), or by the whole
+/// `external_id`; without `query`, all of them. Names are found from two characters on, addresses from three: of
 /// a number, three digits. Found contacts are in the order of what was found, names first; all of them are in no
 /// order that means something. A page may hold fewer than `limit` and still have a `next`.
 #[utoipa::path(

@@ -170,10 +170,12 @@ operations! {
     UpdateView = "updateView": From(Contributor), Some(Write);
     RemoveView = "removeView": From(Contributor), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
+    ListImports = "listImports": From(AccountManager), Some(Read);
     ShowImport = "showImport": From(AccountManager), Some(Read);
     ChangeImport = "changeImport": From(AccountManager), Some(Write);
     PreviewImport = "previewImport": From(AccountManager), Some(Read);
     BeginImport = "beginImport": From(AccountManager), Some(Write);
+    UndoImport = "undoImport": From(AccountManager), Some(Write);
     // Exports hold the data of all contacts: a person of the account asks for them, never a key.
     StartExport = "startExport": From(AccountAdmin), None;
     ListExports = "listExports": From(AccountAdmin), None;

@@ -16,10 +16,13 @@ mod legacy;
 mod outcome;
 mod preview;
 mod records;
+mod removing;
+mod restoring;
 mod rows;
 mod slice;
 mod steps;
 mod turns;
+mod undo;
 mod values;
 
 pub use columns::{Column, MAX_COLUMNS, headings, normal};
@@ -37,3 +40,4 @@ pub use records::MAX_RECORD;
 pub use rows::{MAX_EXTERNAL, MAX_TEXT, told};
 pub use steps::{Begun, Imports, MAX_BODY, OUTCOME_VALID, Progress, Step, UPLOAD_VALID};
 pub use turns::{MOST as MOST_RUNNING, MOST_WAITING};
+pub use undo::{UNDO_COLUMNS, UNDO_SECONDS, Undo, Undone};

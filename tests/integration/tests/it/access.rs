@@ -158,6 +158,8 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::UpdateView => ("api-contacts", "PUT", "/v1/views/viw_00000000009"),
         O::RemoveView => ("api-contacts", "DELETE", "/v1/views/viw_00000000009"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
+        O::ListImports => ("api-contacts", "GET", "/v1/imports"),
+        O::UndoImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/undo"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
         O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
         O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
