@@ -164,6 +164,10 @@ operations! {
     ShowField = "showField": From(Contributor), Some(Read);
     UpdateField = "updateField": From(AccountManager), Some(Admin);
     RemoveField = "removeField": From(AccountManager), Some(Admin);
+    // The rules of the lead score hold for the whole workspace.
+    ShowScoring = "showScoring": From(Contributor), Some(Read);
+    ChangeScoring = "changeScoring": From(AccountManager), Some(Admin);
+    ShowContactScore = "showContactScore": From(Contributor), Some(Read);
     ListViews = "listViews": From(Contributor), Some(Read);
     CreateView = "createView": From(Contributor), Some(Write);
     ShowView = "showView": From(Contributor), Some(Read);

@@ -220,6 +220,30 @@ pub fn field_use(tenant: TenantKey, field: &str, user: &str) -> Key {
     Key::new(field_uses(tenant, field), user)
 }
 
+/// Row of the rules of the lead score.
+pub fn scoring(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "SCORING")
+}
+
+/// Beginning of the sort keys of a score's history.
+pub const SCORES: &str = "SCORE#";
+
+/// Entry of the history, in the order of the events.
+pub fn score(tenant: TenantKey, id: ContactId, at: Timestamp, event: &str, rule: &str) -> Key {
+    let order = event_order(at, event);
+    Key::new(contact(tenant, id), format!("{SCORES}{order}#{rule}"))
+}
+
+/// Mark of a rule that counts once for a contact.
+pub fn scored(tenant: TenantKey, id: ContactId, rule: &str) -> Key {
+    Key::new(contact(tenant, id), format!("SCORED#{rule}"))
+}
+
+/// Count of a rule on a day.
+pub fn scored_on(tenant: TenantKey, id: ContactId, rule: &str, day: &str) -> Key {
+    Key::new(contact(tenant, id), format!("SCORED#{rule}#{day}"))
+}
+
 /// Row of the custom fields that one thing uses.
 pub fn field_user(tenant: TenantKey, user: &str) -> Key {
     Key::new(format!("{tenant}#USES#by#{user}"), "FIELDS")

@@ -36,6 +36,8 @@ pub(crate) const OVERWRITTEN: &str = "overwritten_at";
 /// The profile's attribute that names the row of an import that wrote it last, of a contact that the import made.
 /// Every other write removes it: an import may remove only a contact that nobody has touched since.
 pub(crate) const IMPORTED: &str = "imported";
+/// The profile's attribute for the lead score. Only [`crate::scores`] writes it.
+pub(crate) const SCORE: &str = "score";
 /// The profile's attribute that names the import whose undo removed the contact.
 pub(crate) const UNDONE: &str = "undone";
 /// The profile's list of identities to release.
@@ -48,6 +50,9 @@ pub(crate) struct Profile {
     pub contact: Option<ContactId>,
     #[serde(default)]
     pub operation: Option<String>,
+    /// The lead score; absent if nothing counted.
+    #[serde(default)]
+    pub score: Option<i64>,
     /// The import whose undo removed the contact.
     #[serde(default)]
     pub undone: Option<String>,
@@ -107,6 +112,11 @@ impl Profile {
         &self.tags
     }
 
+    /// Whether it is a contact, not a reserved id.
+    pub fn exists(&self) -> bool {
+        self.created_at.is_some()
+    }
+
     /// The contact, with the names as they were given.
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
@@ -150,6 +160,7 @@ impl Profile {
             zalo_status: consents.marketing(Channel::Zalo),
             push_status: consents.marketing(Channel::Push),
             consents,
+            lead_score: self.score,
             source: self.source,
             created_at,
             // One write sets both, each by its own look at the clock.

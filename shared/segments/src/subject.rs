@@ -24,7 +24,7 @@ impl<'a> Subject<'a> {
         Self {
             contact,
             facts,
-            score: None,
+            score: contact.lead_score,
             may_track: false,
         }
     }

@@ -15,6 +15,7 @@ mod people;
 pub(crate) mod proof;
 mod rate;
 mod repeats;
+mod scoring;
 mod settings;
 pub(crate) mod shop;
 mod undoing;

@@ -91,14 +91,16 @@ impl Run {
         loads
     }
 
-    /// Write units of a table and its indexes for one operation.
-    pub fn writes(&self, table: &str) -> f64 {
-        let of_table = |(partition, _): &(&Partition, &PartitionUsage)| {
+    /// Write units of a table and its indexes for one operation, by the kind of partition.
+    pub fn writes(&self, table: &str) -> BTreeMap<String, f64> {
+        let mut writes: BTreeMap<String, f64> = BTreeMap::new();
+        for (partition, usage) in &self.partitions {
             let kind = self.kind(partition);
-            kind.split(['.', ' ']).next() == Some(table)
-        };
-        let all = self.partitions.iter().filter(of_table);
-        all.map(|(_, usage)| usage.writes).sum::<f64>() / self.operations
+            if kind.split(['.', ' ']).next() == Some(table) && usage.writes > 0.0 {
+                *writes.entry(kind).or_default() += usage.writes / self.operations;
+            }
+        }
+        writes
     }
 
     /// Table, index, and the kind of the key.
