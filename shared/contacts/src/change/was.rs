@@ -20,7 +20,7 @@ pub(crate) struct Was {
     pub new: Value,
 }
 
-/// What one row of an import changed in a contact that was there.
+/// The change of a known contact by one row of an import.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Before {
     /// Values by the name of the attribute.
@@ -45,7 +45,7 @@ pub(crate) fn value(contact: &Contact, name: &str) -> Value {
 }
 
 impl Change {
-    /// What the change replaces in this contact.
+    /// The values that the change replaces in this contact.
     pub fn before(&self, contact: &Contact, now: i64) -> Before {
         let mut before = Before {
             tags: self.tags.clone(),

@@ -13,6 +13,7 @@ mod importing;
 mod job;
 mod layout;
 mod legacy;
+mod listing;
 mod outcome;
 mod preview;
 mod records;

@@ -185,7 +185,7 @@ fn named<'a>(
     name.filter(|_| any)
 }
 
-/// What the row changed and still stands.
+/// The changes of the row that still stand.
 fn stays(contact: &Contact, was: &Before) -> Stays {
     let newer = was
         .fields

@@ -9,18 +9,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloud::{
-    Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
-};
+use cloud::{Blobs, Created, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
 use jiff::Timestamp;
-use kernel::page::Page;
-use kernel::{Cursor, ImportId, Limit, Origin, TenantKey};
+use kernel::{ImportId, Origin, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use super::error::FileError;
 use super::job::{Job, LANES, Lane, Request, Slice, Status};
 use super::turns::Turn;
-use crate::{Contacts, keys};
+use crate::{Contacts, Fields, keys};
 
 /// Largest file that a request carries, in bytes. A larger file is uploaded by a link.
 pub const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -79,23 +76,13 @@ pub enum Begun {
     Busy,
 }
 
-/// The entry of an import in the list.
-#[derive(Serialize, Deserialize)]
-struct Listed {
-    ttl: i64,
-}
-
-#[derive(Deserialize)]
-struct ListedKey {
-    sk: ImportId,
-}
-
 /// Runs imports.
 #[derive(Clone, Debug)]
 pub struct Imports {
     pub(super) contacts: Contacts,
     pub(super) table: Table,
     pub(super) files: Blobs,
+    pub(super) fields: Fields,
     queue: QueueOf<Step>,
 }
 
@@ -107,6 +94,7 @@ impl Imports {
             contacts: Contacts::silent(resources),
             table: resources.table("Contacts"),
             files: resources.bucket("Imports"),
+            fields: Fields::over(resources),
             queue: resources.queue_of(),
         }
     }
@@ -127,9 +115,7 @@ impl Imports {
             Status::Draft
         };
         let job = Job::new(id, request.clone(), origin, status);
-        // The entry of the list first: an import that is in no list would be lost to the shop.
-        let listed = keys::import_listed(tenant, id);
-        self.table.put(&listed, &Listed { ttl: job.ttl }).await?;
+        self.list(tenant, &job).await?;
         let created = self.table.create(&keys::import(tenant, id), &job).await?;
         let job = match created {
             Created::New => job,
@@ -203,24 +189,6 @@ impl Imports {
             }
         }
         Ok(Begun::Yes(Box::new(job)))
-    }
-
-    /// A page of imports, newest first. Each import is read; a running one also has its lanes, four more rows.
-    pub async fn page(
-        &self,
-        tenant: TenantKey,
-        limit: Limit,
-        cursor: Option<Cursor>,
-    ) -> Result<Page<Job>, Error> {
-        let query = Query::partition(keys::imports(tenant)).descending();
-        let query = query.limit(limit.get()).cursor(cursor);
-        let page = self.table.query::<ListedKey>(query).await?;
-        let jobs = page.data.iter().map(|one| self.get(tenant, one.sk));
-        let jobs = futures::future::try_join_all(jobs).await?;
-        Ok(Page {
-            data: jobs.into_iter().flatten().collect(),
-            next: page.next,
-        })
     }
 
     /// One import, with the progress of its lanes.

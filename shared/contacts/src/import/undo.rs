@@ -75,7 +75,7 @@ struct Line {
     contact: ContactId,
 }
 
-/// What became of a row.
+/// The outcome of a row.
 struct Told {
     number: u64,
     outcome: &'static str,
