@@ -8,12 +8,14 @@ use cloud::{Error, Window};
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use jiff::Timestamp;
-use kernel::{Channel, ConsentField, ContactId, SourceId, TenantKey};
+use kernel::{Channel, ConsentField, ContactId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::{Value, json};
 use sources::inbound::Provider;
-use sources::{Arrival, Inbound, ParseError, ladipage};
+use sources::{Arrival, Inbound, ParseError, Posted, ladipage};
+
+use crate::signup;
 
 /// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
 const SHORTENED: &str = "_shortened";
@@ -36,6 +38,14 @@ pub struct Intake {
     pub window: Window,
 }
 
+/// A person's event, with what the contact learns from it.
+pub struct Taken {
+    pub incoming: Incoming,
+    pub event: Event,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+}
+
 impl Intake {
     /// Whether the form may start workflows: the first few of an hour may. Counted by contact, since a stranger who
     /// knows a phone number could vary the email address. Counted at the time the form came in, so that each
@@ -43,23 +53,62 @@ impl Intake {
     async fn admits(
         &self,
         tenant: TenantKey,
-        source: SourceId,
         contact: ContactId,
         event: &Event,
         received_at: Timestamp,
     ) -> Result<bool, Error> {
-        let scope = format!("{tenant}#FORM#{source}#{contact}");
+        let scope = format!("{tenant}#FORM#{}#{contact}", event.source);
         let id = format!("{}#{}", event.id, event.at);
         let admits = self
             .window
             .admits(&scope, TRIGGERS_PERIOD, received_at, &id, TRIGGERS);
         admits.await
     }
+
+    /// Writes the contact, then the event. Returns the contact.
+    pub async fn write(&self, tenant: TenantKey, taken: Taken) -> Result<ContactId, Failure> {
+        let Taken {
+            incoming,
+            mut event,
+            received_at,
+        } = taken;
+        let upserted = self.contacts.upsert(tenant, &incoming).await?;
+        let contact = upserted.contact;
+        if !upserted.surplus.is_empty() {
+            metrics::incident("ContactsFull", 1);
+            event.data[LEFT_OUT] = upserted.surplus.count().into();
+        }
+        if !upserted.not_taken.is_empty() {
+            metrics::incident("IdentitiesNotTaken", upserted.not_taken.len() as u64);
+            event.data[NOT_TAKEN] = json!(upserted.not_taken);
+        }
+        let heard = self.contacts.hears(tenant, &event).await?;
+        let admitted = !heard || self.admits(tenant, contact, &event, received_at).await?;
+        if !admitted {
+            metrics::count("TriggersSuppressed", 1);
+            event.data[NOT_TRIGGERED] = SUPPRESSED.into();
+        }
+        let recorded = self
+            .contacts
+            .record_as(tenant, contact, &event, heard && admitted);
+        let new = recorded.await?;
+        metrics::count("ContactsCreated", u64::from(upserted.created));
+        metrics::count("EventsRecorded", u64::from(new));
+        metrics::count("EventsRepeated", u64::from(!new));
+        Ok(contact)
+    }
 }
 
 pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
-    let arrival = match read(intake, tenant, &inbound).await? {
+    match inbound {
+        Inbound::V1(posted) => handle_posted(intake, tenant, *posted).await,
+        Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await,
+    }
+}
+
+async fn handle_posted(intake: &Intake, tenant: TenantKey, posted: Posted) -> Result<(), Failure> {
+    let arrival = match read(intake, tenant, &posted).await? {
         Ok(arrival) => arrival,
         // Some pages have forms for a name only. Nobody can fix such a form, so it raises no alarm.
         Err(ParseError::NoAddress) => {
@@ -68,7 +117,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         }
         Err(error) => return Err(Failure::reject("Source.Malformed", error)),
     };
-    let Inbound::V1 {
+    let Posted {
         source,
         tags,
         lists,
@@ -76,7 +125,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         mapping,
         consent,
         ..
-    } = inbound;
+    } = posted;
     let at = match arrival.same_within {
         Some(within) => {
             let contacts = &intake.contacts;
@@ -85,7 +134,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         }
         None => arrival.at,
     };
-    let mut event = Event {
+    let event = Event {
         id: arrival.event_id.clone(),
         name: arrival.event_name.to_owned(),
         at,
@@ -103,33 +152,12 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
         consent: said.collect(),
         ..person(arrival, at)
     };
-    let upserted = intake.contacts.upsert(tenant, &incoming).await?;
-    let contact = upserted.contact;
-    if !upserted.surplus.is_empty() {
-        metrics::incident("ContactsFull", 1);
-        event.data[LEFT_OUT] = upserted.surplus.count().into();
-    }
-    if !upserted.not_taken.is_empty() {
-        metrics::incident("IdentitiesNotTaken", upserted.not_taken.len() as u64);
-        event.data[NOT_TAKEN] = json!(upserted.not_taken);
-    }
-    let heard = intake.contacts.hears(tenant, &event).await?;
-    let admitted = !heard
-        || intake
-            .admits(tenant, source, contact, &event, received_at)
-            .await?;
-    if !admitted {
-        metrics::count("TriggersSuppressed", 1);
-        event.data[NOT_TRIGGERED] = SUPPRESSED.into();
-    }
-    let recorded = intake
-        .contacts
-        .record_as(tenant, contact, &event, heard && admitted);
-    let new = recorded.await?;
-    metrics::count("ContactsCreated", u64::from(upserted.created));
-    metrics::count("EventsRecorded", u64::from(new));
-    metrics::count("EventsRepeated", u64::from(!new));
-    Ok(())
+    let taken = Taken {
+        incoming,
+        event,
+        received_at,
+    };
+    intake.write(tenant, taken).await.map(drop)
 }
 
 /// Reads the body with the mapping that the message carries. If that finds no address, reads the body with the
@@ -137,38 +165,26 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
 async fn read(
     intake: &Intake,
     tenant: TenantKey,
-    inbound: &Inbound,
+    posted: &Posted,
 ) -> Result<Result<Arrival, ParseError>, Failure> {
-    let Inbound::V1 {
-        source, mapping, ..
-    } = inbound;
-    let parsed = parse(inbound, mapping).await;
+    let parsed = parse(posted, &posted.mapping).await;
     if !matches!(
         parsed,
         Err(ParseError::BrokenAddress(_) | ParseError::UnmappedAddress)
     ) {
         return Ok(parsed);
     }
-    let door = intake.doors.source(*source).await?;
+    let door = intake.doors.source(posted.source).await?;
     match door.filter(|door| door.tenant == tenant) {
-        Some(door) => Ok(parse(inbound, &door.settings.mapping).await),
+        Some(door) => Ok(parse(posted, &door.settings.mapping).await),
         None => Ok(parsed),
     }
 }
 
-async fn parse(
-    inbound: &Inbound,
-    mapping: &BTreeMap<String, String>,
-) -> Result<Arrival, ParseError> {
-    let Inbound::V1 {
-        provider,
-        received_at,
-        content_type,
-        body,
-        ..
-    } = inbound;
-    match provider {
-        Provider::Ladipage => ladipage::parse(content_type, body, *received_at, mapping).await,
+async fn parse(posted: &Posted, mapping: &BTreeMap<String, String>) -> Result<Arrival, ParseError> {
+    let (kind, body) = (&posted.content_type, &posted.body);
+    match posted.provider {
+        Provider::Ladipage => ladipage::parse(kind, body, posted.received_at, mapping).await,
     }
 }
 

@@ -1,10 +1,11 @@
-//! Turns the forms that webhooks queued into contacts and timeline events.
+//! Turns the forms that webhooks and `form-submit` queued into contacts and timeline events.
 //!
 //! Trigger: queue ingest, [`sources::Inbound`]. Effects: the contact, and an event on its timeline. A second run
 //! finds the contact by its identities and the event by its key; a form without a time keeps that of its first
 //! arrival. A body that cannot be read goes to the dead-letter queue; a form without an address is only counted.
 
 mod handler;
+mod signup;
 
 use std::sync::Arc;
 

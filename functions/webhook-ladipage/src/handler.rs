@@ -16,7 +16,7 @@ use lambda::http::{ClientIp, Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
 use serde_json::json;
 use sources::inbound::Provider;
-use sources::{Inbound, ParseError, ladipage};
+use sources::{Inbound, ParseError, Posted, ladipage};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -165,7 +165,7 @@ async fn accept(
     ladipage::check(content_type, body)
         .await
         .map_err(|error| refusal(&error))?;
-    let inbound = Inbound::V1 {
+    let inbound = Inbound::V1(Box::new(Posted {
         source,
         provider: Provider::Ladipage,
         received_at: intake.clock.now(),
@@ -175,7 +175,7 @@ async fn accept(
         lists: settings.lists,
         mapping: settings.mapping,
         consent: settings.consent,
-    };
+    }));
     let sent = intake
         .queue
         .send(tenant, &inbound, SendOptions::default())

@@ -128,6 +128,10 @@ const TAGS: &[(&str, &str)] = &[
     ),
     ("sources", "Where forms come in (docs/forms.md)."),
     (
+        "signup-forms",
+        "Forms of the workspace: questions, consent, pop-ups (docs/signup-forms.md).",
+    ),
+    (
         "workflows",
         "Steps that an event starts (docs/triggers.md, docs/templates.md).",
     ),
@@ -160,12 +164,14 @@ pub fn document() -> Result<Value> {
         api_contacts::openapi(),
         api_privacy::openapi(),
         api_sources::openapi(),
+        api_forms::openapi(),
         api_workflows::openapi(),
         api_campaigns::openapi(),
         api_segments::openapi(),
         api_chat::openapi(),
         chat_widget::openapi(),
         webhook_ladipage::openapi(),
+        form_submit::openapi(),
         link_tracker::openapi(),
     ] {
         let mut part = serde_json::to_value(part)?;

@@ -198,6 +198,17 @@ operations! {
     PauseWorkflow = "pauseWorkflow": From(AccountManager), Some(Write);
     ArchiveWorkflow = "archiveWorkflow": From(AccountManager), Some(Write);
     ShowWorkflowReport = "showWorkflowReport": From(Viewer), Some(Read);
+    // Signup forms. A published form subscribes people, like a source.
+    ListForms = "listForms": From(Contributor), Some(Read);
+    CreateForm = "createForm": From(AccountManager), Some(Write);
+    ShowForm = "showForm": From(Contributor), Some(Read);
+    ReplaceForm = "replaceForm": From(AccountManager), Some(Write);
+    PublishForm = "publishForm": From(AccountManager), Some(Write);
+    PauseForm = "pauseForm": From(AccountManager), Some(Write);
+    DuplicateForm = "duplicateForm": From(AccountManager), Some(Write);
+    ShowFormCode = "showFormCode": From(Contributor), Some(Read);
+    RemoveForm = "removeForm": From(AccountManager), Some(Write);
+
     // Segments.
     ListSegments = "listSegments": From(Contributor), Some(Read);
     CreateSegment = "createSegment": From(AccountManager), Some(Write);

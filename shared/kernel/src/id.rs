@@ -176,6 +176,8 @@ ids! {
     CampaignId = "cmp";
     /// A workflow.
     WorkflowId = "wfl";
+    /// A signup form.
+    FormId = "frm";
     /// A chat channel.
     InboxId = "inb";
     /// A conversation.

@@ -1,4 +1,4 @@
-//! The message that a webhook puts on the ingest queue.
+//! The messages of the ingest queue.
 
 use std::collections::BTreeMap;
 
@@ -7,37 +7,45 @@ use jiff::Timestamp;
 use kernel::{Channel, ConsentField, ListId, SourceId};
 use serde::{Deserialize, Serialize};
 
-/// An accepted request of a source, with its raw body. So a repaired parser can read the body again from the
-/// dead-letter queue.
+use crate::form::FormSubmission;
+
+/// An accepted request of a source, or an accepted signup form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Inbound {
-    /// First version.
+    /// A request of a source.
     #[serde(rename = "inbound.v1")]
-    V1 {
-        /// The source.
-        source: SourceId,
-        /// The provider whose format the body has.
-        provider: Provider,
-        /// When it was accepted.
-        received_at: Timestamp,
-        /// `Content-Type` of the request.
-        content_type: String,
-        /// The body's text.
-        body: String,
-        /// Tags that the source gives to its contacts.
-        #[serde(default)]
-        tags: Vec<String>,
-        /// Lists that its contacts join.
-        #[serde(default)]
-        lists: Vec<ListId>,
-        /// The source's field names, with our names.
-        #[serde(default)]
-        mapping: BTreeMap<String, String>,
-        /// The field that asks for consent, by channel.
-        #[serde(default)]
-        consent: BTreeMap<Channel, ConsentField>,
-    },
+    V1(Box<Posted>),
+    /// A submission of a signup form.
+    #[serde(rename = "form.submission.v1")]
+    Form(Box<FormSubmission>),
+}
+
+/// A request of a source, with its raw body. So a repaired parser can read the body again from the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The source.
+    pub source: SourceId,
+    /// The provider whose format the body has.
+    pub provider: Provider,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+    /// `Content-Type` of the request.
+    pub content_type: String,
+    /// The body's text.
+    pub body: String,
+    /// Tags that the source gives to its contacts.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Lists that its contacts join.
+    #[serde(default)]
+    pub lists: Vec<ListId>,
+    /// The source's field names, with our names.
+    #[serde(default)]
+    pub mapping: BTreeMap<String, String>,
+    /// The field that asks for consent, by channel.
+    #[serde(default)]
+    pub consent: BTreeMap<Channel, ConsentField>,
 }
 
 impl Message for Inbound {

@@ -4,9 +4,11 @@
 //! It knows nothing of contacts but the ids of their lists: `ingest` maps an [`Arrival`] to a contact. The record of
 //! a source (token, tags, field names) is in `accounts`.
 
+pub mod form;
 pub mod inbound;
 pub mod ladipage;
 mod submitted;
 
-pub use inbound::Inbound;
+pub use form::{ConsentAnswer, FormSubmission};
+pub use inbound::{Inbound, Posted};
 pub use submitted::{Arrival, ParseError};

@@ -26,6 +26,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("commerce", &["kernel", "cloud", "contacts"]),
     ("contacts", &["kernel", "cloud"]),
     ("content", &["kernel", "template"]),
+    ("forms", &["kernel", "cloud", "contacts", "sources"]),
     ("kernel", &[]),
     ("lambda", &["kernel", "cloud"]),
     ("segments", &["kernel", "cloud", "contacts"]),

@@ -222,6 +222,15 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "GET",
             "/v1/workflows/wfl_00000000009/report",
         ),
+        O::ListForms => ("api-forms", "GET", "/v1/forms"),
+        O::CreateForm => ("api-forms", "POST", "/v1/forms"),
+        O::ShowForm => ("api-forms", "GET", "/v1/forms/frm_00000000009"),
+        O::ReplaceForm => ("api-forms", "PUT", "/v1/forms/frm_00000000009"),
+        O::RemoveForm => ("api-forms", "DELETE", "/v1/forms/frm_00000000009"),
+        O::PublishForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/publish"),
+        O::PauseForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/pause"),
+        O::DuplicateForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/duplicate"),
+        O::ShowFormCode => ("api-forms", "GET", "/v1/forms/frm_00000000009/code"),
         O::ListSegments => ("api-segments", "GET", "/v1/segments"),
         O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
         O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
@@ -323,6 +332,9 @@ fn body(operation: Operation) -> Option<Value> {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
         }
         O::ChangeScoring => json!({ "rules": [] }),
+        O::CreateForm | O::ReplaceForm => json!({
+            "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
+        }),
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
         O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.

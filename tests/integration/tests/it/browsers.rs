@@ -19,6 +19,7 @@ async fn a_preflight_is_answered_without_a_credential() {
         ("api-campaigns", "/v1/campaigns"),
         ("api-chat", "/v1/conversations"),
         ("api-contacts", "/v1/contacts"),
+        ("api-forms", "/v1/forms"),
         ("api-privacy", "/v1/privacy-requests"),
         ("api-sources", "/v1/sources"),
         ("api-workflows", "/v1/workflows"),

@@ -35,6 +35,11 @@ fn creations() -> Vec<Creation> {
         ),
         ("api-contacts", "/v1/lists", json!({ "name": "A" })),
         (
+            "api-forms",
+            "/v1/forms",
+            json!({ "name": "F", "fields": [{ "key": "email", "required": true }] }),
+        ),
+        (
             "api-privacy",
             "/v1/privacy-requests",
             json!({ "type": "erase", "requester": "An" }),

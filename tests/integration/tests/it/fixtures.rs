@@ -72,6 +72,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "api-forms",
+        &[
+            ("duplicate", "200; Directory +1"),
+            ("faults", "400"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +2 ~1"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
         "api-privacy",
         &[
             ("duplicate", "200; Directory +1"),
@@ -276,6 +287,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "form-submit",
+        &[
+            ("duplicate", "200; Ingest 1"),
+            ("faults", "422"),
+            ("json", "200; Ingest 1"),
+            ("malformed", "400"),
+            ("ok", "200; Ingest 1"),
+            ("page", "200"),
+        ],
+    ),
+    (
         "ingest",
         &[
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
@@ -285,6 +307,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Contacts +11; Timeline +3; IngestDlq 1",
             ),
             ("ok", "0 to repeat; Contacts +8; Timeline +1"),
+            ("signup-form", "0 to repeat; Contacts +7; Timeline +2"),
         ],
     ),
     (

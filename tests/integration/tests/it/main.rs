@@ -21,6 +21,7 @@ mod cursors;
 mod deliveries;
 mod faults;
 mod fixtures;
+mod forms;
 mod guides;
 mod lambda;
 mod matrix;

@@ -73,6 +73,7 @@ impl Tenant {
             Operation::CreateCampaign,
             Operation::CreateInbox,
             Operation::CreateSegment,
+            Operation::CreateForm,
             Operation::CreateNote,
             Operation::CreateView,
             Operation::StartBulkJob,

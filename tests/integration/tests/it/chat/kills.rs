@@ -185,6 +185,7 @@ async fn a_line_that_a_kill_left_out_is_written_before_the_next_change() {
             let killed = shop.world.invoke_and_kill("api-chat", event, kill);
             let killed = killed.await.is_none();
             let is_snoozed = shop.get(&path).await["status"] == "snoozed";
+            shop.world.relay().await;
             shop.world.advance(Duration::from_hours(2));
             match next {
                 "a colleague" => shop.set_status(&conversation, "resolved").await,

@@ -28,6 +28,7 @@ impl Snoozed {
             path,
         };
         snoozed.snooze(2).await;
+        snoozed.shop.world.relay().await;
         snoozed
     }
 
@@ -86,6 +87,7 @@ async fn it_comes_back_at_its_time() {
 async fn a_snooze_that_was_moved_ends_at_its_new_time() {
     let snoozed = Snoozed::new().await;
     snoozed.snooze(5).await;
+    snoozed.shop.world.relay().await;
     snoozed.shop.world.advance(2 * HOUR);
     snoozed.sweep(1).await;
     assert_eq!(snoozed.status().await, "snoozed");
@@ -117,6 +119,7 @@ async fn one_that_was_closed_meanwhile_stays_closed() {
     let snoozed = Snoozed::new().await;
     let id = snoozed.path.rsplit('/').next().unwrap().to_owned();
     snoozed.shop.set_status(&id, "resolved").await;
+    snoozed.shop.world.relay().await;
     snoozed.shop.world.advance(2 * HOUR);
     snoozed.sweep(2).await;
     assert_eq!(snoozed.status().await, "resolved");

@@ -222,7 +222,7 @@ async fn the_counting_may_be_killed_at_any_call() {
 async fn a_score_moves_segments_and_a_segment_gives_points() {
     let scene = scene(json!([{ "id": "click", "event": "message.clicked", "points": 12 }])).await;
     let shop = &scene.shop;
-    let conditions = json!({ "family": "score", "operator": "gte", "value": 10 });
+    let conditions = json!({ "all": [{ "family": "score", "operator": "gte", "value": 10 }] });
     let body = json!({ "name": "Nóng", "conditions": conditions });
     let (status, segment) = ask(shop, "POST", "/v1/segments", Some(&body)).await;
     assert_eq!(status, 201, "{segment}");

@@ -1,0 +1,39 @@
+//! Signup forms over HTTP: made, replaced, published, paused, copied and removed.
+//!
+//! Trigger: HTTP API routes `/v1/forms…`, behind the authorizer. Effects: rows of the directory table, each change
+//! after its entry in the audit log. The custom fields that a form asks for are declared before the form is saved.
+
+mod handler;
+mod shape;
+
+use accounts::Audit;
+use contacts::fields::FieldUses;
+use contacts::{Fields, Lists};
+use forms::Forms;
+use lambda::{ConfigError, Function, Setup, http};
+
+/// Builds the function.
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let api = handler::Api {
+        audit: Audit::over(resources),
+        lists: Lists::over(resources),
+        fields: Fields::over(resources),
+        uses: FieldUses::over(resources),
+        forms: Forms::over(resources),
+    };
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
+}

@@ -1,0 +1,84 @@
+//! Turns a submission of a signup form into a contact and an event.
+
+use contacts::consent::{Decision, Evidence, Method};
+use contacts::{Event, Identity, Incoming, Merge, Source, Statement, Trust};
+use jiff::{SignedDuration, Timestamp};
+use kernel::TenantKey;
+use lambda::Failure;
+use sources::{ConsentAnswer, FormSubmission};
+
+use crate::handler::{Intake, Taken};
+
+/// A repeated submission finds the time of the first, and so its event.
+pub async fn handle(
+    intake: &Intake,
+    tenant: TenantKey,
+    submission: FormSubmission,
+) -> Result<(), Failure> {
+    let FormSubmission {
+        id, received_at, ..
+    } = &submission;
+    let within = SignedDuration::from_secs(submission.same_within_seconds);
+    let first = intake.contacts.first_seen(tenant, id, *received_at, within);
+    let at = first.await?;
+    let answers = submission.consent.iter();
+    let consent = answers
+        .map(|answer| said(answer, &submission, at))
+        .collect();
+    let event = Event {
+        id: id.clone(),
+        name: "form.submitted".to_owned(),
+        at,
+        source: submission.form.to_string(),
+        data: submission.data.clone(),
+    };
+    let received_at = submission.received_at;
+    let incoming = Incoming {
+        consent,
+        ..person(submission, at)
+    };
+    let taken = Taken {
+        incoming,
+        event,
+        received_at,
+    };
+    intake.write(tenant, taken).await.map(drop)
+}
+
+/// The answer to one question. An empty box takes nothing back.
+fn said(answer: &ConsentAnswer, submission: &FormSubmission, at: Timestamp) -> Statement {
+    let decision = if answer.ticked {
+        Decision::Granted
+    } else {
+        Decision::Refused
+    };
+    Statement {
+        text: Some(answer.text.clone()),
+        evidence: Evidence {
+            form: Some(answer.form.clone()),
+            ip: submission.ip.clone(),
+            user_agent: submission.user_agent.clone(),
+            ..Evidence::default()
+        },
+        at: Some(at),
+        ..Statement::new(Method::FormTick, decision, [answer.channel])
+    }
+}
+
+/// The person who filled in the form. Anybody can type anybody's address.
+fn person(submission: FormSubmission, at: Timestamp) -> Incoming {
+    let email = submission.email.map(Identity::Email);
+    let phone = submission.phone.map(Identity::Phone);
+    Incoming {
+        identities: email.into_iter().chain(phone).collect(),
+        person: submission.person,
+        custom: submission.custom,
+        tags: submission.tags,
+        lists: submission.lists,
+        source: Source::Form,
+        merge: Merge::FillEmpty,
+        trust: Trust::Anybody,
+        operation: Some(format!("{}#{at}", submission.id)),
+        ..Incoming::default()
+    }
+}

@@ -1,0 +1,27 @@
+//! Signup forms: their definitions, the hosted page, and the reading of a submission.
+//!
+//! This crate may use `kernel`, `cloud`, `contacts` and `sources`. It writes only the definitions of forms, in the table
+//! Directory. A submission becomes a [`sources::FormSubmission`]; `ingest` writes the contact.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `model` | the settings of a form |
+//! | `check` | the rules that settings must follow |
+//! | `store` | the stored forms, for the API and for the public door |
+//! | `submit` | a visitor's answers, judged |
+//! | `page` | the page, the snippet and the script |
+
+mod check;
+mod keys;
+mod model;
+pub mod page;
+mod store;
+mod submit;
+mod words;
+
+pub use check::Flaw;
+pub use model::{
+    CUSTOM, Field, Form, Frequency, Kind, Language, MAX_FORMS, Popup, Question, Settings, Status,
+};
+pub use store::{Created, Forms, OpenForm, OpenForms};
+pub use submit::{Fault, Given, HONEYPOT, MAX_PAIRS, Rule, TOKEN, Visit, read};

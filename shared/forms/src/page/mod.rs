@@ -1,0 +1,287 @@
+//! The pages of a form: the form itself, the answer, and short notices. Pure.
+//!
+//! A page works without script and loads nothing. Its style and its only script are named by their hashes in the
+//! content security policy. Everything that a shop or a visitor typed is escaped.
+
+mod controls;
+mod embed;
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use contacts::Definitions;
+use sha2::{Digest, Sha256};
+
+use crate::model::{Form, Kind, Language};
+use crate::submit::{Fault, Given, HONEYPOT, TOKEN};
+use controls::control;
+pub use embed::{script, snippet};
+
+const STYLE: &str = "body{font-family:system-ui,sans-serif;font-size:1rem;line-height:1.5;color:#1a1a1a;\
+background:#fff;max-width:36rem;margin:0 auto;padding:1rem}h1{font-size:1.5rem}\
+.field,fieldset{margin:0 0 1rem}fieldset{border:1px solid #767676;border-radius:.25rem}\
+label,legend{font-weight:600}label.box{display:flex;gap:.5rem;font-weight:400;padding:.5rem 0}\
+input,select,textarea{box-sizing:border-box;width:100%;min-height:2.75rem;padding:.5rem;font:inherit;\
+border:1px solid #767676;border-radius:.25rem}label.box input{flex:none;width:1.5rem;min-height:1.5rem;margin:0}\
+button{min-height:2.75rem;padding:.5rem 1.5rem;font:inherit;font-weight:600;color:#fff;background:#0b5cad;\
+border:0;border-radius:.25rem}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}\
+.help{color:#555;margin:0}.error{color:#b00020;margin:0}.summary{border:2px solid #b00020;padding:0 1rem;\
+margin:0 0 1rem}.intro{white-space:pre-line}.other{position:absolute;left:-9999px}";
+
+/// Tells the page that holds the frame how high it is, and that the form was sent.
+const FRAME: &str = "(function(){function t(){parent.postMessage({tanigo:{height:\
+document.documentElement.scrollHeight,sent:!!document.getElementById('sent')}},'*')}\
+addEventListener('load',t);addEventListener('resize',t)})()";
+
+static STYLE_HASH: LazyLock<String> = LazyLock::new(|| hash_source(STYLE));
+static FRAME_HASH: LazyLock<String> = LazyLock::new(|| hash_source(FRAME));
+
+fn hash_source(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// A page and its content security policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The document.
+    pub html: String,
+    /// The value of `Content-Security-Policy`.
+    pub policy: String,
+}
+
+/// How a page is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// The language.
+    pub language: Language,
+    /// Whether the page is in a frame of the shop's page.
+    pub framed: bool,
+}
+
+impl View {
+    /// As the query of the page's address says.
+    pub fn of(form: &Form, lang: Option<&str>, frame: Option<&str>) -> Self {
+        Self {
+            language: lang
+                .and_then(Language::of)
+                .unwrap_or(form.settings.language),
+            framed: frame == Some("1"),
+        }
+    }
+
+    fn query(self) -> String {
+        let frame = if self.framed { "&amp;frame=1" } else { "" };
+        format!("?lang={}{frame}", self.language.tag())
+    }
+}
+
+/// Text as HTML shows it, also inside a quoted attribute.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The form, with the visitor's answers and their faults. `token` names this page.
+pub fn form(
+    form: &Form,
+    definitions: &Definitions,
+    view: View,
+    token: &str,
+    given: &Given,
+    faults: &[Fault],
+) -> Page {
+    let words = view.language.words();
+    let settings = &form.settings;
+    let title = settings.title.as_ref().unwrap_or(&settings.name);
+    let mut body = String::new();
+    if let Some(intro) = &settings.intro {
+        let _ = write!(body, "<p class=\"intro\">{}</p>", escape(intro));
+    }
+    body.push_str(&summary(form, definitions, view, faults));
+    // A redirect must leave the frame.
+    let target = if view.framed && settings.redirect_url.is_some() {
+        " target=\"_top\""
+    } else {
+        ""
+    };
+    let _ = write!(
+        body,
+        "<form method=\"post\" action=\"/f/{}{}\"{target}>\
+         <input type=\"hidden\" name=\"{TOKEN}\" value=\"{}\">",
+        form.id,
+        view.query(),
+        escape(token)
+    );
+    let first = faults.first().map(|fault| fault.field.as_str());
+    for field in settings.fields.iter().filter(|field| !field.hidden) {
+        let fault = faults.iter().find(|fault| fault.field == field.key);
+        let focus = first == Some(field.key.as_str());
+        body.push_str(&control(
+            field,
+            definitions,
+            view.language,
+            given,
+            fault,
+            focus,
+        ));
+    }
+    body.push_str(&controls::consent(form, view.language, given));
+    body.push_str(&honeypot(view.language, faults));
+    let button = settings.button.as_deref().unwrap_or(words.send);
+    let _ = write!(
+        body,
+        "<button type=\"submit\">{}</button></form>",
+        escape(button)
+    );
+    page(form, view, title, &body)
+}
+
+/// The faults, each with a link to its question.
+fn summary(form: &Form, definitions: &Definitions, view: View, faults: &[Fault]) -> String {
+    if faults.is_empty() {
+        return String::new();
+    }
+    let words = view.language.words();
+    let mut list = format!(
+        "<div class=\"summary\" role=\"alert\"><h2>{}</h2><ul>",
+        words.faults
+    );
+    for fault in faults {
+        let mut fields = form.settings.fields.iter();
+        let field = fields.find(|field| field.key == fault.field);
+        let label = field.map_or_else(
+            || words.honeypot.to_owned(),
+            |field| crate::words::label(field, definitions, view.language),
+        );
+        let _ = write!(
+            list,
+            "<li><a href=\"#f-{}\">{}</a>: {}</li>",
+            escape(&fault.field),
+            escape(&label),
+            escape(&fault.rule.text(view.language))
+        );
+    }
+    list + "</ul></div>"
+}
+
+/// The box that only programs fill in. It is shown once it was filled in, so that a person can empty it.
+fn honeypot(language: Language, faults: &[Fault]) -> String {
+    let words = language.words();
+    let is_shown = faults.iter().any(|fault| fault.field == HONEYPOT);
+    let hidden = if is_shown {
+        ""
+    } else {
+        " other\" aria-hidden=\"true"
+    };
+    let index = if is_shown { "" } else { " tabindex=\"-1\"" };
+    format!(
+        "<div class=\"field{hidden}\"><label for=\"f-{HONEYPOT}\">{}</label>\
+         <input id=\"f-{HONEYPOT}\" name=\"{HONEYPOT}\" type=\"text\" value=\"\" autocomplete=\"off\"{index}></div>",
+        words.honeypot
+    )
+}
+
+/// The answer to an accepted submission.
+pub fn sent(form: &Form, view: View) -> Page {
+    let words = view.language.words();
+    let text = form
+        .settings
+        .success_message
+        .as_deref()
+        .unwrap_or(words.done);
+    let text = format!(
+        "<p id=\"sent\" role=\"status\" class=\"intro\">{}</p>",
+        escape(text)
+    );
+    page(form, view, words.done_title, &text)
+}
+
+/// A short page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// There is no such form, or the form takes no submissions.
+    Closed,
+    /// Too many submissions, or the queue gives no answer.
+    Busy,
+    /// Another site posted the form.
+    Refused,
+}
+
+/// A notice, in a language that needs no form.
+pub fn notice(notice: Notice, language: Language) -> Page {
+    let words = language.words();
+    let (title, text) = match notice {
+        Notice::Closed => (words.closed_title, words.closed),
+        Notice::Busy => (words.busy_title, words.busy),
+        Notice::Refused => (words.refused_title, words.refused),
+    };
+    let policy = format!(
+        "default-src 'none'; style-src {}; base-uri 'none'; form-action 'none'",
+        *STYLE_HASH
+    );
+    let body = format!("<p role=\"alert\">{text}</p>");
+    let html = document(language, title, &body, false);
+    Page { html, policy }
+}
+
+fn page(form: &Form, view: View, title: &str, body: &str) -> Page {
+    let settings = &form.settings;
+    // Browsers apply `form-action` to the redirect after a post too.
+    let redirect = settings.redirect_url.as_deref().and_then(origin);
+    let redirect = redirect
+        .map(|origin| format!(" {origin}"))
+        .unwrap_or_default();
+    let ancestors = match settings.kind {
+        Kind::HostedPage if settings.allowed_hosts.is_empty() => "'none'".to_owned(),
+        _ if settings.allowed_hosts.is_empty() => "*".to_owned(),
+        _ => settings.allowed_hosts.join(" "),
+    };
+    let script = if view.framed {
+        FRAME_HASH.as_str()
+    } else {
+        "'none'"
+    };
+    let policy = format!(
+        "default-src 'none'; style-src {}; script-src {script}; base-uri 'none'; \
+         form-action 'self'{redirect}; frame-ancestors {ancestors}",
+        *STYLE_HASH
+    );
+    let html = document(view.language, title, body, view.framed);
+    Page { html, policy }
+}
+
+fn origin(address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+fn document(language: Language, title: &str, body: &str, framed: bool) -> String {
+    let title = escape(title);
+    let script = if framed {
+        format!("<script>{FRAME}</script>")
+    } else {
+        String::new()
+    };
+    format!(
+        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"robots\" content=\"noindex\"><title>{title}</title><style>{STYLE}</style></head>\
+         <body><main><h1>{title}</h1>{body}</main>{script}</body></html>",
+        language.tag()
+    )
+}
+
+#[cfg(test)]
+mod tests;
