@@ -286,11 +286,24 @@ async fn a_cell_that_its_defined_field_does_not_take_costs_the_cell() {
     let id = shop.upload("/v1/imports", file).await;
     shop.world.settle().await;
     let job = shop.job(&id).await;
-    assert_eq!((&job["created"], &job["failed"]), (&json!(2), &json!(0)), "{job}");
-    assert_eq!((&job["errors"][0]["line"], &job["errors"][0]["column"]), (&json!(3), &json!("custom.tuoi")));
-    for (address, expected) in [("an@t.example.vn", json!(31)), ("binh@t.example.vn", Value::Null)] {
+    assert_eq!(
+        (&job["created"], &job["failed"]),
+        (&json!(2), &json!(0)),
+        "{job}"
+    );
+    assert_eq!(
+        (&job["errors"][0]["line"], &job["errors"][0]["column"]),
+        (&json!(3), &json!("custom.tuoi"))
+    );
+    for (address, expected) in [
+        ("an@t.example.vn", json!(31)),
+        ("binh@t.example.vn", Value::Null),
+    ] {
         let owner = shop.owner(&email(address)).await.unwrap();
         let contact = shop.contact(owner).await;
-        assert_eq!(contact.custom.get("tuoi").cloned().unwrap_or_default(), expected);
+        assert_eq!(
+            contact.custom.get("tuoi").cloned().unwrap_or_default(),
+            expected
+        );
     }
 }
