@@ -359,7 +359,7 @@ fn body(operation: Operation) -> Option<Value> {
             json!({ "name": "x", "trigger": { "type": "form.submitted" }, "graph": graph })
         }
         O::CreateCampaign => json!({
-            "name": "Tết", "audience": { "list_id": "lst_00000000009" }, "subject": "Chào",
+            "name": "Tết", "audience": { "include": { "list_ids": ["lst_00000000009"] } }, "subject": "Chào",
             "sender": { "from_name": "Shop", "from_email": "shop@example.vn" }, "html": "<p>a</p>",
         }),
         O::WriteMessage => json!({ "content": "Chào" }),
