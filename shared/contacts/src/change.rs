@@ -28,6 +28,9 @@ mod beside;
 mod custom;
 mod names;
 mod patched;
+mod was;
+
+pub(crate) use self::was::{Before, value};
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]

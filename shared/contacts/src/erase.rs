@@ -22,7 +22,7 @@ use crate::change::{next, released};
 use crate::changed::CHANGED;
 use crate::consent::ChannelStatus;
 use crate::model::{Contact, Identity};
-use crate::rows::{Claim, ERASED, Profile, REPLACED, Replaced, VERSION};
+use crate::rows::{Claim, ERASED, IMPORTED, Profile, REPLACED, Replaced, VERSION};
 use crate::store::Contacts;
 use crate::{keys, mention, names};
 
@@ -122,6 +122,8 @@ impl Contacts {
             cloud::item::CHANGED,
             VERSION,
             REPLACED,
+            // Every update removes it.
+            IMPORTED,
         ];
         let now = self.contacts.clock().now();
         let name = contact.clone().complete_names().person.full_name;

@@ -21,6 +21,7 @@
 //! | `profiles().duplicates` | `duplicates.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
+//! | points of events | `scores/points.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
 mod archive;
@@ -53,6 +54,7 @@ pub mod patch;
 pub mod places;
 mod profiles;
 mod rows;
+pub mod scores;
 mod search;
 mod store;
 pub mod tags_vocabulary;

@@ -243,6 +243,9 @@ pub struct Contact {
     /// Whether the contact is in use.
     #[serde(default)]
     pub status: ContactStatus,
+    /// The lead score; null if nothing counted yet.
+    #[serde(default)]
+    pub lead_score: Option<i64>,
     /// Where the contact first came from.
     pub source: Source,
     /// When the contact was archived.

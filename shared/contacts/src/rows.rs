@@ -8,6 +8,7 @@ use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::change::Before;
 use crate::consent::{Channel, ChannelStatus, Consents, Record};
 use crate::model::{Contact, ContactStatus, Identity, Source};
 use crate::places;
@@ -39,6 +40,13 @@ pub(crate) const ARCHIVED: &str = "archived_at";
 /// The attribute of a tombstone for the time at which the contact was erased. A tombstone is no contact, and no writer
 /// changes it.
 pub(crate) const ERASED: &str = "erased_at";
+/// The profile's attribute that names the row of an import that wrote it last, of a contact that the import made.
+/// Every other write removes it: an import may remove only a contact that nobody has touched since.
+pub(crate) const IMPORTED: &str = "imported";
+/// The profile's attribute for the lead score. Only [`crate::scores`] writes it.
+pub(crate) const SCORE: &str = "score";
+/// The profile's attribute that names the import whose undo removed the contact.
+pub(crate) const UNDONE: &str = "undone";
 /// The profile's list of identities to release.
 pub(crate) const REPLACED: &str = "replaced";
 
@@ -49,6 +57,12 @@ pub(crate) struct Profile {
     pub contact: Option<ContactId>,
     #[serde(default)]
     pub operation: Option<String>,
+    /// The lead score; absent if nothing counted.
+    #[serde(default)]
+    pub score: Option<i64>,
+    /// The import whose undo removed the contact.
+    #[serde(default)]
+    pub undone: Option<String>,
     /// How often the shown identities changed; absent until the profile shows one.
     pub identity_version: Option<u64>,
     pub fields_version: Option<u64>,
@@ -111,6 +125,11 @@ impl Profile {
         &self.tags
     }
 
+    /// Whether it is a contact, not a reserved id.
+    pub fn exists(&self) -> bool {
+        self.created_at.is_some()
+    }
+
     /// The contact, with the names as they were given.
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
@@ -158,6 +177,7 @@ impl Profile {
                 Some(_) => ContactStatus::Archived,
                 None => ContactStatus::Active,
             },
+            lead_score: self.score,
             source: self.source,
             archived_at: self.archived_at,
             created_at,
@@ -221,6 +241,7 @@ pub(crate) enum Row {
     Pair(Pair),
     Membership(Membership),
     Consent(Box<Record>),
+    Before(Box<Before>),
 }
 
 /// An identity as it is stored. Without a contact it was released and may be claimed again.

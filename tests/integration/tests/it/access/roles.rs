@@ -20,6 +20,7 @@ const OF_ADMINS: [Operation; 19] = [
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
     Operation::UnsuppressContact,
+    Operation::ConfirmCampaign,
     Operation::StartExport,
     Operation::ListExports,
     Operation::ShowExport,
@@ -91,6 +92,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
         O::SaveContact,
         O::StartImport,
         O::BeginImport,
+        O::UndoImport,
         O::StartExport,
         O::CreateApiKey,
     ];
