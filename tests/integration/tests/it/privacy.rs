@@ -366,7 +366,7 @@ async fn an_erasure_a_correction_and_a_restriction_are_run() {
     for _ in 0..2 {
         let (status, run) = office.ask("POST", &erase, Value::Null).await;
         assert_eq!((status, &run["file_url"]), (200, &Value::Null), "{run}");
-        assert!(run["request"]["ran_at"].is_string());
+        assert!(run["ran_at"].is_string());
     }
     assert_eq!(contacts.get(office.tenant, id).await.unwrap(), None);
     office.world.settle_twice().await;
@@ -416,13 +416,11 @@ async fn the_file_holds_the_conversations_and_the_notes() {
     assert_eq!(file["notes"][0]["text"], "Gọi sau 17h");
     let told = &file["conversations"][0];
     assert_eq!(told["conversation_id"], json!(id));
-    let texts: Vec<&str> = told["messages"]
-        .as_array()
-        .unwrap()
-        .iter()
+    let messages = told["messages"].as_array().unwrap().iter();
+    let texts: std::collections::BTreeSet<&str> = messages
         .map(|one| one["content"].as_str().unwrap())
         .collect();
     // A private note is for the staff only.
-    assert_eq!(texts, ["Còn ạ", "Shop ơi, còn size M không?"]);
+    assert_eq!(texts, ["Còn ạ", "Shop ơi, còn size M không?"].into());
     assert_eq!(file["is_complete"], true);
 }
