@@ -53,10 +53,15 @@ pub fn refusal(format: Format, language: Language, notice: Notice, problem: Prob
     if format == Format::Json {
         return answer;
     }
-    let retry = answer.headers().get(header::RETRY_AFTER).cloned();
     let mut response = html(answer.status(), page::notice(notice, language));
-    if let Some(retry) = retry {
-        response.headers_mut().insert(header::RETRY_AFTER, retry);
+    if notice == Notice::Busy {
+        let seconds = if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            1
+        } else {
+            5
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

@@ -74,7 +74,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "api-forms",
         &[
-            ("duplicate", "200; Directory +1 ~1"),
+            ("duplicate", "200; Directory +1"),
             ("faults", "400"),
             ("list", "200"),
             ("malformed", "400"),
@@ -303,7 +303,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "double-opt-in",
-                "0 to repeat; Contacts +9; Directory +1; Message 1; Timeline +2; Timers +2",
+                "0 to repeat; Contacts +8; Directory +1; Message 1; Timeline +2; Timers +2",
             ),
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
             ("malformed", "0 to repeat; IngestDlq 1"),
@@ -312,7 +312,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Contacts +11; Timeline +3; IngestDlq 1",
             ),
             ("ok", "0 to repeat; Contacts +8; Timeline +1"),
-            ("signup-form", "0 to repeat; Contacts +8; Timeline +2"),
+            ("signup-form", "0 to repeat; Contacts +7; Timeline +2"),
         ],
     ),
     (
