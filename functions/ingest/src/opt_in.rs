@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accounts::Senders;
-use channels::send::Class;
-use channels::{MailStore, SendMessage, Sender, StoredMail};
+use channels::{Class, MailStore, SendMessage, Sender, StoredMail};
 use cloud::{QueueOf, SendOptions, Timers};
-use contacts::consent::{Decision, Evidence, Method};
+use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{
     Channel, ChannelStatus, Contact, Event, Identity, Incoming, Purpose, Source, Statement,
 };
@@ -181,9 +180,7 @@ pub async fn confirm(
         evidence: Evidence {
             form: Some(request.form.clone()),
             ip: confirmation.ip.clone(),
-            user_agent: confirmation
-                .user_agent
-                .map(|text| text.chars().take(255).collect()),
+            user_agent: confirmation.user_agent.as_deref().map(short),
             message_id: Some(format!("{}#c-{id}", confirmation.form)),
             ..Evidence::default()
         },
@@ -210,6 +207,10 @@ pub async fn confirm(
         received_at: at,
     };
     intake.write(tenant, taken).await.map(drop)
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MAX_NOTE).collect()
 }
 
 /// The proven address, beside an identity that names the contact. A contact that shows another address meanwhile keeps

@@ -609,7 +609,7 @@ async fn a_confirmed_address_becomes_the_contacts_own_and_is_subscribed_again() 
     assert_eq!(given["evidence"]["form"], format!("{id}#1"));
     assert_eq!(
         records.as_array().unwrap().len(),
-        2,
+        3,
         "a second press is the same act: {records}"
     );
     shop.world.advance(Duration::from_hours(25));
