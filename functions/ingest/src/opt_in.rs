@@ -109,9 +109,8 @@ pub async fn ask(intake: &Intake, tenant: TenantKey, request: Request) -> Result
         let reminder = message("r", due);
         desk.timers.schedule(tenant, &name, due, &reminder).await?;
     }
-    let sent = desk
-        .queue
-        .send(tenant, &message("c", at), SendOptions::default());
+    let first = message("c", at);
+    let sent = desk.queue.send(tenant, &first, SendOptions::default());
     sent.await?;
     metrics::count("ConfirmationsAsked", 1);
     Ok(())
