@@ -27,7 +27,7 @@ const REMINDER: SignedDuration = SignedDuration::from_hours(24);
 const MAILS: u32 = 2;
 const MAILS_PERIOD: Duration = Duration::from_hours(24);
 
-/// What the mails need.
+/// The stores and the key that the mails need.
 pub struct OptInDesk {
     pub requests: OptIns,
     pub senders: Senders,

@@ -134,7 +134,8 @@ enum Asked {
     Over,
 }
 
-/// The contact as the reader of this address. What is known of the contact's own address says nothing about another.
+/// The contact as the reader of this address. The status of the contact's own address says nothing
+/// about another.
 fn at(mut contact: Contact, to: Option<EmailAddress>) -> Contact {
     if let Some(to) = to
         && contact.email.as_ref() != Some(&to)
