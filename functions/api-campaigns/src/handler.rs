@@ -6,13 +6,16 @@ use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Campaigns, Changed, Command, Draft, Report};
+use campaigns::{Audience, Campaign, Campaigns, Changed, Command, Draft, Report};
 use channels::MailStore;
 use cloud::Counters;
 use contacts::Lists;
 use kernel::page::Page;
 use kernel::{CampaignId, EmailAddress, Needs};
-use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
+use lambda::http::{
+    Caller, ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query,
+};
+use segments::{NotPinned, Pins};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,6 +27,7 @@ pub struct Api {
     pub campaigns: Campaigns,
     pub mails: MailStore,
     pub lists: Lists,
+    pub pins: Pins,
     pub counters: Counters,
     pub audit: Audit,
     pub workspaces: Workspaces,
@@ -47,6 +51,60 @@ impl Api {
         }
         Err(Problem::unproven_sender(["/sender/from_email"]))
     }
+
+    /// Refuses lists and segments that the workspace does not have, all at once.
+    async fn know_audience(&self, caller: &Caller, audience: &Audience) -> Result<(), Problem> {
+        let mut flaws = Flaws::default();
+        let both = [
+            ("include", &audience.include),
+            ("exclude", &audience.exclude),
+        ];
+        for (name, selection) in both {
+            for (n, &list) in selection.list_ids.iter().enumerate() {
+                let found = self.lists.get(caller.tenant, list).await?;
+                let pointer = format!("/audience/{name}/list_ids/{n}");
+                flaws.check(found.is_none(), pointer, "no such list");
+            }
+            for (n, &segment) in selection.segment_ids.iter().enumerate() {
+                let is_known = self.pins.knows(caller.tenant, segment).await?;
+                let pointer = format!("/audience/{name}/segment_ids/{n}");
+                flaws.check(!is_known, pointer, "no such segment");
+            }
+        }
+        flaws.refuse()
+    }
+
+    /// Notes that the campaign uses its segments. A crash before leaves a draft whose segment may be deleted; then the
+    /// draft is refused when it is sent.
+    async fn use_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+        let user = campaign.id.to_string();
+        for segment in campaign.audience.segments() {
+            let uses = self.pins.uses();
+            uses.use_by(caller.tenant, segment, &user).await?;
+        }
+        Ok(())
+    }
+
+    async fn release_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+        let user = campaign.id.to_string();
+        for segment in campaign.audience.segments() {
+            let uses = self.pins.uses();
+            uses.unuse(caller.tenant, segment, &user).await?;
+        }
+        Ok(())
+    }
+
+    /// Fixes the versions whose members a draft will be sent to.
+    async fn pin_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+        let (tenant, id) = (caller.tenant, campaign.id);
+        let segments = campaign.audience.segments();
+        if campaign.state != campaigns::State::Draft || segments.is_empty() {
+            return Ok(());
+        }
+        let pinned = self.pins.pin(tenant, &id.to_string(), &segments).await?;
+        let versions = pinned.map_err(not_pinned)?;
+        Ok(self.campaigns.pin(tenant, id, &versions).await?)
+    }
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -60,11 +118,30 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(report))
 }
 
+fn not_pinned(why: NotPinned) -> Problem {
+    match why {
+        NotPinned::Absent(id) => {
+            Problem::new(Code::Conflict, format!("the segment {id} was deleted"))
+        }
+        NotPinned::Building(id) => {
+            let detail = format!("the members of the segment {id} are still being found");
+            Problem::new(Code::Conflict, detail).retry_after(30)
+        }
+        NotPinned::Busy => {
+            let detail = "a change of the workspace's segments is running";
+            Problem::new(Code::Unavailable, detail).retry_after(2)
+        }
+    }
+}
+
 fn no_campaign() -> Problem {
     Problem::not_found("campaign")
 }
 
-/// Write an email campaign to a list.
+/// Write an email campaign to lists, segments and tags.
+///
+/// A contact of several of them gets the mail once, and so does an address that several contacts share. A segment that a
+/// campaign names is not deleted before the campaign is planned or cancelled.
 ///
 /// Subject and bodies are Liquid templates over `contact`; at least one of `html` and `text` is needed.
 /// Without `sender` it comes from the workspace's default sender. The workspace must have proven the sender's
@@ -96,14 +173,7 @@ async fn create(
         .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let (name, audience, mail) = checked?;
     api.know_sender(&caller, &mail.sender.from_email).await?;
-    if api
-        .lists
-        .get(caller.tenant, audience.list_id)
-        .await?
-        .is_none()
-    {
-        return Err(Problem::invalid("/audience/list_id", "no such list"));
-    }
+    api.know_audience(&caller, &audience).await?;
     // A mail without a campaign is never shown, so it may be written before the entry in the audit log.
     let draft = Draft {
         name,
@@ -119,6 +189,9 @@ async fn create(
             .await?;
         let created = api.campaigns.create(caller.tenant, id, origin.at, &draft);
         if let Some(campaign) = created.await? {
+            if campaign.state == campaigns::State::Draft {
+                api.use_segments(&caller, &campaign).await?;
+            }
             lambda::metrics::count("CampaignsCreated", 1);
             let location = format!("/v1/campaigns/{id}");
             let view = Json(CampaignView::new(campaign, Some(mail)));
@@ -193,7 +266,9 @@ async fn report(
     report.map(Json).ok_or_else(no_campaign)
 }
 
-/// Send a campaign to everybody on its list, once each.
+/// Send a campaign to its audience, once to each contact and address.
+///
+/// The members of a segment are those of now. A segment whose first members are still being found answers 409.
 ///
 /// The workspace must have a postal address and a permission reminder. Each part of the mail gets a footer with
 /// those of them that it does not show itself (docs/templates.md). Its sender must still be proven.
@@ -218,6 +293,7 @@ async fn send(
     if let Some(mail) = api.mails.get(caller.tenant, &known.mail).await? {
         api.know_sender(&caller, &mail.sender.from_email).await?;
     }
+    api.pin_segments(&caller, &known).await?;
     let campaign = obey(&api, &caller, &ip, id.0, Command::Send).await?;
     Ok((StatusCode::ACCEPTED, campaign))
 }
@@ -273,7 +349,12 @@ async fn cancel(
     ip: ClientIp,
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
-    obey(&api, &caller, &ip, id.0, Command::Cancel).await
+    let known = api.campaigns.get(caller.tenant, id.0).await?;
+    let cancelled = obey(&api, &caller, &ip, id.0, Command::Cancel).await?;
+    if let Some(known) = known {
+        api.release_segments(&caller, &known).await?;
+    }
+    Ok(cancelled)
 }
 
 async fn obey<P: Needs>(

@@ -13,6 +13,7 @@ use channels::MailStore;
 use cloud::Counters;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
+use segments::Pins;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -21,6 +22,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         campaigns: Campaigns::over(resources),
         mails: MailStore::over(resources),
         lists: Lists::over(resources),
+        pins: Pins::over(resources),
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),

@@ -1,8 +1,9 @@
 //! The shapes of the API's bodies and answers, and the parts that a campaign must have.
 
 use accounts::workspaces::DefaultSender;
-use campaigns::{Audience, Campaign, State};
+use campaigns::{Audience, Campaign, MAX_SELECTED, State};
 use channels::{Class, Sender, StoredMail, mail_check};
+use contacts::Tags;
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Code, Problem};
@@ -82,10 +83,15 @@ impl NewCampaign {
             track_opens: self.track_opens,
             track_clicks: self.track_clicks,
         };
-        let mut flaws = mail_check::flaws(&mail, Class::Marketing, identity, None);
+        let mut flaws: Vec<(String, String)> =
+            mail_check::flaws(&mail, Class::Marketing, identity, None)
+                .into_iter()
+                .map(|(pointer, message)| (pointer.into(), message))
+                .collect();
+        flaws.extend(audience_flaws(&self.audience));
         if self.name.trim().is_empty() || self.name.chars().count() > MAX_NAME {
             let message = format!("expected a name of 1 to {MAX_NAME} characters");
-            flaws.insert(0, ("/name", message));
+            flaws.insert(0, ("/name".to_owned(), message));
         }
         if flaws.is_empty() {
             return Ok((self.name, self.audience, mail));
@@ -99,6 +105,37 @@ impl NewCampaign {
     }
 }
 
+/// The flaws of the audience by itself.
+fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
+    let mut flaws = Vec::new();
+    if audience.include.is_empty() {
+        let message = "names no list, segment or tag";
+        flaws.push(("/audience/include".to_owned(), message.to_owned()));
+    }
+    for (name, selection) in [
+        ("include", &audience.include),
+        ("exclude", &audience.exclude),
+    ] {
+        let counts = [
+            ("list_ids", selection.list_ids.len()),
+            ("segment_ids", selection.segment_ids.len()),
+            ("tags", selection.tags.len()),
+        ];
+        for (field, count) in counts {
+            if count > MAX_SELECTED {
+                let message = format!("holds at most {MAX_SELECTED}");
+                flaws.push((format!("/audience/{name}/{field}"), message));
+            }
+        }
+        for (n, tag) in selection.tags.iter().enumerate() {
+            if let Err(error) = Tags::parse(tag) {
+                flaws.push((format!("/audience/{name}/tags/{n}"), error.to_string()));
+            }
+        }
+    }
+    flaws
+}
+
 /// A campaign in answers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Campaign)]
@@ -110,7 +147,7 @@ pub struct CampaignView {
     /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending.
     problem: Option<String>,
     audience: Audience,
-    /// Contacts on the list when it was sent; absent until they are counted.
+    /// Contacts of the audience when it was sent; absent until they are counted.
     recipients: Option<u64>,
     subject: String,
     #[serde(serialize_with = "kernel::clock::millis")]
@@ -167,7 +204,7 @@ mod tests {
 
     fn valid() -> Value {
         json!({
-            "name": "Tết", "audience": { "list_id": "lst_0123456789a" },
+            "name": "Tết", "audience": { "include": { "list_ids": ["lst_0123456789a"] } },
             "sender": { "from_name": "Cửa hàng", "from_email": "shop@example.vn" },
             "subject": "Chào {{ contact.first_name }}", "html": "<p>Xin chào</p>",
         })
@@ -201,6 +238,12 @@ mod tests {
             ("html", json!("{% if x %}"), "/html"),
             ("html", json!(null), "/html"),
             ("html", json!("x".repeat(200_000)), "/html"),
+            ("audience", json!({ "include": {} }), "/audience/include"),
+            (
+                "audience",
+                json!({ "include": { "tags": ["vip", " "] } }),
+                "/audience/include/tags/1",
+            ),
         ] {
             let error = check(|body| body[field] = value.clone()).unwrap_err();
             assert!(error.contains(place), "{field}: {error}");

@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cloud::{QueueOf, SendOptions};
-use contacts::{ContactChanged, Profiles, mention};
+use contacts::{ContactChanged, Profiles};
 use jiff::tz::TimeZone;
 use kernel::page::Page;
-use kernel::{ContactId, Needs, SegmentId};
+use kernel::{Needs, SegmentId};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
 use segments::{Kind, Members, Of, Previews, Refused, Segment, Segments};
 use utoipa_axum::router::OpenApiRouter;
@@ -319,7 +319,9 @@ async fn members(
     Ok(Json(page.map(|contact_id| SegmentMember { contact_id })))
 }
 
-/// Add contacts to a static segment, and remove contacts from it.
+/// Add contacts to a static segment, and remove contacts from it. The latest request about a contact wins.
+///
+/// A contact that enters or leaves has the event `segment.entered` or `segment.left`, as with conditions.
 #[utoipa::path(
     post,
     path = "/v1/segments/{id}/members",
@@ -327,13 +329,14 @@ async fn members(
     tag = "segments",
     params(("id" = SegmentId, Path, description = "The segment")),
     request_body = SegmentMembersUpdate,
-    responses((status = 204, description = "Changed")),
+    responses((status = 202, description = "The members follow within seconds")),
 )]
 async fn change_members(
     State(api): State<Api>,
     caller: May<op::UpdateSegmentMembers>,
     ip: ClientIp,
     Path(id): Path<SegmentId>,
+    Creation(origin): Creation,
     Json(update): Json<SegmentMembersUpdate>,
 ) -> Result<StatusCode, Problem> {
     update.check()?;
@@ -355,42 +358,21 @@ async fn change_members(
         }
     }
     api.note(&caller, id, &ip).await?;
-    let of = Of {
+    let at = origin.at;
+    let placed = |contact, is_in| ContactChanged::Placed {
+        contact,
         segment: id,
-        version: 1,
+        is_in,
+        at,
     };
-    let changes = [
-        (true, &update.add_contact_ids),
-        (false, &update.remove_contact_ids),
-    ];
-    for (is_in, contacts) in changes {
-        for &contact in contacts {
-            api.members.set(caller.tenant, of, contact, is_in).await?;
-            api.tell(&caller, id, contact).await?;
-        }
-    }
-    Ok(StatusCode::NO_CONTENT)
-}
-
-impl Api {
-    /// Has the segments evaluated that name this one.
-    async fn tell(
-        &self,
-        caller: &Caller,
-        id: SegmentId,
-        contact: ContactId,
-    ) -> Result<(), Problem> {
-        let changed = [mention::segment(id)].into();
-        let at = None;
-        if self.segments.is_named(caller.tenant, id).await? {
-            let message = ContactChanged::Profile {
-                contact,
-                changed,
-                at,
-            };
-            let options = SendOptions::default();
-            self.changes.send(caller.tenant, &message, options).await?;
-        }
-        Ok(())
-    }
+    let added = update.add_contact_ids.iter().map(|one| placed(*one, true));
+    let removed = update.remove_contact_ids.iter();
+    let removed = removed.map(|one| placed(*one, false));
+    let messages: Vec<ContactChanged> = added.chain(removed).collect();
+    let sends = messages.iter().map(|message| {
+        let options = SendOptions::default();
+        api.changes.send(caller.tenant, message, options)
+    });
+    futures::future::try_join_all(sends).await?;
+    Ok(StatusCode::ACCEPTED)
 }

@@ -34,7 +34,7 @@ pub(crate) struct ShardRow {
 pub(crate) struct Chunk {
     /// Ids without their prefix, one after another.
     ids: String,
-    /// Where the list continues after it; `None` on the last chunk.
+    /// The last contact that was looked at; `None` on the last chunk.
     #[serde(default)]
     pub next: Option<Cursor>,
 }
@@ -138,23 +138,26 @@ impl Campaigns {
             .set("pending", Pending::of(&[effects::PLAN_REST]))
             .set("planned_to", place.chunk)
             .set("counted", place.counted);
+        // The cursor is a contact's id and only grows.
         let update = match &place.cursor {
-            Some(cursor) => update.set("cursor", cursor),
-            None => update.remove("cursor"),
+            Some(cursor) => update
+                .set("cursor", cursor)
+                .when_absent_or_less("cursor", cursor),
+            None => return Ok(()),
         };
-        let update = update.when_absent_or_less("planned_to", place.chunk);
         let key = keys::shard(tenant, id, shard);
         self.table.update(&key, update).await.map(drop)
     }
 
-    /// Records the number of chunks of a shard; the same write dispatches the first chunk.
+    /// Records the number of chunks of a shard; the same write dispatches the first chunk. Returns whether all shards
+    /// are planned.
     pub(crate) async fn shard_planned(
         &self,
         tenant: TenantKey,
         id: CampaignId,
         shard: u32,
         (chunks, recipients): (u32, u64),
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let update = Update::new()
             .set("chunks", chunks)
             .set("recipients", recipients)
@@ -166,15 +169,17 @@ impl Campaigns {
         self.note_planned(tenant, id, shard).await
     }
 
-    /// Counts a planned shard in the campaign's record; the last shard fixes the audience.
+    /// Counts a planned shard in the campaign's record; the last shard fixes the audience. Returns whether all are
+    /// planned.
     async fn note_planned(
         &self,
         tenant: TenantKey,
         id: CampaignId,
         shard: u32,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
         let campaign = self.note(tenant, id, update).await?;
+        let planned = campaign.as_ref().map_or(0, |one| one.planned.len());
         if let Some(campaign) = campaign
             && campaign.planned.len() == SHARDS as usize
             && campaign.recipients.is_none()
@@ -185,7 +190,8 @@ impl Campaigns {
         // sender sees a fixed audience.
         let key = keys::shard(tenant, id, shard);
         let row = self.table.get(&key).await?.unwrap_or_default();
-        self.end_shard(tenant, id, shard, &row).await
+        self.end_shard(tenant, id, shard, &row).await?;
+        Ok(planned == SHARDS as usize)
     }
 
     async fn fix_audience(&self, tenant: TenantKey, id: CampaignId) -> Result<(), Error> {

@@ -77,6 +77,11 @@ fn plan_rest(image: &Image) -> Result<Vec<Effect>, Error> {
     let (campaign, shard): (CampaignId, u32) = (image.subject()?, image.sort(keys::SHARDS)?);
     let planned: Planned = image.row()?;
     let chunk = planned.planned_to;
+    let place = planned
+        .cursor
+        .as_ref()
+        .map_or("", |cursor| cursor.0.as_str());
+    let name = format!("{campaign}#plan#{shard}#{place}");
     let message = PlanMessage::Plan {
         campaign,
         shard,
@@ -84,7 +89,6 @@ fn plan_rest(image: &Image) -> Result<Vec<Effect>, Error> {
         counted: planned.counted,
         cursor: planned.cursor,
     };
-    let name = format!("{campaign}#plan#{shard}#{chunk}");
     Ok(vec![Effect::new(image.tenant(), name, &message)?])
 }
 
@@ -180,10 +184,14 @@ mod tests {
         let row = json!({
             "planned_to": { "N": "20" },
             "counted": { "N": "10000" },
-            "cursor": { "S": "AAEC" },
+            "cursor": { "S": "con_0123456789a" },
         });
-        let body = r#"{"type":"campaign.plan.v1","campaign":"cmp_0123456789a","shard":3,"chunk":20,"counted":10000,"cursor":"AAEC"}"#;
-        let expected = texts("campaign-plan", "cmp_0123456789a#plan#3#20", body);
+        let body = r#"{"type":"campaign.plan.v1","campaign":"cmp_0123456789a","shard":3,"chunk":20,"counted":10000,"cursor":"con_0123456789a"}"#;
+        let expected = texts(
+            "campaign-plan",
+            "cmp_0123456789a#plan#3#con_0123456789a",
+            body,
+        );
         assert_eq!(one("SHARD#03", "campaign.plan_rest", &row), expected);
     }
 }

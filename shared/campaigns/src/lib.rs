@@ -1,4 +1,4 @@
-//! Campaigns: one mail to a list, once to each contact.
+//! Campaigns: one mail to an audience, once to each contact.
 //!
 //! The life of a campaign:
 //!
@@ -12,6 +12,7 @@
 //!
 //! The send ledger (`channels`) records each send; this crate never calls a provider.
 
+mod audience;
 mod chunks;
 mod effects;
 mod keys;
@@ -25,12 +26,14 @@ mod store;
 
 pub use effects::EFFECTS;
 pub use messages::{ChunkMessage, PlanMessage};
-pub use model::{Audience, Campaign, Command, Draft, State, Step, step};
+pub use model::{Audience, Campaign, Command, Draft, Selection, State, Step, step};
 pub use outcomes::Outcomes;
 pub use plan::Planner;
 pub use report::Report;
 pub use send::{Ended, Sender};
 pub use store::{Campaigns, Changed};
 
+/// Most entries of each kind in a selection of an audience.
+pub const MAX_SELECTED: usize = 20;
 /// Contact ids in one chunk.
 pub const CHUNK: u32 = 500;

@@ -1,11 +1,11 @@
 //! A campaign, its states and the allowed changes. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use channels::MailRef;
 use cloud::Pending;
 use jiff::Timestamp;
-use kernel::{CampaignId, ListId};
+use kernel::{CampaignId, ListId, SegmentId};
 use serde::{Deserialize, Serialize};
 
 /// Where a campaign stands. A schedule and an approval will stand between `draft` and
@@ -84,12 +84,60 @@ pub fn step(state: State, command: Command) -> Step {
     }
 }
 
-/// The recipients of a campaign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// Contacts that lists, segments and tags name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AudienceSelection)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// Everybody on one of these lists.
+    #[schema(max_items = 20)]
+    pub list_ids: Vec<ListId>,
+    /// The members of these segments.
+    #[schema(max_items = 20)]
+    pub segment_ids: Vec<SegmentId>,
+    /// Everybody with one of these tags.
+    #[schema(max_items = 20)]
+    pub tags: Vec<String>,
+}
+
+impl Selection {
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self.list_ids.is_empty() && self.segment_ids.is_empty() && self.tags.is_empty()
+    }
+}
+
+/// The recipients of a campaign: every contact of `include` once, without those of `exclude`. Members of segments are
+/// those of the time when the campaign was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Audience {
-    /// Everybody on this list.
-    pub list_id: ListId,
+    /// Contacts that are named at least once here get the mail.
+    pub include: Selection,
+    /// Contacts that are named here do not.
+    #[serde(default)]
+    pub exclude: Selection,
+}
+
+impl Audience {
+    /// Everybody on a list.
+    pub fn list(list: ListId) -> Self {
+        let include = Selection {
+            list_ids: vec![list],
+            ..Selection::default()
+        };
+        Self {
+            include,
+            exclude: Selection::default(),
+        }
+    }
+
+    /// The segments that it names.
+    pub fn segments(&self) -> BTreeSet<SegmentId> {
+        let both = [&self.include, &self.exclude].into_iter();
+        both.flat_map(|one| one.segment_ids.iter().copied())
+            .collect()
+    }
 }
 
 /// Input of a new campaign.
@@ -114,6 +162,9 @@ pub struct Campaign {
     pub name: String,
     /// The recipients.
     pub audience: Audience,
+    /// The versions of its segments whose members are read; known when it is sent.
+    #[serde(default)]
+    pub segments: BTreeMap<SegmentId, u32>,
     /// Its mail.
     pub mail: MailRef,
     /// The mail's subject.
@@ -131,7 +182,7 @@ pub struct Campaign {
     /// When the last recipient had an outcome.
     #[serde(default)]
     pub sent_at: Option<Timestamp>,
-    /// Contacts on the list when it was sent; fixed when all shards are planned.
+    /// Contacts of the audience when it was sent; fixed when all shards are planned.
     #[serde(default)]
     pub recipients: Option<u64>,
     /// Shards that are cut into chunks.
@@ -148,8 +199,8 @@ pub struct Campaign {
 impl Campaign {
     /// Whether both were made by one request. The state may have moved on since.
     pub(crate) fn is_draft_of(&self, new: &Self) -> bool {
-        let made = |it: &Self| (it.created_at, it.audience);
-        made(self) == made(new) && (&self.name, &self.mail) == (&new.name, &new.mail)
+        (self.created_at, &self.audience) == (new.created_at, &new.audience)
+            && (&self.name, &self.mail) == (&new.name, &new.mail)
     }
 }
 

@@ -4,30 +4,33 @@
 //! continues from the end of the last one. So members who joined or left in between change no stored chunk.
 
 use cloud::{Error, Resources};
-use contacts::Profiles;
-use kernel::{CampaignId, Cursor, TenantKey};
+use kernel::{CampaignId, ContactId, Cursor, TenantKey};
+use segments::Uses;
 
 use crate::CHUNK;
+use crate::audience::{Audiences, Recipients};
 use crate::messages::PlanMessage;
 use crate::model::{Campaign, State};
 use crate::store::Campaigns;
 
-/// Chunks in one run. The rest is left to a message, well before the function's time-out.
+/// Steps of one run, each a chunk or eight pages of ids. The rest is left to a message, well before the function's time-out.
 const RUN: u32 = 20;
 
 /// Plans audiences; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Planner {
     campaigns: Campaigns,
-    contacts: Profiles,
+    audiences: Audiences,
+    uses: Uses,
 }
 
 impl Planner {
-    /// Over the tables Campaigns and Contacts.
+    /// Over the tables Campaigns, Contacts, Directory and Segments.
     pub fn over(resources: &Resources) -> Self {
         Self {
             campaigns: Campaigns::over(resources),
-            contacts: Profiles::over(resources),
+            audiences: Audiences::over(resources),
+            uses: Uses::over(resources),
         }
     }
 
@@ -68,26 +71,36 @@ impl Planner {
         let Some(campaign) = self.campaigns.get(tenant, id).await? else {
             return Ok(0);
         };
-        // A pause stops sending, not planning: the audience is the list at the time of `send`.
+        // A pause stops sending, not planning: the audience is that of the time of `send`.
         if !matches!(campaign.state, State::Sending | State::Paused) {
             return Ok(0);
         }
         let begun = start.counted;
         let mut place = start;
-        let end = place.chunk + RUN;
-        while place.chunk < end {
-            let is_last = self.one(tenant, &campaign, shard, &mut place).await?;
-            if is_last {
+        let mut recipients = None;
+        for _ in 0..RUN {
+            let next = self.one(tenant, &campaign, shard, &mut place, &mut recipients);
+            if next.await? {
                 let sizes = (place.chunk, place.counted);
-                self.campaigns
-                    .shard_planned(tenant, id, shard, sizes)
-                    .await?;
+                let is_fixed = self.campaigns.shard_planned(tenant, id, shard, sizes);
+                if is_fixed.await? {
+                    self.release(tenant, &campaign).await?;
+                }
                 return Ok(place.counted - begun);
             }
         }
         let planned = place.counted - begun;
         self.campaigns.go_on(tenant, id, shard, &place).await?;
         Ok(planned)
+    }
+
+    /// The audience is fixed: its segments may be deleted.
+    async fn release(&self, tenant: TenantKey, campaign: &Campaign) -> Result<(), Error> {
+        let user = campaign.id.to_string();
+        for segment in campaign.audience.segments() {
+            self.uses.unuse(tenant, segment, &user).await?;
+        }
+        Ok(())
     }
 
     /// Writes the next chunk, or the mark that none is left; returns whether the shard ends.
@@ -97,25 +110,31 @@ impl Planner {
         campaign: &Campaign,
         shard: u32,
         place: &mut Place,
+        recipients: &mut Option<Recipients>,
     ) -> Result<bool, Error> {
         let (id, name) = (campaign.id, (shard, place.chunk));
         let there = self.campaigns.chunk(tenant, id, shard, place.chunk).await?;
         let chunk = if let Some(chunk) = there {
-            // An earlier run wrote this chunk. The chunk stays, even if contacts have left the list since.
+            // An earlier run wrote this chunk. The chunk stays, even if its contacts have left the audience since.
+            *recipients = None;
             chunk
         } else {
-            let (list, cursor) = (campaign.audience.list_id, place.cursor.take());
-            let page = self
-                .contacts
-                .members(tenant, list, shard, CHUNK, cursor)
-                .await?;
-            if page.data.is_empty() && page.next.is_some() {
-                place.cursor = page.next;
+            let after = place.after()?;
+            let rest =
+                recipients.get_or_insert_with(|| self.audiences.of(tenant, campaign, shard, after));
+            let step = rest.step(CHUNK as usize).await?;
+            let next = step.next.map(|contact| Cursor(contact.to_string()));
+            if step.ids.is_empty() && next.is_some() {
+                place.cursor = next;
                 return Ok(false);
             }
-            self.campaigns
-                .add_chunk(tenant, id, name, &page.data, page.next)
-                .await?
+            let chunk = self.campaigns.add_chunk(tenant, id, name, &step.ids, next);
+            let chunk = chunk.await?;
+            if chunk.contacts()? != step.ids {
+                // Another run was faster, and its chunk counts.
+                *recipients = None;
+            }
+            chunk
         };
         if chunk.is_end() {
             return Ok(true);
@@ -134,6 +153,16 @@ pub(crate) struct Place {
     pub chunk: u32,
     /// Contacts in the chunks before it.
     pub counted: u64,
-    /// Where the list continues.
+    /// The last contact that was looked at.
     pub cursor: Option<Cursor>,
+}
+
+impl Place {
+    fn after(&self) -> Result<Option<ContactId>, Error> {
+        let damaged = |_| Error::Cursor("is damaged");
+        let cursor = self.cursor.as_ref();
+        cursor
+            .map(|Cursor(id)| id.parse().map_err(damaged))
+            .transpose()
+    }
 }

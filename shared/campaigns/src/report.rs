@@ -21,7 +21,7 @@ use crate::store::Campaigns;
 pub struct Report {
     pub campaign_id: CampaignId,
     pub status: State,
-    /// Contacts on the list when it was sent; absent until all are counted.
+    /// Contacts of the audience when it was sent; absent until all are counted.
     pub audience: Option<u64>,
     pub sent: u64,
     pub skipped: BTreeMap<String, u64>,
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn corrections_keep_the_sum() {
         let json = serde_json::json!({
-            "id": "cmp_0123456789a", "name": "Tết", "audience": { "list_id": "lst_0123456789a" },
+            "id": "cmp_0123456789a", "name": "Tết", "audience": { "include": { "list_ids": ["lst_0123456789a"] } },
             "mail": "ab", "subject": "Chào", "state": "sent",
             "created_at": "2026-03-02T08:00:00Z", "recipients": 10,
         });

@@ -1,11 +1,11 @@
 //! Campaigns themselves in the table Campaigns, each change one conditional write. Their audience is
 //! in [`crate::chunks`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::{Created, Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
+use kernel::{CampaignId, Cursor, Limit, SegmentId, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Campaign, Command, Draft, State, Step, step};
@@ -64,7 +64,8 @@ impl Campaigns {
         let campaign = Campaign {
             id,
             name: draft.name.clone(),
-            audience: draft.audience,
+            audience: draft.audience.clone(),
+            segments: BTreeMap::new(),
             mail: draft.mail.clone(),
             subject: draft.subject.clone(),
             state: State::Draft,
@@ -118,6 +119,20 @@ impl Campaigns {
             data,
             next: page.next,
         })
+    }
+
+    /// Notes the versions of the segments that a draft will read. Changes nothing once the campaign is sent.
+    pub async fn pin(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        versions: &BTreeMap<SegmentId, u32>,
+    ) -> Result<(), Error> {
+        let update = Update::new()
+            .set("segments", versions)
+            .when_equals("state", State::Draft);
+        self.table.update(&keys::meta(tenant, id), update).await?;
+        Ok(())
     }
 
     /// Carries out a command. The state and the messages that must follow it are one write.

@@ -2,6 +2,7 @@
 
 use contacts::consent::State;
 use contacts::{Channel, ChannelStatus, Contact, Purpose};
+use kernel::EmailAddress;
 use serde::{Deserialize, Serialize};
 
 use crate::send::Class;
@@ -26,9 +27,19 @@ pub enum SkipReason {
     Complained,
     /// Blocked by the shop or by law.
     Suppressed,
+    /// Another contact with the same address got this campaign.
+    DuplicateAddress,
 }
 
 impl SkipReason {
+    /// Whether the person or the address itself refuses.
+    pub(crate) fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::Unsubscribed | Self::Bounced | Self::Complained | Self::Suppressed
+        )
+    }
+
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -40,8 +51,18 @@ impl SkipReason {
             Self::Bounced => "bounced",
             Self::Complained => "complained",
             Self::Suppressed => "suppressed",
+            Self::DuplicateAddress => "duplicate_address",
         }
     }
+}
+
+/// The address that mail to the contact goes to: its own, else the first of those that it shares with others. An
+/// unconfirmed address gets no mail.
+pub fn address_of(contact: &Contact) -> Option<&EmailAddress> {
+    contact
+        .email
+        .as_ref()
+        .or_else(|| contact.shared_emails.first())
 }
 
 /// Why this contact gets no mail of this class; `None`: it may be sent. In a strict workspace an assumed consent is
@@ -50,7 +71,7 @@ pub fn refusal(contact: Option<&Contact>, class: Class, is_strict: bool) -> Opti
     let Some(contact) = contact else {
         return Some(SkipReason::Gone);
     };
-    if contact.email.is_none() {
+    if address_of(contact).is_none() {
         return Some(SkipReason::NoAddress);
     }
     let purpose = match class {

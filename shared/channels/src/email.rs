@@ -6,13 +6,13 @@
 mod prepared;
 
 use cloud::{Error, Mailer, OutgoingMail, Resources, mailer::SendError};
-use contacts::Contact;
+use contacts::{Contact, Profiles};
 use content::links::LinkSet;
 use content::tokens::TokenKey;
 use kernel::TenantKey;
 use serde_json::Value;
 
-use crate::consent::{SkipReason, refusal};
+use crate::consent::{SkipReason, address_of, refusal};
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
 use crate::send::Class;
 
@@ -45,17 +45,19 @@ pub enum Delivery {
 #[derive(Clone, Debug)]
 pub struct EmailChannel {
     ledger: Ledger,
+    contacts: Profiles,
     mailer: Mailer,
     token_key: TokenKey,
     base_url: String,
 }
 
 impl EmailChannel {
-    /// Over the table `SendLedger` and SES. Links in the mails lead to `base_url` and are signed with
+    /// Over the tables `SendLedger` and Contacts, and SES. Links in the mails lead to `base_url` and are signed with
     /// `token_key`.
     pub fn over(resources: &Resources, base_url: &str, token_key: TokenKey) -> Self {
         Self {
             ledger: Ledger::over(resources),
+            contacts: Profiles::over(resources),
             mailer: resources.mailer(),
             token_key,
             base_url: base_url.trim_end_matches('/').to_owned(),
@@ -72,7 +74,11 @@ impl EmailChannel {
         contact: Option<&Contact>,
         data: &Value,
     ) -> Result<Delivery, Error> {
-        if let Some(reason) = refusal(contact, mail.class(), mail.is_strict()) {
+        let reason = match (refusal(contact, mail.class(), mail.is_strict()), contact) {
+            (None, Some(contact)) => self.shared(tenant, key, mail, contact).await?,
+            (reason, _) => reason,
+        };
+        if let Some(reason) = reason {
             // A send that was made before the contact was deleted is still a send.
             let row = self.ledger.get(tenant, key).await?;
             return match row.filter(|row| !row.released || row.is_accepted()) {
@@ -104,6 +110,36 @@ impl EmailChannel {
             Err(reason) => return self.fail(tenant, key, &ticket, &reason).await,
         };
         self.send(tenant, key, &ticket, mail.class(), mime).await
+    }
+
+    /// Why nothing is sent to an address that the contact shares. The refusal of the address's owner counts too. A
+    /// campaign sends to it once. One read unit for a contact with a shared address, two more if
+    /// the address has an owner.
+    async fn shared(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        mail: &Prepared,
+        contact: &Contact,
+    ) -> Result<Option<SkipReason>, Error> {
+        let address = match (&contact.email, address_of(contact)) {
+            (None, Some(address)) => address,
+            _ => return Ok(None),
+        };
+        let owner = self.contacts.email_owner(tenant, address).await?;
+        if let Some(owner) = owner {
+            let owner = self.contacts.get(tenant, owner).await?;
+            let refused = owner.and_then(|owner| refusal(Some(&owner), mail.class(), false));
+            if let Some(reason) = refused.filter(|reason| reason.is_refusal()) {
+                return Ok(Some(reason));
+            }
+        }
+        let is_free = !key.is_campaign()
+            || self
+                .ledger
+                .take_address(tenant, key, address, owner)
+                .await?;
+        Ok((!is_free).then_some(SkipReason::DuplicateAddress))
     }
 
     /// Records that the mail cannot be sent at all, unless this send was made before.
@@ -206,6 +242,9 @@ impl EmailChannel {
                 Delivery::SentBefore
             });
         }
+        if row.is_duplicate() {
+            return Ok(Delivery::Skipped(SkipReason::DuplicateAddress));
+        }
         if row.failed_at.is_some() {
             let reason = row.reason.clone().unwrap_or_default();
             return Ok(Delivery::Failed(reason));
@@ -251,7 +290,7 @@ impl EmailChannel {
             &key.step,
         );
         let mut links = links.map_err(|_| "links".to_owned())?;
-        if let Some(address) = &contact.email {
+        if let Some(address) = address_of(contact) {
             links = links.to(address.as_str());
         }
         let tags = [

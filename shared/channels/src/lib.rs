@@ -19,7 +19,7 @@ pub mod send;
 pub mod ses_event;
 
 pub use compiled::{CompiledMails, Uncompiled};
-pub use consent::SkipReason;
+pub use consent::{SkipReason, address_of};
 pub use email::{Delivery, EmailChannel, Letterhead, Prepared};
 pub use feedback::Feedback;
 pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally};

@@ -141,6 +141,11 @@ impl Query {
         self
     }
 
+    /// The attribute that the range is about: the first range attribute of the index, else the sort key.
+    fn ranged(&self) -> &str {
+        self.sort.first().map_or(SK, String::as_str)
+    }
+
     /// The key that the cursor names. DynamoDB answers a key of another list with a validation error, which would
     /// look like our fault. So a key that is not a key of exactly this list is refused here.
     fn start(&self) -> Result<Option<Item>, Error> {
@@ -160,7 +165,7 @@ impl Query {
                 Some((_, expected)) => value == expected,
                 None => names.contains(name.as_str()) && is_key_text(value),
             });
-        let sk = start.get(SK).and_then(|sk| sk.as_s().ok());
+        let sk = start.get(self.ranged()).and_then(|sk| sk.as_s().ok());
         let is_within = match (&self.range, sk) {
             (Some(range), Some(sk)) => range.holds(sk),
             (range, _) => range.is_none(),
@@ -192,6 +197,7 @@ impl Table {
     /// One page of items as they are stored, for callers that must skip an unreadable item.
     pub(crate) async fn items(&self, query: Query) -> Result<Page<Item>, Error> {
         let start = query.start()?;
+        let ranged = query.ranged().to_owned();
         let mut names = HashMap::new();
         let mut values = HashMap::new();
         let mut conditions = Vec::new();
@@ -201,7 +207,8 @@ impl Table {
             conditions.push(format!("#h{i} = :h{i}"));
         }
         if let Some(range) = query.range {
-            conditions.push(range_condition(range, &mut names, &mut values));
+            conditions.push(range_condition(range, &mut values));
+            names.insert("#r".into(), ranged);
         }
         let answer = self
             .client
@@ -242,11 +249,7 @@ impl Table {
     }
 }
 
-fn range_condition(
-    range: Range,
-    names: &mut HashMap<String, String>,
-    values: &mut HashMap<String, AttributeValue>,
-) -> String {
+fn range_condition(range: Range, values: &mut HashMap<String, AttributeValue>) -> String {
     let mut bind = |placeholder: &str, value: String| {
         values.insert(placeholder.to_owned(), AttributeValue::S(value));
     };
@@ -265,7 +268,6 @@ fn range_condition(
             "#r > :r0"
         }
     };
-    names.insert("#r".into(), SK.into());
     condition.into()
 }
 

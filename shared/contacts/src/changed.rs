@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error, Message, Pending, QueueName, Update};
 use jiff::Timestamp;
-use kernel::{ContactId, TenantKey};
+use kernel::{ContactId, SegmentId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::mention;
@@ -39,6 +39,18 @@ pub enum ContactChanged {
         /// When the entry was written.
         recorded_at: Timestamp,
     },
+    /// Staff added the contact to a static segment, or removed it.
+    #[serde(rename = "contact.placed.v1")]
+    Placed {
+        /// The contact.
+        contact: ContactId,
+        /// The segment.
+        segment: SegmentId,
+        /// Whether the contact is in from now on.
+        is_in: bool,
+        /// When staff asked. The latest request wins.
+        at: Timestamp,
+    },
     /// Time alone may have changed an answer.
     #[serde(rename = "contact.flip.v1")]
     Flip {
@@ -55,6 +67,7 @@ impl ContactChanged {
         match self {
             Self::Profile { contact, .. }
             | Self::Event { contact, .. }
+            | Self::Placed { contact, .. }
             | Self::Flip { contact, .. } => *contact,
         }
     }

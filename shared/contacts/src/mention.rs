@@ -5,6 +5,8 @@
 
 use kernel::{Channel, ListId, SegmentId};
 
+use crate::consent::Purpose;
+
 /// A contact that is new. Every segment mentions this.
 pub const CREATED: &str = "created_at";
 /// Prefix of events.
@@ -38,6 +40,13 @@ pub(crate) fn tags<'a>(tags: impl IntoIterator<Item = &'a String>) -> Vec<String
 /// The consent to a channel: the attribute of its status.
 pub(crate) fn status(channel: Channel) -> String {
     format!("{}_status", channel.name())
+}
+
+/// The names of a decision about a channel; `None`: about every purpose.
+pub(crate) fn consent(channel: Channel, purpose: Option<Purpose>) -> Vec<String> {
+    let follows = matches!(purpose, None | Some(Purpose::BehaviouralAds));
+    let tracking = follows.then(|| TRACKING.to_owned());
+    [status(channel)].into_iter().chain(tracking).collect()
 }
 
 /// A list that the contact may be on.

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use cloud::{Error, Query, Resources, Table};
-use kernel::{ContactId, Cursor, ListId, TenantKey, page::Page};
+use kernel::{ContactId, Cursor, EmailAddress, ListId, TenantKey, page::Page};
 
 use crate::keys;
-use crate::model::Contact;
-use crate::rows::{IndexRow, Profile};
+use crate::model::{Contact, Identity};
+use crate::rows::{Claim, IndexRow, Profile};
 
 /// The profiles and memberships of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -86,6 +86,60 @@ impl Profiles {
             .query::<IndexRow>(query.limit(limit).cursor(cursor))
             .await?;
         Ok(page.map(|row| row.contact))
+    }
+
+    /// The contacts of one shard of the workspace after this one, in order of id; eventually consistent.
+    pub async fn of_shard_after(
+        &self,
+        tenant: TenantKey,
+        (shard, after): (u32, Option<ContactId>),
+        limit: u32,
+    ) -> Result<Vec<ContactId>, Error> {
+        let query = Query::index("ByShard", &["contact"])
+            .with("tenant", tenant.to_string())
+            .with_number("shard", shard);
+        self.ids(query, after, limit).await
+    }
+
+    /// The members of one shard of a list after this contact, in order of id; eventually consistent.
+    pub async fn members_after(
+        &self,
+        tenant: TenantKey,
+        list: ListId,
+        (shard, after): (u32, Option<ContactId>),
+        limit: u32,
+    ) -> Result<Vec<ContactId>, Error> {
+        let query = Query::index("ByMembership", &["contact"])
+            .with("tenant", tenant.to_string())
+            .with("member_of", list.to_string())
+            .with_number("list_shard", shard);
+        self.ids(query, after, limit).await
+    }
+
+    /// Up to `limit` ids; fewer at the end.
+    async fn ids(
+        &self,
+        query: Query,
+        after: Option<ContactId>,
+        limit: u32,
+    ) -> Result<Vec<ContactId>, Error> {
+        let query = match after {
+            Some(contact) => query.after(contact.to_string()),
+            None => query,
+        };
+        let page = self.contacts.query::<IndexRow>(query.limit(limit)).await?;
+        Ok(page.data.into_iter().map(|row| row.contact).collect())
+    }
+
+    /// The contact that has the address as its own.
+    pub async fn email_owner(
+        &self,
+        tenant: TenantKey,
+        address: &EmailAddress,
+    ) -> Result<Option<ContactId>, Error> {
+        let key = keys::identity(tenant, &Identity::Email(address.clone()));
+        let claim: Option<Claim> = self.contacts.get(&key).await?;
+        Ok(claim.and_then(|claim| claim.contact))
     }
 }
 

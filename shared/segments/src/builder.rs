@@ -32,6 +32,8 @@ const AT_ONCE: usize = 16;
 const TURNS: usize = 2;
 /// Rows that are deleted by one run.
 const CLEARED: u32 = 1_000;
+/// Seconds until a version that a campaign reads is looked at again; the longest delay of SQS.
+const PINNED_AFTER: u16 = 900;
 /// Tries against other writers of the same contact.
 const ROUNDS: u32 = 8;
 
@@ -93,6 +95,10 @@ impl Builder {
         mut cursor: Option<Cursor>,
     ) -> Result<u64, Error> {
         let segment = self.segments.get(tenant, of.segment).await?;
+        if segment.as_ref().and_then(|one| one.live) == Some(of.version) {
+            // A run that was killed after the switch may have left the next build without its messages.
+            self.next(tenant).await?;
+        }
         let Some(segment) = segment.filter(|one| one.building == Some(of.version)) else {
             return Ok(0);
         };
@@ -144,12 +150,28 @@ impl Builder {
         Ok(0)
     }
 
-    /// Whether the build is among the first of its workspace.
-    async fn has_turn(&self, tenant: TenantKey, id: SegmentId) -> Result<bool, Error> {
+    /// The segments that are being built, in the order of their turns.
+    async fn waiting(&self, tenant: TenantKey) -> Result<Vec<Segment>, Error> {
         let mut waiting = self.segments.all(tenant).await?;
         waiting.retain(|one| one.building.is_some());
         waiting.sort_by_key(|one| (one.active_since, one.segment));
+        Ok(waiting)
+    }
+
+    /// Whether the build is among the first of its workspace.
+    async fn has_turn(&self, tenant: TenantKey, id: SegmentId) -> Result<bool, Error> {
+        let waiting = self.waiting(tenant).await?;
         Ok(waiting.iter().take(TURNS).any(|one| one.segment == id))
+    }
+
+    /// Begins the build that has the turn which another build has left. Its first messages wait in the queue too, for
+    /// a growing time; a message of a shard that is finished does nothing.
+    async fn next(&self, tenant: TenantKey) -> Result<(), Error> {
+        let waiting = self.waiting(tenant).await?;
+        let Some(next) = waiting.get(TURNS - 1).filter(|one| one.built.is_empty()) else {
+            return Ok(());
+        };
+        self.segments.build_now(tenant, next).await
     }
 
     async fn page(&self, build: &Build<'_>, ids: &[ContactId]) -> Result<(), Error> {
@@ -281,7 +303,7 @@ impl Builder {
             .when_equals("building", of.version);
         let key = keys::segment(tenant, of.segment);
         self.segments.directory.update(&key, update).await?;
-        Ok(())
+        self.next(tenant).await
     }
 
     async fn clear(&self, tenant: TenantKey, of: Of, shard: u32) -> Result<(), Error> {
@@ -290,6 +312,16 @@ impl Builder {
             .is_some_and(|one| one.live == Some(of.version) || one.building == Some(of.version));
         if is_used {
             return Ok(());
+        }
+        let uses = &self.segments.uses;
+        if uses.is_pinned(tenant, of.segment, of.version).await? {
+            let (segment, version) = (of.segment, of.version);
+            let later = BuildMessage::Clear {
+                segment,
+                version,
+                shard,
+            };
+            return self.segments.send(tenant, &later, PINNED_AFTER).await;
         }
         if !self
             .keeper

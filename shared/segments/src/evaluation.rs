@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kernel::SegmentId;
 
 use crate::definitions::{Defined, Definition};
-use crate::model::dependents;
+use crate::model::{STATIC, dependents};
 use crate::state::State;
 use crate::subject::Subject;
 
@@ -25,10 +25,46 @@ pub(crate) struct Found {
     pub flips_at: Option<Timestamp>,
     /// Checks made.
     pub checks: u64,
+    /// Requests of staff about static segments.
+    pub placed: BTreeMap<SegmentId, Placed>,
+}
+
+/// A request of staff that a static segment holds the contact, or does not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub is_in: bool,
+    pub at: Timestamp,
+    /// Whether the membership changes.
+    pub is_news: bool,
+}
+
+impl Found {
+    /// The changes that follow from requests of staff.
+    pub fn of_placed(placed: BTreeMap<SegmentId, Placed>, state: &mut State) -> Self {
+        let mut found = Self::default();
+        for (&segment, one) in &placed {
+            state.note(segment, STATIC, one.is_in);
+            let list = if one.is_news {
+                &mut found.moved
+            } else {
+                // The row notes the later time.
+                &mut found.built
+            };
+            list.push((segment, STATIC, one.is_in));
+        }
+        found.placed = placed;
+        found
+    }
+
+    /// When the cause of a change happened; `at` is the last cause of the run.
+    pub fn at(&self, segment: SegmentId, at: Timestamp) -> Timestamp {
+        self.placed.get(&segment).map_or(at, |placed| placed.at)
+    }
 }
 
 /// Evaluates the `affected` segments, then those that name a segment that the contact entered or left. Notes the
-/// answers in `state`.
+/// answers in `state`, and the changes in `found`.
+#[expect(clippy::too_many_arguments, reason = "the parts of one run")]
 pub(crate) fn evaluate(
     defined: &Defined,
     interest: &Interest,
@@ -37,8 +73,8 @@ pub(crate) fn evaluate(
     state: &mut State,
     looked: &Looked,
     now: Timestamp,
-) -> Found {
-    let mut found = Found::default();
+    found: &mut Found,
+) {
     for one in &defined.all {
         let id = one.segment.segment;
         if !affected.contains(&id) {
@@ -63,7 +99,6 @@ pub(crate) fn evaluate(
             }
         }
     }
-    found
 }
 
 /// The earlier of two instants.

@@ -6,7 +6,7 @@
 //! Units of a change: one read and one write unit, one write unit more for each transition, each timer and each event
 //! that something hears. A counted event costs one read unit more, for the entries of its day.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::{Error, Resources, Table, Timers};
 use contacts::{Contact, ContactChanged, Contacts, Event};
@@ -15,15 +15,19 @@ use kernel::{ContactId, SegmentId, TenantKey};
 use serde_json::json;
 
 use crate::definitions::{Defined, Definitions};
-use crate::evaluation::{Found, Looked, earliest, evaluate, needed};
+use crate::evaluation::{Found, Looked, Placed, earliest, evaluate, needed};
 use crate::keys;
 use crate::members::{Members, Of};
+use crate::model::{STATIC, dependents};
 use crate::state::{Moved, REMEMBERED, State};
 
 /// Tries of a run against other writers of the same contact.
 const ROUNDS: u32 = 8;
 /// SQS keeps a message so long.
 const MESSAGE_LIVES: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// A member row that the builder wrote so long ago is on every replica. Only the builder writes a row that the state
+/// does not know.
+const REPLICATED: SignedDuration = SignedDuration::from_mins(1);
 /// A contact entered a segment.
 pub const ENTERED: &str = "segment.entered";
 /// A contact left a segment.
@@ -36,6 +40,8 @@ pub struct Work {
     pub changed: BTreeSet<String>,
     /// Recorded events.
     pub events: Vec<Event>,
+    /// Static segments that staff added the contact to, or removed it from, and when.
+    pub placed: BTreeMap<SegmentId, (Timestamp, bool)>,
     /// Tokens of timers that are due.
     pub flips: BTreeSet<String>,
     /// When the profile was last written.
@@ -60,6 +66,13 @@ impl Work {
                 self.changed.insert(contacts::mention::event(&event.name));
                 let at = event.at;
                 self.events.push(event);
+                Some(at)
+            }
+            ContactChanged::Placed {
+                segment, is_in, at, ..
+            } => {
+                let placed = self.placed.entry(segment).or_insert((at, is_in));
+                *placed = (*placed).max((at, is_in));
                 Some(at)
             }
             ContactChanged::Flip { token, .. } => {
@@ -185,7 +198,11 @@ impl Keeper {
         if work.again {
             self.make_again(tenant, id, &before, &before.moved).await?;
         }
-        if affected.is_empty() {
+        let placed = self.placed(tenant, id, work).await?;
+        for segment in placed.keys() {
+            affected.extend(dependents(&interest, *segment));
+        }
+        if affected.is_empty() && placed.is_empty() {
             return Ok(Some(Settled::default()));
         }
         let mut state = before.clone();
@@ -209,11 +226,13 @@ impl Keeper {
                 &mut state,
             )
             .await?;
-        let found = evaluate(
-            &defined, &interest, affected, &contact, &mut state, &looked, now,
+        let mut found = Found::of_placed(placed, &mut state);
+        evaluate(
+            &defined, &interest, affected, &contact, &mut state, &looked, now, &mut found,
         );
         self.timer(tenant, id, flipped, &found, &mut state).await?;
-        state.keep(&live(&defined));
+        let placed = found.placed.keys().map(|segment| (*segment, STATIC));
+        state.keep(&live(&defined).into_iter().chain(placed).collect::<Vec<_>>());
         if strong && state == before && found.built.is_empty() {
             return Ok(Some(done(&found)));
         }
@@ -226,6 +245,30 @@ impl Keeper {
         }
         self.make(tenant, id, &state, &found, at).await?;
         Ok(Some(done(&found)))
+    }
+
+    /// The requests of staff that are later than the stored decisions, each with whether it changes the membership.
+    async fn placed(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        work: &Work,
+    ) -> Result<BTreeMap<SegmentId, Placed>, Error> {
+        let mut placed = BTreeMap::new();
+        for (&segment, &(at, is_in)) in &work.placed {
+            let version = STATIC;
+            let row = self
+                .members
+                .row(tenant, Of { segment, version }, id)
+                .await?;
+            if row.is_some_and(|(_, stored)| stored >= at) {
+                continue;
+            }
+            let was_in = row.is_some_and(|(was_in, _)| was_in);
+            let is_news = was_in != is_in;
+            placed.insert(segment, Placed { is_in, at, is_news });
+        }
+        Ok(placed)
     }
 
     /// The timer of the contact: written before the state that waits for it, and only if it must be earlier.
@@ -268,7 +311,7 @@ impl Keeper {
             v,
             i,
             n: state.version,
-            at,
+            at: found.at(s, at),
         });
         // No message is delivered after fourteen days.
         let now = self.now();
@@ -311,7 +354,8 @@ impl Keeper {
         let n = state.version;
         for &(segment, version, is_in) in found.moved.iter().chain(&found.built) {
             let of = Of { segment, version };
-            self.members.decide(tenant, of, id, is_in, (n, at)).await?;
+            let decided = (n, found.at(segment, at));
+            self.members.decide(tenant, of, id, is_in, decided).await?;
         }
         for &(segment, version, is_in) in &found.moved {
             let moved = Moved {
@@ -319,7 +363,7 @@ impl Keeper {
                 v: version,
                 i: is_in,
                 n,
-                at,
+                at: found.at(segment, at),
             };
             self.tell(tenant, id, &moved).await?;
         }
@@ -380,6 +424,7 @@ impl Keeper {
         state: &mut State,
     ) -> Result<Looked, Error> {
         let mut looked = Looked::new();
+        let (mut settled, now) = (Vec::new(), self.now());
         for &segment in needed {
             let Some(one) = defined.get(segment) else {
                 continue;
@@ -391,16 +436,30 @@ impl Keeper {
             if !is_static && state.is_in(segment, version).is_some() {
                 continue;
             }
+            let of = Of { segment, version };
+            let age = one
+                .segment
+                .live_since
+                .map(|since| now.duration_since(since));
+            if !is_static && age.is_some_and(|age| age > REPLICATED) {
+                settled.push(of);
+                continue;
+            }
             // A contact that is younger than the live version is no member that the builder found.
             let is_younger = one
                 .segment
                 .live_since
                 .is_some_and(|since| since < contact.created_at);
-            let of = Of { segment, version };
             let is_in =
                 (is_static || !is_younger) && self.members.has(tenant, of, contact.id).await?;
-            state.note(segment, version, is_in);
             looked.insert(segment, is_in);
+            state.note(segment, version, is_in);
+        }
+        let inside = self.members.glance(tenant, &settled, contact.id).await?;
+        for of in settled {
+            let is_in = inside.contains(&of);
+            looked.insert(of.segment, is_in);
+            state.note(of.segment, of.version, is_in);
         }
         Ok(looked)
     }

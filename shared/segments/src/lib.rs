@@ -46,3 +46,4 @@ pub use messages::BuildMessage;
 pub use model::{Kind, MAX_SEGMENTS, Segment, Status};
 pub use preview::{Preview, Previews};
 pub use store::{Changes, NewSegment, Refused, Segments};
+pub use uses::{NotPinned, Pins, Uses};

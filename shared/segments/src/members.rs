@@ -34,6 +34,8 @@ struct Row {
     contact: ContactId,
     #[serde(default)]
     is_in: bool,
+    /// When the cause of the decision happened.
+    at: Timestamp,
 }
 
 impl Members {
@@ -76,6 +78,35 @@ impl Members {
         Ok(row.is_some_and(|row| row.is_in))
     }
 
+    /// The stored decision, and when its cause happened; strongly consistent.
+    pub(crate) async fn row(
+        &self,
+        tenant: TenantKey,
+        of: Of,
+        contact: ContactId,
+    ) -> Result<Option<(bool, Timestamp)>, Error> {
+        let key = keys::member(tenant, of.segment, of.version, contact);
+        let row: Option<Row> = self.table.get(&key).await?;
+        Ok(row.map(|row| (row.is_in, row.at)))
+    }
+
+    /// Those of the versions that the contact is a member of; eventually consistent, half a read unit each.
+    pub(crate) async fn glance(
+        &self,
+        tenant: TenantKey,
+        of: &[Of],
+        contact: ContactId,
+    ) -> Result<Vec<Of>, Error> {
+        let key = |of: &Of| keys::member(tenant, of.segment, of.version, contact);
+        let rows: Vec<(cloud::Key, Row)> =
+            self.table.get_many(of.iter().map(key).collect()).await?;
+        let has = |of: &&Of| {
+            let own = key(of);
+            rows.iter().any(|(found, row)| *found == own && row.is_in)
+        };
+        Ok(of.iter().filter(has).copied().collect())
+    }
+
     /// A page of one contact shard, in order of id. A page may hold fewer members than `limit`, also none.
     pub async fn page(
         &self,
@@ -93,6 +124,31 @@ impl Members {
             data: data.map(|row| row.contact).collect(),
             next: page.next,
         })
+    }
+
+    /// The rows of a shard after this contact, in order of id. True: the contact entered at `as_of` or before, and has
+    /// not left. Fewer than `limit` at the end. Eventually consistent, a read unit for about eighty rows.
+    pub async fn after(
+        &self,
+        tenant: TenantKey,
+        of: Of,
+        (shard, after): (u32, Option<ContactId>),
+        as_of: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ContactId, bool)>, Error> {
+        let query = Query::partition(keys::members(tenant, of.segment, of.version, shard));
+        let query = query.eventual().limit(limit);
+        let query = match after {
+            Some(contact) => query.after(contact.to_string()),
+            None => query,
+        };
+        let page = self.table.query::<Row>(query).await?;
+        let is_in = |row: &Row| row.is_in && row.at <= as_of;
+        Ok(page
+            .data
+            .iter()
+            .map(|row| (row.contact, is_in(row)))
+            .collect())
     }
 
     /// A page over all shards. A page may hold fewer members than `limit`.
@@ -132,21 +188,6 @@ impl Members {
             Cursor(format!("{shard}.{inner}"))
         });
         Ok(Page { data, next })
-    }
-
-    /// Adds a contact to a static segment, or removes it; safe to repeat. The last call wins.
-    pub async fn set(
-        &self,
-        tenant: TenantKey,
-        of: Of,
-        contact: ContactId,
-        is_in: bool,
-    ) -> Result<(), Error> {
-        let now = self.table.clock().now();
-        let n = u64::try_from(now.as_microsecond()).unwrap_or_default();
-        self.decide(tenant, of, contact, is_in, (n, now))
-            .await
-            .map(drop)
     }
 
     /// Counts the members of one shard, strongly consistent: a read unit for about forty rows.

@@ -13,6 +13,9 @@ use crate::predicate::Mentions;
 /// Segments that a workspace may have.
 pub const MAX_SEGMENTS: usize = 200;
 
+/// The only version of a static segment.
+pub(crate) const STATIC: u32 = 1;
+
 /// How the members of a segment are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = SegmentKind)]

@@ -14,15 +14,20 @@ use crate::keys;
 use crate::language::Conditions;
 use crate::messages::BuildMessage;
 use crate::model::{Kind, MAX_SEGMENTS, Segment};
+use crate::uses::Uses;
 
 /// Longer than the time-out of any function that changes segments.
-const LEASE: Duration = Duration::from_secs(40);
+pub(crate) const LEASE: Duration = Duration::from_secs(40);
+/// Name of the lease.
+pub(crate) const LEASED: &str = "segments";
+
 /// The segments of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
 pub struct Segments {
     pub(crate) directory: Table,
     pub(crate) listeners: Listeners,
     pub(crate) queue: QueueOf<BuildMessage>,
+    pub(crate) uses: Uses,
     lease: Lease,
 }
 
@@ -86,6 +91,7 @@ impl Segments {
             directory: resources.table("Directory"),
             listeners: Listeners::over(resources),
             queue: resources.queue_of(),
+            uses: Uses::over(resources),
             lease: Lease::over(resources),
         }
     }
@@ -113,7 +119,7 @@ impl Segments {
     where
         F: Future<Output = Outcome>,
     {
-        let Some(held) = self.lease.take(tenant, "segments", LEASE).await? else {
+        let Some(held) = self.lease.take(tenant, LEASED, LEASE).await? else {
             return Ok(Err(Refused::Busy));
         };
         let outcome = change().await;
@@ -168,8 +174,9 @@ impl Segments {
             active_since: None,
             built: BTreeSet::new(),
             depends: BTreeSet::new(),
-            count: Some(0),
-            count_at: Some(at),
+            // The members of a static segment are not counted.
+            count: None,
+            count_at: None,
             rest: std::collections::BTreeMap::default(),
             created_at: at,
             updated_at: at,
@@ -178,7 +185,6 @@ impl Segments {
             segment.kind = Kind::Dynamic;
             segment.live = None;
             segment.live_since = None;
-            (segment.count, segment.count_at) = (None, None);
             let begun = self
                 .begin(tenant, &all, &mut segment, conditions, &new.zone)
                 .await?;
@@ -280,7 +286,7 @@ impl Segments {
         }
         self.listeners.unmention(tenant, id).await?;
         for one in &segment.depends {
-            self.unuse(tenant, *one, &id.to_string()).await?;
+            self.uses.unuse(tenant, *one, &id.to_string()).await?;
         }
         self.directory.delete(&keys::segment(tenant, id)).await?;
         Ok(Ok(segment))

@@ -1,6 +1,7 @@
 //! A contact with its facts, as the predicate reads it. Pure.
 
-use contacts::Contact;
+use contacts::consent::Consents;
+use contacts::{Channel, ChannelStatus, Contact, Purpose};
 
 use crate::facts::Facts;
 
@@ -24,8 +25,20 @@ impl<'a> Subject<'a> {
         Self {
             contact,
             facts,
-            score: None,
-            may_track: false,
+            score: contact.lead_score,
+            may_track: may_track(contact),
         }
     }
+}
+
+/// Whether the contact agreed, for any channel, to messages by what they did on the website. An assumed consent is none.
+fn may_track(contact: &Contact) -> bool {
+    if contact.consents == Consents::default() {
+        return false;
+    }
+    let agreed = |channel| {
+        let state = contact.consents.state(channel, Purpose::BehaviouralAds);
+        state.status == ChannelStatus::Subscribed && !state.is_assumed
+    };
+    Channel::ALL.into_iter().any(agreed)
 }

@@ -56,6 +56,7 @@ fn name(of: &Test) -> String {
                 How::Contains => "contains",
                 How::StartsWith => "starts_with",
                 How::EndsWith => "ends_with",
+                How::Pattern => "pattern",
             };
             let mut values: Vec<String> = values.iter().map(|text| test::folded(text)).collect();
             values.sort();

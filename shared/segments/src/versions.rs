@@ -124,6 +124,26 @@ impl Segments {
         futures::future::try_join_all(sends).await.map(drop)
     }
 
+    /// Sends the messages of a build that has its turn, once every process knows the version.
+    pub(crate) async fn build_now(
+        &self,
+        tenant: TenantKey,
+        segment: &Segment,
+    ) -> Result<(), Error> {
+        let (Some(version), Some(since)) = (segment.building, segment.active_since) else {
+            return Ok(());
+        };
+        let is_known = since <= self.directory.clock().now();
+        let build = |shard| BuildMessage::Build {
+            segment: segment.segment,
+            version,
+            shard,
+            cursor: None,
+        };
+        let delay = if is_known { 0 } else { BUILD_AFTER };
+        self.send_all(tenant, build, delay).await
+    }
+
     /// Sends a message to `segment-builder`.
     pub(crate) async fn send(
         &self,

@@ -202,7 +202,7 @@ fn between(text: &str, marker: &str) -> Option<String> {
 fn letter(list: &str) -> Value {
     json!({
         "name": "Tết 2026 – ưu đãi khách cũ",
-        "audience": { "list_id": list },
+        "audience": { "include": { "list_ids": [list] } },
         "sender": { "from_name": "Cửa hàng mẫu", "from_email": "khuyen-mai@example.vn" },
         "subject": "{{ contact.first_name | default: 'Bạn' }} ơi, Tết này giảm 20%",
         "preview_text": "Chỉ đến hết tuần, cho khách đã mua năm ngoái.",

@@ -9,6 +9,7 @@ use jiff::tz::{TimeZone, offset};
 use kernel::EmailAddress;
 use serde_json::Value;
 
+use crate::consent::address_of;
 use crate::mail_store::{Sender, StoredMail};
 use crate::send::Class;
 
@@ -100,7 +101,7 @@ impl Prepared {
         name: &[(&str, &str)],
         now: Timestamp,
     ) -> Result<(String, Vec<u8>), String> {
-        let to = contact.email.as_ref().ok_or("no_address")?;
+        let to = address_of(contact).ok_or("no_address")?;
         let local = now.to_zoned(TimeZone::fixed(offset(7)));
         let built = self.compiled.render(&merged(contact, data), links, &local);
         let built = built.map_err(|_| "template".to_owned())?;

@@ -3,6 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Reason of a row that was never sent: another contact with the same address is the recipient.
+pub(crate) const DUPLICATE: &str = "duplicate_address";
+
 /// A fact about a send, from the provider or from its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -245,6 +248,11 @@ impl std::ops::Sub for Tally {
 }
 
 impl Row {
+    /// Whether another contact with the same address is sent to instead.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.failed_at.is_some() && self.reason.as_deref() == Some(DUPLICATE)
+    }
+
     /// Whether the provider accepted it. Every fact is about a mail that exists, so any fact proves it.
     pub fn is_accepted(&self) -> bool {
         self.facts.any(&Fact::ALL)

@@ -5,10 +5,10 @@ use std::time::Duration;
 use cloud::table::Created;
 use cloud::{Error, Key, Resources, Table, Update};
 use jiff::Timestamp;
-use kernel::{ContactId, TenantKey};
+use kernel::{CampaignId, ContactId, EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Fact, Row, Tally};
+use super::facts::{DUPLICATE, Fact, Row, Tally};
 
 /// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
 /// an older claim belongs to a worker that has ended.
@@ -32,7 +32,7 @@ pub struct LedgerKey {
 
 impl LedgerKey {
     /// A campaign's one mail to a contact.
-    pub fn campaign(campaign: kernel::CampaignId, contact: ContactId) -> Self {
+    pub fn campaign(campaign: CampaignId, contact: ContactId) -> Self {
         Self {
             scope: campaign.to_string(),
             contact,
@@ -52,6 +52,17 @@ impl LedgerKey {
         plain(&self.scope) && plain(&self.step)
     }
 
+    /// Whether the scope is a campaign, which sends once to each address.
+    pub fn is_campaign(&self) -> bool {
+        self.scope.parse::<CampaignId>().is_ok()
+    }
+
+    /// The row of an address in the scope.
+    fn address(&self, tenant: TenantKey, address: &EmailAddress) -> Key {
+        let name = kernel::hash::name(&["address", address.as_str()]);
+        Key::new(format!("{tenant}#{}#adr_{name}", self.scope), "email")
+    }
+
     fn key(&self, tenant: TenantKey) -> Key {
         Key::new(
             format!("{tenant}#{}#{}", self.scope, self.contact),
@@ -66,6 +77,13 @@ pub struct Ticket {
     claim: String,
     /// Number of this try.
     pub attempt: u32,
+}
+
+/// The contact that a scope sends to at an address which several contacts have.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    contact: ContactId,
+    ttl: i64,
 }
 
 /// The outcome of a claim.
@@ -235,6 +253,42 @@ impl Ledger {
             }
             Created::Existing(_) => Ok(false),
         }
+    }
+
+    /// Takes a shared address for the contact of this send, before anything is sent. False: another contact has it in
+    /// this scope, or its owner was sent to. Two write units, and one without an owner. Safe to repeat.
+    ///
+    /// The owner's own row is taken too, so that the owner needs no row of the address.
+    pub async fn take_address(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        address: &EmailAddress,
+        owner: Option<ContactId>,
+    ) -> Result<bool, Error> {
+        let holder = Holder {
+            contact: key.contact,
+            ttl: self.now().as_second() + KEEP_SECONDS,
+        };
+        let place = key.address(tenant, address);
+        if let Created::Existing(found) = self.table.create(&place, &holder).await?
+            && found.contact != key.contact
+        {
+            return Ok(false);
+        }
+        let Some(owner) = owner.filter(|owner| *owner != key.contact) else {
+            return Ok(true);
+        };
+        let own = LedgerKey {
+            contact: owner,
+            ..key.clone()
+        };
+        if self.cancel(tenant, &own, DUPLICATE).await? {
+            return Ok(true);
+        }
+        // This contact holds the address, so an earlier run of this send took the row.
+        let row = self.get(tenant, &own).await?;
+        Ok(row.is_some_and(|row| row.is_duplicate()))
     }
 
     /// Releases the row after a throttle: nothing was sent, so the next claim may win it.

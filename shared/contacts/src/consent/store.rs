@@ -118,7 +118,7 @@ impl Contacts {
             let name = mark.attribute();
             let update = self.touch().set(&name, at).when_absent_or_less(&name, at);
             let update = if news { update } else { update.add(COUNT, 1) };
-            let changed = [mention::status(mark.channel)];
+            let changed = mention::consent(mark.channel, mark.purpose);
             let update = self.telling(tenant, update, changed).await?;
             let key = keys::profile(tenant, id);
             let outcome = self.contacts.update(&key, update.when_exists()).await?;
@@ -179,7 +179,7 @@ impl Contacts {
         });
         let changed: Vec<_> = growing
             .iter()
-            .map(|mark| mention::status(mark.channel))
+            .flat_map(|mark| mention::consent(mark.channel, mark.purpose))
             .collect();
         let update = self.telling(tenant, update, changed).await?;
         let update = update

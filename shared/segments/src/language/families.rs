@@ -138,7 +138,7 @@ pub(super) const MESSAGES: &[&str] =
     &["opened", "clicked", "bounced", "complained", "unsubscribed"];
 
 /// Comparisons of a page's address.
-pub(super) const MATCHES: &[&str] = &["exact", "contains", "starts_with", "ends_with"];
+pub(super) const MATCHES: &[&str] = &["exact", "contains", "starts_with", "ends_with", "pattern"];
 
 /// Statuses of a channel.
 pub(super) const STATUSES: &[&str] = &[
@@ -366,7 +366,8 @@ fn subject(family: &str, reader: &mut Reader<'_, '_>) -> Option<(String, Vec<Fil
                 "exact" => How::Is,
                 "contains" => How::Contains,
                 "starts_with" => How::StartsWith,
-                _ => How::EndsWith,
+                "ends_with" => How::EndsWith,
+                _ => How::Pattern,
             };
             Some(("page.viewed".into(), vec![filter("url", how, url?)]))
         }

@@ -111,6 +111,8 @@ pub enum How {
     Contains,
     StartsWith,
     EndsWith,
+    /// `*` stands for any text.
+    Pattern,
 }
 
 /// A comparison with several words.

@@ -1,6 +1,6 @@
 //! One compiled condition. Pure.
 
-use contacts::{Channel, Contact, Source};
+use contacts::{Channel, Contact, Source, places};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::{EmailAddress, ListId, Phone, SegmentId, person};
@@ -17,6 +17,8 @@ use crate::tracked::Tracked;
 pub(super) enum Leaf {
     Field(Field, Test),
     Person(person::Field, Test),
+    /// The codes of provinces of today, or the text.
+    Province(Vec<&'static str>, Test, bool),
     /// The tags in the form that is compared, sorted.
     Tags(Many, Vec<String>),
     HasTags(bool),
@@ -55,6 +57,7 @@ impl Leaf {
                     _ => None,
                 };
                 match own {
+                    Some(own) if own.name() == "province" => province(*own, test, condition, zone),
                     Some(own) => Self::Person(*own, test),
                     None => Self::Field(field.clone(), test),
                 }
@@ -95,7 +98,7 @@ impl Leaf {
             Self::Lists(..) | Self::Products(..) => 2,
             Self::Field(_, Test::Date(_) | Test::Boolean(_)) => 3,
             Self::Happened(_) => 4,
-            Self::Field(..) | Self::Person(..) => 6,
+            Self::Field(..) | Self::Person(..) | Self::Province(..) => 6,
             Self::Tags(..) => 8,
         }
     }
@@ -107,6 +110,13 @@ impl Leaf {
             Self::Person(field, test) => {
                 let value = field.of(&contact.person).map_or(Of::Nothing, Of::Text);
                 test.check(value, moment)
+            }
+            Self::Province(codes, test, not) => {
+                let code = contact.province_code.as_deref();
+                let has = code.is_some_and(|code| codes.contains(&code));
+                let text = contact.person.province.as_deref();
+                let value = text.map_or(Of::Nothing, Of::Text);
+                Answer::fixed((has || test.check(value, moment).holds) != *not)
             }
             Self::Tags(how, keys) => Answer::fixed(many(*how, keys, with_tag_key, &mut |each| {
                 contact.tags.iter().for_each(|tag| each(tag));
@@ -141,6 +151,32 @@ fn asked(test: &language::Test) -> language::Test {
     }
 }
 
+/// A province of today stands also for the names that ended in 2025 and are part of it now. Such a former name stands
+/// for itself.
+fn province(field: person::Field, test: Test, condition: &Condition, zone: &TimeZone) -> Leaf {
+    let Condition::Field {
+        test:
+            language::Test::Text {
+                how: How::Is,
+                values,
+                not,
+            },
+        ..
+    } = condition
+    else {
+        return Leaf::Person(field, test);
+    };
+    let named = values.iter().filter_map(|value| places::province(value));
+    let today = named.filter(|named| !named.is_former);
+    let codes = today.map(|named| named.province.code).collect();
+    let text = language::Test::Text {
+        how: How::Is,
+        values: values.clone(),
+        not: false,
+    };
+    Leaf::Province(codes, Test::compile(&text, zone), *not)
+}
+
 /// Phone numbers as people write them become the stored form.
 fn phones(test: &language::Test) -> language::Test {
     let language::Test::Text { how, values, not } = test else {
@@ -154,7 +190,7 @@ fn phones(test: &language::Test) -> language::Test {
             Some(rest) => format!("+84{rest}"),
             None => text.clone(),
         },
-        How::Contains | How::EndsWith => text.clone(),
+        How::Contains | How::EndsWith | How::Pattern => text.clone(),
     };
     language::Test::Text {
         how: *how,

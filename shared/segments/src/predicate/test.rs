@@ -191,7 +191,28 @@ pub(super) fn compare(how: How, values: &[String], text: &str) -> bool {
         How::Contains => values.iter().any(|value| text.contains(value.as_str())),
         How::StartsWith => values.iter().any(|value| text.starts_with(value.as_str())),
         How::EndsWith => values.iter().any(|value| text.ends_with(value.as_str())),
+        How::Pattern => values.iter().any(|value| fits(value, text)),
     }
+}
+
+/// Whether the text fits the pattern, in which `*` stands for any text. The earliest place of each part is enough, so the
+/// time is bounded by the product of the lengths.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
 }
 
 fn with_fold(text: &str, then: &mut dyn FnMut(&str)) {
@@ -285,4 +306,27 @@ fn day_or_instant(of: Of<'_>, _moment: &Moment<'_>) -> Option<When> {
     }
     let at: Timestamp = text.parse().ok()?;
     Some(When::Instant(at.as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, is) in [
+            ("/tet/*", "/tet/ao-dai", true),
+            ("/tet/*", "/tet", false),
+            ("*/tet/*", "https://shop.vn/tet/a", true),
+            ("https://*.vn/*/xem", "https://a.shop.vn/b/c/xem", true),
+            ("https://*.vn/*/xem", "https://shop.vn/xem", false),
+            ("*", "", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("/gio-hang", "/gio-hang", true),
+            ("/gio-hang", "/gio-hang/2", false),
+        ] {
+            assert_eq!(fits(pattern, text), is, "{pattern} {text}");
+        }
+    }
 }

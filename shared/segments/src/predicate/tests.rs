@@ -151,3 +151,44 @@ fn a_page_view_holds_nobody_who_has_not_agreed() {
     assert!(!event.matches("page.viewed", &json!({"url": "https://shop.vn/"})));
     assert!(!event.matches("page.viewed", &json!({})));
 }
+
+#[test]
+fn a_province_of_today_holds_its_former_parts() {
+    let is_in = |operator: &str, asked: &str, province: Option<(&str, &str)>| {
+        let json = json!({"all": [
+            {"family": "location", "field": "province", "operator": operator, "value": asked},
+        ]});
+        let conditions = parse(&json, &Bounds::default()).unwrap();
+        let predicate = Predicate::compile(&conditions, &TimeZone::UTC);
+        let (name, code) = province.unzip();
+        let contact: Contact = serde_json::from_value(json!({
+            "id": "con_00000000001", "tags": [], "list_ids": [], "custom": {}, "email_status": "none",
+            "sms_status": "none", "zalo_status": "none", "push_status": "none", "source": "form",
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+            "province": name, "province_code": code,
+        }))
+        .unwrap();
+        let facts = Facts::default();
+        let subject = Subject::new(&contact, &facts);
+        predicate.check(&subject, at(1_790_000_000_000)).is_in
+    };
+    let (today, former) = ("TP. Hồ Chí Minh", "Bình Dương");
+    let code = contacts::places::province(today).unwrap().province.code;
+    assert_eq!(
+        contacts::places::province(former).unwrap().province.code,
+        code
+    );
+    for (operator, asked, contact, holds) in [
+        ("is", today, Some((former, code)), true),
+        ("is", "Hồ Chí Minh", Some(("TPHCM", code)), true),
+        ("is", former, Some((former, code)), true),
+        ("is", former, Some((today, code)), false),
+        ("is_not", today, Some((former, code)), false),
+        ("is_not", today, None, true),
+        ("is", today, None, false),
+        ("is", today, Some(("Hà Nội", "01")), false),
+    ] {
+        let found = is_in(operator, asked, contact);
+        assert_eq!(found, holds, "{operator} {asked}: {contact:?}");
+    }
+}

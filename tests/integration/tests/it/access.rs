@@ -158,6 +158,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::UpdateView => ("api-contacts", "PUT", "/v1/views/viw_00000000009"),
         O::RemoveView => ("api-contacts", "DELETE", "/v1/views/viw_00000000009"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
+        O::ShowScoring => ("api-contacts", "GET", "/v1/scoring"),
+        O::ChangeScoring => ("api-contacts", "PUT", "/v1/scoring"),
+        O::ShowContactScore => ("api-contacts", "GET", "/v1/contacts/con_00000000009/score"),
+        O::ListImports => ("api-contacts", "GET", "/v1/imports"),
+        O::UndoImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/undo"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
         O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
         O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
@@ -326,6 +331,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateView | O::UpdateView => {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
         }
+        O::ChangeScoring => json!({ "rules": [] }),
         O::CreateForm | O::ReplaceForm => json!({
             "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
         }),
@@ -353,7 +359,7 @@ fn body(operation: Operation) -> Option<Value> {
             json!({ "name": "x", "trigger": { "type": "form.submitted" }, "graph": graph })
         }
         O::CreateCampaign => json!({
-            "name": "Tết", "audience": { "list_id": "lst_00000000009" }, "subject": "Chào",
+            "name": "Tết", "audience": { "include": { "list_ids": ["lst_00000000009"] } }, "subject": "Chào",
             "sender": { "from_name": "Shop", "from_email": "shop@example.vn" }, "html": "<p>a</p>",
         }),
         O::WriteMessage => json!({ "content": "Chào" }),

@@ -2,6 +2,7 @@
 //! events in any order, links, tenants.
 
 mod addresses;
+mod audiences;
 mod crashes;
 mod heavy;
 mod links;
@@ -341,7 +342,7 @@ async fn another_tenant_finds_nothing() {
     let (status, problem) = other.create(&world, shop.list).await;
     assert_eq!(
         (status, &problem["errors"][0]["pointer"]),
-        (400, &json!("/audience/list_id"))
+        (400, &json!("/audience/include/list_ids/0"))
     );
 }
 

@@ -1,104 +1,17 @@
 //! Segments over the stack: built, kept current by changes, events and time, and right after every kill.
 
-use std::collections::BTreeSet;
+mod histories;
+mod kills;
+mod shop;
+mod time;
+mod units;
+
 use std::time::Duration;
 
-use contacts::{Contacts, Event, Identity, Incoming};
-use kernel::{ContactId, TenantKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Kill, World, grant_of, http_event};
-
-/// A world, one of its tenants, and its API.
-struct Shop {
-    world: World,
-    tenant: TenantKey,
-}
-
-impl Shop {
-    async fn new() -> Self {
-        let world = World::new();
-        let tenant = world.workspace().await;
-        Self { world, tenant }
-    }
-
-    fn contacts(&self) -> Contacts {
-        Contacts::over(&self.world.resources())
-    }
-
-    async fn contact(&self, address: &str, tags: &[&str]) -> ContactId {
-        let incoming = Incoming {
-            identities: vec![Identity::Email(address.parse().unwrap())],
-            tags: tags.iter().map(ToString::to_string).collect(),
-            ..Incoming::default()
-        };
-        let upserted = self.contacts().upsert(self.tenant, &incoming).await;
-        upserted.unwrap().contact
-    }
-
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u64, Value) {
-        let grant = grant_of(self.tenant.workspace(), "read write");
-        let event = http_event(method, path, body.as_ref(), Some(&grant));
-        self.world.ask("api-segments", event).await
-    }
-
-    async fn segment(&self, name: &str, conditions: Value) -> String {
-        let body = json!({ "name": name, "conditions": conditions });
-        let (status, segment) = self.ask("POST", "/v1/segments", Some(body)).await;
-        assert_eq!(status, 201, "{segment}");
-        segment["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Until builds have begun and ended.
-    async fn built(&self) {
-        self.world.run_for(30).await;
-    }
-
-    async fn show(&self, id: &str) -> Value {
-        self.ask("GET", &format!("/v1/segments/{id}"), None).await.1
-    }
-
-    async fn members(&self, id: &str) -> BTreeSet<ContactId> {
-        let path = format!("/v1/segments/{id}/members");
-        let (mut all, mut cursor) = (BTreeSet::new(), String::new());
-        loop {
-            let (status, page) = self.ask("GET", &format!("{path}{cursor}"), None).await;
-            assert_eq!(status, 200, "{page}");
-            let data = page["data"].as_array().unwrap().iter();
-            all.extend(
-                data.map(|one| -> ContactId {
-                    one["contact_id"].as_str().unwrap().parse().unwrap()
-                }),
-            );
-            let Some(next) = page["next"].as_str() else {
-                return all;
-            };
-            cursor = format!("?cursor={next}");
-        }
-    }
-
-    async fn submitted(&self, contact: ContactId, n: u32) {
-        let event = Event {
-            id: format!("f{n}"),
-            name: "form.submitted".into(),
-            at: self.world.now(),
-            source: "api".into(),
-            data: json!({}),
-        };
-        self.contacts()
-            .record(self.tenant, contact, &event)
-            .await
-            .unwrap();
-    }
-}
-
-fn tagged(tag: &str) -> Value {
-    json!({"all": [{"family": "tag", "operator": "has_any", "values": [tag]}]})
-}
-
-fn set<const N: usize>(ids: [ContactId; N]) -> BTreeSet<ContactId> {
-    ids.into()
-}
+use crate::support::Kill;
+use shop::{Shop, set, tagged};
 
 #[tokio::test]
 async fn a_segment_is_built_and_follows_each_change() {
@@ -260,18 +173,41 @@ async fn a_segment_may_name_another_but_not_itself() {
 async fn a_static_segment_has_the_members_that_it_was_given() {
     let shop = Shop::new().await;
     let an = shop.contact("an@example.vn", &[]).await;
+    let binh = shop.contact("binh@example.vn", &[]).await;
     let body = json!({ "name": "Tay", "kind": "static" });
     let (_, made) = shop.ask("POST", "/v1/segments", Some(body.clone())).await;
     let id = made["id"].as_str().unwrap().to_owned();
+    let of = json!({"all": [{"family": "segment", "operator": "in", "segment_ids": [id]}]});
+    let follows = shop.segment("Theo", of).await;
+    let entered = json!({"all": [
+        {"family": "event", "event": "segment.entered", "operator": "exactly", "times": 1,
+         "where": [{"property": "segment_id", "operator": "is", "value": id}]},
+    ]});
+    let entered = shop.segment("Vừa vào", entered).await;
+    shop.built().await;
     let path = format!("/v1/segments/{id}/members");
-    let add = json!({ "add_contact_ids": [an] });
-    assert_eq!(shop.ask("POST", &path, Some(add)).await.0, 204);
-    assert_eq!(shop.members(&id).await, set([an]));
-    shop.world.advance(Duration::from_secs(1));
+    let add = json!({ "add_contact_ids": [an, binh] });
     let remove = json!({ "remove_contact_ids": [an] });
-    assert_eq!(shop.ask("POST", &path, Some(remove)).await.0, 204);
-    assert!(shop.members(&id).await.is_empty());
+    for ids in [set([an, binh]), set([an, binh])] {
+        assert_eq!(shop.ask("POST", &path, Some(add.clone())).await.0, 202);
+        shop.world.settle_twice().await;
+        assert_eq!(shop.members(&id).await, ids);
+        assert_eq!(shop.members(&follows).await, ids);
+        assert_eq!(shop.members(&entered).await, ids, "entered once");
+        shop.world.advance(Duration::from_secs(1));
+    }
+    // The removal is delivered first; the earlier request does not undo it.
+    assert_eq!(shop.ask("POST", &path, Some(add)).await.0, 202);
+    let early = shop.world.take("segment-updater").unwrap();
+    shop.world.advance(Duration::from_secs(1));
+    assert_eq!(shop.ask("POST", &path, Some(remove)).await.0, 202);
+    shop.world.settle_twice().await;
+    shop.world.release(&early);
+    shop.world.settle_twice().await;
+    assert_eq!(shop.members(&id).await, set([binh]));
+    assert_eq!(shop.members(&follows).await, set([binh]));
     assert_eq!(shop.ask("POST", "/v1/segments", Some(body)).await.0, 409);
+    assert!(shop.world.dead_letters().is_empty());
 }
 
 #[tokio::test]

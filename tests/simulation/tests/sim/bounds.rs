@@ -14,6 +14,7 @@ const CALLS: &[(&str, u64)] = &[
     ("chat-outbound", 8),
     ("ingest", 24),
     ("message-sender", 14),
+    ("segment-updater", 20),
     ("workflow-step", 14),
     ("workflow-trigger", 14),
 ];

@@ -90,6 +90,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
         O::SaveContact,
         O::StartImport,
         O::BeginImport,
+        O::UndoImport,
         O::StartExport,
         O::CreateApiKey,
     ];

@@ -394,7 +394,7 @@ async fn another_accounts_ids_are_not_there() {
     // Ids in bodies and parameters.
     let workspace = json!([them.id("ws")]);
     let mut campaign = us.body(Operation::CreateCampaign).unwrap();
-    campaign["audience"]["list_id"] = json!(them.id("lst"));
+    campaign["audience"]["include"]["list_ids"] = json!([them.id("lst")]);
     let import = format!("/v1/imports?list_id={}", them.id("lst"));
     for (operation, path, body) in [
         (

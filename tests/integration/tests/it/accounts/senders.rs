@@ -213,7 +213,7 @@ async fn a_workspace_mails_only_from_addresses_that_it_has_proven() {
     office.world.workspace().await;
     let sender = json!({ "from_name": "Tanigo", "from_email": "shop@example.vn" });
     let campaign = json!({
-        "name": "Tết", "audience": { "list_id": list }, "sender": sender, "subject": "Chào", "text": "Chào",
+        "name": "Tết", "audience": { "include": { "list_ids": [list] } }, "sender": sender, "subject": "Chào", "text": "Chào",
     });
     let mail = json!({ "type": "send_email", "sender": sender, "subject": "Chào", "text": "Chào" });
     let workflow = json!({

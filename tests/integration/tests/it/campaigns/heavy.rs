@@ -72,7 +72,7 @@ async fn steps_of_b(hostile: Vec<(&'static str, String)>) -> (usize, World) {
         let mail = mail(html);
         let draft = Draft {
             name: name.into(),
-            audience: Audience { list_id: a.list },
+            audience: Audience::list(a.list),
             mail: mails.put(a.tenant, &mail).await.unwrap(),
             subject: mail.subject,
         };

@@ -134,7 +134,7 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
     let mails = MailStore::over(&world.resources());
     let draft = Draft {
         name: "Tết".into(),
-        audience: Audience { list_id: shop.list },
+        audience: Audience::list(shop.list),
         mail: mails.put(shop.tenant, &mail).await.unwrap(),
         subject: mail.subject.clone(),
     };

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use async_trait::async_trait;
 use content::tokens::{Token, TokenKey, TokenKind, address_mark};
@@ -11,6 +12,7 @@ use tanigo_local::aws::{Kind, OutboxMessage};
 use tests_world::http_event;
 
 use super::Feature;
+use super::segments::Segments;
 use crate::sim::Sim;
 
 /// A mail may still leave this long after the unsubscription was answered, milliseconds: a sub-batch had read the
@@ -27,8 +29,8 @@ struct Sent {
 }
 
 /// Sends campaigns; people unsubscribe.
-#[derive(Default)]
 pub struct Campaigns {
+    segments: Rc<Segments>,
     sent: RefCell<Vec<Sent>>,
     /// When an unsubscription was answered, by shop and address.
     stopped: RefCell<BTreeMap<(usize, String), i64>>,
@@ -57,6 +59,15 @@ fn address(to: &str) -> &str {
 }
 
 impl Campaigns {
+    pub fn new(segments: Rc<Segments>) -> Self {
+        Self {
+            segments,
+            sent: RefCell::default(),
+            stopped: RefCell::default(),
+            returned: RefCell::default(),
+        }
+    }
+
     fn some(&self, sim: &Sim) -> Option<(usize, Sent)> {
         let sent = self.sent.borrow();
         let n = sim.below(sent.len());
@@ -65,8 +76,16 @@ impl Campaigns {
 
     async fn create(&self, sim: &Sim) {
         let shop = sim.shop();
+        let audience = match sim.below(3) {
+            0 => json!({ "include": { "segment_ids": [self.segments.of(shop)] } }),
+            1 => json!({
+                "include": { "list_ids": [shop.list] },
+                "exclude": { "segment_ids": [self.segments.of(shop)] },
+            }),
+            _ => json!({ "include": { "list_ids": [shop.list] } }),
+        };
         let body = json!({
-            "name": shop.mark("campaign"), "audience": { "list_id": shop.list },
+            "name": shop.mark("campaign"), "audience": audience,
             "sender": { "from_name": "Shop", "from_email": "tin@example.vn" },
             "subject": shop.mark("campaign"), "html": "<p>Chào bạn</p>",
         });

@@ -5,6 +5,7 @@ mod campaigns;
 mod chat;
 mod contacts;
 mod forms;
+mod segments;
 mod workflows;
 
 use std::rc::Rc;
@@ -35,10 +36,12 @@ pub trait Feature {
 /// All features.
 pub fn all() -> Vec<Rc<dyn Feature>> {
     let forms = Rc::new(forms::Forms::default());
+    let segments = Rc::new(segments::Segments::default());
     vec![
         forms.clone(),
         Rc::new(workflows::Workflows::new(forms)),
-        Rc::new(campaigns::Campaigns::default()),
+        segments.clone(),
+        Rc::new(campaigns::Campaigns::new(segments)),
         Rc::new(chat::Chat::default()),
         Rc::new(contacts::Contacts::default()),
     ]
