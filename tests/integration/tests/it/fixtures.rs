@@ -303,7 +303,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "double-opt-in",
-                "0 to repeat; Contacts +8; Directory +1; Message 1; Timeline +2; Timers +2",
+                "0 to repeat; Contacts +8; Directory +1; Timeline +2; Timers +2; Message 1",
             ),
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
             ("malformed", "0 to repeat; IngestDlq 1"),
