@@ -5,6 +5,7 @@ use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
 use contacts::import::Imports;
+use contacts::scores::Scores;
 use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
 use kernel::{ListId, Needs, TenantKey};
 use lambda::http::{ClientIp, May, Problem};
@@ -22,6 +23,7 @@ pub struct Api {
     pub views: Views,
     pub vocabulary: Vocabulary,
     pub bulk: Bulk,
+    pub scores: Scores,
     pub audit: Audit,
 }
 

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{bulk, consent, exports, fields, imports, lists, notes, tags, views};
+use crate::{bulk, consent, exports, fields, imports, lists, notes, scores, tags, views};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -39,12 +39,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(tags::rename))
         .routes(routes!(bulk::list, bulk::start))
         .routes(routes!(bulk::show))
+        .routes(routes!(scores::show, scores::change))
+        .routes(routes!(scores::of_contact))
         .routes(routes!(views::list, views::create))
         .routes(routes!(views::show, views::update, views::remove))
-        .routes(routes!(imports::start))
+        .routes(routes!(imports::list, imports::start))
         .routes(routes!(imports::show, imports::change))
         .routes(routes!(imports::preview))
         .routes(routes!(imports::begin))
+        .routes(routes!(imports::undo))
         .routes(routes!(exports::list, exports::start))
         .routes(routes!(exports::show))
 }
@@ -65,9 +68,9 @@ struct Search {
 
 /// Search contacts.
 ///
-/// By the beginning of a word of the name, of the address, of the number (however it is typed) or of
-/// `external_id`; without `query`, all of them. Names are found from two characters on, the rest from three: of
-/// a number, three digits. Found contacts are in the order of what was found, names first; all of them are in no
+/// By the beginning of a word of the name, of the address or of the number (however it is typed), or by the whole
+/// `external_id`; without `query`, all of them. Names are found from two characters on, addresses from three: of
+/// a number, three digits. Found contacts are in the order of what was found, and all of them are in no
 /// order that means something. A page may hold fewer than `limit` and still have a `next`.
 #[utoipa::path(
     get,

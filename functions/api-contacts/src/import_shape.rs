@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, header};
 use contacts::import::{
     Column, ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, Layout, Request,
-    RowError, Status, normal,
+    RowError, Status, Undo, normal,
 };
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
@@ -218,6 +218,8 @@ pub struct ImportView {
     pub upload_url: Option<String>,
     /// A file with each row and its outcome.
     pub outcome_url: Option<String>,
+    /// Its undo; null if nobody asked for it.
+    pub undo: Option<ImportUndo>,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
     #[serde(serialize_with = "kernel::clock::millis")]
@@ -245,6 +247,37 @@ fn columns(layout: Layout) -> Vec<ImportColumn> {
         .collect()
 }
 
+/// The undo of an import.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ImportUndo {
+    /// Contacts that were removed.
+    removed: u64,
+    /// Rows whose replaced values came back.
+    restored: u64,
+    /// Rows of which something stays.
+    kept: u64,
+    /// Link to a CSV file that tells what became of each row; null until the undo has ended.
+    pub outcome_url: Option<String>,
+    #[serde(serialize_with = "kernel::clock::millis")]
+    started_at: Timestamp,
+    /// Null while the undo runs.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    pub finished_at: Option<Timestamp>,
+}
+
+impl From<Undo> for ImportUndo {
+    fn from(undo: Undo) -> Self {
+        Self {
+            removed: undo.removed,
+            restored: undo.restored,
+            kept: undo.kept,
+            outcome_url: None,
+            started_at: undo.started_at,
+            finished_at: undo.finished_at,
+        }
+    }
+}
+
 impl From<Job> for ImportView {
     fn from(job: Job) -> Self {
         Self {
@@ -261,6 +294,7 @@ impl From<Job> for ImportView {
             columns: job.layout.map(columns),
             upload_url: None,
             outcome_url: None,
+            undo: job.undo.map(ImportUndo::from),
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,

@@ -3,12 +3,14 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::import::{Begun, Job, Preview, Status};
+use contacts::import::{Begun, Job, Preview, Status, Undone};
+use kernel::page::Page;
 use kernel::{ImportId, TenantKey};
 use lambda::http::{ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Raw};
 
 use crate::api::{Api, known_list};
 use crate::import_shape::{File, ImportIn, ImportQuery, ImportView, is_json, table_of_text};
+use crate::shape::Paging;
 
 /// Make an import.
 ///
@@ -83,6 +85,34 @@ pub async fn start(
         ));
     }
     Err(cloud::Error::Conflict.into())
+}
+
+/// List the imports, newest first.
+///
+/// The record of an import is kept for thirteen months.
+#[utoipa::path(
+    get,
+    path = "/v1/imports",
+    operation_id = "listImports",
+    tag = "contacts",
+    params(Paging),
+    responses((status = 200, description = "A page of imports", body = Page<ImportView>)),
+)]
+pub async fn list(
+    State(api): State<Api>,
+    caller: May<op::ListImports>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<ImportView>>, Problem> {
+    let page = api.imports.page(caller.tenant, paging.limit, paging.cursor);
+    let page = page.await?;
+    let mut data = Vec::with_capacity(page.data.len());
+    for job in page.data {
+        data.push(view(&api, caller.tenant, job).await?);
+    }
+    Ok(Json(Page {
+        data,
+        next: page.next,
+    }))
 }
 
 /// Show an import and its progress.
@@ -199,6 +229,48 @@ fn begun(begun: Begun) -> Result<Job, Problem> {
     }
 }
 
+/// Undo a completed import.
+///
+/// Within a day of its end. Contacts that the import made are removed, unless somebody changed them since or they did
+/// something. Values, tags and lists that it gave to other contacts are taken back where nobody changed them since.
+/// Identities and consents that it gave to other contacts stay. The undo runs in the background; `undo` of the import
+/// shows its progress and then a file with each row. May be repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/imports/{id}/undo",
+    operation_id = "undoImport",
+    tag = "contacts",
+    params(("id" = ImportId, Path, description = "The import")),
+    responses((status = 202, description = "Started, or ended before", body = ImportView)),
+)]
+pub async fn undo(
+    State(api): State<Api>,
+    caller: May<op::UndoImport>,
+    ip: ClientIp,
+    Path(id): Path<ImportId>,
+) -> Result<(StatusCode, Json<ImportView>), Problem> {
+    find(&api, caller.tenant, id).await?;
+    api.audit
+        .note(caller.grant(), caller.permission(), id, &ip.0)
+        .await?;
+    let job = match api.imports.undo(caller.tenant, id).await? {
+        Undone::Yes(job) => *job,
+        Undone::Missing => return Err(Problem::not_found("import")),
+        Undone::NotOver => {
+            let detail = "only a completed import can be undone";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+        Undone::TooLate => {
+            let detail = "the import ended more than 24 hours ago";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+    };
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(view(&api, caller.tenant, job).await?),
+    ))
+}
+
 async fn find(api: &Api, tenant: TenantKey, id: ImportId) -> Result<Job, Problem> {
     let job = api.imports.get(tenant, id).await?;
     job.ok_or_else(|| Problem::not_found("import"))
@@ -210,6 +282,11 @@ async fn view(api: &Api, tenant: TenantKey, job: Job) -> Result<ImportView, Prob
         Status::Draft => view.upload_url = Some(api.imports.upload_link(tenant, view.id).await?),
         Status::Completed => {
             view.outcome_url = Some(api.imports.outcome_link(tenant, view.id).await?);
+            if let Some(undo) = &mut view.undo
+                && undo.finished_at.is_some()
+            {
+                undo.outcome_url = Some(api.imports.undo_link(tenant, view.id).await?);
+            }
         }
         _ => {}
     }

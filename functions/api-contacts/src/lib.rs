@@ -1,7 +1,7 @@
 //! Contacts, lists, imports and exports over HTTP.
 //!
 //! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists…`, `/v1/fields…`, `/v1/tags…`, `/v1/views…`,
-//! `/v1/imports…` and `/v1/exports…`, behind the authorizer. Effects: rows of the contacts, timeline and directory
+//! `/v1/imports…`, `/v1/scoring` and `/v1/exports…`, behind the authorizer. Effects: rows of the contacts, timeline and directory
 //! tables; the file of an import; the message of the first step of an import, an export or a bulk job. Saving a contact
 //! again changes the same contact; creating a list again makes a second list.
 
@@ -15,6 +15,7 @@ mod import_shape;
 mod imports;
 mod lists;
 mod notes;
+mod scores;
 mod shape;
 mod tags;
 mod views;
@@ -24,6 +25,7 @@ use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
 use contacts::import::Imports;
+use contacts::scores::Scores;
 use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
 use lambda::{ConfigError, Function, Setup, http};
 
@@ -44,6 +46,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         views: Views::over(resources),
         vocabulary: Vocabulary::over(resources),
         bulk: Bulk::over(resources),
+        scores: Scores::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

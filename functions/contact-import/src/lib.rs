@@ -19,7 +19,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
 
 async fn handle(imports: &Imports, record: &Record) -> Result<(), Failure> {
     let (tenant, step) = record.open::<Step>()?;
-    match imports.step(tenant, &step).await? {
+    match imports.step(tenant, &step, &record.message_id).await? {
         Progress::Done => metrics::count("ImportSteps", 1),
         Progress::Missing => {
             return Err(Failure::reject("Import.Missing", "there is no such import"));

@@ -151,6 +151,7 @@ impl Messenger {
             postal_address: settings.postal_address,
             permission_reminder: settings.permission_reminder,
             takes_assumed: !settings.strict_consent,
+            is_labelled: settings.advertising_label,
         });
         let letterhead = letterhead.unwrap_or_default();
         let found = self.mails.get(tenant, mail, *class, &letterhead).await;

@@ -1,6 +1,7 @@
 //! Joins the messages of a contact, and evaluates the contact once.
 
 use contacts::ContactChanged;
+use contacts::scores::Scores;
 use kernel::{ContactId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
@@ -30,14 +31,17 @@ pub fn of(change: &Change) -> (String, ContactId) {
     (change.tenant.to_string(), change.message.contact())
 }
 
-/// Evaluates the contact of these messages.
-pub async fn settle(keeper: &Keeper, changes: Vec<Change>) -> Result<(), Failure> {
+/// Gives the points of these messages, and evaluates their contact.
+pub async fn settle(keeper: &Keeper, scores: &Scores, changes: Vec<Change>) -> Result<(), Failure> {
     let Some(first) = changes.first() else {
         return Ok(());
     };
     let (tenant, contact) = (first.tenant, first.message.contact());
     let mut work = Work::default();
     for change in changes {
+        if let ContactChanged::Event { event, .. } = &change.message {
+            scores.count(tenant, contact, event).await?;
+        }
         work.add(change.message, change.again);
     }
     let settled = keeper.settle(tenant, contact, &work).await?;

@@ -164,16 +164,22 @@ operations! {
     ShowField = "showField": From(Contributor), Some(Read);
     UpdateField = "updateField": From(AccountManager), Some(Admin);
     RemoveField = "removeField": From(AccountManager), Some(Admin);
+    // The rules of the lead score hold for the whole workspace.
+    ShowScoring = "showScoring": From(Contributor), Some(Read);
+    ChangeScoring = "changeScoring": From(AccountManager), Some(Admin);
+    ShowContactScore = "showContactScore": From(Contributor), Some(Read);
     ListViews = "listViews": From(Contributor), Some(Read);
     CreateView = "createView": From(Contributor), Some(Write);
     ShowView = "showView": From(Contributor), Some(Read);
     UpdateView = "updateView": From(Contributor), Some(Write);
     RemoveView = "removeView": From(Contributor), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
+    ListImports = "listImports": From(AccountManager), Some(Read);
     ShowImport = "showImport": From(AccountManager), Some(Read);
     ChangeImport = "changeImport": From(AccountManager), Some(Write);
     PreviewImport = "previewImport": From(AccountManager), Some(Read);
     BeginImport = "beginImport": From(AccountManager), Some(Write);
+    UndoImport = "undoImport": From(AccountManager), Some(Write);
     // Exports hold the data of all contacts: a person of the account asks for them, never a key.
     StartExport = "startExport": From(AccountAdmin), None;
     ListExports = "listExports": From(AccountAdmin), None;
@@ -220,6 +226,7 @@ operations! {
     SendCampaign = "sendCampaign": From(AccountManager), Some(Write);
     PauseCampaign = "pauseCampaign": From(AccountManager), Some(Write);
     ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);
+    ConfirmCampaign = "confirmCampaign": From(AccountAdmin), None;
     CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
     ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
     // Chat.

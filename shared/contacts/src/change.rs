@@ -27,6 +27,9 @@ use self::names::{Names, is_name};
 mod beside;
 mod custom;
 mod names;
+mod was;
+
+pub(crate) use self::was::{Before, value};
 
 /// The changes of an upsert in a profile. Pure.
 #[derive(Debug, Default)]

@@ -9,6 +9,8 @@
 //! A row also holds the values that its workflow waits for. So an event that has other values reads no workflow and
 //! sends no message, however many workflows listen to its name.
 //!
+//! The set also holds a copy of the rules of the lead score: an event that meets one is reported as a mentioned event is.
+//!
 //! A segment has one row with everything that it mentions, as names like `full_name`, `tag=vip` or
 //! `event=form.submitted` ([`crate::mention`]).
 
@@ -21,6 +23,7 @@ use kernel::{SegmentId, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::scores::Scoring;
 use crate::{keys, mention};
 
 /// Longest interest set, in bytes of JSON: about 2,900 workflows of one form each. Each process reads it every ten
@@ -81,6 +84,9 @@ struct Interest {
     events: Events,
     #[serde(default)]
     segments: Mentions,
+    /// A copy of the rules of the lead score.
+    #[serde(default)]
+    scoring: Scoring,
 }
 
 /// The set as a process remembers it.
@@ -88,6 +94,7 @@ struct Interest {
 struct Known {
     events: Events,
     segments: Arc<Mentions>,
+    scoring: Arc<Scoring>,
 }
 
 /// The data that the segments of a workspace mention.
@@ -289,6 +296,16 @@ impl Listeners {
         Ok(names.filter(|name| interest.segments.has(name)).collect())
     }
 
+    /// The rules of the lead score; up to ten seconds old.
+    pub(crate) async fn scoring(&self, tenant: TenantKey) -> Result<Arc<Scoring>, Error> {
+        Ok(self.recent(tenant).await?.scoring.clone())
+    }
+
+    /// Makes the set again after the rules of the lead score changed.
+    pub(crate) async fn refresh(&self, tenant: TenantKey) -> Result<(), Error> {
+        self.derive(tenant).await
+    }
+
     /// The data that the segments of the workspace mention; up to ten seconds old.
     pub async fn mentions(&self, tenant: TenantKey) -> Result<Arc<Mentions>, Error> {
         Ok(self.recent(tenant).await?.segments.clone())
@@ -304,11 +321,12 @@ impl Listeners {
             let directory = self.directory.clone();
             async move {
                 let interest: Option<Interest> = directory.look_up(&keys::interest(tenant)).await?;
-                let Interest {
-                    events, segments, ..
-                } = interest.unwrap_or_default();
-                let segments = Arc::new(segments);
-                Ok(Arc::new(Known { events, segments }))
+                let interest = interest.unwrap_or_default();
+                Ok(Arc::new(Known {
+                    events: interest.events,
+                    segments: Arc::new(interest.segments),
+                    scoring: Arc::new(interest.scoring),
+                }))
             }
         };
         self.recent.get(tenant, read).await
@@ -338,6 +356,11 @@ impl Listeners {
                 version: epoch.unwrap_or_default() + 1,
                 events: self.events(tenant).await?,
                 segments: Mentions::of(self.segment_rows(tenant).await?),
+                scoring: self
+                    .directory
+                    .get(&keys::scoring(tenant))
+                    .await?
+                    .unwrap_or_default(),
             };
             let written = match epoch {
                 Some(epoch) => self.directory.replace(&key, &next, epoch).await,

@@ -84,18 +84,38 @@ pub fn beside_order(value: &str, id: ContactId) -> String {
     format!("{value}#{id}")
 }
 
-/// Partition of the identities that begin with the head of `value`.
+/// Partition of an identity. Addresses and numbers are found by their beginning, so the head of the value names the
+/// partition. The ids of one system begin alike and are found whole: a hash spreads them over 256 partitions.
 pub fn identity_partition(tenant: TenantKey, kind: &str, value: &str) -> String {
+    if kind.starts_with("external") {
+        let hash = kernel::hash::name(&[value]);
+        return format!("{tenant}#I#{kind}#{}", &hash[..2]);
+    }
     format!("{tenant}#I#{kind}#{}", head(value))
 }
 
 pub fn name(tenant: TenantKey, rotation: &str, id: ContactId) -> Key {
-    Key::new(name_partition(tenant, rotation), format!("{rotation}#{id}"))
+    let partition = name_partition(tenant, rotation, initial(rotation));
+    Key::new(partition, format!("{rotation}#{id}"))
 }
 
-/// Partition of the names that begin with the head of `rotation`.
-pub fn name_partition(tenant: TenantKey, rotation: &str) -> String {
-    format!("{tenant}#N#{}", head(rotation))
+/// Partition of the names that begin with the head of `start` and whose second word begins with this letter. Two of
+/// five people are Nguyễn: without the second word they would share a partition.
+pub fn name_partition(tenant: TenantKey, start: &str, second: char) -> String {
+    format!("{tenant}#N#{}#{second}", head(start))
+}
+
+/// The first letter of the second word of a folded name; `~` if there is none, or if it begins with no Latin letter.
+pub fn initial(rotation: &str) -> char {
+    let second = rotation
+        .split_once(' ')
+        .and_then(|(_, rest)| rest.chars().next());
+    second.filter(char::is_ascii_lowercase).unwrap_or('~')
+}
+
+/// All values of [`initial`], in the order in which a search walks them.
+pub fn initials() -> impl Iterator<Item = char> {
+    ('a'..='z').chain(['~'])
 }
 
 pub fn event(tenant: TenantKey, id: ContactId, event: &Event) -> Key {
@@ -200,6 +220,30 @@ pub fn field_use(tenant: TenantKey, field: &str, user: &str) -> Key {
     Key::new(field_uses(tenant, field), user)
 }
 
+/// Row of the rules of the lead score.
+pub fn scoring(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "SCORING")
+}
+
+/// Beginning of the sort keys of a score's history.
+pub const SCORES: &str = "SCORE#";
+
+/// Entry of the history, in the order of the events.
+pub fn score(tenant: TenantKey, id: ContactId, at: Timestamp, event: &str, rule: &str) -> Key {
+    let order = event_order(at, event);
+    Key::new(contact(tenant, id), format!("{SCORES}{order}#{rule}"))
+}
+
+/// Mark of a rule that counts once for a contact.
+pub fn scored(tenant: TenantKey, id: ContactId, rule: &str) -> Key {
+    Key::new(contact(tenant, id), format!("SCORED#{rule}"))
+}
+
+/// Count of a rule on a day.
+pub fn scored_on(tenant: TenantKey, id: ContactId, rule: &str, day: &str) -> Key {
+    Key::new(contact(tenant, id), format!("SCORED#{rule}#{day}"))
+}
+
 /// Row of the custom fields that one thing uses.
 pub fn field_user(tenant: TenantKey, user: &str) -> Key {
     Key::new(format!("{tenant}#USES#by#{user}"), "FIELDS")
@@ -221,6 +265,21 @@ pub fn import_lane(tenant: TenantKey, import: ImportId, lane: u32) -> Key {
 /// A slice of an import's file.
 pub fn import_slice(tenant: TenantKey, import: ImportId, slice: u32) -> Key {
     Key::new(format!("{tenant}#{import}"), format!("SLICE#{slice:08}"))
+}
+
+/// The values that a row of an import replaced in a contact.
+pub fn import_before(tenant: TenantKey, id: ContactId, operation: &str) -> Key {
+    Key::new(contact(tenant, id), format!("UNDO#{operation}"))
+}
+
+/// The partition of a workspace's list of imports.
+pub fn imports(tenant: TenantKey) -> String {
+    format!("{tenant}#IMPORTS")
+}
+
+/// An entry of that list. Ids follow time, so the newest is the last.
+pub fn import_listed(tenant: TenantKey, import: ImportId) -> Key {
+    Key::new(imports(tenant), import.to_string())
 }
 
 /// The partition of a workspace's exports.
@@ -273,11 +332,11 @@ mod tests {
         );
         assert_eq!(
             key(&name(t, "tran thi an", id)),
-            ("ws_0123456789a#N#tra", "tran thi an#con_0123456789a")
+            ("ws_0123456789a#N#tra#t", "tran thi an#con_0123456789a")
         );
         assert_eq!(
             key(&name(t, "an", id)),
-            ("ws_0123456789a#N#an ", "an#con_0123456789a")
+            ("ws_0123456789a#N#an #~", "an#con_0123456789a")
         );
         assert_eq!(
             key(&list(t, list_id)),
@@ -334,13 +393,13 @@ mod tests {
         let inbox = "inb_0123456789a".parse().unwrap();
         let visitor = "v1".to_owned();
         for (one, pk, sk) in [
-            (Identity::own("7"), "external#7  ", "7"),
+            (Identity::own("7"), "external#fa", "7"),
             (
                 Identity::External {
                     scope: "haravan:a".into(),
                     id: "7".into(),
                 },
-                "external.haravan:a#7  ",
+                "external.haravan:a#fa",
                 "7",
             ),
             (

@@ -17,6 +17,7 @@
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
+//! | points of events | `scores/points.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
 pub mod bounds;
@@ -45,6 +46,7 @@ pub mod notes;
 pub mod places;
 mod profiles;
 mod rows;
+pub mod scores;
 mod search;
 mod store;
 pub mod tags_vocabulary;

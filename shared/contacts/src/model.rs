@@ -229,6 +229,9 @@ pub struct Contact {
     /// Consent by channel and purpose. The statuses above are those for marketing.
     #[serde(skip)]
     pub consents: Consents,
+    /// The lead score; null if nothing counted yet.
+    #[serde(default)]
+    pub lead_score: Option<i64>,
     /// Where the contact first came from.
     pub source: Source,
     /// When the record was made.

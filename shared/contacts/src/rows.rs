@@ -8,6 +8,7 @@ use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::change::Before;
 use crate::consent::{Channel, ChannelStatus, Consents, Record};
 use crate::model::{Contact, Identity, Source};
 use crate::places;
@@ -32,6 +33,13 @@ pub(crate) const FIELDS: &str = "fields_version";
 pub(crate) const NAMED: &str = "name_version";
 /// The profile's attribute for the time at which its values were last overwritten.
 pub(crate) const OVERWRITTEN: &str = "overwritten_at";
+/// The profile's attribute that names the row of an import that wrote it last, of a contact that the import made.
+/// Every other write removes it: an import may remove only a contact that nobody has touched since.
+pub(crate) const IMPORTED: &str = "imported";
+/// The profile's attribute for the lead score. Only [`crate::scores`] writes it.
+pub(crate) const SCORE: &str = "score";
+/// The profile's attribute that names the import whose undo removed the contact.
+pub(crate) const UNDONE: &str = "undone";
 /// The profile's list of identities to release.
 pub(crate) const REPLACED: &str = "replaced";
 
@@ -42,6 +50,12 @@ pub(crate) struct Profile {
     pub contact: Option<ContactId>,
     #[serde(default)]
     pub operation: Option<String>,
+    /// The lead score; absent if nothing counted.
+    #[serde(default)]
+    pub score: Option<i64>,
+    /// The import whose undo removed the contact.
+    #[serde(default)]
+    pub undone: Option<String>,
     /// How often the shown identities changed; absent until the profile shows one.
     pub identity_version: Option<u64>,
     pub fields_version: Option<u64>,
@@ -98,6 +112,11 @@ impl Profile {
         &self.tags
     }
 
+    /// Whether it is a contact, not a reserved id.
+    pub fn exists(&self) -> bool {
+        self.created_at.is_some()
+    }
+
     /// The contact, with the names as they were given.
     pub fn given(self) -> Option<Contact> {
         let created_at = self.created_at?;
@@ -141,6 +160,7 @@ impl Profile {
             zalo_status: consents.marketing(Channel::Zalo),
             push_status: consents.marketing(Channel::Push),
             consents,
+            lead_score: self.score,
             source: self.source,
             created_at,
             // One write sets both, each by its own look at the clock.
@@ -195,6 +215,7 @@ pub(crate) enum Row {
     Name(NameRow),
     Membership(Membership),
     Consent(Box<Record>),
+    Before(Box<Before>),
 }
 
 /// An identity as it is stored. Without a contact it was released and may be claimed again.

@@ -9,7 +9,7 @@ use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, Membership, NameRow, Profile, Row};
+use crate::rows::{BOUNCED, IMPORTED, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, mention, names};
 
@@ -190,8 +190,18 @@ impl Contacts {
         self.change(tenant, id, update).await
     }
 
+    /// The beginning of every update of a profile.
     pub(crate) fn touch(&self) -> Update {
-        Update::new().set("updated_at", self.contacts.clock().now())
+        self.touch_by(None)
+    }
+
+    /// Like [`Contacts::touch`], by the row of an import that made the contact.
+    pub(crate) fn touch_by(&self, import: Option<&str>) -> Update {
+        let update = Update::new().set("updated_at", self.contacts.clock().now());
+        match import {
+            Some(row) => update.set(IMPORTED, row),
+            None => update.remove(IMPORTED),
+        }
     }
 
     /// Changes a contact that exists; returns whether the conditions held.

@@ -144,7 +144,9 @@ impl Contacts {
     ) -> Result<bool, Error> {
         let recorded_at = self.timeline.clock().now();
         let name = [mention::event(&event.name)];
-        let is_tracked = !self.interest.mentioned(tenant, name).await?.is_empty();
+        let is_mentioned = !self.interest.mentioned(tenant, name).await?.is_empty();
+        let scoring = self.interest.scoring(tenant).await?;
+        let is_tracked = is_mentioned || scoring.met(&event.name, &event.data).next().is_some();
         let rules = [(triggers, HEARD), (is_tracked, TRACKED)];
         let rules = rules.into_iter().filter(|(is_told, _)| *is_told);
         let rules: Vec<Rule> = rules.map(|(_, rule)| rule).collect();

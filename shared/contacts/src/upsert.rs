@@ -6,7 +6,8 @@
 //! 2. [`crate::identity`] decides whose the identities are. They are claimed by conditional updates that name the
 //!    contact. Those of a new contact are claimed all or
 //!    none, in one transaction. A writer that loses continues with the winner's contact.
-//! 3. Names for search and places on lists are written. The content of these rows follows from their key.
+//! 3. Names for search and places on lists are written. The content of these rows follows from their key. An import
+//!    that changes a contact also writes the values that it replaces, for its undo.
 //! 4. One merging update of the profile is the commit. A value in the profile means that steps 2 and 3 are done for
 //!    it. So a known contact without new data costs no write. An address and its consent change in this one write,
 //!    and only if the profile still has the values that were read. Otherwise the upsert starts again.
@@ -26,7 +27,7 @@ use crate::change::{self, Change};
 use crate::consent;
 use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
-use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
+use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Source, Upserted};
 use crate::names;
 use crate::rows::{Claim, Membership, NameRow, Profile, Row};
 use crate::store::Contacts;
@@ -343,11 +344,23 @@ impl Contacts {
             let key = record.key(tenant, id);
             (key, Row::Consent(Box::new(record.clone())))
         }));
+        let now = self.contacts.clock().now();
+        let import = (incoming.source == Source::Import).then_some(operation);
+        let known = profile.clone().and_then(Profile::given);
+        let made_here = known.is_none() || made_by_import(profile.as_ref(), import);
+        if let (Some(row), Some(known)) = (import, &known)
+            && !made_here
+            && !change.is_empty()
+        {
+            let before = change.before(known, now.as_second());
+            let row = keys::import_before(tenant, id, row);
+            rows.push((row, Row::Before(Box::new(before))));
+        }
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
-        let now = self.contacts.clock().now();
-        let mut update = change.onto(self.touch(), profile.as_ref(), now);
+        let touch = self.touch_by(import.filter(|_| made_here));
+        let mut update = change.onto(touch, profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
         let before = profile.and_then(Profile::given);
@@ -424,6 +437,13 @@ impl Contacts {
         }
         Ok(())
     }
+}
+
+/// Whether a row of the same import made the contact.
+fn made_by_import(profile: Option<&Profile>, import: Option<&str>) -> bool {
+    let job = |operation: &str| operation.split('#').next().map(str::to_owned);
+    let made_by = profile.and_then(|profile| profile.operation.as_deref());
+    import.is_some_and(|row| made_by.and_then(job) == job(row))
 }
 
 /// The place of an identity in the input.

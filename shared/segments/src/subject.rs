@@ -25,7 +25,7 @@ impl<'a> Subject<'a> {
         Self {
             contact,
             facts,
-            score: None,
+            score: contact.lead_score,
             may_track: may_track(contact),
         }
     }

@@ -20,6 +20,8 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("message.complained", &["campaign_id"]),
     ("message.unsubscribed", &["campaign_id"]),
     ("conversation.created", &["inbox_id"]),
+    ("contact.score_reached", &["threshold"]),
+    ("contact.score_dropped", &["threshold"]),
 ];
 /// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start no
 /// workflow. Otherwise a workflow that answers an open with a mail would never end.

@@ -18,6 +18,7 @@ use super::values::Said;
 use crate::bounds::Surplus;
 use crate::consent::{Channel, Decision, Evidence, Method, Statement};
 use crate::csv_out;
+use crate::fields::FieldFault;
 use crate::keys;
 use crate::model::{Incoming, Kept, Merge, Source, Upserted};
 use crate::rows::Profile;
@@ -133,7 +134,9 @@ impl Imports {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             let (line, mut told) = (row.line, row.notes.clone());
-            let contact = incoming(job, layout, row);
+            let mut contact = incoming(job, layout, row);
+            let definitions = self.fields.recent(tenant).await?;
+            told.extend(unfit(line, definitions.apply(&mut contact.custom)));
             let operation = contact.operation.as_deref().unwrap_or_default();
             if job.request.duplicate_rule == DuplicateRule::Skip
                 && let Some(known) = self.contacts.find(tenant, &contact).await?
@@ -298,6 +301,15 @@ fn left_out(line: u64, upserted: &Upserted) -> Vec<RowError> {
         message,
     })
     .collect()
+}
+
+/// Notes about cells that their defined fields do not take. Each costs the cell, not the row.
+fn unfit(line: u64, faults: Vec<FieldFault>) -> impl Iterator<Item = RowError> {
+    faults.into_iter().map(move |fault| RowError {
+        line,
+        column: Some(format!("custom.{}", fault.field)),
+        message: fault.message,
+    })
 }
 
 fn full(surplus: &Surplus) -> Option<String> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::Column;
 use super::error::RowError;
 use super::layout::Layout;
+use super::undo::Undo;
 use crate::joined::Upload;
 
 /// The record of an import is kept for thirteen months; its files are deleted after 29 days.
@@ -201,12 +202,18 @@ pub struct Job {
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
+    /// Its undo, once that was asked for.
+    #[serde(default)]
+    pub undo: Option<Undo>,
     /// When the record expires, in seconds since the epoch.
     pub(super) ttl: i64,
     /// Names the request that made it: ids of one millisecond may be equal.
     pub(super) origin: String,
     /// Increases with every step.
     pub(super) version: u64,
+    /// Id of the message whose step wrote this version.
+    #[serde(default)]
+    pub(super) by: Option<String>,
     /// Bytes that are cut, and the line at which they end.
     pub(super) cursor: u64,
     pub(super) line: u64,
@@ -237,9 +244,11 @@ impl Job {
             created_at: now,
             started_at: (status == Status::Pending).then_some(now),
             finished_at: None,
+            undo: None,
             ttl: now.as_second() + KEEP_SECONDS,
             origin: origin.name.clone(),
             version: 0,
+            by: None,
             cursor: 0,
             line: 0,
             size: 0,
@@ -258,6 +267,7 @@ impl Job {
     /// The next state.
     pub(super) fn next(mut self) -> Self {
         self.version += 1;
+        self.by = None;
         self
     }
 
@@ -278,6 +288,9 @@ pub(super) struct Lane {
     /// The slice to read.
     pub slice: u32,
     pub version: u64,
+    /// Id of the message whose step wrote this version.
+    #[serde(default)]
+    pub by: Option<String>,
     #[serde(flatten)]
     pub counts: Counts,
     pub errors: Vec<RowError>,
@@ -289,6 +302,7 @@ impl Lane {
         Self {
             slice: number,
             version: 0,
+            by: None,
             counts: Counts::default(),
             errors: Vec::new(),
             ttl,
@@ -296,8 +310,9 @@ impl Lane {
     }
 
     /// The lane after a slice.
-    pub fn after(mut self, counts: Counts, errors: Vec<RowError>) -> Self {
+    pub fn after(mut self, counts: Counts, errors: Vec<RowError>, by: &str) -> Self {
         self.version += 1;
+        self.by = Some(by.to_owned());
         self.slice += LANES;
         self.counts = self.counts + counts;
         let room = (SHOWN_ERRORS / 2).saturating_sub(self.errors.len());

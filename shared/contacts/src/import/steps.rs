@@ -3,7 +3,8 @@
 //!
 //! A message names the version of the job, or of a lane, that it moves. One versioned write moves it and adds the
 //! counts. Only the attempt that wins this write counts. A message whose step is done sends the next messages again,
-//! since the earlier run may have crashed before it sent them. A message of an older step sends nothing.
+//! since the earlier run may have crashed before it sent them. The state names the message that moved it: another
+//! message of the same step sends nothing. So two messages of one step go on as one chain, not as two side by side.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::error::FileError;
 use super::job::{Job, LANES, Lane, Request, Slice, Status};
 use super::turns::Turn;
-use crate::{Contacts, keys};
+use crate::{Contacts, Fields, keys};
 
 /// Largest file that a request carries, in bytes. A larger file is uploaded by a link.
 pub const MAX_BODY: usize = 5 * 1024 * 1024;
@@ -81,6 +82,7 @@ pub struct Imports {
     pub(super) contacts: Contacts,
     pub(super) table: Table,
     pub(super) files: Blobs,
+    pub(super) fields: Fields,
     queue: QueueOf<Step>,
 }
 
@@ -92,6 +94,7 @@ impl Imports {
             contacts: Contacts::silent(resources),
             table: resources.table("Contacts"),
             files: resources.bucket("Imports"),
+            fields: Fields::over(resources),
             queue: resources.queue_of(),
         }
     }
@@ -112,6 +115,7 @@ impl Imports {
             Status::Draft
         };
         let job = Job::new(id, request.clone(), origin, status);
+        self.list(tenant, &job).await?;
         let created = self.table.create(&keys::import(tenant, id), &job).await?;
         let job = match created {
             Created::New => job,
@@ -211,28 +215,37 @@ impl Imports {
         Ok(lanes)
     }
 
-    /// Makes one step.
-    pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
+    /// Makes one step. `by` is the id of the message that asks for the step.
+    pub async fn step(&self, tenant: TenantKey, step: &Step, by: &str) -> Result<Progress, Error> {
         let (Step::V1 { import, .. } | Step::Lane { import, .. }) = *step;
         let Some(job) = self.job(tenant, import).await? else {
             return Ok(Progress::Missing);
         };
         match *step {
-            Step::V1 { version, .. } => self.move_job(tenant, job, version).await?,
-            Step::Lane { lane, version, .. } => self.move_lane(tenant, &job, lane, version).await?,
+            Step::V1 { version, .. } => self.move_job(tenant, job, version, by).await?,
+            Step::Lane { lane, version, .. } => {
+                self.move_lane(tenant, &job, (lane, version), by).await?;
+            }
         }
         Ok(Progress::Done)
     }
 
-    async fn move_job(&self, tenant: TenantKey, job: Job, version: u64) -> Result<(), Error> {
+    async fn move_job(
+        &self,
+        tenant: TenantKey,
+        job: Job,
+        version: u64,
+        by: &str,
+    ) -> Result<(), Error> {
         if job.version != version {
-            if job.version == version + 1 {
+            if job.version == version + 1 && job.by.as_deref() == Some(by) {
                 self.follow(tenant, &job).await?;
             }
             return Ok(());
         }
         let (id, clock) = (job.id, self.table.clock());
-        let next = match job.status {
+        let undo = job.undo.clone().filter(|undo| undo.finished_at.is_none());
+        let mut next = match job.status {
             Status::Pending => self.cut(tenant, job).await?,
             Status::Processing => {
                 let lanes = self.lanes(tenant, id).await?;
@@ -247,8 +260,13 @@ impl Imports {
                 }
                 next
             }
-            _ => return Ok(()),
+            Status::Completed => match undo {
+                Some(undo) => self.undo_step(tenant, job, undo).await?,
+                None => return Ok(()),
+            },
+            Status::Draft | Status::Failed => return Ok(()),
         };
+        next.by = Some(by.to_owned());
         // On a conflict another attempt was faster. This message still stays in the queue: if the other attempt
         // crashes before it sends the next message, this one is redelivered.
         self.table
@@ -258,7 +276,7 @@ impl Imports {
     }
 
     /// Sends the messages that follow the job's state.
-    async fn follow(&self, tenant: TenantKey, job: &Job) -> Result<(), Error> {
+    pub(super) async fn follow(&self, tenant: TenantKey, job: &Job) -> Result<(), Error> {
         match job.status {
             Status::Pending => self.send(tenant, job.id, job.version).await,
             Status::Processing => {
@@ -273,6 +291,16 @@ impl Imports {
                 }
                 Ok(())
             }
+            Status::Completed if job.undo.is_some() => {
+                if job
+                    .undo
+                    .as_ref()
+                    .is_some_and(|undo| undo.finished_at.is_none())
+                {
+                    self.send(tenant, job.id, job.version).await?;
+                }
+                Ok(())
+            }
             Status::Completed | Status::Failed => self.release(tenant, job.id).await,
             Status::Draft => Ok(()),
         }
@@ -282,8 +310,8 @@ impl Imports {
         &self,
         tenant: TenantKey,
         job: &Job,
-        number: u32,
-        version: u64,
+        (number, version): (u32, u64),
+        by: &str,
     ) -> Result<(), Error> {
         let key = keys::import_lane(tenant, job.id, number);
         let lane: Option<Lane> = self.table.get(&key).await?;
@@ -301,10 +329,10 @@ impl Imports {
             let Some((counts, errors)) = self.import(tenant, job, lane.slice, &slice).await? else {
                 return self.fail(tenant, job.clone(), &FileError::Changed).await;
             };
-            let next = lane.after(counts, errors);
+            let next = lane.after(counts, errors, by);
             self.table.replace(&key, &next, version).await?;
             next
-        } else if lane.version == version + 1 {
+        } else if lane.version == version + 1 && lane.by.as_deref() == Some(by) {
             lane
         } else {
             return Ok(());

@@ -158,6 +158,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::UpdateView => ("api-contacts", "PUT", "/v1/views/viw_00000000009"),
         O::RemoveView => ("api-contacts", "DELETE", "/v1/views/viw_00000000009"),
         O::StartImport => ("api-contacts", "POST", "/v1/imports"),
+        O::ShowScoring => ("api-contacts", "GET", "/v1/scoring"),
+        O::ChangeScoring => ("api-contacts", "PUT", "/v1/scoring"),
+        O::ShowContactScore => ("api-contacts", "GET", "/v1/contacts/con_00000000009/score"),
+        O::ListImports => ("api-contacts", "GET", "/v1/imports"),
+        O::UndoImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/undo"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
         O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
         O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),
@@ -261,6 +266,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "POST",
             "/v1/campaigns/cmp_00000000009/resume",
         ),
+        O::ConfirmCampaign => (
+            "api-campaigns",
+            "POST",
+            "/v1/campaigns/cmp_00000000009/confirm",
+        ),
         O::CancelCampaign => (
             "api-campaigns",
             "POST",
@@ -326,6 +336,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateView | O::UpdateView => {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })
         }
+        O::ChangeScoring => json!({ "rules": [] }),
         O::CreateForm | O::ReplaceForm => json!({
             "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
         }),

@@ -273,3 +273,37 @@ async fn offices_are_refused_with_their_reason() {
     );
     assert!(of(&shop, "abuse@o.example.vn").await.is_none());
 }
+
+#[tokio::test]
+async fn a_cell_that_its_defined_field_does_not_take_costs_the_cell() {
+    let shop = Shop::new().await;
+    let field = json!({ "key": "tuoi", "label": "Tuổi", "type": "number" });
+    let grant = crate::support::grant_of(shop.tenant.workspace(), "admin");
+    let request = crate::support::http_event("POST", "/v1/fields", Some(&field), Some(&grant));
+    let (status, made) = shop.world.ask("api-contacts", request).await;
+    assert_eq!(status, 201, "{made}");
+    let file = "Họ tên,Email,tuoi\nAn,an@t.example.vn,31\nBình,binh@t.example.vn,ba mươi\n";
+    let id = shop.upload("/v1/imports", file).await;
+    shop.world.settle().await;
+    let job = shop.job(&id).await;
+    assert_eq!(
+        (&job["created"], &job["failed"]),
+        (&json!(2), &json!(0)),
+        "{job}"
+    );
+    assert_eq!(
+        (&job["errors"][0]["line"], &job["errors"][0]["column"]),
+        (&json!(3), &json!("custom.tuoi"))
+    );
+    for (address, expected) in [
+        ("an@t.example.vn", json!(31)),
+        ("binh@t.example.vn", Value::Null),
+    ] {
+        let owner = shop.owner(&email(address)).await.unwrap();
+        let contact = shop.contact(owner).await;
+        assert_eq!(
+            contact.custom.get("tuoi").cloned().unwrap_or_default(),
+            expected
+        );
+    }
+}

@@ -20,16 +20,6 @@ const EXPECTED: &[(&str, &str, &str)] = &[
         "the progress and the acknowledged messages of all chunks lie in the campaign's partition, not one for each shard",
     ),
     (
-        "newcomers",
-        "Contacts ws_#I#external#*",
-        "ids of a shop begin alike; the partition needs a hash",
-    ),
-    (
-        "newcomers",
-        "Contacts ws_#N#*",
-        "two of five people are Nguyễn; the partition needs the second word",
-    ),
-    (
         "plan",
         "Campaigns ws_#cmp_",
         "all chunks of a campaign lie in one partition, not one for each shard",

@@ -91,6 +91,18 @@ impl Run {
         loads
     }
 
+    /// Write units of a table and its indexes for one operation, by the kind of partition.
+    pub fn writes(&self, table: &str) -> BTreeMap<String, f64> {
+        let mut writes: BTreeMap<String, f64> = BTreeMap::new();
+        for (partition, usage) in &self.partitions {
+            let kind = self.kind(partition);
+            if kind.split(['.', ' ']).next() == Some(table) && usage.writes > 0.0 {
+                *writes.entry(kind).or_default() += usage.writes / self.operations;
+            }
+        }
+        writes
+    }
+
     /// Table, index, and the kind of the key.
     fn kind(&self, partition: &Partition) -> String {
         let mut tables = self.world.model.tables.iter();
@@ -206,16 +218,18 @@ fn form(n: u32, day: u32) -> Value {
     form
 }
 
-/// Vietnamese names: two of five are of the family Nguyễn, and most have Văn or Thị in them.
+/// Vietnamese names: two of five are of the family Nguyễn, a quarter have Thị in them and a sixth Văn.
 fn name(n: u32) -> String {
     let of = |names: &[&'static str], n: u32| names[n as usize % names.len()];
     let family = of(&["Nguyễn", "Trần", "Nguyễn", "Lê", "Phạm"], n);
-    let middle = of(&["Văn", "Thị", "Minh", "Thị"], n / 5);
-    let given = of(
-        &["An", "Bình", "Chi", "Dũng", "Giang", "Hà", "Khánh"],
-        n / 3,
-    );
-    format!("{family} {middle} {given}")
+    let middles = [
+        "Thị", "Văn", "Minh", "Thị", "Ngọc", "Đức", "Thị", "Văn", "Hồng", "Quang", "Kim", "Hữu",
+        "Bảo",
+    ];
+    let given = [
+        "An", "Bình", "Chi", "Dũng", "Giang", "Hà", "Khánh", "Lan", "Mai", "Oanh", "Phúc", "Quân",
+    ];
+    format!("{family} {} {}", of(&middles, n / 5), of(&given, n / 3))
 }
 
 /// Addresses begin as people like it: with a name, a nickname, a year.
