@@ -43,7 +43,8 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         data: json!({ "trigger": { "order": "#1042" } }),
         class,
         reason: None,
-        workflow: "wfl_00000000001".parse().unwrap(),
+        workflow: "wfl_00000000001".parse().ok(),
+        opt_in: None,
         at: world.now(),
         slot: None,
     };
