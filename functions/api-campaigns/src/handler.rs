@@ -339,8 +339,8 @@ async fn resume(
 
 /// Confirm that the audience was reviewed, and resume the sending.
 ///
-/// A campaign pauses for review once 500 of its mails have ended, and more than 5 % of them bounced, or complaints
-/// are over 0.1 %, or unsubscriptions over 2 %. An account admin confirms after the first pause. After the second
+/// A campaign pauses for review once 500 of its mails have ended with bad figures. Bad is more than 5 % bounces, 0.1 %
+/// complaints or 2 % unsubscriptions. An account admin confirms after the first pause. After the second
 /// pause an operator of the installation must resume the campaign.
 #[utoipa::path(
     post,
