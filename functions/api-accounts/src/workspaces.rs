@@ -71,6 +71,9 @@ pub struct WorkspacePatch {
     frequency_cap: Patch<FrequencyCap>,
     /// Whether marketing needs a proven consent; true unless it is switched off.
     strict_consent: Option<bool>,
+    /// Whether the subjects of marketing mails begin with `[QC]`, as Decree 91/2020 asks; true unless it is switched
+    /// off.
+    advertising_label: Option<bool>,
     /// The reasons that transactional mails of the workspace may give.
     #[schema(max_items = 4)]
     transactional_reasons: Option<Vec<TransactionalReason>>,
@@ -128,6 +131,7 @@ impl WorkspacePatch {
             settings.transactional_reasons = reasons;
         }
         settings.strict_consent = self.strict_consent.unwrap_or(settings.strict_consent);
+        settings.advertising_label = self.advertising_label.unwrap_or(settings.advertising_label);
         settings.default_sender = self.default_sender.onto(settings.default_sender);
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);

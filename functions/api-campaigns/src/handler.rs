@@ -114,6 +114,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(send))
         .routes(routes!(pause))
         .routes(routes!(resume))
+        .routes(routes!(confirm))
         .routes(routes!(cancel))
         .routes(routes!(report))
 }
@@ -317,6 +318,8 @@ async fn pause(
 }
 
 /// Resume the sending to recipients without an outcome.
+///
+/// A campaign that was paused for review (`problem` begins with `review_`) is resumed by `confirmCampaign` only.
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/resume",
@@ -332,6 +335,29 @@ async fn resume(
     id: Path<CampaignId>,
 ) -> Result<Json<CampaignView>, Problem> {
     obey(&api, &caller, &ip, id.0, Command::Resume).await
+}
+
+/// Confirm that the audience was reviewed, and resume the sending.
+///
+/// A campaign pauses for review once 500 of its mails have ended, and more than 5 % of them bounced, or complaints
+/// are over 0.1 %, or unsubscriptions over 2 %. An account admin confirms after the first pause. After the second
+/// pause an operator of the installation must resume the campaign.
+#[utoipa::path(
+    post,
+    path = "/v1/campaigns/{id}/confirm",
+    operation_id = "confirmCampaign",
+    tag = "campaigns",
+    params(("id" = CampaignId, Path, description = "The campaign")),
+    responses((status = 200, description = "The campaign", body = CampaignView)),
+)]
+async fn confirm(
+    api: State<Api>,
+    caller: May<op::ConfirmCampaign>,
+    ip: ClientIp,
+    id: Path<CampaignId>,
+) -> Result<Json<CampaignView>, Problem> {
+    note(&api, &caller, &ip, id.0).await?;
+    answer(api.campaigns.confirm(caller.tenant, id.0).await?)
 }
 
 /// Stop sending for good.
@@ -364,17 +390,39 @@ async fn obey<P: Needs>(
     id: CampaignId,
     command: Command,
 ) -> Result<Json<CampaignView>, Problem> {
+    note(api, caller, ip, id).await?;
+    answer(api.campaigns.command(caller.tenant, id, command).await?)
+}
+
+async fn note<P: Needs>(
+    api: &Api,
+    caller: &May<P>,
+    ip: &ClientIp,
+    id: CampaignId,
+) -> Result<(), Problem> {
     let known = api.campaigns.get(caller.tenant, id).await?;
     known.ok_or_else(no_campaign)?;
     let noted = api
         .audit
         .note(caller.grant(), caller.permission(), id, &ip.0);
-    noted.await?;
-    match api.campaigns.command(caller.tenant, id, command).await? {
+    Ok(noted.await?)
+}
+
+fn answer(changed: Changed) -> Result<Json<CampaignView>, Problem> {
+    match changed {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
         Changed::Absent => Err(no_campaign()),
         Changed::TooOld => {
             let detail = "sending began more than 90 days ago; cancel it and make a new campaign";
+            Err(Problem::new(Code::Conflict, detail))
+        }
+        Changed::InReview(campaign) => {
+            let detail = match campaign.review {
+                Some(review) if review.times > 1 => {
+                    "its figures were bad twice; an operator of the installation must resume it"
+                }
+                _ => "its figures are bad; an account admin must confirm the campaign",
+            };
             Err(Problem::new(Code::Conflict, detail))
         }
         Changed::Refused(state) => {

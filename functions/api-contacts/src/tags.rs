@@ -3,6 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
+use contacts::Tags;
 use contacts::bulk::{Action, Selection};
 use contacts::tags_vocabulary::{COLOUR, Entered, MAX_VOCABULARY, Tag};
 use kernel::page::Page;
@@ -54,7 +55,9 @@ fn no_tag() -> Problem {
 }
 
 async fn find(api: &Api, tenant: TenantKey, name: &str) -> Result<Tag, Problem> {
-    let tag = api.vocabulary.get(tenant, name).await?;
+    // A text that cannot be a tag can be longer than a key.
+    let name = Tags::parse(name).map_err(|_| no_tag())?;
+    let tag = api.vocabulary.get(tenant, name.as_str()).await?;
     tag.ok_or_else(no_tag)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use access::op;
-use accounts::Audit;
+use accounts::{Audit, Senders};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +26,7 @@ pub struct Api {
     pub lists: Lists,
     pub fields: Fields,
     pub uses: FieldUses,
+    pub senders: Senders,
     pub forms: Forms,
 }
 
@@ -70,6 +71,11 @@ impl Api {
         for (n, list) in settings.list_ids.iter().take(20).enumerate() {
             let is_unknown = self.lists.get(caller.tenant, *list).await?.is_none();
             flaws.check(is_unknown, format!("/list_ids/{n}"), "no such list");
+        }
+        if let Some(double) = &settings.double_opt_in {
+            let is_proven = self.senders.may_send(caller.tenant, &double.from_email);
+            let message = "is no proven sender of the workspace";
+            flaws.check(!is_proven.await?, "/double_opt_in/from_email", message);
         }
         flaws.refuse()
     }

@@ -6,7 +6,7 @@
 mod handler;
 mod shape;
 
-use accounts::Audit;
+use accounts::{Audit, Senders};
 use contacts::fields::FieldUses;
 use contacts::{Fields, Lists};
 use forms::Forms;
@@ -20,6 +20,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         fields: Fields::over(resources),
         uses: FieldUses::over(resources),
+        senders: Senders::over(resources),
         forms: Forms::over(resources),
     };
     let audit = api.audit.clone();

@@ -24,6 +24,7 @@ pub async fn handle(
         postal_address: settings.postal_address,
         permission_reminder: settings.permission_reminder,
         takes_assumed: !settings.strict_consent,
+        is_labelled: settings.advertising_label,
     });
     let letterhead = letterhead.unwrap_or_default();
     let ended = sender.handle(tenant, message, &letterhead).await?;

@@ -4,12 +4,12 @@
 //! each claimed in the send ledger first; the chunk's progress. Recipients that do not fit
 //! into one run, or that must wait, go back to the queue with a delay. A redelivered message sends nobody a
 //! second mail.
-//! The campaigns of an archived workspace are paused.
+//! The campaigns of an archived workspace are paused, and those with bad figures until a review.
 
 mod handler;
 
 use accounts::RecentWorkspaces;
-use campaigns::{Campaigns, Sender};
+use campaigns::{Campaigns, Reviewer, Sender};
 use channels::rate::SendRate;
 use channels::{CompiledMails, EmailChannel};
 use contacts::Profiles;
@@ -26,6 +26,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         contacts: Profiles::over(resources),
         mails: CompiledMails::over(resources),
         channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
+        reviewer: Reviewer::over(resources),
         rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
         queue: resources.queue_of(),
     };

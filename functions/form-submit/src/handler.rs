@@ -12,7 +12,7 @@ use axum::routing::options;
 use cloud::{Buckets, QueueOf, SendOptions};
 use contacts::{Definitions, Fields};
 use forms::page::{self, Notice, View};
-use forms::{Given, Kind, Language, MAX_PAIRS, OpenForm, OpenForms, Status, Visit};
+use forms::{Given, Kind, Language, LinkKey, MAX_PAIRS, OpenForm, OpenForms, Status, Visit};
 use kernel::{Clock, Entropy, FormId};
 use lambda::http::{ClientIp, Code, Json, Path, Problem, Query, Raw, limit_body};
 use lambda::metrics;
@@ -22,6 +22,7 @@ use sources::Inbound;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::confirm;
 use crate::reply::{self, Format};
 
 /// A form has at most 30 questions.
@@ -54,6 +55,8 @@ pub struct Desk {
     pub buckets: Buckets,
     /// By form and network.
     pub clients: Buckets,
+    /// Signs the links of confirmation mails.
+    pub link_key: LinkKey,
 }
 
 pub fn router(desk: Desk) -> Router {
@@ -68,6 +71,7 @@ pub fn operations() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(show, submit))
         .routes(routes!(script))
+        .routes(routes!(confirm::ask, confirm::confirm))
 }
 
 /// Query of the page.
@@ -84,7 +88,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    fn language(&self) -> Language {
+    pub fn language(&self) -> Language {
         let own = self.lang.as_deref().and_then(Language::of);
         own.unwrap_or_default()
     }
@@ -111,7 +115,7 @@ impl Desk {
     }
 
     /// A flood of a public address must cost nothing but the request.
-    fn slow_down(&self, form: FormId, ip: &ClientIp) -> Result<(), Problem> {
+    pub fn slow_down(&self, form: FormId, ip: &ClientIp) -> Result<(), Problem> {
         let client = format!("{form} {}", ip.network());
         let taken = self.clients.take(&client);
         let taken = taken.and_then(|()| self.buckets.take(&form.to_string()));
@@ -321,7 +325,7 @@ fn accepted(open: &OpenForm, view: View, format: Format) -> Response {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -4,12 +4,13 @@
 //! answers on the queue ingest, in one request to SQS; no write. Without an answer of SQS the visitor is asked to try
 //! again: a form whose answer says that it was sent is not lost.
 
+mod confirm;
 mod handler;
 mod reply;
 
 use accounts::RecentWorkspaces;
 use contacts::Fields;
-use forms::OpenForms;
+use forms::{LinkKey, OpenForms};
 use lambda::{ConfigError, Function, Setup};
 
 /// The operations, for the API's reference.
@@ -29,6 +30,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         entropy: resources.entropy().clone(),
         buckets: handler::buckets(setup.clock()),
         clients: handler::clients(setup.clock()),
+        link_key: LinkKey::new(setup.secret("TRACKING_SECRET")),
     };
     Function::http(setup, handler::router(desk))
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sources::inbound::Provider;
 use sources::{Arrival, Inbound, ParseError, Posted, ladipage};
 
+use crate::opt_in::{self, OptInDesk};
 use crate::signup;
 
 /// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
@@ -36,6 +37,7 @@ pub struct Intake {
     pub contacts: Contacts,
     pub doors: Doors,
     pub window: Window,
+    pub opt_in: OptInDesk,
 }
 
 /// A person's event, with what the contact learns from it.
@@ -103,6 +105,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
     match inbound {
         Inbound::V1(posted) => handle_posted(intake, tenant, *posted).await,
+        Inbound::Confirmation(confirmation) => opt_in::confirm(intake, tenant, *confirmation).await,
         Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await,
     }
 }

@@ -5,13 +5,16 @@
 //! arrival. A body that cannot be read goes to the dead-letter queue; a form without an address is only counted.
 
 mod handler;
+mod opt_in;
 mod signup;
 
 use std::sync::Arc;
 
-use accounts::Doors;
-use cloud::Window;
+use accounts::{Doors, Senders};
+use channels::MailStore;
+use cloud::{Timers, Window};
 use contacts::Contacts;
+use forms::{LinkKey, OptIns};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
@@ -22,6 +25,15 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         contacts: Contacts::over(resources),
         doors: Doors::over(resources),
         window: Window::over(resources),
+        opt_in: opt_in::OptInDesk {
+            requests: OptIns::over(resources),
+            senders: Senders::over(resources),
+            mails: MailStore::over(resources),
+            timers: Timers::over(resources),
+            queue: resources.queue_of(),
+            link_key: LinkKey::new(setup.secret("TRACKING_SECRET")),
+            base_url: setup.text("PUBLIC_BASE_URL").trim_end_matches('/').into(),
+        },
     });
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let intake = intake.clone();

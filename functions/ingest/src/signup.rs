@@ -2,12 +2,14 @@
 
 use contacts::consent::{Decision, Evidence, Method};
 use contacts::{Event, Identity, Incoming, Merge, Source, Statement, Trust};
+use forms::OptIn;
 use jiff::{SignedDuration, Timestamp};
-use kernel::TenantKey;
+use kernel::{Channel, FormId, TenantKey};
 use lambda::Failure;
-use sources::{ConsentAnswer, FormSubmission};
+use sources::{Confirming, ConsentAnswer, FormSubmission};
 
 use crate::handler::{Intake, Taken};
+use crate::opt_in::{self, Request};
 
 /// A repeated submission finds the time of the first, and so its event.
 pub async fn handle(
@@ -21,6 +23,7 @@ pub async fn handle(
     let within = SignedDuration::from_secs(submission.same_within_seconds);
     let first = intake.contacts.first_seen(tenant, id, *received_at, within);
     let at = first.await?;
+    let request = request(&submission, at);
     let answers = submission.consent.iter();
     let consent = answers
         .map(|answer| said(answer, &submission, at))
@@ -42,15 +45,46 @@ pub async fn handle(
         event,
         received_at,
     };
-    intake.write(tenant, taken).await.map(drop)
+    let contact = intake.write(tenant, taken).await?;
+    let Some((form, confirming, opt_in)) = request else {
+        return Ok(());
+    };
+    let known = intake.contacts.get(tenant, contact).await?;
+    if known.is_none_or(|known| opt_in::is_subscribed(&known, &opt_in.email)) {
+        return Ok(());
+    }
+    let request = Request {
+        form,
+        contact,
+        confirming,
+        opt_in,
+    };
+    opt_in::ask(intake, tenant, request).await
+}
+
+/// The consent to mails that the person must confirm, if the form asks so.
+fn request(submission: &FormSubmission, at: Timestamp) -> Option<(FormId, Confirming, OptIn)> {
+    let confirming = submission.confirming.clone()?;
+    let mut answers = submission.consent.iter();
+    let answer = answers.find(|one| one.channel == Channel::Email && one.ticked)?;
+    let opt_in = OptIn {
+        id: submission.id.clone(),
+        email: submission.email.clone()?,
+        text: answer.text.clone(),
+        form: answer.form.clone(),
+        asked_at: at,
+        confirmed_at: None,
+    };
+    Some((submission.form, confirming, opt_in))
 }
 
 /// The answer to one question. An empty box takes nothing back.
 fn said(answer: &ConsentAnswer, submission: &FormSubmission, at: Timestamp) -> Statement {
-    let decision = if answer.ticked {
-        Decision::Granted
-    } else {
-        Decision::Refused
+    let waits = submission.confirming.is_some() && answer.channel == Channel::Email;
+    let decision = match (answer.ticked, waits) {
+        (true, true) => Decision::Pending,
+        (true, false) => Decision::Granted,
+        (false, _) => Decision::Refused,
     };
     Statement {
         text: Some(answer.text.clone()),

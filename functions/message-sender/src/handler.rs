@@ -10,9 +10,10 @@ use channels::{
     Uncompiled,
 };
 use cloud::{Counters, QueueOf, SendOptions, Timers};
-use contacts::Profiles;
+use contacts::{ChannelStatus, Contact, Profiles};
+use forms::OptIns;
 use jiff::{SignedDuration, Timestamp};
-use kernel::TenantKey;
+use kernel::{EmailAddress, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use workflows::WorkflowStore;
@@ -40,6 +41,8 @@ pub struct Messenger {
     pub timers: Timers,
     /// Transactional mails by reason.
     pub counters: Counters,
+    /// Requests of signup forms that wait for a confirmation.
+    pub opt_ins: OptIns,
 }
 
 /// Sends the message unless that was done before.
@@ -63,14 +66,21 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
         data,
         class,
         reason,
-        at,
+        at: step_at,
         workflow,
         ..
     } = &message;
+    let to = match messenger.asked(tenant, &message).await? {
+        Asked::Nobody => None,
+        Asked::At(address) => Some(address),
+        // Confirmed meanwhile, or erased.
+        Asked::Over => return Ok(()),
+    };
     let channel = &messenger.channel;
     let delivery = match messenger.mail(tenant, &message, workspace).await? {
         Some(mail) => {
             let contact = messenger.contacts.get(tenant, key.contact).await?;
+            let contact = contact.map(|contact| at(contact, to));
             let contact = contact.as_ref();
             channel.deliver(tenant, &key, &mail, contact, data).await?
         }
@@ -79,9 +89,9 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     match delivery {
         Delivery::Sent => {
             metrics::count("MailsSent", 1);
-            if let Some(reason) = *reason {
+            if let (Some(reason), Some(workflow)) = (*reason, *workflow) {
                 let counted =
-                    workflows::count_sent(&messenger.counters, tenant, *workflow, reason, *at);
+                    workflows::count_sent(&messenger.counters, tenant, workflow, reason, *step_at);
                 // The mail is out: a redelivery would not count it either.
                 if let Err(error) = counted.await {
                     metrics::incident("CountsLost", 1);
@@ -114,6 +124,28 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     Ok(())
 }
 
+/// The request of a signup form that a mail is about.
+enum Asked {
+    /// The mail is about no request.
+    Nobody,
+    /// The mail goes to this address.
+    At(EmailAddress),
+    /// There is nothing to confirm any more.
+    Over,
+}
+
+/// The contact as the reader of this address. The status of the contact's own address says nothing
+/// about another.
+fn at(mut contact: Contact, to: Option<EmailAddress>) -> Contact {
+    if let Some(to) = to
+        && contact.email.as_ref() != Some(&to)
+    {
+        contact.email = Some(to);
+        contact.email_status = ChannelStatus::None;
+    }
+    contact
+}
+
 /// The mail's name in the send ledger.
 fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
     let SendMessage::Email {
@@ -138,6 +170,18 @@ fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
 }
 
 impl Messenger {
+    async fn asked(&self, tenant: TenantKey, message: &SendMessage) -> Result<Asked, Failure> {
+        let SendMessage::Email {
+            contact, opt_in, ..
+        } = message;
+        let Some(id) = opt_in else {
+            return Ok(Asked::Nobody);
+        };
+        let request = self.opt_ins.get(tenant, *contact, id).await?;
+        let open = request.filter(|request| request.confirmed_at.is_none());
+        Ok(open.map_or(Asked::Over, |request| Asked::At(request.email)))
+    }
+
     /// The mail, ready to be filled in. `None`: it does not compile, and no later try would change that.
     async fn mail(
         &self,
@@ -151,6 +195,7 @@ impl Messenger {
             postal_address: settings.postal_address,
             permission_reminder: settings.permission_reminder,
             takes_assumed: !settings.strict_consent,
+            is_labelled: settings.advertising_label,
         });
         let letterhead = letterhead.unwrap_or_default();
         let found = self.mails.get(tenant, mail, *class, &letterhead).await;
@@ -175,7 +220,10 @@ impl Messenger {
         if self.timers.clock().now().duration_since(*at) >= MAX_AGE {
             return Ok(Some("expired"));
         }
-        let is_archived = self.workflows.is_archived(tenant, *workflow).await?;
+        let Some(workflow) = *workflow else {
+            return Ok(None);
+        };
+        let is_archived = self.workflows.is_archived(tenant, workflow).await?;
         Ok(is_archived.then_some("workflow_archived"))
     }
 

@@ -13,6 +13,7 @@ use channels::{CompiledMails, EmailChannel, Ledger};
 use cloud::{Counters, Timers};
 use contacts::Profiles;
 use content::tokens::TokenKey;
+use forms::OptIns;
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 use workflows::WorkflowStore;
@@ -32,6 +33,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         workflows: WorkflowStore::over(resources),
         timers: Timers::over(resources),
         counters: Counters::over(resources),
+        opt_ins: OptIns::over(resources),
     };
     Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
         let messenger = messenger.clone();

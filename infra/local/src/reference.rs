@@ -288,6 +288,14 @@ fn complete(path: &str, method: &str, operation: &mut Value) -> Result<()> {
             responses.insert((*status).to_owned(), refer("responses", name));
         }
     }
+    // A path whose parameter holds a slash has no route, so the answer is the common problem and no page.
+    let pages = responses
+        .get_mut("404")
+        .and_then(|one| one.get_mut("content"));
+    if let Some(pages) = pages.and_then(Value::as_object_mut) {
+        let problem = json!({ "schema": refer("schemas", "Problem") });
+        pages.insert("application/problem+json".to_owned(), problem);
+    }
     for response in responses.values_mut().filter(|one| one["$ref"].is_null()) {
         response["headers"] = json!({ "x-request-id": refer("headers", "RequestId") });
     }

@@ -226,6 +226,7 @@ operations! {
     SendCampaign = "sendCampaign": From(AccountManager), Some(Write);
     PauseCampaign = "pauseCampaign": From(AccountManager), Some(Write);
     ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);
+    ConfirmCampaign = "confirmCampaign": From(AccountAdmin), None;
     CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
     ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
     // Chat.

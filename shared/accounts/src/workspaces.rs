@@ -84,6 +84,9 @@ pub struct WorkspaceSettings {
     /// Whether marketing needs a proven consent: one that is only assumed is then none.
     #[serde(default = "yes")]
     pub strict_consent: bool,
+    /// Whether the subjects of marketing mails begin with `[QC]`, as Decree 91/2020 asks of advertising mail.
+    #[serde(default = "yes")]
+    pub advertising_label: bool,
     /// The reasons for which its workflows may mail people who have not agreed to marketing.
     #[serde(default = "all_reasons")]
     pub transactional_reasons: Vec<TransactionalReason>,
@@ -122,6 +125,7 @@ impl WorkspaceSettings {
             quiet_hours: None,
             frequency_cap: None,
             strict_consent: true,
+            advertising_label: true,
             transactional_reasons: all_reasons(),
         }
     }

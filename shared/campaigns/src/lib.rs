@@ -21,6 +21,7 @@ mod model;
 mod outcomes;
 mod plan;
 mod report;
+mod review;
 pub mod send;
 mod store;
 
@@ -30,6 +31,7 @@ pub use model::{Audience, Campaign, Command, Draft, Selection, State, Step, step
 pub use outcomes::Outcomes;
 pub use plan::Planner;
 pub use report::Report;
+pub use review::{Review, Reviewer};
 pub use send::{Ended, Sender};
 pub use store::{Campaigns, Changed};
 

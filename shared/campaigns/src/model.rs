@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use kernel::{CampaignId, ListId, SegmentId};
 use serde::{Deserialize, Serialize};
 
+use crate::review::{Review, is_review};
+
 /// Where a campaign stands. A schedule and an approval will stand between `draft` and
 /// `sending`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -191,12 +193,20 @@ pub struct Campaign {
     /// Shards whose chunks are all sent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub finished: BTreeSet<String>,
+    /// Its pauses for review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
     /// Names of the effects of the last write.
     #[serde(default)]
     pub pending: Pending,
 }
 
 impl Campaign {
+    /// Whether the campaign waits for a review of its figures.
+    pub fn is_in_review(&self) -> bool {
+        self.state == State::Paused && self.problem.as_deref().is_some_and(is_review)
+    }
+
     /// Whether both were made by one request. The state may have moved on since.
     pub(crate) fn is_draft_of(&self, new: &Self) -> bool {
         (self.created_at, &self.audience) == (new.created_at, &new.audience)

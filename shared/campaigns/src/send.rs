@@ -21,6 +21,7 @@ use crate::chunks::Progress;
 use crate::messages::ChunkMessage;
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
+use crate::review::Reviewer;
 use crate::store::Campaigns;
 
 /// Concurrent calls to the provider.
@@ -59,6 +60,8 @@ pub struct Sender {
     pub mails: CompiledMails,
     /// The channel that sends the mails.
     pub channel: EmailChannel,
+    /// The judge of the campaigns' figures.
+    pub reviewer: Reviewer,
     /// The account's rate.
     pub rate: SendRate,
     /// The queue of the chunks.
@@ -154,7 +157,7 @@ impl Sender {
             if let Turn::Later { delay, slot } = turn.await? {
                 return self.put_back(work, ended, delay, slot).await;
             }
-            let Some(campaign) = self.running(work).await? else {
+            let Some(campaign) = self.healthy(work).await? else {
                 return Ok(ended);
             };
             let Some(mail) = self.mail(work, &campaign, letterhead).await? else {
@@ -207,6 +210,20 @@ impl Sender {
     async fn running(&self, work: Work) -> Result<Option<Campaign>, Error> {
         let campaign = self.campaigns.get(work.tenant, work.campaign).await?;
         Ok(campaign.filter(|campaign| campaign.state == State::Sending))
+    }
+
+    /// The campaign if it is being sent and its figures are good. Bad figures pause it.
+    async fn healthy(&self, work: Work) -> Result<Option<Campaign>, Error> {
+        let Some(campaign) = self.running(work).await? else {
+            return Ok(None);
+        };
+        let Some((problem, review)) = self.reviewer.judge(work.tenant, &campaign).await? else {
+            return Ok(Some(campaign));
+        };
+        self.campaigns
+            .stop_for_review(work.tenant, &campaign, problem, &review)
+            .await?;
+        Ok(None)
     }
 
     /// The compiled mail; `None` if the mail can never be sent, which ends the campaign.

@@ -9,6 +9,7 @@ use kernel::{CampaignId, Cursor, Limit, SegmentId, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Campaign, Command, Draft, State, Step, step};
+use crate::review::Review;
 use crate::{effects, keys};
 
 /// How long after its start a campaign may be resumed. The rows of the ledger live 120 days, and a recipient without
@@ -30,6 +31,8 @@ pub enum Changed {
     Refused(State),
     /// Sending began too long ago: the ledger forgets who got the mail.
     TooOld,
+    /// Its figures were bad: [`Campaigns::confirm`] resumes it, or only an operator.
+    InReview(Box<Campaign>),
     /// There is no such campaign.
     Absent,
 }
@@ -76,6 +79,7 @@ impl Campaigns {
             recipients: None,
             planned: BTreeSet::new(),
             finished: BTreeSet::new(),
+            review: None,
             pending: Pending::default(),
         };
         let listed = Listed { campaign: id };
@@ -154,14 +158,16 @@ impl Campaigns {
                 Step::Refused => return Ok(Changed::Refused(campaign.state)),
                 Step::To(next) => next,
             };
-            if command == Command::Resume && self.is_too_old(&campaign) {
-                return Ok(Changed::TooOld);
+            if command == Command::Resume {
+                if self.is_too_old(&campaign) {
+                    return Ok(Changed::TooOld);
+                }
+                if campaign.is_in_review() {
+                    return Ok(Changed::InReview(Box::new(campaign)));
+                }
             }
-            let update = self
-                .follows(command)
-                .set("state", next)
-                .when_equals("state", campaign.state);
-            let update = update.remove("problem");
+            let update = self.follows(command).set("state", next);
+            let update = unchanged(update, &campaign).remove("problem");
             if let UpdateOutcome::Applied(item) = self.table.update(&key, update).await? {
                 let campaign = UpdateOutcome::Applied(item).item()?;
                 let campaign = campaign.ok_or(Error::Conflict)?;
@@ -169,6 +175,38 @@ impl Campaigns {
             }
         }
         Err(Error::Conflict)
+    }
+
+    /// Resumes a campaign whose figures a person has reviewed. After its second pause for review the campaign stays
+    /// paused: mails of an audience that is bad twice cost the installation its account at SES.
+    pub async fn confirm(&self, tenant: TenantKey, id: CampaignId) -> Result<Changed, Error> {
+        let key = keys::meta(tenant, id);
+        let Some(campaign) = self.table.get::<Campaign>(&key).await? else {
+            return Ok(Changed::Absent);
+        };
+        match campaign.state {
+            State::Sending | State::Sent => return Ok(Changed::Yes(Box::new(campaign))),
+            State::Paused if !campaign.is_in_review() => {
+                return Ok(Changed::Refused(State::Paused));
+            }
+            State::Paused => {}
+            state => return Ok(Changed::Refused(state)),
+        }
+        if self.is_too_old(&campaign) {
+            return Ok(Changed::TooOld);
+        }
+        if campaign
+            .review
+            .as_ref()
+            .is_some_and(|review| review.times > 1)
+        {
+            return Ok(Changed::InReview(Box::new(campaign)));
+        }
+        let update = self.follows(Command::Resume).set("state", State::Sending);
+        let update = unchanged(update, &campaign).remove("problem");
+        let resumed: Option<Campaign> = self.table.update(&key, update).await?.item()?;
+        let resumed = resumed.ok_or(Error::Conflict)?;
+        Ok(Changed::Yes(Box::new(resumed)))
     }
 
     fn is_too_old(&self, campaign: &Campaign) -> bool {
@@ -200,12 +238,24 @@ impl Campaigns {
         state: State,
         problem: &str,
     ) -> Result<(), Error> {
-        let update = Update::new()
-            .set("state", state)
-            .set("problem", problem)
-            .remove("pending")
-            .when_equals("state", State::Sending);
+        let update = stopped(state, problem);
         self.table.update(&keys::meta(tenant, id), update).await?;
+        Ok(())
+    }
+
+    /// Pauses a running campaign whose figures are bad.
+    pub(crate) async fn stop_for_review(
+        &self,
+        tenant: TenantKey,
+        campaign: &Campaign,
+        problem: &str,
+        review: &Review,
+    ) -> Result<(), Error> {
+        let update = stopped(State::Paused, problem).set("review", review);
+        // Workers that judge concurrently count one pause.
+        let update = update.when_as_read("review", campaign.review.as_ref());
+        let key = keys::meta(tenant, campaign.id);
+        self.table.update(&key, update).await?;
         Ok(())
     }
 
@@ -221,5 +271,22 @@ impl Campaigns {
             .update(&keys::meta(tenant, id), update)
             .await?
             .item()
+    }
+}
+
+fn stopped(state: State, problem: &str) -> Update {
+    Update::new()
+        .set("state", state)
+        .set("problem", problem)
+        .remove("pending")
+        .when_equals("state", State::Sending)
+}
+
+/// On the condition that state and problem are still those of `campaign`.
+fn unchanged(update: Update, campaign: &Campaign) -> Update {
+    let update = update.when_equals("state", campaign.state);
+    match &campaign.problem {
+        Some(problem) => update.when_equals("problem", problem),
+        None => update,
     }
 }

@@ -44,8 +44,12 @@ pub enum SendMessage {
         /// Why a transactional mail is expected; it is counted by its reason.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<TransactionalReason>,
-        /// The workflow: a mail of an archived workflow is not sent.
-        workflow: WorkflowId,
+        /// The workflow: a mail of an archived workflow is not sent. Absent for the mail of a signup form.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workflow: Option<WorkflowId>,
+        /// The request of a signup form that this mail asks to confirm. The mail goes to the request's address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opt_in: Option<String>,
         /// When its step was taken: a mail that is delivered much later is not sent.
         at: Timestamp,
         /// A slot of the send rate that was reserved when this message was returned to the queue.

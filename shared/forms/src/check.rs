@@ -139,6 +139,12 @@ impl Settings {
             flaws.check(!asks, pointer.clone(), message);
             flaws.text(Some(&question.text), 1_000, format!("{pointer}/text"));
         }
+        if let Some(double) = &self.double_opt_in {
+            let is_idle = !self.consent.contains_key(&Channel::Email);
+            let message = "confirms the consent to mails: the form must ask for it";
+            flaws.check(is_idle, "/double_opt_in", message);
+            flaws.text(Some(&double.from_name), 100, "/double_opt_in/from_name");
+        }
     }
 
     fn check_popup(&self, flaws: &mut Flaws) {

@@ -1,7 +1,7 @@
-//! Every key of the table Directory that belongs to forms.
+//! Every key that belongs to forms.
 
 use cloud::Key;
-use kernel::{FormId, TenantKey};
+use kernel::{ContactId, FormId, TenantKey};
 
 /// A form is found by its public id.
 pub fn form(form: FormId) -> Key {
@@ -11,6 +11,11 @@ pub fn form(form: FormId) -> Key {
 /// The ids of a workspace's forms.
 pub fn forms(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "FORMS")
+}
+
+/// A request of a contact that waits for a confirmation.
+pub fn opt_in(tenant: TenantKey, contact: ContactId, id: &str) -> Key {
+    Key::new(format!("{tenant}#{contact}"), format!("OPTIN#{id}"))
 }
 
 #[cfg(test)]
@@ -23,6 +28,11 @@ mod tests {
         let tenant = TenantKey::authenticated("ws_0123456789a".parse().unwrap());
         let one = form("frm_0123456789a".parse().unwrap());
         assert_eq!(one, Key::new("FORM#frm_0123456789a", "FORM"));
+        let waits = opt_in(tenant, "con_0123456789a".parse().unwrap(), "0f");
+        assert_eq!(
+            waits,
+            Key::new("ws_0123456789a#con_0123456789a", "OPTIN#0f")
+        );
         assert_eq!(forms(tenant), Key::new("ws_0123456789a", "FORMS"));
     }
 }

@@ -1,7 +1,7 @@
 //! Signup forms: their definitions, the hosted page, and the reading of a submission.
 //!
-//! This crate may use `kernel`, `cloud`, `contacts` and `sources`. It writes only the definitions of forms, in the table
-//! Directory. A submission becomes a [`sources::FormSubmission`]; `ingest` writes the contact.
+//! This crate may use `kernel`, `cloud`, `contacts` and `sources`. It writes the definitions of forms, in the table
+//! Directory, and the requests that wait for a confirmation, in the table Contacts. A submission becomes a [`sources::FormSubmission`]; `ingest` writes the contact.
 //!
 //! | module | holds |
 //! |---|---|
@@ -9,19 +9,26 @@
 //! | `check` | the rules that settings must follow |
 //! | `store` | the stored forms, for the API and for the public door |
 //! | `submit` | a visitor's answers, judged |
+//! | `opt_in` | requests that wait for a confirmation |
+//! | `link` | the signed link of a confirmation mail |
 //! | `page` | the page, the snippet and the script |
 
 mod check;
 mod keys;
+mod link;
 mod model;
+mod opt_in;
 pub mod page;
 mod store;
 mod submit;
 mod words;
 
 pub use check::Flaw;
+pub use link::{Link, LinkKey};
 pub use model::{
-    CUSTOM, Field, Form, Frequency, Kind, Language, MAX_FORMS, Popup, Question, Settings, Status,
+    CUSTOM, DoubleOptIn, Field, Form, Frequency, Kind, Language, MAX_FORMS, Popup, Question,
+    Settings, Status,
 };
+pub use opt_in::{OptIn, OptIns};
 pub use store::{Created, Forms, OpenForm, OpenForms};
 pub use submit::{Fault, Given, HONEYPOT, MAX_PAIRS, Rule, TOKEN, Visit, read};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::{Channel, FormId, ListId};
+use kernel::{Channel, EmailAddress, FormId, ListId};
 use serde::{Deserialize, Serialize};
 
 /// Most forms of a workspace.
@@ -120,6 +120,21 @@ pub struct Question {
     pub text: String,
 }
 
+/// A mail asks the person to confirm the consent to mails. Until then the contact is `pending` and gets no marketing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = FormDoubleOptIn)]
+#[serde(deny_unknown_fields)]
+pub struct DoubleOptIn {
+    /// Name shown in the inbox.
+    #[schema(min_length = 1, max_length = 100)]
+    pub from_name: String,
+    /// A proven sender of the workspace.
+    pub from_email: EmailAddress,
+    /// Whether a second mail follows after 24 hours without an answer.
+    #[serde(default)]
+    pub reminder: bool,
+}
+
 /// How often a visitor sees a pop-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = FormFrequency)]
@@ -197,6 +212,9 @@ pub struct Settings {
     /// The boxes that ask for consent to marketing, by channel. A channel without one was not asked for.
     #[serde(default)]
     pub consent: BTreeMap<Channel, Question>,
+    /// Whether a consent to mails must be confirmed by mail; absent: a tick is enough.
+    #[serde(default)]
+    pub double_opt_in: Option<DoubleOptIn>,
     /// Tags that its contacts get.
     #[serde(default)]
     #[schema(max_items = 50)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kernel::text::nfc;
 use kernel::{Channel, Person, links, person};
 use serde_json::{Map, Value, json};
-use sources::form::{ConsentAnswer, FormSubmission};
+use sources::form::{Confirming, ConsentAnswer, FormSubmission};
 
 use crate::model::{Field, Form};
 
@@ -158,6 +158,7 @@ pub fn read(
         tags: form.settings.tags.clone(),
         lists: form.settings.list_ids.clone(),
         consent,
+        confirming: confirming(form),
         data,
         ip: visit.ip.map(note),
         user_agent: visit.user_agent.map(note),
@@ -248,6 +249,16 @@ fn usable_phone(text: &str) -> Option<kernel::Phone> {
     let whole = text.parse().ok();
     let is_end = |c: char| c.is_alphabetic() || "/,;:|&\n".contains(c);
     whole.or_else(|| text.split(is_end).find_map(|part| part.trim().parse().ok()))
+}
+
+fn confirming(form: &Form) -> Option<Confirming> {
+    let double = form.settings.double_opt_in.as_ref()?;
+    Some(Confirming {
+        from_name: double.from_name.clone(),
+        from_email: double.from_email.clone(),
+        language: form.settings.language.tag().to_owned(),
+        reminder: double.reminder,
+    })
 }
 
 /// The answers about consent, and their three values by channel: ticked, left empty, not asked.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::{Channel, EmailAddress, FormId, ListId, Person, Phone};
+use kernel::{Channel, ContactId, EmailAddress, FormId, ListId, Person, Phone};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,11 +37,44 @@ pub struct FormSubmission {
     /// The answers to the questions about consent.
     #[serde(default)]
     pub consent: Vec<ConsentAnswer>,
+    /// Set if a consent to mails must be confirmed.
+    #[serde(default)]
+    pub confirming: Option<Confirming>,
     /// The event's data: all answers as they were typed.
     pub data: Value,
     /// The address of the visitor's network.
     pub ip: Option<String>,
     /// The visitor's browser.
+    pub user_agent: Option<String>,
+}
+
+/// The mail that asks the person to confirm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirming {
+    /// Name shown in the inbox.
+    pub from_name: String,
+    /// The sender.
+    pub from_email: EmailAddress,
+    /// Language tag of the mail.
+    pub language: String,
+    /// Whether a second mail follows.
+    pub reminder: bool,
+}
+
+/// A person pressed the button behind the link of a confirmation mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormConfirmation {
+    /// The form.
+    pub form: FormId,
+    /// The contact that the mail was about.
+    pub contact: ContactId,
+    /// The request that is confirmed: the id of its submission.
+    pub id: String,
+    /// When the button was pressed.
+    pub at: Timestamp,
+    /// The address of the person's network.
+    pub ip: Option<String>,
+    /// The person's browser.
     pub user_agent: Option<String>,
 }
 

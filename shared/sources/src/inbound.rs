@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kernel::{Channel, ConsentField, ListId, SourceId};
 use serde::{Deserialize, Serialize};
 
-use crate::form::FormSubmission;
+use crate::form::{FormConfirmation, FormSubmission};
 
 /// An accepted request of a source, or an accepted signup form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub enum Inbound {
     /// A submission of a signup form.
     #[serde(rename = "form.submission.v1")]
     Form(Box<FormSubmission>),
+    /// The confirmation of such a submission.
+    #[serde(rename = "form.confirmation.v1")]
+    Confirmation(Box<FormConfirmation>),
 }
 
 /// A request of a source, with its raw body. So a repaired parser can read the body again from the dead-letter queue.

@@ -9,6 +9,6 @@ pub mod inbound;
 pub mod ladipage;
 mod submitted;
 
-pub use form::{ConsentAnswer, FormSubmission};
+pub use form::{Confirming, ConsentAnswer, FormConfirmation, FormSubmission};
 pub use inbound::{Inbound, Posted};
 pub use submitted::{Arrival, ParseError};

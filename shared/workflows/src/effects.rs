@@ -62,7 +62,8 @@ fn mails(image: &Image) -> Result<Vec<Effect>, Error> {
             data: json!({ "trigger": state.trigger }),
             class: own.class,
             reason: own.reason,
-            workflow: state.workflow,
+            workflow: Some(state.workflow),
+            opt_in: None,
             at: own.at,
             slot: None,
         };

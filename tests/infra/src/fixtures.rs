@@ -14,6 +14,7 @@ const SIGNED: &[&str] = &[
     "authorizer",
     "chat-socket",
     "chat-widget",
+    "form-submit",
     "link-tracker",
     "webhook-ladipage",
 ];

@@ -120,7 +120,7 @@ async fn wait(demo: &Demo, id: &str) -> Result<Value> {
                 bar.finish();
                 return demo.client.get(&format!("/v1/campaigns/{id}/report")).await;
             }
-            "sending" => tokio::time::sleep(Duration::from_millis(100)).await,
+            "sending" => tokio::time::sleep(Duration::from_millis(300)).await,
             other => bail!("the campaign is {other}"),
         }
     }

@@ -46,7 +46,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<String> {
         match text_of(&job, "/status")?.as_str() {
             "completed" => break job,
             "failed" => bail!("the import failed: {job}"),
-            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            _ => tokio::time::sleep(Duration::from_millis(300)).await,
         }
     };
     bar.set_position(rows);

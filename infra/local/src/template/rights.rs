@@ -169,15 +169,27 @@ impl Grant {
     }
 }
 
-/// IAM's `StringLike` for patterns with at most one `*`, which is any text.
+/// IAM's `StringLike` for patterns in which each `*` is any text.
 fn like(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((start, end)) => {
-            let rest = text.strip_prefix(start);
-            rest.is_some_and(|rest| rest.ends_with(end))
+    let (Some((first, rest)), Some((_, last))) =
+        (pattern.split_once('*'), pattern.rsplit_once('*'))
+    else {
+        return pattern == text;
+    };
+    let Some(mut left) = text
+        .strip_prefix(first)
+        .and_then(|text| text.strip_suffix(last))
+    else {
+        return false;
+    };
+    let middle = rest.strip_suffix(last).unwrap_or_default();
+    middle.split('*').all(|part| match left.find(part) {
+        Some(at) => {
+            left = &left[at + part.len()..];
+            true
         }
-    }
+        None => false,
+    })
 }
 
 /// The role whose ARN the function names.

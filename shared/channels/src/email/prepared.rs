@@ -22,7 +22,12 @@ pub struct Letterhead {
     pub permission_reminder: String,
     /// Whether a consent that is only assumed counts.
     pub takes_assumed: bool,
+    /// Whether subjects begin with [`LABEL`].
+    pub is_labelled: bool,
 }
+
+/// The label of advertising mail (Decree 91/2020/NĐ-CP). The decree also takes `[AD]`.
+const LABEL: &str = "[QC]";
 
 /// A mail ready for any number of contacts.
 #[derive(Debug)]
@@ -44,7 +49,7 @@ impl Prepared {
         letterhead: &Letterhead,
     ) -> Result<Self, MailError> {
         let content = MailContent {
-            subject: mail.subject.clone(),
+            subject: subject(mail, class, letterhead),
             preview_text: mail.preview_text.clone(),
             html: mail.html.clone(),
             text: mail.text.clone(),
@@ -153,6 +158,20 @@ fn footer(sender: &Sender, letterhead: &Letterhead) -> Footer {
     }
 }
 
+/// The subject's template, with the label of advertising mail unless the author wrote one.
+fn subject(mail: &StoredMail, class: Class, letterhead: &Letterhead) -> String {
+    let written = mail.subject.trim_start().get(..LABEL.len());
+    let has_label = written.is_some_and(|start| {
+        [LABEL, "[AD]"]
+            .iter()
+            .any(|label| start.eq_ignore_ascii_case(label))
+    });
+    if class != Class::Marketing || !letterhead.is_labelled || has_label {
+        return mail.subject.clone();
+    }
+    format!("{LABEL} {}", mail.subject)
+}
+
 /// The contact's data and the extra data of the message. Extra data never overwrites `contact`.
 fn merged(contact: &Contact, data: &Value) -> Value {
     let mut merged = contact.merge_data();
@@ -170,6 +189,22 @@ fn merged(contact: &Contact, data: &Value) -> Value {
 mod tests {
     use super::*;
 
+    fn mail(subject: &str) -> StoredMail {
+        StoredMail {
+            sender: Sender {
+                from_name: "Cửa hàng".into(),
+                from_email: "shop@example.vn".parse().unwrap(),
+                reply_to: None,
+            },
+            subject: subject.into(),
+            preview_text: None,
+            html: Some("<p>Chào</p>".into()),
+            text: None,
+            track_opens: true,
+            track_clicks: true,
+        }
+    }
+
     #[test]
     fn a_name_cannot_break_a_header() {
         assert_eq!(
@@ -181,26 +216,14 @@ mod tests {
 
     #[test]
     fn a_marketing_mail_cannot_be_without_its_way_out() {
-        let mail = StoredMail {
-            sender: Sender {
-                from_name: "Cửa hàng".into(),
-                from_email: "shop@example.vn".parse().unwrap(),
-                reply_to: None,
-            },
-            subject: "Chào {{ contact.first_name }}".into(),
-            preview_text: None,
-            html: Some("<p>Chào</p>".into()),
-            text: None,
-            track_opens: true,
-            track_clicks: true,
-        };
+        let mail = mail("Chào {{ contact.first_name }}");
         let key = content::tokens::TokenKey::new("0123456789abcdef");
         let links = LinkSet::new("https://t.example.vn", &key, "w", "s", "c", "0").unwrap();
         let data = serde_json::json!({"contact": {"first_name": "An"}});
         let letterhead = Letterhead {
             postal_address: "1 Đường Mẫu".into(),
             permission_reminder: String::new(),
-            takes_assumed: false,
+            ..Letterhead::default()
         };
         for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
             let prepared = Prepared::compile(&mail, class, &letterhead).unwrap();
@@ -210,6 +233,22 @@ mod tests {
             assert_eq!(html.contains("https://t.example.vn/u/"), has);
             assert_eq!(text.contains("https://t.example.vn/u/"), has);
             assert_eq!(text.contains("1 Đường Mẫu"), has);
+        }
+    }
+    #[test]
+    fn advertising_mail_has_its_label_once() {
+        let labelled = Letterhead {
+            is_labelled: true,
+            ..Letterhead::default()
+        };
+        for (written, class, letterhead, expected) in [
+            ("Tết", Class::Marketing, &labelled, "[QC] Tết"),
+            ("[QC] Tết", Class::Marketing, &labelled, "[QC] Tết"),
+            (" [ad] Tết", Class::Marketing, &labelled, " [ad] Tết"),
+            ("Đơn hàng", Class::Transactional, &labelled, "Đơn hàng"),
+            ("Tết", Class::Marketing, &Letterhead::default(), "Tết"),
+        ] {
+            assert_eq!(subject(&mail(written), class, letterhead), expected);
         }
     }
 }

@@ -201,9 +201,13 @@ pub fn sent(form: &Form, view: View) -> Page {
         .success_message
         .as_deref()
         .unwrap_or(words.done);
+    let mut text = text.to_owned();
+    if form.settings.double_opt_in.is_some() {
+        let _ = write!(text, "\n{}", words.check_mail);
+    }
     let text = format!(
         "<p id=\"sent\" role=\"status\" class=\"intro\">{}</p>",
-        escape(text)
+        escape(&text)
     );
     page(form, view, words.done_title, &text)
 }
@@ -217,6 +221,12 @@ pub enum Notice {
     Busy,
     /// Another site posted the form.
     Refused,
+    /// The person may confirm, by a button: programs follow links, and press no buttons.
+    Confirm,
+    /// The person has confirmed.
+    Confirmed,
+    /// The link of a mail is not valid any more.
+    LinkEnded,
 }
 
 /// A notice, in a language that needs no form.
@@ -226,12 +236,23 @@ pub fn notice(notice: Notice, language: Language) -> Page {
         Notice::Closed => (words.closed_title, words.closed),
         Notice::Busy => (words.busy_title, words.busy),
         Notice::Refused => (words.refused_title, words.refused),
+        Notice::Confirm => (words.confirm_title, words.confirm),
+        Notice::Confirmed => (words.done_title, words.confirmed),
+        Notice::LinkEnded => (words.link_title, words.link_ended),
     };
     let policy = format!(
-        "default-src 'none'; style-src {}; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; style-src {}; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
         *STYLE_HASH
     );
-    let body = format!("<p role=\"alert\">{text}</p>");
+    let mut body = format!("<p role=\"status\">{text}</p>");
+    if notice == Notice::Confirm {
+        let button = words.confirm_button;
+        let _ = write!(
+            body,
+            "<form method=\"post\"><button type=\"submit\">{button}</button></form>"
+        );
+    }
     let html = document(language, title, &body, false);
     Page { html, policy }
 }

@@ -266,6 +266,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "POST",
             "/v1/campaigns/cmp_00000000009/resume",
         ),
+        O::ConfirmCampaign => (
+            "api-campaigns",
+            "POST",
+            "/v1/campaigns/cmp_00000000009/confirm",
+        ),
         O::CancelCampaign => (
             "api-campaigns",
             "POST",

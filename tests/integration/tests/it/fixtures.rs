@@ -289,6 +289,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "form-submit",
         &[
+            ("bad-signature", "404"),
             ("duplicate", "200; Ingest 1"),
             ("faults", "422"),
             ("json", "200; Ingest 1"),
@@ -300,6 +301,10 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "ingest",
         &[
+            (
+                "double-opt-in",
+                "0 to repeat; Contacts +8; Directory +1; Timeline +2; Timers +2; Message 1",
+            ),
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
             ("malformed", "0 to repeat; IngestDlq 1"),
             (

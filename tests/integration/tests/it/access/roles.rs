@@ -4,7 +4,7 @@ use access::Operation;
 use kernel::{ChatRole, Role};
 
 /// Operations on people, workspaces and the log; only account admins may use them.
-const OF_ADMINS: [Operation; 18] = [
+const OF_ADMINS: [Operation; 19] = [
     Operation::ListUsers,
     Operation::ShowUser,
     Operation::UpdateUser,
@@ -20,6 +20,7 @@ const OF_ADMINS: [Operation; 18] = [
     Operation::RestoreWorkspace,
     Operation::ListAuditLog,
     Operation::UnsuppressContact,
+    Operation::ConfirmCampaign,
     Operation::StartExport,
     Operation::ListExports,
     Operation::ShowExport,

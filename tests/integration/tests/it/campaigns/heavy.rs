@@ -143,7 +143,8 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
         data: json!({}),
         class: Class::Marketing,
         reason: None,
-        workflow: "wfl_00000000001".parse().unwrap(),
+        workflow: "wfl_00000000001".parse().ok(),
+        opt_in: None,
         at: world.clock().now(),
         slot: None,
     };

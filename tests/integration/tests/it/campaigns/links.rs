@@ -449,7 +449,10 @@ async fn a_workflow_that_answers_an_open_with_a_mail_is_not_started_by_that_mail
     assert_eq!(shop.entered(&world, &workflow).await, 1);
 
     let mails = world.aws.outbox().all(tanigo_local::aws::Kind::Mail);
-    let answer = mails.iter().find(|mail| mail.subject == "Cảm ơn").unwrap();
+    let answer = mails
+        .iter()
+        .find(|mail| mail.subject == "[QC] Cảm ơn")
+        .unwrap();
     let tag = |wanted: &str| {
         let tag = answer.tags.iter().find(|(name, _)| name == wanted);
         tag.unwrap().1.clone()

@@ -48,8 +48,8 @@ pub fn told(status: ChannelStatus) -> Vec<Statement> {
         .collect()
 }
 
-fn person(n: u32, list: ListId) -> Incoming {
-    let bounces = n.is_multiple_of(BOUNCES);
+fn person(n: u32, list: ListId, every: u32) -> Incoming {
+    let bounces = n.is_multiple_of(every);
     let unsubscribed = n % UNSUBSCRIBED == 1;
     let address = format!("{}+{n}@example.com", if bounces { "bounce" } else { "an" });
     Incoming {
@@ -66,6 +66,11 @@ fn person(n: u32, list: ListId) -> Incoming {
 
 impl Shop {
     pub async fn open(world: &World, people: u32) -> Self {
+        Self::with_bounces(world, people, BOUNCES).await
+    }
+
+    /// A shop in which every `every`th address bounces.
+    pub async fn with_bounces(world: &World, people: u32, every: u32) -> Self {
         let tenant = world.workspace().await;
         let lists = Lists::over(&world.resources());
         let list = kernel::ListId::new(&world.clock(), &world.entropy);
@@ -79,7 +84,7 @@ impl Shop {
                 let store = store.clone();
                 async move {
                     store
-                        .upsert(tenant, &person(n, list))
+                        .upsert(tenant, &person(n, list, every))
                         .await
                         .unwrap()
                         .contact
@@ -88,14 +93,14 @@ impl Shop {
             .buffered(8)
             .collect()
             .await;
-        let count = |is: fn(u32) -> bool| (0..people).filter(|&n| is(n)).count() as u64;
+        let count = |is: &dyn Fn(u32) -> bool| (0..people).filter(|&n| is(n)).count() as u64;
         Self {
             tenant,
             list,
             contacts,
             people: u64::from(people),
-            bouncing: count(|n| n.is_multiple_of(BOUNCES) && n % UNSUBSCRIBED != 1),
-            unsubscribed: count(|n| n % UNSUBSCRIBED == 1),
+            bouncing: count(&|n| n.is_multiple_of(every) && n % UNSUBSCRIBED != 1),
+            unsubscribed: count(&|n| n % UNSUBSCRIBED == 1),
         }
     }
 
