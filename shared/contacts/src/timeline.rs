@@ -134,6 +134,12 @@ impl Contacts {
         }
     }
 
+    /// Whether the event gives points.
+    pub async fn scores(&self, tenant: TenantKey, event: &Event) -> Result<bool, Error> {
+        let scoring = self.interest.scoring(tenant).await?;
+        Ok(scoring.met(&event.name, &event.data).next().is_some())
+    }
+
     /// Like [`Contacts::record`], for a caller that knows whether a workflow listens and may start.
     pub async fn record_as(
         &self,
@@ -145,8 +151,7 @@ impl Contacts {
         let recorded_at = self.timeline.clock().now();
         let name = [mention::event(&event.name)];
         let is_mentioned = !self.interest.mentioned(tenant, name).await?.is_empty();
-        let scoring = self.interest.scoring(tenant).await?;
-        let is_tracked = is_mentioned || scoring.met(&event.name, &event.data).next().is_some();
+        let is_tracked = is_mentioned || self.scores(tenant, event).await?;
         let rules = [(triggers, HEARD), (is_tracked, TRACKED)];
         let rules = rules.into_iter().filter(|(is_told, _)| *is_told);
         let rules: Vec<Rule> = rules.map(|(_, rule)| rule).collect();

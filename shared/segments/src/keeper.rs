@@ -408,7 +408,8 @@ impl Keeper {
         };
         let heard = self.contacts.hears(tenant, &event).await?;
         let name = [contacts::mention::event(&event.name)];
-        if heard || !self.listeners.mentioned(tenant, name).await?.is_empty() {
+        let is_mentioned = !self.listeners.mentioned(tenant, name).await?.is_empty();
+        if heard || is_mentioned || self.contacts.scores(tenant, &event).await? {
             self.contacts.record_as(tenant, id, &event, heard).await?;
         }
         Ok(())

@@ -64,7 +64,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "api-contacts",
         &[
             ("duplicate", "200"),
-            ("import", "202; Contacts +2; Directory +1; ContactImport 1"),
+            ("import", "202; Contacts +3; Directory +1; ContactImport 1"),
             ("malformed", "400"),
             ("ok", "201; Contacts +8; Directory +1"),
             ("search", "200; Directory +1"),
@@ -246,7 +246,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "contact-import",
         &[
-            ("duplicate", "0 to repeat; Contacts +5 ~1; ContactImport 2"),
+            ("duplicate", "0 to repeat; Contacts +5 ~1; ContactImport 1"),
             ("malformed", "0 to repeat; ContactImportDlq 1"),
             (
                 "mixed",
