@@ -122,9 +122,8 @@ impl EmailChannel {
         mail: &Prepared,
         contact: &Contact,
     ) -> Result<Option<SkipReason>, Error> {
-        let address = match (&contact.email, address_of(contact)) {
-            (None, Some(address)) => address,
-            _ => return Ok(None),
+        let (None, Some(address)) = (&contact.email, address_of(contact)) else {
+            return Ok(None);
         };
         let owner = self.contacts.email_owner(tenant, address).await?;
         if let Some(owner) = owner {

@@ -29,13 +29,12 @@ async fn a_condition_on_an_instant_changes_at_that_second() {
     let later = due + Duration::from_hours(24);
 
     shop.world
-        .advance(Duration::from_hours(24 * (DAYS - 1)) - Duration::from_mins(3));
+        .advance(Duration::from_mins(24 * 60 * (DAYS - 1) - 3));
     shop.world.swept().await;
     watch(&shop, &id, due + Duration::from_secs(90)).await;
     assert!(shop.members(&id).await.is_empty());
 
-    shop.world
-        .advance(Duration::from_hours(24) - Duration::from_mins(3));
+    shop.world.advance(Duration::from_mins(24 * 60 - 3));
     shop.world.swept().await;
     watch(&shop, &id, later - Duration::from_secs(1)).await;
     assert_eq!(shop.world.now(), later, "the second itself");
