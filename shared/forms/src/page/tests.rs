@@ -61,7 +61,7 @@ fn what_was_typed_is_kept_escaped_and_its_fault_is_tied_to_the_box() {
 #[test]
 fn the_policy_names_the_hosts_the_redirect_and_the_script() {
     let own = form_of(
-        json!({"allowed_hosts": ["shop.example.vn"], "redirect_url": "https://shop.example.vn/ok?a=1"}),
+        &json!({"allowed_hosts": ["shop.example.vn"], "redirect_url": "https://shop.example.vn/ok?a=1"}),
     );
     let (none, given) = (Definitions::default(), Given::default());
     let framed = form(&own, &none, view(&own, true), "t", &given, &[]);
