@@ -161,8 +161,7 @@ pub async fn typed(
     }
     let definitions = api.fields.recent(tenant).await?;
     for fault in definitions.apply(values) {
-        let name = fault.field.replace('~', "~0").replace('/', "~1");
-        flaws.add(format!("/custom/{name}"), fault.message);
+        flaws.add(crate::shape::custom_pointer(&fault.field), fault.message);
     }
     Ok(())
 }

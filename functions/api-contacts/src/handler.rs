@@ -3,7 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::{Contact, Joined, NotTaken, Surplus};
+use contacts::{Contact, ContactStatus, Joined, NotTaken, Surplus};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
 use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem, Query};
@@ -13,7 +13,9 @@ use utoipa_axum::routes;
 
 use crate::api::{Api, known_list, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
-use crate::{bulk, consent, exports, fields, imports, lists, notes, scores, tags, views};
+use crate::{
+    bulk, consent, edit, exports, fields, imports, life, lists, notes, same, scores, tags, views,
+};
 
 /// Longest text to look for; no name, address or number is longer.
 const MAX_QUERY: usize = 255;
@@ -21,12 +23,19 @@ const MAX_QUERY: usize = 255;
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(search, upsert))
-        .routes(routes!(show))
+        .routes(routes!(show, edit::update, life::erase))
         .routes(routes!(timeline))
         .routes(routes!(consent::show, consent::record))
         .routes(routes!(consent::suppress))
         .routes(routes!(consent::unsuppress))
         .routes(routes!(join))
+        .routes(routes!(same::duplicates))
+        .routes(routes!(same::confirm))
+        .routes(routes!(life::leave))
+        .routes(routes!(life::add_tags))
+        .routes(routes!(life::remove_tag))
+        .routes(routes!(life::archive))
+        .routes(routes!(life::restore))
         .routes(routes!(lists::list, lists::create))
         .routes(routes!(lists::show, lists::update, lists::remove))
         .routes(routes!(lists::members))
@@ -60,6 +69,9 @@ struct Search {
     #[serde(default)]
     #[param(max_length = 255)]
     query: String,
+    /// Contacts in use, or archived ones.
+    #[serde(default)]
+    status: ContactStatus,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
     limit: Limit,
@@ -68,7 +80,7 @@ struct Search {
 
 /// Search contacts.
 ///
-/// By the beginning of a word of the name, of the address or of the number (however it is typed), or by the whole
+/// Contacts in use, unless `status` is `archived`. By the beginning of a word of the name, of the address or of the number (however it is typed), or by the whole
 /// `external_id`; without `query`, all of them. Names are found from two characters on, addresses from three: of
 /// a number, three digits. Found contacts are in the order of what was found, and all of them are in no
 /// order that means something. A page may hold fewer than `limit` and still have a `next`.
@@ -92,8 +104,16 @@ async fn search(
     // Reading many contacts is in the audit log, once an hour for each reader.
     note_hourly(&api, &caller, &ip).await?;
     let profiles = api.contacts.profiles();
-    let page = profiles.search(caller.tenant, &search.query, search.limit, search.cursor);
-    Ok(Json(page.await?))
+    let (tenant, limit, cursor) = (caller.tenant, search.limit, search.cursor);
+    let is_all = search.query.trim().is_empty();
+    let mut page = if is_all && search.status == ContactStatus::Archived {
+        profiles.archived(tenant, limit, cursor).await?
+    } else {
+        let page = profiles.search(tenant, &search.query, limit, cursor);
+        page.await?
+    };
+    page.data.retain(|contact| contact.status == search.status);
+    Ok(Json(page))
 }
 
 /// A contact, and whether it is new.

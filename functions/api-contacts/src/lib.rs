@@ -8,13 +8,16 @@
 mod api;
 mod bulk;
 mod consent;
+mod edit;
 mod exports;
 mod fields;
 mod handler;
 mod import_shape;
 mod imports;
+mod life;
 mod lists;
 mod notes;
+mod same;
 mod scores;
 mod shape;
 mod tags;

@@ -211,11 +211,11 @@ fn check_person(person: &Person, flaws: &mut Flaws) {
 }
 
 /// Custom fields are texts, numbers, truth values or short lists: a contact is one small item.
-fn check_custom(fields: &BTreeMap<String, Value>, flaws: &mut Flaws) {
+pub fn check_custom(fields: &BTreeMap<String, Value>, flaws: &mut Flaws) {
     let are_many = fields.len() > MAX_CUSTOM;
     flaws.check(are_many, "/custom", "holds at most 100 fields");
     for (name, value) in fields {
-        let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
+        let pointer = custom_pointer(name);
         if let Err(error) = FieldName::parse(name) {
             flaws.add(pointer.clone(), error.to_string());
         }
@@ -227,14 +227,18 @@ fn check_custom(fields: &BTreeMap<String, Value>, flaws: &mut Flaws) {
     }
 }
 
+/// The place of a custom field in a body.
+pub fn custom_pointer(name: &str) -> String {
+    format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
 /// The problem of values that the contact has no room for.
 pub fn full(surplus: &Surplus) -> Problem {
     let problem = Problem::new(Code::Unprocessable, "the contact has no room for this");
-    let field = |name: &String| format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
     let problem = surplus.fields.iter().fold(problem, |problem, name| {
         let (most, bytes) = (MAX_FIELDS, MAX_FIELD_BYTES);
         let message = format!("a contact has at most {most} fields, together {bytes} bytes");
-        problem.at(field(name), message)
+        problem.at(custom_pointer(name), message)
     });
     let sets = [
         (
@@ -293,7 +297,7 @@ pub fn some_tags(
     Ok(stored)
 }
 
-fn is_bad(text: &str) -> bool {
+pub fn is_bad(text: &str) -> bool {
     text.trim().is_empty() || text.chars().count() > MAX_TEXT
 }
 

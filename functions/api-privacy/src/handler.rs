@@ -1,15 +1,15 @@
 //! Maps requests to use cases. Another tenant's request is not found.
 
-use access::op;
+use access::{Operation, op};
 use accounts::privacy::{Extension, Kind, PrivacyRequest, Status, Stored, Task};
 use accounts::{Audit, Doors, PrivacyRequests, Senders};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chat::Inboxes;
+use chat::{Chat, Inboxes};
 use cloud::Blobs;
 use contacts::consent::{Decision, Method, Stated};
-use contacts::{Channel, Contact, Contacts, Purpose, Statement};
+use contacts::{Channel, Contact, Contacts, Notes, Purpose, Statement};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{Clock, ContactId, Needs, PrivacyRequestId, TenantKey};
@@ -30,6 +30,8 @@ use crate::{file, register};
 pub struct Api {
     pub requests: PrivacyRequests,
     pub contacts: Contacts,
+    pub notes: Notes,
+    pub chat: Chat,
     pub audit: Audit,
     pub clock: Clock,
     pub files: Blobs,
@@ -267,8 +269,8 @@ async fn extend(
 /// Do the product's own part of a request.
 ///
 /// `access` and `copy` write a file with the contact's data; the answer holds a link to it. `withdraw` and `object` end the
-/// consent to advertising on every channel. The other types need a person's decision: change the contact, then close the
-/// request. The person must be verified first. A repetition does the same again.
+/// consent to advertising on every channel. `erase` erases the contact, and `restrict` archives it. `correct` is done if the
+/// contact was changed since the request. The person must be verified first. A repetition does the same again.
 #[utoipa::path(
     post,
     path = "/v1/privacy-requests/{id}/run",
@@ -284,26 +286,40 @@ async fn run(
     Path(id): Path<PrivacyRequestId>,
 ) -> Result<Response, Problem> {
     let before = api.open(&caller, id).await?;
-    let contact = before.request.contact_id;
-    let Some(contact) = api.contact(&caller, contact).await? else {
+    let Some(named) = before.request.contact_id else {
         return Err(conflict("the request names no contact"));
     };
     if before.request.verified_at.is_none() {
         return Err(conflict("the person is not verified"));
     }
-    api.note(&caller, id, &ip).await?;
     let (tenant, now) = (caller.tenant, api.clock.now());
+    let is_erasure = before.request.kind == Kind::Erase;
+    // A repetition finds the contact erased.
+    let contact = match api.contacts.get(tenant, named).await? {
+        Some(contact) => contact,
+        None if is_erasure => return erased(&api, &caller, &ip, &before, named).await,
+        None => return Err(conflict("the contact is gone")),
+    };
+    if before.request.kind == Kind::Correct && contact.updated_at < before.request.received_at {
+        return Err(conflict(
+            "the contact was not changed since the request: change it first",
+        ));
+    }
+    if is_erasure {
+        return erased(&api, &caller, &ip, &before, named).await;
+    }
+    api.note(&caller, id, &ip).await?;
     let file_url = match before.request.kind {
         Kind::Access | Kind::Copy => Some(file::write(&api, tenant, id, &contact, now).await?),
         Kind::Withdraw | Kind::Object => {
             withdraw(&api, tenant, contact.id, &before.request, &caller.actor).await?;
             None
         }
-        Kind::Correct | Kind::Erase | Kind::Restrict => {
-            return Err(conflict(
-                "a request of this type is fulfilled by changing the contact",
-            ));
+        Kind::Restrict => {
+            api.contacts.archive(tenant, contact.id).await?;
+            None
         }
+        Kind::Correct | Kind::Erase => None,
     };
     let mut after = before.request.clone();
     after.ran_at = Some(now);
@@ -312,6 +328,27 @@ async fn run(
     // The link opens personal data.
     response.extensions_mut().insert(Secret);
     Ok(response)
+}
+
+/// Erases the contact of a request. The contact may be erased already: by this request, or by hand.
+async fn erased(
+    api: &Api,
+    caller: &May<op::RunPrivacyRequest>,
+    ip: &ClientIp,
+    before: &Stored,
+    contact: ContactId,
+) -> Result<Response, Problem> {
+    if !caller.grant().may(Operation::EraseContact) {
+        let detail = "an erasure needs the right to erase contacts";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    api.note(caller, before.request.id, ip).await?;
+    api.contacts.erase(caller.tenant, contact).await?;
+    let mut after = before.request.clone();
+    after.ran_at = Some(api.clock.now());
+    let request = api.requests.change(caller.tenant, before, after).await?;
+    let file_url = None;
+    Ok(Json(PrivacyRun { request, file_url }).into_response())
 }
 
 /// Records that the person asked for no more advertising on any channel, at the time of the request. A consent that they

@@ -9,8 +9,8 @@ mod register;
 mod shape;
 
 use accounts::{Audit, Doors, PrivacyRequests, Senders};
-use chat::Inboxes;
-use contacts::Contacts;
+use chat::{Chat, Inboxes};
+use contacts::{Contacts, Notes};
 use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
@@ -19,6 +19,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         requests: PrivacyRequests::over(resources),
         contacts: Contacts::over(resources),
+        notes: Notes::over(resources),
+        chat: Chat::over(resources),
         audit: Audit::over(resources),
         clock: setup.clock().clone(),
         files: resources.bucket("Imports"),

@@ -1,8 +1,8 @@
-//! Changes many contacts, some hundred a message.
+//! Changes many contacts, some hundred a message, and deletes the rows of erased contacts.
 //!
 //! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags and lists of contacts, and the job's
 //! progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A
-//! repeated message of the last finished slice sends the next message again.
+//! repeated message of the last finished slice sends the next message again. An erasure deletes until nothing is left.
 
 use contacts::bulk::{Bulk, Progress, Step};
 use lambda::sqs::{Order, Record};

@@ -132,6 +132,13 @@ operations! {
     SearchContacts = "searchContacts": From(Contributor), Some(Read);
     SaveContact = "saveContact": From(AccountManager), Some(Write);
     ShowContact = "showContact": From(Contributor), Some(Read);
+    UpdateContact = "updateContact": From(AccountManager), Some(Write);
+    AddContactTags = "addContactTags": From(AccountManager), Some(Write);
+    RemoveContactTag = "removeContactTag": From(AccountManager), Some(Write);
+    ListDuplicates = "listDuplicates": From(AccountManager), Some(Read);
+    ConfirmIdentity = "confirmIdentity": From(AccountManager), Some(Write);
+    ArchiveContact = "archiveContact": From(AccountManager), Some(Write);
+    RestoreContact = "restoreContact": From(AccountManager), Some(Write);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);
     ShowConsent = "showConsent": From(Contributor), Some(Read);
     RecordConsent = "recordConsent": From(AccountManager), Some(Write);
@@ -139,6 +146,7 @@ operations! {
     // Ends a complaint or a block, so a person decides.
     UnsuppressContact = "unsuppressContact": From(AccountAdmin), None;
     AddContactToList = "addContactToList": From(AccountManager), Some(Write);
+    RemoveContactFromList = "removeContactFromList": From(AccountManager), Some(Write);
     ListLists = "listLists": From(Contributor), Some(Read);
     CreateList = "createList": From(AccountManager), Some(Write);
     ShowList = "showList": From(Contributor), Some(Read);
@@ -184,6 +192,8 @@ operations! {
     StartExport = "startExport": From(AccountAdmin), None;
     ListExports = "listExports": From(AccountAdmin), None;
     ShowExport = "showExport": From(AccountAdmin), None;
+    // It cannot be undone: a person of the account decides, never a key.
+    EraseContact = "eraseContact": From(AccountAdmin), None;
     // Sources. Their settings and tokens belong to the workspace, like its API keys.
     ListSources = "listSources": From(AccountManager), Some(Read);
     CreateSource = "createSource": From(AccountManager), Some(Admin);

@@ -13,6 +13,8 @@ use crate::send::Class;
 pub enum SkipReason {
     /// The contact was deleted in the meantime.
     Gone,
+    /// The contact is archived.
+    Archived,
     /// No email address.
     NoAddress,
     /// Never agreed to marketing, or has not yet confirmed.
@@ -44,6 +46,7 @@ impl SkipReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::Gone => "gone",
+            Self::Archived => "archived",
             Self::NoAddress => "no_address",
             Self::NotOptedIn => "not_opted_in",
             Self::Assumed => "assumed",
@@ -71,6 +74,9 @@ pub fn refusal(contact: Option<&Contact>, class: Class, is_strict: bool) -> Opti
     let Some(contact) = contact else {
         return Some(SkipReason::Gone);
     };
+    if contact.is_archived() {
+        return Some(SkipReason::Archived);
+    }
     if address_of(contact).is_none() {
         return Some(SkipReason::NoAddress);
     }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -357,6 +358,39 @@ impl Table {
             }
         }
         Ok(true)
+    }
+
+    /// Deletes the item if the conditions of the update hold; an update that changes something is refused. False: they
+    /// do not hold. A repetition after a lost answer may also get false.
+    pub async fn delete_when(&self, key: &Key, only: Update) -> Result<bool, Error> {
+        if let Some(problem) = only.problem {
+            return Err(Error::Shape(problem));
+        }
+        if only.expression().is_some() {
+            return Err(Error::Shape("a deletion changes nothing".into()));
+        }
+        let result = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.attributes()))
+            .condition_expression(only.conditions.join(" AND "))
+            .set_expression_attribute_names((!only.names.is_empty()).then_some(only.names))
+            .set_expression_attribute_values((!only.values.is_empty()).then_some(only.values))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let is_refused = error
+                    .as_service_error()
+                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception);
+                if is_refused {
+                    return Ok(false);
+                }
+                Err(Error::from_sdk(self.place("DeleteItem"), &error))
+            }
+        }
     }
 
     fn part(&self, key: &Key, update: Update) -> Result<Part, Error> {

@@ -17,8 +17,8 @@ use crate::labels::Tags;
 use crate::mention;
 use crate::model::{Contact, Identity, Incoming, Merge, OWN_SCOPE};
 use crate::rows::{
-    BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, NAMED, OVERWRITTEN, Profile, REPLACED, Replaced,
-    VERSION,
+    BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, FORMER, NAMED, OVERWRITTEN, Profile, REPLACED,
+    Replaced, VERSION,
 };
 
 use self::custom::custom;
@@ -27,6 +27,7 @@ use self::names::{Names, is_name};
 mod beside;
 mod custom;
 mod names;
+mod patched;
 mod was;
 
 pub(crate) use self::was::{Before, value};
@@ -49,7 +50,7 @@ pub(crate) struct Change {
     /// Addresses to show beside the identities: the profile's set and the address.
     pub beside: Vec<(&'static str, Identity)>,
     /// Addresses that become identities and leave those sets.
-    confirmed: Vec<(&'static str, Identity)>,
+    pub confirmed: Vec<(&'static str, Identity)>,
     /// Visitors that are new to the profile.
     visitors: Vec<String>,
     /// The input that the contact has no room for.
@@ -58,9 +59,11 @@ pub(crate) struct Change {
     overwrites: bool,
     given_at: Option<Timestamp>,
     /// Attributes to remove.
-    removed: Vec<&'static str>,
+    removed: Vec<String>,
     /// The whole name, if it changes.
     pub indexed_name: Option<String>,
+    /// The whole name that it replaces.
+    pub former_name: Option<String>,
 }
 
 impl Change {
@@ -126,8 +129,9 @@ impl Change {
                 surplus.fields.push(name.clone());
             }
         }
-        change.removed = names.removed;
+        change.removed = names.removed.into_iter().map(str::to_owned).collect();
         change.indexed_name = names.indexed;
+        change.note_former_name(before);
         let (tags, refused) = Tags::all(&incoming.tags);
         let known: BTreeSet<String> = before
             .iter()
@@ -153,6 +157,13 @@ impl Change {
         change
     }
 
+    /// Notes the name that is replaced, so that its rows are deleted also after a crash.
+    fn note_former_name(&mut self, before: Option<&Contact>) {
+        let before = before.cloned().map(Contact::complete_names);
+        let old = before.and_then(|contact| contact.person.full_name);
+        self.former_name = old.filter(|_| self.indexed_name.is_some());
+    }
+
     /// The identities that the contact shows now and will not show after the change. An opt-out goes with the address.
     fn replaced(&self, before: &Contact) -> Vec<Replaced> {
         let gone = before.identities().into_iter().filter(|old| {
@@ -161,24 +172,7 @@ impl Change {
                 keys::kind(new) == keys::kind(old) && keys::value(new) != keys::value(old)
             })
         });
-        gone.map(|identity| {
-            let channel = match identity {
-                Identity::Email(_) => Some((Channel::Email, before.email_status)),
-                Identity::Phone(_) => Some((Channel::Sms, before.sms_status)),
-                Identity::External { .. } | Identity::Visitor { .. } => None,
-            };
-            let refusal = channel.filter(|(_, status)| status.refuses());
-            let since = refusal.and_then(|(channel, _)| {
-                let state = before.consents.state(channel, Purpose::Marketing);
-                state.since.map(Timestamp::as_millisecond)
-            });
-            Replaced {
-                identity,
-                status: refusal.map(|(_, status)| status),
-                since,
-            }
-        })
-        .collect()
+        gone.map(|identity| released(before, identity)).collect()
     }
 
     /// Whether the profile stays as it is.
@@ -191,19 +185,20 @@ impl Change {
             && self.beside.is_empty()
             && self.confirmed.is_empty()
             && self.visitors.is_empty()
+            && self.removed.is_empty()
     }
 
     /// The names by which a segment mentions what changes ([`crate::mention`]).
     pub fn names(&self, is_new: bool) -> Vec<String> {
         let fields = self.fields.iter().map(|(name, _)| name.clone());
-        let removed = self.removed.iter().map(ToString::to_string);
+        let removed = self.removed.iter().cloned();
         let mut names: Vec<String> = fields
             .chain(removed)
             .chain(self.agreed.channels().map(mention::status))
             .chain(mention::tags(&self.tags))
             .chain(self.lists.iter().map(|&list| mention::list(list)))
             .collect();
-        if self.bounced.is_some() || self.fields.iter().any(|(name, _)| name == "email") {
+        if self.bounced.is_some() || names.iter().any(|name| name == "email") {
             names.push("email_status".into());
         }
         // Each name follows from the others.
@@ -275,7 +270,10 @@ impl Change {
     /// changes only from the one that was read.
     fn bounded(&self, update: Update, profile: Option<&Profile>) -> Update {
         let mut update = update;
-        if self.fields.iter().any(|(name, _)| name.starts_with(CUSTOM)) {
+        let mut changed = self.fields.iter().map(|(name, _)| name);
+        let mut removed = self.removed.iter();
+        let is_custom = |name: &String| name.starts_with(CUSTOM);
+        if changed.any(is_custom) || removed.any(is_custom) {
             let version = profile.and_then(|row| row.fields_version);
             update = update
                 .set(FIELDS, next(version))
@@ -285,7 +283,8 @@ impl Change {
             let version = profile.and_then(|row| row.name_version);
             update = update
                 .set(NAMED, next(version))
-                .when_as_read(NAMED, version);
+                .when_as_read(NAMED, version)
+                .add_to_set(FORMER, self.former_name.clone());
         }
         for (set, new, most) in [
             ("tags", self.tags.len(), bounds::MAX_TAGS),
@@ -314,12 +313,13 @@ impl Change {
     }
 
     fn guarded(&self, update: Update, profile: Option<&Profile>) -> Update {
-        if self.identities.is_empty() && self.agreed.is_empty() && self.bounced.is_none() {
+        let shows_others = !self.identities.is_empty() || !self.replaced.is_empty();
+        if !shows_others && self.agreed.is_empty() && self.bounced.is_none() {
             return update;
         }
         let version = profile.and_then(|row| row.identity_version);
         let update = update.when_as_read(VERSION, version);
-        if self.identities.is_empty() {
+        if !shows_others {
             return update;
         }
         let update = update.set(VERSION, next(version));
@@ -335,6 +335,25 @@ impl Change {
             Identity::Phone(_) => as_read(update, row, Channel::Sms),
             Identity::External { .. } | Identity::Visitor { .. } => update,
         })
+    }
+}
+
+/// An identity that the contact will not show any more, with the refusal that goes with the address.
+pub(crate) fn released(before: &Contact, identity: Identity) -> Replaced {
+    let channel = match identity {
+        Identity::Email(_) => Some((Channel::Email, before.email_status)),
+        Identity::Phone(_) => Some((Channel::Sms, before.sms_status)),
+        Identity::External { .. } | Identity::Visitor { .. } => None,
+    };
+    let refusal = channel.filter(|(_, status)| status.refuses());
+    let since = refusal.and_then(|(channel, _)| {
+        let state = before.consents.state(channel, Purpose::Marketing);
+        state.since.map(Timestamp::as_millisecond)
+    });
+    Replaced {
+        identity,
+        status: refusal.map(|(_, status)| status),
+        since,
     }
 }
 

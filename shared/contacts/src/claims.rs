@@ -16,6 +16,17 @@ use crate::model::Identity;
 use crate::rows::{Claim, Profile, REPLACED, Replaced, VERSION};
 use crate::store::Contacts;
 
+/// The claim of a row without an owner. A row that did not exist gets the refusal that was kept for the address.
+fn claiming(id: ContactId, read: &Claim) -> Update {
+    let update = Update::new().set("contact", id).when_absent("contact");
+    match read.mark {
+        Some(_) => update,
+        None => update
+            .set_some("status", read.status)
+            .set_some("status_since", read.status_since),
+    }
+}
+
 impl Contacts {
     /// The contact that owns the identity.
     pub async fn find_identity(
@@ -26,14 +37,17 @@ impl Contacts {
         Ok(self.look_up(tenant, identity).await?.contact)
     }
 
-    /// The stored row of an identity.
+    /// The stored row of an identity. Without one, the refusal that an erased contact left with the address.
     pub(crate) async fn look_up(
         &self,
         tenant: TenantKey,
         identity: &Identity,
     ) -> Result<Claim, Error> {
         let key = keys::identity(tenant, identity);
-        Ok(self.contacts.get(&key).await?.unwrap_or_default())
+        match self.contacts.get(&key).await? {
+            Some(row) => Ok(row),
+            None => self.suppression(tenant, identity).await,
+        }
     }
 
     /// Claims for a contact the identities that have no owner. Returns the stored rows of all of them.
@@ -48,7 +62,7 @@ impl Contacts {
             if claim.contact.is_some() {
                 return Ok(claim);
             }
-            self.claim(tenant, id, one).await
+            self.claim(tenant, id, one, &claim).await
         });
         try_join_all(claimed).await
     }
@@ -64,7 +78,7 @@ impl Contacts {
         rows: &[Claim],
     ) -> Result<bool, Error> {
         let claims = identities.iter().zip(rows).map(|(identity, row)| {
-            let update = Update::new().set("contact", id).when_absent("contact");
+            let update = claiming(id, row);
             // The opt-out of the address must still be the value that was read.
             let update = update.when_as_read("update_id", row.mark.as_ref());
             (keys::identity(tenant, identity), update)
@@ -85,9 +99,10 @@ impl Contacts {
         tenant: TenantKey,
         id: ContactId,
         identity: &Identity,
+        read: &Claim,
     ) -> Result<Claim, Error> {
         let key = keys::identity(tenant, identity);
-        let update = Update::new().set("contact", id).when_absent("contact");
+        let update = claiming(id, read);
         let row: Option<Claim> = self.contacts.update(&key, update).await?.item()?;
         let row = row.ok_or(Error::Conflict)?;
         Ok(Claim { fresh: true, ..row })

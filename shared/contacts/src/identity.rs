@@ -13,6 +13,8 @@ pub(crate) struct Known {
     pub contact: ContactId,
     /// Whether the contact exists. An id that is only reserved belongs to a creation that has not finished.
     pub exists: bool,
+    /// Whether it was erased. Its claims are to be released.
+    pub erased: bool,
     /// The identities that it shows.
     pub shows: Vec<Identity>,
     /// Whether the input replaces the addresses that it shows.
@@ -84,11 +86,16 @@ impl Known {
         let mut shows = self.shows.iter();
         shows.find(|shown| self::slot(shown) == Some(slot) && *shown != identity)
     }
+
+    /// Whether its claim of the identity is to be released first.
+    fn is_stale(&self, identity: &Identity) -> bool {
+        self.erased || self.other(identity).is_some()
+    }
 }
 
 /// Decides. `given` holds the distinct identities, strongest first, each with its owner.
 pub(crate) fn decide(given: &[(Identity, Option<&Known>)], trust: Trust) -> Decision {
-    let stale = |owner: &Known, identity: &Identity| owner.other(identity).is_some();
+    let stale = |owner: &Known, identity: &Identity| owner.is_stale(identity);
     let holds = |by: &Identity, owner: &Known| {
         !stale(owner, by)
             && given.iter().all(|(other, _)| {
@@ -110,16 +117,25 @@ pub(crate) fn decide(given: &[(Identity, Option<&Known>)], trust: Trust) -> Deci
     if contact.is_none() && nothing_is_free {
         contact = owned().next().map(|found| found.1);
     }
+    Decision {
+        contact: contact.map(|known| known.contact),
+        fates: fates(contact, given, trust),
+    }
+}
+
+/// The fates of identities that are given to this contact; without one they are a new contact's.
+pub(crate) fn fates(
+    contact: Option<&Known>,
+    given: &[(Identity, Option<&Known>)],
+    trust: Trust,
+) -> Vec<Fate> {
     let fate = |(identity, owner): &(Identity, Option<&Known>)| match owner {
-        Some(owner) if stale(owner, identity) => Fate::Stale(owner.contact),
+        Some(owner) if owner.is_stale(identity) => Fate::Stale(owner.contact),
         Some(owner) if Some(owner.contact) == contact.map(|known| known.contact) => Fate::Own,
         Some(owner) => Fate::Not(Reason::BelongsToAnother, Some(owner.contact)),
         None => contact.map_or(Fate::Own, |known| free(known, identity, trust)),
     };
-    Decision {
-        contact: contact.map(|known| known.contact),
-        fates: given.iter().map(fate).collect(),
-    }
+    given.iter().map(fate).collect()
 }
 
 /// The fate of an identity without an owner, for a known contact.

@@ -11,6 +11,8 @@ use crate::model::{Event, Identity, OWN_SCOPE};
 
 /// Sort key of the profile.
 pub const PROFILE: &str = "PROFILE";
+/// Sort key of what segments know of a contact beside its profile. The crate `segments` writes the row.
+pub const STATE: &str = "STATE";
 /// Beginning of the sort keys of recorded decisions about consent.
 pub const CONSENT: &str = "CONSENT#";
 /// Characters of a value that are part of the partition key. Prefix search needs at least as many.
@@ -82,6 +84,25 @@ pub fn beside(tenant: TenantKey, identity: &Identity, id: ContactId) -> Key {
 /// Sort key of that row.
 pub fn beside_order(value: &str, id: ContactId) -> String {
     format!("{value}#{id}")
+}
+
+/// Partition of the addresses that contacts of a shard show without owning them.
+pub fn pairs(tenant: TenantKey, shard: u32) -> String {
+    format!("{tenant}#PAIRS#{shard:02}")
+}
+
+/// Row of such an address. The order is that of the contacts.
+pub fn pair(tenant: TenantKey, identity: &Identity, id: ContactId) -> Key {
+    let order = format!("{id}#{}#{}", kind(identity), value(identity));
+    Key::new(pairs(tenant, crate::shard(id)), order)
+}
+
+/// Row of a refusal that an erased contact left: a hash of the address, without the address.
+pub fn suppressed(tenant: TenantKey, identity: &Identity) -> Key {
+    let tenant = tenant.to_string();
+    let hash = kernel::hash::name(&[&tenant, &kind(identity), &value(identity)]);
+    let head = hash.get(..2).unwrap_or_default();
+    Key::new(format!("{tenant}#REFUSED#{head}"), hash)
 }
 
 /// Partition of an identity. Addresses and numbers are found by their beginning, so the head of the value names the

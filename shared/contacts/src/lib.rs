@@ -7,7 +7,7 @@
 //! - [`Listeners`] stores the ids of the workflows that listen to an event.
 //! - [`EventHappened`] is the message to these workflows and names their queue, `workflow-trigger`.
 //!
-//! The methods of [`Contacts`] are in five files:
+//! The methods of [`Contacts`] are in these files:
 //!
 //! | method | file |
 //! |---|---|
@@ -15,11 +15,16 @@
 //! | `add_tags`, `remove_tags`, `join_list`, `leave_list`, `bounced` | `store.rs` |
 //! | `declare`, `consents`, `consent_history` | `consent/store.rs` |
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
+//! | `edit` | `patch.rs` |
+//! | `erase`, `finish_erasure` | `erase.rs` |
+//! | `archive`, `restore`, `profiles().archived` | `archive.rs` |
+//! | `profiles().duplicates` | `duplicates.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
 //! | points of events | `scores/points.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
+mod archive;
 pub mod bounds;
 pub mod bulk;
 mod bundle;
@@ -28,6 +33,8 @@ mod changed;
 mod claims;
 pub mod consent;
 pub mod csv_out;
+pub mod duplicates;
+mod erase;
 pub mod events;
 pub mod export;
 pub mod fields;
@@ -43,6 +50,7 @@ pub mod mention;
 mod model;
 mod names;
 pub mod notes;
+pub mod patch;
 pub mod places;
 mod profiles;
 mod rows;
@@ -67,7 +75,8 @@ pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagErr
 pub use lists::{List, Lists};
 pub use members::MOST_COUNTED;
 pub use model::{
-    Contact, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust, Upserted,
+    Contact, ContactStatus, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust,
+    Upserted,
 };
 pub use notes::{Note, Notes};
 pub use profiles::Profiles;
@@ -77,7 +86,12 @@ pub use timeline::{KEPT_DAYS, KEPT_DAYS_OTHERWISE};
 pub use views::{View, Views};
 
 /// The rules of the tables Contacts and Timeline.
-pub const EFFECTS: &[cloud::outbox::Rule] = &[changed::CHANGED, changed::TRACKED, timeline::HEARD];
+pub const EFFECTS: &[cloud::outbox::Rule] = &[
+    changed::CHANGED,
+    changed::TRACKED,
+    erase::ERASE,
+    timeline::HEARD,
+];
 
 /// Shards of the indexes `ByShard` and `ByMembership`.
 pub const SHARDS: u32 = 16;

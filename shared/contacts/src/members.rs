@@ -40,7 +40,7 @@ impl Profiles {
         // The row of a membership may be older or newer than the profile.
         let data = ids.iter().filter_map(|id| found.remove(id));
         let data = data
-            .filter(|contact| contact.lists.contains(&list))
+            .filter(|contact| contact.lists.contains(&list) && !contact.is_archived())
             .collect();
         let inner = inner.map(|cursor| cursor.0).unwrap_or_default();
         let next = (shard < SHARDS).then(|| Cursor(format!("{shard}.{inner}")));
@@ -71,7 +71,7 @@ impl Profiles {
     }
 }
 
-fn resume(cursor: Option<Cursor>) -> Result<(u32, Option<Cursor>), Error> {
+pub(crate) fn resume(cursor: Option<Cursor>) -> Result<(u32, Option<Cursor>), Error> {
     let Some(Cursor(text)) = cursor else {
         return Ok((0, None));
     };

@@ -173,6 +173,17 @@ pub struct NotTaken {
     pub owner_id: Option<ContactId>,
 }
 
+/// Whether a contact is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactStatus {
+    /// In use.
+    #[default]
+    Active,
+    /// Kept, in no list, segment or search, and sent nothing.
+    Archived,
+}
+
 /// A customer of the shop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Contact {
@@ -229,11 +240,17 @@ pub struct Contact {
     /// Consent by channel and purpose. The statuses above are those for marketing.
     #[serde(skip)]
     pub consents: Consents,
+    /// Whether the contact is in use.
+    #[serde(default)]
+    pub status: ContactStatus,
     /// The lead score; null if nothing counted yet.
     #[serde(default)]
     pub lead_score: Option<i64>,
     /// Where the contact first came from.
     pub source: Source,
+    /// When the contact was archived.
+    #[serde(default, serialize_with = "kernel::clock::millis")]
+    pub archived_at: Option<Timestamp>,
     /// When the record was made.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
@@ -243,6 +260,11 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// Whether the contact is archived.
+    pub fn is_archived(&self) -> bool {
+        self.status == ContactStatus::Archived
+    }
+
     /// The data for templates: `{"contact": {"first_name": …}}`. Absent fields are null, which is false in
     /// a condition and prints nothing.
     pub fn merge_data(&self) -> Value {

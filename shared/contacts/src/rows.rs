@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::change::Before;
 use crate::consent::{Channel, ChannelStatus, Consents, Record};
-use crate::model::{Contact, Identity, Source};
+use crate::model::{Contact, ContactStatus, Identity, Source};
 use crate::places;
 use crate::shard;
 
@@ -31,8 +31,15 @@ pub(crate) const FIELDS: &str = "fields_version";
 /// The profile's attribute that counts changes of its name. A writer that changes the name must have read the present
 /// one: another writer may have deleted the rows of the search that the first one has written.
 pub(crate) const NAMED: &str = "name_version";
+/// The profile's former names whose rows of the search are not yet deleted.
+pub(crate) const FORMER: &str = "former_names";
 /// The profile's attribute for the time at which its values were last overwritten.
 pub(crate) const OVERWRITTEN: &str = "overwritten_at";
+/// The profile's attribute for the time at which the contact was archived.
+pub(crate) const ARCHIVED: &str = "archived_at";
+/// The attribute of a tombstone for the time at which the contact was erased. A tombstone is no contact, and no writer
+/// changes it.
+pub(crate) const ERASED: &str = "erased_at";
 /// The profile's attribute that names the row of an import that wrote it last, of a contact that the import made.
 /// Every other write removes it: an import may remove only a contact that nobody has touched since.
 pub(crate) const IMPORTED: &str = "imported";
@@ -61,6 +68,9 @@ pub(crate) struct Profile {
     pub fields_version: Option<u64>,
     pub name_version: Option<u64>,
     pub overwritten_at: Option<Timestamp>,
+    /// Names that the contact no longer has and whose rows are not yet deleted.
+    #[serde(default)]
+    pub former_names: BTreeSet<String>,
     /// Identities that are no longer shown and whose rows are not yet released.
     #[serde(default)]
     pub replaced: Vec<Replaced>,
@@ -88,6 +98,9 @@ pub(crate) struct Profile {
     pub consent_records: Option<u64>,
     /// The last address that bounced. It counts only while it equals `email`.
     pub email_bounced: Option<EmailAddress>,
+    /// When the contact was erased.
+    pub erased_at: Option<Timestamp>,
+    pub archived_at: Option<Timestamp>,
     #[serde(default)]
     source: Source,
     created_at: Option<Timestamp>,
@@ -160,8 +173,13 @@ impl Profile {
             zalo_status: consents.marketing(Channel::Zalo),
             push_status: consents.marketing(Channel::Push),
             consents,
+            status: match self.archived_at {
+                Some(_) => ContactStatus::Archived,
+                None => ContactStatus::Active,
+            },
             lead_score: self.score,
             source: self.source,
+            archived_at: self.archived_at,
             created_at,
             // One write sets both, each by its own look at the clock.
             updated_at: self.updated_at.unwrap_or(created_at).max(created_at),
@@ -174,6 +192,13 @@ fn distinct(tags: BTreeSet<String>) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let is_new = |tag: &String| seen.insert(alike(tag));
     tags.into_iter().filter(is_new).collect()
+}
+
+/// An address that a contact shows without owning it: perhaps of the same person as its owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pair {
+    pub contact: ContactId,
+    pub address: Identity,
 }
 
 /// A name that can be searched.
@@ -213,6 +238,7 @@ pub(crate) struct IndexRow {
 #[serde(untagged)]
 pub(crate) enum Row {
     Name(NameRow),
+    Pair(Pair),
     Membership(Membership),
     Consent(Box<Record>),
     Before(Box<Before>),

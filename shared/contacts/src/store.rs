@@ -9,7 +9,7 @@ use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, IMPORTED, Membership, NameRow, Profile, Row};
+use crate::rows::{BOUNCED, ERASED, IMPORTED, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, mention, names};
 
@@ -142,8 +142,10 @@ impl Contacts {
             return Ok(Joined::Full);
         }
         let key = keys::membership(tenant, id, list);
-        let row = Membership::new(tenant, id, list);
-        self.contacts.put(&key, &row).await?;
+        if !contact.is_archived() {
+            let row = Membership::new(tenant, id, list);
+            self.contacts.put(&key, &row).await?;
+        }
         let name = list.to_string();
         let update = self.touch().add_to_set("lists", [name.clone()]);
         let update = update.when_has_or_fits("lists", &name, MAX_LISTS as u32);
@@ -190,7 +192,7 @@ impl Contacts {
         self.change(tenant, id, update).await
     }
 
-    /// The beginning of every update of a profile.
+    /// The beginning of every update of a profile: one that is not erased.
     pub(crate) fn touch(&self) -> Update {
         self.touch_by(None)
     }
@@ -198,6 +200,7 @@ impl Contacts {
     /// Like [`Contacts::touch`], by the row of an import that made the contact.
     pub(crate) fn touch_by(&self, import: Option<&str>) -> Update {
         let update = Update::new().set("updated_at", self.contacts.clock().now());
+        let update = update.when_absent(ERASED);
         match import {
             Some(row) => update.set(IMPORTED, row),
             None => update.remove(IMPORTED),
@@ -205,7 +208,7 @@ impl Contacts {
     }
 
     /// Changes a contact that exists; returns whether the conditions held.
-    async fn change(
+    pub(crate) async fn change(
         &self,
         tenant: TenantKey,
         id: ContactId,

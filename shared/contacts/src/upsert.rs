@@ -11,7 +11,8 @@
 //! 4. One merging update of the profile is the commit. A value in the profile means that steps 2 and 3 are done for
 //!    it. So a known contact without new data costs no write. An address and its consent change in this one write,
 //!    and only if the profile still has the values that were read. Otherwise the upsert starts again.
-//! 5. Identities that an overwrite replaced are released (see [`crate::claims`]).
+//! 5. Identities that an overwrite replaced are released (see [`crate::claims`]), and rows of a former name deleted. The
+//!    profile lists both until then.
 //!
 //! A repetition finds the finished steps and does the rest.
 
@@ -29,7 +30,7 @@ use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Source, Upserted};
 use crate::names;
-use crate::rows::{Claim, Membership, NameRow, Profile, Row};
+use crate::rows::{Claim, FORMER, Membership, NameRow, Pair, Profile, Row};
 use crate::store::Contacts;
 
 /// A row that only reserves a contact's id. It is also read from a profile if ids collide.
@@ -46,7 +47,7 @@ struct Reservation {
 const RESERVED_SECONDS: i64 = 24 * 3600;
 
 /// The owners of the identities of an input, each with its profile.
-type Owners = BTreeMap<ContactId, (Known, Option<Profile>)>;
+pub(crate) type Owners = BTreeMap<ContactId, (Known, Option<Profile>)>;
 
 /// The identities of an input with their stored rows, strongest first, their owners, and the decision about them.
 struct Who {
@@ -56,10 +57,10 @@ struct Who {
 }
 
 /// A contact and those identities of the input that are its own, with their stored rows.
-struct Held {
-    id: ContactId,
-    profile: Option<Profile>,
-    own: Vec<(Identity, Claim)>,
+pub(crate) struct Held {
+    pub id: ContactId,
+    pub profile: Option<Profile>,
+    pub own: Vec<(Identity, Claim)>,
 }
 
 /// The treatment of values that a full contact has no room for.
@@ -159,15 +160,7 @@ impl Contacts {
         };
         let change = Change::of(profile.as_ref(), incoming, &own, &beside);
         let before = profile.clone().and_then(Profile::given);
-        let not_taken = others
-            .into_iter()
-            .map(|(identity, reason, owner_id)| NotTaken {
-                pointer: pointer(&identity),
-                reason,
-                kept: kept(change.keeps(before.as_ref(), &identity), reason),
-                owner_id,
-            })
-            .collect();
+        let not_taken = not_taken(others, &change, before.as_ref());
         let showed = profile.as_ref().and_then(|row| row.identity_version);
         if showed.is_some() && !self.claim_again(tenant, id, &own, &change).await? {
             return Ok(None);
@@ -215,7 +208,7 @@ impl Contacts {
     }
 
     /// The owners of these rows, as the decision and the write need them.
-    async fn owners(
+    pub(crate) async fn owners(
         &self,
         tenant: TenantKey,
         rows: &[Claim],
@@ -228,6 +221,7 @@ impl Contacts {
             let known = Known {
                 contact: id,
                 exists: contact.is_some(),
+                erased: profile.as_ref().is_some_and(|row| row.erased_at.is_some()),
                 shows: contact.map(|one| one.identities()).unwrap_or_default(),
                 overwrites: change::overwrites(profile.as_ref(), incoming),
             };
@@ -238,7 +232,7 @@ impl Contacts {
 
     /// Releases a claim that its owner does not show. The owner may have listed the identity as replaced: it then
     /// also passes on the opt-out of the address.
-    async fn clear(
+    pub(crate) async fn clear(
         &self,
         tenant: TenantKey,
         owner: ContactId,
@@ -256,7 +250,7 @@ impl Contacts {
     /// Claims for a known contact the identities without an owner. `None`: the contact had identities to release, or
     /// another contact was faster. The profile was read before the claims. So an identity that it shows later is not
     /// mistaken for one that was claimed here.
-    async fn join(
+    pub(crate) async fn join(
         &self,
         tenant: TenantKey,
         id: ContactId,
@@ -269,6 +263,9 @@ impl Contacts {
             self.give_up(tenant, id, version, replaced).await?;
             return Ok(None);
         }
+        let former = profile.as_ref().map(|row| row.former_names.clone());
+        self.forget_names(tenant, id, former.unwrap_or_default())
+            .await?;
         let (identities, rows): (Vec<_>, Vec<_>) = own.into_iter().unzip();
         let rows = self.claim_all(tenant, id, &identities, rows).await?;
         let is_ours = rows.iter().all(|row| row.contact == Some(id));
@@ -318,7 +315,7 @@ impl Contacts {
 
     /// Steps 3 to 5. Returns whether this operation made the contact; `None`: another run changed the profile in
     /// between.
-    async fn write(
+    pub(crate) async fn write(
         &self,
         tenant: TenantKey,
         id: ContactId,
@@ -332,13 +329,24 @@ impl Contacts {
         if let Some(name) = &change.indexed_name {
             rows.extend(Self::name_rows(tenant, id, name));
         }
-        rows.extend(change.lists.iter().map(|&list| {
+        let is_archived = profile
+            .as_ref()
+            .is_some_and(|row| row.archived_at.is_some());
+        let joined = change.lists.iter().filter(|_| !is_archived);
+        rows.extend(joined.map(|&list| {
             let row = Row::Membership(Membership::new(tenant, id, list));
             (keys::membership(tenant, id, list), row)
         }));
-        rows.extend(change.beside.iter().map(|(_, identity)| {
+        rows.extend(change.beside.iter().flat_map(|(_, identity)| {
             let row = Row::Name(NameRow { contact: id });
-            (keys::beside(tenant, identity, id), row)
+            let pair = Row::Pair(Pair {
+                contact: id,
+                address: identity.clone(),
+            });
+            [
+                (keys::beside(tenant, identity, id), row),
+                (keys::pair(tenant, identity, id), pair),
+            ]
         }));
         rows.extend(change.agreed.records.iter().map(|record| {
             let key = record.key(tenant, id);
@@ -359,6 +367,16 @@ impl Contacts {
         if !rows.is_empty() {
             self.contacts.put_many(&rows).await?;
         }
+        // A confirmed address is an identity from the commit on. Before it, so that a repetition deletes them.
+        let confirmed = change.confirmed.iter().flat_map(|(_, identity)| {
+            [
+                keys::beside(tenant, identity, id),
+                keys::pair(tenant, identity, id),
+            ]
+        });
+        let confirmed: BTreeSet<Key> = confirmed.collect();
+        let confirmed: Vec<Key> = confirmed.into_iter().collect();
+        self.contacts.delete_many(&confirmed).await?;
         let touch = self.touch_by(import.filter(|_| made_here));
         let mut update = change.onto(touch, profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);
@@ -375,14 +393,15 @@ impl Contacts {
                 return Ok(None);
             }
         }
-        let Some(before) = before else {
+        if before.is_none() {
             return Ok(Some(true));
-        };
+        }
         if !change.replaced.is_empty() {
             let version = Some(change::next(version));
             self.give_up(tenant, id, version, &change.replaced).await?;
         }
-        self.forget_names(tenant, &before, change).await?;
+        self.forget_names(tenant, id, change.former_name.clone())
+            .await?;
         Ok(Some(made_by.as_deref() == Some(operation)))
     }
 
@@ -408,34 +427,42 @@ impl Contacts {
             .when_absent("created_at")
     }
 
-    /// Removes a replaced name from the search. Until then the search skips the row, since the profile no longer has
-    /// the name. Another writer may have given the contact this name again meanwhile: its rows are then put back.
-    async fn forget_names(
+    /// Removes former names from the search. Until then the search skips the rows, since the profile no longer has
+    /// the names. Another writer may have given the contact such a name again meanwhile: its rows are then put back.
+    pub(crate) async fn forget_names(
         &self,
         tenant: TenantKey,
-        before: &Contact,
-        change: &Change,
+        id: ContactId,
+        former: impl IntoIterator<Item = String>,
     ) -> Result<(), Error> {
-        let name = |contact: &Contact| contact.clone().complete_names().person.full_name;
-        if let (Some(new), Some(old)) = (&change.indexed_name, name(before)) {
-            let new = names::rotations(new);
-            let stale: Vec<Key> = names::rotations(&old)
-                .difference(&new)
-                .map(|rotation| keys::name(tenant, rotation, before.id))
-                .collect();
-            self.contacts.delete_many(&stale).await?;
-            let shown = self.get(tenant, before.id).await?;
-            let shown = shown.and_then(|contact| contact.person.full_name);
-            let lost = shown
-                .iter()
-                .flat_map(|name| Self::name_rows(tenant, before.id, name))
-                .filter(|(key, _)| stale.contains(key));
-            let lost: Vec<(Key, Row)> = lost.collect();
-            if !lost.is_empty() {
-                self.contacts.put_many(&lost).await?;
-            }
+        let former: BTreeSet<String> = former.into_iter().collect();
+        if former.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let shown = async || {
+            let shown = self.get(tenant, id).await?;
+            let name = shown.and_then(|contact| contact.person.full_name);
+            Ok::<_, Error>(name.unwrap_or_default())
+        };
+        let kept = names::rotations(&shown().await?);
+        let old: BTreeSet<String> = former
+            .iter()
+            .flat_map(|name| names::rotations(name))
+            .collect();
+        let stale = old.difference(&kept);
+        let stale: Vec<Key> = stale
+            .map(|rotation| keys::name(tenant, rotation, id))
+            .collect();
+        self.contacts.delete_many(&stale).await?;
+        let now = shown().await?;
+        let lost = Self::name_rows(tenant, id, &now);
+        let lost: Vec<(Key, Row)> = lost.filter(|(key, _)| stale.contains(key)).collect();
+        if !lost.is_empty() {
+            self.contacts.put_many(&lost).await?;
+        }
+        let done = Update::new().remove_from_set(FORMER, former).when_exists();
+        let key = keys::profile(tenant, id);
+        self.contacts.update(&key, done).await.map(drop)
     }
 }
 
@@ -457,6 +484,23 @@ fn pointer(identity: &Identity) -> String {
     format!("/{name}")
 }
 
+/// The identities of an input that are not its contact's.
+pub(crate) fn not_taken(
+    others: Vec<(Identity, Reason, Option<ContactId>)>,
+    change: &Change,
+    before: Option<&Contact>,
+) -> Vec<NotTaken> {
+    let all = others
+        .into_iter()
+        .map(|(identity, reason, owner_id)| NotTaken {
+            pointer: pointer(&identity),
+            reason,
+            kept: kept(change.keeps(before, &identity), reason),
+            owner_id,
+        });
+    all.collect()
+}
+
 fn kept(is_kept: bool, reason: Reason) -> Kept {
     match (is_kept, reason) {
         (false, _) => Kept::Nowhere,
@@ -466,7 +510,7 @@ fn kept(is_kept: bool, reason: Reason) -> Kept {
 }
 
 /// Distinct identities in the order in which they decide: external id, email, phone, visitor.
-fn in_order(identities: &[Identity]) -> Vec<Identity> {
+pub(crate) fn in_order(identities: &[Identity]) -> Vec<Identity> {
     let mut ordered = identities.to_vec();
     ordered.sort_unstable();
     ordered.dedup();

@@ -84,17 +84,19 @@ pub(crate) fn evaluate(
             let is_live = Some(version.version) == one.live_version();
             let subject = Subject::new(contact, &state.facts);
             let verdict = version.predicate.check(&subject, now);
+            // An archived contact is kept, and in no segment.
+            let is_in = verdict.is_in && !contact.is_archived();
             found.checks += 1;
             found.flips_at = earliest(found.flips_at, verdict.flips_at);
             if !is_live {
-                found.built.push((id, version.version, verdict.is_in));
+                found.built.push((id, version.version, is_in));
                 continue;
             }
             let was = state.is_in(id, version.version);
             let was = was.or_else(|| looked.get(&id).copied()).unwrap_or(false);
-            state.note(id, version.version, verdict.is_in);
-            if was != verdict.is_in {
-                found.moved.push((id, version.version, verdict.is_in));
+            state.note(id, version.version, is_in);
+            if was != is_in {
+                found.moved.push((id, version.version, is_in));
                 affected.extend(dependents(interest, id));
             }
         }

@@ -38,6 +38,12 @@ pub enum Step {
         /// The version that the slice moves.
         version: u64,
     },
+    /// Delete what is left of an erased contact.
+    #[serde(rename = "contact.erase.v1")]
+    Erase {
+        /// The contact.
+        contact: ContactId,
+    },
 }
 
 impl Message for Step {
@@ -231,7 +237,13 @@ impl Bulk {
     /// Moves a job on by one slice. A message whose slice is done sends the next message again, since the earlier
     /// run may have crashed before it sent it. A message of an older slice sends nothing.
     pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
-        let Step::V1 { job: id, version } = *step;
+        let (id, version) = match *step {
+            Step::V1 { job, version } => (job, version),
+            Step::Erase { contact } => {
+                self.contacts.finish_erasure(tenant, contact).await?;
+                return Ok(Progress::Done);
+            }
+        };
         let Some(job) = self.get(tenant, id).await? else {
             return Ok(Progress::Missing);
         };

@@ -22,6 +22,7 @@ impl Book {
         let known = |id: ContactId, shown: &BTreeSet<Identity>| Known {
             contact: id,
             exists: true,
+            erased: false,
             shows: shown.iter().cloned().collect(),
             overwrites,
         };
@@ -163,6 +164,7 @@ fn a_claim_whose_owner_shows_another_identity_is_stale() {
     let owner = Known {
         contact: contact(1),
         exists: true,
+        erased: false,
         shows: vec![email(new)],
         overwrites: true,
     };

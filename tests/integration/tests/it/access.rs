@@ -94,6 +94,35 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::SearchContacts => ("api-contacts", "GET", "/v1/contacts?query=an"),
         O::SaveContact => ("api-contacts", "POST", "/v1/contacts"),
         O::ShowContact => ("api-contacts", "GET", "/v1/contacts/con_00000000009"),
+        O::UpdateContact => ("api-contacts", "PATCH", "/v1/contacts/con_00000000009"),
+        O::AddContactTags => ("api-contacts", "POST", "/v1/contacts/con_00000000009/tags"),
+        O::RemoveContactTag => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/tags/VIP",
+        ),
+        O::RemoveContactFromList => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/lists/lst_00000000009",
+        ),
+        O::ListDuplicates => ("api-contacts", "GET", "/v1/contacts/duplicates"),
+        O::ConfirmIdentity => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/identities/confirm",
+        ),
+        O::EraseContact => ("api-contacts", "DELETE", "/v1/contacts/con_00000000009"),
+        O::ArchiveContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/archive",
+        ),
+        O::RestoreContact => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/con_00000000009/restore",
+        ),
         O::ListTimeline => (
             "api-contacts",
             "GET",
@@ -331,6 +360,9 @@ fn body(operation: Operation) -> Option<Value> {
         O::StartBulkJob => json!({
             "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
         }),
+        O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
+        O::ConfirmIdentity => json!({ "email": "an@example.vn" }),
+        O::AddContactTags => json!({ "tags": ["vip"] }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
         O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),
         O::CreateView | O::UpdateView => {

@@ -325,3 +325,102 @@ async fn an_address_of_before_2025_has_the_code_of_today() {
         assert_eq!(contact["is_legacy_address"], is_legacy, "{saved}");
     }
 }
+
+#[tokio::test]
+async fn an_erasure_a_correction_and_a_restriction_are_run() {
+    let mut office = Office::open().await;
+    let contact = office.contact().await;
+    let id: kernel::ContactId = contact.parse().unwrap();
+    let contacts = Contacts::over(&office.world.resources());
+    office.world.advance(Duration::from_secs(1));
+    let mut requests = Vec::new();
+    for kind in ["correct", "restrict", "erase"] {
+        let body = json!({ "type": kind, "requester": "An", "contact_id": contact });
+        let request = office.enter(body).await;
+        let verified = json!({ "verified": true });
+        office.ask("PATCH", &path(&request, ""), verified).await;
+        requests.push(path(&request, "/run"));
+    }
+    let [correct, restrict, erase] = requests.try_into().unwrap();
+    // Nobody has changed the contact.
+    assert_eq!(office.ask("POST", &correct, Value::Null).await.0, 409);
+    office.world.advance(Duration::from_secs(1));
+    contacts
+        .add_tags(office.tenant, id, &["mới".into()])
+        .await
+        .unwrap();
+    assert_eq!(office.ask("POST", &correct, Value::Null).await.0, 200);
+    assert_eq!(office.ask("POST", &restrict, Value::Null).await.0, 200);
+    let found = contacts.get(office.tenant, id).await.unwrap().unwrap();
+    assert!(found.is_archived());
+    let manager = Grant {
+        role: Some(kernel::Role::AccountManager),
+        ..office.grant.clone()
+    };
+    let admin = std::mem::replace(&mut office.grant, manager);
+    assert_eq!(office.ask("POST", &erase, Value::Null).await.0, 403);
+    office.grant = Grant {
+        role: Some(kernel::Role::AccountAdmin),
+        ..admin
+    };
+    for _ in 0..2 {
+        let (status, run) = office.ask("POST", &erase, Value::Null).await;
+        assert_eq!((status, &run["file_url"]), (200, &Value::Null), "{run}");
+        assert!(run["ran_at"].is_string());
+    }
+    assert_eq!(contacts.get(office.tenant, id).await.unwrap(), None);
+    office.world.settle_twice().await;
+    assert!(office.world.dump("Timeline").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_file_holds_the_conversations_and_the_notes() {
+    let shop = crate::chat::shop::Shop::new().await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "c1", "Shop ơi, còn size M không?").await;
+    shop.run(1).await;
+    let id = shop.conversation().await;
+    shop.reply(&id, json!({ "content": "Còn ạ" })).await;
+    shop.reply(&id, json!({ "content": "khách khó tính", "private": true }))
+        .await;
+    shop.run(1).await;
+    let conversation = shop.get(&format!("/v1/conversations/{id}")).await;
+    let contact = conversation["contact_id"].as_str().unwrap().to_owned();
+    let grant = grant_of(shop.tenant.workspace(), "admin");
+    let note = json!({ "text": "Gọi sau 17h" });
+    let path_of_notes = format!("/v1/contacts/{contact}/notes");
+    let event = http_event("POST", &path_of_notes, Some(&note), Some(&grant));
+    assert_eq!(shop.world.ask("api-contacts", event).await.0, 201);
+    let ask = async |method: &str, path: &str, body: Value| {
+        let body = Some(body).filter(|body| !body.is_null());
+        let event = http_event(method, path, body.as_ref(), Some(&grant));
+        shop.world.ask("api-privacy", event).await.1
+    };
+    let new = json!({ "type": "access", "requester": "An", "contact_id": contact });
+    let request = ask("POST", "/v1/privacy-requests", new).await;
+    ask("PATCH", &path(&request, ""), json!({ "verified": true })).await;
+    let run = ask("POST", &path(&request, "/run"), Value::Null).await;
+    assert!(run["file_url"].is_string(), "{run}");
+    let key = format!(
+        "privacy/{}/{}.json",
+        shop.tenant,
+        request["id"].as_str().unwrap()
+    );
+    let file = shop
+        .world
+        .resources()
+        .bucket("Imports")
+        .range(&key, 0, 1 << 20)
+        .await;
+    let file: Value = serde_json::from_slice(&file.unwrap().unwrap().bytes).unwrap();
+    assert_eq!(file["notes"][0]["text"], "Gọi sau 17h");
+    let told = &file["conversations"][0];
+    assert_eq!(told["conversation_id"], json!(id));
+    let messages = told["messages"].as_array().unwrap().iter();
+    let texts: std::collections::BTreeSet<&str> = messages
+        .map(|one| one["content"].as_str().unwrap())
+        .collect();
+    // A private note is for the staff only.
+    assert_eq!(texts, ["Còn ạ", "Shop ơi, còn size M không?"].into());
+    assert_eq!(file["is_complete"], true);
+}

@@ -65,6 +65,8 @@ async fn document_code_and_template_know_the_same_operations() {
         let sent = path
             .replace("{id}", "some-id")
             .replace("{note_id}", "not_01h4k7m2p9x")
+            .replace("{list_id}", "lst_01h4k7m2p9x")
+            .replace("{tag}", "vip")
             .replace("{inbox}", "inb_01h4k7m2p9x")
             .replace("{form}", "frm_01h4k7m2p9x")
             .replace("{source}", "src_01h4k7m2p9x")

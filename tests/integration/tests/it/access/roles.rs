@@ -4,7 +4,7 @@ use access::Operation;
 use kernel::{ChatRole, Role};
 
 /// Operations on people, workspaces and the log; only account admins may use them.
-const OF_ADMINS: [Operation; 19] = [
+const OF_ADMINS: [Operation; 20] = [
     Operation::ListUsers,
     Operation::ShowUser,
     Operation::UpdateUser,
@@ -24,6 +24,7 @@ const OF_ADMINS: [Operation; 19] = [
     Operation::StartExport,
     Operation::ListExports,
     Operation::ShowExport,
+    Operation::EraseContact,
 ];
 /// Operations for the inbox's people only.
 const INBOX: [Operation; 8] = [
