@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{Rule, Settings, Status};
 
-fn form_of(more: serde_json::Value) -> Form {
+fn form_of(more: &serde_json::Value) -> Form {
     let mut settings = json!({
         "name": "<b>Tết</b>", "kind": "embedded",
         "fields": [
@@ -35,7 +35,7 @@ fn view(form: &Form, framed: bool) -> View {
 
 #[test]
 fn what_was_typed_is_kept_escaped_and_its_fault_is_tied_to_the_box() {
-    let own = form_of(json!({}));
+    let own = form_of(&json!({}));
     let typed = [("email".to_owned(), "\"><script>x".to_owned())];
     let given = Given::of(typed).unwrap();
     let faults = [Fault {
@@ -61,7 +61,7 @@ fn what_was_typed_is_kept_escaped_and_its_fault_is_tied_to_the_box() {
 #[test]
 fn the_policy_names_the_hosts_the_redirect_and_the_script() {
     let own = form_of(
-        json!({"allowed_hosts": ["shop.example.vn"], "redirect_url": "https://shop.example.vn/ok?a=1"}),
+        &json!({"allowed_hosts": ["shop.example.vn"], "redirect_url": "https://shop.example.vn/ok?a=1"}),
     );
     let (none, given) = (Definitions::default(), Given::default());
     let framed = form(&own, &none, view(&own, true), "t", &given, &[]);
@@ -79,14 +79,14 @@ fn the_policy_names_the_hosts_the_redirect_and_the_script() {
 
 #[test]
 fn a_name_cannot_end_the_script() {
-    let own = form_of(json!({"name": "</script>\u{2028}", "kind": "popup"}));
+    let own = form_of(&json!({"name": "</script>\u{2028}", "kind": "popup"}));
     let script = script(&own);
     assert!(!script.contains("</script>") && !script.contains('\u{2028}'));
 }
 
 #[test]
 fn the_snippet_holds_the_questions_and_no_script() {
-    let own = form_of(json!({}));
+    let own = form_of(&json!({}));
     let html = snippet(&own, &Definitions::default(), "https://api.example.vn/");
     assert!(html.contains("action=\"https://api.example.vn/f/frm_0123456789a?lang=vi\""));
     assert!(html.contains("name=\"email\"") && html.contains("name=\"consent.email\""));
