@@ -26,8 +26,10 @@ macro_rules! guides {
 }
 
 /// In the order of their links.
-const GUIDES: &[Guide] =
-    guides!["widget" "websocket" "forms" "import" "consent" "triggers" "templates" "access"];
+const GUIDES: &[Guide] = guides![
+    "widget" "websocket" "forms" "signup-forms" "contacts" "fields" "import" "export" "consent" "segments" "scoring"
+    "triggers" "templates" "access"
+];
 
 impl Guide {
     /// Its heading, and what follows.

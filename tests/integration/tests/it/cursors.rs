@@ -24,6 +24,16 @@ const LISTS: &[(&str, &str)] = &[
     ("api-contacts", "/v1/contacts?query=nguyen"),
     ("api-contacts", "/v1/contacts/{id}/timeline"),
     ("api-contacts", "/v1/lists"),
+    ("api-contacts", "/v1/contacts/bulk"),
+    ("api-contacts", "/v1/contacts/duplicates"),
+    ("api-contacts", "/v1/contacts/{id}/consent"),
+    ("api-contacts", "/v1/contacts/{id}/notes"),
+    ("api-contacts", "/v1/contacts/{id}/score"),
+    ("api-contacts", "/v1/exports"),
+    ("api-contacts", "/v1/imports"),
+    ("api-contacts", "/v1/tags"),
+    ("api-forms", "/v1/forms"),
+    ("api-segments", "/v1/segments"),
     ("api-privacy", "/v1/privacy-requests"),
     ("api-privacy", "/v1/privacy-requests?status=all"),
     ("api-sources", "/v1/sources"),
@@ -31,17 +41,11 @@ const LISTS: &[(&str, &str)] = &[
     ("api-chat", "/v1/inboxes"),
 ];
 
-/// Lists whose rows are not easily made here. Of messages, the cursor is a point in time and not a key.
+/// Lists of other things than a contact. Of messages, the cursor is a point in time and not a key.
 const OWN_TESTS: &[&str] = &[
-    "/v1/contacts/bulk",
-    "/v1/contacts/{id}/consent",
-    "/v1/contacts/{id}/notes",
     "/v1/conversations/{id}/messages",
-    "/v1/exports",
     "/v1/lists/{id}/contacts",
-    "/v1/segments",
     "/v1/segments/{id}/members",
-    "/v1/tags",
 ];
 
 fn grant(actor: &str) -> Grant {
@@ -206,6 +210,8 @@ async fn every_list_refuses_the_cursors_of_the_others() {
         cursors.push((format!("0.{key}"), format!("0.{}", forged(&key))));
     }
     for &list in LISTS {
+        // A caller has a limit of requests in a minute.
+        office.world.advance(std::time::Duration::from_mins(1));
         for (of, cursor) in &cursors {
             if of == list.1 {
                 continue;

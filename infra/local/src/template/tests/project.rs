@@ -205,7 +205,10 @@ fn a_function_may_touch_the_items_that_its_role_names_and_no_others() {
         ("nobody", item("GetItem", "contacts", &["ws_1"])),
         // The table behind an index that may be queried, and another index of it.
         ("campaign-planner", item("Query", "contacts", &["ws_1"])),
-        ("campaign-planner", item("Query", "contacts/ByShard", &[])),
+        (
+            "segment-builder",
+            item("Query", "contacts/ByMembership", &[]),
+        ),
         (
             "webhook-ladipage",
             item("GetItem", "directory", &["KEY#00ff"]),
