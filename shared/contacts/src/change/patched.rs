@@ -85,7 +85,7 @@ impl Change {
             let stored = kernel::person::field(name).and_then(|field| field.of(&before.person));
             match new {
                 Some(new) if stored != Some(&new) => {
-                    self.fields.push((name.to_owned(), new.into()))
+                    self.fields.push((name.to_owned(), new.into()));
                 }
                 None if stored.is_some() => self.removed.push(name.to_owned()),
                 _ => {}

@@ -71,7 +71,7 @@ impl Change {
             let (old, new) = (value(contact, name), Value::Null);
             before
                 .fields
-                .entry((*name).to_owned())
+                .entry((*name).clone())
                 .or_insert(Was { old, new });
         }
         before

@@ -361,7 +361,6 @@ fn body(operation: Operation) -> Option<Value> {
             "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
         }),
         O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
-        O::ConfirmIdentity => json!({ "email": "an@example.vn" }),
         O::AddContactTags => json!({ "tags": ["vip"] }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
         O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),
@@ -379,7 +378,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),
         O::CreateSender => json!({ "email": "shop@example.vn", "name": "Shop" }),
         O::ConfirmSender => json!({ "code": "x" }),
-        O::SaveContact => json!({ "email": "an@example.vn" }),
+        O::ConfirmIdentity | O::SaveContact => json!({ "email": "an@example.vn" }),
         O::RecordConsent => json!({
             "decision": "withdrawn", "method": "phone", "channels": ["email"],
         }),
