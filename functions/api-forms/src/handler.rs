@@ -344,6 +344,10 @@ async fn code(
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let base = format!("https://{}", host.unwrap_or_default());
+    // API Gateway sets the header to https, and the local stack to http.
+    let scheme = headers.get("x-forwarded-proto");
+    let is_plain = scheme.is_some_and(|scheme| scheme == "http");
+    let scheme = if is_plain { "http" } else { "https" };
+    let base = format!("{scheme}://{}", host.unwrap_or_default());
     Ok(Json(FormCode::new(&form, &definitions, &base)))
 }

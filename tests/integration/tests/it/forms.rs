@@ -381,6 +381,7 @@ async fn only_listed_hosts_hold_and_post_the_form() {
         assert_eq!(answer["statusCode"], status, "{origin}");
     }
     let (_, code) = shop.ask("GET", &format!("/v1/forms/{id}/code"), None).await;
+    assert_eq!(code["url"], format!("https://shop.example.vn/f/{id}"));
     assert!(
         code["script"]
             .as_str()
