@@ -50,7 +50,11 @@ fn require_all(schema: &mut Value) {
                 let names: Vec<Value> = properties.keys().cloned().map(Value::from).collect();
                 all.insert("required".to_owned(), names.into());
             }
-            all.values_mut().for_each(require_all);
+            // An example is no schema, also if it has a field `properties`.
+            let parts = all
+                .iter_mut()
+                .filter(|(name, _)| !name.starts_with("example"));
+            parts.for_each(|(_, part)| require_all(part));
         }
         _ => {}
     }
