@@ -17,6 +17,8 @@ pub(super) fn require(paths: &Map<String, Value>, schemas: &mut Map<String, Valu
         reach(&operation["parameters"], schemas, &mut asked);
         reach(&operation["responses"], schemas, &mut answered);
     }
+    // A problem has `errors` only if there are some.
+    answered.remove("Problem");
     for name in answered.difference(&asked) {
         if let Some(schema) = schemas.get_mut(name) {
             require_all(schema);
