@@ -14,7 +14,7 @@ use contacts::{Definitions, Fields};
 use forms::page::{self, Notice, View};
 use forms::{Given, Kind, Language, LinkKey, MAX_PAIRS, OpenForm, OpenForms, Status, Visit};
 use kernel::{Clock, Entropy, FormId};
-use lambda::http::{ClientIp, Code, Json, Path, Problem, Query, Raw, limit_body};
+use lambda::http::{ClientIp, Code, Json, Path, Problem, ProblemBody, Query, Raw, limit_body};
 use lambda::metrics;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -237,12 +237,13 @@ struct Taken {
     responses(
         (status = 200, description = "Sent", content((Taken = "application/json"), (String = "text/html"))),
         (status = 303, description = "Sent; the form names a page to go to"),
-        (status = 403, description = "A page of another host posted the form"),
-        (status = 404, description = "No such form, or a form that takes no submissions"),
+        (status = 403, description = "A page of another host posted the form", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
+        (status = 404, description = "No such form, or a form that takes no submissions", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
         (status = 413, description = "Too large"),
         (status = 415, description = "No form's content type"),
-        (status = 422, description = "A required question has no usable answer"),
-        (status = 429, description = "Too many submissions in a second; see `Retry-After`"),
+        (status = 422, description = "A required question has no usable answer", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
+        (status = 429, description = "Too many submissions in a second; see `Retry-After`", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
+        (status = 503, description = "Try again", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
     ),
 )]
 async fn submit(
