@@ -30,6 +30,7 @@ use crate::reply;
     security(()),
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 400, description = "The query cannot be read"),
         (status = 404, description = "No such link, or a link that has ended", body = String, content_type = "text/html"),
     ),
 )]
@@ -63,8 +64,9 @@ pub async fn ask(
     security(()),
     responses(
         (status = 200, description = "It is recorded", body = String, content_type = "text/html"),
+        (status = 400, description = "The query cannot be read"),
         (status = 404, description = "No such link, or a link that has ended", body = String, content_type = "text/html"),
-        (status = 429, description = "Too many requests in a second; see `Retry-After`"),
+        (status = 429, description = "Too many requests in a second; see `Retry-After`", body = String, content_type = "text/html"),
         (status = 503, description = "Not recorded; try again", body = String, content_type = "text/html"),
     ),
 )]

@@ -74,10 +74,9 @@ pub fn operations() -> OpenApiRouter<Desk> {
         .routes(routes!(confirm::ask, confirm::confirm))
 }
 
-/// Query of the page.
+/// Query of the page. Advertisers add parameters of their own, such as `utm_source`, so others are passed over.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 pub struct Shown {
     /// `vi` or `en`; absent: the form's language.
     #[param(max_length = 10)]
@@ -152,6 +151,7 @@ fn refused(format: Format, language: Language, problem: Problem) -> Response {
     security(()),
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 400, description = "The query cannot be read"),
         (status = 404, description = "No such form, or a form that takes no submissions", body = String, content_type = "text/html"),
     ),
 )]
@@ -237,6 +237,7 @@ struct Taken {
     responses(
         (status = 200, description = "Sent", content((Taken = "application/json"), (String = "text/html"))),
         (status = 303, description = "Sent; the form names a page to go to"),
+        (status = 400, description = "The query cannot be read"),
         (status = 403, description = "A page of another host posted the form", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
         (status = 404, description = "No such form, or a form that takes no submissions", content((String = "text/html"), (ProblemBody = "application/problem+json"))),
         (status = 413, description = "Too large"),

@@ -392,6 +392,16 @@ async fn only_listed_hosts_hold_and_post_the_form() {
 }
 
 #[tokio::test]
+async fn the_parameters_of_advertisers_are_passed_over() {
+    let shop = Shop::open().await;
+    let id = shop.form(newsletter()).await;
+    let page = shop
+        .page(&format!("/f/{id}?utm_source=facebook&fbclid=x"))
+        .await;
+    assert_eq!(page["statusCode"], 200, "{page}");
+}
+
+#[tokio::test]
 async fn a_flood_of_one_network_is_slowed_down() {
     let shop = Shop::open().await;
     let id = shop.form(newsletter()).await;
