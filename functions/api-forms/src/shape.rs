@@ -65,7 +65,7 @@ impl FormCode {
         let url = format!("{base}/f/{}", form.id);
         let script = format!(
             "<script src=\"{}/embed.js\"></script>",
-            forms::page::escape(&url)
+            kernel::text::html(&url)
         );
         Self {
             script: (form.settings.kind != Kind::HostedPage).then_some(script),

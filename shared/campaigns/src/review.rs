@@ -60,6 +60,10 @@ impl Reviewer {
         tenant: TenantKey,
         campaign: &Campaign,
     ) -> Result<Option<(&'static str, Review)>, Error> {
+        let is_small = |size: u64| i64::try_from(size).is_ok_and(|size| size < LEAST);
+        if campaign.recipients.is_some_and(is_small) {
+            return Ok(None);
+        }
         let (id, counters) = (campaign.id, self.counters.clone());
         let read = || async move { counters.read(tenant, &id.to_string()).await };
         let figures = self.recent.get((tenant, id), read).await?;

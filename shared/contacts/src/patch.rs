@@ -18,7 +18,7 @@ use crate::keys;
 use crate::model::{Identity, Incoming, Merge, NotTaken, Source, Trust};
 use crate::rows::Profile;
 use crate::store::Contacts;
-use crate::upsert::{in_order, not_taken};
+use crate::upsert::{Sorted, beside, in_order, not_taken};
 
 /// New values of a contact's fields. A field that is not named stays.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,23 +111,16 @@ impl Contacts {
             .map(|(one, row)| (one.clone(), owner(row)))
             .collect();
         let fates = identity::fates(Some(&itself), &given, Trust::Shop);
-        let (mut own, mut others) = (Vec::new(), Vec::new());
-        for ((identity, row), fate) in identities.into_iter().zip(rows).zip(fates) {
-            match fate {
-                // Staff replace the shop's own id of a contact that they name.
-                Fate::Own | Fate::Not(Reason::HasAnother, _) => own.push((identity, row)),
-                Fate::Not(reason, owner) => others.push((identity, reason, owner)),
-                Fate::Stale(owner) => {
-                    let profile = owners.get(&owner).and_then(|owner| owner.1.as_ref());
-                    self.clear(tenant, owner, profile, &identity, &row).await?;
-                    return Ok(None);
-                }
-            }
-        }
-        let beside: Vec<(Identity, Reason)> = others
-            .iter()
-            .map(|(identity, reason, _)| (identity.clone(), *reason))
-            .collect();
+        // Staff replace the shop's own id of a contact that they name.
+        let fates = fates.into_iter().map(|fate| match fate {
+            Fate::Not(Reason::HasAnother, _) => Fate::Own,
+            other => other,
+        });
+        let found = identities.into_iter().zip(rows).zip(fates).collect();
+        let Some(Sorted { own, others }) = self.sort(tenant, found, &owners).await? else {
+            return Ok(None);
+        };
+        let beside = beside(&others);
         let Some(read) = &profile else {
             return Ok(Some(Edited::NoContact));
         };

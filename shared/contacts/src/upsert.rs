@@ -14,11 +14,11 @@
 //! 5. Identities that an overwrite replaced are released (see [`crate::claims`]), and rows of a former name deleted. The
 //!    profile lists both until then.
 //!
-//! A repetition finds the finished steps and does the rest.
+//! A repetition finds the finished steps and does the rest. This file holds steps 1 and 2; `commit` holds the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cloud::{Error, Key, Update};
+use cloud::Error;
 use futures::future::try_join_all;
 use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -28,10 +28,11 @@ use crate::change::{self, Change};
 use crate::consent;
 use crate::identity::{self, Decision, Fate, Known, Reason};
 use crate::keys;
-use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Source, Upserted};
-use crate::names;
-use crate::rows::{Claim, FORMER, Membership, NameRow, Pair, Profile, Row};
+use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
+use crate::rows::{Claim, Profile};
 use crate::store::Contacts;
+
+mod commit;
 
 /// A row that only reserves a contact's id. It is also read from a profile if ids collide.
 #[derive(Serialize, Deserialize)]
@@ -54,6 +55,18 @@ struct Who {
     given: Vec<(Identity, Claim)>,
     owners: Owners,
     decision: Decision,
+}
+
+/// An identity that does not become the contact's, with the contact that owns it.
+type Other = (Identity, Reason, Option<ContactId>);
+
+/// The identities of an input by what becomes of them.
+#[derive(Default)]
+pub(crate) struct Sorted {
+    /// Those that the contact has or gets, with their stored rows.
+    pub own: Vec<(Identity, Claim)>,
+    /// The others.
+    pub others: Vec<Other>,
 }
 
 /// A contact and those identities of the input that are its own, with their stored rows.
@@ -126,24 +139,12 @@ impl Contacts {
             return Err(Error::Shape("a contact needs an identity".into()));
         }
         let known = decision.contact;
-        let found = given.into_iter().zip(decision.fates);
-        let (mut own, mut others) = (Vec::new(), Vec::new());
-        for ((identity, row), fate) in found {
-            match fate {
-                Fate::Own => own.push((identity, row)),
-                Fate::Not(reason, owner) => others.push((identity, reason, owner)),
-                Fate::Stale(owner) => {
-                    let profile = owners.get(&owner).and_then(|owner| owner.1.as_ref());
-                    self.clear(tenant, owner, profile, &identity, &row).await?;
-                    return Ok(None);
-                }
-            }
-        }
+        let found = given.into_iter().zip(decision.fates).collect();
+        let Some(Sorted { own, others }) = self.sort(tenant, found, &owners).await? else {
+            return Ok(None);
+        };
         let profile = known.and_then(|id| owners.get(&id)?.1.clone());
-        let beside: Vec<(Identity, Reason)> = others
-            .iter()
-            .map(|(identity, reason, _)| (identity.clone(), *reason))
-            .collect();
+        let beside = beside(&others);
         if full == Full::Refuse {
             // Before anything is claimed. Identities take no room of their own.
             let surplus = Change::of(profile.as_ref(), incoming, &[], &beside).surplus;
@@ -230,9 +231,32 @@ impl Contacts {
         Ok(try_join_all(owners).await?.into_iter().collect())
     }
 
+    /// Sorts identities by their fates. `None`: the claim of an owner that does not show the identity was released, so
+    /// the rows that were read are too old.
+    pub(crate) async fn sort(
+        &self,
+        tenant: TenantKey,
+        found: Vec<((Identity, Claim), Fate)>,
+        owners: &Owners,
+    ) -> Result<Option<Sorted>, Error> {
+        let mut sorted = Sorted::default();
+        for ((identity, row), fate) in found {
+            match fate {
+                Fate::Own => sorted.own.push((identity, row)),
+                Fate::Not(reason, owner) => sorted.others.push((identity, reason, owner)),
+                Fate::Stale(owner) => {
+                    let profile = owners.get(&owner).and_then(|owner| owner.1.as_ref());
+                    self.clear(tenant, owner, profile, &identity, &row).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(sorted))
+    }
+
     /// Releases a claim that its owner does not show. The owner may have listed the identity as replaced: it then
     /// also passes on the opt-out of the address.
-    pub(crate) async fn clear(
+    async fn clear(
         &self,
         tenant: TenantKey,
         owner: ContactId,
@@ -312,165 +336,6 @@ impl Contacts {
             }
         }
     }
-
-    /// Steps 3 to 5. Returns whether this operation made the contact; `None`: another run changed the profile in
-    /// between.
-    pub(crate) async fn write(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        profile: Option<Profile>,
-        incoming: &Incoming,
-        change: &Change,
-        operation: &str,
-    ) -> Result<Option<bool>, Error> {
-        self.vocabulary.meet(tenant, &change.tags).await?;
-        let mut rows: Vec<(Key, Row)> = Vec::new();
-        if let Some(name) = &change.indexed_name {
-            rows.extend(Self::name_rows(tenant, id, name));
-        }
-        let is_archived = profile
-            .as_ref()
-            .is_some_and(|row| row.archived_at.is_some());
-        let joined = change.lists.iter().filter(|_| !is_archived);
-        rows.extend(joined.map(|&list| {
-            let row = Row::Membership(Membership::new(tenant, id, list));
-            (keys::membership(tenant, id, list), row)
-        }));
-        rows.extend(change.beside.iter().flat_map(|(_, identity)| {
-            let row = Row::Name(NameRow { contact: id });
-            let pair = Row::Pair(Pair {
-                contact: id,
-                address: identity.clone(),
-            });
-            [
-                (keys::beside(tenant, identity, id), row),
-                (keys::pair(tenant, identity, id), pair),
-            ]
-        }));
-        rows.extend(change.agreed.records.iter().map(|record| {
-            let key = record.key(tenant, id);
-            (key, Row::Consent(Box::new(record.clone())))
-        }));
-        let now = self.contacts.clock().now();
-        let import = (incoming.source == Source::Import).then_some(operation);
-        let known = profile.clone().and_then(Profile::given);
-        let made_here = known.is_none() || made_by_import(profile.as_ref(), import);
-        if let (Some(row), Some(known)) = (import, &known)
-            && !made_here
-            && !change.is_empty()
-        {
-            let before = change.before(known, now.as_second());
-            let row = keys::import_before(tenant, id, row);
-            rows.push((row, Row::Before(Box::new(before))));
-        }
-        if !rows.is_empty() {
-            self.contacts.put_many(&rows).await?;
-        }
-        // A confirmed address is an identity from the commit on. Before it, so that a repetition deletes them.
-        let confirmed = change.confirmed.iter().flat_map(|(_, identity)| {
-            [
-                keys::beside(tenant, identity, id),
-                keys::pair(tenant, identity, id),
-            ]
-        });
-        let confirmed: BTreeSet<Key> = confirmed.collect();
-        let confirmed: Vec<Key> = confirmed.into_iter().collect();
-        self.contacts.delete_many(&confirmed).await?;
-        let touch = self.touch_by(import.filter(|_| made_here));
-        let mut update = change.onto(touch, profile.as_ref(), now);
-        let version = profile.as_ref().and_then(|row| row.identity_version);
-        let made_by = profile.as_ref().and_then(|row| row.operation.clone());
-        let before = profile.and_then(Profile::given);
-        if before.is_none() {
-            update = self.founded(tenant, id, incoming, operation, update);
-        }
-        if before.is_none() || !change.is_empty() {
-            let update = self.telling(tenant, update, change.names(before.is_none()));
-            let update = update.await?;
-            let key = keys::profile(tenant, id);
-            if !self.contacts.update(&key, update).await?.applied() {
-                return Ok(None);
-            }
-        }
-        if before.is_none() {
-            return Ok(Some(true));
-        }
-        if !change.replaced.is_empty() {
-            let version = Some(change::next(version));
-            self.give_up(tenant, id, version, &change.replaced).await?;
-        }
-        self.forget_names(tenant, id, change.former_name.clone())
-            .await?;
-        Ok(Some(made_by.as_deref() == Some(operation)))
-    }
-
-    /// The update that turns the reservation into a contact. Of two concurrent writers one is refused, and then
-    /// merges into the other's contact.
-    fn founded(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        incoming: &Incoming,
-        operation: &str,
-        update: Update,
-    ) -> Update {
-        update
-            .set("tenant", tenant.workspace())
-            .set("shard", crate::shard(id))
-            .set("contact", id)
-            .set("source", incoming.source)
-            .set("created_at", self.contacts.clock().now())
-            .set("operation", operation)
-            .remove("reserved")
-            .remove("ttl")
-            .when_absent("created_at")
-    }
-
-    /// Removes former names from the search. Until then the search skips the rows, since the profile no longer has
-    /// the names. Another writer may have given the contact such a name again meanwhile: its rows are then put back.
-    pub(crate) async fn forget_names(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        former: impl IntoIterator<Item = String>,
-    ) -> Result<(), Error> {
-        let former: BTreeSet<String> = former.into_iter().collect();
-        if former.is_empty() {
-            return Ok(());
-        }
-        let shown = async || {
-            let shown = self.get(tenant, id).await?;
-            let name = shown.and_then(|contact| contact.person.full_name);
-            Ok::<_, Error>(name.unwrap_or_default())
-        };
-        let kept = names::rotations(&shown().await?);
-        let old: BTreeSet<String> = former
-            .iter()
-            .flat_map(|name| names::rotations(name))
-            .collect();
-        let stale = old.difference(&kept);
-        let stale: Vec<Key> = stale
-            .map(|rotation| keys::name(tenant, rotation, id))
-            .collect();
-        self.contacts.delete_many(&stale).await?;
-        let now = shown().await?;
-        let lost = Self::name_rows(tenant, id, &now);
-        let lost: Vec<(Key, Row)> = lost.filter(|(key, _)| stale.contains(key)).collect();
-        if !lost.is_empty() {
-            self.contacts.put_many(&lost).await?;
-        }
-        let done = Update::new().remove_from_set(FORMER, former).when_exists();
-        let key = keys::profile(tenant, id);
-        self.contacts.update(&key, done).await.map(drop)
-    }
-}
-
-/// Whether a row of the same import made the contact.
-fn made_by_import(profile: Option<&Profile>, import: Option<&str>) -> bool {
-    let job = |operation: &str| operation.split('#').next().map(str::to_owned);
-    let made_by = profile.and_then(|profile| profile.operation.as_deref());
-    import.is_some_and(|row| made_by.and_then(job) == job(row))
 }
 
 /// The place of an identity in the input.
@@ -486,7 +351,7 @@ fn pointer(identity: &Identity) -> String {
 
 /// The identities of an input that are not its contact's.
 pub(crate) fn not_taken(
-    others: Vec<(Identity, Reason, Option<ContactId>)>,
+    others: Vec<Other>,
     change: &Change,
     before: Option<&Contact>,
 ) -> Vec<NotTaken> {
@@ -507,6 +372,13 @@ fn kept(is_kept: bool, reason: Reason) -> Kept {
         (true, Reason::Unconfirmed) => Kept::Unconfirmed,
         (true, _) => Kept::Shared,
     }
+}
+
+/// The identities that a contact keeps beside its own, if they are addresses.
+pub(crate) fn beside(others: &[Other]) -> Vec<(Identity, Reason)> {
+    let others = others.iter();
+    let others = others.map(|(identity, reason, _)| (identity.clone(), *reason));
+    others.collect()
 }
 
 /// Distinct identities in the order in which they decide: external id, email, phone, visitor.

@@ -1,4 +1,4 @@
-//! Folding and cleaning of Vietnamese text, for search, field names and comparison.
+//! Folding and cleaning of Vietnamese text for search, field names and comparison, and text in HTML.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
@@ -64,6 +64,22 @@ pub fn is_invisible(c: char) -> bool {
     ) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
+/// The text as HTML shows it, in an element or in a quoted attribute.
+pub fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +113,13 @@ mod tests {
         let decomposed: String = " Hà  NỘI ".nfd().collect();
         assert_eq!(alike(&decomposed), alike("hà nội"));
         assert_ne!(alike("bơ"), alike("bò"));
+    }
+
+    #[test]
+    fn html_shows_the_text_and_nothing_else() {
+        assert_eq!(
+            html("a & <b x=\"'\">"),
+            "a &amp; &lt;b x=&quot;&#39;&quot;&gt;"
+        );
     }
 }

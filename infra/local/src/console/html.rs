@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use kernel::text::html as escape;
 
 /// Time zone of the shops.
 const VIETNAM: Offset = Offset::constant(7);
@@ -187,22 +188,6 @@ pub fn definitions(pairs: &[(&str, Html)]) -> Html {
     }
     out.push_str("</dl>");
     Html(out)
-}
-
-/// Escapes text for an element or a quoted attribute.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use contacts::Definitions;
 use contacts::fields::{Definition, Kind};
 use kernel::Channel;
 
-use super::escape;
 use crate::model::{Field, Form, Language};
 use crate::submit::{Fault, Given, consent_name};
 use crate::words::label;
+use kernel::text::html as escape;
 
 /// The kind of a box.
 enum Shape<'a> {

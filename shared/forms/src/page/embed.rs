@@ -9,9 +9,9 @@ use contacts::Definitions;
 use serde_json::json;
 
 use super::controls::{consent, control};
-use super::escape;
 use crate::model::{Form, Kind};
 use crate::submit::{Given, HONEYPOT};
+use kernel::text::html as escape;
 
 /// The script, without its first line. `S` holds the settings.
 const CODE: &str = include_str!("embed.js");

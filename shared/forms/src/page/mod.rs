@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contacts::Definitions;
+use kernel::text::html as escape;
 use sha2::{Digest, Sha256};
 
 use crate::model::{Form, Kind, Language};
@@ -75,22 +76,6 @@ impl View {
         let frame = if self.framed { "&amp;frame=1" } else { "" };
         format!("?lang={}{frame}", self.language.tag())
     }
-}
-
-/// Text as HTML shows it, also inside a quoted attribute.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 /// The form, with the visitor's answers and their faults. `token` names this page.

@@ -6,7 +6,7 @@ use contacts::{Incoming, Trust};
 use kernel::ContactId;
 use serde_json::{Value, json};
 
-use super::shop::{Shop, email, essence, members, person, phone, told};
+use super::shop::{Shop, compares, email, essence, members, person, phone, told};
 use crate::support::{Kill, http_event};
 
 async fn made(shop: &Shop) -> ContactId {
@@ -71,17 +71,7 @@ pub async fn survives_kills(
         );
         (finished, without_marks(state))
     };
-    let (_, expected) = outcome(None).await;
-    for call in 0.. {
-        let (finished, state) = outcome(Some(Kill::Before(call))).await;
-        assert_eq!(state, expected, "killed before call {call}");
-        let (_, state) = outcome(Some(Kill::After(call))).await;
-        assert_eq!(state, expected, "killed after call {call}");
-        if finished {
-            assert!(call >= least, "the function made {call} calls");
-            return;
-        }
-    }
+    compares(outcome, least).await;
 }
 
 /// The rows without what differs between runs: marks of updates, versions and times.
