@@ -76,11 +76,11 @@ impl Campaigns {
 
     async fn create(&self, sim: &Sim) {
         let shop = sim.shop();
-        let audience = match sim.below(3) {
-            0 => json!({ "include": { "segment_ids": [self.segments.of(shop)] } }),
-            1 => json!({
+        let audience = match (sim.below(3), self.segments.of(shop)) {
+            (0, Some(segment)) => json!({ "include": { "segment_ids": [segment] } }),
+            (1, Some(segment)) => json!({
                 "include": { "list_ids": [shop.list] },
-                "exclude": { "segment_ids": [self.segments.of(shop)] },
+                "exclude": { "segment_ids": [segment] },
             }),
             _ => json!({ "include": { "list_ids": [shop.list] } }),
         };

@@ -12,11 +12,13 @@ use crate::shop::{KNOWN, Shop, email};
 use crate::sim::Sim;
 
 const TAG: &str = "vip";
+/// Seeds of a hundred that have segments.
+const SEEDS_WITH: u32 = 40;
 
 /// Staff that tags contacts, and changes conditions.
 #[derive(Default)]
 pub struct Segments {
-    /// The segment of each shop.
+    /// The segment of each shop; none in most seeds, since each segment is built in 16 shards.
     ids: RefCell<Vec<String>>,
 }
 
@@ -25,9 +27,9 @@ fn conditions(tag: &str) -> Value {
 }
 
 impl Segments {
-    /// The segment of a shop whose members have the tag.
-    pub fn of(&self, shop: &Shop) -> String {
-        self.ids.borrow()[shop.n].clone()
+    /// The segment of a shop whose members have the tag, if this seed has segments.
+    pub fn of(&self, shop: &Shop) -> Option<String> {
+        self.ids.borrow().get(shop.n).cloned()
     }
 
     async fn tag(&self, sim: &Sim) {
@@ -49,7 +51,8 @@ impl Segments {
     /// The same conditions once more: a new version is built while contacts change.
     async fn rebuild(&self, sim: &Sim) {
         let shop = sim.shop();
-        let path = format!("/v1/segments/{}", self.of(shop));
+        let Some(id) = self.of(shop) else { return };
+        let path = format!("/v1/segments/{id}");
         let body = json!({ "conditions": conditions(TAG) });
         shop.api(sim, "api-segments", "PATCH", &path, Some(body))
             .await;
@@ -77,6 +80,9 @@ impl Feature for Segments {
     }
 
     async fn prepare(&self, sim: &Sim) {
+        if !sim.percent(SEEDS_WITH) {
+            return;
+        }
         for shop in &sim.shops {
             shop.equal(sim, "api-segments");
             let body = json!({ "name": shop.mark("segment"), "conditions": conditions(TAG) });
@@ -98,7 +104,7 @@ impl Feature for Segments {
     async fn check(&self, sim: &Sim) {
         let rows = sim.world.dump("Contacts").await;
         for shop in &sim.shops {
-            let id = self.of(shop);
+            let Some(id) = self.of(shop) else { return };
             let path = format!("/v1/segments/{id}");
             let shown = shop.api(sim, "api-segments", "GET", &path, None).await;
             if shown.text("status") != "ready" {
