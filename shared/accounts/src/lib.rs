@@ -8,7 +8,7 @@
 //! - [`InboxDoor`]: a chat inbox's name and the origins that may show its widget.
 //!
 //! A secret is returned once, when it is made. Only its hash is stored; secrets of second factors are sealed
-//! ([`Seal`]).
+//! ([`cloud::Seal`]).
 
 pub mod accounts;
 pub mod api_keys;
@@ -23,7 +23,6 @@ pub mod password;
 pub mod privacy;
 pub mod recent;
 pub mod resets;
-mod sealed;
 pub mod second_factor;
 mod secret;
 pub mod senders;
@@ -48,7 +47,6 @@ pub use oidc::Oidc;
 pub use privacy::{PrivacyRequest, PrivacyRequests};
 pub use recent::RecentWorkspaces;
 pub use resets::Resets;
-pub use sealed::Seal;
 pub use second_factor::{Enrolled, Enrolment, SecondFactors};
 pub use senders::{Sender, Senders};
 pub use sessions::{NewSession, Sessions};

@@ -1,12 +1,11 @@
 //! The second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, one step of skew), and recovery codes for a
 //! lost phone. Each code is valid once.
 
-use cloud::{Error, Resources};
+use cloud::{Error, Resources, Seal};
 use kernel::Entropy;
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::factor::Factor;
-use crate::sealed::Seal;
 use crate::users::{User, UserStatus, Users};
 use crate::{password, secret};
 
