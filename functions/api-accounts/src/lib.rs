@@ -27,8 +27,9 @@ use accounts::{
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
-use cloud::{Seal, Timers, Window};
+use cloud::{Timers, Window};
 use contacts::Profiles;
+use kernel::Seal;
 use lambda::{ConfigError, Function, Setup, http};
 use workflows::WorkflowStore;
 

@@ -1,6 +1,6 @@
 //! The state of the operations, and a check that several of them make.
 
-use accounts::Audit;
+use accounts::{Audit, Senders};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -25,6 +25,7 @@ pub struct Api {
     pub bulk: Bulk,
     pub scores: Scores,
     pub audit: Audit,
+    pub senders: Senders,
 }
 
 /// Refuses a list that does not exist; `pointer` is its place in the body.

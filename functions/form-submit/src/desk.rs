@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use accounts::RecentWorkspaces;
 use cloud::{Buckets, QueueOf};
-use contacts::{Definitions, Fields};
+use contacts::{Definitions, Fields, RecentLists};
 use forms::{
     Deed, Given, LinkKey, OpenForm, OpenForms, RESPONSE, Status, Tallies, Turnstile, Verdict,
 };
-use kernel::{Clock, Entropy, FormId, TenantKey};
+use kernel::{Channel, Clock, Entropy, FormId, TenantKey};
 use lambda::http::{ClientIp, Code, Problem};
 use lambda::metrics;
-use sources::Inbound;
+use sources::{Confirming, ConsentAnswer, FormSubmission, Inbound};
 
 /// Submissions of one form that a process takes in a second, and at once.
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
@@ -40,6 +40,7 @@ pub struct Desk {
     pub forms: OpenForms,
     pub workspaces: RecentWorkspaces,
     pub fields: Fields,
+    pub lists: RecentLists,
     pub queue: QueueOf<Inbound>,
     pub clock: Clock,
     pub entropy: Entropy,
@@ -79,6 +80,32 @@ impl Desk {
             tracing::warn!(%error, "a deed with a form was not counted");
             metrics::incident("FormCountsLost", 1);
         }
+    }
+
+    /// The confirmation that a list of the form asks for. The form's own setting comes first.
+    pub async fn confirm_for_list(
+        &self,
+        open: &OpenForm,
+        submission: &mut FormSubmission,
+    ) -> Result<(), Problem> {
+        let asks = |answer: &ConsentAnswer| answer.channel == Channel::Email && answer.ticked;
+        if submission.confirming.is_some() || !submission.consent.iter().any(asks) {
+            return Ok(());
+        }
+        for list in &open.form.settings.list_ids {
+            let list = self.lists.get(open.tenant, *list).await?;
+            let sender = list.filter(|list| list.double_opt_in);
+            if let Some(sender) = sender.and_then(|list| list.default_sender) {
+                submission.confirming = Some(Confirming {
+                    from_name: sender.from_name,
+                    from_email: sender.from_email,
+                    language: open.form.settings.language.tag().to_owned(),
+                    reminder: true,
+                });
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Asks Turnstile about the answers of a form that has its keys.

@@ -257,6 +257,8 @@ async fn accept(
             return Ok(reply::html(StatusCode::UNPROCESSABLE_ENTITY, page));
         }
     };
+    desk.confirm_for_list(&open, &mut submission).await?;
+    let waits = submission.confirming.is_some();
     let mut deeds = vec![Deed::Submission];
     if is_unverified {
         forms::mark_unverified(&mut submission);
@@ -270,10 +272,10 @@ async fn accept(
         .map_err(|error| Problem::new(Code::Unavailable, error.to_string()).retry_after(2))?;
     metrics::count("FormsAccepted", 1);
     desk.count(open.tenant, id, &deeds).await;
-    Ok(accepted(&open, view, format))
+    Ok(accepted(&open, view, format, waits))
 }
 
-fn accepted(open: &OpenForm, view: View<'_>, format: Format) -> Response {
+fn accepted(open: &OpenForm, view: View<'_>, format: Format, waits: bool) -> Response {
     let redirect = open.form.settings.redirect_url.as_deref();
     match (format, redirect) {
         (Format::Json, redirect) => {
@@ -283,7 +285,7 @@ fn accepted(open: &OpenForm, view: View<'_>, format: Format) -> Response {
             let to = [(header::LOCATION, url), (header::CACHE_CONTROL, "no-store")];
             (StatusCode::SEE_OTHER, to).into_response()
         }
-        (Format::Page, None) => reply::html(StatusCode::OK, page::sent(&open.form, view)),
+        (Format::Page, None) => reply::html(StatusCode::OK, page::sent(&open.form, view, waits)),
     }
 }
 

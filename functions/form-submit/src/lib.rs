@@ -12,7 +12,7 @@ mod handler;
 mod reply;
 
 use accounts::RecentWorkspaces;
-use contacts::Fields;
+use contacts::{Fields, RecentLists};
 use forms::{LinkKey, OpenForms, Tallies, Turnstile};
 use lambda::{ConfigError, Function, Setup};
 
@@ -32,6 +32,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         forms: OpenForms::over(resources),
         workspaces: RecentWorkspaces::over(resources),
         fields: Fields::over(resources),
+        lists: RecentLists::over(resources),
         queue: resources.queue_of(),
         clock: setup.clock().clone(),
         entropy: resources.entropy().clone(),

@@ -8,7 +8,7 @@
 //! - [`InboxDoor`]: a chat inbox's name and the origins that may show its widget.
 //!
 //! A secret is returned once, when it is made. Only its hash is stored; secrets of second factors are sealed
-//! ([`cloud::Seal`]).
+//! ([`kernel::Seal`]).
 
 pub mod accounts;
 pub mod api_keys;

@@ -1,8 +1,8 @@
 //! The second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 s, one step of skew), and recovery codes for a
 //! lost phone. Each code is valid once.
 
-use cloud::{Error, Resources, Seal};
-use kernel::Entropy;
+use cloud::{Error, Resources};
+use kernel::{Entropy, Seal};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::factor::Factor;

@@ -52,15 +52,15 @@ impl Font {
 pub struct Design {
     /// Colour of the page, such as `#ffffff`.
     #[serde(default = "white")]
-    #[schema(pattern = "^#[0-9a-fA-F]{6}$", example = "#fff8f0")]
+    #[schema(max_length = 7, pattern = "^#[0-9a-fA-F]{6}$", example = "#fff8f0")]
     pub background_color: String,
     /// Colour of the text; its contrast with the page is at least 4.5 to 1.
     #[serde(default = "ink")]
-    #[schema(pattern = "^#[0-9a-fA-F]{6}$", example = "#1a1a1a")]
+    #[schema(max_length = 7, pattern = "^#[0-9a-fA-F]{6}$", example = "#1a1a1a")]
     pub text_color: String,
     /// Colour of the button; its contrast with the page is at least 3 to 1. The button's text is black or white.
     #[serde(default = "blue")]
-    #[schema(pattern = "^#[0-9a-fA-F]{6}$", example = "#b3261e")]
+    #[schema(max_length = 7, pattern = "^#[0-9a-fA-F]{6}$", example = "#b3261e")]
     pub button_color: String,
     /// Font.
     #[serde(default)]

@@ -9,9 +9,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cloud::{Error, Seal};
+use cloud::Error;
 use jiff::{SignedDuration, Timestamp};
-use kernel::{Clock, Entropy, TenantKey};
+use kernel::{Clock, Entropy, Seal, TenantKey};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};

@@ -23,6 +23,7 @@ pub mod person;
 pub mod phone;
 pub mod reason;
 mod schema;
+pub mod seal;
 pub mod tenant;
 pub mod text;
 
@@ -44,4 +45,5 @@ pub use patch::Patch;
 pub use person::Person;
 pub use phone::Phone;
 pub use reason::TransactionalReason;
+pub use seal::Seal;
 pub use tenant::TenantKey;

@@ -209,8 +209,8 @@ fn challenge(form: &Form, language: Language, turnstile: &str, faults: &[Fault])
     )
 }
 
-/// The answer to an accepted submission.
-pub fn sent(form: &Form, view: View<'_>) -> Page {
+/// The answer to an accepted submission. `waits`: a mail will ask to confirm the consent.
+pub fn sent(form: &Form, view: View<'_>, waits: bool) -> Page {
     let words = view.language.words();
     let text = form
         .settings
@@ -218,7 +218,7 @@ pub fn sent(form: &Form, view: View<'_>) -> Page {
         .as_deref()
         .unwrap_or(words.done);
     let mut text = text.to_owned();
-    if form.settings.double_opt_in.is_some() {
+    if waits || form.settings.double_opt_in.is_some() {
         let _ = write!(text, "\n{}", words.check_mail);
     }
     let text = format!(

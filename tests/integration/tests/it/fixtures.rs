@@ -290,7 +290,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "form-submit",
         &[
             ("bad-signature", "404"),
-            ("duplicate", "200; Reports +1; Ingest 1"),
+            ("duplicate", "200; Reports ~1; Ingest 1"),
             ("faults", "422"),
             ("json", "200; Reports +1; Ingest 1"),
             ("malformed", "400"),

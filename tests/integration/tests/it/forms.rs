@@ -1,6 +1,7 @@
 //! Signup forms: made and published over the API, filled in by visitors, written once as contact, consent and event.
 
 mod challenge;
+mod lists;
 mod shown;
 
 use std::time::Duration;

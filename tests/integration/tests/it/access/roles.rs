@@ -77,6 +77,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
         O::CreateCampaign,
         O::ShowCampaignReport,
         O::ShowWorkflowReport,
+        O::ShowFormReport,
     ];
     always(Role::Contributor, &of_contributors);
     never(Role::Contributor, &OF_ADMINS);

@@ -3,7 +3,7 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use kernel::Entropy;
+use crate::Entropy;
 use sha2::{Digest, Sha256};
 
 const NONCE: usize = 24;
