@@ -1,9 +1,9 @@
 //! Secrets that must be read again, such as those of second factors. They are sealed at rest with XChaCha20-Poly1305
 //! and bound to their owner. So a row copied to another owner cannot be unsealed.
 
+use crate::Entropy;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use crate::Entropy;
 use sha2::{Digest, Sha256};
 
 const NONCE: usize = 24;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::records::{COUNT, MAX_RECORDS, Record};
 use super::{Channel, ChannelStatus, Consents, Method, Statement};
-use crate::rows::Profile;
+use crate::rows::{ERASED, Profile};
 use crate::store::Contacts;
 use crate::{Contact, keys, mention};
 
@@ -122,7 +122,8 @@ impl Contacts {
             let update = self.telling(tenant, update, changed).await?;
             let key = keys::profile(tenant, id);
             let outcome = self.contacts.update(&key, update.when_exists()).await?;
-            if matches!(&outcome, UpdateOutcome::Refused(item) if item.is_empty()) {
+            if matches!(&outcome, UpdateOutcome::Refused(item) if item.is_empty() || item.contains_key(ERASED))
+            {
                 return Ok(Stated::NoContact);
             }
             news |= outcome.applied();

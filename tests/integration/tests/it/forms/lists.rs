@@ -48,7 +48,10 @@ async fn flaws_of_the_settings_of_a_list_are_named_at_once() {
     let errors = problem["errors"].as_array().unwrap().iter();
     let pointers: Vec<&Value> = errors.map(|one| &one["pointer"]).collect();
     assert_eq!(status, 400);
-    assert_eq!(pointers, ["/default_sender/from_name", "/default_sender/from_email"]);
+    assert_eq!(
+        pointers,
+        ["/default_sender/from_name", "/default_sender/from_email"]
+    );
 }
 
 #[tokio::test]
@@ -58,7 +61,11 @@ async fn a_list_with_double_opt_in_makes_its_forms_ask_by_mail() {
     let sender = json!({ "from_name": "Áo dài Mai", "from_email": "chao@example.vn" });
     let change = json!({ "default_sender": sender, "double_opt_in": true });
     let (status, changed) = shop.change(&list, change).await;
-    assert_eq!((status, &changed["double_opt_in"]), (200, &json!(true)), "{changed}");
+    assert_eq!(
+        (status, &changed["double_opt_in"]),
+        (200, &json!(true)),
+        "{changed}"
+    );
     let mut settings = newsletter();
     settings["list_ids"] = json!([list]);
     let id = shop.form(settings).await;
@@ -66,8 +73,16 @@ async fn a_list_with_double_opt_in_makes_its_forms_ask_by_mail() {
     shop.post(&id, &[("email", "binh@example.vn")]).await;
     shop.world.settle().await;
     assert!(shop.mails().is_empty());
-    let sent = shop.post(&id, &[("email", "binh@example.vn"), ("consent.email", "yes")]).await;
-    assert!(sent["body"].as_str().unwrap().contains("bấm xác nhận"), "{sent}");
+    let sent = shop
+        .post(
+            &id,
+            &[("email", "binh@example.vn"), ("consent.email", "yes")],
+        )
+        .await;
+    assert!(
+        sent["body"].as_str().unwrap().contains("bấm xác nhận"),
+        "{sent}"
+    );
     let contact = shop.contact().await;
     let email = async || shop.status(contact, Channel::Email).await;
     assert_eq!(email().await, ChannelStatus::Pending);
@@ -89,13 +104,17 @@ async fn a_campaign_to_one_list_has_its_sender_and_its_reminder() {
     let person = json!({
         "email": "an@example.vn", "email_status": "subscribed", "list_ids": [list],
     });
-    let (status, made) = shop.call("api-contacts", "POST", "/v1/contacts", person).await;
+    let (status, made) = shop
+        .call("api-contacts", "POST", "/v1/contacts", person)
+        .await;
     assert!(status < 300, "{made}");
     let draft = json!({
         "name": "Tết", "subject": "Chào", "text": "Chào bạn",
         "audience": { "include": { "list_ids": [list] } },
     });
-    let (status, campaign) = shop.call("api-campaigns", "POST", "/v1/campaigns", draft).await;
+    let (status, campaign) = shop
+        .call("api-campaigns", "POST", "/v1/campaigns", draft)
+        .await;
     assert_eq!(status, 201, "{campaign}");
     assert_eq!(campaign["sender"]["from_email"], "chao@example.vn");
     let path = format!("/v1/campaigns/{}/send", campaign["id"].as_str().unwrap());
