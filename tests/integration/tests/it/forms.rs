@@ -3,6 +3,7 @@
 mod challenge;
 mod lists;
 mod shown;
+mod welcome;
 
 use std::time::Duration;
 
