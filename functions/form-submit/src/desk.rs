@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use accounts::RecentWorkspaces;
 use cloud::{Buckets, QueueOf};
@@ -20,6 +21,9 @@ const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Submissions of one form from one network. A fair's visitors may share one network.
 const PER_SECOND_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const BURST_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// Longest time that a visitor waits for a count.
+const COUNTING: Duration = Duration::from_secs(1);
 
 pub fn buckets(clock: &Clock) -> Buckets {
     Buckets::new(clock, PER_SECOND, BURST)
@@ -75,10 +79,14 @@ impl Desk {
     /// Counts deeds with a form. A lost count stops no visitor.
     pub async fn count(&self, tenant: TenantKey, form: FormId, deeds: &[Deed]) {
         let (now, source) = (self.clock.now(), self.entropy.nonce());
-        let counted = self.tallies.count(tenant, form, deeds, now, &source).await;
-        if let Err(error) = counted {
-            tracing::warn!(%error, "a deed with a form was not counted");
-            metrics::incident("FormCountsLost", 1);
+        let counted = self.tallies.count(tenant, form, deeds, now, &source);
+        match tokio::time::timeout(COUNTING, counted).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a deed with a form was not counted");
+                metrics::incident("FormCountsLost", 1);
+            }
+            Err(_) => metrics::incident("FormCountsLost", 1),
         }
     }
 
