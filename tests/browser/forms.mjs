@@ -67,7 +67,7 @@ async function open(options) {
 
 async function contact(email) {
   for (let n = 0; n < 100; n += 1) {
-    const found = await ask('GET', `/v1/contacts?email=${encodeURIComponent(email)}`);
+    const found = await ask('GET', `/v1/contacts?query=${encodeURIComponent(email)}`);
     if (found.data.length) return found.data[0];
     await new Promise((wait) => setTimeout(wait, 200));
   }
