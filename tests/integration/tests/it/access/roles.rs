@@ -118,6 +118,7 @@ fn viewers_see_reports_and_the_inbox_has_its_own_people() {
         O::ListWorkspaces,
         O::ShowWorkspace,
         O::ShowWorkflowReport,
+        O::ShowFormReport,
         O::ShowCampaignReport,
     ];
     assert_eq!(of_viewers, expected);

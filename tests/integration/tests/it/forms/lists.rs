@@ -9,7 +9,13 @@ use crate::support::{grant_of, http_event};
 const REMINDER: &str = "Bạn nhận email này vì đã đăng ký bản tin Áo dài Mai.";
 
 impl Shop {
-    pub async fn call(&self, function: &str, method: &str, path: &str, body: Value) -> (u64, Value) {
+    pub async fn call(
+        &self,
+        function: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (u64, Value) {
         let grant = grant_of(self.tenant.workspace(), "read write");
         let body = Some(body).filter(|body| !body.is_null());
         let event = http_event(method, path, body.as_ref(), Some(&grant));
@@ -116,7 +122,7 @@ async fn a_campaign_to_one_list_has_its_sender_and_its_reminder() {
         .call("api-campaigns", "POST", "/v1/campaigns", draft)
         .await;
     assert_eq!(status, 201, "{campaign}");
-    assert_eq!(campaign["sender"]["from_email"], "chao@example.vn");
+    assert_eq!(campaign["mail"]["sender"]["from_email"], "chao@example.vn");
     let path = format!("/v1/campaigns/{}/send", campaign["id"].as_str().unwrap());
     let (status, sent) = shop.call("api-campaigns", "POST", &path, Value::Null).await;
     assert_eq!(status, 202, "{sent}");

@@ -11,7 +11,7 @@ async fn a_workflow_on_the_confirmation_sends_one_welcome() {
     let sender = json!({ "from_name": "Áo dài Mai", "from_email": "chao@example.vn" });
     let mail = json!({ "type": "send_email", "sender": sender, "subject": "Chào", "text": "Chào mừng bạn" });
     let workflow = json!({
-        "name": "Chào mừng", "trigger": { "type": "event.performed", "name": "form.confirmed", "properties": { "form_id": id } },
+        "name": "Chào mừng", "trigger": { "type": "form.confirmed", "form_id": id },
         "graph": { "start": "thu", "nodes": { "thu": mail } },
     });
     let (status, made) = shop
