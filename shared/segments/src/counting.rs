@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::Error;
-use contacts::{Event, Mentions as Interest};
+use contacts::{Contact, Event, Mentions as Interest};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use kernel::{ContactId, SegmentId, TenantKey};
+use kernel::{SegmentId, TenantKey};
 
 use crate::definitions::Defined;
 use crate::facts::KEPT_DAYS;
@@ -28,7 +28,7 @@ impl Keeper {
     pub(crate) async fn count_events(
         &self,
         tenant: TenantKey,
-        id: ContactId,
+        contact: &Contact,
         defined: &Defined,
         interest: &Interest,
         affected: &BTreeSet<SegmentId>,
@@ -54,7 +54,10 @@ impl Keeper {
         }
         if !is_filled {
             let since = now - SignedDuration::from_hours(i64::from(KEPT_DAYS) * 24);
-            let all = self.contacts.events_since(tenant, id, since, MOST).await?;
+            let all = self
+                .contacts
+                .events_since(tenant, contact, since, MOST)
+                .await?;
             for event in &all {
                 state.facts.last.observe(&event.name, event.at);
             }
@@ -75,7 +78,10 @@ impl Keeper {
             let Some((from, to)) = bounds(day, &zone) else {
                 continue;
             };
-            let all = self.contacts.events_between(tenant, id, from, to).await?;
+            let all = self
+                .contacts
+                .events_between(tenant, contact, from, to)
+                .await?;
             set(state, &tracked, &all, day, &zone, now);
         }
         Ok(())

@@ -12,6 +12,7 @@ mod finding;
 mod forms;
 mod imports;
 mod life;
+mod merges;
 mod merging;
 mod people;
 pub(crate) mod proof;
