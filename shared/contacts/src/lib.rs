@@ -19,7 +19,7 @@
 //! | `erase`, `finish_erasure` | `erase.rs` |
 //! | `merge`, `forward` | `merge/mod.rs` |
 //! | `finish_merge` | `merge/finish.rs` |
-//! | `archive`, `restore`, `profiles().archived` | `archive.rs` |
+//! | `archive`, `restore`, `restore_listed`, `profiles().archived` | `archive.rs` |
 //! | `profiles().duplicates` | `duplicates.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
@@ -32,6 +32,7 @@ pub mod bulk;
 mod bundle;
 mod change;
 mod changed;
+pub mod choice;
 mod claims;
 pub mod consent;
 pub mod csv_out;
@@ -68,6 +69,7 @@ pub mod views;
 pub use bounds::Surplus;
 pub use bundle::Full;
 pub use changed::ContactChanged;
+pub use choice::{Asked, Choice};
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use events::EventHappened;
 pub use fields::{Definition, Definitions, FieldFault, Fields};
