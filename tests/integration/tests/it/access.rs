@@ -270,6 +270,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ProtectForm => ("api-forms", "PUT", "/v1/forms/frm_00000000009/turnstile"),
         O::UnprotectForm => ("api-forms", "DELETE", "/v1/forms/frm_00000000009/turnstile"),
         O::ShowFormCode => ("api-forms", "GET", "/v1/forms/frm_00000000009/code"),
+        O::MergeContacts => ("api-contacts", "POST", "/v1/contacts/con_0000000000a/merge"),
         O::ListSegments => ("api-segments", "GET", "/v1/segments"),
         O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
         O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
@@ -385,6 +386,7 @@ fn body(operation: Operation) -> Option<Value> {
             "site_key": "1x00000000000000000000AA",
             "secret_key": "1x0000000000000000000000000000000AA",
         }),
+        O::MergeContacts => json!({ "contact_id": "con_0000000000b" }),
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
         O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.
