@@ -7,9 +7,10 @@
 mod handler;
 mod shape;
 
-use accounts::{Audit, Doors};
+use accounts::Audit;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
+use sources::Sources;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -17,7 +18,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::over(resources),
         lists: Lists::over(resources),
-        doors: Doors::over(resources),
+        sources: Sources::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -10,20 +10,21 @@ mod signup;
 
 use std::sync::Arc;
 
-use accounts::{Doors, Senders};
+use accounts::Senders;
 use channels::MailStore;
 use cloud::{Timers, Window};
 use contacts::Contacts;
 use forms::{LinkKey, OptIns};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
+use sources::Sources;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let intake = Arc::new(handler::Intake {
         contacts: Contacts::over(resources),
-        doors: Doors::over(resources),
+        sources: Sources::over(resources),
         window: Window::over(resources),
         opt_in: opt_in::OptInDesk {
             requests: OptIns::over(resources),

@@ -11,10 +11,12 @@ use kernel::links::without_links;
 use kernel::{ConsentField, EmailAddress, Person, Phone, person};
 use serde_json::{Map, Value};
 
-use crate::submitted::{Arrival, ParseError};
+pub use crate::body::MAX_FIELDS;
+use crate::body::pairs;
+use crate::inbound::RawRequest;
+use crate::source::Settings;
+use crate::submission::{Answer, Event, ParseError, Sender, Submission};
 
-/// Forms have a dozen fields; a thousand is an attack.
-pub const MAX_FIELDS: usize = 200;
 /// Characters that are kept of a field; a cell of an imported file has the same limit.
 pub const MAX_FIELD: usize = 1_000;
 /// Characters that are kept of a field's name.
@@ -90,17 +92,12 @@ pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
     pairs(content_type, body).await.map(drop)
 }
 
-/// Reads one form.
-///
-/// `mapping` holds the source's own field names (folded or not) and wins over the known aliases.
-pub async fn parse(
-    content_type: &str,
-    body: &str,
-    received_at: Timestamp,
-    mapping: &BTreeMap<String, String>,
-) -> Result<Arrival, ParseError> {
-    let pairs = pairs(content_type, body).await?;
-    let mapping: BTreeMap<String, &String> = mapping
+/// Reads one form. The mapping of the settings holds the source's own field names (folded or not) and wins over the
+/// known aliases.
+pub async fn parse(request: &RawRequest, settings: &Settings) -> Result<Submission, ParseError> {
+    let pairs = pairs(request.header("content-type"), &request.body).await?;
+    let mapping: BTreeMap<String, &String> = settings
+        .mapping
         .iter()
         .map(|(name, field)| (folded(name), field))
         .collect();
@@ -128,13 +125,24 @@ pub async fn parse(
             fields.entry(field).or_insert(value);
         }
     }
-    arrival(&fields, received_at)
+    let mut submission = submission(&fields, request.received_at)?;
+    let data = &submission.event.data;
+    let answers = settings.consent.iter().filter_map(|(channel, asked)| {
+        let yes = answer(data, &settings.mapping, asked)?;
+        Some(Answer {
+            channel: *channel,
+            yes,
+            text: asked.text.clone(),
+        })
+    });
+    submission.consent = answers.collect();
+    Ok(submission)
 }
 
-fn arrival(
+fn submission(
     fields: &BTreeMap<String, String>,
     received_at: Timestamp,
-) -> Result<Arrival, ParseError> {
+) -> Result<Submission, ParseError> {
     let email = fields.get("email").and_then(|text| text.parse().ok());
     let phone: Option<Phone> = fields.get("phone").and_then(|text| text.parse().ok());
     if email.is_none() && phone.is_none() {
@@ -154,17 +162,23 @@ fn arrival(
     let who = phone.as_ref().map(ToString::to_string);
     let who = who.or_else(|| email.as_ref().map(|email: &EmailAddress| email.to_string()));
     let who = who.unwrap_or_default();
-    let (data, shortened) = kept(fields);
-    Ok(Arrival {
-        email,
-        phone,
-        person: person_of(fields),
-        event_id: event_id(fields, &who),
-        event_name: "form.submitted",
-        at: said.unwrap_or(received_at),
-        same_within,
-        data: Value::Object(data),
-        shortened,
+    let (data, is_shortened) = kept(fields);
+    Ok(Submission {
+        event: Event {
+            id: event_id(fields, &who),
+            name: "form.submitted",
+            at: said.unwrap_or(received_at),
+            same_within,
+            form: fields.get("form_id").cloned(),
+            data: Value::Object(data),
+            is_shortened,
+        },
+        sender: Sender {
+            email,
+            phone,
+            person: person_of(fields),
+        },
+        consent: Vec::new(),
     })
 }
 
@@ -210,9 +224,12 @@ fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
     }
 }
 
-/// The stored fields, and the names of the fields that were cut. Short fields are stored first, so that a long field
-/// loses its own end and not the others.
-fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
+/// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
+const SHORTENED: &str = "_shortened";
+
+/// The stored fields, and whether some were cut; [`SHORTENED`] names those. Short fields are stored first, so that a
+/// long field loses its own end and not the others.
+fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, bool) {
     let mut by_length: Vec<(&str, &str)> = fields
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -232,8 +249,12 @@ fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) 
             shortened.push(short_name.to_owned());
         }
     }
-    shortened.sort_unstable();
-    (data, shortened)
+    let is_shortened = !shortened.is_empty();
+    if is_shortened {
+        shortened.sort_unstable();
+        data.insert(SHORTENED.to_owned(), shortened.into());
+    }
+    (data, is_shortened)
 }
 
 /// The first characters of a text.
@@ -243,12 +264,8 @@ fn beginning(text: &str, characters: usize) -> &str {
 }
 
 /// The answer of a form to a question about consent: whether the field's value means yes. `None`: the form has no such
-/// field, so it did not ask, or the box was left empty. `data` holds the fields of an arrival.
-pub fn answer(
-    data: &Value,
-    mapping: &BTreeMap<String, String>,
-    asked: &ConsentField,
-) -> Option<bool> {
+/// field, so it did not ask, or the box was left empty. `data` holds the fields of the event.
+fn answer(data: &Value, mapping: &BTreeMap<String, String>, asked: &ConsentField) -> Option<bool> {
     let name = folded(&asked.field);
     let own = mapping.iter().find(|(from, _)| folded(from) == name);
     let known = ALIASES.iter().find(|(alias, _)| *alias == name);
@@ -281,88 +298,6 @@ fn vietnamese_time(text: &str) -> Option<Timestamp> {
         .iter()
         .find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
     VIETNAM.to_timestamp(local).ok()
-}
-
-async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let pairs: Vec<(String, String)> = match essence.as_str() {
-        "application/x-www-form-urlencoded" => form_urlencoded::parse(body.as_bytes())
-            .into_owned()
-            .take(MAX_FIELDS + 1)
-            .collect(),
-        "multipart/form-data" => multipart(content_type, body).await?,
-        // Some relays send JSON as text, and some without a content type.
-        "application/json" | "text/plain" | "text/json" | "" => json(body)?,
-        _ => return Err(ParseError::ContentType(essence)),
-    };
-    if pairs.len() > MAX_FIELDS {
-        return Err(ParseError::TooManyFields(MAX_FIELDS));
-    }
-    Ok(pairs)
-}
-
-fn json(body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    // Serde's own message may quote the body.
-    let syntax = |error: serde_json::Error| {
-        let (line, column) = (error.line(), error.column());
-        ParseError::Syntax(format!("not JSON at line {line} column {column}"))
-    };
-    let value: Value = serde_json::from_str(body).map_err(syntax)?;
-    let Value::Object(object) = value else {
-        return Err(ParseError::Syntax("expected a JSON object".into()));
-    };
-    let mut pairs = Vec::new();
-    for (name, value) in object {
-        match value {
-            Value::Array(inner) => pairs.extend(inner.iter().filter_map(named_pair)),
-            other => pairs.extend(text(&other).map(|text| (name, text))),
-        }
-    }
-    Ok(pairs)
-}
-
-/// `{"name": "...", "value": "..."}` of `form_data` and `tracking_form`.
-fn named_pair(pair: &Value) -> Option<(String, String)> {
-    Some((
-        pair.get("name")?.as_str()?.to_owned(),
-        text(pair.get("value")?)?,
-    ))
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-async fn multipart(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    let syntax = |error: multer::Error| ParseError::Syntax(error.to_string());
-    let boundary = multer::parse_boundary(content_type).map_err(syntax)?;
-    let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
-    let stream = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-    let mut form = multer::Multipart::new(stream, boundary);
-    let mut pairs = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(syntax)? {
-        // Uploaded files are ignored.
-        let name = field
-            .name()
-            .filter(|_| field.file_name().is_none())
-            .map(str::to_owned);
-        let value = field.text().await.map_err(syntax)?;
-        pairs.extend(name.map(|name| (name, value)));
-        if pairs.len() > MAX_FIELDS {
-            break;
-        }
-    }
-    Ok(pairs)
 }
 
 #[cfg(test)]

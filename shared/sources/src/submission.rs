@@ -1,31 +1,60 @@
-//! The common form of every provider's data.
+//! The common form of every provider's data: a person and an event.
 
 use jiff::{SignedDuration, Timestamp};
-use kernel::{EmailAddress, Person, Phone};
+use kernel::{Channel, EmailAddress, Person, Phone};
 use serde_json::Value;
 
-/// An event of a person at a source, with the person's data.
+/// A person's event at a source.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Arrival {
+pub struct Submission {
+    /// The person.
+    pub sender: Sender,
+    /// The event.
+    pub event: Event,
+    /// The answers to the source's questions about consent. A question that was not asked has none.
+    pub consent: Vec<Answer>,
+}
+
+/// The person who caused an event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sender {
     /// Address, if a usable one was sent.
     pub email: Option<EmailAddress>,
     /// Mobile number, if a usable one was sent.
     pub phone: Option<Phone>,
-    /// Name, address and the other plain fields that the form gave.
+    /// Name, address and the other plain fields.
     pub person: Person,
-    /// Names the event: a repeated submission has the same id.
-    pub event_id: String,
+}
+
+/// An event at a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Names the event: a repetition has the same id.
+    pub id: String,
     /// The product's name of the event, e.g. `form.submitted`.
-    pub event_name: &'static str,
+    pub name: &'static str,
     /// When it happened; if the source does not say, when it arrived.
     pub at: Timestamp,
-    /// Set if the source does not say when it happened. Arrivals of the same id within this time are one event, with
+    /// Set if the source does not say when it happened. Events of the same id within this time are one event, with
     /// the time of the first arrival.
     pub same_within: Option<SignedDuration>,
-    /// The submitted fields, by folded name, within limits.
+    /// The form that was filled in, by the source's name for it.
+    pub form: Option<String>,
+    /// The fields, by folded name, within limits.
     pub data: Value,
-    /// Fields that were cut or left out of `data`.
-    pub shortened: Vec<String>,
+    /// Whether fields were cut or left out of `data`.
+    pub is_shortened: bool,
+}
+
+/// The answer to a question about consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The channel that it is about.
+    pub channel: Channel,
+    /// Whether the answer means yes.
+    pub yes: bool,
+    /// The text beside the question.
+    pub text: Option<String>,
 }
 
 /// The reason why a body can never be used; the message is dead-lettered with it.
