@@ -5,14 +5,16 @@ use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cloud::QueueOf;
 use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
-use sources::{Source, Sources};
+use sources::{FailedRequests, Inbound, Source, Sources};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::failed;
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
 
 /// The state of the operations.
@@ -21,12 +23,15 @@ pub struct Api {
     pub sources: Sources,
     pub lists: Lists,
     pub audit: Audit,
+    pub failed: FailedRequests,
+    pub queue: QueueOf<Inbound>,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one, update, remove))
+        .merge(failed::routes())
 }
 
 fn no_source() -> Problem {
@@ -34,12 +39,12 @@ fn no_source() -> Problem {
 }
 
 impl Api {
-    async fn source(&self, caller: &Caller, id: SourceId) -> Result<Source, Problem> {
+    pub async fn source(&self, caller: &Caller, id: SourceId) -> Result<Source, Problem> {
         let source = self.sources.get(caller.tenant, id).await?;
         source.ok_or_else(no_source)
     }
 
-    async fn note<P: Needs>(
+    pub async fn note<P: Needs>(
         &self,
         caller: &May<P>,
         id: SourceId,

@@ -6,11 +6,11 @@ use cloud::{Error, Window};
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use jiff::Timestamp;
-use kernel::{ContactId, TenantKey};
+use kernel::{ContactId, EmailAddress, Phone, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::json;
-use sources::{Answer, Inbound, ParseError, Provider, RawRequest, Sources, Submission};
+use sources::{Answer, FailedRequests, Inbound, ParseError, Provider, RawRequest, Submission};
 
 use crate::opt_in::{self, OptInDesk};
 use crate::signup;
@@ -29,7 +29,7 @@ const TRIGGERS_PERIOD: Duration = Duration::from_hours(1);
 
 pub struct Intake {
     pub contacts: Contacts,
-    pub sources: Sources,
+    pub failed: FailedRequests,
     pub window: Window,
     pub opt_in: OptInDesk,
 }
@@ -109,14 +109,9 @@ async fn handle_request(
     tenant: TenantKey,
     request: RawRequest,
 ) -> Result<(), Failure> {
-    let submission = match read(intake, tenant, &request).await? {
+    let submission = match request.provider.parse(&request) {
         Ok(submission) => submission,
-        // Some pages have forms for a name only. Nobody can fix such a form, so it raises no alarm.
-        Err(ParseError::NoAddress) => {
-            metrics::incident("FormsWithoutAddress", 1);
-            return Ok(());
-        }
-        Err(error) => return Err(Failure::reject("Source.Malformed", error)),
+        Err(error) => return fail(intake, tenant, &request, error).await,
     };
     metrics::incident("FormsShortened", u64::from(submission.event.is_shortened));
     let told = &submission.event;
@@ -128,36 +123,27 @@ async fn handle_request(
         }
         None => told.at,
     };
-    intake
-        .write(tenant, taken(submission, request, at))
-        .await
-        .map(drop)
+    let (source, replayed) = (request.source, request.replay_of.clone());
+    intake.write(tenant, taken(submission, request, at)).await?;
+    if let Some(id) = replayed {
+        intake.failed.remove(tenant, source, &id).await?;
+    }
+    Ok(())
 }
 
-/// Reads the body with the settings that the message carries. If that finds no address, reads the body with the
-/// present settings of the source. So a redrive uses a mapping that was fixed later.
-async fn read(
+/// The workspace's people see the request at its source. A flood of them is a matter for the operator.
+async fn fail(
     intake: &Intake,
     tenant: TenantKey,
     request: &RawRequest,
-) -> Result<Result<Submission, ParseError>, Failure> {
-    let provider = request.provider;
-    let parsed = provider.parse(request, &request.settings).await;
-    if !matches!(
-        parsed,
-        Err(ParseError::BrokenAddress(_) | ParseError::UnmappedAddress)
-    ) {
-        return Ok(parsed);
+    error: ParseError,
+) -> Result<(), Failure> {
+    let kept = intake.failed.keep(&intake.window, tenant, request, &error);
+    if kept.await? {
+        metrics::incident("RequestsFailed", 1);
+        return Ok(());
     }
-    let door = intake.sources.find(request.source).await?;
-    let Some(door) = door.filter(|door| door.tenant == tenant) else {
-        return Ok(parsed);
-    };
-    let settings = sources::Settings {
-        mapping: door.source.settings.mapping,
-        ..request.settings.clone()
-    };
-    Ok(provider.parse(request, &settings).await)
+    Err(Failure::reject("Source.Malformed", error))
 }
 
 /// The person and the event of a submission. Anybody can post to a source's public form.
@@ -182,10 +168,8 @@ fn taken(submission: Submission, request: RawRequest, at: Timestamp) -> Taken {
     let consent = consent
         .into_iter()
         .map(|answer| said(answer, &form, said_at));
-    let email = sender.email.map(Identity::Email);
-    let phone = sender.phone.map(Identity::Phone);
     let incoming = Incoming {
-        identities: email.into_iter().chain(phone).collect(),
+        identities: identities(sender.email, sender.phone, &event),
         person: sender.person,
         tags: request.settings.tags,
         lists: request.settings.lists,
@@ -201,6 +185,23 @@ fn taken(submission: Submission, request: RawRequest, at: Timestamp) -> Taken {
         event,
         received_at: request.received_at,
     }
+}
+
+/// The addresses of a person. Of a person who mistyped all addresses the event itself is the identity, so that the lead
+/// is kept.
+fn identities(email: Option<EmailAddress>, phone: Option<Phone>, event: &Event) -> Vec<Identity> {
+    let email = email.map(Identity::Email);
+    let mut all: Vec<Identity> = email
+        .into_iter()
+        .chain(phone.map(Identity::Phone))
+        .collect();
+    if all.is_empty() {
+        all.push(Identity::External {
+            scope: event.source.clone(),
+            id: event.id.clone(),
+        });
+    }
+    all
 }
 
 /// The answer of the form to its question about consent. A no takes nothing back: nobody withdraws by an empty box.

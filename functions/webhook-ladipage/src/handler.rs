@@ -15,7 +15,7 @@ use kernel::{Clock, SourceId};
 use lambda::http::{ClientIp, Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
 use serde_json::json;
-use sources::{Door, Inbound, ParseError, Provider, RawRequest, Source, Sources, ladipage};
+use sources::{Door, Inbound, ParseError, Provider, RawRequest, Source, Sources};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -150,22 +150,9 @@ async fn accept(
     if !intake.workspaces.is_open(tenant).await? {
         return Err(Problem::not_found("source"));
     }
-    let body = std::str::from_utf8(body).map_err(|error| {
-        let place = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
-        Problem::malformed(place)
-    })?;
-    if body.trim().is_empty() {
-        return Err(Problem::malformed("the body is empty"));
-    }
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    // The token is in a public page, so a body that is no form must not reach the dead-letter queue.
-    ladipage::check(content_type, body)
-        .await
-        .map_err(|error| refusal(&error))?;
-    let request = RawRequest::new(source, headers, body, intake.clock.now());
+    // The token is in a public page, so a body that is no form is refused here, and reaches nobody's list.
+    let request = RawRequest::take(source, headers, body, intake.clock.now()).await;
+    let request = request.map_err(|error| refusal(&error))?;
     let inbound = Inbound::Request(Box::new(request));
     let sent = intake
         .queue

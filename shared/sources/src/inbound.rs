@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use kernel::SourceId;
 use serde::{Deserialize, Serialize};
 
+use crate::failed::FailedId;
 use crate::form::{FormConfirmation, FormSubmission};
 use crate::provider::Provider;
 use crate::source::{Settings, Source};
+use crate::submission::ParseError;
 
 /// An accepted request of a source, or an accepted signup form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ impl Message for Inbound {
     const QUEUE: QueueName = QueueName::new("ingest");
 }
 
-/// A request of a source, with its raw body. So a repaired parser can read the body again from the dead-letter queue.
+/// A request of a source, with its raw body. So a repaired parser can read the body again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawRequest {
     /// The source.
@@ -44,26 +46,32 @@ pub struct RawRequest {
     pub headers: BTreeMap<String, String>,
     /// The body's text.
     pub body: String,
-    /// The source's settings when the request came.
+    /// The failed request that it replays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<FailedId>,
+    /// The source's settings when the request came, or was replayed.
     #[serde(flatten)]
     pub settings: Settings,
 }
 
 impl RawRequest {
-    /// The accepted request of a source.
-    pub fn new(source: Source, headers: &HeaderMap, body: &str, received_at: Timestamp) -> Self {
-        let kept = source.provider.headers().iter().filter_map(|&name| {
-            let value = headers.get(name)?.to_str().ok()?;
-            Some((name.to_owned(), value.to_owned()))
-        });
-        Self {
+    /// The request of a source. An error means that its body can never be read.
+    pub async fn take(
+        source: Source,
+        headers: &HeaderMap,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Self, ParseError> {
+        let (headers, body) = source.provider.take(headers, body).await?;
+        Ok(Self {
             source: source.id,
             provider: source.provider,
             received_at,
-            headers: kept.collect(),
-            body: body.to_owned(),
+            headers,
+            body,
+            replay_of: None,
             settings: source.settings,
-        }
+        })
     }
 
     /// A header that the provider's parser reads; empty if the request had none.

@@ -1,10 +1,12 @@
 //! The providers. A new provider is a variant, a file, and a line in each `match` of this file.
 
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use crate::inbound::RawRequest;
 use crate::ladipage;
-use crate::source::Settings;
 use crate::submission::{ParseError, Submission};
 
 /// The provider whose format a source sends.
@@ -36,21 +38,22 @@ impl Provider {
         }
     }
 
-    /// Headers of a request that its parser reads, lower case.
-    pub fn headers(self) -> &'static [&'static str] {
+    /// The parts of a request that its parser reads: headers, by their names in lower case, and the body's text. An
+    /// error means that the body can never be read.
+    pub async fn take(
+        self,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<(BTreeMap<String, String>, String), ParseError> {
         match self {
-            Self::Ladipage => &["content-type"],
+            Self::Ladipage => ladipage::take(headers, body).await,
         }
     }
 
-    /// Reads a request with these settings of its source.
-    pub async fn parse(
-        self,
-        request: &RawRequest,
-        settings: &Settings,
-    ) -> Result<Submission, ParseError> {
+    /// Reads a request.
+    pub fn parse(self, request: &RawRequest) -> Result<Submission, ParseError> {
         match self {
-            Self::Ladipage => ladipage::parse(request, settings).await,
+            Self::Ladipage => ladipage::parse(request),
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct Answer {
     pub text: Option<String>,
 }
 
-/// The reason why a body can never be used; the message is dead-lettered with it.
+/// The reason why a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Neither JSON nor a form.
@@ -69,13 +69,23 @@ pub enum ParseError {
     /// More fields than a form has.
     #[error("the form has more than {0} fields")]
     TooManyFields(usize),
-    /// It identifies no person: its address field holds no usable address.
-    #[error("the form has no usable phone number or email address (field {0} does not parse)")]
-    BrokenAddress(&'static str),
     /// It identifies no person until its source says which field is the address.
     #[error("the form has its phone number or email address in a field that is not mapped")]
     UnmappedAddress,
-    /// It can never identify a person.
+    /// It identifies no person.
     #[error("no field of the form is a phone number or an email address")]
     NoAddress,
+}
+
+impl ParseError {
+    /// A stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ContentType(_) => "content_type",
+            Self::Syntax(_) => "syntax",
+            Self::TooManyFields(_) => "too_many_fields",
+            Self::UnmappedAddress => "unmapped_address",
+            Self::NoAddress => "no_address",
+        }
+    }
 }

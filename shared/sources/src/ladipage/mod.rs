@@ -2,7 +2,10 @@
 //! They have no signature; a request header carries a token.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
@@ -12,9 +15,8 @@ use kernel::{ConsentField, EmailAddress, Person, Phone, person};
 use serde_json::{Map, Value};
 
 pub use crate::body::MAX_FIELDS;
-use crate::body::pairs;
+use crate::body::{self, BETWEEN_VALUES, Field};
 use crate::inbound::RawRequest;
-use crate::source::Settings;
 use crate::submission::{Answer, Event, ParseError, Sender, Submission};
 
 /// Characters that are kept of a field; a cell of an imported file has the same limit.
@@ -43,8 +45,15 @@ const OWN: [&str; 3] = ["message", "form_id", "message_time"];
 const NAME: &str = "name";
 /// The field of [`kernel::person`] that is [`NAME`].
 const FULL_NAME: &str = "full_name";
-/// The formats of `message_time`.
-pub const TIMES: [&str; 3] = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
+/// The formats of `message_time` in Vietnamese time, beside RFC 3339 with an offset.
+pub const TIMES: [&str; 6] = [
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%H:%M:%S %d/%m/%Y",
+    "%H:%M %d/%m/%Y",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+];
 
 /// Folded names that forms give to their own fields, with the field for each.
 const ALIASES: [(&str, &str); 5] = [
@@ -87,44 +96,25 @@ fn meant(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether the body is a form at all. Another body will never be accepted.
-pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
-    pairs(content_type, body).await.map(drop)
+/// The content type and the text of a request. Another body than a form's is refused.
+pub async fn take(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(BTreeMap<String, String>, String), ParseError> {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let (content_type, text) = body::to_text(given.unwrap_or_default(), body).await?;
+    body::fields(&content_type, &text)?;
+    Ok(([(CONTENT_TYPE.to_string(), content_type)].into(), text))
 }
 
 /// Reads one form. The mapping of the settings holds the source's own field names (folded or not) and wins over the
 /// known aliases.
-pub async fn parse(request: &RawRequest, settings: &Settings) -> Result<Submission, ParseError> {
-    let pairs = pairs(request.header("content-type"), &request.body).await?;
-    let mapping: BTreeMap<String, &String> = settings
-        .mapping
-        .iter()
-        .map(|(name, field)| (folded(name), field))
-        .collect();
-    let field_of = |name: &str| {
-        let own = mapping.get(name).map(|field| field.as_str());
-        own.or(meant(name)).unwrap_or(name).to_owned()
-    };
-    let pairs: Vec<(String, String)> = pairs
-        .into_iter()
-        .map(|(name, value)| (folded(&name), value))
-        .collect();
-    // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
-    let has_family = pairs.iter().any(|(name, _)| field_of(name) == "last_name");
-    let mut fields: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in pairs {
-        let mut field = field_of(&name);
-        if name == person::GIVEN_OR_WHOLE && field == "first_name" && !has_family {
-            NAME.clone_into(&mut field);
-        }
-        let mut value = kernel::text::nfc(value.trim());
-        if [NAME, "first_name", "last_name"].contains(&field.as_str()) {
-            value = without_links(&value);
-        }
-        if !field.is_empty() && !value.is_empty() {
-            fields.entry(field).or_insert(value);
-        }
-    }
+pub fn parse(request: &RawRequest) -> Result<Submission, ParseError> {
+    let settings = &request.settings;
+    let sent = body::fields(request.header(CONTENT_TYPE.as_str()), &request.body)?;
+    let fields = named(sent, &settings.mapping);
     let mut submission = submission(&fields, request.received_at)?;
     let data = &submission.event.data;
     let answers = settings.consent.iter().filter_map(|(channel, asked)| {
@@ -139,17 +129,92 @@ pub async fn parse(request: &RawRequest, settings: &Settings) -> Result<Submissi
     Ok(submission)
 }
 
+/// The texts by our names. A name that is taken leaves the field its own name, then the name with that of the object
+/// around it. Equal names share one field.
+fn named(sent: Vec<Field>, mapping: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mapping: BTreeMap<String, &str> = mapping
+        .iter()
+        .map(|(name, field)| (folded(name), field.as_str()))
+        .collect();
+    let field_of = |name: &str| {
+        let own = mapping.get(name).copied();
+        own.or(meant(name)).unwrap_or(name).to_owned()
+    };
+    // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
+    let has_family = sent
+        .iter()
+        .any(|one| field_of(&folded(&one.name)) == "last_name");
+    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    for one in sent {
+        let own = folded(&one.name);
+        let own = if own.is_empty() {
+            UNNAMED.to_owned()
+        } else {
+            own
+        };
+        let mut field = field_of(&own);
+        if own == person::GIVEN_OR_WHOLE && field == "first_name" && !has_family {
+            NAME.clone_into(&mut field);
+        }
+        let mut value = kernel::text::nfc(one.text.trim());
+        if [NAME, "first_name", "last_name"].contains(&field.as_str()) {
+            value = without_links(&value);
+        }
+        if value.is_empty() {
+            continue;
+        }
+        let outer = one
+            .outer
+            .map(|outer| folded(&format!("{outer} {}", one.name)));
+        let mut free = [Some(&field), Some(&own), outer.as_ref()]
+            .into_iter()
+            .flatten();
+        if let Some(name) = free.find(|name| !fields.contains_key(*name)) {
+            fields.insert(name.clone(), value);
+        } else if let Some(before) = fields.get_mut(&own).filter(|before| **before != value) {
+            before.push_str(BETWEEN_VALUES);
+            before.push_str(&value);
+        }
+    }
+    fields
+}
+
+/// The first usable value of the fields that mean `field`, and whether such a field has a text at all.
+fn usable<T: FromStr>(fields: &BTreeMap<String, String>, field: &str) -> (Option<T>, bool) {
+    let others = fields.iter().filter(|(name, _)| meant(name) == Some(field));
+    let texts = fields
+        .get(field)
+        .into_iter()
+        .chain(others.map(|(_, text)| text));
+    let texts: Vec<&String> = texts.collect();
+    let read = |text: &&String| {
+        let mut parts = kernel::text::parts(text).into_iter();
+        text.parse()
+            .ok()
+            .or_else(|| parts.find_map(|part| part.parse().ok()))
+    };
+    (texts.iter().find_map(read), !texts.is_empty())
+}
+
 fn submission(
     fields: &BTreeMap<String, String>,
     received_at: Timestamp,
 ) -> Result<Submission, ParseError> {
-    let email = fields.get("email").and_then(|text| text.parse().ok());
-    let phone: Option<Phone> = fields.get("phone").and_then(|text| text.parse().ok());
-    if email.is_none() && phone.is_none() {
+    let (email, has_email) = usable::<EmailAddress>(fields, "email");
+    let (phone, has_phone) = usable::<Phone>(fields, "phone");
+    if !has_email && !has_phone {
         return Err(without_address(fields));
     }
+    let unusable = [
+        ("email", has_email && email.is_none()),
+        ("phone", has_phone && phone.is_none()),
+    ];
+    let unusable: Vec<&str> = unusable
+        .into_iter()
+        .filter_map(|(name, is_unusable)| is_unusable.then_some(name))
+        .collect();
     let time = fields.get("message_time");
-    let said = time.and_then(|text| vietnamese_time(text));
+    let said = time.and_then(|text| said_time(text));
     let said = said.filter(|at| {
         received_at.duration_since(*at) <= BELIEVED_PAST
             && at.duration_since(received_at) <= BELIEVED_FUTURE
@@ -160,9 +225,13 @@ fn submission(
         (None, None) => Some(SAME_WITHOUT_TIME),
     };
     let who = phone.as_ref().map(ToString::to_string);
-    let who = who.or_else(|| email.as_ref().map(|email: &EmailAddress| email.to_string()));
-    let who = who.unwrap_or_default();
-    let (data, is_shortened) = kept(fields);
+    let who = who.or_else(|| email.as_ref().map(ToString::to_string));
+    let typed = || ["phone", "email"].iter().find_map(|name| fields.get(*name));
+    let who = who.or_else(|| typed().cloned()).unwrap_or_default();
+    let (mut data, is_shortened) = kept(fields);
+    if !unusable.is_empty() {
+        data.insert(UNUSABLE.to_owned(), unusable.into());
+    }
     Ok(Submission {
         event: Event {
             id: event_id(fields, &who),
@@ -211,10 +280,6 @@ fn event_id(fields: &BTreeMap<String, String>, who: &str) -> String {
 
 /// Why these fields identify no person.
 fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
-    let mut names = ["phone", "email"].into_iter();
-    if let Some(name) = names.find(|name| fields.contains_key(*name)) {
-        return ParseError::BrokenAddress(name);
-    }
     let is_address =
         |text: &String| text.parse::<Phone>().is_ok() || text.parse::<EmailAddress>().is_ok();
     if fields.values().any(is_address) {
@@ -224,6 +289,10 @@ fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
     }
 }
 
+/// Name of a field that was sent without a name.
+const UNNAMED: &str = "unnamed";
+/// Key in an event's data: the names of the address fields that hold no usable address.
+const UNUSABLE: &str = "_unusable";
 /// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
 const SHORTENED: &str = "_shortened";
 
@@ -292,8 +361,12 @@ fn folded(name: &str) -> String {
     words.collect::<Vec<_>>().join("_")
 }
 
-/// `02/03/2026 08:15:30`, read as day/month/year as in Vietnam; the format is not documented.
-fn vietnamese_time(text: &str) -> Option<Timestamp> {
+/// A time as forms write it. The format is not documented: an RFC 3339 time, or one of [`TIMES`], with the day before
+/// the month as in Vietnam.
+fn said_time(text: &str) -> Option<Timestamp> {
+    if let Ok(time) = text.parse() {
+        return Some(time);
+    }
     let local: DateTime = TIMES
         .iter()
         .find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
