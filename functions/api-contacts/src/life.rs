@@ -11,7 +11,7 @@ use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem};
 use serde::Deserialize;
 
 use crate::api::{Api, note_hourly};
-use crate::handler::find;
+use crate::handler::{find, missing};
 use crate::shape;
 
 /// Tags to add to a contact.
@@ -152,7 +152,7 @@ pub async fn erase(
     if api.contacts.erase(caller.tenant, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Problem::not_found("contact"))
+        Err(missing(&api, caller.tenant, id).await?)
     }
 }
 
@@ -201,13 +201,6 @@ pub async fn restore(
     let contact = find(&api, caller.tenant, id).await?;
     let (tenant, id) = (caller.tenant, contact.id);
     note_hourly(&api, &caller, &ip).await?;
-    if contact.is_archived() {
-        for list in contact.lists {
-            if api.lists.get(tenant, list).await?.is_none() {
-                api.contacts.leave_list(tenant, id, list).await?;
-            }
-        }
-    }
-    api.contacts.restore(tenant, id).await?;
+    api.contacts.restore_listed(tenant, id, &api.lists).await?;
     Ok(Json(find(&api, tenant, id).await?))
 }

@@ -160,7 +160,9 @@ operations! {
     RenameTag = "renameTag": From(AccountManager), Some(Write);
     RemoveTag = "removeTag": From(AccountManager), Some(Write);
     ListBulkJobs = "listBulkJobs": From(AccountManager), Some(Read);
+    // The erasure of many needs the right to erase one, too.
     StartBulkJob = "startBulkJob": From(AccountManager), Some(Write);
+    CancelBulkJob = "cancelBulkJob": From(AccountManager), Some(Write);
     ShowBulkJob = "showBulkJob": From(AccountManager), Some(Read);
     ListNotes = "listNotes": From(Contributor), Some(Read);
     CreateNote = "createNote": From(AccountManager), Some(Write);
@@ -172,6 +174,7 @@ operations! {
     ShowField = "showField": From(Contributor), Some(Read);
     UpdateField = "updateField": From(AccountManager), Some(Admin);
     RemoveField = "removeField": From(AccountManager), Some(Admin);
+    MergeContacts = "mergeContacts": From(AccountManager), Some(Write);
     // The rules of the lead score hold for the whole workspace.
     ShowScoring = "showScoring": From(Contributor), Some(Read);
     ChangeScoring = "changeScoring": From(AccountManager), Some(Admin);

@@ -1,6 +1,6 @@
 //! Table streams and other asynchronous triggers: retries are bounded, and no record is lost silently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -129,4 +129,18 @@ fn scheduled_functions_report_what_they_could_not_take() {
             );
         }
     }
+}
+
+#[test]
+fn the_sweep_reaches_every_queue_of_the_relay() {
+    let queues = |name: &str| -> BTreeSet<String> {
+        let all = functions();
+        let function = all.iter().find(|function| function.name() == name);
+        let variables = function.expect("a function").variables();
+        let queues = variables.into_iter().map(|(variable, _)| variable);
+        queues.filter(|one| one.ends_with("_QUEUE_URL")).collect()
+    };
+    let (relay, sweep) = (queues("change-relay"), queues("due-timer"));
+    let missing: Vec<String> = relay.difference(&sweep).cloned().collect();
+    assert_none("effects that the sweep cannot send", &missing);
 }

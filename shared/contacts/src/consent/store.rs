@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::records::{COUNT, MAX_RECORDS, Record};
 use super::{Channel, ChannelStatus, Consents, Method, Statement};
-use crate::rows::Profile;
+use crate::rows::{ERASED, Profile};
 use crate::store::Contacts;
 use crate::{Contact, keys, mention};
 
@@ -43,6 +43,26 @@ impl Contacts {
     /// A stop of one channel and purpose costs two write units, and a read unit if a reader of a mail asks. A grant costs a read unit, and a write
     /// unit more for each part of a kilobyte of its proof.
     pub async fn declare(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        statement: &Statement,
+        cause: &str,
+        proven: Option<&EmailAddress>,
+    ) -> Result<Stated, Error> {
+        let stated = self.declare_of(tenant, id, statement, cause, proven);
+        let stated = stated.await?;
+        if stated != Stated::NoContact {
+            return Ok(stated);
+        }
+        // The link of a mail may name a contact that was merged.
+        match self.forward(tenant, id).await? {
+            Some(now) => self.declare_of(tenant, now, statement, cause, proven).await,
+            None => Ok(stated),
+        }
+    }
+
+    async fn declare_of(
         &self,
         tenant: TenantKey,
         id: ContactId,
@@ -122,7 +142,9 @@ impl Contacts {
             let update = self.telling(tenant, update, changed).await?;
             let key = keys::profile(tenant, id);
             let outcome = self.contacts.update(&key, update.when_exists()).await?;
-            if matches!(&outcome, UpdateOutcome::Refused(item) if item.is_empty()) {
+            if matches!(&outcome, UpdateOutcome::Refused(item)
+                if item.is_empty() || item.contains_key(ERASED))
+            {
                 return Ok(Stated::NoContact);
             }
             news |= outcome.applied();

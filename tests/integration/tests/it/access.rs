@@ -162,6 +162,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::RemoveTag => ("api-contacts", "DELETE", "/v1/tags/VIP"),
         O::ListBulkJobs => ("api-contacts", "GET", "/v1/contacts/bulk"),
         O::StartBulkJob => ("api-contacts", "POST", "/v1/contacts/bulk"),
+        O::CancelBulkJob => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/bulk/blk_00000000009/cancel",
+        ),
         O::ShowBulkJob => ("api-contacts", "GET", "/v1/contacts/bulk/blk_00000000009"),
         O::ListMembers => ("api-contacts", "GET", "/v1/lists/lst_00000000009/contacts"),
         O::ListNotes => ("api-contacts", "GET", "/v1/contacts/con_00000000009/notes"),
@@ -285,6 +290,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::PauseForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/pause"),
         O::DuplicateForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/duplicate"),
         O::ShowFormCode => ("api-forms", "GET", "/v1/forms/frm_00000000009/code"),
+        O::MergeContacts => ("api-contacts", "POST", "/v1/contacts/con_0000000000a/merge"),
         O::ListSegments => ("api-segments", "GET", "/v1/segments"),
         O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
         O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
@@ -396,6 +402,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateForm | O::ReplaceForm => json!({
             "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
         }),
+        O::MergeContacts => json!({ "contact_id": "con_0000000000b" }),
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
         O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.

@@ -120,6 +120,11 @@ impl Sim {
                 .retain(|(name, _), _| name != handler);
         }
         let (calls, injected) = running.counts();
+        if !injected.is_empty() || !matches!(ended, Ended::Answer(_)) {
+            let mut hit = self.hit.borrow_mut();
+            let kinds = hit.entry(handler.to_owned()).or_default();
+            kinds.extend(injected.keys());
+        }
         let mut outcome = self.outcome.borrow_mut();
         outcome.calls += calls;
         let faults: u64 = injected.values().sum();

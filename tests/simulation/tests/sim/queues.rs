@@ -212,6 +212,23 @@ impl Sim {
         self.invoke(&held.handler, event).await;
     }
 
+    /// Relays effects and delivers to these functions for a while, with faults: a job of many messages gets on within the
+    /// steps of a seed.
+    pub async fn hurry(&self, handlers: &[&str], rounds: usize) {
+        for _ in 0..rounds {
+            for mapping in self.running_mappings() {
+                self.relay(&mapping).await;
+            }
+            for source in self.sources() {
+                if handlers.contains(&source.handler.as_str()) {
+                    self.deliver(&source).await;
+                }
+            }
+            self.observe_streams();
+            self.sleep_ms(1 + self.below(2_000) as u64).await;
+        }
+    }
+
     /// Puts a message that no build can read on a random queue.
     pub fn inject_poison(&self) {
         let mut sources = self.sources();

@@ -16,6 +16,8 @@ pub const KNOWN: usize = 3;
 /// Customers that may come.
 pub const PEOPLE: usize = 12;
 const HEADER: &str = "x-ladipage-token";
+/// The account's administrator.
+const ADMIN: &str = "usr_00000000001";
 
 /// One tenant.
 pub struct Shop {
@@ -125,6 +127,14 @@ impl Shop {
         http_event(method, path, body, Some(&grant))
     }
 
+    /// A request of the account's administrator.
+    pub fn admin_request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let mut grant = grant_of(self.tenant.workspace(), "read write admin");
+        grant.role = Some(kernel::Role::AccountAdmin);
+        grant.actor = ADMIN.into();
+        http_event(method, path, body, Some(&grant))
+    }
+
     /// The API's answer to the shop's staff.
     pub async fn api(
         &self,
@@ -149,6 +159,12 @@ impl Shop {
     ) -> Reply {
         let mut event = self.request("POST", path, Some(body));
         event["headers"]["idempotency-key"] = key.into();
+        self.until_definite(sim, function, event).await
+    }
+
+    /// The answer to a request that is repeated while the client has no definite answer.
+    pub async fn until_definite(&self, sim: &Sim, function: &str, event: Value) -> Reply {
+        let path = event["rawPath"].as_str().unwrap_or_default().to_owned();
         let mut reply = sim.ask(function, event.clone()).await;
         for _ in 0..3 {
             if !reply.wants_repeat() {
@@ -156,7 +172,7 @@ impl Shop {
             }
             let pause = 1_000 + sim.below(90_000) as u64;
             sim.sleep_ms(pause).await;
-            sim.note(format!("  repeat {path} {key}"));
+            sim.note(format!("  T{} repeat {path}", self.n));
             reply = sim.ask(function, event.clone()).await;
         }
         reply

@@ -1,7 +1,7 @@
 //! One seed's simulation: its world, its randomness, the trace of its steps and the promises that were broken.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -77,6 +77,8 @@ pub struct Sim {
     pub faulty: Cell<bool>,
     /// Of a hundred AWS calls, so many are slow.
     pub slow: Cell<u8>,
+    /// The kinds of faults that each function met.
+    pub hit: RefCell<BTreeMap<String, BTreeSet<&'static str>>>,
     pub(crate) rng: RefCell<fastrand::Rng>,
     pub(crate) processes: RefCell<BTreeMap<(String, u32), Process>>,
     pub(crate) mappings: RefCell<BTreeMap<(String, String), Mapping>>,
@@ -150,7 +152,7 @@ pub fn marks(text: &str) -> String {
         digits.is_some_and(|(shop, rest)| shop.parse::<u8>().is_ok() && rest.contains('-'))
     };
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let found: std::collections::BTreeSet<&str> = words.filter(is_mark).collect();
+    let found: BTreeSet<&str> = words.filter(is_mark).collect();
     found.into_iter().map(|mark| format!(" {mark}")).collect()
 }
 
@@ -170,6 +172,7 @@ pub async fn simulate(seed: u64) -> Outcome {
         outages,
         faulty: Cell::new(false),
         slow: Cell::new(0),
+        hit: RefCell::default(),
         rng: RefCell::new(fastrand::Rng::with_seed(seed)),
         processes: RefCell::default(),
         mappings: RefCell::default(),

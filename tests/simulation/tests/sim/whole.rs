@@ -58,7 +58,7 @@ impl Sim {
     }
 
     /// A mark or id of another shop in this text of shop `n`.
-    fn foreign(&self, n: usize, text: &str) -> Option<String> {
+    pub fn foreign(&self, n: usize, text: &str) -> Option<String> {
         let others = self.shops.iter().filter(|shop| shop.n != n);
         let mut marks = others.flat_map(|shop| [shop.mark(""), shop.tenant.to_string()]);
         marks.find(|mark| text.contains(mark.as_str()))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contacts::consent::Stated;
 use contacts::{Channel, ChannelStatus, Event, Identity, Incoming, Note, Notes};
 use kernel::{ContactId, NoteId};
 use serde_json::{Value, json};
@@ -151,6 +152,22 @@ async fn an_erased_contact_leaves_its_refusal_only() {
     assert_eq!(next.sms_status, ChannelStatus::None);
     let (_, log) = (0, shop.world.dump("Directory").await);
     assert!(log.iter().any(|row| row["action"] == "eraseContact"));
+}
+
+#[tokio::test]
+async fn a_late_refusal_leaves_no_record_beside_an_erased_contact() {
+    let shop = Shop::new().await;
+    let id = made(&shop).await;
+    erase(&shop, id).await;
+    shop.world.settle_twice().await;
+    let left = told(ChannelStatus::Unsubscribed, &[Channel::Email]).remove(0);
+    let stated = shop
+        .contacts()
+        .declare(shop.tenant, id, &left, "mail", None)
+        .await;
+    assert_eq!(stated.unwrap(), Stated::NoContact);
+    let traces = traces(&shop, id).await;
+    assert!(is_bare(&traces, id), "{traces:#?}");
 }
 
 #[tokio::test]

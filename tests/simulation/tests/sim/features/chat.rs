@@ -10,6 +10,7 @@ use tests_world::http_event;
 use tokio::sync::mpsc::Receiver;
 
 use super::Feature;
+use crate::invoke::Ended;
 use crate::shop::Shop;
 use crate::sim::Sim;
 
@@ -56,26 +57,57 @@ fn widget(
     event
 }
 
+/// Opens a socket with this credential; `None`: it is refused.
+pub async fn connect(
+    sim: &Sim,
+    shop: &Shop,
+    connection: &str,
+    token: &str,
+) -> Option<Receiver<Bytes>> {
+    let socket = sim.world.aws.sockets().register(connection);
+    let mut connect = json!({
+        "requestContext": { "connectionId": connection, "eventType": "CONNECT" },
+        "queryStringParameters": { "token": token, "workspace": shop.tenant.to_string() },
+        "methodArn": "arn:aws:execute-api:::local/live/$connect",
+    });
+    if let Ended::Answer(verdict) = sim.invoke("authorizer", connect.clone()).await {
+        connect["requestContext"]["authorizer"] = verdict["context"].clone();
+    }
+    let connected = sim.ask("chat-socket", connect).await;
+    (connected.status == 200).then_some(socket)
+}
+
 impl Chat {
+    /// The first browser of a shop, and its token.
+    pub fn browser_of(&self, shop: &Shop) -> Option<(usize, String)> {
+        let browsers = self.browsers.borrow();
+        let n = browsers.iter().position(|one| one.shop == shop.n)?;
+        Some((n, browsers[n].token.clone()))
+    }
+
+    /// The conversation of that browser.
+    pub fn conversation_of(&self, shop: &Shop) -> String {
+        let browsers = self.browsers.borrow();
+        let browser = browsers.iter().find(|one| one.shop == shop.n);
+        browser.expect("a browser").conversation.clone()
+    }
+
+    /// A message of the visitor; `None`: it was not accepted.
+    pub async fn say_last(&self, sim: &Sim, browser: usize) -> Option<String> {
+        self.say(sim, browser).await;
+        let said = self.said.borrow();
+        let last = said.last().filter(|said| said.accepted);
+        last.map(|said| said.mark.clone())
+    }
+
     async fn open(&self, sim: &Sim, shop: &Shop, n: usize) -> Browser {
         let event = widget(shop, "POST", "/sessions", None, Some(&json!({})));
         let session = sim.ask("chat-widget", event).await;
         assert_eq!(session.status, 201, "{session:?}");
         let (token, visitor) = (session.text("token"), session.text("visitor_id"));
         let connection = format!("T{}-{n}", shop.n);
-        let socket = sim.world.aws.sockets().register(&connection);
-        let connect = json!({
-            "requestContext": { "connectionId": connection, "eventType": "CONNECT" },
-            "queryStringParameters": { "token": token, "workspace": shop.tenant.to_string() },
-            "methodArn": "arn:aws:execute-api:::local/live/$connect",
-        });
-        let asked = sim.invoke("authorizer", connect.clone()).await;
-        let mut connect = connect;
-        if let crate::invoke::Ended::Answer(verdict) = asked {
-            connect["requestContext"]["authorizer"] = verdict["context"].clone();
-        }
-        let connected = sim.ask("chat-socket", connect).await;
-        assert_eq!(connected.status, 200, "{connected:?}");
+        let socket = connect(sim, shop, &connection, &token).await;
+        let socket = socket.expect("a connection");
         Browser {
             shop: shop.n,
             token,

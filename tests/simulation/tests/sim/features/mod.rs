@@ -1,16 +1,24 @@
 //! The features of the product: what users do with each, and what each promises. A new feature is one file here and one
 //! line in [`all`].
 
+mod agents;
 mod campaigns;
 mod chat;
 mod contacts;
 mod forms;
+mod jobs;
+mod lives;
+mod readers;
+mod requests;
 mod segments;
+mod signups;
+mod undo;
 mod workflows;
 
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use tanigo_local::aws::OutboxMessage;
 
 use crate::sim::Sim;
 
@@ -37,12 +45,25 @@ pub trait Feature {
 pub fn all() -> Vec<Rc<dyn Feature>> {
     let forms = Rc::new(forms::Forms::default());
     let segments = Rc::new(segments::Segments::default());
+    let chat = Rc::new(chat::Chat::default());
     vec![
         forms.clone(),
         Rc::new(workflows::Workflows::new(forms)),
         segments.clone(),
         Rc::new(campaigns::Campaigns::new(segments)),
-        Rc::new(chat::Chat::default()),
+        chat.clone(),
+        Rc::new(agents::Agents::new(chat)),
+        Rc::new(readers::Readers::default()),
         Rc::new(contacts::Contacts::default()),
+        Rc::new(signups::Signups::default()),
+        Rc::new(lives::Lives::default()),
+        Rc::new(undo::Undo::default()),
+        Rc::new(jobs::Jobs::default()),
     ]
+}
+
+/// The value of a mail's tag.
+fn tag(mail: &OutboxMessage, wanted: &str) -> String {
+    let found = mail.tags.iter().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.clone()).unwrap_or_default()
 }
