@@ -24,6 +24,7 @@ pub mod phone;
 pub mod reason;
 mod schema;
 pub mod seal;
+pub mod secret;
 pub mod tenant;
 pub mod text;
 
