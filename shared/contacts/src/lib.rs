@@ -32,6 +32,7 @@ pub mod bulk;
 mod bundle;
 mod change;
 mod changed;
+pub mod changes;
 mod claims;
 pub mod consent;
 pub mod csv_out;
