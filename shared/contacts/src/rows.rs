@@ -61,6 +61,9 @@ pub(crate) const REPLACED: &str = "replaced";
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Profile {
     pub contact: Option<ContactId>,
+    /// Names the last write.
+    #[serde(default)]
+    pub update_id: Option<String>,
     #[serde(default)]
     pub operation: Option<String>,
     /// The lead score; absent if nothing counted.
