@@ -223,12 +223,14 @@ impl Contact {
                 Identity::Visitor { .. } => {}
             }
         }
-        let other = &self.other_emails;
-        self.shared_emails.retain(|one| !other.contains(one));
-        self.unconfirmed_emails.retain(|one| !other.contains(one));
-        let other = &self.other_phones;
-        self.shared_phones.retain(|one| !other.contains(one));
-        self.unconfirmed_phones.retain(|one| !other.contains(one));
+        let (first, other) = (&self.email, &self.other_emails);
+        let is_own = |one: &EmailAddress| first.as_ref() == Some(one) || other.contains(one);
+        self.shared_emails.retain(|one| !is_own(one));
+        self.unconfirmed_emails.retain(|one| !is_own(one));
+        let (first, other) = (&self.phone, &self.other_phones);
+        let is_own = |one: &Phone| first.as_ref() == Some(one) || other.contains(one);
+        self.shared_phones.retain(|one| !is_own(one));
+        self.unconfirmed_phones.retain(|one| !is_own(one));
     }
 }
 

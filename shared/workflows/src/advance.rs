@@ -119,9 +119,13 @@ impl Stepper {
         }
     }
 
-    /// Says on the contact's timeline that the contact entered. The entry starts no workflow. One write unit.
+    /// Says on the contact's timeline that the contact entered. The entry starts no workflow. One read and one write
+    /// unit.
     async fn note_entry(&self, tenant: TenantKey, enrollment: &Enrollment) -> Result<(), Error> {
-        let Ok(at) = enrollment.entered_at.parse() else {
+        let profiles = self.contacts.profiles();
+        let contact = profiles.current(tenant, enrollment.contact).await?;
+        let (Some(contact), Ok(at)) = (contact, enrollment.entered_at.parse()) else {
+            // Erased: nothing may be told.
             return Ok(());
         };
         let event = Event {
@@ -131,8 +135,7 @@ impl Stepper {
             source: enrollment.workflow.to_string(),
             data: json!({ "workflow_id": enrollment.workflow }),
         };
-        let contact = enrollment.contact;
-        let noted = self.contacts.record_as(tenant, contact, &event, false);
+        let noted = self.contacts.record_as(tenant, contact.id, &event, false);
         noted.await.map(drop)
     }
 
