@@ -1,4 +1,4 @@
-//! Changes many contacts, some hundred a message, and deletes the rows of erased contacts.
+//! Changes many contacts, some hundred a message, deletes the rows of erased contacts, and counts those of tags and lists.
 //!
 //! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags, lists, archive and erasure of contacts, and
 //! the job's progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A

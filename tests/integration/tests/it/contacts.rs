@@ -5,6 +5,7 @@ mod api;
 mod bounds;
 mod bulk;
 mod consent;
+mod counting;
 mod damage;
 mod erasing;
 mod exports;
