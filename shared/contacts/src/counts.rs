@@ -139,7 +139,8 @@ impl Counts {
         }
     }
 
-    /// Begins a pass if the numbers are old and none runs. One read unit, and a write unit if a pass begins.
+    /// Begins a pass if the numbers are old and none runs. One read unit, up to 66 while a large workspace is counted; a
+    /// write unit if a pass begins.
     pub async fn refresh(&self, tenant: TenantKey) -> Result<(), Error> {
         let (key, now) = (keys::counts(tenant), self.table.clock().now());
         let last: Option<Pass> = self.table.get(&key).await?;
