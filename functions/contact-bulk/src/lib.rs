@@ -1,8 +1,10 @@
-//! Changes many contacts, some hundred a message, deletes the rows of erased contacts, and counts those of tags and lists.
+//! Changes many contacts, some hundred a message. Deletes the rows of erased contacts, moves those of merged ones, and
+//! counts the contacts of tags and lists.
 //!
 //! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags, lists, archive and erasure of contacts, and
 //! the job's progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A
 //! repeated message of the last finished slice sends the next message again. An erasure deletes until nothing is left.
+//! A merge moves until nothing is left.
 
 use contacts::bulk::{Bulk, Progress, Step};
 use lambda::sqs::{Order, Record};

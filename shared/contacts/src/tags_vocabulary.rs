@@ -57,6 +57,7 @@ impl Tag {
     }
 
     /// The same tag before its contacts were counted.
+    #[must_use]
     pub fn uncounted(self) -> Self {
         Self {
             contacts_count: None,

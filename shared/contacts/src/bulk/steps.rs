@@ -48,6 +48,12 @@ pub enum Step {
         /// The contact.
         contact: ContactId,
     },
+    /// Move what is left of a contact that was merged into another one.
+    #[serde(rename = "contact.merge.v1")]
+    Merge {
+        /// The former contact.
+        contact: ContactId,
+    },
 }
 
 impl Message for Step {
@@ -289,6 +295,10 @@ impl Bulk {
             }
             Step::Count { version } => {
                 self.counts.step(tenant, version).await?;
+                return Ok(Progress::Done);
+            }
+            Step::Merge { contact } => {
+                self.contacts.finish_merge(tenant, contact).await?;
                 return Ok(Progress::Done);
             }
         };

@@ -126,7 +126,7 @@ async fn a_pass_whose_message_was_lost_goes_on() {
     let batch = shop.world.take("contact-bulk").unwrap();
     let answer = Ok(json!({ "batchItemFailures": [] }));
     shop.world.acknowledge(&batch, &answer);
-    shop.world.advance(Duration::from_secs(16 * 60));
+    shop.world.advance(Duration::from_mins(16));
     read(&shop, "/v1/tags").await;
     shop.world.settle().await;
     assert_eq!(read(&shop, "/v1/tags").await, counted(&TAGS));
