@@ -32,6 +32,7 @@ pub mod bulk;
 mod bundle;
 mod change;
 mod changed;
+pub mod changes;
 pub mod choice;
 mod claims;
 pub mod consent;
