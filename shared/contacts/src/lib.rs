@@ -80,7 +80,7 @@ pub use identity::Reason;
 pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
 pub use kernel::person::{self, Person};
 pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagError, Tags};
-pub use lists::{List, Lists};
+pub use lists::{List, ListChange, ListSender, Lists, RecentLists};
 pub use members::MOST_COUNTED;
 pub use model::{
     Contact, ContactStatus, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust,
