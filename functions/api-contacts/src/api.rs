@@ -6,7 +6,7 @@ use contacts::export::Exports;
 use contacts::fields::FieldUses;
 use contacts::import::Imports;
 use contacts::scores::Scores;
-use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
+use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
 use kernel::{ListId, Needs, TenantKey};
 use lambda::http::{ClientIp, May, Problem};
 use segments::Pins;
@@ -23,6 +23,7 @@ pub struct Api {
     pub notes: Notes,
     pub views: Views,
     pub vocabulary: Vocabulary,
+    pub counts: Counts,
     pub bulk: Bulk,
     pub scores: Scores,
     pub audit: Audit,

@@ -30,7 +30,7 @@ use contacts::export::Exports;
 use contacts::fields::FieldUses;
 use contacts::import::Imports;
 use contacts::scores::Scores;
-use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
+use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
 
@@ -51,6 +51,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         notes: Notes::over(resources),
         views: Views::over(resources),
         vocabulary: Vocabulary::over(resources),
+        counts: Counts::over(resources),
         bulk: Bulk::over(resources),
         scores: Scores::over(resources),
         workspaces: Workspaces::over(resources),

@@ -8,21 +8,11 @@ use contacts::{Contact, List, ListChange, ListSender};
 use kernel::page::Page;
 use kernel::{ListId, Patch, TenantKey};
 use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::api::Api;
 use crate::bulk::{JobView, begin};
 use crate::shape::{ListIn, Paging};
-
-/// A contact list and the number of its members.
-#[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = ContactListDetails)]
-pub struct ListView {
-    #[serde(flatten)]
-    list: List,
-    /// The contacts on it; null above about 4,000.
-    contacts_count: Option<u64>,
-}
 
 /// The parts of a list to change; absent ones stay.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -94,31 +84,34 @@ async fn find(api: &Api, tenant: TenantKey, id: ListId) -> Result<List, Problem>
     api.lists.get(tenant, id).await?.ok_or_else(no_list)
 }
 
-async fn counted(api: &Api, tenant: TenantKey, list: List) -> Result<Json<ListView>, Problem> {
+/// The list with the exact number of its contacts now, if it is not large.
+async fn counted(api: &Api, tenant: TenantKey, mut list: List) -> Result<Json<List>, Problem> {
     let profiles = api.contacts.profiles();
-    let contacts_count = profiles.count_members(tenant, list.id).await?;
-    Ok(Json(ListView {
-        list,
-        contacts_count,
-    }))
+    if let Some(count) = profiles.count_members(tenant, list.id).await? {
+        list.contacts_count = Some(count);
+        list.counted_at = Some(api.vocabulary.now());
+    } else {
+        api.counts.refresh(tenant).await?;
+    }
+    Ok(Json(list))
 }
 
 /// Show a contact list.
 ///
-/// The number of its contacts is up to a second old.
+/// The number of its contacts is up to a second old; above about 4,000 it is the number at `counted_at`.
 #[utoipa::path(
     get,
     path = "/v1/lists/{id}",
     operation_id = "showList",
     tag = "contacts",
     params(("id" = ListId, Path, description = "The list")),
-    responses((status = 200, description = "The list", body = ListView)),
+    responses((status = 200, description = "The list", body = List)),
 )]
 pub async fn show(
     State(api): State<Api>,
     caller: May<op::ShowList>,
     Path(id): Path<ListId>,
-) -> Result<Json<ListView>, Problem> {
+) -> Result<Json<List>, Problem> {
     let list = find(&api, caller.tenant, id).await?;
     counted(&api, caller.tenant, list).await
 }
@@ -134,7 +127,7 @@ pub async fn show(
     tag = "contacts",
     params(("id" = ListId, Path, description = "The list")),
     request_body = ListPatch,
-    responses((status = 200, description = "Changed", body = ListView)),
+    responses((status = 200, description = "Changed", body = List)),
 )]
 pub async fn update(
     State(api): State<Api>,
@@ -142,7 +135,7 @@ pub async fn update(
     ip: ClientIp,
     Path(id): Path<ListId>,
     Json(body): Json<ListPatch>,
-) -> Result<Json<ListView>, Problem> {
+) -> Result<Json<List>, Problem> {
     let list = find(&api, caller.tenant, id).await?;
     let change = body.check(&api, caller.tenant, list).await?;
     let (grant, operation) = (caller.grant(), caller.permission());
@@ -203,6 +196,9 @@ pub async fn members(
 }
 
 /// List the contact lists, oldest first.
+///
+/// `contacts_count` is the number at `counted_at`: a reading counts again if the numbers are an hour old, and a day more
+/// for each million contacts.
 #[utoipa::path(
     get,
     path = "/v1/lists",
@@ -216,6 +212,7 @@ pub async fn list(
     caller: May<op::ListLists>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<List>>, Problem> {
+    api.counts.refresh(caller.tenant).await?;
     let page = api.lists.page(caller.tenant, paging.limit, paging.cursor);
     Ok(Json(page.await?))
 }

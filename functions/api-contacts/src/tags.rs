@@ -79,7 +79,8 @@ fn taken() -> Problem {
 
 /// List the tags of the workspace, in the order of their names.
 ///
-/// A tag that a contact got first at any entry is here too.
+/// A tag that a contact got first at any entry is here too. `contacts_count` is the number at `counted_at`: a reading counts
+/// again if the numbers are an hour old, and a day more for each million contacts.
 #[utoipa::path(
     get,
     path = "/v1/tags",
@@ -93,6 +94,7 @@ pub async fn list(
     caller: May<op::ListTags>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Tag>>, Problem> {
+    api.counts.refresh(caller.tenant).await?;
     let page = api
         .vocabulary
         .page(caller.tenant, paging.limit, paging.cursor);
@@ -122,13 +124,15 @@ pub async fn create(
         colour: body.colour.unwrap_or_else(|| COLOUR.to_owned()),
         description: body.description,
         created_at: origin.at,
+        contacts_count: None,
+        counted_at: None,
     };
     check(&tag, flaws)?;
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, &tag.name, &ip.0).await?;
     match api.vocabulary.add(caller.tenant, &tag).await? {
         Entered::New => {}
-        Entered::Known(found) if found == tag => {}
+        Entered::Known(found) if found.clone().uncounted() == tag => {}
         Entered::Known(_) => return Err(taken()),
         Entered::Full => return Err(full()),
     }
@@ -214,12 +218,12 @@ pub async fn rename(
     let new = Tag {
         name: to.clone(),
         created_at: origin.at,
-        ..before
+        ..before.uncounted()
     };
     match api.vocabulary.add(tenant, &new).await? {
         Entered::New => {}
         // An interrupted run of the same request has added it.
-        Entered::Known(found) if found == new => {}
+        Entered::Known(found) if found.clone().uncounted() == new => {}
         Entered::Known(_) => return Err(taken()),
         Entered::Full => return Err(full()),
     }

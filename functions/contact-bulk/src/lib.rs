@@ -1,4 +1,5 @@
-//! Changes many contacts, some hundred a message, deletes the rows of erased contacts, and moves those of merged ones.
+//! Changes many contacts, some hundred a message. Deletes the rows of erased contacts, moves those of merged ones, and
+//! counts the contacts of tags and lists.
 //!
 //! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags, lists, archive and erasure of contacts, and
 //! the job's progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A

@@ -13,6 +13,8 @@ use crate::model::{Event, Identity, OWN_SCOPE};
 pub const PROFILE: &str = "PROFILE";
 /// Sort key of what segments know of a contact beside its profile. The crate `segments` writes the row.
 pub const STATE: &str = "STATE";
+/// Beginning of the sort keys of a workspace's lists.
+pub const LIST: &str = "LIST#";
 /// Beginning of the sort keys of recorded decisions about consent.
 pub const CONSENT: &str = "CONSENT#";
 /// Characters of a value that are part of the partition key. Prefix search needs at least as many.
@@ -189,6 +191,11 @@ pub fn tags(tenant: TenantKey) -> String {
 /// Row of a tag, in any case of its letters.
 pub fn tag(tenant: TenantKey, name: &str) -> Key {
     Key::new(tags(tenant), alike(name))
+}
+
+/// Row of the last pass that counted the contacts of tags and lists.
+pub fn counts(tenant: TenantKey) -> Key {
+    Key::new(format!("{tenant}#TAGS#COUNT"), "PASS")
 }
 
 /// Row that counts the vocabulary.

@@ -45,6 +45,12 @@ pub struct List {
     /// When it was made.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
+    /// Its contacts in use when they were last counted; null before the first count.
+    #[serde(default)]
+    pub contacts_count: Option<u64>,
+    /// When they were counted. Reading the lists has them counted again, an hour later at the earliest.
+    #[serde(default, serialize_with = "kernel::clock::millis")]
+    pub counted_at: Option<Timestamp>,
 }
 
 /// The parts of a list to change; the others stay.
@@ -115,6 +121,8 @@ impl Lists {
             double_opt_in: false,
             permission_reminder: None,
             created_at: at,
+            contacts_count: None,
+            counted_at: None,
         };
         let row = Row { list, version: 0 };
         let created = self.directory.create(&keys::list(tenant, id), &row).await?;
@@ -160,7 +168,7 @@ impl Lists {
         limit: Limit,
         cursor: Option<Cursor>,
     ) -> Result<Page<List>, Error> {
-        let query = Query::partition(tenant.to_string()).begins_with("LIST#");
+        let query = Query::partition(tenant.to_string()).begins_with(keys::LIST);
         let query = query.limit(limit.get()).cursor(cursor);
         self.directory.query(query).await
     }

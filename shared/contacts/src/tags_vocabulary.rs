@@ -35,6 +35,12 @@ pub struct Tag {
     /// When it was made or first used.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
+    /// The contacts in use that had it when they were last counted; null before the first count.
+    #[serde(default)]
+    pub contacts_count: Option<u64>,
+    /// When they were counted. Reading the tags has them counted again, an hour later at the earliest.
+    #[serde(default, serialize_with = "kernel::clock::millis")]
+    pub counted_at: Option<Timestamp>,
 }
 
 impl Tag {
@@ -45,6 +51,18 @@ impl Tag {
             colour: COLOUR.to_owned(),
             description: None,
             created_at: at,
+            contacts_count: None,
+            counted_at: None,
+        }
+    }
+
+    /// The same tag before its contacts were counted.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        Self {
+            contacts_count: None,
+            counted_at: None,
+            ..self
         }
     }
 

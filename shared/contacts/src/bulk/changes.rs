@@ -79,8 +79,8 @@ impl Bulk {
         &self,
         tenant: TenantKey,
         contact: &Contact,
-        from: &String,
-        to: &String,
+        from: &str,
+        to: &str,
     ) -> Result<Done, Error> {
         if !has(contact, from) {
             let is_done = has(contact, to);
@@ -89,7 +89,7 @@ impl Bulk {
         if contact.tags.len() >= MAX_TAGS && !has(contact, to) {
             return Ok(Done::Full);
         }
-        let (new, old) = ([to.clone()], [from.clone()]);
+        let (new, old) = ([to.to_owned()], [from.to_owned()]);
         self.contacts.add_tags(tenant, contact.id, &new).await?;
         self.contacts.remove_tags(tenant, contact.id, &old).await?;
         Ok(Done::Changed)

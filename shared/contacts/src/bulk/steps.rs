@@ -13,7 +13,7 @@ use super::changes::Done;
 use super::job::{Action, Job, Selection, Status};
 use crate::bundle::{self, Full};
 use crate::choice::{Asked, Choice};
-use crate::{Contacts, Lists, keys};
+use crate::{Contacts, Counts, Lists, keys};
 
 /// Jobs of one workspace that run at a time.
 pub const MAX_RUNNING: usize = 4;
@@ -34,6 +34,12 @@ pub enum Step {
         /// The job.
         job: BulkId,
         /// The version that the slice moves.
+        version: u64,
+    },
+    /// Count the contacts of the tags and lists, from this version of the pass.
+    #[serde(rename = "contact.count.v1")]
+    Count {
+        /// The version that the step moves.
         version: u64,
     },
     /// Delete what is left of an erased contact.
@@ -108,6 +114,7 @@ struct Listed {
 pub struct Bulk {
     pub(super) contacts: Contacts,
     pub(super) lists: Lists,
+    counts: Counts,
     table: Table,
     queue: QueueOf<Step>,
 }
@@ -118,6 +125,7 @@ impl Bulk {
         Self {
             contacts: Contacts::silent(resources),
             lists: Lists::over(resources),
+            counts: Counts::over(resources),
             table: resources.table("Contacts"),
             queue: resources.queue_of(),
         }
@@ -283,6 +291,10 @@ impl Bulk {
             Step::V1 { job, version } => (job, version),
             Step::Erase { contact } => {
                 self.contacts.finish_erasure(tenant, contact).await?;
+                return Ok(Progress::Done);
+            }
+            Step::Count { version } => {
+                self.counts.step(tenant, version).await?;
                 return Ok(Progress::Done);
             }
             Step::Merge { contact } => {

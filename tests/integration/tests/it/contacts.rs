@@ -6,6 +6,7 @@ mod bounds;
 mod bulk;
 mod changes;
 mod consent;
+mod counting;
 mod damage;
 mod erasing;
 mod exports;

@@ -1,5 +1,6 @@
 //! Files without headings, cells that are not taken, and files that change while they are imported.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -73,7 +74,7 @@ async fn a_preview_counts_the_cells_that_are_not_taken() {
         } else {
             ("", "7")
         };
-        file += &format!("n{n}@c.example.vn,{phone},31/02/1990,{points}\n");
+        writeln!(file, "n{n}@c.example.vn,{phone},31/02/1990,{points}").unwrap();
     }
     let id = draft(
         &shop,
