@@ -1,6 +1,6 @@
 //! The state of the operations, and a check that several of them make.
 
-use accounts::Audit;
+use accounts::{Audit, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -9,6 +9,7 @@ use contacts::scores::Scores;
 use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
 use kernel::{ListId, Needs, TenantKey};
 use lambda::http::{ClientIp, May, Problem};
+use segments::Pins;
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct Api {
     pub bulk: Bulk,
     pub scores: Scores,
     pub audit: Audit,
+    pub workspaces: Workspaces,
+    pub pins: Pins,
 }
 
 /// Refuses a list that does not exist; `pointer` is its place in the body.

@@ -1,16 +1,19 @@
 //! Changes of many contacts.
 
-use access::op;
+use access::{Operation, op};
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::bulk::{Action, Job, MAX_RUNNING, Selection, Started, Status};
+use contacts::bulk::{Action, Cancelled, Job, MAX_RUNNING, Selection, Started, Status};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{BulkId, ContactId, ListId, Needs, Origin, TenantKey};
+use kernel::{BulkId, ContactId, ListId, Needs, Origin, SegmentId, TenantKey};
 use lambda::http::{ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
+use segments::{Conditions, JobId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::api::{Api, known_list};
+use crate::choice;
 use crate::shape::{self, Paging};
 
 /// Most contacts that a request names.
@@ -30,9 +33,16 @@ pub struct BulkChange {
     add_to_list_id: Option<ListId>,
     /// A list that each contact leaves.
     remove_from_list_id: Option<ListId>,
+    /// `true`: each contact is archived.
+    archive: Option<bool>,
+    /// `true`: each contact is taken out of the archive.
+    restore: Option<bool>,
+    /// `true`: each contact is erased. Only a person may do this who may erase one contact.
+    delete: Option<bool>,
 }
 
-/// The contacts that are changed: exactly one of these.
+/// The contacts that are changed: exactly one of these. Archived contacts are changed only by a restoration, or if
+/// their ids are given.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkSelection {
@@ -46,6 +56,48 @@ pub struct BulkSelection {
     tag: Option<String>,
     /// `true`: every contact of the workspace.
     everybody: Option<bool>,
+    /// Every member of this segment. The segment is not deleted meanwhile.
+    segment_id: Option<SegmentId>,
+    /// Every contact that the conditions hold, as for a segment. At most 8,192 bytes.
+    #[schema(value_type = Option<Conditions>)]
+    conditions: Option<Value>,
+}
+
+/// The contacts of a bulk job.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BulkJobSelection)]
+pub struct SelectionView {
+    /// The number of contacts that the request named.
+    contacts_count: Option<usize>,
+    list_id: Option<ListId>,
+    tag: Option<String>,
+    everybody: bool,
+    segment_id: Option<SegmentId>,
+    #[schema(value_type = Option<Conditions>)]
+    conditions: Option<Value>,
+}
+
+impl SelectionView {
+    fn new(selection: &Selection) -> Self {
+        let mut view = Self {
+            contacts_count: None,
+            list_id: None,
+            tag: None,
+            everybody: *selection == Selection::Everybody,
+            segment_id: None,
+            conditions: None,
+        };
+        match selection {
+            Selection::Contacts { contact_ids } => view.contacts_count = Some(contact_ids.len()),
+            Selection::List { list_id } => view.list_id = Some(*list_id),
+            Selection::Tag { tag } => view.tag = Some(tag.clone()),
+            Selection::Everybody => {}
+            Selection::Chosen { choice } => {
+                (view.segment_id, view.conditions) = choice::shown(Some(choice));
+            }
+        }
+        view
+    }
 }
 
 /// A change of many contacts.
@@ -62,9 +114,12 @@ pub struct JobIn {
 #[schema(as = BulkJob)]
 pub struct JobView {
     id: BulkId,
-    /// `add_tags`, `remove_tags`, `add_to_list`, `remove_from_list` or `rename_tag`.
+    /// `add_tags`, `remove_tags`, `add_to_list`, `remove_from_list`, `rename_tag`, `archive`, `restore` or `delete`.
     action: &'static str,
+    selection: SelectionView,
     status: Status,
+    /// The part of the selection that was searched, in percent; 100 when the job is completed.
+    progress: u8,
     /// Contacts that are done.
     processed: u64,
     /// Contacts that have the change now.
@@ -86,13 +141,9 @@ impl From<Job> for JobView {
         Self {
             id: job.id,
             processed: job.processed(),
-            action: match job.action {
-                Action::AddTags { .. } => "add_tags",
-                Action::RemoveTags { .. } => "remove_tags",
-                Action::AddToList { .. } => "add_to_list",
-                Action::RemoveFromList { .. } => "remove_from_list",
-                Action::RenameTag { .. } => "rename_tag",
-            },
+            action: job.action.name(),
+            selection: SelectionView::new(&job.selection),
+            progress: job.progress(),
             status: job.status,
             changed: job.changed,
             missing: job.missing,
@@ -113,22 +164,28 @@ pub async fn begin<P: Needs>(
     action: Action,
     selection: Selection,
 ) -> Result<JobView, Problem> {
+    let detail = detail(&action, &selection);
     for draw in 0..DRAWS {
         let id = BulkId::of(origin, draw);
         let (grant, operation) = (caller.grant(), caller.permission());
-        api.audit.note(grant, operation, id, &ip.0).await?;
-        let (action, selection) = (action.clone(), selection.clone());
-        let started = api.bulk.start(
-            caller.tenant,
-            id,
-            origin.at,
-            &caller.actor,
-            action,
-            selection,
-        );
+        let noted = api.audit.note_detail(grant, operation, id, &detail, &ip.0);
+        noted.await?;
+        let (tenant, job) = (caller.tenant, JobId::Bulk(id));
+        let selection = match selection.clone() {
+            Selection::Chosen { choice } => Selection::Chosen {
+                choice: choice::pin(api, tenant, job, choice).await?,
+            },
+            other => other,
+        };
+        let (at, actor) = (origin.at, &caller.actor);
+        let (action, chosen) = (action.clone(), selection.clone());
+        let started = api.bulk.start(tenant, id, at, actor, action, selection);
         match started.await? {
             Started::Job(job) => return Ok((*job).into()),
             Started::Busy => {
+                if let Selection::Chosen { choice } = &chosen {
+                    choice::unpin(api, tenant, job, choice).await?;
+                }
                 let detail = format!("{MAX_RUNNING} bulk jobs are running; wait until one ends");
                 return Err(Problem::new(Code::Conflict, detail));
             }
@@ -138,7 +195,40 @@ pub async fn begin<P: Needs>(
     Err(cloud::Error::Conflict.into())
 }
 
+/// The change and the contacts, as the audit log shows them. The contacts that are erased are named.
+fn detail(action: &Action, selection: &Selection) -> String {
+    let of = match selection {
+        Selection::Contacts { contact_ids } if *action == Action::Delete => {
+            let ids = contact_ids.iter().map(ContactId::to_string);
+            format!("contacts {}", ids.collect::<Vec<_>>().join(", "))
+        }
+        Selection::Contacts { contact_ids } => format!("{} contacts", contact_ids.len()),
+        Selection::List { list_id } => format!("list {list_id}"),
+        Selection::Tag { tag } => format!("tag {tag}"),
+        Selection::Everybody => "everybody".to_owned(),
+        Selection::Chosen { choice } => choice::detail(choice),
+    };
+    format!("{}: {of}", action.name())
+}
+
 impl BulkChange {
+    /// Refuses an erasure to a credential that may not erase one contact.
+    async fn permit<P: Needs>(
+        &self,
+        api: &Api,
+        caller: &May<P>,
+        ip: &ClientIp,
+    ) -> Result<(), Problem> {
+        let grant = caller.grant();
+        if self.delete.is_none() || grant.may(Operation::EraseContact) {
+            return Ok(());
+        }
+        let erasure = Operation::EraseContact;
+        api.audit.note_forbidden(grant, erasure, &ip.0).await;
+        let detail = "only an administrator may erase contacts; keys may not";
+        Err(Problem::new(Code::Forbidden, detail))
+    }
+
     async fn check(
         self,
         api: &Api,
@@ -162,6 +252,16 @@ impl BulkChange {
         if let Some(list_id) = self.remove_from_list_id {
             actions.push(Action::RemoveFromList { list_id });
         }
+        for (name, given, action) in [
+            ("archive", self.archive, Action::Archive),
+            ("restore", self.restore, Action::Restore),
+            ("delete", self.delete, Action::Delete),
+        ] {
+            if let Some(given) = given {
+                flaws.check(!given, format!("/change/{name}"), "must be true");
+                actions.push(action);
+            }
+        }
         let is_one = actions.len() == 1;
         flaws.check(!is_one, "/change", "give exactly one change");
         Ok(actions.pop())
@@ -173,9 +273,18 @@ impl BulkSelection {
         self,
         api: &Api,
         tenant: TenantKey,
+        origin: &Origin,
+        restores: bool,
         flaws: &mut Flaws,
     ) -> Result<Option<Selection>, Problem> {
-        let mut selections = Vec::new();
+        let chosen = (self.segment_id, self.conditions.as_ref());
+        let choices = choice::check(api, tenant, origin, chosen, "/selection", flaws).await?;
+        let is_empty = restores && self.segment_id.is_some();
+        let message = "archived contacts are in no segment";
+        flaws.check(is_empty, "/selection/segment_id", message);
+        let choices = choices.into_iter();
+        let mut selections: Vec<Selection> =
+            choices.map(|choice| Selection::Chosen { choice }).collect();
         if let Some(mut contact_ids) = self.contact_ids {
             let is_wrong = !(1..=MAX_SELECTED).contains(&contact_ids.len());
             let message = "holds 1 to 500 contacts";
@@ -207,7 +316,8 @@ impl BulkSelection {
 /// Change many contacts.
 ///
 /// The answer comes before the contacts are changed: read the job to see its progress. At most four jobs of a
-/// workspace run at a time. A bulk job starts no workflow.
+/// workspace run at a time. A bulk job starts no workflow. Only people who may erase a contact may `delete`. The audit log
+/// names the change and the contacts.
 #[utoipa::path(
     post,
     path = "/v1/contacts/bulk",
@@ -223,12 +333,13 @@ pub async fn start(
     Creation(origin): Creation,
     Json(body): Json<JobIn>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
-    let mut flaws = Flaws::default();
-    let action = body.change.check(&api, caller.tenant, &mut flaws).await?;
-    let selection = body
-        .selection
-        .check(&api, caller.tenant, &mut flaws)
-        .await?;
+    body.change.permit(&api, &caller, &ip).await?;
+    let (mut flaws, tenant) = (Flaws::default(), caller.tenant);
+    let restores = body.change.restore.is_some();
+    let action = body.change.check(&api, tenant, &mut flaws).await?;
+    let selection = body.selection;
+    let selection = selection.check(&api, tenant, &origin, restores, &mut flaws);
+    let selection = selection.await?;
     flaws.refuse()?;
     let (Some(action), Some(selection)) = (action, selection) else {
         return Err(Problem::invalid("", "give a change and a selection"));
@@ -271,4 +382,38 @@ pub async fn show(
 ) -> Result<Json<JobView>, Problem> {
     let job = api.bulk.get(caller.tenant, id).await?;
     Ok(Json(job.ok_or_else(|| Problem::not_found("job"))?.into()))
+}
+
+/// End a bulk job.
+///
+/// The job ends after the contacts that are being changed, some hundred at most. The changes so far stay. A job that completes the
+/// removal or the renaming of a tag or of a list is not ended: 409. May be repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/contacts/bulk/{id}/cancel",
+    operation_id = "cancelBulkJob",
+    tag = "contacts",
+    params(("id" = BulkId, Path, description = "The job")),
+    responses((status = 202, description = "The job ends soon", body = JobView)),
+)]
+pub async fn cancel(
+    State(api): State<Api>,
+    caller: May<op::CancelBulkJob>,
+    ip: ClientIp,
+    Path(id): Path<BulkId>,
+) -> Result<(StatusCode, Json<JobView>), Problem> {
+    if api.bulk.get(caller.tenant, id).await?.is_none() {
+        return Err(Problem::not_found("job"));
+    }
+    let (grant, operation) = (caller.grant(), caller.permission());
+    api.audit.note(grant, operation, id, &ip.0).await?;
+    match api.bulk.cancel(caller.tenant, id).await? {
+        Cancelled::Soon(job) => Ok((StatusCode::ACCEPTED, Json((*job).into()))),
+        Cancelled::Over => Err(Problem::new(Code::Conflict, "the job has ended")),
+        Cancelled::Never => {
+            let detail = "the job completes the change of a tag or a list";
+            Err(Problem::new(Code::Conflict, detail))
+        }
+        Cancelled::Missing => Err(Problem::not_found("job")),
+    }
 }

@@ -6,19 +6,90 @@ use axum::http::StatusCode;
 use contacts::export::{Export, KEPT, Request, Status};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
-use kernel::{ExportId, TenantKey};
-use lambda::http::{ClientIp, Creation, DRAWS, Json, May, Path, Problem, Query};
-use serde::Serialize;
+use kernel::{ExportId, ListId, Origin, SegmentId, TenantKey};
+use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
+use segments::{Conditions, JobId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::api::{Api, known_list};
+use crate::choice;
 use crate::shape::Paging;
+
+/// The contacts of an export: those of at most one of these, or all contacts in use.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = NewExport)]
+#[serde(deny_unknown_fields)]
+pub struct ExportIn {
+    /// Only members of this list.
+    list_id: Option<ListId>,
+    /// Only members of this segment.
+    segment_id: Option<SegmentId>,
+    /// Only contacts that the conditions hold, as for a segment. At most 8,192 bytes.
+    #[schema(value_type = Option<Conditions>)]
+    conditions: Option<Value>,
+}
+
+/// The contacts that an export was asked for; all contacts in use without any of these.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ExportRequest)]
+pub struct RequestView {
+    list_id: Option<ListId>,
+    segment_id: Option<SegmentId>,
+    #[schema(value_type = Option<Conditions>)]
+    conditions: Option<Value>,
+}
+
+impl From<&Request> for RequestView {
+    fn from(request: &Request) -> Self {
+        let (segment_id, conditions) = choice::shown(request.choice.as_ref());
+        Self {
+            list_id: request.list,
+            segment_id,
+            conditions,
+        }
+    }
+}
+
+impl ExportIn {
+    async fn check(
+        self,
+        api: &Api,
+        tenant: TenantKey,
+        origin: &Origin,
+    ) -> Result<Request, Problem> {
+        let mut flaws = Flaws::default();
+        if let Some(list) = self.list_id {
+            flaws.take(known_list(api, tenant, list, "/list_id").await)?;
+        }
+        let chosen = (self.segment_id, self.conditions.as_ref());
+        let mut choices = choice::check(api, tenant, origin, chosen, "", &mut flaws).await?;
+        let are_many = choices.len() + usize::from(self.list_id.is_some()) > 1;
+        let message = "give one of list_id, segment_id and conditions";
+        flaws.check(are_many, "", message);
+        flaws.refuse()?;
+        Ok(Request {
+            list: self.list_id,
+            choice: choices.pop(),
+        })
+    }
+}
+
+/// The contacts, as the audit log shows them.
+fn detail(request: &Request) -> String {
+    match (&request.choice, request.list) {
+        (Some(choice), _) => choice::detail(choice),
+        (None, Some(list)) => format!("list {list}"),
+        (None, None) => "everybody".to_owned(),
+    }
+}
 
 /// An export as clients see it.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Export)]
 pub struct ExportView {
     id: ExportId,
-    request: Request,
+    request: RequestView,
     /// The person who asked for it.
     requested_by: String,
     status: Status,
@@ -43,7 +114,7 @@ async fn view(api: &Api, tenant: TenantKey, export: Export) -> Result<ExportView
             .finished_at
             .map(|at| at.checked_add(kept).unwrap_or(at)),
         id: export.id,
-        request: export.request,
+        request: RequestView::from(&export.request),
         requested_by: export.requested_by,
         status: export.status,
         rows: export.rows,
@@ -54,14 +125,15 @@ async fn view(api: &Api, tenant: TenantKey, export: Export) -> Result<ExportView
 
 /// Export contacts to a CSV file.
 ///
-/// All contacts, or the members of a list. The answer comes before the file is made: read the export to see its
-/// progress and the link. The audit log names who exported. docs/export.md describes the file.
+/// All contacts in use, the members of a list or a segment, or those that conditions hold. The answer comes before the file
+/// is made: read the export to see its progress and the link. The audit log names who exported which contacts.
+/// docs/export.md describes the file.
 #[utoipa::path(
     post,
     path = "/v1/exports",
     operation_id = "startExport",
     tag = "contacts",
-    request_body = Request,
+    request_body = ExportIn,
     responses((status = 202, description = "Accepted", body = ExportView)),
 )]
 pub async fn start(
@@ -69,17 +141,19 @@ pub async fn start(
     caller: May<op::StartExport>,
     ip: ClientIp,
     Creation(origin): Creation,
-    Json(request): Json<Request>,
+    Json(body): Json<ExportIn>,
 ) -> Result<(StatusCode, Json<ExportView>), Problem> {
-    if let Some(list) = request.list {
-        known_list(&api, caller.tenant, list, "/list_id").await?;
-    }
-    let grant = caller.grant();
+    let mut request = body.check(&api, caller.tenant, &origin).await?;
+    let (grant, operation) = (caller.grant(), caller.permission());
+    let detail = detail(&request);
     for draw in 0..DRAWS {
         let id = ExportId::of(&origin, draw);
-        api.audit
-            .note(grant, caller.permission(), id, &ip.0)
-            .await?;
+        let noted = api.audit.note_detail(grant, operation, id, &detail, &ip.0);
+        noted.await?;
+        if let Some(choice) = request.choice.take() {
+            let job = JobId::Export(id);
+            request.choice = Some(choice::pin(&api, caller.tenant, job, choice).await?);
+        }
         let export = api
             .exports
             .start(caller.tenant, id, &origin, &request, &grant.actor);

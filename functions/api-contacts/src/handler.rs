@@ -48,6 +48,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(tags::rename))
         .routes(routes!(bulk::list, bulk::start))
         .routes(routes!(bulk::show))
+        .routes(routes!(bulk::cancel))
         .routes(routes!(scores::show, scores::change))
         .routes(routes!(scores::of_contact))
         .routes(routes!(views::list, views::create))

@@ -25,7 +25,7 @@ const MAX_NAME: usize = 255;
 struct ColumnField(String);
 
 /// The settings of an import.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = NewImport)]
 #[serde(deny_unknown_fields)]
 pub struct ImportIn {
@@ -42,11 +42,19 @@ pub struct ImportIn {
     /// their text. docs/import.md lists the fields.
     #[serde(default)]
     mapping: BTreeMap<String, ColumnField>,
+    /// `false`: the file has no headings. Its columns are `A`, `B` and so on, in `mapping` too; their cells tell the
+    /// fields of the others.
+    #[serde(default = "yes")]
+    has_header: bool,
     /// The treatment of contacts that exist.
     #[serde(default)]
     duplicate_rule: DuplicateRule,
     /// The shop's statement that the contacts agreed. Without it nobody is subscribed.
     consent: Option<ConsentStatement>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl ImportIn {
@@ -82,6 +90,7 @@ impl ImportIn {
             list: self.list_id,
             tags: self.tags,
             mapping,
+            has_header: self.has_header,
             duplicate_rule: self.duplicate_rule,
             consent: self.consent,
         })
@@ -118,6 +127,9 @@ pub struct ImportQuery {
     #[serde(default)]
     #[param(max_length = 2_000)]
     tags: String,
+    /// `false`: the file has no headings, and the cells of a column tell its field.
+    #[serde(default = "yes")]
+    has_header: bool,
     /// The treatment of contacts that exist.
     #[serde(default)]
     duplicate_rule: DuplicateRule,
@@ -182,6 +194,7 @@ impl ImportQuery {
         Ok(Request {
             list: self.list_id,
             tags,
+            has_header: self.has_header,
             duplicate_rule: self.duplicate_rule,
             consent,
             ..Request::default()

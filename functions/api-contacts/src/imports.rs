@@ -229,9 +229,9 @@ fn begun(begun: Begun) -> Result<Job, Problem> {
     }
 }
 
-/// Undo a completed import.
+/// Undo an import.
 ///
-/// Within a day of its end. Contacts that the import made are removed, unless somebody changed them since or they did
+/// A completed one, or one that failed after rows were stored; within a day of its end. Contacts that the import made are removed, unless somebody changed them since or they did
 /// something. Values, tags and lists that it gave to other contacts are taken back where nobody changed them since.
 /// Identities and consents that it gave to other contacts stay. The undo runs in the background; `undo` of the import
 /// shows its progress and then a file with each row. May be repeated.
@@ -257,8 +257,12 @@ pub async fn undo(
         Undone::Yes(job) => *job,
         Undone::Missing => return Err(Problem::not_found("import")),
         Undone::NotOver => {
-            let detail = "only a completed import can be undone";
+            let detail = "only an import that is over and stored rows can be undone";
             return Err(Problem::new(Code::Conflict, detail));
+        }
+        Undone::TooSoon(seconds) => {
+            let detail = "the last rows of the failed import are still being stored";
+            return Err(Problem::new(Code::Conflict, detail).retry_after(seconds));
         }
         Undone::TooLate => {
             let detail = "the import ended more than 24 hours ago";
@@ -282,13 +286,13 @@ async fn view(api: &Api, tenant: TenantKey, job: Job) -> Result<ImportView, Prob
         Status::Draft => view.upload_url = Some(api.imports.upload_link(tenant, view.id).await?),
         Status::Completed => {
             view.outcome_url = Some(api.imports.outcome_link(tenant, view.id).await?);
-            if let Some(undo) = &mut view.undo
-                && undo.finished_at.is_some()
-            {
-                undo.outcome_url = Some(api.imports.undo_link(tenant, view.id).await?);
-            }
         }
         _ => {}
+    }
+    if let Some(undo) = &mut view.undo
+        && undo.finished_at.is_some()
+    {
+        undo.outcome_url = Some(api.imports.undo_link(tenant, view.id).await?);
     }
     Ok(view)
 }

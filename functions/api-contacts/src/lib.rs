@@ -7,6 +7,7 @@
 
 mod api;
 mod bulk;
+mod choice;
 mod consent;
 mod edit;
 mod exports;
@@ -23,7 +24,7 @@ mod shape;
 mod tags;
 mod views;
 
-use accounts::Audit;
+use accounts::{Audit, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -31,6 +32,7 @@ use contacts::import::Imports;
 use contacts::scores::Scores;
 use contacts::{Contacts, Fields, Lists, Notes, Views, Vocabulary};
 use lambda::{ConfigError, Function, Setup, http};
+use segments::Pins;
 
 use crate::api::Api;
 
@@ -50,6 +52,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         vocabulary: Vocabulary::over(resources),
         bulk: Bulk::over(resources),
         scores: Scores::over(resources),
+        workspaces: Workspaces::over(resources),
+        pins: Pins::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

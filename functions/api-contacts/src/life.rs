@@ -201,13 +201,6 @@ pub async fn restore(
     let contact = find(&api, caller.tenant, id).await?;
     let (tenant, id) = (caller.tenant, contact.id);
     note_hourly(&api, &caller, &ip).await?;
-    if contact.is_archived() {
-        for list in contact.lists {
-            if api.lists.get(tenant, list).await?.is_none() {
-                api.contacts.leave_list(tenant, id, list).await?;
-            }
-        }
-    }
-    api.contacts.restore(tenant, id).await?;
+    api.contacts.restore_listed(tenant, id, &api.lists).await?;
     Ok(Json(find(&api, tenant, id).await?))
 }

@@ -1,26 +1,32 @@
 //! Changes many contacts, some hundred a message, and deletes the rows of erased contacts.
 //!
-//! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags and lists of contacts, and the job's
-//! progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A
+//! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags, lists, archive and erasure of contacts, and
+//! the job's progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A
 //! repeated message of the last finished slice sends the next message again. An erasure deletes until nothing is left.
 
 use contacts::bulk::{Bulk, Progress, Step};
 use lambda::sqs::{Order, Record};
 use lambda::{ConfigError, Failure, Function, Setup, metrics};
+use segments::{Finder, JobId};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let bulk = Bulk::over(setup.resources());
+    let finder = Finder::over(setup.resources());
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
-        let bulk = bulk.clone();
-        async move { handle(&bulk, &record).await }
+        let (bulk, finder) = (bulk.clone(), finder.clone());
+        async move { handle(&bulk, &finder, &record).await }
     })
 }
 
-async fn handle(bulk: &Bulk, record: &Record) -> Result<(), Failure> {
+async fn handle(bulk: &Bulk, finder: &Finder, record: &Record) -> Result<(), Failure> {
     let (tenant, step) = record.open::<Step>()?;
-    match bulk.step(tenant, &step).await? {
+    match bulk.step(tenant, &step, |asked| finder.page(asked)).await? {
         Progress::Done => metrics::count("BulkSlices", 1),
+        Progress::Over(id, choice) => {
+            metrics::count("BulkSlices", 1);
+            finder.release(tenant, JobId::Bulk(id), choice).await?;
+        }
         Progress::Missing => {
             return Err(Failure::reject("Bulk.Missing", "there is no such job"));
         }

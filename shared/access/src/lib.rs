@@ -160,7 +160,9 @@ operations! {
     RenameTag = "renameTag": From(AccountManager), Some(Write);
     RemoveTag = "removeTag": From(AccountManager), Some(Write);
     ListBulkJobs = "listBulkJobs": From(AccountManager), Some(Read);
+    // The erasure of many needs the right to erase one, too.
     StartBulkJob = "startBulkJob": From(AccountManager), Some(Write);
+    CancelBulkJob = "cancelBulkJob": From(AccountManager), Some(Write);
     ShowBulkJob = "showBulkJob": From(AccountManager), Some(Read);
     ListNotes = "listNotes": From(Contributor), Some(Read);
     CreateNote = "createNote": From(AccountManager), Some(Write);

@@ -2,8 +2,8 @@
 //! hour's refused attempts increases.
 //!
 //! An entry is written before its change, so no change goes unlogged. A change that failed afterwards also leaves an
-//! entry. Entries hold ids and names of operations, never secrets and never the written data. They are kept for 25
-//! months.
+//! entry. Entries hold ids and names of operations, never secrets and never the written data. The entry of an export or
+//! of a bulk job also names the contacts, by ids or by conditions. Entries are kept for 25 months.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -57,6 +57,9 @@ pub struct AuditEntry {
     pub action: String,
     /// Id of the object of the operation.
     pub object_id: String,
+    /// For an export or a bulk job: the change and the contacts, such as `segment seg_…` or conditions as JSON.
+    #[serde(default)]
+    pub detail: Option<String>,
     /// The workspace; null where the operation concerns the account.
     #[serde(default)]
     pub workspace_id: Option<WorkspaceId>,
@@ -125,6 +128,24 @@ impl Audit {
         self.add(grant.account, &entry).await
     }
 
+    /// Like [`Audit::note`], with the contacts of a job.
+    pub async fn note_detail(
+        &self,
+        grant: &Grant,
+        operation: impl Into<Permission>,
+        object: impl Display,
+        detail: &str,
+        ip: &str,
+    ) -> Result<(), Error> {
+        let entry = self.entry(&grant.actor, operation.into().id, &object.to_string(), ip);
+        let entry = AuditEntry {
+            workspace_id: grant.workspace,
+            detail: Some(detail.to_owned()),
+            ..entry
+        };
+        self.add(grant.account, &entry).await
+    }
+
     /// An entry with the current time and without a workspace. `action` is an `operationId`.
     pub fn entry(&self, actor: &str, action: &str, object: &str, ip: &str) -> AuditEntry {
         AuditEntry {
@@ -132,6 +153,7 @@ impl Audit {
             actor_id: actor.to_owned(),
             action: action.to_owned(),
             object_id: object.to_owned(),
+            detail: None,
             workspace_id: None,
             ip: ip.to_owned(),
             refused: false,

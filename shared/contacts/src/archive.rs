@@ -7,6 +7,7 @@
 use cloud::{Error, Key};
 use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 
+use crate::lists::Lists;
 use crate::members::resume;
 use crate::model::{Contact, ContactStatus};
 use crate::profiles::Profiles;
@@ -65,6 +66,27 @@ impl Contacts {
             _ => {}
         }
         Ok(true)
+    }
+
+    /// Takes a contact out of the archive, and off the lists that were removed meanwhile. One read for each list more
+    /// than [`Contacts::restore`].
+    pub async fn restore_listed(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        lists: &Lists,
+    ) -> Result<bool, Error> {
+        let Some(contact) = self.get(tenant, id).await? else {
+            return Ok(false);
+        };
+        if contact.is_archived() {
+            for list in contact.lists {
+                if lists.get(tenant, list).await?.is_none() {
+                    self.leave_list(tenant, id, list).await?;
+                }
+            }
+        }
+        self.restore(tenant, id).await
     }
 
     /// Writes the rows of the contact's lists.

@@ -200,6 +200,11 @@ pub fn bulk(tenant: TenantKey, job: BulkId) -> Key {
     Key::new(format!("{tenant}#{job}"), "BULK")
 }
 
+/// Row that ends a bulk job.
+pub fn bulk_cancelled(tenant: TenantKey, job: BulkId) -> Key {
+    Key::new(format!("{tenant}#{job}"), "CANCELLED")
+}
+
 /// Partition of a workspace's list of bulk jobs.
 pub fn bulk_list(tenant: TenantKey) -> String {
     format!("{tenant}#BULK")

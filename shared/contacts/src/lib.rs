@@ -17,7 +17,7 @@
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `edit` | `patch.rs` |
 //! | `erase`, `finish_erasure` | `erase.rs` |
-//! | `archive`, `restore`, `profiles().archived` | `archive.rs` |
+//! | `archive`, `restore`, `restore_listed`, `profiles().archived` | `archive.rs` |
 //! | `profiles().duplicates` | `duplicates.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
@@ -30,6 +30,7 @@ pub mod bulk;
 mod bundle;
 mod change;
 mod changed;
+pub mod choice;
 mod claims;
 pub mod consent;
 pub mod csv_out;
@@ -65,6 +66,7 @@ pub mod views;
 pub use bounds::Surplus;
 pub use bundle::Full;
 pub use changed::ContactChanged;
+pub use choice::{Asked, Choice};
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use events::EventHappened;
 pub use fields::{Definition, Definitions, FieldFault, Fields};

@@ -19,7 +19,12 @@ use crate::state::State;
 use crate::tracked::Tracked;
 
 /// Events of a contact that are read when counting begins; older ones do not count.
-const MOST: usize = 5_000;
+pub(crate) const MOST: usize = 5_000;
+
+/// Events before this time do not count.
+pub(crate) fn since(now: Timestamp) -> Timestamp {
+    now - SignedDuration::from_hours(i64::from(KEPT_DAYS) * 24)
+}
 
 impl Keeper {
     /// Counts what the affected segments count: the days of these events, or everything if the counts are older than
@@ -53,15 +58,8 @@ impl Keeper {
             state.facts.last.observe(&event.name, event.at);
         }
         if !is_filled {
-            let since = now - SignedDuration::from_hours(i64::from(KEPT_DAYS) * 24);
-            let all = self.contacts.events_since(tenant, id, since, MOST).await?;
-            for event in &all {
-                state.facts.last.observe(&event.name, event.at);
-            }
-            let days: BTreeSet<i32> = all.iter().map(|event| day_of(event.at, &zone)).collect();
-            for day in days {
-                set(state, &tracked, &all, day, &zone, now);
-            }
+            let all = self.contacts.events_since(tenant, id, since(now), MOST);
+            count_all(state, &tracked, &all.await?, &zone, now);
             state.filled_at = Some(now);
             return Ok(());
         }
@@ -79,6 +77,23 @@ impl Keeper {
             set(state, &tracked, &all, day, &zone, now);
         }
         Ok(())
+    }
+}
+
+/// Sets the counts of these events, and the last times of acts.
+pub(crate) fn count_all(
+    state: &mut State,
+    tracked: &BTreeMap<u32, Tracked>,
+    events: &[Event],
+    zone: &TimeZone,
+    now: Timestamp,
+) {
+    for event in events {
+        state.facts.last.observe(&event.name, event.at);
+    }
+    let days: BTreeSet<i32> = events.iter().map(|event| day_of(event.at, zone)).collect();
+    for day in days {
+        set(state, tracked, events, day, zone, now);
     }
 }
 

@@ -28,6 +28,7 @@ mod builder;
 mod counting;
 mod definitions;
 mod evaluation;
+mod finder;
 mod keeper;
 mod keys;
 mod members;
@@ -40,6 +41,7 @@ mod uses;
 mod versions;
 
 pub use builder::Builder;
+pub use finder::{Finder, JobId};
 pub use keeper::{ENTERED, Keeper, LEFT, Settled, Work};
 pub use members::{Members, Of};
 pub use messages::BuildMessage;

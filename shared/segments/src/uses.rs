@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::{Error, Lease, Query, Resources, Table};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{SegmentId, TenantKey, page::Page};
+use kernel::{SegmentId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -17,7 +17,7 @@ use crate::store::{LEASE, LEASED, Segments};
 /// A plan is finished after this time, or a person must look at it.
 const PINNED: SignedDuration = SignedDuration::from_hours(24);
 /// Users that a refusal names.
-const NAMED: u32 = 20;
+const NAMED: usize = 20;
 
 #[derive(Serialize, Deserialize)]
 struct Use {
@@ -80,9 +80,11 @@ impl Uses {
     }
 
     async fn names(&self, tenant: TenantKey, id: SegmentId) -> Result<Vec<String>, Error> {
-        let query = Query::partition(keys::uses(tenant, id)).limit(NAMED);
-        let page: Page<Use> = self.directory.query(query).await?;
-        Ok(page.data.into_iter().map(|one| one.user).collect())
+        let now = self.directory.clock().now();
+        let rows = self.rows(tenant, id).await?.into_iter();
+        // A job that was refused after its pin leaves the pin, which ends by itself.
+        let used = rows.filter(|one| one.until.is_none_or(|until| until > now));
+        Ok(used.map(|one| one.user).take(NAMED).collect())
     }
 }
 
@@ -125,7 +127,7 @@ impl Pins {
         Ok(found.is_some())
     }
 
-    /// Keeps the members of the live versions for `user` for a day, or until [`Uses::unuse`]. No segment is deleted at
+    /// Keeps the members of the live versions for `user`, a campaign or a job, for a day, or until [`Uses::unuse`]. No segment is deleted at
     /// the same time. Safe to repeat: the later call wins.
     pub async fn pin(
         &self,

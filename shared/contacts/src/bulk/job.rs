@@ -1,11 +1,18 @@
 //! The state of a bulk job, one item that only versioned writes move.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use kernel::{BulkId, ContactId, ListId};
 use serde::{Deserialize, Serialize};
 
+use crate::SHARDS;
+use crate::choice::Choice;
+
 /// A job is kept for thirteen months.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
+/// Contacts of one slice.
+pub(super) const SLICE: u32 = 200;
 
 /// The change that each contact gets. Each may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +45,35 @@ pub enum Action {
         /// The new tag.
         to: String,
     },
+    /// Archive.
+    Archive,
+    /// Take out of the archive.
+    Restore,
+    /// Erase.
+    Delete,
 }
 
-/// The contacts that a job changes.
+impl Action {
+    /// Its name in the API.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AddTags { .. } => "add_tags",
+            Self::RemoveTags { .. } => "remove_tags",
+            Self::AddToList { .. } => "add_to_list",
+            Self::RemoveFromList { .. } => "remove_from_list",
+            Self::RenameTag { .. } => "rename_tag",
+            Self::Archive => "archive",
+            Self::Restore => "restore",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// The contacts that a job changes. Contacts in use, but for a restoration: it takes those of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Selection {
-    /// These contacts.
+    /// These contacts, archived or not.
     Contacts {
         /// Their ids.
         contact_ids: Vec<ContactId>,
@@ -61,6 +90,21 @@ pub enum Selection {
     },
     /// Every contact of the workspace.
     Everybody,
+    /// The contacts that a segment or conditions choose.
+    Chosen {
+        /// The choice.
+        choice: Choice,
+    },
+}
+
+impl Selection {
+    /// Whether one request made both.
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Chosen { choice: a }, Self::Chosen { choice: b }) => a.is_alike(b),
+            _ => self == other,
+        }
+    }
 }
 
 /// Where a job stands.
@@ -72,6 +116,8 @@ pub enum Status {
     Processing,
     /// Every contact of the selection was changed or is counted with its reason.
     Completed,
+    /// A person ended it. The counts tell what was done.
+    Cancelled,
     /// It was never begun: too many jobs were running.
     Refused,
 }
@@ -106,7 +152,9 @@ pub struct Job {
     pub(super) ttl: i64,
     /// Increases with every slice.
     pub(super) version: u64,
-    /// Where the next slice begins: the shard of the index, or the number of ids that are done.
+    /// The contacts of the next slice. They are stored before they are changed, so a repetition changes the same ones.
+    pub(super) ids: Vec<ContactId>,
+    /// Where the search for the slice after it begins: the number of shards, or of ids, that are done.
     pub(super) at: u32,
     /// The place within the shard.
     #[serde(default)]
@@ -121,7 +169,7 @@ impl Job {
         actor: &str,
         now: Timestamp,
     ) -> Self {
-        Self {
+        let mut job = Self {
             id,
             action,
             selection,
@@ -135,20 +183,75 @@ impl Job {
             moved_at: now,
             ttl: now.as_second() + KEEP_SECONDS,
             version: 0,
+            ids: Vec::new(),
             at: 0,
             cursor: None,
+        };
+        job.take_named();
+        job
+    }
+
+    /// Takes the next slice of named contacts.
+    pub(super) fn take_named(&mut self) {
+        if let Selection::Contacts { contact_ids } = &self.selection {
+            let rest = contact_ids.iter().skip(self.at as usize);
+            self.ids = rest.take(SLICE as usize).copied().collect();
+            self.at += self.ids.len() as u32;
+        }
+    }
+
+    /// The shards of the selection. A tag that is renamed or removed leaves archived contacts too.
+    pub(super) fn shards(&self) -> Range<u32> {
+        match (&self.action, &self.selection) {
+            (_, Selection::Contacts { .. }) => 0..0,
+            (Action::Restore, _) => SHARDS..2 * SHARDS,
+            (Action::RenameTag { .. }, _) => 0..2 * SHARDS,
+            (Action::RemoveTags { tags }, Selection::Tag { tag }) if tags.contains(tag) => {
+                0..2 * SHARDS
+            }
+            _ => 0..SHARDS,
+        }
+    }
+
+    /// Whether every contact of the selection was found.
+    pub(super) fn is_searched(&self) -> bool {
+        match &self.selection {
+            Selection::Contacts { contact_ids } => self.at as usize >= contact_ids.len(),
+            _ => self.at as usize >= self.shards().len(),
         }
     }
 
     /// Whether both are the job of one request.
     pub(super) fn is_start_of(&self, new: &Self) -> bool {
-        (&self.action, &self.selection, self.created_at)
-            == (&new.action, &new.selection, new.created_at)
+        (&self.action, self.created_at) == (&new.action, new.created_at)
+            && self.selection.is_alike(&new.selection)
     }
 
     /// Whether it has ended.
     pub fn is_over(&self) -> bool {
         self.status != Status::Processing
+    }
+
+    /// Whether a person may end it. A tag or a list that was removed would stay on the other contacts.
+    pub fn can_be_cancelled(&self) -> bool {
+        match (&self.action, &self.selection) {
+            (Action::RenameTag { .. }, _) => false,
+            (Action::RemoveTags { tags }, Selection::Tag { tag }) => !tags.contains(tag),
+            (Action::RemoveFromList { list_id: a }, Selection::List { list_id: b }) => a != b,
+            _ => true,
+        }
+    }
+
+    /// The part of the selection that was searched, in percent.
+    pub fn progress(&self) -> u8 {
+        if self.status == Status::Completed {
+            return 100;
+        }
+        let (done, all) = match &self.selection {
+            Selection::Contacts { contact_ids } => (self.processed(), contact_ids.len()),
+            _ => (u64::from(self.at), self.shards().len()),
+        };
+        u8::try_from(done * 100 / (all as u64).max(1)).map_or(99, |percent| percent.min(99))
     }
 
     /// Contacts that are done.

@@ -6,19 +6,17 @@ use cloud::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use kernel::text::alike;
 use kernel::{BulkId, ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
+use super::changes::Done;
 use super::job::{Action, Job, Selection, Status};
 use crate::bundle::{self, Full};
-use crate::rows::IndexRow;
-use crate::{Contact, Contacts, Joined, SHARDS, keys};
+use crate::choice::{Asked, Choice};
+use crate::{Contacts, Lists, keys};
 
 /// Jobs of one workspace that run at a time.
 pub const MAX_RUNNING: usize = 4;
-/// Contacts of one slice.
-const SLICE: u32 = 200;
 /// Contacts that are changed concurrently.
 const CONCURRENCY: usize = 16;
 /// How long an attempt takes from the write of the job to the message of the next slice.
@@ -51,10 +49,12 @@ impl Message for Step {
 }
 
 /// The outcome of a slice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// This attempt or another moved the job, or the job has ended.
+    /// This attempt or another moved the job.
     Done,
+    /// The job has ended: its choice is not needed any more.
+    Over(BulkId, Option<Choice>),
     /// There is no such job.
     Missing,
 }
@@ -70,14 +70,17 @@ pub enum Started {
     Taken,
 }
 
-/// The outcome for one contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Changed,
+/// The outcome of a request to end a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The job ends after the slice that is being done.
+    Soon(Box<Job>),
+    /// The job has ended.
+    Over,
+    /// The job completes the removal or the renaming of a tag or a list.
+    Never,
+    /// There is no such job.
     Missing,
-    Full,
-    /// The contact is not in the selection any more.
-    Other,
 }
 
 /// A job in the row of running jobs.
@@ -97,16 +100,18 @@ struct Listed {
 /// Runs bulk jobs.
 #[derive(Clone, Debug)]
 pub struct Bulk {
-    contacts: Contacts,
+    pub(super) contacts: Contacts,
+    pub(super) lists: Lists,
     table: Table,
     queue: QueueOf<Step>,
 }
 
 impl Bulk {
-    /// Over the tables Contacts and Timeline and the queue `ContactBulk`. A bulk job triggers no workflow.
+    /// Over the tables Contacts, Directory and Timeline and the queue `ContactBulk`. A bulk job triggers no workflow.
     pub fn over(resources: &Resources) -> Self {
         Self {
             contacts: Contacts::silent(resources),
+            lists: Lists::over(resources),
             table: resources.table("Contacts"),
             queue: resources.queue_of(),
         }
@@ -234,9 +239,40 @@ impl Bulk {
         })
     }
 
-    /// Moves a job on by one slice. A message whose slice is done sends the next message again, since the earlier
+    /// Ends a job after the slice that is being done. Safe to repeat. One read and one write unit.
+    pub async fn cancel(&self, tenant: TenantKey, id: BulkId) -> Result<Cancelled, Error> {
+        let Some(job) = self.get(tenant, id).await? else {
+            return Ok(Cancelled::Missing);
+        };
+        if job.is_over() {
+            return Ok(Cancelled::Over);
+        }
+        if !job.can_be_cancelled() {
+            return Ok(Cancelled::Never);
+        }
+        let row = Listed { id, ttl: job.ttl };
+        let key = keys::bulk_cancelled(tenant, id);
+        self.table.put(&key, &row).await?;
+        Ok(Cancelled::Soon(Box::new(job)))
+    }
+
+    async fn is_cancelled(&self, tenant: TenantKey, id: BulkId) -> Result<bool, Error> {
+        let row: Option<Listed> = self.table.get(&keys::bulk_cancelled(tenant, id)).await?;
+        Ok(row.is_some())
+    }
+
+    /// Moves a job on by one slice; `find` finds the contacts of a choice. A message whose slice is done sends the next message again, since the earlier
     /// run may have crashed before it sent it. A message of an older slice sends nothing.
-    pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
+    pub async fn step<F, Fut>(
+        &self,
+        tenant: TenantKey,
+        step: &Step,
+        find: F,
+    ) -> Result<Progress, Error>
+    where
+        F: Fn(Asked) -> Fut,
+        Fut: Future<Output = Result<Page<ContactId>, Error>>,
+    {
         let (id, version) = match *step {
             Step::V1 { job, version } => (job, version),
             Step::Erase { contact } => {
@@ -248,8 +284,7 @@ impl Bulk {
             return Ok(Progress::Missing);
         };
         if job.is_over() {
-            self.leave(tenant, id).await?;
-            return Ok(Progress::Done);
+            return self.end(tenant, job).await;
         }
         if job.version != version {
             if job.version == version + 1 {
@@ -257,23 +292,37 @@ impl Bulk {
             }
             return Ok(Progress::Done);
         }
-        let next = self.advance(tenant, job).await?;
+        let next = self.advance(tenant, job, &find).await?;
         let key = keys::bulk(tenant, id);
         // On a conflict another attempt was faster, and its counts are stored. This message stays in the queue: it
         // is redelivered, and sends the next message if the other attempt did not.
         self.table.replace(&key, &next, version).await?;
         if next.is_over() {
-            self.leave(tenant, id).await?;
-        } else {
-            self.send(tenant, id, next.version).await?;
+            return self.end(tenant, next).await;
         }
+        self.send(tenant, id, next.version).await?;
         Ok(Progress::Done)
     }
 
+    /// Gives the turn of a job that has ended to another.
+    async fn end(&self, tenant: TenantKey, job: Job) -> Result<Progress, Error> {
+        self.leave(tenant, job.id).await?;
+        let choice = match job.selection {
+            Selection::Chosen { choice } => Some(choice),
+            _ => None,
+        };
+        Ok(Progress::Over(job.id, choice))
+    }
+
     /// The state after the next slice.
-    async fn advance(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
+    async fn advance<F, Fut>(&self, tenant: TenantKey, job: Job, find: &F) -> Result<Job, Error>
+    where
+        F: Fn(Asked) -> Fut,
+        Fut: Future<Output = Result<Page<ContactId>, Error>>,
+    {
         let mut next = job.clone();
-        let (ids, is_last) = self.slice(tenant, &job, &mut next).await?;
+        let is_cancelled = self.is_cancelled(tenant, job.id).await?;
+        let ids = job.ids.iter().copied();
         let work = stream::iter(ids).map(|id| self.change(tenant, &job, id));
         let done: Vec<Done> = work.buffer_unordered(CONCURRENCY).try_collect().await?;
         for one in done {
@@ -284,97 +333,21 @@ impl Bulk {
                 Done::Other => {}
             }
         }
+        if is_cancelled {
+            next.ids.clear();
+            next.status = Status::Cancelled;
+        } else {
+            self.pick(tenant, &mut next, find).await?;
+            if next.ids.is_empty() && next.is_searched() {
+                next.status = Status::Completed;
+            }
+        }
         next.version += 1;
         next.moved_at = self.table.clock().now();
-        if is_last {
-            next.status = Status::Completed;
+        if next.is_over() {
             next.finished_at = Some(next.moved_at);
         }
         Ok(next)
-    }
-
-    /// The contacts of the next slice, and whether it is the last one. `next` gets the place after them.
-    async fn slice(
-        &self,
-        tenant: TenantKey,
-        job: &Job,
-        next: &mut Job,
-    ) -> Result<(Vec<ContactId>, bool), Error> {
-        let query = match &job.selection {
-            Selection::Contacts { contact_ids } => {
-                let from = (job.at as usize).min(contact_ids.len());
-                let to = (from + SLICE as usize).min(contact_ids.len());
-                next.at = to as u32;
-                let ids = contact_ids.get(from..to).unwrap_or_default().to_vec();
-                return Ok((ids, to == contact_ids.len()));
-            }
-            Selection::List { list_id } => Query::index("ByMembership", &["contact"])
-                .with("tenant", tenant.to_string())
-                .with("member_of", list_id.to_string())
-                .with_number("list_shard", job.at),
-            Selection::Tag { .. } | Selection::Everybody => Query::index("ByShard", &["contact"])
-                .with("tenant", tenant.to_string())
-                .with_number("shard", job.at),
-        };
-        let query = query.limit(SLICE).cursor(job.cursor.clone().map(Cursor));
-        let page: Page<IndexRow> = self.table.query(query).await?;
-        next.cursor = page.next.map(|cursor| cursor.0);
-        if next.cursor.is_none() {
-            next.at += 1;
-        }
-        let ids = page.data.into_iter().map(|row| row.contact).collect();
-        Ok((ids, next.at >= SHARDS))
-    }
-
-    /// Changes one contact; may be repeated.
-    async fn change(&self, tenant: TenantKey, job: &Job, id: ContactId) -> Result<Done, Error> {
-        let Some(contact) = self.contacts.get(tenant, id).await? else {
-            return Ok(Done::Missing);
-        };
-        if let Selection::Tag { tag } = &job.selection
-            && !has(&contact, tag)
-        {
-            return Ok(Done::Other);
-        }
-        match &job.action {
-            Action::AddTags { tags } => {
-                let missing = tags.iter().filter(|tag| !has(&contact, tag));
-                let missing: Vec<String> = missing.cloned().collect();
-                if contact.tags.len() + missing.len() > crate::bounds::MAX_TAGS {
-                    return Ok(Done::Full);
-                }
-                self.contacts.add_tags(tenant, id, &missing).await?;
-            }
-            Action::RemoveTags { tags } => {
-                if tags.iter().any(|tag| has(&contact, tag)) {
-                    self.contacts.remove_tags(tenant, id, tags).await?;
-                }
-            }
-            Action::AddToList { list_id } => {
-                return Ok(match self.contacts.join_list(tenant, id, *list_id).await? {
-                    Joined::Yes => Done::Changed,
-                    Joined::Full => Done::Full,
-                    Joined::NoContact => Done::Missing,
-                });
-            }
-            Action::RemoveFromList { list_id } => {
-                self.contacts.leave_list(tenant, id, *list_id).await?;
-            }
-            Action::RenameTag { from, to } => {
-                if !has(&contact, from) {
-                    return Ok(Done::Other);
-                }
-                // The new tag first: a crash in between leaves both, and the repetition removes the old one.
-                let (new, old) = ([to.clone()], [from.clone()]);
-                if contact.tags.len() < crate::bounds::MAX_TAGS || has(&contact, to) {
-                    self.contacts.add_tags(tenant, id, &new).await?;
-                    self.contacts.remove_tags(tenant, id, &old).await?;
-                } else {
-                    return Ok(Done::Full);
-                }
-            }
-        }
-        Ok(Done::Changed)
     }
 
     /// Sends the message of the next slice again. Soon after the last slice another attempt is about to send it, and
@@ -391,10 +364,4 @@ impl Bulk {
         let step = Step::V1 { job, version };
         self.queue.send(tenant, &step, SendOptions::default()).await
     }
-}
-
-/// Whether the contact has the tag, in any case of its letters.
-fn has(contact: &Contact, tag: &str) -> bool {
-    let key = alike(tag);
-    contact.tags.iter().any(|one| alike(one) == key)
 }

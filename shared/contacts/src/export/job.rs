@@ -6,19 +6,21 @@ use jiff::Timestamp;
 use kernel::{ExportId, ListId, Origin};
 use serde::{Deserialize, Serialize};
 
+use crate::choice::Choice;
 use crate::joined::Upload;
 
 /// The record of an export is kept for thirteen months.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
 
-/// The contacts of an export.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = NewExport)]
-#[serde(deny_unknown_fields)]
+/// The contacts of an export: all of them without a list and a choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Only members of this list; all contacts without it.
+    /// Only members of this list.
     #[serde(rename = "list_id", default)]
     pub list: Option<ListId>,
+    /// Only those that a segment or conditions choose.
+    #[serde(default)]
+    pub choice: Option<Choice>,
 }
 
 /// Where an export stands.

@@ -11,11 +11,12 @@ use cloud::{
     Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
 };
 use jiff::Timestamp;
-use kernel::{Cursor, ExportId, Limit, Origin, TenantKey, page::Page};
+use kernel::{ContactId, Cursor, ExportId, Limit, Origin, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Export, Request, Status};
 use super::table::{MAX_FIELDS, headings, line};
+use crate::choice::{Asked, Choice};
 use crate::model::Contact;
 use crate::profiles::Profiles;
 use crate::{SHARDS, joined, keys};
@@ -28,6 +29,8 @@ pub const KEPT: Duration = Duration::from_hours(7 * 24);
 const PAGE: u32 = 100;
 /// Contacts of a chunk, and so of a step.
 const CHUNK: usize = 1_000;
+/// Pages of a step. Conditions may find few contacts in many.
+const PAGES: u32 = 64;
 /// Largest chunk that is read: a contact has 400 KB at most, and nearly all have less than one.
 const MAX_CHUNK: u64 = 512 * 1024 * 1024;
 
@@ -50,10 +53,12 @@ impl Message for Step {
 }
 
 /// The outcome of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// This attempt or another moved the export, or it is complete.
+    /// This attempt or another moved the export.
     Done,
+    /// The export is complete: its choice is not needed any more.
+    Over(ExportId, Option<Choice>),
     /// There is no such export.
     Missing,
 }
@@ -132,8 +137,17 @@ impl Exports {
         }
     }
 
-    /// Makes one step.
-    pub async fn step(&self, tenant: TenantKey, step: &Step) -> Result<Progress, Error> {
+    /// Makes one step; `find` finds the contacts of a choice.
+    pub async fn step<F, Fut>(
+        &self,
+        tenant: TenantKey,
+        step: &Step,
+        find: F,
+    ) -> Result<Progress, Error>
+    where
+        F: Fn(Asked) -> Fut,
+        Fut: Future<Output = Result<Page<ContactId>, Error>>,
+    {
         let Step::V1 {
             export: id,
             version,
@@ -142,7 +156,7 @@ impl Exports {
             return Ok(Progress::Missing);
         };
         if export.status == Status::Completed {
-            return Ok(Progress::Done);
+            return Ok(Progress::Over(id, export.request.choice));
         }
         if export.version != version {
             if export.version == version + 1 {
@@ -151,38 +165,38 @@ impl Exports {
             return Ok(Progress::Done);
         }
         let next = if export.shard < SHARDS {
-            self.read(tenant, export).await?
+            self.read(tenant, export, &find).await?
         } else {
             self.write(tenant, export).await?
         };
         self.table
             .replace(&keys::export(tenant, id), &next, version)
             .await?;
-        if next.status == Status::Processing {
-            self.send(tenant, id, next.version).await?;
+        if next.status == Status::Completed {
+            return Ok(Progress::Over(id, next.request.choice));
         }
+        self.send(tenant, id, next.version).await?;
         Ok(Progress::Done)
     }
 
     /// Stores the next chunk of contacts.
-    async fn read(&self, tenant: TenantKey, export: Export) -> Result<Export, Error> {
+    async fn read<F, Fut>(
+        &self,
+        tenant: TenantKey,
+        export: Export,
+        find: &F,
+    ) -> Result<Export, Error>
+    where
+        F: Fn(Asked) -> Fut,
+        Fut: Future<Output = Result<Page<ContactId>, Error>>,
+    {
         let mut next = export;
         next.version += 1;
-        let (mut text, mut count) = (Vec::new(), 0);
-        while count < CHUNK && next.shard < SHARDS {
+        let (mut text, mut count, mut pages) = (Vec::new(), 0, 0);
+        while count < CHUNK && pages < PAGES && next.shard < SHARDS {
+            pages += 1;
             let cursor = next.cursor.take().map(Cursor);
-            let ids = match next.request.list {
-                Some(list) => {
-                    self.profiles
-                        .members(tenant, list, next.shard, PAGE, cursor)
-                        .await?
-                }
-                None => {
-                    self.profiles
-                        .of_shard(tenant, next.shard, PAGE, cursor)
-                        .await?
-                }
-            };
+            let ids = self.requested(tenant, &next, cursor, find).await?;
             let mut contacts = self.profiles.glance(tenant, &ids.data).await?;
             for contact in ids.data.iter().filter_map(|id| contacts.remove(id)) {
                 for name in contact.custom.keys() {
@@ -207,6 +221,40 @@ impl Exports {
         next.chunks += 1;
         next.rows += count as u64;
         Ok(next)
+    }
+
+    /// The next contacts of the request.
+    async fn requested<F, Fut>(
+        &self,
+        tenant: TenantKey,
+        export: &Export,
+        cursor: Option<Cursor>,
+        find: &F,
+    ) -> Result<Page<ContactId>, Error>
+    where
+        F: Fn(Asked) -> Fut,
+        Fut: Future<Output = Result<Page<ContactId>, Error>>,
+    {
+        let (profiles, shard) = (&self.profiles, export.shard);
+        match &export.request {
+            Request {
+                choice: Some(choice),
+                ..
+            } => {
+                let asked = Asked {
+                    tenant,
+                    choice: choice.clone(),
+                    shard,
+                    limit: PAGE,
+                    cursor,
+                };
+                find(asked).await
+            }
+            Request {
+                list: Some(list), ..
+            } => profiles.members(tenant, *list, shard, PAGE, cursor).await,
+            Request { .. } => profiles.of_shard(tenant, shard, PAGE, cursor).await,
+        }
     }
 
     /// Writes the next part of the file.

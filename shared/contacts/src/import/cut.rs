@@ -39,7 +39,7 @@ impl Imports {
                 return Ok(failed(next, &FileError::Missing, now));
             };
             let is_whole = head.total <= HEAD;
-            let layout = match Layout::of(&head.bytes, is_whole, &next.request.mapping) {
+            let layout = match Layout::asked(&head.bytes, is_whole, &next.request) {
                 Ok(layout) => layout,
                 Err(error) => return Ok(failed(next, &error, now)),
             };

@@ -304,7 +304,7 @@ fn left_out(line: u64, upserted: &Upserted) -> Vec<RowError> {
 }
 
 /// Notes about cells that their defined fields do not take. Each costs the cell, not the row.
-fn unfit(line: u64, faults: Vec<FieldFault>) -> impl Iterator<Item = RowError> {
+pub(super) fn unfit(line: u64, faults: Vec<FieldFault>) -> impl Iterator<Item = RowError> {
     faults.into_iter().map(move |fault| RowError {
         line,
         column: Some(format!("custom.{}", fault.field)),

@@ -97,7 +97,7 @@ pub struct ConsentStatement {
 }
 
 /// The settings of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ImportRequest)]
 pub struct Request {
     /// The shop's name for the import.
@@ -113,12 +113,33 @@ pub struct Request {
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, String>)]
     pub mapping: BTreeMap<String, Column>,
+    /// Whether a line of the file holds the headings. Without it the columns are `A`, `B` and so on.
+    #[serde(default = "yes")]
+    pub has_header: bool,
     /// The treatment of contacts that exist.
     #[serde(default)]
     pub duplicate_rule: DuplicateRule,
     /// The consent of the contacts; null: nobody is subscribed.
     #[serde(default)]
     pub consent: Option<ConsentStatement>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            name: None,
+            list: None,
+            tags: Vec::new(),
+            mapping: BTreeMap::new(),
+            has_header: true,
+            duplicate_rule: DuplicateRule::default(),
+            consent: None,
+        }
+    }
 }
 
 /// Where an import stands.

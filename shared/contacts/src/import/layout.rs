@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Column, MAX_COLUMNS, MAX_NAME, normal};
 use super::encoding::Encoding;
 use super::error::FileError;
+use super::headless::{guess, letters};
+use super::job::Request;
 use super::records::{self, Cutter, Found};
 
 /// Bytes at the beginning of a file from which its layout is read.
@@ -38,7 +40,7 @@ pub struct Layout {
     pub delimiter: char,
     /// The columns.
     pub columns: Vec<Placed>,
-    /// The line of the headings.
+    /// The line of the headings; 0 without headings.
     pub headings_line: u64,
     /// First byte of the rows.
     pub rows_at: u64,
@@ -52,12 +54,62 @@ pub type Mapping = BTreeMap<String, Column>;
 /// A record of the head of a file.
 struct Head {
     cells: Vec<String>,
+    at: usize,
     line: u64,
     next: usize,
     next_line: u64,
 }
 
 impl Layout {
+    /// Reads the head of a file as the request says. `is_whole`: the head is the file.
+    pub fn asked(head: &[u8], is_whole: bool, request: &Request) -> Result<Self, FileError> {
+        if request.has_header {
+            Self::of(head, is_whole, &request.mapping)
+        } else {
+            Self::without_headings(head, is_whole, &request.mapping)
+        }
+    }
+
+    /// Reads the head of a file without headings. Of the separators that with most columns of known fields counts.
+    fn without_headings(head: &[u8], is_whole: bool, mapping: &Mapping) -> Result<Self, FileError> {
+        let (encoding, mark) = Encoding::guess(head).ok_or(FileError::NotText)?;
+        let (told, start) = told(encoding, head, mark);
+        let first_line = if start > mark { 2 } else { 1 };
+        let separators: Vec<u8> = told.map_or(SEPARATORS.to_vec(), |told| vec![told]);
+        let mut best: Option<((bool, usize), Self)> = None;
+        for delimiter in separators {
+            let cutter = cutter(encoding, delimiter);
+            let records = heads(encoding, cutter, head, start, first_line, is_whole);
+            let Some(first) = records.first() else {
+                return Err(FileError::Empty);
+            };
+            let rows: Vec<&[String]> = records.iter().map(|one| one.cells.as_slice()).collect();
+            let width = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+            if width > MAX_COLUMNS {
+                continue;
+            }
+            let fields = guess(&rows, width, mapping);
+            let has_address = fields.iter().flatten().any(Column::is_address);
+            let score = (has_address, fields.iter().flatten().count());
+            let layout = Self {
+                encoding,
+                delimiter: char::from(delimiter),
+                columns: (0..).zip(fields).map(lettered).collect(),
+                headings_line: 0,
+                rows_at: first.at as u64,
+                rows_line: first.line,
+            };
+            if best.as_ref().is_none_or(|(known, _)| score > *known) {
+                best = Some((score, layout));
+            }
+        }
+        match best {
+            Some(((true, _), layout)) => Ok(layout),
+            Some(_) => Err(FileError::NoAddress),
+            None => Err(FileError::TooManyColumns { most: MAX_COLUMNS }),
+        }
+    }
+
     /// Reads the head of a file. `is_whole`: the head is the file.
     pub fn of(head: &[u8], is_whole: bool, mapping: &Mapping) -> Result<Self, FileError> {
         let (encoding, mark) = Encoding::guess(head).ok_or(FileError::NotText)?;
@@ -151,6 +203,7 @@ fn heads(
             let cells = records::cells(&text, cutter.delimiter, record.is_unclosed);
             records.push(Head {
                 cells,
+                at,
                 line,
                 next: record.next,
                 next_line,
@@ -189,6 +242,17 @@ fn heading(records: Vec<Head>, mapping: &Mapping) -> Option<(Score, Head)> {
         }
     }
     best
+}
+
+/// A column without a heading.
+fn lettered((n, field): (usize, Option<Column>)) -> Placed {
+    let heading = letters(n);
+    let kept_as = format!("cot_{}", heading.to_lowercase());
+    Placed {
+        field: field.unwrap_or_else(|| Column::Custom(kept_as.clone())),
+        heading,
+        kept_as,
+    }
 }
 
 fn known(heading: &str, mapping: &Mapping) -> Option<Column> {
@@ -305,6 +369,25 @@ mod tests {
         let two = layout("Điện thoại,Di động,Email");
         let kept: Vec<&str> = two.columns.iter().map(|one| one.kept_as.as_str()).collect();
         assert_eq!(kept, ["dien_thoai", "di_dong", "email"]);
+    }
+
+    #[test]
+    fn a_file_without_headings_begins_with_its_first_row() {
+        let request = Request {
+            has_header: false,
+            mapping: Mapping::from([("c".to_owned(), Column::Person("province"))]),
+            ..Request::default()
+        };
+        let text = "\nTrần Thị An;an@example.vn;Hà Nội;x\nLê Văn Bình;;Đà Nẵng;y, z\n";
+        let layout = Layout::asked(text.as_bytes(), true, &request).unwrap();
+        assert_eq!((layout.delimiter, layout.rows_line), (';', 2));
+        assert!(text[layout.rows_at as usize..].starts_with("Trần"));
+        assert_eq!(
+            layout.names().collect::<Vec<_>>(),
+            ["full_name", "email", "province", "custom.cot_d"]
+        );
+        let refused = Layout::asked("Hà Nội;1\n".as_bytes(), true, &request);
+        assert_eq!(refused, Err(FileError::NoAddress));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod columns;
 mod cut;
 mod encoding;
 mod error;
+mod headless;
 mod importing;
 mod job;
 mod layout;
@@ -36,7 +37,7 @@ pub use job::{
     Status,
 };
 pub use layout::{Layout, Mapping};
-pub use preview::{DryRun, Preview, PreviewColumn, PreviewRow};
+pub use preview::{DryRun, LeftOut, Preview, PreviewColumn, PreviewRow};
 pub use records::MAX_RECORD;
 pub use rows::{MAX_EXTERNAL, MAX_TEXT, told};
 pub use steps::{Begun, Imports, MAX_BODY, OUTCOME_VALID, Progress, Step, UPLOAD_VALID};

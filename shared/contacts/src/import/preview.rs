@@ -1,4 +1,5 @@
-//! The preview of an import: the file as it is understood, its first rows, and a trial of the first hundred.
+//! The preview of an import: the file as it is understood, its first rows, the cells that would not be taken, and a
+//! trial of the first hundred rows.
 
 use cloud::Error;
 use kernel::TenantKey;
@@ -6,17 +7,22 @@ use serde::Serialize;
 
 use super::encoding::Encoding;
 use super::error::{FileError, RowError};
-use super::importing::Outcome;
+use super::importing::{Outcome, unfit};
 use super::job::{DuplicateRule, Job};
-use super::layout::{HEAD, Layout};
+use super::layout::{HEAD, Layout, Placed};
 use super::records::Found;
 use super::rows::{self, Read};
 use super::steps::{Imports, file_name};
+use super::values::plain;
 
 /// Rows that a preview shows.
 const SHOWN: usize = 10;
 /// Rows of a trial.
 const TRIED: usize = 100;
+/// Cells of a column that a preview shows.
+const EXAMPLES: usize = 3;
+/// Characters of such a cell.
+const EXAMPLE_TEXT: usize = 100;
 
 /// A column of a file, and its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -28,6 +34,22 @@ pub struct PreviewColumn {
     pub key: String,
     /// The field that it fills: `email`, `custom.size`, `skip`…
     pub field: String,
+    /// Its cells that would not be taken as they are, among the rows that were read.
+    pub left_out: u64,
+    /// The first three of them.
+    pub examples: Vec<LeftOut>,
+}
+
+/// A cell that would not be taken as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ImportPreviewCell)]
+pub struct LeftOut {
+    /// The line of its row.
+    pub line: u64,
+    /// Its text, at most 100 characters.
+    pub cell: String,
+    /// The expected value.
+    pub message: String,
 }
 
 /// A row of a file.
@@ -68,7 +90,7 @@ pub struct Preview {
     pub encoding: Encoding,
     /// The separator of its cells.
     pub delimiter: char,
-    /// The line of its headings.
+    /// The line of its headings; 0 without headings.
     pub headings_line: u64,
     /// Its columns.
     pub columns: Vec<PreviewColumn>,
@@ -76,6 +98,10 @@ pub struct Preview {
     pub rows: Vec<PreviewRow>,
     /// The trial of its first hundred rows.
     pub dry_run: DryRun,
+    /// Rows whose cells were read: those in the first 512 KB of the file.
+    pub checked_rows: u64,
+    /// Whether these are all rows of the file.
+    pub is_checked_whole: bool,
 }
 
 impl Imports {
@@ -93,7 +119,7 @@ impl Imports {
             return Ok(Err(FileError::Missing));
         };
         let is_whole = head.total <= HEAD;
-        let layout = match Layout::of(&head.bytes, is_whole, &job.request.mapping) {
+        let layout = match Layout::asked(&head.bytes, is_whole, &job.request) {
             Ok(layout) => layout,
             Err(error) => return Ok(Err(error)),
         };
@@ -101,14 +127,24 @@ impl Imports {
             .bytes
             .get(layout.rows_at as usize..)
             .unwrap_or_default();
-        let read = first_rows(body, &layout, is_whole);
-        let dry_run = self.dry_run(tenant, job, &read).await?;
-        let columns = layout.columns.iter().map(|column| PreviewColumn {
-            heading: column.heading.clone(),
-            key: super::columns::normal(&column.heading),
-            field: column.field.name(),
-        });
-        let shown = read.into_iter().take(SHOWN).map(|one| PreviewRow {
+        let end = whole_records(body, &layout, is_whole);
+        let definitions = self.fields.recent(tenant).await?;
+        let mut columns: Vec<PreviewColumn> =
+            layout.columns.iter().map(PreviewColumn::of).collect();
+        let (mut first, mut checked_rows) = (Vec::new(), 0);
+        for mut one in rows::read(&body[..end], &layout, layout.rows_line) {
+            checked_rows += 1;
+            if let Ok(row) = &mut one.row {
+                let faults = definitions.apply(&mut row.contact.custom);
+                row.notes.extend(unfit(row.line, faults));
+            }
+            note(&mut columns, &one);
+            if first.len() < TRIED {
+                first.push(one);
+            }
+        }
+        let dry_run = self.dry_run(tenant, job, &first).await?;
+        let shown = first.into_iter().take(SHOWN).map(|one| PreviewRow {
             line: one.line,
             cells: one.cells,
             errors: match one.row {
@@ -120,9 +156,11 @@ impl Imports {
             encoding: layout.encoding,
             delimiter: layout.delimiter,
             headings_line: layout.headings_line,
-            columns: columns.collect(),
+            columns,
             rows: shown.collect(),
             dry_run,
+            checked_rows,
+            is_checked_whole: is_whole,
         }))
     }
 
@@ -161,16 +199,51 @@ impl Imports {
     }
 }
 
-/// The first rows of a file whose beginning is known.
-fn first_rows(body: &[u8], layout: &Layout, is_whole: bool) -> Vec<Read> {
+impl PreviewColumn {
+    fn of(column: &Placed) -> Self {
+        Self {
+            heading: column.heading.clone(),
+            key: super::columns::normal(&column.heading),
+            field: column.field.name(),
+            left_out: 0,
+            examples: Vec::new(),
+        }
+    }
+}
+
+/// Counts the cells of a row that would not be taken.
+fn note(columns: &mut [PreviewColumn], read: &Read) {
+    let told = match &read.row {
+        Ok(row) => row.notes.as_slice(),
+        Err(error) => std::slice::from_ref(error),
+    };
+    for one in told {
+        let Some(field) = &one.column else { continue };
+        let cell = |n: usize| read.cells.get(n).map(|cell| plain(cell));
+        // Of two columns of one field, the one that has a cell in this row.
+        let place = columns.iter().enumerate().position(|(n, column)| {
+            column.field == *field && cell(n).is_some_and(|cell| !cell.is_empty())
+        });
+        let Some(place) = place else { continue };
+        let column = &mut columns[place];
+        column.left_out += 1;
+        if column.examples.len() < EXAMPLES {
+            let text = cell(place).unwrap_or_default();
+            column.examples.push(LeftOut {
+                line: one.line,
+                cell: text.chars().take(EXAMPLE_TEXT).collect(),
+                message: one.message.clone(),
+            });
+        }
+    }
+}
+
+/// Where the last whole record of the head of a file ends.
+fn whole_records(body: &[u8], layout: &Layout, is_whole: bool) -> usize {
     let cutter = layout.cutter();
-    let (mut end, mut count) = (0, 0);
-    while count < TRIED {
-        let Found::Record(record) = cutter.next(body, end, is_whole) else {
-            break;
-        };
-        count += usize::from(!cutter.is_blank(&body[record.start..record.end]));
+    let mut end = 0;
+    while let Found::Record(record) = cutter.next(body, end, is_whole) {
         end = record.next;
     }
-    rows::read(&body[..end], layout, layout.rows_line).collect()
+    end
 }

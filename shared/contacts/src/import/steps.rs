@@ -196,7 +196,9 @@ impl Imports {
         let Some(mut job) = self.job(tenant, id).await? else {
             return Ok(None);
         };
-        if job.status == Status::Processing {
+        // A failed import shows the rows that were stored before.
+        let has_lanes = job.status == Status::Failed && job.slices > 0;
+        if job.status == Status::Processing || has_lanes {
             let lanes = self.lanes(tenant, id).await?;
             job.gather(&lanes);
         }
@@ -260,11 +262,11 @@ impl Imports {
                 }
                 next
             }
-            Status::Completed => match undo {
+            Status::Completed | Status::Failed => match undo {
                 Some(undo) => self.undo_step(tenant, job, undo).await?,
                 None => return Ok(()),
             },
-            Status::Draft | Status::Failed => return Ok(()),
+            Status::Draft => return Ok(()),
         };
         next.by = Some(by.to_owned());
         // On a conflict another attempt was faster. This message still stays in the queue: if the other attempt
@@ -291,7 +293,7 @@ impl Imports {
                 }
                 Ok(())
             }
-            Status::Completed if job.undo.is_some() => {
+            Status::Completed | Status::Failed if job.undo.is_some() => {
                 if job
                     .undo
                     .as_ref()
@@ -313,6 +315,10 @@ impl Imports {
         (number, version): (u32, u64),
         by: &str,
     ) -> Result<(), Error> {
+        if job.status == Status::Failed {
+            // The lane that failed the import may have been killed before the release.
+            return self.release(tenant, job.id).await;
+        }
         let key = keys::import_lane(tenant, job.id, number);
         let lane: Option<Lane> = self.table.get(&key).await?;
         let Some(lane) = lane.filter(|_| job.status == Status::Processing) else {

@@ -21,6 +21,8 @@ use crate::rows::Profile;
 
 /// How long after its end an import may be undone, in seconds.
 pub const UNDO_SECONDS: i64 = 24 * 3600;
+/// After this time no lane of a failed import is in a step any more: longer than the time-out of the function.
+const LANES_END_SECONDS: i64 = 180;
 /// The columns of the file that tells what became of each row.
 pub const UNDO_COLUMNS: [&str; 4] = [
     "import_line",
@@ -62,8 +64,10 @@ pub enum Undone {
     Yes(Box<Job>),
     /// There is no such import.
     Missing,
-    /// The import is not completed.
+    /// The import is not over.
     NotOver,
+    /// The import failed just now: its last rows may still be stored, for this many seconds.
+    TooSoon(u32),
     /// The import ended more than a day ago.
     TooLate,
 }
@@ -94,10 +98,16 @@ impl Imports {
             return Ok(Undone::Yes(Box::new(job)));
         }
         let now = self.table.clock().now();
-        let Some(ended) = job.finished_at.filter(|_| job.status == Status::Completed) else {
+        let is_over = matches!(job.status, Status::Completed | Status::Failed);
+        let Some(ended) = job.finished_at.filter(|_| is_over && job.slices > 0) else {
             return Ok(Undone::NotOver);
         };
-        if now.as_second() - ended.as_second() > UNDO_SECONDS {
+        let age = now.as_second() - ended.as_second();
+        if job.status == Status::Failed && age < LANES_END_SECONDS {
+            let wait = u32::try_from(LANES_END_SECONDS - age).unwrap_or_default();
+            return Ok(Undone::TooSoon(wait));
+        }
+        if age > UNDO_SECONDS {
             return Ok(Undone::TooLate);
         }
         let version = job.version;

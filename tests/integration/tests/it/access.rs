@@ -162,6 +162,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::RemoveTag => ("api-contacts", "DELETE", "/v1/tags/VIP"),
         O::ListBulkJobs => ("api-contacts", "GET", "/v1/contacts/bulk"),
         O::StartBulkJob => ("api-contacts", "POST", "/v1/contacts/bulk"),
+        O::CancelBulkJob => (
+            "api-contacts",
+            "POST",
+            "/v1/contacts/bulk/blk_00000000009/cancel",
+        ),
         O::ShowBulkJob => ("api-contacts", "GET", "/v1/contacts/bulk/blk_00000000009"),
         O::ListMembers => ("api-contacts", "GET", "/v1/lists/lst_00000000009/contacts"),
         O::ListNotes => ("api-contacts", "GET", "/v1/contacts/con_00000000009/notes"),

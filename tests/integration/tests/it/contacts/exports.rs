@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::jobs;
 use super::shop::{Shop, email, person};
 use super::uploads::got;
 use crate::support::{Kill, grant_of, http_event};
@@ -89,6 +90,50 @@ async fn all_contacts_or_a_list_are_exported_without_formulas() {
         json!(list),
         "the newest is first"
     );
+}
+
+#[tokio::test]
+async fn a_segment_or_conditions_choose_the_rows() {
+    let (shop, _) = shop_with(2).await;
+    let mut vip = person("Khách VIP", &[email("vip@ex.example.vn")]);
+    vip.tags.push("VIP".into());
+    vip.custom.insert("size".into(), json!("M"));
+    shop.upsert(vip).await;
+    let segment = jobs::segment(&shop, &jobs::tagged("vip")).await;
+    let conditions = jobs::tagged("vip");
+    for (body, detail) in [
+        (
+            json!({ "segment_id": segment }),
+            format!("segment {segment}"),
+        ),
+        (
+            json!({ "conditions": conditions }),
+            format!("conditions {conditions}"),
+        ),
+    ] {
+        let (status, export) = ask(&shop, "POST", "/v1/exports", Some(&body)).await;
+        assert_eq!(status, 202, "{export}");
+        shop.world.settle_twice().await;
+        let path = format!("/v1/exports/{}", export["id"].as_str().unwrap());
+        let (_, export) = ask(&shop, "GET", &path, None).await;
+        let rows = rows(&shop, &export).await;
+        assert_eq!((rows.len(), &rows[0][2]), (1, "vip@ex.example.vn"));
+        let (name, value) = body.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(&export["request"][name], value);
+        let account = grant_of(shop.tenant.workspace(), "").account;
+        let audit = accounts::Audit::over(&shop.world.resources());
+        let log = audit.page(account, kernel::Limit::default(), None).await;
+        let log = log.unwrap().data;
+        let entry = log.iter().find(|one| json!(one.object_id) == export["id"]);
+        assert_eq!(entry.unwrap().detail.as_ref(), Some(&detail));
+    }
+    // The pin ends with the export.
+    let path = format!("/v1/segments/{segment}");
+    assert_eq!(jobs::admin(&shop, "DELETE", &path, None).await.0, 204);
+    let both = json!({ "segment_id": segment, "conditions": conditions });
+    let (status, problem) = ask(&shop, "POST", "/v1/exports", Some(&both)).await;
+    let pointers: Vec<&Value> = problem["errors"].as_array().unwrap().iter().collect();
+    assert_eq!((status, pointers.len()), (400, 2), "{problem}");
 }
 
 #[tokio::test]
