@@ -85,7 +85,7 @@ impl Undo {
         }
     }
 
-    /// The import runs. If a process dies within a slice, staff corrects a row before the slice comes again.
+    /// The import runs. If a process dies within a slice, staff corrects a row before the slice is redelivered.
     async fn run_it(&self, sim: &Sim, n: usize) {
         for _ in 0..ROUNDS {
             if sim.percent(30) && sim.deliver_killed("contact-import").await {
