@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use contacts::{Contact, ContactStatus, Joined, NotTaken, Surplus};
 use kernel::page::Page;
 use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
-use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Flaws, Json, May, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(join))
         .routes(routes!(same::duplicates))
         .routes(routes!(same::confirm))
+        .routes(routes!(same::merge))
         .routes(routes!(life::leave))
         .routes(routes!(life::add_tags))
         .routes(routes!(life::remove_tag))
@@ -209,10 +210,10 @@ async fn timeline(
     Path(id): Path<ContactId>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<EventView>>, Problem> {
-    find(&api, caller.tenant, id).await?;
+    let contact = find(&api, caller.tenant, id).await?;
     let page = api
         .contacts
-        .timeline(caller.tenant, id, paging.limit, paging.cursor);
+        .history(caller.tenant, &contact, paging.limit, paging.cursor);
     Ok(Json(page.await?.map(EventView::from)))
 }
 
@@ -256,7 +257,19 @@ async fn join(
     }
 }
 
+/// The contact; a problem that names the survivor if the contact was merged.
 pub async fn find(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Contact, Problem> {
-    let contact = api.contacts.get(tenant, id).await?;
-    contact.ok_or_else(|| Problem::not_found("contact"))
+    match api.contacts.get(tenant, id).await? {
+        Some(contact) => Ok(contact),
+        None => Err(missing(api, tenant, id).await?),
+    }
+}
+
+/// There is no such contact, or it was merged into another one.
+pub async fn missing(api: &Api, tenant: TenantKey, id: ContactId) -> Result<Problem, Problem> {
+    Ok(match api.contacts.forward(tenant, id).await? {
+        Some(now) => Problem::new(Code::Merged, format!("the contact was merged into {now}"))
+            .at("/id", now.to_string()),
+        None => Problem::not_found("contact"),
+    })
 }

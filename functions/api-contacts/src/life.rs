@@ -11,7 +11,7 @@ use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem};
 use serde::Deserialize;
 
 use crate::api::{Api, note_hourly};
-use crate::handler::find;
+use crate::handler::{find, missing};
 use crate::shape;
 
 /// Tags to add to a contact.
@@ -152,7 +152,7 @@ pub async fn erase(
     if api.contacts.erase(caller.tenant, id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Problem::not_found("contact"))
+        Err(missing(&api, caller.tenant, id).await?)
     }
 }
 

@@ -1,8 +1,9 @@
-//! Contacts that are perhaps one person, and the confirmation of an address.
+//! Contacts that are perhaps one person, the confirmation of an address, and the merge of two contacts.
 
 use access::op;
 use axum::extract::State;
 use contacts::duplicates::Duplicate;
+use contacts::merge::Merged;
 use contacts::patch::{Edit, Edited};
 use contacts::{Contact, Identity};
 use kernel::page::Page;
@@ -11,7 +12,7 @@ use lambda::http::{ClientIp, Code, Json, May, Path, Problem, Query};
 use serde::Deserialize;
 
 use crate::api::{Api, note_hourly};
-use crate::handler::find;
+use crate::handler::{find, missing};
 use crate::shape::Paging;
 
 /// List pairs of contacts that are perhaps one person.
@@ -113,5 +114,67 @@ pub async fn confirm(
             None => Ok(Json(find(&api, caller.tenant, contact.id).await?)),
         },
         Edited::Full(_) | Edited::NoContact => Err(Problem::not_found("contact")),
+    }
+}
+
+/// The contact to merge away.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = ContactMerge)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    /// The contact that ends: its data go to the contact of the path.
+    contact_id: ContactId,
+}
+
+/// Merge another contact into a contact.
+///
+/// The contact keeps its values and takes those that it lacks: names together, the parts of an address together. It gets all
+/// identities, tags, lists, notes, consent records, points and events of the other. An identity of a kind that it already shows is
+/// kept in `other_emails`, `other_phones` or `other_external_ids`, and finds the contact. A stop of messages of either stays in force.
+/// The other contact is gone at once, and cannot be brought back: each operation that names it answers 410 `merged` with the new id.
+/// 409 if the contact is archived, or the other was merged into a third one. 422 names what the two have too much of together. May be
+/// repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/contacts/{id}/merge",
+    operation_id = "mergeContacts",
+    tag = "contacts",
+    params(("id" = ContactId, Path, description = "The contact that stays")),
+    request_body = Merge,
+    responses((status = 200, description = "The contact with the data of both", body = Contact)),
+)]
+pub async fn merge(
+    State(api): State<Api>,
+    caller: May<op::MergeContacts>,
+    ip: ClientIp,
+    Path(id): Path<ContactId>,
+    Json(body): Json<Merge>,
+) -> Result<Json<Contact>, Problem> {
+    let gone = body.contact_id;
+    if gone == id {
+        return Err(Problem::invalid("/contact_id", "names the contact itself"));
+    }
+    find(&api, caller.tenant, id).await?;
+    let (grant, operation) = (caller.grant(), caller.permission());
+    let object = format!("{id} <- {gone}");
+    api.audit.note(grant, operation, object, &ip.0).await?;
+    let merged = api.contacts.merge(caller.tenant, id, gone, &caller.actor);
+    let merged = merged.await?;
+    match merged {
+        Merged::Yes => Ok(Json(find(&api, caller.tenant, id).await?)),
+        Merged::Full(excess) => {
+            let problem = Problem::new(Code::Unprocessable, "the two have too much together");
+            let add = |problem: Problem, (pointer, message)| problem.at(pointer, message);
+            Err(excess.into_iter().fold(problem, add))
+        }
+        Merged::NoContact(one) if one == id => Err(missing(&api, caller.tenant, id).await?),
+        Merged::NoContact(_) => Err(Problem::invalid("/contact_id", "no such contact")),
+        Merged::Archived => Err(conflict(
+            "an archived contact takes no other: restore it first",
+        )),
+        Merged::Elsewhere(now) => {
+            let problem = conflict("the other contact was merged before");
+            Err(problem.at("/contact_id", format!("is {now} now")))
+        }
     }
 }

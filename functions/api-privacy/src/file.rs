@@ -32,10 +32,7 @@ pub async fn write(
     let limit = Limit::new(PAGE).unwrap_or_default();
     let (mut events, mut cursor) = (Vec::new(), None);
     loop {
-        let page = api
-            .contacts
-            .timeline(tenant, contact.id, limit, cursor)
-            .await?;
+        let page = api.contacts.history(tenant, contact, limit, cursor).await?;
         events.extend(page.data);
         cursor = page.next;
         if cursor.is_none() || events.len() >= MAX_EVENTS {

@@ -1,8 +1,9 @@
-//! Changes many contacts, some hundred a message, and deletes the rows of erased contacts.
+//! Changes many contacts, some hundred a message, deletes the rows of erased contacts, and moves those of merged ones.
 //!
 //! Trigger: queue contact-bulk, [`contacts::bulk::Step`]. Effects: tags, lists, archive and erasure of contacts, and
 //! the job's progress; then the message of the next slice. Only the attempt that wins the job's versioned write counts. A
 //! repeated message of the last finished slice sends the next message again. An erasure deletes until nothing is left.
+//! A merge moves until nothing is left.
 
 use contacts::bulk::{Bulk, Progress, Step};
 use lambda::sqs::{Order, Record};

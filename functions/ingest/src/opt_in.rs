@@ -160,8 +160,18 @@ pub async fn confirm(
     confirmation: FormConfirmation,
 ) -> Result<(), Failure> {
     let (requests, FormConfirmation { contact, id, .. }) = (&intake.opt_in.requests, &confirmation);
-    let request = requests.get(tenant, *contact, id).await?;
-    let known = intake.contacts.get(tenant, *contact).await?;
+    let mut known = intake.contacts.get(tenant, *contact).await?;
+    let mut contact = *contact;
+    let mut request = requests.get(tenant, contact, id).await?;
+    if known.is_none()
+        && let Some(now) = intake.contacts.forward(tenant, contact).await?
+    {
+        // Merged meanwhile. The request follows the contact within moments.
+        known = intake.contacts.get(tenant, now).await?;
+        if let Some(moved) = requests.get(tenant, now, id).await? {
+            (contact, request) = (now, Some(moved));
+        }
+    }
     let (Some(request), Some(known)) = (request, known) else {
         // Erased meanwhile.
         metrics::incident("ConfirmationsUnknown", 1);
@@ -170,9 +180,9 @@ pub async fn confirm(
     // A second press is the same act.
     let at = request.confirmed_at.unwrap_or(confirmation.at);
     if request.confirmed_at.is_none() {
-        requests.note_confirmed(tenant, *contact, id, at).await?;
+        requests.note_confirmed(tenant, contact, id, at).await?;
     }
-    let stored = requests.get(tenant, *contact, id).await?;
+    let stored = requests.get(tenant, contact, id).await?;
     let at = stored.and_then(|stored| stored.confirmed_at).unwrap_or(at);
     let statement = Statement {
         text: Some(request.text.clone()),

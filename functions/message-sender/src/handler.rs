@@ -79,7 +79,7 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     let channel = &messenger.channel;
     let delivery = match messenger.mail(tenant, &message, workspace).await? {
         Some(mail) => {
-            let contact = messenger.contacts.get(tenant, key.contact).await?;
+            let contact = messenger.contacts.current(tenant, key.contact).await?;
             let contact = contact.map(|contact| at(contact, to));
             let contact = contact.as_ref();
             channel.deliver(tenant, &key, &mail, contact, data).await?

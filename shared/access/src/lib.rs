@@ -174,6 +174,7 @@ operations! {
     ShowField = "showField": From(Contributor), Some(Read);
     UpdateField = "updateField": From(AccountManager), Some(Admin);
     RemoveField = "removeField": From(AccountManager), Some(Admin);
+    MergeContacts = "mergeContacts": From(AccountManager), Some(Write);
     // The rules of the lead score hold for the whole workspace.
     ShowScoring = "showScoring": From(Contributor), Some(Read);
     ChangeScoring = "changeScoring": From(AccountManager), Some(Admin);

@@ -125,10 +125,13 @@ impl EmailChannel {
         let (None, Some(address)) = (&contact.email, address_of(contact)) else {
             return Ok(None);
         };
-        let owner = self.contacts.email_owner(tenant, address).await?;
-        if let Some(owner) = owner {
-            let owner = self.contacts.get(tenant, owner).await?;
-            let refused = owner.and_then(|owner| refusal(Some(&owner), mail.class(), false));
+        let mut owner = self.contacts.email_owner(tenant, address).await?;
+        if let Some(id) = owner {
+            let found = self.contacts.get(tenant, id).await?;
+            // The owner's own mail may go to another of its addresses.
+            let gets_it_here = |found: &Contact| found.email.as_ref() == Some(address);
+            owner = owner.filter(|_| found.as_ref().is_none_or(gets_it_here));
+            let refused = found.and_then(|owner| refusal(Some(&owner), mail.class(), false));
             if let Some(reason) = refused.filter(|reason| reason.is_refusal()) {
                 return Ok(Some(reason));
             }

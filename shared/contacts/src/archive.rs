@@ -90,7 +90,7 @@ impl Contacts {
     }
 
     /// Writes the rows of the contact's lists.
-    async fn place(&self, tenant: TenantKey, contact: &Contact) -> Result<(), Error> {
+    pub(crate) async fn place(&self, tenant: TenantKey, contact: &Contact) -> Result<(), Error> {
         let rows: Vec<(Key, Membership)> = contact
             .lists
             .iter()

@@ -17,7 +17,7 @@ use crate::labels::Tags;
 use crate::mention;
 use crate::model::{Contact, Identity, Incoming, Merge, OWN_SCOPE};
 use crate::rows::{
-    BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, FORMER, NAMED, OVERWRITTEN, Profile, REPLACED,
+    ALSO, BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, FORMER, NAMED, OVERWRITTEN, Profile, REPLACED,
     Replaced, VERSION,
 };
 
@@ -30,6 +30,7 @@ mod names;
 mod patched;
 mod was;
 
+pub(crate) use self::beside::{BESIDE, set_of, size_of, stored};
 pub(crate) use self::was::{Before, value};
 
 /// The changes of an upsert in a profile. Pure.
@@ -55,6 +56,8 @@ pub(crate) struct Change {
     visitors: Vec<String>,
     /// The input that the contact has no room for.
     pub surplus: Surplus,
+    /// The further identities, if one of them becomes the first of its kind.
+    also: Option<Vec<Identity>>,
     /// Whether known values are replaced, and from when the new ones are, if that was before now.
     overwrites: bool,
     given_at: Option<Timestamp>,
@@ -95,7 +98,8 @@ impl Change {
             }
             false
         };
-        for (identity, _) in own {
+        let also = before.map(Contact::also).unwrap_or_default();
+        for (identity, _) in own.iter().filter(|(one, _)| !also.contains(one)) {
             let Some((name, new)) = field(identity) else {
                 continue;
             };
@@ -239,7 +243,13 @@ impl Change {
             }
             agreeing.push((address.clone(), (held, claim.status_since)));
         }
-        self.agreed = Agreed::of(profile, incoming, &agreeing);
+        let also = before.map(Contact::also).unwrap_or_default();
+        let also: Vec<Identity> = own
+            .iter()
+            .map(|(address, _)| address.clone())
+            .filter(|address| also.contains(address))
+            .collect();
+        self.agreed = Agreed::of(profile, incoming, &agreeing, &also);
     }
 
     /// Writes the change. Empty fields are filled only if they are still empty. An identity or a consent changes
@@ -323,6 +333,7 @@ impl Change {
             return update;
         }
         let update = update.set(VERSION, next(version));
+        let update = update.set_some(ALSO, self.also.as_ref());
         let (Some(row), false) = (profile, self.replaced.is_empty()) else {
             return update;
         };
@@ -370,7 +381,7 @@ pub(crate) fn next(version: Option<u64>) -> u64 {
 }
 
 /// The profile's attribute for an identity; a widget's visitor has none.
-fn field(identity: &Identity) -> Option<(String, Value)> {
+pub(crate) fn field(identity: &Identity) -> Option<(String, Value)> {
     match identity {
         Identity::External { scope, id } if scope == OWN_SCOPE => {
             Some(("external_id".to_owned(), id.as_str().into()))

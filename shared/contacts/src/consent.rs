@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use kernel::Channel;
 pub use marks::{Consents, State};
+pub(crate) use records::COUNT;
 pub use records::{MAX_RECORDS, Record};
 pub use statement::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Statement};
 pub use store::Stated;

@@ -22,7 +22,7 @@ use crate::change::{next, released};
 use crate::changed::CHANGED;
 use crate::consent::ChannelStatus;
 use crate::model::{Contact, Identity};
-use crate::rows::{Claim, ERASED, IMPORTED, Profile, REPLACED, Replaced, VERSION};
+use crate::rows::{Claim, ERASED, IMPORTED, MERGED_INTO, Profile, REPLACED, Replaced, VERSION};
 use crate::store::Contacts;
 use crate::{keys, mention, names};
 
@@ -43,12 +43,16 @@ struct Erasing {
     names: Vec<String>,
     /// Addresses beside the identities, now or before they were confirmed.
     beside: Vec<Identity>,
+    /// Contacts that were merged into it.
+    #[serde(default)]
+    merged: Vec<ContactId>,
 }
 
 /// A tombstone.
 #[derive(Deserialize)]
 struct Tombstone {
     erased_at: Option<jiff::Timestamp>,
+    merged_into: Option<ContactId>,
     erasing: Option<Erasing>,
 }
 
@@ -82,7 +86,8 @@ impl Contacts {
             let row: Option<HashMap<String, Value>> = self.contacts.get(&key).await?;
             let Some(row) = row else { return Ok(false) };
             if row.contains_key(ERASED) {
-                return Ok(true);
+                // A merged contact lives on in another one.
+                return Ok(!row.contains_key(MERGED_INTO));
             }
             let profile: Profile = serde_json::from_value(row.clone().into_iter().collect())?;
             let (version, visitors) = (profile.identity_version, profile.visitors.clone());
@@ -92,7 +97,7 @@ impl Contacts {
                 return Ok(false);
             };
             let visitors = visitors.iter().filter_map(|value| visitor(value));
-            let shown = contact.identities().into_iter().chain(visitors);
+            let shown = contact.owned().into_iter().chain(visitors);
             replaced.extend(shown.map(|identity| released(&contact, identity)));
             let update = self.tombstone(&row, version, (&contact, &former), &replaced);
             if self.contacts.update(&key, update).await?.applied() {
@@ -109,29 +114,14 @@ impl Contacts {
         (contact, former): (&Contact, &BTreeSet<String>),
         replaced: &[Replaced],
     ) -> Update {
-        let kept = [
-            "pk",
-            "sk",
-            "contact",
-            "update_id",
-            "pending",
-            "unsent",
-            "outbox",
-            "updated_at",
-            "ttl",
-            cloud::item::CHANGED,
-            VERSION,
-            REPLACED,
-            // Every update removes it.
-            IMPORTED,
-        ];
         let now = self.contacts.clock().now();
         let name = contact.clone().complete_names().person.full_name;
         let names = former.iter().chain(&name);
         let erasing = Erasing {
             identities: replaced.to_vec(),
             names: names.flat_map(|name| names::rotations(name)).collect(),
-            beside: [contact.beside(), contact.identities()].concat(),
+            beside: [contact.beside(), contact.owned()].concat(),
+            merged: contact.merged_ids.iter().copied().collect(),
         };
         let read = |name: &str| row.get(name).and_then(Value::as_str);
         let update = self
@@ -146,8 +136,7 @@ impl Contacts {
             .when_as_read("update_id", read("update_id"))
             .when_as_read("updated_at", read("updated_at"))
             .when_as_read(VERSION, version);
-        let gone = row.keys().filter(|name| !kept.contains(&name.as_str()));
-        gone.fold(update, |update, name| update.remove(name))
+        bare(row, update)
     }
 
     /// Deletes what is left of an erased contact. A repetition does the rest. One write unit for each row.
@@ -156,7 +145,7 @@ impl Contacts {
         let Some(row) = self.contacts.get::<Tombstone>(&key).await? else {
             return Ok(());
         };
-        let Some(erased_at) = row.erased_at else {
+        let Some(erased_at) = row.erased_at.filter(|_| row.merged_into.is_none()) else {
             return Ok(());
         };
         let erasing = row.erasing.unwrap_or_default();
@@ -177,6 +166,14 @@ impl Contacts {
         let kept = [keys::PROFILE, keys::STATE];
         empty(&self.contacts, tenant, id, &kept).await?;
         empty(&self.timeline, tenant, id, &[]).await?;
+        for former in erasing.merged {
+            empty(&self.contacts, tenant, former, &kept).await?;
+            empty(&self.timeline, tenant, former, &[]).await?;
+            let expires = erased_at.as_second() + KEPT_SECONDS;
+            let expires = Update::new().set("ttl", expires).when_exists();
+            let key = keys::profile(tenant, former);
+            self.contacts.update(&key, expires).await?;
+        }
         let done = Update::new()
             .remove(ERASING)
             .remove(REPLACED)
@@ -237,8 +234,30 @@ impl Contacts {
     }
 }
 
+/// The update that also removes every attribute of the person from the profile that was read.
+pub(crate) fn bare(row: &HashMap<String, Value>, update: Update) -> Update {
+    let kept = [
+        "pk",
+        "sk",
+        "contact",
+        "update_id",
+        "pending",
+        "unsent",
+        "outbox",
+        "updated_at",
+        "ttl",
+        cloud::item::CHANGED,
+        VERSION,
+        REPLACED,
+        // Every update removes it.
+        IMPORTED,
+    ];
+    let gone = row.keys().filter(|name| !kept.contains(&name.as_str()));
+    gone.fold(update, |update, name| update.remove(name))
+}
+
 /// The visitor of a stored value.
-fn visitor(value: &str) -> Option<Identity> {
+pub(crate) fn visitor(value: &str) -> Option<Identity> {
     let (visitor, inbox) = value.rsplit_once('@')?;
     Some(Identity::Visitor {
         inbox: inbox.parse().ok()?,

@@ -80,11 +80,15 @@ fn rank(identity: &Identity) -> u8 {
 }
 
 impl Known {
-    /// The other identity that the contact shows in the slot of this one.
+    /// Another identity of the contact in the slot of this one. A contact that has this one too, by a merge, is not
+    /// contradicted.
     fn other(&self, identity: &Identity) -> Option<&Identity> {
         let slot = slot(identity)?;
+        if self.shows.contains(identity) {
+            return None;
+        }
         let mut shows = self.shows.iter();
-        shows.find(|shown| self::slot(shown) == Some(slot) && *shown != identity)
+        shows.find(|shown| self::slot(shown) == Some(slot))
     }
 
     /// Whether its claim of the identity is to be released first.

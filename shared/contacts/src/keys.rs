@@ -148,7 +148,7 @@ pub fn sightings(tenant: TenantKey, event_id: &str) -> Key {
     Key::new(format!("{tenant}#SEEN#{event_id}"), "SEEN")
 }
 
-fn event_order(at: Timestamp, id: &str) -> String {
+pub fn event_order(at: Timestamp, id: &str) -> String {
     format!("{}#{id}", clock::sortable(at))
 }
 
@@ -219,9 +219,19 @@ pub fn bulk_running(tenant: TenantKey) -> Key {
     Key::new(bulk_list(tenant), "RUNNING")
 }
 
+/// Sort key of the row that counts the notes of a contact.
+pub const NOTES: &str = "NOTES";
+
 /// Row that counts the notes of a contact.
 pub fn notes(tenant: TenantKey, id: ContactId) -> Key {
-    Key::new(contact(tenant, id), "NOTES")
+    Key::new(contact(tenant, id), NOTES)
+}
+
+/// Beginnings of the sort keys of the rows that follow a contact into another one: notes, decisions about consent, the
+/// history of the score, marks of rules, and the requests of signup forms, which the crate `forms` writes.
+pub fn moves(sk: &str) -> bool {
+    let kinds = ["NOTE#", CONSENT, SCORES, "SCORED#", "OPTIN#"];
+    kinds.iter().any(|kind| sk.starts_with(kind))
 }
 
 /// Row of the views of a user; without a user, of the shared ones.

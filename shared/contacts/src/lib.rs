@@ -17,6 +17,8 @@
 //! | `upsert`, `upsert_whole` | `upsert.rs` |
 //! | `edit` | `patch.rs` |
 //! | `erase`, `finish_erasure` | `erase.rs` |
+//! | `merge`, `forward` | `merge/mod.rs` |
+//! | `finish_merge` | `merge/finish.rs` |
 //! | `archive`, `restore`, `restore_listed`, `profiles().archived` | `archive.rs` |
 //! | `profiles().duplicates` | `duplicates.rs` |
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
@@ -48,6 +50,7 @@ mod labels;
 pub mod lists;
 mod members;
 pub mod mention;
+pub mod merge;
 mod model;
 mod names;
 pub mod notes;
@@ -92,6 +95,7 @@ pub const EFFECTS: &[cloud::outbox::Rule] = &[
     changed::CHANGED,
     changed::TRACKED,
     erase::ERASE,
+    merge::MERGE,
     timeline::HEARD,
 ];
 

@@ -198,6 +198,18 @@ pub struct Contact {
     /// Ids that other systems gave, by system.
     #[serde(default)]
     pub external_ids: BTreeMap<String, String>,
+    /// Further addresses of the contact, from contacts that were merged into it. Each finds the contact; no mail goes there.
+    #[serde(default)]
+    pub other_emails: BTreeSet<EmailAddress>,
+    /// Further numbers of the contact, from contacts that were merged into it.
+    #[serde(default)]
+    pub other_phones: BTreeSet<Phone>,
+    /// Further ids of the contact, by system; `shop` names the ids that the shop itself gave.
+    #[serde(default)]
+    pub other_external_ids: BTreeMap<String, BTreeSet<String>>,
+    /// Contacts that were merged into this one. A message that names one of them is about this contact.
+    #[serde(default)]
+    pub merged_ids: BTreeSet<ContactId>,
     /// Addresses that belong to somebody else, or beside the contact's own. They never find the contact's record.
     #[serde(default)]
     pub shared_emails: BTreeSet<EmailAddress>,
@@ -283,7 +295,31 @@ impl Contact {
         json!({ "contact": contact })
     }
 
-    /// The identities that the record shows.
+    /// This contact and those that were merged into it.
+    pub fn all_ids(&self) -> impl Iterator<Item = ContactId> {
+        std::iter::once(self.id).chain(self.merged_ids.iter().copied())
+    }
+
+    /// Every identity that the contact owns: those that the record shows first, and the further ones.
+    pub(crate) fn owned(&self) -> Vec<Identity> {
+        [self.identities(), self.also()].concat()
+    }
+
+    /// The further identities: each finds the contact.
+    pub(crate) fn also(&self) -> Vec<Identity> {
+        let ids = self.other_external_ids.iter();
+        let ids = ids.flat_map(|(scope, ids)| {
+            ids.iter().map(|id| Identity::External {
+                scope: scope.clone(),
+                id: id.clone(),
+            })
+        });
+        let emails = self.other_emails.iter().cloned().map(Identity::Email);
+        let phones = self.other_phones.iter().cloned().map(Identity::Phone);
+        ids.chain(emails).chain(phones).collect()
+    }
+
+    /// The identities that the record shows as the contact's first of their kind.
     pub(crate) fn identities(&self) -> Vec<Identity> {
         let own = self.external_id.clone().map(Identity::own);
         let others = self

@@ -101,7 +101,7 @@ impl Contacts {
             contact: id,
             exists: true,
             erased: false,
-            shows: contact.identities(),
+            shows: contact.owned(),
             overwrites: true,
         };
         let owner = |row: &crate::rows::Claim| Some(&owners.get(&row.contact?)?.0);

@@ -40,6 +40,12 @@ pub(crate) const ARCHIVED: &str = "archived_at";
 /// The attribute of a tombstone for the time at which the contact was erased. A tombstone is no contact, and no writer
 /// changes it.
 pub(crate) const ERASED: &str = "erased_at";
+/// The attribute of a tombstone for the contact that the contact was merged into. Such a tombstone does not expire.
+pub(crate) const MERGED_INTO: &str = "merged_into";
+/// The profile's set of contacts that were merged into it.
+pub(crate) const MERGED_IDS: &str = "merged_ids";
+/// The profile's list of identities beside the first of their kind. It changes with [`VERSION`] only.
+pub(crate) const ALSO: &str = "also";
 /// The profile's attribute that names the row of an import that wrote it last, of a contact that the import made.
 /// Every other write removes it: an import may remove only a contact that nobody has touched since.
 pub(crate) const IMPORTED: &str = "imported";
@@ -74,6 +80,14 @@ pub(crate) struct Profile {
     /// Identities that are no longer shown and whose rows are not yet released.
     #[serde(default)]
     pub replaced: Vec<Replaced>,
+    /// The contact that this one was merged into.
+    #[serde(default)]
+    pub merged_into: Option<ContactId>,
+    #[serde(default)]
+    merged_ids: BTreeSet<ContactId>,
+    /// Identities beside the first of their kind.
+    #[serde(default)]
+    also: Vec<Identity>,
     external_id: Option<String>,
     email: Option<EmailAddress>,
     phone: Option<Phone>,
@@ -149,8 +163,12 @@ impl Profile {
             address.district.as_deref(),
             address.ward.as_deref(),
         );
-        Some(Contact {
+        let mut contact = Contact {
             id: self.contact?,
+            other_emails: BTreeSet::new(),
+            other_phones: BTreeSet::new(),
+            other_external_ids: BTreeMap::new(),
+            merged_ids: self.merged_ids,
             province_code: place.province_code.map(str::to_owned),
             ward_code: place.ward_code.map(str::to_owned),
             is_legacy_address: place.is_legacy,
@@ -183,7 +201,31 @@ impl Profile {
             created_at,
             // One write sets both, each by its own look at the clock.
             updated_at: self.updated_at.unwrap_or(created_at).max(created_at),
-        })
+        };
+        contact.own(self.also);
+        Some(contact)
+    }
+}
+
+impl Contact {
+    /// Takes the further identities. An address that is the contact's own is not shown as shared or unconfirmed.
+    fn own(&mut self, also: Vec<Identity>) {
+        for one in also {
+            match one {
+                Identity::External { scope, id } => {
+                    self.other_external_ids.entry(scope).or_default().insert(id);
+                }
+                Identity::Email(address) => drop(self.other_emails.insert(address)),
+                Identity::Phone(phone) => drop(self.other_phones.insert(phone)),
+                Identity::Visitor { .. } => {}
+            }
+        }
+        let other = &self.other_emails;
+        self.shared_emails.retain(|one| !other.contains(one));
+        self.unconfirmed_emails.retain(|one| !other.contains(one));
+        let other = &self.other_phones;
+        self.shared_phones.retain(|one| !other.contains(one));
+        self.unconfirmed_phones.retain(|one| !other.contains(one));
     }
 }
 

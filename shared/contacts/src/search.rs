@@ -199,7 +199,10 @@ fn first_row(ranges: &[Range], contact: &Contact) -> Option<(usize, String)> {
                     .min()
             }
             Range::Identities(kind, prefix) => identity_row(contact, kind, prefix),
-            Range::External(id) => contact.external_id.clone().filter(|own| own == id),
+            Range::External(id) => {
+                let own = crate::Identity::own(id.as_str());
+                contact.owned().contains(&own).then(|| id.clone())
+            }
             Range::Shard(shard) => {
                 (crate::shard(contact.id) == *shard).then(|| keys::PROFILE.to_owned())
             }
@@ -214,7 +217,7 @@ fn identity_row(contact: &Contact, kind: &str, prefix: &str) -> Option<String> {
     let is_meant = |identity: &Identity| {
         keys::kind(identity) == kind && matches(&keys::value(identity), prefix)
     };
-    let own = contact.identities().into_iter().filter(is_meant);
+    let own = contact.owned().into_iter().filter(is_meant);
     let beside = contact.beside().into_iter().filter(is_meant);
     let own = own.map(|identity| keys::value(&identity));
     let beside = beside.map(|identity| keys::beside_order(&keys::value(&identity), contact.id));

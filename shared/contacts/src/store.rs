@@ -1,6 +1,6 @@
 //! Reading contacts, and the small changes that merge without a read: tags, lists, bounces.
 
-use cloud::{Error, Resources, Table, Update};
+use cloud::{Error, Resources, Table, Update, UpdateOutcome};
 use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
 
@@ -9,7 +9,7 @@ use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, ERASED, IMPORTED, Membership, NameRow, Profile, Row};
+use crate::rows::{BOUNCED, ERASED, IMPORTED, MERGED_INTO, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, mention, names};
 
@@ -93,7 +93,11 @@ impl Contacts {
                 break;
             }
             let Some(contact) = self.get(tenant, id).await? else {
-                break;
+                // A step of a workflow may name a contact that was merged.
+                return match self.forward(tenant, id).await? {
+                    Some(now) => Box::pin(self.add_tags(tenant, now, &new)).await,
+                    None => Ok(()),
+                };
             };
             let known: Vec<String> = contact.tags.iter().map(|tag| alike(tag)).collect();
             new.retain(|tag| !known.contains(&alike(tag)));
@@ -189,7 +193,17 @@ impl Contacts {
         let update = self
             .telling(tenant, update, ["email_status".to_owned()])
             .await?;
-        self.change(tenant, id, update).await
+        let key = keys::profile(tenant, id);
+        let outcome = self.contacts.update(&key, update.when_exists()).await?;
+        let is_merged = matches!(&outcome, UpdateOutcome::Refused(item)
+            if item.contains_key(MERGED_INTO));
+        match is_merged {
+            true => match self.forward(tenant, id).await? {
+                Some(now) => Box::pin(self.bounced(tenant, now, address)).await,
+                None => Ok(false),
+            },
+            false => Ok(outcome.applied()),
+        }
     }
 
     /// The beginning of every update of a profile: one that is not erased.

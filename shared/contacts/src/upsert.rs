@@ -223,7 +223,7 @@ impl Contacts {
                 contact: id,
                 exists: contact.is_some(),
                 erased: profile.as_ref().is_some_and(|row| row.erased_at.is_some()),
-                shows: contact.map(|one| one.identities()).unwrap_or_default(),
+                shows: contact.map(|one| one.owned()).unwrap_or_default(),
                 overwrites: change::overwrites(profile.as_ref(), incoming),
             };
             Ok::<_, Error>((id, (known, profile)))

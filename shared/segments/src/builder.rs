@@ -212,7 +212,7 @@ impl Builder {
             keeper
                 .count_events(
                     tenant,
-                    id,
+                    &contact,
                     build.defined,
                     &build.interest,
                     &affected,

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::Error;
-use contacts::{Event, Mentions as Interest};
+use contacts::{Contact, Event, Mentions as Interest};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use kernel::{ContactId, SegmentId, TenantKey};
+use kernel::{SegmentId, TenantKey};
 
 use crate::definitions::Defined;
 use crate::facts::KEPT_DAYS;
@@ -33,7 +33,7 @@ impl Keeper {
     pub(crate) async fn count_events(
         &self,
         tenant: TenantKey,
-        id: ContactId,
+        contact: &Contact,
         defined: &Defined,
         interest: &Interest,
         affected: &BTreeSet<SegmentId>,
@@ -58,7 +58,9 @@ impl Keeper {
             state.facts.last.observe(&event.name, event.at);
         }
         if !is_filled {
-            let all = self.contacts.events_since(tenant, id, since(now), MOST);
+            let all = self
+                .contacts
+                .events_since(tenant, contact, since(now), MOST);
             count_all(state, &tracked, &all.await?, &zone, now);
             state.filled_at = Some(now);
             return Ok(());
@@ -73,7 +75,10 @@ impl Keeper {
             let Some((from, to)) = bounds(day, &zone) else {
                 continue;
             };
-            let all = self.contacts.events_between(tenant, id, from, to).await?;
+            let all = self
+                .contacts
+                .events_between(tenant, contact, from, to)
+                .await?;
             set(state, &tracked, &all, day, &zone, now);
         }
         Ok(())

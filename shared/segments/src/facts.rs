@@ -52,6 +52,14 @@ pub const CLICKED: &str = "message.clicked";
 pub const SENT: &str = "message.sent";
 
 impl Last {
+    /// Takes in the acts of another record of the same person.
+    pub fn absorb(&mut self, other: Self) {
+        self.seen = self.seen.max(other.seen);
+        self.opened = self.opened.max(other.opened);
+        self.clicked = self.clicked.max(other.clicked);
+        self.sent = self.sent.max(other.sent);
+    }
+
     /// Takes in an event. The later time wins, so order and repetition do not matter.
     pub fn observe(&mut self, event: &str, at: Timestamp) {
         let slot = match event {

@@ -177,7 +177,7 @@ impl Finder {
             let since = counting::since(at);
             let events = self
                 .contacts
-                .events_since(tenant, contact.id, since, counting::MOST)
+                .events_since(tenant, &contact, since, counting::MOST)
                 .await?;
             let tracked = mentions.events.iter();
             let tracked = tracked.map(|one| (one.hash, one.clone())).collect();

@@ -16,6 +16,7 @@ use kernel::{ContactId, SegmentId, TenantKey};
 
 use crate::definitions::{Defined, Definitions};
 use crate::evaluation::{Found, Looked, Placed, earliest, evaluate, needed};
+use crate::facts::Last;
 use crate::keys;
 use crate::members::{Members, Of};
 use crate::model::{STATIC, dependents};
@@ -50,6 +51,8 @@ pub struct Work {
     pub at: Option<Timestamp>,
     /// Whether a message was delivered before.
     pub again: bool,
+    /// The last acts of a contact that was merged into this one.
+    pub absorbed: Option<Last>,
 }
 
 impl Work {
@@ -180,6 +183,9 @@ impl Keeper {
             if !strong {
                 return Ok(None);
             }
+            if let Some(now) = self.contacts.forward(tenant, id).await? {
+                self.give(tenant, id, now, work, &before).await?;
+            }
             return self.forget(tenant, id, before).await;
         };
         if !strong && work.written_at.is_some_and(|at| at > contact.updated_at) {
@@ -207,9 +213,13 @@ impl Keeper {
         }
         let mut state = before.clone();
         let now = self.now();
+        if let Some(last) = work.absorbed {
+            state.facts.last.absorb(last);
+            state.filled_at = None;
+        }
         self.count_events(
             tenant,
-            id,
+            &contact,
             &defined,
             &interest,
             &affected,

@@ -42,6 +42,12 @@ pub enum Step {
         /// The contact.
         contact: ContactId,
     },
+    /// Move what is left of a contact that was merged into another one.
+    #[serde(rename = "contact.merge.v1")]
+    Merge {
+        /// The former contact.
+        contact: ContactId,
+    },
 }
 
 impl Message for Step {
@@ -277,6 +283,10 @@ impl Bulk {
             Step::V1 { job, version } => (job, version),
             Step::Erase { contact } => {
                 self.contacts.finish_erasure(tenant, contact).await?;
+                return Ok(Progress::Done);
+            }
+            Step::Merge { contact } => {
+                self.contacts.finish_merge(tenant, contact).await?;
                 return Ok(Progress::Done);
             }
         };

@@ -9,7 +9,7 @@ use crate::rows::{Claim, Profile};
 use crate::{bounds, keys};
 
 /// The profile's sets of addresses that are no identities.
-const BESIDE: [&str; 4] = [
+pub(crate) const BESIDE: [&str; 4] = [
     "shared_emails",
     "shared_phones",
     "unconfirmed_emails",
@@ -17,7 +17,7 @@ const BESIDE: [&str; 4] = [
 ];
 
 /// The set that keeps an address.
-fn set_of(identity: &Identity, reason: Reason) -> Option<&'static str> {
+pub(crate) fn set_of(identity: &Identity, reason: Reason) -> Option<&'static str> {
     match (identity, reason) {
         (Identity::Email(_), Reason::Unconfirmed) => Some("unconfirmed_emails"),
         (Identity::Phone(_), Reason::Unconfirmed) => Some("unconfirmed_phones"),
@@ -27,7 +27,7 @@ fn set_of(identity: &Identity, reason: Reason) -> Option<&'static str> {
     }
 }
 
-fn size_of(contact: &Contact, set: &str) -> usize {
+pub(crate) fn size_of(contact: &Contact, set: &str) -> usize {
     match set {
         "shared_emails" => contact.shared_emails.len(),
         "shared_phones" => contact.shared_phones.len(),
@@ -37,7 +37,7 @@ fn size_of(contact: &Contact, set: &str) -> usize {
 }
 
 /// The text of an address in its set.
-fn stored(identity: &Identity) -> String {
+pub(crate) fn stored(identity: &Identity) -> String {
     match identity {
         Identity::Email(address) => address.to_string(),
         Identity::Phone(phone) => phone.to_string(),

@@ -23,8 +23,35 @@ impl Change {
             return change;
         };
         change.rename(&before, edit);
+        change.promote(&before, own);
         change.clear(&before, edit);
         change
+    }
+
+    /// A further identity that the edit gives becomes the first of its kind; the one before is free.
+    fn promote(&mut self, before: &Contact, own: &[(Identity, Claim)]) {
+        let mut also = before.also();
+        for (identity, _) in own {
+            let (true, Some((name, value))) = (also.contains(identity), super::field(identity))
+            else {
+                continue;
+            };
+            also.retain(|one| one != identity);
+            self.fields.push((name, value));
+            self.identities.push(identity.clone());
+            let first = before.identities();
+            let mut first = first.into_iter().filter(|one| {
+                crate::keys::kind(one) == crate::keys::kind(identity) && !self.was_replaced(one)
+            });
+            if let Some(first) = first.next() {
+                self.replaced.push(released(before, first));
+            }
+            self.also = Some(also.clone());
+        }
+    }
+
+    fn was_replaced(&self, identity: &Identity) -> bool {
+        self.replaced.iter().any(|one| one.identity == *identity)
     }
 
     /// Removes the fields that the edit clears and the contact has.

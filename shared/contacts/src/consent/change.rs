@@ -36,11 +36,12 @@ pub(crate) fn channels(address: &Identity) -> &'static [Channel] {
 
 impl Agreed {
     /// Compares the statements with the profile. `shown` holds the addresses of the input that the profile shows
-    /// after the write: a consent counts only for those.
+    /// after the write: a consent counts only for those. `also` holds its further addresses: a stop counts for them too.
     pub fn of(
         profile: Option<&Profile>,
         incoming: &Incoming,
         shown: &[(Identity, Inherited)],
+        also: &[Identity],
     ) -> Self {
         let mut known = profile.map(Profile::consents).unwrap_or_default();
         let mut agreed = Self {
@@ -63,8 +64,19 @@ impl Agreed {
                 }
             }
         }
+        let mut stopping: BTreeMap<Channel, String> = BTreeMap::new();
+        for address in also {
+            let value = crate::keys::value(address);
+            stopping.extend(channels(address).iter().map(|one| (*one, value.clone())));
+        }
+        stopping.extend(addresses.clone());
         for (n, statement) in incoming.consent.iter().enumerate() {
             let given = statement.channels.iter().copied();
+            let addresses = if statement.decision.stops() {
+                &stopping
+            } else {
+                &addresses
+            };
             let given: Vec<Channel> = given.filter(|one| addresses.contains_key(one)).collect();
             let Some(at) = statement.at.filter(|_| !given.is_empty()) else {
                 continue;

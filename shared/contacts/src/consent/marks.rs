@@ -167,12 +167,86 @@ impl Consents {
         }
     }
 
+    /// All marks.
+    pub(crate) fn marks(&self) -> &[(Mark, i64)] {
+        &self.0
+    }
+
+    /// The consent of two records of one person. Every stop that is in force in one of them is in force in both
+    /// together, and no verified act of one ends a stop of the other.
+    pub(crate) fn merged(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        for (mark, at) in &other.0 {
+            all.raise(*mark, *at);
+        }
+        for channel in Channel::ALL {
+            for kind in [Kind::Complained, Kind::Suppressed] {
+                let blocked = self.is_blocked(channel, kind) || other.is_blocked(channel, kind);
+                let lifted = all.at(Mark::whole(channel, Kind::Lifted));
+                if let Some(lifted) = lifted.filter(|_| blocked) {
+                    all.raise(Mark::whole(channel, kind), lifted);
+                }
+            }
+            for purpose in Purpose::ALL {
+                let left = self.is_left(channel, purpose) || other.is_left(channel, purpose);
+                let verified = all.at(Mark::of(channel, purpose, Kind::Verified));
+                if let Some(verified) = verified.filter(|_| left && !all.is_left(channel, purpose))
+                {
+                    all.raise(Mark::of(channel, purpose, Kind::Withdrawn), verified);
+                }
+            }
+        }
+        all
+    }
+
+    /// Only the stops that are in force for the channel, and everything for the other channels.
+    pub(crate) fn stops_of(&self, channel: Channel) -> Self {
+        let mut kept = Self(self.0.clone());
+        kept.0.retain(
+            |(mark, _)| match (mark.channel == channel, mark.kind, mark.purpose) {
+                (false, ..) => true,
+                (_, Kind::Complained | Kind::Suppressed, _) => self.is_blocked(channel, mark.kind),
+                (_, Kind::Withdrawn, Some(purpose)) => self.is_left(channel, purpose),
+                _ => false,
+            },
+        );
+        // A complaint that an administrator ended is a withdrawal still.
+        for purpose in Purpose::ALL {
+            let verified = self.at(Mark::of(channel, purpose, Kind::Verified));
+            if let Some(at) = self
+                .left_at(channel, purpose)
+                .filter(|at| Some(*at) >= verified)
+            {
+                kept.raise(Mark::of(channel, purpose, Kind::Withdrawn), at);
+            }
+        }
+        kept
+    }
+
+    fn is_blocked(&self, channel: Channel, kind: Kind) -> bool {
+        let at = self.at(Mark::whole(channel, kind));
+        at.is_some() && at >= self.at(Mark::whole(channel, Kind::Lifted))
+    }
+
+    /// When advertising was refused: a complaint or a block is a refusal of it too.
+    fn left_at(&self, channel: Channel, purpose: Purpose) -> Option<i64> {
+        let whole = |kind| self.at(Mark::whole(channel, kind));
+        let refusal = whole(Kind::Complained).max(whole(Kind::Suppressed));
+        let refusal = refusal.filter(|_| purpose != Purpose::Service);
+        let own = self.at(Mark::of(channel, purpose, Kind::Withdrawn));
+        own.max(refusal)
+    }
+
+    fn is_left(&self, channel: Channel, purpose: Purpose) -> bool {
+        let left = self.left_at(channel, purpose);
+        left.is_some() && left >= self.at(Mark::of(channel, purpose, Kind::Verified))
+    }
+
     /// The consent for a channel and a purpose. Whether the address works is another question.
     pub fn state(&self, channel: Channel, purpose: Purpose) -> State {
         let whole = |kind| self.at(Mark::whole(channel, kind));
         let own = |kind| self.at(Mark::of(channel, purpose, kind));
         let (complained, suppressed) = (whole(Kind::Complained), whole(Kind::Suppressed));
-        let lifted = whole(Kind::Lifted);
         let verified = own(Kind::Verified);
         let is = |status, since: Option<i64>| State {
             status,
@@ -180,17 +254,15 @@ impl Consents {
             epoch: verified.and_then(time),
             is_assumed: false,
         };
-        if suppressed.is_some() && suppressed >= lifted {
+        if self.is_blocked(channel, Kind::Suppressed) {
             return is(ChannelStatus::Suppressed, suppressed);
         }
-        if complained.is_some() && complained >= lifted {
+        if self.is_blocked(channel, Kind::Complained) {
             return is(ChannelStatus::Complained, complained);
         }
-        // A complaint is a refusal of advertising too. An administrator lifts the block only; the person agrees again.
-        let refusal = complained.max(suppressed);
-        let refusal = refusal.filter(|_| purpose != Purpose::Service);
-        let withdrawn = own(Kind::Withdrawn).max(refusal);
-        if withdrawn.is_some() && withdrawn >= verified {
+        // An administrator lifts the block only; the person agrees again.
+        if self.is_left(channel, purpose) {
+            let withdrawn = self.left_at(channel, purpose);
             return is(ChannelStatus::Unsubscribed, withdrawn);
         }
         if let Some(at) = verified.or_else(|| own(Kind::Granted)) {

@@ -50,6 +50,26 @@ impl Contacts {
         cause: &str,
         proven: Option<&EmailAddress>,
     ) -> Result<Stated, Error> {
+        let stated = self.declare_of(tenant, id, statement, cause, proven);
+        let stated = stated.await?;
+        if stated != Stated::NoContact {
+            return Ok(stated);
+        }
+        // The link of a mail may name a contact that was merged.
+        match self.forward(tenant, id).await? {
+            Some(now) => self.declare_of(tenant, now, statement, cause, proven).await,
+            None => Ok(stated),
+        }
+    }
+
+    async fn declare_of(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        statement: &Statement,
+        cause: &str,
+        proven: Option<&EmailAddress>,
+    ) -> Result<Stated, Error> {
         let now = self.contacts.clock().now();
         // A grant of the future would outlast every withdrawal. A report keeps its provider's time, so that each
         // delivery of the report is the same decision.
@@ -122,7 +142,8 @@ impl Contacts {
             let update = self.telling(tenant, update, changed).await?;
             let key = keys::profile(tenant, id);
             let outcome = self.contacts.update(&key, update.when_exists()).await?;
-            if matches!(&outcome, UpdateOutcome::Refused(item) if item.is_empty() || item.contains_key(ERASED))
+            if matches!(&outcome, UpdateOutcome::Refused(item)
+                if item.is_empty() || item.contains_key(ERASED))
             {
                 return Ok(Stated::NoContact);
             }

@@ -182,7 +182,7 @@ fn released(contact: &Contact) -> Vec<Replaced> {
             since: since.map(jiff::Timestamp::as_millisecond),
         }
     };
-    contact.identities().into_iter().map(one).collect()
+    contact.owned().into_iter().map(one).collect()
 }
 
 /// The rows of names, shared addresses and lists.

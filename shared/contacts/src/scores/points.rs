@@ -167,6 +167,9 @@ impl Scores {
                 return Ok(Some(entry));
             }
             let profile: Option<Profile> = table.get(&keys::profile(tenant, contact)).await?;
+            if let Some(now) = profile.as_ref().and_then(|row| row.merged_into) {
+                return Box::pin(self.enter(tenant, now, event, rule)).await;
+            }
             let Some(profile) = profile.filter(Profile::exists) else {
                 return Ok(None);
             };

@@ -23,6 +23,7 @@ pub enum Code {
     Unauthenticated,
     Forbidden,
     NotFound,
+    Merged,
     MethodNotAllowed,
     Conflict,
     TooLarge,
@@ -46,6 +47,7 @@ impl Code {
             Self::Unauthenticated | Self::TotpRequired => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Merged => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict | Self::InProgress | Self::AlreadyDone | Self::SettingsMissing => {
                 StatusCode::CONFLICT
@@ -67,6 +69,7 @@ impl Code {
             Self::Unauthenticated => "ProblemUnauthenticated",
             Self::Forbidden => "ProblemForbidden",
             Self::NotFound => "ProblemNotFound",
+            Self::Merged => "ProblemMerged",
             Self::MethodNotAllowed => "ProblemMethodNotAllowed",
             Self::Conflict => "ProblemConflict",
             Self::TooLarge => "ProblemTooLarge",

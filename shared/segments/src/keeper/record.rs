@@ -9,10 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, TenantKey};
 use serde_json::json;
 
-use super::{ENTERED, Keeper, LEFT, Settled};
+use super::{ENTERED, Keeper, LEFT, Settled, Work};
 use crate::evaluation::Found;
 use crate::keys;
 use crate::members::Of;
+use crate::model::{Kind, STATIC};
 use crate::state::{Moved, REMEMBERED, State};
 
 /// SQS keeps a message so long.
@@ -138,7 +139,43 @@ impl Keeper {
         Ok(())
     }
 
-    /// A contact that was erased leaves its segments, and its state goes.
+    /// A contact was merged: the survivor takes over its last acts, its static segments and these changes, and is
+    /// evaluated with the timelines of both. May be repeated, also after the former contact has left its segments.
+    pub(super) async fn give(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        survivor: ContactId,
+        work: &Work,
+        state: &State,
+    ) -> Result<(), Error> {
+        let mut given = work.clone();
+        given.again = false;
+        given.written_at = None;
+        given.flips.clear();
+        given.changed.insert(contacts::mention::CREATED.to_owned());
+        given.absorbed = Some(state.facts.last);
+        let defined = self.definitions.of(tenant).await?;
+        for one in defined
+            .all
+            .iter()
+            .filter(|one| one.segment.kind == Kind::Static)
+        {
+            let segment = one.segment.segment;
+            let of = Of {
+                segment,
+                version: STATIC,
+            };
+            if let Some((true, at)) = self.members.row(tenant, of, id).await? {
+                given.placed.entry(segment).or_insert((at, true));
+            }
+        }
+        Box::pin(self.settle(tenant, survivor, &given))
+            .await
+            .map(drop)
+    }
+
+    /// A contact that was erased or merged leaves its segments, and its state goes.
     pub(super) async fn forget(
         &self,
         tenant: TenantKey,

@@ -265,6 +265,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::PauseForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/pause"),
         O::DuplicateForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/duplicate"),
         O::ShowFormCode => ("api-forms", "GET", "/v1/forms/frm_00000000009/code"),
+        O::MergeContacts => ("api-contacts", "POST", "/v1/contacts/con_0000000000a/merge"),
         O::ListSegments => ("api-segments", "GET", "/v1/segments"),
         O::CreateSegment => ("api-segments", "POST", "/v1/segments"),
         O::PreviewSegment => ("api-segments", "POST", "/v1/segments/preview"),
@@ -376,6 +377,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::CreateForm | O::ReplaceForm => json!({
             "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
         }),
+        O::MergeContacts => json!({ "contact_id": "con_0000000000b" }),
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),
         O::PreviewSegment => json!({ "conditions": {} }),
         // The answer depends on the caller's own rights too; a test below covers the scopes.

@@ -14,6 +14,7 @@ mod forms;
 mod imports;
 mod jobs;
 mod life;
+mod merges;
 mod merging;
 mod people;
 pub(crate) mod proof;

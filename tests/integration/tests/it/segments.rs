@@ -211,6 +211,52 @@ async fn a_static_segment_has_the_members_that_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_merged_contact_is_in_the_segments_of_both() {
+    let shop = Shop::new().await;
+    let stays = shop.contact("an@example.vn", &[]).await;
+    let goes = shop.contact("binh@example.vn", &["VIP"]).await;
+    let body = json!({ "name": "Tay", "kind": "static" });
+    let (_, made) = shop.ask("POST", "/v1/segments", Some(body)).await;
+    let by_hand = made["id"].as_str().unwrap().to_owned();
+    let tagged = shop.segment("VIP", tagged("VIP")).await;
+    let twice = json!({"all": [
+        {"family": "event", "event": "form.submitted", "operator": "at_least", "times": 2,
+         "within": {"last_days": 30}},
+    ]});
+    let twice = shop.segment("Hai lần", twice).await;
+    shop.built().await;
+    let path = format!("/v1/segments/{by_hand}/members");
+    let add = json!({ "add_contact_ids": [goes] });
+    assert_eq!(shop.ask("POST", &path, Some(add)).await.0, 202);
+    shop.submitted(stays, 1).await;
+    shop.world.settle_twice().await;
+    shop.submitted(goes, 2).await;
+    shop.world.settle_twice().await;
+    assert_eq!(shop.members(&tagged).await, set([goes]));
+    assert_eq!(shop.members(&twice).await, set([]));
+    let merged = shop
+        .contacts()
+        .merge(shop.tenant, stays, goes, "usr_1")
+        .await;
+    assert_eq!(merged.unwrap(), contacts::merge::Merged::Yes);
+    shop.world.settle_twice().await;
+    for segment in [&by_hand, &tagged, &twice] {
+        assert_eq!(shop.members(segment).await, set([stays]));
+    }
+    // An event that names the former contact counts for the survivor.
+    let thrice = json!({"all": [
+        {"family": "event", "event": "form.submitted", "operator": "at_least", "times": 3,
+         "within": {"last_days": 30}},
+    ]});
+    let thrice = shop.segment("Ba lần", thrice).await;
+    shop.built().await;
+    shop.submitted(goes, 3).await;
+    shop.world.settle_twice().await;
+    assert_eq!(shop.members(&thrice).await, set([stays]));
+    assert!(shop.world.dead_letters().is_empty());
+}
+
+#[tokio::test]
 async fn a_preview_counts_and_shows_members() {
     let shop = Shop::new().await;
     for n in 0..15 {

@@ -75,7 +75,9 @@ pub async fn survives_kills(
 }
 
 /// The rows without what differs between runs: marks of updates, versions and times.
-fn without_marks((contacts, timeline): (Vec<String>, Vec<String>)) -> (Vec<String>, Vec<String>) {
+pub fn without_marks(
+    (contacts, timeline): (Vec<String>, Vec<String>),
+) -> (Vec<String>, Vec<String>) {
     let plain = |rows: Vec<String>| {
         let rows = rows.into_iter().map(|row| {
             let mut row: Value = serde_json::from_str(&row).unwrap();
