@@ -2,13 +2,13 @@
 //! caller's tenant.
 
 use access::op;
-use accounts::{Audit, Doors};
+use accounts::Audit;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chat::desk::Reply;
 use chat::model::MAX_TEXT;
 use chat::reading::{Filter, Portion};
-use chat::{Chat, InboxSettings, Inboxes, Message, Position, Status};
+use chat::{Chat, InboxDoors, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, InboxId};
@@ -30,7 +30,7 @@ const MAX_CLIENT_ID: usize = 64;
 pub struct Api {
     pub chat: Chat,
     pub inboxes: Inboxes,
-    pub doors: Doors,
+    pub doors: InboxDoors,
     pub audit: Audit,
     pub timers: Timers,
     pub clock: Clock,
@@ -295,9 +295,7 @@ async fn create_inbox(
             .await?;
         // The public row is written first: it makes the id unique among all workspaces. Without the inbox the row
         // is an address that nobody knows.
-        let door = api
-            .doors
-            .create_inbox(tenant, id, settings.name.trim(), origins);
+        let door = api.doors.create(tenant, id, settings.name.trim(), origins);
         if door.await?
             && let Some(inbox) = api.inboxes.create(tenant, id, origin.at, &settings).await?
         {

@@ -7,8 +7,8 @@
 mod handler;
 mod shape;
 
-use accounts::{Audit, Doors};
-use chat::{Chat, Inboxes};
+use accounts::Audit;
+use chat::{Chat, InboxDoors, Inboxes};
 use cloud::Timers;
 use lambda::{ConfigError, Function, Setup, http};
 
@@ -20,7 +20,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),
         timers: Timers::over(resources),
-        doors: Doors::over(resources),
+        doors: InboxDoors::over(resources),
         clock: setup.clock().clone(),
     };
     let audit = api.audit.clone();

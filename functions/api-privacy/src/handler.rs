@@ -2,7 +2,7 @@
 
 use access::{Operation, op};
 use accounts::privacy::{Extension, Kind, PrivacyRequest, Status, Stored, Task};
-use accounts::{Audit, Doors, PrivacyRequests, Senders};
+use accounts::{Audit, PrivacyRequests, Senders};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use kernel::{Clock, ContactId, Needs, PrivacyRequestId, TenantKey};
 use lambda::http::{
     Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Secret,
 };
+use sources::Sources;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -35,7 +36,7 @@ pub struct Api {
     pub audit: Audit,
     pub clock: Clock,
     pub files: Blobs,
-    pub doors: Doors,
+    pub sources: Sources,
     pub senders: Senders,
     pub inboxes: Inboxes,
     /// The AWS region that holds the data.

@@ -8,10 +8,11 @@ mod handler;
 mod register;
 mod shape;
 
-use accounts::{Audit, Doors, PrivacyRequests, Senders};
+use accounts::{Audit, PrivacyRequests, Senders};
 use chat::{Chat, Inboxes};
 use contacts::{Contacts, Notes};
 use lambda::{ConfigError, Function, Setup, http};
+use sources::Sources;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -24,7 +25,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         clock: setup.clock().clone(),
         files: resources.bucket("Imports"),
-        doors: Doors::over(resources),
+        sources: Sources::over(resources),
         senders: Senders::over(resources),
         inboxes: Inboxes::over(resources),
         region: setup.text("DEPLOYMENT_REGION").to_owned(),

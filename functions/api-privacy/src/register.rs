@@ -212,15 +212,15 @@ pub async fn show(
     let mut cursor = None;
     let mut providers = std::collections::BTreeSet::new();
     loop {
-        let page = api.doors.sources(caller.tenant, limit, cursor).await?;
-        providers.extend(page.data.into_iter().map(|source| source.provider));
+        let page = api.sources.list(caller.tenant, limit, cursor).await?;
+        providers.extend(page.data.into_iter().map(|source| source.provider.name()));
         cursor = page.next;
         if cursor.is_none() {
             break;
         }
     }
     recipients.extend(providers.into_iter().map(|name| Recipient {
-        name,
+        name: name.to_owned(),
         role: "source: collects for the workspace",
         country: None,
     }));

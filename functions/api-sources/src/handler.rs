@@ -1,31 +1,37 @@
 //! Maps requests to use cases. Another tenant's source is not found.
 
 use access::op;
-use accounts::{Audit, Doors, SourceDoor};
+use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cloud::QueueOf;
 use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
+use sources::{FailedRequests, Inbound, Source, Sources};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::failed;
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
 
 /// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
-    pub doors: Doors,
+    pub sources: Sources,
     pub lists: Lists,
     pub audit: Audit,
+    pub failed: FailedRequests,
+    pub queue: QueueOf<Inbound>,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one, update, remove))
+        .merge(failed::routes())
 }
 
 fn no_source() -> Problem {
@@ -33,12 +39,12 @@ fn no_source() -> Problem {
 }
 
 impl Api {
-    async fn source(&self, caller: &Caller, id: SourceId) -> Result<SourceDoor, Problem> {
-        let door = self.doors.source_of(caller.tenant, id).await?;
-        door.ok_or_else(no_source)
+    pub async fn source(&self, caller: &Caller, id: SourceId) -> Result<Source, Problem> {
+        let source = self.sources.get(caller.tenant, id).await?;
+        source.ok_or_else(no_source)
     }
 
-    async fn note<P: Needs>(
+    pub async fn note<P: Needs>(
         &self,
         caller: &May<P>,
         id: SourceId,
@@ -74,7 +80,7 @@ async fn list(
     caller: May<op::ListSources>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<SourceView>>, Problem> {
-    let page = api.doors.sources(caller.tenant, query.limit, query.cursor);
+    let page = api.sources.list(caller.tenant, query.limit, query.cursor);
     let page = page.await?;
     Ok(Json(page.map(SourceView::from)))
 }
@@ -100,13 +106,15 @@ async fn create(
     Json(new): Json<NewSource>,
 ) -> Result<Response, Problem> {
     let new = new.check()?;
-    api.know_lists(&caller, &new.lists).await?;
+    api.know_lists(&caller, &new.settings.lists).await?;
     for id in origin.draws(SourceId::of) {
         api.note(&caller, id, &ip).await?;
-        let made = api.doors.add_source(caller.tenant, id, origin.at, &new);
+        let made = api.sources.add(caller.tenant, id, origin.at, &new);
         let made = made.await?;
-        let Some((door, token)) = made else { continue };
-        let view = SourceView::from(door);
+        let Some((source, token)) = made else {
+            continue;
+        };
+        let view = SourceView::from(source);
         let location = format!("/v1/sources/{id}");
         let body = Json(CreatedSource::new(view, token));
         let mut response =
@@ -156,7 +164,7 @@ async fn update(
         .await?;
     api.source(&caller, id).await?;
     api.note(&caller, id, &ip).await?;
-    let changed = api.doors.update_source(caller.tenant, id, change).await?;
+    let changed = api.sources.update(caller.tenant, id, change).await?;
     Ok(Json(changed.ok_or_else(no_source)?.into()))
 }
 
@@ -177,6 +185,6 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     api.source(&caller, id).await?;
     api.note(&caller, id, &ip).await?;
-    api.doors.remove_source(caller.tenant, id).await?;
+    api.sources.remove(caller.tenant, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,14 +2,16 @@
 //!
 //! Trigger: HTTP API routes `/v1/sources…`, behind the authorizer. Effects: rows of the directory table,
 //! each change after its entry in the audit log. The token of a source is only in the answer that
-//! makes the source: the table stores its hash.
+//! makes the source: the table stores its hash. A replayed request goes to the queue ingest.
 
+mod failed;
 mod handler;
 mod shape;
 
-use accounts::{Audit, Doors};
+use accounts::Audit;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
+use sources::{FailedRequests, Sources};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -17,7 +19,9 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::over(resources),
         lists: Lists::over(resources),
-        doors: Doors::over(resources),
+        failed: FailedRequests::over(resources),
+        queue: resources.queue_of(),
+        sources: Sources::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

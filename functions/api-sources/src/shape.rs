@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use accounts::{SourceChange, SourceDoor};
 use contacts::Tags;
 use jiff::Timestamp;
 use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
+use sources::{Provider, Settings, Source, SourceChange};
 
 /// The header that carries the token of a source that we made.
 pub const HEADER: &str = "x-tanigo-token";
@@ -33,22 +33,6 @@ pub struct ListQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// The provider whose format a source sends.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceProvider {
-    /// Lead forms of LadiPage.
-    Ladipage,
-}
-
-impl SourceProvider {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ladipage => "ladipage",
-        }
-    }
-}
-
 /// The name of a form's field.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[schema(min_length = 1, max_length = 100, example = "phone")]
@@ -60,7 +44,7 @@ pub struct FieldName(String);
 pub struct NewSource {
     #[schema(min_length = 1, max_length = 255)]
     name: String,
-    provider: SourceProvider,
+    provider: Provider,
     /// Tags that its contacts get.
     #[serde(default)]
     #[schema(max_items = 50)]
@@ -81,7 +65,7 @@ pub struct NewSource {
 
 impl NewSource {
     /// The stored form of these fields.
-    pub fn check(self) -> Result<accounts::NewSource, Problem> {
+    pub fn check(self) -> Result<sources::NewSource, Problem> {
         let change = SourceUpdate {
             name: Some(self.name),
             tags: Some(self.tags),
@@ -90,14 +74,16 @@ impl NewSource {
             consent: Some(self.consent),
         };
         let settings = change.check()?;
-        Ok(accounts::NewSource {
+        Ok(sources::NewSource {
             name: settings.name.unwrap_or_default(),
-            provider: self.provider.name().to_owned(),
+            provider: self.provider,
             header: HEADER.to_owned(),
-            tags: settings.tags.unwrap_or_default(),
-            lists: settings.lists.unwrap_or_default(),
-            mapping: settings.mapping.unwrap_or_default(),
-            consent: settings.consent.unwrap_or_default(),
+            settings: Settings {
+                tags: settings.tags.unwrap_or_default(),
+                lists: settings.lists.unwrap_or_default(),
+                mapping: settings.mapping.unwrap_or_default(),
+                consent: settings.consent.unwrap_or_default(),
+            },
         })
     }
 }
@@ -198,7 +184,7 @@ fn check_consent(channel: Channel, asked: &ConsentField, flaws: &mut Flaws) {
 pub struct SourceView {
     id: SourceId,
     name: String,
-    provider: String,
+    provider: Provider,
     /// Where it posts to, under the API's own address.
     path: String,
     /// Header that carries its token.
@@ -211,18 +197,18 @@ pub struct SourceView {
     created_at: Timestamp,
 }
 
-impl From<SourceDoor> for SourceView {
-    fn from(source: SourceDoor) -> Self {
+impl From<Source> for SourceView {
+    fn from(source: Source) -> Self {
         Self {
-            path: format!("/w/{}/{}", source.provider, source.id),
+            path: format!("/w/{}/{}", source.provider.name(), source.id),
             id: source.id,
             name: source.name,
             provider: source.provider,
-            header: source.header,
-            tags: source.tags,
-            list_ids: source.lists,
-            mapping: source.mapping,
-            consent: source.consent,
+            header: source.auth.header().to_owned(),
+            tags: source.settings.tags,
+            list_ids: source.settings.lists,
+            mapping: source.settings.mapping,
+            consent: source.settings.consent,
             created_at: source.created_at,
         }
     }

@@ -1,10 +1,10 @@
 //! Before each request: finds the inbox and checks the page's origin. After it: adds the CORS headers.
 
-use accounts::{Door, InboxDoor};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chat::Door;
 use kernel::InboxId;
 use lambda::http::{ClientIp, Code, Path, Problem};
 
@@ -21,8 +21,11 @@ pub async fn check(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let door = widget.doors.inbox(inbox).await?;
-    let door = door.ok_or_else(|| Problem::not_found("inbox"))?;
+    let no_inbox = || Problem::not_found("inbox");
+    let door = widget.doors.find(inbox).await?.ok_or_else(no_inbox)?;
+    if !widget.workspaces.is_open(door.tenant).await? {
+        return Err(no_inbox());
+    }
     let origin = request.headers().get(header::ORIGIN).cloned();
     if let Some(origin) = &origin
         && !admits(&door, origin, request.headers())
@@ -54,7 +57,7 @@ pub async fn check(
 
 /// An origin on the inbox's list, or our own: the page that we serve sends our origin with each POST, and a
 /// browser does not let another page send our origin.
-fn admits(door: &Door<InboxDoor>, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+fn admits(door: &Door, origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;
     };
@@ -62,7 +65,7 @@ fn admits(door: &Door<InboxDoor>, origin: &HeaderValue, headers: &HeaderMap) -> 
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let own = origin.split_once("://").map(|(_, host)| host);
-    (own.is_some() && own == host) || door.settings.admits(Some(origin))
+    (own.is_some() && own == host) || door.inbox.admits(Some(origin))
 }
 
 fn allow(headers: &mut HeaderMap, origin: HeaderValue) {

@@ -1,6 +1,5 @@
 //! Maps requests to use cases.
 
-use accounts::{Door, InboxDoor};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -10,7 +9,7 @@ use chat::body::{Details, FromWidget, InboundMessage};
 use chat::model::MAX_TEXT;
 use chat::reading::{MessagePage, Portion};
 use chat::token::Session;
-use chat::{MessageForVisitor, Position, Visitor};
+use chat::{Door, MessageForVisitor, Position, Visitor};
 use cloud::SendOptions;
 use jiff::Timestamp;
 use kernel::{Cursor, EmailAddress, InboxId, Limit, Phone};
@@ -45,7 +44,7 @@ pub fn operations() -> OpenApiRouter<Widget> {
         .routes(routes!(read, write))
 }
 
-type Inbox = Extension<Door<InboxDoor>>;
+type Inbox = Extension<Door>;
 
 /// Show the chat page.
 ///
@@ -64,7 +63,7 @@ type Inbox = Extension<Door<InboxDoor>>;
     ),
 )]
 async fn show_page(State(widget): State<Widget>, Extension(door): Inbox) -> Response {
-    page::page(&door.settings, &widget.socket, &widget.entropy.nonce())
+    page::page(&door.inbox, &widget.socket, &widget.entropy.nonce())
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -120,7 +119,7 @@ async fn open(
     let visitor = new.visitor_id;
     let session = Session {
         tenant: door.tenant,
-        inbox: door.settings.id,
+        inbox: door.inbox.id,
         visitor: visitor.unwrap_or_else(|| Visitor::new(&widget.entropy)),
     };
     let (token, expires_at) = widget.tokens.issue(&session, widget.clock.now())?;
@@ -129,17 +128,13 @@ async fn open(
         visitor_id: session.visitor,
         expires_at,
         socket: widget.socket,
-        inbox_name: door.settings.name,
+        inbox_name: door.inbox.name,
     };
     Ok((StatusCode::CREATED, Json(opened)))
 }
 
 /// The visitor whose token the request carries, if it is of this inbox.
-fn session(
-    widget: &Widget,
-    door: &Door<InboxDoor>,
-    headers: &HeaderMap,
-) -> Result<Session, Problem> {
+fn session(widget: &Widget, door: &Door, headers: &HeaderMap) -> Result<Session, Problem> {
     let header = headers.get(header::AUTHORIZATION);
     let token = header
         .and_then(|value| value.to_str().ok())
@@ -148,7 +143,7 @@ fn session(
         .map(|(_, token)| token.trim());
     token
         .and_then(|token| widget.tokens.open(token, widget.clock.now()))
-        .filter(|session| session.tenant == door.tenant && session.inbox == door.settings.id)
+        .filter(|session| session.tenant == door.tenant && session.inbox == door.inbox.id)
         .ok_or_else(|| Problem::new(Code::Unauthenticated, "open a session of this inbox first"))
 }
 

@@ -13,9 +13,9 @@ mod state;
 pub use handler::MAX_BODY;
 pub use limits::{ADDRESS_POSTS, VISITOR_MESSAGES};
 
-use accounts::Doors;
-use chat::Chat;
+use accounts::RecentWorkspaces;
 use chat::token::Tokens;
+use chat::{Chat, InboxDoors};
 use lambda::{ConfigError, Function, Setup};
 
 use crate::limits::Limits;
@@ -31,7 +31,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let widget = Widget {
         chat: Chat::over(resources),
-        doors: Doors::over(resources),
+        doors: InboxDoors::over(resources),
+        workspaces: RecentWorkspaces::over(resources),
         tokens: Tokens::new(setup.secret("CHAT_SECRET")),
         limits: Limits::over(resources),
         incoming: resources.queue_of(),

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use accounts::{Door, InboxDoor};
+use chat::Door;
 use chat::token::Session;
 use cloud::window::Sampled;
 use cloud::{Error, Resources, Usage, Window};
@@ -43,15 +43,11 @@ impl Limits {
     }
 
     /// Counts a session or message from an address.
-    pub async fn post_from(
-        &self,
-        door: &Door<InboxDoor>,
-        address: &ClientIp,
-    ) -> Result<(), Problem> {
+    pub async fn post_from(&self, door: &Door, address: &ClientIp) -> Result<(), Problem> {
         let scope = format!(
             "{}#CHAT#{}#{}",
             door.tenant,
-            door.settings.id,
+            door.inbox.id,
             address.network()
         );
         let usage = self.posts.count(&scope, PERIOD, 1).await;
@@ -59,13 +55,9 @@ impl Limits {
     }
 
     /// Counts a page or a read from an address.
-    pub async fn read_from(
-        &self,
-        door: &Door<InboxDoor>,
-        address: &ClientIp,
-    ) -> Result<(), Problem> {
+    pub async fn read_from(&self, door: &Door, address: &ClientIp) -> Result<(), Problem> {
         let network = address.network();
-        let scope = format!("{}#CHATREAD#{}#{network}", door.tenant, door.settings.id);
+        let scope = format!("{}#CHATREAD#{}#{network}", door.tenant, door.inbox.id);
         within(self.reads.count(&scope, PERIOD).await, ADDRESS_READS)
     }
 

@@ -1,8 +1,8 @@
 //! The widget's page, which holds no data: its script opens a session and reads.
 
-use accounts::InboxDoor;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
+use chat::InboxDoor;
 
 const PAGE: &str = include_str!("widget.html");
 

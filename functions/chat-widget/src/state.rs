@@ -1,9 +1,9 @@
 //! The state of the gate and the operations.
 
-use accounts::Doors;
-use chat::Chat;
+use accounts::RecentWorkspaces;
 use chat::body::InboundMessage;
 use chat::token::Tokens;
+use chat::{Chat, InboxDoors};
 use cloud::QueueOf;
 use kernel::{Clock, Entropy};
 
@@ -13,7 +13,8 @@ use crate::limits::Limits;
 #[derive(Clone)]
 pub struct Widget {
     pub chat: Chat,
-    pub doors: Doors,
+    pub doors: InboxDoors,
+    pub workspaces: RecentWorkspaces,
     pub tokens: Tokens,
     pub incoming: QueueOf<InboundMessage>,
     pub limits: Limits,

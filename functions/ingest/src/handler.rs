@@ -1,25 +1,19 @@
 //! Turns one queued body into a contact and an event.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use accounts::Doors;
 use cloud::{Error, Window};
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use jiff::Timestamp;
-use kernel::{Channel, ConsentField, ContactId, TenantKey};
+use kernel::{ContactId, EmailAddress, Phone, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
-use serde_json::{Value, json};
-use sources::inbound::Provider;
-use sources::{Arrival, Inbound, ParseError, Posted, ladipage};
+use serde_json::json;
+use sources::{Answer, FailedRequests, Inbound, ParseError, Provider, RawRequest, Submission};
 
 use crate::opt_in::{self, OptInDesk};
 use crate::signup;
-
-/// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
-const SHORTENED: &str = "_shortened";
 
 /// Key in an event's data: how many tags and lists the full contact had no room for.
 const LEFT_OUT: &str = "_left_out";
@@ -35,7 +29,7 @@ const TRIGGERS_PERIOD: Duration = Duration::from_hours(1);
 
 pub struct Intake {
     pub contacts: Contacts,
-    pub doors: Doors,
+    pub failed: FailedRequests,
     pub window: Window,
     pub opt_in: OptInDesk,
 }
@@ -104,144 +98,133 @@ impl Intake {
 pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
     match inbound {
-        Inbound::V1(posted) => handle_posted(intake, tenant, *posted).await,
+        Inbound::Request(request) => handle_request(intake, tenant, *request).await,
         Inbound::Confirmation(confirmation) => opt_in::confirm(intake, tenant, *confirmation).await,
         Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await,
     }
 }
 
-async fn handle_posted(intake: &Intake, tenant: TenantKey, posted: Posted) -> Result<(), Failure> {
-    let arrival = match read(intake, tenant, &posted).await? {
-        Ok(arrival) => arrival,
-        // Some pages have forms for a name only. Nobody can fix such a form, so it raises no alarm.
-        Err(ParseError::NoAddress) => {
-            metrics::incident("FormsWithoutAddress", 1);
-            return Ok(());
-        }
-        Err(error) => return Err(Failure::reject("Source.Malformed", error)),
-    };
-    let Posted {
-        source,
-        tags,
-        lists,
-        received_at,
-        mapping,
-        consent,
-        ..
-    } = posted;
-    let at = match arrival.same_within {
-        Some(within) => {
-            let contacts = &intake.contacts;
-            let first = contacts.first_seen(tenant, &arrival.event_id, arrival.at, within);
-            first.await?
-        }
-        None => arrival.at,
-    };
-    let event = Event {
-        id: arrival.event_id.clone(),
-        name: arrival.event_name.to_owned(),
-        at,
-        source: source.to_string(),
-        data: told(&arrival),
-    };
-    metrics::incident("FormsShortened", u64::from(!arrival.shortened.is_empty()));
-    let said = consent.iter().filter_map(|(channel, asked)| {
-        let yes = ladipage::answer(&arrival.data, &mapping, asked)?;
-        Some(said(*channel, asked, yes, &event, received_at))
-    });
-    let incoming = Incoming {
-        tags,
-        lists,
-        consent: said.collect(),
-        ..person(arrival, at)
-    };
-    let taken = Taken {
-        incoming,
-        event,
-        received_at,
-    };
-    intake.write(tenant, taken).await.map(drop)
-}
-
-/// Reads the body with the mapping that the message carries. If that finds no address, reads the body with the
-/// present mapping of the source. So a redrive uses a mapping that was fixed later.
-async fn read(
+async fn handle_request(
     intake: &Intake,
     tenant: TenantKey,
-    posted: &Posted,
-) -> Result<Result<Arrival, ParseError>, Failure> {
-    let parsed = parse(posted, &posted.mapping).await;
-    if !matches!(
-        parsed,
-        Err(ParseError::BrokenAddress(_) | ParseError::UnmappedAddress)
-    ) {
-        return Ok(parsed);
+    request: RawRequest,
+) -> Result<(), Failure> {
+    let submission = match request.provider.parse(&request) {
+        Ok(submission) => submission,
+        Err(error) => return fail(intake, tenant, &request, error).await,
+    };
+    metrics::incident("FormsShortened", u64::from(submission.event.is_shortened));
+    let told = &submission.event;
+    let at = match told.same_within {
+        Some(within) => {
+            let contacts = &intake.contacts;
+            let first = contacts.first_seen(tenant, &told.id, told.at, within);
+            first.await?
+        }
+        None => told.at,
+    };
+    let (source, replayed) = (request.source, request.replay_of.clone());
+    intake.write(tenant, taken(submission, request, at)).await?;
+    if let Some(id) = replayed {
+        intake.failed.remove(tenant, source, &id).await?;
     }
-    let door = intake.doors.source(posted.source).await?;
-    match door.filter(|door| door.tenant == tenant) {
-        Some(door) => Ok(parse(posted, &door.settings.mapping).await),
-        None => Ok(parsed),
+    Ok(())
+}
+
+/// The workspace's people see the request at its source. A flood of them is a matter for the operator.
+async fn fail(
+    intake: &Intake,
+    tenant: TenantKey,
+    request: &RawRequest,
+    error: ParseError,
+) -> Result<(), Failure> {
+    let kept = intake.failed.keep(&intake.window, tenant, request, &error);
+    if kept.await? {
+        metrics::incident("RequestsFailed", 1);
+        return Ok(());
+    }
+    Err(Failure::reject("Source.Malformed", error))
+}
+
+/// The person and the event of a submission. Anybody can post to a source's public form.
+fn taken(submission: Submission, request: RawRequest, at: Timestamp) -> Taken {
+    let Submission {
+        sender,
+        event: told,
+        consent,
+    } = submission;
+    let event = Event {
+        id: told.id,
+        name: told.name.to_owned(),
+        at,
+        source: request.source.to_string(),
+        data: told.data,
+    };
+    let form = match told.form {
+        Some(form) => format!("{}#{form}", event.source),
+        None => event.source.clone(),
+    };
+    let said_at = at.min(request.received_at);
+    let consent = consent
+        .into_iter()
+        .map(|answer| said(answer, &form, said_at));
+    let incoming = Incoming {
+        identities: identities(sender.email, sender.phone, &event),
+        person: sender.person,
+        tags: request.settings.tags,
+        lists: request.settings.lists,
+        consent: consent.collect(),
+        source: origin(request.provider),
+        merge: Merge::FillEmpty,
+        trust: Trust::Anybody,
+        operation: Some(format!("{}#{at}", event.id)),
+        ..Incoming::default()
+    };
+    Taken {
+        incoming,
+        event,
+        received_at: request.received_at,
     }
 }
 
-async fn parse(posted: &Posted, mapping: &BTreeMap<String, String>) -> Result<Arrival, ParseError> {
-    let (kind, body) = (&posted.content_type, &posted.body);
-    match posted.provider {
-        Provider::Ladipage => ladipage::parse(kind, body, posted.received_at, mapping).await,
+/// The addresses of a person. Of a person who mistyped all addresses the event itself is the identity, so that the lead
+/// is kept.
+fn identities(email: Option<EmailAddress>, phone: Option<Phone>, event: &Event) -> Vec<Identity> {
+    let email = email.map(Identity::Email);
+    let mut all: Vec<Identity> = email
+        .into_iter()
+        .chain(phone.map(Identity::Phone))
+        .collect();
+    if all.is_empty() {
+        all.push(Identity::External {
+            scope: event.source.clone(),
+            id: event.id.clone(),
+        });
     }
+    all
 }
 
 /// The answer of the form to its question about consent. A no takes nothing back: nobody withdraws by an empty box.
-fn said(
-    channel: Channel,
-    asked: &ConsentField,
-    yes: bool,
-    event: &Event,
-    received_at: Timestamp,
-) -> Statement {
-    let decision = if yes {
+fn said(answer: Answer, form: &str, at: Timestamp) -> Statement {
+    let decision = if answer.yes {
         Decision::Granted
     } else {
         Decision::Refused
     };
-    let form = event.data.get("form_id").and_then(Value::as_str);
-    let form = match form {
-        Some(form) => format!("{}#{form}", event.source),
-        None => event.source.clone(),
-    };
     Statement {
-        text: asked.text.clone(),
+        text: answer.text,
         evidence: Evidence {
             form: Some(form.chars().take(MAX_NOTE).collect()),
             ..Evidence::default()
         },
-        at: Some(event.at.min(received_at)),
-        ..Statement::new(Method::FormTick, decision, [channel])
+        at: Some(at),
+        ..Statement::new(Method::FormTick, decision, [answer.channel])
     }
 }
 
-/// The event of the form, and the names of the fields that could not be kept.
-fn told(arrival: &Arrival) -> Value {
-    let mut data = arrival.data.clone();
-    if let Value::Object(fields) = &mut data
-        && !arrival.shortened.is_empty()
-    {
-        fields.insert(SHORTENED.to_owned(), arrival.shortened.clone().into());
-    }
-    data
-}
-
-/// The person who filled in the form.
-fn person(arrival: Arrival, at: Timestamp) -> Incoming {
-    let email = arrival.email.map(Identity::Email);
-    let phone = arrival.phone.map(Identity::Phone);
-    Incoming {
-        identities: email.into_iter().chain(phone).collect(),
-        person: arrival.person,
-        source: Source::Ladipage,
-        merge: Merge::FillEmpty,
-        trust: Trust::Anybody,
-        operation: Some(format!("{}#{at}", arrival.event_id)),
-        ..Incoming::default()
+/// The origin that a new contact shows.
+fn origin(provider: Provider) -> Source {
+    match provider {
+        Provider::Ladipage => Source::Ladipage,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Trigger: queue ingest, [`sources::Inbound`]. Effects: the contact, and an event on its timeline. A second run
 //! finds the contact by its identities and the event by its key; a form without a time keeps that of its first
-//! arrival. A body that cannot be read goes to the dead-letter queue; a form without an address is only counted.
+//! arrival. A body that cannot be read is kept at its source, where its owner sees and replays it.
 
 mod handler;
 mod opt_in;
@@ -10,20 +10,21 @@ mod signup;
 
 use std::sync::Arc;
 
-use accounts::{Doors, Senders};
+use accounts::Senders;
 use channels::MailStore;
 use cloud::{Timers, Window};
 use contacts::Contacts;
 use forms::{LinkKey, OptIns};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
+use sources::FailedRequests;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let intake = Arc::new(handler::Intake {
         contacts: Contacts::over(resources),
-        doors: Doors::over(resources),
+        failed: FailedRequests::over(resources),
         window: Window::over(resources),
         opt_in: opt_in::OptInDesk {
             requests: OptIns::over(resources),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use accounts::{Door, Doors, SourceDoor};
+use accounts::RecentWorkspaces;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::options;
@@ -15,8 +15,7 @@ use kernel::{Clock, SourceId};
 use lambda::http::{ClientIp, Code, Json, Path, Problem, Raw, limit_body};
 use lambda::metrics;
 use serde_json::json;
-use sources::inbound::Provider;
-use sources::{Inbound, ParseError, Posted, ladipage};
+use sources::{Door, Inbound, ParseError, Provider, RawRequest, Source, Sources};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,7 +36,8 @@ const BURST_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// The state of the route.
 #[derive(Clone)]
 pub struct Intake {
-    pub doors: Doors,
+    pub sources: Sources,
+    pub workspaces: RecentWorkspaces,
     pub queue: QueueOf<Inbound>,
     pub clock: Clock,
     /// By source.
@@ -138,44 +138,22 @@ async fn accept(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(), Problem> {
-    let door = intake.doors.source(source).await?;
-    let Some(Door { tenant, settings }) = door.filter(|door| is_its_own(&door.settings, headers))
-    else {
+    let door = intake.sources.find(source).await?;
+    let own = door.filter(|door| is_its_own(&door.source, headers));
+    let Some(Door { tenant, source }) = own else {
         metrics::incident("SignatureRefused", 1);
         return Err(Problem::new(
             Code::Unauthenticated,
             "unknown source or wrong token",
         ));
     };
-    if !intake.doors.is_open(tenant).await? {
+    if !intake.workspaces.is_open(tenant).await? {
         return Err(Problem::not_found("source"));
     }
-    let body = std::str::from_utf8(body).map_err(|error| {
-        let place = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
-        Problem::malformed(place)
-    })?;
-    if body.trim().is_empty() {
-        return Err(Problem::malformed("the body is empty"));
-    }
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    // The token is in a public page, so a body that is no form must not reach the dead-letter queue.
-    ladipage::check(content_type, body)
-        .await
-        .map_err(|error| refusal(&error))?;
-    let inbound = Inbound::V1(Box::new(Posted {
-        source,
-        provider: Provider::Ladipage,
-        received_at: intake.clock.now(),
-        content_type: content_type.to_owned(),
-        body: body.to_owned(),
-        tags: settings.tags,
-        lists: settings.lists,
-        mapping: settings.mapping,
-        consent: settings.consent,
-    }));
+    // The token is in a public page, so a body that is no form is refused here, and reaches nobody's list.
+    let request = RawRequest::take(source, headers, body, intake.clock.now()).await;
+    let request = request.map_err(|error| refusal(&error))?;
+    let inbound = Inbound::Request(Box::new(request));
     let sent = intake
         .queue
         .send(tenant, &inbound, SendOptions::default())
@@ -185,12 +163,8 @@ async fn accept(
     Ok(())
 }
 
-fn is_its_own(source: &SourceDoor, headers: &HeaderMap) -> bool {
-    let name = HeaderName::from_bytes(source.header.as_bytes()).ok();
-    let token = name
-        .and_then(|name| headers.get(name))
-        .and_then(|value| value.to_str().ok());
-    source.provider == "ladipage" && token.is_some_and(|token| source.accepts(token))
+fn is_its_own(source: &Source, headers: &HeaderMap) -> bool {
+    source.provider == Provider::Ladipage && source.auth.admits(headers)
 }
 
 fn refusal(error: &ParseError) -> Problem {

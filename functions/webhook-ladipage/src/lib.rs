@@ -8,8 +8,9 @@ mod handler;
 
 pub use handler::MAX_BODY;
 
-use accounts::Doors;
+use accounts::RecentWorkspaces;
 use lambda::{ConfigError, Function, Setup};
+use sources::Sources;
 
 /// The operation, for the API's reference.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -20,7 +21,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let intake = handler::Intake {
-        doors: Doors::over(resources),
+        workspaces: RecentWorkspaces::over(resources),
+        sources: Sources::over(resources),
         queue: resources.queue_of(),
         clock: setup.clock().clone(),
         buckets: handler::Intake::buckets(setup.clock()),

@@ -5,14 +5,13 @@
 
 use std::path::Path;
 
-use accounts::{
-    Accounts, ApiKeys, Doors, NewSource, NewUser, Senders, Users, WorkspaceSettings, Workspaces,
-};
+use accounts::{Accounts, ApiKeys, NewUser, Senders, Users, WorkspaceSettings, Workspaces};
 use anyhow::{Context, Result};
-use chat::{InboxSettings, Inboxes};
+use chat::{InboxDoors, InboxSettings, Inboxes};
 use cloud::Resources;
 use kernel::{InboxId, Role, Scope, TenantKey};
 use serde_json::{Value, json};
+use sources::{NewSource, Provider, Settings, Sources};
 
 use crate::runtime::LocalStack;
 
@@ -81,16 +80,17 @@ async fn create(stack: &LocalStack) -> Result<Value> {
     let key = ApiKeys::over(&resources)
         .create(account, tenant, "local", &[Scope::Admin])
         .await?;
-    let doors = Doors::over(&resources);
     let source = NewSource {
         name: "LadiPage".into(),
-        provider: "ladipage".into(),
-        header: HEADER.into(),
-        tags: vec!["ladipage".into()],
-        ..NewSource::default()
+        settings: Settings {
+            tags: vec!["ladipage".into()],
+            ..Settings::default()
+        },
+        ..NewSource::of(Provider::Ladipage, HEADER)
     };
-    let (source, secret) = doors.create_source(tenant, source).await?;
-    let inbox = create_inbox(tenant, &resources, &doors).await?;
+    let sources = Sources::over(&resources);
+    let (source, secret) = sources.create(tenant, source).await?;
+    let inbox = create_inbox(tenant, &resources).await?;
     let api = &stack.addresses().api;
     Ok(json!({
         "workspace_id": tenant.workspace(),
@@ -105,16 +105,16 @@ async fn create(stack: &LocalStack) -> Result<Value> {
 }
 
 /// A website inbox that any page may show.
-async fn create_inbox(tenant: TenantKey, resources: &Resources, doors: &Doors) -> Result<InboxId> {
+async fn create_inbox(tenant: TenantKey, resources: &Resources) -> Result<InboxId> {
     let settings = InboxSettings {
         name: "Website".into(),
         allowed_origins: Vec::new(),
     };
-    let inboxes = Inboxes::over(resources);
+    let (doors, inboxes) = (InboxDoors::over(resources), Inboxes::over(resources));
     loop {
         let id = InboxId::new(resources.clock(), resources.entropy());
         if doors
-            .create_inbox(tenant, id, &settings.name, &settings.allowed_origins)
+            .create(tenant, id, &settings.name, &settings.allowed_origins)
             .await?
             && inboxes
                 .create(tenant, id, resources.clock().now(), &settings)

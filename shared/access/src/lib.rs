@@ -202,6 +202,12 @@ operations! {
     CreateSource = "createSource": From(AccountManager), Some(Admin);
     ShowSource = "showSource": From(AccountManager), Some(Read);
     UpdateSource = "updateSource": From(AccountManager), Some(Admin);
+    ListFailedRequests = "listFailedRequests": From(AccountManager), Some(Read);
+    // A failed request holds what a person typed: reading one is noted.
+    ShowFailedRequest = "showFailedRequest": From(AccountManager), Some(Admin);
+    ReplayFailedRequest = "replayFailedRequest": From(AccountManager), Some(Write);
+    ReplayFailedRequests = "replayFailedRequests": From(AccountManager), Some(Write);
+    RemoveFailedRequest = "removeFailedRequest": From(AccountManager), Some(Admin);
     RemoveSource = "removeSource": From(AccountManager), Some(Admin);
     // Workflows.
     ListWorkflows = "listWorkflows": From(AccountManager), Some(Read);

@@ -9,11 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{
     AccountId, CredentialId, Cursor, Grant, Limit, Origin, Scope, TenantKey, UserId, WorkspaceId,
+    secret,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::users::{UserStatus, Users};
-use crate::{Workspaces, keys, secret};
+use crate::{Workspaces, keys};
 
 /// Prefix of every key; secret scanners look for it.
 const PREFIX: &str = "tng";

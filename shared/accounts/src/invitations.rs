@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{
     AccountId, ChatRole, Cursor, EmailAddress, InvitationId, Limit, Origin, Role, WorkspaceId,
+    secret,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::users::{NewUser, User, Users};
-use crate::{LEASE, keys, secret};
+use crate::{LEASE, keys};
 
 /// Prefix of invitation tokens.
 const PREFIX: &str = "tni";

@@ -4,8 +4,8 @@
 use cloud::Key;
 use jiff::civil::Date;
 use kernel::{
-    AccountId, CredentialId, EmailAddress, InboxId, InvitationId, PrivacyRequestId, SourceId,
-    TenantKey, UserId, WorkspaceId,
+    AccountId, CredentialId, EmailAddress, InvitationId, PrivacyRequestId, TenantKey, UserId,
+    WorkspaceId,
 };
 
 pub fn account(account: AccountId) -> Key {
@@ -100,18 +100,6 @@ pub fn api_key_of(tenant: TenantKey, key: CredentialId) -> Key {
     Key::new(tenant.to_string(), format!("{API_KEYS}{key}"))
 }
 
-/// Prefix of the sort keys of a workspace's sources.
-pub const SOURCES: &str = "SOURCE#";
-
-/// A source's place in its workspace's list.
-pub fn source_of(tenant: TenantKey, source: SourceId) -> Key {
-    Key::new(tenant.to_string(), format!("{SOURCES}{source}"))
-}
-
-pub fn source(source: SourceId) -> Key {
-    Key::new(format!("SOURCE#{source}"), "SOURCE")
-}
-
 /// Prefix of the sort keys of the addresses that a workspace sends from.
 pub const SENDERS: &str = "SENDER#";
 
@@ -135,10 +123,6 @@ pub fn privacy_dues(tenant: TenantKey) -> String {
 
 pub fn privacy_due(tenant: TenantKey, due: Date, id: PrivacyRequestId) -> Key {
     Key::new(privacy_dues(tenant), format!("{due}#{id}"))
-}
-
-pub fn inbox(inbox: InboxId) -> Key {
-    Key::new(format!("INBOX#{inbox}"), "INBOX")
 }
 
 #[cfg(test)]
@@ -201,11 +185,6 @@ mod tests {
                 "KEY#key_0123456789a",
             ),
             (
-                source(format!("src_{id}").parse().unwrap()),
-                "SOURCE#src_0123456789a",
-                "SOURCE",
-            ),
-            (
                 privacy_request(tenant, format!("prq_{id}").parse().unwrap()),
                 "ws_0123456789a#PRIVACY",
                 "prq_0123456789a",
@@ -218,11 +197,6 @@ mod tests {
                 ),
                 "ws_0123456789a#PRIVACY-DUE",
                 "2026-03-02#prq_0123456789a",
-            ),
-            (
-                inbox(format!("inb_{id}").parse().unwrap()),
-                "INBOX#inb_0123456789a",
-                "INBOX",
             ),
         ] {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));

@@ -1,11 +1,7 @@
-//! Accounts, workspaces, users and their sessions, API keys, the audit log, and the doors: public ids and
-//! credentials that open a workspace.
+//! Accounts, workspaces, users and their sessions, API keys and the audit log.
 //!
-//! This crate may use `kernel` and `cloud` only. It knows nothing of contacts, of the data that sources send, or of
-//! conversations. It holds two kinds of doors with settings of other contexts:
-//!
-//! - [`SourceDoor`]: a source's provider, token hash, tags, lists and field names.
-//! - [`InboxDoor`]: a chat inbox's name and the origins that may show its widget.
+//! This crate may use `kernel` and `cloud` only. It knows nothing of contacts, of sources, or of conversations.
+//! [`RecentWorkspaces`] tells them whether a workspace is open.
 //!
 //! A secret is returned once, when it is made. Only its hash is stored; secrets of second factors are sealed
 //! ([`Seal`]).
@@ -13,7 +9,6 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit;
-pub mod doors;
 mod factor;
 pub mod invitations;
 mod keys;
@@ -25,11 +20,9 @@ pub mod recent;
 pub mod resets;
 mod sealed;
 pub mod second_factor;
-mod secret;
 pub mod senders;
 pub mod sessions;
 pub mod setup;
-mod sources;
 pub mod users;
 pub mod workspaces;
 
@@ -39,7 +32,6 @@ pub(crate) const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1
 pub use accounts::{Account, Accounts};
 pub use api_keys::{ApiKey, ApiKeyDraft, ApiKeys, NewApiKey, OwnedKey};
 pub use audit::{Audit, AuditEntry};
-pub use doors::{Door, Doors, InboxDoor, NewSource, SourceDoor};
 pub use invitations::{
     Accepted, Invitation, InvitationStatus, Invitations, NewInvitation, Reserved,
 };
@@ -53,6 +45,5 @@ pub use second_factor::{Enrolled, Enrolment, SecondFactors};
 pub use senders::{Sender, Senders};
 pub use sessions::{NewSession, Sessions};
 pub use setup::{FirstAccount, FirstSetup, SetUp};
-pub use sources::SourceChange;
 pub use users::{NewUser, User, UserChange, UserChanged, UserStatus, Users};
 pub use workspaces::{Workspace, WorkspaceSettings, WorkspaceStatus, Workspaces};

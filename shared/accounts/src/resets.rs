@@ -4,12 +4,12 @@
 
 use cloud::{Created, Error, Resources, Table, Update};
 use jiff::SignedDuration;
-use kernel::{AccountId, EmailAddress, UserId};
+use kernel::{AccountId, EmailAddress, UserId, secret};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::STRANGER;
 use crate::users::{User, UserStatus, Users};
-use crate::{Audit, keys, secret};
+use crate::{Audit, keys};
 
 /// Prefix of reset tokens.
 const PREFIX: &str = "tnr";

@@ -2,13 +2,13 @@
 //! lost phone. Each code is valid once.
 
 use cloud::{Error, Resources};
-use kernel::Entropy;
+use kernel::{Entropy, secret};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::factor::Factor;
+use crate::password;
 use crate::sealed::Seal;
 use crate::users::{User, UserStatus, Users};
-use crate::{password, secret};
 
 /// Name that authenticator apps show.
 const ISSUER: &str = "Tanigo";

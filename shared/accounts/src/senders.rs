@@ -6,11 +6,11 @@
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{EmailAddress, SenderId, TenantKey, WorkspaceId};
+use kernel::{EmailAddress, SenderId, TenantKey, WorkspaceId, secret};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::{keys, secret, workspaces};
+use crate::{keys, workspaces};
 
 /// Most senders of a workspace.
 pub const MAX_SENDERS: usize = 50;

@@ -3,12 +3,14 @@
 
 use cloud::{Created, Error, Resources, Table};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{AccountId, Clock, Grant, NoWorkspace, TenantKey, UserId, Verdict, WorkspaceId};
+use kernel::{
+    AccountId, Clock, Grant, NoWorkspace, TenantKey, UserId, Verdict, WorkspaceId, secret,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::users::{User, UserStatus, Users};
 use crate::workspaces::WorkspaceStatus;
-use crate::{ApiKeys, Oidc, Workspaces, keys, secret};
+use crate::{ApiKeys, Oidc, Workspaces, keys};
 
 /// Prefix of session tokens; secret scanners look for it.
 const PREFIX: &str = "tnu";

@@ -1,7 +1,7 @@
 //! Inboxes: the entry points of a workspace's conversations.
 //!
-//! The public row of an inbox, by which a widget finds its shop, is in `accounts`. An inbox consists of both rows.
-//! The public row is written first.
+//! An inbox consists of two rows. The public row, by which a widget finds its workspace ([`crate::door`]), is written
+//! first.
 
 use cloud::{Error, Key, Query, Resources, Table};
 use jiff::Timestamp;

@@ -18,6 +18,7 @@
 
 pub mod body;
 pub mod desk;
+mod door;
 pub mod inbound;
 pub mod inbox;
 pub mod keys;
@@ -30,6 +31,7 @@ pub mod realtime;
 mod store;
 pub mod token;
 
+pub use door::{Door, InboxDoor, InboxDoors};
 pub use inbox::{Inbox, InboxSettings, Inboxes};
 pub use keys::Position;
 pub use model::{

@@ -23,6 +23,7 @@ pub mod person;
 pub mod phone;
 pub mod reason;
 mod schema;
+pub mod secret;
 pub mod tenant;
 pub mod text;
 

@@ -37,6 +37,20 @@ pub fn fold_into(text: &str, folded: &mut String) {
     }
 }
 
+/// Texts between two numbers or two addresses in one cell or field, or between an address and its label.
+const BETWEEN: [&str; 8] = [";", ",", "/", "|", "\n", ":", " hoặc ", " - "];
+
+/// The parts of a text with several values: `"0904000112 / 0904000113"`, `"Zalo: 0904000111"`.
+pub fn parts(text: &str) -> Vec<&str> {
+    BETWEEN.iter().fold(vec![text], |parts, between| {
+        let split = parts.iter().flat_map(|part| part.split(between));
+        split
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect()
+    })
+}
+
 /// Canonical composition: what providers send as `NFD` is stored as `NFC`.
 pub fn nfc(text: &str) -> String {
     text.nfc().collect()

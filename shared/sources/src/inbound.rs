@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use cloud::{Message, QueueName};
+use http::HeaderMap;
 use jiff::Timestamp;
-use kernel::{Channel, ConsentField, ListId, SourceId};
+use kernel::SourceId;
 use serde::{Deserialize, Serialize};
 
+use crate::failed::FailedId;
 use crate::form::{FormConfirmation, FormSubmission};
+use crate::provider::Provider;
+use crate::source::{Settings, Source};
+use crate::submission::ParseError;
 
 /// An accepted request of a source, or an accepted signup form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +20,7 @@ use crate::form::{FormConfirmation, FormSubmission};
 pub enum Inbound {
     /// A request of a source.
     #[serde(rename = "inbound.v1")]
-    V1(Box<Posted>),
+    Request(Box<RawRequest>),
     /// A submission of a signup form.
     #[serde(rename = "form.submission.v1")]
     Form(Box<FormSubmission>),
@@ -24,41 +29,53 @@ pub enum Inbound {
     Confirmation(Box<FormConfirmation>),
 }
 
-/// A request of a source, with its raw body. So a repaired parser can read the body again from the dead-letter queue.
+impl Message for Inbound {
+    const QUEUE: QueueName = QueueName::new("ingest");
+}
+
+/// A request of a source, with its raw body. So a repaired parser can read the body again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
+pub struct RawRequest {
     /// The source.
     pub source: SourceId,
     /// The provider whose format the body has.
     pub provider: Provider,
     /// When it was accepted.
     pub received_at: Timestamp,
-    /// `Content-Type` of the request.
-    pub content_type: String,
+    /// The headers that the provider's parser reads, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
     /// The body's text.
     pub body: String,
-    /// Tags that the source gives to its contacts.
-    #[serde(default)]
-    pub tags: Vec<String>,
-    /// Lists that its contacts join.
-    #[serde(default)]
-    pub lists: Vec<ListId>,
-    /// The source's field names, with our names.
-    #[serde(default)]
-    pub mapping: BTreeMap<String, String>,
-    /// The field that asks for consent, by channel.
-    #[serde(default)]
-    pub consent: BTreeMap<Channel, ConsentField>,
+    /// The failed request that it replays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<FailedId>,
+    /// The source's settings when the request came, or was replayed.
+    #[serde(flatten)]
+    pub settings: Settings,
 }
 
-impl Message for Inbound {
-    const QUEUE: QueueName = QueueName::new("ingest");
-}
+impl RawRequest {
+    /// The request of a source. An error means that its body can never be read.
+    pub async fn take(
+        source: Source,
+        headers: &HeaderMap,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<Self, ParseError> {
+        let (headers, body) = source.provider.take(headers, body).await?;
+        Ok(Self {
+            source: source.id,
+            provider: source.provider,
+            received_at,
+            headers,
+            body,
+            replay_of: None,
+            settings: source.settings,
+        })
+    }
 
-/// A provider whose format this build reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// LadiPage lead forms.
-    Ladipage,
+    /// A header that the provider's parser reads; empty if the request had none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
 }

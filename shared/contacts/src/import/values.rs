@@ -2,11 +2,9 @@
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
-use kernel::text::fold;
+use kernel::text::{fold, parts};
 use kernel::{EmailAddress, Phone};
 
-/// Texts between two numbers or two addresses in one cell.
-const BETWEEN: [&str; 7] = [";", ",", "/", "|", "\n", " hoặc ", " - "];
 /// Mailboxes of machines and offices. Nobody who agreed to mail reads them, and some are traps for spam.
 const ROLES: [&str; 14] = [
     "abuse",
@@ -64,17 +62,6 @@ pub fn plain(cell: &str) -> &str {
         }
         _ => cell,
     }
-}
-
-/// The parts of a cell with several values.
-fn parts(cell: &str) -> Vec<&str> {
-    BETWEEN.iter().fold(vec![cell], |parts, between| {
-        let split = parts.iter().flat_map(|part| part.split(between));
-        split
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .collect()
-    })
 }
 
 /// The first part that `read` takes, and the other parts.

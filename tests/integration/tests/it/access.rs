@@ -233,6 +233,31 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
         O::UpdateSource => ("api-sources", "PATCH", "/v1/sources/src_00000000009"),
         O::RemoveSource => ("api-sources", "DELETE", "/v1/sources/src_00000000009"),
+        O::ListFailedRequests => (
+            "api-sources",
+            "GET",
+            "/v1/sources/src_00000000009/failed-requests",
+        ),
+        O::ShowFailedRequest => (
+            "api-sources",
+            "GET",
+            "/v1/sources/src_00000000009/failed-requests/1772413260000-7cf4b3ea3b7fb829169af19d641905eb",
+        ),
+        O::ReplayFailedRequest => (
+            "api-sources",
+            "POST",
+            "/v1/sources/src_00000000009/failed-requests/1772413260000-7cf4b3ea3b7fb829169af19d641905eb/replay",
+        ),
+        O::ReplayFailedRequests => (
+            "api-sources",
+            "POST",
+            "/v1/sources/src_00000000009/failed-requests/replay",
+        ),
+        O::RemoveFailedRequest => (
+            "api-sources",
+            "DELETE",
+            "/v1/sources/src_00000000009/failed-requests/1772413260000-7cf4b3ea3b7fb829169af19d641905eb",
+        ),
         O::ListWorkflows => ("api-workflows", "GET", "/v1/workflows"),
         O::CreateWorkflow => ("api-workflows", "POST", "/v1/workflows"),
         O::ShowWorkflow => ("api-workflows", "GET", "/v1/workflows/wfl_00000000009"),

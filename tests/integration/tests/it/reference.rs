@@ -65,6 +65,10 @@ async fn document_code_and_template_know_the_same_operations() {
         let sent = path
             .replace("{id}", "some-id")
             .replace("{note_id}", "not_01h4k7m2p9x")
+            .replace(
+                "{request_id}",
+                "1772413260000-0123456789abcdef0123456789abcdef",
+            )
             .replace("{list_id}", "lst_01h4k7m2p9x")
             .replace("{tag}", "vip")
             .replace("{inbox}", "inb_01h4k7m2p9x")

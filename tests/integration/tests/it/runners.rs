@@ -310,7 +310,7 @@ async fn no_reason_quotes_a_message() {
     let form = "{\"email\": \"an@example.vn\",, }";
     let inbound = json!({ "tenant": "ws_00000000001", "body": {
         "type": "inbound.v1", "source": "src_00000000001", "provider": "ladipage",
-        "received_at": "2026-03-02T08:00:00Z", "content_type": "application/json", "body": form,
+        "received_at": "2026-03-02T08:00:00Z", "headers": { "content-type": "application/json" }, "body": form,
         "tags": [], "lists": [], "mapping": {},
     }});
     let wrong = json!({ "tenant": "an@example.vn", "body": { "type": "an@example.vn" } });

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use accounts::{Doors, NewSource};
 use serde_json::{Value, json};
+use sources::{NewSource, Provider, Settings, Sources};
 use tanigo_local::aws::Kind;
 
 use crate::support::{World, grant_of, http_event};
@@ -53,13 +53,14 @@ async fn one_id_goes_from_the_form_to_the_mail() {
     world.lead();
 
     let new = NewSource {
-        provider: "ladipage".into(),
-        header: HEADER.into(),
-        consent: crate::contacts::proof::asking(),
-        ..NewSource::default()
+        settings: Settings {
+            consent: crate::contacts::proof::asking(),
+            ..Settings::default()
+        },
+        ..NewSource::of(Provider::Ladipage, HEADER)
     };
-    let doors = Doors::over(&world.resources());
-    let (source, token) = doors.create_source(tenant, new).await.unwrap();
+    let sources = Sources::over(&world.resources());
+    let (source, token) = sources.create(tenant, new).await.unwrap();
     let form = json!({ "email": "an@example.vn", "ladi_form_id": "F", "Nhận tin": "on" });
     let mut post = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
     post["headers"][HEADER] = token.into();

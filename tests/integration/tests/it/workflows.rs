@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use contacts::Event;
 use serde_json::{Value, json};
+use sources::{NewSource, Provider, Sources};
 
 use crate::support::{World, http_event};
 use shop::{DAY, SECOND, Shop, greeting, sends};
@@ -256,13 +257,9 @@ async fn a_form_at_the_webhook_starts_the_workflow_of_its_form() {
     let mut other = greeting();
     other["trigger"]["form_id"] = json!("FORM9");
     let (wanted, other) = (shop.active(greeting()).await, shop.active(other).await);
-    let doors = accounts::Doors::over(&shop.world.resources());
-    let new = accounts::NewSource {
-        provider: "ladipage".into(),
-        header: "x-token".into(),
-        ..accounts::NewSource::default()
-    };
-    let (source, token) = doors.create_source(shop.tenant, new).await.unwrap();
+    let sources = Sources::over(&shop.world.resources());
+    let new = NewSource::of(Provider::Ladipage, "x-token");
+    let (source, token) = sources.create(shop.tenant, new).await.unwrap();
     let form = json!({ "email": "an@example.vn", "ladi_form_id": "FORM8", "message": "Size M" });
     let mut event = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
     event["headers"]["x-token"] = json!(token);
@@ -279,14 +276,10 @@ async fn a_stranger_s_forms_start_a_workflow_for_an_address_three_times_an_hour(
     let mut every = greeting();
     every["entry"] = json!("every_time");
     let id = shop.active(every).await;
-    let doors = accounts::Doors::over(&shop.world.resources());
-    let new = || accounts::NewSource {
-        provider: "ladipage".into(),
-        header: "x-token".into(),
-        ..accounts::NewSource::default()
-    };
-    let source = doors.create_source(shop.tenant, new()).await.unwrap();
-    let second = doors.create_source(shop.tenant, new()).await.unwrap();
+    let sources = Sources::over(&shop.world.resources());
+    let new = || NewSource::of(Provider::Ladipage, "x-token");
+    let source = sources.create(shop.tenant, new()).await.unwrap();
+    let second = sources.create(shop.tenant, new()).await.unwrap();
     let post = async |source: &(kernel::SourceId, String), address: &str, n: u32| {
         let form = json!({ "email": address, "ladi_form_id": "FORM8", "message": n });
         let path = format!("/w/ladipage/{}", source.0);

@@ -1,9 +1,9 @@
 //! The shops of a simulation: three tenants whose lists, contacts, workflows and conversations have equal ids, and whose
 //! customers have equal addresses. Every text of a shop carries its mark.
 
-use accounts::{Doors, NewSource};
 use kernel::{Entropy, TenantKey};
 use serde_json::{Value, json};
+use sources::{NewSource, Provider, Sources};
 use tests_world::{grant_of, http_event};
 
 use crate::invoke::Reply;
@@ -63,13 +63,9 @@ impl Shop {
     async fn open(sim: &Sim, n: usize) -> Self {
         let world = &sim.world;
         let tenant = world.workspace().await;
-        let new = NewSource {
-            provider: "ladipage".into(),
-            header: HEADER.into(),
-            ..NewSource::default()
-        };
-        let doors = Doors::over(&world.resources());
-        let (source, token) = doors.create_source(tenant, new).await.unwrap();
+        let new = NewSource::of(Provider::Ladipage, HEADER);
+        let sources = Sources::over(&world.resources());
+        let (source, token) = sources.create(tenant, new).await.unwrap();
         let mut shop = Self {
             n,
             tenant,

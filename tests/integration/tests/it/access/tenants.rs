@@ -1,13 +1,17 @@
 //! Two accounts side by side, and two workspaces of one account: a resource of one does not exist for the other,
 //! wherever its id is sent.
 
-use access::Operation;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use access::Operation;
+
 use accounts::{Accounts, NewUser, Senders, Users, WorkspaceSettings, Workspaces};
-use kernel::{AccountId, ChatRole, Grant, Role, Scope, WorkspaceId};
+use cloud::Window;
+use kernel::{AccountId, ChatRole, Grant, Role, Scope, TenantKey, WorkspaceId};
 use serde_json::{Value, json};
+use sources::{FailedRequests, ParseError, Provider, RawRequest, Settings};
 
 use super::{body, place};
 use crate::support::{World, grant_of, http_event};
@@ -48,7 +52,7 @@ impl Tenant {
         let address = "shop@example.vn".parse().unwrap();
         let senders = Senders::over(&resources);
         senders.trust(tenant, &address).await.unwrap();
-        let workspace = tenant.workspace();
+        let (owner, workspace) = (tenant, tenant.workspace());
         let user = person(world, account, workspace, email, Role::AccountAdmin, None).await;
         let key = Grant {
             account,
@@ -90,9 +94,29 @@ impl Tenant {
             assert!(status < 300, "{}: {made}", operation.id());
             tenant.ids.push(made["id"].as_str().unwrap().to_owned());
         }
+        tenant.post(world, owner).await;
         let conversation = tenant.chat(world).await;
         tenant.ids.push(conversation);
         tenant
+    }
+
+    /// The tenant's source has posted a form that cannot be read.
+    async fn post(&self, world: &World, owner: TenantKey) {
+        let source = self.id("src").parse().unwrap();
+        let request = RawRequest {
+            source,
+            provider: Provider::Ladipage,
+            received_at: "2026-03-02T01:01:00Z".parse().unwrap(),
+            headers: BTreeMap::new(),
+            body: "{}".into(),
+            replay_of: None,
+            settings: Settings::default(),
+        };
+        let resources = world.resources();
+        let failed = FailedRequests::over(&resources);
+        let window = Window::over(&resources);
+        let kept = failed.keep(&window, owner, &request, &ParseError::NoAddress);
+        assert!(kept.await.unwrap());
     }
 
     /// A visitor writes; the id of their conversation.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use accounts::{ApiKeys, Doors};
-use chat::{InboxSettings, Inboxes};
+use accounts::ApiKeys;
+use chat::{InboxDoors, InboxSettings, Inboxes};
 use contacts::{Contacts, Identity};
 use kernel::{InboxId, Limit, Scope, TenantKey};
 use serde_json::{Value, json};
@@ -45,8 +45,8 @@ impl Shop {
             allowed_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
         };
         let inbox = InboxId::new(&world.clock(), &world.entropy);
-        let doors = Doors::over(&world.resources());
-        let door = doors.create_inbox(tenant, inbox, &settings.name, &settings.allowed_origins);
+        let doors = InboxDoors::over(&world.resources());
+        let door = doors.create(tenant, inbox, &settings.name, &settings.allowed_origins);
         assert!(door.await.unwrap());
         let inboxes = Inboxes::over(&world.resources());
         let made = inboxes

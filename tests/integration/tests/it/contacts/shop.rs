@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use accounts::{Doors, NewSource};
 use contacts::{Channel, ChannelStatus, Contacts, Identity, Incoming, Statement};
 use kernel::{ConsentField, ContactId, Grant, Limit, TenantKey};
 use serde_json::{Value, json};
+use sources::{NewSource, Provider, Settings, Sources};
 
 use crate::support::{Kill, World, grant_of, http_event};
 
@@ -110,14 +110,15 @@ impl Page {
         consent: BTreeMap<Channel, ConsentField>,
     ) -> Self {
         let new = NewSource {
-            provider: "ladipage".into(),
-            header: HEADER.into(),
-            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
-            consent,
-            ..NewSource::default()
+            settings: Settings {
+                tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+                consent,
+                ..Settings::default()
+            },
+            ..NewSource::of(Provider::Ladipage, HEADER)
         };
-        let doors = Doors::over(&shop.world.resources());
-        let (source, token) = doors.create_source(shop.tenant, new).await.unwrap();
+        let sources = Sources::over(&shop.world.resources());
+        let (source, token) = sources.create(shop.tenant, new).await.unwrap();
         Self {
             source: source.to_string(),
             token,

@@ -1,6 +1,7 @@
 //! A message costs no read of the table Directory once the processes know their workspace.
 
 use serde_json::{Value, json};
+use sources::{NewSource, Provider, Settings, Sources};
 use tanigo_local::aws::Kind;
 
 use super::shop::{Shop, greeting};
@@ -24,14 +25,15 @@ async fn a_form_its_event_its_steps_and_its_mail_read_nothing_of_the_directory()
     let shop = Shop::new().await;
     let world = &shop.world;
     let id = shop.active(at_once()).await;
-    let new = accounts::NewSource {
-        provider: "ladipage".into(),
-        header: "x-token".into(),
-        consent: crate::contacts::proof::asking(),
-        ..accounts::NewSource::default()
+    let new = NewSource {
+        settings: Settings {
+            consent: crate::contacts::proof::asking(),
+            ..Settings::default()
+        },
+        ..NewSource::of(Provider::Ladipage, "x-token")
     };
-    let doors = accounts::Doors::over(&world.resources());
-    let (source, token) = doors.create_source(shop.tenant, new).await.unwrap();
+    let sources = Sources::over(&world.resources());
+    let (source, token) = sources.create(shop.tenant, new).await.unwrap();
     let post = async |n: usize| {
         let form = json!({ "email": format!("khach{n}@example.vn"), "ladi_form_id": "FORM8", "Nhận tin": "on" });
         let mut event = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);

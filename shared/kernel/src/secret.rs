@@ -1,6 +1,6 @@
 //! Random secrets and their hashes. A secret of 256 random bits needs no slow hash.
 
-use kernel::Entropy;
+use crate::Entropy;
 use sha2::{Digest, Sha256};
 
 /// A new secret: the prefix, which scanners look for, and 32 random bytes in hex.

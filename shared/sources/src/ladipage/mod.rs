@@ -2,7 +2,10 @@
 //! They have no signature; a request header carries a token.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
@@ -11,10 +14,11 @@ use kernel::links::without_links;
 use kernel::{ConsentField, EmailAddress, Person, Phone, person};
 use serde_json::{Map, Value};
 
-use crate::submitted::{Arrival, ParseError};
+pub use crate::body::MAX_FIELDS;
+use crate::body::{self, BETWEEN_VALUES, Field};
+use crate::inbound::RawRequest;
+use crate::submission::{Answer, Event, ParseError, Sender, Submission};
 
-/// Forms have a dozen fields; a thousand is an attack.
-pub const MAX_FIELDS: usize = 200;
 /// Characters that are kept of a field; a cell of an imported file has the same limit.
 pub const MAX_FIELD: usize = 1_000;
 /// Characters that are kept of a field's name.
@@ -41,8 +45,15 @@ const OWN: [&str; 3] = ["message", "form_id", "message_time"];
 const NAME: &str = "name";
 /// The field of [`kernel::person`] that is [`NAME`].
 const FULL_NAME: &str = "full_name";
-/// The formats of `message_time`.
-pub const TIMES: [&str; 3] = ["%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M:%S"];
+/// The formats of `message_time` in Vietnamese time, beside RFC 3339 with an offset.
+pub const TIMES: [&str; 6] = [
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%H:%M:%S %d/%m/%Y",
+    "%H:%M %d/%m/%Y",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+];
 
 /// Folded names that forms give to their own fields, with the field for each.
 const ALIASES: [(&str, &str); 5] = [
@@ -85,63 +96,125 @@ fn meant(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether the body is a form at all. Another body will never be accepted.
-pub async fn check(content_type: &str, body: &str) -> Result<(), ParseError> {
-    pairs(content_type, body).await.map(drop)
+/// The content type and the text of a request. Another body than a form's is refused.
+pub async fn take(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(BTreeMap<String, String>, String), ParseError> {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let (content_type, text) = body::to_text(given.unwrap_or_default(), body).await?;
+    body::fields(&content_type, &text)?;
+    Ok(([(CONTENT_TYPE.to_string(), content_type)].into(), text))
 }
 
-/// Reads one form.
-///
-/// `mapping` holds the source's own field names (folded or not) and wins over the known aliases.
-pub async fn parse(
-    content_type: &str,
-    body: &str,
-    received_at: Timestamp,
-    mapping: &BTreeMap<String, String>,
-) -> Result<Arrival, ParseError> {
-    let pairs = pairs(content_type, body).await?;
-    let mapping: BTreeMap<String, &String> = mapping
+/// Reads one form. The mapping of the settings holds the source's own field names (folded or not) and wins over the
+/// known aliases.
+pub fn parse(request: &RawRequest) -> Result<Submission, ParseError> {
+    let settings = &request.settings;
+    let sent = body::fields(request.header(CONTENT_TYPE.as_str()), &request.body)?;
+    let fields = named(sent, &settings.mapping);
+    let mut submission = submission(&fields, request.received_at)?;
+    let data = &submission.event.data;
+    let answers = settings.consent.iter().filter_map(|(channel, asked)| {
+        let yes = answer(data, &settings.mapping, asked)?;
+        Some(Answer {
+            channel: *channel,
+            yes,
+            text: asked.text.clone(),
+        })
+    });
+    submission.consent = answers.collect();
+    Ok(submission)
+}
+
+/// The texts by our names. A name that is taken leaves the field its own name, then the name with that of the object
+/// around it. Equal names share one field.
+fn named(sent: Vec<Field>, mapping: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mapping: BTreeMap<String, &str> = mapping
         .iter()
-        .map(|(name, field)| (folded(name), field))
+        .map(|(name, field)| (folded(name), field.as_str()))
         .collect();
     let field_of = |name: &str| {
-        let own = mapping.get(name).map(|field| field.as_str());
+        let own = mapping.get(name).copied();
         own.or(meant(name)).unwrap_or(name).to_owned()
     };
-    let pairs: Vec<(String, String)> = pairs
-        .into_iter()
-        .map(|(name, value)| (folded(&name), value))
-        .collect();
     // "Tên" beside "Họ" is the given name; "Tên" alone is the whole name.
-    let has_family = pairs.iter().any(|(name, _)| field_of(name) == "last_name");
+    let has_family = sent
+        .iter()
+        .any(|one| field_of(&folded(&one.name)) == "last_name");
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in pairs {
-        let mut field = field_of(&name);
-        if name == person::GIVEN_OR_WHOLE && field == "first_name" && !has_family {
+    for one in sent {
+        let own = folded(&one.name);
+        let own = if own.is_empty() {
+            UNNAMED.to_owned()
+        } else {
+            own
+        };
+        let mut field = field_of(&own);
+        if own == person::GIVEN_OR_WHOLE && field == "first_name" && !has_family {
             NAME.clone_into(&mut field);
         }
-        let mut value = kernel::text::nfc(value.trim());
+        let mut value = kernel::text::nfc(one.text.trim());
         if [NAME, "first_name", "last_name"].contains(&field.as_str()) {
             value = without_links(&value);
         }
-        if !field.is_empty() && !value.is_empty() {
-            fields.entry(field).or_insert(value);
+        if value.is_empty() {
+            continue;
+        }
+        let outer = one
+            .outer
+            .map(|outer| folded(&format!("{outer} {}", one.name)));
+        let mut free = [Some(&field), Some(&own), outer.as_ref()]
+            .into_iter()
+            .flatten();
+        if let Some(name) = free.find(|name| !fields.contains_key(*name)) {
+            fields.insert(name.clone(), value);
+        } else if let Some(before) = fields.get_mut(&own).filter(|before| **before != value) {
+            before.push_str(BETWEEN_VALUES);
+            before.push_str(&value);
         }
     }
-    arrival(&fields, received_at)
+    fields
 }
 
-fn arrival(
+/// The first usable value of the fields that mean `field`, and whether such a field has a text at all.
+fn usable<T: FromStr>(fields: &BTreeMap<String, String>, field: &str) -> (Option<T>, bool) {
+    let others = fields.iter().filter(|(name, _)| meant(name) == Some(field));
+    let texts = fields
+        .get(field)
+        .into_iter()
+        .chain(others.map(|(_, text)| text));
+    let texts: Vec<&String> = texts.collect();
+    let read = |text: &&String| {
+        let mut parts = kernel::text::parts(text).into_iter();
+        text.parse()
+            .ok()
+            .or_else(|| parts.find_map(|part| part.parse().ok()))
+    };
+    (texts.iter().find_map(read), !texts.is_empty())
+}
+
+fn submission(
     fields: &BTreeMap<String, String>,
     received_at: Timestamp,
-) -> Result<Arrival, ParseError> {
-    let email = fields.get("email").and_then(|text| text.parse().ok());
-    let phone: Option<Phone> = fields.get("phone").and_then(|text| text.parse().ok());
-    if email.is_none() && phone.is_none() {
+) -> Result<Submission, ParseError> {
+    let (email, has_email) = usable::<EmailAddress>(fields, "email");
+    let (phone, has_phone) = usable::<Phone>(fields, "phone");
+    if !has_email && !has_phone {
         return Err(without_address(fields));
     }
+    let unusable = [
+        ("email", has_email && email.is_none()),
+        ("phone", has_phone && phone.is_none()),
+    ];
+    let unusable: Vec<&str> = unusable
+        .into_iter()
+        .filter_map(|(name, is_unusable)| is_unusable.then_some(name))
+        .collect();
     let time = fields.get("message_time");
-    let said = time.and_then(|text| vietnamese_time(text));
+    let said = time.and_then(|text| said_time(text));
     let said = said.filter(|at| {
         received_at.duration_since(*at) <= BELIEVED_PAST
             && at.duration_since(received_at) <= BELIEVED_FUTURE
@@ -152,19 +225,29 @@ fn arrival(
         (None, None) => Some(SAME_WITHOUT_TIME),
     };
     let who = phone.as_ref().map(ToString::to_string);
-    let who = who.or_else(|| email.as_ref().map(|email: &EmailAddress| email.to_string()));
-    let who = who.unwrap_or_default();
-    let (data, shortened) = kept(fields);
-    Ok(Arrival {
-        email,
-        phone,
-        person: person_of(fields),
-        event_id: event_id(fields, &who),
-        event_name: "form.submitted",
-        at: said.unwrap_or(received_at),
-        same_within,
-        data: Value::Object(data),
-        shortened,
+    let who = who.or_else(|| email.as_ref().map(ToString::to_string));
+    let typed = || ["phone", "email"].iter().find_map(|name| fields.get(*name));
+    let who = who.or_else(|| typed().cloned()).unwrap_or_default();
+    let (mut data, is_shortened) = kept(fields);
+    if !unusable.is_empty() {
+        data.insert(UNUSABLE.to_owned(), unusable.into());
+    }
+    Ok(Submission {
+        event: Event {
+            id: event_id(fields, &who),
+            name: "form.submitted",
+            at: said.unwrap_or(received_at),
+            same_within,
+            form: fields.get("form_id").cloned(),
+            data: Value::Object(data),
+            is_shortened,
+        },
+        sender: Sender {
+            email,
+            phone,
+            person: person_of(fields),
+        },
+        consent: Vec::new(),
     })
 }
 
@@ -197,10 +280,6 @@ fn event_id(fields: &BTreeMap<String, String>, who: &str) -> String {
 
 /// Why these fields identify no person.
 fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
-    let mut names = ["phone", "email"].into_iter();
-    if let Some(name) = names.find(|name| fields.contains_key(*name)) {
-        return ParseError::BrokenAddress(name);
-    }
     let is_address =
         |text: &String| text.parse::<Phone>().is_ok() || text.parse::<EmailAddress>().is_ok();
     if fields.values().any(is_address) {
@@ -210,9 +289,16 @@ fn without_address(fields: &BTreeMap<String, String>) -> ParseError {
     }
 }
 
-/// The stored fields, and the names of the fields that were cut. Short fields are stored first, so that a long field
-/// loses its own end and not the others.
-fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
+/// Name of a field that was sent without a name.
+const UNNAMED: &str = "unnamed";
+/// Key in an event's data: the names of the address fields that hold no usable address.
+const UNUSABLE: &str = "_unusable";
+/// Key in an event's data: the names of the fields that did not fit. No folded name begins with `_`.
+const SHORTENED: &str = "_shortened";
+
+/// The stored fields, and whether some were cut; [`SHORTENED`] names those. Short fields are stored first, so that a
+/// long field loses its own end and not the others.
+fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, bool) {
     let mut by_length: Vec<(&str, &str)> = fields
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -232,8 +318,12 @@ fn kept(fields: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) 
             shortened.push(short_name.to_owned());
         }
     }
-    shortened.sort_unstable();
-    (data, shortened)
+    let is_shortened = !shortened.is_empty();
+    if is_shortened {
+        shortened.sort_unstable();
+        data.insert(SHORTENED.to_owned(), shortened.into());
+    }
+    (data, is_shortened)
 }
 
 /// The first characters of a text.
@@ -243,12 +333,8 @@ fn beginning(text: &str, characters: usize) -> &str {
 }
 
 /// The answer of a form to a question about consent: whether the field's value means yes. `None`: the form has no such
-/// field, so it did not ask, or the box was left empty. `data` holds the fields of an arrival.
-pub fn answer(
-    data: &Value,
-    mapping: &BTreeMap<String, String>,
-    asked: &ConsentField,
-) -> Option<bool> {
+/// field, so it did not ask, or the box was left empty. `data` holds the fields of the event.
+fn answer(data: &Value, mapping: &BTreeMap<String, String>, asked: &ConsentField) -> Option<bool> {
     let name = folded(&asked.field);
     let own = mapping.iter().find(|(from, _)| folded(from) == name);
     let known = ALIASES.iter().find(|(alias, _)| *alias == name);
@@ -275,94 +361,16 @@ fn folded(name: &str) -> String {
     words.collect::<Vec<_>>().join("_")
 }
 
-/// `02/03/2026 08:15:30`, read as day/month/year as in Vietnam; the format is not documented.
-fn vietnamese_time(text: &str) -> Option<Timestamp> {
+/// A time as forms write it. The format is not documented: an RFC 3339 time, or one of [`TIMES`], with the day before
+/// the month as in Vietnam.
+fn said_time(text: &str) -> Option<Timestamp> {
+    if let Ok(time) = text.parse() {
+        return Some(time);
+    }
     let local: DateTime = TIMES
         .iter()
         .find_map(|format| strtime::parse(format, text).ok()?.to_datetime().ok())?;
     VIETNAM.to_timestamp(local).ok()
-}
-
-async fn pairs(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let pairs: Vec<(String, String)> = match essence.as_str() {
-        "application/x-www-form-urlencoded" => form_urlencoded::parse(body.as_bytes())
-            .into_owned()
-            .take(MAX_FIELDS + 1)
-            .collect(),
-        "multipart/form-data" => multipart(content_type, body).await?,
-        // Some relays send JSON as text, and some without a content type.
-        "application/json" | "text/plain" | "text/json" | "" => json(body)?,
-        _ => return Err(ParseError::ContentType(essence)),
-    };
-    if pairs.len() > MAX_FIELDS {
-        return Err(ParseError::TooManyFields(MAX_FIELDS));
-    }
-    Ok(pairs)
-}
-
-fn json(body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    // Serde's own message may quote the body.
-    let syntax = |error: serde_json::Error| {
-        let (line, column) = (error.line(), error.column());
-        ParseError::Syntax(format!("not JSON at line {line} column {column}"))
-    };
-    let value: Value = serde_json::from_str(body).map_err(syntax)?;
-    let Value::Object(object) = value else {
-        return Err(ParseError::Syntax("expected a JSON object".into()));
-    };
-    let mut pairs = Vec::new();
-    for (name, value) in object {
-        match value {
-            Value::Array(inner) => pairs.extend(inner.iter().filter_map(named_pair)),
-            other => pairs.extend(text(&other).map(|text| (name, text))),
-        }
-    }
-    Ok(pairs)
-}
-
-/// `{"name": "...", "value": "..."}` of `form_data` and `tracking_form`.
-fn named_pair(pair: &Value) -> Option<(String, String)> {
-    Some((
-        pair.get("name")?.as_str()?.to_owned(),
-        text(pair.get("value")?)?,
-    ))
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-async fn multipart(content_type: &str, body: &str) -> Result<Vec<(String, String)>, ParseError> {
-    let syntax = |error: multer::Error| ParseError::Syntax(error.to_string());
-    let boundary = multer::parse_boundary(content_type).map_err(syntax)?;
-    let bytes = bytes::Bytes::copy_from_slice(body.as_bytes());
-    let stream = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-    let mut form = multer::Multipart::new(stream, boundary);
-    let mut pairs = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(syntax)? {
-        // Uploaded files are ignored.
-        let name = field
-            .name()
-            .filter(|_| field.file_name().is_none())
-            .map(str::to_owned);
-        let value = field.text().await.map_err(syntax)?;
-        pairs.extend(name.map(|name| (name, value)));
-        if pairs.len() > MAX_FIELDS {
-            break;
-        }
-    }
-    Ok(pairs)
 }
 
 #[cfg(test)]

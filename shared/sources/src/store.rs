@@ -1,0 +1,180 @@
+//! The sources of all workspaces in the table Directory.
+//!
+//! Every request of a source reads its record, so an answer may be ten seconds old ([`cloud::recent`]). The removal or
+//! change of a source takes effect within that time.
+
+use cloud::{Created, Error, Query, Recent, Resources, Table, Update};
+use jiff::Timestamp;
+use kernel::page::Page;
+use kernel::{Cursor, Limit, Origin, SourceId, TenantKey, secret};
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+use crate::source::{Auth, Door, NewSource, Row, Source, SourceChange};
+
+/// A source's place in its workspace's list.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    source: SourceId,
+}
+
+/// Prefix of sources' secrets; secret scanners look for it.
+const PREFIX: &str = "tngs";
+/// Sources that a process keeps in memory: about 10 MB.
+const MOST: usize = 20_000;
+
+/// The sources of all workspaces; cheap to clone. Clones share the cache.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    directory: Table,
+    recent: Recent<SourceId, Option<Door>>,
+}
+
+impl Sources {
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            recent: Recent::new(resources.clock(), MOST),
+            directory: resources.table("Directory"),
+        }
+    }
+
+    /// The source of a public id; up to ten seconds old. Before the caller does anything for the tenant, it must check
+    /// [`Auth::admits`] and that the workspace is open.
+    pub async fn find(&self, id: SourceId) -> Result<Option<Door>, Error> {
+        let directory = self.directory.clone();
+        let read = || async move {
+            let row: Option<Row> = directory.look_up(&keys::source(id)).await?;
+            Ok(row.map(Row::open))
+        };
+        self.recent.get(id, read).await
+    }
+
+    /// Makes a source, with no person as its maker. Returns its id and its token, which is never returned again.
+    pub async fn create(
+        &self,
+        tenant: TenantKey,
+        new: NewSource,
+    ) -> Result<(SourceId, String), Error> {
+        let origin = Origin::fresh(self.directory.clock(), self.directory.entropy());
+        for id in origin.draws(SourceId::of) {
+            if let Some((_, token)) = self.add(tenant, id, origin.at, &new).await? {
+                return Ok((id, token));
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Makes a source; returns it with its token, which is never returned again. `None` if another source has the id. Its
+    /// place in the list is written first, so every source that accepts posts can be seen and removed. A repetition finds
+    /// the source of its first run and gives it a new token; nobody has seen the earlier one.
+    pub async fn add(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        at: Timestamp,
+        new: &NewSource,
+    ) -> Result<Option<(Source, String)>, Error> {
+        let token = secret::generate(PREFIX, self.directory.entropy());
+        let row = Row {
+            workspace: tenant.workspace(),
+            source: Source {
+                id,
+                name: new.name.clone(),
+                provider: new.provider,
+                auth: Auth::Token {
+                    header: new.header.to_ascii_lowercase(),
+                    hash: secret::hash(&token),
+                },
+                settings: new.settings.clone(),
+                created_at: at,
+            },
+        };
+        let listed = Listed { source: id };
+        self.directory
+            .put(&keys::source_of(tenant, id), &listed)
+            .await?;
+        let key = keys::source(id);
+        let held = match self.directory.create(&key, &row).await? {
+            Created::New => return Ok(Some((row.source, token))),
+            Created::Existing(held) => held,
+        };
+        let before = held.source.auth.clone();
+        let same = Source {
+            auth: row.source.auth.clone(),
+            ..held.source
+        };
+        if held.workspace != row.workspace || same != row.source {
+            return Ok(None);
+        }
+        let update = Update::new()
+            .set("auth", &row.source.auth)
+            .when_equals("auth", before);
+        if !self.directory.update(&key, update).await?.applied() {
+            return Err(Error::Conflict);
+        }
+        Ok(Some((row.source, token)))
+    }
+
+    /// A page of the workspace's sources, oldest first.
+    pub async fn list(
+        &self,
+        tenant: TenantKey,
+        limit: Limit,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Source>, Error> {
+        let query = Query::partition(tenant.to_string())
+            .begins_with(keys::SOURCES)
+            .limit(limit.get())
+            .cursor(cursor);
+        let page: Page<Listed> = self.directory.query(query).await?;
+        let wanted = page.data.iter().map(|row| keys::source(row.source));
+        let found = self.directory.get_many::<Row>(wanted.collect());
+        let found = found.await?.into_iter().map(|(_, row)| row);
+        let own = found.filter(|row| row.workspace == tenant.workspace());
+        let mut data: Vec<Source> = own.map(|row| row.source).collect();
+        data.sort_unstable_by_key(|source| source.id);
+        Ok(Page {
+            data,
+            next: page.next,
+        })
+    }
+
+    /// A source of the workspace.
+    pub async fn get(&self, tenant: TenantKey, id: SourceId) -> Result<Option<Source>, Error> {
+        let row: Option<Row> = self.directory.get(&keys::source(id)).await?;
+        let own = row.filter(|row| row.workspace == tenant.workspace());
+        Ok(own.map(|row| row.source))
+    }
+
+    /// Changes a source of the workspace; `None` if there is none.
+    pub async fn update(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        change: SourceChange,
+    ) -> Result<Option<Source>, Error> {
+        let update = Update::new()
+            .set_some("name", change.name)
+            .set_some("tags", change.tags)
+            .set_some("lists", change.lists)
+            .set_some("mapping", change.mapping)
+            .set_some("consent", change.consent)
+            .when_equals("workspace", tenant.workspace());
+        let outcome = self.directory.update(&keys::source(id), update).await?;
+        if !outcome.applied() {
+            return Ok(None);
+        }
+        let row: Option<Row> = outcome.item()?;
+        Ok(row.map(|row| row.source))
+    }
+
+    /// Removes a source of the workspace: first its door, then its place in the list. A source of another workspace
+    /// stays.
+    pub async fn remove(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
+        if self.get(tenant, id).await?.is_some() {
+            self.directory.delete(&keys::source(id)).await?;
+        }
+        self.directory.delete(&keys::source_of(tenant, id)).await
+    }
+}
