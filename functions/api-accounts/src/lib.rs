@@ -22,13 +22,14 @@ mod workspaces;
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, Seal, SecondFactors, Senders,
-    Sessions, Users, Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions,
+    Users, Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
 use cloud::{Timers, Window};
 use contacts::Profiles;
+use kernel::Seal;
 use lambda::{ConfigError, Function, Setup, http};
 use workflows::WorkflowStore;
 
@@ -37,7 +38,7 @@ use crate::api::Api;
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
-    let seal = Seal::new(setup.secret("ACCOUNTS_SECRET"));
+    let seal = Seal::new("accounts", setup.secret("ACCOUNTS_SECRET"));
     let api = Api {
         accounts: Accounts::over(resources),
         factors: SecondFactors::over(resources, seal),

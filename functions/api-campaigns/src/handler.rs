@@ -2,6 +2,7 @@
 //! tenant.
 
 use access::op;
+use accounts::workspaces::DefaultSender;
 use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Changed, Command, Draft, Report};
 use channels::MailStore;
 use cloud::Counters;
-use contacts::Lists;
+use contacts::{List, Lists};
 use kernel::page::Page;
 use kernel::{CampaignId, EmailAddress, Needs};
 use lambda::http::{
@@ -42,6 +43,22 @@ impl Api {
         let workspace = self.workspaces.get(caller.tenant).await?;
         let settings = workspace.map(|workspace| workspace.settings);
         settings.ok_or_else(|| Problem::not_found("workspace"))
+    }
+
+    /// The sender of the audience's only list, or else of the workspace.
+    async fn default_sender(
+        &self,
+        caller: &Caller,
+        audience: &Audience,
+    ) -> Result<Option<DefaultSender>, Problem> {
+        let list = self.only_list(caller, audience).await?;
+        if let Some(sender) = list.and_then(|list| list.default_sender) {
+            return Ok(Some(DefaultSender {
+                name: sender.from_name,
+                email: sender.from_email,
+            }));
+        }
+        Ok(self.settings(caller).await?.default_sender)
     }
 
     /// Refuses a sender that the workspace has not proven.
@@ -92,6 +109,30 @@ impl Api {
             uses.unuse(caller.tenant, segment, &user).await?;
         }
         Ok(())
+    }
+
+    /// The list whose settings count for this audience.
+    async fn only_list(
+        &self,
+        caller: &Caller,
+        audience: &Audience,
+    ) -> Result<Option<List>, Problem> {
+        match audience.only_list() {
+            Some(list) => Ok(self.lists.get(caller.tenant, list).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Fixes the permission reminder of the draft's only list.
+    async fn pin_reminder(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+        let list = self.only_list(caller, &campaign.audience).await?;
+        let reminder = list.and_then(|list| list.permission_reminder);
+        if campaign.state != campaigns::State::Draft || reminder == campaign.permission_reminder {
+            return Ok(());
+        }
+        let (tenant, id) = (caller.tenant, campaign.id);
+        let pinned = self.campaigns.pin_reminder(tenant, id, reminder.as_deref());
+        Ok(pinned.await?)
     }
 
     /// Fixes the versions whose members a draft will be sent to.
@@ -145,7 +186,7 @@ fn no_campaign() -> Problem {
 /// campaign names is not deleted before the campaign is planned or cancelled.
 ///
 /// Subject and bodies are Liquid templates over `contact`; at least one of `html` and `text` is needed.
-/// Without `sender` it comes from the workspace's default sender. The workspace must have proven the sender's
+/// Without `sender` it comes from the default sender of the only list, or else of the workspace. The workspace must have proven the sender's
 /// address (`createSender`). Nothing is sent before `sendCampaign`.
 #[utoipa::path(
     post,
@@ -164,7 +205,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let default_sender = match new.sender {
         Some(_) => None,
-        None => api.settings(&caller).await?.default_sender,
+        None => api.default_sender(&caller, new.audience()).await?,
     };
     let identity = api.identity.clone();
     // Compiling takes the processor for up to a second; other requests of a local stack go on meanwhile.
@@ -272,7 +313,8 @@ async fn report(
 /// The members of a segment are those of now. A segment whose first members are still being found answers 409.
 ///
 /// The workspace must have a postal address and a permission reminder. Each part of the mail gets a footer with
-/// those of them that it does not show itself (docs/templates.md). Its sender must still be proven.
+/// those of them that it does not show itself (docs/templates.md). The reminder of the only list comes before that of the
+/// workspace. Its sender must still be proven.
 #[utoipa::path(
     post,
     path = "/v1/campaigns/{id}/send",
@@ -295,6 +337,7 @@ async fn send(
         api.know_sender(&caller, &mail.sender.from_email).await?;
     }
     api.pin_segments(&caller, &known).await?;
+    api.pin_reminder(&caller, &known).await?;
     let campaign = obey(&api, &caller, &ip, id.0, Command::Send).await?;
     Ok((StatusCode::ACCEPTED, campaign))
 }

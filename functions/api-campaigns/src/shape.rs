@@ -27,7 +27,7 @@ pub struct NewCampaign {
     #[schema(min_length = 1, max_length = 200, example = "Tết 2027")]
     name: String,
     audience: Audience,
-    /// The sender of the mail; the workspace's default sender if absent.
+    /// The sender of the mail; if absent, the default sender of the only list or else of the workspace.
     pub sender: Option<Sender>,
     #[schema(
         min_length = 1,
@@ -58,6 +58,11 @@ fn yes() -> bool {
 }
 
 impl NewCampaign {
+    /// The recipients.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
     /// The parts of a campaign that can be sent, or everything that is wrong with it. `identity` is
     /// the domain or address that mails are sent from.
     pub fn check(

@@ -1,6 +1,6 @@
 //! The state of the operations, and a check that several of them make.
 
-use accounts::{Audit, Workspaces};
+use accounts::{Audit, Senders, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -26,6 +26,7 @@ pub struct Api {
     pub bulk: Bulk,
     pub scores: Scores,
     pub audit: Audit,
+    pub senders: Senders,
     pub workspaces: Workspaces,
     pub pins: Pins,
 }

@@ -24,7 +24,7 @@ mod shape;
 mod tags;
 mod views;
 
-use accounts::{Audit, Workspaces};
+use accounts::{Audit, Senders, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -44,6 +44,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         contacts: Contacts::over(resources),
         audit: Audit::over(resources),
         lists: Lists::over(resources),
+        senders: Senders::over(resources),
         imports: Imports::over(resources),
         fields: Fields::over(resources),
         field_uses: FieldUses::over(resources),

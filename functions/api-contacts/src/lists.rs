@@ -4,7 +4,7 @@ use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::bulk::{Action, Selection};
-use contacts::{Contact, List};
+use contacts::{Contact, List, ListChange, ListSender};
 use kernel::page::Page;
 use kernel::{ListId, Patch, TenantKey};
 use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
@@ -34,6 +34,56 @@ pub struct ListPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 1000)]
     description: Patch<String>,
+    /// A proven sender of the workspace. `null`: that of the workspace.
+    #[serde(default)]
+    #[schema(value_type = Option<ListSender>)]
+    default_sender: Patch<ListSender>,
+    /// Needs `default_sender`.
+    double_opt_in: Option<bool>,
+    /// `null`: that of the workspace.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 20, max_length = 500)]
+    permission_reminder: Patch<String>,
+}
+
+impl ListPatch {
+    /// The change, or all flaws of the list that it would leave.
+    async fn check(self, api: &Api, tenant: TenantKey, list: List) -> Result<ListChange, Problem> {
+        let mut flaws = Flaws::default();
+        let change = ListChange {
+            name: self.name.map(|name| name.trim().to_owned()),
+            description: self.description,
+            default_sender: self.default_sender,
+            double_opt_in: self.double_opt_in,
+            permission_reminder: self.permission_reminder,
+        };
+        let next = change.clone().onto(list);
+        let length = next.name.chars().count();
+        let is_wrong = !(1..=255).contains(&length);
+        flaws.check(is_wrong, "/name", "must have 1 to 255 characters");
+        let is_long = |text: &String| text.chars().count() > 1000;
+        let is_long = next.description.as_ref().is_some_and(is_long);
+        flaws.check(is_long, "/description", "has at most 1,000 characters");
+        if let Some(sender) = change.default_sender.value() {
+            let length = sender.from_name.trim().chars().count();
+            let is_wrong = !(1..=100).contains(&length);
+            let message = "must have 1 to 100 characters";
+            flaws.check(is_wrong, "/default_sender/from_name", message);
+            let is_proven = api.senders.may_send(tenant, &sender.from_email).await?;
+            let message = "is no proven sender of the workspace";
+            flaws.check(!is_proven, "/default_sender/from_email", message);
+        }
+        let is_mute = next.double_opt_in && next.default_sender.is_none();
+        let message = "needs default_sender, which sends the confirmation mail";
+        flaws.check(is_mute, "/double_opt_in", message);
+        let reminder = change.permission_reminder.value();
+        let length = reminder.map(|text| text.trim().chars().count());
+        let is_wrong = length.is_some_and(|length| !(20..=500).contains(&length));
+        let message = "must have 20 to 500 characters";
+        flaws.check(is_wrong, "/permission_reminder", message);
+        flaws.refuse()?;
+        Ok(change)
+    }
 }
 
 fn no_list() -> Problem {
@@ -73,7 +123,10 @@ pub async fn show(
     counted(&api, caller.tenant, list).await
 }
 
-/// Change the name or the description of a contact list.
+/// Change a contact list.
+///
+/// `default_sender` and `permission_reminder` are for campaigns whose audience is this list alone, and `double_opt_in` for
+/// signup forms that put contacts on the list. A campaign keeps the reminder with which it was sent.
 #[utoipa::path(
     patch,
     path = "/v1/lists/{id}",
@@ -90,22 +143,11 @@ pub async fn update(
     Path(id): Path<ListId>,
     Json(body): Json<ListPatch>,
 ) -> Result<Json<ListView>, Problem> {
-    find(&api, caller.tenant, id).await?;
-    let mut flaws = Flaws::default();
-    let name = body.name.map(|name| name.trim().to_owned());
-    let length = name.as_ref().map(|name| name.chars().count());
-    let is_wrong = length.is_some_and(|length| !(1..=255).contains(&length));
-    flaws.check(is_wrong, "/name", "must have 1 to 255 characters");
-    let description = body.description.value();
-    let is_long = description.is_some_and(|text| text.chars().count() > 1000);
-    flaws.check(is_long, "/description", "has at most 1,000 characters");
-    flaws.refuse()?;
+    let list = find(&api, caller.tenant, id).await?;
+    let change = body.check(&api, caller.tenant, list).await?;
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, id, &ip.0).await?;
-    let changed = api
-        .lists
-        .change(caller.tenant, id, name, body.description)
-        .await?;
+    let changed = api.lists.change(caller.tenant, id, change).await?;
     counted(&api, caller.tenant, changed.ok_or_else(no_list)?).await
 }
 

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use access::op;
-use accounts::{Audit, Senders};
+use accounts::{Audit, RecentWorkspaces, Senders};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contacts::fields::{FieldUser, FieldUses};
 use contacts::{Definitions, Fields, Lists};
-use forms::{Created, Field, Form, Forms, Settings, Status};
+use forms::{Created, Field, Form, Forms, Guard, Settings, Status, Tallies, Turnstile};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{FormId, Needs, Origin};
+use kernel::{Clock, Entropy, FormId, Needs, Origin};
 use lambda::http::{Caller, ClientIp, Code, Creation, Flaws, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,6 +28,11 @@ pub struct Api {
     pub uses: FieldUses,
     pub senders: Senders,
     pub forms: Forms,
+    pub tallies: Tallies,
+    pub workspaces: RecentWorkspaces,
+    pub turnstile: Turnstile,
+    pub clock: Clock,
+    pub entropy: Entropy,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -37,20 +42,24 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(publish))
         .routes(routes!(pause))
         .routes(routes!(duplicate))
+        .routes(routes!(archive))
         .routes(routes!(code))
+        .routes(routes!(crate::shown::qr))
+        .routes(routes!(crate::shown::report))
+        .routes(routes!(crate::guard::protect, crate::guard::unprotect))
 }
 
-fn no_form() -> Problem {
+pub fn no_form() -> Problem {
     Problem::not_found("form")
 }
 
 impl Api {
-    async fn form(&self, caller: &Caller, id: FormId) -> Result<Form, Problem> {
+    pub async fn form(&self, caller: &Caller, id: FormId) -> Result<Form, Problem> {
         let form = self.forms.get(caller.tenant, id).await?;
         form.ok_or_else(no_form)
     }
 
-    async fn note<P: Needs>(
+    pub async fn note<P: Needs>(
         &self,
         caller: &May<P>,
         id: FormId,
@@ -103,10 +112,11 @@ impl Api {
         origin: &Origin,
         ip: &ClientIp,
         settings: &Settings,
+        guard: Option<&Guard>,
     ) -> Result<Response, Problem> {
         for id in origin.draws(FormId::of) {
             self.note(caller, id, ip).await?;
-            match self.add(caller, id, origin.at, settings).await? {
+            match self.add(caller, id, origin.at, settings, guard).await? {
                 Created::Form(form) => {
                     let location = [(header::LOCATION, format!("/v1/forms/{id}"))];
                     let view = Json(FormView::from(*form));
@@ -128,9 +138,11 @@ impl Api {
         id: FormId,
         at: Timestamp,
         settings: &Settings,
+        guard: Option<&Guard>,
     ) -> Result<Created, Problem> {
         self.declare(caller, id, settings).await?;
-        let made = self.forms.create(caller.tenant, id, at, settings).await?;
+        let (tenant, guard) = (caller.tenant, guard.cloned());
+        let made = self.forms.create(tenant, id, at, settings, guard).await?;
         if made == Created::Full {
             self.uses.forget(caller.tenant, &id.to_string()).await?;
         }
@@ -191,7 +203,7 @@ async fn create(
     Json(settings): Json<Settings>,
 ) -> Result<Response, Problem> {
     api.check(&caller, &settings).await?;
-    api.make(&caller, &origin, &ip, &settings).await
+    api.make(&caller, &origin, &ip, &settings, None).await
 }
 
 /// Show a signup form.
@@ -299,7 +311,27 @@ async fn pause(
     api.set_status(&caller, id, &ip, Status::Paused).await
 }
 
-/// Copy a signup form. The copy is a draft with the same settings.
+/// Archive a signup form.
+///
+/// Within ten seconds its page says that the form is closed. Its settings and its report stay. Publishing opens it again.
+#[utoipa::path(
+    post,
+    path = "/v1/forms/{id}/archive",
+    operation_id = "archiveForm",
+    tag = "signup-forms",
+    params(("id" = FormId, Path, description = "The form")),
+    responses((status = 200, description = "Archived", body = FormView)),
+)]
+async fn archive(
+    State(api): State<Api>,
+    caller: May<op::ArchiveForm>,
+    ip: ClientIp,
+    Path(id): Path<FormId>,
+) -> Result<Json<FormView>, Problem> {
+    api.set_status(&caller, id, &ip, Status::Archived).await
+}
+
+/// Copy a signup form. The copy is a draft with the same settings and the same keys of Turnstile.
 #[utoipa::path(
     post,
     path = "/v1/forms/{id}/duplicate",
@@ -319,7 +351,8 @@ async fn duplicate(
     Path(id): Path<FormId>,
 ) -> Result<Response, Problem> {
     let form = api.form(&caller, id).await?;
-    api.make(&caller, &origin, &ip, &form.settings).await
+    let guard = form.guard.as_ref();
+    api.make(&caller, &origin, &ip, &form.settings, guard).await
 }
 
 /// Show the code that puts a signup form into a page of the shop.
@@ -341,6 +374,12 @@ async fn code(
 ) -> Result<Json<FormCode>, Problem> {
     let form = api.form(&caller, id).await?;
     let definitions = Definitions::of(api.fields.all(caller.tenant).await?);
+    let code = FormCode::new(&form, &definitions, &base(&headers), api.turnstile.url());
+    Ok(Json(code))
+}
+
+/// The address of the API, as the request named it.
+pub fn base(headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -348,6 +387,5 @@ async fn code(
     let scheme = headers.get("x-forwarded-proto");
     let is_plain = scheme.is_some_and(|scheme| scheme == "http");
     let scheme = if is_plain { "http" } else { "https" };
-    let base = format!("{scheme}://{}", host.unwrap_or_default());
-    Ok(Json(FormCode::new(&form, &definitions, &base)))
+    format!("{scheme}://{}", host.unwrap_or_default())
 }

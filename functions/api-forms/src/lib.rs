@@ -1,20 +1,26 @@
-//! Signup forms over HTTP: made, replaced, published, paused, copied and removed.
+//! Signup forms over HTTP: made, replaced, published, paused, archived, copied and removed, with their reports.
 //!
 //! Trigger: HTTP API routes `/v1/forms…`, behind the authorizer. Effects: rows of the directory table, each change
-//! after its entry in the audit log. The custom fields that a form asks for are declared before the form is saved.
+//! after its entry in the audit log; one call of Cloudflare Turnstile checks a secret key that is entered. The custom fields that a form asks for are declared before the form is saved.
 
+mod guard;
 mod handler;
 mod shape;
+mod shown;
 
-use accounts::{Audit, Senders};
+use accounts::{Audit, RecentWorkspaces, Senders};
 use contacts::fields::FieldUses;
 use contacts::{Fields, Lists};
-use forms::Forms;
+use forms::{Forms, Tallies, Turnstile};
 use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
+    let (url, secret) = (setup.text("TURNSTILE_URL"), setup.secret("FORMS_SECRET"));
+    if !Turnstile::is_address(url) {
+        resources.refuse("TURNSTILE_URL", "an https URL");
+    }
     let api = handler::Api {
         audit: Audit::over(resources),
         lists: Lists::over(resources),
@@ -22,6 +28,11 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         uses: FieldUses::over(resources),
         senders: Senders::over(resources),
         forms: Forms::over(resources),
+        tallies: Tallies::over(resources),
+        workspaces: RecentWorkspaces::over(resources),
+        turnstile: Turnstile::new(url, secret, setup.clock()),
+        clock: setup.clock().clone(),
+        entropy: setup.entropy().clone(),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -6,6 +6,34 @@ use jiff::Timestamp;
 use kernel::{Cursor, FormId, Limit};
 use serde::{Deserialize, Serialize};
 
+/// Query of a report.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ReportQuery {
+    /// Days until today, today included; absent: 30.
+    #[param(minimum = 1, maximum = 92)]
+    pub days: Option<u16>,
+}
+
+/// The keys of Turnstile.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = FormTurnstile)]
+#[serde(deny_unknown_fields)]
+pub struct TurnstileIn {
+    /// The key of the widget.
+    #[schema(min_length = 1, max_length = 100, example = "1x00000000000000000000AA")]
+    pub site_key: String,
+    /// The key of the verifier. It is sealed, and never shown.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        write_only,
+        example = "1x0000000000000000000000000000000AA"
+    )]
+    pub secret_key: String,
+}
+
 /// Query of a list.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -26,6 +54,8 @@ pub struct FormView {
     version: u64,
     /// The hosted page, under the API's own address.
     path: String,
+    /// The site key of Turnstile; null: nothing checks that a person fills in the form. The secret key is never shown.
+    turnstile_site_key: Option<String>,
     #[serde(flatten)]
     settings: Settings,
     #[serde(serialize_with = "kernel::clock::millis")]
@@ -41,6 +71,7 @@ impl From<Form> for FormView {
             status: form.status,
             version: form.settings_version,
             path: format!("/f/{}", form.id),
+            turnstile_site_key: form.guard.map(|guard| guard.site_key),
             settings: form.settings,
             created_at: form.created_at,
             updated_at: form.updated_at,
@@ -61,7 +92,7 @@ pub struct FormCode {
 
 impl FormCode {
     /// With addresses under `base`, the address of the API.
-    pub fn new(form: &Form, definitions: &Definitions, base: &str) -> Self {
+    pub fn new(form: &Form, definitions: &Definitions, base: &str, turnstile: &str) -> Self {
         let url = format!("{base}/f/{}", form.id);
         let script = format!(
             "<script src=\"{}/embed.js\"></script>",
@@ -69,7 +100,7 @@ impl FormCode {
         );
         Self {
             script: (form.settings.kind != Kind::HostedPage).then_some(script),
-            html: forms::page::snippet(form, definitions, base),
+            html: forms::page::snippet(form, definitions, base, turnstile),
             url,
         }
     }

@@ -4,14 +4,15 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use cloud::SendOptions;
-use forms::Link;
 use forms::page::{self, Notice};
+use forms::{Deed, Link};
 use kernel::FormId;
 use lambda::http::{ClientIp, Path, Query, Raw};
 use lambda::metrics;
 use sources::{FormConfirmation, Inbound};
 
-use crate::handler::{Desk, Shown, text};
+use crate::desk::Desk;
+use crate::handler::{Shown, text};
 use crate::reply;
 
 /// Ask whether to confirm a subscription.
@@ -107,5 +108,6 @@ pub async fn confirm(
         return response;
     }
     metrics::count("FormsConfirmed", 1);
+    desk.count(link.tenant, form, &[Deed::Confirmation]).await;
     reply::html(StatusCode::OK, page::notice(Notice::Confirmed, language))
 }

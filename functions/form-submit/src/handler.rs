@@ -1,19 +1,16 @@
 //! The routes.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
-
-use accounts::RecentWorkspaces;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::options;
-use cloud::{Buckets, QueueOf, SendOptions};
-use contacts::{Definitions, Fields};
+use cloud::SendOptions;
 use forms::page::{self, Notice, View};
-use forms::{Given, Kind, Language, LinkKey, MAX_PAIRS, OpenForm, OpenForms, Status, Visit};
-use kernel::{Clock, Entropy, FormId};
+use forms::{
+    Deed, Fault, Given, Kind, Language, OpenForm, RESPONSE, Rule, Turnstile, Verdict, Visit,
+};
+use kernel::FormId;
 use lambda::http::{ClientIp, Code, Json, Path, Problem, ProblemBody, Query, Raw, limit_body};
 use lambda::metrics;
 use serde::Deserialize;
@@ -22,43 +19,13 @@ use sources::Inbound;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::body::given;
 use crate::confirm;
+use crate::desk::Desk;
 use crate::reply::{self, Format};
 
 /// A form has at most 30 questions.
 const MAX_BODY: usize = 128 * 1024;
-/// Submissions of one form that a process takes in a second, and at once.
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
-const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// Submissions of one form from one network. A fair's visitors may share one network.
-const PER_SECOND_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(5).unwrap();
-const BURST_OF_A_CLIENT: NonZeroU32 = NonZeroU32::new(20).unwrap();
-
-pub fn buckets(clock: &Clock) -> Buckets {
-    Buckets::new(clock, PER_SECOND, BURST)
-}
-
-pub fn clients(clock: &Clock) -> Buckets {
-    Buckets::new(clock, PER_SECOND_OF_A_CLIENT, BURST_OF_A_CLIENT)
-}
-
-/// The state of the routes.
-#[derive(Clone)]
-pub struct Desk {
-    pub forms: OpenForms,
-    pub workspaces: RecentWorkspaces,
-    pub fields: Fields,
-    pub queue: QueueOf<Inbound>,
-    pub clock: Clock,
-    pub entropy: Entropy,
-    /// By form.
-    pub buckets: Buckets,
-    /// By form and network.
-    pub clients: Buckets,
-    /// Signs the links of confirmation mails.
-    pub link_key: LinkKey,
-}
-
 pub fn router(desk: Desk) -> Router {
     let router = Router::from(operations())
         .route("/f/{form}", options(preflight))
@@ -92,37 +59,9 @@ impl Shown {
         own.unwrap_or_default()
     }
 
-    fn view(&self, open: &OpenForm) -> View {
-        View::of(&open.form, self.lang.as_deref(), self.frame.as_deref())
-    }
-}
-
-impl Desk {
-    /// A form that takes submissions.
-    async fn open(&self, id: FormId) -> Result<Arc<OpenForm>, Problem> {
-        let found = self.forms.get(id).await?;
-        let found = found.filter(|open| open.form.status == Status::Published);
-        let open = found.ok_or_else(|| Problem::not_found("open form"))?;
-        if !self.workspaces.is_open(open.tenant).await? {
-            return Err(Problem::not_found("open form"));
-        }
-        Ok(open)
-    }
-
-    async fn definitions(&self, open: &OpenForm) -> Result<Arc<Definitions>, Problem> {
-        Ok(self.fields.recent(open.tenant).await?)
-    }
-
-    /// A flood of a public address must cost nothing but the request.
-    pub fn slow_down(&self, form: FormId, ip: &ClientIp) -> Result<(), Problem> {
-        let client = format!("{form} {}", ip.network());
-        let taken = self.clients.take(&client);
-        let taken = taken.and_then(|()| self.buckets.take(&form.to_string()));
-        taken.map_err(|wait| {
-            metrics::incident("RequestsOverLimit", 1);
-            let seconds = u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX);
-            Problem::new(Code::RateLimited, "too many submissions in a second").retry_after(seconds)
-        })
+    fn view<'a>(&self, open: &OpenForm, turnstile: &'a Turnstile) -> View<'a> {
+        let (lang, frame) = (self.lang.as_deref(), self.frame.as_deref());
+        View::of(&open.form, lang, frame, turnstile.url())
     }
 }
 
@@ -159,12 +98,17 @@ async fn show(
     State(desk): State<Desk>,
     Path(id): Path<FormId>,
     Query(shown): Query<Shown>,
+    ip: ClientIp,
 ) -> Response {
     let page = async {
         let open = desk.open(id).await?;
         let definitions = desk.definitions(&open).await?;
         let (token, given) = (desk.entropy.nonce(), Given::default());
-        let view = shown.view(&open);
+        let view = shown.view(&open, &desk.turnstile);
+        let viewer = format!("{id} {}", ip.network());
+        if desk.viewers.take(&viewer).is_ok() {
+            desk.count(open.tenant, id, &[Deed::View]).await;
+        }
         Ok::<_, Problem>(page::form(
             &open.form,
             &definitions,
@@ -274,7 +218,7 @@ async fn accept(
 ) -> Result<Response, Problem> {
     desk.slow_down(id, ip)?;
     let open = desk.open(id).await?;
-    let view = shown.view(&open);
+    let view = shown.view(&open, &desk.turnstile);
     let own = text(&raw.headers, &header::HOST).unwrap_or_default();
     if !open.form.admits(text(&raw.headers, &header::ORIGIN), own) {
         return Err(Problem::new(
@@ -289,7 +233,17 @@ async fn accept(
         user_agent: text(&raw.headers, &header::USER_AGENT).map(str::to_owned),
     };
     let now = desk.clock.now();
-    let submission = match forms::read(&open.form, &definitions, &given, visit, now) {
+    let read = match forms::read(&open.form, &definitions, &given, visit, now) {
+        Ok(submission) => match desk.challenge(&open, &given, &submission.id).await {
+            Verdict::Failed => Err(vec![Fault {
+                field: RESPONSE.to_owned(),
+                rule: Rule::Challenge,
+            }]),
+            verdict => Ok((submission, verdict == Verdict::Unavailable)),
+        },
+        Err(faults) => Err(faults),
+    };
+    let (mut submission, is_unverified) = match read {
         Ok(submission) => submission,
         Err(faults) => {
             metrics::count("FormsWithFaults", 1);
@@ -303,6 +257,13 @@ async fn accept(
             return Ok(reply::html(StatusCode::UNPROCESSABLE_ENTITY, page));
         }
     };
+    desk.confirm_for_list(&open, &mut submission).await?;
+    let waits = submission.confirming.is_some();
+    let mut deeds = vec![Deed::Submission];
+    if is_unverified {
+        forms::mark_unverified(&mut submission);
+        deeds.push(Deed::Unverified);
+    }
     let inbound = Inbound::Form(Box::new(submission));
     let sent = desk
         .queue
@@ -310,10 +271,11 @@ async fn accept(
     sent.await
         .map_err(|error| Problem::new(Code::Unavailable, error.to_string()).retry_after(2))?;
     metrics::count("FormsAccepted", 1);
-    Ok(accepted(&open, view, format))
+    desk.count(open.tenant, id, &deeds).await;
+    Ok(accepted(&open, view, format, waits))
 }
 
-fn accepted(open: &OpenForm, view: View, format: Format) -> Response {
+fn accepted(open: &OpenForm, view: View<'_>, format: Format, waits: bool) -> Response {
     let redirect = open.form.settings.redirect_url.as_deref();
     match (format, redirect) {
         (Format::Json, redirect) => {
@@ -323,53 +285,12 @@ fn accepted(open: &OpenForm, view: View, format: Format) -> Response {
             let to = [(header::LOCATION, url), (header::CACHE_CONTROL, "no-store")];
             (StatusCode::SEE_OTHER, to).into_response()
         }
-        (Format::Page, None) => reply::html(StatusCode::OK, page::sent(&open.form, view)),
+        (Format::Page, None) => reply::html(StatusCode::OK, page::sent(&open.form, view, waits)),
     }
 }
 
 pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The values of the body.
-fn given(raw: &Raw, format: Format) -> Result<Given, Problem> {
-    let pairs = match format {
-        // A byte that is not UTF-8 becomes a replacement character; browsers send none.
-        Format::Page => form_urlencoded::parse(&raw.body).into_owned().collect(),
-        Format::Json => json_pairs(raw.json()?)?,
-    };
-    Given::of(pairs).ok_or_else(|| {
-        Problem::new(Code::Unprocessable, "the form has too many values")
-            .at("", format!("holds at most {MAX_PAIRS} values"))
-    })
-}
-
-/// The values of a JSON object: texts, numbers, booleans, and lists of these.
-fn json_pairs(body: serde_json::Map<String, Value>) -> Result<Vec<(String, String)>, Problem> {
-    let plain = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(is) => Some(is.to_string()),
-        Value::Null => Some(String::new()),
-        Value::Array(_) | Value::Object(_) => None,
-    };
-    let (mut pairs, mut flaws) = (Vec::new(), lambda::http::Flaws::default());
-    for (name, value) in body {
-        let texts: Option<Vec<String>> = match &value {
-            Value::Array(all) => all.iter().map(plain).collect(),
-            one => plain(one).map(|text| vec![text]),
-        };
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        match texts {
-            Some(texts) => pairs.extend(texts.into_iter().map(|text| (name.clone(), text))),
-            None => flaws.add(
-                pointer,
-                "must be a text, a number, true, false, or a list of these",
-            ),
-        }
-    }
-    flaws.refuse()?;
-    Ok(pairs)
 }
 
 /// A page of another site may post JSON; the form's hosts are checked at the post itself.

@@ -177,7 +177,13 @@ impl Messenger {
         let Some(id) = opt_in else {
             return Ok(Asked::Nobody);
         };
-        let request = self.opt_ins.get(tenant, *contact, id).await?;
+        let mut request = self.opt_ins.get(tenant, *contact, id).await?;
+        if request.is_none()
+            && let Some(now) = self.contacts.forward(tenant, *contact).await?
+        {
+            // Merged meanwhile.
+            request = self.opt_ins.get(tenant, now, id).await?;
+        }
         let open = request.filter(|request| request.confirmed_at.is_none());
         Ok(open.map_or(Asked::Over, |request| Asked::At(request.email)))
     }

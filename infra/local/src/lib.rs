@@ -14,3 +14,4 @@ pub mod reference;
 pub mod runtime;
 pub mod seed;
 pub mod template;
+pub mod turnstile;

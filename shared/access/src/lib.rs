@@ -224,8 +224,13 @@ operations! {
     ReplaceForm = "replaceForm": From(AccountManager), Some(Write);
     PublishForm = "publishForm": From(AccountManager), Some(Write);
     PauseForm = "pauseForm": From(AccountManager), Some(Write);
+    ArchiveForm = "archiveForm": From(AccountManager), Some(Write);
     DuplicateForm = "duplicateForm": From(AccountManager), Some(Write);
     ShowFormCode = "showFormCode": From(Contributor), Some(Read);
+    ShowFormQr = "showFormQr": From(Contributor), Some(Read);
+    ShowFormReport = "showFormReport": From(Viewer), Some(Read);
+    ProtectForm = "protectForm": From(AccountManager), Some(Write);
+    UnprotectForm = "unprotectForm": From(AccountManager), Some(Write);
     RemoveForm = "removeForm": From(AccountManager), Some(Write);
 
     // Segments.

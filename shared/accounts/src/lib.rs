@@ -4,7 +4,7 @@
 //! [`RecentWorkspaces`] tells them whether a workspace is open.
 //!
 //! A secret is returned once, when it is made. Only its hash is stored; secrets of second factors are sealed
-//! ([`Seal`]).
+//! ([`kernel::Seal`]).
 
 pub mod accounts;
 pub mod api_keys;
@@ -18,7 +18,6 @@ pub mod password;
 pub mod privacy;
 pub mod recent;
 pub mod resets;
-mod sealed;
 pub mod second_factor;
 pub mod senders;
 pub mod sessions;
@@ -40,7 +39,6 @@ pub use oidc::Oidc;
 pub use privacy::{PrivacyRequest, PrivacyRequests};
 pub use recent::RecentWorkspaces;
 pub use resets::Resets;
-pub use sealed::Seal;
 pub use second_factor::{Enrolled, Enrolment, SecondFactors};
 pub use senders::{Sender, Senders};
 pub use sessions::{NewSession, Sessions};

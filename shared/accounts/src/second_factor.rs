@@ -2,12 +2,11 @@
 //! lost phone. Each code is valid once.
 
 use cloud::{Error, Resources};
-use kernel::{Entropy, secret};
+use kernel::{Entropy, Seal, secret};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::factor::Factor;
 use crate::password;
-use crate::sealed::Seal;
 use crate::users::{User, UserStatus, Users};
 
 /// Name that authenticator apps show.

@@ -134,6 +134,15 @@ impl Audience {
         }
     }
 
+    /// The list whose settings count: the only thing that it includes.
+    pub fn only_list(&self) -> Option<ListId> {
+        let is_alone = self.include.segment_ids.is_empty() && self.include.tags.is_empty();
+        match self.include.list_ids.as_slice() {
+            [list] if is_alone => Some(*list),
+            _ => None,
+        }
+    }
+
     /// The segments that it names.
     pub fn segments(&self) -> BTreeSet<SegmentId> {
         let both = [&self.include, &self.exclude].into_iter();
@@ -167,6 +176,9 @@ pub struct Campaign {
     /// The versions of its segments whose members are read; known when it is sent.
     #[serde(default)]
     pub segments: BTreeMap<SegmentId, u32>,
+    /// The permission reminder of its only list, as of when it was sent; absent: that of the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_reminder: Option<String>,
     /// Its mail.
     pub mail: MailRef,
     /// The mail's subject.

@@ -234,7 +234,11 @@ impl Sender {
         letterhead: &Letterhead,
     ) -> Result<Option<Arc<Prepared>>, Error> {
         let (tenant, class) = (work.tenant, Class::Marketing);
-        let found = self.mails.get(tenant, &campaign.mail, class, letterhead);
+        let mut letterhead = letterhead.clone();
+        if let Some(reminder) = &campaign.permission_reminder {
+            letterhead.permission_reminder.clone_from(reminder);
+        }
+        let found = self.mails.get(tenant, &campaign.mail, class, &letterhead);
         let problem = match found.await {
             Ok(mail) => return Ok(Some(mail)),
             Err(Uncompiled::Missing) => "mail_missing",

@@ -69,6 +69,7 @@ impl Campaigns {
             name: draft.name.clone(),
             audience: draft.audience.clone(),
             segments: BTreeMap::new(),
+            permission_reminder: None,
             mail: draft.mail.clone(),
             subject: draft.subject.clone(),
             state: State::Draft,
@@ -135,6 +136,22 @@ impl Campaigns {
         let update = Update::new()
             .set("segments", versions)
             .when_equals("state", State::Draft);
+        self.table.update(&keys::meta(tenant, id), update).await?;
+        Ok(())
+    }
+
+    /// Notes the permission reminder of a draft's only list. Changes nothing once the campaign is sent.
+    pub async fn pin_reminder(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        reminder: Option<&str>,
+    ) -> Result<(), Error> {
+        let update = Update::new().when_equals("state", State::Draft);
+        let update = match reminder {
+            Some(reminder) => update.set("permission_reminder", reminder),
+            None => update.remove("permission_reminder"),
+        };
         self.table.update(&keys::meta(tenant, id), update).await?;
         Ok(())
     }

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use kernel::TenantKey;
 use serde::Deserialize;
 
@@ -67,6 +69,30 @@ struct Row {
     writes: i64,
     #[serde(flatten)]
     attributes: BTreeMap<String, serde_json::Value>,
+}
+
+impl Row {
+    fn counts(&self) -> impl Iterator<Item = (&str, i64)> {
+        let counts = self.attributes.iter();
+        counts.filter_map(|(name, value)| Some((name.strip_prefix("n_")?, value.as_i64()?)))
+    }
+}
+
+/// A row with its hour.
+#[derive(Deserialize)]
+struct HourRow {
+    sk: String,
+    #[serde(flatten)]
+    row: Row,
+}
+
+impl HourRow {
+    fn start(&self) -> Result<Timestamp, Error> {
+        let hour = DateTime::strptime("%Y%m%d%H", &self.sk);
+        let hour = hour.and_then(|hour| hour.to_zoned(TimeZone::UTC));
+        let hour = hour.map_err(|error| Error::Shape(error.to_string()))?;
+        Ok(hour.timestamp())
+    }
 }
 
 impl Counters {
@@ -161,12 +187,41 @@ impl Counters {
             all.extend(others.into_iter().flatten());
         }
         let mut sums = Counts::new();
-        for (name, value) in all.into_iter().flat_map(|row| row.attributes) {
-            if let (Some(metric), Some(n)) = (name.strip_prefix("n_"), value.as_i64()) {
-                *sums.entry(metric.to_owned()).or_default() += n;
-            }
+        for (metric, n) in all.iter().flat_map(Row::counts) {
+            *sums.entry(metric.to_owned()).or_default() += n;
         }
         Ok(sums)
+    }
+
+    /// The counts of each hour from `from` to `to`, both included, by the hour's start; eventually consistent. One query,
+    /// or 16 if the subject was spread in these hours.
+    pub async fn hours(
+        &self,
+        tenant: TenantKey,
+        subject: &str,
+        from: Hour,
+        to: Hour,
+    ) -> Result<BTreeMap<Timestamp, Counts>, Error> {
+        let base = format!("{tenant}#{subject}");
+        let (low, high) = (sort(from.start()?), sort(to.start()?));
+        let rows = |partition| {
+            let query = Query::partition(format!("{base}#c{partition:x}"));
+            let query = query.between(low.clone(), high.clone()).eventual();
+            self.table.query_all::<HourRow>(query)
+        };
+        let mut all = rows(0).await?;
+        if all.iter().any(|row| row.row.writes >= SPREAD_AT) {
+            let others = try_join_all((1..PARTITIONS).map(rows)).await?;
+            all.extend(others.into_iter().flatten());
+        }
+        let mut hours: BTreeMap<Timestamp, Counts> = BTreeMap::new();
+        for row in all {
+            let counts = hours.entry(row.start()?).or_default();
+            for (metric, n) in row.row.counts() {
+                *counts.entry(metric.to_owned()).or_default() += n;
+            }
+        }
+        Ok(hours)
     }
 
     fn spread(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
@@ -176,10 +231,11 @@ impl Counters {
 }
 
 fn key(base: &str, partition: u32, hour: Timestamp) -> Key {
-    Key::new(
-        format!("{base}#c{partition:x}"),
-        hour.strftime("%Y%m%d%H").to_string(),
-    )
+    Key::new(format!("{base}#c{partition:x}"), sort(hour))
+}
+
+fn sort(hour: Timestamp) -> String {
+    hour.strftime("%Y%m%d%H").to_string()
 }
 
 #[cfg(test)]
@@ -191,5 +247,10 @@ mod tests {
         let at: Timestamp = "2026-03-02T08:59:59Z".parse().unwrap();
         let key = key("ws_1#cmp_1", 11, Hour::of(at).start().unwrap());
         assert_eq!(key, Key::new("ws_1#cmp_1#cb", "2026030208"));
+        let row: HourRow =
+            serde_json::from_value(serde_json::json!({ "sk": key.sk, "writes": 2, "n_view": 3 }))
+                .unwrap();
+        assert_eq!(row.start().unwrap(), Hour::of(at).start().unwrap());
+        assert_eq!(row.row.counts().collect::<Vec<_>>(), [("view", 3)]);
     }
 }

@@ -94,7 +94,7 @@ impl Table {
     }
 
     /// The item as it is written: with effects it also enters the index of unsent effects.
-    fn to_item<T: Serialize>(&self, key: &Key, value: &T) -> Result<Item, Error> {
+    pub(crate) fn to_item<T: Serialize>(&self, key: &Key, value: &T) -> Result<Item, Error> {
         let mut item = to_item(key, value)?;
         if item.contains_key(PENDING) {
             let place = outbox::place(self.clock(), self.entropy());

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update as Part,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -337,7 +337,33 @@ impl Table {
             let part = self.part(&key, update)?;
             Ok(TransactWriteItem::builder().update(part).build())
         });
-        let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+        self.transact(parts.collect::<Result<Vec<_>, Error>>()?)
+            .await
+    }
+
+    /// Applies an update and creates items of another table, all or none. False: a condition did not hold or an item
+    /// exists, and nothing was written. Costs twice as much as single writes.
+    pub async fn update_and_create<T: Serialize>(
+        &self,
+        (key, update): (&Key, Update),
+        other: &Table,
+        items: &[(Key, T)],
+    ) -> Result<bool, Error> {
+        let update = self.part(key, update)?;
+        let mut parts = vec![TransactWriteItem::builder().update(update).build()];
+        for (key, value) in items {
+            let put = Put::builder()
+                .table_name(&other.name)
+                .set_item(Some(other.to_item(key, value)?))
+                .condition_expression("attribute_not_exists(pk)")
+                .build();
+            let put = put.map_err(|error| Error::Shape(error.to_string()))?;
+            parts.push(TransactWriteItem::builder().put(put).build());
+        }
+        self.transact(parts).await
+    }
+
+    async fn transact(&self, parts: Vec<TransactWriteItem>) -> Result<bool, Error> {
         // A repetition under this name, after a lost answer, gets the answer of the first call.
         let name = self.entropy().nonce();
         for round in 0.. {

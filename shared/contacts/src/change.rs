@@ -56,13 +56,15 @@ pub(crate) struct Change {
     visitors: Vec<String>,
     /// The input that the contact has no room for.
     pub surplus: Surplus,
+    /// Whether the timeline tells the change.
+    pub is_noted: bool,
     /// The further identities, if one of them becomes the first of its kind.
     also: Option<Vec<Identity>>,
     /// Whether known values are replaced, and from when the new ones are, if that was before now.
     overwrites: bool,
     given_at: Option<Timestamp>,
     /// Attributes to remove.
-    removed: Vec<String>,
+    pub removed: Vec<String>,
     /// The whole name, if it changes.
     pub indexed_name: Option<String>,
     /// The whole name that it replaces.

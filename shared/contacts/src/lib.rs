@@ -32,6 +32,7 @@ pub mod bulk;
 mod bundle;
 mod change;
 mod changed;
+pub mod changes;
 pub mod choice;
 mod claims;
 pub mod consent;
@@ -77,7 +78,7 @@ pub use identity::Reason;
 pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
 pub use kernel::person::{self, Person};
 pub use labels::{FieldName, FieldNameError, MAX_FIELD_NAME, MAX_TAG, Tag, TagError, Tags};
-pub use lists::{List, Lists};
+pub use lists::{List, ListChange, ListSender, Lists, RecentLists};
 pub use members::MOST_COUNTED;
 pub use model::{
     Contact, ContactStatus, Event, Identity, Incoming, Kept, Merge, NotTaken, Source, Trust,

@@ -61,6 +61,9 @@ pub(crate) const REPLACED: &str = "replaced";
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Profile {
     pub contact: Option<ContactId>,
+    /// Names the last write.
+    #[serde(default)]
+    pub update_id: Option<String>,
     #[serde(default)]
     pub operation: Option<String>,
     /// The lead score; absent if nothing counted.
@@ -220,12 +223,14 @@ impl Contact {
                 Identity::Visitor { .. } => {}
             }
         }
-        let other = &self.other_emails;
-        self.shared_emails.retain(|one| !other.contains(one));
-        self.unconfirmed_emails.retain(|one| !other.contains(one));
-        let other = &self.other_phones;
-        self.shared_phones.retain(|one| !other.contains(one));
-        self.unconfirmed_phones.retain(|one| !other.contains(one));
+        let (first, other) = (&self.email, &self.other_emails);
+        let is_own = |one: &EmailAddress| first.as_ref() == Some(one) || other.contains(one);
+        self.shared_emails.retain(|one| !is_own(one));
+        self.unconfirmed_emails.retain(|one| !is_own(one));
+        let (first, other) = (&self.phone, &self.other_phones);
+        let is_own = |one: &Phone| first.as_ref() == Some(one) || other.contains(one);
+        self.shared_phones.retain(|one| !is_own(one));
+        self.unconfirmed_phones.retain(|one| !is_own(one));
     }
 }
 

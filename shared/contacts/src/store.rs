@@ -1,8 +1,9 @@
-//! Reading contacts, and the small changes that merge without a read: tags, lists, bounces.
+//! Reading contacts, and the small changes: tags and lists, with their entries on the timeline, and bounces.
 
 use cloud::{Error, Resources, Table, Update, UpdateOutcome};
 use kernel::text::alike;
 use kernel::{ContactId, EmailAddress, ListId, TenantKey};
+use serde_json::json;
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
 use crate::interest::Listeners;
@@ -83,16 +84,8 @@ impl Contacts {
         let mut new: Vec<String> = tags.into_iter().map(String::from).collect();
         self.vocabulary.meet(tenant, &new).await?;
         // Each refusal is the success of another run, so this loop ends.
-        while !new.is_empty() {
-            let room = MAX_TAGS.saturating_sub(new.len());
-            let update = self.touch().add_to_set("tags", new.iter().cloned());
-            let update = update.when_at_most("tags", room);
-            let names = mention::tags(&new);
-            let update = self.telling(tenant, update, names).await?;
-            if self.change(tenant, id, update).await? {
-                break;
-            }
-            let Some(contact) = self.get(tenant, id).await? else {
+        loop {
+            let Some((profile, contact)) = self.known(tenant, id).await? else {
                 // A step of a workflow may name a contact that was merged.
                 return match self.forward(tenant, id).await? {
                     Some(now) => Box::pin(self.add_tags(tenant, now, &new)).await,
@@ -101,12 +94,35 @@ impl Contacts {
             };
             let known: Vec<String> = contact.tags.iter().map(|tag| alike(tag)).collect();
             new.retain(|tag| !known.contains(&alike(tag)));
-            let surplus = fit(&mut new, contact.tags.len(), MAX_TAGS);
+            let surplus = fit(&mut new, profile.stored_tags().len(), MAX_TAGS);
             if surplus > 0 {
                 tracing::warn!(contact = %id, surplus, "a full contact has no room for tags");
             }
+            if new.is_empty() {
+                return Ok(());
+            }
+            let update = self.touch().add_to_set("tags", new.iter().cloned());
+            let names = mention::tags(&new);
+            let update = self.telling(tenant, update, names).await?;
+            let what = json!({ "tags_added": new });
+            if self
+                .change_noted(tenant, id, &profile, update, &what)
+                .await?
+            {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// The contact with its stored profile.
+    async fn known(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+    ) -> Result<Option<(Profile, Contact)>, Error> {
+        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
+        let contact = profile.clone().and_then(Profile::given);
+        Ok(profile.zip(contact))
     }
 
     /// Removes tags, however they are spelt. Does nothing for a contact that does not exist.
@@ -117,17 +133,24 @@ impl Contacts {
         tags: &[String],
     ) -> Result<(), Error> {
         let unwanted: Vec<String> = Tags::all(tags).0.iter().map(Tag::key).collect();
-        let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
-        let stored = profile.map(|row| row.stored_tags().clone());
-        let mut gone: Vec<String> = stored.unwrap_or_default().into_iter().collect();
-        gone.retain(|tag| unwanted.contains(&alike(tag)));
-        if gone.is_empty() {
-            return Ok(());
+        while let Some((profile, _)) = self.known(tenant, id).await? {
+            let mut gone: Vec<String> = profile.stored_tags().iter().cloned().collect();
+            gone.retain(|tag| unwanted.contains(&alike(tag)));
+            if gone.is_empty() {
+                break;
+            }
+            let names = mention::tags(&gone);
+            let what = json!({ "tags_removed": gone });
+            let update = self.touch().remove_from_set("tags", gone);
+            let update = self.telling(tenant, update, names).await?;
+            if self
+                .change_noted(tenant, id, &profile, update, &what)
+                .await?
+            {
+                break;
+            }
         }
-        let names = mention::tags(&gone);
-        let update = self.touch().remove_from_set("tags", gone);
-        let update = self.telling(tenant, update, names).await?;
-        self.change(tenant, id, update).await.map(drop)
+        Ok(())
     }
 
     /// Adds the contact to a list.
@@ -137,29 +160,33 @@ impl Contacts {
         id: ContactId,
         list: ListId,
     ) -> Result<Joined, Error> {
-        let Some(contact) = self.get(tenant, id).await? else {
-            return Ok(Joined::NoContact);
-        };
-        let is_full =
-            |contact: &Contact| contact.lists.len() >= MAX_LISTS && !contact.lists.contains(&list);
-        if is_full(&contact) {
-            return Ok(Joined::Full);
-        }
         let key = keys::membership(tenant, id, list);
-        if !contact.is_archived() {
-            let row = Membership::new(tenant, id, list);
-            self.contacts.put(&key, &row).await?;
+        while let Some((profile, contact)) = self.known(tenant, id).await? {
+            let is_on = contact.lists.contains(&list);
+            if !is_on && contact.lists.len() >= MAX_LISTS {
+                // Other lists were faster: a place that was written is given up.
+                self.contacts.delete_many(&[key]).await?;
+                return Ok(Joined::Full);
+            }
+            if !contact.is_archived() {
+                let row = Membership::new(tenant, id, list);
+                self.contacts.put(&key, &row).await?;
+            }
+            if is_on {
+                return Ok(Joined::Yes);
+            }
+            let update = self.touch().add_to_set("lists", [list.to_string()]);
+            let update = self.telling(tenant, update, [mention::list(list)]).await?;
+            let what = json!({ "lists_joined": [list] });
+            if self
+                .change_noted(tenant, id, &profile, update, &what)
+                .await?
+            {
+                return Ok(Joined::Yes);
+            }
         }
-        let name = list.to_string();
-        let update = self.touch().add_to_set("lists", [name.clone()]);
-        let update = update.when_has_or_fits("lists", &name, MAX_LISTS as u32);
-        let update = self.telling(tenant, update, [mention::list(list)]).await?;
-        if self.change(tenant, id, update).await? {
-            return Ok(Joined::Yes);
-        }
-        // Other lists were faster: the place on this one is given up.
         self.contacts.delete_many(&[key]).await?;
-        Ok(Joined::Full)
+        Ok(Joined::NoContact)
     }
 
     /// Removes the contact from a list.
@@ -171,9 +198,21 @@ impl Contacts {
     ) -> Result<(), Error> {
         let place = [keys::membership(tenant, id, list)];
         self.contacts.delete_many(&place).await?;
-        let update = self.touch().remove_from_set("lists", [list.to_string()]);
-        let update = self.telling(tenant, update, [mention::list(list)]).await?;
-        self.change(tenant, id, update).await.map(drop)
+        while let Some((profile, contact)) = self.known(tenant, id).await? {
+            if !contact.lists.contains(&list) {
+                break;
+            }
+            let update = self.touch().remove_from_set("lists", [list.to_string()]);
+            let update = self.telling(tenant, update, [mention::list(list)]).await?;
+            let what = json!({ "lists_left": [list] });
+            if self
+                .change_noted(tenant, id, &profile, update, &what)
+                .await?
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Records that mail to the address cannot be delivered; returns whether this was new. The bounce is stored

@@ -17,6 +17,7 @@ use crate::{Contacts, keys, mention};
 /// How many days an event is kept, by its name. Events of machines and mere views are many and soon useless, so
 /// their time is short.
 pub const KEPT_DAYS: &[(&str, i64)] = &[
+    ("contact.updated", 180),
     ("message.machine_clicked", 30),
     ("message.machine_opened", 30),
     ("page.viewed", 90),
@@ -44,7 +45,7 @@ struct Sightings {
 
 /// A timeline entry as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+pub(crate) struct Entry {
     #[serde(flatten)]
     event: Event,
     /// Present only on events that a workflow listens to or a segment mentions.
@@ -153,6 +154,18 @@ impl Contacts {
         event: &Event,
         triggers: bool,
     ) -> Result<bool, Error> {
+        let entry = self.entry(tenant, event, triggers).await?;
+        let key = keys::event(tenant, contact, event);
+        Ok(self.timeline.create(&key, &entry).await?.is_new())
+    }
+
+    /// The entry of an event, with the messages for those that listen to it.
+    pub(crate) async fn entry(
+        &self,
+        tenant: TenantKey,
+        event: &Event,
+        triggers: bool,
+    ) -> Result<Entry, Error> {
         let recorded_at = self.timeline.clock().now();
         let name = [mention::event(&event.name)];
         let is_mentioned = !self.interest.mentioned(tenant, name).await?.is_empty();
@@ -160,14 +173,12 @@ impl Contacts {
         let rules = [(triggers, HEARD), (is_tracked, TRACKED)];
         let rules = rules.into_iter().filter(|(is_told, _)| *is_told);
         let rules: Vec<Rule> = rules.map(|(_, rule)| rule).collect();
-        let entry = Entry {
+        Ok(Entry {
             event: event.clone(),
             recorded_at: (!rules.is_empty()).then_some(recorded_at),
             ttl: expiry(event),
             pending: Pending::of(&rules),
-        };
-        let key = keys::event(tenant, contact, event);
-        Ok(self.timeline.create(&key, &entry).await?.is_new())
+        })
     }
 
     /// Whether the event is on the timeline.
@@ -382,6 +393,7 @@ mod tests {
         assert_eq!(days("message.machine_clicked"), 30);
         assert_eq!(days("page.viewed"), 90);
         assert_eq!(days("product.viewed"), 180);
+        assert_eq!(days("contact.updated"), 180);
         for name in ["order.completed", "message.opened", "form.submitted"] {
             assert_eq!(days(name), 396, "{name}");
         }

@@ -61,6 +61,13 @@ impl Settings {
         flaws.check(are_bad, "/tags", message);
         let are_many = self.list_ids.len() > MAX_LISTS;
         flaws.check(are_many, "/list_ids", "holds at most 20 lists");
+        for (name, message) in self.design.iter().flat_map(|design| design.flaws()) {
+            flaws.check(true, format!("/design/{name}"), message);
+        }
+        let logo = self.design.as_ref().and_then(|one| one.logo_url.as_ref());
+        let is_bad = logo.is_some_and(|text| !is_page(text));
+        let message = "expected an address that begins with https://, without a password";
+        flaws.check(is_bad, "/design/logo_url", message);
         let is_bad = self
             .redirect_url
             .as_ref()
@@ -256,6 +263,7 @@ mod tests {
             "consent": {"email": {"text": "Tôi đồng ý"}, "push": {"text": "x"}, "sms": {"text": ""}},
             "tags": [""],
             "redirect_url": "javascript:alert(1)",
+            "design": {"text_color": "#999999", "logo_url": "http://shop.example.vn/logo.png"},
             "popup": {"delay_seconds": 9999, "frequency": "once", "every_days": 2, "include": ["x"]},
             "allowed_hosts": ["shop.example.vn", "https://shop.example.vn", "a.vn; script-src *"],
         });
@@ -269,6 +277,8 @@ mod tests {
             "/consent/sms/text",
             "/consent/push",
             "/tags",
+            "/design/text_color",
+            "/design/logo_url",
             "/redirect_url",
             "/popup",
             "/popup/delay_seconds",

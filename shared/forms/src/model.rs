@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use kernel::{Channel, EmailAddress, FormId, ListId};
 use serde::{Deserialize, Serialize};
 
+use crate::design::Design;
+
 /// Most forms of a workspace.
 pub const MAX_FORMS: u32 = 200;
 /// The beginning of a field's key that names a custom field.
@@ -61,6 +63,8 @@ pub enum Status {
     Published,
     /// Not now: the page says that the form is closed.
     Paused,
+    /// Not any more: the form is kept for its report, and publishing opens it again.
+    Archived,
 }
 
 /// A question of the form about a field of the contact.
@@ -133,6 +137,15 @@ pub struct DoubleOptIn {
     /// Whether a second mail follows after 24 hours without an answer.
     #[serde(default)]
     pub reminder: bool,
+}
+
+/// The keys of Cloudflare Turnstile. They are no settings: the secret key is never shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// The key of the widget, which everybody sees.
+    pub site_key: String,
+    /// The key of the verifier, sealed for the workspace.
+    pub sealed_secret: String,
 }
 
 /// How often a visitor sees a pop-up.
@@ -238,6 +251,9 @@ pub struct Settings {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub allowed_hosts: Vec<String>,
+    /// The looks of the page; absent: ours.
+    #[serde(default)]
+    pub design: Option<Design>,
 }
 
 /// A signup form.
@@ -252,6 +268,9 @@ pub struct Form {
     pub settings_version: u64,
     /// The settings.
     pub settings: Settings,
+    /// Set if Turnstile checks that a person fills in the form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -14,7 +14,7 @@ use kernel::{Cursor, FormId, Limit, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
-use crate::model::{Form, MAX_FORMS, Settings, Status};
+use crate::model::{Form, Guard, MAX_FORMS, Settings, Status};
 
 /// Forms that a process keeps in memory: at most 32 KB each, and a few KB as a rule.
 const MOST: usize = 2_000;
@@ -64,6 +64,7 @@ impl Forms {
         id: FormId,
         at: Timestamp,
         settings: &Settings,
+        guard: Option<Guard>,
     ) -> Result<Created, Error> {
         let listed = Update::new()
             .add_to_set("ids", [id.to_string()])
@@ -77,6 +78,7 @@ impl Forms {
             status: Status::Draft,
             settings_version: 1,
             settings: settings.clone(),
+            guard,
             created_at: at,
             updated_at: at,
         };
@@ -149,7 +151,18 @@ impl Forms {
         .await
     }
 
-    /// Publishes or pauses a form; `None` if there is no such form.
+    /// Sets the keys of Turnstile, or takes them away; `None` if there is no such form.
+    pub async fn set_guard(
+        &self,
+        tenant: TenantKey,
+        id: FormId,
+        guard: Option<&Guard>,
+    ) -> Result<Option<Form>, Error> {
+        self.change(tenant, id, |form| form.guard = guard.cloned())
+            .await
+    }
+
+    /// Publishes, pauses or archives a form; `None` if there is no such form.
     pub async fn set_status(
         &self,
         tenant: TenantKey,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use sources::form::{Confirming, ConsentAnswer, FormSubmission};
 
 use crate::model::{Field, Form};
+use crate::turnstile::RESPONSE;
 
 /// Most values of a submission.
 pub const MAX_PAIRS: usize = 200;
@@ -35,6 +36,8 @@ const PAGE: &str = "_page";
 const NOT_READ: &str = "_not_read";
 /// Key in the event's data: the answers that were cut or left out.
 const SHORTENED: &str = "_shortened";
+/// Key in the event's data: Turnstile gave no answer.
+const UNVERIFIED: &str = "_unverified";
 
 /// A page that was shown is one submission for a day; answers without a page for ten minutes.
 const SAME_PAGE: i64 = 24 * 3_600;
@@ -92,6 +95,8 @@ pub enum Rule {
     Phone,
     /// Another rule of its field, in English.
     Other(String),
+    /// Turnstile gave no token, or refused the token.
+    Challenge,
     /// The hidden field was filled in.
     Honeypot,
 }
@@ -131,6 +136,9 @@ pub fn read(
     if given.first(HONEYPOT).is_some() {
         answers.fault(HONEYPOT, Rule::Honeypot);
     }
+    if form.guard.is_some() && given.first(RESPONSE).is_none() {
+        answers.fault(RESPONSE, Rule::Challenge);
+    }
     for field in &form.settings.fields {
         answers.take(field, definitions, given);
     }
@@ -163,6 +171,14 @@ pub fn read(
         ip: visit.ip.map(note),
         user_agent: visit.user_agent.map(note),
     })
+}
+
+/// Marks a submission that Turnstile could not judge. Its ticks stay in the event, and are no consent: a program may have
+/// sent them.
+pub fn mark_unverified(submission: &mut FormSubmission) {
+    submission.data[UNVERIFIED] = true.into();
+    submission.consent.clear();
+    submission.confirming = None;
 }
 
 /// The answers that can be used, and the faults.
@@ -296,7 +312,7 @@ fn told(
     data.insert("consent".into(), Value::Object(said.clone()));
     let (mut left, mut shortened) = (MAX_KEPT, Vec::new());
     let mut parts = vec!["form".to_owned(), form.id.to_string()];
-    for (name, value) in &given.0 {
+    for (name, value) in given.0.iter().filter(|(name, _)| name != RESPONSE) {
         parts.extend([name.clone(), value.clone()]);
         let is_ours = [TOKEN, HONEYPOT].contains(&name.as_str()) || name.starts_with("consent.");
         if is_ours

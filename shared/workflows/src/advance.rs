@@ -6,8 +6,10 @@
 //! 3. the state is written under its version, and the same write holds its messages.
 
 use cloud::{Error, Pending};
+use contacts::Event;
 use jiff::Timestamp;
 use kernel::{TenantKey, WorkflowId};
+use serde_json::json;
 
 use crate::effects;
 use crate::engine::{Action, Cause, Transition, Wake, step};
@@ -108,8 +110,33 @@ impl Stepper {
         let now = stores.clock().now();
         match step(&definition, &enrollment, cause, now) {
             None => Ok(Advanced::Ignored),
-            Some(transition) => self.carry_out(tenant, transition).await,
+            Some(transition) => {
+                if enrollment.path.is_empty() {
+                    self.note_entry(tenant, &enrollment).await?;
+                }
+                self.carry_out(tenant, transition).await
+            }
         }
+    }
+
+    /// Says on the contact's timeline that the contact entered. The entry starts no workflow. One read and one write
+    /// unit.
+    async fn note_entry(&self, tenant: TenantKey, enrollment: &Enrollment) -> Result<(), Error> {
+        let profiles = self.contacts.profiles();
+        let contact = profiles.current(tenant, enrollment.contact).await?;
+        let (Some(contact), Ok(at)) = (contact, enrollment.entered_at.parse()) else {
+            // Erased: nothing may be told.
+            return Ok(());
+        };
+        let event = Event {
+            id: enrollment.id.to_string(),
+            name: "workflow.entered".to_owned(),
+            at,
+            source: enrollment.workflow.to_string(),
+            data: json!({ "workflow_id": enrollment.workflow }),
+        };
+        let noted = self.contacts.record_as(tenant, contact.id, &event, false);
+        noted.await.map(drop)
     }
 
     /// The workflow's state; up to ten seconds old. A contact leaves for ever only for a state that can no longer

@@ -14,6 +14,7 @@ use crate::Flaw;
 /// name in the event's data.
 pub const KINDS: &[(&str, &[&str])] = &[
     ("form.submitted", &["form_id"]),
+    ("form.confirmed", &["form_id"]),
     ("message.opened", &["campaign_id"]),
     ("message.clicked", &["campaign_id", "url"]),
     ("message.bounced", &["campaign_id"]),

@@ -11,6 +11,7 @@ mod outbox;
 mod pages;
 mod partitions;
 mod reference;
+mod widget;
 
 use bytes::Bytes;
 use http::header::{
@@ -68,6 +69,8 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
         ["outbox", id] if get => outbox::show(stack, id, json),
         ["outbox", id, "raw"] if get => outbox::raw(stack, id),
         ["outbox", id, "html"] if get => outbox::body(stack, id, request.uri().query()),
+        ["turnstile", "v0", "api.js"] if get => widget::script(),
+        ["turnstile", "v0", "siteverify"] if post => widget::verify(stack, request),
         ["bill"] if get => bill::show(stack, json),
         ["partitions"] if get => partitions::show(stack, json),
         _ => text(StatusCode::NOT_FOUND, "There is nothing here.\n"),

@@ -101,6 +101,7 @@ impl Addresses {
 
     /// Values of the template's parameters that a deployment gives and AWS cannot know.
     pub(super) fn overrides(&self) -> BTreeMap<String, String> {
+        let turnstile = format!("{}/_local/turnstile/v0", self.api);
         let pairs = [
             ("EmailIdentity", EMAIL_IDENTITY),
             ("EmailSendRate", EMAIL_SEND_RATE),
@@ -108,6 +109,7 @@ impl Addresses {
             ("SocketEndpoint", &self.aws),
             ("SocketPublicUrl", &self.websocket),
             ("Stage", "local"),
+            ("TurnstileUrl", &turnstile),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         pairs.into_iter().map(own).collect()

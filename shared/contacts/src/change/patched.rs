@@ -25,6 +25,7 @@ impl Change {
         change.rename(&before, edit);
         change.promote(&before, own);
         change.clear(&before, edit);
+        change.is_noted = true;
         change
     }
 

@@ -172,8 +172,8 @@ impl Consents {
         &self.0
     }
 
-    /// The consent of two records of one person. Every stop that is in force in one of them is in force in both
-    /// together, and no verified act of one ends a stop of the other.
+    /// The consent of two records of one person. Every stop that is in force in one of them is in force for
+    /// both. No verified act of one ends a stop of the other.
     pub(crate) fn merged(&self, other: &Self) -> Self {
         let mut all = self.clone();
         for (mark, at) in &other.0 {

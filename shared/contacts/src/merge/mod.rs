@@ -1,7 +1,7 @@
 //! The merge of two contacts that are one person (docs/adr/0037). Each call may run twice, and may be killed at any
 //! point.
 //!
-//! One transaction moves every identity to the survivor, gives the survivor the values that it lacks, and turns the other
+//! One transaction moves every identity to the survivor and gives the survivor the values that it lacks. It turns the other
 //! contact into a tombstone that forwards. So at no time an identity has two owners or none, and no value is lost. The
 //! tombstone carries two messages: `segment-updater` joins the facts for segments, `contact-bulk` moves the other rows.
 //!

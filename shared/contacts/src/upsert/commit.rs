@@ -56,15 +56,24 @@ impl Contacts {
         let mut update = change.onto(touch, profile.as_ref(), now);
         let version = profile.as_ref().and_then(|row| row.identity_version);
         let made_by = profile.as_ref().and_then(|row| row.operation.clone());
-        let before = profile.and_then(Profile::given);
+        let before = profile.clone().and_then(Profile::given);
         if before.is_none() {
             update = self.founded(tenant, id, incoming, operation, update);
         }
         if before.is_none() || !change.is_empty() {
             let update = self.telling(tenant, update, change.names(before.is_none()));
             let update = update.await?;
-            let key = keys::profile(tenant, id);
-            if !self.contacts.update(&key, update).await?.applied() {
+            let noted = before.as_ref().filter(|_| change.is_noted);
+            let noted = noted.map(|before| change.noted(before));
+            let noted = profile.as_ref().zip(noted.filter(|what| !what.is_null()));
+            let is_written = match noted {
+                Some((read, what)) => self.change_noted(tenant, id, read, update, &what).await?,
+                None => {
+                    let key = keys::profile(tenant, id);
+                    self.contacts.update(&key, update).await?.applied()
+                }
+            };
+            if !is_written {
                 return Ok(None);
             }
         }

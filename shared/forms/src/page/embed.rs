@@ -37,9 +37,9 @@ pub fn script(form: &Form) -> String {
     format!("(function () {{\n  var S = {data};\n{CODE}}})();\n")
 }
 
-/// The form as plain HTML that posts to `base`, the address of the API. It holds no script, and no token: the same
+/// The form as plain HTML that posts to `base`, the address of the API. It holds no script but that of Turnstile, and no token of ours: the same
 /// answers within ten minutes are one submission.
-pub fn snippet(form: &Form, definitions: &Definitions, base: &str) -> String {
+pub fn snippet(form: &Form, definitions: &Definitions, base: &str, turnstile: &str) -> String {
     let (settings, given) = (&form.settings, Given::default());
     let language = settings.language;
     let mut html = format!(
@@ -55,6 +55,11 @@ pub fn snippet(form: &Form, definitions: &Definitions, base: &str) -> String {
     let boxes = consent(form, language, &given);
     if !boxes.is_empty() {
         html.push_str(&boxes);
+        html.push('\n');
+    }
+    let widget = super::challenge(form, language, turnstile, &[]);
+    if !widget.is_empty() {
+        html.push_str(&widget);
         html.push('\n');
     }
     let words = language.words();

@@ -1,7 +1,7 @@
 //! The pages of a form: the form itself, the answer, and short notices. Pure.
 //!
-//! A page works without script and loads nothing. Its style and its only script are named by their hashes in the
-//! content security policy. Everything that a shop or a visitor typed is escaped.
+//! A page works without script and loads nothing but the logo of the shop. Only Turnstile needs a script. The page's
+//! style and its own script are named by their hashes in the content security policy. Everything that a shop or a visitor typed is escaped.
 
 mod controls;
 mod embed;
@@ -16,7 +16,8 @@ use kernel::text::html as escape;
 use sha2::{Digest, Sha256};
 
 use crate::model::{Form, Kind, Language};
-use crate::submit::{Fault, Given, HONEYPOT, TOKEN};
+use crate::submit::{Fault, Given, HONEYPOT, Rule, TOKEN};
+use crate::turnstile::RESPONSE;
 use controls::control;
 pub use embed::{script, snippet};
 
@@ -24,12 +25,12 @@ const STYLE: &str = "body{font-family:system-ui,sans-serif;font-size:1rem;line-h
 background:#fff;max-width:36rem;margin:0 auto;padding:1rem}h1{font-size:1.5rem}\
 .field,fieldset{margin:0 0 1rem}fieldset{border:1px solid #767676;border-radius:.25rem}\
 label,legend{font-weight:600}label.box{display:flex;gap:.5rem;font-weight:400;padding:.5rem 0}\
-input,select,textarea{box-sizing:border-box;width:100%;min-height:2.75rem;padding:.5rem;font:inherit;\
+input,select,textarea{color:#1a1a1a;background:#fff;box-sizing:border-box;width:100%;min-height:2.75rem;padding:.5rem;font:inherit;\
 border:1px solid #767676;border-radius:.25rem}label.box input{flex:none;width:1.5rem;min-height:1.5rem;margin:0}\
 button{min-height:2.75rem;padding:.5rem 1.5rem;font:inherit;font-weight:600;color:#fff;background:#0b5cad;\
 border:0;border-radius:.25rem}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}\
 .help{color:#555;margin:0}.error{color:#b00020;margin:0}.summary{border:2px solid #b00020;padding:0 1rem;\
-margin:0 0 1rem}.intro{white-space:pre-line}.other{position:absolute;left:-9999px}";
+margin:0 0 1rem}.intro{white-space:pre-line}.logo{display:block;max-width:100%;max-height:6rem}.other{position:absolute;left:-9999px}";
 
 /// Tells the page that holds the frame how high it is, and that the form was sent.
 const FRAME: &str = "(function(){function t(){parent.postMessage({tanigo:{height:\
@@ -54,21 +55,24 @@ pub struct Page {
 
 /// How a page is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
+pub struct View<'a> {
     /// The language.
     pub language: Language,
     /// Whether the page is in a frame of the shop's page.
     pub framed: bool,
+    /// Address under which Turnstile's `api.js` is.
+    pub turnstile: &'a str,
 }
 
-impl View {
+impl<'a> View<'a> {
     /// As the query of the page's address says.
-    pub fn of(form: &Form, lang: Option<&str>, frame: Option<&str>) -> Self {
+    pub fn of(form: &Form, lang: Option<&str>, frame: Option<&str>, turnstile: &'a str) -> Self {
         Self {
             language: lang
                 .and_then(Language::of)
                 .unwrap_or(form.settings.language),
             framed: frame == Some("1"),
+            turnstile,
         }
     }
 
@@ -82,7 +86,7 @@ impl View {
 pub fn form(
     form: &Form,
     definitions: &Definitions,
-    view: View,
+    view: View<'_>,
     token: &str,
     given: &Given,
     faults: &[Fault],
@@ -124,6 +128,7 @@ pub fn form(
     }
     body.push_str(&controls::consent(form, view.language, given));
     body.push_str(&honeypot(view.language, faults));
+    body.push_str(&challenge(form, view.language, view.turnstile, faults));
     let button = settings.button.as_deref().unwrap_or(words.send);
     let _ = write!(
         body,
@@ -134,7 +139,7 @@ pub fn form(
 }
 
 /// The faults, each with a link to its question.
-fn summary(form: &Form, definitions: &Definitions, view: View, faults: &[Fault]) -> String {
+fn summary(form: &Form, definitions: &Definitions, view: View<'_>, faults: &[Fault]) -> String {
     if faults.is_empty() {
         return String::new();
     }
@@ -146,8 +151,12 @@ fn summary(form: &Form, definitions: &Definitions, view: View, faults: &[Fault])
     for fault in faults {
         let mut fields = form.settings.fields.iter();
         let field = fields.find(|field| field.key == fault.field);
+        let other = match fault.rule {
+            Rule::Challenge => words.challenge_title,
+            _ => words.honeypot,
+        };
         let label = field.map_or_else(
-            || words.honeypot.to_owned(),
+            || other.to_owned(),
             |field| crate::words::label(field, definitions, view.language),
         );
         let _ = write!(
@@ -178,8 +187,30 @@ fn honeypot(language: Language, faults: &[Fault]) -> String {
     )
 }
 
-/// The answer to an accepted submission.
-pub fn sent(form: &Form, view: View) -> Page {
+/// The widget of Turnstile, with its script; nothing for a form without keys.
+fn challenge(form: &Form, language: Language, turnstile: &str, faults: &[Fault]) -> String {
+    let Some(guard) = &form.guard else {
+        return String::new();
+    };
+    let words = language.words();
+    let fault = faults.iter().find(|fault| fault.field == RESPONSE);
+    let fault = fault.map(|fault| format!("<p class=\"error\">{}</p>", fault.rule.text(language)));
+    format!(
+        "<div class=\"field\" id=\"f-{RESPONSE}\" role=\"group\" aria-label=\"{}\">{}\
+         <div class=\"cf-turnstile\" data-sitekey=\"{}\" data-language=\"{}\"></div>\
+         <noscript><p class=\"error\">{}</p></noscript></div>\
+         <script src=\"{}/api.js\" async defer></script>",
+        words.challenge_title,
+        fault.unwrap_or_default(),
+        escape(&guard.site_key),
+        language.tag(),
+        words.needs_script,
+        escape(turnstile),
+    )
+}
+
+/// The answer to an accepted submission. `waits`: a mail will ask to confirm the consent.
+pub fn sent(form: &Form, view: View<'_>, waits: bool) -> Page {
     let words = view.language.words();
     let text = form
         .settings
@@ -187,7 +218,7 @@ pub fn sent(form: &Form, view: View) -> Page {
         .as_deref()
         .unwrap_or(words.done);
     let mut text = text.to_owned();
-    if form.settings.double_opt_in.is_some() {
+    if waits || form.settings.double_opt_in.is_some() {
         let _ = write!(text, "\n{}", words.check_mail);
     }
     let text = format!(
@@ -238,33 +269,56 @@ pub fn notice(notice: Notice, language: Language) -> Page {
             "<form method=\"post\"><button type=\"submit\">{button}</button></form>"
         );
     }
-    let html = document(language, title, &body, false);
+    let html = document(language, title, &body, Paper::default());
     Page { html, policy }
 }
 
-fn page(form: &Form, view: View, title: &str, body: &str) -> Page {
+fn page(form: &Form, view: View<'_>, title: &str, body: &str) -> Page {
     let settings = &form.settings;
+    let spaced = |origin: String| format!(" {origin}");
     // Browsers apply `form-action` to the redirect after a post too.
     let redirect = settings.redirect_url.as_deref().and_then(origin);
-    let redirect = redirect
-        .map(|origin| format!(" {origin}"))
-        .unwrap_or_default();
+    let redirect = redirect.map(spaced).unwrap_or_default();
     let ancestors = match settings.kind {
         Kind::HostedPage if settings.allowed_hosts.is_empty() => "'none'".to_owned(),
         _ if settings.allowed_hosts.is_empty() => "*".to_owned(),
         _ => settings.allowed_hosts.join(" "),
     };
-    let script = if view.framed {
-        FRAME_HASH.as_str()
+    let widget = form.guard.as_ref().and_then(|_| origin(view.turnstile));
+    let scripts: Vec<&str> = view
+        .framed
+        .then_some(FRAME_HASH.as_str())
+        .into_iter()
+        .chain(widget.as_deref())
+        .collect();
+    let scripts = if scripts.is_empty() {
+        "'none'".to_owned()
     } else {
-        "'none'"
+        scripts.join(" ")
     };
+    let frames = widget.map(|origin| format!(" frame-src {origin};"));
+    let look = settings.design.as_ref();
+    let logo = look.and_then(|design| design.logo_url.as_deref());
+    let images = logo
+        .and_then(origin)
+        .map(|origin| format!(" img-src {origin};"));
+    let style = look.map(|design| format!("{STYLE}{}", design.style()));
+    let hash = style
+        .as_deref()
+        .map_or_else(|| STYLE_HASH.clone(), hash_source);
     let policy = format!(
-        "default-src 'none'; style-src {}; script-src {script}; base-uri 'none'; \
+        "default-src 'none'; style-src {hash}; script-src {scripts};{}{} base-uri 'none'; \
          form-action 'self'{redirect}; frame-ancestors {ancestors}",
-        *STYLE_HASH
+        frames.unwrap_or_default(),
+        images.unwrap_or_default(),
     );
-    let html = document(view.language, title, body, view.framed);
+    let logo = logo.map(|url| format!("<img class=\"logo\" src=\"{}\" alt=\"\">", escape(url)));
+    let paper = Paper {
+        style: style.as_deref().unwrap_or(STYLE),
+        logo: logo.as_deref().unwrap_or_default(),
+        framed: view.framed,
+    };
+    let html = document(view.language, title, body, paper);
     Page { html, policy }
 }
 
@@ -273,18 +327,37 @@ fn origin(address: &str) -> Option<String> {
     Some(url.origin().ascii_serialization())
 }
 
-fn document(language: Language, title: &str, body: &str, framed: bool) -> String {
+/// The parts of a page beside its text.
+struct Paper<'a> {
+    style: &'a str,
+    /// An element, or nothing.
+    logo: &'a str,
+    framed: bool,
+}
+
+impl Default for Paper<'_> {
+    fn default() -> Self {
+        Self {
+            style: STYLE,
+            logo: "",
+            framed: false,
+        }
+    }
+}
+
+fn document(language: Language, title: &str, body: &str, paper: Paper<'_>) -> String {
     let title = escape(title);
-    let script = if framed {
+    let script = if paper.framed {
         format!("<script>{FRAME}</script>")
     } else {
         String::new()
     };
+    let Paper { style, logo, .. } = paper;
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"robots\" content=\"noindex\"><title>{title}</title><style>{STYLE}</style></head>\
-         <body><main><h1>{title}</h1>{body}</main>{script}</body></html>",
+         <meta name=\"robots\" content=\"noindex\"><title>{title}</title><style>{style}</style></head>\
+         <body><main>{logo}<h1>{title}</h1>{body}</main>{script}</body></html>",
         language.tag()
     )
 }

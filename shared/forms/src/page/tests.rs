@@ -24,13 +24,15 @@ fn form_of(more: &serde_json::Value) -> Form {
         status: Status::Published,
         settings_version: 1,
         settings,
+        guard: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }
 }
 
-fn view(form: &Form, framed: bool) -> View {
-    View::of(form, None, framed.then_some("1"))
+fn view(form: &Form, framed: bool) -> View<'static> {
+    let turnstile = "https://challenges.cloudflare.com/turnstile/v0";
+    View::of(form, None, framed.then_some("1"), turnstile)
 }
 
 #[test]
@@ -87,7 +89,12 @@ fn a_name_cannot_end_the_script() {
 #[test]
 fn the_snippet_holds_the_questions_and_no_script() {
     let own = form_of(&json!({}));
-    let html = snippet(&own, &Definitions::default(), "https://api.example.vn/");
+    let html = snippet(
+        &own,
+        &Definitions::default(),
+        "https://api.example.vn/",
+        "https://challenges.cloudflare.com/turnstile/v0",
+    );
     assert!(html.contains("action=\"https://api.example.vn/f/frm_0123456789a?lang=vi\""));
     assert!(html.contains("name=\"email\"") && html.contains("name=\"consent.email\""));
     assert!(!html.contains("<script"));

@@ -18,6 +18,7 @@ fn form() -> Form {
         status: crate::Status::Published,
         settings_version: 3,
         settings: serde_json::from_value(settings).unwrap(),
+        guard: None,
         created_at: Timestamp::UNIX_EPOCH,
         updated_at: Timestamp::UNIX_EPOCH,
     }

@@ -288,7 +288,12 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::RemoveForm => ("api-forms", "DELETE", "/v1/forms/frm_00000000009"),
         O::PublishForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/publish"),
         O::PauseForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/pause"),
+        O::ArchiveForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/archive"),
         O::DuplicateForm => ("api-forms", "POST", "/v1/forms/frm_00000000009/duplicate"),
+        O::ShowFormQr => ("api-forms", "GET", "/v1/forms/frm_00000000009/qr"),
+        O::ShowFormReport => ("api-forms", "GET", "/v1/forms/frm_00000000009/report"),
+        O::ProtectForm => ("api-forms", "PUT", "/v1/forms/frm_00000000009/turnstile"),
+        O::UnprotectForm => ("api-forms", "DELETE", "/v1/forms/frm_00000000009/turnstile"),
         O::ShowFormCode => ("api-forms", "GET", "/v1/forms/frm_00000000009/code"),
         O::MergeContacts => ("api-contacts", "POST", "/v1/contacts/con_0000000000a/merge"),
         O::ListSegments => ("api-segments", "GET", "/v1/segments"),
@@ -401,6 +406,10 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChangeScoring => json!({ "rules": [] }),
         O::CreateForm | O::ReplaceForm => json!({
             "name": "Bản tin", "fields": [{ "key": "email", "required": true }],
+        }),
+        O::ProtectForm => json!({
+            "site_key": "1x00000000000000000000AA",
+            "secret_key": "1x0000000000000000000000000000000AA",
         }),
         O::MergeContacts => json!({ "contact_id": "con_0000000000b" }),
         O::CreateSegment => json!({ "name": "VIP", "kind": "static" }),

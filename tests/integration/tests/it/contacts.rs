@@ -4,6 +4,7 @@
 mod api;
 mod bounds;
 mod bulk;
+mod changes;
 mod consent;
 mod damage;
 mod erasing;

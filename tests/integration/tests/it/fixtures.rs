@@ -293,12 +293,12 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "form-submit",
         &[
             ("bad-signature", "404"),
-            ("duplicate", "200; Ingest 1"),
+            ("duplicate", "200; Reports ~1; Ingest 1"),
             ("faults", "422"),
-            ("json", "200; Ingest 1"),
+            ("json", "200; Reports +1; Ingest 1"),
             ("malformed", "400"),
-            ("ok", "200; Ingest 1"),
-            ("page", "200"),
+            ("ok", "200; Reports +1; Ingest 1"),
+            ("page", "200; Reports +1"),
         ],
     ),
     (

@@ -110,7 +110,7 @@ fn after(own: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Va
     row
 }
 
-/// What does not depend on which of the two survives.
+/// The values that do not depend on which of the two survives.
 fn common(row: &Map<String, Value>) -> impl PartialEq + std::fmt::Debug {
     let (_, contact) = profile(row);
     let owned: BTreeSet<Identity> = contact.owned().into_iter().collect();

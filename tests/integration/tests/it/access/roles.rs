@@ -77,6 +77,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
         O::CreateCampaign,
         O::ShowCampaignReport,
         O::ShowWorkflowReport,
+        O::ShowFormReport,
     ];
     always(Role::Contributor, &of_contributors);
     never(Role::Contributor, &OF_ADMINS);
@@ -117,6 +118,7 @@ fn viewers_see_reports_and_the_inbox_has_its_own_people() {
         O::ListWorkspaces,
         O::ShowWorkspace,
         O::ShowWorkflowReport,
+        O::ShowFormReport,
         O::ShowCampaignReport,
     ];
     assert_eq!(of_viewers, expected);

@@ -1,9 +1,9 @@
 //! Secrets that must be read again, such as those of second factors. They are sealed at rest with XChaCha20-Poly1305
-//! and bound to their owner. So a row copied to another user cannot be unsealed.
+//! and bound to their owner. So a row copied to another owner cannot be unsealed.
 
+use crate::Entropy;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use kernel::Entropy;
 use sha2::{Digest, Sha256};
 
 const NONCE: usize = 24;
@@ -13,10 +13,10 @@ const NONCE: usize = 24;
 pub struct Seal(XChaCha20Poly1305);
 
 impl Seal {
-    /// `secret` is random and long, so one hash gives a key.
-    pub fn new(secret: &str) -> Self {
+    /// `secret` is random and long, so one hash gives a key. Seals of another `purpose` have another key.
+    pub fn new(purpose: &str, secret: &str) -> Self {
         let key = Sha256::new()
-            .chain_update("tanigo accounts seal v1\0")
+            .chain_update(format!("tanigo {purpose} seal v1\0"))
             .chain_update(secret)
             .finalize();
         Self(XChaCha20Poly1305::new(&Key::from(<[u8; 32]>::from(key))))
@@ -57,12 +57,13 @@ mod tests {
 
     #[test]
     fn only_the_owner_and_the_secret_open_it() {
-        let (seal, entropy) = (Seal::new("one"), Entropy::seeded(1));
+        let (seal, entropy) = (Seal::new("test", "one"), Entropy::seeded(1));
         let sealed = seal.close(&entropy, "usr_1", b"secret").unwrap();
         assert!(!sealed.contains(&hex::encode("secret")));
         assert_eq!(seal.open("usr_1", &sealed).unwrap(), b"secret");
         assert!(seal.open("usr_2", &sealed).is_none());
-        assert!(Seal::new("two").open("usr_1", &sealed).is_none());
+        assert!(Seal::new("other", "one").open("usr_1", &sealed).is_none());
+        assert!(Seal::new("test", "two").open("usr_1", &sealed).is_none());
         assert!(seal.open("usr_1", &sealed[2..]).is_none());
         assert!(seal.open("usr_1", "00").is_none());
     }

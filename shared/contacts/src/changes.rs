@@ -1,0 +1,99 @@
+//! Changes of a contact on its timeline: the entry is written in one transaction with the change.
+//!
+//! Staff, bulk jobs and workflows change known contacts through here. Forms, chats and imports have events and outcomes of
+//! their own. The entry starts no workflow: a workflow that sets a tag would start itself.
+
+use cloud::{Error, Update};
+use jiff::Timestamp;
+use kernel::{ContactId, TenantKey};
+use serde_json::{Map, Value, json};
+
+use crate::change::{Change, value};
+use crate::keys;
+use crate::model::{Contact, Event};
+use crate::rows::{CUSTOM, Profile};
+use crate::store::Contacts;
+
+/// The event of a change.
+pub const UPDATED: &str = "contact.updated";
+/// Characters of a value that an entry keeps.
+const MOST_TEXT: usize = 100;
+/// Entries of one instant that say the same.
+const ROUNDS: u32 = 100;
+
+impl Contacts {
+    /// Changes a contact, and says on its timeline what changed, if the profile is the one that was read. False: it is
+    /// not. Four write units.
+    pub(crate) async fn change_noted(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        read: &Profile,
+        update: Update,
+        what: &Value,
+    ) -> Result<bool, Error> {
+        let update = update
+            .when_exists()
+            .when_as_read("update_id", read.update_id.as_deref());
+        let at = self.contacts.clock().now();
+        // A change that is made, undone and made again in one instant is three entries.
+        for round in 0..ROUNDS {
+            let event = entry(id, at, what, round);
+            let row = self.entry(tenant, &event, false).await?;
+            let rows = [(keys::event(tenant, id, &event), row)];
+            let key = keys::profile(tenant, id);
+            let written =
+                self.contacts
+                    .update_and_create((&key, update.clone()), &self.timeline, &rows);
+            if written.await? {
+                return Ok(true);
+            }
+            if !self.has(tenant, id, &event).await? {
+                return Ok(false);
+            }
+        }
+        Err(Error::Conflict)
+    }
+}
+
+fn entry(id: ContactId, at: Timestamp, what: &Value, round: u32) -> Event {
+    let (contact, text, round) = (id.to_string(), what.to_string(), round.to_string());
+    Event {
+        id: kernel::hash::name(&[UPDATED, &contact, &text, &round]),
+        name: UPDATED.to_owned(),
+        at,
+        source: "changes".to_owned(),
+        data: what.clone(),
+    }
+}
+
+impl Change {
+    /// The change in words: each plain field with its old and its new value, and the names of custom fields. Null if
+    /// no field changes.
+    pub(crate) fn noted(&self, before: &Contact) -> Value {
+        let mut fields = Map::new();
+        let mut custom = Vec::new();
+        let cleared = self.removed.iter().map(|name| (name, Value::Null));
+        let set = self.fields.iter().map(|(name, new)| (name, new.clone()));
+        for (name, new) in set.chain(cleared) {
+            match name.strip_prefix(CUSTOM) {
+                Some(name) => custom.push(name.to_owned()),
+                None => {
+                    let old = short(value(before, name));
+                    fields.insert(name.clone(), json!({ "old": old, "new": short(new) }));
+                }
+            }
+        }
+        if fields.is_empty() && custom.is_empty() {
+            return Value::Null;
+        }
+        json!({ "fields": fields, "custom_fields": custom })
+    }
+}
+
+fn short(value: Value) -> Value {
+    match value {
+        Value::String(text) => text.chars().take(MOST_TEXT).collect::<String>().into(),
+        other => other,
+    }
+}

@@ -1,0 +1,132 @@
+//! The timeline tells what staff and workflows change in a contact, once for each change.
+
+use kernel::ContactId;
+use serde_json::{Value, json};
+
+use super::life::survives_kills;
+use super::shop::{Shop, email, person};
+
+async fn made(shop: &Shop) -> ContactId {
+    let new = person("Trần Thị An", &[email("an@example.vn")]);
+    shop.upsert(new).await.contact
+}
+
+/// The data of the entries, newest first.
+async fn told(shop: &Shop, id: ContactId) -> Vec<Value> {
+    let path = format!("/v1/contacts/{id}/timeline");
+    let (status, page) = shop.api("GET", &path, None).await;
+    assert_eq!(status, 200, "{page}");
+    let entries = page["data"].as_array().unwrap().iter();
+    let told = entries.filter(|one| one["name"] == "contact.updated");
+    told.map(|one| one["data"].clone()).collect()
+}
+
+#[tokio::test]
+async fn each_change_is_told_once() {
+    let shop = Shop::new().await;
+    let id = made(&shop).await;
+    assert_eq!(told(&shop, id).await, Vec::<Value>::new(), "a new contact");
+    let (_, list) = shop
+        .api("POST", "/v1/lists", Some(&json!({ "name": "Khách quen" })))
+        .await;
+    let list = list["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/contacts/{id}");
+    let tags = json!({ "tags": ["VIP", "sỉ"] });
+    let edit = json!({ "company": "Gốm Chu Đậu", "custom": { "size": "M" } });
+    let steps = [
+        (
+            "POST",
+            format!("{path}/tags"),
+            Some(tags),
+            json!({ "tags_added": ["VIP", "sỉ"] }),
+        ),
+        (
+            "DELETE",
+            format!("{path}/tags/vip"),
+            None,
+            json!({ "tags_removed": ["VIP"] }),
+        ),
+        (
+            "POST",
+            format!("{path}/lists"),
+            Some(json!({ "list_id": list })),
+            json!({ "lists_joined": [list] }),
+        ),
+        (
+            "DELETE",
+            format!("{path}/lists/{list}"),
+            None,
+            json!({ "lists_left": [list] }),
+        ),
+        (
+            "PATCH",
+            path.clone(),
+            Some(edit),
+            json!({
+                "fields": { "company": { "old": null, "new": "Gốm Chu Đậu" } },
+                "custom_fields": ["size"],
+            }),
+        ),
+        (
+            "PATCH",
+            path.clone(),
+            Some(json!({ "company": null })),
+            json!({
+                "fields": { "company": { "old": "Gốm Chu Đậu", "new": null } },
+                "custom_fields": [],
+            }),
+        ),
+    ];
+    for (n, (method, path, body, expected)) in steps.into_iter().enumerate() {
+        for _ in 0..2 {
+            let (status, answer) = shop.api(method, &path, body.as_ref()).await;
+            assert!(status < 300, "{answer}");
+            let all = told(&shop, id).await;
+            assert_eq!(all.len(), n + 1, "{all:?}");
+            assert!(all.contains(&expected), "{all:?}");
+        }
+    }
+    // Made, undone and made again in one instant: three entries more.
+    let (one, store) = (["x".to_owned()], shop.contacts());
+    store.add_tags(shop.tenant, id, &one).await.unwrap();
+    store.remove_tags(shop.tenant, id, &one).await.unwrap();
+    store.add_tags(shop.tenant, id, &one).await.unwrap();
+    assert_eq!(told(&shop, id).await.len(), 9);
+}
+
+#[tokio::test]
+async fn a_change_of_tags_costs_four_units() {
+    let shop = Shop::new().await;
+    let id = made(&shop).await;
+    shop.contacts()
+        .add_tags(shop.tenant, id, &["VIP".into()])
+        .await
+        .unwrap();
+    let before = shop.world.aws.meter().snapshot();
+    shop.contacts()
+        .remove_tags(shop.tenant, id, &["VIP".into()])
+        .await
+        .unwrap();
+    let (contacts, _) = shop.world.units("Contacts", &before);
+    let (timeline, _) = shop.world.units("Timeline", &before);
+    assert!(contacts <= 2.0 && timeline <= 2.0, "{contacts} {timeline}");
+    // Nothing to remove.
+    let before = shop.world.aws.meter().snapshot();
+    shop.contacts()
+        .remove_tags(shop.tenant, id, &["VIP".into()])
+        .await
+        .unwrap();
+    assert_eq!(shop.world.units("Contacts", &before).0, 0.0);
+}
+
+#[tokio::test]
+async fn a_change_of_tags_may_be_killed_at_any_call() {
+    let prepare = async |shop: &Shop| {
+        let id = made(shop).await;
+        (
+            format!("/v1/contacts/{id}/tags"),
+            Some(json!({ "tags": ["VIP"] })),
+        )
+    };
+    survives_kills("POST", prepare, 4).await;
+}
