@@ -76,12 +76,11 @@ impl Change {
         let cleared = self.removed.iter().map(|name| (name, Value::Null));
         let set = self.fields.iter().map(|(name, new)| (name, new.clone()));
         for (name, new) in set.chain(cleared) {
-            match name.strip_prefix(CUSTOM) {
-                Some(name) => custom.push(name.to_owned()),
-                None => {
-                    let old = short(value(before, name));
-                    fields.insert(name.clone(), json!({ "old": old, "new": short(new) }));
-                }
+            if let Some(name) = name.strip_prefix(CUSTOM) {
+                custom.push(name.to_owned());
+            } else {
+                let old = short(value(before, name));
+                fields.insert(name.clone(), json!({ "old": old, "new": short(new) }));
             }
         }
         if fields.is_empty() && custom.is_empty() {

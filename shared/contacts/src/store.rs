@@ -236,12 +236,12 @@ impl Contacts {
         let outcome = self.contacts.update(&key, update.when_exists()).await?;
         let is_merged = matches!(&outcome, UpdateOutcome::Refused(item)
             if item.contains_key(MERGED_INTO));
-        match is_merged {
-            true => match self.forward(tenant, id).await? {
-                Some(now) => Box::pin(self.bounced(tenant, now, address)).await,
-                None => Ok(false),
-            },
-            false => Ok(outcome.applied()),
+        if !is_merged {
+            return Ok(outcome.applied());
+        }
+        match self.forward(tenant, id).await? {
+            Some(now) => Box::pin(self.bounced(tenant, now, address)).await,
+            None => Ok(false),
         }
     }
 

@@ -66,12 +66,11 @@ impl Contacts {
             let noted = before.as_ref().filter(|_| change.is_noted);
             let noted = noted.map(|before| change.noted(before));
             let noted = profile.as_ref().zip(noted.filter(|what| !what.is_null()));
-            let is_written = match noted {
-                Some((read, what)) => self.change_noted(tenant, id, read, update, &what).await?,
-                None => {
-                    let key = keys::profile(tenant, id);
-                    self.contacts.update(&key, update).await?.applied()
-                }
+            let is_written = if let Some((read, what)) = noted {
+                self.change_noted(tenant, id, read, update, &what).await?
+            } else {
+                let key = keys::profile(tenant, id);
+                self.contacts.update(&key, update).await?.applied()
             };
             if !is_written {
                 return Ok(None);
