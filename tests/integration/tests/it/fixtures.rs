@@ -231,6 +231,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "contact-bulk",
         &[
             ("duplicate", "0 to repeat; Contacts +2 ~3"),
+            ("erase", "0 to repeat; Contacts ~1 -5"),
             ("malformed", "0 to repeat; ContactBulkDlq 1"),
             ("ok", "0 to repeat; Contacts +2 ~3"),
         ],
@@ -247,12 +248,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "contact-import",
         &[
             ("duplicate", "0 to repeat; Contacts +5 ~1; ContactImport 1"),
+            ("lane", "0 to repeat; Contacts +7 ~1; ContactImport 1"),
             ("malformed", "0 to repeat; ContactImportDlq 1"),
             (
                 "mixed",
                 "0 to repeat; Contacts +5 ~1; ContactImport 1; ContactImportDlq 2",
             ),
             ("ok", "0 to repeat; Contacts +5 ~1; ContactImport 1"),
+            ("undo", "0 to repeat; Contacts ~3 -3; ContactImport 1"),
         ],
     ),
     (
@@ -301,6 +304,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "ingest",
         &[
+            ("confirmation", "0 to repeat; Contacts +1 ~2; Timeline +1"),
             (
                 "double-opt-in",
                 "0 to repeat; Contacts +8; Directory +1; Timeline +2; Timers +2; Message 1",
@@ -349,6 +353,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "segment-builder",
         &[
+            ("clear", "0 to repeat; Segments -1"),
             ("duplicate", "0 to repeat; Directory ~1"),
             ("malformed", "0 to repeat; SegmentBuildDlq 1"),
             ("mixed", "0 to repeat; Directory ~1; SegmentBuildDlq 2"),
@@ -359,12 +364,15 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "segment-updater",
         &[
             ("duplicate", "0 to repeat; Contacts +1; Segments +1"),
+            ("flip", "0 to repeat; Contacts ~1; Segments ~1"),
             ("malformed", "0 to repeat; SegmentsDlq 1"),
             (
                 "mixed",
                 "0 to repeat; Contacts +1; Segments +1; SegmentsDlq 2",
             ),
             ("ok", "0 to repeat; Contacts +1; Segments +1"),
+            ("placed", "0 to repeat; Contacts +1; Segments +1"),
+            ("tracked", "0 to repeat; Contacts ~1"),
         ],
     ),
     (

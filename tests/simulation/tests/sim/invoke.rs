@@ -13,6 +13,8 @@ use crate::sim::Sim;
 
 /// Processes of one function that run side by side, each with its own memory and clock.
 const PROCESSES: usize = 2;
+/// Of a hundred requests that their client repeats, so many have no definite answer at first.
+const UNCLEAR: u32 = 25;
 /// A process's clock differs by at most this, milliseconds.
 const SKEW_MS: i64 = 2_000;
 
@@ -206,7 +208,22 @@ impl Sim {
 
     /// Sends a request to an HTTP function.
     pub async fn ask(&self, handler: &str, event: Value) -> Reply {
-        match self.invoke(handler, event).await {
+        let plan = self.plan();
+        self.ask_with(handler, event, plan).await
+    }
+
+    /// Sends a request that its client will repeat. Its answer is lost more often than others.
+    pub async fn ask_to_repeat(&self, handler: &str, event: Value) -> Reply {
+        let plan = if self.faulty.get() && self.percent(UNCLEAR) {
+            Plan::unclear(&mut self.rng.borrow_mut())
+        } else {
+            self.plan()
+        };
+        self.ask_with(handler, event, plan).await
+    }
+
+    async fn ask_with(&self, handler: &str, event: Value, plan: Plan) -> Reply {
+        match self.invoke_with(handler, event, plan).await.0 {
             Ended::Answer(answer) => Reply {
                 status: answer["statusCode"].as_u64().unwrap_or_default(),
                 body: serde_json::from_str(answer["body"].as_str().unwrap_or("null"))

@@ -112,6 +112,30 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// A kill at a late call, when some rows are written.
+    pub fn late_kill(rng: &mut fastrand::Rng) -> Self {
+        Self::of(Planned::KillAfter(rng.u64(3..28)))
+    }
+
+    /// A fault after which a client does not know whether its write was made.
+    pub fn unclear(rng: &mut fastrand::Rng) -> Self {
+        let n = rng.u64(1..10);
+        Self::of(if rng.bool() {
+            Planned::KillAfter(n)
+        } else {
+            Planned::LoseAll(n)
+        })
+    }
+
+    fn of(fault: Planned) -> Self {
+        Self {
+            faults: vec![fault],
+            ..Self::default()
+        }
+    }
+}
+
 /// A plan in use.
 pub struct Running {
     plan: Plan,

@@ -8,6 +8,7 @@ use tanigo_local::aws::Received;
 use tanigo_local::template::model::Trigger;
 
 use crate::invoke::Ended;
+use crate::plan::Plan;
 use crate::sim::{Sim, marks};
 
 /// Batches that were delivered once and may be redelivered.
@@ -210,6 +211,24 @@ impl Sim {
             .lambda_event(&held.queue, &held.messages);
         self.note(format!("deliver {} late and again", held.queue));
         self.invoke(&held.handler, event).await;
+    }
+
+    /// Delivers a message to a function that is killed at a late call; false: nothing was killed. The message comes back
+    /// after its visibility time-out.
+    pub async fn deliver_killed(&self, handler: &str) -> bool {
+        let sources = self.sources();
+        let source = sources.iter().find(|source| source.handler == handler);
+        let source = source.expect("a function with a queue");
+        let messages = self.world.aws.sqs().receive(&source.queue, 1, None);
+        if messages.is_empty() {
+            return false;
+        }
+        let event = self.world.aws.sqs().lambda_event(&source.queue, &messages);
+        self.note(format!("deliver {} to a process that dies", source.queue));
+        let plan = Plan::late_kill(&mut self.rng.borrow_mut());
+        let (ended, _) = self.invoke_with(handler, event, plan).await;
+        self.acknowledge(&source.queue, &messages, &ended);
+        ended == Ended::Killed
     }
 
     /// Relays effects and delivers to these functions for a while, with faults: a job of many messages gets on within the

@@ -165,7 +165,7 @@ impl Shop {
     /// The answer to a request that is repeated while the client has no definite answer.
     pub async fn until_definite(&self, sim: &Sim, function: &str, event: Value) -> Reply {
         let path = event["rawPath"].as_str().unwrap_or_default().to_owned();
-        let mut reply = sim.ask(function, event.clone()).await;
+        let mut reply = sim.ask_to_repeat(function, event.clone()).await;
         for _ in 0..3 {
             if !reply.wants_repeat() {
                 break;

@@ -13,7 +13,7 @@ use crate::sim::Sim;
 
 const TAG: &str = "vip";
 /// Seeds of a hundred that have segments.
-const SEEDS_WITH: u32 = 40;
+const SEEDS_WITH: u32 = 25;
 
 /// Staff that tags contacts, and changes conditions.
 #[derive(Default)]
@@ -113,7 +113,9 @@ impl Feature for Segments {
             let own = format!("{}#", shop.tenant);
             let has = |row: &&Value| {
                 let tags = row["tags"].as_array().into_iter().flatten();
-                row["sk"] == "PROFILE" && tags.into_iter().any(|tag| tag == TAG)
+                // An archived contact is in no segment with conditions.
+                let is_in_use = row["sk"] == "PROFILE" && row["archived_at"].is_null();
+                is_in_use && tags.into_iter().any(|tag| tag == TAG)
             };
             let contact = |row: &Value| Some(row["pk"].as_str()?.strip_prefix(&own)?.to_owned());
             let expected: BTreeSet<String> = rows.iter().filter(has).filter_map(contact).collect();

@@ -14,6 +14,9 @@ const SEEDS_WITH: u32 = 20;
 /// The clocks of two processes differ by less, milliseconds.
 const APART_MS: u64 = 5_000;
 
+/// Deliveries while an import runs.
+const ROUNDS: usize = 6;
+
 /// An answer of the API, as far as a client has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
@@ -78,24 +81,33 @@ impl Undo {
         if reply.is_ok() {
             sim.accepted("imports to take back");
             self.files.borrow_mut()[n].id = reply.text("id");
-            sim.hurry(&["contact-import"], 6).await;
+            self.run_it(sim, n).await;
         }
     }
 
-    fn some(&self, sim: &Sim) -> Option<(usize, File)> {
+    /// The import runs. If a process dies within a slice, staff corrects a row before the slice is redelivered.
+    async fn run_it(&self, sim: &Sim, n: usize) {
+        for _ in 0..ROUNDS {
+            if sim.percent(30) && sim.deliver_killed("contact-import").await {
+                self.edit(sim, n).await;
+            } else {
+                sim.hurry(&["contact-import"], 1).await;
+            }
+        }
+    }
+
+    /// The number of a file whose import was accepted.
+    fn some(&self, sim: &Sim) -> Option<usize> {
         let files = self.files.borrow();
         let known: Vec<usize> = (0..files.len())
             .filter(|n| !files[*n].id.is_empty())
             .collect();
-        let n = *known.get(sim.below(known.len()))?;
-        Some((n, files[n].clone()))
+        known.get(sim.below(known.len())).copied()
     }
 
     /// Staff corrects the contact of a row.
-    async fn edit(&self, sim: &Sim) {
-        let Some((n, file)) = self.some(sim) else {
-            return;
-        };
+    async fn edit(&self, sim: &Sim, n: usize) {
+        let file = self.files.borrow()[n].clone();
         let (shop, row) = (&sim.shops[file.shop], sim.below(2));
         if file.edited[row] != Answer::None {
             return;
@@ -203,9 +215,13 @@ impl Feature for Undo {
     async fn act(&self, sim: &Sim, action: &'static str) {
         match action {
             "import a file" => self.import(sim).await,
-            "correct a row" => self.edit(sim).await,
+            "correct a row" => {
+                if let Some(n) = self.some(sim) {
+                    self.edit(sim, n).await;
+                }
+            }
             _ => {
-                if let Some((n, _)) = self.some(sim) {
+                if let Some(n) = self.some(sim) {
                     self.undo(sim, n).await;
                     sim.hurry(&["contact-import"], 2).await;
                 }
