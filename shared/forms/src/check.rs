@@ -7,6 +7,7 @@ use kernel::{Channel, EmailAddress, Phone, person};
 use serde_json::Value;
 use url::Url;
 
+use crate::design::Design;
 use crate::model::{Field, Frequency, Kind, Popup, Settings};
 
 /// A wrong part of the settings: its JSON pointer, and the rule.
@@ -61,7 +62,7 @@ impl Settings {
         flaws.check(are_bad, "/tags", message);
         let are_many = self.list_ids.len() > MAX_LISTS;
         flaws.check(are_many, "/list_ids", "holds at most 20 lists");
-        for (name, message) in self.design.iter().flat_map(|design| design.flaws()) {
+        for (name, message) in self.design.iter().flat_map(Design::flaws) {
             flaws.check(true, format!("/design/{name}"), message);
         }
         let logo = self.design.as_ref().and_then(|one| one.logo_url.as_ref());

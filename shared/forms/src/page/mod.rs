@@ -269,7 +269,7 @@ pub fn notice(notice: Notice, language: Language) -> Page {
             "<form method=\"post\"><button type=\"submit\">{button}</button></form>"
         );
     }
-    let html = document(language, title, &body, Paper::default());
+    let html = document(language, title, &body, &Paper::default());
     Page { html, policy }
 }
 
@@ -318,7 +318,7 @@ fn page(form: &Form, view: View<'_>, title: &str, body: &str) -> Page {
         logo: logo.as_deref().unwrap_or_default(),
         framed: view.framed,
     };
-    let html = document(view.language, title, body, paper);
+    let html = document(view.language, title, body, &paper);
     Page { html, policy }
 }
 
@@ -345,14 +345,14 @@ impl Default for Paper<'_> {
     }
 }
 
-fn document(language: Language, title: &str, body: &str, paper: Paper<'_>) -> String {
+fn document(language: Language, title: &str, body: &str, paper: &Paper<'_>) -> String {
     let title = escape(title);
     let script = if paper.framed {
         format!("<script>{FRAME}</script>")
     } else {
         String::new()
     };
-    let Paper { style, logo, .. } = paper;
+    let Paper { style, logo, .. } = *paper;
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\

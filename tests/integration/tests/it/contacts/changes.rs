@@ -116,7 +116,8 @@ async fn a_change_of_tags_costs_four_units() {
         .remove_tags(shop.tenant, id, &["VIP".into()])
         .await
         .unwrap();
-    assert_eq!(shop.world.units("Contacts", &before).0, 0.0);
+    let (nothing, _) = shop.world.units("Contacts", &before);
+    assert!(nothing < 0.5, "{nothing}");
 }
 
 #[tokio::test]

@@ -83,15 +83,13 @@ impl Agents {
                 let (id, content) = (text(row, "id"), text(row, "content"));
                 agents[n].known.insert(id, content);
             }
-            match page.body["next"].as_str() {
-                Some(next) => next.clone_into(&mut after),
-                None => {
-                    if keeps {
-                        agents[n].sync = text(&page.body, "sync");
-                    }
-                    return true;
+            let Some(next) = page.body["next"].as_str() else {
+                if keeps {
+                    agents[n].sync = text(&page.body, "sync");
                 }
-            }
+                return true;
+            };
+            next.clone_into(&mut after);
         }
     }
 

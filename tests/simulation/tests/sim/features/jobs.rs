@@ -148,12 +148,12 @@ impl Jobs {
             if job["status"] != "completed" {
                 sim.broken("bulk job", format!("{bulk:?} has not ended: {job}"));
             }
-            self.check_tag(sim, bulk, &bulks, &rows);
+            Self::check_tag(sim, bulk, &bulks, &rows);
         }
     }
 
     /// The customers that each shop knows are in every selection.
-    fn check_tag(&self, sim: &Sim, bulk: &Bulk, bulks: &[Bulk], rows: &[Value]) {
+    fn check_tag(sim: &Sim, bulk: &Bulk, bulks: &[Bulk], rows: &[Value]) {
         let shop = &sim.shops[bulk.shop];
         let later = |one: &&Bulk| !one.adds && one.tag == bulk.tag && !one.refused;
         let removal = bulks.iter().find(later);

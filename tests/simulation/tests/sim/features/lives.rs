@@ -219,7 +219,7 @@ impl Lives {
         self.requests.run(sim, &person, kind).await;
     }
 
-    fn check_archive(&self, sim: &Sim, person: &Person, shown: &Value) {
+    fn check_archive(sim: &Sim, person: &Person, shown: &Value) {
         let mut quiet = person.quiet.clone();
         if let Archive::Since(at) = person.archive {
             quiet.push((at, i64::MAX));
@@ -248,7 +248,7 @@ impl Lives {
         if !person.asked && shown.status != 200 {
             sim.broken("contact lost", format!("{person:?}: {shown:?}"));
         }
-        self.check_archive(sim, person, &shown.body);
+        Self::check_archive(sim, person, &shown.body);
         let Some(at) = person.erased else { return };
         if shown.status != 404 {
             sim.broken("erased", format!("{person:?} is shown: {shown:?}"));
