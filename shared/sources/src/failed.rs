@@ -30,6 +30,8 @@ const HOUR: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String")]
 #[schema(
+    min_length = 46,
+    max_length = 46,
     pattern = "^[0-9]{13}-[0-9a-f]{32}$",
     example = "1772413260000-0123456789abcdef0123456789abcdef"
 )]

@@ -46,6 +46,7 @@ const OWN_TESTS: &[&str] = &[
     "/v1/conversations/{id}/messages",
     "/v1/lists/{id}/contacts",
     "/v1/segments/{id}/members",
+    "/v1/sources/{id}/failed-requests",
 ];
 
 fn grant(actor: &str) -> Grant {

@@ -230,10 +230,11 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "contact-bulk",
         &[
-            ("duplicate", "0 to repeat; Contacts +2 ~3"),
+            ("duplicate", "0 to repeat; Contacts +2 ~3; Timeline +1"),
             ("erase", "0 to repeat; Contacts ~1 -5"),
             ("malformed", "0 to repeat; ContactBulkDlq 1"),
-            ("ok", "0 to repeat; Contacts +2 ~3"),
+            ("merge", "0 to repeat"),
+            ("ok", "0 to repeat; Contacts +2 ~3; Timeline +1"),
         ],
     ),
     (
@@ -313,7 +314,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "0 to repeat; IngestDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts +11; Timeline +3; IngestDlq 1",
+                "0 to repeat; Contacts +11; Directory +2; Timeline +3; IngestDlq 1",
             ),
             ("ok", "0 to repeat; Contacts +8; Timeline +1"),
             ("signup-form", "0 to repeat; Contacts +7; Timeline +2"),
@@ -388,13 +389,13 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "workflow-step",
         &[
-            ("duplicate", "0 to repeat; Flow ~1; Timers +2"),
+            ("duplicate", "0 to repeat; Flow ~1; Timeline +1; Timers +2"),
             ("malformed", "0 to repeat; WorkflowStepDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Flow ~1; Timers +2; WorkflowStepDlq 2",
+                "0 to repeat; Flow ~1; Timeline +1; Timers +2; WorkflowStepDlq 2",
             ),
-            ("ok", "0 to repeat; Flow ~1; Timers +2"),
+            ("ok", "0 to repeat; Flow ~1; Timeline +1; Timers +2"),
         ],
     ),
     (

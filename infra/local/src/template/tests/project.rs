@@ -177,7 +177,10 @@ fn a_function_may_touch_the_items_that_its_role_names_and_no_others() {
             "campaign-planner",
             item("Query", "contacts/ByMembership", &[]),
         ),
-        ("ingest", item("GetItem", "directory", &["SOURCE#src_1"])),
+        (
+            "webhook-ladipage",
+            item("GetItem", "directory", &["SOURCE#src_1"]),
+        ),
         ("webhook-ladipage", item("GetItem", "directory", &["ws_1"])),
         (
             "api-campaigns",

@@ -173,7 +173,9 @@ async fn each_link_is_told_once_and_the_reader_is_counted_once() {
         reader.click_on(other, "GET", PERSON).await;
         reader.click("GET", PERSON).await;
         world.settle().await;
-        assert_eq!(reader.timeline().await, ["message.clicked"; 2]);
+        let mut told = reader.timeline().await;
+        told.retain(|name| name != "workflow.entered");
+        assert_eq!(told, ["message.clicked"; 2]);
         assert_eq!(shop.entered(&world, &workflow).await, 1);
         assert_eq!(reader.figures().await, [0, 1, 0]);
     }
@@ -461,6 +463,8 @@ async fn a_workflow_that_answers_an_open_with_a_mail_is_not_started_by_that_mail
     world.advance(Duration::from_mins(1));
     reader.open("GET", PERSON).await;
     world.settle().await;
-    assert_eq!(reader.timeline().await, ["message.opened"; 2]);
+    let mut told = reader.timeline().await;
+    told.retain(|name| name != "workflow.entered");
+    assert_eq!(told, ["message.opened"; 2]);
     assert_eq!(shop.entered(&world, &workflow).await, 1);
 }

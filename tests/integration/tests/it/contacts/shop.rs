@@ -208,6 +208,11 @@ pub fn without_ids(text: &str) -> String {
 /// Runs `prepare`, kills the function at each of its AWS calls in turn, lets redelivery finish, and
 /// compares with an undisturbed run.
 pub async fn survives_any_kill(function: &str, prepare: impl AsyncFn(&Shop)) {
+    survives(function, &["Contacts", "Timeline"], 5, prepare).await;
+}
+
+/// The same for these tables, with a function that makes at least `least` calls.
+pub async fn survives(function: &str, tables: &[&str], least: u64, prepare: impl AsyncFn(&Shop)) {
     let outcome = async |kill: Option<Kill>| {
         let shop = Shop::new().await;
         prepare(&shop).await;
@@ -223,13 +228,13 @@ pub async fn survives_any_kill(function: &str, prepare: impl AsyncFn(&Shop)) {
         }
         shop.world.settle().await;
         assert!(shop.world.dead_letters().is_empty());
-        let state = (
-            essence(&shop.world, "Contacts").await,
-            essence(&shop.world, "Timeline").await,
-        );
+        let mut state = Vec::new();
+        for table in tables {
+            state.push(essence(&shop.world, table).await);
+        }
         (finished, state)
     };
-    compares(outcome, 5).await;
+    compares(outcome, least).await;
 }
 
 /// Runs `outcome` undisturbed and then with a kill before and after each AWS call. The states are equal. `outcome` says

@@ -36,6 +36,10 @@ const RIGHT: &[Rule] = &[
         |run, one| one.contains(" Reports:") && run.counts('+') <= run.counts('-'),
     ),
     (
+        "a page that is asked for twice is two views (docs/adr/0039)",
+        |run, one| run.of("form-submit/") && one.contains("\"n_view\""),
+    ),
+    (
         "a reader gets the page although the visit cannot be recorded (functions/link-tracker)",
         |run, one| {
             let places = [" SendLedger:", " Reports:", " Timeline:"];
