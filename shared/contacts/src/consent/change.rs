@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use cloud::Update;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::marks::{Kind, Mark};
 use super::records::{COUNT, MAX_RECORDS, Record};
@@ -165,16 +165,28 @@ pub(crate) fn as_read(update: Update, profile: &Profile, channel: Channel) -> Up
     })
 }
 
-/// The input with the present time for statements that name none, or a later one: a decision of the future would
-/// outlast every real one.
+/// How far ahead of a machine's clock another machine's clock may be.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
+
+/// The time of a decision. A decision of the future would outlast every real one, so the present time is used for it. A
+/// decision that is ahead by the difference of two clocks keeps its time, so that each run of it is the same decision.
+pub(super) fn believed(at: Timestamp, now: Timestamp) -> Timestamp {
+    if at.duration_since(now) > AHEAD {
+        now
+    } else {
+        at
+    }
+}
+
+/// The input with the present time for statements that name none, or one of the future.
 pub(crate) fn dated(incoming: &Incoming, now: Timestamp) -> Cow<'_, Incoming> {
-    let is_dated = |one: &Statement| one.at.is_some_and(|at| at <= now);
+    let is_dated = |one: &Statement| one.at.is_some_and(|at| believed(at, now) == at);
     if incoming.consent.iter().all(is_dated) {
         return Cow::Borrowed(incoming);
     }
     let mut dated = incoming.clone();
     for statement in &mut dated.consent {
-        statement.at = Some(statement.at.map_or(now, |at| at.min(now)));
+        statement.at = Some(statement.at.map_or(now, |at| believed(at, now)));
     }
     Cow::Owned(dated)
 }

@@ -7,6 +7,7 @@ use kernel::page::Page;
 use kernel::{ContactId, Cursor, EmailAddress, Limit, TenantKey};
 use serde::Deserialize;
 
+use super::change::believed;
 use super::records::{COUNT, MAX_RECORDS, Record};
 use super::{Channel, ChannelStatus, Consents, Method, Statement};
 use crate::rows::{ERASED, Profile};
@@ -75,7 +76,7 @@ impl Contacts {
         // delivery of the report is the same decision.
         let stops = statement.decision.stops();
         let at = statement.at.unwrap_or(now);
-        let mut at = if stops { at } else { at.min(now) };
+        let mut at = if stops { at } else { believed(at, now) };
         if statement.way == Method::MailLink && stops {
             at = self.left_at(tenant, id, statement).await?.unwrap_or(at);
         }

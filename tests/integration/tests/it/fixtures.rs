@@ -233,7 +233,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "0 to repeat; Contacts +2 ~3; Timeline +1"),
             ("erase", "0 to repeat; Contacts ~1 -5"),
             ("malformed", "0 to repeat; ContactBulkDlq 1"),
-            ("merge", "0 to repeat"),
+            ("merge", "0 to repeat; Contacts +1 ~2 -5; Timeline +1"),
             ("ok", "0 to repeat; Contacts +2 ~3; Timeline +1"),
         ],
     ),
