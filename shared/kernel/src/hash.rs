@@ -1,4 +1,4 @@
-//! Hashes that name things: deterministic ids, shards, buckets. Not for secrets.
+//! Hashes that name things: deterministic ids, shards, buckets. Secrets have [`crate::secret`].
 
 use sha2::{Digest, Sha256};
 

@@ -1,7 +1,6 @@
 //! Random secrets and their hashes. A secret of 256 random bits needs no slow hash.
 
 use crate::Entropy;
-use sha2::{Digest, Sha256};
 
 /// A new secret: the prefix, which scanners look for, and 32 random bytes in hex.
 pub fn generate(prefix: &str, entropy: &Entropy) -> String {
@@ -10,7 +9,7 @@ pub fn generate(prefix: &str, entropy: &Entropy) -> String {
 
 /// SHA-256 in hex: the form that is stored and looked up.
 pub fn hash(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret))
+    crate::hash::sha256(secret)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ mod merges;
 mod merging;
 mod people;
 pub(crate) mod proof;
-mod rate;
 mod repeats;
 mod same;
 mod scoring;
