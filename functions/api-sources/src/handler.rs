@@ -10,12 +10,12 @@ use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
-use sources::{FailedRequests, Inbound, Source, Sources};
+use sources::{FailedRequests, Inbound, Keyring, Source, Sources};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::failed;
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
+use crate::{failed, secret};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -25,12 +25,14 @@ pub struct Api {
     pub audit: Audit,
     pub failed: FailedRequests,
     pub queue: QueueOf<Inbound>,
+    pub keyring: Keyring,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one, update, remove))
+        .merge(secret::routes())
         .merge(failed::routes())
 }
 
@@ -87,9 +89,9 @@ async fn list(
 
 /// Make a source.
 ///
-/// The answer says where the source posts to and which header carries its token; the token is in this
-/// answer only. A repetition with its `Idempotency-Key` after a lost answer gives the same source a new token. A page that posts from its visitors' browsers shows the token, so the token is valid for
-/// this source only.
+/// The answer says where the provider sends its requests to. The token, and a secret that is made here, are in this answer
+/// only. A repetition with its `Idempotency-Key` after a lost answer gives the same source new ones. A page that posts
+/// from its visitors' browsers shows the token, so the token is valid for this source only.
 #[utoipa::path(
     post,
     path = "/v1/sources",
@@ -105,18 +107,22 @@ async fn create(
     ip: ClientIp,
     Json(new): Json<NewSource>,
 ) -> Result<Response, Problem> {
-    let new = new.check()?;
+    let (new, secret) = new.check()?;
     api.know_lists(&caller, &new.settings.lists).await?;
     for id in origin.draws(SourceId::of) {
         api.note(&caller, id, &ip).await?;
-        let made = api.sources.add(caller.tenant, id, origin.at, &new);
-        let made = made.await?;
-        let Some((source, token)) = made else {
+        let entropy = api.sources.entropy();
+        let issued = api
+            .keyring
+            .issue(new.provider, id, secret.as_deref(), entropy);
+        let auth = issued.auth.clone();
+        let made = api.sources.add(caller.tenant, id, origin.at, &new, auth);
+        let Some(source) = made.await? else {
             continue;
         };
         let view = SourceView::from(source);
         let location = format!("/v1/sources/{id}");
-        let body = Json(CreatedSource::new(view, token));
+        let body = Json(CreatedSource::new(view, issued));
         let mut response =
             (StatusCode::CREATED, [(header::LOCATION, location)], body).into_response();
         response.extensions_mut().insert(Secret);

@@ -2,16 +2,17 @@
 //!
 //! Trigger: HTTP API routes `/v1/sources…`, behind the authorizer. Effects: rows of the directory table,
 //! each change after its entry in the audit log. The token of a source is only in the answer that
-//! makes the source: the table stores its hash. A replayed request goes to the queue ingest.
+//! makes the source: the table stores its hash. Secrets of providers are sealed, and no answer shows them. A replayed request goes to the queue ingest.
 
 mod failed;
 mod handler;
+mod secret;
 mod shape;
 
 use accounts::Audit;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
-use sources::{FailedRequests, Sources};
+use sources::{FailedRequests, Keyring, Sources};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -22,6 +23,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         failed: FailedRequests::over(resources),
         queue: resources.queue_of(),
         sources: Sources::over(resources),
+        keyring: Keyring::new(setup.secret("SOURCES_SECRET")),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
-use sources::{Provider, Settings, Source, SourceChange};
-
-/// The header that carries the token of a source that we made.
-pub const HEADER: &str = "x-tanigo-token";
+use sources::{Issued, Provider, Settings, Source, SourceChange};
 
 const MAX_TEXT: usize = 255;
 const MAX_TAGS: usize = 50;
@@ -45,6 +42,10 @@ pub struct NewSource {
     #[schema(min_length = 1, max_length = 255)]
     name: String,
     provider: Provider,
+    /// The provider's secret, if its owner has it already. Without it one is made for `custom`, `getfly` and `kiotviet`;
+    /// the sources of other providers wait until `PUT /v1/sources/{id}/secret` enters it. LadiPage has none.
+    #[schema(min_length = 8, max_length = 200, write_only)]
+    secret: Option<String>,
     /// Tags that its contacts get.
     #[serde(default)]
     #[schema(max_items = 50)]
@@ -64,27 +65,30 @@ pub struct NewSource {
 }
 
 impl NewSource {
-    /// The stored form of these fields.
-    pub fn check(self) -> Result<sources::NewSource, Problem> {
+    /// The stored form of these fields, and the provider's secret.
+    pub fn check(self) -> Result<(sources::NewSource, Option<String>), Problem> {
+        let mut flaws = Flaws::default();
+        check_secret(self.provider, self.secret.as_deref(), &mut flaws);
         let change = SourceUpdate {
+            paused: None,
             name: Some(self.name),
             tags: Some(self.tags),
             list_ids: Some(self.list_ids),
             mapping: Some(self.mapping),
             consent: Some(self.consent),
         };
-        let settings = change.check()?;
-        Ok(sources::NewSource {
+        let settings = change.check_with(flaws)?;
+        let new = sources::NewSource {
             name: settings.name.unwrap_or_default(),
             provider: self.provider,
-            header: HEADER.to_owned(),
             settings: Settings {
                 tags: settings.tags.unwrap_or_default(),
                 lists: settings.lists.unwrap_or_default(),
                 mapping: settings.mapping.unwrap_or_default(),
                 consent: settings.consent.unwrap_or_default(),
             },
-        })
+        };
+        Ok((new, self.secret))
     }
 }
 
@@ -102,14 +106,20 @@ pub struct SourceUpdate {
     mapping: Option<BTreeMap<String, FieldName>>,
     /// The field that asks for consent, by channel; an empty object removes all.
     consent: Option<BTreeMap<Channel, ConsentField>>,
+    /// True pauses the source: its requests are answered with 503 until it is resumed, so that its provider sends them
+    /// again.
+    paused: Option<bool>,
 }
 
 impl SourceUpdate {
     /// The stored form of these fields. This does not check that the lists exist.
     pub fn check(self) -> Result<SourceChange, Problem> {
+        self.check_with(Flaws::default())
+    }
+
+    fn check_with(self, mut flaws: Flaws) -> Result<SourceChange, Problem> {
         let is_bad =
             |text: &str, most: usize| text.trim().is_empty() || text.chars().count() > most;
-        let mut flaws = Flaws::default();
         let is_flawed = self
             .name
             .as_ref()
@@ -148,7 +158,35 @@ impl SourceUpdate {
             lists: self.list_ids,
             mapping: self.mapping.map(plain),
             consent: self.consent,
+            paused: self.paused,
         })
+    }
+}
+
+/// A new secret of a source.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewSecret {
+    /// The provider's secret. Without it one is made for `custom`, `getfly` and `kiotviet`.
+    #[schema(min_length = 8, max_length = 200, write_only)]
+    secret: Option<String>,
+}
+
+impl NewSecret {
+    /// The secret for a source of this provider.
+    pub fn check(self, provider: Provider) -> Result<Option<String>, Problem> {
+        let mut flaws = Flaws::default();
+        check_secret(provider, self.secret.as_deref(), &mut flaws);
+        let is_missing = self.secret.is_none() && !provider.makes_secret();
+        flaws.check(is_missing, "/secret", "expected the provider's secret");
+        flaws.refuse()?;
+        Ok(self.secret)
+    }
+}
+
+fn check_secret(provider: Provider, secret: Option<&str>, flaws: &mut Flaws) {
+    if let Some(Err(expected)) = secret.map(|secret| provider.check_secret(secret)) {
+        flaws.add("/secret", expected);
     }
 }
 
@@ -178,6 +216,15 @@ fn check_consent(channel: Channel, asked: &ConsentField, flaws: &mut Flaws) {
     flaws.check(is_long, format!("{pointer}/text"), message);
 }
 
+/// Whether a source takes requests.
+#[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceStatus {
+    Active,
+    Paused,
+    Waiting,
+}
+
 /// A source.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Source)]
@@ -187,8 +234,10 @@ pub struct SourceView {
     provider: Provider,
     /// Where it posts to, under the API's own address.
     path: String,
-    /// Header that carries its token.
-    header: String,
+    /// Header that carries its token, if the token is the only proof of its requests.
+    header: Option<String>,
+    /// `waiting`: it needs the provider's secret. `paused`: its owner paused it.
+    status: SourceStatus,
     tags: Vec<String>,
     list_ids: Vec<ListId>,
     mapping: BTreeMap<String, String>,
@@ -204,7 +253,12 @@ impl From<Source> for SourceView {
             id: source.id,
             name: source.name,
             provider: source.provider,
-            header: source.auth.header().to_owned(),
+            header: source.auth.header().map(str::to_owned),
+            status: match source.paused_at {
+                Some(_) => SourceStatus::Paused,
+                None if source.auth.is_ready() => SourceStatus::Active,
+                None => SourceStatus::Waiting,
+            },
             tags: source.settings.tags,
             list_ids: source.settings.lists,
             mapping: source.settings.mapping,
@@ -214,16 +268,33 @@ impl From<Source> for SourceView {
     }
 }
 
-/// The only answer that holds the token.
+/// The only answer that holds the token and a secret that was made here.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct CreatedSource {
     #[serde(flatten)]
     source: SourceView,
-    token: String,
+    /// The token: of LadiPage in the header, of Haravan in the handshake, of `custom` as a bearer token.
+    token: Option<String>,
+    /// The secret, if it was made here.
+    secret: Option<String>,
 }
 
 impl CreatedSource {
-    pub fn new(source: SourceView, token: String) -> Self {
-        Self { source, token }
+    pub fn new(source: SourceView, issued: Issued) -> Self {
+        Self {
+            source,
+            token: issued.token,
+            secret: issued.secret,
+        }
     }
+}
+
+/// The only answer that holds a secret that was made here.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ReplacedSecret {
+    /// The secret, if it was made here.
+    pub secret: Option<String>,
+    /// The end of the secret before it.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    pub previous_until: Option<Timestamp>,
 }

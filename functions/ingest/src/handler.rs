@@ -1,19 +1,18 @@
-//! Turns one queued body into a contact and an event.
+//! Writes a contact, then its event. The messages of the queue are sorted here by kind.
 
 use std::time::Duration;
 
 use cloud::{Error, Window};
-use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
-use contacts::{Contacts, Event, Identity, Incoming, Merge, Source, Statement, Trust};
+use contacts::{Contacts, Event, Incoming};
 use jiff::Timestamp;
-use kernel::{ContactId, EmailAddress, Phone, TenantKey};
+use kernel::{ContactId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::json;
-use sources::{Answer, FailedRequests, Inbound, ParseError, Provider, RawRequest, Submission};
+use sources::{FailedRequests, Inbound};
 
 use crate::opt_in::{self, OptInDesk};
-use crate::signup;
+use crate::{request, signup};
 
 /// Key in an event's data: how many tags and lists the full contact had no room for.
 const LEFT_OUT: &str = "_left_out";
@@ -98,133 +97,8 @@ impl Intake {
 pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
     match inbound {
-        Inbound::Request(request) => handle_request(intake, tenant, *request).await,
+        Inbound::Request(request) => request::handle(intake, tenant, *request).await,
         Inbound::Confirmation(confirmation) => opt_in::confirm(intake, tenant, *confirmation).await,
         Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await,
-    }
-}
-
-async fn handle_request(
-    intake: &Intake,
-    tenant: TenantKey,
-    request: RawRequest,
-) -> Result<(), Failure> {
-    let submission = match request.provider.parse(&request) {
-        Ok(submission) => submission,
-        Err(error) => return fail(intake, tenant, &request, error).await,
-    };
-    metrics::incident("FormsShortened", u64::from(submission.event.is_shortened));
-    let told = &submission.event;
-    let at = match told.same_within {
-        Some(within) => {
-            let contacts = &intake.contacts;
-            let first = contacts.first_seen(tenant, &told.id, told.at, within);
-            first.await?
-        }
-        None => told.at,
-    };
-    let (source, replayed) = (request.source, request.replay_of.clone());
-    intake.write(tenant, taken(submission, request, at)).await?;
-    if let Some(id) = replayed {
-        intake.failed.remove(tenant, source, &id).await?;
-    }
-    Ok(())
-}
-
-/// The workspace's people see the request at its source. A flood of them is a matter for the operator.
-async fn fail(
-    intake: &Intake,
-    tenant: TenantKey,
-    request: &RawRequest,
-    error: ParseError,
-) -> Result<(), Failure> {
-    let kept = intake.failed.keep(&intake.window, tenant, request, &error);
-    if kept.await? {
-        metrics::incident("RequestsFailed", 1);
-        return Ok(());
-    }
-    Err(Failure::reject("Source.Malformed", error))
-}
-
-/// The person and the event of a submission. Anybody can post to a source's public form.
-fn taken(submission: Submission, request: RawRequest, at: Timestamp) -> Taken {
-    let Submission {
-        sender,
-        event: told,
-        consent,
-    } = submission;
-    let event = Event {
-        id: told.id,
-        name: told.name.to_owned(),
-        at,
-        source: request.source.to_string(),
-        data: told.data,
-    };
-    let form = match told.form {
-        Some(form) => format!("{}#{form}", event.source),
-        None => event.source.clone(),
-    };
-    let said_at = at.min(request.received_at);
-    let consent = consent
-        .into_iter()
-        .map(|answer| said(answer, &form, said_at));
-    let incoming = Incoming {
-        identities: identities(sender.email, sender.phone, &event),
-        person: sender.person,
-        tags: request.settings.tags,
-        lists: request.settings.lists,
-        consent: consent.collect(),
-        source: origin(request.provider),
-        merge: Merge::FillEmpty,
-        trust: Trust::Anybody,
-        operation: Some(format!("{}#{at}", event.id)),
-        ..Incoming::default()
-    };
-    Taken {
-        incoming,
-        event,
-        received_at: request.received_at,
-    }
-}
-
-/// The addresses of a person. Of a person who mistyped all addresses the event itself is the identity, so that the lead
-/// is kept.
-fn identities(email: Option<EmailAddress>, phone: Option<Phone>, event: &Event) -> Vec<Identity> {
-    let email = email.map(Identity::Email);
-    let mut all: Vec<Identity> = email
-        .into_iter()
-        .chain(phone.map(Identity::Phone))
-        .collect();
-    if all.is_empty() {
-        all.push(Identity::External {
-            scope: event.source.clone(),
-            id: event.id.clone(),
-        });
-    }
-    all
-}
-
-/// The answer of the form to its question about consent. A no takes nothing back: nobody withdraws by an empty box.
-fn said(answer: Answer, form: &str, at: Timestamp) -> Statement {
-    let decision = if answer.yes {
-        Decision::Granted
-    } else {
-        Decision::Refused
-    };
-    Statement {
-        text: answer.text,
-        evidence: Evidence {
-            form: Some(form.chars().take(MAX_NOTE).collect()),
-            ..Evidence::default()
-        },
-        at: Some(at),
-        ..Statement::new(Method::FormTick, decision, [answer.channel])
-    }
-}
-
-/// The origin that a new contact shows.
-fn origin(provider: Provider) -> Source {
-    match provider {
-        Provider::Ladipage => Source::Ladipage,
     }
 }

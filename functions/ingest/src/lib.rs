@@ -1,4 +1,4 @@
-//! Turns the forms that webhooks and `form-submit` queued into contacts and timeline events.
+//! Turns the requests that webhooks queued, and the forms that `form-submit` queued, into contacts and timeline events.
 //!
 //! Trigger: queue ingest, [`sources::Inbound`]. Effects: the contact, and an event on its timeline. A second run
 //! finds the contact by its identities and the event by its key; a form without a time keeps that of its first
@@ -6,6 +6,7 @@
 
 mod handler;
 mod opt_in;
+mod request;
 mod signup;
 
 use std::sync::Arc;

@@ -8,9 +8,8 @@ mod handler;
 
 pub use handler::MAX_BODY;
 
-use accounts::RecentWorkspaces;
+use intake::Intake;
 use lambda::{ConfigError, Function, Setup};
-use sources::Sources;
 
 /// The operation, for the API's reference.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -19,14 +18,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
-    let resources = setup.resources();
-    let intake = handler::Intake {
-        workspaces: RecentWorkspaces::over(resources),
-        sources: Sources::over(resources),
-        queue: resources.queue_of(),
-        clock: setup.clock().clone(),
-        buckets: handler::Intake::buckets(setup.clock()),
-        clients: handler::Intake::clients(setup.clock()),
+    let door = handler::Door {
+        intake: Intake::of_tokens(setup, handler::RATE),
+        clients: handler::Door::clients(setup.clock()),
     };
-    Function::http(setup, handler::router(intake))
+    Function::http(setup, handler::router(door))
 }

@@ -170,7 +170,13 @@ pub fn document() -> Result<Value> {
         api_segments::openapi(),
         api_chat::openapi(),
         chat_widget::openapi(),
+        webhook_custom::openapi(),
+        webhook_getfly::openapi(),
+        webhook_haravan::openapi(),
+        webhook_kiotviet::openapi(),
         webhook_ladipage::openapi(),
+        webhook_sapo::openapi(),
+        webhook_shopee::openapi(),
         form_submit::openapi(),
         link_tracker::openapi(),
     ] {

@@ -86,10 +86,10 @@ async fn create(stack: &LocalStack) -> Result<Value> {
             tags: vec!["ladipage".into()],
             ..Settings::default()
         },
-        ..NewSource::of(Provider::Ladipage, HEADER)
+        ..NewSource::of(Provider::Ladipage)
     };
     let sources = Sources::over(&resources);
-    let (source, secret) = sources.create(tenant, source).await?;
+    let (source, secret) = sources.create(tenant, source, HEADER).await?;
     let inbox = create_inbox(tenant, &resources).await?;
     let api = &stack.addresses().api;
     Ok(json!({

@@ -6,11 +6,12 @@
 use cloud::{Created, Error, Query, Recent, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{Cursor, Limit, Origin, SourceId, TenantKey, secret};
+use kernel::{Clock, Cursor, Entropy, Limit, Origin, SourceId, TenantKey, secret};
 use serde::{Deserialize, Serialize};
 
+use crate::auth::{Auth, PREFIX};
 use crate::keys;
-use crate::source::{Auth, Door, NewSource, Row, Source, SourceChange};
+use crate::source::{Door, NewSource, Row, Source, SourceChange};
 
 /// A source's place in its workspace's list.
 #[derive(Serialize, Deserialize)]
@@ -18,8 +19,6 @@ struct Listed {
     source: SourceId,
 }
 
-/// Prefix of sources' secrets; secret scanners look for it.
-const PREFIX: &str = "tngs";
 /// Sources that a process keeps in memory: about 10 MB.
 const MOST: usize = 20_000;
 
@@ -39,8 +38,18 @@ impl Sources {
         }
     }
 
+    /// The randomness of its process.
+    pub fn entropy(&self) -> &Entropy {
+        self.directory.entropy()
+    }
+
+    /// The clock of its process.
+    pub fn clock(&self) -> &Clock {
+        self.directory.clock()
+    }
+
     /// The source of a public id; up to ten seconds old. Before the caller does anything for the tenant, it must check
-    /// [`Auth::admits`] and that the workspace is open.
+    /// the proof of the request ([`crate::Provider::admits`]) and that the workspace is open.
     pub async fn find(&self, id: SourceId) -> Result<Option<Door>, Error> {
         let directory = self.directory.clone();
         let read = || async move {
@@ -50,42 +59,44 @@ impl Sources {
         self.recent.get(id, read).await
     }
 
-    /// Makes a source, with no person as its maker. Returns its id and its token, which is never returned again.
+    /// Makes a source whose `header` carries a token, with no person as its maker. Returns its id and its token, which
+    /// is never returned again.
     pub async fn create(
         &self,
         tenant: TenantKey,
         new: NewSource,
+        header: &str,
     ) -> Result<(SourceId, String), Error> {
         let origin = Origin::fresh(self.directory.clock(), self.directory.entropy());
         for id in origin.draws(SourceId::of) {
-            if let Some((_, token)) = self.add(tenant, id, origin.at, &new).await? {
+            let token = secret::generate(PREFIX, self.directory.entropy());
+            let auth = Auth::token(header, &token);
+            if self.add(tenant, id, origin.at, &new, auth).await?.is_some() {
                 return Ok((id, token));
             }
         }
         Err(Error::Conflict)
     }
 
-    /// Makes a source; returns it with its token, which is never returned again. `None` if another source has the id. Its
-    /// place in the list is written first, so every source that accepts posts can be seen and removed. A repetition finds
-    /// the source of its first run and gives it a new token; nobody has seen the earlier one.
+    /// Makes a source. `None` if another source has the id. Its place in the list is written first, so every source that
+    /// accepts posts can be seen and removed. A repetition finds the source of its first run and gives it the new
+    /// credentials; nobody has seen the earlier ones.
     pub async fn add(
         &self,
         tenant: TenantKey,
         id: SourceId,
         at: Timestamp,
         new: &NewSource,
-    ) -> Result<Option<(Source, String)>, Error> {
-        let token = secret::generate(PREFIX, self.directory.entropy());
+        auth: Auth,
+    ) -> Result<Option<Source>, Error> {
         let row = Row {
             workspace: tenant.workspace(),
             source: Source {
                 id,
                 name: new.name.clone(),
                 provider: new.provider,
-                auth: Auth::Token {
-                    header: new.header.to_ascii_lowercase(),
-                    hash: secret::hash(&token),
-                },
+                auth,
+                paused_at: None,
                 settings: new.settings.clone(),
                 created_at: at,
             },
@@ -96,7 +107,7 @@ impl Sources {
             .await?;
         let key = keys::source(id);
         let held = match self.directory.create(&key, &row).await? {
-            Created::New => return Ok(Some((row.source, token))),
+            Created::New => return Ok(Some(row.source)),
             Created::Existing(held) => held,
         };
         let before = held.source.auth.clone();
@@ -107,13 +118,28 @@ impl Sources {
         if held.workspace != row.workspace || same != row.source {
             return Ok(None);
         }
-        let update = Update::new()
-            .set("auth", &row.source.auth)
-            .when_equals("auth", before);
-        if !self.directory.update(&key, update).await?.applied() {
-            return Err(Error::Conflict);
+        let after = row.source.auth.clone();
+        if self.set_auth(tenant, id, before, after).await? {
+            Ok(Some(row.source))
+        } else {
+            Err(Error::Conflict)
         }
-        Ok(Some((row.source, token)))
+    }
+
+    /// Replaces the credentials of a source of the workspace. False if the source has others than `before`.
+    pub async fn set_auth(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        before: Auth,
+        after: Auth,
+    ) -> Result<bool, Error> {
+        let update = Update::new()
+            .set("auth", after)
+            .when_equals("workspace", tenant.workspace())
+            .when_equals("auth", before);
+        let outcome = self.directory.update(&keys::source(id), update).await?;
+        Ok(outcome.applied())
     }
 
     /// A page of the workspace's sources, oldest first.
@@ -154,7 +180,10 @@ impl Sources {
         id: SourceId,
         change: SourceChange,
     ) -> Result<Option<Source>, Error> {
+        let now = self.directory.clock().now();
+        let paused_at = change.paused.map(|paused| paused.then_some(now));
         let update = Update::new()
+            .set_some("paused_at", paused_at)
             .set_some("name", change.name)
             .set_some("tags", change.tags)
             .set_some("lists", change.lists)

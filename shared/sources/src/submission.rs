@@ -75,6 +75,9 @@ pub enum ParseError {
     /// It identifies no person.
     #[error("no field of the form is a phone number or an email address")]
     NoAddress,
+    /// A kind of request that this build does not know.
+    #[error("unknown topic {0:?}")]
+    UnknownTopic(String),
 }
 
 impl ParseError {
@@ -86,6 +89,7 @@ impl ParseError {
             Self::TooManyFields(_) => "too_many_fields",
             Self::UnmappedAddress => "unmapped_address",
             Self::NoAddress => "no_address",
+            Self::UnknownTopic(_) => "unknown_topic",
         }
     }
 }

@@ -27,6 +27,10 @@ const SHARED: &[(&str, &[&str])] = &[
     ("contacts", &["kernel", "cloud"]),
     ("content", &["kernel", "template"]),
     ("forms", &["kernel", "cloud", "contacts", "sources"]),
+    (
+        "intake",
+        &["kernel", "cloud", "accounts", "lambda", "sources"],
+    ),
     ("kernel", &[]),
     ("lambda", &["kernel", "cloud"]),
     ("segments", &["kernel", "cloud", "contacts"]),

@@ -16,7 +16,13 @@ const SIGNED: &[&str] = &[
     "chat-widget",
     "form-submit",
     "link-tracker",
+    "webhook-custom",
+    "webhook-getfly",
+    "webhook-haravan",
+    "webhook-kiotviet",
     "webhook-ladipage",
+    "webhook-sapo",
+    "webhook-shopee",
 ];
 
 #[test]

@@ -138,6 +138,7 @@ async fn imported(world: &Arc<World>, tenant: TenantKey, id: ImportId) -> u64 {
             assert_eq!(job.status, Status::Completed, "{:?}", job.problem);
             return job.counts.created;
         }
+        quiet = 0;
     }
 }
 

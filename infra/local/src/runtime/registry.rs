@@ -43,7 +43,13 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "ingest" => ingest::function(setup),
         "link-tracker" => link_tracker::function(setup),
         "message-sender" => message_sender::function(setup),
+        "webhook-custom" => webhook_custom::function(setup),
+        "webhook-getfly" => webhook_getfly::function(setup),
+        "webhook-haravan" => webhook_haravan::function(setup),
+        "webhook-kiotviet" => webhook_kiotviet::function(setup),
         "webhook-ladipage" => webhook_ladipage::function(setup),
+        "webhook-sapo" => webhook_sapo::function(setup),
+        "webhook-shopee" => webhook_shopee::function(setup),
         "workflow-step" => workflow_step::function(setup),
         "workflow-trigger" => workflow_trigger::function(setup),
         _ => bail!(

@@ -8,7 +8,6 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
-use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use kernel::links::without_links;
 use kernel::{ConsentField, EmailAddress, Person, Phone, person};
@@ -17,6 +16,8 @@ use serde_json::{Map, Value};
 pub use crate::body::MAX_FIELDS;
 use crate::body::{self, BETWEEN_VALUES, Field};
 use crate::inbound::RawRequest;
+use crate::json::VIETNAM;
+use crate::source::Settings;
 use crate::submission::{Answer, Event, ParseError, Sender, Submission};
 
 /// Characters that are kept of a field; a cell of an imported file has the same limit.
@@ -35,9 +36,6 @@ const SAME_TIME_TEXT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// old forms must find its earlier entries.
 const BELIEVED_PAST: SignedDuration = SignedDuration::from_hours(24 * 365);
 const BELIEVED_FUTURE: SignedDuration = SignedDuration::from_hours(24);
-
-/// Vietnam's time, without the zone file that Lambda's image may lack. The offset has been the same since 1975.
-const VIETNAM: Offset = Offset::constant(7);
 
 /// The form's own fields; the others that have a meaning are those of [`kernel::person`].
 const OWN: [&str; 3] = ["message", "form_id", "message_time"];
@@ -112,10 +110,18 @@ pub async fn take(
 /// Reads one form. The mapping of the settings holds the source's own field names (folded or not) and wins over the
 /// known aliases.
 pub fn parse(request: &RawRequest) -> Result<Submission, ParseError> {
-    let settings = &request.settings;
     let sent = body::fields(request.header(CONTENT_TYPE.as_str()), &request.body)?;
+    read(sent, &request.settings, request.received_at)
+}
+
+/// Reads the fields of a form.
+pub fn read(
+    sent: Vec<Field>,
+    settings: &Settings,
+    received_at: Timestamp,
+) -> Result<Submission, ParseError> {
     let fields = named(sent, &settings.mapping);
-    let mut submission = submission(&fields, request.received_at)?;
+    let mut submission = submission(&fields, received_at)?;
     let data = &submission.event.data;
     let answers = settings.consent.iter().filter_map(|(channel, asked)| {
         let yes = answer(data, &settings.mapping, asked)?;

@@ -232,6 +232,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::CreateSource => ("api-sources", "POST", "/v1/sources"),
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
         O::UpdateSource => ("api-sources", "PATCH", "/v1/sources/src_00000000009"),
+        O::ReplaceSourceSecret => ("api-sources", "PUT", "/v1/sources/src_00000000009/secret"),
         O::RemoveSource => ("api-sources", "DELETE", "/v1/sources/src_00000000009"),
         O::ListFailedRequests => (
             "api-sources",
@@ -381,6 +382,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::UpdateUser
         | O::UpdateWorkspace
         | O::UpdateSource
+        | O::ReplaceSourceSecret
         | O::StartExport
         | O::ChangeImport
         | O::UpdatePrivacyRequest

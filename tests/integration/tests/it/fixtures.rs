@@ -317,6 +317,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Contacts +11; Directory +2; Timeline +3; IngestDlq 1",
             ),
             ("ok", "0 to repeat; Contacts +8; Timeline +1"),
+            ("shops", "?"),
             ("signup-form", "0 to repeat; Contacts +7; Timeline +2"),
         ],
     ),
@@ -377,6 +378,46 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "webhook-custom",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Ingest 1"),
+            ("late", "401"),
+            ("malformed", "200; Ingest 1"),
+            ("ok", "200; Ingest 1"),
+        ],
+    ),
+    (
+        "webhook-getfly",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Ingest 1"),
+            ("malformed", "200; Ingest 1"),
+            ("ok", "200; Ingest 1"),
+        ],
+    ),
+    (
+        "webhook-haravan",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Ingest 1"),
+            ("handshake", "200"),
+            ("malformed", "200; Ingest 1"),
+            ("ok", "200; Ingest 1"),
+            ("order", "200; Ingest 1"),
+        ],
+    ),
+    (
+        "webhook-kiotviet",
+        &[
+            ("bad-signature", "503"),
+            ("duplicate", "200; Ingest 1"),
+            ("malformed", "200; Ingest 1"),
+            ("ok", "200; Ingest 1"),
+            ("order", "200; Ingest 1"),
+        ],
+    ),
+    (
         "webhook-ladipage",
         &[
             ("bad-signature", "401"),
@@ -384,6 +425,26 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "400"),
             ("not-utf8", "400"),
             ("ok", "200; Ingest 1"),
+        ],
+    ),
+    (
+        "webhook-sapo",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Ingest 1"),
+            ("malformed", "200; Ingest 1"),
+            ("ok", "200; Ingest 1"),
+            ("omni", "200; Ingest 1"),
+        ],
+    ),
+    (
+        "webhook-shopee",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Ingest 1"),
+            ("malformed", "200; Ingest 1"),
+            ("ok", "200; Ingest 1"),
+            ("probe", "200"),
         ],
     ),
     (

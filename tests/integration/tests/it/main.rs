@@ -32,6 +32,7 @@ mod reference;
 mod runners;
 mod scale;
 mod segments;
+mod shops;
 mod sources;
 mod support;
 mod trace;

@@ -57,10 +57,10 @@ async fn one_id_goes_from_the_form_to_the_mail() {
             consent: crate::contacts::proof::asking(),
             ..Settings::default()
         },
-        ..NewSource::of(Provider::Ladipage, HEADER)
+        ..NewSource::of(Provider::Ladipage)
     };
     let sources = Sources::over(&world.resources());
-    let (source, token) = sources.create(tenant, new).await.unwrap();
+    let (source, token) = sources.create(tenant, new, HEADER).await.unwrap();
     let form = json!({ "email": "an@example.vn", "ladi_form_id": "F", "Nhận tin": "on" });
     let mut post = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
     post["headers"][HEADER] = token.into();

@@ -258,8 +258,8 @@ async fn a_form_at_the_webhook_starts_the_workflow_of_its_form() {
     other["trigger"]["form_id"] = json!("FORM9");
     let (wanted, other) = (shop.active(greeting()).await, shop.active(other).await);
     let sources = Sources::over(&shop.world.resources());
-    let new = NewSource::of(Provider::Ladipage, "x-token");
-    let (source, token) = sources.create(shop.tenant, new).await.unwrap();
+    let new = NewSource::of(Provider::Ladipage);
+    let (source, token) = sources.create(shop.tenant, new, "x-token").await.unwrap();
     let form = json!({ "email": "an@example.vn", "ladi_form_id": "FORM8", "message": "Size M" });
     let mut event = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);
     event["headers"]["x-token"] = json!(token);
@@ -277,9 +277,9 @@ async fn a_stranger_s_forms_start_a_workflow_for_an_address_three_times_an_hour(
     every["entry"] = json!("every_time");
     let id = shop.active(every).await;
     let sources = Sources::over(&shop.world.resources());
-    let new = || NewSource::of(Provider::Ladipage, "x-token");
-    let source = sources.create(shop.tenant, new()).await.unwrap();
-    let second = sources.create(shop.tenant, new()).await.unwrap();
+    let new = || NewSource::of(Provider::Ladipage);
+    let source = sources.create(shop.tenant, new(), "x-token").await.unwrap();
+    let second = sources.create(shop.tenant, new(), "x-token").await.unwrap();
     let post = async |source: &(kernel::SourceId, String), address: &str, n: u32| {
         let form = json!({ "email": address, "ladi_form_id": "FORM8", "message": n });
         let path = format!("/w/ladipage/{}", source.0);

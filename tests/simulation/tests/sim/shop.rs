@@ -63,9 +63,9 @@ impl Shop {
     async fn open(sim: &Sim, n: usize) -> Self {
         let world = &sim.world;
         let tenant = world.workspace().await;
-        let new = NewSource::of(Provider::Ladipage, HEADER);
+        let new = NewSource::of(Provider::Ladipage);
         let sources = Sources::over(&world.resources());
-        let (source, token) = sources.create(tenant, new).await.unwrap();
+        let (source, token) = sources.create(tenant, new, HEADER).await.unwrap();
         let mut shop = Self {
             n,
             tenant,

@@ -115,10 +115,10 @@ impl Page {
                 consent,
                 ..Settings::default()
             },
-            ..NewSource::of(Provider::Ladipage, HEADER)
+            ..NewSource::of(Provider::Ladipage)
         };
         let sources = Sources::over(&shop.world.resources());
-        let (source, token) = sources.create(shop.tenant, new).await.unwrap();
+        let (source, token) = sources.create(shop.tenant, new, HEADER).await.unwrap();
         Self {
             source: source.to_string(),
             token,

@@ -30,10 +30,10 @@ async fn a_form_its_event_its_steps_and_its_mail_read_nothing_of_the_directory()
             consent: crate::contacts::proof::asking(),
             ..Settings::default()
         },
-        ..NewSource::of(Provider::Ladipage, "x-token")
+        ..NewSource::of(Provider::Ladipage)
     };
     let sources = Sources::over(&world.resources());
-    let (source, token) = sources.create(shop.tenant, new).await.unwrap();
+    let (source, token) = sources.create(shop.tenant, new, "x-token").await.unwrap();
     let post = async |n: usize| {
         let form = json!({ "email": format!("khach{n}@example.vn"), "ladi_form_id": "FORM8", "Nhận tin": "on" });
         let mut event = http_event("POST", &format!("/w/ladipage/{source}"), Some(&form), None);

@@ -1,0 +1,71 @@
+//! The route.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::State;
+use intake::{Intake, MAX_BODY, Refusal, Request};
+use kernel::SourceId;
+use lambda::http::{Json, Path, Raw, limit_body};
+use serde_json::json;
+use sources::Provider;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn router(intake: Intake) -> Router {
+    limit_body(Router::from(operations()).with_state(intake), MAX_BODY)
+}
+
+/// The operation, with its description for the reference.
+pub fn operations() -> OpenApiRouter<Intake> {
+    OpenApiRouter::new().routes(routes!(receive))
+}
+
+/// An event; docs/sources.md names the types and their data.
+#[derive(utoipa::ToSchema)]
+#[schema(as = CustomWebhook)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Body(BTreeMap<String, serde_json::Value>);
+
+/// The event is on its queue.
+#[derive(utoipa::ToSchema)]
+#[schema(as = TakenEvent)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Taken {
+    accepted: bool,
+}
+
+/// Take an event of an own system.
+///
+/// A system of the shop's own posts an event, signed by Standard Webhooks or with the source's bearer token.
+#[utoipa::path(
+    post,
+    path = "/w/custom/{source}",
+    operation_id = "postCustomEvent",
+    tag = "webhooks",
+    params(("source" = SourceId, Path, description = "The source")),
+    request_body(content((Body = "application/json"))),
+    security(),
+    responses(
+        (status = 200, description = "On its queue", body = Taken),
+        (status = 401, description = "No such source, another signature or token, or a time that differs by more than five minutes"),
+        (status = 404, description = "The workspace is archived"),
+        (status = 413, description = "Too large"),
+        (status = 429, description = "More requests in a second than a source may send"),
+        (status = 503, description = "The source is paused, or try again"),
+    ),
+)]
+async fn receive(
+    State(intake): State<Intake>,
+    Path(source): Path<SourceId>,
+    Raw { headers, body }: Raw,
+) -> Result<Json<serde_json::Value>, Refusal> {
+    let request = Request {
+        source,
+        headers: &headers,
+        body: &body,
+        url: "",
+    };
+    intake.take(Provider::Custom, request).await?;
+    Ok(Json(json!({ "accepted": true })))
+}

@@ -1,0 +1,61 @@
+//! The route.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::State;
+use intake::{Intake, MAX_BODY, Refusal, Request};
+use kernel::SourceId;
+use lambda::http::{Path, Raw, limit_body};
+use sources::Provider;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn router(intake: Intake) -> Router {
+    limit_body(Router::from(operations()).with_state(intake), MAX_BODY)
+}
+
+/// The operation, with its description for the reference.
+pub fn operations() -> OpenApiRouter<Intake> {
+    OpenApiRouter::new().routes(routes!(receive))
+}
+
+/// The body, as the provider composes it.
+#[derive(utoipa::ToSchema)]
+#[schema(as = GetflyWebhook)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Body(BTreeMap<String, String>);
+
+/// Take a webhook of Getfly.
+///
+/// Getfly posts an event as a form. The form's `secret_key` is the source's secret.
+#[utoipa::path(
+    post,
+    path = "/w/getfly/{source}",
+    operation_id = "postGetflyWebhook",
+    tag = "webhooks",
+    params(("source" = SourceId, Path, description = "The source")),
+    request_body(content((Body = "application/x-www-form-urlencoded"), (Body = "application/json"))),
+    security(),
+    responses(
+        (status = 200, description = "On its queue"),
+        (status = 401, description = "No such source, or another signature"),
+        (status = 404, description = "The workspace is archived"),
+        (status = 413, description = "Too large"),
+        (status = 429, description = "More requests in a second than a source may send"),
+        (status = 503, description = "The source is paused or has no secret, or try again"),
+    ),
+)]
+async fn receive(
+    State(intake): State<Intake>,
+    Path(source): Path<SourceId>,
+    Raw { headers, body }: Raw,
+) -> Result<(), Refusal> {
+    let request = Request {
+        source,
+        headers: &headers,
+        body: &body,
+        url: "",
+    };
+    intake.take(Provider::Getfly, request).await
+}

@@ -1,0 +1,83 @@
+//! The events of the shop's own systems: `{"type", "timestamp", "data"}`.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::fact::{Customer, Fact, answers};
+use crate::inbound::RawRequest;
+use crate::submission::{ParseError, Sender};
+use crate::{body, json, ladipage, storefront};
+
+/// The types that are read.
+pub const TYPES: [&str; 4] = [
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
+    "form.submitted",
+];
+
+/// Reads an event. `id` is the id that the sender gave the request.
+pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseError> {
+    let body = json::object(&request.body)?;
+    let kind = json::text_at(&body, "type").unwrap_or_default();
+    let at = json::time(&body, "timestamp").unwrap_or(request.received_at);
+    let data = body.get("data").filter(|data| data.is_object());
+    let data = data.ok_or_else(|| ParseError::Syntax("expected an object at /data".into()))?;
+    match kind.as_str() {
+        // The shop's deletion is no wish of the person; erasing has its own operation.
+        "customer.deleted" => Ok(Vec::new()),
+        "customer.created" | "customer.updated" => {
+            let customer = customer(data, at, request);
+            if customer.is_somebody() {
+                Ok(vec![Fact::Customer(Box::new(customer))])
+            } else {
+                Err(ParseError::NoAddress)
+            }
+        }
+        "form.submitted" => form(request, data, at, id),
+        _ => Err(ParseError::UnknownTopic(kind)),
+    }
+}
+
+/// The person of an event.
+pub fn customer(data: &Value, at: Timestamp, request: &RawRequest) -> Customer {
+    let fields = kernel::person::FIELDS.iter();
+    let values: Vec<(&str, Option<String>)> = fields
+        .map(|field| (field.name(), json::text_at(data, field.name())))
+        .collect();
+    let mut person = storefront::person(&values);
+    if person.full_name.is_none() {
+        let name = json::text_at(data, "name");
+        person.full_name = storefront::person(&[("full_name", name)]).full_name;
+    }
+    let tags = json::list(data, "tags").iter().filter_map(json::text);
+    Customer {
+        scope: storefront::scope(request, ""),
+        id: json::text_at(data, "external_id"),
+        sender: Sender {
+            email: json::first(data, &["email"]),
+            phone: json::first(data, &["phone"]),
+            person,
+        },
+        tags: tags.collect(),
+        at: Some(at),
+        consent: answers(data, &request.settings.consent),
+    }
+}
+
+/// A form of the shop's own page, read like those of LadiPage.
+fn form(
+    request: &RawRequest,
+    data: &Value,
+    at: Timestamp,
+    id: Option<&str>,
+) -> Result<Vec<Fact>, ParseError> {
+    let fields = body::fields("application/json", &data.to_string())?;
+    let mut submission = ladipage::read(fields, &request.settings, request.received_at)?;
+    if let Some(id) = id {
+        submission.event.id = kernel::hash::name(&["custom", id]);
+        submission.event.same_within = None;
+    }
+    submission.event.at = at;
+    Ok(vec![Fact::Submission(Box::new(submission))])
+}

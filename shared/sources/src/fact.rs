@@ -1,0 +1,59 @@
+//! The common form of every provider's data: facts about people, orders and products.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kernel::{Channel, ConsentField};
+use serde_json::Value;
+
+use crate::json;
+use crate::submission::{Answer, Sender, Submission};
+
+/// One fact of a request. A request of a shop may hold several.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// A person's event, such as a form.
+    Submission(Box<Submission>),
+    /// A person, as a shop knows them.
+    Customer(Box<Customer>),
+}
+
+/// A person, as a shop knows them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Customer {
+    /// The scope of its id: provider and shop, such as `haravan:1000101234`.
+    pub scope: String,
+    /// Its id in that shop.
+    pub id: Option<String>,
+    /// Addresses and plain fields.
+    pub sender: Sender,
+    /// The shop's own tags and groups.
+    pub tags: Vec<String>,
+    /// When the shop last changed it. Older values do not replace newer ones.
+    pub at: Option<Timestamp>,
+    /// The answers to the source's questions about consent.
+    pub consent: Vec<Answer>,
+}
+
+impl Customer {
+    /// Whether anything identifies the person.
+    pub fn is_somebody(&self) -> bool {
+        self.id.is_some() || self.sender.email.is_some() || self.sender.phone.is_some()
+    }
+}
+
+/// The answers of an object to the questions of the settings. The field's name is a path such as `consents.sms`; an
+/// absent field is no answer.
+pub fn answers(value: &Value, asked: &BTreeMap<Channel, ConsentField>) -> Vec<Answer> {
+    let answer = |(channel, asked): (&Channel, &ConsentField)| {
+        let given = json::text(json::at(value, &asked.field)?)?;
+        let given = kernel::text::fold(&given);
+        let mut texts = asked.yes.iter();
+        Some(Answer {
+            channel: *channel,
+            yes: texts.any(|yes| kernel::text::fold(yes.trim()) == given),
+            text: asked.text.clone(),
+        })
+    };
+    asked.iter().filter_map(answer).collect()
+}

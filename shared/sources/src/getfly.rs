@@ -1,0 +1,138 @@
+//! Getfly CRM: forms with nested names, or JSON. The secret is a plain field of the body, without a signature.
+//!
+//! The secret is taken out of the body before the body is kept. The events are thin: a customer's webhook holds the changed
+//! fields only.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use crate::fact::{Customer, Fact};
+use crate::inbound::RawRequest;
+use crate::provider::Call;
+use crate::submission::{ParseError, Sender};
+use crate::{json, signature, storefront};
+
+const SECRET: &str = "secret_key";
+const FORM: &str = "application/x-www-form-urlencoded";
+/// Fields of an account, without the prefix `a.` that changes have.
+const NAME: &str = "account_name";
+
+/// The fields of a body by their whole names, such as `data[account_id]`.
+fn fields(body: &str) -> BTreeMap<String, String> {
+    let body = body.trim_start_matches('\u{feff}');
+    if let Ok(Value::Object(object)) = serde_json::from_str(body) {
+        let mut fields = BTreeMap::new();
+        flat("", &object, 0, &mut fields);
+        return fields;
+    }
+    form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect()
+}
+
+/// JSON in the names of the form: `{"data": {"account_id": 1}}` is `data[account_id]`.
+fn flat(
+    before: &str,
+    object: &Map<String, Value>,
+    depth: u8,
+    fields: &mut BTreeMap<String, String>,
+) {
+    for (name, value) in object {
+        let name = if before.is_empty() {
+            name.clone()
+        } else {
+            format!("{before}[{name}]")
+        };
+        match value {
+            Value::Object(inner) if depth < 8 => flat(&name, inner, depth + 1, fields),
+            other => {
+                let text = json::text(other).unwrap_or_default();
+                fields.insert(name, text);
+            }
+        }
+    }
+}
+
+/// Whether the body holds one of the keys.
+pub fn admits(keys: &[Vec<u8>], call: &Call<'_>) -> bool {
+    let body = String::from_utf8_lossy(call.body);
+    let fields = fields(&body);
+    let given = fields.get(SECRET).map_or("", String::as_str);
+    keys.iter()
+        .any(|key| signature::same(given.as_bytes(), key))
+}
+
+/// The body without its secret, as a form.
+pub fn take(_: &HeaderMap, body: &[u8]) -> Result<(BTreeMap<String, String>, String), ParseError> {
+    let text = String::from_utf8_lossy(body);
+    let fields = fields(&text);
+    let kept = fields.iter().filter(|(name, _)| *name != SECRET);
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let text = form.extend_pairs(kept).finish();
+    Ok(([(CONTENT_TYPE.to_string(), FORM.to_owned())].into(), text))
+}
+
+/// Reads an event.
+pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
+    let fields = fields(&request.body);
+    let event = fields.get("event").map_or("", String::as_str);
+    let domain = fields.get("domain").map_or("", String::as_str);
+    let scope = storefront::scope(request, domain);
+    match event.split('.').next().unwrap_or_default() {
+        "customer" if event.ends_with("deleted") => Ok(Vec::new()),
+        "customer" => {
+            let customer = customer(&fields, &scope);
+            if customer.is_somebody() {
+                Ok(vec![Fact::Customer(Box::new(customer))])
+            } else {
+                Err(ParseError::NoAddress)
+            }
+        }
+        "order"
+        | "product"
+        | "store_sheet_out"
+        | "store_sheet_in"
+        | "store_sheet_transfer"
+        | "campaign"
+        | "opportunity"
+        | "task" => Ok(Vec::new()),
+        _ => Err(ParseError::UnknownTopic(event.to_owned())),
+    }
+}
+
+/// The account of an event: its id, and the new values of the fields that changed.
+fn customer(fields: &BTreeMap<String, String>, scope: &str) -> Customer {
+    let new = |name: &str| {
+        let changed = [
+            format!("data[data_change][data][a.{name}][new_value]"),
+            format!("data[data_change][data][{name}][new_value]"),
+            format!("data[{name}]"),
+        ];
+        let text = changed.iter().find_map(|key| fields.get(key));
+        text.map(|text| kernel::text::nfc(text.trim()))
+            .filter(|text| !text.is_empty())
+    };
+    let created_at = fields.get("created_at").and_then(|text| {
+        let seconds = text.parse().ok()?;
+        jiff::Timestamp::from_second(seconds).ok()
+    });
+    let parsed = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    Customer {
+        scope: scope.to_owned(),
+        id: fields.get("data[account_id]").cloned(),
+        sender: Sender {
+            email: new("email").and_then(|text| text.parse().ok()),
+            phone: parsed(new("phone_office")),
+            person: storefront::person(&[
+                ("full_name", new(NAME)),
+                ("address", new("billing_address_street")),
+                ("birthday", new("birthday")),
+            ]),
+        },
+        at: created_at,
+        ..Customer::default()
+    }
+}

@@ -1,0 +1,131 @@
+//! KiotViet (retail): one envelope with several notifications.
+//!
+//! The signature's form is not documented in whole, and senders differ: HMAC-SHA-256 or SHA-1, hex or base64, with the
+//! registered base64 text or its bytes as key, with or without a prefix. All are admitted. A body may be signed without
+//! the blanks or the byte order mark around it.
+
+use kernel::Entropy;
+use serde_json::Value;
+
+use crate::fact::{Customer, Fact, answers};
+use crate::inbound::RawRequest;
+use crate::provider::Call;
+use crate::submission::{ParseError, Sender};
+use crate::{json, signature, storefront};
+
+const SIGNATURE: &str = "x-hub-signature";
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A new secret, as KiotViet wants it: the base64 of random bytes.
+pub fn new_secret(entropy: &Entropy) -> String {
+    signature::to_base64(&entropy.bytes::<24>())
+}
+
+/// Whether the body was signed with one of the keys.
+pub fn admits(keys: &[Vec<u8>], call: &Call<'_>) -> bool {
+    let text = signature::header(call.headers, SIGNATURE).trim();
+    let text = ["sha1=", "sha256="]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+        .unwrap_or(text);
+    let given = [signature::hex(text), signature::base64(text)];
+    let body = call.body.strip_prefix(MARK).unwrap_or(call.body);
+    let bodies = [call.body, body.trim_ascii()];
+    let decoded = keys.iter().map(|key| {
+        let text = std::str::from_utf8(key).unwrap_or_default();
+        signature::base64(text)
+    });
+    let decoded: Vec<Vec<u8>> = decoded.filter(|key| !key.is_empty()).collect();
+    keys.iter().chain(&decoded).any(|key| {
+        bodies.iter().any(|body| {
+            let digests = [
+                signature::sha256(key, &[body]),
+                signature::sha1(key, &[body]),
+            ];
+            let mut pairs = digests
+                .iter()
+                .flat_map(|digest| given.iter().map(move |given| (given, digest)));
+            pairs.any(|(given, digest)| signature::same(given, digest))
+        })
+    })
+}
+
+/// Reads an envelope. A deletion without an envelope tells of nothing: the shop's deletion is no wish of the person.
+pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
+    let body = json::object(&request.body)?;
+    if body.get("RemoveId").is_some() {
+        return Ok(Vec::new());
+    }
+    let mut facts = Vec::new();
+    for notification in json::list(&body, "Notifications") {
+        let action = json::text_at(notification, "Action").unwrap_or_default();
+        // `order.update.500123`: object, act, shop.
+        let mut parts = action.splitn(3, '.');
+        let (object, act) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        let scope = storefront::scope(request, parts.next().unwrap_or_default());
+        let data = json::list(notification, "Data").iter();
+        match (object, act) {
+            ("customer", "update") => {
+                let customers = data.map(|data| customer(data, &scope, request));
+                facts.extend(customers.map(|customer| Fact::Customer(Box::new(customer))));
+            }
+            ("order" | "invoice", "update") => {
+                let buyers = data.map(|data| buyer(data, &scope));
+                let buyers = buyers.filter(Customer::is_somebody);
+                facts.extend(buyers.map(|buyer| Fact::Customer(Box::new(buyer))));
+            }
+            ("product" | "stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _)
+            | (_, "delete") => {}
+            _ => return Err(ParseError::UnknownTopic(action)),
+        }
+    }
+    Ok(facts)
+}
+
+fn customer(value: &Value, scope: &str, request: &RawRequest) -> Customer {
+    let gender = match value.get("Gender") {
+        Some(Value::Bool(true)) => Some("male"),
+        Some(Value::Bool(false)) => Some("female"),
+        _ => None,
+    };
+    let birthday = json::text_at(value, "BirthDate");
+    let birthday = birthday.map(|text| text.chars().take("1990-03-02".len()).collect());
+    let person = storefront::person(&[
+        ("full_name", json::text_at(value, "Name")),
+        ("gender", gender.map(str::to_owned)),
+        ("birthday", birthday),
+        ("address", json::text_at(value, "Address")),
+        ("province", json::text_at(value, "LocationName")),
+        ("company", json::text_at(value, "Organization")),
+    ]);
+    Customer {
+        scope: scope.to_owned(),
+        id: json::text_at(value, "Id"),
+        sender: Sender {
+            email: json::first(value, &["Email"]),
+            phone: json::first(value, &["ContactNumber"]),
+            person,
+        },
+        tags: Vec::new(),
+        at: json::time(value, "ModifiedDate"),
+        consent: answers(value, &request.settings.consent),
+    }
+}
+
+/// The buyer of an order: the webhook has neither a phone number nor an address of the buyer.
+fn buyer(value: &Value, scope: &str) -> Customer {
+    let person = storefront::person(&[("full_name", json::text_at(value, "CustomerName"))]);
+    Customer {
+        scope: scope.to_owned(),
+        id: json::text_at(value, "CustomerId"),
+        sender: Sender {
+            person,
+            ..Sender::default()
+        },
+        at: json::time(value, "ModifiedDate"),
+        ..Customer::default()
+    }
+}
