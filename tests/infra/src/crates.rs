@@ -29,7 +29,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("forms", &["kernel", "cloud", "contacts", "sources"]),
     ("kernel", &[]),
     ("lambda", &["kernel", "cloud"]),
-    ("segments", &["kernel", "cloud", "contacts"]),
+    ("segments", &["kernel", "cloud", "commerce", "contacts"]),
     ("sources", &["kernel", "cloud"]),
     ("template", &[]),
     ("webhooks", &["kernel", "cloud"]),
