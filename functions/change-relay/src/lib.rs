@@ -1,6 +1,6 @@
 //! Sends the messages that stored items name in `pending` to their queues.
 //!
-//! Trigger: the streams of Timeline, Campaigns, Contacts, Flow and Chat, filtered to items with `pending`. The
+//! Trigger: the streams of Timeline, Campaigns, Commerce, Contacts, Flow and Chat, filtered to items with `pending`. The
 //! context crates bring a rule for each name, which makes the messages from the item's image.
 //! Effects: SQS messages, at least once; then `pending` is removed from the item. A record may be redelivered.
 //! Consumers recognise an effect by its id or by the state that it asks for. An effect that SQS does not take stays
@@ -19,6 +19,7 @@ fn rules() -> Vec<Rule> {
     [
         campaigns::EFFECTS,
         chat::EFFECTS,
+        commerce::EFFECTS,
         contacts::EFFECTS,
         workflows::EFFECTS,
     ]
@@ -26,7 +27,14 @@ fn rules() -> Vec<Rule> {
 }
 
 /// Tables with an outbox.
-const TABLES: [&str; 5] = ["Campaigns", "Chat", "Contacts", "Flow", "Timeline"];
+const TABLES: [&str; 6] = [
+    "Campaigns",
+    "Chat",
+    "Commerce",
+    "Contacts",
+    "Flow",
+    "Timeline",
+];
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {

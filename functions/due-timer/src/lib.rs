@@ -17,13 +17,21 @@ use cloud::{Relay, Timers};
 use lambda::{ConfigError, Function, Setup};
 
 /// Tables with an outbox.
-const TABLES: [&str; 5] = ["Campaigns", "Chat", "Contacts", "Flow", "Timeline"];
+const TABLES: [&str; 6] = [
+    "Campaigns",
+    "Chat",
+    "Commerce",
+    "Contacts",
+    "Flow",
+    "Timeline",
+];
 
 /// The rules of all tables with an outbox.
 fn rules() -> Vec<Rule> {
     [
         campaigns::EFFECTS,
         chat::EFFECTS,
+        commerce::EFFECTS,
         contacts::EFFECTS,
         workflows::EFFECTS,
     ]

@@ -139,6 +139,10 @@ const TAGS: &[(&str, &str)] = &[
         "segments",
         "Groups of contacts by conditions, kept current (docs/segments.md).",
     ),
+    (
+        "orders",
+        "Orders of shop systems and of the staff, with their sums (docs/orders.md).",
+    ),
     ("campaigns", "Mails to a list (docs/templates.md)."),
     (
         "conversations",
@@ -168,6 +172,7 @@ pub fn document() -> Result<Value> {
         api_workflows::openapi(),
         api_campaigns::openapi(),
         api_segments::openapi(),
+        api_commerce::openapi(),
         api_chat::openapi(),
         chat_widget::openapi(),
         webhook_custom::openapi(),

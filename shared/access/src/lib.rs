@@ -244,6 +244,13 @@ operations! {
     ListSegmentMembers = "listSegmentMembers": From(Contributor), Some(Read);
     UpdateSegmentMembers = "updateSegmentMembers": From(AccountManager), Some(Write);
     RemoveSegment = "removeSegment": From(AccountManager), Some(Write);
+    // Orders.
+    ListOrders = "listOrders": From(Contributor), Some(Read);
+    ShowOrderTotals = "showOrderTotals": From(Contributor), Some(Read);
+    CreateOrder = "createOrder": From(AccountManager), Some(Write);
+    ShowOrder = "showOrder": From(Contributor), Some(Read);
+    UpdateOrder = "updateOrder": From(AccountManager), Some(Write);
+    CancelOrder = "cancelOrder": From(AccountManager), Some(Write);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

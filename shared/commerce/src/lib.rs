@@ -1,19 +1,31 @@
-//! Orders and products of a shop, from its sources and from its staff.
+//! Orders of a shop, from its sources and from its staff. Their shapes are in `kernel::commerce`.
+//!
+//! [`Orders`] is the only writer of the table Commerce.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`incoming`] | what a source tells: [`IncomingOrder`], [`IncomingProduct`], [`IncomingCart`] |
-//! | [`words`] | the closed lists of words: status, payment, source |
+//! | `order` | the stored order, its next version and its events |
+//! | `store` | [`Orders`]: writes |
+//! | `reading` | lists, sums and the totals of a contact |
+//! | `change` | a change by staff |
 //!
 //! This crate may use `kernel`, `cloud` and `contacts`. It knows no provider.
 
-pub mod incoming;
-mod quantity;
-pub mod words;
+pub mod bounds;
+mod change;
+mod keys;
+mod order;
+mod reading;
+mod store;
 
-pub use incoming::{
-    Amounts, Customer, IncomingCart, IncomingOrder, IncomingProduct, Item, Receiver, Shipping, VND,
+pub use change::{Change, Changed};
+pub use kernel::commerce::{
+    Amounts, IncomingCart, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentMethod,
+    PaymentStatus, ProductStatus, Quantity, Receiver, Shipping, ShippingStatus, Source, Times, VND,
     Variant,
 };
-pub use quantity::Quantity;
-pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ProductStatus, ShippingStatus, Source};
+pub use order::{CREATED, Order, PAID, event_of, product_hash};
+pub use reading::{Asked, Listed, MOST_COUNTED, Sums, Totals};
+pub use store::{Orders, Outcome, Recorded};
+/// The rules of the table Commerce.
+pub const EFFECTS: &[cloud::outbox::Rule] = &[store::TOTALS];

@@ -51,6 +51,12 @@ pub enum ContactChanged {
         /// When staff asked. The latest request wins.
         at: Timestamp,
     },
+    /// The orders of the contact changed.
+    #[serde(rename = "contact.ordered.v1")]
+    Ordered {
+        /// The contact.
+        contact: ContactId,
+    },
     /// Time alone may have changed an answer.
     #[serde(rename = "contact.flip.v1")]
     Flip {
@@ -68,6 +74,7 @@ impl ContactChanged {
             Self::Profile { contact, .. }
             | Self::Event { contact, .. }
             | Self::Placed { contact, .. }
+            | Self::Ordered { contact }
             | Self::Flip { contact, .. } => *contact,
         }
     }

@@ -1,5 +1,5 @@
 //! The types that every part of the product shares: ids, the tenant key, grants, roles and scopes, time, randomness,
-//! phone numbers, email addresses, the plain fields of a person, money, pages.
+//! phone numbers, email addresses, the plain fields of a person, money, the shapes of orders and products, pages.
 //!
 //! This crate does no I/O and knows nothing of AWS. It holds the kinds of ids of every feature, but no feature's
 //! rules and no list of operations (crate `access`). Time and randomness enter only through [`Clock`] and
@@ -8,6 +8,7 @@
 pub mod access;
 pub mod channel;
 pub mod clock;
+pub mod commerce;
 pub mod email;
 pub mod entropy;
 pub mod grant;

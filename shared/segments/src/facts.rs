@@ -98,10 +98,20 @@ impl Orders {
     }
 }
 
-/// The hash of a product's id, under which [`Orders`] keeps it.
-pub fn product_hash(id: &str) -> u32 {
-    hash(&["product", id])
+impl From<commerce::Totals> for Orders {
+    fn from(totals: commerce::Totals) -> Self {
+        Self {
+            count: totals.count,
+            sum: totals.sum,
+            first: totals.first,
+            last: totals.last,
+            products: totals.products,
+        }
+    }
 }
+
+/// The hash of a product's id, under which [`Orders`] keeps it.
+pub use commerce::product_hash;
 
 /// The first 32 bits of the named hash.
 pub(crate) fn hash(parts: &[&str]) -> u32 {

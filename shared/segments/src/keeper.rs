@@ -53,6 +53,8 @@ pub struct Work {
     pub again: bool,
     /// The last acts of a contact that was merged into this one.
     pub absorbed: Option<Last>,
+    /// Whether the orders of the contact changed.
+    pub ordered: bool,
 }
 
 impl Work {
@@ -77,6 +79,11 @@ impl Work {
                 let placed = self.placed.entry(segment).or_insert((at, is_in));
                 *placed = (*placed).max((at, is_in));
                 Some(at)
+            }
+            ContactChanged::Ordered { .. } => {
+                self.changed.insert(contacts::mention::ORDERS.to_owned());
+                self.ordered = true;
+                None
             }
             ContactChanged::Flip { token, .. } => {
                 let due = token.parse().ok().map(Timestamp::from_millisecond);
@@ -105,11 +112,12 @@ pub struct Keeper {
     pub(crate) listeners: contacts::Listeners,
     pub(crate) definitions: Definitions,
     pub(crate) members: Members,
+    pub(crate) orders: commerce::Orders,
     timers: Timers,
 }
 
 impl Keeper {
-    /// Over the tables Contacts, Directory, Segments, Timeline and Timers.
+    /// Over the tables Commerce, Contacts, Directory, Segments, Timeline and Timers.
     pub fn over(resources: &Resources) -> Self {
         Self {
             table: resources.table("Contacts"),
@@ -117,6 +125,7 @@ impl Keeper {
             listeners: contacts::Listeners::over(resources),
             definitions: Definitions::over(resources),
             members: Members::over(resources),
+            orders: commerce::Orders::over(resources),
             timers: Timers::over(resources),
         }
     }
@@ -183,7 +192,10 @@ impl Keeper {
             if !strong {
                 return Ok(None);
             }
-            if let Some(now) = self.contacts.forward(tenant, id).await? {
+            let now = self.contacts.forward(tenant, id).await?;
+            // Of an erased contact the orders keep the amounts and lose the person.
+            self.orders.hand_over(tenant, id, now).await?;
+            if let Some(now) = now {
                 self.give(tenant, id, now, work, &before).await?;
             }
             return self.forget(tenant, id, before).await;
@@ -208,7 +220,7 @@ impl Keeper {
         for segment in placed.keys() {
             affected.extend(dependents(&interest, *segment));
         }
-        if affected.is_empty() && placed.is_empty() {
+        if affected.is_empty() && placed.is_empty() && !work.ordered {
             return Ok(Some(Settled::default()));
         }
         let mut state = before.clone();
@@ -216,6 +228,10 @@ impl Keeper {
         if let Some(last) = work.absorbed {
             state.facts.last.absorb(last);
             state.filled_at = None;
+        }
+        if work.ordered {
+            // Read after the state: a run that read older orders does not find its version any more.
+            state.facts.orders = self.orders.totals(tenant, id).await?.into();
         }
         self.count_events(
             tenant,

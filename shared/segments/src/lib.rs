@@ -1,6 +1,6 @@
 //! Segments: groups of contacts that conditions describe.
 //!
-//! This crate may use `kernel`, `cloud` and `contacts`. The modules below are pure: no I/O, no clock.
+//! This crate may use `kernel`, `cloud`, `commerce` and `contacts`. The modules below are pure: no I/O, no clock.
 //!
 //! | module | holds |
 //! |---|---|

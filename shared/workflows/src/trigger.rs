@@ -23,7 +23,18 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("conversation.created", &["inbox_id"]),
     ("contact.score_reached", &["threshold"]),
     ("contact.score_dropped", &["threshold"]),
+    ("order.created", ORDER),
+    ("order.confirmed", ORDER),
+    ("order.processing", ORDER),
+    ("order.paid", ORDER),
+    ("order.shipped", ORDER),
+    ("order.delivered", ORDER),
+    ("order.completed", ORDER),
+    ("order.cancelled", ORDER),
+    ("order.returned", ORDER),
 ];
+/// The settings of orders. The source is the category: orders that are managed here, or those of one provider.
+const ORDER: &[&str] = &["source", "shop", "payment_method", "products"];
 /// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start no
 /// workflow. Otherwise a workflow that answers an open with a mail would never end.
 const READING: [&str; 2] = ["message.opened", "message.clicked"];
@@ -217,6 +228,15 @@ mod tests {
         assert!(!one.matches("form.submitted", &json!({"form_id": "8"})));
         assert!(!one.matches("form.submitted", &json!({})));
         assert!(!any.matches("order.paid", &json!({})));
+        let bought = trigger(json!({"type": "order.paid", "source": "haravan", "products": "SP1"}));
+        assert!(bought.matches(
+            "order.paid",
+            &json!({"source": "haravan", "products": ["SP1"]})
+        ));
+        assert!(!bought.matches(
+            "order.paid",
+            &json!({"source": "sapo", "products": ["SP1"]})
+        ));
         let text = serde_json::to_value(&one).unwrap();
         assert_eq!(text, json!({"type": "form.submitted", "form_id": 7}));
     }
@@ -249,7 +269,7 @@ mod tests {
     fn what_is_unknown_is_named() {
         for (bad, pointer) in [
             (json!({"type": "form.sent"}), "/trigger/type"),
-            (json!({"type": "order.paid"}), "/trigger/type"),
+            (json!({"type": "order.lost"}), "/trigger/type"),
             (
                 json!({"type": "form.submitted", "form": 1}),
                 "/trigger/form",

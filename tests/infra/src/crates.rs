@@ -33,7 +33,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
     ("kernel", &[]),
     ("lambda", &["kernel", "cloud"]),
-    ("segments", &["kernel", "cloud", "contacts"]),
+    ("segments", &["kernel", "cloud", "commerce", "contacts"]),
     ("sources", &["kernel", "cloud"]),
     ("template", &[]),
     ("webhooks", &["kernel", "cloud"]),

@@ -16,6 +16,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "api-accounts" => api_accounts::function(setup),
         "api-campaigns" => api_campaigns::function(setup),
         "api-chat" => api_chat::function(setup),
+        "api-commerce" => api_commerce::function(setup),
         "api-contacts" => api_contacts::function(setup),
         "api-forms" => api_forms::function(setup),
         "api-privacy" => api_privacy::function(setup),

@@ -155,6 +155,7 @@ impl Keeper {
         given.flips.clear();
         given.changed.insert(contacts::mention::CREATED.to_owned());
         given.absorbed = Some(state.facts.last);
+        given.ordered = true;
         let defined = self.definitions.of(tenant).await?;
         for one in defined
             .all

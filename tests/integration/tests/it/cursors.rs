@@ -20,6 +20,8 @@ const LISTS: &[(&str, &str)] = &[
     ("api-accounts", "/v1/workspaces"),
     ("api-campaigns", "/v1/campaigns"),
     ("api-chat", "/v1/conversations"),
+    ("api-commerce", "/v1/orders"),
+    ("api-commerce", "/v1/orders?contact_id={id}"),
     ("api-contacts", "/v1/contacts"),
     ("api-contacts", "/v1/contacts?query=nguyen"),
     ("api-contacts", "/v1/contacts/{id}/timeline"),

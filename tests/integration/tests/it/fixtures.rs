@@ -61,6 +61,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[("duplicate", "201"), ("malformed", "400"), ("ok", "200")],
     ),
     (
+        "api-commerce",
+        &[
+            ("complete", "200; Commerce ~2; Timeline +2"),
+            ("duplicate", "200; Commerce ~2; Timeline +1"),
+            ("list", "200; Directory +1"),
+            ("malformed", "400"),
+            ("ok", "201; Commerce +3; Timeline +2"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
         "api-contacts",
         &[
             ("duplicate", "200"),

@@ -14,6 +14,7 @@ mod browsers;
 mod campaigns;
 mod chat;
 mod cloud;
+mod commerce;
 mod contacts;
 mod contract;
 mod creations;

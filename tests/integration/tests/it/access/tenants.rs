@@ -18,8 +18,9 @@ use crate::support::{World, grant_of, http_event};
 
 /// Placeholder for an id in paths and bodies.
 const PLACEHOLDER: &str = "_00000000009";
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "Directory",
+    "Commerce",
     "Contacts",
     "Timeline",
     "Campaigns",
@@ -67,6 +68,7 @@ impl Tenant {
             Operation::CreateInvitation,
             Operation::CreateApiKey,
             Operation::SaveContact,
+            Operation::CreateOrder,
             Operation::CreateList,
             Operation::StartImport,
             Operation::StartExport,

@@ -1,18 +1,21 @@
 //! What a source tells of an order, a product or a cart. Pure.
 //!
-//! Providers' parsers fill in these shapes. Texts are as received: they are cut when they are stored.
+//! Providers' parsers fill in these shapes, and the crate `commerce` stores them. Texts are as received: they are cut
+//! when they are stored. The customer is told beside the order.
 //! Amounts are whole dong; an order in another currency has them in its smallest unit.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::{EmailAddress, Money, Person, Phone};
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Quantity;
-use crate::words::{
-    OrderStatus, PaymentMethod, PaymentStatus, ProductStatus, ShippingStatus, Source,
-};
+mod quantity;
+mod words;
+
+pub use quantity::Quantity;
+pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ProductStatus, ShippingStatus, Source};
+
+use crate::Money;
 
 /// The currency of Vietnam.
 pub const VND: &str = "VND";
@@ -61,28 +64,12 @@ pub struct IncomingOrder {
     pub branch: Option<String>,
     /// The person who gets the parcel.
     pub receiver: Receiver,
-    /// The person who ordered.
-    pub customer: Customer,
+    /// The name of the person who ordered.
+    pub customer_name: Option<String>,
     /// `utm_source` and the others.
     pub utm: BTreeMap<String, String>,
     /// The cart that became the order, by its id at the source.
     pub cart: Option<String>,
-}
-
-/// The person who ordered, as the source knows them.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Customer {
-    /// The id of the customer at the source.
-    pub external_id: Option<String>,
-    /// Address, if a usable one was sent. A masked address is none.
-    pub email: Option<EmailAddress>,
-    /// Number, if a usable one was sent. A masked number is none.
-    pub phone: Option<Phone>,
-    /// Name, address and the other plain fields.
-    pub person: Person,
-    /// Tags of the customer.
-    pub tags: Vec<String>,
 }
 
 /// Where the goods go. Texts are as received: an address may be of before 2025-07-01.
@@ -125,22 +112,22 @@ pub struct Shipping {
 #[serde(default)]
 pub struct Times {
     /// The shop confirmed it.
-    #[serde(serialize_with = "kernel::clock::millis")]
+    #[serde(serialize_with = "crate::clock::millis")]
     pub confirmed_at: Option<Timestamp>,
     /// It was paid.
-    #[serde(serialize_with = "kernel::clock::millis")]
+    #[serde(serialize_with = "crate::clock::millis")]
     pub paid_at: Option<Timestamp>,
     /// The carrier took it over.
-    #[serde(serialize_with = "kernel::clock::millis")]
+    #[serde(serialize_with = "crate::clock::millis")]
     pub shipped_at: Option<Timestamp>,
     /// The receiver got it.
-    #[serde(serialize_with = "kernel::clock::millis")]
+    #[serde(serialize_with = "crate::clock::millis")]
     pub delivered_at: Option<Timestamp>,
     /// It was settled.
-    #[serde(serialize_with = "kernel::clock::millis")]
+    #[serde(serialize_with = "crate::clock::millis")]
     pub completed_at: Option<Timestamp>,
     /// It was cancelled or came back.
-    #[serde(serialize_with = "kernel::clock::millis")]
+    #[serde(serialize_with = "crate::clock::millis")]
     pub ended_at: Option<Timestamp>,
 }
 
@@ -180,13 +167,12 @@ pub struct Amounts {
 #[serde(default)]
 pub struct Item {
     /// The product's id at the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "external_product_id")]
     pub product: Option<String>,
     /// The variant's id at the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "external_variant_id")]
     pub variant: Option<String>,
     /// The shop's code of the article.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
     /// Name.
     pub name: String,
@@ -288,8 +274,6 @@ pub struct IncomingCart {
     pub total: Money,
     /// The items.
     pub items: Vec<Item>,
-    /// The customer.
-    pub customer: Customer,
     /// Whether the customer has ordered.
     pub is_ordered: bool,
 }

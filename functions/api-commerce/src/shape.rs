@@ -1,0 +1,380 @@
+//! The bodies and parameters of the API, and their checks. Orders themselves are `commerce::Order`.
+
+use commerce::bounds::{MAX_CODE, MAX_ITEMS, MAX_NAME, MAX_NOTE, MAX_TAGS};
+use commerce::{
+    Amounts, Asked, Change, IncomingOrder, Item, Listed, OrderStatus, PaymentMethod, PaymentStatus,
+    Quantity, Receiver, Shipping, Source, Sums,
+};
+use jiff::Timestamp;
+use kernel::{ContactId, Cursor, Limit, Money, Patch};
+use lambda::http::{Flaws, Problem};
+use serde::{Deserialize, Serialize};
+
+/// Largest amount of a field, in dong.
+const MOST: i64 = 1_000_000_000_000;
+/// Fewest characters of a code that is looked for.
+const LEAST_CODE: usize = 3;
+
+/// Query of the list of orders and of its sums.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OrderQuery {
+    /// The tab. Without it the list leaves out cancelled and returned orders.
+    pub status: Option<OrderStatus>,
+    pub source: Option<Source>,
+    pub payment_method: Option<PaymentMethod>,
+    pub payment_status: Option<PaymentStatus>,
+    /// Ordered at this time or later.
+    pub from: Option<Timestamp>,
+    /// Ordered before this time.
+    pub before: Option<Timestamp>,
+    /// With at least this total.
+    #[param(minimum = 0)]
+    pub min_total: Option<i64>,
+    /// With at most this total.
+    #[param(minimum = 0)]
+    pub max_total: Option<i64>,
+    /// The orders whose code ends like this, in every status; without other filters.
+    #[param(min_length = 3, max_length = 100)]
+    pub code: Option<String>,
+    /// The orders of a contact, in every status; without other filters.
+    pub contact_id: Option<ContactId>,
+    #[serde(default)]
+    #[param(value_type = Option<Limit>)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
+impl OrderQuery {
+    /// The filters of a tab.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            status: self.status,
+            source: self.source,
+            payment_method: self.payment_method,
+            payment_status: self.payment_status,
+            from: self.from,
+            before: self.before,
+            min_total: self.min_total,
+            max_total: self.max_total,
+        }
+    }
+
+    /// Refuses filters that exclude each other.
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut flaws = Flaws::default();
+        let is_filtered = self.asked() != Asked::default();
+        let alone = "may not be given with other filters";
+        flaws.check(
+            self.code.is_some() && (is_filtered || self.contact_id.is_some()),
+            "?code",
+            alone,
+        );
+        flaws.check(
+            self.contact_id.is_some() && is_filtered,
+            "?contact_id",
+            alone,
+        );
+        let length = self
+            .code
+            .as_ref()
+            .map_or(LEAST_CODE, |code| code.trim().chars().count());
+        flaws.check(
+            !(LEAST_CODE..=MAX_CODE).contains(&length),
+            "?code",
+            "must have 3 to 100 characters",
+        );
+        flaws.check(
+            self.from
+                .zip(self.before)
+                .is_some_and(|(from, before)| from >= before),
+            "?before",
+            "must be after from",
+        );
+        flaws.refuse()
+    }
+}
+
+/// A page of orders with its sums.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OrderPage)]
+pub struct OrderPage {
+    pub data: Vec<Listed>,
+    /// Give it as `cursor` to read on; null on the last page.
+    #[schema(required = true)]
+    pub next: Option<Cursor>,
+    /// The sums of this page.
+    pub page: Sums,
+}
+
+/// The sums of a list.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = OrderTotals)]
+pub struct TotalsView {
+    #[serde(flatten)]
+    pub sums: Sums,
+    /// Whether the sums hold the whole list. Otherwise they hold the latest 2,000 orders of the tab.
+    pub is_complete: bool,
+}
+
+/// An item of a new order.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewOrderItem)]
+#[serde(deny_unknown_fields)]
+pub struct ItemIn {
+    /// The shop's code of the article.
+    #[schema(min_length = 1, max_length = 100, example = "AO-TR-M")]
+    sku: Option<String>,
+    #[schema(min_length = 1, max_length = 255, example = "Áo thun trắng M")]
+    name: String,
+    quantity: Quantity,
+    /// Price of one, in VND.
+    #[schema(minimum = 0, example = 285_000)]
+    price: i64,
+    /// Discount on the whole line.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    discount: i64,
+}
+
+/// A new order.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewOrder)]
+#[serde(deny_unknown_fields)]
+pub struct OrderIn {
+    /// The customer.
+    pub contact_id: ContactId,
+    /// The number that people call the order by; absent: the order's id.
+    #[schema(min_length = 1, max_length = 100, example = "DH-1042")]
+    code: Option<String>,
+    /// When the customer ordered; absent: now.
+    ordered_at: Option<Timestamp>,
+    /// Neither cancelled nor returned.
+    #[serde(default)]
+    status: OrderStatus,
+    #[serde(default)]
+    payment_status: PaymentStatus,
+    payment_method: Option<PaymentMethod>,
+    #[serde(default)]
+    shipping: Shipping,
+    #[serde(default)]
+    receiver: Receiver,
+    /// 1 to 200 items.
+    #[schema(min_items = 1, max_items = 200)]
+    items: Vec<ItemIn>,
+    /// Discount on the order.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    discount: i64,
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    shipping_fee: i64,
+    /// Tax that is added.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    tax: i64,
+    /// What is paid already, of a partial payment.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    paid: i64,
+    #[schema(min_length = 1, max_length = 1000)]
+    note: Option<String>,
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    tags: Vec<String>,
+}
+
+fn is_bad(text: &str, most: usize) -> bool {
+    !(1..=most).contains(&text.trim().chars().count())
+}
+
+fn amount(flaws: &mut Flaws, pointer: &str, amount: i64) {
+    let is_bad = !(0..=MOST).contains(&amount);
+    flaws.check(is_bad, pointer, "must be between 0 and 1000000000000");
+}
+
+/// Price times quantity, less the discount; whole dong, halves up.
+fn line(item: &ItemIn) -> i64 {
+    let exact = i128::from(item.price) * i128::from(item.quantity.thousandths());
+    let gross = i64::try_from((exact + 500) / 1_000).unwrap_or(i64::MAX);
+    gross.saturating_sub(item.discount)
+}
+
+impl OrderIn {
+    /// The order, or every fault of the body.
+    pub fn incoming(self, name: Option<String>, now: Timestamp) -> Result<IncomingOrder, Problem> {
+        let mut flaws = Flaws::default();
+        self.check(&mut flaws);
+        let lines = self.items.iter().map(line);
+        let subtotal = lines.fold(0i64, i64::saturating_add);
+        let total = subtotal
+            .saturating_sub(self.discount)
+            .saturating_add(self.shipping_fee)
+            .saturating_add(self.tax);
+        flaws.check(
+            !(0..=MOST).contains(&total),
+            "/items",
+            "the total must be between 0 and 1000000000000",
+        );
+        flaws.refuse()?;
+        let paid = match self.payment_status {
+            PaymentStatus::Unpaid => 0,
+            PaymentStatus::Partial => self.paid,
+            PaymentStatus::Paid | PaymentStatus::Refunded => total,
+        };
+        let is_refunded = self.payment_status == PaymentStatus::Refunded;
+        let items = self.items.into_iter().map(|item| Item {
+            sku: item.sku,
+            name: item.name,
+            quantity: item.quantity,
+            price: Money::vnd(item.price),
+            discount: Money::vnd(item.discount),
+            ..Item::default()
+        });
+        Ok(IncomingOrder {
+            source: Source::Manual,
+            code: self.code.unwrap_or_default(),
+            ordered_at: self.ordered_at.unwrap_or(now),
+            source_at: now,
+            status: self.status,
+            payment_status: self.payment_status,
+            payment_method: self.payment_method,
+            shipping: self.shipping,
+            receiver: self.receiver,
+            amounts: Amounts {
+                subtotal: Money::vnd(subtotal),
+                discount: Money::vnd(self.discount),
+                shipping_fee: Money::vnd(self.shipping_fee),
+                tax: Money::vnd(self.tax),
+                total: Money::vnd(total),
+                paid: Money::vnd(paid),
+                refunded: Money::vnd(if is_refunded { total } else { 0 }),
+            },
+            items: items.collect(),
+            note: self.note,
+            tags: self.tags,
+            customer_name: name,
+            ..IncomingOrder::default()
+        })
+    }
+
+    fn check(&self, flaws: &mut Flaws) {
+        let is_bad_code = self
+            .code
+            .as_ref()
+            .is_some_and(|code| is_bad(code, MAX_CODE));
+        flaws.check(is_bad_code, "/code", "must have 1 to 100 characters");
+        flaws.check(
+            self.status.is_void(),
+            "/status",
+            "a new order is neither cancelled nor returned",
+        );
+        flaws.check(
+            self.items.is_empty() || self.items.len() > MAX_ITEMS,
+            "/items",
+            "must have 1 to 200 items",
+        );
+        for (n, item) in self.items.iter().enumerate() {
+            let at = |field: &str| format!("/items/{n}/{field}");
+            let is_bad_sku = item.sku.as_ref().is_some_and(|sku| is_bad(sku, MAX_CODE));
+            flaws.check(is_bad_sku, at("sku"), "must have 1 to 100 characters");
+            let is_bad_name = is_bad(&item.name, MAX_NAME);
+            flaws.check(is_bad_name, at("name"), "must have 1 to 255 characters");
+            amount(flaws, &at("price"), item.price);
+            amount(flaws, &at("discount"), item.discount);
+        }
+        for (pointer, value) in [
+            ("/discount", self.discount),
+            ("/shipping_fee", self.shipping_fee),
+            ("/tax", self.tax),
+            ("/paid", self.paid),
+        ] {
+            amount(flaws, pointer, value);
+        }
+        check_note(self.note.as_deref(), "/note", flaws);
+        check_tags(&self.tags, "/tags", flaws);
+    }
+}
+
+fn check_note(note: Option<&str>, pointer: &str, flaws: &mut Flaws) {
+    let is_bad = note.is_some_and(|note| is_bad(note, MAX_NOTE));
+    flaws.check(is_bad, pointer, "must have 1 to 1,000 characters");
+}
+
+fn check_tags(tags: &[String], pointer: &str, flaws: &mut Flaws) {
+    flaws.check(tags.len() > MAX_TAGS, pointer, "must have at most 50 tags");
+    for (n, tag) in tags.iter().enumerate().take(MAX_TAGS) {
+        let pointer = format!("{pointer}/{n}");
+        flaws.check(
+            is_bad(tag, MAX_NAME),
+            pointer,
+            "must have 1 to 255 characters",
+        );
+    }
+}
+
+/// The fields of an order to change (RFC 7396): absent ones stay, `null` clears.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = OrderChange)]
+#[serde(deny_unknown_fields)]
+pub struct OrderPatch {
+    /// A later status; of an order that is managed here.
+    status: Option<OrderStatus>,
+    payment_status: Option<PaymentStatus>,
+    #[serde(default)]
+    #[schema(value_type = Option<PaymentMethod>)]
+    payment_method: Patch<PaymentMethod>,
+    shipping: Option<Shipping>,
+    /// The note of the staff; of every order.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000)]
+    staff_note: Patch<String>,
+    /// The tags of the staff; of every order.
+    #[schema(max_items = 50)]
+    staff_tags: Option<Vec<String>>,
+}
+
+impl OrderPatch {
+    /// The change, or every fault of the body.
+    pub fn change(self) -> Result<Change, Problem> {
+        let mut flaws = Flaws::default();
+        let note = self.staff_note.value().map(String::as_str);
+        check_note(note, "/staff_note", &mut flaws);
+        let tags = self.staff_tags.as_deref().unwrap_or_default();
+        check_tags(tags, "/staff_tags", &mut flaws);
+        flaws.refuse()?;
+        Ok(Change {
+            status: self.status,
+            payment_status: self.payment_status,
+            payment_method: self.payment_method,
+            shipping: self.shipping,
+            staff_note: self.staff_note,
+            staff_tags: self.staff_tags,
+            ..Change::default()
+        })
+    }
+}
+
+/// Why an order is cancelled.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = OrderCancellation)]
+#[serde(deny_unknown_fields)]
+pub struct CancelIn {
+    #[schema(min_length = 1, max_length = 1000, example = "Khách đổi ý")]
+    reason: Option<String>,
+}
+
+impl CancelIn {
+    /// The change, or the fault of the body.
+    pub fn change(self) -> Result<Change, Problem> {
+        let mut flaws = Flaws::default();
+        check_note(self.reason.as_deref(), "/reason", &mut flaws);
+        flaws.refuse()?;
+        Ok(Change {
+            status: Some(OrderStatus::Cancelled),
+            cancel_reason: self.reason.map_or(Patch::Keep, Patch::Set),
+            ..Change::default()
+        })
+    }
+}
