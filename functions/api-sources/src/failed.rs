@@ -99,7 +99,7 @@ async fn one(
     Ok(Json(FailedText {
         failed,
         content_type: request.header("content-type").to_owned(),
-        body: request.body,
+        body: request.fetched(&api.files).await?.unwrap_or_default(),
     }))
 }
 

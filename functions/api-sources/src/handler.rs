@@ -5,7 +5,7 @@ use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cloud::QueueOf;
+use cloud::{Blobs, QueueOf};
 use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
@@ -26,6 +26,8 @@ pub struct Api {
     pub failed: FailedRequests,
     pub queue: QueueOf<Inbound>,
     pub keyring: Keyring,
+    /// Large bodies of failed requests.
+    pub files: Blobs,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {

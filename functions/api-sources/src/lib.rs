@@ -23,6 +23,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         failed: FailedRequests::over(resources),
         queue: resources.queue_of(),
         sources: Sources::over(resources),
+        files: resources.bucket("Raw"),
         keyring: Keyring::new(setup.secret("SOURCES_SECRET")),
     };
     let audit = api.audit.clone();

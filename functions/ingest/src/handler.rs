@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloud::{Error, Window};
+use cloud::{Blobs, Error, Window};
+use commerce::Orders;
 use contacts::{Contacts, Event, Incoming};
 use jiff::Timestamp;
 use kernel::{ContactId, TenantKey};
@@ -28,8 +29,11 @@ const TRIGGERS_PERIOD: Duration = Duration::from_hours(1);
 
 pub struct Intake {
     pub contacts: Contacts,
+    pub orders: Orders,
     pub failed: FailedRequests,
     pub window: Window,
+    /// Large bodies of requests.
+    pub files: Blobs,
     pub opt_in: OptInDesk,
 }
 

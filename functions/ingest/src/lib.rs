@@ -14,6 +14,7 @@ use std::sync::Arc;
 use accounts::Senders;
 use channels::MailStore;
 use cloud::{Timers, Window};
+use commerce::Orders;
 use contacts::Contacts;
 use forms::{LinkKey, OptIns};
 use lambda::sqs::Order;
@@ -25,8 +26,10 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let intake = Arc::new(handler::Intake {
         contacts: Contacts::over(resources),
+        orders: Orders::over(resources),
         failed: FailedRequests::over(resources),
         window: Window::over(resources),
+        files: resources.bucket("Raw"),
         opt_in: opt_in::OptInDesk {
             requests: OptIns::over(resources),
             senders: Senders::over(resources),

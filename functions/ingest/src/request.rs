@@ -1,10 +1,11 @@
 //! Turns a request of a source into contacts and events. The provider's file in `sources` has read it: nothing here
 //! depends on the provider.
 
+use commerce::Outcome;
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use jiff::Timestamp;
-use kernel::{EmailAddress, Phone, TenantKey};
+use kernel::{ContactId, EmailAddress, Phone, TenantKey};
 use lambda::{Failure, metrics};
 use sources::{Answer, Customer, Fact, ParseError, Provider, RawRequest, Submission};
 
@@ -13,23 +14,55 @@ use crate::handler::{Intake, Taken};
 pub async fn handle(
     intake: &Intake,
     tenant: TenantKey,
-    request: RawRequest,
+    mut request: RawRequest,
 ) -> Result<(), Failure> {
+    let file = request.file.clone();
+    let fetched = request.fetched(&intake.files).await?;
+    request.body =
+        fetched.ok_or_else(|| Failure::reject("Source.BodyGone", "its file was deleted"))?;
     let facts = match request.provider.parse(&request) {
         Ok(facts) => facts,
-        Err(error) => return fail(intake, tenant, &request, error).await,
+        Err(error) => {
+            if file.is_some() {
+                // The file keeps the body.
+                request.body.clear();
+            }
+            return fail(intake, tenant, &request, error).await;
+        }
     };
     metrics::count("RequestsWithoutFacts", u64::from(facts.is_empty()));
     for fact in facts {
         match fact {
             Fact::Submission(submission) => submit(intake, tenant, *submission, &request).await?,
-            Fact::Customer(customer) => know(intake, tenant, *customer, &request).await?,
+            Fact::Customer(customer) => {
+                know(intake, tenant, *customer, &request).await?;
+            }
+            Fact::Order { buyer, order } => {
+                let contact = match buyer {
+                    Some(buyer) => Some(know(intake, tenant, *buyer, &request).await?),
+                    None => None,
+                };
+                if let Some(contact) = contact {
+                    let recorded = intake.orders.record(tenant, contact, &order).await?;
+                    count(recorded.outcome);
+                }
+            }
+            Fact::Product(_) => {}
         }
     }
     if let Some(id) = &request.replay_of {
         intake.failed.remove(tenant, request.source, id).await?;
     }
     Ok(())
+}
+
+fn count(outcome: Outcome) {
+    let name = match outcome {
+        Outcome::Created => "CommerceCreated",
+        Outcome::Changed => "CommerceChanged",
+        Outcome::Older | Outcome::Same => "CommerceRepeated",
+    };
+    metrics::count(name, 1);
 }
 
 /// A form: a contact and its event.
@@ -59,7 +92,7 @@ async fn know(
     tenant: TenantKey,
     customer: Customer,
     request: &RawRequest,
-) -> Result<(), Failure> {
+) -> Result<ContactId, Failure> {
     let upserted = intake
         .contacts
         .upsert(tenant, &incoming(customer, request))
@@ -70,7 +103,7 @@ async fn know(
     let not_taken = upserted.not_taken.len() as u64;
     metrics::incident("IdentitiesNotTaken", not_taken);
     metrics::count("ContactsCreated", u64::from(upserted.created));
-    Ok(())
+    Ok(upserted.contact)
 }
 
 /// The contact of a shop's customer. The shop signed the request, so its values replace older ones.

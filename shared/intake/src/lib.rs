@@ -1,7 +1,7 @@
 //! The common part of the functions that take requests of sources: limit, find, check, enqueue.
 //!
 //! A function names its route and its provider, and answers as its provider expects. This crate writes nothing: a request
-//! is one message on the queue ingest, with its raw body. A request is refused before anything else is done for it.
+//! is one message on the queue ingest, with its raw body or the file of a large one. A request is refused before anything else is done for it.
 
 mod refusal;
 
@@ -9,15 +9,15 @@ use std::num::NonZeroU32;
 
 use accounts::RecentWorkspaces;
 use axum::http::HeaderMap;
-use cloud::{Buckets, QueueOf, SendOptions};
+use cloud::{Blobs, Buckets, QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
 use lambda::{Setup, metrics};
 use sources::{Call, Door, Inbound, Keyring, Provider, RawRequest, Sources};
 
 pub use refusal::Refusal;
 
-/// Bytes of a shop's request. A message of SQS holds 1 MiB, and a body grows when it is quoted in one.
-pub const MAX_BODY: usize = 512 * 1024;
+/// Bytes of a shop's request. API Gateway and Lambda take 6 MB, with a body in base64.
+pub const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Requests that a process takes of one key.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,8 @@ pub struct Intake {
     sources: Sources,
     workspaces: RecentWorkspaces,
     queue: QueueOf<Inbound>,
+    /// For bodies that are too large for a message.
+    files: Blobs,
     /// Absent in a function whose sources have tokens only.
     keyring: Option<Keyring>,
     clock: Clock,
@@ -78,6 +80,7 @@ impl Intake {
             sources: Sources::over(resources),
             workspaces: RecentWorkspaces::over(resources),
             queue: resources.queue_of(),
+            files: resources.bucket("Raw"),
             keyring,
             clock: setup.clock().clone(),
             buckets: Buckets::new(setup.clock(), rate.per_second, rate.burst),
@@ -120,7 +123,8 @@ impl Intake {
         if !self.workspaces.is_open(tenant).await? {
             return Err(Refusal::Archived);
         }
-        let raw = RawRequest::take(source, request.headers, request.body, now).await?;
+        let mut raw = RawRequest::take(source, request.headers, request.body, now).await?;
+        raw.put_aside(tenant, &self.files).await?;
         let inbound = Inbound::Request(Box::new(raw));
         let options = SendOptions::default();
         let sent = self.queue.send(tenant, &inbound, options).await;

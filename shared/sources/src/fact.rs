@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kernel::commerce::{IncomingOrder, IncomingProduct};
 use kernel::{Channel, ConsentField};
 use serde_json::Value;
 
@@ -16,6 +17,25 @@ pub enum Fact {
     Submission(Box<Submission>),
     /// A person, as a shop knows them.
     Customer(Box<Customer>),
+    /// A version of an order, and its buyer if the shop names one.
+    Order {
+        /// The buyer.
+        buyer: Option<Box<Customer>>,
+        /// The version.
+        order: Box<IncomingOrder>,
+    },
+    /// A version of a product.
+    Product(Box<IncomingProduct>),
+}
+
+impl Fact {
+    /// An order whose buyer may be nobody.
+    pub(crate) fn order(buyer: Option<Customer>, order: IncomingOrder) -> Self {
+        Self::Order {
+            buyer: buyer.filter(Customer::is_somebody).map(Box::new),
+            order: Box::new(order),
+        }
+    }
 }
 
 /// A person, as a shop knows them.

@@ -40,7 +40,8 @@ pub struct FailedId(String);
 impl FailedId {
     fn of(request: &RawRequest) -> Self {
         let at = request.received_at.as_millisecond();
-        Self(format!("{at:013}-{}", kernel::hash::name(&[&request.body])))
+        let text = request.file.as_deref().unwrap_or(&request.body);
+        Self(format!("{at:013}-{}", kernel::hash::name(&[text])))
     }
 }
 

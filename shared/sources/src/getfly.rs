@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use kernel::commerce::{IncomingOrder, OrderStatus, Source};
 use serde_json::{Map, Value};
 
 use crate::fact::{Customer, Fact};
@@ -91,8 +92,12 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
                 Err(ParseError::NoAddress)
             }
         }
-        "order"
-        | "product"
+        "order" => {
+            let order = order(&fields, domain, request);
+            let order = order.ok_or(ParseError::Missing("/data/order_id"))?;
+            Ok(vec![Fact::order(None, order)])
+        }
+        "product"
         | "store_sheet_out"
         | "store_sheet_in"
         | "store_sheet_transfer"
@@ -135,4 +140,33 @@ fn customer(fields: &BTreeMap<String, String>, scope: &str) -> Customer {
         at: created_at,
         ..Customer::default()
     }
+}
+
+/// The order of an event, which holds its id and its code only.
+fn order(
+    fields: &BTreeMap<String, String>,
+    domain: &str,
+    request: &RawRequest,
+) -> Option<IncomingOrder> {
+    let id = fields.get("data[order_id]")?;
+    let at = fields.get("created_at").and_then(|text| text.parse().ok());
+    let at = at.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    let at = at.unwrap_or(request.received_at);
+    let is_approved = fields
+        .get("event")
+        .is_some_and(|event| event == "order.approved");
+    Some(IncomingOrder {
+        source: Source::Getfly,
+        shop: storefront::shop_of(request, domain),
+        external_id: id.clone(),
+        code: fields.get("data[order_code]").unwrap_or(id).clone(),
+        ordered_at: at,
+        source_at: at,
+        status: if is_approved {
+            OrderStatus::Confirmed
+        } else {
+            OrderStatus::New
+        },
+        ..IncomingOrder::default()
+    })
 }

@@ -3,6 +3,8 @@
 //! The signature is base64 of HMAC-SHA-256 over the body. The key is the app's client secret, or the shop's "webhook
 //! authentication" text. The source of these rules is the page "connect webhook" of docs.haravan.com.
 
+use kernel::commerce::Source;
+
 use crate::auth::Auth;
 use crate::fact::Fact;
 use crate::inbound::RawRequest;
@@ -21,6 +23,7 @@ pub const HEADERS: &[&str] = &[TOPIC, SHOP];
 const SIGNATURES: [&str; 2] = ["x-haravan-hmacsha256", "x-haravan-hmac-sha256"];
 
 const SHAPE: Shape = Shape {
+    source: Source::Haravan,
     updated: "updated_at",
     created: "created_at",
     cancelled: "cancelled_at",
@@ -52,6 +55,6 @@ pub fn challenge<'a>(auth: &Auth, query: &'a [(String, String)]) -> Option<&'a s
 /// Reads a webhook. The body is the object of the REST API.
 pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let body = json::object(&request.body)?;
-    let scope = storefront::scope(request, request.header(SHOP));
-    storefront::parse(request.header(TOPIC), &body, &scope, &SHAPE, request)
+    let shop = request.header(SHOP);
+    storefront::parse(request.header(TOPIC), &body, shop, &SHAPE, request)
 }

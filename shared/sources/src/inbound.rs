@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cloud::{Message, QueueName};
+use bytes::Bytes;
+use cloud::{Blobs, Error, Message, QueueName};
 use http::HeaderMap;
 use jiff::Timestamp;
-use kernel::SourceId;
+use kernel::{SourceId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::failed::FailedId;
@@ -33,6 +34,11 @@ impl Message for Inbound {
     const QUEUE: QueueName = QueueName::new("ingest");
 }
 
+/// Bytes of a body that a message holds. SQS counts a message for each 64 KiB.
+pub const MAX_IN_MESSAGE: usize = 48 * 1024;
+/// More bytes than an accepted body has.
+const MAX_FILE: u64 = 8 * 1024 * 1024;
+
 /// A request of a source, with its raw body. So a repaired parser can read the body again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawRequest {
@@ -44,8 +50,11 @@ pub struct RawRequest {
     pub received_at: Timestamp,
     /// The headers that the provider's parser reads, by their names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body's text.
+    /// The body's text; empty while [`RawRequest::file`] holds the body.
     pub body: String,
+    /// The file that holds a large body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// The failed request that it replays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<FailedId>,
@@ -69,9 +78,34 @@ impl RawRequest {
             received_at,
             headers,
             body,
+            file: None,
             replay_of: None,
             settings: source.settings,
         })
+    }
+
+    /// Moves a body of over [`MAX_IN_MESSAGE`] bytes to a file, so that the message holds its key only. A repetition writes
+    /// the same file. The bucket deletes the file after 29 days.
+    pub async fn put_aside(&mut self, tenant: TenantKey, files: &Blobs) -> Result<(), Error> {
+        if self.body.len() <= MAX_IN_MESSAGE {
+            return Ok(());
+        }
+        let name = kernel::hash::sha256(&self.body);
+        let key = format!("raw/{tenant}/{}/{name}", self.source);
+        let body = Bytes::from(self.body.clone());
+        files.put(&key, "text/plain; charset=utf-8", body).await?;
+        self.body.clear();
+        self.file = Some(key);
+        Ok(())
+    }
+
+    /// Its body, from the file if there is one. `None`: the file was deleted.
+    pub async fn fetched(&self, files: &Blobs) -> Result<Option<String>, Error> {
+        let Some(key) = &self.file else {
+            return Ok(Some(self.body.clone()));
+        };
+        let found = files.range(key, 0, MAX_FILE).await?;
+        Ok(found.map(|range| String::from_utf8_lossy(&range.bytes).into_owned()))
     }
 
     /// A header that the provider's parser reads; empty if the request had none.

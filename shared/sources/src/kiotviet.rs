@@ -4,6 +4,8 @@
 //! registered base64 text or its bytes as key, with or without a prefix. All are admitted. A body may be signed without
 //! the blanks or the byte order mark around it.
 
+mod order;
+
 use kernel::Entropy;
 use serde_json::Value;
 
@@ -12,6 +14,7 @@ use crate::inbound::RawRequest;
 use crate::provider::Call;
 use crate::submission::{ParseError, Sender};
 use crate::{json, signature, storefront};
+use order::Kind;
 
 const SIGNATURE: &str = "x-hub-signature";
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -59,30 +62,46 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let mut facts = Vec::new();
     for notification in json::list(&body, "Notifications") {
         let action = json::text_at(notification, "Action").unwrap_or_default();
-        // `order.update.500123`: object, act, shop.
-        let mut parts = action.splitn(3, '.');
-        let (object, act) = (
-            parts.next().unwrap_or_default(),
-            parts.next().unwrap_or_default(),
-        );
-        let scope = storefront::scope(request, parts.next().unwrap_or_default());
-        let data = json::list(notification, "Data").iter();
-        match (object, act) {
-            ("customer", "update") => {
-                let customers = data.map(|data| customer(data, &scope, request));
-                facts.extend(customers.map(|customer| Fact::Customer(Box::new(customer))));
-            }
-            ("order" | "invoice", "update") => {
-                let buyers = data.map(|data| buyer(data, &scope));
-                let buyers = buyers.filter(Customer::is_somebody);
-                facts.extend(buyers.map(|buyer| Fact::Customer(Box::new(buyer))));
-            }
-            ("product" | "stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _)
-            | (_, "delete") => {}
-            _ => return Err(ParseError::UnknownTopic(action)),
-        }
+        facts.extend(read(&action, json::list(notification, "Data"), request)?);
     }
     Ok(facts)
+}
+
+/// The facts of an action such as `order.update.500123`: object, act, shop.
+fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
+    let mut parts = action.splitn(3, '.');
+    let mut part = || parts.next().unwrap_or_default();
+    let (object, act, shop) = (part(), part(), part());
+    let (scope, shop) = (
+        storefront::scope(request, shop),
+        storefront::shop_of(request, shop),
+    );
+    let at = request.received_at;
+    let fact = |value: &Value| match object {
+        "customer" => Some(Fact::Customer(Box::new(customer(value, &scope, request)))),
+        "product" => order::product(value, &shop, at).map(|one| Fact::Product(Box::new(one))),
+        _ => {
+            let kind = if object == "order" {
+                Kind::Order
+            } else {
+                Kind::Invoice
+            };
+            let order = order::order(value, kind, &shop, at)?;
+            Some(Fact::order(Some(buyer(value, &scope)), order))
+        }
+    };
+    match (object, act) {
+        ("customer" | "product" | "order" | "invoice", "update") => {
+            let facts = data
+                .iter()
+                .map(|value| fact(value).ok_or(ParseError::Missing("/Id")));
+            facts.collect()
+        }
+        (_, "delete") | ("stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _) => {
+            Ok(Vec::new())
+        }
+        _ => Err(ParseError::UnknownTopic(action.to_owned())),
+    }
 }
 
 fn customer(value: &Value, scope: &str, request: &RawRequest) -> Customer {

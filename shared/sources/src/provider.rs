@@ -65,6 +65,17 @@ pub struct Call<'a> {
 }
 
 impl Provider {
+    /// Every provider, in the order of their names.
+    pub const ALL: [Self; 7] = [
+        Self::Custom,
+        Self::Getfly,
+        Self::Haravan,
+        Self::Kiotviet,
+        Self::Ladipage,
+        Self::Sapo,
+        Self::Shopee,
+    ];
+
     /// The name in addresses and in stored rows.
     pub fn name(self) -> &'static str {
         match self {

@@ -2,6 +2,9 @@
 //!
 //! The signature is base64 of HMAC-SHA-256 over the body, with the app's secret key.
 
+mod order;
+
+use kernel::commerce::Source;
 use serde_json::Value;
 
 use crate::fact::{Customer, Fact, answers};
@@ -20,6 +23,7 @@ const SIGNATURE: &str = "x-sapo-hmac-sha256";
 pub const HEADERS: &[&str] = &[TOPIC, SHOP, TENANT];
 
 const SHAPE: Shape = Shape {
+    source: Source::Sapo,
     updated: "modified_on",
     created: "created_on",
     cancelled: "cancelled_on",
@@ -37,25 +41,24 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let body = json::object(&request.body)?;
     let (topic, tenant) = (request.header(TOPIC), request.header(TENANT));
     if tenant.is_empty() && body.get("tenant_id").is_none() {
-        let scope = storefront::scope(request, request.header(SHOP));
-        return storefront::parse(topic, &body, &scope, &SHAPE, request);
+        return storefront::parse(topic, &body, request.header(SHOP), &SHAPE, request);
     }
     let tenant = if tenant.is_empty() {
         json::text_at(&body, "tenant_id").unwrap_or_default()
     } else {
         tenant.to_owned()
     };
-    let scope = storefront::scope(request, &tenant);
-    omni(topic, &body, &scope, request)
+    omni(topic, &body, &tenant, request)
 }
 
 /// Sapo Omni: its objects have names of their own.
 fn omni(
     topic: &str,
     body: &Value,
-    scope: &str,
+    shop: &str,
     request: &RawRequest,
 ) -> Result<Vec<Fact>, ParseError> {
+    let scope = &storefront::scope(request, shop);
     match topic.split('/').next().unwrap_or_default() {
         "customers" if topic.ends_with("/delete") => Ok(Vec::new()),
         "customers" => Ok(vec![Fact::Customer(Box::new(omni_customer(
@@ -63,12 +66,11 @@ fn omni(
         )))]),
         "orders" => {
             let customer = body.get("customer_data").filter(|data| data.is_object());
-            let customer = customer.map(|data| omni_customer(data, scope, request));
-            Ok(customer
-                .filter(Customer::is_somebody)
-                .map(|customer| Fact::Customer(Box::new(customer)))
-                .into_iter()
-                .collect())
+            let buyer = customer.map(|data| omni_customer(data, scope, request));
+            let shop = storefront::shop_of(request, shop);
+            let order = order::order(body, &shop, request.received_at);
+            let order = order.ok_or(ParseError::Missing("/id"))?;
+            Ok(vec![Fact::order(buyer, order)])
         }
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),
     }

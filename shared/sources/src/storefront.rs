@@ -1,5 +1,8 @@
 //! The objects that Haravan and Sapo Web share: both took over the REST objects of one older shop system.
 
+pub mod order;
+
+use kernel::commerce::Source;
 use kernel::{Person, person};
 use serde_json::Value;
 
@@ -10,6 +13,8 @@ use crate::submission::{ParseError, Sender};
 
 /// Names of fields in which the two differ.
 pub struct Shape {
+    /// The provider.
+    pub source: Source,
     /// The time of the last change.
     pub updated: &'static str,
     /// The time of the creation.
@@ -20,11 +25,15 @@ pub struct Shape {
 
 /// The scope of a shop's ids. A shop that is not named is the source itself.
 pub fn scope(request: &RawRequest, shop: &str) -> String {
-    let provider = request.provider.name();
+    format!("{}:{}", request.provider.name(), shop_of(request, shop))
+}
+
+/// The name of a shop at its provider; that of the source, if the request names none.
+pub fn shop_of(request: &RawRequest, shop: &str) -> String {
     if shop.is_empty() {
-        format!("{provider}:{}", request.source)
+        request.source.to_string()
     } else {
-        format!("{provider}:{}", shop.to_lowercase())
+        shop.to_lowercase()
     }
 }
 
@@ -44,10 +53,12 @@ pub fn person(values: &[(&str, Option<String>)]) -> Person {
 pub fn parse(
     topic: &str,
     body: &Value,
-    scope: &str,
+    shop: &str,
     shape: &Shape,
     request: &RawRequest,
 ) -> Result<Vec<Fact>, ParseError> {
+    let (scope, shop) = (&scope(request, shop), shop_of(request, shop));
+    let at = request.received_at;
     let (kind, act) = topic.split_once('/').unwrap_or((topic, ""));
     match (kind, act) {
         // The contact, the orders and the products stay: the shop's deletion is no wish of the person.
@@ -61,16 +72,17 @@ pub fn parse(
             }
         }
         ("orders", _) => {
+            let read = order::order(body, shape, shape.source, &shop, at);
+            let order = read.ok_or_else(|| ParseError::Missing("/id"))?;
             let buyer = buyer(body, scope, shape, request);
-            Ok(buyer
-                .filter(Customer::is_somebody)
-                .map(|customer| Fact::Customer(Box::new(customer)))
-                .into_iter()
-                .collect())
+            Ok(vec![Fact::order(buyer, order)])
         }
-        ("shop" | "user" | "app_subscriptions" | "inventorylocationbalances" | "products", _) => {
-            Ok(Vec::new())
+        ("products", _) => {
+            let read = order::product(body, shape, shape.source, &shop, at);
+            let product = read.ok_or_else(|| ParseError::Missing("/id"))?;
+            Ok(vec![Fact::Product(Box::new(product))])
         }
+        ("shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => Ok(Vec::new()),
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),
     }
 }
@@ -140,15 +152,19 @@ pub fn buyer(order: &Value, scope: &str, shape: &Shape, request: &RawRequest) ->
     buyer.is_somebody().then_some(buyer)
 }
 
-/// Tags in one text with commas, or in a list; and the customer's group.
+/// Tags, and the customer's group.
 fn tags(value: &Value) -> Vec<String> {
+    let mut tags = named_tags(value);
+    tags.extend(json::text_at(value, "group_name"));
+    tags
+}
+
+/// Tags in one text with commas, or in a list.
+pub fn named_tags(value: &Value) -> Vec<String> {
     let listed = json::list(value, "tags").iter().filter_map(json::text);
     let text = value.get("tags").and_then(Value::as_str);
     let named = text.into_iter().flat_map(|text| text.split(','));
     let named = named.map(|tag| tag.trim().to_owned());
     let named = named.filter(|tag| !tag.is_empty());
-    listed
-        .chain(named)
-        .chain(json::text_at(value, "group_name"))
-        .collect()
+    listed.chain(named).collect()
 }

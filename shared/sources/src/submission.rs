@@ -75,6 +75,9 @@ pub enum ParseError {
     /// It identifies no person.
     #[error("no field of the form is a phone number or an email address")]
     NoAddress,
+    /// A field without which the object cannot be kept.
+    #[error("expected a value at {0}")]
+    Missing(&'static str),
     /// A kind of request that this build does not know.
     #[error("unknown topic {0:?}")]
     UnknownTopic(String),
@@ -89,6 +92,7 @@ impl ParseError {
             Self::TooManyFields(_) => "too_many_fields",
             Self::UnmappedAddress => "unmapped_address",
             Self::NoAddress => "no_address",
+            Self::Missing(_) => "missing",
             Self::UnknownTopic(_) => "unknown_topic",
         }
     }

@@ -3,17 +3,30 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::order;
 use crate::fact::{Customer, Fact, answers};
 use crate::inbound::RawRequest;
 use crate::submission::{ParseError, Sender};
 use crate::{body, json, ladipage, storefront};
 
-/// The types that are read.
-pub const TYPES: [&str; 4] = [
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "form.submitted",
+/// The types that are read, and what each becomes.
+pub const TYPES: [(&str, &str); 13] = [
+    ("customer.created", "a contact"),
+    ("customer.updated", "a contact"),
+    (
+        "customer.deleted",
+        "nothing: `DELETE /v1/contacts/{id}` erases a person",
+    ),
+    ("order.created", "an order and its buyer"),
+    ("order.updated", "an order and its buyer"),
+    ("order.paid", "an order that is paid"),
+    ("order.cancelled", "an order that is cancelled"),
+    ("order.completed", "an order that is completed"),
+    ("order.refunded", "an order whose money was given back"),
+    ("product.created", "a product"),
+    ("product.updated", "a product"),
+    ("product.deleted", "a product that is archived"),
+    ("form.submitted", "a contact and its event"),
 ];
 
 /// Reads an event. `id` is the id that the sender gave the request.
@@ -35,7 +48,18 @@ pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseE
             }
         }
         "form.submitted" => form(request, data, at, id),
-        _ => Err(ParseError::UnknownTopic(kind)),
+        _ if !TYPES.iter().any(|(known, _)| *known == kind) => Err(ParseError::UnknownTopic(kind)),
+        kind if kind.starts_with("product.") => {
+            let read = order::product(data, kind, &storefront::shop_of(request, ""), at);
+            let product = read.ok_or(ParseError::Missing("/data/id"))?;
+            Ok(vec![Fact::Product(Box::new(product))])
+        }
+        kind => {
+            let read = order::order(data, kind, &storefront::shop_of(request, ""), at);
+            let order = read.ok_or(ParseError::Missing("/data/id"))?;
+            let buyer = data.get("customer").map(|data| customer(data, at, request));
+            Ok(vec![Fact::order(buyer, order)])
+        }
     }
 }
 

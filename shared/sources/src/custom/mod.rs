@@ -5,6 +5,7 @@
 //! system's clock, so the check is here. docs/sources.md tells the events.
 
 mod event;
+mod order;
 
 use jiff::{SignedDuration, Timestamp};
 use kernel::Entropy;

@@ -24,7 +24,12 @@ pub enum Kind {
 }
 
 /// An order or an invoice. Their ids are of two kinds, so an invoice's id has a prefix.
-pub fn order(value: &Value, kind: Kind, shop: &str, received_at: Timestamp) -> Option<IncomingOrder> {
+pub fn order(
+    value: &Value,
+    kind: Kind,
+    shop: &str,
+    received_at: Timestamp,
+) -> Option<IncomingOrder> {
     let id = json::text_at(value, "Id")?;
     let details = match kind {
         Kind::Order => "OrderDetails",

@@ -13,9 +13,14 @@ use crate::storefront::order::subtotal;
 /// The order of a body. `None` if the body names no order.
 pub fn order(value: &Value, shop: &str, received_at: Timestamp) -> Option<IncomingOrder> {
     let external_id = json::text_at(value, "id")?;
-    let items: Vec<Item> = json::list(value, "order_line_items").iter().map(item).collect();
+    let items: Vec<Item> = json::list(value, "order_line_items")
+        .iter()
+        .map(item)
+        .collect();
     let ordered = json::time(value, "issued_on").or(json::time(value, "created_on"));
-    let source_at = json::time(value, "modified_on").or(ordered).unwrap_or(received_at);
+    let source_at = json::time(value, "modified_on")
+        .or(ordered)
+        .unwrap_or(received_at);
     let receiver = |name: &str| json::text_at(value, &format!("shipping_address.{name}"));
     Some(IncomingOrder {
         source: Source::Sapo,

@@ -227,7 +227,10 @@ fn shipping(value: &Value) -> Shipping {
 
 fn receiver(value: &Value) -> Receiver {
     let of = |name: &str| json::text_at(value, &format!("shipping_address.{name}"));
-    let parts: Vec<String> = ["last_name", "first_name"].iter().filter_map(|name| of(name)).collect();
+    let parts: Vec<String> = ["last_name", "first_name"]
+        .iter()
+        .filter_map(|name| of(name))
+        .collect();
     let name = (!parts.is_empty()).then(|| parts.join(" "));
     Receiver {
         name: of("name").or(name),
@@ -258,7 +261,9 @@ fn utm(value: &Value) -> BTreeMap<String, String> {
         .into_owned()
         .collect();
     let of = |name: &str| json::text_at(value, name).or_else(|| landed.get(name).cloned());
-    let pairs = UTM.iter().filter_map(|name| Some(((*name).to_owned(), of(name)?)));
+    let pairs = UTM
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), of(name)?)));
     pairs.collect()
 }
 

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "websocket",
     "widget",
     "forms",
     "signup-forms",
+    "sources",
     "triggers",
     "templates",
     "import",

@@ -199,6 +199,70 @@ async fn the_shop_says_whether_its_customer_consented() {
     assert_eq!(shop.contacts().await[0]["email_status"], "subscribed");
 }
 
+/// Bodies of over 48 KiB are in a file, also while they wait as failed requests.
+#[tokio::test]
+async fn a_large_request_is_read_from_its_file() {
+    let shop = Shop::of("haravan", KEY).await;
+    let mut customer: Value = serde_json::from_str(&body_of("webhook-haravan/ok.json")).unwrap();
+    customer["note"] = "x".repeat(2_000_000).into();
+    let body = customer.to_string();
+    assert_eq!(shop.haravan(KEY, "customers/update", &body).await, 200);
+    assert_eq!(shop.contacts().await.len(), 1);
+
+    assert_eq!(shop.haravan(KEY, "moons/create", &body).await, 200);
+    let failed = shop.failed().await;
+    let path = format!(
+        "{}/failed-requests/{}",
+        shop.own(),
+        failed[0]["id"].as_str().unwrap()
+    );
+    let (status, shown) = shop.api("GET", &path, None).await;
+    assert_eq!((status, shown["body"].as_str()), (200, Some(body.as_str())));
+    let (status, _) = shop.api("POST", &format!("{path}/replay"), None).await;
+    assert_eq!(status, 202);
+    assert_eq!(shop.failed().await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_of_each_shop_is_an_order_of_its_buyer() {
+    let shop = Shop::of("haravan", KEY).await;
+    let body = body_of("webhook-haravan/order.json");
+    for _ in 0..3 {
+        assert_eq!(shop.haravan(KEY, "orders/create", &body).await, 200);
+    }
+    let paid = body
+        .replace(
+            "\"financial_status\":\"pending\"",
+            "\"financial_status\":\"paid\"",
+        )
+        .replace(
+            "\"updated_at\":\"2026-03-02T01:12:11.500Z\",\"cancelled_at\"",
+            "\"updated_at\":\"2026-03-02T01:20:00.000Z\",\"cancelled_at\"",
+        );
+    assert_eq!(shop.haravan(KEY, "orders/paid", &paid).await, 200);
+    // The first version again, late.
+    assert_eq!(shop.haravan(KEY, "orders/create", &body).await, 200);
+    assert_eq!(shop.contacts().await.len(), 1);
+    let grant = grant_of(shop.tenant.workspace(), "admin");
+    let event = http_event("GET", "/v1/orders", None, Some(&grant));
+    let (_, orders) = shop.world.ask("api-commerce", event).await;
+    let [order] = orders["data"].as_array().unwrap().as_slice() else {
+        panic!("{orders}");
+    };
+    assert_eq!(
+        (&order["code"], &order["source"]),
+        (&json!("#104512"), &json!("haravan"))
+    );
+    assert_eq!(
+        (&order["payment_status"], &order["total"]),
+        (&json!("paid"), &json!(580_000)),
+        "{order}"
+    );
+    let rows = shop.world.dump("Timeline").await.into_iter();
+    let made = rows.filter(|row| row["name"] == "order.created");
+    assert_eq!(made.count(), 1);
+}
+
 #[tokio::test]
 async fn haravans_handshake_needs_the_token() {
     let shop = Shop::of("haravan", KEY).await;

@@ -111,6 +111,7 @@ impl Tenant {
             received_at: "2026-03-02T01:01:00Z".parse().unwrap(),
             headers: BTreeMap::new(),
             body: "{}".into(),
+            file: None,
             replay_of: None,
             settings: Settings::default(),
         };

@@ -1,15 +1,17 @@
 //! The examples, tried.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat::body::Event;
 use content::template::{Scope, Template};
 use serde_json::{Value, json};
+use sources::{Fact, Provider, RawRequest, Settings};
 use workflows::Trigger;
 
 use super::{block, blocks, json as example};
 use crate::chat::shop::{Browser, Shop as Chat};
 use crate::contacts::shop::{Page, Shop};
+use crate::support::{World, grant_of, http_event};
 
 /// The contact of the templates' examples.
 pub fn contact() -> Value {
@@ -96,6 +98,53 @@ async fn the_forms_example_becomes_its_event() {
     assert_eq!(
         timeline["data"][0]["occurred_at"],
         "2026-03-02T01:15:30.000Z"
+    );
+}
+
+/// An event of an own system, as docs/sources.md shows it, at the source that the page makes.
+#[test]
+fn the_events_example_is_read() {
+    let event = example("sources", "custom-event");
+    let request = RawRequest {
+        source: "src_0123456789a".parse().unwrap(),
+        provider: Provider::Custom,
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+        headers: BTreeMap::new(),
+        body: event.to_string(),
+        file: None,
+        replay_of: None,
+        settings: Settings::default(),
+    };
+    let facts = Provider::Custom.parse(&request).unwrap();
+    let [
+        Fact::Order {
+            buyer: Some(buyer),
+            order,
+        },
+    ] = facts.as_slice()
+    else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(buyer.id.as_deref(), Some("U-77"));
+    assert_eq!(
+        (order.code.as_str(), order.amounts.total.amount()),
+        ("#1042", 350_000)
+    );
+    assert_eq!(order.items.len(), 1);
+}
+
+#[tokio::test]
+async fn the_source_of_the_page_is_made() {
+    let world = World::new();
+    let tenant = world.workspace().await;
+    let grant = grant_of(tenant.workspace(), "admin");
+    let new = example("sources", "source-request");
+    let event = http_event("POST", "/v1/sources", Some(&new), Some(&grant));
+    let (status, made) = world.ask("api-sources", event).await;
+    assert_eq!(
+        (status, &made["status"]),
+        (201, &Value::from("active")),
+        "{made}"
     );
 }
 

@@ -9,7 +9,7 @@ use contacts::Contact;
 use contacts::import::{self, FileError, RowError};
 use content::template::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, TAGS, Template, filters};
 use serde_json::{Value, json};
-use sources::ladipage;
+use sources::{Provider, custom, ladipage};
 use utoipa::ToSchema;
 use workflows::trigger::{KINDS, PERFORMED};
 
@@ -23,6 +23,8 @@ pub fn of(page: &str, name: &str) -> String {
         ("widget", "limits") => widget_limits(),
         ("forms", "fields") => form_fields(),
         ("forms", "limits") => form_limits(),
+        ("sources", "providers") => providers(),
+        ("sources", "events") => own_events(),
         ("triggers", "kinds") => trigger_kinds(),
         ("templates", "variables") => variables(),
         ("templates", "tags") => sentence(TAGS.iter().copied()),
@@ -219,6 +221,34 @@ fn form_limits() -> String {
             number(ladipage::MAX_KEPT),
         ),
     ])
+}
+
+fn providers() -> String {
+    let row = |provider: &Provider| {
+        let secret = match (provider.makes_secret(), provider.header()) {
+            (true, _) => "made here, or given".to_owned(),
+            (false, Some(_)) => "none".to_owned(),
+            (false, None) => "the provider's".to_owned(),
+        };
+        let token = match (provider.takes_token(), provider.header()) {
+            (true, Some(header)) => format!("in the header {}", code(header)),
+            (true, None) if *provider == Provider::Haravan => "for the handshake".to_owned(),
+            (true, None) => "as a bearer token".to_owned(),
+            (false, _) => String::new(),
+        };
+        let path = format!("/w/{}/{{source}}", provider.name());
+        vec![code(provider.name()), code(path), secret, token]
+    };
+    table(
+        &["provider", "path", "secret", "token"],
+        Provider::ALL.iter().map(row),
+    )
+}
+
+fn own_events() -> String {
+    let rows = custom::TYPES.iter();
+    let rows = rows.map(|(name, becomes)| vec![code(name), (*becomes).to_owned()]);
+    table(&["type", "becomes"], rows)
 }
 
 fn trigger_kinds() -> String {
