@@ -17,6 +17,7 @@ fn request(content_type: &str, body: &str, received_at: Timestamp) -> RawRequest
         received_at,
         headers: [("content-type".to_owned(), content_type.to_owned())].into(),
         body: body.to_owned(),
+        file: None,
         replay_of: None,
         settings: Settings::default(),
     }
