@@ -139,7 +139,7 @@ impl PostOffice {
     }
 }
 
-/// The claim of this worker; `None`: there is nothing to send. While another worker may be sending, the message comes again.
+/// The claim of this worker; `None`: there is nothing to send. While another worker may be sending, the message is redelivered.
 fn mine<T>(claimed: Claimed<T>) -> Result<Option<T>, Failure> {
     match claimed {
         Claimed::Busy => Err(Failure::retry("Mail.Claimed", "another worker may send it")),

@@ -37,7 +37,7 @@ pub enum Claimed<T> {
 }
 
 impl<T> Claimed<T> {
-    /// What the worker has, if it may send.
+    /// The content of a claim that is this worker's.
     pub fn mine(self) -> Option<T> {
         match self {
             Self::Mine(what) => Some(what),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use cloud::Pending;
 use jiff::Timestamp;
 use kernel::{BulkId, ContactId, ListId};
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,9 @@ pub struct Job {
     /// The place within the shard.
     #[serde(default)]
     pub(super) cursor: Option<String>,
+    /// The first message. Only the write that makes the job has it.
+    #[serde(default, skip_deserializing)]
+    pub(super) pending: Pending,
 }
 
 impl Job {
@@ -186,6 +190,7 @@ impl Job {
             ids: Vec::new(),
             at: 0,
             cursor: None,
+            pending: Pending::default(),
         };
         job.take_named();
         job
