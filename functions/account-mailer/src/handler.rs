@@ -1,8 +1,6 @@
 //! One message makes one mail. An invitation that is over, or an address without a user, gets no mail.
 
-use accounts::{
-    AccountMail, Accounts, Claimed, Invitation, Invitations, Resets, Senders,
-};
+use accounts::{AccountMail, Accounts, Claimed, Invitation, Invitations, Resets, Senders};
 use cloud::{Error, Mailer, SendError};
 use kernel::{AccountId, Clock, EmailAddress, InvitationId, WorkspaceId};
 use lambda::sqs::Record;

@@ -93,9 +93,10 @@ impl MailClaim {
         }
     }
 
-    /// After the service took the mail, or may have taken it.
+    /// After the service took the mail, or may have taken it. The number of tries does not matter any more.
     pub(crate) fn settled(&self) -> Self {
         Self {
+            tries: 1,
             is_settled: true,
             ..self.clone()
         }

@@ -117,9 +117,7 @@ impl Resets {
     }
 
     async fn store(&self, request: &str, claim: &MailClaim, next: MailClaim) -> Result<(), Error> {
-        let update = Update::new()
-            .set("claim", next)
-            .when_equals("claim", claim);
+        let update = Update::new().set("claim", next).when_equals("claim", claim);
         let key = keys::reset_request(request);
         self.directory.update(&key, update).await?;
         Ok(())

@@ -237,9 +237,7 @@ impl Senders {
         claim: &MailClaim,
         next: MailClaim,
     ) -> Result<(), Error> {
-        let update = Update::new()
-            .set("claim", next)
-            .when_equals("claim", claim);
+        let update = Update::new().set("claim", next).when_equals("claim", claim);
         let key = keys::sender(workspaces::tenant(workspace), email);
         self.directory.update(&key, update).await?;
         Ok(())

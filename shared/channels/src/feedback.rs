@@ -349,7 +349,9 @@ impl Feedback {
     ) -> Result<(), Error> {
         let event = event(key, name, at, data);
         let contacts = &self.contacts;
-        contacts.record_of_known(tenant, key.contact, &event).await?;
+        contacts
+            .record_of_known(tenant, key.contact, &event)
+            .await?;
         Ok(())
     }
 
@@ -366,7 +368,9 @@ impl Feedback {
         let event = event(key, name, learnt, data);
         let contacts = &self.contacts;
         if !contacts.has(tenant, key.contact, &event).await? {
-            contacts.record_of_known(tenant, key.contact, &event).await?;
+            contacts
+                .record_of_known(tenant, key.contact, &event)
+                .await?;
         }
         Ok(())
     }

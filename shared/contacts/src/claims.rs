@@ -1,7 +1,7 @@
 //! The owner of an identity, and its release.
 //!
 //! An identity's row names its contact. A writer claims the row before a profile shows the identity. A writer that
-//! replaces an identity lists it in the profile (`replaced`) in the same write, and releases the row afterwards.
+//! replaces an identity lists it in the profile (`replaced`) in the same write, and deletes the row afterwards.
 //! An upsert that finds the list releases those rows first. So a crash leaves no row with a contact that does not
 //! show the identity. A row that was claimed again is not released: each claim writes another mark, and the
 //! release requires the mark that was read before the profile.

@@ -151,7 +151,10 @@ impl Contacts {
     ) -> Result<(), Error> {
         let update = Update::new()
             .add_to_set("at", [at])
-            .set("ttl", self.timeline.clock().now().as_second() + REMEMBER_SECONDS)
+            .set(
+                "ttl",
+                self.timeline.clock().now().as_second() + REMEMBER_SECONDS,
+            )
             .when_at_most("at", REMEMBERED);
         let key = keys::forgotten(tenant, event_id);
         self.timeline.update(&key, update).await.map(drop)

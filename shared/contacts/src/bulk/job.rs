@@ -136,7 +136,8 @@ pub struct Job {
     pub actor: String,
     /// Its status.
     pub status: Status,
-    /// Contacts that have the change now.
+    /// Contacts that have the change now. The outbox uses the attribute `changed` for names.
+    #[serde(rename = "n_changed")]
     pub changed: u64,
     /// Contacts that do not exist.
     pub missing: u64,

@@ -69,7 +69,11 @@ pub(crate) const BEGIN: Rule = Rule {
 fn begin(image: &Image) -> Result<Vec<Effect>, Error> {
     let job: BulkId = image.subject()?;
     let step = Step::V1 { job, version: 0 };
-    Ok(vec![Effect::new(image.tenant(), format!("{job}#begin"), &step)?])
+    Ok(vec![Effect::new(
+        image.tenant(),
+        format!("{job}#begin"),
+        &step,
+    )?])
 }
 
 /// The outcome of a slice.

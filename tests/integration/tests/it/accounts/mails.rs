@@ -103,7 +103,12 @@ async fn a_mail_that_was_sent_is_not_repeated_if_its_outcome_cannot_be_stored() 
     };
     let hook = Arc::new(throttled);
     office.world.aws.set_fault_hook(Some(hook));
-    office.world.deliver("account-mailer", false).await.unwrap().unwrap();
+    office
+        .world
+        .deliver("account-mailer", false)
+        .await
+        .unwrap()
+        .unwrap();
     office.world.aws.set_fault_hook(None);
     office.world.advance(HOUR);
     office.mail().await;

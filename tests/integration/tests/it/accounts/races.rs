@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use accounts::{Claimed, 
-    Accounts, Invitations, NewInvitation, NewUser, Reserved, UserChange, UserChanged, UserStatus,
-    Users, WorkspaceSettings, Workspaces,
+use accounts::{
+    Accounts, Claimed, Invitations, NewInvitation, NewUser, Reserved, UserChange, UserChanged,
+    UserStatus, Users, WorkspaceSettings, Workspaces,
 };
 use kernel::{AccountId, ChatRole, Limit, Origin, Patch, Role, UserId};
 
@@ -275,5 +275,12 @@ async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back()
     let claimed = invitations.claim_mail(&second, 2).await.unwrap();
     assert!(claimed.mine().is_some());
     // The mail is sent once.
-    assert!(invitations.claim_mail(&second, 2).await.unwrap().mine().is_none());
+    assert!(
+        invitations
+            .claim_mail(&second, 2)
+            .await
+            .unwrap()
+            .mine()
+            .is_none()
+    );
 }

@@ -32,7 +32,9 @@ async fn list(shop: &Shop) -> String {
 
 async fn start(shop: &Shop, change: Value, selection: Value) -> (u64, Value) {
     let body = json!({ "change": change, "selection": selection });
-    shop.api("POST", "/v1/contacts/bulk", Some(&body)).await
+    let answer = shop.api("POST", "/v1/contacts/bulk", Some(&body)).await;
+    shop.world.relay().await;
+    answer
 }
 
 async fn job(shop: &Shop, started: &Value) -> Value {
@@ -144,8 +146,14 @@ async fn a_job_whose_request_was_interrupted_runs_and_gives_its_turn_back() {
     for call in 0.. {
         let shop = Shop::new().await;
         let ids = made(&shop, 1, &[], None).await;
-        let body = json!({ "change": { "add_tags": ["vip"] }, "selection": { "contact_ids": ids } });
-        let event = http_event("POST", "/v1/contacts/bulk", Some(&body), Some(&shop.grant()));
+        let body =
+            json!({ "change": { "add_tags": ["vip"] }, "selection": { "contact_ids": ids } });
+        let event = http_event(
+            "POST",
+            "/v1/contacts/bulk",
+            Some(&body),
+            Some(&shop.grant()),
+        );
         let killed = shop
             .world
             .invoke_and_kill("api-contacts", event, Kill::Before(call));
@@ -245,6 +253,7 @@ async fn survives_kills(prepare: impl AsyncFn(&Shop) -> (ContactId, Value), expe
         for kill in [Kill::Before(call), Kill::After(call)] {
             let shop = Shop::new().await;
             let (contact, started) = prepare(&shop).await;
+            shop.world.relay().await;
             let batch = shop.world.take("contact-bulk").unwrap();
             let event = batch.event.clone();
             let answer = shop

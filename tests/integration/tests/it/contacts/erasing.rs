@@ -293,6 +293,9 @@ async fn a_form_that_comes_again_after_the_erasure_makes_no_contact() {
         }
         page.post(&shop, &typed).await;
         shop.world.settle().await;
-        assert!(shop.owner(&email("an@example.vn")).await.is_some(), "{timed}");
+        assert!(
+            shop.owner(&email("an@example.vn")).await.is_some(),
+            "{timed}"
+        );
     }
 }

@@ -51,7 +51,9 @@ impl Closings {
         let path = format!("/v1/workspaces/{}/{word}", shop.tenant);
         let event = shop.admin_request("POST", &path, body.as_ref());
         sim.note(format!("  T{} {word}s the workspace", shop.n));
-        shop.until_definite(sim, "api-accounts", event).await.is_ok()
+        shop.until_definite(sim, "api-accounts", event)
+            .await
+            .is_ok()
     }
 
     async fn archive(&self, sim: &Sim, shop: &Shop) {
