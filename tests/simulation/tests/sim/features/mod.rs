@@ -4,10 +4,12 @@
 mod agents;
 mod campaigns;
 mod chat;
+mod closings;
 mod contacts;
 mod forms;
 mod jobs;
 mod lives;
+mod orders;
 mod readers;
 mod requests;
 mod segments;
@@ -47,6 +49,8 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
     let segments = Rc::new(segments::Segments::default());
     let chat = Rc::new(chat::Chat::default());
     vec![
+        // First: what is left paused is resumed in an open workspace.
+        Rc::new(closings::Closings::default()),
         forms.clone(),
         Rc::new(workflows::Workflows::new(forms)),
         segments.clone(),
@@ -59,6 +63,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(lives::Lives::default()),
         Rc::new(undo::Undo::default()),
         Rc::new(jobs::Jobs::default()),
+        Rc::new(orders::Orders::default()),
     ]
 }
 
