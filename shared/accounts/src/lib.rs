@@ -12,6 +12,7 @@ pub mod audit;
 mod factor;
 pub mod invitations;
 mod keys;
+pub mod mail_claim;
 pub mod mails;
 pub mod oidc;
 pub mod password;
@@ -34,6 +35,7 @@ pub use audit::{Audit, AuditEntry};
 pub use invitations::{
     Accepted, Invitation, InvitationStatus, Invitations, NewInvitation, Reserved,
 };
+pub use mail_claim::{Claimed, MailClaim};
 pub use mails::{AccountMail, AccountMails};
 pub use oidc::Oidc;
 pub use privacy::{PrivacyRequest, PrivacyRequests};
