@@ -30,10 +30,10 @@ pub struct OrderQuery {
     /// Ordered before this time.
     pub before: Option<Timestamp>,
     /// With at least this total.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub min_total: Option<i64>,
     /// With at most this total.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub max_total: Option<i64>,
     /// The orders whose code ends like this, in every status; without other filters.
     #[param(min_length = 3, max_length = 100)]
@@ -130,11 +130,11 @@ pub struct ItemIn {
     name: String,
     quantity: Quantity,
     /// Price of one, in VND.
-    #[schema(minimum = 0, example = 285_000)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 285_000)]
     price: i64,
     /// Discount on the whole line.
     #[serde(default)]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     discount: i64,
 }
 
@@ -165,18 +165,18 @@ pub struct OrderIn {
     items: Vec<ItemIn>,
     /// Discount on the order.
     #[serde(default)]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     discount: i64,
     #[serde(default)]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     shipping_fee: i64,
     /// Tax that is added.
     #[serde(default)]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     tax: i64,
-    /// What is paid already, of a partial payment.
+    /// The amount that is paid already, of a partial payment.
     #[serde(default)]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     paid: i64,
     #[schema(min_length = 1, max_length = 1000)]
     note: Option<String>,
@@ -294,7 +294,49 @@ impl OrderIn {
         }
         check_note(self.note.as_deref(), "/note", flaws);
         check_tags(&self.tags, "/tags", flaws);
+        check_shipping(&self.shipping, flaws);
+        let Receiver {
+            name,
+            phone,
+            address,
+            ward,
+            district,
+            province,
+            country,
+        } = &self.receiver;
+        for (field, value, most) in [
+            ("name", name, MAX_NAME),
+            ("phone", phone, 50),
+            ("address", address, MAX_NOTE),
+            ("ward", ward, MAX_NAME),
+            ("district", district, MAX_NAME),
+            ("province", province, MAX_NAME),
+            ("country", country, MAX_NAME),
+        ] {
+            check_length(value.as_deref(), most, format!("/receiver/{field}"), flaws);
+        }
     }
+}
+
+fn check_length(text: Option<&str>, most: usize, pointer: String, flaws: &mut Flaws) {
+    let is_long = text.is_some_and(|text| text.chars().count() > most);
+    flaws.check(is_long, pointer, "is too long");
+}
+
+fn check_shipping(shipping: &Shipping, flaws: &mut Flaws) {
+    let (carrier, code) = (&shipping.carrier, &shipping.tracking_code);
+    check_length(
+        carrier.as_deref(),
+        MAX_NAME,
+        "/shipping/carrier".into(),
+        flaws,
+    );
+    check_length(
+        code.as_deref(),
+        MAX_NAME,
+        "/shipping/tracking_code".into(),
+        flaws,
+    );
 }
 
 fn check_note(note: Option<&str>, pointer: &str, flaws: &mut Flaws) {
@@ -343,6 +385,9 @@ impl OrderPatch {
         check_note(note, "/staff_note", &mut flaws);
         let tags = self.staff_tags.as_deref().unwrap_or_default();
         check_tags(tags, "/staff_tags", &mut flaws);
+        if let Some(shipping) = &self.shipping {
+            check_shipping(shipping, &mut flaws);
+        }
         flaws.refuse()?;
         Ok(Change {
             status: self.status,

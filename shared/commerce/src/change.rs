@@ -9,7 +9,7 @@ use crate::store::{is_own, settle};
 use kernel::commerce::Shipping;
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus};
 
-/// What to change. The note and the tags of the staff may be changed for every order, all else only for orders that
+/// The fields to change. The note and the tags of the staff may be changed for every order, all else only for orders that
 /// are managed here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {

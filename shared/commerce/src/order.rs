@@ -34,7 +34,7 @@ pub struct Order {
     pub external_id: Option<String>,
     /// The source's own word for the status.
     pub external_status: Option<String>,
-    /// The customer; null if the contact was erased.
+    /// The customer; null if nobody is known, or the contact was erased.
     pub contact_id: Option<ContactId>,
     /// The customer's name at the time of the order.
     pub customer_name: Option<String>,
@@ -149,7 +149,7 @@ impl Row {
         tenant: TenantKey,
         id: OrderId,
         before: Option<&Self>,
-        contact: ContactId,
+        contact: Option<ContactId>,
         incoming: &IncomingOrder,
         now: Timestamp,
     ) -> Self {
@@ -170,9 +170,12 @@ impl Row {
         let mut told = before.map(|row| row.told.clone()).unwrap_or_default();
         let old = before.map(|row| &row.order);
         let mut latest = Vec::new();
-        for name in reached(old, &order) {
-            if !told.contains_key(name) {
-                told.insert(name.to_owned(), happened(name, &order, at));
+        // A customer who becomes known later has an empty timeline.
+        let seen = old.filter(|old| old.contact_id.is_some() || order.contact_id.is_none());
+        for name in reached(seen, &order) {
+            if seen.is_none() || !told.contains_key(name) {
+                let at = happened(name, &order, at);
+                told.entry(name.to_owned()).or_insert(at);
                 latest.push(name.to_owned());
             }
         }
@@ -225,7 +228,7 @@ pub(crate) fn all() -> String {
 fn order(
     id: OrderId,
     before: Option<&Order>,
-    contact: ContactId,
+    contact: Option<ContactId>,
     incoming: &IncomingOrder,
     now: Timestamp,
 ) -> Order {
@@ -242,7 +245,7 @@ fn order(
         shop: Some(told.shop).filter(|shop| !shop.is_empty()),
         external_id: Some(told.external_id).filter(|external| !external.is_empty()),
         external_status: told.external_status,
-        contact_id: Some(contact),
+        contact_id: contact.or_else(|| before.and_then(|order| order.contact_id)),
         customer_name: told.customer_name.or_else(|| told.receiver.name.clone()),
         status: told.status,
         cancel_reason: told.cancel_reason,
@@ -312,7 +315,7 @@ fn happened(name: &str, order: &Order, at: Timestamp) -> Timestamp {
     told.unwrap_or(at)
 }
 
-/// What an order adds to the totals of its contact: completed orders count.
+/// The part of an order in the totals of its contact: completed orders count.
 pub(crate) fn counted(order: &Order) -> Option<(i64, Vec<u32>)> {
     let is_counted = order.status == OrderStatus::Completed;
     is_counted.then(|| (dong(order), products(order)))

@@ -54,7 +54,7 @@ pub struct Listed {
     /// When the customer ordered.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub ordered_at: Timestamp,
-    /// The customer; null if the contact was erased.
+    /// The customer; null if nobody is known, or the contact was erased.
     pub contact_id: Option<ContactId>,
     /// The customer's name at the time of the order.
     pub customer_name: Option<String>,
@@ -66,7 +66,7 @@ pub struct Listed {
     pub payment_status: PaymentStatus,
     /// How it is paid.
     pub payment_method: Option<PaymentMethod>,
-    /// What the customer pays.
+    /// The amount that the customer pays.
     #[schema(value_type = i64)]
     pub total: Money,
     /// ISO 4217.

@@ -30,11 +30,11 @@ const ROUNDS: u32 = 8;
 pub struct Recorded {
     /// The order.
     pub order: OrderId,
-    /// What the version did.
+    /// The effect of the version.
     pub outcome: Outcome,
 }
 
-/// What a version of an order did.
+/// The effect of a version of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The order is new.
@@ -116,12 +116,13 @@ impl Orders {
         }
     }
 
-    /// Records a version of an order of a source, for the contact that ordered. Every order of arrival, and any
+    /// Records a version of an order of a source, for the contact that ordered. Without a contact the order has no place
+    /// on a timeline and in totals, until a later version has one. Every order of arrival, and any
     /// repetition, ends with the latest version.
     pub async fn record(
         &self,
         tenant: TenantKey,
-        contact: ContactId,
+        contact: Option<ContactId>,
         incoming: &IncomingOrder,
     ) -> Result<Recorded, Error> {
         let mark = mark_of(incoming);
@@ -204,7 +205,7 @@ impl Orders {
         at: Timestamp,
     ) -> Result<Option<Order>, Error> {
         for &id in ids {
-            let row = Row::of(tenant, id, None, contact, incoming, at);
+            let row = Row::of(tenant, id, None, Some(contact), incoming, at);
             let key = keys::order(tenant, id);
             let row = match self.table.create(&key, &row).await? {
                 Created::New => {
@@ -305,7 +306,8 @@ impl Orders {
             row.latest.clear();
             row.recount = true;
             row.order.contact_id = to;
-            row.was = Some(Place {
+            // An erased contact is named nowhere.
+            row.was = to.map(|_| Place {
                 contact: from,
                 at: before.order.ordered_at,
             });
@@ -316,8 +318,9 @@ impl Orders {
                 (order.note, order.staff_note) = (None, None);
             }
             match self.table.replace(&key, &row, before.version).await {
-                Ok(()) => return self.finish(tenant, &row).await,
-                Err(Error::Conflict) => {}
+                Ok(()) if to.is_some() => return self.finish(tenant, &row).await,
+                // Then the next round deletes the place of the order.
+                Ok(()) | Err(Error::Conflict) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -327,7 +330,13 @@ impl Orders {
     async fn complete(&self, tenant: TenantKey, row: &Row) -> Result<(), Error> {
         let order = &row.order;
         let Some(contact) = order.contact_id else {
-            return Ok(());
+            let key = keys::code(tenant, &order.code, order.id);
+            let is_coded = !self.table.get_many::<Coded>(vec![key]).await?.is_empty();
+            return if is_coded {
+                Ok(())
+            } else {
+                self.finish(tenant, row).await
+            };
         };
         let key = keys::order_of(tenant, contact, order.ordered_at, order.id);
         let placed = self.table.get_many::<Placed>(vec![key]).await?;
@@ -405,7 +414,7 @@ pub(crate) fn is_own(source: Source) -> bool {
     source.is_own()
 }
 
-/// What an order has paid, as its payment status says.
+/// Sets the amount that is paid, as the payment status says.
 pub(crate) fn settle(order: &mut Order, status: PaymentStatus) {
     order.payment_status = status;
     let total = order.amounts.total;

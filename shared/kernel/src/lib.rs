@@ -1,5 +1,6 @@
 //! The types that every part of the product shares: ids, the tenant key, grants, roles and scopes, time, randomness,
-//! phone numbers, email addresses, the plain fields of a person, money, the shapes of orders and products, pages.
+//! phone numbers, email addresses, the plain fields of a person, money, pages. Also the
+//! shapes of orders and products.
 //!
 //! This crate does no I/O and knows nothing of AWS. It holds the kinds of ids of every feature, but no feature's
 //! rules and no list of operations (crate `access`). Time and randomness enter only through [`Clock`] and

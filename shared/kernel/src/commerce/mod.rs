@@ -1,4 +1,4 @@
-//! What a source tells of an order, a product or a cart. Pure.
+//! Orders, products and carts as a source tells them. Pure.
 //!
 //! Providers' parsers fill in these shapes, and the crate `commerce` stores them. Texts are as received: they are cut
 //! when they are stored. The customer is told beside the order.
@@ -78,18 +78,25 @@ pub struct IncomingOrder {
 #[serde(default, deny_unknown_fields)]
 pub struct Receiver {
     /// Name.
+    #[schema(max_length = 255)]
     pub name: Option<String>,
     /// Phone number, as received.
+    #[schema(max_length = 50)]
     pub phone: Option<String>,
     /// Street and house number.
+    #[schema(max_length = 1000)]
     pub address: Option<String>,
     /// Ward.
+    #[schema(max_length = 255)]
     pub ward: Option<String>,
     /// District.
+    #[schema(max_length = 255)]
     pub district: Option<String>,
     /// Province.
+    #[schema(max_length = 255)]
     pub province: Option<String>,
     /// Country.
+    #[schema(max_length = 255)]
     pub country: Option<String>,
 }
 
@@ -99,8 +106,10 @@ pub struct Receiver {
 #[serde(default, deny_unknown_fields)]
 pub struct Shipping {
     /// Carrier.
+    #[schema(max_length = 255)]
     pub carrier: Option<String>,
     /// The carrier's code of the parcel.
+    #[schema(max_length = 255)]
     pub tracking_code: Option<String>,
     /// Where the parcel is.
     pub status: Option<ShippingStatus>,
@@ -150,13 +159,13 @@ pub struct Amounts {
     /// Taxes that the total holds.
     #[schema(value_type = i64)]
     pub tax: Money,
-    /// What the customer pays.
+    /// The amount that the customer pays.
     #[schema(value_type = i64)]
     pub total: Money,
-    /// What is paid.
+    /// The amount that is paid.
     #[schema(value_type = i64)]
     pub paid: Money,
-    /// What was given back.
+    /// The amount that was given back.
     #[schema(value_type = i64)]
     pub refunded: Money,
 }
@@ -214,7 +223,7 @@ pub struct IncomingProduct {
     pub price: Money,
     /// The price before a reduction.
     pub compare_price: Option<Money>,
-    /// What the shop pays.
+    /// The price that the shop pays.
     pub cost: Option<Money>,
     /// ISO 4217; empty means [`VND`].
     pub currency: String,

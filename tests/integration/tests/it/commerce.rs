@@ -85,7 +85,7 @@ impl Shop {
 
     async fn record(&self, contact: ContactId, version: &IncomingOrder) -> Outcome {
         let orders = self.orders();
-        let recorded = orders.record(self.tenant, contact, version).await;
+        let recorded = orders.record(self.tenant, Some(contact), version).await;
         recorded.unwrap().outcome
     }
 
@@ -435,6 +435,30 @@ async fn an_order_of_a_shop_system_is_read_only_but_for_the_staff_s_own() {
     let (_, order) = shop.ask("GET", &path, None).await;
     assert_eq!(order["status"], "confirmed");
     assert_eq!(order["staff_note"], "Khách quen");
+}
+
+#[tokio::test]
+async fn a_buyer_who_becomes_known_later_has_the_order() {
+    let shop = Shop::new().await;
+    let an = shop.contact("an@example.vn").await;
+    let versions = life();
+    for version in [&versions[0], &versions[0], &versions[2]] {
+        let recorded = shop.orders().record(shop.tenant, None, version).await;
+        recorded.unwrap();
+    }
+    assert_eq!(shop.codes("?code=104512").await, ["#104512"]);
+    shop.record(an, &versions[4]).await;
+    shop.world.settle().await;
+    assert_eq!(shop.known(an).await, (1, 570_000));
+    assert_eq!(shop.codes(&format!("?contact_id={an}")).await.len(), 1);
+    let path = format!("/v1/contacts/{an}/timeline");
+    let (_, timeline) = shop.ask("GET", &path, None).await;
+    let events = timeline["data"].as_array().unwrap().iter();
+    let names: BTreeSet<&str> = events.map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        BTreeSet::from(["order.completed", "order.created", "order.paid"])
+    );
 }
 
 #[tokio::test]

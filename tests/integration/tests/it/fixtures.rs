@@ -63,8 +63,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "api-commerce",
         &[
-            ("complete", "200; Commerce ~2; Timeline +2"),
-            ("duplicate", "200; Commerce ~2; Timeline +1"),
+            ("complete", "200; Commerce ~2; Directory +1; Timeline +2"),
+            ("duplicate", "200"),
             ("list", "200; Directory +1"),
             ("malformed", "400"),
             ("ok", "201; Commerce +3; Timeline +2"),
