@@ -89,16 +89,16 @@ impl Sim {
 
     /// Invokes a function with this plan. Also gives the number of its AWS calls.
     pub async fn invoke_with(&self, handler: &str, event: Value, plan: Plan) -> (Ended, u64) {
-        let process = self.process(handler);
+        let (number, process) = self.process(handler);
         let spec = self.world.spec(handler);
         let limit = Duration::from_secs(u64::from(spec.timeout));
-        let number = {
+        let request = {
             let mut outcome = self.outcome.borrow_mut();
             outcome.invocations += 1;
             outcome.invocations
         };
         let invocation = Invocation {
-            request_id: format!("request-{number}"),
+            request_id: format!("request-{request}"),
             function_name: handler.to_owned(),
             deadline_ms: self.now_ms() + process.skew_ms + i64::from(spec.timeout) * 1000,
             trace: None,
@@ -116,10 +116,9 @@ impl Sim {
             () = async { running.dead.notified().await; tokio::task::yield_now().await } => Ended::Killed,
         };
         if matches!(ended, Ended::Killed | Ended::TimedOut) {
-            // The next invocation finds a cold process.
-            self.processes
-                .borrow_mut()
-                .retain(|(name, _), _| name != handler);
+            // The next invocation there finds a cold process.
+            let key = (handler.to_owned(), number);
+            self.processes.borrow_mut().remove(&key);
         }
         let (calls, injected) = running.counts();
         if !injected.is_empty() || !matches!(ended, Ended::Answer(_)) {
@@ -165,16 +164,17 @@ impl Sim {
         self.note(line);
     }
 
-    /// A random process of the function; started if it is cold.
-    fn process(&self, handler: &str) -> Process {
+    /// A random process of the function, and its number; started if it is cold.
+    fn process(&self, handler: &str) -> (u32, Process) {
         let n = if self.faulty.get() {
             self.below(PROCESSES)
         } else {
             0
         };
-        let key = (handler.to_owned(), n as u32);
+        let n = n as u32;
+        let key = (handler.to_owned(), n);
         if let Some(process) = self.processes.borrow().get(&key) {
-            return process.clone();
+            return (n, process.clone());
         }
         let seed = self.draw();
         let skew_ms = if self.faulty.get() {
@@ -184,7 +184,7 @@ impl Sim {
         };
         let process = self.start(handler, skew_ms, Entropy::seeded(seed));
         self.processes.borrow_mut().insert(key, process.clone());
-        process
+        (n, process)
     }
 
     /// A process with this clock and randomness.

@@ -14,7 +14,7 @@ use super::{Feature, tag};
 use crate::sim::Sim;
 
 /// Seeds of a hundred that have readers.
-const SEEDS_WITH: u32 = 40;
+const SEEDS_WITH: u32 = 30;
 /// The functions that learn facts and count them.
 const COUNTING: &[&str] = &["delivery-status", "delivery-backlog", "link-tracker"];
 /// The functions that send campaigns and learn of their mails.

@@ -13,7 +13,7 @@ use crate::sim::Sim;
 
 const TAG: &str = "vip";
 /// Seeds of a hundred that have segments.
-const SEEDS_WITH: u32 = 25;
+const SEEDS_WITH: u32 = 20;
 
 /// Staff that tags contacts, and changes conditions.
 #[derive(Default)]

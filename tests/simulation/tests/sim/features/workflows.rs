@@ -16,6 +16,8 @@ use crate::sim::Sim;
 const MARGIN_MS: i64 = 22_000;
 /// Workflows of a tenant that has many.
 const MANY: usize = 40;
+/// One of so many seeds has such a tenant.
+const SEEDS_A_MANY: u64 = 20;
 
 /// The known state of a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +113,8 @@ impl Feature for Workflows {
     }
 
     async fn prepare(&self, sim: &Sim) {
-        let many = if sim.seed.is_multiple_of(10) { MANY } else { 0 };
+        let has_many = sim.seed.is_multiple_of(SEEDS_A_MANY);
+        let many = if has_many { MANY } else { 0 };
         for shop in &sim.shops {
             shop.equal(sim, "api-workflows");
             let mut drafts = vec![
@@ -157,7 +160,10 @@ impl Feature for Workflows {
     async fn calm(&self, sim: &Sim) {
         let count = self.watched.borrow().len();
         for n in 0..count {
-            self.change(sim, n, "activate").await;
+            let last = self.watched.borrow()[n].history.last().copied();
+            if !matches!(last, Some((_, _, Known::Active))) {
+                self.change(sim, n, "activate").await;
+            }
         }
     }
 
