@@ -18,6 +18,8 @@ use crate::store::Contacts;
 pub const UPDATED: &str = "contact.updated";
 /// Characters of a value that an entry keeps.
 const MOST_TEXT: usize = 100;
+/// Tags, and names of custom fields, that an entry keeps of one change.
+const MOST_NAMES: usize = 20;
 /// Entries of one instant that say the same.
 const ROUNDS: u32 = 100;
 
@@ -87,10 +89,13 @@ impl Change {
         let mut what = Map::new();
         if !fields.is_empty() || !custom.is_empty() {
             what.insert("fields".to_owned(), fields.into());
+            custom.truncate(MOST_NAMES);
             what.insert("custom_fields".to_owned(), custom.into());
         }
         if !self.tags.is_empty() {
-            what.insert("tags_added".to_owned(), json!(self.tags));
+            let tags = self.tags.iter().take(MOST_NAMES);
+            let tags: Vec<Value> = tags.map(|tag| short(tag.as_str().into())).collect();
+            what.insert("tags_added".to_owned(), tags.into());
         }
         if !self.lists.is_empty() {
             what.insert("lists_joined".to_owned(), json!(self.lists));

@@ -1,10 +1,14 @@
 //! The timeline tells what staff and workflows change in a contact, once for each change.
 
+use std::time::Duration;
+
 use kernel::ContactId;
 use serde_json::{Value, json};
 
 use super::life::survives_kills;
 use super::shop::{Page, Shop, email, form, person};
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn made(shop: &Shop) -> ContactId {
     let new = person("Trần Thị An", &[email("an@example.vn")]);
@@ -118,6 +122,7 @@ async fn every_door_tells_what_it_changes() {
         "tags_added": ["A"],
     });
     assert_eq!(told_by(&shop, id).await, [("api".to_owned(), what)]);
+    shop.world.advance(MINUTE);
     let page = Page::of(&shop, &["B"]).await;
     for _ in 0..2 {
         page.post(&shop, &form()).await;
@@ -128,6 +133,7 @@ async fn every_door_tells_what_it_changes() {
         (door.as_str(), &what["tags_added"]),
         ("ladipage", &json!(["B"]))
     );
+    shop.world.advance(MINUTE);
     let job = json!({ "change": { "add_tags": ["C"] }, "selection": { "everybody": true } });
     assert_eq!(
         shop.api("POST", "/v1/contacts/bulk", Some(&job)).await.0,
@@ -139,6 +145,7 @@ async fn every_door_tells_what_it_changes() {
         (door.as_str(), &what["tags_added"]),
         ("bulk", &json!(["C"]))
     );
+    shop.world.advance(MINUTE);
     let chat = contacts::Incoming {
         identities: an.to_vec(),
         person: contacts::Person {

@@ -228,7 +228,7 @@ async fn a_segment_follows_the_owner() {
     shop.world.settle_twice().await;
     let path = format!("/v1/segments/{id}/members");
     let (_, page) = admin(&shop, "GET", &path, None).await;
-    assert_eq!(page["data"][0]["id"], json!(ids[0]), "{page}");
+    assert_eq!(page["data"][0]["contact_id"], json!(ids[0]), "{page}");
     assert_eq!(give(&shop, ids[0], Value::Null).await.0, 200);
     shop.world.settle_twice().await;
     let (_, page) = admin(&shop, "GET", &path, None).await;
@@ -251,11 +251,27 @@ async fn an_owner_costs_one_unit_more_and_no_contact_without_one() {
     let shop = Shop::new().await;
     let an = member(&shop, "an", true).await;
     let ids = made(&shop, 1).await;
-    let before = shop.world.aws.meter().snapshot();
+    let meter = shop.world.aws.meter();
+    let before = meter.snapshot();
     assert_eq!(give(&shop, ids[0], json!(an)).await.0, 200);
     let (written, _) = shop.world.units("Contacts", &before);
-    // The profile in a transaction with its entry of the timeline, and the row of the index.
-    assert!((written - 3.0).abs() < 0.01, "{written}");
+    // The profile, in a transaction with its entry of the timeline.
+    assert!((written - 2.0).abs() < 0.01, "{written}");
+    let used = meter.since(&before);
+    let indexes = used
+        .tables
+        .values()
+        .flat_map(|table| table.indexes.values());
+    let written: f64 = indexes.map(|index| index.writes).sum();
+    assert!((written - 1.0).abs() < 0.01, "{written}");
+    // A contact without an owner is not in the index.
+    let before = meter.snapshot();
+    shop.upsert(person("Khách", &[email("moi@ex.example.vn")]))
+        .await;
+    let used = meter.since(&before);
+    let names = used.tables.values().flat_map(|table| &table.indexes);
+    let owned = names.filter(|(name, index)| *name == "ByOwner" && index.writes > 0.0);
+    assert_eq!(owned.count(), 0);
     let rows = shop.world.dump("Contacts").await;
     let owned = rows.iter().filter(|row| row.get("owner_id").is_some());
     assert_eq!(owned.count(), 1);
