@@ -63,6 +63,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(exports::show))
 }
 
+/// The order of all contacts.
+#[derive(Deserialize, Clone, Copy, PartialEq, utoipa::ToSchema)]
+#[schema(as = ContactOrder)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    /// By creation, newest first.
+    Created,
+}
+
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +85,8 @@ struct Search {
     status: ContactStatus,
     /// Contacts that this user looks after.
     owner_id: Option<UserId>,
+    /// `created`: newest first. It goes without `query` and `owner_id`.
+    order: Option<Order>,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
     limit: Limit,
@@ -85,9 +96,9 @@ struct Search {
 /// Search contacts.
 ///
 /// Contacts in use, unless `status` is `archived`. By the beginning of a word of the name, of the address or of the number (however it is typed), or by the whole
-/// `external_id`; without `query`, all of them. Names are found from two characters on, addresses from three: of
+/// `external_id`; without `query`, all of them. `owner_id` leaves the contacts of one owner. Names are found from two characters on, addresses from three: of
 /// a number, three digits. Found contacts are in the order of what was found, and all of them are in no
-/// order that means something. A page may hold fewer than `limit` and still have a `next`.
+/// order that means something, unless `order` is given. A page may hold fewer than `limit` and still have a `next`.
 #[utoipa::path(
     get,
     path = "/v1/contacts",
@@ -105,12 +116,19 @@ async fn search(
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
+    let is_all = search.query.trim().is_empty();
+    if search.order.is_some() && (!is_all || search.owner_id.is_some()) {
+        let message = "goes without query and owner_id";
+        return Err(Problem::invalid("?order", message));
+    }
     // Reading many contacts is in the audit log, once an hour for each reader.
     note_hourly(&api, &caller, &ip).await?;
     let profiles = api.contacts.profiles();
     let (tenant, limit, cursor) = (caller.tenant, search.limit, search.cursor);
-    let is_all = search.query.trim().is_empty();
-    let mut page = if let (true, Some(owner)) = (is_all, search.owner_id) {
+    let mut page = if search.order == Some(Order::Created) {
+        let page = profiles.newest(tenant, search.status, limit, cursor);
+        page.await?
+    } else if let (true, Some(owner)) = (is_all, search.owner_id) {
         let page = profiles.owned(tenant, owner, search.status, limit, cursor);
         page.await?
     } else if is_all && search.status == ContactStatus::Archived {

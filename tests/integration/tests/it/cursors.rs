@@ -23,6 +23,7 @@ const LISTS: &[(&str, &str)] = &[
     ("api-chat", "/v1/conversations"),
     ("api-contacts", "/v1/contacts"),
     ("api-contacts", "/v1/contacts?query=nguyen"),
+    ("api-contacts", "/v1/contacts?order=created"),
     ("api-contacts", "/v1/contacts?owner_id=usr_00000000001"),
     ("api-contacts", "/v1/contacts/{id}/timeline"),
     ("api-contacts", "/v1/lists"),
