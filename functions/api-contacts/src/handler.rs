@@ -86,6 +86,7 @@ struct Search {
     /// Contacts that this user looks after.
     owner_id: Option<UserId>,
     /// `created`: newest first. It goes without `query` and `owner_id`.
+    #[param(inline, value_type = Option<Order>)]
     order: Option<Order>,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
