@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::{Contact, ContactStatus, Joined, NotTaken, Surplus};
 use kernel::page::Page;
-use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
+use kernel::{ContactId, Cursor, Limit, ListId, TenantKey, UserId};
 use lambda::http::{ClientIp, Code, Flaws, Json, May, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{Api, known_list, note_hourly};
+use crate::api::{Api, known_list, known_member, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{
     bulk, consent, edit, exports, fields, imports, life, lists, notes, same, scores, tags, views,
@@ -63,6 +63,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(exports::show))
 }
 
+/// The order of all contacts.
+#[derive(Deserialize, Clone, Copy, PartialEq, utoipa::ToSchema)]
+#[schema(as = ContactOrder)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    /// By creation, newest first.
+    Created,
+}
+
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +83,11 @@ struct Search {
     /// Contacts in use, or archived ones.
     #[serde(default)]
     status: ContactStatus,
+    /// Contacts that this user looks after.
+    owner_id: Option<UserId>,
+    /// `created`: newest first. It goes without `query` and `owner_id`.
+    #[param(inline, value_type = Option<Order>)]
+    order: Option<Order>,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
     limit: Limit,
@@ -83,9 +97,9 @@ struct Search {
 /// Search contacts.
 ///
 /// Contacts in use, unless `status` is `archived`. By the beginning of a word of the name, of the address or of the number (however it is typed), or by the whole
-/// `external_id`; without `query`, all of them. Names are found from two characters on, addresses from three: of
+/// `external_id`; without `query`, all of them. `owner_id` leaves the contacts of one owner. Names are found from two characters on, addresses from three: of
 /// a number, three digits. Found contacts are in the order of what was found, and all of them are in no
-/// order that means something. A page may hold fewer than `limit` and still have a `next`.
+/// order that means something, unless `order` is given. A page may hold fewer than `limit` and still have a `next`.
 #[utoipa::path(
     get,
     path = "/v1/contacts",
@@ -103,18 +117,32 @@ async fn search(
     if search.query.chars().count() > MAX_QUERY {
         return Err(Problem::invalid("?query", "has at most 255 characters"));
     }
+    let is_all = search.query.trim().is_empty();
+    if search.order.is_some() && (!is_all || search.owner_id.is_some()) {
+        let message = "goes without query and owner_id";
+        return Err(Problem::invalid("?order", message));
+    }
     // Reading many contacts is in the audit log, once an hour for each reader.
     note_hourly(&api, &caller, &ip).await?;
     let profiles = api.contacts.profiles();
     let (tenant, limit, cursor) = (caller.tenant, search.limit, search.cursor);
-    let is_all = search.query.trim().is_empty();
-    let mut page = if is_all && search.status == ContactStatus::Archived {
+    let mut page = if search.order == Some(Order::Created) {
+        let page = profiles.newest(tenant, search.status, limit, cursor);
+        page.await?
+    } else if let (true, Some(owner)) = (is_all, search.owner_id) {
+        let page = profiles.owned(tenant, owner, search.status, limit, cursor);
+        page.await?
+    } else if is_all && search.status == ContactStatus::Archived {
         profiles.archived(tenant, limit, cursor).await?
     } else {
         let page = profiles.search(tenant, &search.query, limit, cursor);
         page.await?
     };
-    page.data.retain(|contact| contact.status == search.status);
+    let is_asked = |contact: &Contact| {
+        let owner = search.owner_id;
+        contact.status == search.status && owner.is_none_or(|owner| contact.owner == Some(owner))
+    };
+    page.data.retain(is_asked);
     Ok(Json(page))
 }
 
@@ -157,6 +185,9 @@ async fn upsert(
     for (n, list) in body.lists().iter().enumerate() {
         let known = known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await;
         flaws.take(known)?;
+    }
+    if let Some(owner) = body.owner_id {
+        flaws.take(known_member(&api, &caller, owner, "/owner_id").await)?;
     }
     let incoming = body.incoming(flaws)?;
     note_hourly(&api, &caller, &ip).await?;

@@ -14,6 +14,7 @@ pub mod invitations;
 mod keys;
 pub mod mail_claim;
 pub mod mails;
+pub mod members;
 pub mod oidc;
 pub mod password;
 pub mod privacy;
@@ -37,6 +38,7 @@ pub use invitations::{
 };
 pub use mail_claim::{Claimed, MailClaim};
 pub use mails::{AccountMail, AccountMails};
+pub use members::{Member, Members};
 pub use oidc::Oidc;
 pub use privacy::{PrivacyRequest, PrivacyRequests};
 pub use recent::RecentWorkspaces;

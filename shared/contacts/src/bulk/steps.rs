@@ -139,7 +139,7 @@ impl Bulk {
     /// Over the tables Contacts, Directory and Timeline and the queue `ContactBulk`. A bulk job triggers no workflow.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            contacts: Contacts::silent(resources),
+            contacts: Contacts::silent(resources).by("bulk"),
             lists: Lists::over(resources),
             counts: Counts::over(resources),
             table: resources.table("Contacts"),

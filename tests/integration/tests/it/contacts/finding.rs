@@ -1,7 +1,10 @@
 //! Search by the beginning of names, addresses and numbers: what finds whom, and its cost.
 
-use contacts::Identity;
+use std::time::Duration;
+
+use contacts::{ContactStatus, Identity};
 use kernel::Limit;
+use serde_json::Value;
 
 use super::shop::{Shop, email, person, phone};
 
@@ -100,4 +103,59 @@ async fn a_contact_is_found_by_whatever_names_it() {
     shop.upsert(renamed).await;
     assert!(shop.found("tran").await.is_empty());
     assert_eq!(shop.found("le thi").await, ["Lê Thị Ánh"]);
+}
+
+/// Ids of all pages of this list, in order.
+async fn pages(shop: &Shop, path: &str) -> Vec<String> {
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = shop.api("GET", &format!("{path}{cursor}"), None).await;
+        assert_eq!(status, 200, "{page}");
+        let found = page["data"].as_array().unwrap().iter();
+        ids.extend(found.map(|one| one["id"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return ids,
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_contacts_are_shown_newest_first() {
+    let shop = Shop::new().await;
+    let mut made = Vec::new();
+    for n in 0..90 {
+        let new = person("Khách", &[email(&format!("k{n}@moi.example.vn"))]);
+        made.insert(0, shop.upsert(new).await.contact.to_string());
+        shop.world.advance(Duration::from_millis(300));
+    }
+    for limit in [1, 7, 25, 100] {
+        let path = format!("/v1/contacts?order=created&limit={limit}");
+        assert_eq!(pages(&shop, &path).await, made, "{limit}");
+    }
+    for n in [3, 40] {
+        let path = format!("/v1/contacts/{}/archive", made[n]);
+        assert_eq!(shop.api("POST", &path, None).await.0, 200);
+    }
+    let archived = "/v1/contacts?order=created&status=archived&limit=1";
+    assert_eq!(
+        pages(&shop, archived).await,
+        [made[3].clone(), made[40].clone()]
+    );
+    made.remove(40);
+    made.remove(3);
+    assert_eq!(pages(&shop, "/v1/contacts?order=created").await, made);
+    for more in ["query=an", "owner_id=usr_00000000001"] {
+        let path = format!("/v1/contacts?order=created&{more}");
+        let (status, problem) = shop.api("GET", &path, None).await;
+        let pointer = &problem["errors"][0]["pointer"];
+        assert_eq!((status, pointer), (400, &Value::from("?order")));
+    }
+    let meter = shop.world.aws.meter();
+    let before = meter.snapshot();
+    let profiles = shop.contacts().profiles();
+    let page = profiles.newest(shop.tenant, ContactStatus::Active, Limit::default(), None);
+    assert_eq!(page.await.unwrap().data.len(), 25);
+    let units = meter.since(&before).read_units();
+    assert!(units <= 20.5, "{units} read units");
 }
