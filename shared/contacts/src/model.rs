@@ -11,6 +11,7 @@ use crate::bounds::Surplus;
 use crate::consent::{ChannelStatus, Consents, Statement};
 use crate::identity::Reason;
 use crate::names;
+use crate::scores::Fading;
 
 /// An identity of a contact; unique in the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -258,6 +259,9 @@ pub struct Contact {
     /// The lead score; null if nothing counted yet.
     #[serde(default)]
     pub lead_score: Option<i64>,
+    /// How the lead score fades, if it does.
+    #[serde(skip)]
+    pub fading: Option<Fading>,
     /// Where the contact first came from.
     pub source: Source,
     /// When the contact was archived.
@@ -275,6 +279,15 @@ impl Contact {
     /// Whether the contact is archived.
     pub fn is_archived(&self) -> bool {
         self.status == ContactStatus::Archived
+    }
+
+    /// With the lead score of this instant.
+    #[must_use]
+    pub fn scored_at(mut self, now: Timestamp) -> Self {
+        if let Some(fading) = self.fading {
+            self.lead_score = Some(fading.at(now.as_millisecond()).0);
+        }
+        self
     }
 
     /// The data for templates: `{"contact": {"first_name": …}}`. Absent fields are null, which is false in

@@ -35,8 +35,8 @@ pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FormId,
-    IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId,
+    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FileId,
+    FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId,
     SegmentId, SenderId, SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
