@@ -229,7 +229,8 @@ pub struct Contact {
     /// Code of the province of today that `province` names, such as `79`; also for a name that ended in 2025.
     #[serde(default)]
     pub province_code: Option<String>,
-    /// Code of the ward of today that `ward` names; none for an address of before 2025-07-01.
+    /// Code of the ward of today that `ward` names. For an address of before 2025-07-01 with its district: the ward of today that
+    /// holds the former one, unless that was divided.
     #[serde(default)]
     pub ward_code: Option<String>,
     /// Whether the address is of before 2025-07-01: it names a district or a former province.
