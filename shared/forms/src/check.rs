@@ -174,6 +174,11 @@ impl Settings {
             (Frequency::Days, days) => !days.is_some_and(|days| (1..=365).contains(&days)),
             (_, days) => days.is_some(),
         };
+        let are_many = popup.devices.len() > 3;
+        flaws.check(are_many, "/popup/devices", "holds at most 3 devices");
+        let is_never =
+            matches!((popup.from, popup.until), (Some(from), Some(until)) if from >= until);
+        flaws.check(is_never, "/popup/until", "must be later than from");
         let message = "must be between 1 and 365 for the frequency days, and absent otherwise";
         flaws.check(is_bad, "/popup/every_days", message);
         for (name, paths) in [("include", &popup.include), ("exclude", &popup.exclude)] {

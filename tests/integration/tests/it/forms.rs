@@ -4,6 +4,7 @@ mod challenge;
 mod lists;
 mod shown;
 mod welcome;
+mod windows;
 
 use std::time::Duration;
 
