@@ -172,6 +172,10 @@ ids! {
     ViewId = "viw";
     /// A change of many contacts.
     BulkId = "blk";
+    /// An order.
+    OrderId = "ord";
+    /// A product.
+    ProductId = "prd";
     /// A segment of contacts.
     SegmentId = "seg";
     /// A campaign.

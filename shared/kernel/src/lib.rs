@@ -36,8 +36,9 @@ pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FileId,
-    FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, PrivacyRequestId,
-    SegmentId, SenderId, SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
+    FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, OrderId,
+    PrivacyRequestId, ProductId, SegmentId, SenderId, SourceId, UserId, ViewId, WorkflowId,
+    WorkspaceId,
 };
 pub use money::Money;
 pub use origin::{DRAWS, Origin};
