@@ -13,6 +13,7 @@ mod factor;
 pub mod invitations;
 mod keys;
 pub mod mails;
+pub mod members;
 pub mod oidc;
 pub mod password;
 pub mod privacy;
@@ -35,6 +36,7 @@ pub use invitations::{
     Accepted, Invitation, InvitationStatus, Invitations, NewInvitation, Reserved,
 };
 pub use mails::{AccountMail, AccountMails};
+pub use members::{Member, Members};
 pub use oidc::Oidc;
 pub use privacy::{PrivacyRequest, PrivacyRequests};
 pub use recent::RecentWorkspaces;

@@ -57,6 +57,7 @@ pub mod merge;
 mod model;
 mod names;
 pub mod notes;
+mod owned;
 pub mod patch;
 pub mod places;
 mod profiles;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jiff::Timestamp;
-use kernel::{BulkId, ContactId, ListId};
+use kernel::{BulkId, ContactId, ListId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::SHARDS;
@@ -45,6 +45,11 @@ pub enum Action {
         /// The new tag.
         to: String,
     },
+    /// Give to a user, or to nobody.
+    SetOwner {
+        /// A member of the workspace when the job was requested.
+        owner_id: Option<UserId>,
+    },
     /// Archive.
     Archive,
     /// Take out of the archive.
@@ -62,6 +67,7 @@ impl Action {
             Self::AddToList { .. } => "add_to_list",
             Self::RemoveFromList { .. } => "remove_from_list",
             Self::RenameTag { .. } => "rename_tag",
+            Self::SetOwner { .. } => "set_owner",
             Self::Archive => "archive",
             Self::Restore => "restore",
             Self::Delete => "delete",

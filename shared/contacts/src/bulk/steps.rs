@@ -125,7 +125,7 @@ impl Bulk {
     /// Over the tables Contacts, Directory and Timeline, the bucket Files and the queue `ContactBulk`. A bulk job triggers no workflow.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            contacts: Contacts::silent(resources),
+            contacts: Contacts::silent(resources).by("bulk"),
             lists: Lists::over(resources),
             counts: Counts::over(resources),
             files: Files::over(resources),

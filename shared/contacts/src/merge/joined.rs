@@ -16,7 +16,7 @@ use crate::consent::{Channel, MAX_RECORDS};
 use crate::identity::Reason;
 use crate::keys;
 use crate::model::{Contact, Identity};
-use crate::rows::{CUSTOM, Profile};
+use crate::rows::{CUSTOM, OWNER, Profile};
 use crate::scores::Fade;
 
 /// Most further identities of one contact.
@@ -265,6 +265,10 @@ impl Joined {
             if !has(field.name(), own) && !has_group(field.name()) {
                 self.fields.push((field.name().to_owned(), value.into()));
             }
+        }
+        if let (None, Some(owner)) = (own.owner, other.owner) {
+            self.fields
+                .push((OWNER.to_owned(), owner.to_string().into()));
         }
         if !has_group("full_name") {
             self.name = other.clone().complete_names().person.full_name;
