@@ -1,11 +1,14 @@
 //! One message makes one mail. An invitation that is over, or an address without a user, gets no mail.
 
-use accounts::privacy::notices::{PrivacyDue, PrivacyNotices};
+use accounts::privacy::notices::{NoticeKind, PrivacyNotices};
 use accounts::{
     AccountMail, Accounts, Invitation, Invitations, Resets, Senders, User, Users, Workspaces,
 };
 use cloud::{Mailer, SendError};
-use kernel::{AccountId, Clock, EmailAddress, InvitationId, Limit, TenantKey, WorkspaceId};
+use jiff::civil::Date;
+use kernel::{
+    AccountId, Clock, EmailAddress, InvitationId, Limit, PrivacyRequestId, TenantKey, WorkspaceId,
+};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
@@ -40,15 +43,16 @@ enum Taken {
 
 /// Sends the mail unless that was done before.
 pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Failure> {
+    let malformed = |error| Failure::reject("Message.Malformed", cloud::error::json_flaw(&error));
     let mail = match serde_json::from_str(&record.body) {
         Ok(mail) => mail,
         Err(error) => {
             // A timer's message has the envelope of its workspace.
-            let Ok((tenant, due)) = record.open::<PrivacyDue>() else {
-                let flaw = cloud::error::json_flaw(&error);
-                return Err(Failure::reject("Message.Malformed", flaw));
+            let opened = record.open::<AccountMail>();
+            let Ok((tenant, AccountMail::PrivacyDue { request, due, kind })) = opened else {
+                return Err(malformed(error));
             };
-            return post_office.remind(tenant, due).await;
+            return post_office.remind(tenant, (request, due, kind)).await;
         }
     };
     match mail {
@@ -63,6 +67,9 @@ pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Fai
             email,
             mail,
         } => post_office.prove(workspace, &email, mail).await,
+        AccountMail::PrivacyDue { request, .. } => {
+            Err(Failure::reject("Message.NoWorkspace", request))
+        }
     }
 }
 
@@ -124,9 +131,12 @@ impl PostOffice {
     }
 
     /// Tells the admins of the account that a date of a request is near or has passed, each once.
-    async fn remind(&self, tenant: TenantKey, due: PrivacyDue) -> Result<(), Failure> {
-        let PrivacyDue::V1 { request, due, kind } = due;
-        let notice = (request, due, kind);
+    async fn remind(
+        &self,
+        tenant: TenantKey,
+        notice: (PrivacyRequestId, Date, NoticeKind),
+    ) -> Result<(), Failure> {
+        let (request, due, kind) = notice;
         if self.notices.wanted(tenant, notice).await?.is_none() {
             return Ok(());
         }
