@@ -2,9 +2,10 @@
 
 use accounts::privacy::notices::{NoticeKind, PrivacyNotices};
 use accounts::{
-    AccountMail, Accounts, Invitation, Invitations, Resets, Senders, User, Users, Workspaces,
+    AccountMail, Accounts, Claimed, Invitation, Invitations, Resets, Senders, User, Users,
+    Workspaces,
 };
-use cloud::{Mailer, SendError};
+use cloud::{Error, Mailer, SendError};
 use jiff::civil::Date;
 use kernel::{
     AccountId, Clock, EmailAddress, InvitationId, Limit, PrivacyRequestId, TenantKey, WorkspaceId,
@@ -79,30 +80,39 @@ impl PostOffice {
         let (Some(invitation), Some(host)) = (invitation, self.accounts.get(account).await?) else {
             return Err(Failure::reject("Invitation.Missing", id));
         };
-        let Some(token) = self.invitations.claim_mail(&invitation, mail).await? else {
+        let claimed = self.invitations.claim_mail(&invitation, mail).await?;
+        let Some((token, claim)) = mine(claimed)? else {
             return Ok(());
         };
         let link = format!("{}/invitations/{token}", self.base_url);
         let letter = letter::invitation(&host.name, &link);
         let key = format!("{id}-{mail}");
         match self.send(letter, &invitation.email, &key).await? {
-            Taken::Yes => Ok(self.invitations.note_mailed(&invitation).await?),
+            Taken::Yes => {
+                let noted = self.invitations.note_mailed(&invitation, &claim);
+                settle(noted.await);
+                Ok(())
+            }
             Taken::NotNow(code) => {
-                self.invitations.release_mail(&invitation).await?;
+                self.invitations.release_mail(&invitation, &claim).await?;
                 Err(Failure::retry("Send.NotNow", code))
             }
         }
     }
 
     async fn reset(&self, request: &str, email: &EmailAddress) -> Result<(), Failure> {
-        let Some(token) = self.resets.claim_mail(request, email).await? else {
+        let claimed = self.resets.claim_mail(request, email).await?;
+        let Some((token, claim)) = mine(claimed)? else {
             return Ok(());
         };
         let link = format!("{}/reset-password/{token}", self.base_url);
         match self.send(letter::reset(&link), email, request).await? {
-            Taken::Yes => Ok(()),
+            Taken::Yes => {
+                settle(self.resets.note_mailed(request, &claim).await);
+                Ok(())
+            }
             Taken::NotNow(code) => {
-                self.resets.release_mail(request).await?;
+                self.resets.release_mail(request, &claim).await?;
                 Err(Failure::retry("Send.NotNow", code))
             }
         }
@@ -115,16 +125,21 @@ impl PostOffice {
         mail: u32,
     ) -> Result<(), Failure> {
         let claimed = self.senders.claim_mail(workspace, email, mail).await?;
-        let Some((sender, code)) = claimed else {
+        let Some(proof) = mine(claimed)? else {
             return Ok(());
         };
-        let link = format!("{}/senders/{}/confirm", self.base_url, sender.id);
-        let letter = letter::sender(email.as_str(), &link, &code);
-        let key = format!("{}-{mail}", sender.id);
-        match self.send(letter, email, &key).await? {
-            Taken::Yes => Ok(()),
+        let (id, claim) = (proof.sender, proof.claim);
+        let link = format!("{}/senders/{id}/confirm", self.base_url);
+        let letter = letter::sender(email.as_str(), &link, &proof.code);
+        match self.send(letter, email, &format!("{id}-{mail}")).await? {
+            Taken::Yes => {
+                let noted = self.senders.note_mailed(workspace, email, &claim);
+                settle(noted.await);
+                Ok(())
+            }
             Taken::NotNow(why) => {
-                self.senders.release_mail(workspace, email, mail).await?;
+                let released = self.senders.release_mail(workspace, email, &claim);
+                released.await?;
                 Err(Failure::retry("Send.NotNow", why))
             }
         }
@@ -196,5 +211,21 @@ impl PostOffice {
             }
         }
         Ok(Taken::Yes)
+    }
+}
+
+/// The claim of this worker; `None`: there is nothing to send. While another worker may be sending, the message is redelivered.
+fn mine<T>(claimed: Claimed<T>) -> Result<Option<T>, Failure> {
+    match claimed {
+        Claimed::Busy => Err(Failure::retry("Mail.Claimed", "another worker may send it")),
+        other => Ok(other.mine()),
+    }
+}
+
+/// The mail is out, so its message is acknowledged even if the outcome could not be stored: a redelivery would send again.
+fn settle(noted: Result<(), Error>) {
+    if let Err(error) = noted {
+        metrics::incident("AccountMailsUnsettled", 1);
+        tracing::warn!(%error, "the outcome of a mail could not be stored");
     }
 }

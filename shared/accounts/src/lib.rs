@@ -12,6 +12,7 @@ pub mod audit;
 mod factor;
 pub mod invitations;
 mod keys;
+pub mod mail_claim;
 pub mod mails;
 pub mod members;
 pub mod oidc;
@@ -35,6 +36,7 @@ pub use audit::{Audit, AuditEntry};
 pub use invitations::{
     Accepted, Invitation, InvitationStatus, Invitations, NewInvitation, Reserved,
 };
+pub use mail_claim::{Claimed, MailClaim};
 pub use mails::{AccountMail, AccountMails};
 pub use members::{Member, Members};
 pub use oidc::Oidc;

@@ -97,9 +97,11 @@ pub use views::{View, Views};
 
 /// The rules of the tables Contacts and Timeline.
 pub const EFFECTS: &[cloud::outbox::Rule] = &[
+    bulk::BEGIN,
     changed::CHANGED,
     changed::TRACKED,
     erase::ERASE,
+    import::BEGIN,
     merge::MERGE,
     timeline::HEARD,
 ];

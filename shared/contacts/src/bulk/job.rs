@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use cloud::Pending;
 use jiff::Timestamp;
 use kernel::{BulkId, ContactId, ListId, UserId};
 use serde::{Deserialize, Serialize};
@@ -141,7 +142,8 @@ pub struct Job {
     pub actor: String,
     /// Its status.
     pub status: Status,
-    /// Contacts that have the change now.
+    /// Contacts that have the change now. The outbox uses the attribute `changed` for names.
+    #[serde(rename = "n_changed")]
     pub changed: u64,
     /// Contacts that do not exist.
     pub missing: u64,
@@ -165,6 +167,9 @@ pub struct Job {
     /// The place within the shard.
     #[serde(default)]
     pub(super) cursor: Option<String>,
+    /// The first message. Only the write that makes the job has it.
+    #[serde(default, skip_deserializing)]
+    pub(super) pending: Pending,
 }
 
 impl Job {
@@ -192,6 +197,7 @@ impl Job {
             ids: Vec::new(),
             at: 0,
             cursor: None,
+            pending: Pending::default(),
         };
         job.take_named();
         job
