@@ -1,11 +1,15 @@
 //! One message makes one mail. An invitation that is over, or an address without a user, gets no mail.
 
-use accounts::privacy::notices::{PrivacyDue, PrivacyNotices};
+use accounts::privacy::notices::{NoticeKind, PrivacyNotices};
 use accounts::{
-    AccountMail, Accounts, Invitation, Invitations, Resets, Senders, User, Users, Workspaces,
+    AccountMail, Accounts, Claimed, Invitation, Invitations, Resets, Senders, User, Users,
+    Workspaces,
 };
-use cloud::{Mailer, SendError};
-use kernel::{AccountId, Clock, EmailAddress, InvitationId, Limit, TenantKey, WorkspaceId};
+use cloud::{Error, Mailer, SendError};
+use jiff::civil::Date;
+use kernel::{
+    AccountId, Clock, EmailAddress, InvitationId, Limit, PrivacyRequestId, TenantKey, WorkspaceId,
+};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
@@ -40,15 +44,16 @@ enum Taken {
 
 /// Sends the mail unless that was done before.
 pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Failure> {
+    let malformed = |error| Failure::reject("Message.Malformed", cloud::error::json_flaw(&error));
     let mail = match serde_json::from_str(&record.body) {
         Ok(mail) => mail,
         Err(error) => {
             // A timer's message has the envelope of its workspace.
-            let Ok((tenant, due)) = record.open::<PrivacyDue>() else {
-                let flaw = cloud::error::json_flaw(&error);
-                return Err(Failure::reject("Message.Malformed", flaw));
+            let opened = record.open::<AccountMail>();
+            let Ok((tenant, AccountMail::PrivacyDue { request, due, kind })) = opened else {
+                return Err(malformed(error));
             };
-            return post_office.remind(tenant, due).await;
+            return post_office.remind(tenant, (request, due, kind)).await;
         }
     };
     match mail {
@@ -63,6 +68,9 @@ pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Fai
             email,
             mail,
         } => post_office.prove(workspace, &email, mail).await,
+        AccountMail::PrivacyDue { request, .. } => {
+            Err(Failure::reject("Message.NoWorkspace", request))
+        }
     }
 }
 
@@ -72,30 +80,39 @@ impl PostOffice {
         let (Some(invitation), Some(host)) = (invitation, self.accounts.get(account).await?) else {
             return Err(Failure::reject("Invitation.Missing", id));
         };
-        let Some(token) = self.invitations.claim_mail(&invitation, mail).await? else {
+        let claimed = self.invitations.claim_mail(&invitation, mail).await?;
+        let Some((token, claim)) = mine(claimed)? else {
             return Ok(());
         };
         let link = format!("{}/invitations/{token}", self.base_url);
         let letter = letter::invitation(&host.name, &link);
         let key = format!("{id}-{mail}");
         match self.send(letter, &invitation.email, &key).await? {
-            Taken::Yes => Ok(self.invitations.note_mailed(&invitation).await?),
+            Taken::Yes => {
+                let noted = self.invitations.note_mailed(&invitation, &claim);
+                settle(noted.await);
+                Ok(())
+            }
             Taken::NotNow(code) => {
-                self.invitations.release_mail(&invitation).await?;
+                self.invitations.release_mail(&invitation, &claim).await?;
                 Err(Failure::retry("Send.NotNow", code))
             }
         }
     }
 
     async fn reset(&self, request: &str, email: &EmailAddress) -> Result<(), Failure> {
-        let Some(token) = self.resets.claim_mail(request, email).await? else {
+        let claimed = self.resets.claim_mail(request, email).await?;
+        let Some((token, claim)) = mine(claimed)? else {
             return Ok(());
         };
         let link = format!("{}/reset-password/{token}", self.base_url);
         match self.send(letter::reset(&link), email, request).await? {
-            Taken::Yes => Ok(()),
+            Taken::Yes => {
+                settle(self.resets.note_mailed(request, &claim).await);
+                Ok(())
+            }
             Taken::NotNow(code) => {
-                self.resets.release_mail(request).await?;
+                self.resets.release_mail(request, &claim).await?;
                 Err(Failure::retry("Send.NotNow", code))
             }
         }
@@ -108,25 +125,33 @@ impl PostOffice {
         mail: u32,
     ) -> Result<(), Failure> {
         let claimed = self.senders.claim_mail(workspace, email, mail).await?;
-        let Some((sender, code)) = claimed else {
+        let Some(proof) = mine(claimed)? else {
             return Ok(());
         };
-        let link = format!("{}/senders/{}/confirm", self.base_url, sender.id);
-        let letter = letter::sender(email.as_str(), &link, &code);
-        let key = format!("{}-{mail}", sender.id);
-        match self.send(letter, email, &key).await? {
-            Taken::Yes => Ok(()),
+        let (id, claim) = (proof.sender, proof.claim);
+        let link = format!("{}/senders/{id}/confirm", self.base_url);
+        let letter = letter::sender(email.as_str(), &link, &proof.code);
+        match self.send(letter, email, &format!("{id}-{mail}")).await? {
+            Taken::Yes => {
+                let noted = self.senders.note_mailed(workspace, email, &claim);
+                settle(noted.await);
+                Ok(())
+            }
             Taken::NotNow(why) => {
-                self.senders.release_mail(workspace, email, mail).await?;
+                let released = self.senders.release_mail(workspace, email, &claim);
+                released.await?;
                 Err(Failure::retry("Send.NotNow", why))
             }
         }
     }
 
     /// Tells the admins of the account that a date of a request is near or has passed, each once.
-    async fn remind(&self, tenant: TenantKey, due: PrivacyDue) -> Result<(), Failure> {
-        let PrivacyDue::V1 { request, due, kind } = due;
-        let notice = (request, due, kind);
+    async fn remind(
+        &self,
+        tenant: TenantKey,
+        notice: (PrivacyRequestId, Date, NoticeKind),
+    ) -> Result<(), Failure> {
+        let (request, due, kind) = notice;
         if self.notices.wanted(tenant, notice).await?.is_none() {
             return Ok(());
         }
@@ -186,5 +211,21 @@ impl PostOffice {
             }
         }
         Ok(Taken::Yes)
+    }
+}
+
+/// The claim of this worker; `None`: there is nothing to send. While another worker may be sending, the message is redelivered.
+fn mine<T>(claimed: Claimed<T>) -> Result<Option<T>, Failure> {
+    match claimed {
+        Claimed::Busy => Err(Failure::retry("Mail.Claimed", "another worker may send it")),
+        other => Ok(other.mine()),
+    }
+}
+
+/// The mail is out, so its message is acknowledged even if the outcome could not be stored: a redelivery would send again.
+fn settle(noted: Result<(), Error>) {
+    if let Err(error) = noted {
+        metrics::incident("AccountMailsUnsettled", 1);
+        tracing::warn!(%error, "the outcome of a mail could not be stored");
     }
 }

@@ -1,9 +1,9 @@
 //! Mails the links of invitations and password resets, the codes that prove sender addresses, and notices of requests
 //! about personal data.
 //!
-//! Trigger: queue message, [`accounts::AccountMail`] or [`accounts::privacy::notices::PrivacyDue`]. Effects: the link's token, claimed together with the
-//! sending; then one call to SES. A worker that crashes in between has sent no mail or one;
-//! the person who waits for the mail asks again.
+//! Trigger: queue message, [`accounts::AccountMail`]. Effects: the link's token, claimed together with the
+//! sending; then one call to SES, whose outcome is stored in the claim. The mail of a worker that stored no outcome is
+//! sent once more after a minute (docs/adr/0012).
 
 mod handler;
 mod letter;

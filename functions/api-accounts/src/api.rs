@@ -2,8 +2,8 @@
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions,
-    Users, Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Members, Resets, SecondFactors, Senders,
+    Sessions, Users, Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
@@ -18,6 +18,7 @@ use workflows::WorkflowStore;
 pub struct Api {
     pub accounts: Accounts,
     pub users: Users,
+    pub members: Members,
     pub sessions: Sessions,
     pub workspaces: Workspaces,
     pub keys: ApiKeys,

@@ -7,7 +7,8 @@ use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::{
-    api_keys, audit, auth, invitations, me, onboarding, senders, setup, totp, users, workspaces,
+    api_keys, audit, auth, invitations, me, members, onboarding, senders, setup, totp, users,
+    workspaces,
 };
 
 /// Routes without a credential.
@@ -35,6 +36,7 @@ pub fn protected() -> OpenApiRouter<Api> {
         .routes(routes!(invitations::show))
         .routes(routes!(invitations::resend))
         .routes(routes!(invitations::revoke))
+        .routes(routes!(members::list))
         .routes(routes!(users::list))
         .routes(routes!(users::show, users::update))
         .routes(routes!(users::reset_second_factor))

@@ -12,6 +12,7 @@ mod auth;
 mod handler;
 mod invitations;
 mod me;
+mod members;
 mod onboarding;
 mod senders;
 mod setup;
@@ -22,8 +23,8 @@ mod workspaces;
 
 use accounts::setup::FirstSetup;
 use accounts::{
-    AccountMails, Accounts, ApiKeys, Audit, Invitations, Resets, SecondFactors, Senders, Sessions,
-    Users, Workspaces,
+    AccountMails, Accounts, ApiKeys, Audit, Invitations, Members, Resets, SecondFactors, Senders,
+    Sessions, Users, Workspaces,
 };
 use campaigns::Campaigns;
 use chat::Inboxes;
@@ -43,6 +44,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         accounts: Accounts::over(resources),
         factors: SecondFactors::over(resources, seal),
         users: Users::over(resources),
+        members: Members::over(resources),
         invitations: Invitations::over(resources),
         resets: Resets::over(resources),
         senders: Senders::over(resources),

@@ -1,6 +1,6 @@
 //! The state of the operations, and a check that several of them make.
 
-use accounts::{Audit, Senders, Workspaces};
+use accounts::{Audit, Members, Senders, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -8,7 +8,7 @@ use contacts::files::FileDesk;
 use contacts::import::Imports;
 use contacts::scores::Scores;
 use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
-use kernel::{ListId, Needs, TenantKey};
+use kernel::{ListId, Needs, TenantKey, UserId};
 use lambda::http::{ClientIp, May, Problem};
 use segments::Pins;
 
@@ -30,6 +30,7 @@ pub struct Api {
     pub scores: Scores,
     pub audit: Audit,
     pub senders: Senders,
+    pub members: Members,
     pub workspaces: Workspaces,
     pub pins: Pins,
 }
@@ -44,6 +45,20 @@ pub async fn known_list(
     match api.lists.get(tenant, list).await? {
         Some(_) => Ok(()),
         None => Err(Problem::invalid(pointer, "no such list")),
+    }
+}
+
+/// Refuses an owner who does not work in the workspace; `pointer` is the owner's place in the body.
+pub async fn known_member<P: Needs>(
+    api: &Api,
+    caller: &May<P>,
+    owner: UserId,
+    pointer: &str,
+) -> Result<(), Problem> {
+    let (account, workspace) = (caller.grant().account, caller.tenant.workspace());
+    match api.members.get(account, workspace, owner).await? {
+        Some(_) => Ok(()),
+        None => Err(Problem::invalid(pointer, "no such member of the workspace")),
     }
 }
 

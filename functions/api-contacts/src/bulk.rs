@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use contacts::bulk::{Action, Cancelled, Job, MAX_RUNNING, Selection, Started, Status};
 use jiff::Timestamp;
 use kernel::page::Page;
-use kernel::{BulkId, ContactId, ListId, Needs, Origin, SegmentId, TenantKey};
+use kernel::{BulkId, ContactId, ListId, Needs, Origin, Patch, SegmentId, TenantKey, UserId};
 use lambda::http::{ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
 use segments::{Conditions, JobId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::{Api, known_list};
+use crate::api::{Api, known_list, known_member};
 use crate::choice;
 use crate::shape::{self, Paging};
 
@@ -33,6 +33,10 @@ pub struct BulkChange {
     add_to_list_id: Option<ListId>,
     /// A list that each contact leaves.
     remove_from_list_id: Option<ListId>,
+    /// The member of the workspace who looks after each contact; `null`: nobody.
+    #[serde(default)]
+    #[schema(value_type = Option<UserId>)]
+    set_owner_id: Patch<UserId>,
     /// `true`: each contact is archived.
     archive: Option<bool>,
     /// `true`: each contact is taken out of the archive.
@@ -114,7 +118,7 @@ pub struct JobIn {
 #[schema(as = BulkJob)]
 pub struct JobView {
     id: BulkId,
-    /// `add_tags`, `remove_tags`, `add_to_list`, `remove_from_list`, `rename_tag`, `archive`, `restore` or `delete`.
+    /// `add_tags`, `remove_tags`, `add_to_list`, `remove_from_list`, `rename_tag`, `set_owner`, `archive`, `restore` or `delete`.
     action: &'static str,
     selection: SelectionView,
     status: Status,
@@ -229,12 +233,13 @@ impl BulkChange {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
-    async fn check(
+    async fn check<P: Needs>(
         self,
         api: &Api,
-        tenant: TenantKey,
+        caller: &May<P>,
         flaws: &mut Flaws,
     ) -> Result<Option<Action>, Problem> {
+        let tenant = caller.tenant;
         let mut actions = Vec::new();
         if let Some(tags) = self.add_tags {
             let tags = shape::some_tags("/change/add_tags", &tags, flaws)?;
@@ -251,6 +256,16 @@ impl BulkChange {
         }
         if let Some(list_id) = self.remove_from_list_id {
             actions.push(Action::RemoveFromList { list_id });
+        }
+        match self.set_owner_id {
+            Patch::Keep => {}
+            Patch::Clear => actions.push(Action::SetOwner { owner_id: None }),
+            Patch::Set(owner) => {
+                let known = known_member(api, caller, owner, "/change/set_owner_id").await;
+                flaws.take(known)?;
+                let owner_id = Some(owner);
+                actions.push(Action::SetOwner { owner_id });
+            }
         }
         for (name, given, action) in [
             ("archive", self.archive, Action::Archive),
@@ -336,7 +351,7 @@ pub async fn start(
     body.change.permit(&api, &caller, &ip).await?;
     let (mut flaws, tenant) = (Flaws::default(), caller.tenant);
     let restores = body.change.restore.is_some();
-    let action = body.change.check(&api, tenant, &mut flaws).await?;
+    let action = body.change.check(&api, &caller, &mut flaws).await?;
     let selection = body.selection;
     let selection = selection.check(&api, tenant, &origin, restores, &mut flaws);
     let selection = selection.await?;

@@ -7,12 +7,12 @@ use axum::extract::State;
 use contacts::patch::{Edit, Edited};
 use contacts::{Contact, FieldName, Identity, NotTaken, person};
 use kernel::text::alike;
-use kernel::{ContactId, EmailAddress, Patch, Phone};
+use kernel::{ContactId, EmailAddress, Patch, Phone, UserId};
 use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::{Api, note_hourly};
+use crate::api::{Api, known_member, note_hourly};
 use crate::handler::find;
 use crate::{fields, shape};
 
@@ -92,6 +92,10 @@ pub struct ContactPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 9, max_length = 1000, example = "https://shop.example.vn/an.png")]
     avatar_url: Patch<String>,
+    /// The member of the workspace who looks after the contact.
+    #[serde(default)]
+    #[schema(value_type = Option<UserId>)]
+    owner_id: Patch<UserId>,
     /// Up to 100 fields of the shop's own; `null` clears a field.
     #[serde(default)]
     custom: BTreeMap<String, Value>,
@@ -216,6 +220,14 @@ pub async fn update(
     fields::typed(&api, caller.tenant, &mut edit.custom, &mut flaws).await?;
     fields::clearable(&api, caller.tenant, &edit.cleared_custom, &mut flaws).await?;
     shape::check_custom(&edit.custom, &mut flaws);
+    match body.owner_id {
+        Patch::Keep => {}
+        Patch::Clear => drop(edit.cleared.insert("owner_id")),
+        Patch::Set(owner) => {
+            flaws.take(known_member(&api, &caller, owner, "/owner_id").await)?;
+            edit.owner = Some(owner);
+        }
+    }
     body.plain(&mut edit, &mut flaws);
     flaws.refuse()?;
     note_hourly(&api, &caller, &ip).await?;

@@ -77,7 +77,10 @@ async fn check_field(
     let found = definitions.get(field).filter(|found| found.key == field);
     match found {
         Some(found) if found.kind == Kind::File => Ok(()),
-        _ if pointer.is_empty() => Err(Problem::not_found("field of the type file")),
+        _ if pointer.is_empty() => {
+            let detail = "the workspace has no such field of the type file";
+            Err(Problem::new(Code::Unprocessable, detail))
+        }
         _ => Err(Problem::invalid(
             pointer,
             "expected the key of a field of the type file",
@@ -190,7 +193,10 @@ fn refused(fault: FileFault) -> Problem {
         ("id" = ContactId, Path, description = "The contact"),
         ("field" = String, Path, description = "The field's key", max_length = 64),
     ),
-    responses((status = 200, description = "The file", body = FileView)),
+    responses(
+        (status = 200, description = "The file", body = FileView),
+        (status = 422, description = "The field holds no files"),
+    ),
 )]
 pub async fn show(
     State(api): State<Api>,
@@ -223,7 +229,10 @@ pub async fn show(
         ("id" = ContactId, Path, description = "The contact"),
         ("field" = String, Path, description = "The field's key", max_length = 64),
     ),
-    responses((status = 204, description = "The contact has no such file")),
+    responses(
+        (status = 204, description = "The contact has no such file"),
+        (status = 422, description = "The field holds no files"),
+    ),
 )]
 pub async fn remove(
     State(api): State<Api>,

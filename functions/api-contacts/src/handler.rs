@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::{Contact, ContactStatus, Joined, NotTaken, Surplus};
 use kernel::page::Page;
-use kernel::{ContactId, Cursor, Limit, ListId, TenantKey};
+use kernel::{ContactId, Cursor, Limit, ListId, TenantKey, UserId};
 use lambda::http::{ClientIp, Code, Flaws, Json, May, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{Api, known_list, note_hourly};
+use crate::api::{Api, known_list, known_member, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{
     bulk, consent, edit, exports, fields, files, imports, life, lists, notes, same, scores, tags,
@@ -77,6 +77,8 @@ struct Search {
     /// Contacts in use, or archived ones.
     #[serde(default)]
     status: ContactStatus,
+    /// Contacts that this user looks after.
+    owner_id: Option<UserId>,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
     limit: Limit,
@@ -111,13 +113,20 @@ async fn search(
     let profiles = api.contacts.profiles();
     let (tenant, limit, cursor) = (caller.tenant, search.limit, search.cursor);
     let is_all = search.query.trim().is_empty();
-    let mut page = if is_all && search.status == ContactStatus::Archived {
+    let mut page = if let (true, Some(owner)) = (is_all, search.owner_id) {
+        let page = profiles.owned(tenant, owner, search.status, limit, cursor);
+        page.await?
+    } else if is_all && search.status == ContactStatus::Archived {
         profiles.archived(tenant, limit, cursor).await?
     } else {
         let page = profiles.search(tenant, &search.query, limit, cursor);
         page.await?
     };
-    page.data.retain(|contact| contact.status == search.status);
+    let is_asked = |contact: &Contact| {
+        let owner = search.owner_id;
+        contact.status == search.status && owner.is_none_or(|owner| contact.owner == Some(owner))
+    };
+    page.data.retain(is_asked);
     Ok(Json(page))
 }
 
@@ -160,6 +169,9 @@ async fn upsert(
     for (n, list) in body.lists().iter().enumerate() {
         let known = known_list(&api, caller.tenant, *list, &format!("/list_ids/{n}")).await;
         flaws.take(known)?;
+    }
+    if let Some(owner) = body.owner_id {
+        flaws.take(known_member(&api, &caller, owner, "/owner_id").await)?;
     }
     let incoming = body.incoming(flaws)?;
     note_hourly(&api, &caller, &ip).await?;

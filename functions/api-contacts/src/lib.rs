@@ -25,7 +25,7 @@ mod shape;
 mod tags;
 mod views;
 
-use accounts::{Audit, Senders, Workspaces};
+use accounts::{Audit, Members, Senders, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -57,6 +57,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         counts: Counts::over(resources),
         bulk: Bulk::over(resources),
         scores: Scores::over(resources),
+        members: Members::over(resources),
         workspaces: Workspaces::over(resources),
         pins: Pins::over(resources),
     };

@@ -10,7 +10,7 @@ use contacts::{
     Surplus, Tags, Trust,
 };
 use jiff::Timestamp;
-use kernel::{Cursor, EmailAddress, Limit, ListId, Phone};
+use kernel::{Cursor, EmailAddress, Limit, ListId, Phone, UserId};
 use lambda::http::{Code, Flaws, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -100,6 +100,8 @@ pub struct ContactIn {
     /// Up to 100 fields of the shop's own, each of at most 3,000 bytes.
     #[serde(default)]
     pub custom: BTreeMap<String, Value>,
+    /// The member of the workspace who looks after the contact.
+    pub owner_id: Option<UserId>,
     /// Consent for mail, given together with `email`; it counts if that is then the contact's address.
     /// Without it a new contact is `none` and gets no campaigns, and a known one keeps what it has.
     /// `subscribed` means that the person agreed. It never reverts an unsubscription, a bounce or a
@@ -187,6 +189,7 @@ impl ContactIn {
             tags: self.tags,
             lists: self.list_ids,
             custom: self.custom,
+            owner: self.owner_id,
             trust: Trust::Shop,
             source: Source::Api,
             consent: said.collect(),
@@ -342,7 +345,7 @@ pub(crate) struct EventView {
     /// When it happened: the event's own time, not the time of its arrival.
     #[serde(serialize_with = "kernel::clock::millis")]
     occurred_at: Timestamp,
-    /// The origin: a source id, a campaign id, `api`…
+    /// The origin: a source id, a campaign id, `api`… Of `contact.updated` the door: `api`, `bulk`, `workflow`, `form`, `chat`…
     source: String,
     /// Details, by name of the event.
     data: Value,

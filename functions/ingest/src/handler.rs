@@ -115,13 +115,11 @@ async fn handle_request(
     };
     metrics::incident("FormsShortened", u64::from(submission.event.is_shortened));
     let told = &submission.event;
-    let at = match told.same_within {
-        Some(within) => {
-            let contacts = &intake.contacts;
-            let first = contacts.first_seen(tenant, &told.id, told.at, within);
-            first.await?
-        }
-        None => told.at,
+    let contacts = &intake.contacts;
+    let arrival = contacts.arrival(tenant, &told.id, told.at, told.same_within);
+    let Some(at) = arrival.await? else {
+        metrics::count("EventsOfErased", 1);
+        return Ok(());
     };
     let (source, replayed) = (request.source, request.replay_of.clone());
     intake.write(tenant, taken(submission, request, at)).await?;

@@ -5,7 +5,7 @@ use contacts::{Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use forms::OptIn;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Channel, FormId, TenantKey};
-use lambda::Failure;
+use lambda::{Failure, metrics};
 use sources::{Confirming, ConsentAnswer, FormSubmission};
 
 use crate::handler::{Intake, Taken};
@@ -21,8 +21,12 @@ pub async fn handle(
         id, received_at, ..
     } = &submission;
     let within = SignedDuration::from_secs(submission.same_within_seconds);
-    let first = intake.contacts.first_seen(tenant, id, *received_at, within);
-    let at = first.await?;
+    let contacts = &intake.contacts;
+    let arrival = contacts.arrival(tenant, id, *received_at, Some(within));
+    let Some(at) = arrival.await? else {
+        metrics::count("EventsOfErased", 1);
+        return Ok(());
+    };
     let request = request(&submission, at);
     let answers = submission.consent.iter();
     let consent = answers

@@ -86,6 +86,7 @@ operations! {
     ChangePassword = "changePassword": SignedIn, None;
     ShowMe = "showMe": SignedIn, Some(Read);
     UpdateMe = "updateMe": SignedIn, None;
+    ListWorkspaceMembers = "listWorkspaceMembers": From(Contributor), Some(Read);
     ListUsers = "listUsers": From(AccountAdmin), None;
     ShowUser = "showUser": From(AccountAdmin), None;
     UpdateUser = "updateUser": From(AccountAdmin), None;

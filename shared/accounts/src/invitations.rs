@@ -1,7 +1,7 @@
 //! Invitations to an account: an address, its rights in the account, and a token that only the mail holds.
 //!
-//! `mail` is the number of the last requested mail, `claimed` the number of the last mail that a worker claimed. The
-//! token's hash is written together with the claim. So a mail is sent once, and only the newest mail's link works.
+//! `mail` is the number of the last requested mail, `claim` the newest claim of a worker ([`MailClaim`]). The token's hash
+//! is written together with the claim. Only the links of the newest mail work: its last two, if a worker had to repeat the mail.
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +12,7 @@ use kernel::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::mail_claim::{Claimed, MailClaim};
 use crate::users::{NewUser, User, Users};
 use crate::{LEASE, keys};
 
@@ -65,10 +66,13 @@ pub struct Invitation {
     /// When a call last claimed its acceptance.
     #[serde(default)]
     accepted_at: Option<Timestamp>,
-    #[serde(default)]
-    claimed: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<MailClaim>,
     #[serde(default)]
     token: Option<String>,
+    /// The token of an earlier try of the same mail, which may have been sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier_token: Option<String>,
 }
 
 impl Invitation {
@@ -84,7 +88,7 @@ impl Invitation {
     /// crashed before it requested the mail.
     pub fn is_unsent(&self, new: &NewInvitation, now: Timestamp) -> bool {
         self.status(now) == InvitationStatus::Pending
-            && self.claimed == 0
+            && self.claim.as_ref().is_none_or(MailClaim::is_free)
             && (self.role, self.chat_role) == (new.role, new.chat_role)
             && self.workspaces == new.workspaces
     }
@@ -223,8 +227,9 @@ impl Invitations {
             mail: 1,
             status: InvitationStatus::Pending,
             accepted_at: None,
-            claimed: 0,
+            claim: None,
             token: None,
+            earlier_token: None,
         };
         let key = keys::invitation(account, id);
         let made = self.directory.create(&key, &invitation).await?;
@@ -308,18 +313,23 @@ impl Invitations {
         }
     }
 
-    /// Claims the sending of mail number `mail` and makes its token, of which only a hash is stored. `None`: another
-    /// worker claimed it, a newer mail was requested, or the invitation is over.
+    /// Claims the sending of mail number `mail` and makes its token, of which only a hash is stored. Over also if a newer mail
+    /// was requested, or the invitation is over.
     pub async fn claim_mail(
         &self,
         invitation: &Invitation,
         mail: u32,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Claimed<(String, MailClaim)>, Error> {
         let now = self.directory.clock().now();
         let open = invitation.status(now) == InvitationStatus::Pending;
-        if !open || invitation.mail != mail || invitation.claimed >= mail {
-            return Ok(None);
+        if !open || invitation.mail != mail {
+            return Ok(Claimed::Over);
         }
+        let claim = match MailClaim::next(invitation.claim.as_ref(), mail, now) {
+            Claimed::Mine(claim) => claim,
+            Claimed::Busy => return Ok(Claimed::Busy),
+            Claimed::Over => return Ok(Claimed::Over),
+        };
         let token = secret::generate(PREFIX, self.directory.entropy());
         let hash = secret::hash(&token);
         let pointer = Pointer {
@@ -331,33 +341,49 @@ impl Invitations {
             .create(&keys::invite(&hash), &pointer)
             .await?;
         let update = Update::new()
-            .set("claimed", mail)
+            .set("claim", &claim)
             .set("token", &hash)
-            // The condition does not compare all that was read: the worker of the previous mail may release its
-            // claim in the meantime.
-            .when_absent_or_less("claimed", mail)
+            .when_as_read("claim", invitation.claim.as_ref())
             .when_equals("mail", mail)
             .when_equals("status", InvitationStatus::Pending);
+        let update = match &invitation.token {
+            Some(earlier) if claim.is_repeated() => update.set("earlier_token", earlier),
+            _ => update.remove("earlier_token"),
+        };
         let key = keys::invitation(invitation.account, invitation.id);
-        let claimed = self.directory.update(&key, update).await?.applied();
-        Ok(claimed.then_some(token))
+        let is_mine = self.directory.update(&key, update).await?.applied();
+        // Otherwise another worker claimed it, or released the mail before: the next try reads which.
+        Ok(if is_mine {
+            Claimed::Mine((token, claim))
+        } else {
+            Claimed::Busy
+        })
     }
 
     /// Releases the claim: the mail service accepted nothing, so the next try may send.
-    pub async fn release_mail(&self, invitation: &Invitation) -> Result<(), Error> {
+    pub async fn release_mail(
+        &self,
+        invitation: &Invitation,
+        claim: &MailClaim,
+    ) -> Result<(), Error> {
         let update = Update::new()
-            .set("claimed", invitation.claimed)
-            .when_equals("claimed", invitation.mail);
+            .set("claim", claim.released(self.directory.clock().now()))
+            .when_equals("claim", claim);
         let key = keys::invitation(invitation.account, invitation.id);
         self.directory.update(&key, update).await?;
         Ok(())
     }
 
     /// Records that the mail service accepted the mail.
-    pub async fn note_mailed(&self, invitation: &Invitation) -> Result<(), Error> {
+    pub async fn note_mailed(
+        &self,
+        invitation: &Invitation,
+        claim: &MailClaim,
+    ) -> Result<(), Error> {
         let update = Update::new()
             .set("mailed_at", self.directory.clock().now())
-            .when_exists();
+            .set("claim", claim.settled())
+            .when_equals("claim", claim);
         let key = keys::invitation(invitation.account, invitation.id);
         self.directory.update(&key, update).await?;
         Ok(())
@@ -374,7 +400,8 @@ impl Invitations {
         let found = self.get(pointer.account, pointer.invitation).await?;
         let now = self.directory.clock().now();
         let found = found.filter(|invitation| {
-            invitation.token.as_deref() == Some(&hash)
+            let tokens = [&invitation.token, &invitation.earlier_token];
+            tokens.contains(&&Some(hash.clone()))
                 && invitation.status != InvitationStatus::Revoked
                 && invitation.expires_at > now
         });

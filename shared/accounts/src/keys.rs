@@ -19,6 +19,15 @@ pub fn user(account: AccountId, user: UserId) -> Key {
     Key::new(account.to_string(), format!("{USERS}{user}"))
 }
 
+/// Partition of an account's people without their secrets.
+pub fn members(account: AccountId) -> String {
+    format!("{account}#MEMBERS")
+}
+
+pub fn member(account: AccountId, user: UserId) -> Key {
+    Key::new(members(account), user.to_string())
+}
+
 /// Prefix of the sort keys of an account's workspaces.
 pub const WORKSPACES: &str = "WORKSPACE#";
 

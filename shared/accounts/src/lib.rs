@@ -12,7 +12,9 @@ pub mod audit;
 mod factor;
 pub mod invitations;
 mod keys;
+pub mod mail_claim;
 pub mod mails;
+pub mod members;
 pub mod oidc;
 pub mod password;
 pub mod privacy;
@@ -34,7 +36,9 @@ pub use audit::{Audit, AuditEntry};
 pub use invitations::{
     Accepted, Invitation, InvitationStatus, Invitations, NewInvitation, Reserved,
 };
+pub use mail_claim::{Claimed, MailClaim};
 pub use mails::{AccountMail, AccountMails};
+pub use members::{Member, Members};
 pub use oidc::Oidc;
 pub use privacy::{PrivacyRequest, PrivacyRequests};
 pub use recent::RecentWorkspaces;

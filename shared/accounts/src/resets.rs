@@ -8,6 +8,7 @@ use kernel::{AccountId, EmailAddress, UserId, secret};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::STRANGER;
+use crate::mail_claim::{Claimed, MailClaim};
 use crate::users::{User, UserStatus, Users};
 use crate::{Audit, keys};
 
@@ -28,8 +29,7 @@ struct Row {
 #[derive(Serialize, Deserialize)]
 struct Asked {
     ttl: i64,
-    /// Whether the mail service accepted nothing, so that the mail is still to be sent.
-    released: bool,
+    claim: MailClaim,
 }
 
 /// The resets of all users.
@@ -50,20 +50,25 @@ impl Resets {
         }
     }
 
-    /// Writes the request to the audit log, once an hour, claims its mail and makes its token. `None` if another worker claimed it, or the address has no
+    /// Writes the request to the audit log, once an hour, claims its mail and makes its token. Over also if the address has no
     /// active user. `request` is the id of the request.
     pub async fn claim_mail(
         &self,
         request: &str,
         email: &EmailAddress,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Claimed<(String, MailClaim)>, Error> {
         let Some(user) = self.users.by_email(email).await? else {
-            return Ok(None);
+            return Ok(Claimed::Over);
         };
         let object = user.id.to_string();
         let entry = self.audit.entry(STRANGER, "forgotPassword", &object, "");
         self.audit.once_an_hour(user.account, &entry).await?;
         let ttl = (self.directory.clock().now() + LIFE).as_second();
+        let claim = match self.claim(request, ttl).await? {
+            Claimed::Mine(claim) => claim,
+            Claimed::Busy => return Ok(Claimed::Busy),
+            Claimed::Over => return Ok(Claimed::Over),
+        };
         let token = secret::generate(PREFIX, self.directory.entropy());
         let row = Row {
             account: user.account,
@@ -73,30 +78,46 @@ impl Resets {
         };
         let key = keys::reset(&secret::hash(&token));
         self.directory.create(&key, &row).await?;
-        Ok(self.claim(request, ttl).await?.then_some(token))
+        Ok(Claimed::Mine((token, claim)))
     }
 
-    async fn claim(&self, request: &str, ttl: i64) -> Result<bool, Error> {
+    async fn claim(&self, request: &str, ttl: i64) -> Result<Claimed<MailClaim>, Error> {
         let key = keys::reset_request(request);
-        let claim = Asked {
-            ttl,
-            released: false,
+        let now = self.directory.clock().now();
+        let claim = MailClaim::first(1, now);
+        let asked = Asked { ttl, claim };
+        let held = match self.directory.create(&key, &asked).await? {
+            Created::New => return Ok(Claimed::Mine(asked.claim)),
+            Created::Existing(held) => held.claim,
         };
-        match self.directory.create(&key, &claim).await? {
-            Created::New => Ok(true),
-            Created::Existing(held) if !held.released => Ok(false),
-            Created::Existing(_) => {
-                let update = Update::new()
-                    .set("released", false)
-                    .when_equals("released", true);
-                Ok(self.directory.update(&key, update).await?.applied())
-            }
-        }
+        let claim = match MailClaim::next(Some(&held), 1, now) {
+            Claimed::Mine(claim) => claim,
+            other => return Ok(other),
+        };
+        let update = Update::new()
+            .set("claim", &claim)
+            .when_equals("claim", &held);
+        let is_mine = self.directory.update(&key, update).await?.applied();
+        Ok(if is_mine {
+            Claimed::Mine(claim)
+        } else {
+            Claimed::Busy
+        })
     }
 
     /// Releases the claim: the mail service accepted nothing, so the next try may send.
-    pub async fn release_mail(&self, request: &str) -> Result<(), Error> {
-        let update = Update::new().set("released", true).when_exists();
+    pub async fn release_mail(&self, request: &str, claim: &MailClaim) -> Result<(), Error> {
+        let released = claim.released(self.directory.clock().now());
+        self.store(request, claim, released).await
+    }
+
+    /// Records that the mail service accepted the mail.
+    pub async fn note_mailed(&self, request: &str, claim: &MailClaim) -> Result<(), Error> {
+        self.store(request, claim, claim.settled()).await
+    }
+
+    async fn store(&self, request: &str, claim: &MailClaim, next: MailClaim) -> Result<(), Error> {
+        let update = Update::new().set("claim", next).when_equals("claim", claim);
         let key = keys::reset_request(request);
         self.directory.update(&key, update).await?;
         Ok(())

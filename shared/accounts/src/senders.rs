@@ -10,6 +10,7 @@ use kernel::{EmailAddress, SenderId, TenantKey, WorkspaceId, secret};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use crate::mail_claim::{Claimed, MailClaim};
 use crate::{keys, workspaces};
 
 /// Most senders of a workspace.
@@ -44,11 +45,13 @@ pub struct Sender {
     pub confirmed_at: Option<Timestamp>,
     /// Number of the newest mail that was asked for.
     pub mail: u32,
-    /// Number of the newest mail that a worker claimed.
-    #[serde(default)]
-    claimed: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<MailClaim>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code_hash: Option<String>,
+    /// The code of an earlier try of the same mail, which may have been sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier_code_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code_expires_at: Option<Timestamp>,
 }
@@ -68,6 +71,17 @@ pub fn is_reserved(email: &EmailAddress, identity: &str) -> bool {
     let local = local.split('+').next().unwrap_or_default();
     let plain: String = local.chars().filter(char::is_ascii_alphanumeric).collect();
     !identity.contains('@') && RESERVED.contains(&plain.as_str())
+}
+
+/// A mail that a worker has claimed.
+#[derive(Debug)]
+pub struct ProofMail {
+    /// The sender that it proves.
+    pub sender: SenderId,
+    /// Its code.
+    pub code: String,
+    /// The claim.
+    pub claim: MailClaim,
 }
 
 /// The senders of all workspaces.
@@ -105,8 +119,9 @@ impl Senders {
             created_at: self.directory.clock().now(),
             confirmed_at: None,
             mail: 1,
-            claimed: 0,
+            claim: None,
             code_hash: None,
+            earlier_code_hash: None,
             code_expires_at: None,
         };
         let key = keys::sender(tenant, email);
@@ -148,28 +163,49 @@ impl Senders {
         Ok(all.into_iter().find(|sender| sender.id == id))
     }
 
-    /// Claims mail number `mail` of an address and makes its code, of which only the hash is stored. `None`: another
-    /// worker claimed the mail, a newer one was asked for, or the address is proven or removed.
+    /// Claims mail number `mail` of an address and makes its code, of which only the hash is stored. Over also if a newer mail
+    /// was asked for, or the address is proven or removed.
     pub async fn claim_mail(
         &self,
         workspace: WorkspaceId,
         email: &EmailAddress,
         mail: u32,
-    ) -> Result<Option<(Sender, String)>, Error> {
+    ) -> Result<Claimed<ProofMail>, Error> {
+        let key = keys::sender(workspaces::tenant(workspace), email);
+        let Some(sender) = self.directory.get::<Sender>(&key).await? else {
+            return Ok(Claimed::Over);
+        };
+        if sender.confirmed_at.is_some() || sender.mail != mail {
+            return Ok(Claimed::Over);
+        }
+        let now = self.directory.clock().now();
+        let claim = match MailClaim::next(sender.claim.as_ref(), mail, now) {
+            Claimed::Mine(claim) => claim,
+            Claimed::Busy => return Ok(Claimed::Busy),
+            Claimed::Over => return Ok(Claimed::Over),
+        };
         let code = secret::generate(PREFIX, self.directory.entropy());
         let update = Update::new()
-            .set("claimed", mail)
+            .set("claim", &claim)
             .set("code_hash", secret::hash(&code))
-            .set("code_expires_at", self.directory.clock().now() + LIFE)
+            .set("code_expires_at", now + LIFE)
             .when_equals("mail", mail)
-            .when_absent_or_less("claimed", mail)
+            .when_as_read("claim", sender.claim.as_ref())
             .when_absent_or_other("is_confirmed", true);
-        let key = keys::sender(workspaces::tenant(workspace), email);
-        let outcome = self.directory.update(&key, update).await?;
-        if !outcome.applied() {
-            return Ok(None);
-        }
-        Ok(outcome.item()?.map(|sender| (sender, code)))
+        let update = match &sender.code_hash {
+            Some(earlier) if claim.is_repeated() => update.set("earlier_code_hash", earlier),
+            _ => update.remove("earlier_code_hash"),
+        };
+        let is_mine = self.directory.update(&key, update).await?.applied();
+        Ok(if is_mine {
+            Claimed::Mine(ProofMail {
+                sender: sender.id,
+                code,
+                claim,
+            })
+        } else {
+            Claimed::Busy
+        })
     }
 
     /// Releases the claim: the mail service accepted nothing, so the next try may send.
@@ -177,11 +213,31 @@ impl Senders {
         &self,
         workspace: WorkspaceId,
         email: &EmailAddress,
-        mail: u32,
+        claim: &MailClaim,
     ) -> Result<(), Error> {
-        let update = Update::new()
-            .set("claimed", mail - 1)
-            .when_equals("claimed", mail);
+        let released = claim.released(self.directory.clock().now());
+        self.store(workspace, email, claim, released).await
+    }
+
+    /// Records that the mail service accepted the mail.
+    pub async fn note_mailed(
+        &self,
+        workspace: WorkspaceId,
+        email: &EmailAddress,
+        claim: &MailClaim,
+    ) -> Result<(), Error> {
+        let settled = claim.settled();
+        self.store(workspace, email, claim, settled).await
+    }
+
+    async fn store(
+        &self,
+        workspace: WorkspaceId,
+        email: &EmailAddress,
+        claim: &MailClaim,
+        next: MailClaim,
+    ) -> Result<(), Error> {
+        let update = Update::new().set("claim", next).when_equals("claim", claim);
         let key = keys::sender(workspaces::tenant(workspace), email);
         self.directory.update(&key, update).await?;
         Ok(())
@@ -200,8 +256,11 @@ impl Senders {
         }
         let now = self.directory.clock().now();
         let hash = secret::hash(code);
-        let held = sender.code_hash.as_deref().unwrap_or_default();
-        let is_right: bool = hash.as_bytes().ct_eq(held.as_bytes()).into();
+        let is_its = |held: &Option<String>| -> bool {
+            let held = held.as_deref().unwrap_or_default();
+            hash.as_bytes().ct_eq(held.as_bytes()).into()
+        };
+        let is_right = is_its(&sender.code_hash) | is_its(&sender.earlier_code_hash);
         if !is_right || sender.code_expires_at.is_none_or(|end| end <= now) {
             return Ok(None);
         }
@@ -209,7 +268,8 @@ impl Senders {
             .set("confirmed_at", now)
             .set("is_confirmed", true)
             .remove("code_hash")
-            .when_equals("code_hash", &hash);
+            .remove("earlier_code_hash")
+            .when_as_read("code_hash", sender.code_hash.as_ref());
         let key = keys::sender(tenant, &sender.email);
         let outcome = self.directory.update(&key, update).await?;
         if outcome.applied() {

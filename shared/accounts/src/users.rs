@@ -13,7 +13,7 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 
 use crate::factor::Factor;
-use crate::{Accounts, LEASE, keys, password};
+use crate::{Accounts, LEASE, Members, keys, password};
 
 /// How often a change is tried again after a concurrent change of a row.
 const ATTEMPTS: u32 = 5;
@@ -65,7 +65,17 @@ impl std::fmt::Debug for User {
 impl User {
     /// Whether the user may enter a workspace of the account.
     pub fn may_enter(&self, workspace: WorkspaceId) -> bool {
-        self.role == Role::AccountAdmin || self.workspaces.contains(&workspace)
+        self.enters_all() || self.workspaces.contains(&workspace)
+    }
+
+    /// Whether the user may enter every workspace of the account.
+    pub(crate) fn enters_all(&self) -> bool {
+        self.role == Role::AccountAdmin
+    }
+
+    /// Increases with every change of the row.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Whether the user administers the account now.
@@ -128,6 +138,7 @@ struct Login {
 pub struct Users {
     directory: Table,
     accounts: Accounts,
+    members: Members,
 }
 
 impl Users {
@@ -136,6 +147,7 @@ impl Users {
         Self {
             directory: resources.table("Directory"),
             accounts: Accounts::over(resources),
+            members: Members::over(resources),
         }
     }
 
@@ -174,8 +186,9 @@ impl Users {
         Ok(Some(user.id))
     }
 
-    /// The last step of making a user. A caller that finds its user made by an earlier try repeats this step.
+    /// The last step of making or changing a user: the copy for workspaces, and the account's set of admins. A caller that finds its user made by an earlier try repeats this step.
     pub(crate) async fn complete(&self, user: &User) -> Result<(), Error> {
+        self.members.store(user).await?;
         if user.is_admin() {
             self.count_admin(user.account, user.id).await?;
         }
@@ -362,6 +375,7 @@ impl Users {
     pub async fn rename(&self, mut user: User, name: &str) -> Result<User, Error> {
         name.clone_into(&mut user.name);
         self.replace(&mut user).await?;
+        self.members.store(&user).await?;
         Ok(user)
     }
 

@@ -4,7 +4,7 @@
 //! any number of repetitions counts once. Consent after a bounce, a complaint or an unsubscription must not be lost.
 //! It is written before the fact, so the next delivery repairs a crash in between. A reader's action has no time of
 //! its own. Its entry is written after the fact, under the time that the fact keeps. The next visit writes a missing
-//! entry.
+//! entry. An erased contact gets no entry.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -348,7 +348,10 @@ impl Feedback {
         data: Value,
     ) -> Result<(), Error> {
         let event = event(key, name, at, data);
-        self.contacts.record(tenant, key.contact, &event).await?;
+        let contacts = &self.contacts;
+        contacts
+            .record_of_known(tenant, key.contact, &event)
+            .await?;
         Ok(())
     }
 
@@ -363,8 +366,11 @@ impl Feedback {
         data: Value,
     ) -> Result<(), Error> {
         let event = event(key, name, learnt, data);
-        if !self.contacts.has(tenant, key.contact, &event).await? {
-            self.contacts.record(tenant, key.contact, &event).await?;
+        let contacts = &self.contacts;
+        if !contacts.has(tenant, key.contact, &event).await? {
+            contacts
+                .record_of_known(tenant, key.contact, &event)
+                .await?;
         }
         Ok(())
     }

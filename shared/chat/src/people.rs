@@ -69,7 +69,7 @@ pub(crate) async fn tell_beginning(
         data: json!({ "conversation_id": conversation.id, "inbox_id": conversation.inbox }),
     };
     contacts
-        .record(tenant, conversation.contact, &event)
+        .record_of_known(tenant, conversation.contact, &event)
         .await?;
     Ok(())
 }

@@ -17,8 +17,8 @@ use crate::labels::Tags;
 use crate::mention;
 use crate::model::{Contact, Identity, Incoming, Merge, OWN_SCOPE};
 use crate::rows::{
-    ALSO, BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, FORMER, NAMED, OVERWRITTEN, Profile, REPLACED,
-    Replaced, VERSION,
+    ALSO, BOUNCED, CUSTOM, Claim, EXTERNAL, FIELDS, FORMER, NAMED, OVERWRITTEN, OWNER, Profile,
+    REPLACED, Replaced, VERSION,
 };
 
 use self::custom::custom;
@@ -56,8 +56,6 @@ pub(crate) struct Change {
     visitors: Vec<String>,
     /// The input that the contact has no room for.
     pub surplus: Surplus,
-    /// Whether the timeline tells the change.
-    pub is_noted: bool,
     /// The further identities, if one of them becomes the first of its kind.
     also: Option<Vec<Identity>>,
     /// Whether known values are replaced, and from when the new ones are, if that was before now.
@@ -114,6 +112,10 @@ impl Change {
         for (field, value) in given.values().filter(|(field, _)| !is_name(field.name())) {
             let old = before.and_then(|contact| stored_field(contact, field.name()));
             offer(field.name(), old, value.into());
+        }
+        if let Some(owner) = incoming.owner {
+            let old = before.and_then(|contact| stored_field(contact, OWNER));
+            offer(OWNER, old, owner.to_string().into());
         }
         let names = Names::after(before, &given, overwrite);
         for (name, value) in &names.set {
@@ -311,7 +313,9 @@ impl Change {
 
     /// Notes when values were overwritten. Values from an earlier time need the note that was read.
     fn dated(&self, update: Update, profile: Option<&Profile>, now: Timestamp) -> Update {
-        if !self.overwrites || self.fields.is_empty() {
+        // No source of values gives an owner.
+        let only_owner = self.fields.iter().all(|(name, _)| name == OWNER);
+        if !self.overwrites || only_owner {
             return update;
         }
         let update = update.set(OVERWRITTEN, self.given_at.unwrap_or(now));
@@ -402,6 +406,7 @@ fn stored_field(contact: &Contact, name: &str) -> Option<Value> {
         "external_id" => contact.external_id.clone(),
         "email" => contact.email.as_ref().map(ToString::to_string),
         "phone" => contact.phone.as_ref().map(ToString::to_string),
+        OWNER => contact.owner.map(|owner| owner.to_string()),
         name if name.starts_with(EXTERNAL) => {
             let id = contact.external_ids.get(&name[EXTERNAL.len()..]);
             id.cloned()

@@ -1,7 +1,7 @@
 //! Changes of a contact on its timeline: the entry is written in one transaction with the change.
 //!
-//! Staff, bulk jobs and workflows change known contacts through here. Forms, chats and imports have events and outcomes of
-//! their own. The entry starts no workflow: a workflow that sets a tag would start itself.
+//! Every door changes known contacts through here, but for imports: each has a file of outcomes, and an entry would more
+//! than double the price of a row. The entry starts no workflow: a workflow that sets a tag would start itself.
 
 use cloud::{Error, Update};
 use jiff::Timestamp;
@@ -18,12 +18,14 @@ use crate::store::Contacts;
 pub const UPDATED: &str = "contact.updated";
 /// Characters of a value that an entry keeps.
 const MOST_TEXT: usize = 100;
+/// Tags, and names of custom fields, that an entry keeps of one change.
+const MOST_NAMES: usize = 20;
 /// Entries of one instant that say the same.
 const ROUNDS: u32 = 100;
 
 impl Contacts {
-    /// Changes a contact, and says on its timeline what changed, if the profile is the one that was read. False: it is
-    /// not. Four write units.
+    /// Changes a contact, and says on its timeline what changed and by which door, if the profile is the one that was read.
+    /// False: it is not. Four write units.
     pub(crate) async fn change_noted(
         &self,
         tenant: TenantKey,
@@ -31,6 +33,7 @@ impl Contacts {
         read: &Profile,
         update: Update,
         what: &Value,
+        door: &str,
     ) -> Result<bool, Error> {
         let update = update
             .when_exists()
@@ -38,7 +41,7 @@ impl Contacts {
         let at = self.contacts.clock().now();
         // A change that is made, undone and made again in one instant is three entries.
         for round in 0..ROUNDS {
-            let event = entry(id, at, what, round);
+            let event = entry(id, at, (what, door), round);
             let row = self.entry(tenant, &event, false).await?;
             let rows = [(keys::event(tenant, id, &event), row)];
             let key = keys::profile(tenant, id);
@@ -56,20 +59,20 @@ impl Contacts {
     }
 }
 
-fn entry(id: ContactId, at: Timestamp, what: &Value, round: u32) -> Event {
+fn entry(id: ContactId, at: Timestamp, (what, door): (&Value, &str), round: u32) -> Event {
     let (contact, text, round) = (id.to_string(), what.to_string(), round.to_string());
     Event {
         id: kernel::hash::name(&[UPDATED, &contact, &text, &round]),
         name: UPDATED.to_owned(),
         at,
-        source: "changes".to_owned(),
+        source: door.to_owned(),
         data: what.clone(),
     }
 }
 
 impl Change {
-    /// The change in words: each plain field with its old and its new value, and the names of custom fields. Null if
-    /// no field changes.
+    /// The change in words: each plain field with its old and its new value, the names of custom fields, new tags and new
+    /// lists. Null if none of these changes.
     pub(crate) fn noted(&self, before: &Contact) -> Value {
         let mut fields = Map::new();
         let mut custom = Vec::new();
@@ -83,10 +86,24 @@ impl Change {
                 fields.insert(name.clone(), json!({ "old": old, "new": short(new) }));
             }
         }
-        if fields.is_empty() && custom.is_empty() {
+        let mut what = Map::new();
+        if !fields.is_empty() || !custom.is_empty() {
+            what.insert("fields".to_owned(), fields.into());
+            custom.truncate(MOST_NAMES);
+            what.insert("custom_fields".to_owned(), custom.into());
+        }
+        if !self.tags.is_empty() {
+            let tags = self.tags.iter().take(MOST_NAMES);
+            let tags: Vec<Value> = tags.map(|tag| short(tag.as_str().into())).collect();
+            what.insert("tags_added".to_owned(), tags.into());
+        }
+        if !self.lists.is_empty() {
+            what.insert("lists_joined".to_owned(), json!(self.lists));
+        }
+        if what.is_empty() {
             return Value::Null;
         }
-        json!({ "fields": fields, "custom_fields": custom })
+        what.into()
     }
 }
 

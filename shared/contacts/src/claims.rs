@@ -1,7 +1,7 @@
 //! The owner of an identity, and its release.
 //!
 //! An identity's row names its contact. A writer claims the row before a profile shows the identity. A writer that
-//! replaces an identity lists it in the profile (`replaced`) in the same write, and releases the row afterwards.
+//! replaces an identity lists it in the profile (`replaced`) in the same write, and deletes the row afterwards.
 //! An upsert that finds the list releases those rows first. So a crash leaves no row with a contact that does not
 //! show the identity. A row that was claimed again is not released: each claim writes another mark, and the
 //! release requires the mark that was read before the profile.
@@ -152,6 +152,30 @@ impl Contacts {
         self.contacts.update(&key, update).await.map(drop)
     }
 
+    /// Deletes the row of an identity that a contact gave up. A refusal that goes with the address is kept by its hash
+    /// ([`keys::suppressed`]). Returns whether the row was as it was read.
+    async fn free(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        one: &Replaced,
+        row: Claim,
+    ) -> Result<bool, Error> {
+        let refusal = row.status.filter(|status| status.refuses());
+        let (status, since) = match one.status {
+            Some(_) => (one.status, one.since),
+            None => (refusal, row.status_since),
+        };
+        if let Some(status) = status {
+            self.suppress(tenant, &one.identity, status, since).await?;
+        }
+        let as_read = Update::new()
+            .when_equals("contact", id)
+            .when_as_read("update_id", row.mark);
+        let key = keys::identity(tenant, &one.identity);
+        self.contacts.delete_when(&key, as_read).await
+    }
+
     /// Releases the identities that a profile of this version has replaced, unless another writer did so.
     pub(crate) async fn give_up(
         &self,
@@ -174,16 +198,7 @@ impl Contacts {
             }
             let pairs = replaced.iter().zip(rows);
             let ours = pairs.filter(|(_, row)| row.contact == Some(id));
-            let given_up = ours.map(async |(one, row)| {
-                let update = Update::new()
-                    .remove("contact")
-                    .set_some("status", one.status)
-                    .set_some("status_since", one.since)
-                    .when_equals("contact", id);
-                let update = update.when_as_read("update_id", row.mark);
-                let key = keys::identity(tenant, &one.identity);
-                Ok::<_, Error>(self.contacts.update(&key, update).await?.applied())
-            });
+            let given_up = ours.map(|(one, row)| self.free(tenant, id, one, row));
             // Refused: a concurrent writer claimed the row again. That writer will find the profile changed and
             // fail; read again.
             if try_join_all(given_up).await?.into_iter().all(|done| done) {

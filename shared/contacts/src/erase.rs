@@ -171,11 +171,13 @@ impl Contacts {
         // The updater of segments needs the state, and deletes it.
         let kept = [keys::PROFILE, keys::STATE];
         empty(&self.contacts, tenant, id, &kept).await?;
+        self.forget_events(tenant, id).await?;
         empty(&self.timeline, tenant, id, &[]).await?;
         files.delete_all(tenant, id).await?;
         for former in erasing.merged {
             files.delete_all(tenant, former).await?;
             empty(&self.contacts, tenant, former, &kept).await?;
+            self.forget_events(tenant, former).await?;
             empty(&self.timeline, tenant, former, &[]).await?;
             let expires = erased_at.as_second() + KEPT_SECONDS;
             let expires = Update::new().set("ttl", expires).when_exists();
@@ -207,13 +209,7 @@ impl Contacts {
                 None => (one.status, one.since),
             };
             if let Some(status) = status {
-                let row = Suppressed {
-                    status,
-                    status_since: since,
-                };
-                self.contacts
-                    .put(&keys::suppressed(tenant, &one.identity), &row)
-                    .await?;
+                self.suppress(tenant, &one.identity, status, since).await?;
             }
             let key = keys::identity(tenant, &one.identity);
             let as_read = Update::new().when_as_read("update_id", claim.mark.as_ref());
@@ -221,6 +217,22 @@ impl Contacts {
                 return Ok(());
             }
         }
+    }
+
+    /// Keeps the refusal of an address without the address.
+    pub(crate) async fn suppress(
+        &self,
+        tenant: TenantKey,
+        identity: &Identity,
+        status: ChannelStatus,
+        status_since: Option<i64>,
+    ) -> Result<(), Error> {
+        let row = Suppressed {
+            status,
+            status_since,
+        };
+        let key = keys::suppressed(tenant, identity);
+        self.contacts.put(&key, &row).await
     }
 
     /// The refusal that an erased contact left with the address. One read.

@@ -150,6 +150,11 @@ pub fn sightings(tenant: TenantKey, event_id: &str) -> Key {
     Key::new(format!("{tenant}#SEEN#{event_id}"), "SEEN")
 }
 
+/// Row of the events with one id whose contacts were erased.
+pub fn forgotten(tenant: TenantKey, event_id: &str) -> Key {
+    Key::new(format!("{tenant}#SEEN#{event_id}"), "ERASED")
+}
+
 pub fn event_order(at: Timestamp, id: &str) -> String {
     format!("{}#{id}", clock::sortable(at))
 }

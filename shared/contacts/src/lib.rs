@@ -57,6 +57,7 @@ pub mod merge;
 mod model;
 mod names;
 pub mod notes;
+mod owned;
 pub mod patch;
 pub mod places;
 mod profiles;
@@ -96,9 +97,11 @@ pub use views::{View, Views};
 
 /// The rules of the tables Contacts and Timeline.
 pub const EFFECTS: &[cloud::outbox::Rule] = &[
+    bulk::BEGIN,
     changed::CHANGED,
     changed::TRACKED,
     erase::ERASE,
+    import::BEGIN,
     merge::MERGE,
     timeline::HEARD,
 ];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use kernel::{ContactId, EmailAddress, InboxId, ListId, Person, Phone, person};
+use kernel::{ContactId, EmailAddress, InboxId, ListId, Person, Phone, UserId, person};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -94,6 +94,25 @@ pub enum Source {
     Manual,
 }
 
+impl Source {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Form => "form",
+            Self::Api => "api",
+            Self::Haravan => "haravan",
+            Self::Kiotviet => "kiotviet",
+            Self::Sapo => "sapo",
+            Self::Shopee => "shopee",
+            Self::Getfly => "getfly",
+            Self::Ladipage => "ladipage",
+            Self::Chat => "chat",
+            Self::Manual => "manual",
+        }
+    }
+}
+
 /// The treatment of a field that the contact already has.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
@@ -121,6 +140,8 @@ pub struct Incoming {
     pub lists: Vec<ListId>,
     /// Custom fields.
     pub custom: BTreeMap<String, Value>,
+    /// The member of the workspace who looks after the contact. The caller has checked the membership.
+    pub owner: Option<UserId>,
     /// Origin of the data; kept only if the contact is new.
     pub source: Source,
     /// Decisions of the person about messages, and how the source knows. Nothing is booked without it.
@@ -254,6 +275,9 @@ pub struct Contact {
     /// Consent by channel and purpose. The statuses above are those for marketing.
     #[serde(skip)]
     pub consents: Consents,
+    /// The user who looks after the contact. A user who left the workspace stays until another one is set.
+    #[serde(default, rename = "owner_id")]
+    pub owner: Option<UserId>,
     /// Whether the contact is in use.
     #[serde(default)]
     pub status: ContactStatus,

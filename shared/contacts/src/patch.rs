@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::Error;
 use futures::future::try_join_all;
-use kernel::{ContactId, Person, TenantKey};
+use kernel::{ContactId, Person, TenantKey, UserId};
 use serde_json::Value;
 
 use crate::bounds::Surplus;
@@ -16,7 +16,7 @@ use crate::change::Change;
 use crate::identity::{self, Fate, Known, Reason};
 use crate::keys;
 use crate::model::{Identity, Incoming, Merge, NotTaken, Source, Trust};
-use crate::rows::Profile;
+use crate::rows::{OWNER, Profile};
 use crate::store::Contacts;
 use crate::upsert::{Sorted, beside, in_order, not_taken};
 
@@ -29,20 +29,33 @@ pub struct Edit {
     pub names: Vec<(&'static str, Option<String>)>,
     /// New values of custom fields.
     pub custom: BTreeMap<String, Value>,
+    /// The member of the workspace who looks after the contact from now on.
+    pub owner: Option<UserId>,
     /// New identities: the shop's own id, an email address, a phone number.
     pub identities: Vec<Identity>,
-    /// Names of plain fields, and of identities, that are cleared.
+    /// Names of plain fields, and of identities, that are cleared; also `owner_id`.
     pub cleared: BTreeSet<&'static str>,
     /// Custom fields that are cleared, in the form in which names are compared.
     pub cleared_custom: BTreeSet<String>,
 }
 
 impl Edit {
+    /// Gives the contact to this member of the workspace; `None`: to nobody.
+    pub fn of_owner(owner: Option<UserId>) -> Self {
+        let cleared = owner.is_none().then_some(OWNER);
+        Self {
+            owner,
+            cleared: cleared.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn incoming(&self) -> Incoming {
         Incoming {
             identities: self.identities.clone(),
             person: self.person.clone(),
             custom: self.custom.clone(),
+            owner: self.owner,
             merge: Merge::Overwrite,
             trust: Trust::Shop,
             source: Source::Api,

@@ -296,7 +296,7 @@ pub fn ward(province: &Province, text: &str) -> Option<Ward> {
     })
 }
 
-/// The codes of an address. A former ward may have the name of another one of today, so an address with a district is looked
+/// The codes of an address. A former ward may have the name of another one of today. So an address with a district is looked
 /// up among the former wards only. An address of a former province without a district has no ward.
 pub fn locate(province: Option<&str>, district: Option<&str>, ward: Option<&str>) -> Located {
     let has_district = district.is_some_and(|district| !district.trim().is_empty());

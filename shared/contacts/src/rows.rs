@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use kernel::text::alike;
-use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey};
+use kernel::{ContactId, EmailAddress, ListId, Person, Phone, TenantKey, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,6 +50,8 @@ pub(crate) const ALSO: &str = "also";
 /// The profile's attribute that names the row of an import that wrote it last, of a contact that the import made.
 /// Every other write removes it: an import may remove only a contact that nobody has touched since.
 pub(crate) const IMPORTED: &str = "imported";
+/// The profile's attribute for the user who looks after the contact. It is a key of the index `ByOwner`.
+pub(crate) const OWNER: &str = "owner_id";
 /// The profile's attribute for the lead score. Only [`crate::scores`] writes it.
 pub(crate) const SCORE: &str = "score";
 /// The profile's attribute for how the lead score fades: [`crate::scores::Fade`]. It changes with [`SCORE`].
@@ -124,6 +126,7 @@ pub(crate) struct Profile {
     /// When the contact was erased.
     pub erased_at: Option<Timestamp>,
     pub archived_at: Option<Timestamp>,
+    owner_id: Option<UserId>,
     #[serde(default)]
     source: Source,
     created_at: Option<Timestamp>,
@@ -210,6 +213,7 @@ impl Profile {
                 Some(_) => ContactStatus::Archived,
                 None => ContactStatus::Active,
             },
+            owner: self.owner_id,
             lead_score: self.score,
             fading: self.score_fade.map(|fade| Fading {
                 score: self.score.unwrap_or_default(),

@@ -36,6 +36,8 @@ pub struct Contacts {
     pub(crate) vocabulary: Vocabulary,
     /// Tells which changes concern segments.
     pub(crate) interest: Listeners,
+    /// The door by which changes come that name none; the timeline tells it.
+    pub(crate) door: &'static str,
 }
 
 impl Contacts {
@@ -55,7 +57,14 @@ impl Contacts {
             listeners: None,
             vocabulary: Vocabulary::over(resources),
             interest: Listeners::over(resources),
+            door: "api",
         }
+    }
+
+    /// The same contacts, for changes by this door: `workflow`, `bulk`.
+    #[must_use]
+    pub fn by(self, door: &'static str) -> Self {
+        Self { door, ..self }
     }
 
     /// One contact, as it is now.
@@ -106,7 +115,7 @@ impl Contacts {
             let update = self.telling(tenant, update, names).await?;
             let what = json!({ "tags_added": new });
             if self
-                .change_noted(tenant, id, &profile, update, &what)
+                .change_noted(tenant, id, &profile, update, &what, self.door)
                 .await?
             {
                 return Ok(());
@@ -144,7 +153,7 @@ impl Contacts {
             let update = self.touch().remove_from_set("tags", gone);
             let update = self.telling(tenant, update, names).await?;
             if self
-                .change_noted(tenant, id, &profile, update, &what)
+                .change_noted(tenant, id, &profile, update, &what, self.door)
                 .await?
             {
                 break;
@@ -179,7 +188,7 @@ impl Contacts {
             let update = self.telling(tenant, update, [mention::list(list)]).await?;
             let what = json!({ "lists_joined": [list] });
             if self
-                .change_noted(tenant, id, &profile, update, &what)
+                .change_noted(tenant, id, &profile, update, &what, self.door)
                 .await?
             {
                 return Ok(Joined::Yes);
@@ -206,7 +215,7 @@ impl Contacts {
             let update = self.telling(tenant, update, [mention::list(list)]).await?;
             let what = json!({ "lists_left": [list] });
             if self
-                .change_noted(tenant, id, &profile, update, &what)
+                .change_noted(tenant, id, &profile, update, &what, self.door)
                 .await?
             {
                 break;

@@ -1,12 +1,12 @@
 //! The events of a contact, newest first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::outbox::{Image, Rule};
-use cloud::{Effect, Error, Pending, Query};
+use cloud::{Effect, Error, Pending, Query, Update};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
+use kernel::{ContactId, Cursor, FormId, Limit, SourceId, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::changed::TRACKED;
@@ -41,6 +41,13 @@ struct Sightings {
     version: u64,
     firsts: Vec<Timestamp>,
     ttl: i64,
+}
+
+/// The events with one id whose contacts were erased.
+#[derive(Deserialize)]
+struct Forgotten {
+    /// Their times.
+    at: BTreeSet<String>,
 }
 
 /// A timeline entry as it is stored.
@@ -83,6 +90,76 @@ fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
 }
 
 impl Contacts {
+    /// The time of a source's event; `None` if its contact was erased, so that a redelivery makes no new contact. `within`
+    /// as for [`Contacts::first_seen`], for an event that carries no time. A read more for an event that was seen before,
+    /// or that carries its time.
+    pub async fn arrival(
+        &self,
+        tenant: TenantKey,
+        event_id: &str,
+        at: Timestamp,
+        within: Option<SignedDuration>,
+    ) -> Result<Option<Timestamp>, Error> {
+        let at = match within {
+            None => at,
+            Some(within) => {
+                let (first, is_new) = self.sighted(tenant, event_id, at, within).await?;
+                if is_new {
+                    return Ok(Some(first));
+                }
+                first
+            }
+        };
+        let key = keys::forgotten(tenant, event_id);
+        let row: Option<Forgotten> = self.timeline.get(&key).await?;
+        let is_forgotten = row.is_some_and(|row| row.at.contains(&kernel::clock::sortable(at)));
+        Ok((!is_forgotten).then_some(at))
+    }
+
+    /// Remembers the events of an erased contact whose messages may still be delivered again. One query, and one write unit
+    /// for each event of a source in the last 35 days. Safe to repeat, until the events are deleted.
+    pub(crate) async fn forget_events(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+    ) -> Result<(), Error> {
+        let now = self.timeline.clock().now();
+        let from = now - SignedDuration::from_secs(REMEMBER_SECONDS);
+        let query = Query::partition(keys::contact(tenant, contact));
+        let query = query.after(kernel::clock::sortable(from));
+        let mut cursor = None;
+        loop {
+            let page: Page<Event> = self.timeline.query(query.clone().cursor(cursor)).await?;
+            let told = page.data.iter().filter(|event| is_of_source(event));
+            for event in told {
+                let at = kernel::clock::sortable(event.at);
+                self.forget(tenant, &event.id, &at).await?;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Remembers that the contact of the event was erased.
+    pub(crate) async fn forget(
+        &self,
+        tenant: TenantKey,
+        event_id: &str,
+        at: &str,
+    ) -> Result<(), Error> {
+        let update = Update::new()
+            .add_to_set("at", [at])
+            .set(
+                "ttl",
+                self.timeline.clock().now().as_second() + REMEMBER_SECONDS,
+            )
+            .when_at_most("at", REMEMBERED);
+        let key = keys::forgotten(tenant, event_id);
+        self.timeline.update(&key, update).await.map(drop)
+    }
+
     /// The time of an event that carries none. An arrival within `within` of a first arrival is the same event, in
     /// any order and any number.
     pub async fn first_seen(
@@ -92,13 +169,25 @@ impl Contacts {
         arrived: Timestamp,
         within: SignedDuration,
     ) -> Result<Timestamp, Error> {
+        let (first, _) = self.sighted(tenant, event_id, arrived, within).await?;
+        Ok(first)
+    }
+
+    /// The first arrival, and whether this is it.
+    async fn sighted(
+        &self,
+        tenant: TenantKey,
+        event_id: &str,
+        arrived: Timestamp,
+        within: SignedDuration,
+    ) -> Result<(Timestamp, bool), Error> {
         let key = keys::sightings(tenant, event_id);
         let stored: Option<Sightings> = self.timeline.get(&key).await?;
         let is_new = stored.is_none();
         let mut seen = stored.unwrap_or_default();
         let is_same = |first: &&Timestamp| first.duration_since(arrived).abs() <= within;
         if let Some(first) = seen.firsts.iter().find(is_same) {
-            return Ok(*first);
+            return Ok((*first, false));
         }
         let expected = seen.version;
         seen.version += 1;
@@ -111,13 +200,13 @@ impl Contacts {
             // Another run was faster: the message is redelivered and finds the row.
             let created = self.timeline.create(&key, &seen).await?;
             return if created.is_new() {
-                Ok(arrived)
+                Ok((arrived, true))
             } else {
                 Err(Error::Conflict)
             };
         }
         self.timeline.replace(&key, &seen, expected).await?;
-        Ok(arrived)
+        Ok((arrived, true))
     }
 
     /// Writes the event unless it exists; returns whether it was new. If a workflow listens to the event's name, the
@@ -130,6 +219,27 @@ impl Contacts {
     ) -> Result<bool, Error> {
         let heard = self.hears(tenant, event).await?;
         self.record_as(tenant, contact, event, heard).await
+    }
+
+    /// Like [`Contacts::record`], for an event that may come after the contact's erasure: then nothing is written. Two reads
+    /// more. An erasure that begins between the two reads deletes what it finds, and the second read what it did not.
+    pub async fn record_of_known(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        event: &Event,
+    ) -> Result<bool, Error> {
+        let profiles = self.profiles();
+        if profiles.current(tenant, contact).await?.is_none() {
+            return Ok(false);
+        }
+        let is_new = self.record(tenant, contact, event).await?;
+        if profiles.current(tenant, contact).await?.is_none() {
+            let key = keys::event(tenant, contact, event);
+            self.timeline.delete(&key).await?;
+            return Ok(false);
+        }
+        Ok(is_new)
     }
 
     /// Whether a workflow listens to the event.
@@ -325,6 +435,11 @@ fn place(Cursor(text): &Cursor) -> Result<String, Error> {
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let is_place = |text: &String| text.len() <= LONGEST_KEY && text.as_str() > "0";
     text.filter(is_place).ok_or(Error::Cursor("is damaged"))
+}
+
+/// Whether a source or a form told the event, by a message that may be delivered again.
+fn is_of_source(event: &Event) -> bool {
+    event.source.parse::<SourceId>().is_ok() || event.source.parse::<FormId>().is_ok()
 }
 
 /// When the event expires, in seconds since the epoch.

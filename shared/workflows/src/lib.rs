@@ -126,7 +126,7 @@ impl Stepper {
     pub fn over(resources: &Resources) -> Self {
         Self {
             workflows: Workflows::over(resources),
-            contacts: Contacts::over(resources),
+            contacts: Contacts::over(resources).by("workflow"),
             timers: Timers::over(resources),
             queue: resources.queue_of(),
         }

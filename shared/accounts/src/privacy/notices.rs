@@ -3,7 +3,7 @@
 //! The timers of both notices are written before the date that they are about. A notice of a date that is no longer the
 //! next one of the request is not sent. A row claims the mail to each admin before the mail is sent.
 
-use cloud::{Created, Error, Message, QueueName, Resources, Table, Timers};
+use cloud::{Created, Error, Resources, Table, Timers};
 use jiff::civil::{Date, time};
 use jiff::tz::{TimeZone, offset};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PrivacyRequest, Status, Stored, terms};
 use crate::keys;
+use crate::mails::AccountMail;
 
 /// Life of a claim: longer than any message about it.
 const KEEP: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -58,26 +59,6 @@ pub struct Notice {
     pub recipients: u32,
 }
 
-/// The message of a timer to the account mailer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
-pub enum PrivacyDue {
-    /// A date of a request is near, or has passed.
-    #[serde(rename = "privacy.due.v1")]
-    V1 {
-        /// The request.
-        request: PrivacyRequestId,
-        /// The date.
-        due: Date,
-        /// The reason.
-        kind: NoticeKind,
-    },
-}
-
-impl Message for PrivacyDue {
-    const QUEUE: QueueName = QueueName::new("account-mail");
-}
-
 /// When each notice of a date is mailed: at 8 o'clock in Viet Nam, on the last working day before the date, and on the day
 /// after.
 fn times(due: Date) -> [(NoticeKind, Timestamp); 2] {
@@ -110,7 +91,7 @@ pub(super) async fn schedule(
         if is_over && kind == NoticeKind::Soon {
             continue;
         }
-        let message = PrivacyDue::V1 {
+        let message = AccountMail::PrivacyDue {
             request: request.id,
             due,
             kind,

@@ -7,6 +7,7 @@ use kernel::{ContactId, TenantKey};
 use super::job::{Action, Job};
 use super::steps::Bulk;
 use crate::bounds::MAX_TAGS;
+use crate::patch::{Edit, Edited};
 use crate::{Contact, Joined};
 
 /// The outcome for one contact.
@@ -67,6 +68,14 @@ impl Bulk {
             }
             Action::RemoveFromList { list_id } => {
                 self.contacts.leave_list(tenant, id, *list_id).await?;
+            }
+            Action::SetOwner { owner_id } => {
+                let edit = Edit::of_owner(*owner_id);
+                return Ok(match self.contacts.edit(tenant, id, &edit).await? {
+                    Edited::Yes(_) => Done::Changed,
+                    Edited::Full(_) => Done::Full,
+                    Edited::NoContact => Done::Missing,
+                });
             }
             Action::RenameTag { from, to } => return self.rename(tenant, &contact, from, to).await,
             Action::Archive | Action::Restore | Action::Delete => {}

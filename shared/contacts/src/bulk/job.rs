@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use cloud::Pending;
 use jiff::Timestamp;
-use kernel::{BulkId, ContactId, ListId};
+use kernel::{BulkId, ContactId, ListId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::SHARDS;
@@ -45,6 +46,11 @@ pub enum Action {
         /// The new tag.
         to: String,
     },
+    /// Give to a user, or to nobody.
+    SetOwner {
+        /// A member of the workspace when the job was requested.
+        owner_id: Option<UserId>,
+    },
     /// Archive.
     Archive,
     /// Take out of the archive.
@@ -62,6 +68,7 @@ impl Action {
             Self::AddToList { .. } => "add_to_list",
             Self::RemoveFromList { .. } => "remove_from_list",
             Self::RenameTag { .. } => "rename_tag",
+            Self::SetOwner { .. } => "set_owner",
             Self::Archive => "archive",
             Self::Restore => "restore",
             Self::Delete => "delete",
@@ -135,7 +142,8 @@ pub struct Job {
     pub actor: String,
     /// Its status.
     pub status: Status,
-    /// Contacts that have the change now.
+    /// Contacts that have the change now. The outbox uses the attribute `changed` for names.
+    #[serde(rename = "n_changed")]
     pub changed: u64,
     /// Contacts that do not exist.
     pub missing: u64,
@@ -159,6 +167,9 @@ pub struct Job {
     /// The place within the shard.
     #[serde(default)]
     pub(super) cursor: Option<String>,
+    /// The first message. Only the write that makes the job has it.
+    #[serde(default, skip_deserializing)]
+    pub(super) pending: Pending,
 }
 
 impl Job {
@@ -186,6 +197,7 @@ impl Job {
             ids: Vec::new(),
             at: 0,
             cursor: None,
+            pending: Pending::default(),
         };
         job.take_named();
         job

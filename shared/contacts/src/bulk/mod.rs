@@ -9,5 +9,7 @@ mod job;
 mod slices;
 mod steps;
 
+pub(crate) use steps::BEGIN;
+
 pub use job::{Action, Job, Selection, Status};
 pub use steps::{Bulk, Cancelled, MAX_RUNNING, Progress, Started, Step};

@@ -1,8 +1,10 @@
 //! The slices of a bulk job. Each is safe to run twice, to run concurrently with itself, and to be killed at any
 //! point.
 
+use cloud::outbox::{Image, Rule};
 use cloud::{
-    Created, Error, Key, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
+    Created, Effect, Error, Key, Message, Pending, Query, QueueName, QueueOf, Resources,
+    SendOptions, Table,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -22,8 +24,6 @@ pub const MAX_RUNNING: usize = 4;
 const CONCURRENCY: usize = 16;
 /// How long an attempt takes from the write of the job to the message of the next slice.
 const SENDS_WITHIN: SignedDuration = SignedDuration::from_secs(10);
-/// A job that has not begun so long after its request was interrupted before its first message.
-const LOST_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// Message on the queue of bulk jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,22 @@ pub enum Step {
 
 impl Message for Step {
     const QUEUE: QueueName = QueueName::new("contact-bulk");
+}
+
+/// On a new job: sends the message of its first slice.
+pub(crate) const BEGIN: Rule = Rule {
+    name: "contact.bulk",
+    messages: begin,
+};
+
+fn begin(image: &Image) -> Result<Vec<Effect>, Error> {
+    let job: BulkId = image.subject()?;
+    let step = Step::V1 { job, version: 0 };
+    Ok(vec![Effect::new(
+        image.tenant(),
+        format!("{job}#begin"),
+        &step,
+    )?])
 }
 
 /// The outcome of a slice.
@@ -125,7 +141,7 @@ impl Bulk {
     /// Over the tables Contacts, Directory and Timeline, the bucket Files and the queue `ContactBulk`. A bulk job triggers no workflow.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            contacts: Contacts::silent(resources),
+            contacts: Contacts::silent(resources).by("bulk"),
             lists: Lists::over(resources),
             counts: Counts::over(resources),
             files: Files::over(resources),
@@ -134,8 +150,8 @@ impl Bulk {
         }
     }
 
-    /// Starts a job, unless four others are running. A repetition of the request completes the first run: a message
-    /// of a slice that is done moves nothing. Four write units.
+    /// Starts a job, unless four others are running. The write that makes the job carries its first message, so a job whose
+    /// request was interrupted runs too, and gives its turn back. Four write units, and three for the outbox.
     pub async fn start(
         &self,
         tenant: TenantKey,
@@ -145,7 +161,8 @@ impl Bulk {
         action: Action,
         selection: Selection,
     ) -> Result<Started, Error> {
-        let new = Job::new(id, action, selection, actor, at);
+        let mut new = Job::new(id, action, selection, actor, at);
+        new.pending = Pending::of(&[BEGIN]);
         let key = keys::bulk(tenant, id);
         let job = match self.table.create(&key, &new).await? {
             Created::New => new,
@@ -165,14 +182,27 @@ impl Bulk {
             .put(&keys::bulk_listed(tenant, id), &listed)
             .await?;
         if !self.enter(tenant, &job).await? && !self.recovered(tenant, &job).await? {
-            let mut refused = job.clone();
-            refused.version += 1;
-            refused.status = Status::Refused;
-            self.table.replace(&key, &refused, job.version).await?;
+            self.refuse(tenant, job).await?;
             return Ok(Started::Busy);
         }
-        self.send(tenant, id, job.version).await?;
+        // Its message may have been quicker, and have ended it.
+        let now = self.get(tenant, id).await?;
+        if now.is_none_or(|now| now.is_over()) {
+            self.leave(tenant, id).await?;
+        }
         Ok(Started::Job(Box::new(job)))
+    }
+
+    /// Ends a job that has no turn.
+    async fn refuse(&self, tenant: TenantKey, job: Job) -> Result<Job, Error> {
+        let version = job.version;
+        let mut refused = job;
+        refused.version += 1;
+        refused.status = Status::Refused;
+        refused.pending = Pending::default();
+        let key = keys::bulk(tenant, refused.id);
+        self.table.replace(&key, &refused, version).await?;
+        Ok(refused)
     }
 
     /// Enters the job in the row of running jobs, if it has room.
@@ -194,21 +224,14 @@ impl Bulk {
         Ok(bundle::edit(&self.table, &key, add).await?.is_ok())
     }
 
-    /// Looks after the running jobs of a full row: removes those that have ended, and sends the first message of
-    /// those that were interrupted before it. Returns whether the job has room now.
+    /// Removes the jobs that have ended from a full row. Returns whether the job has room now.
     async fn recovered(&self, tenant: TenantKey, job: &Job) -> Result<bool, Error> {
         let key = keys::bulk_running(tenant);
         let running: Vec<Running> = bundle::read(&self.table, &key).await?;
         for one in running {
             match self.get(tenant, one.job).await? {
-                Some(found) if found.is_over() => self.leave(tenant, one.job).await?,
-                None => self.leave(tenant, one.job).await?,
-                Some(found) => {
-                    let is_old = self.table.clock().now().duration_since(one.at) > LOST_AFTER;
-                    if is_old && found.version == 0 {
-                        self.send(tenant, one.job, 0).await?;
-                    }
-                }
+                Some(found) if !found.is_over() => {}
+                _ => self.leave(tenant, one.job).await?,
             }
         }
         self.enter(tenant, job).await
@@ -318,6 +341,11 @@ impl Bulk {
                 self.resend(tenant, &job).await?;
             }
             return Ok(Progress::Done);
+        }
+        if version == 0 && !self.enter(tenant, &job).await? {
+            // The request was interrupted before it asked for the turn, and nobody waits for its answer.
+            let refused = self.refuse(tenant, job).await?;
+            return self.end(tenant, refused).await;
         }
         let next = self.advance(tenant, job, &find).await?;
         let key = keys::bulk(tenant, id);

@@ -7,7 +7,7 @@ use crate::identity::Reason;
 use crate::model::{Contact, Identity};
 use crate::names::join;
 use crate::patch::Edit;
-use crate::rows::{CUSTOM, Claim, Profile};
+use crate::rows::{CUSTOM, Claim, OWNER, Profile};
 
 impl Change {
     /// Compares an edit with the profile. `own` holds the identities of the edit that the contact gets, `others` those
@@ -25,7 +25,6 @@ impl Change {
         change.rename(&before, edit);
         change.promote(&before, own);
         change.clear(&before, edit);
-        change.is_noted = true;
         change
     }
 
@@ -70,6 +69,9 @@ impl Change {
                 self.removed.push(name.to_owned());
                 self.replaced.push(released(before, identity));
             }
+        }
+        if before.owner.is_some() && edit.cleared.contains(OWNER) {
+            self.removed.push(OWNER.to_owned());
         }
         let had = before.person.values().map(|(field, _)| field.name());
         let had = had.filter(|name| !super::is_name(name) && edit.cleared.contains(*name));

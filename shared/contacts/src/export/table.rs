@@ -11,7 +11,7 @@ use crate::model::Contact;
 /// Most custom fields with a column of their own. The others are in the last column, as JSON.
 pub const MAX_FIELDS: usize = 200;
 /// The columns before those of the person.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 14] = [
     "contact_id",
     "external_id",
     "email",
@@ -22,6 +22,10 @@ const COLUMNS: [&str; 10] = [
     "source",
     "created_at",
     "updated_at",
+    "owner_id",
+    "other_emails",
+    "other_phones",
+    "other_external_ids",
 ];
 /// The last column.
 const OTHERS: &str = "other_fields";
@@ -55,17 +59,19 @@ pub fn line(contact: &Contact, fields: &BTreeSet<String>) -> String {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
-        contact
-            .tags
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("; "),
+        several(&contact.tags),
         name(&contact.email_status),
         name(&contact.sms_status),
         name(&contact.source),
         contact.created_at.to_string(),
         contact.updated_at.to_string(),
+        contact
+            .owner
+            .map(|owner| owner.to_string())
+            .unwrap_or_default(),
+        several(&contact.other_emails),
+        several(&contact.other_phones),
+        several(further_ids(contact)),
     ];
     let plain = person::FIELDS
         .iter()
@@ -85,6 +91,18 @@ pub fn line(contact: &Contact, fields: &BTreeSet<String>) -> String {
         Value::Object(others).to_string()
     };
     csv_out::line(own.into_iter().chain(plain).chain(custom).chain([others]))
+}
+
+/// Several values in one cell.
+fn several(values: impl IntoIterator<Item = impl ToString>) -> String {
+    let values: Vec<String> = values.into_iter().map(|one| one.to_string()).collect();
+    values.join("; ")
+}
+
+/// The further ids of other systems, each behind its system.
+fn further_ids(contact: &Contact) -> impl Iterator<Item = String> {
+    let ids = contact.other_external_ids.iter();
+    ids.flat_map(|(scope, ids)| ids.iter().map(move |id| format!("{scope}:{id}")))
 }
 
 fn text(value: &Value) -> String {
@@ -115,7 +133,9 @@ mod tests {
             "full_name": "Trần An", "first_name": "An", "last_name": "Trần", "tags": ["VIP", "sỉ"], "list_ids": [],
             "custom": { "size": "M", "điểm": 3, "lạ": ["a"] }, "email_status": "subscribed", "sms_status": "none",
             "zalo_status": "none", "push_status": "none", "source": "import", "created_at": "2026-03-02T01:00:00Z",
-            "updated_at": "2026-03-02T01:00:00Z",
+            "updated_at": "2026-03-02T01:00:00Z", "owner_id": "usr_00000000001",
+            "other_emails": ["an@cu.example.vn", "an2@example.vn"], "other_phones": ["+84987654321"],
+            "other_external_ids": { "haravan:ao-dai": ["71"], "shop": ["KH2", "KH3"] },
         }))
         .unwrap();
         let fields: BTreeSet<String> = ["size".to_owned(), "điểm".to_owned()].into();
@@ -138,6 +158,13 @@ mod tests {
         assert_eq!(cell("external_id"), "'=KH1");
         assert_eq!(cell("phone"), "'+84912345678");
         assert_eq!(cell("tags"), "VIP; sỉ");
+        assert_eq!(cell("owner_id"), "usr_00000000001");
+        assert_eq!(cell("other_emails"), "an2@example.vn; an@cu.example.vn");
+        assert_eq!(cell("other_phones"), "'+84987654321");
+        assert_eq!(
+            cell("other_external_ids"),
+            "haravan:ao-dai:71; shop:KH2; shop:KH3"
+        );
         assert_eq!((cell("custom.size"), cell("custom.điểm")), ("M", "3"));
         assert_eq!(cell("other_fields"), "{\"lạ\":[\"a\"]}");
         assert_eq!(

@@ -50,14 +50,18 @@ pub enum Consent {
     RefusedAt,
 }
 
-/// Columns that our own files have for people: they are no data of a contact.
-const OWN: [&str; 6] = [
+/// Columns that our own files have for people. An import takes nothing from them.
+const OWN: [&str; 10] = [
     "contact_id",
     "import_line",
     "import_outcome",
     "import_contact_id",
     "import_message",
     "other_fields",
+    "owner_id",
+    "other_emails",
+    "other_phones",
+    "other_external_ids",
 ];
 
 /// More headings of the fields of [`kernel::person`], as other products export them.

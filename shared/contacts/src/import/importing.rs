@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use cloud::Error;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Span;
@@ -9,7 +10,7 @@ use kernel::{ContactId, TenantKey};
 
 use super::columns::{Column, Consent};
 use super::error::RowError;
-use super::job::{ConsentChannel, Counts, DuplicateRule, Job, Slice};
+use super::job::{ConsentChannel, Counts, DuplicateRule, Job, Slice, Status};
 use super::layout::Layout;
 use super::rows::{self, Heard, Read, Row};
 use super::slice;
@@ -69,7 +70,9 @@ struct Done {
 }
 
 impl Imports {
-    /// Imports a slice and stores the outcome of its rows. `None`: the file is not the one that was cut.
+    /// Imports a slice and stores the outcome of its rows. The slice is copied first: a step that was interrupted ends with the
+    /// copy, whatever became of the file. So each stored row has its outcome. `None`: the file is not the one that was cut,
+    /// and no row of the slice was begun.
     pub(super) async fn import(
         &self,
         tenant: TenantKey,
@@ -77,18 +80,13 @@ impl Imports {
         number: u32,
         slice: &Slice,
     ) -> Result<Option<(Counts, Vec<RowError>)>, Error> {
-        let name = file_name(tenant, job.id, "csv");
-        let part = self
-            .files
-            .range(&name, slice.start, slice.end - slice.start)
-            .await?;
-        let Some(part) = part.filter(|part| part.mark == job.mark) else {
-            return Ok(None);
-        };
         let Some(layout) = &job.layout else {
             return Ok(None);
         };
-        let read: Vec<Read> = rows::read(&part.bytes, layout, slice.line).collect();
+        let Some(bytes) = self.slice_text(tenant, job, number, slice).await? else {
+            return Ok(None);
+        };
+        let read: Vec<Read> = rows::read(&bytes, layout, slice.line).collect();
         let (mut done, mut good) = (Vec::new(), Vec::new());
         for one in &read {
             match &one.row {
@@ -121,6 +119,29 @@ impl Imports {
         }
         let told = done.into_iter().flat_map(|one| one.told).collect();
         Ok(Some((counts, told)))
+    }
+
+    /// The records of a slice, copied before any of them is stored; those of the copy if the import failed or its file changed.
+    async fn slice_text(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        number: u32,
+        slice: &Slice,
+    ) -> Result<Option<Bytes>, Error> {
+        let length = slice.end - slice.start;
+        let copy = file_name(tenant, job.id, &format!("slice.{number:08}"));
+        if job.status == Status::Processing {
+            let name = file_name(tenant, job.id, "csv");
+            let part = self.files.range(&name, slice.start, length).await?;
+            if let Some(part) = part.filter(|part| part.mark == job.mark) {
+                let bytes = part.bytes.clone();
+                self.files.put(&copy, "text/csv", part.bytes).await?;
+                return Ok(Some(bytes));
+            }
+        }
+        let part = self.files.range(&copy, 0, length).await?;
+        Ok(part.map(|part| part.bytes))
     }
 
     /// Imports rows one after another.

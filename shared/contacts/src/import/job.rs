@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloud::Pending;
 use jiff::Timestamp;
 use kernel::{ImportId, ListId, Origin};
 use serde::{Deserialize, Serialize};
@@ -248,6 +249,9 @@ pub struct Job {
     /// The upload of the file of outcomes: its id and the marks of its parts.
     #[serde(default)]
     pub(super) upload: Upload,
+    /// The first message. Only the write that starts the import has it.
+    #[serde(default, skip_deserializing)]
+    pub(super) pending: Pending,
 }
 
 impl Job {
@@ -277,6 +281,7 @@ impl Job {
             slices: 0,
             gathered: 0,
             upload: None,
+            pending: Pending::default(),
         }
     }
 
@@ -289,6 +294,7 @@ impl Job {
     pub(super) fn next(mut self) -> Self {
         self.version += 1;
         self.by = None;
+        self.pending = Pending::default();
         self
     }
 

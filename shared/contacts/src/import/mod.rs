@@ -40,6 +40,7 @@ pub use layout::{Layout, Mapping};
 pub use preview::{DryRun, LeftOut, Preview, PreviewColumn, PreviewRow};
 pub use records::MAX_RECORD;
 pub use rows::{MAX_EXTERNAL, MAX_TEXT, told};
+pub(crate) use steps::BEGIN;
 pub use steps::{Begun, Imports, MAX_BODY, OUTCOME_VALID, Progress, Step, UPLOAD_VALID};
 pub use turns::{MOST as MOST_RUNNING, MOST_WAITING};
 pub use undo::{UNDO_COLUMNS, UNDO_SECONDS, Undo, Undone};

@@ -9,7 +9,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloud::{Blobs, Created, Error, Message, QueueName, QueueOf, Resources, SendOptions, Table};
+use cloud::outbox::{Image, Rule};
+use cloud::{
+    Blobs, Created, Effect, Error, Message, Pending, QueueName, QueueOf, Resources, SendOptions,
+    Table,
+};
 use jiff::Timestamp;
 use kernel::{ImportId, Origin, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -52,6 +56,26 @@ pub enum Step {
 
 impl Message for Step {
     const QUEUE: QueueName = QueueName::new("contact-import");
+}
+
+/// On an import that starts: sends its first message.
+pub(crate) const BEGIN: Rule = Rule {
+    name: "contact.import",
+    messages: first,
+};
+
+/// The part of a job that its first message names.
+#[derive(Deserialize)]
+struct Begins {
+    version: u64,
+}
+
+fn first(image: &Image) -> Result<Vec<Effect>, Error> {
+    let import: ImportId = image.subject()?;
+    let Begins { version } = image.row()?;
+    let step = Step::V1 { import, version };
+    let id = format!("{import}#{version}");
+    Ok(vec![Effect::new(image.tenant(), id, &step)?])
 }
 
 /// The outcome of a step.
@@ -163,7 +187,8 @@ impl Imports {
         Ok(Some(next))
     }
 
-    /// Starts a draft whose file is there. May be repeated.
+    /// Starts an import whose file is there. The write that starts it carries its first message, which asks for the turn. So an
+    /// import whose request was interrupted runs too. May be repeated.
     pub async fn begin(&self, tenant: TenantKey, id: ImportId) -> Result<Begun, Error> {
         let Some(mut job) = self.job(tenant, id).await? else {
             return Ok(Begun::Missing);
@@ -173,19 +198,20 @@ impl Imports {
             if self.files.range(&name, 0, 1).await?.is_none() {
                 return Ok(Begun::NoFile);
             }
+        }
+        if matches!(job.status, Status::Draft | Status::Pending) {
             let version = job.version;
             job = job.next();
-            job.status = Status::Pending;
-            job.started_at = Some(self.table.clock().now());
+            if job.status == Status::Draft {
+                job.status = Status::Pending;
+                job.started_at = Some(self.table.clock().now());
+            }
+            job.pending = Pending::of(&[BEGIN]);
             self.table
                 .replace(&keys::import(tenant, id), &job, version)
                 .await?;
-        }
-        if job.status == Status::Pending {
-            match self.admit(tenant, id).await? {
-                Turn::Runs => self.send(tenant, id, job.version).await?,
-                Turn::Waits => {}
-                Turn::None => return Ok(Begun::Busy),
+            if self.admit(tenant, id).await? == Turn::None {
+                return Ok(Begun::Busy);
             }
         }
         Ok(Begun::Yes(Box::new(job)))
@@ -248,7 +274,11 @@ impl Imports {
         let (id, clock) = (job.id, self.table.clock());
         let undo = job.undo.clone().filter(|undo| undo.finished_at.is_none());
         let mut next = match job.status {
-            Status::Pending => self.cut(tenant, job).await?,
+            Status::Pending => match self.admit(tenant, id).await? {
+                Turn::Runs => self.cut(tenant, job).await?,
+                // The import that ends sends the message again.
+                Turn::Waits | Turn::None => return Ok(()),
+            },
             Status::Processing => {
                 let lanes = self.lanes(tenant, id).await?;
                 if lanes.iter().any(|lane| lane.slice < job.slices) {
@@ -315,13 +345,13 @@ impl Imports {
         (number, version): (u32, u64),
         by: &str,
     ) -> Result<(), Error> {
-        if job.status == Status::Failed {
-            // The lane that failed the import may have been killed before the release.
+        let is_failed = job.status == Status::Failed;
+        if is_failed && job.undo.is_some() {
             return self.release(tenant, job.id).await;
         }
         let key = keys::import_lane(tenant, job.id, number);
         let lane: Option<Lane> = self.table.get(&key).await?;
-        let Some(lane) = lane.filter(|_| job.status == Status::Processing) else {
+        let Some(lane) = lane.filter(|_| is_failed || job.status == Status::Processing) else {
             return Ok(());
         };
         let next = if lane.version == version && lane.slice < job.slices {
@@ -333,6 +363,10 @@ impl Imports {
                 Error::Shape(format!("import {} has no slice {}", job.id, lane.slice))
             })?;
             let Some((counts, errors)) = self.import(tenant, job, lane.slice, &slice).await? else {
+                if is_failed {
+                    // The lane that failed the import may have been killed before the release.
+                    return self.release(tenant, job.id).await;
+                }
                 return self.fail(tenant, job.clone(), &FileError::Changed).await;
             };
             let next = lane.after(counts, errors, by);
@@ -343,6 +377,9 @@ impl Imports {
         } else {
             return Ok(());
         };
+        if is_failed {
+            return self.release(tenant, job.id).await;
+        }
         if next.slice < job.slices {
             return self.send_lane(tenant, job.id, number, next.version).await;
         }

@@ -21,8 +21,9 @@ use crate::rows::Profile;
 
 /// How long after its end an import may be undone, in seconds.
 pub const UNDO_SECONDS: i64 = 24 * 3600;
-/// After this time no lane of a failed import is in a step any more: longer than the time-out of the function.
-const LANES_END_SECONDS: i64 = 180;
+/// After this time no lane of a failed import is in a step any more: longer than the visibility time-out of its queue, after
+/// which the message of a killed step is redelivered.
+const LANES_END_SECONDS: i64 = 900;
 /// The columns of the file that tells what became of each row.
 pub const UNDO_COLUMNS: [&str; 4] = [
     "import_line",

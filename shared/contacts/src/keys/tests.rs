@@ -42,6 +42,10 @@ fn keys_have_these_exact_texts() {
         ("ws_0123456789a", "LIST#lst_0123456789a")
     );
     assert_eq!(key(&sightings(t, "e1")), ("ws_0123456789a#SEEN#e1", "SEEN"));
+    assert_eq!(
+        key(&forgotten(t, "e1")),
+        ("ws_0123456789a#SEEN#e1", "ERASED")
+    );
     let import_id = "imp_0123456789a".parse().unwrap();
     assert_eq!(
         key(&import(t, import_id)),

@@ -16,7 +16,7 @@ use crate::consent::{Channel, MAX_RECORDS};
 use crate::identity::Reason;
 use crate::keys;
 use crate::model::{Contact, Identity};
-use crate::rows::{CUSTOM, Profile};
+use crate::rows::{CUSTOM, OWNER, Profile};
 use crate::scores::Fade;
 
 /// Most further identities of one contact.
@@ -103,12 +103,11 @@ impl Joined {
             .as_ref()
             .filter(|address| taken.contains(&Identity::Email((*address).clone())))
             .map(ToString::to_string);
-        if other_row.score.is_some() {
-            // Both as they were at the last points of either.
+        if let Some(other) = other_row.score {
+            // Each as of its own last points: only so the order of merges does not matter.
+            joined.score = Some(row.score.unwrap_or_default().saturating_add(other));
             let last = [row.score_fade, other_row.score_fade];
             joined.fade = last.into_iter().flatten().max_by_key(Fade::order);
-            let at = joined.fade.map(|fade| fade.at).unwrap_or_default();
-            joined.score = Some(row.score_at(at).saturating_add(other_row.score_at(at)));
         }
         let moved = other.owned().len() + other_row.visitors.len();
         let counts = [
@@ -265,6 +264,10 @@ impl Joined {
             if !has(field.name(), own) && !has_group(field.name()) {
                 self.fields.push((field.name().to_owned(), value.into()));
             }
+        }
+        if let (None, Some(owner)) = (own.owner, other.owner) {
+            self.fields
+                .push((OWNER.to_owned(), owner.to_string().into()));
         }
         if !has_group("full_name") {
             self.name = other.clone().complete_names().person.full_name;

@@ -63,11 +63,13 @@ impl Contacts {
         if before.is_none() || !change.is_empty() {
             let update = self.telling(tenant, update, change.names(before.is_none()));
             let update = update.await?;
-            let noted = before.as_ref().filter(|_| change.is_noted);
+            let noted = before.as_ref().filter(|_| import.is_none());
             let noted = noted.map(|before| change.noted(before));
             let noted = profile.as_ref().zip(noted.filter(|what| !what.is_null()));
             let is_written = if let Some((read, what)) = noted {
-                self.change_noted(tenant, id, read, update, &what).await?
+                let door = self.door_of(incoming.source);
+                let noted = self.change_noted(tenant, id, read, update, &what, door);
+                noted.await?
             } else {
                 let key = keys::profile(tenant, id);
                 self.contacts.update(&key, update).await?.applied()
@@ -86,6 +88,14 @@ impl Contacts {
         self.forget_names(tenant, id, change.former_name.clone())
             .await?;
         Ok(Some(made_by.as_deref() == Some(operation)))
+    }
+
+    /// The door of an input. A source of the API leaves it to the caller's own name.
+    fn door_of(&self, source: Source) -> &'static str {
+        match source {
+            Source::Api => self.door,
+            other => other.name(),
+        }
     }
 
     /// The update that turns the reservation into a contact. Of two concurrent writers one is refused, and then

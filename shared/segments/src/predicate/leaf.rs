@@ -1,6 +1,6 @@
 //! One compiled condition. Pure.
 
-use contacts::{Channel, Contact, Source, places};
+use contacts::{Channel, Contact, places};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kernel::{EmailAddress, ListId, Phone, SegmentId, person};
@@ -239,7 +239,8 @@ fn value<'a>(field: &Field, subject: &Subject<'a>) -> Of<'a> {
         Field::Email => text(contact.email.as_ref().map(EmailAddress::as_str)),
         Field::Phone => text(contact.phone.as_ref().map(Phone::e164)),
         Field::ExternalId => text(contact.external_id.as_deref()),
-        Field::Source => Of::Text(source(contact.source)),
+        Field::Source => Of::Text(contact.source.name()),
+        Field::OwnerId => contact.owner.map_or(Of::Nothing, Of::Id),
         Field::CreatedAt => Of::Instant(contact.created_at),
         Field::UpdatedAt => Of::Instant(contact.updated_at),
         // A person's field is compiled to a leaf of its own.
@@ -262,22 +263,6 @@ fn value<'a>(field: &Field, subject: &Subject<'a>) -> Of<'a> {
         Field::OrdersAverage => Of::Number(orders.sum.amount() as f64 / f64::from(orders.count)),
         Field::FirstOrderAt => at(orders.first),
         Field::LastOrderAt => at(orders.last),
-    }
-}
-
-fn source(source: Source) -> &'static str {
-    match source {
-        Source::Import => "import",
-        Source::Form => "form",
-        Source::Api => "api",
-        Source::Haravan => "haravan",
-        Source::Kiotviet => "kiotviet",
-        Source::Sapo => "sapo",
-        Source::Shopee => "shopee",
-        Source::Getfly => "getfly",
-        Source::Ladipage => "ladipage",
-        Source::Chat => "chat",
-        Source::Manual => "manual",
     }
 }
 

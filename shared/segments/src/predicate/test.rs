@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use jiff::Timestamp;
+use kernel::UserId;
 use serde_json::Value;
 
 use super::days::{Answer, DateTest, Day, Moment};
@@ -15,6 +16,8 @@ pub(crate) enum Of<'a> {
     Nothing,
     /// A text.
     Text(&'a str),
+    /// An id, compared as its text.
+    Id(UserId),
     /// A number.
     Number(f64),
     /// An instant.
@@ -164,7 +167,7 @@ fn is_set(of: Of<'_>) -> bool {
         Of::Text(text) => !text.trim().is_empty(),
         Of::Json(Value::String(text)) => !text.trim().is_empty(),
         Of::Json(Value::Array(values)) => !values.is_empty(),
-        Of::Number(_) | Of::Instant(_) | Of::Json(_) => true,
+        Of::Id(_) | Of::Number(_) | Of::Instant(_) | Of::Json(_) => true,
     }
 }
 
@@ -173,6 +176,7 @@ fn any_text(of: Of<'_>, check: &mut dyn FnMut(&str) -> bool) -> bool {
     match of {
         Of::Text(text) => !text.trim().is_empty() && check(text),
         Of::Json(Value::String(text)) => !text.trim().is_empty() && check(text),
+        Of::Id(id) => check(&id.to_string()),
         Of::Json(Value::Bool(is)) => check(if *is { "true" } else { "false" }),
         Of::Json(Value::Number(number)) => check(&number.to_string()),
         Of::Json(Value::Array(values)) => values.iter().any(|value| {

@@ -32,6 +32,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ChangePassword => ("api-accounts", "POST", "/v1/auth/password"),
         O::ShowMe => ("api-accounts", "GET", "/v1/me"),
         O::UpdateMe => ("api-accounts", "PATCH", "/v1/me"),
+        O::ListWorkspaceMembers => ("api-accounts", "GET", "/v1/members"),
         O::ListUsers => ("api-accounts", "GET", "/v1/users"),
         O::ShowUser => ("api-accounts", "GET", "/v1/users/usr_00000000009"),
         O::UpdateUser => ("api-accounts", "PATCH", "/v1/users/usr_00000000009"),

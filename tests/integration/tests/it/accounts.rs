@@ -5,6 +5,7 @@ mod invitations;
 mod issuer;
 mod keys;
 mod log;
+mod mails;
 pub mod office;
 mod people;
 mod races;

@@ -19,6 +19,7 @@ mod jobs;
 mod life;
 mod merges;
 mod merging;
+mod owners;
 mod people;
 pub(crate) mod proof;
 mod repeats;

@@ -64,7 +64,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "api-contacts",
         &[
             ("duplicate", "200"),
-            ("import", "202; Contacts +3; Directory +1; ContactImport 1"),
+            ("import", "202; Contacts +3; Directory +1"),
             ("malformed", "400"),
             ("ok", "201; Contacts +8; Directory +1"),
             ("search", "200; Directory +1"),
@@ -418,6 +418,7 @@ const UNMET: &[&str] = &[
     "Directory: SESSION#… / SESSION",
     "Directory: INVITE#… / INVITE",
     "Directory: ws_…#PRIVACY-NOTICE / …",
+    "Timeline: ws_…#SEEN#… / ERASED",
 ];
 
 #[tokio::test]

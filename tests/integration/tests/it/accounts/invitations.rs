@@ -149,35 +149,6 @@ async fn an_acceptance_killed_at_any_call_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_mailer_killed_at_any_call_mails_once_at_most() {
-    for at in 0.. {
-        let office = Office::open().await;
-        office.invite(GUEST).await;
-        let batch = office.world.take("account-mailer").unwrap();
-        let mut survived = true;
-        for kill in [Kill::Before(at), Kill::After(at)] {
-            let event = batch.event.clone();
-            let answer = office
-                .world
-                .invoke_and_kill("account-mailer", event, kill)
-                .await;
-            survived &= answer.is_some();
-        }
-        let last = office
-            .world
-            .invoke("account-mailer", batch.event.clone())
-            .await;
-        assert_eq!(last.unwrap().to_string(), r#"{"batchItemFailures":[]}"#);
-        let mails = office.world.aws.outbox().all(tanigo_local::aws::Kind::Mail);
-        assert!(mails.len() <= 1, "{at}: {} mails", mails.len());
-        if survived {
-            assert_eq!(mails.len(), 1);
-            break;
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_throttled_mail_is_sent_by_the_next_delivery() {
     let office = Office::open().await;
     office.invite(GUEST).await;

@@ -77,15 +77,23 @@ impl Office {
 
     /// The token in the last mail to an address.
     pub fn mailed_token(&self, email: &str) -> Option<String> {
-        let mails = self.world.aws.outbox().all(Kind::Mail);
-        let mail = mails.into_iter().rfind(|mail| mail.to == [email])?;
-        let raw = self.world.aws.outbox().mime(mail.id).unwrap();
-        let parsed = mail_parser::MessageParser::default().parse(&raw).unwrap();
-        let text = parsed.body_text(0).unwrap();
-        let link = text
-            .split_whitespace()
-            .find(|word| word.starts_with("http"))?;
-        link.rsplit_once('/').map(|(_, token)| token.to_owned())
+        self.mailed_tokens(email).pop()
+    }
+
+    /// The tokens in all mails to an address.
+    pub fn mailed_tokens(&self, email: &str) -> Vec<String> {
+        let outbox = self.world.aws.outbox();
+        let mails = outbox.all(Kind::Mail).into_iter();
+        let tokens = mails.filter(|mail| mail.to == [email]).filter_map(|mail| {
+            let raw = outbox.mime(mail.id)?;
+            let parsed = mail_parser::MessageParser::default().parse(&raw)?;
+            let text = parsed.body_text(0)?;
+            let link = text
+                .split_whitespace()
+                .find(|word| word.starts_with("http"))?;
+            link.rsplit_once('/').map(|(_, token)| token.to_owned())
+        });
+        tokens.collect()
     }
 
     /// Lets the account mailer work through its queue.

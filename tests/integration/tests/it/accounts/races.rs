@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use accounts::{
-    Accounts, Invitations, NewInvitation, NewUser, Reserved, UserChange, UserChanged, UserStatus,
-    Users, WorkspaceSettings, Workspaces,
+    Accounts, Claimed, Invitations, NewInvitation, NewUser, Reserved, UserChange, UserChanged,
+    UserStatus, Users, WorkspaceSettings, Workspaces,
 };
 use kernel::{AccountId, ChatRole, Limit, Origin, Patch, Role, UserId};
 
@@ -262,13 +262,25 @@ async fn a_mail_that_is_asked_for_again_goes_out_while_the_first_is_given_back()
     let made = invitations.create(team.account, id, origin.at, new);
     let made = made.await.unwrap();
     let first = made.unwrap();
-    let token = invitations.claim_mail(&first, 1).await.unwrap();
-    assert!(token.is_some());
+    let claimed = invitations.claim_mail(&first, 1).await.unwrap();
+    let (_, claim) = claimed.mine().unwrap();
     let resent = invitations.resend(&first, "usr_00000000001").await.unwrap();
     // The worker of the second mail has read the invitation before the first mail is released.
     let second = resent.unwrap();
-    invitations.release_mail(&first).await.unwrap();
-    assert!(invitations.claim_mail(&second, 2).await.unwrap().is_some());
+    invitations.release_mail(&first, &claim).await.unwrap();
+    let stale = invitations.claim_mail(&second, 2).await.unwrap();
+    assert!(matches!(stale, Claimed::Busy), "its message comes again");
+    let read = invitations.get(team.account, id).await.unwrap();
+    let second = read.unwrap();
+    let claimed = invitations.claim_mail(&second, 2).await.unwrap();
+    assert!(claimed.mine().is_some());
     // The mail is sent once.
-    assert!(invitations.claim_mail(&second, 2).await.unwrap().is_none());
+    assert!(
+        invitations
+            .claim_mail(&second, 2)
+            .await
+            .unwrap()
+            .mine()
+            .is_none()
+    );
 }

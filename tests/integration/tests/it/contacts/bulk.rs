@@ -8,7 +8,7 @@ use kernel::ContactId;
 use serde_json::{Value, json};
 
 use super::shop::{Shop, email, members, person};
-use crate::support::Kill;
+use crate::support::{Kill, http_event};
 
 async fn made(shop: &Shop, count: usize, tags: &[&str], list: Option<&str>) -> Vec<ContactId> {
     let mut ids = Vec::new();
@@ -32,7 +32,9 @@ async fn list(shop: &Shop) -> String {
 
 async fn start(shop: &Shop, change: Value, selection: Value) -> (u64, Value) {
     let body = json!({ "change": change, "selection": selection });
-    shop.api("POST", "/v1/contacts/bulk", Some(&body)).await
+    let answer = shop.api("POST", "/v1/contacts/bulk", Some(&body)).await;
+    shop.world.relay().await;
+    answer
 }
 
 async fn job(shop: &Shop, started: &Value) -> Value {
@@ -140,6 +142,41 @@ async fn a_fifth_job_is_refused_until_one_ends() {
 }
 
 #[tokio::test]
+async fn a_job_whose_request_was_interrupted_runs_and_gives_its_turn_back() {
+    for call in 0.. {
+        let shop = Shop::new().await;
+        let ids = made(&shop, 1, &[], None).await;
+        let body =
+            json!({ "change": { "add_tags": ["vip"] }, "selection": { "contact_ids": ids } });
+        let event = http_event(
+            "POST",
+            "/v1/contacts/bulk",
+            Some(&body),
+            Some(&shop.grant()),
+        );
+        let killed = shop
+            .world
+            .invoke_and_kill("api-contacts", event, Kill::Before(call));
+        let is_over = killed.await.is_some();
+        // The client never asks again.
+        shop.world.settle_twice().await;
+        let (_, page) = shop.api("GET", "/v1/contacts/bulk", None).await;
+        for job in page["data"].as_array().unwrap() {
+            assert_eq!(job["status"], "completed", "{call}: {job}");
+        }
+        for n in 0..4 {
+            let change = json!({ "add_tags": [format!("t{n}")] });
+            let (status, _) = start(&shop, change, json!({ "everybody": true })).await;
+            assert_eq!(status, 202, "{call}");
+        }
+        if is_over {
+            assert_eq!(tagged(&shop, &ids, "vip").await, 1);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_tag_is_renamed_and_removed_everywhere() {
     let shop = Shop::new().await;
     let ids = made(&shop, 3, &["VIP", "sỉ"], None).await;
@@ -216,6 +253,7 @@ async fn survives_kills(prepare: impl AsyncFn(&Shop) -> (ContactId, Value), expe
         for kill in [Kill::Before(call), Kill::After(call)] {
             let shop = Shop::new().await;
             let (contact, started) = prepare(&shop).await;
+            shop.world.relay().await;
             let batch = shop.world.take("contact-bulk").unwrap();
             let event = batch.event.clone();
             let answer = shop

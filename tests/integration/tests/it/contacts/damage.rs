@@ -169,7 +169,7 @@ async fn a_failed_import_frees_its_turn_and_can_be_undone() {
     let stored = shop.job(&id).await["created"].clone();
     let path = format!("/v1/imports/{id}/undo");
     assert_eq!(shop.api("POST", &path, None).await.0, 409);
-    shop.world.advance(Duration::from_secs(200));
+    shop.world.advance(Duration::from_mins(16));
     let (status, job) = shop.api("POST", &path, None).await;
     assert_eq!(status, 202, "{job}");
     shop.world.settle().await;

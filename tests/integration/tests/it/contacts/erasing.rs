@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use channels::{Fact, Feedback, Ledger, LedgerKey};
 use contacts::consent::Stated;
 use contacts::{Channel, ChannelStatus, Event, Identity, Incoming, Note, Notes};
 use kernel::{ContactId, NoteId};
 use serde_json::{Value, json};
 
 use super::life::survives_kills;
-use super::shop::{Shop, email, person, phone, told};
+use super::shop::{Page, Shop, email, person, phone, told};
 use crate::support::{Kill, http_event};
 
 /// A contact that has a row of every kind, and has unsubscribed.
@@ -228,5 +229,73 @@ async fn the_erasure_may_be_killed_at_any_call() {
             assert!(call >= 8, "the function made {call} calls");
             return;
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_mail_s_reader_does_after_the_erasure_leaves_no_event() {
+    let shop = Shop::new().await;
+    let id = made(&shop).await;
+    let resources = shop.world.resources();
+    let key = LedgerKey {
+        scope: "cmp_0000000000a".into(),
+        contact: id,
+        step: "0".into(),
+    };
+    let ledger = Ledger::over(&resources);
+    ledger.claim(shop.tenant, &key).await.unwrap();
+    shop.world.advance(Duration::from_mins(5));
+    let feedback = Feedback::over(&resources);
+    erase(&shop, id).await;
+    shop.world.settle_twice().await;
+    let address = "an@example.vn".parse().unwrap();
+    for fact in [Fact::HardBounced, Fact::Complained] {
+        let told = feedback.provider(shop.tenant, &key, &address, fact, shop.world.now(), None);
+        told.await.unwrap();
+    }
+    for _ in 0..2 {
+        let opened = feedback.opened(shop.tenant, &key, false);
+        assert!(opened.await.unwrap().is_some());
+        let clicked = feedback.clicked(shop.tenant, &key, "https://a.vn", false);
+        assert!(clicked.await.unwrap().is_some());
+        let left = feedback.unsubscribed(shop.tenant, &key);
+        assert!(left.await.unwrap().is_some());
+    }
+    let traces = traces(&shop, id).await;
+    assert!(is_bare(&traces, id), "{traces:#?}");
+}
+
+#[tokio::test]
+async fn a_form_that_comes_again_after_the_erasure_makes_no_contact() {
+    for timed in [false, true] {
+        let shop = Shop::new().await;
+        let page = Page::of(&shop, &[]).await;
+        let mut typed = json!({ "form_id": "f1", "name": "An", "email": "an@example.vn" });
+        if timed {
+            typed["message_time"] = json!("02/03/2026 08:15:30");
+        }
+        page.post(&shop, &typed).await;
+        let batch = shop.world.take("ingest").unwrap();
+        let answer = shop.world.invoke("ingest", batch.event.clone()).await;
+        assert_eq!(answer.unwrap(), json!({ "batchItemFailures": [] }));
+        let id = shop.owner(&email("an@example.vn")).await.unwrap();
+        erase(&shop, id).await;
+        shop.world.settle_twice().await;
+        // The queue delivers the message again, days later.
+        shop.world.advance(Duration::from_hours(50));
+        let answer = shop.world.invoke("ingest", batch.event.clone()).await;
+        assert_eq!(answer.unwrap(), json!({ "batchItemFailures": [] }));
+        assert_eq!(shop.owner(&email("an@example.vn")).await, None, "{timed}");
+        // The person fills in the form again.
+        typed["name"] = json!("Trần An");
+        if timed {
+            typed["message_time"] = json!("04/03/2026 10:15:30");
+        }
+        page.post(&shop, &typed).await;
+        shop.world.settle().await;
+        assert!(
+            shop.owner(&email("an@example.vn")).await.is_some(),
+            "{timed}"
+        );
     }
 }

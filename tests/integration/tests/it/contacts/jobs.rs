@@ -291,6 +291,7 @@ async fn survives(change: &Value, nth: usize) {
             made(&shop, 2).await;
             let vip = json!({ "conditions": tagged("vip") });
             let (_, started) = start(&shop, change.clone(), vip).await;
+            shop.world.relay().await;
             for _ in 0..nth {
                 let delivered = shop.world.deliver("contact-bulk", false).await;
                 delivered.unwrap().unwrap();

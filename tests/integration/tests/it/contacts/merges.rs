@@ -218,8 +218,8 @@ async fn what_names_the_former_contact_is_about_the_survivor() {
     assert_eq!(contact.email_status, ChannelStatus::Unsubscribed);
     assert_eq!(contact.tags.len(), 5, "{:?}", contact.tags);
     let ids = names(&shop, last).await;
-    // Two late events, and two changes of tags.
-    assert_eq!(ids.len(), 8, "{ids:?}");
+    // Two late events, and three changes of tags.
+    assert_eq!(ids.len(), 9, "{ids:?}");
     let history = shop
         .contacts()
         .consent_history(shop.tenant, last, Limit::default(), None)

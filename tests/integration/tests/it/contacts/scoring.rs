@@ -277,7 +277,8 @@ async fn points_fade_by_the_day_and_a_segment_is_left_at_that_second() {
     // Thirty days later, to the second.
     let due = at + Duration::from_hours(24 * 30);
     let wait = due.duration_since(shop.world.now()).unsigned_abs();
-    shop.world.advance(wait - Duration::from_secs(90));
+    shop.world
+        .advance(wait.saturating_sub(Duration::from_secs(90)));
     shop.world.swept().await;
     while shop.world.now() < due {
         if shop.world.now().as_second() % 30 == 0 {

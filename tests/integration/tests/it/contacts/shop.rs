@@ -82,6 +82,7 @@ impl Shop {
         let (status, job) = self.world.ask("api-contacts", event).await;
         assert_eq!(status, 202, "{job}");
         assert_eq!(job["status"], "pending");
+        self.world.relay().await;
         job["id"].as_str().unwrap().to_owned()
     }
 

@@ -98,6 +98,11 @@ async fn check(done: &Done) {
         (is_name || sk.starts_with("LIST#")) && pk.starts_with(&shop.tenant.to_string())
     });
     assert_eq!(left.collect::<Vec<_>>(), Vec::<&Value>::new());
+    // No row of a released identity is left either.
+    for released in ["an@u.example.vn", "+84912345678", "binh@u.example.vn"] {
+        let left = rows.iter().find(|row| row["sk"] == released);
+        assert_eq!(left, None);
+    }
     let personal = ["Trần", "an@u", "0912345678", "binh@u"];
     let has = |row: &&Value| {
         row["undone"].is_string() && personal.iter().any(|text| row.to_string().contains(text))

@@ -1,13 +1,14 @@
 //! Imports whose file is uploaded: settings, preview, turns, outcomes, and files of several slices.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use contacts::import::SLICE_ROWS;
 use serde_json::{Value, json};
 
 use super::shop::{Shop, email};
-use crate::support::{Kill, World};
+use crate::support::{Kill, World, http_event};
 
 /// A shop whose links to files can be followed.
 pub async fn shop() -> Shop {
@@ -36,8 +37,10 @@ pub fn host_of(link: &str) -> String {
 }
 
 pub async fn begin(shop: &Shop, id: &str) -> (u64, Value) {
-    shop.api("POST", &format!("/v1/imports/{id}/start"), None)
-        .await
+    let path = format!("/v1/imports/{id}/start");
+    let answer = shop.api("POST", &path, None).await;
+    shop.world.relay().await;
+    answer
 }
 
 /// The text behind a link.
@@ -237,18 +240,97 @@ async fn four_imports_run_and_the_others_wait() {
         assert_eq!(begin(&shop, &id).await.0, 202);
         ids.push(id);
     }
-    assert_eq!(
+    for _ in 0..ids.len() {
         shop.world
-            .aws
-            .sqs()
-            .depth(&shop.world.queue_of("contact-import"))
-            .total(),
-        4
-    );
+            .deliver("contact-import", false)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let mut waiting = 0;
+    for id in &ids {
+        waiting += u32::from(shop.job(id).await["status"] == "pending");
+    }
+    assert_eq!(waiting, 3);
     shop.world.settle_twice().await;
     for id in &ids {
         assert_eq!(shop.job(id).await["status"], "completed");
     }
+}
+
+#[tokio::test]
+async fn an_import_whose_request_was_interrupted_runs_and_gives_its_turn_back() {
+    for call in 0.. {
+        let shop = shop().await;
+        let id = draft(&shop, &json!({}), "email\nan@turn.example.vn\n").await;
+        let path = format!("/v1/imports/{id}/start");
+        let event = http_event("POST", &path, None, Some(&shop.grant()));
+        let killed = shop
+            .world
+            .invoke_and_kill("api-contacts", event, Kill::Before(call));
+        let is_over = killed.await.is_some();
+        // The client never asks again.
+        shop.world.settle_twice().await;
+        let status = shop.job(&id).await["status"].clone();
+        assert!(
+            status == "draft" || status == "completed",
+            "{call}: {status}"
+        );
+        let rows = shop.world.dump("Contacts").await;
+        let turns = rows.iter().find(|row| !row["running"].is_null());
+        assert!(
+            turns.is_none_or(|row| row["running"] == json!([])),
+            "{call}: {turns:?}"
+        );
+        if is_over {
+            assert_eq!(status, "completed");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_slice_that_was_interrupted_have_outcomes_though_the_file_changed() {
+    let file = "Email\nmot@k.example.vn\nhai@k.example.vn\nba@k.example.vn\n";
+    let mut met = 0;
+    for call in 0.. {
+        let shop = shop().await;
+        let id = draft(&shop, &json!({}), file).await;
+        begin(&shop, &id).await;
+        shop.world
+            .deliver("contact-import", false)
+            .await
+            .unwrap()
+            .unwrap();
+        let batch = shop.world.take("contact-import").unwrap();
+        let event = batch.event.clone();
+        let killed = shop
+            .world
+            .invoke_and_kill("contact-import", event, Kill::Before(call));
+        if killed.await.is_some() {
+            break;
+        }
+        let stored = shop.found("").await.len();
+        let name = format!("imports/{}/{id}.csv", shop.tenant);
+        let files = shop.world.resources().bucket("Imports");
+        let other = Bytes::from_static(b"Email\nkhac@k.example.vn\n");
+        files.put(&name, "text/csv", other).await.unwrap();
+        shop.world.release(&batch);
+        shop.world.settle().await;
+        let job = shop.job(&id).await;
+        assert_eq!(job["created"], shop.found("").await.len(), "{call}: {job}");
+        if stored > 0 {
+            met += 1;
+            assert_eq!(job["created"], 3, "{call}: {job}");
+        }
+        shop.world.advance(Duration::from_mins(16));
+        let path = format!("/v1/imports/{id}/undo");
+        assert_eq!(shop.api("POST", &path, None).await.0, 202);
+        shop.world.settle_twice().await;
+        assert!(shop.job(&id).await["undo"]["finished_at"].is_string());
+        assert_eq!(shop.found("").await, Vec::<String>::new(), "{call}");
+    }
+    assert!(met > 0, "no row was stored before a kill");
 }
 
 #[tokio::test]

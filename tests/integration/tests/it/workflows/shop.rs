@@ -198,6 +198,7 @@ pub(super) fn incoming(address: &str) -> Incoming {
         tags: Vec::new(),
         lists: Vec::new(),
         custom: BTreeMap::new(),
+        owner: None,
         source: Source::Form,
         consent: Vec::new(),
         merge: Merge::FillEmpty,

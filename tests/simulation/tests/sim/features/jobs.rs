@@ -116,12 +116,10 @@ impl Jobs {
     async fn check_bulks(&self, sim: &Sim) {
         let bulks = self.bulks.borrow().clone();
         let rows = sim.world.dump("Contacts").await;
-        // A job whose client has no definite answer may wait for the next one in need of a turn.
+        // Also that of a client who has no definite answer.
         let turns = rows.iter().filter(|row| row["sk"] == "RUNNING");
         for row in turns.flat_map(|row| row["items"].as_array().into_iter().flatten()) {
-            if bulks.iter().any(|bulk| row["job"] == bulk.id) {
-                sim.broken("bulk job", format!("a job keeps its turn: {row}"));
-            }
+            sim.broken("bulk job", format!("a job keeps its turn: {row}"));
         }
         for bulk in &bulks {
             let shop = &sim.shops[bulk.shop];

@@ -4,6 +4,7 @@
 mod agents;
 mod campaigns;
 mod chat;
+mod closings;
 mod contacts;
 mod forms;
 mod jobs;
@@ -47,6 +48,8 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
     let segments = Rc::new(segments::Segments::default());
     let chat = Rc::new(chat::Chat::default());
     vec![
+        // First: what is left paused is resumed in an open workspace.
+        Rc::new(closings::Closings::default()),
         forms.clone(),
         Rc::new(workflows::Workflows::new(forms)),
         segments.clone(),
