@@ -88,7 +88,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "200; Directory +1"),
             ("list", "200"),
             ("malformed", "400"),
-            ("ok", "201; Directory +3; Timers +4"),
+            ("ok", "201; Directory +3; Timers +2"),
             ("register", "200"),
             ("unknown-field", "400"),
         ],
