@@ -434,8 +434,8 @@ async fn office_with_admins() -> (Office, Value) {
         .await
         .unwrap();
     let settings = accounts::WorkspaceSettings::named("Áo dài Mai");
-    let tenant = accounts::Workspaces::over(&resources).create(account, settings);
-    let tenant = tenant.await.unwrap().unwrap();
+    let workspaces = accounts::Workspaces::over(&resources);
+    let tenant = workspaces.create(account, settings).await.unwrap().unwrap();
     let grant = grant_of(tenant.workspace(), "admin");
     let users = accounts::Users::over(&resources);
     let office = Office {
