@@ -1,12 +1,22 @@
 //! One message makes one mail. An invitation that is over, or an address without a user, gets no mail.
 
-use accounts::{AccountMail, Accounts, Claimed, Invitation, Invitations, Resets, Senders};
+use accounts::privacy::notices::{NoticeKind, PrivacyNotices};
+use accounts::{
+    AccountMail, Accounts, Claimed, Invitation, Invitations, Resets, Senders, User, Users,
+    Workspaces,
+};
 use cloud::{Error, Mailer, SendError};
-use kernel::{AccountId, Clock, EmailAddress, InvitationId, WorkspaceId};
+use jiff::civil::Date;
+use kernel::{
+    AccountId, Clock, EmailAddress, InvitationId, Limit, PrivacyRequestId, TenantKey, WorkspaceId,
+};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
 use crate::letter::{self, Letter};
+
+/// Admins that get a notice.
+const MAX_ADMINS: usize = 20;
 
 /// The state of the handler.
 #[derive(Clone)]
@@ -15,6 +25,9 @@ pub struct PostOffice {
     pub invitations: Invitations,
     pub resets: Resets,
     pub senders: Senders,
+    pub notices: PrivacyNotices,
+    pub workspaces: Workspaces,
+    pub users: Users,
     pub mailer: Mailer,
     pub sender: String,
     pub base_url: String,
@@ -31,9 +44,19 @@ enum Taken {
 
 /// Sends the mail unless that was done before.
 pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Failure> {
-    let mail = serde_json::from_str(&record.body);
     let malformed = |error| Failure::reject("Message.Malformed", cloud::error::json_flaw(&error));
-    match mail.map_err(malformed)? {
+    let mail = match serde_json::from_str(&record.body) {
+        Ok(mail) => mail,
+        Err(error) => {
+            // A timer's message has the envelope of its workspace.
+            let opened = record.open::<AccountMail>();
+            let Ok((tenant, AccountMail::PrivacyDue { request, due, kind })) = opened else {
+                return Err(malformed(error));
+            };
+            return post_office.remind(tenant, (request, due, kind)).await;
+        }
+    };
+    match mail {
         AccountMail::Invitation {
             account,
             invitation,
@@ -45,6 +68,9 @@ pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Fai
             email,
             mail,
         } => post_office.prove(workspace, &email, mail).await,
+        AccountMail::PrivacyDue { request, .. } => {
+            Err(Failure::reject("Message.NoWorkspace", request))
+        }
     }
 }
 
@@ -115,6 +141,57 @@ impl PostOffice {
                 let released = self.senders.release_mail(workspace, email, &claim);
                 released.await?;
                 Err(Failure::retry("Send.NotNow", why))
+            }
+        }
+    }
+
+    /// Tells the admins of the account that a date of a request is near or has passed, each once.
+    async fn remind(
+        &self,
+        tenant: TenantKey,
+        notice: (PrivacyRequestId, Date, NoticeKind),
+    ) -> Result<(), Failure> {
+        let (request, due, kind) = notice;
+        if self.notices.wanted(tenant, notice).await?.is_none() {
+            return Ok(());
+        }
+        let Some(workspace) = self.workspaces.get(tenant).await? else {
+            return Ok(());
+        };
+        let link = format!("{}/privacy-requests/{request}", self.base_url);
+        let admins = self.admins(workspace.account).await?;
+        for admin in &admins {
+            if !self.notices.claim(tenant, notice, admin.id).await? {
+                continue;
+            }
+            let letter = letter::privacy(&workspace.settings.name, due, kind, &link);
+            let key = format!("{request}-{due}-{}-{}", kind.name(), admin.id);
+            match self.send(letter, &admin.email, &key).await {
+                Ok(Taken::Yes) => {}
+                Ok(Taken::NotNow(code)) => {
+                    self.notices.release(tenant, notice, admin.id).await?;
+                    return Err(Failure::retry("Send.NotNow", code));
+                }
+                // One bad address must not hide the date from the others.
+                Err(_) => metrics::incident("PrivacyNoticesRefused", 1),
+            }
+        }
+        let count = u32::try_from(admins.len()).unwrap_or(u32::MAX);
+        self.notices.note(tenant, notice, count).await?;
+        metrics::count("PrivacyNotices", 1);
+        Ok(())
+    }
+
+    /// The first admins of the account that may sign in.
+    async fn admins(&self, account: AccountId) -> Result<Vec<User>, Failure> {
+        let (mut admins, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.users.page(account, Limit::default(), cursor).await?;
+            admins.extend(page.data.into_iter().filter(User::is_admin));
+            cursor = page.next;
+            if cursor.is_none() || admins.len() >= MAX_ADMINS {
+                admins.truncate(MAX_ADMINS);
+                return Ok(admins);
             }
         }
     }

@@ -1,9 +1,11 @@
 //! The texts of the mails, in Vietnamese and English. Plain text: nothing to render, nothing to track, and no
 //! name that a stranger typed can become markup.
 
+use accounts::privacy::notices::NoticeKind;
 use cloud::OutgoingMail;
 use content::mime::{self, Mailbox, Message, MimeError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::EmailAddress;
 use kernel::hash;
 
@@ -51,6 +53,25 @@ pub fn reset(link: &str) -> Letter {
              yêu cầu, hãy bỏ qua thư: mật khẩu vẫn như cũ.\n\n---\n\nHello,\n\nOpen this link within an hour \
              to set a new password:\n\n{link}\n\nIf you did not ask for this, ignore this mail: your \
              password stays as it is.\n"
+        ),
+    }
+}
+
+/// A date of a request about personal data. The mail names no person.
+pub fn privacy(workspace: &str, due: Date, kind: NoticeKind, link: &str) -> Letter {
+    let (day, month, year) = (due.day(), due.month(), due.year());
+    let (vi, en) = match kind {
+        NoticeKind::Soon => ("sắp đến hạn", "is due soon"),
+        NoticeKind::Over => ("đã quá hạn", "is overdue"),
+    };
+    Letter {
+        subject: format!(
+            "Yêu cầu về dữ liệu cá nhân {vi}: {day}/{month}/{year} / A privacy request {en}"
+        ),
+        text: format!(
+            "Xin chào,\n\nMột yêu cầu về dữ liệu cá nhân tại {workspace} {vi}. Hạn cuối theo luật: ngày \
+             {day}/{month}/{year}. Xem yêu cầu:\n\n{link}\n\n---\n\nHello,\n\nA request about personal data in \
+             {workspace} {en}. The last day by law is {due}. Open the request:\n\n{link}\n"
         ),
     }
 }

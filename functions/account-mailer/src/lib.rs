@@ -1,4 +1,5 @@
-//! Mails the links of invitations and password resets, and the codes that prove sender addresses.
+//! Mails the links of invitations and password resets, the codes that prove sender addresses, and notices of requests
+//! about personal data.
 //!
 //! Trigger: queue message, [`accounts::AccountMail`]. Effects: the link's token, claimed together with the
 //! sending; then one call to SES, whose outcome is stored in the claim. The mail of a worker that stored no outcome is
@@ -7,8 +8,9 @@
 mod handler;
 mod letter;
 
+use accounts::privacy::notices::PrivacyNotices;
 use accounts::senders::system_address;
-use accounts::{Accounts, Invitations, Resets, Senders};
+use accounts::{Accounts, Invitations, Resets, Senders, Users, Workspaces};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
@@ -20,6 +22,9 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         invitations: Invitations::over(resources),
         resets: Resets::over(resources),
         senders: Senders::over(resources),
+        notices: PrivacyNotices::over(resources),
+        workspaces: Workspaces::over(resources),
+        users: Users::over(resources),
         mailer: resources.mailer(),
         sender: system_address(setup.text("EMAIL_IDENTITY")),
         base_url: setup.text("APP_BASE_URL").trim_end_matches('/').to_owned(),

@@ -4,6 +4,7 @@ use accounts::{Audit, Members, Senders, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
+use contacts::files::FileDesk;
 use contacts::import::Imports;
 use contacts::scores::Scores;
 use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
@@ -20,6 +21,7 @@ pub struct Api {
     pub exports: Exports,
     pub fields: Fields,
     pub field_uses: FieldUses,
+    pub files: FileDesk,
     pub notes: Notes,
     pub views: Views,
     pub vocabulary: Vocabulary,

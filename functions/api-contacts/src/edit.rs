@@ -218,6 +218,7 @@ pub async fn update(
     let (mut edit, mut flaws) = (Edit::default(), Flaws::default());
     (edit.custom, edit.cleared_custom) = body.custom(&mut flaws);
     fields::typed(&api, caller.tenant, &mut edit.custom, &mut flaws).await?;
+    fields::clearable(&api, caller.tenant, &edit.cleared_custom, &mut flaws).await?;
     shape::check_custom(&edit.custom, &mut flaws);
     match body.owner_id {
         Patch::Keep => {}

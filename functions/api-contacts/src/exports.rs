@@ -3,11 +3,11 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::export::{Export, KEPT, Request, Status};
+use contacts::export::{Export, KEPT, Request, Started, Status};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{ExportId, ListId, Origin, SegmentId, TenantKey};
-use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
+use lambda::http::{ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
 use segments::{Conditions, JobId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,14 +127,17 @@ async fn view(api: &Api, tenant: TenantKey, export: Export) -> Result<ExportView
 ///
 /// All contacts in use, the members of a list or a segment, or those that conditions hold. The answer comes before the file
 /// is made: read the export to see its progress and the link. The audit log names who exported which contacts.
-/// docs/export.md describes the file.
+/// At most four exports of a workspace run at a time. docs/export.md describes the file.
 #[utoipa::path(
     post,
     path = "/v1/exports",
     operation_id = "startExport",
     tag = "contacts",
     request_body = ExportIn,
-    responses((status = 202, description = "Accepted", body = ExportView)),
+    responses(
+        (status = 202, description = "Accepted", body = ExportView),
+        (status = 409, description = "Four exports run already"),
+    ),
 )]
 pub async fn start(
     State(api): State<Api>,
@@ -157,11 +160,16 @@ pub async fn start(
         let export = api
             .exports
             .start(caller.tenant, id, &origin, &request, &grant.actor);
-        if let Some(export) = export.await? {
-            return Ok((
-                StatusCode::ACCEPTED,
-                Json(view(&api, caller.tenant, export).await?),
-            ));
+        match export.await? {
+            Started::Export(export) => {
+                let view = view(&api, caller.tenant, *export).await?;
+                return Ok((StatusCode::ACCEPTED, Json(view)));
+            }
+            Started::Busy => {
+                let detail = "four exports of the workspace run already";
+                return Err(Problem::new(Code::Conflict, detail));
+            }
+            Started::Taken => {}
         }
     }
     Err(cloud::Error::Conflict.into())

@@ -29,7 +29,7 @@ pub struct FieldView {
     required: bool,
     /// Always false: no two contacts are compared by a custom field.
     unique: bool,
-    /// The value that forms begin with.
+    /// The value that forms begin with, and that templates print for a contact without a value.
     default: Option<Value>,
     help: Option<String>,
     format: Format,
@@ -88,7 +88,8 @@ pub struct FieldIn {
     /// Not available yet: any other value than false is refused.
     #[serde(default)]
     unique: bool,
-    /// The value that forms begin with.
+    /// The value that forms begin with, and that templates print for a contact without a value. A field of the type
+    /// `file` has none.
     default: Option<Value>,
     #[schema(min_length = 1, max_length = 500)]
     help: Option<String>,
@@ -162,6 +163,25 @@ pub async fn typed(
     let definitions = api.fields.recent(tenant).await?;
     for fault in definitions.apply(values) {
         flaws.add(crate::shape::custom_pointer(&fault.field), fault.message);
+    }
+    Ok(())
+}
+
+/// The flaws name each field that no request may clear.
+pub async fn clearable(
+    api: &Api,
+    tenant: TenantKey,
+    names: &BTreeSet<String>,
+    flaws: &mut Flaws,
+) -> Result<(), Problem> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let definitions = api.fields.recent(tenant).await?;
+    for name in names {
+        if let Err(fault) = definitions.check(name, &Value::Null) {
+            flaws.add(crate::shape::custom_pointer(&fault.field), fault.message);
+        }
     }
     Ok(())
 }

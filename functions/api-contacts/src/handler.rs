@@ -14,7 +14,8 @@ use utoipa_axum::routes;
 use crate::api::{Api, known_list, known_member, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{
-    bulk, consent, edit, exports, fields, imports, life, lists, notes, same, scores, tags, views,
+    bulk, consent, edit, exports, fields, files, imports, life, lists, notes, same, scores, tags,
+    views,
 };
 
 /// Longest text to look for; no name, address or number is longer.
@@ -42,6 +43,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(lists::members))
         .routes(routes!(notes::list, notes::create))
         .routes(routes!(notes::update, notes::remove))
+        .routes(routes!(files::create))
+        .routes(routes!(files::show, files::save, files::remove))
         .routes(routes!(fields::list, fields::create))
         .routes(routes!(fields::show, fields::update, fields::remove))
         .routes(routes!(tags::list, tags::create))

@@ -2,7 +2,7 @@
 //!
 //! Trigger: HTTP API routes `/v1/contacts…`, `/v1/lists…`, `/v1/fields…`, `/v1/tags…`, `/v1/views…`,
 //! `/v1/imports…`, `/v1/scoring` and `/v1/exports…`, behind the authorizer. Effects: rows of the contacts, timeline and directory
-//! tables; the file of an import; the message of the first step of an import, an export or a bulk job. Saving a contact
+//! tables; the file of an import; files of contacts; the message of the first step of an import, an export or a bulk job. Saving a contact
 //! again changes the same contact; creating a list again makes a second list.
 
 mod api;
@@ -12,6 +12,7 @@ mod consent;
 mod edit;
 mod exports;
 mod fields;
+mod files;
 mod handler;
 mod import_shape;
 mod imports;
@@ -28,6 +29,7 @@ use accounts::{Audit, Members, Senders, Workspaces};
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
+use contacts::files::FileDesk;
 use contacts::import::Imports;
 use contacts::scores::Scores;
 use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
@@ -48,6 +50,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         imports: Imports::over(resources),
         fields: Fields::over(resources),
         field_uses: FieldUses::over(resources),
+        files: FileDesk::over(resources),
         notes: Notes::over(resources),
         views: Views::over(resources),
         vocabulary: Vocabulary::over(resources),

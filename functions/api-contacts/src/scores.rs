@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use access::op;
 use axum::extract::State;
 use contacts::scores::{
-    MAX_EVENT, MAX_ID, MAX_POINTS, MAX_PROPERTIES, MAX_RULES, MAX_SCORING_BYTES, MAX_TEXT,
-    MAX_THRESHOLDS, ScoreRule, Scored, Scoring, Threshold,
+    Decay, MAX_EVENT, MAX_ID, MAX_IDLE_DAYS, MAX_POINTS, MAX_PROPERTIES, MAX_RULES,
+    MAX_SCORING_BYTES, MAX_TEXT, MAX_THRESHOLDS, ScoreRule, Scored, Scoring, Threshold,
 };
 use kernel::ContactId;
 use lambda::http::{ClientIp, Flaws, Json, May, Path, Problem, Query};
@@ -29,6 +29,9 @@ pub struct ScoringIn {
     #[serde(default)]
     #[schema(max_items = 10)]
     thresholds: Vec<Threshold>,
+    /// How the points of an idle contact fade; absent: never. A change holds for a contact from its next points on.
+    #[serde(default)]
+    decay: Option<Decay>,
 }
 
 impl ScoringIn {
@@ -64,9 +67,16 @@ impl ScoringIn {
                 "another threshold has this score",
             );
         }
+        if let Some(decay) = &self.decay {
+            let is_bad = !(1..=MAX_POINTS).contains(&decay.points);
+            flaws.check(is_bad, "/decay/points", "must be from 1 to 1000");
+            let is_bad = !(1..=MAX_IDLE_DAYS).contains(&decay.idle_days);
+            flaws.check(is_bad, "/decay/idle_days", "must be from 1 to 365");
+        }
         let scoring = Scoring {
             rules: self.rules,
             thresholds: self.thresholds,
+            decay: self.decay,
             updated_at: None,
         };
         let length = serde_json::to_string(&scoring).map_or(usize::MAX, |text| text.len());

@@ -182,6 +182,7 @@ async fn create(
             ran_at: None,
             outcome: None,
             evidence: Vec::new(),
+            notices: Vec::new(),
             status: Status::Open,
             closed_at: None,
             created_at: origin.at,

@@ -90,7 +90,8 @@ impl Desk {
         }
     }
 
-    /// The confirmation that a list of the form asks for. The form's own setting comes first.
+    /// The confirmation that a list of the form asks for. The form's own setting comes first. The sender of the mails is
+    /// that of the first list that has one.
     pub async fn confirm_for_list(
         &self,
         open: &OpenForm,
@@ -100,19 +101,19 @@ impl Desk {
         if submission.confirming.is_some() || !submission.consent.iter().any(asks) {
             return Ok(());
         }
+        let (mut asks, mut sender) = (false, None);
         for list in &open.form.settings.list_ids {
             let list = self.lists.get(open.tenant, *list).await?;
-            let sender = list.filter(|list| list.double_opt_in);
-            if let Some(sender) = sender.and_then(|list| list.default_sender) {
-                submission.confirming = Some(Confirming {
-                    from_name: sender.from_name,
-                    from_email: sender.from_email,
-                    language: open.form.settings.language.tag().to_owned(),
-                    reminder: true,
-                });
-                return Ok(());
-            }
+            let Some(list) = list else { continue };
+            asks |= list.double_opt_in;
+            sender = sender.or(list.default_sender);
         }
+        submission.confirming = sender.filter(|_| asks).map(|sender| Confirming {
+            from_name: sender.from_name,
+            from_email: sender.from_email,
+            language: open.form.settings.language.tag().to_owned(),
+            reminder: true,
+        });
         Ok(())
     }
 

@@ -169,6 +169,10 @@ operations! {
     CreateNote = "createNote": From(AccountManager), Some(Write);
     UpdateNote = "updateNote": From(AccountManager), Some(Write);
     RemoveNote = "removeNote": From(AccountManager), Some(Write);
+    CreateContactFile = "createContactFile": From(AccountManager), Some(Write);
+    SaveContactFile = "saveContactFile": From(AccountManager), Some(Write);
+    ShowContactFile = "showContactFile": From(Contributor), Some(Read);
+    RemoveContactFile = "removeContactFile": From(AccountManager), Some(Write);
     // The definitions of custom fields hold for the whole workspace.
     ListFields = "listFields": From(Contributor), Some(Read);
     CreateField = "createField": From(AccountManager), Some(Admin);

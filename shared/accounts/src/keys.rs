@@ -130,6 +130,18 @@ pub fn privacy_dues(tenant: TenantKey) -> String {
     format!("{tenant}#PRIVACY-DUE")
 }
 
+/// The claim of the mail of a notice to one admin.
+pub fn privacy_notice(
+    tenant: TenantKey,
+    id: PrivacyRequestId,
+    due: Date,
+    kind: &str,
+    user: UserId,
+) -> Key {
+    let pk = format!("{tenant}#PRIVACY-NOTICE");
+    Key::new(pk, format!("{id}#{due}#{kind}#{user}"))
+}
+
 pub fn privacy_due(tenant: TenantKey, due: Date, id: PrivacyRequestId) -> Key {
     Key::new(privacy_dues(tenant), format!("{due}#{id}"))
 }

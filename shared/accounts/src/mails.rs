@@ -2,8 +2,11 @@
 //! so no queue and no answer of the API ever holds one.
 
 use cloud::{Error, Message, QueueName, QueueOf, Resources};
-use kernel::{AccountId, EmailAddress, InvitationId, WorkspaceId};
+use jiff::civil::Date;
+use kernel::{AccountId, EmailAddress, InvitationId, PrivacyRequestId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+
+use crate::privacy::notices::NoticeKind;
 
 /// One mail to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,16 @@ pub enum AccountMail {
         /// Which of its mails.
         mail: u32,
     },
+    /// A date of a request about personal data is near, or has passed. Only a timer sends it, in the envelope of its workspace.
+    #[serde(rename = "account.privacy_due.v1")]
+    PrivacyDue {
+        /// The request.
+        request: PrivacyRequestId,
+        /// The date.
+        due: Date,
+        /// The reason.
+        kind: NoticeKind,
+    },
 }
 
 impl Message for AccountMail {
@@ -59,6 +72,7 @@ impl AccountMails {
             AccountMail::Invitation { account, .. } => account.to_string(),
             AccountMail::Reset { .. } => "reset".to_owned(),
             AccountMail::Sender { workspace, .. } => workspace.to_string(),
+            AccountMail::PrivacyDue { request, .. } => request.to_string(),
         };
         self.0.send_bare(group, mail).await
     }

@@ -6,7 +6,7 @@
 mod prepared;
 
 use cloud::{Error, Mailer, OutgoingMail, Resources, mailer::SendError};
-use contacts::{Contact, Profiles};
+use contacts::{Contact, Definitions, Fields, Profiles};
 use content::links::LinkSet;
 use content::tokens::TokenKey;
 use kernel::TenantKey;
@@ -46,18 +46,20 @@ pub enum Delivery {
 pub struct EmailChannel {
     ledger: Ledger,
     contacts: Profiles,
+    fields: Fields,
     mailer: Mailer,
     token_key: TokenKey,
     base_url: String,
 }
 
 impl EmailChannel {
-    /// Over the tables `SendLedger` and Contacts, and SES. Links in the mails lead to `base_url` and are signed with
+    /// Over the tables `SendLedger`, Contacts and Directory, and SES. Links in the mails lead to `base_url` and are signed with
     /// `token_key`.
     pub fn over(resources: &Resources, base_url: &str, token_key: TokenKey) -> Self {
         Self {
             ledger: Ledger::over(resources),
             contacts: Profiles::over(resources),
+            fields: Fields::over(resources),
             mailer: resources.mailer(),
             token_key,
             base_url: base_url.trim_end_matches('/').to_owned(),
@@ -89,6 +91,7 @@ impl EmailChannel {
         let Some(contact) = contact else {
             return Ok(Delivery::Skipped(SkipReason::Gone));
         };
+        let fields = self.fields.recent(tenant).await?;
         let ticket = match self.ledger.claim(tenant, key).await? {
             Claim::Won(ticket) => ticket,
             Claim::Existing(row) if self.may_repeat(&row, mail.class()) => {
@@ -105,7 +108,7 @@ impl EmailChannel {
             }
             Claim::Existing(row) => return self.settle(tenant, key, &row, mail.class()).await,
         };
-        let mime = match self.compose(tenant, key, mail, contact, data) {
+        let mime = match self.compose(tenant, key, mail, (contact, &fields), data) {
             Ok(mime) => mime,
             Err(reason) => return self.fail(tenant, key, &ticket, &reason).await,
         };
@@ -279,7 +282,7 @@ impl EmailChannel {
         tenant: TenantKey,
         key: &LedgerKey,
         mail: &Prepared,
-        contact: &Contact,
+        (contact, fields): (&Contact, &Definitions),
         data: &Value,
     ) -> Result<OutgoingMail, String> {
         let (workspace, contact_id) = (tenant.to_string(), key.contact.to_string());
@@ -301,7 +304,8 @@ impl EmailChannel {
             ("contact", &contact_id),
             ("step", &key.step),
         ];
-        let (to, raw) = mail.compose(contact, data, &links, &tags, self.ledger.now())?;
+        let named = (contact, fields);
+        let (to, raw) = mail.compose(named, data, &links, &tags, self.ledger.now())?;
         Ok(OutgoingMail {
             from: mail.sender().from_email.to_string(),
             to,

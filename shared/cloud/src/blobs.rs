@@ -132,6 +132,24 @@ impl Blobs {
             .map_err(|error| Error::from_sdk(self.place("PutObject"), &error))
     }
 
+    /// Deletes a file; may be repeated.
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        let result = request.send().await;
+        result.map_err(|error| Error::from_sdk(self.place("DeleteObject"), &error))?;
+        Ok(())
+    }
+
+    /// Up to 1,000 keys that begin with the text, in their order.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket);
+        let result = request.prefix(prefix).send().await;
+        let answer =
+            result.map_err(|error| Error::from_sdk(self.place("ListObjectsV2"), &error))?;
+        let keys = answer.contents.unwrap_or_default().into_iter();
+        Ok(keys.filter_map(|object| object.key).collect())
+    }
+
     /// Begins a file that is written in parts; gives the upload's id. The bucket's lifecycle ends an upload that is
     /// never completed.
     pub async fn begin_parts(&self, key: &str, content_type: &str) -> Result<String, Error> {

@@ -21,6 +21,7 @@ use crate::bulk::Step;
 use crate::change::{next, released};
 use crate::changed::CHANGED;
 use crate::consent::ChannelStatus;
+use crate::files::Files;
 use crate::model::{Contact, Identity};
 use crate::rows::{Claim, ERASED, IMPORTED, MERGED_INTO, Profile, REPLACED, Replaced, VERSION};
 use crate::store::Contacts;
@@ -139,8 +140,13 @@ impl Contacts {
         bare(row, update)
     }
 
-    /// Deletes what is left of an erased contact. A repetition does the rest. One write unit for each row.
-    pub async fn finish_erasure(&self, tenant: TenantKey, id: ContactId) -> Result<(), Error> {
+    /// Deletes what is left of an erased contact, its files too. A repetition does the rest. One write unit for each row.
+    pub async fn finish_erasure(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        files: &Files,
+    ) -> Result<(), Error> {
         let key = keys::profile(tenant, id);
         let Some(row) = self.contacts.get::<Tombstone>(&key).await? else {
             return Ok(());
@@ -167,7 +173,9 @@ impl Contacts {
         empty(&self.contacts, tenant, id, &kept).await?;
         self.forget_events(tenant, id).await?;
         empty(&self.timeline, tenant, id, &[]).await?;
+        files.delete_all(tenant, id).await?;
         for former in erasing.merged {
+            files.delete_all(tenant, former).await?;
             empty(&self.contacts, tenant, former, &kept).await?;
             self.forget_events(tenant, former).await?;
             empty(&self.timeline, tenant, former, &[]).await?;

@@ -335,6 +335,11 @@ pub fn exports(tenant: TenantKey) -> String {
     format!("{tenant}#EXPORTS")
 }
 
+/// The exports of a workspace that run: one row.
+pub fn export_running(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "EXPORTS")
+}
+
 /// An export. Ids follow time, so the newest is the last.
 pub fn export(tenant: TenantKey, export: ExportId) -> Key {
     Key::new(exports(tenant), export.to_string())

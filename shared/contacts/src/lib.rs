@@ -43,6 +43,7 @@ mod erase;
 pub mod events;
 pub mod export;
 pub mod fields;
+pub mod files;
 mod identity;
 pub mod import;
 mod interest;

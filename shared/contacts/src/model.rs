@@ -11,6 +11,7 @@ use crate::bounds::Surplus;
 use crate::consent::{ChannelStatus, Consents, Statement};
 use crate::identity::Reason;
 use crate::names;
+use crate::scores::Fading;
 
 /// An identity of a contact; unique in the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -249,7 +250,8 @@ pub struct Contact {
     /// Code of the province of today that `province` names, such as `79`; also for a name that ended in 2025.
     #[serde(default)]
     pub province_code: Option<String>,
-    /// Code of the ward of today that `ward` names; none for an address of before 2025-07-01.
+    /// Code of the ward of today that `ward` names. For an address of before 2025-07-01 with its district: the ward of today that
+    /// holds the former one, unless that was divided.
     #[serde(default)]
     pub ward_code: Option<String>,
     /// Whether the address is of before 2025-07-01: it names a district or a former province.
@@ -282,6 +284,9 @@ pub struct Contact {
     /// The lead score; null if nothing counted yet.
     #[serde(default)]
     pub lead_score: Option<i64>,
+    /// How the lead score fades, if it does.
+    #[serde(skip)]
+    pub fading: Option<Fading>,
     /// Where the contact first came from.
     pub source: Source,
     /// When the contact was archived.
@@ -299,6 +304,15 @@ impl Contact {
     /// Whether the contact is archived.
     pub fn is_archived(&self) -> bool {
         self.status == ContactStatus::Archived
+    }
+
+    /// With the lead score of this instant.
+    #[must_use]
+    pub fn scored_at(mut self, now: Timestamp) -> Self {
+        if let Some(fading) = self.fading {
+            self.lead_score = Some(fading.at(now.as_millisecond()).0);
+        }
+        self
     }
 
     /// The data for templates: `{"contact": {"first_name": …}}`. Absent fields are null, which is false in

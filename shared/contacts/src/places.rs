@@ -1,8 +1,11 @@
 //! Provinces and wards of Viet Nam as they are since 2025-07-01, and the names of the 63 provinces before. Pure.
 //!
 //! The table has the 34 provinces of Resolution 202/2025/QH15 with the codes of Decision 19/2025/QD-TTg. The resolution ended 29
-//! names; each has the province that holds it now. Wards come from `data/wards-2025-07-01.txt`. Nothing here refuses an
+//! names; each has the province that holds it now. Wards come from `data/wards-2025-07-01.txt`, former ones from
+//! `data/wards-before-2025-07-01.txt`. Nothing here refuses an
 //! address: a text that is no name of the table has no code.
+
+mod former;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -293,19 +296,21 @@ pub fn ward(province: &Province, text: &str) -> Option<Ward> {
     })
 }
 
-/// The codes of an address. The ward is looked up only in an address of today: a former ward may have the name of
-/// another one of today.
+/// The codes of an address. A former ward may have the name of another one of today. So an address with a district is looked
+/// up among the former wards only. An address of a former province without a district has no ward.
 pub fn locate(province: Option<&str>, district: Option<&str>, ward: Option<&str>) -> Located {
     let has_district = district.is_some_and(|district| !district.trim().is_empty());
     let named = province.and_then(self::province);
     let is_legacy = has_district || named.is_some_and(|named| named.is_former);
     let of_today = named.filter(|_| !is_legacy);
+    let now = of_today
+        .zip(ward)
+        .and_then(|(named, ward)| self::ward(named.province, ward))
+        .and_then(|ward| ward.code);
+    let before = || former::ward(province?, named?, district?, ward?);
     Located {
         province_code: named.map(|named| named.province.code),
-        ward_code: of_today
-            .zip(ward)
-            .and_then(|(named, ward)| self::ward(named.province, ward))
-            .and_then(|ward| ward.code),
+        ward_code: now.or_else(before),
         is_legacy,
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use cloud::{Error, Query, Resources, Table};
+use jiff::Timestamp;
 use kernel::{ContactId, Cursor, EmailAddress, ListId, TenantKey, page::Page};
 
 use crate::keys;
@@ -28,7 +29,8 @@ impl Profiles {
     pub async fn get(&self, tenant: TenantKey, id: ContactId) -> Result<Option<Contact>, Error> {
         let profile: Option<Profile> = self.contacts.get(&keys::profile(tenant, id)).await?;
         let contact = profile.and_then(Profile::given);
-        Ok(contact.map(Contact::complete_names))
+        let now = self.contacts.clock().now();
+        Ok(contact.map(|contact| contact.complete_names().scored_at(now)))
     }
 
     /// The contacts among these ids that exist, strongly consistent. Senders read consent here just before a send.
@@ -38,7 +40,11 @@ impl Profiles {
         ids: &[ContactId],
     ) -> Result<HashMap<ContactId, Contact>, Error> {
         let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
-        Ok(complete(self.contacts.get_many_consistent(keys).await?))
+        let now = self.contacts.clock().now();
+        Ok(complete(
+            self.contacts.get_many_consistent(keys).await?,
+            now,
+        ))
     }
 
     /// The contacts among these ids that exist; eventually consistent.
@@ -48,7 +54,8 @@ impl Profiles {
         ids: &[ContactId],
     ) -> Result<HashMap<ContactId, Contact>, Error> {
         let keys = ids.iter().map(|&id| keys::profile(tenant, id)).collect();
-        Ok(complete(self.contacts.get_many(keys).await?))
+        let now = self.contacts.clock().now();
+        Ok(complete(self.contacts.get_many(keys).await?, now))
     }
 
     /// A page of one shard of the workspace, in order of id; eventually consistent.
@@ -143,9 +150,9 @@ impl Profiles {
     }
 }
 
-fn complete(rows: Vec<(cloud::Key, Profile)>) -> HashMap<ContactId, Contact> {
+fn complete(rows: Vec<(cloud::Key, Profile)>, now: Timestamp) -> HashMap<ContactId, Contact> {
     let found = rows.into_iter().filter_map(|(_, row)| row.given());
     found
-        .map(|contact| (contact.id, contact.complete_names()))
+        .map(|contact| (contact.id, contact.complete_names().scored_at(now)))
         .collect()
 }

@@ -12,6 +12,7 @@ use crate::change::Before;
 use crate::consent::{Channel, ChannelStatus, Consents, Record};
 use crate::model::{Contact, ContactStatus, Identity, Source};
 use crate::places;
+use crate::scores::{Fade, Fading};
 use crate::shard;
 
 /// Prefix of custom fields. Each is its own attribute, so writers of different fields do not conflict.
@@ -53,6 +54,8 @@ pub(crate) const IMPORTED: &str = "imported";
 pub(crate) const OWNER: &str = "owner_id";
 /// The profile's attribute for the lead score. Only [`crate::scores`] writes it.
 pub(crate) const SCORE: &str = "score";
+/// The profile's attribute for how the lead score fades: [`crate::scores::Fade`]. It changes with [`SCORE`].
+pub(crate) const FADE: &str = "score_fade";
 /// The profile's attribute that names the import whose undo removed the contact.
 pub(crate) const UNDONE: &str = "undone";
 /// The profile's list of identities to release.
@@ -71,6 +74,9 @@ pub(crate) struct Profile {
     /// The lead score; absent if nothing counted.
     #[serde(default)]
     pub score: Option<i64>,
+    /// How the score fades; absent if it does not.
+    #[serde(default)]
+    pub score_fade: Option<Fade>,
     /// The import whose undo removed the contact.
     #[serde(default)]
     pub undone: Option<String>,
@@ -145,6 +151,12 @@ impl Profile {
         &self.tags
     }
 
+    /// The lead score at an instant; 0 if nothing counted.
+    pub fn score_at(&self, now: Timestamp) -> i64 {
+        let score = self.score.unwrap_or_default();
+        self.score_fade.map_or(score, |fade| fade.of(score, now))
+    }
+
     /// Whether it is a contact, not a reserved id.
     pub fn exists(&self) -> bool {
         self.created_at.is_some()
@@ -203,6 +215,10 @@ impl Profile {
             },
             owner: self.owner_id,
             lead_score: self.score,
+            fading: self.score_fade.map(|fade| Fading {
+                score: self.score.unwrap_or_default(),
+                fade,
+            }),
             source: self.source,
             archived_at: self.archived_at,
             created_at,

@@ -106,8 +106,7 @@ impl Settings {
             flaws.text(field.help.as_ref(), 500, at("help"));
             flaws.text(field.default.as_ref(), 500, at("default"));
             flaws.check(!keys.insert(&field.key), at("key"), "is asked twice");
-            let unknown =
-                "expected email, phone, a plain field, or custom. with the key of a custom field";
+            let unknown = "expected email, phone, a plain field, or custom. with the key of a custom field that is no file";
             flaws.check(!is_known(field, definitions), at("key"), unknown);
             let is_lost = field.hidden && (field.default.is_none() || field.required);
             let message = "a hidden field has a default and is not required";
@@ -175,6 +174,11 @@ impl Settings {
             (Frequency::Days, days) => !days.is_some_and(|days| (1..=365).contains(&days)),
             (_, days) => days.is_some(),
         };
+        let are_many = popup.devices.len() > 3;
+        flaws.check(are_many, "/popup/devices", "holds at most 3 devices");
+        let is_never =
+            matches!((popup.from, popup.until), (Some(from), Some(until)) if from >= until);
+        flaws.check(is_never, "/popup/until", "must be later than from");
         let message = "must be between 1 and 365 for the frequency days, and absent otherwise";
         flaws.check(is_bad, "/popup/every_days", message);
         for (name, paths) in [("include", &popup.include), ("exclude", &popup.exclude)] {
@@ -190,7 +194,10 @@ impl Settings {
 
 fn is_known(field: &Field, definitions: &Definitions) -> bool {
     match field.custom() {
-        Some(key) => definitions.get(key).is_some(),
+        // A visitor cannot upload files.
+        Some(key) => definitions
+            .get(key)
+            .is_some_and(|own| own.kind != contacts::fields::Kind::File),
         None => {
             ["email", "phone"].contains(&field.key.as_str()) || person::field(&field.key).is_some()
         }

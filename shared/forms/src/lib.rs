@@ -35,8 +35,8 @@ pub use check::Flaw;
 pub use design::{Design, Font};
 pub use link::{Link, LinkKey};
 pub use model::{
-    CUSTOM, DoubleOptIn, Field, Form, Frequency, Guard, Kind, Language, MAX_FORMS, Popup, Question,
-    Settings, Status,
+    CUSTOM, Device, DoubleOptIn, Field, Form, Frequency, Guard, Kind, Language, MAX_FORMS, Popup,
+    Question, Settings, Status, Visitors,
 };
 pub use opt_in::{OptIn, OptIns};
 pub use report::{Deed, Report, Tallies};

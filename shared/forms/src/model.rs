@@ -161,6 +161,33 @@ pub enum Frequency {
     Days,
 }
 
+/// A kind of screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = FormDevice)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// At least 1,024 pixels of CSS wide.
+    Desktop,
+    /// From 600 pixels on.
+    Tablet,
+    /// Narrower than 600 pixels.
+    Phone,
+}
+
+/// The visitors that see a pop-up. A browser knows its own visits only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = FormVisitors)]
+#[serde(rename_all = "snake_case")]
+pub enum Visitors {
+    /// All.
+    #[default]
+    All,
+    /// Those in their first visit of a page with the form.
+    New,
+    /// Those that come back.
+    Returning,
+}
+
 /// When and where a pop-up opens. The first rule that is met opens the window; without one it opens at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = FormPopup)]
@@ -177,6 +204,22 @@ pub struct Popup {
     /// When the pointer leaves the page at its top.
     #[serde(default)]
     pub on_exit: bool,
+    /// When the visitor presses an element of the page with the attribute `data-tanigo-form`, which holds the id of the form.
+    #[serde(default)]
+    pub on_click: bool,
+    /// Screens that show the window. Empty: all.
+    #[serde(default)]
+    #[schema(max_items = 3)]
+    pub devices: Vec<Device>,
+    /// Visitors that see the window.
+    #[serde(default)]
+    pub visitors: Visitors,
+    /// No window before this time.
+    #[serde(default, serialize_with = "kernel::clock::millis")]
+    pub from: Option<Timestamp>,
+    /// No window from this time on.
+    #[serde(default, serialize_with = "kernel::clock::millis")]
+    pub until: Option<Timestamp>,
     /// How often.
     pub frequency: Frequency,
     /// Days between two openings, for the frequency `days`.

@@ -166,6 +166,8 @@ ids! {
     ExportId = "exp";
     /// A note on a contact.
     NoteId = "not";
+    /// A file of a contact.
+    FileId = "fil";
     /// A saved view of the contacts.
     ViewId = "viw";
     /// A change of many contacts.

@@ -37,9 +37,10 @@ pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FormId,
-    IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, OrderId, PrivacyRequestId,
-    ProductId, SegmentId, SenderId, SourceId, UserId, ViewId, WorkflowId, WorkspaceId,
+    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FileId,
+    FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, OrderId,
+    PrivacyRequestId, ProductId, SegmentId, SenderId, SourceId, UserId, ViewId, WorkflowId,
+    WorkspaceId,
 };
 pub use money::Money;
 pub use origin::{DRAWS, Origin};

@@ -139,6 +139,7 @@ impl Rights {
             }),
             ("s3", "GET" | "HEAD") => object(resource, "s3:GetObject", &granted),
             ("s3", "PUT") => object(resource, "s3:PutObject", &granted),
+            ("s3", "DELETE") => object(resource, "s3:DeleteObject", &granted),
             _ => false,
         }
     }

@@ -4,9 +4,10 @@
 //! request. A row that a crash left behind is skipped, since its date is not the request's, and expires.
 //! This file knows contacts by id only: the function that runs a request reads and writes them.
 
+pub mod notices;
 pub mod terms;
 
-use cloud::{Error, Query, Resources, Table};
+use cloud::{Error, Query, Resources, Table, Timers};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
@@ -14,6 +15,7 @@ use kernel::{ContactId, Cursor, Limit, PrivacyRequestId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
+use notices::Notice;
 
 /// A closed request is proof of what was done for its person, so it is kept for five years.
 const KEEP: SignedDuration = SignedDuration::from_hours(5 * 366 * 24);
@@ -126,6 +128,9 @@ pub struct PrivacyRequest {
     pub outcome: Option<String>,
     /// Proof, as texts or links.
     pub evidence: Vec<String>,
+    /// Notices to the admins of the account that a date was near or had passed.
+    #[serde(default)]
+    pub notices: Vec<Notice>,
     /// How far it is.
     pub status: Status,
     /// When it was closed.
@@ -185,18 +190,20 @@ struct Due {
 #[derive(Clone, Debug)]
 pub struct PrivacyRequests {
     directory: Table,
+    timers: Timers,
 }
 
 impl PrivacyRequests {
-    /// Over the table Directory.
+    /// Over the tables Directory and Timers.
     pub fn over(resources: &Resources) -> Self {
         Self {
             directory: resources.table("Directory"),
+            timers: Timers::over(resources),
         }
     }
 
-    /// Stores a new request; false if another one has the id. A repetition finds the request of the first run. Two
-    /// write units for a small request.
+    /// Stores a new request; false if another one has the id. A repetition finds the request of the first run. Four
+    /// write units for a small request: two of them are timers of its notices.
     pub async fn create(&self, tenant: TenantKey, request: &PrivacyRequest) -> Result<bool, Error> {
         self.enter(tenant, request).await?;
         let row = Stored {
@@ -249,6 +256,7 @@ impl PrivacyRequests {
     }
 
     async fn enter(&self, tenant: TenantKey, request: &PrivacyRequest) -> Result<(), Error> {
+        notices::schedule(&self.timers, tenant, request).await?;
         let due = request.next_due();
         let row = Due {
             id: request.id,

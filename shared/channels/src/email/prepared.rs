@@ -1,6 +1,6 @@
 //! A compiled mail: compiled once, rendered for each contact. Pure.
 
-use contacts::Contact;
+use contacts::{Contact, Definitions};
 use content::links::LinkSet;
 use content::mail::{CompiledMail, Footer, MailContent, MailError, MailOptions, Tracking};
 use content::mime::{self, Mailbox, Message};
@@ -100,7 +100,7 @@ impl Prepared {
     /// name without personal data.
     pub(super) fn compose(
         &self,
-        contact: &Contact,
+        (contact, fields): (&Contact, &Definitions),
         data: &Value,
         links: &LinkSet<'_>,
         name: &[(&str, &str)],
@@ -108,7 +108,9 @@ impl Prepared {
     ) -> Result<(String, Vec<u8>), String> {
         let to = address_of(contact).ok_or("no_address")?;
         let local = now.to_zoned(TimeZone::fixed(offset(7)));
-        let built = self.compiled.render(&merged(contact, data), links, &local);
+        let built = self
+            .compiled
+            .render(&merged(contact, fields, data), links, &local);
         let built = built.map_err(|_| "template".to_owned())?;
         let parts: Vec<&str> = name.iter().map(|(_, value)| *value).collect();
         let message_id = format!(
@@ -172,9 +174,14 @@ fn subject(mail: &StoredMail, class: Class, letterhead: &Letterhead) -> String {
     format!("{LABEL} {}", mail.subject)
 }
 
-/// The contact's data and the extra data of the message. Extra data never overwrites `contact`.
-fn merged(contact: &Contact, data: &Value) -> Value {
+/// The contact's data and the extra data of the message. Extra data never overwrites `contact`. A custom field without a
+/// value has its default.
+fn merged(contact: &Contact, fields: &Definitions, data: &Value) -> Value {
     let mut merged = contact.merge_data();
+    let custom = merged.pointer_mut("/contact/custom");
+    if let Some(custom) = custom.and_then(Value::as_object_mut) {
+        fields.fill(custom);
+    }
     if let (Some(merged), Some(data)) = (merged.as_object_mut(), data.as_object()) {
         for (name, value) in data {
             if !merged.contains_key(name) {

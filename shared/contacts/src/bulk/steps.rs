@@ -15,6 +15,7 @@ use super::changes::Done;
 use super::job::{Action, Job, Selection, Status};
 use crate::bundle::{self, Full};
 use crate::choice::{Asked, Choice};
+use crate::files::Files;
 use crate::{Contacts, Counts, Lists, keys};
 
 /// Jobs of one workspace that run at a time.
@@ -131,17 +132,19 @@ pub struct Bulk {
     pub(super) contacts: Contacts,
     pub(super) lists: Lists,
     counts: Counts,
+    files: Files,
     table: Table,
     queue: QueueOf<Step>,
 }
 
 impl Bulk {
-    /// Over the tables Contacts, Directory and Timeline and the queue `ContactBulk`. A bulk job triggers no workflow.
+    /// Over the tables Contacts, Directory and Timeline, the bucket Files and the queue `ContactBulk`. A bulk job triggers no workflow.
     pub fn over(resources: &Resources) -> Self {
         Self {
             contacts: Contacts::silent(resources).by("bulk"),
             lists: Lists::over(resources),
             counts: Counts::over(resources),
+            files: Files::over(resources),
             table: resources.table("Contacts"),
             queue: resources.queue_of(),
         }
@@ -313,7 +316,9 @@ impl Bulk {
         let (id, version) = match *step {
             Step::V1 { job, version } => (job, version),
             Step::Erase { contact } => {
-                self.contacts.finish_erasure(tenant, contact).await?;
+                self.contacts
+                    .finish_erasure(tenant, contact, &self.files)
+                    .await?;
                 return Ok(Progress::Done);
             }
             Step::Count { version } => {

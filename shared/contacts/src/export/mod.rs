@@ -5,5 +5,5 @@ mod steps;
 mod table;
 
 pub use job::{Export, Request, Status};
-pub use steps::{Exports, KEPT, LINK_VALID, Progress, Step};
+pub use steps::{Exports, KEPT, LINK_VALID, MAX_RUNNING, Progress, Started, Step};
 pub use table::{MAX_FIELDS, columns};

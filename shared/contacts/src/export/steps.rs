@@ -10,12 +10,13 @@ use cloud::blobs::MIN_PART;
 use cloud::{
     Blobs, Created, Error, Message, Query, QueueName, QueueOf, Resources, SendOptions, Table,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, ExportId, Limit, Origin, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Export, Request, Status};
 use super::table::{MAX_FIELDS, headings, line};
+use crate::bundle::{self, Full};
 use crate::choice::{Asked, Choice};
 use crate::model::Contact;
 use crate::profiles::Profiles;
@@ -33,6 +34,31 @@ const CHUNK: usize = 1_000;
 const PAGES: u32 = 64;
 /// Largest chunk that is read: a contact has 400 KB at most, and nearly all have less than one.
 const MAX_CHUNK: u64 = 512 * 1024 * 1024;
+
+/// Exports of one workspace that run at a time.
+pub const MAX_RUNNING: usize = 4;
+/// An export that does not exist so long after its request was interrupted.
+const LOST_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// After this time a running export gives up its place: its message was lost to the dead-letter queue.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// A place among the running exports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Running {
+    export: ExportId,
+    at: Timestamp,
+}
+
+/// The outcome of a request for an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// The export runs, or has run.
+    Export(Box<Export>),
+    /// As many exports run as may run.
+    Busy,
+    /// Another export has the id.
+    Taken,
+}
 
 /// Message on the queue of exports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +109,7 @@ impl Exports {
         }
     }
 
-    /// Starts an export; `None` if another export has the id. A repetition completes the first run.
+    /// Starts an export, unless four others run. A repetition completes the first run. Three write units.
     pub async fn start(
         &self,
         tenant: TenantKey,
@@ -91,8 +117,11 @@ impl Exports {
         origin: &Origin,
         request: &Request,
         by: &str,
-    ) -> Result<Option<Export>, Error> {
+    ) -> Result<Started, Error> {
         let export = Export::new(id, request.clone(), by, origin);
+        if !self.enter(tenant, id, origin.at).await? {
+            return Ok(Started::Busy);
+        }
         let created = self
             .table
             .create(&keys::export(tenant, id), &export)
@@ -100,10 +129,52 @@ impl Exports {
         let export = match created {
             Created::New => export,
             Created::Existing(found) if found.is_start_of(&export) => found,
-            Created::Existing(_) => return Ok(None),
+            Created::Existing(_) => return Ok(Started::Taken),
         };
         self.send(tenant, id, 0).await?;
-        Ok(Some(export))
+        Ok(Started::Export(Box::new(export)))
+    }
+
+    /// Gives the export its place before it exists. If all are taken, those of exports that have ended, or never began,
+    /// are free. False: four others run.
+    async fn enter(&self, tenant: TenantKey, id: ExportId, at: Timestamp) -> Result<bool, Error> {
+        let key = keys::export_running(tenant);
+        let add = |running: &mut Vec<Running>| {
+            if running.iter().any(|one| one.export == id) {
+                return Ok(());
+            }
+            if running.len() >= MAX_RUNNING {
+                return Err(Full);
+            }
+            running.push(Running { export: id, at });
+            Ok(())
+        };
+        if bundle::edit(&self.table, &key, add).await?.is_ok() {
+            return Ok(true);
+        }
+        let now = self.table.clock().now();
+        for one in bundle::read::<Running>(&self.table, &key).await? {
+            let age = now.duration_since(one.at);
+            let is_over = match self.get(tenant, one.export).await? {
+                Some(export) => export.status == Status::Completed,
+                None => age > LOST_AFTER,
+            };
+            if is_over || age > LONGEST {
+                self.leave(tenant, one.export).await?;
+            }
+        }
+        Ok(bundle::edit(&self.table, &key, add).await?.is_ok())
+    }
+
+    /// Frees the place of an export. May be repeated.
+    async fn leave(&self, tenant: TenantKey, id: ExportId) -> Result<(), Error> {
+        let remove = |running: &mut Vec<Running>| {
+            running.retain(|one| one.export != id);
+            Ok::<_, Full>(())
+        };
+        let key = keys::export_running(tenant);
+        let left = bundle::edit(&self.table, &key, remove).await?;
+        left.map_err(|Full| Error::Conflict)
     }
 
     /// One export.
@@ -156,6 +227,7 @@ impl Exports {
             return Ok(Progress::Missing);
         };
         if export.status == Status::Completed {
+            self.leave(tenant, id).await?;
             return Ok(Progress::Over(id, export.request.choice));
         }
         if export.version != version {
@@ -173,6 +245,7 @@ impl Exports {
             .replace(&keys::export(tenant, id), &next, version)
             .await?;
         if next.status == Status::Completed {
+            self.leave(tenant, id).await?;
             return Ok(Progress::Over(id, next.request.choice));
         }
         self.send(tenant, id, next.version).await?;

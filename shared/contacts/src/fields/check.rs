@@ -39,6 +39,7 @@ pub fn check(field: &Definition, value: &Value) -> Result<Value, FieldFault> {
         Kind::Email => parsed::<EmailAddress>(value, "expected an email address"),
         Kind::Phone => parsed::<Phone>(value, "expected a Vietnamese mobile number"),
         Kind::Province => line(value, 100, "expected the name of a province"),
+        Kind::File => Err("is given by an upload: POST /v1/contacts/{id}/files".into()),
     };
     checked.map_err(|message| FieldFault {
         field: field.key.clone(),

@@ -56,6 +56,8 @@ pub enum Kind {
     Phone,
     /// The name of a province.
     Province,
+    /// A file, which is uploaded.
+    File,
 }
 
 impl Kind {
@@ -167,7 +169,8 @@ pub struct Definition {
     /// Whether forms must ask for it, and no request may clear it.
     #[serde(default)]
     pub required: bool,
-    /// The value that forms begin with.
+    /// The value that forms begin with, and that a template prints for a contact without a value. It is never stored with a
+    /// contact.
     #[serde(default)]
     pub default: Option<Value>,
     /// A hint for the person who fills it in.

@@ -10,7 +10,7 @@ use kernel::text::alike;
 use serde_json::Value;
 
 use super::check::{FieldFault, check};
-use super::definition::{Definition, MAX_DEFINITIONS};
+use super::definition::{Definition, Kind, MAX_DEFINITIONS};
 use crate::bundle::{self, Full};
 use crate::keys;
 
@@ -35,13 +35,34 @@ impl Definitions {
     /// The value as it is stored, or the reason why the field does not take it. A field without a definition takes
     /// any value.
     pub fn check(&self, name: &str, value: &Value) -> Result<Value, FieldFault> {
-        match self.get(name) {
-            Some(field) if value.is_null() && field.required => Err(FieldFault {
+        let refused = |message: &str| {
+            Err(FieldFault {
                 field: name.to_owned(),
-                message: "is required and cannot be cleared".to_owned(),
-            }),
+                message: message.to_owned(),
+            })
+        };
+        match self.get(name) {
+            Some(field) if value.is_null() && field.required => {
+                refused("is required and cannot be cleared")
+            }
+            Some(field) if value.is_null() && field.kind == Kind::File => {
+                refused("is cleared by DELETE /v1/contacts/{id}/files/{field}")
+            }
             Some(field) if !value.is_null() => check(field, value),
             _ => Ok(value.clone()),
+        }
+    }
+
+    /// Gives the defaults to a template's custom fields that have no value.
+    pub fn fill(&self, custom: &mut serde_json::Map<String, Value>) {
+        for field in self.0.values() {
+            let Some(default) = &field.default else {
+                continue;
+            };
+            let own = custom.iter().find(|(name, _)| alike(name) == field.key);
+            if own.is_none_or(|(_, value)| value.is_null()) {
+                custom.insert(field.key.clone(), default.clone());
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     Kind::Text,
     Kind::LongText,
     Kind::Number,
@@ -23,6 +23,7 @@ const KINDS: [Kind; 14] = [
     Kind::Email,
     Kind::Phone,
     Kind::Province,
+    Kind::File,
 ];
 
 fn field(kind: Kind) -> Definition {

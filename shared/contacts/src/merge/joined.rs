@@ -17,6 +17,7 @@ use crate::identity::Reason;
 use crate::keys;
 use crate::model::{Contact, Identity};
 use crate::rows::{CUSTOM, OWNER, Profile};
+use crate::scores::Fade;
 
 /// Most further identities of one contact.
 pub const MAX_ALSO: usize = 40;
@@ -66,6 +67,8 @@ pub(crate) struct Joined {
     /// The address of the other that bounced, if the survivor takes the address.
     pub bounced: Option<String>,
     pub score: Option<i64>,
+    /// How the score fades from then on.
+    pub fade: Option<Fade>,
 }
 
 /// The identities that the other contact does not own, although it shows them: another contact was faster.
@@ -100,10 +103,12 @@ impl Joined {
             .as_ref()
             .filter(|address| taken.contains(&Identity::Email((*address).clone())))
             .map(ToString::to_string);
-        joined.score = match (row.score, other_row.score) {
-            (own, Some(other)) => Some(own.unwrap_or_default().saturating_add(other)),
-            (_, None) => None,
-        };
+        if let Some(other) = other_row.score {
+            // Each as of its own last points: only so the order of merges does not matter.
+            joined.score = Some(row.score.unwrap_or_default().saturating_add(other));
+            let last = [row.score_fade, other_row.score_fade];
+            joined.fade = last.into_iter().flatten().max_by_key(Fade::order);
+        }
         let moved = other.owned().len() + other_row.visitors.len();
         let counts = [
             (

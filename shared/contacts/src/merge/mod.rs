@@ -29,8 +29,8 @@ use crate::model::{Contact, Identity};
 use crate::notes::MAX_NOTES;
 use crate::profiles::Profiles;
 use crate::rows::{
-    ALSO, BOUNCED, Claim, ERASED, FIELDS, MERGED_IDS, MERGED_INTO, NAMED, NameRow, Pair, Profile,
-    Row, SCORE, VERSION,
+    ALSO, BOUNCED, Claim, ERASED, FADE, FIELDS, MERGED_IDS, MERGED_INTO, NAMED, NameRow, Pair,
+    Profile, Row, SCORE, VERSION,
 };
 use crate::store::Contacts;
 use crate::{keys, mention, names};
@@ -306,6 +306,7 @@ impl Contacts {
             .set(VERSION, next(profile.identity_version))
             .when_as_read(VERSION, profile.identity_version)
             .set_some(SCORE, joined.score)
+            .set_some(FADE, joined.fade)
             .set_some(BOUNCED, joined.bounced.as_ref());
         if joined.has_custom {
             update = update.set(FIELDS, next(profile.fields_version));

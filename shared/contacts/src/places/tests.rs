@@ -98,7 +98,7 @@ fn codes_follow_from_an_address() {
     let before = locate(Some("TP.HCM"), Some("Quận 1"), Some("Phường Bến Nghé"));
     assert_eq!(
         (before.province_code, before.ward_code, before.is_legacy),
-        (Some("79"), None, true)
+        (Some("79"), Some("26740"), true)
     );
     let former = locate(Some("Bình Dương"), None, Some("Phường Thủ Dầu Một"));
     assert_eq!((former.province_code, former.is_legacy), (Some("79"), true));

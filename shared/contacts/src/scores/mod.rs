@@ -3,9 +3,11 @@
 //! The rules of a workspace are one row, copied into the interest set that writers of events remember. So an event of a
 //! workspace without rules costs nothing. [`Scores`] gives the points, once for each event and rule.
 
+mod fade;
 mod points;
 mod rules;
 
+pub use self::fade::{Decay, Fade, Fading, MAX_IDLE_DAYS};
 pub use self::points::{History, Scored, Scores};
 pub use self::rules::{
     DailyLimit, MAX_EVENT, MAX_ID, MAX_POINTS, MAX_PROPERTIES, MAX_RULES, MAX_SCORING_BYTES,

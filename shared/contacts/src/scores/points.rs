@@ -14,10 +14,11 @@ use kernel::{ContactId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::fade::Decay;
 use super::rules::{Repeat, ScoreRule, Scoring};
 use super::{DROPPED, REACHED};
 use crate::model::Event;
-use crate::rows::{Profile, SCORE};
+use crate::rows::{FADE, Profile, SCORE};
 use crate::{Contacts, keys, mention};
 
 /// How long an entry of the history is kept, in seconds: thirteen months, as the events are.
@@ -38,6 +39,9 @@ pub struct History {
     pub event: String,
     /// The points.
     pub points: i64,
+    /// Points that had faded before, since the entry before this one.
+    #[serde(default)]
+    pub faded: i64,
     /// The score before.
     pub before: i64,
     /// The score after.
@@ -51,7 +55,7 @@ pub struct History {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[schema(as = ContactScore)]
 pub struct Scored {
-    /// The points of all events; 0 if none counted.
+    /// The points of all events, but for those that have faded; 0 if none counted.
     pub score: i64,
     /// The label of the highest threshold that is reached.
     pub label: Option<String>,
@@ -118,7 +122,8 @@ impl Scores {
             .contacts
             .get(&keys::profile(tenant, contact))
             .await?;
-        let score = profile.and_then(|row| row.score).unwrap_or_default();
+        let now = self.directory.clock().now();
+        let score = profile.map_or(0, |row| row.score_at(now));
         let entries = Query::partition(keys::contact(tenant, contact))
             .begins_with(keys::SCORES)
             .descending();
@@ -144,7 +149,8 @@ impl Scores {
     ) -> Result<(), Error> {
         let scoring = self.contacts.interest.scoring(tenant).await?;
         for rule in scoring.met(&event.name, &event.data) {
-            if let Some(entry) = self.enter(tenant, contact, event, rule).await? {
+            let decay = scoring.decay;
+            if let Some(entry) = self.enter(tenant, contact, event, rule, decay).await? {
                 self.tell(tenant, contact, event, &scoring, &entry).await?;
             }
         }
@@ -158,6 +164,7 @@ impl Scores {
         contact: ContactId,
         event: &Event,
         rule: &ScoreRule,
+        decay: Option<Decay>,
     ) -> Result<Option<History>, Error> {
         let table = &self.contacts.contacts;
         let id = kernel::hash::name(&[&event.id]);
@@ -168,7 +175,7 @@ impl Scores {
             }
             let profile: Option<Profile> = table.get(&keys::profile(tenant, contact)).await?;
             if let Some(now) = profile.as_ref().and_then(|row| row.merged_into) {
-                return Box::pin(self.enter(tenant, now, event, rule)).await;
+                return Box::pin(self.enter(tenant, now, event, rule, decay)).await;
             }
             let Some(profile) = profile.filter(Profile::exists) else {
                 return Ok(None);
@@ -176,17 +183,28 @@ impl Scores {
             if !self.counts(tenant, contact, event, rule).await? {
                 return Ok(None);
             }
-            let before = profile.score.unwrap_or_default();
+            let was = profile.score.unwrap_or_default();
+            let known = profile.score_fade;
+            let now = table.clock().now();
+            let at = known.map_or(event.at, |fade| fade.at.max(event.at));
+            let before = profile.score_at(at.min(now));
+            let fade = decay.map(|decay| decay.from(event.at, known.as_ref(), now));
             let entry = History {
                 rule: rule.id.clone(),
                 event: event.name.clone(),
                 points: rule.points,
+                faded: was - before,
                 before,
                 after: before + rule.points,
                 at: event.at,
             };
             let update = self.contacts.touch().set(SCORE, entry.after);
-            let update = update.when_as_read(SCORE, profile.score).when_exists();
+            let update = match fade {
+                Some(fade) => update.set(FADE, fade),
+                None => update.remove(FADE),
+            };
+            let update = update.when_as_read(SCORE, profile.score);
+            let update = update.when_as_read(FADE, known).when_exists();
             let names = [mention::SCORE.to_owned()];
             let update = self.contacts.telling(tenant, update, names).await?;
             let mut updates = vec![
@@ -247,7 +265,9 @@ impl Scores {
         scoring: &Scoring,
         entry: &History,
     ) -> Result<(), Error> {
-        for (line, is_up) in scoring.crossed(entry.before, entry.after) {
+        // A line that points have passed by fading is told now.
+        let told = entry.before + entry.faded;
+        for (line, is_up) in scoring.crossed(told, entry.after) {
             let name = if is_up { REACHED } else { DROPPED };
             let cause = kernel::hash::name(&[&event.id, &entry.rule]);
             let crossing = Event {
@@ -269,6 +289,7 @@ fn row(entry: &History) -> Update {
         .set("rule_id", &entry.rule)
         .set("event", &entry.event)
         .set("points", entry.points)
+        .set("faded", entry.faded)
         .set("before", entry.before)
         .set("after", entry.after)
         .set("at", entry.at)

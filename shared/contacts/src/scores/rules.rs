@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::fade::Decay;
 use crate::interest::Filter;
 
 /// Most rules of a workspace.
@@ -88,6 +89,9 @@ pub struct Scoring {
     /// The thresholds, lowest first.
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
+    /// How the points of an idle contact fade; null: never.
+    #[serde(default)]
+    pub decay: Option<Decay>,
     /// When they last changed; null if they never did.
     #[serde(default, serialize_with = "kernel::clock::millis")]
     pub updated_at: Option<Timestamp>,

@@ -62,7 +62,7 @@ fn own(definition: &Definition) -> Shape<'_> {
         Kind::Link => Shape::Input("url", ""),
         Kind::Email => Shape::Input("email", ""),
         Kind::Phone => Shape::Input("tel", ""),
-        Kind::Text | Kind::Datetime | Kind::Province => Shape::Input("text", ""),
+        Kind::Text | Kind::Datetime | Kind::Province | Kind::File => Shape::Input("text", ""),
     }
 }
 

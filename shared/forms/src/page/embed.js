@@ -22,13 +22,26 @@
     me.parentNode.insertBefore(frame(), me.nextSibling);
     return;
   }
-  var P = S.popup || { frequency: 'once', include: [], exclude: [] };
+  var P = S.popup || { frequency: 'once', include: [], exclude: [], devices: [] };
+  var first = store(local, key + '-met');
+  if (!first) { store(local, key + '-met', String(Date.now())); store(session, key + '-new', '1'); }
+  var isNew = !first || store(session, key + '-new');
+  if (P.visitors === 'new' && !isNew || P.visitors === 'returning' && isNew) return;
+  if (P.from && Date.now() < Date.parse(P.from) || P.until && Date.now() >= Date.parse(P.until)) return;
+  var device = innerWidth >= 1024 ? 'desktop' : innerWidth >= 600 ? 'tablet' : 'phone';
+  if (P.devices.length && P.devices.indexOf(device) < 0) return;
   function matches(rule) {
     var parts = rule.split('*').map(function (t) { return t.replace(/[.+?^${}()|[\]\\]/g, '\\$&'); });
     return new RegExp('^' + parts.join('.*') + '$').test(location.pathname);
   }
   if (P.include.length && !P.include.some(matches)) return;
   if (P.exclude.some(matches)) return;
+  if (P.on_click) document.addEventListener('click', function (e) {
+    if (!e.target.closest || !e.target.closest('[data-tanigo-form="' + S.id + '"]')) return;
+    e.preventDefault();
+    shown = false;
+    open();
+  });
   if (store(local, key + '-sent')) return;
   var last = Number(store(local, key + '-seen')) || 0;
   if (P.frequency === 'once' && last) return;
@@ -66,6 +79,7 @@
       }, { passive: true });
     }
     if (P.on_exit) { rules++; document.addEventListener('mouseout', function (e) { if (!e.relatedTarget && e.clientY <= 0) open(); }); }
+    if (P.on_click) rules++;
     if (!rules) open();
   }
   if (document.body) start(); else addEventListener('DOMContentLoaded', start);

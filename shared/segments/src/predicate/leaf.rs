@@ -106,6 +106,7 @@ impl Leaf {
     pub(super) fn check(&self, subject: &Subject<'_>, moment: &Moment<'_>) -> Answer {
         let (contact, facts) = (subject.contact, subject.facts);
         match self {
+            Self::Field(Field::Score, test) => score(subject, test, moment),
             Self::Field(field, test) => test.check(value(field, subject), moment),
             Self::Person(field, test) => {
                 let value = field.of(&contact.person).map_or(Of::Nothing, Of::Text);
@@ -136,6 +137,36 @@ impl Leaf {
             Self::HasProducts(has) => Answer::fixed(*has != facts.orders.products.is_empty()),
             Self::Happened(counted) => counted.check(subject, moment),
         }
+    }
+}
+
+/// Steps of a score that fades that are tried for one answer.
+const STEPS: u32 = 1_000;
+
+/// A score, which may fade: the answer changes at the first step to a score with another one.
+fn score(subject: &Subject<'_>, test: &Test, moment: &Moment<'_>) -> Answer {
+    let Some(fading) = &subject.contact.fading else {
+        return test.check(value(&Field::Score, subject), moment);
+    };
+    let holds = |score: i64| test.check(Of::Number(score as f64), moment).holds;
+    let (now, mut next) = fading.at(moment.now);
+    let holds_now = holds(now);
+    for _ in 0..STEPS {
+        let Some(at) = next else {
+            return Answer::fixed(holds_now);
+        };
+        let (then, later) = fading.at(at);
+        if holds(then) != holds_now {
+            return Answer {
+                holds: holds_now,
+                until: Some(at),
+            };
+        }
+        next = later;
+    }
+    Answer {
+        holds: holds_now,
+        until: next,
     }
 }
 

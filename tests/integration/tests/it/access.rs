@@ -172,6 +172,22 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ListMembers => ("api-contacts", "GET", "/v1/lists/lst_00000000009/contacts"),
         O::ListNotes => ("api-contacts", "GET", "/v1/contacts/con_00000000009/notes"),
         O::CreateNote => ("api-contacts", "POST", "/v1/contacts/con_00000000009/notes"),
+        O::CreateContactFile => ("api-contacts", "POST", "/v1/contacts/con_00000000009/files"),
+        O::SaveContactFile => (
+            "api-contacts",
+            "PUT",
+            "/v1/contacts/con_00000000009/files/hop_dong",
+        ),
+        O::ShowContactFile => (
+            "api-contacts",
+            "GET",
+            "/v1/contacts/con_00000000009/files/hop_dong",
+        ),
+        O::RemoveContactFile => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/files/hop_dong",
+        ),
         O::UpdateNote => (
             "api-contacts",
             "PATCH",
@@ -408,6 +424,8 @@ fn body(operation: Operation) -> Option<Value> {
         O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
         O::AddContactTags => json!({ "tags": ["vip"] }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
+        O::CreateContactFile => json!({ "field": "hop_dong" }),
+        O::SaveContactFile => json!({ "file_id": "fil_00000000009", "name": "hop-dong.pdf" }),
         O::CreateField => json!({ "key": "hang", "label": "Hạng", "type": "text" }),
         O::CreateView | O::UpdateView => {
             json!({ "name": "VIP", "shared": true, "columns": [{ "field": "full_name" }] })

@@ -2,6 +2,7 @@
 //! functions that are killed at any call, files of contacts, and two tenants.
 
 mod api;
+mod attachments;
 mod bounds;
 mod bulk;
 mod changes;

@@ -99,7 +99,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "200; Directory +1"),
             ("list", "200"),
             ("malformed", "400"),
-            ("ok", "201; Directory +3"),
+            ("ok", "201; Directory +3; Timers +2"),
             ("register", "200"),
             ("unknown-field", "400"),
         ],
@@ -489,6 +489,7 @@ const UNMET: &[&str] = &[
     "Dedupe: … / …",
     "Directory: SESSION#… / SESSION",
     "Directory: INVITE#… / INVITE",
+    "Directory: ws_…#PRIVACY-NOTICE / …",
     "Timeline: ws_…#SEEN#… / ERASED",
 ];
 

@@ -9,6 +9,7 @@ mod lists;
 mod shown;
 mod submitted;
 mod welcome;
+mod windows;
 
 use contacts::{Channel, ChannelStatus, Contacts, Purpose};
 use kernel::{ContactId, Limit, TenantKey};

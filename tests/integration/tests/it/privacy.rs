@@ -6,7 +6,7 @@ use contacts::{Channel, ChannelStatus, Contacts, Event, Identity, Incoming, Stat
 use kernel::{Grant, TenantKey};
 use serde_json::{Value, json};
 
-use crate::support::{World, grant_of, http_event};
+use crate::support::{Kill, World, grant_of, http_event};
 
 struct Office {
     world: World,
@@ -304,7 +304,7 @@ async fn an_address_of_before_2025_has_the_code_of_today() {
         ),
         (
             json!({ "province": "Bình Dương", "district": "Thủ Dầu Một", "ward": "Phú Hòa" }),
-            (json!("79"), Value::Null, true),
+            (json!("79"), json!("25750"), true),
         ),
         (
             json!({ "province": "Atlantis", "ward": "x" }),
@@ -423,4 +423,137 @@ async fn the_file_holds_the_conversations_and_the_notes() {
     // A private note is for the staff only.
     assert_eq!(texts, ["Còn ạ", "Shop ơi, còn size M không?"].into());
     assert_eq!(file["is_complete"], true);
+}
+
+/// An office with two admins, a manager and one request to see data.
+async fn office_with_admins() -> (Office, Value) {
+    let world = World::new();
+    let resources = world.resources();
+    let account = accounts::Accounts::over(&resources)
+        .create("Áo dài Mai")
+        .await
+        .unwrap();
+    let settings = accounts::WorkspaceSettings::named("Áo dài Mai");
+    let workspaces = accounts::Workspaces::over(&resources);
+    let tenant = workspaces.create(account, settings).await.unwrap().unwrap();
+    let grant = grant_of(tenant.workspace(), "admin");
+    let users = accounts::Users::over(&resources);
+    let office = Office {
+        world,
+        tenant,
+        grant,
+    };
+    for (name, role) in [
+        ("a", kernel::Role::AccountAdmin),
+        ("b", kernel::Role::AccountAdmin),
+        ("c", kernel::Role::AccountManager),
+    ] {
+        let new = accounts::NewUser {
+            email: format!("{name}@quan-tri.example.vn").parse().unwrap(),
+            name: name.into(),
+            role,
+            chat_role: None,
+            workspaces: Vec::new(),
+            password: "mat-khau-rat-dai-123".into(),
+        };
+        assert!(users.create(account, new).await.unwrap().is_some());
+    }
+    let new = json!({ "type": "access", "requester": "Trần Thị An" });
+    let request = office.enter(new).await;
+    office.world.swept().await;
+    (office, request)
+}
+
+impl Office {
+    /// Days that pass, with a sweep of the timers each hour.
+    async fn pass(&self, days: u32) {
+        for _ in 0..days * 24 {
+            self.world.advance(Duration::from_hours(1));
+            self.world.invoke("due-timer", json!({})).await.unwrap();
+            self.world.settle_twice().await;
+        }
+    }
+
+    /// Receivers of the mails so far.
+    fn mailed(&self) -> Vec<String> {
+        let mails = self.world.aws.outbox().all(tanigo_local::aws::Kind::Mail);
+        let mut to: Vec<String> = mails.into_iter().map(|mail| mail.to[0].clone()).collect();
+        to.sort_unstable();
+        to
+    }
+
+    async fn notices(&self, request: &Value) -> Vec<(String, String)> {
+        let (_, shown) = self.ask("GET", &path(request, ""), Value::Null).await;
+        let all = shown["notices"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        all.map(|one| (text(&one["type"]), text(&one["due"])))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn admins_are_told_once_before_and_after_each_date() {
+    let (office, request) = office_with_admins().await;
+    let closed = office
+        .enter(json!({ "type": "copy", "requester": "Lê Hà" }))
+        .await;
+    let end = json!({ "status": "refused", "outcome": "trùng" });
+    assert_eq!(
+        office.ask("POST", &path(&closed, "/close"), end).await.0,
+        200
+    );
+    assert!(office.notices(&request).await.is_empty());
+    office.pass(7).await;
+    let due = request["ack_due"].as_str().unwrap();
+    let both = |due: &str| ["soon", "over"].map(|kind| (kind.to_owned(), due.to_owned()));
+    assert_eq!(office.notices(&request).await, both(due));
+    let (a, b) = ("a@quan-tri.example.vn", "b@quan-tri.example.vn");
+    assert_eq!(office.mailed(), [a, a, b, b]);
+
+    // The acknowledgement moves the date.
+    let told = json!({ "acknowledged": true });
+    let (status, told) = office.ask("PATCH", &path(&request, ""), told).await;
+    assert_eq!(status, 200, "{told}");
+    office.pass(6).await;
+    let next = told["calendar_due"].as_str().unwrap();
+    let all = [both(due), both(next)].concat();
+    assert_eq!(office.notices(&request).await, all);
+    assert_eq!(office.mailed().len(), 8);
+    assert!(office.notices(&closed).await.is_empty());
+    assert!(office.world.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_may_be_killed_at_any_call() {
+    for call in 0.. {
+        let mut finished = false;
+        for kill in [Kill::Before(call), Kill::After(call)] {
+            let (office, request) = office_with_admins().await;
+            let world = &office.world;
+            let mut batch = None;
+            while batch.is_none() {
+                world.advance(Duration::from_hours(1));
+                world.invoke("due-timer", json!({})).await.unwrap();
+                batch = world.take("account-mailer");
+            }
+            let batch = batch.unwrap();
+            let event = batch.event.clone();
+            finished = world
+                .invoke_and_kill("account-mailer", event, kill)
+                .await
+                .is_some();
+            world.release(&batch);
+            world.settle().await;
+            let mut mailed = office.mailed();
+            let count = mailed.len();
+            mailed.dedup();
+            // A worker that dies between the claim and the mail may lose that mail; none is sent twice.
+            assert_eq!(mailed.len(), count, "{kill:?}");
+            assert!((1..=2).contains(&count), "{kill:?}");
+            assert_eq!(office.notices(&request).await.len(), 1, "{kill:?}");
+        }
+        if finished {
+            break;
+        }
+    }
 }

@@ -71,6 +71,7 @@ async fn document_code_and_template_know_the_same_operations() {
             )
             .replace("{list_id}", "lst_01h4k7m2p9x")
             .replace("{tag}", "vip")
+            .replace("{field}", "hop_dong")
             .replace("{inbox}", "inb_01h4k7m2p9x")
             .replace("{form}", "frm_01h4k7m2p9x")
             .replace("{source}", "src_01h4k7m2p9x")

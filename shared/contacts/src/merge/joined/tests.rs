@@ -61,6 +61,12 @@ fn row(id: usize) -> impl Strategy<Value = Map<String, Value>> {
             }
             if let Some(score) = score {
                 row.insert("score".into(), json!(score));
+                if score % 2 == 0 {
+                    let at = format!("2026-03-{:02}T01:00:00Z", score.rem_euclid(28) + 1);
+                    let fade =
+                        json!({ "points": 1 + score.rem_euclid(3), "idle_days": 4, "at": at });
+                    row.insert("score_fade".into(), fade);
+                }
             }
             row
         },
@@ -88,6 +94,9 @@ fn after(own: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Va
     }
     if let Some(score) = joined.score {
         row.insert("score".into(), json!(score));
+    }
+    if let Some(fade) = joined.fade {
+        row.insert("score_fade".into(), json!(fade));
     }
     row.insert(ALSO.into(), json!(joined.also));
     let mut add = |set: &str, new: Vec<String>| {
@@ -135,6 +144,7 @@ fn common(row: &Map<String, Value>) -> impl PartialEq + std::fmt::Debug {
         custom,
         states,
         contact.lead_score,
+        contact.fading,
     )
 }
 

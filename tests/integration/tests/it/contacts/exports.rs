@@ -192,3 +192,29 @@ async fn an_export_may_be_killed_at_any_call_of_any_step() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_fifth_export_is_refused_until_one_has_ended() {
+    let (shop, _) = shop_with(1).await;
+    for _ in 0..contacts::export::MAX_RUNNING {
+        let (status, export) = ask(&shop, "POST", "/v1/exports", Some(&json!({}))).await;
+        assert_eq!(status, 202, "{export}");
+        shop.world.advance(std::time::Duration::from_secs(1));
+    }
+    let (status, problem) = ask(&shop, "POST", "/v1/exports", Some(&json!({}))).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (409, &json!("conflict")),
+        "{problem}"
+    );
+    let (_, page) = ask(&shop, "GET", "/v1/exports", None).await;
+    assert_eq!(
+        page["data"].as_array().unwrap().len(),
+        4,
+        "nothing is left of it"
+    );
+    shop.world.settle_twice().await;
+    shop.world.advance(std::time::Duration::from_secs(1));
+    let (status, export) = ask(&shop, "POST", "/v1/exports", Some(&json!({}))).await;
+    assert_eq!(status, 202, "{export}");
+}

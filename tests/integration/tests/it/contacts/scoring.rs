@@ -246,6 +246,72 @@ async fn a_score_moves_segments_and_a_segment_gives_points() {
 }
 
 #[tokio::test]
+async fn points_fade_by_the_day_and_a_segment_is_left_at_that_second() {
+    let scene = scene(json!([])).await;
+    let shop = &scene.shop;
+    let rules = json!({
+        "rules": [{ "id": "click", "event": "message.clicked", "points": 12 }],
+        "thresholds": [{ "score": 10, "label": "ấm" }], "decay": { "points": 5, "idle_days": 30 },
+    });
+    let (status, scoring) = ask(shop, "PUT", "/v1/scoring", Some(&rules)).await;
+    assert_eq!((status, &scoring["decay"]["points"]), (200, &json!(5)));
+    let conditions = json!({ "all": [{ "family": "score", "operator": "gte", "value": 10 }] });
+    let body = json!({ "name": "Ấm", "conditions": conditions });
+    let (status, segment) = ask(shop, "POST", "/v1/segments", Some(&body)).await;
+    assert_eq!(status, 201, "{segment}");
+    shop.world.run_for(30).await;
+    let path = format!("/v1/segments/{}/members", segment["id"].as_str().unwrap());
+    let members = async || {
+        let (_, members) = ask(shop, "GET", &path, None).await;
+        members["data"].as_array().unwrap().len()
+    };
+    let lead = async || {
+        let path = format!("/v1/contacts/{}", scene.contact);
+        shop.api("GET", &path, None).await.1["lead_score"].clone()
+    };
+    let at = shop.world.now();
+    scene.happens("c1", "message.clicked", at, json!({})).await;
+    shop.world.settle().await;
+    assert_eq!((lead().await, members().await), (json!(12), 1));
+
+    // Thirty days later, to the second.
+    let due = at + Duration::from_hours(24 * 30);
+    let wait = due.duration_since(shop.world.now()).unsigned_abs();
+    shop.world
+        .advance(wait.saturating_sub(Duration::from_secs(90)));
+    shop.world.swept().await;
+    while shop.world.now() < due {
+        if shop.world.now().as_second() % 30 == 0 {
+            shop.world.invoke("due-timer", json!({})).await.unwrap();
+        }
+        shop.world.settle().await;
+        assert_eq!(members().await, 1, "{}", shop.world.now());
+        shop.world.advance(Duration::from_secs(1));
+    }
+    shop.world.run_for(2).await;
+    let score = scene.score().await;
+    assert_eq!(
+        (&score["score"], &score["label"]),
+        (&json!(7), &json!(null))
+    );
+    assert_eq!((lead().await, members().await), (json!(7), 0));
+
+    // The next points count from the score of that time; the line that was passed meanwhile is told with them.
+    let later = due + Duration::from_hours(24 * 60 + 1);
+    let wait = later.duration_since(shop.world.now()).unsigned_abs();
+    shop.world.advance(wait);
+    assert_eq!(lead().await, json!(0));
+    let now = shop.world.now();
+    scene.happens("c2", "message.clicked", now, json!({})).await;
+    shop.world.settle_twice().await;
+    let score = scene.score().await;
+    let last = &score["history"]["data"][0];
+    let parts = ["faded", "before", "after"].map(|name| last[name].as_i64().unwrap());
+    assert_eq!((parts, &score["score"]), ([12, 0, 12], &json!(12)));
+    assert_eq!(members().await, 1);
+}
+
+#[tokio::test]
 async fn wrong_rules_are_all_named_at_once() {
     let shop = Shop::new().await;
     let body = json!({
@@ -255,6 +321,7 @@ async fn wrong_rules_are_all_named_at_once() {
             { "id": "x", "event": "y", "points": 1 },
         ],
         "thresholds": [{ "score": 1, "label": "" }, { "score": 1, "label": "a" }],
+        "decay": { "points": 0, "idle_days": 366 },
     });
     let (status, problem) = ask(&shop, "PUT", "/v1/scoring", Some(&body)).await;
     let errors = problem["errors"].as_array().unwrap().iter();
@@ -273,6 +340,8 @@ async fn wrong_rules_are_all_named_at_once() {
         "/rules/2/id",
         "/thresholds/0/label",
         "/thresholds/1/score",
+        "/decay/points",
+        "/decay/idle_days",
     ];
     assert_eq!(places, expected);
     let (status, scoring) = shop.api("GET", "/v1/scoring", None).await;
@@ -280,7 +349,7 @@ async fn wrong_rules_are_all_named_at_once() {
         (status, scoring),
         (
             200,
-            json!({ "rules": [], "thresholds": [], "updated_at": null })
+            json!({ "rules": [], "thresholds": [], "decay": null, "updated_at": null })
         )
     );
 }

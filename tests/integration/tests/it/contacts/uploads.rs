@@ -31,7 +31,7 @@ pub async fn draft(shop: &Shop, settings: &Value, file: &str) -> String {
     job["id"].as_str().unwrap().to_owned()
 }
 
-fn host_of(link: &str) -> String {
+pub fn host_of(link: &str) -> String {
     let uri: http::Uri = link.parse().unwrap();
     uri.authority().unwrap().to_string()
 }
