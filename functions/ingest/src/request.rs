@@ -42,12 +42,9 @@ pub async fn handle(
                     Some(buyer) => Some(know(intake, tenant, *buyer, &request).await?),
                     None => None,
                 };
-                if let Some(contact) = contact {
-                    let recorded = intake.orders.record(tenant, contact, &order).await?;
-                    count(recorded.outcome);
-                }
+                let recorded = intake.orders.record(tenant, contact, &order).await?;
+                count(recorded.outcome);
             }
-            Fact::Product(_) => {}
         }
     }
     if let Some(id) = &request.replay_of {
@@ -58,9 +55,9 @@ pub async fn handle(
 
 fn count(outcome: Outcome) {
     let name = match outcome {
-        Outcome::Created => "CommerceCreated",
-        Outcome::Changed => "CommerceChanged",
-        Outcome::Older | Outcome::Same => "CommerceRepeated",
+        Outcome::Created => "OrdersCreated",
+        Outcome::Changed => "OrdersChanged",
+        Outcome::Older | Outcome::Same => "OrdersRepeated",
     };
     metrics::count(name, 1);
 }

@@ -1,9 +1,9 @@
-//! The common form of every provider's data: facts about people, orders and products.
+//! The common form of every provider's data: facts about people and orders.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::commerce::{IncomingOrder, IncomingProduct};
+use kernel::commerce::IncomingOrder;
 use kernel::{Channel, ConsentField};
 use serde_json::Value;
 
@@ -24,8 +24,6 @@ pub enum Fact {
         /// The version.
         order: Box<IncomingOrder>,
     },
-    /// A version of a product.
-    Product(Box<IncomingProduct>),
 }
 
 impl Fact {

@@ -79,7 +79,6 @@ fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>,
     let at = request.received_at;
     let fact = |value: &Value| match object {
         "customer" => Some(Fact::Customer(Box::new(customer(value, &scope, request)))),
-        "product" => order::product(value, &shop, at).map(|one| Fact::Product(Box::new(one))),
         _ => {
             let kind = if object == "order" {
                 Kind::Order
@@ -91,13 +90,14 @@ fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>,
         }
     };
     match (object, act) {
-        ("customer" | "product" | "order" | "invoice", "update") => {
+        ("customer" | "order" | "invoice", "update") => {
             let facts = data
                 .iter()
                 .map(|value| fact(value).ok_or(ParseError::Missing("/Id")));
             facts.collect()
         }
-        (_, "delete") | ("stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _) => {
+        (_, "delete")
+        | ("product" | "stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _) => {
             Ok(Vec::new())
         }
         _ => Err(ParseError::UnknownTopic(action.to_owned())),

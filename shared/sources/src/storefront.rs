@@ -77,12 +77,9 @@ pub fn parse(
             let buyer = buyer(body, scope, shape, request);
             Ok(vec![Fact::order(buyer, order)])
         }
-        ("products", _) => {
-            let read = order::product(body, shape, shape.source, &shop, at);
-            let product = read.ok_or_else(|| ParseError::Missing("/id"))?;
-            Ok(vec![Fact::Product(Box::new(product))])
+        ("products" | "shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => {
+            Ok(Vec::new())
         }
-        ("shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => Ok(Vec::new()),
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),
     }
 }

@@ -10,7 +10,7 @@ use crate::submission::{ParseError, Sender};
 use crate::{body, json, ladipage, storefront};
 
 /// The types that are read, and what each becomes.
-pub const TYPES: [(&str, &str); 13] = [
+pub const TYPES: [(&str, &str); 10] = [
     ("customer.created", "a contact"),
     ("customer.updated", "a contact"),
     (
@@ -23,9 +23,6 @@ pub const TYPES: [(&str, &str); 13] = [
     ("order.cancelled", "an order that is cancelled"),
     ("order.completed", "an order that is completed"),
     ("order.refunded", "an order whose money was given back"),
-    ("product.created", "a product"),
-    ("product.updated", "a product"),
-    ("product.deleted", "a product that is archived"),
     ("form.submitted", "a contact and its event"),
 ];
 
@@ -49,11 +46,6 @@ pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseE
         }
         "form.submitted" => form(request, data, at, id),
         _ if !TYPES.iter().any(|(known, _)| *known == kind) => Err(ParseError::UnknownTopic(kind)),
-        kind if kind.starts_with("product.") => {
-            let read = order::product(data, kind, &storefront::shop_of(request, ""), at);
-            let product = read.ok_or(ParseError::Missing("/data/id"))?;
-            Ok(vec![Fact::Product(Box::new(product))])
-        }
         kind => {
             let read = order::order(data, kind, &storefront::shop_of(request, ""), at);
             let order = read.ok_or(ParseError::Missing("/data/id"))?;

@@ -1,9 +1,8 @@
-//! The orders, products and carts of the shop's own systems.
+//! The orders of the shop's own systems.
 
 use jiff::Timestamp;
 use kernel::commerce::{
-    Amounts, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentStatus, ProductStatus,
-    Quantity, Receiver, Source,
+    Amounts, IncomingOrder, Item, OrderStatus, PaymentStatus, Quantity, Receiver, Source,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -96,33 +95,4 @@ fn item(value: &Value) -> Item {
         price: json::money(value, "price").unwrap_or_default(),
         discount: json::money(value, "discount").unwrap_or_default(),
     }
-}
-
-/// The product of an event.
-pub fn product(value: &Value, kind: &str, shop: &str, at: Timestamp) -> Option<IncomingProduct> {
-    let images = json::list(value, "images").iter();
-    let status = match kind {
-        "product.deleted" => ProductStatus::Archived,
-        _ => word(value, "status").unwrap_or_default(),
-    };
-    Some(IncomingProduct {
-        source: Source::Api,
-        shop: shop.to_owned(),
-        external_id: json::text_at(value, "id")?,
-        source_at: at,
-        code: json::text_at(value, "sku").or_else(|| json::text_at(value, "code")),
-        name: json::text_at(value, "name").unwrap_or_default(),
-        description: json::text_at(value, "description"),
-        images: images.filter_map(json::text).collect(),
-        brand: json::text_at(value, "brand"),
-        price: json::money(value, "price").unwrap_or_default(),
-        compare_price: json::money(value, "compare_price"),
-        currency: json::text_at(value, "currency").unwrap_or_default(),
-        unit: json::text_at(value, "unit"),
-        stock: value.get("stock").and_then(Value::as_i64),
-        status,
-        url: json::text_at(value, "url"),
-        tags: named_tags(value),
-        ..IncomingProduct::default()
-    })
 }

@@ -1,4 +1,4 @@
-//! The orders, invoices and products of KiotViet.
+//! The orders and invoices of KiotViet.
 //!
 //! An order ("Đặt hàng") becomes an invoice ("Hóa đơn") when the goods are sold. Only the invoice is the sale: an order
 //! whose goods were sold is shown as processing, so that a sale counts once.
@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 use kernel::Money;
 use kernel::commerce::{
-    Amounts, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentMethod, PaymentStatus,
-    ProductStatus, Quantity, Receiver, Shipping, ShippingStatus, Source, Times,
+    Amounts, IncomingOrder, Item, OrderStatus, PaymentMethod, PaymentStatus, Quantity, Receiver,
+    Shipping, ShippingStatus, Source, Times,
 };
 use serde_json::Value;
 
@@ -167,36 +167,4 @@ fn item(value: &Value) -> Item {
         price: json::money(value, "Price").unwrap_or_default(),
         discount: json::money(value, "Discount").unwrap_or_default(),
     }
-}
-
-/// A product.
-pub fn product(value: &Value, shop: &str, received_at: Timestamp) -> Option<IncomingProduct> {
-    let name = ["FullName", "Name"];
-    let images = json::list(value, "Images").iter();
-    let stocks = json::list(value, "Inventories").iter();
-    let stocks = stocks.filter_map(|one| one.get("OnHand")?.as_f64());
-    let is_sold = value.get("AllowsSale").and_then(Value::as_bool);
-    Some(IncomingProduct {
-        source: Source::Kiotviet,
-        shop: shop.to_owned(),
-        external_id: json::text_at(value, "Id")?,
-        source_at: json::time(value, "ModifiedDate").unwrap_or(received_at),
-        code: json::text_at(value, "Code"),
-        name: name
-            .iter()
-            .find_map(|name| json::text_at(value, name))
-            .unwrap_or_default(),
-        images: images
-            .filter_map(|image| json::text_at(image, "Image"))
-            .collect(),
-        categories: json::text_at(value, "CategoryName").into_iter().collect(),
-        price: json::money(value, "BasePrice").unwrap_or_default(),
-        unit: json::text_at(value, "Unit"),
-        stock: stocks.reduce(|a, b| a + b).map(|sum| sum as i64),
-        status: match is_sold {
-            Some(false) => ProductStatus::Hidden,
-            _ => ProductStatus::Active,
-        },
-        ..IncomingProduct::default()
-    })
 }

@@ -1,12 +1,12 @@
-//! The orders and products of Haravan and Sapo Web.
+//! The orders of Haravan and Sapo Web.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kernel::Money;
 use kernel::commerce::{
-    Amounts, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentMethod, PaymentStatus,
-    ProductStatus, Quantity, Receiver, Shipping, ShippingStatus, Source, Times, Variant,
+    Amounts, IncomingOrder, Item, OrderStatus, PaymentMethod, PaymentStatus, Quantity, Receiver,
+    Shipping, ShippingStatus, Source, Times,
 };
 use serde_json::Value;
 
@@ -265,71 +265,4 @@ fn utm(value: &Value) -> BTreeMap<String, String> {
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), of(name)?)));
     pairs.collect()
-}
-
-/// The product of a body. `None` if the body names no product.
-pub fn product(
-    value: &Value,
-    shape: &Shape,
-    source: Source,
-    shop: &str,
-    received_at: Timestamp,
-) -> Option<IncomingProduct> {
-    let variants = json::list(value, "variants");
-    let title = ["title", "name"];
-    let text = ["body_html", "content"];
-    let is_published = value.get("published_at").or(value.get("published_on"));
-    let images = json::list(value, "images").iter();
-    let first = variants.first().unwrap_or(&Value::Null);
-    Some(IncomingProduct {
-        source,
-        shop: shop.to_owned(),
-        external_id: json::text_at(value, "id")?,
-        source_at: json::time(value, shape.updated).unwrap_or(received_at),
-        code: json::text_at(first, "sku"),
-        name: title
-            .iter()
-            .find_map(|name| json::text_at(value, name))
-            .unwrap_or_default(),
-        description: text.iter().find_map(|name| json::text_at(value, name)),
-        images: images
-            .filter_map(|image| json::text_at(image, "src"))
-            .collect(),
-        categories: json::text_at(value, "product_type").into_iter().collect(),
-        brand: json::text_at(value, "vendor"),
-        price: json::money(first, "price").unwrap_or_default(),
-        compare_price: json::money(first, "compare_at_price").filter(|price| price.amount() > 0),
-        stock: stock(variants),
-        status: match is_published {
-            Some(Value::Null) => ProductStatus::Hidden,
-            _ => ProductStatus::Active,
-        },
-        variants: variants.iter().map(variant).collect(),
-        tags: named_tags(value),
-        ..IncomingProduct::default()
-    })
-}
-
-/// The stock of all variants that tell one.
-fn stock(variants: &[Value]) -> Option<i64> {
-    let counts = variants
-        .iter()
-        .filter_map(|value| value.get("inventory_quantity")?.as_i64());
-    counts.reduce(i64::saturating_add)
-}
-
-fn variant(value: &Value) -> Variant {
-    let options = ["option1", "option2", "option3"];
-    let options: Vec<String> = options
-        .iter()
-        .filter_map(|name| json::text_at(value, name))
-        .collect();
-    Variant {
-        external_id: json::text_at(value, "id"),
-        sku: json::text_at(value, "sku"),
-        name: json::text_at(value, "title").unwrap_or_else(|| options.join(" / ")),
-        price: json::money(value, "price").unwrap_or_default(),
-        stock: value.get("inventory_quantity").and_then(Value::as_i64),
-        image: None,
-    }
 }

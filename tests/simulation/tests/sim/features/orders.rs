@@ -83,7 +83,11 @@ impl Orders {
             let stored: Vec<&Value> = stored
                 .filter(|row| row["sk"] == "ORDER" && row["external_id"] == id.as_str())
                 .collect();
-            let accepted = versions.iter().filter(|one| one.accepted).map(|one| one.n).max();
+            let accepted = versions
+                .iter()
+                .filter(|one| one.accepted)
+                .map(|one| one.n)
+                .max();
             let Some(row) = stored.first() else {
                 if accepted.is_some() {
                     sim.broken("order lost", format!("{} {versions:?}", code(shop, order)));
@@ -104,7 +108,10 @@ impl Orders {
             });
             let told = told.count();
             if told != 1 {
-                sim.broken("order told", format!("{} told {told} times", code(shop, order)));
+                sim.broken(
+                    "order told",
+                    format!("{} told {told} times", code(shop, order)),
+                );
             }
             let contact = row["contact_id"].as_str().unwrap_or_default().to_owned();
             if contact.is_empty() {
@@ -114,11 +121,17 @@ impl Orders {
             *sums.entry(contact).or_default() += if counts { total * 1_000 } else { 0 };
         }
         for (contact, sum) in sums {
-            let states = rows.contacts.iter().filter(mine).filter(|row| row["sk"] == "STATE");
-            let state = states.clone().find(|row| {
-                row["pk"].as_str().is_some_and(|pk| pk.ends_with(&contact))
-            });
-            let known = state.and_then(|row| row["ord"]["sum"].as_i64()).unwrap_or_default();
+            let states = rows
+                .contacts
+                .iter()
+                .filter(mine)
+                .filter(|row| row["sk"] == "STATE");
+            let state = states
+                .clone()
+                .find(|row| row["pk"].as_str().is_some_and(|pk| pk.ends_with(&contact)));
+            let known = state
+                .and_then(|row| row["ord"]["sum"].as_i64())
+                .unwrap_or_default();
             if known != sum {
                 sim.broken("order totals", format!("{contact} has {known}, not {sum}"));
             }
@@ -142,7 +155,9 @@ impl Feature for Orders {
     async fn prepare(&self, sim: &Sim) {
         for shop in &sim.shops {
             let new = json!({ "name": shop.mark("source"), "provider": "custom" });
-            let made = shop.api(sim, "api-sources", "POST", "/v1/sources", Some(new)).await;
+            let made = shop
+                .api(sim, "api-sources", "POST", "/v1/sources", Some(new))
+                .await;
             assert_eq!(made.status, 201, "{made:?}");
             let source = (made.text("path"), made.text("token"));
             self.sources.borrow_mut().push(source);
@@ -152,10 +167,24 @@ impl Feature for Orders {
     async fn act(&self, sim: &Sim, _: &'static str) {
         let (shop, order) = (sim.shop(), sim.below(ORDERS));
         let number = (shop.n, order);
-        let n = self.versions.borrow().values().map(|all| all.len() as i64).sum::<i64>() + 1;
+        let n = self
+            .versions
+            .borrow()
+            .values()
+            .map(|all| all.len() as i64)
+            .sum::<i64>()
+            + 1;
         let status = STATUSES[sim.below(STATUSES.len())];
-        let version = Version { n, status, accepted: false };
-        self.versions.borrow_mut().entry(number).or_default().push(version);
+        let version = Version {
+            n,
+            status,
+            accepted: false,
+        };
+        self.versions
+            .borrow_mut()
+            .entry(number)
+            .or_default()
+            .push(version);
         sim.note(format!("  version {n} ({status}) of {}", code(shop, order)));
         let event = self.event(shop, order, version);
         let mut accepted = sim.ask("webhook-custom", event.clone()).await.is_ok();
@@ -165,7 +194,10 @@ impl Feature for Orders {
         if accepted {
             sim.accepted("orders");
             let mut versions = self.versions.borrow_mut();
-            if let Some(one) = versions.get_mut(&number).and_then(|all| all.iter_mut().find(|one| one.n == n)) {
+            if let Some(one) = versions
+                .get_mut(&number)
+                .and_then(|all| all.iter_mut().find(|one| one.n == n))
+            {
                 one.accepted = true;
             }
         }
