@@ -163,29 +163,30 @@ const GATEWAYS: &[&str] = &["413", "429", "431", "500", "503"];
 pub fn document() -> Result<Value> {
     let mut paths = Map::new();
     let mut all = Map::new();
-    for part in [
-        api_accounts::openapi(),
-        api_contacts::openapi(),
-        api_privacy::openapi(),
-        api_sources::openapi(),
-        api_forms::openapi(),
-        api_workflows::openapi(),
-        api_campaigns::openapi(),
-        api_segments::openapi(),
-        api_commerce::openapi(),
-        api_chat::openapi(),
-        chat_widget::openapi(),
-        webhook_custom::openapi(),
-        webhook_getfly::openapi(),
-        webhook_haravan::openapi(),
-        webhook_kiotviet::openapi(),
-        webhook_ladipage::openapi(),
-        webhook_sapo::openapi(),
-        webhook_shopee::openapi(),
-        form_submit::openapi(),
-        link_tracker::openapi(),
-    ] {
-        let mut part = serde_json::to_value(part)?;
+    let parts: &[fn() -> utoipa::openapi::OpenApi] = &[
+        api_accounts::openapi,
+        api_contacts::openapi,
+        api_privacy::openapi,
+        api_sources::openapi,
+        api_forms::openapi,
+        api_workflows::openapi,
+        api_campaigns::openapi,
+        api_segments::openapi,
+        api_commerce::openapi,
+        api_chat::openapi,
+        chat_widget::openapi,
+        webhook_custom::openapi,
+        webhook_getfly::openapi,
+        webhook_haravan::openapi,
+        webhook_kiotviet::openapi,
+        webhook_ladipage::openapi,
+        webhook_sapo::openapi,
+        webhook_shopee::openapi,
+        form_submit::openapi,
+        link_tracker::openapi,
+    ];
+    for part in parts {
+        let mut part = serde_json::to_value(part())?;
         merge(&mut paths, part["paths"].take())?;
         merge(&mut all, part["components"]["schemas"].take())?;
     }

@@ -8,7 +8,10 @@ use kernel::{Channel, ConsentField};
 use serde_json::Value;
 
 use crate::json;
-use crate::submission::{Answer, Sender, Submission};
+use crate::submission::{Answer, ParseError, Sender, Submission};
+
+/// Bytes of an id at a source, and of the name of a shop.
+const MAX_ID: usize = 200;
 
 /// One fact of a request. A request of a shop may hold several.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,12 +30,15 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// An order whose buyer may be nobody.
-    pub(crate) fn order(buyer: Option<Customer>, order: IncomingOrder) -> Self {
-        Self::Order {
+    /// An order whose buyer may be nobody. Its id and its shop are parts of keys.
+    pub(crate) fn order(buyer: Option<Customer>, order: IncomingOrder) -> Result<Self, ParseError> {
+        if order.external_id.len() > MAX_ID || order.shop.len() > MAX_ID {
+            return Err(ParseError::TooLong(MAX_ID));
+        }
+        Ok(Self::Order {
             buyer: buyer.filter(Customer::is_somebody).map(Box::new),
             order: Box::new(order),
-        }
+        })
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use kernel::commerce::{IncomingOrder, OrderStatus, Source};
 use serde_json::{Map, Value};
@@ -67,13 +66,13 @@ pub fn admits(keys: &[Vec<u8>], call: &Call<'_>) -> bool {
 }
 
 /// The body without its secret, as a form.
-pub fn take(_: &HeaderMap, body: &[u8]) -> Result<(BTreeMap<String, String>, String), ParseError> {
+pub fn take(body: &[u8]) -> (BTreeMap<String, String>, String) {
     let text = String::from_utf8_lossy(body);
     let fields = fields(&text);
     let kept = fields.iter().filter(|(name, _)| *name != SECRET);
     let mut form = form_urlencoded::Serializer::new(String::new());
     let text = form.extend_pairs(kept).finish();
-    Ok(([(CONTENT_TYPE.to_string(), FORM.to_owned())].into(), text))
+    ([(CONTENT_TYPE.to_string(), FORM.to_owned())].into(), text)
 }
 
 /// Reads an event.
@@ -95,7 +94,7 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
         "order" => {
             let order = order(&fields, domain, request);
             let order = order.ok_or(ParseError::Missing("/data/order_id"))?;
-            Ok(vec![Fact::order(None, order)])
+            Ok(vec![Fact::order(None, order)?])
         }
         "product"
         | "store_sheet_out"

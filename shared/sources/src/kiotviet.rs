@@ -77,25 +77,20 @@ fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>,
         storefront::shop_of(request, shop),
     );
     let at = request.received_at;
-    let fact = |value: &Value| match object {
-        "customer" => Some(Fact::Customer(Box::new(customer(value, &scope, request)))),
-        _ => {
-            let kind = if object == "order" {
-                Kind::Order
-            } else {
-                Kind::Invoice
-            };
-            let order = order::order(value, kind, &shop, at)?;
-            Some(Fact::order(Some(buyer(value, &scope)), order))
+    let kind = if object == "order" {
+        Kind::Order
+    } else {
+        Kind::Invoice
+    };
+    let fact = |value: &Value| {
+        if object == "customer" {
+            return Ok(Fact::Customer(Box::new(customer(value, &scope, request))));
         }
+        let order = order::order(value, kind, &shop, at).ok_or(ParseError::Missing("/Id"))?;
+        Fact::order(Some(buyer(value, &scope)), order)
     };
     match (object, act) {
-        ("customer" | "order" | "invoice", "update") => {
-            let facts = data
-                .iter()
-                .map(|value| fact(value).ok_or(ParseError::Missing("/Id")));
-            facts.collect()
-        }
+        ("customer" | "order" | "invoice", "update") => data.iter().map(fact).collect(),
         (_, "delete")
         | ("product" | "stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _) => {
             Ok(Vec::new())

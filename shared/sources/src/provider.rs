@@ -152,7 +152,7 @@ impl Provider {
     ) -> Result<(BTreeMap<String, String>, String), ParseError> {
         let names = match self {
             Self::Ladipage => return ladipage::take(headers, body).await,
-            Self::Getfly => return getfly::take(headers, body),
+            Self::Getfly => return Ok(getfly::take(body)),
             Self::Custom => custom::HEADERS,
             Self::Haravan => haravan::HEADERS,
             Self::Sapo => sapo::HEADERS,

@@ -70,7 +70,7 @@ fn omni(
             let shop = storefront::shop_of(request, shop);
             let order = order::order(body, &shop, request.received_at);
             let order = order.ok_or(ParseError::Missing("/id"))?;
-            Ok(vec![Fact::order(buyer, order)])
+            Ok(vec![Fact::order(buyer, order)?])
         }
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),
     }

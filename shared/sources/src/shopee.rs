@@ -40,7 +40,7 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     match code {
         Some(ORDER) => {
             let order = order(&body, request).ok_or(ParseError::Missing("/data/ordersn"))?;
-            Ok(vec![Fact::order(None, order)])
+            Ok(vec![Fact::order(None, order)?])
         }
         Some(code) if OTHERS.contains(&code) => Ok(Vec::new()),
         Some(code) => Err(ParseError::UnknownTopic(code.to_string())),

@@ -73,9 +73,9 @@ pub fn parse(
         }
         ("orders", _) => {
             let read = order::order(body, shape, shape.source, &shop, at);
-            let order = read.ok_or_else(|| ParseError::Missing("/id"))?;
+            let order = read.ok_or(ParseError::Missing("/id"))?;
             let buyer = buyer(body, scope, shape, request);
-            Ok(vec![Fact::order(buyer, order)])
+            Ok(vec![Fact::order(buyer, order)?])
         }
         ("products" | "shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => {
             Ok(Vec::new())

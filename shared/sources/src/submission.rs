@@ -78,6 +78,9 @@ pub enum ParseError {
     /// A field without which the object cannot be kept.
     #[error("expected a value at {0}")]
     Missing(&'static str),
+    /// An id that is part of a key.
+    #[error("an id or the name of the shop has more than {0} bytes")]
+    TooLong(usize),
     /// A kind of request that this build does not know.
     #[error("unknown topic {0:?}")]
     UnknownTopic(String),
@@ -93,6 +96,7 @@ impl ParseError {
             Self::UnmappedAddress => "unmapped_address",
             Self::NoAddress => "no_address",
             Self::Missing(_) => "missing",
+            Self::TooLong(_) => "too_long",
             Self::UnknownTopic(_) => "unknown_topic",
         }
     }

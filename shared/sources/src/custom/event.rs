@@ -50,7 +50,7 @@ pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseE
             let read = order::order(data, kind, &storefront::shop_of(request, ""), at);
             let order = read.ok_or(ParseError::Missing("/data/id"))?;
             let buyer = data.get("customer").map(|data| customer(data, at, request));
-            Ok(vec![Fact::order(buyer, order)])
+            Ok(vec![Fact::order(buyer, order)?])
         }
     }
 }

@@ -185,7 +185,7 @@ async fn staff_enter_change_and_find_orders() {
     let first = shop.enter(an, json!({ "code": "DH-1041" })).await;
     assert_eq!(first["total"], 600_000);
     assert_eq!(first["customer_name"], "Trần Thị An");
-    shop.world.advance(std::time::Duration::from_secs(60));
+    shop.world.advance(std::time::Duration::from_mins(1));
     let paid = json!({ "code": "DH-1042", "payment_status": "paid", "payment_method": "cod" });
     let second = shop.enter(an, paid).await;
     assert_eq!(second["paid"], 600_000);

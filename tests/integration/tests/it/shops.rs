@@ -141,6 +141,9 @@ async fn the_order_of_a_walk_in_makes_nobody() {
     assert_eq!(shop.failed().await, json!([]));
 }
 
+/// The headers of a request with this body.
+type Headers<'a> = &'a dyn Fn(&str) -> Vec<(&'static str, String)>;
+
 #[tokio::test]
 async fn every_provider_reaches_its_contact() {
     let kiotviet = |body: &str| {
@@ -163,7 +166,6 @@ async fn every_provider_reaches_its_contact() {
             "application/x-www-form-urlencoded".to_owned(),
         )]
     };
-    type Headers<'a> = &'a dyn Fn(&str) -> Vec<(&'static str, String)>;
     let cases: [(&str, &str, &str, Headers<'_>); 3] = [
         ("kiotviet", "a3Ytc2VjcmV0LTAx", "ok", &kiotviet),
         ("sapo", "sapo-test-secret", "omni", &sapo),

@@ -64,9 +64,10 @@ async fn a_mail_that_was_refused_while_no_store_takes_a_write_is_sent_later() {
         let is_out = AtomicBool::new(false);
         let throttled = move |call: &Call| {
             is_out.fetch_or(call.service == "ses", Ordering::SeqCst);
-            match is_out.load(Ordering::SeqCst) {
-                true => Fault::Throttle,
-                false => Fault::None,
+            if is_out.load(Ordering::SeqCst) {
+                Fault::Throttle
+            } else {
+                Fault::None
             }
         };
         office.world.aws.set_fault_hook(Some(Arc::new(throttled)));

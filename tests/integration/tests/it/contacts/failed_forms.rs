@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::forms::only_event;
-use super::shop::{Page, Shop, email, survives};
+use super::shop::{Page, Shop, survives};
 
 #[tokio::test]
 async fn a_form_with_a_mistyped_address_keeps_its_lead() {

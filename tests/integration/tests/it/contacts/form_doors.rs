@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accounts::{WorkspaceStatus, Workspaces};
-use serde_json::json;
 
 use super::forms::only_event;
 use super::shop::{HEADER, Page, Shop, form};

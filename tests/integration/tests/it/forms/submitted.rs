@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contacts::{Channel, ChannelStatus, Contacts, Identity, Incoming};
+use contacts::{Channel, ChannelStatus, Identity, Incoming};
 use kernel::Limit;
 use serde_json::json;
 

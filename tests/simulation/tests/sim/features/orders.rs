@@ -69,7 +69,7 @@ impl Orders {
     }
 
     /// The stored orders of a shop by their ids at the source, and the timeline's entries of new orders.
-    async fn check_shop(&self, sim: &Sim, shop: &Shop, rows: &Tables) {
+    fn check_shop(&self, sim: &Sim, shop: &Shop, rows: &Tables) {
         let mine = |row: &&Value| {
             let tenant = shop.tenant.to_string();
             row["pk"].as_str().is_some_and(|pk| pk.starts_with(&tenant))
@@ -210,7 +210,7 @@ impl Feature for Orders {
             timeline: sim.world.dump("Timeline").await,
         };
         for shop in &sim.shops {
-            self.check_shop(sim, shop, &rows).await;
+            self.check_shop(sim, shop, &rows);
         }
     }
 }
