@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::extract::State;
-use intake::{Intake, MAX_BODY, Refusal, Request};
+use intake::{Intake, MAX_BODY, Refusal, Request, Taken};
 use kernel::SourceId;
 use lambda::http::{Json, Path, Raw, limit_body};
-use serde_json::json;
 use sources::Provider;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,14 +25,6 @@ pub fn operations() -> OpenApiRouter<Intake> {
 #[schema(as = CustomWebhook)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct Body(BTreeMap<String, serde_json::Value>);
-
-/// The event is on its queue.
-#[derive(utoipa::ToSchema)]
-#[schema(as = TakenEvent)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct Taken {
-    accepted: bool,
-}
 
 /// Take an event of an own system.
 ///
@@ -59,13 +50,12 @@ async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
-) -> Result<Json<serde_json::Value>, Refusal> {
+) -> Result<Json<Taken>, Refusal> {
     let request = Request {
         source,
         headers: &headers,
         body: &body,
         url: "",
     };
-    intake.take(Provider::Custom, request).await?;
-    Ok(Json(json!({ "accepted": true })))
+    intake.take(Provider::Custom, request).await
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use intake::{Intake, MAX_BODY, Refusal, Request};
+use intake::{Intake, MAX_BODY, Refusal, Request, Taken};
 use kernel::SourceId;
-use lambda::http::{Path, Query, Raw, limit_body};
+use lambda::http::{Json, Path, Query, Raw, limit_body};
 use sources::{Provider, haravan};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,7 +25,7 @@ pub fn operations() -> OpenApiRouter<Intake> {
 #[derive(utoipa::ToSchema)]
 #[schema(as = HaravanWebhook)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Body(BTreeMap<String, String>);
+struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take a webhook of Haravan.
 ///
@@ -39,7 +39,7 @@ struct Body(BTreeMap<String, String>);
     request_body(content((Body = "application/json"))),
     security(),
     responses(
-        (status = 200, description = "On its queue"),
+        (status = 200, description = "On its queue", body = Taken),
         (status = 401, description = "No such source, or another signature"),
         (status = 404, description = "The workspace is archived"),
         (status = 413, description = "Too large"),
@@ -51,7 +51,7 @@ async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
-) -> Result<(), Refusal> {
+) -> Result<Json<Taken>, Refusal> {
     let request = Request {
         source,
         headers: &headers,
@@ -59,6 +59,22 @@ async fn receive(
         url: "",
     };
     intake.take(Provider::Haravan, request).await
+}
+
+/// The query of the handshake.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Handshake {
+    /// `subscribe`.
+    #[param(rename = "hub.mode", max_length = 20)]
+    mode: String,
+    /// The source's token.
+    #[param(rename = "hub.verify_token", max_length = 200)]
+    verify_token: String,
+    /// The text of the answer.
+    #[param(rename = "hub.challenge", max_length = 1000)]
+    challenge: String,
 }
 
 /// Answer the handshake of Haravan.
@@ -69,12 +85,7 @@ async fn receive(
     path = "/w/haravan/{source}",
     operation_id = "checkHaravanWebhook",
     tag = "webhooks",
-    params(
-        ("source" = SourceId, Path, description = "The source"),
-        ("hub.mode" = String, Query, description = "`subscribe`"),
-        ("hub.verify_token" = String, Query, description = "The source's token"),
-        ("hub.challenge" = String, Query, description = "The text of the answer"),
-    ),
+    params(("source" = SourceId, Path, description = "The source"), Handshake),
     security(),
     responses(
         (status = 200, description = "The challenge", body = String, content_type = "text/plain"),

@@ -6,9 +6,9 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::map_response;
 use axum::response::Response;
-use intake::{Intake, MAX_BODY, Refusal, Request};
+use intake::{Intake, MAX_BODY, Refusal, Request, Taken};
 use kernel::SourceId;
-use lambda::http::{Path, Raw, limit_body};
+use lambda::http::{Json, Path, Raw, limit_body};
 use sources::Provider;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,7 +27,7 @@ pub fn operations() -> OpenApiRouter<Intake> {
 #[derive(utoipa::ToSchema)]
 #[schema(as = KiotvietWebhook)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Body(BTreeMap<String, String>);
+struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take a webhook of KiotViet.
 ///
@@ -41,7 +41,7 @@ struct Body(BTreeMap<String, String>);
     request_body(content((Body = "application/json"))),
     security(),
     responses(
-        (status = 200, description = "On its queue"),
+        (status = 200, description = "On its queue", body = Taken),
         (status = 503, description = "Not taken: try again"),
     ),
 )]
@@ -49,7 +49,7 @@ async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
-) -> Result<(), Refusal> {
+) -> Result<Json<Taken>, Refusal> {
     let request = Request {
         source,
         headers: &headers,

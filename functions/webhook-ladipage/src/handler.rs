@@ -10,10 +10,9 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::options;
 use cloud::Buckets;
-use intake::{Rate, Refusal, Request, slow_down};
+use intake::{Rate, Refusal, Request, Taken, slow_down};
 use kernel::{Clock, SourceId};
 use lambda::http::{ClientIp, Json, Path, Raw, limit_body};
-use serde_json::json;
 use sources::Provider;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,14 +65,6 @@ pub fn operations() -> OpenApiRouter<Door> {
 #[expect(dead_code, reason = "only its schema is used")]
 struct Form(BTreeMap<String, serde_json::Value>);
 
-/// The form is on its queue.
-#[derive(utoipa::ToSchema)]
-#[schema(as = TakenForm)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct Taken {
-    accepted: bool,
-}
-
 /// Take a form of a source.
 ///
 /// The source's `header` carries its token; `x-tanigo-token` is the name for sources that the API makes.
@@ -104,7 +95,7 @@ async fn submit(
     Path(source): Path<SourceId>,
     ip: ClientIp,
     Raw { headers, body }: Raw,
-) -> Result<Json<serde_json::Value>, Refusal> {
+) -> Result<Json<Taken>, Refusal> {
     // The client first: its surplus takes nothing from the source.
     let client = format!("{source} {}", ip.network());
     slow_down(&door.clients, &client, PER_SECOND_OF_A_CLIENT)?;
@@ -115,8 +106,7 @@ async fn submit(
         url: "",
     };
     // The token is in a public page, so a body that is no form is refused here, and reaches nobody's list.
-    door.intake.take(Provider::Ladipage, request).await?;
-    Ok(Json(json!({ "accepted": true })))
+    door.intake.take(Provider::Ladipage, request).await
 }
 
 /// In LadiPage's browser mode the visitor's page calls us, so any origin may; the token decides.

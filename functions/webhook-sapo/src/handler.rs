@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::extract::State;
-use intake::{Intake, MAX_BODY, Refusal, Request};
+use intake::{Intake, MAX_BODY, Refusal, Request, Taken};
 use kernel::SourceId;
-use lambda::http::{Path, Raw, limit_body};
+use lambda::http::{Json, Path, Raw, limit_body};
 use sources::Provider;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,7 +24,7 @@ pub fn operations() -> OpenApiRouter<Intake> {
 #[derive(utoipa::ToSchema)]
 #[schema(as = SapoWebhook)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Body(BTreeMap<String, String>);
+struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take a webhook of Sapo.
 ///
@@ -38,7 +38,7 @@ struct Body(BTreeMap<String, String>);
     request_body(content((Body = "application/json"))),
     security(),
     responses(
-        (status = 200, description = "On its queue"),
+        (status = 200, description = "On its queue", body = Taken),
         (status = 401, description = "No such source, or another signature"),
         (status = 404, description = "The workspace is archived"),
         (status = 413, description = "Too large"),
@@ -50,7 +50,7 @@ async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
     Raw { headers, body }: Raw,
-) -> Result<(), Refusal> {
+) -> Result<Json<Taken>, Refusal> {
     let request = Request {
         source,
         headers: &headers,

@@ -34,7 +34,7 @@ pub fn operations() -> OpenApiRouter<Door> {
 #[derive(utoipa::ToSchema)]
 #[schema(as = ShopeeWebhook)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Body(BTreeMap<String, String>);
+struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take a push of Shopee.
 ///
@@ -72,5 +72,5 @@ async fn receive(
         body: &body,
         url: &url,
     };
-    door.intake.take(Provider::Shopee, request).await
+    door.intake.take(Provider::Shopee, request).await.map(drop)
 }

@@ -153,6 +153,10 @@ const TAGS: &[(&str, &str)] = &[
         "The chat, for a website's visitors (docs/widget.md).",
     ),
     ("forms", "The intake of forms (docs/forms.md)."),
+    (
+        "webhooks",
+        "The intake of shops and own systems (docs/sources.md).",
+    ),
     ("unsubscribe", "The unsubscribe link of mails."),
 ];
 

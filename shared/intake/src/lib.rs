@@ -11,7 +11,9 @@ use accounts::RecentWorkspaces;
 use axum::http::HeaderMap;
 use cloud::{Blobs, Buckets, QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
+use lambda::http::Json;
 use lambda::{Setup, metrics};
+use serde::Serialize;
 use sources::{Call, Door, Inbound, Keyring, Provider, RawRequest, Sources};
 
 pub use refusal::Refusal;
@@ -47,6 +49,14 @@ pub struct Intake {
     clock: Clock,
     buckets: Buckets,
     rate: Rate,
+}
+
+/// The answer to a request that was taken.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TakenRequest)]
+pub struct Taken {
+    /// True: the request is on its queue.
+    pub accepted: bool,
 }
 
 /// A request of a source.
@@ -96,7 +106,11 @@ impl Intake {
     }
 
     /// Takes a request: on return its message is on the queue.
-    pub async fn take(&self, provider: Provider, request: Request<'_>) -> Result<(), Refusal> {
+    pub async fn take(
+        &self,
+        provider: Provider,
+        request: Request<'_>,
+    ) -> Result<Json<Taken>, Refusal> {
         // Public pages show the address of a source, so a flood of it must cost nothing but the request.
         let key = request.source.to_string();
         slow_down(&self.buckets, &key, self.rate.per_second)?;
@@ -130,7 +144,7 @@ impl Intake {
         let sent = self.queue.send(tenant, &inbound, options).await;
         sent.map_err(|error| Refusal::Unavailable(error.to_string()))?;
         metrics::count("RequestsAccepted", 1);
-        Ok(())
+        Ok(Json(Taken { accepted: true }))
     }
 }
 

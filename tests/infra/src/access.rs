@@ -16,7 +16,11 @@ const STARS: &[(&str, &[&str])] = &[
     // Listing is granted on a table's streams as a whole.
     ("${Table}/stream/*", &["dynamodb:ListStreams"]),
     // Objects of one bucket.
-    ("${Bucket}/*", &["s3:GetObject", "s3:PutObject"]),
+    (
+        "${Bucket}/*",
+        &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+    ),
+    ("${Bucket}/raw/*", &["s3:GetObject", "s3:PutObject"]),
     // Identities of the account; a condition names the senders.
     (
         "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",

@@ -97,7 +97,7 @@ impl Route {
         }
     }
 
-    /// The table, queue, bucket or connection named first.
+    /// The table, queue, object (`bucket/key`) or connection named first.
     pub fn resource(&self, request: &Request<Bytes>) -> String {
         match self {
             Self::DynamoDb(_) => {
@@ -115,9 +115,9 @@ impl Route {
             Self::Sockets(id) => id.clone(),
             Self::S3 => {
                 let host = wire::host(request);
-                let path = request.uri().path().split('/').nth(1).unwrap_or_default();
-                let bucket = host.split_once(".s3.").map_or(path, |(bucket, _)| bucket);
-                bucket.to_owned()
+                let path = request.uri().path().trim_start_matches('/');
+                host.split_once(".s3.")
+                    .map_or_else(|| path.to_owned(), |(bucket, _)| format!("{bucket}/{path}"))
             }
         }
     }

@@ -118,7 +118,7 @@ impl Rights {
     ///
     /// - `service` is `sqs`, `ses`, `sockets` or `s3`.
     /// - `operation` is the name of the operation in the AWS API (for `s3` the HTTP method).
-    /// - `resource` is the name of the queue or bucket, or the id of the connection.
+    /// - `resource` is the name of the queue, the object (`bucket/key`), or the id of the connection.
     pub fn allows(&self, handler: &str, service: &str, operation: &str, resource: &str) -> bool {
         let grants = self.0.get(handler).map(Vec::as_slice).unwrap_or_default();
         let granted = |action: &str, fits: &dyn Fn(&Grant) -> bool| {
@@ -137,6 +137,11 @@ impl Rights {
             ("sockets", _) => granted("execute-api:ManageConnections", &|grant| {
                 grant.resource.ends_with("/@connections/*")
             }),
+            ("s3", "GET" | "HEAD") if is_bucket(resource) => {
+                let bucket = resource.trim_end_matches('/');
+                let arn = format!("arn:aws:s3:::{bucket}");
+                granted("s3:ListBucket", &|grant| grant.resource == arn)
+            }
             ("s3", "GET" | "HEAD") => object(resource, "s3:GetObject", &granted),
             ("s3", "PUT") => object(resource, "s3:PutObject", &granted),
             ("s3", "DELETE") => object(resource, "s3:DeleteObject", &granted),
@@ -147,10 +152,16 @@ impl Rights {
 
 type Granted<'a> = dyn Fn(&str, &dyn Fn(&Grant) -> bool) -> bool + 'a;
 
-fn object(bucket: &str, action: &str, granted: &Granted<'_>) -> bool {
-    granted(action, &|grant| {
-        grant.resource == format!("arn:aws:s3:::{bucket}/*")
-    })
+/// Whether a call is about a bucket as a whole: it lists the objects.
+fn is_bucket(resource: &str) -> bool {
+    resource
+        .split_once('/')
+        .is_none_or(|(_, key)| key.is_empty())
+}
+
+fn object(object: &str, action: &str, granted: &Granted<'_>) -> bool {
+    let arn = format!("arn:aws:s3:::{object}");
+    granted(action, &|grant| grant.covers(&arn))
 }
 
 impl Grant {

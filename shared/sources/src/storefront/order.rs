@@ -184,7 +184,7 @@ pub fn sum(values: &[Value], name: &str) -> Money {
     Money::vnd(amounts.fold(0, i64::saturating_add))
 }
 
-/// What the transactions have paid.
+/// The sum that the transactions have paid.
 fn paid(value: &Value) -> Money {
     let all = json::list(value, "transactions").iter();
     let paid = all.filter(|one| {

@@ -119,7 +119,13 @@ fn a_function_may_do_what_its_role_says_and_nothing_else() {
             "PostToConnection",
             "some-connection",
         ),
-        ("contact-import", "s3", "GET", "tanigo-imports-bucket"),
+        (
+            "contact-import",
+            "s3",
+            "GET",
+            "tanigo-imports-bucket/imports/a",
+        ),
+        ("ingest", "s3", "GET", "tanigo-imports-bucket/raw/a"),
         (
             "change-relay",
             "sqs",
@@ -136,8 +142,13 @@ fn a_function_may_do_what_its_role_says_and_nothing_else() {
     let may_not = [
         ("ingest", "sqs", "SendMessage", "tanigo-ingest"),
         ("ingest", "ses", "SendEmail", ""),
-        ("ingest", "s3", "GET", "tanigo-imports-bucket"),
-        ("contact-import", "s3", "DELETE", "tanigo-imports-bucket"),
+        ("ingest", "s3", "GET", "tanigo-imports-bucket/imports/a"),
+        (
+            "contact-import",
+            "s3",
+            "DELETE",
+            "tanigo-imports-bucket/imports/a",
+        ),
         ("nobody", "sqs", "SendMessage", "tanigo-ingest"),
     ];
     for (handler, service, operation, resource) in may_not {
