@@ -15,7 +15,7 @@ const MOST: i64 = 1_000_000_000_000;
 /// Fewest characters of a code that is looked for.
 const LEAST_CODE: usize = 3;
 
-/// Query of the list of orders and of its sums.
+/// Query of the list of orders.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +44,44 @@ pub struct OrderQuery {
     #[param(value_type = Option<Limit>)]
     pub limit: Limit,
     pub cursor: Option<Cursor>,
+}
+
+/// Query of the sums of a list: its filters.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SumsQuery {
+    /// The tab. Without it cancelled and returned orders are left out.
+    status: Option<OrderStatus>,
+    source: Option<Source>,
+    payment_method: Option<PaymentMethod>,
+    payment_status: Option<PaymentStatus>,
+    /// Ordered at this time or later.
+    from: Option<Timestamp>,
+    /// Ordered before this time.
+    before: Option<Timestamp>,
+    /// With at least this total.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    min_total: Option<i64>,
+    /// With at most this total.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    max_total: Option<i64>,
+}
+
+impl From<SumsQuery> for OrderQuery {
+    fn from(sums: SumsQuery) -> Self {
+        Self {
+            status: sums.status,
+            source: sums.source,
+            payment_method: sums.payment_method,
+            payment_status: sums.payment_status,
+            from: sums.from,
+            before: sums.before,
+            min_total: sums.min_total,
+            max_total: sums.max_total,
+            ..Self::default()
+        }
+    }
 }
 
 impl OrderQuery {

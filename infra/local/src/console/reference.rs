@@ -28,7 +28,7 @@ macro_rules! guides {
 /// In the order of their links.
 const GUIDES: &[Guide] = guides![
     "widget" "websocket" "forms" "signup-forms" "contacts" "fields" "import" "export" "consent" "segments" "scoring"
-    "triggers" "templates" "access"
+    "sources" "orders" "triggers" "templates" "access"
 ];
 
 impl Guide {

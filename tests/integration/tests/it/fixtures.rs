@@ -21,7 +21,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         &[
             (
                 "duplicate",
-                "0 to repeat; Directory +4; DeliveryEvents 1; mails 1",
+                "0 to repeat; Directory +3; DeliveryEvents 1; mails 1",
             ),
             ("malformed", "0 to repeat; AccountMailDlq 1"),
             (
@@ -267,7 +267,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Contacts +5 ~1; ContactImport 1; ContactImportDlq 2",
             ),
             ("ok", "0 to repeat; Contacts +5 ~1; ContactImport 1"),
-            ("undo", "0 to repeat; Contacts ~3 -3; ContactImport 1"),
+            ("undo", "0 to repeat; Contacts ~2 -4; ContactImport 1"),
         ],
     ),
     (

@@ -233,6 +233,7 @@ async fn an_order_of_each_shop_is_an_order_of_its_buyer() {
     for _ in 0..3 {
         assert_eq!(shop.haravan(KEY, "orders/create", &body).await, 200);
     }
+    shop.world.run_for(600).await;
     let paid = body
         .replace(
             "\"financial_status\":\"pending\"",
@@ -245,6 +246,7 @@ async fn an_order_of_each_shop_is_an_order_of_its_buyer() {
     assert_eq!(shop.haravan(KEY, "orders/paid", &paid).await, 200);
     // The first version again, late.
     assert_eq!(shop.haravan(KEY, "orders/create", &body).await, 200);
+    shop.world.run_for(600).await;
     assert_eq!(shop.contacts().await.len(), 1);
     let grant = grant_of(shop.tenant.workspace(), "admin");
     let event = http_event("GET", "/v1/orders", None, Some(&grant));

@@ -150,7 +150,12 @@ async fn what_is_wrong_is_named_and_nothing_is_made() {
         assert_eq!(status, 400, "{problem}");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
-    let unread = with("provider", json!("sapo"));
+    let mut short = with("provider", json!("sapo"));
+    short["secret"] = json!("short");
+    let (status, problem) = shop.ask("POST", "/v1/sources", Some(short)).await;
+    let pointer = &problem["errors"][0]["pointer"];
+    assert_eq!((status, pointer), (400, &json!("/secret")));
+    let unread = with("provider", json!("lazada"));
     assert_eq!(shop.ask("POST", "/v1/sources", Some(unread)).await.0, 400);
     let (_, list) = shop.ask("GET", "/v1/sources", None).await;
     assert_eq!(list["data"], json!([]));

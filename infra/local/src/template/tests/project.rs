@@ -78,7 +78,7 @@ fn the_projects_template_is_read() {
         assert_eq!(filters.len(), 1);
         assert_eq!(on_failure.as_deref(), Some("tanigo-change-relay-dlq"));
     }
-    assert_eq!(relay.triggers.len(), 5);
+    assert_eq!(relay.triggers.len(), 6);
     let out = stack
         .queues
         .iter()

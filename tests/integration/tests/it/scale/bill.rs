@@ -8,7 +8,7 @@ use tanigo_local::bill::{Bill, DAYS, Prices, Units, kept_units, stage_units, tra
 use super::run::{self, Run};
 
 /// Dollars of a month of an unused stage, at most.
-const IDLE: f64 = 6.7;
+const IDLE: f64 = 7.1;
 /// Dollars of a month of the small shop, at most.
 const SMALL_SHOP: f64 = 10.0;
 /// Bytes of the log lines of an HTTP request (access log).
