@@ -328,7 +328,10 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Contacts +11; Directory +2; Timeline +3; IngestDlq 1",
             ),
             ("ok", "0 to repeat; Contacts +8; Timeline +1"),
-            ("shops", "?"),
+            (
+                "shops",
+                "0 to repeat; Commerce +11; Contacts +35; Timeline +2",
+            ),
             ("signup-form", "0 to repeat; Contacts +7; Timeline +2"),
         ],
     ),

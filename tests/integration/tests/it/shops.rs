@@ -244,6 +244,7 @@ async fn an_order_of_each_shop_is_an_order_of_its_buyer() {
             "\"updated_at\":\"2026-03-02T01:20:00.000Z\",\"cancelled_at\"",
         );
     assert_eq!(shop.haravan(KEY, "orders/paid", &paid).await, 200);
+    shop.world.run_for(600).await;
     // The first version again, late.
     assert_eq!(shop.haravan(KEY, "orders/create", &body).await, 200);
     shop.world.run_for(600).await;

@@ -96,7 +96,10 @@ fn the_projects_template_is_read() {
         events.contains("Delivery") && !events.contains("Send"),
         "{events}"
     );
-    assert_eq!(stack.buckets, ["tanigo-imports-bucket"]);
+    assert_eq!(
+        stack.buckets,
+        ["tanigo-files-bucket", "tanigo-imports-bucket"]
+    );
     let socket = stack
         .functions
         .iter()

@@ -36,6 +36,10 @@ const RIGHT: &[Rule] = &[
         |run, one| one.contains(" Reports:") && run.counts('+') <= run.counts('-'),
     ),
     (
+        "a request that is sent again and cannot be read is listed again (docs/adr/0040)",
+        |run, one| run.of("webhook-") && one.contains("#FAILED#"),
+    ),
+    (
         "a page that is asked for twice is two views (docs/adr/0039)",
         |run, one| run.of("form-submit/") && one.contains("\"n_view\""),
     ),
