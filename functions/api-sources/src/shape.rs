@@ -106,7 +106,7 @@ pub struct SourceUpdate {
     mapping: Option<BTreeMap<String, FieldName>>,
     /// The field that asks for consent, by channel; an empty object removes all.
     consent: Option<BTreeMap<Channel, ConsentField>>,
-    /// True pauses the source: its requests are answered with 503 until it is resumed, so that its provider sends them
+    /// True pauses the source: its requests are answered with 429 until it is resumed, so that its provider sends them
     /// again.
     paused: Option<bool>,
 }

@@ -31,7 +31,7 @@ struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take a webhook of KiotViet.
 ///
-/// KiotViet posts its notifications; `X-Hub-Signature` signs the body. KiotViet stops at an answer of 4xx, so every refusal is a 503.
+/// KiotViet posts its notifications; `X-Hub-Signature` signs the body. KiotViet stops at an answer of 4xx, so every refusal is a 429.
 #[utoipa::path(
     post,
     path = "/w/kiotviet/{source}",
@@ -42,7 +42,8 @@ struct Body(BTreeMap<String, serde_json::Value>);
     security(),
     responses(
         (status = 200, description = "On its queue", body = Taken),
-        (status = 503, description = "Not taken: try again"),
+        (status = 429, description = "Not taken: try again"),
+        (status = 503, description = "Try again"),
     ),
 )]
 async fn receive(

@@ -52,8 +52,8 @@ struct Body(BTreeMap<String, serde_json::Value>);
         (status = 401, description = "No such source, or another signature"),
         (status = 404, description = "The workspace is archived"),
         (status = 413, description = "Too large"),
-        (status = 429, description = "More requests in a second than a source may send"),
-        (status = 503, description = "The source is paused or has no secret, or try again"),
+        (status = 429, description = "More requests in a second than a source may send; or the source is paused or has no secret"),
+        (status = 503, description = "Try again"),
     ),
 )]
 async fn receive(

@@ -2,13 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lambda::http::{Code, Problem};
 use sources::ParseError;
 
 /// Seconds until a provider may try again what only the owner can change.
-const OWNER: &str = "300";
+const OWNER: u32 = 300;
 
 /// Why a request is not taken. Nothing was written.
 #[derive(Debug)]
@@ -49,12 +48,11 @@ impl From<ParseError> for Refusal {
 }
 
 impl Refusal {
-    /// An answer that makes the provider try again. No incident: it is no work for an operator.
+    /// An answer that makes the provider try again. It is no 5xx, which would raise an alarm: only the owner can change it.
     pub fn later() -> Response {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            [(header::RETRY_AFTER, OWNER)],
-        )
+        let detail = "the source takes nothing now";
+        Problem::new(Code::NotReady, detail)
+            .retry_after(OWNER)
             .into_response()
     }
 }

@@ -35,6 +35,7 @@ pub enum Code {
     InProgress,
     AlreadyDone,
     SettingsMissing,
+    NotReady,
     Internal,
     Unavailable,
 }
@@ -55,7 +56,7 @@ impl Code {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited | Self::NotReady => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -81,6 +82,7 @@ impl Code {
             Self::InProgress => "ProblemInProgress",
             Self::AlreadyDone => "ProblemAlreadyDone",
             Self::SettingsMissing => "ProblemSettingsMissing",
+            Self::NotReady => "ProblemNotReady",
             Self::Internal => "ProblemInternal",
             Self::Unavailable => "ProblemUnavailable",
         }

@@ -424,7 +424,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-kiotviet",
         &[
-            ("bad-signature", "503"),
+            ("bad-signature", "429"),
             ("duplicate", "200; Ingest 1"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),

@@ -100,8 +100,8 @@ async fn document_code_and_template_know_the_same_operations() {
             } else if sent.starts_with("/v1/") {
                 &[400, 415]
             } else if sent.starts_with("/w/kiotviet/") {
-                // KiotViet stops at most answers of 4xx.
-                &[503]
+                // KiotViet stops at most other answers of 4xx.
+                &[429]
             } else if sent.starts_with("/w/shopee/") {
                 // Without a signature the request is a check of the address.
                 &[200]

@@ -293,7 +293,7 @@ async fn a_source_waits_for_its_secret_and_keeps_two_while_it_changes() {
     let body = body_of("webhook-haravan/ok.json");
     assert_eq!(
         shop.haravan("key one", "customers/create", &body).await,
-        503
+        429
     );
     let path = format!("{}/secret", shop.own());
     let (status, problem) = shop.api("PUT", &path, Some(json!({}))).await;
@@ -334,7 +334,7 @@ async fn a_source_waits_for_its_secret_and_keeps_two_while_it_changes() {
 async fn a_paused_source_asks_its_provider_to_try_again() {
     let shop = Shop::of("haravan", KEY).await;
     let body = body_of("webhook-haravan/ok.json");
-    for (paused, status) in [(true, 503), (false, 200)] {
+    for (paused, status) in [(true, 429), (false, 200)] {
         let (_, shown) = shop
             .api("PATCH", &shop.own(), Some(json!({ "paused": paused })))
             .await;
@@ -348,13 +348,13 @@ async fn a_paused_source_asks_its_provider_to_try_again() {
 async fn kiotviet_never_gets_an_answer_that_switches_it_off() {
     let shop = Shop::of("kiotviet", "a3Ytc2VjcmV0LTAx").await;
     let forged = [("x-hub-signature", "00".repeat(32))];
-    assert_eq!(shop.post(&forged, "{}").await, 503);
-    assert_eq!(shop.post(&[], "{}").await, 503);
-    assert_eq!(shop.post(&forged, &"x".repeat(600 * 1024)).await, 503);
+    assert_eq!(shop.post(&forged, "{}").await, 429);
+    assert_eq!(shop.post(&[], "{}").await, 429);
+    assert_eq!(shop.post(&forged, &"x".repeat(600 * 1024)).await, 429);
     let (status, _) = shop.api("DELETE", &shop.own(), None).await;
     assert_eq!(status, 204);
     shop.world.forget();
-    assert_eq!(shop.post(&forged, "{}").await, 503);
+    assert_eq!(shop.post(&forged, "{}").await, 429);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn body(problem: &Problem) -> (Response<()>, Value) {
 fn each_code_has_its_status_and_its_metric() {
     use Code::{
         AlreadyDone, Conflict, Forbidden, IdempotencyKeyReused, InProgress, Internal, Invalid,
-        Malformed, MethodNotAllowed, NotFound, RateLimited, SettingsMissing, TooLarge,
+        Malformed, MethodNotAllowed, NotFound, NotReady, RateLimited, SettingsMissing, TooLarge,
         TotpRequired, Unauthenticated, Unavailable, Unprocessable, UnsupportedMediaType,
     };
     for (code, status) in [
@@ -44,6 +44,7 @@ fn each_code_has_its_status_and_its_metric() {
         (Unprocessable, 422),
         (IdempotencyKeyReused, 422),
         (RateLimited, 429),
+        (NotReady, 429),
         (Internal, 500),
         (Unavailable, 503),
     ] {
