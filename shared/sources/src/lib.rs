@@ -24,7 +24,7 @@ mod kiotviet;
 pub mod ladipage;
 mod provider;
 mod sapo;
-pub mod shopee;
+mod shopee;
 mod signature;
 mod source;
 mod store;

@@ -28,11 +28,6 @@ pub fn admits(keys: &[Vec<u8>], call: &Call<'_>) -> bool {
     expected.any(|expected| signature::same(&given, &expected))
 }
 
-/// Whether a push has no signature: the console checks an address with such a request.
-pub fn is_probe(call: &Call<'_>) -> bool {
-    signature::header(call.headers, SIGNATURE).is_empty()
-}
-
 /// Reads a push.
 pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let body = json::object(&request.body)?;
