@@ -5,7 +5,7 @@ use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use commerce::{Change, Changed, Order, Orders, Sums};
+use commerce::{Asked, Change, Changed, Order, Orders, Sums};
 use contacts::Contacts;
 use kernel::page::Page;
 use kernel::{Needs, OrderId};
@@ -13,7 +13,8 @@ use lambda::http::{Caller, ClientIp, Code, Creation, Json, May, Path, Problem, Q
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::shape::{CancelIn, OrderIn, OrderPage, OrderPatch, OrderQuery, SumsQuery, TotalsView};
+use crate::query::{self, OrderQuery};
+use crate::shape::{CancelIn, OrderIn, OrderPage, OrderPatch, TotalsView};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -117,17 +118,16 @@ async fn list(
     path = "/v1/orders/totals",
     operation_id = "showOrderTotals",
     tag = "orders",
-    params(SumsQuery),
+    params(Asked),
     responses((status = 200, description = "The sums", body = TotalsView)),
 )]
 async fn totals(
     State(api): State<Api>,
     caller: May<op::ShowOrderTotals>,
-    Query(query): Query<SumsQuery>,
+    Query(asked): Query<Asked>,
 ) -> Result<Json<TotalsView>, Problem> {
-    let query = OrderQuery::from(query);
-    query.check()?;
-    let (sums, is_complete) = api.orders.sums(caller.tenant, &query.asked()).await?;
+    query::check(&asked)?;
+    let (sums, is_complete) = api.orders.sums(caller.tenant, &asked).await?;
     Ok(Json(TotalsView { sums, is_complete }))
 }
 

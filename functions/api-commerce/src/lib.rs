@@ -4,6 +4,7 @@
 //! order with its rows, and an event on its contact's timeline. A repeated request finds its own order and completes it.
 
 mod handler;
+mod query;
 mod shape;
 
 use accounts::Audit;

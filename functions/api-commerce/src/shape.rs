@@ -1,139 +1,17 @@
-//! The bodies and parameters of the API, and their checks. Orders themselves are `commerce::Order`.
+//! The bodies of the API, and their checks. Orders themselves are `commerce::Order`.
 
 use commerce::bounds::{MAX_CODE, MAX_ITEMS, MAX_NAME, MAX_NOTE, MAX_TAGS};
 use commerce::{
-    Amounts, Asked, Change, IncomingOrder, Item, Listed, OrderStatus, PaymentMethod, PaymentStatus,
+    Amounts, Change, IncomingOrder, Item, Listed, OrderStatus, PaymentMethod, PaymentStatus,
     Quantity, Receiver, Shipping, Source, Sums,
 };
 use jiff::Timestamp;
-use kernel::{ContactId, Cursor, Limit, Money, Patch};
+use kernel::{ContactId, Cursor, Money, Patch};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
 /// Largest amount of a field, in dong.
 const MOST: i64 = 1_000_000_000_000;
-/// Fewest characters of a code that is looked for.
-const LEAST_CODE: usize = 3;
-
-/// Query of the list of orders.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct OrderQuery {
-    /// The tab. Without it the list leaves out cancelled and returned orders.
-    pub status: Option<OrderStatus>,
-    pub source: Option<Source>,
-    pub payment_method: Option<PaymentMethod>,
-    pub payment_status: Option<PaymentStatus>,
-    /// Ordered at this time or later.
-    pub from: Option<Timestamp>,
-    /// Ordered before this time.
-    pub before: Option<Timestamp>,
-    /// With at least this total.
-    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    pub min_total: Option<i64>,
-    /// With at most this total.
-    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    pub max_total: Option<i64>,
-    /// The orders whose code ends like this, in every status; without other filters.
-    #[param(min_length = 3, max_length = 100)]
-    pub code: Option<String>,
-    /// The orders of a contact, in every status; without other filters.
-    pub contact_id: Option<ContactId>,
-    #[serde(default)]
-    #[param(value_type = Option<Limit>)]
-    pub limit: Limit,
-    pub cursor: Option<Cursor>,
-}
-
-/// Query of the sums of a list: its filters.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct SumsQuery {
-    /// The tab. Without it cancelled and returned orders are left out.
-    status: Option<OrderStatus>,
-    source: Option<Source>,
-    payment_method: Option<PaymentMethod>,
-    payment_status: Option<PaymentStatus>,
-    /// Ordered at this time or later.
-    from: Option<Timestamp>,
-    /// Ordered before this time.
-    before: Option<Timestamp>,
-    /// With at least this total.
-    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    min_total: Option<i64>,
-    /// With at most this total.
-    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
-    max_total: Option<i64>,
-}
-
-impl From<SumsQuery> for OrderQuery {
-    fn from(sums: SumsQuery) -> Self {
-        Self {
-            status: sums.status,
-            source: sums.source,
-            payment_method: sums.payment_method,
-            payment_status: sums.payment_status,
-            from: sums.from,
-            before: sums.before,
-            min_total: sums.min_total,
-            max_total: sums.max_total,
-            ..Self::default()
-        }
-    }
-}
-
-impl OrderQuery {
-    /// The filters of a tab.
-    pub fn asked(&self) -> Asked {
-        Asked {
-            status: self.status,
-            source: self.source,
-            payment_method: self.payment_method,
-            payment_status: self.payment_status,
-            from: self.from,
-            before: self.before,
-            min_total: self.min_total,
-            max_total: self.max_total,
-        }
-    }
-
-    /// Refuses filters that exclude each other.
-    pub fn check(&self) -> Result<(), Problem> {
-        let mut flaws = Flaws::default();
-        let is_filtered = self.asked() != Asked::default();
-        let alone = "may not be given with other filters";
-        flaws.check(
-            self.code.is_some() && (is_filtered || self.contact_id.is_some()),
-            "?code",
-            alone,
-        );
-        flaws.check(
-            self.contact_id.is_some() && is_filtered,
-            "?contact_id",
-            alone,
-        );
-        let length = self
-            .code
-            .as_ref()
-            .map_or(LEAST_CODE, |code| code.trim().chars().count());
-        flaws.check(
-            !(LEAST_CODE..=MAX_CODE).contains(&length),
-            "?code",
-            "must have 3 to 100 characters",
-        );
-        flaws.check(
-            self.from
-                .zip(self.before)
-                .is_some_and(|(from, before)| from >= before),
-            "?before",
-            "must be after from",
-        );
-        flaws.refuse()
-    }
-}
-
 /// A page of orders with its sums.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = OrderPage)]

@@ -95,11 +95,12 @@ async fn one(
     api.source(&caller, id).await?;
     api.note(&caller, id, &ip).await?;
     let found = api.failed.get(caller.tenant, id, &request_id).await?;
-    let (failed, request) = found.ok_or_else(no_request)?;
+    let (failed, mut request) = found.ok_or_else(no_request)?;
+    request.fetch(&api.files).await?;
     Ok(Json(FailedText {
         failed,
         content_type: request.header("content-type").to_owned(),
-        body: request.fetched(&api.files).await?.unwrap_or_default(),
+        body: request.body,
     }))
 }
 

@@ -16,14 +16,13 @@ pub async fn handle(
     tenant: TenantKey,
     mut request: RawRequest,
 ) -> Result<(), Failure> {
-    let file = request.file.clone();
-    let fetched = request.fetched(&intake.files).await?;
-    request.body =
-        fetched.ok_or_else(|| Failure::reject("Source.BodyGone", "its file was deleted"))?;
+    if !request.fetch(&intake.files).await? {
+        return Err(Failure::reject("Source.BodyGone", "its file was deleted"));
+    }
     let facts = match request.provider.parse(&request) {
         Ok(facts) => facts,
         Err(error) => {
-            if file.is_some() {
+            if request.file.is_some() {
                 // The file keeps the body.
                 request.body.clear();
             }

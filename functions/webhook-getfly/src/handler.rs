@@ -49,13 +49,9 @@ struct Body(BTreeMap<String, serde_json::Value>);
 async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<Json<Taken>, Refusal> {
-    let request = Request {
-        source,
-        headers: &headers,
-        body: &body,
-        url: "",
-    };
-    intake.take(Provider::Getfly, request).await
+    intake
+        .take(Provider::Getfly, Request::new(source, &raw))
+        .await
 }

@@ -50,15 +50,11 @@ struct Body(BTreeMap<String, serde_json::Value>);
 async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<Json<Taken>, Refusal> {
-    let request = Request {
-        source,
-        headers: &headers,
-        body: &body,
-        url: "",
-    };
-    intake.take(Provider::Haravan, request).await
+    intake
+        .take(Provider::Haravan, Request::new(source, &raw))
+        .await
 }
 
 /// The query of the handshake.

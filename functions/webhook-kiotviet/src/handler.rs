@@ -49,15 +49,11 @@ struct Body(BTreeMap<String, serde_json::Value>);
 async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<Json<Taken>, Refusal> {
-    let request = Request {
-        source,
-        headers: &headers,
-        body: &body,
-        url: "",
-    };
-    intake.take(Provider::Kiotviet, request).await
+    intake
+        .take(Provider::Kiotviet, Request::new(source, &raw))
+        .await
 }
 
 /// KiotViet switches a subscription off at 400, 401, 403, 404 and 405. So a forged or mistyped signature is answered like an

@@ -94,19 +94,15 @@ async fn submit(
     State(door): State<Door>,
     Path(source): Path<SourceId>,
     ip: ClientIp,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<Json<Taken>, Refusal> {
     // The client first: its surplus takes nothing from the source.
     let client = format!("{source} {}", ip.network());
     slow_down(&door.clients, &client, PER_SECOND_OF_A_CLIENT)?;
-    let request = Request {
-        source,
-        headers: &headers,
-        body: &body,
-        url: "",
-    };
     // The token is in a public page, so a body that is no form is refused here, and reaches nobody's list.
-    door.intake.take(Provider::Ladipage, request).await
+    door.intake
+        .take(Provider::Ladipage, Request::new(source, &raw))
+        .await
 }
 
 /// In LadiPage's browser mode the visitor's page calls us, so any origin may; the token decides.

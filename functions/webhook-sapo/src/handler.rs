@@ -49,13 +49,9 @@ struct Body(BTreeMap<String, serde_json::Value>);
 async fn receive(
     State(intake): State<Intake>,
     Path(source): Path<SourceId>,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<Json<Taken>, Refusal> {
-    let request = Request {
-        source,
-        headers: &headers,
-        body: &body,
-        url: "",
-    };
-    intake.take(Provider::Sapo, request).await
+    intake
+        .take(Provider::Sapo, Request::new(source, &raw))
+        .await
 }

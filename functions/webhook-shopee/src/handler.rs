@@ -59,18 +59,16 @@ struct Body(BTreeMap<String, serde_json::Value>);
 async fn receive(
     State(door): State<Door>,
     Path(source): Path<SourceId>,
-    Raw { headers, body }: Raw,
+    raw: Raw,
 ) -> Result<(), Refusal> {
     // The console checks an address with a request that has no signature.
-    if !headers.contains_key(header::AUTHORIZATION) {
+    if !raw.headers.contains_key(header::AUTHORIZATION) {
         return Ok(());
     }
     let url = format!("{}/w/shopee/{source}", door.base);
     let request = Request {
-        source,
-        headers: &headers,
-        body: &body,
         url: &url,
+        ..Request::new(source, &raw)
     };
     door.intake.take(Provider::Shopee, request).await.map(drop)
 }

@@ -5,7 +5,7 @@ use kernel::Patch;
 
 use crate::bounds;
 use crate::order::Order;
-use crate::store::{is_own, settle};
+use crate::store::settle;
 use kernel::commerce::Shipping;
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus};
 
@@ -55,7 +55,7 @@ impl Change {
 
     /// Changes the order, or says why not.
     pub(crate) fn apply(&self, order: &mut Order, now: Timestamp) -> Result<(), Changed> {
-        if !self.is_of_staff_only() && !is_own(order.source) {
+        if !self.is_of_staff_only() && !order.source.is_own() {
             return Err(Changed::ReadOnly);
         }
         if let Some(status) = self.status.filter(|status| *status != order.status) {

@@ -20,9 +20,8 @@ mod store;
 
 pub use change::{Change, Changed};
 pub use kernel::commerce::{
-    Amounts, IncomingCart, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentMethod,
-    PaymentStatus, ProductStatus, Quantity, Receiver, Shipping, ShippingStatus, Source, Times, VND,
-    Variant,
+    Amounts, IncomingOrder, Item, OrderStatus, PaymentMethod, PaymentStatus, Quantity, Receiver,
+    Shipping, ShippingStatus, Source, Times, VND,
 };
 pub use order::{CREATED, Order, PAID, event_of, product_hash};
 pub use reading::{Asked, Listed, MOST_COUNTED, Sums, Totals};

@@ -22,8 +22,10 @@ const MOST_FOUND: u32 = 50;
 /// Rows of a page of the sums.
 const PAGE: u32 = 100;
 
-/// Which orders to list.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Which orders to list. The API reads it as a query.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct Asked {
     /// The tab. Without one: all but cancelled and returned orders.
     pub status: Option<OrderStatus>,
@@ -38,8 +40,10 @@ pub struct Asked {
     /// Ordered before this time.
     pub before: Option<Timestamp>,
     /// With at least this total.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub min_total: Option<i64>,
     /// With at most this total.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub max_total: Option<i64>,
 }
 

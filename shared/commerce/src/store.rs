@@ -20,7 +20,7 @@ use crate::change::{Change, Changed};
 use crate::keys;
 use crate::order::{CREATED, Order, Place, Row, counted, dong, event, mark, mark_of, products};
 use kernel::commerce::IncomingOrder;
-use kernel::commerce::{PaymentStatus, Source};
+use kernel::commerce::PaymentStatus;
 
 /// Tries of a write against other writers of the same order.
 const ROUNDS: u32 = 8;
@@ -331,16 +331,14 @@ impl Orders {
         let order = &row.order;
         let Some(contact) = order.contact_id else {
             let key = keys::code(tenant, &order.code, order.id);
-            let is_coded = !self.table.get_many::<Coded>(vec![key]).await?.is_empty();
-            return if is_coded {
-                Ok(())
-            } else {
-                self.finish(tenant, row).await
+            return match self.table.look_up::<Coded>(&key).await? {
+                Some(_) => Ok(()),
+                None => self.finish(tenant, row).await,
             };
         };
         let key = keys::order_of(tenant, contact, order.ordered_at, order.id);
-        let placed = self.table.get_many::<Placed>(vec![key]).await?;
-        if placed.iter().any(|(_, placed)| placed.mark >= row.mark) {
+        let placed: Option<Placed> = self.table.look_up(&key).await?;
+        if placed.is_some_and(|placed| placed.mark >= row.mark) {
             return Ok(());
         }
         self.finish(tenant, row).await
@@ -407,11 +405,6 @@ fn after(mark: &str, now: Timestamp) -> Timestamp {
     let last = mark.split('#').next().and_then(|at| at.parse().ok());
     let next = last.map(|last: Timestamp| last + SignedDuration::from_millis(1));
     next.map_or(now, |next| next.max(now))
-}
-
-/// Whether staff may change the order itself, and not only its note and tags.
-pub(crate) fn is_own(source: Source) -> bool {
-    source.is_own()
 }
 
 /// Sets the amount that is paid, as the payment status says.

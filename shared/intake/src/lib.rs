@@ -11,7 +11,7 @@ use accounts::RecentWorkspaces;
 use axum::http::HeaderMap;
 use cloud::{Blobs, Buckets, QueueOf, SendOptions};
 use kernel::{Clock, SourceId};
-use lambda::http::Json;
+use lambda::http::{Json, Raw};
 use lambda::{Setup, metrics};
 use serde::Serialize;
 use sources::{Call, Door, Inbound, Keyring, Provider, RawRequest, Sources};
@@ -70,6 +70,18 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// The address that the provider was given; only Shopee signs it.
     pub url: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// A request to this source.
+    pub fn new(source: SourceId, raw: &'a Raw) -> Self {
+        Self {
+            source,
+            headers: &raw.headers,
+            body: &raw.body,
+            url: "",
+        }
+    }
 }
 
 impl Intake {

@@ -122,13 +122,12 @@ impl Keyring {
         let token = provider
             .takes_token()
             .then(|| secret::generate(PREFIX, entropy));
-        let made = given.is_none().then(|| provider.make_secret(entropy));
-        let made = made.flatten();
+        let (made, keys) = self.key(provider, id, given, entropy);
         let auth = match (provider.header(), &token) {
             (Some(header), Some(token)) => Auth::token(header, token),
             _ => Auth::Key {
                 hash: token.as_deref().map(secret::hash),
-                keys: self.seal(id, given.or(made.as_deref()), entropy),
+                keys,
             },
         };
         Issued {
@@ -152,9 +151,7 @@ impl Keyring {
         let Auth::Key { hash, keys } = auth else {
             return None;
         };
-        let made = given.is_none().then(|| provider.make_secret(entropy));
-        let made = made.flatten();
-        let mut sealed = self.seal(id, given.or(made.as_deref()), entropy);
+        let (made, mut sealed) = self.key(provider, id, given, entropy);
         let before = keys.first().filter(|_| !sealed.is_empty());
         sealed.extend(before.map(|key| SealedKey {
             sealed: key.sealed.clone(),
@@ -170,13 +167,25 @@ impl Keyring {
         })
     }
 
-    fn seal(&self, id: SourceId, key: Option<&str>, entropy: &Entropy) -> Vec<SealedKey> {
+    /// The given secret, sealed; or one that is made here, with its text.
+    fn key(
+        &self,
+        provider: Provider,
+        id: SourceId,
+        given: Option<&str>,
+        entropy: &Entropy,
+    ) -> (Option<String>, Vec<SealedKey>) {
+        let made = match given {
+            Some(_) => None,
+            None => provider.make_secret(entropy),
+        };
+        let key = given.or(made.as_deref());
         let sealed = key.and_then(|key| self.0.close(entropy, &id.to_string(), key.as_bytes()));
         let sealed = sealed.map(|sealed| SealedKey {
             sealed,
             until: None,
         });
-        sealed.into_iter().collect()
+        (made, sealed.into_iter().collect())
     }
 
     /// The keys of a source that are valid now, newest first.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
 use kernel::commerce::{IncomingOrder, OrderStatus, Source};
 use serde_json::{Map, Value};
 
@@ -13,7 +14,7 @@ use crate::fact::{Customer, Fact};
 use crate::inbound::RawRequest;
 use crate::provider::Call;
 use crate::submission::{ParseError, Sender};
-use crate::{json, signature, storefront};
+use crate::{json, signature, terms};
 
 const SECRET: &str = "secret_key";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -80,7 +81,7 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let fields = fields(&request.body);
     let event = fields.get("event").map_or("", String::as_str);
     let domain = fields.get("domain").map_or("", String::as_str);
-    let scope = storefront::scope(request, domain);
+    let scope = request.scope(domain);
     match event.split('.').next().unwrap_or_default() {
         "customer" if event.ends_with("deleted") => Ok(Vec::new()),
         "customer" => {
@@ -107,6 +108,12 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     }
 }
 
+/// The time of an event, in seconds since the epoch.
+fn at(fields: &BTreeMap<String, String>) -> Option<Timestamp> {
+    let seconds = fields.get("created_at")?.parse().ok()?;
+    Timestamp::from_second(seconds).ok()
+}
+
 /// The account of an event: its id, and the new values of the fields that changed.
 fn customer(fields: &BTreeMap<String, String>, scope: &str) -> Customer {
     let new = |name: &str| {
@@ -119,10 +126,6 @@ fn customer(fields: &BTreeMap<String, String>, scope: &str) -> Customer {
         text.map(|text| kernel::text::nfc(text.trim()))
             .filter(|text| !text.is_empty())
     };
-    let created_at = fields.get("created_at").and_then(|text| {
-        let seconds = text.parse().ok()?;
-        jiff::Timestamp::from_second(seconds).ok()
-    });
     let parsed = |text: Option<String>| text.and_then(|text| text.parse().ok());
     Customer {
         scope: scope.to_owned(),
@@ -130,13 +133,13 @@ fn customer(fields: &BTreeMap<String, String>, scope: &str) -> Customer {
         sender: Sender {
             email: new("email").and_then(|text| text.parse().ok()),
             phone: parsed(new("phone_office")),
-            person: storefront::person(&[
+            person: terms::person(&[
                 ("full_name", new(NAME)),
                 ("address", new("billing_address_street")),
                 ("birthday", new("birthday")),
             ]),
         },
-        at: created_at,
+        at: at(fields),
         ..Customer::default()
     }
 }
@@ -148,15 +151,13 @@ fn order(
     request: &RawRequest,
 ) -> Option<IncomingOrder> {
     let id = fields.get("data[order_id]")?;
-    let at = fields.get("created_at").and_then(|text| text.parse().ok());
-    let at = at.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    let at = at.unwrap_or(request.received_at);
+    let at = at(fields).unwrap_or(request.received_at);
     let is_approved = fields
         .get("event")
         .is_some_and(|event| event == "order.approved");
     Some(IncomingOrder {
         source: Source::Getfly,
-        shop: storefront::shop_of(request, domain),
+        shop: request.shop(domain),
         external_id: id.clone(),
         code: fields.get("data[order_code]").unwrap_or(id).clone(),
         ordered_at: at,

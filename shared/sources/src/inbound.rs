@@ -92,20 +92,36 @@ impl RawRequest {
         }
         let name = kernel::hash::sha256(&self.body);
         let key = format!("raw/{tenant}/{}/{name}", self.source);
-        let body = Bytes::from(self.body.clone());
+        let body = Bytes::from(std::mem::take(&mut self.body));
         files.put(&key, "text/plain; charset=utf-8", body).await?;
-        self.body.clear();
         self.file = Some(key);
         Ok(())
     }
 
-    /// Its body, from the file if there is one. `None`: the file was deleted.
-    pub async fn fetched(&self, files: &Blobs) -> Result<Option<String>, Error> {
+    /// Reads the body from its file, if there is one. False: the file was deleted.
+    pub async fn fetch(&mut self, files: &Blobs) -> Result<bool, Error> {
         let Some(key) = &self.file else {
-            return Ok(Some(self.body.clone()));
+            return Ok(true);
         };
-        let found = files.range(key, 0, MAX_FILE).await?;
-        Ok(found.map(|range| String::from_utf8_lossy(&range.bytes).into_owned()))
+        let Some(range) = files.range(key, 0, MAX_FILE).await? else {
+            return Ok(false);
+        };
+        self.body = String::from_utf8_lossy(&range.bytes).into_owned();
+        Ok(true)
+    }
+
+    /// The name of a shop at its provider; that of the source, if the request names none.
+    pub fn shop(&self, named: &str) -> String {
+        if named.is_empty() {
+            self.source.to_string()
+        } else {
+            named.to_lowercase()
+        }
+    }
+
+    /// The scope of a shop's ids: provider and shop.
+    pub fn scope(&self, named: &str) -> String {
+        format!("{}:{}", self.provider.name(), self.shop(named))
     }
 
     /// A header that the provider's parser reads; empty if the request had none.

@@ -13,7 +13,7 @@ use crate::fact::{Customer, Fact, answers};
 use crate::inbound::RawRequest;
 use crate::provider::Call;
 use crate::submission::{ParseError, Sender};
-use crate::{json, signature, storefront};
+use crate::{json, signature, terms};
 use order::Kind;
 
 const SIGNATURE: &str = "x-hub-signature";
@@ -72,10 +72,7 @@ fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>,
     let mut parts = action.splitn(3, '.');
     let mut part = || parts.next().unwrap_or_default();
     let (object, act, shop) = (part(), part(), part());
-    let (scope, shop) = (
-        storefront::scope(request, shop),
-        storefront::shop_of(request, shop),
-    );
+    let (scope, shop) = (request.scope(shop), request.shop(shop));
     let at = request.received_at;
     let kind = if object == "order" {
         Kind::Order
@@ -107,7 +104,7 @@ fn customer(value: &Value, scope: &str, request: &RawRequest) -> Customer {
     };
     let birthday = json::text_at(value, "BirthDate");
     let birthday = birthday.map(|text| text.chars().take("1990-03-02".len()).collect());
-    let person = storefront::person(&[
+    let person = terms::person(&[
         ("full_name", json::text_at(value, "Name")),
         ("gender", gender.map(str::to_owned)),
         ("birthday", birthday),
@@ -131,7 +128,7 @@ fn customer(value: &Value, scope: &str, request: &RawRequest) -> Customer {
 
 /// The buyer of an order: the webhook has neither a phone number nor an address of the buyer.
 fn buyer(value: &Value, scope: &str) -> Customer {
-    let person = storefront::person(&[("full_name", json::text_at(value, "CustomerName"))]);
+    let person = terms::person(&[("full_name", json::text_at(value, "CustomerName"))]);
     Customer {
         scope: scope.to_owned(),
         id: json::text_at(value, "CustomerId"),

@@ -30,6 +30,7 @@ mod source;
 mod store;
 mod storefront;
 mod submission;
+mod terms;
 #[cfg(test)]
 mod vectors;
 

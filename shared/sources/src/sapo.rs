@@ -12,7 +12,7 @@ use crate::inbound::RawRequest;
 use crate::provider::Call;
 use crate::storefront::{self, Shape};
 use crate::submission::{ParseError, Sender};
-use crate::{json, signature};
+use crate::{json, signature, terms};
 
 const TOPIC: &str = "x-sapo-topic";
 const SHOP: &str = "x-sapo-shop-domain";
@@ -58,7 +58,7 @@ fn omni(
     shop: &str,
     request: &RawRequest,
 ) -> Result<Vec<Fact>, ParseError> {
-    let scope = &storefront::scope(request, shop);
+    let scope = &request.scope(shop);
     match topic.split('/').next().unwrap_or_default() {
         "customers" if topic.ends_with("/delete") => Ok(Vec::new()),
         "customers" => Ok(vec![Fact::Customer(Box::new(omni_customer(
@@ -67,7 +67,7 @@ fn omni(
         "orders" => {
             let customer = body.get("customer_data").filter(|data| data.is_object());
             let buyer = customer.map(|data| omni_customer(data, scope, request));
-            let shop = storefront::shop_of(request, shop);
+            let shop = request.shop(shop);
             let order = order::order(body, &shop, request.received_at);
             let order = order.ok_or(ParseError::Missing("/id"))?;
             Ok(vec![Fact::order(buyer, order)?])
@@ -79,7 +79,7 @@ fn omni(
 fn omni_customer(value: &Value, scope: &str, request: &RawRequest) -> Customer {
     let place = json::list(value, "addresses").first();
     let place = place.unwrap_or(&Value::Null);
-    let person = storefront::person(&[
+    let person = terms::person(&[
         ("full_name", json::text_at(value, "name")),
         (
             "gender",

@@ -10,7 +10,7 @@ use crate::fact::Fact;
 use crate::inbound::RawRequest;
 use crate::provider::Call;
 use crate::submission::ParseError;
-use crate::{json, signature, storefront};
+use crate::{json, signature};
 
 const SIGNATURE: &str = "authorization";
 
@@ -62,7 +62,7 @@ fn order(body: &Value, request: &RawRequest) -> Option<IncomingOrder> {
     let shop = json::text_at(body, "shop_id").unwrap_or_default();
     Some(IncomingOrder {
         source: Source::Shopee,
-        shop: storefront::shop_of(request, &shop),
+        shop: request.shop(&shop),
         external_id: number.clone(),
         external_status: word,
         code: number,

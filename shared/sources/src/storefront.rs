@@ -3,13 +3,13 @@
 pub mod order;
 
 use kernel::commerce::Source;
-use kernel::{Person, person};
 use serde_json::Value;
 
 use crate::fact::{Customer, Fact, answers};
 use crate::inbound::RawRequest;
 use crate::json;
 use crate::submission::{ParseError, Sender};
+use crate::terms::{self, person};
 
 /// Names of fields in which the two differ.
 pub struct Shape {
@@ -23,32 +23,6 @@ pub struct Shape {
     pub cancelled: &'static str,
 }
 
-/// The scope of a shop's ids. A shop that is not named is the source itself.
-pub fn scope(request: &RawRequest, shop: &str) -> String {
-    format!("{}:{}", request.provider.name(), shop_of(request, shop))
-}
-
-/// The name of a shop at its provider; that of the source, if the request names none.
-pub fn shop_of(request: &RawRequest, shop: &str) -> String {
-    if shop.is_empty() {
-        request.source.to_string()
-    } else {
-        shop.to_lowercase()
-    }
-}
-
-/// The plain fields; a value that is none of its field is left out.
-pub fn person(values: &[(&str, Option<String>)]) -> Person {
-    let mut person = Person::default();
-    for (name, value) in values {
-        let field = person::FIELDS.iter().find(|field| field.name() == *name);
-        if let (Some(field), Some(value)) = (field, value) {
-            *field.slot(&mut person) = field.fit(value);
-        }
-    }
-    person
-}
-
 /// Reads the object of a topic such as `orders/create`.
 pub fn parse(
     topic: &str,
@@ -57,7 +31,7 @@ pub fn parse(
     shape: &Shape,
     request: &RawRequest,
 ) -> Result<Vec<Fact>, ParseError> {
-    let (scope, shop) = (&scope(request, shop), shop_of(request, shop));
+    let (scope, shop) = (&request.scope(shop), request.shop(shop));
     let at = request.received_at;
     let (kind, act) = topic.split_once('/').unwrap_or((topic, ""));
     match (kind, act) {
@@ -151,17 +125,7 @@ pub fn buyer(order: &Value, scope: &str, shape: &Shape, request: &RawRequest) ->
 
 /// Tags, and the customer's group.
 fn tags(value: &Value) -> Vec<String> {
-    let mut tags = named_tags(value);
+    let mut tags = terms::tags(value);
     tags.extend(json::text_at(value, "group_name"));
     tags
-}
-
-/// Tags in one text with commas, or in a list.
-pub fn named_tags(value: &Value) -> Vec<String> {
-    let listed = json::list(value, "tags").iter().filter_map(json::text);
-    let text = value.get("tags").and_then(Value::as_str);
-    let named = text.into_iter().flat_map(|text| text.split(','));
-    let named = named.map(|tag| tag.trim().to_owned());
-    let named = named.filter(|tag| !tag.is_empty());
-    listed.chain(named).collect()
 }

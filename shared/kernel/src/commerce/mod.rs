@@ -1,4 +1,4 @@
-//! Orders, products and carts as a source tells them. Pure.
+//! Orders as a source tells them. Pure.
 //!
 //! Providers' parsers fill in these shapes, and the crate `commerce` stores them. Texts are as received: they are cut
 //! when they are stored. The customer is told beside the order.
@@ -13,7 +13,7 @@ mod quantity;
 mod words;
 
 pub use quantity::Quantity;
-pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ProductStatus, ShippingStatus, Source};
+pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ShippingStatus, Source};
 
 use crate::Money;
 
@@ -193,96 +193,4 @@ pub struct Item {
     /// Discount on the whole line.
     #[schema(value_type = i64)]
     pub discount: Money,
-}
-
-/// One version of a product, as its source tells it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IncomingProduct {
-    /// The kind of source.
-    pub source: Source,
-    /// The shop at the source; empty if the source has only one.
-    pub shop: String,
-    /// The id at the source. With source and shop it names the product.
-    pub external_id: String,
-    /// When the source last changed the product. A version that is not newer changes nothing.
-    pub source_at: Timestamp,
-    /// The shop's code, unique for its source.
-    pub code: Option<String>,
-    /// Name.
-    pub name: String,
-    /// Description, as text.
-    pub description: Option<String>,
-    /// Addresses of pictures; the first is shown in lists.
-    pub images: Vec<String>,
-    /// Categories.
-    pub categories: Vec<String>,
-    /// Brand or maker.
-    pub brand: Option<String>,
-    /// Price of one.
-    pub price: Money,
-    /// The price before a reduction.
-    pub compare_price: Option<Money>,
-    /// The price that the shop pays.
-    pub cost: Option<Money>,
-    /// ISO 4217; empty means [`VND`].
-    pub currency: String,
-    /// Unit, such as `cái`.
-    pub unit: Option<String>,
-    /// How many there are.
-    pub stock: Option<i64>,
-    /// The status.
-    pub status: ProductStatus,
-    /// The product's page.
-    pub url: Option<String>,
-    /// Variants.
-    pub variants: Vec<Variant>,
-    /// Tags.
-    pub tags: Vec<String>,
-}
-
-/// A variant of a product, such as a size.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Variant {
-    /// The id at the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<String>,
-    /// The shop's code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sku: Option<String>,
-    /// Name, such as `Trắng / M`.
-    pub name: String,
-    /// Price of one.
-    pub price: Money,
-    /// How many there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stock: Option<i64>,
-    /// Address of a picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-}
-
-/// A cart that a customer has left, as its source tells it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IncomingCart {
-    /// The kind of source.
-    pub source: Source,
-    /// The shop at the source; empty if the source has only one.
-    pub shop: String,
-    /// The id at the source.
-    pub external_id: String,
-    /// When the source last changed the cart.
-    pub source_at: Timestamp,
-    /// The page on which the customer can go on.
-    pub url: Option<String>,
-    /// ISO 4217; empty means [`VND`].
-    pub currency: String,
-    /// The sum.
-    pub total: Money,
-    /// The items.
-    pub items: Vec<Item>,
-    /// Whether the customer has ordered.
-    pub is_ordered: bool,
 }

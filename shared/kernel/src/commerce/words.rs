@@ -1,4 +1,4 @@
-//! The closed lists of words of orders and products. Pure.
+//! The closed lists of words of orders. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -133,22 +133,6 @@ words! {
     }
 }
 
-words! {
-    /// The state of a product.
-    #[derive(Default)]
-    ProductStatus as ProductStatus {
-        /// For sale.
-        #[default]
-        Active = "active",
-        /// Not shown.
-        Hidden = "hidden",
-        /// For sale again when there is stock.
-        OutOfStock = "out_of_stock",
-        /// Not sold any more.
-        Archived = "archived",
-    }
-}
-
 impl Source {
     /// Whether the orders are managed in the product. Those of other sources are changed at their source.
     pub fn is_own(self) -> bool {
@@ -188,9 +172,6 @@ mod tests {
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
         for &status in PaymentStatus::ALL {
-            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
-        }
-        for &status in ProductStatus::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
     }

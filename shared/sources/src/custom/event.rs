@@ -7,7 +7,7 @@ use super::order;
 use crate::fact::{Customer, Fact, answers};
 use crate::inbound::RawRequest;
 use crate::submission::{ParseError, Sender};
-use crate::{body, json, ladipage, storefront};
+use crate::{body, json, ladipage, terms};
 
 /// The types that are read, and what each becomes.
 pub const TYPES: [(&str, &str); 10] = [
@@ -47,7 +47,7 @@ pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseE
         "form.submitted" => form(request, data, at, id),
         _ if !TYPES.iter().any(|(known, _)| *known == kind) => Err(ParseError::UnknownTopic(kind)),
         kind => {
-            let read = order::order(data, kind, &storefront::shop_of(request, ""), at);
+            let read = order::order(data, kind, &request.shop(""), at);
             let order = read.ok_or(ParseError::Missing("/data/id"))?;
             let buyer = data.get("customer").map(|data| customer(data, at, request));
             Ok(vec![Fact::order(buyer, order)?])
@@ -61,14 +61,14 @@ pub fn customer(data: &Value, at: Timestamp, request: &RawRequest) -> Customer {
     let values: Vec<(&str, Option<String>)> = fields
         .map(|field| (field.name(), json::text_at(data, field.name())))
         .collect();
-    let mut person = storefront::person(&values);
+    let mut person = terms::person(&values);
     if person.full_name.is_none() {
         let name = json::text_at(data, "name");
-        person.full_name = storefront::person(&[("full_name", name)]).full_name;
+        person.full_name = terms::person(&[("full_name", name)]).full_name;
     }
     let tags = json::list(data, "tags").iter().filter_map(json::text);
     Customer {
-        scope: storefront::scope(request, ""),
+        scope: request.scope(""),
         id: json::text_at(data, "external_id"),
         sender: Sender {
             email: json::first(data, &["email"]),

@@ -8,8 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::json;
-use crate::storefront::named_tags;
-use crate::storefront::order::{method, subtotal};
+use crate::terms::{self, method, subtotal};
 
 /// A word of one of the product's lists, such as a status.
 fn word<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
@@ -66,7 +65,7 @@ pub fn order(value: &Value, kind: &str, shop: &str, at: Timestamp) -> Option<Inc
         },
         items,
         note: json::text_at(value, "note"),
-        tags: named_tags(value),
+        tags: terms::tags(value),
         branch: json::text_at(value, "branch"),
         receiver: Receiver {
             name: receiver("name"),

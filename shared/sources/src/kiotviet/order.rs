@@ -12,7 +12,7 @@ use kernel::commerce::{
 use serde_json::Value;
 
 use crate::json;
-use crate::storefront::order::{method, subtotal, sum};
+use crate::terms::{method, subtotal, sum};
 
 /// Which of the two an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

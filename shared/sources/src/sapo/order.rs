@@ -7,8 +7,7 @@ use kernel::commerce::{
 use serde_json::Value;
 
 use crate::json;
-use crate::storefront::named_tags;
-use crate::storefront::order::subtotal;
+use crate::terms::{self, subtotal};
 
 /// The order of a body. `None` if the body names no order.
 pub fn order(value: &Value, shop: &str, received_at: Timestamp) -> Option<IncomingOrder> {
@@ -45,7 +44,7 @@ pub fn order(value: &Value, shop: &str, received_at: Timestamp) -> Option<Incomi
         },
         items,
         note: json::text_at(value, "note"),
-        tags: named_tags(value),
+        tags: terms::tags(value),
         branch: json::text_at(value, "location_id"),
         receiver: Receiver {
             name: receiver("full_name"),

@@ -10,8 +10,9 @@ use kernel::commerce::{
 };
 use serde_json::Value;
 
-use super::{Shape, named_tags};
+use super::Shape;
 use crate::json;
+use crate::terms::{self, method, subtotal, sum};
 
 /// The parameters of a campaign that brought the customer.
 const UTM: [&str; 5] = [
@@ -21,33 +22,6 @@ const UTM: [&str; 5] = [
     "utm_term",
     "utm_content",
 ];
-
-/// Words of payment methods: the first that a gateway's folded name holds decides.
-const METHODS: [(&str, PaymentMethod); 16] = [
-    ("cod", PaymentMethod::Cod),
-    ("khi giao hang", PaymentMethod::Cod),
-    ("khi nhan hang", PaymentMethod::Cod),
-    ("thu ho", PaymentMethod::Cod),
-    ("chuyen khoan", PaymentMethod::BankTransfer),
-    ("bank", PaymentMethod::BankTransfer),
-    ("transfer", PaymentMethod::BankTransfer),
-    ("momo", PaymentMethod::EWallet),
-    ("zalopay", PaymentMethod::EWallet),
-    ("vnpay", PaymentMethod::EWallet),
-    ("shopeepay", PaymentMethod::EWallet),
-    ("wallet", PaymentMethod::EWallet),
-    ("card", PaymentMethod::Card),
-    ("the tin dung", PaymentMethod::Card),
-    ("tien mat", PaymentMethod::Cash),
-    ("cash", PaymentMethod::Cash),
-];
-
-/// The method that a provider's text means.
-pub fn method(text: &str) -> PaymentMethod {
-    let text = kernel::text::fold(text);
-    let known = METHODS.iter().find(|(word, _)| text.contains(word));
-    known.map_or(PaymentMethod::Other, |(_, method)| *method)
-}
 
 /// The order of a body. `None` if the body names no order.
 pub fn order(
@@ -101,7 +75,7 @@ pub fn order(
         },
         items,
         note: json::text_at(value, "note"),
-        tags: named_tags(value),
+        tags: terms::tags(value),
         branch: json::text_at(value, "location_id"),
         receiver: receiver(value),
         customer_name: customer_name(value),
@@ -165,23 +139,6 @@ fn item(value: &Value) -> Item {
         price: json::money(value, "price").unwrap_or_default(),
         discount: json::money(value, "total_discount").unwrap_or_default(),
     }
-}
-
-/// The price of the items, before discounts.
-pub fn subtotal(items: &[Item]) -> Money {
-    let of = |item: &Item| {
-        let dong = i128::from(item.price.amount()) * i128::from(item.quantity.thousandths());
-        i64::try_from(dong / 1_000).unwrap_or(i64::MAX)
-    };
-    let all = items.iter().map(of);
-    Money::vnd(all.fold(0, i64::saturating_add))
-}
-
-/// The sum of an amount over a list.
-pub fn sum(values: &[Value], name: &str) -> Money {
-    let amounts = values.iter().filter_map(|value| json::money(value, name));
-    let amounts = amounts.map(Money::amount);
-    Money::vnd(amounts.fold(0, i64::saturating_add))
 }
 
 /// The sum that the transactions have paid.

@@ -1,0 +1,99 @@
+//! The query of the list of orders, and its checks.
+
+use commerce::bounds::MAX_CODE;
+use commerce::{Asked, OrderStatus, PaymentMethod, PaymentStatus, Source};
+use jiff::Timestamp;
+use kernel::{ContactId, Cursor, Limit};
+use lambda::http::{Flaws, Problem};
+use serde::Deserialize;
+
+/// Fewest characters of a code that is looked for.
+const LEAST_CODE: usize = 3;
+
+/// Query of the list of orders.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OrderQuery {
+    /// The tab. Without it the list leaves out cancelled and returned orders.
+    pub status: Option<OrderStatus>,
+    pub source: Option<Source>,
+    pub payment_method: Option<PaymentMethod>,
+    pub payment_status: Option<PaymentStatus>,
+    /// Ordered at this time or later.
+    pub from: Option<Timestamp>,
+    /// Ordered before this time.
+    pub before: Option<Timestamp>,
+    /// With at least this total.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    pub min_total: Option<i64>,
+    /// With at most this total.
+    #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    pub max_total: Option<i64>,
+    /// The orders whose code ends like this, in every status; without other filters.
+    #[param(min_length = 3, max_length = 100)]
+    pub code: Option<String>,
+    /// The orders of a contact, in every status; without other filters.
+    pub contact_id: Option<ContactId>,
+    #[serde(default)]
+    #[param(value_type = Option<Limit>)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
+impl OrderQuery {
+    /// The filters of a tab.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            status: self.status,
+            source: self.source,
+            payment_method: self.payment_method,
+            payment_status: self.payment_status,
+            from: self.from,
+            before: self.before,
+            min_total: self.min_total,
+            max_total: self.max_total,
+        }
+    }
+
+    /// Refuses filters that exclude each other.
+    pub fn check(&self) -> Result<(), Problem> {
+        let mut flaws = Flaws::default();
+        let is_filtered = self.asked() != Asked::default();
+        let alone = "may not be given with other filters";
+        flaws.check(
+            self.code.is_some() && (is_filtered || self.contact_id.is_some()),
+            "?code",
+            alone,
+        );
+        flaws.check(
+            self.contact_id.is_some() && is_filtered,
+            "?contact_id",
+            alone,
+        );
+        let length = self
+            .code
+            .as_ref()
+            .map_or(LEAST_CODE, |code| code.trim().chars().count());
+        flaws.check(
+            !(LEAST_CODE..=MAX_CODE).contains(&length),
+            "?code",
+            "must have 3 to 100 characters",
+        );
+        check_range(&self.asked(), &mut flaws);
+        flaws.refuse()
+    }
+}
+
+/// Refuses a range of the sums without a time in it.
+pub fn check(asked: &Asked) -> Result<(), Problem> {
+    let mut flaws = Flaws::default();
+    check_range(asked, &mut flaws);
+    flaws.refuse()
+}
+
+fn check_range(asked: &Asked, flaws: &mut Flaws) {
+    let range = asked.from.zip(asked.before);
+    let is_empty = range.is_some_and(|(from, before)| from >= before);
+    flaws.check(is_empty, "?before", "must be after from");
+}
