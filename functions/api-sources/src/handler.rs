@@ -10,12 +10,12 @@ use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
-use sources::{FailedRequests, Inbound, Keyring, Source, Sources};
+use sources::{Activity, FailedRequests, Inbound, Keyring, Source, Sources};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
-use crate::{failed, secret};
+use crate::{activity, failed, secret};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ pub struct Api {
     pub lists: Lists,
     pub audit: Audit,
     pub failed: FailedRequests,
+    pub activity: Activity,
     pub queue: QueueOf<Inbound>,
     pub keyring: Keyring,
     /// Large bodies of failed requests.
@@ -34,6 +35,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one, update, remove))
+        .merge(activity::routes())
         .merge(secret::routes())
         .merge(failed::routes())
 }

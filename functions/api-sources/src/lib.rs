@@ -4,6 +4,7 @@
 //! each change after its entry in the audit log. The token of a source is only in the answer that
 //! makes the source: the table stores its hash. Secrets of providers are sealed, and no answer shows them. A replayed request goes to the queue ingest.
 
+mod activity;
 mod failed;
 mod handler;
 mod secret;
@@ -12,7 +13,7 @@ mod shape;
 use accounts::Audit;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
-use sources::{FailedRequests, Keyring, Sources};
+use sources::{Activity, FailedRequests, Keyring, Sources};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -21,6 +22,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         lists: Lists::over(resources),
         failed: FailedRequests::over(resources),
+        activity: Activity::over(resources),
         queue: resources.queue_of(),
         sources: Sources::over(resources),
         files: resources.bucket("Raw"),

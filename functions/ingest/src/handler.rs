@@ -6,11 +6,12 @@ use cloud::{Blobs, Error, Window};
 use commerce::Orders;
 use contacts::{Contacts, Event, Incoming};
 use jiff::Timestamp;
-use kernel::{ContactId, TenantKey};
+use kernel::{ContactId, SourceId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::json;
-use sources::{FailedRequests, Inbound};
+use sources::activity::Tally;
+use sources::{Activity, FailedRequests, Inbound};
 
 use crate::opt_in::{self, OptInDesk};
 use crate::{request, signup};
@@ -98,11 +99,61 @@ impl Intake {
     }
 }
 
-pub async fn handle(intake: &Intake, record: &Record) -> Result<(), Failure> {
+/// The share of one request in its source's activity.
+pub struct Done {
+    tenant: TenantKey,
+    source: SourceId,
+    received_at: Timestamp,
+    tally: Tally,
+    message: String,
+}
+
+/// Handles a message. A source's request gives what its source did.
+pub async fn handle(intake: &Intake, record: &Record) -> Result<Option<Done>, Failure> {
     let (tenant, inbound) = record.open::<Inbound>()?;
     match inbound {
-        Inbound::Request(request) => request::handle(intake, tenant, *request).await,
-        Inbound::Confirmation(confirmation) => opt_in::confirm(intake, tenant, *confirmation).await,
-        Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await,
+        Inbound::Request(request) => {
+            let (source, received_at) = (request.source, request.received_at);
+            let tally = request::handle(intake, tenant, *request).await?;
+            return Ok(Some(Done {
+                tenant,
+                source,
+                received_at,
+                tally,
+                message: record.message_id.clone(),
+            }));
+        }
+        Inbound::Confirmation(confirmation) => {
+            opt_in::confirm(intake, tenant, *confirmation).await?;
+        }
+        Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await?,
+    }
+    Ok(None)
+}
+
+/// The source whose requests are counted together.
+pub fn source_of(done: &Option<Done>) -> Option<SourceId> {
+    done.as_ref().map(|done| done.source)
+}
+
+/// Counts the requests of one source. A lost count must repeat no request.
+pub async fn count(activity: &Activity, done: Vec<Option<Done>>) {
+    let mut done = done.into_iter().flatten();
+    let Some(mut sum) = done.next() else {
+        return;
+    };
+    for one in done {
+        sum.tally += one.tally;
+        sum.received_at = sum.received_at.max(one.received_at);
+    }
+    let counted = activity.count(
+        sum.tenant,
+        sum.source,
+        sum.received_at,
+        sum.tally,
+        &sum.message,
+    );
+    if counted.await.is_err() {
+        metrics::count("CountsLost", 1);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Trigger: queue ingest, [`sources::Inbound`]. Effects: the contact, and an event on its timeline. A second run
 //! finds the contact by its identities and the event by its key; a form without a time keeps that of its first
-//! arrival. A body that cannot be read is kept at its source, where its owner sees and replays it.
+//! arrival. A body that cannot be read is kept at its source, where its owner sees and replays it. The requests of a batch
+//! are counted once for each source.
 
 mod handler;
 mod opt_in;
@@ -17,9 +18,11 @@ use cloud::{Timers, Window};
 use commerce::Orders;
 use contacts::Contacts;
 use forms::{LinkKey, OptIns};
-use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
-use sources::FailedRequests;
+use sources::{Activity, FailedRequests};
+
+/// Messages that are handled concurrently.
+const AT_ONCE: usize = 10;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -40,8 +43,17 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
             base_url: setup.text("PUBLIC_BASE_URL").trim_end_matches('/').into(),
         },
     });
-    Function::sqs(setup, Order::Any { concurrency: 10 }, move |record| {
+    let activity = Activity::over(resources);
+    let each = move |record| {
         let intake = intake.clone();
         async move { handler::handle(&intake, &record).await }
-    })
+    };
+    let count = move |done| {
+        let activity = activity.clone();
+        async move {
+            handler::count(&activity, done).await;
+            Ok(())
+        }
+    };
+    Function::sqs_gathered(setup, AT_ONCE, each, handler::source_of, count)
 }

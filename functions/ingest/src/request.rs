@@ -7,15 +7,17 @@ use contacts::{Event, Identity, Incoming, Merge, Source, Statement, Trust};
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, Phone, TenantKey};
 use lambda::{Failure, metrics};
+use sources::activity::Tally;
 use sources::{Answer, Customer, Fact, ParseError, Provider, RawRequest, Submission};
 
 use crate::handler::{Intake, Taken};
 
+/// Handles a request, and returns what it held.
 pub async fn handle(
     intake: &Intake,
     tenant: TenantKey,
     mut request: RawRequest,
-) -> Result<(), Failure> {
+) -> Result<Tally, Failure> {
     if !request.fetch(&intake.files).await? {
         return Err(Failure::reject("Source.BodyGone", "its file was deleted"));
     }
@@ -26,9 +28,11 @@ pub async fn handle(
                 // The file keeps the body.
                 request.body.clear();
             }
-            return fail(intake, tenant, &request, error).await;
+            fail(intake, tenant, &request, error).await?;
+            return Ok(Tally::FAILED);
         }
     };
+    let tally = Tally::of(&facts);
     metrics::count("RequestsWithoutFacts", u64::from(facts.is_empty()));
     for fact in facts {
         match fact {
@@ -49,7 +53,7 @@ pub async fn handle(
     if let Some(id) = &request.replay_of {
         intake.failed.remove(tenant, request.source, id).await?;
     }
-    Ok(())
+    Ok(tally)
 }
 
 fn count(outcome: Outcome) {

@@ -207,6 +207,7 @@ operations! {
     CreateSource = "createSource": From(AccountManager), Some(Admin);
     ShowSource = "showSource": From(AccountManager), Some(Read);
     UpdateSource = "updateSource": From(AccountManager), Some(Admin);
+    ShowSourceActivity = "showSourceActivity": From(AccountManager), Some(Read);
     ReplaceSourceSecret = "replaceSourceSecret": From(AccountManager), Some(Admin);
     ListFailedRequests = "listFailedRequests": From(AccountManager), Some(Read);
     // A failed request holds what a person typed: reading one is noted.

@@ -40,6 +40,15 @@ const KEEP_SECONDS: i64 = 3 * 366 * 24 * 3600;
 /// Counts by metric name.
 pub type Counts = BTreeMap<String, i64>;
 
+/// The counts of an hour.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HourCounts {
+    /// The counts.
+    pub counts: Counts,
+    /// The newest time of [`Counters::add_at`].
+    pub last_at: Option<Timestamp>,
+}
+
 /// An hour of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hour(i64);
@@ -67,6 +76,8 @@ pub struct Counters {
 struct Row {
     #[serde(default)]
     writes: i64,
+    #[serde(default)]
+    last_at: Option<Timestamp>,
     #[serde(flatten)]
     attributes: BTreeMap<String, serde_json::Value>,
 }
@@ -118,6 +129,20 @@ impl Counters {
             .await
     }
 
+    /// Like [`Counters::add`] in the hour of `at`, which the row keeps as the time of its newest counts.
+    pub async fn add_at(
+        &self,
+        tenant: TenantKey,
+        subject: &str,
+        at: Timestamp,
+        source: &str,
+        counts: &Counts,
+    ) -> Result<(), Error> {
+        let latest = Update::new().set("last_at", at);
+        self.write(tenant, subject, Hour::of(at), source, counts, (latest, 1))
+            .await
+    }
+
     /// Like [`Counters::add`], up to `attempts` times: for counts that no redelivery repeats. An attempt whose
     /// answer was lost is not counted twice, unless another writer has changed the row in between.
     pub async fn add_trying(
@@ -128,6 +153,21 @@ impl Counters {
         source: &str,
         counts: &Counts,
         attempts: u32,
+    ) -> Result<(), Error> {
+        let more = (Update::new(), attempts);
+        self.write(tenant, subject, hour, source, counts, more)
+            .await
+    }
+
+    /// Adds, and makes the changes of `more`, up to so many times.
+    async fn write(
+        &self,
+        tenant: TenantKey,
+        subject: &str,
+        hour: Hour,
+        source: &str,
+        counts: &Counts,
+        (more, attempts): (Update, u32),
     ) -> Result<(), Error> {
         let changes: Vec<_> = counts.iter().filter(|(_, n)| **n != 0).collect();
         if changes.is_empty() {
@@ -141,11 +181,9 @@ impl Counters {
             0
         };
         let key = key(&base, partition, hour.start()?);
-        let update = changes
-            .into_iter()
-            .fold(Update::new(), |update, (metric, n)| {
-                update.add(&format!("n_{metric}"), *n)
-            });
+        let update = changes.into_iter().fold(more, |update, (metric, n)| {
+            update.add(&format!("n_{metric}"), *n)
+        });
         let expires = hour.start()?.as_second() + KEEP_SECONDS;
         let update = update.add("writes", 1).set("ttl", expires);
         let update = update.once(self.table.entropy().nonce());
@@ -201,7 +239,7 @@ impl Counters {
         subject: &str,
         from: Hour,
         to: Hour,
-    ) -> Result<BTreeMap<Timestamp, Counts>, Error> {
+    ) -> Result<BTreeMap<Timestamp, HourCounts>, Error> {
         let base = format!("{tenant}#{subject}");
         let (low, high) = (sort(from.start()?), sort(to.start()?));
         let rows = |partition| {
@@ -214,11 +252,12 @@ impl Counters {
             let others = try_join_all((1..PARTITIONS).map(rows)).await?;
             all.extend(others.into_iter().flatten());
         }
-        let mut hours: BTreeMap<Timestamp, Counts> = BTreeMap::new();
+        let mut hours: BTreeMap<Timestamp, HourCounts> = BTreeMap::new();
         for row in all {
-            let counts = hours.entry(row.start()?).or_default();
+            let hour = hours.entry(row.start()?).or_default();
+            hour.last_at = hour.last_at.max(row.row.last_at);
             for (metric, n) in row.row.counts() {
-                *counts.entry(metric.to_owned()).or_default() += n;
+                *hour.counts.entry(metric.to_owned()).or_default() += n;
             }
         }
         Ok(hours)

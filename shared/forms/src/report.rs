@@ -156,8 +156,8 @@ impl Tallies {
             // A zone that is half an hour off has one hour of the day before.
             let date = hour.to_zoned(zone.clone()).date().max(first);
             if let Some(day) = by_day.get_mut(&date) {
-                day.add(&found);
-                counts.add(&found);
+                day.add(&found.counts);
+                counts.add(&found.counts);
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]

@@ -1,7 +1,8 @@
 //! The common part of the functions that take requests of sources: limit, find, check, enqueue.
 //!
-//! A function names its route and its provider, and answers as its provider expects. This crate writes nothing: a request
+//! A function names its route and its provider, and answers as its provider expects. A request
 //! is one message on the queue ingest, with its raw body or the file of a large one. A request is refused before anything else is done for it.
+//! This crate writes one thing: that a source refused a request, at most once in ten seconds.
 
 mod refusal;
 
@@ -14,7 +15,7 @@ use kernel::{Clock, SourceId};
 use lambda::http::{Json, Raw};
 use lambda::{Setup, metrics};
 use serde::Serialize;
-use sources::{Call, Door, Inbound, Keyring, Provider, RawRequest, Sources};
+use sources::{Activity, Call, Door, Inbound, Keyring, Provider, RawRequest, Sources};
 
 pub use refusal::Refusal;
 
@@ -41,6 +42,7 @@ pub const SHOP_RATE: Rate = Rate {
 pub struct Intake {
     sources: Sources,
     workspaces: RecentWorkspaces,
+    activity: Activity,
     queue: QueueOf<Inbound>,
     /// For bodies that are too large for a message.
     files: Blobs,
@@ -101,6 +103,7 @@ impl Intake {
         Self {
             sources: Sources::over(resources),
             workspaces: RecentWorkspaces::over(resources),
+            activity: Activity::over(resources),
             queue: resources.queue_of(),
             files: resources.bucket("Raw"),
             keyring,
@@ -141,6 +144,10 @@ impl Intake {
         }
         if !provider.admits(&source.auth, &keys.unwrap_or_default(), &call) {
             metrics::incident("SignatureRefused", 1);
+            // The owner sees it, for a wrong secret is the usual reason. A lost note changes no answer.
+            if self.activity.refuse(tenant, source.id).await.is_err() {
+                metrics::count("CountsLost", 1);
+            }
             return Err(Refusal::Forged);
         }
         if source.paused_at.is_some() {

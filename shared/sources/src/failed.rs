@@ -166,6 +166,17 @@ impl FailedRequests {
         self.directory.query(query).await
     }
 
+    /// The newest failed request of a source.
+    pub async fn newest(
+        &self,
+        tenant: TenantKey,
+        source: SourceId,
+    ) -> Result<Option<Failed>, Error> {
+        let query = Query::partition(keys::failed_of(tenant, source));
+        let page: Page<Failed> = self.directory.query(query.descending().limit(1)).await?;
+        Ok(page.data.into_iter().next())
+    }
+
     /// A failed request with its text.
     pub async fn get(
         &self,

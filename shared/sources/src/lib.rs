@@ -5,10 +5,12 @@
 //! - [`Keyring`] seals the keys of signatures.
 //! - [`Inbound`] carries a raw request on the queue ingest.
 //! - [`FailedRequests`] keeps the requests that cannot be read, until they are replayed.
+//! - [`Activity`] counts what a source did.
 //!
 //! This crate may use `kernel` and `cloud` only. It knows nothing of contacts but the ids of their lists: `ingest` maps
 //! a [`Fact`] to a contact. `accounts` says whether a workspace is open.
 
+pub mod activity;
 mod auth;
 mod body;
 pub mod custom;
@@ -34,6 +36,7 @@ mod terms;
 #[cfg(test)]
 mod vectors;
 
+pub use activity::Activity;
 pub use auth::{Auth, BOTH_KEYS, Issued, Keyring, SealedKey};
 pub use fact::{Customer, Fact};
 pub use failed::{FAILED_AN_HOUR, Failed, FailedId, FailedRequests};

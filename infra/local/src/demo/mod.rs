@@ -8,6 +8,7 @@ mod chat;
 mod client;
 mod import;
 mod progress;
+mod shops;
 mod summary;
 mod workflow;
 
@@ -54,6 +55,7 @@ pub async fn run(stack: &LocalStack) -> Result<String> {
     let started = Instant::now();
     let list = import::run(&mut demo).await?;
     workflow::run(&mut demo).await?;
+    shops::run(&mut demo).await?;
     campaign::run(&mut demo, &list).await?;
     chat::run(&mut demo).await?;
     demo.finish(started)

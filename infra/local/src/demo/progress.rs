@@ -3,9 +3,10 @@
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// The stages, in their order.
-pub const STAGES: [&str; 5] = [
+pub const STAGES: [&str; 6] = [
     "importing contacts",
     "posting forms",
+    "taking orders",
     "sending the campaign",
     "reading mails",
     "holding a chat",

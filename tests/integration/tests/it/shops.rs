@@ -435,3 +435,49 @@ async fn an_own_system_signs_or_has_a_token() {
     let forms = rows.filter(|row| row["name"] == "form.submitted");
     assert_eq!(forms.count(), 1);
 }
+
+#[tokio::test]
+async fn the_activity_of_a_source_tells_what_came_and_what_was_refused() {
+    let shop = Shop::of("haravan", KEY).await;
+    let path = format!("{}/activity", shop.own());
+    let (_, before) = shop.api("GET", &path, None).await;
+    assert_eq!(before["requests"], 0, "{before}");
+    for name in ["last_event_at", "last_refused_at", "last_failed"] {
+        assert_eq!(before[name], Value::Null, "{name}");
+    }
+    let body = body_of("webhook-haravan/ok.json");
+    assert_eq!(shop.haravan(KEY, "customers/update", &body).await, 200);
+    let order = json!({ "id": 1, "name": "#1", "updated_at": "2026-03-02T01:12:11.500Z" });
+    let order = order.to_string();
+    assert_eq!(shop.haravan(KEY, "orders/create", &order).await, 200);
+    assert_eq!(shop.haravan(KEY, "orders/create", "[]").await, 200);
+    let meter = shop.world.aws.meter().snapshot();
+    for _ in 0..20 {
+        assert_eq!(shop.haravan("another", "orders/create", &order).await, 401);
+    }
+    let refusals = shop.world.writes_since(&meter, "Reports");
+    assert!(
+        refusals <= 1.0,
+        "a flood of forged requests writes once: {refusals}"
+    );
+    assert_eq!(shop.failed().await.as_array().unwrap().len(), 1);
+    let (_, after) = shop.api("GET", &format!("{path}?days=1"), None).await;
+    for (name, count) in [
+        ("requests", 3),
+        ("failed", 1),
+        ("customers", 1),
+        ("orders", 1),
+        ("forms", 0),
+    ] {
+        assert_eq!(after[name], count, "{name}: {after}");
+    }
+    for name in ["last_event_at", "last_refused_at"] {
+        assert!(after[name].is_string(), "{name}: {after}");
+    }
+    assert_eq!(after["last_failed"]["id"], shop.failed().await[0]["id"]);
+    let (status, problem) = shop.api("GET", &format!("{path}?days=99"), None).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/days"))
+    );
+}
