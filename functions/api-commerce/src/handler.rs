@@ -5,16 +5,24 @@ use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use commerce::{Asked, Change, Changed, Order, Orders, Sums};
+use commerce::{Asked, Change, Changed, Made, Order, Orders, Products, Sums};
 use contacts::Contacts;
+use futures::{StreamExt, TryStreamExt, stream};
 use kernel::page::Page;
 use kernel::{Needs, OrderId};
 use lambda::http::{Caller, ClientIp, Code, Creation, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::products;
 use crate::query::{self, OrderQuery};
-use crate::shape::{CancelIn, OrderIn, OrderPage, OrderPatch, TotalsView};
+use crate::shape::{
+    CancelIn, OrderChanged, OrderIn, OrderOutcome, OrderPage, OrderPatch, OrdersChanged, OrdersIn,
+    TotalsView,
+};
+
+/// Orders of one request that are changed concurrently.
+const AT_ONCE: usize = 8;
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -22,6 +30,7 @@ pub struct Api {
     pub audit: Audit,
     pub contacts: Contacts,
     pub orders: Orders,
+    pub products: Products,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -30,6 +39,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(totals))
         .routes(routes!(show, update))
         .routes(routes!(cancel))
+        .routes(routes!(change_many))
+        .merge(products::routes())
 }
 
 impl Api {
@@ -37,6 +48,17 @@ impl Api {
     async fn note<P: Needs>(&self, caller: &May<P>, ip: &ClientIp) -> Result<(), Problem> {
         let (grant, operation) = (caller.grant(), caller.permission());
         let noted = self.audit.note_hourly(grant, operation, "orders", &ip.0);
+        Ok(noted.await?)
+    }
+
+    /// Like [`Api::note`], of products.
+    pub async fn note_products<P: Needs>(
+        &self,
+        caller: &May<P>,
+        ip: &ClientIp,
+    ) -> Result<(), Problem> {
+        let (grant, operation) = (caller.grant(), caller.permission());
+        let noted = self.audit.note_hourly(grant, operation, "products", &ip.0);
         Ok(noted.await?)
     }
 
@@ -63,6 +85,14 @@ impl Api {
                     "a status only moves forward, and the order is {}",
                     status.name()
                 ),
+            )),
+            Changed::Ended => Err(Problem::new(
+                Code::Conflict,
+                "the order is cancelled or returned: its items and sums stay",
+            )),
+            Changed::Total => Err(Problem::invalid(
+                "/items",
+                "the total must be between 0 and 1000000000000",
             )),
             Changed::Missing => Err(Problem::not_found("order")),
         }
@@ -133,14 +163,18 @@ async fn totals(
 
 /// Enter an order.
 ///
-/// For a contact that exists. The amounts follow from the items. The order's source is `manual`.
+/// For a contact that exists. The amounts follow from the items. The order's source is `manual`. A `code` is unique among the
+/// orders that staff entered.
 #[utoipa::path(
     post,
     path = "/v1/orders",
     operation_id = "createOrder",
     tag = "orders",
     request_body = OrderIn,
-    responses((status = 201, description = "Entered", body = Order)),
+    responses(
+        (status = 201, description = "Entered", body = Order),
+        (status = 409, description = "Another order that staff entered has the code"),
+    ),
 )]
 async fn create(
     State(api): State<Api>,
@@ -160,12 +194,17 @@ async fn create(
     }
     api.note(&caller, &ip).await?;
     let ids = origin.draws(OrderId::of);
-    let made = api
-        .orders
-        .create(caller.tenant, &ids, id, &incoming, origin.at);
-    let order = made.await?.ok_or(cloud::Error::Conflict)?;
+    // The actor of a key is no user.
+    let staff = caller.grant().actor.parse().ok();
+    let made = api.orders.create(caller.tenant, &ids, id, &incoming, staff);
+    let Made::Yes(order) = made.await? else {
+        return Err(Problem::new(
+            Code::Conflict,
+            "another order that staff entered has this code",
+        ));
+    };
     let location = [(header::LOCATION, format!("/v1/orders/{}", order.id))];
-    Ok((StatusCode::CREATED, location, Json(order)).into_response())
+    Ok((StatusCode::CREATED, location, Json(*order)).into_response())
 }
 
 /// Show an order.
@@ -188,7 +227,8 @@ async fn show(
 /// Change an order.
 ///
 /// A JSON merge patch. A status only moves forward: to a later one, to returned or to cancelled. An order of a shop
-/// system is changed there: here only `staff_note` and `staff_tags` may be changed.
+/// system is changed there: here only `staff_note` and `staff_tags` may be changed. `items` replaces all items. The sums follow
+/// from the items, the discount, the fee and the tax.
 #[utoipa::path(
     patch,
     path = "/v1/orders/{id}",
@@ -240,4 +280,44 @@ async fn cancel(
     api.order(&caller, id).await?;
     api.note(&caller, &ip).await?;
     api.change(&caller, id, &change).await
+}
+
+/// Change the status of many orders.
+///
+/// Up to 100 orders, each with its own outcome: `changed`, `read_only` for an order of a shop system, `backwards` for a
+/// status that would go back, or `missing`. May be repeated.
+#[utoipa::path(
+    post,
+    path = "/v1/orders/bulk",
+    operation_id = "changeOrders",
+    tag = "orders",
+    request_body = OrdersIn,
+    responses((status = 200, description = "The outcomes, in the order of the ids", body = OrdersChanged)),
+)]
+async fn change_many(
+    State(api): State<Api>,
+    caller: May<op::ChangeOrders>,
+    ip: ClientIp,
+    Json(body): Json<OrdersIn>,
+) -> Result<Json<OrdersChanged>, Problem> {
+    let (ids, change) = body.change()?;
+    api.note(&caller, &ip).await?;
+    let tenant = caller.tenant;
+    let one = async |id: OrderId| {
+        let outcome = match api.orders.change(tenant, id, &change).await? {
+            Changed::Yes(_) => OrderOutcome::Changed,
+            Changed::ReadOnly => OrderOutcome::ReadOnly,
+            Changed::Backwards(_) => OrderOutcome::Backwards,
+            // A change of the status touches no sums.
+            Changed::Ended | Changed::Total | Changed::Missing => OrderOutcome::Missing,
+        };
+        Ok::<_, Problem>(OrderChanged {
+            order_id: id,
+            outcome,
+        })
+    };
+    let data = stream::iter(ids).map(one).buffered(AT_ONCE);
+    Ok(Json(OrdersChanged {
+        data: data.try_collect().await?,
+    }))
 }

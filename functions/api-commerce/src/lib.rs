@@ -1,14 +1,16 @@
-//! Orders over HTTP: lists and their sums, and orders that staff enter, change and cancel.
+//! Orders and products over HTTP: lists and their sums, and those that staff enter, change and cancel.
 //!
-//! Trigger: HTTP API routes `/v1/orders…`, behind the authorizer. Effects: an entry of the audit log each hour; an
+//! Trigger: HTTP API routes `/v1/orders…` and `/v1/products…`, behind the authorizer. Effects: an entry of the audit log each hour; an
 //! order with its rows, and an event on its contact's timeline. A repeated request finds its own order and completes it.
 
 mod handler;
+mod product_shape;
+mod products;
 mod query;
 mod shape;
 
 use accounts::Audit;
-use commerce::Orders;
+use commerce::{Orders, Products};
 use contacts::Contacts;
 use lambda::{ConfigError, Function, Setup, http};
 
@@ -19,6 +21,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         contacts: Contacts::over(resources),
         orders: Orders::over(resources),
+        products: Products::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -3,7 +3,7 @@
 use commerce::bounds::MAX_CODE;
 use commerce::{Asked, OrderStatus, PaymentMethod, PaymentStatus, Source};
 use jiff::Timestamp;
-use kernel::{ContactId, Cursor, Limit};
+use kernel::{ContactId, Cursor, Limit, UserId};
 use lambda::http::{Flaws, Problem};
 use serde::Deserialize;
 
@@ -20,6 +20,11 @@ pub struct OrderQuery {
     pub source: Option<Source>,
     pub payment_method: Option<PaymentMethod>,
     pub payment_status: Option<PaymentStatus>,
+    /// Entered by this person.
+    pub staff_id: Option<UserId>,
+    /// With this product: the shop's code of the article, or the id at the source. The first 20 items count.
+    #[param(min_length = 1, max_length = 100)]
+    pub product: Option<String>,
     /// Ordered at this time or later.
     pub from: Option<Timestamp>,
     /// Ordered before this time.
@@ -49,6 +54,8 @@ impl OrderQuery {
             source: self.source,
             payment_method: self.payment_method,
             payment_status: self.payment_status,
+            staff_id: self.staff_id,
+            product: self.product.clone(),
             from: self.from,
             before: self.before,
             min_total: self.min_total,
@@ -93,6 +100,10 @@ pub fn check(asked: &Asked) -> Result<(), Problem> {
 }
 
 fn check_range(asked: &Asked, flaws: &mut Flaws) {
+    let product = asked.product.as_ref();
+    let is_flawed =
+        product.is_some_and(|text| !(1..=MAX_CODE).contains(&text.trim().chars().count()));
+    flaws.check(is_flawed, "?product", "must have 1 to 100 characters");
     let range = asked.from.zip(asked.before);
     let is_empty = range.is_some_and(|(from, before)| from >= before);
     flaws.check(is_empty, "?before", "must be after from");

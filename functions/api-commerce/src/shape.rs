@@ -1,17 +1,19 @@
 //! The bodies of the API, and their checks. Orders themselves are `commerce::Order`.
 
+use std::collections::BTreeSet;
+
 use commerce::bounds::{MAX_CODE, MAX_ITEMS, MAX_NAME, MAX_NOTE, MAX_TAGS};
 use commerce::{
-    Amounts, Change, IncomingOrder, Item, Listed, OrderStatus, PaymentMethod, PaymentStatus,
-    Quantity, Receiver, Shipping, Source, Sums,
+    Amounts, Change, IncomingOrder, Item, Listed, MOST_TOTAL, OrderStatus, PaymentMethod,
+    PaymentStatus, Quantity, Receiver, Shipping, Source, Sums, add_up,
 };
 use jiff::Timestamp;
-use kernel::{ContactId, Cursor, Money, Patch};
+use kernel::{ContactId, Cursor, Money, OrderId, Patch};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
 /// Largest amount of a field, in dong.
-const MOST: i64 = 1_000_000_000_000;
+const MOST: i64 = MOST_TOTAL;
 /// A page of orders with its sums.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = OrderPage)]
@@ -101,20 +103,43 @@ pub struct OrderIn {
     tags: Vec<String>,
 }
 
-fn is_bad(text: &str, most: usize) -> bool {
+pub fn is_bad(text: &str, most: usize) -> bool {
     !(1..=most).contains(&text.trim().chars().count())
 }
 
-fn amount(flaws: &mut Flaws, pointer: &str, amount: i64) {
+pub fn amount(flaws: &mut Flaws, pointer: &str, amount: i64) {
     let is_bad = !(0..=MOST).contains(&amount);
     flaws.check(is_bad, pointer, "must be between 0 and 1000000000000");
 }
 
-/// Price times quantity, less the discount; whole dong, halves up.
-fn line(item: &ItemIn) -> i64 {
-    let exact = i128::from(item.price) * i128::from(item.quantity.thousandths());
-    let gross = i64::try_from((exact + 500) / 1_000).unwrap_or(i64::MAX);
-    gross.saturating_sub(item.discount)
+impl From<ItemIn> for Item {
+    fn from(given: ItemIn) -> Self {
+        Self {
+            sku: given.sku,
+            name: given.name,
+            quantity: given.quantity,
+            price: Money::vnd(given.price),
+            discount: Money::vnd(given.discount),
+            ..Self::default()
+        }
+    }
+}
+
+fn check_items(items: &[ItemIn], flaws: &mut Flaws) {
+    flaws.check(
+        items.is_empty() || items.len() > MAX_ITEMS,
+        "/items",
+        "must have 1 to 200 items",
+    );
+    for (n, item) in items.iter().enumerate().take(MAX_ITEMS) {
+        let at = |field: &str| format!("/items/{n}/{field}");
+        let is_bad_sku = item.sku.as_ref().is_some_and(|sku| is_bad(sku, MAX_CODE));
+        flaws.check(is_bad_sku, at("sku"), "must have 1 to 100 characters");
+        let is_bad_name = is_bad(&item.name, MAX_NAME);
+        flaws.check(is_bad_name, at("name"), "must have 1 to 255 characters");
+        amount(flaws, &at("price"), item.price);
+        amount(flaws, &at("discount"), item.discount);
+    }
 }
 
 impl OrderIn {
@@ -122,12 +147,15 @@ impl OrderIn {
     pub fn incoming(self, name: Option<String>, now: Timestamp) -> Result<IncomingOrder, Problem> {
         let mut flaws = Flaws::default();
         self.check(&mut flaws);
-        let lines = self.items.iter().map(line);
-        let subtotal = lines.fold(0i64, i64::saturating_add);
-        let total = subtotal
-            .saturating_sub(self.discount)
-            .saturating_add(self.shipping_fee)
-            .saturating_add(self.tax);
+        let items: Vec<Item> = self.items.into_iter().map(Item::from).collect();
+        let mut amounts = Amounts {
+            discount: Money::vnd(self.discount),
+            shipping_fee: Money::vnd(self.shipping_fee),
+            tax: Money::vnd(self.tax),
+            ..Amounts::default()
+        };
+        add_up(&mut amounts, &items);
+        let total = amounts.total.amount();
         flaws.check(
             !(0..=MOST).contains(&total),
             "/items",
@@ -140,14 +168,8 @@ impl OrderIn {
             PaymentStatus::Paid | PaymentStatus::Refunded => total,
         };
         let is_refunded = self.payment_status == PaymentStatus::Refunded;
-        let items = self.items.into_iter().map(|item| Item {
-            sku: item.sku,
-            name: item.name,
-            quantity: item.quantity,
-            price: Money::vnd(item.price),
-            discount: Money::vnd(item.discount),
-            ..Item::default()
-        });
+        amounts.paid = Money::vnd(paid);
+        amounts.refunded = Money::vnd(if is_refunded { total } else { 0 });
         Ok(IncomingOrder {
             source: Source::Manual,
             code: self.code.unwrap_or_default(),
@@ -158,16 +180,8 @@ impl OrderIn {
             payment_method: self.payment_method,
             shipping: self.shipping,
             receiver: self.receiver,
-            amounts: Amounts {
-                subtotal: Money::vnd(subtotal),
-                discount: Money::vnd(self.discount),
-                shipping_fee: Money::vnd(self.shipping_fee),
-                tax: Money::vnd(self.tax),
-                total: Money::vnd(total),
-                paid: Money::vnd(paid),
-                refunded: Money::vnd(if is_refunded { total } else { 0 }),
-            },
-            items: items.collect(),
+            amounts,
+            items,
             note: self.note,
             tags: self.tags,
             customer_name: name,
@@ -186,20 +200,7 @@ impl OrderIn {
             "/status",
             "a new order is neither cancelled nor returned",
         );
-        flaws.check(
-            self.items.is_empty() || self.items.len() > MAX_ITEMS,
-            "/items",
-            "must have 1 to 200 items",
-        );
-        for (n, item) in self.items.iter().enumerate() {
-            let at = |field: &str| format!("/items/{n}/{field}");
-            let is_bad_sku = item.sku.as_ref().is_some_and(|sku| is_bad(sku, MAX_CODE));
-            flaws.check(is_bad_sku, at("sku"), "must have 1 to 100 characters");
-            let is_bad_name = is_bad(&item.name, MAX_NAME);
-            flaws.check(is_bad_name, at("name"), "must have 1 to 255 characters");
-            amount(flaws, &at("price"), item.price);
-            amount(flaws, &at("discount"), item.discount);
-        }
+        check_items(&self.items, flaws);
         for (pointer, value) in [
             ("/discount", self.discount),
             ("/shipping_fee", self.shipping_fee),
@@ -260,7 +261,7 @@ fn check_note(note: Option<&str>, pointer: &str, flaws: &mut Flaws) {
     flaws.check(is_bad, pointer, "must have 1 to 1,000 characters");
 }
 
-fn check_tags(tags: &[String], pointer: &str, flaws: &mut Flaws) {
+pub fn check_tags(tags: &[String], pointer: &str, flaws: &mut Flaws) {
     flaws.check(tags.len() > MAX_TAGS, pointer, "must have at most 50 tags");
     for (n, tag) in tags.iter().enumerate().take(MAX_TAGS) {
         let pointer = format!("{pointer}/{n}");
@@ -284,6 +285,17 @@ pub struct OrderPatch {
     #[schema(value_type = Option<PaymentMethod>)]
     payment_method: Patch<PaymentMethod>,
     shipping: Option<Shipping>,
+    /// All items of the order; not of one that is cancelled or returned.
+    #[schema(min_items = 1, max_items = 200)]
+    items: Option<Vec<ItemIn>>,
+    /// Discount on the order.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    discount: Option<i64>,
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    shipping_fee: Option<i64>,
+    /// Tax that is added.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    tax: Option<i64>,
     /// The note of the staff; of every order.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 1000)]
@@ -304,12 +316,27 @@ impl OrderPatch {
         if let Some(shipping) = &self.shipping {
             check_shipping(shipping, &mut flaws);
         }
+        if let Some(items) = &self.items {
+            check_items(items, &mut flaws);
+        }
+        for (pointer, value) in [
+            ("/discount", self.discount),
+            ("/shipping_fee", self.shipping_fee),
+            ("/tax", self.tax),
+        ] {
+            amount(&mut flaws, pointer, value.unwrap_or(0));
+        }
         flaws.refuse()?;
+        let items = self.items;
         Ok(Change {
             status: self.status,
             payment_status: self.payment_status,
             payment_method: self.payment_method,
             shipping: self.shipping,
+            items: items.map(|all| all.into_iter().map(Item::from).collect()),
+            discount: self.discount.map(Money::vnd),
+            shipping_fee: self.shipping_fee.map(Money::vnd),
+            tax: self.tax.map(Money::vnd),
             staff_note: self.staff_note,
             staff_tags: self.staff_tags,
             ..Change::default()
@@ -338,4 +365,76 @@ impl CancelIn {
             ..Change::default()
         })
     }
+}
+
+/// Orders whose status changes.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = OrdersChange)]
+#[serde(deny_unknown_fields)]
+pub struct OrdersIn {
+    /// 1 to 100 orders, each once.
+    #[schema(min_items = 1, max_items = 100)]
+    order_ids: Vec<OrderId>,
+    status: OrderStatus,
+    /// Why they are cancelled.
+    #[schema(min_length = 1, max_length = 1000, example = "Hết hàng")]
+    cancel_reason: Option<String>,
+}
+
+/// Orders of one request.
+const MOST_ORDERS: usize = 100;
+
+impl OrdersIn {
+    /// The orders and their change, or every fault of the body.
+    pub fn change(self) -> Result<(Vec<OrderId>, Change), Problem> {
+        let mut flaws = Flaws::default();
+        let count = self.order_ids.len();
+        let distinct: BTreeSet<&OrderId> = self.order_ids.iter().collect();
+        flaws.check(
+            !(1..=MOST_ORDERS).contains(&count) || distinct.len() != count,
+            "/order_ids",
+            "must have 1 to 100 different ids",
+        );
+        check_note(self.cancel_reason.as_deref(), "/cancel_reason", &mut flaws);
+        let is_out_of_place = self.cancel_reason.is_some() && self.status != OrderStatus::Cancelled;
+        flaws.check(
+            is_out_of_place,
+            "/cancel_reason",
+            "only for the status cancelled",
+        );
+        flaws.refuse()?;
+        let change = Change {
+            status: Some(self.status),
+            cancel_reason: self.cancel_reason.map_or(Patch::Keep, Patch::Set),
+            ..Change::default()
+        };
+        Ok((self.order_ids, change))
+    }
+}
+
+/// The outcomes of a change of many orders.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OrdersChanged {
+    pub data: Vec<OrderChanged>,
+}
+
+/// The outcome for one order.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct OrderChanged {
+    pub order_id: OrderId,
+    pub outcome: OrderOutcome,
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderOutcome {
+    /// It has the status.
+    Changed,
+    /// It is changed at its source.
+    ReadOnly,
+    /// Its status would go back.
+    Backwards,
+    /// There is no such order.
+    Missing,
 }

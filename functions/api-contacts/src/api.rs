@@ -10,7 +10,8 @@ use contacts::scores::Scores;
 use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
 use kernel::{ListId, Needs, TenantKey, UserId};
 use lambda::http::{ClientIp, May, Problem};
-use segments::Pins;
+use segments::{Dossiers, Pins};
+use workflows::Workflows;
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub struct Api {
     pub members: Members,
     pub workspaces: Workspaces,
     pub pins: Pins,
+    pub dossiers: Dossiers,
+    pub workflows: Workflows,
 }
 
 /// Refuses a list that does not exist; `pointer` is its place in the body.

@@ -1,9 +1,12 @@
 //! Changes of many contacts.
 
+use std::collections::BTreeSet;
+
 use access::{Operation, op};
 use axum::extract::State;
 use axum::http::StatusCode;
 use contacts::bulk::{Action, Cancelled, Job, MAX_RUNNING, Selection, Started, Status};
+use contacts::{Channel, Purpose};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{BulkId, ContactId, ListId, Needs, Origin, Patch, SegmentId, TenantKey, UserId};
@@ -37,12 +40,34 @@ pub struct BulkChange {
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
     set_owner_id: Patch<UserId>,
+    /// Each contact gets no more messages of these kinds. The proof is the word of staff; afterwards only a verified act
+    /// of the person counts.
+    unsubscribe: Option<BulkUnsubscription>,
     /// `true`: each contact is archived.
     archive: Option<bool>,
     /// `true`: each contact is taken out of the archive.
     restore: Option<bool>,
     /// `true`: each contact is erased. Only a person may do this who may erase one contact.
     delete: Option<bool>,
+}
+
+/// The messages that contacts get no more.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkUnsubscription {
+    #[schema(min_items = 1)]
+    channels: BTreeSet<Channel>,
+    /// `marketing` if it is not given.
+    #[serde(default = "marketing")]
+    #[schema(min_items = 1)]
+    purposes: BTreeSet<Purpose>,
+    /// Why, for the proof.
+    #[schema(min_length = 1, max_length = 255)]
+    reason: Option<String>,
+}
+
+fn marketing() -> BTreeSet<Purpose> {
+    [Purpose::Marketing].into()
 }
 
 /// The contacts that are changed: exactly one of these. Archived contacts are changed only by a restoration, or if
@@ -118,7 +143,7 @@ pub struct JobIn {
 #[schema(as = BulkJob)]
 pub struct JobView {
     id: BulkId,
-    /// `add_tags`, `remove_tags`, `add_to_list`, `remove_from_list`, `rename_tag`, `set_owner`, `archive`, `restore` or `delete`.
+    /// `add_tags`, `remove_tags`, `add_to_list`, `remove_from_list`, `rename_tag`, `set_owner`, `unsubscribe`, `archive`, `restore` or `delete`.
     action: &'static str,
     selection: SelectionView,
     status: Status,
@@ -267,6 +292,23 @@ impl BulkChange {
                 actions.push(Action::SetOwner { owner_id });
             }
         }
+        if let Some(asked) = self.unsubscribe {
+            for (name, is_empty) in [
+                ("channels", asked.channels.is_empty()),
+                ("purposes", asked.purposes.is_empty()),
+            ] {
+                let pointer = format!("/change/unsubscribe/{name}");
+                flaws.check(is_empty, pointer, "must not be empty");
+            }
+            let is_bad = asked.reason.as_deref().is_some_and(shape::is_bad);
+            let pointer = "/change/unsubscribe/reason";
+            flaws.check(is_bad, pointer, "must have 1 to 255 characters");
+            actions.push(Action::Unsubscribe {
+                channels: asked.channels,
+                purposes: asked.purposes,
+                reason: asked.reason,
+            });
+        }
         for (name, given, action) in [
             ("archive", self.archive, Action::Archive),
             ("restore", self.restore, Action::Restore),
@@ -331,7 +373,7 @@ impl BulkSelection {
 /// Change many contacts.
 ///
 /// The answer comes before the contacts are changed: read the job to see its progress. At most four jobs of a
-/// workspace run at a time. A bulk job starts no workflow. Only people who may erase a contact may `delete`. The audit log
+/// workspace run at a time. Its new tags and lists can start workflows. Only people who may erase a contact may `delete`. The audit log
 /// names the change and the contacts.
 #[utoipa::path(
     post,

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 use crate::api::{Api, known_list, known_member, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{
-    bulk, consent, edit, exports, fields, files, imports, life, lists, notes, same, scores, tags,
-    views,
+    bulk, consent, edit, exports, fields, files, imports, life, lists, notes, page, same, scores,
+    tags, views,
 };
 
 /// Longest text to look for; no name, address or number is longer.
@@ -24,7 +24,9 @@ const MAX_QUERY: usize = 255;
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(search, upsert))
-        .routes(routes!(show, edit::update, life::erase))
+        .routes(routes!(page::show, edit::update, life::erase))
+        .routes(routes!(page::segments))
+        .routes(routes!(page::enrollments))
         .routes(routes!(timeline))
         .routes(routes!(consent::show, consent::record))
         .routes(routes!(consent::suppress))
@@ -210,23 +212,6 @@ async fn upsert(
             not_taken: done.not_taken,
         }),
     ))
-}
-
-/// Show a contact.
-#[utoipa::path(
-    get,
-    path = "/v1/contacts/{id}",
-    operation_id = "showContact",
-    tag = "contacts",
-    params(("id" = ContactId, Path, description = "The contact")),
-    responses((status = 200, description = "The contact", body = Contact)),
-)]
-async fn show(
-    State(api): State<Api>,
-    caller: May<op::ShowContact>,
-    Path(id): Path<ContactId>,
-) -> Result<Json<Contact>, Problem> {
-    Ok(Json(find(&api, caller.tenant, id).await?))
 }
 
 /// List what a contact did, newest first.

@@ -51,6 +51,10 @@ pub struct ImportIn {
     duplicate_rule: DuplicateRule,
     /// The shop's statement that the contacts agreed. Without it nobody is subscribed.
     consent: Option<ConsentStatement>,
+    /// `true`: new contacts, new tags and joined lists start the workflows that wait for them. A file of 100,000 rows may then
+    /// send 100,000 welcome mails.
+    #[serde(default)]
+    start_workflows: bool,
 }
 
 fn yes() -> bool {
@@ -93,6 +97,7 @@ impl ImportIn {
             has_header: self.has_header,
             duplicate_rule: self.duplicate_rule,
             consent: self.consent,
+            start_workflows: self.start_workflows,
         })
     }
 }
@@ -143,6 +148,9 @@ pub struct ImportQuery {
     consent_channels: Option<String>,
     /// When they agreed.
     consent_at: Option<Timestamp>,
+    /// `true`: new contacts, new tags and joined lists start workflows.
+    #[serde(default)]
+    start_workflows: bool,
 }
 
 impl ImportQuery {
@@ -197,6 +205,7 @@ impl ImportQuery {
             has_header: self.has_header,
             duplicate_rule: self.duplicate_rule,
             consent,
+            start_workflows: self.start_workflows,
             ..Request::default()
         })
     }

@@ -19,6 +19,7 @@ mod imports;
 mod life;
 mod lists;
 mod notes;
+mod page;
 mod same;
 mod scores;
 mod shape;
@@ -34,7 +35,8 @@ use contacts::import::Imports;
 use contacts::scores::Scores;
 use contacts::{Contacts, Counts, Fields, Lists, Notes, Views, Vocabulary};
 use lambda::{ConfigError, Function, Setup, http};
-use segments::Pins;
+use segments::{Dossiers, Pins};
+use workflows::Workflows;
 
 use crate::api::Api;
 
@@ -60,6 +62,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         members: Members::over(resources),
         workspaces: Workspaces::over(resources),
         pins: Pins::over(resources),
+        dossiers: Dossiers::over(resources),
+        workflows: Workflows::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -10,12 +10,13 @@ use contacts::Lists;
 use kernel::page::Page;
 use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
-use sources::{Activity, FailedRequests, Inbound, Keyring, Source, Sources};
+use sources::api::Desk;
+use sources::{Activity, FailedRequests, Inbound, Keyring, Links, Runs, Source, Sources, SyncTask};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
-use crate::{activity, failed, secret};
+use crate::{activity, connect, failed, secret, sync};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -29,6 +30,13 @@ pub struct Api {
     pub keyring: Keyring,
     /// Large bodies of failed requests.
     pub files: Blobs,
+    pub links: Links,
+    pub runs: Runs,
+    /// Calls of providers' APIs.
+    pub desk: Desk,
+    /// Work at providers' APIs.
+    pub tasks: QueueOf<SyncTask>,
+    pub base_url: String,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -38,6 +46,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(activity::routes())
         .merge(secret::routes())
         .merge(failed::routes())
+        .merge(connect::routes())
+        .merge(sync::routes())
 }
 
 fn no_source() -> Problem {

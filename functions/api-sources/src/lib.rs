@@ -2,22 +2,34 @@
 //!
 //! Trigger: HTTP API routes `/v1/sources…`, behind the authorizer. Effects: rows of the directory table,
 //! each change after its entry in the audit log. The token of a source is only in the answer that
-//! makes the source: the table stores its hash. Secrets of providers are sealed, and no answer shows them. A replayed request goes to the queue ingest.
+//! makes the source: the table stores its hash. Secrets of providers are sealed, and no answer shows them. A replayed request goes to the
+//! queue ingest. Work at a provider's API goes to the queue source-sync; only the code of a consent is exchanged here.
 
 mod activity;
+mod connect;
 mod failed;
 mod handler;
 mod secret;
 mod shape;
+mod sync;
 
 use accounts::Audit;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
-use sources::{Activity, FailedRequests, Keyring, Sources};
+use sources::api::{Desk, Hosts};
+use sources::{Activity, FailedRequests, Keyring, Links, Runs, Sources};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
+    let hosts = setup.text("PROVIDERS_URL");
+    if !Hosts::is_pattern(hosts) {
+        resources.refuse(
+            "PROVIDERS_URL",
+            "https://* or an address of this machine with *",
+        );
+    }
+    let keyring = Keyring::new(setup.secret("SOURCES_SECRET"));
     let api = handler::Api {
         audit: Audit::over(resources),
         lists: Lists::over(resources),
@@ -26,20 +38,25 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         queue: resources.queue_of(),
         sources: Sources::over(resources),
         files: resources.bucket("Raw"),
-        keyring: Keyring::new(setup.secret("SOURCES_SECRET")),
+        links: Links::over(resources, keyring.clone()),
+        runs: Runs::over(resources),
+        desk: Desk::new(resources.web(), Hosts::new(hosts)),
+        tasks: resources.queue_of(),
+        base_url: setup.text("PUBLIC_BASE_URL").trim_end_matches('/').into(),
+        keyring,
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(
-        handler::routes().with_state(api).into(),
+        handler::routes().with_state(api.clone()).into(),
         move |grant, permission, ip| {
             let audit = audit.clone();
             async move { audit.note_forbidden(&grant, permission, &ip).await }
         },
     );
-    Function::api(setup, router)
+    Function::api_beside(setup, router, connect::public().with_state(api).into())
 }
 
 /// The operations, for the API's reference.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    handler::routes().into_openapi()
+    handler::routes().merge(connect::public()).into_openapi()
 }

@@ -9,6 +9,8 @@ use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 use sources::{Issued, Provider, Settings, Source, SourceChange};
 
+/// Minutes until a cart counts as left behind: a quarter of an hour to a week.
+const CART_MINUTES: std::ops::RangeInclusive<u32> = 15..=10_080;
 const MAX_TEXT: usize = 255;
 const MAX_TAGS: usize = 50;
 const MAX_LISTS: usize = 20;
@@ -62,6 +64,9 @@ pub struct NewSource {
     /// the `yes` values books a consent with the form as proof. Without this nobody is subscribed.
     #[serde(default)]
     consent: BTreeMap<Channel, ConsentField>,
+    /// Minutes after its last change at which a cart counts as left behind; absent: 60.
+    #[schema(minimum = 15, maximum = 10_080)]
+    cart_minutes: Option<u32>,
 }
 
 impl NewSource {
@@ -76,6 +81,7 @@ impl NewSource {
             list_ids: Some(self.list_ids),
             mapping: Some(self.mapping),
             consent: Some(self.consent),
+            cart_minutes: self.cart_minutes,
         };
         let settings = change.check_with(flaws)?;
         let new = sources::NewSource {
@@ -86,6 +92,8 @@ impl NewSource {
                 lists: settings.lists.unwrap_or_default(),
                 mapping: settings.mapping.unwrap_or_default(),
                 consent: settings.consent.unwrap_or_default(),
+                cart_minutes: settings.cart_minutes,
+                ..Settings::default()
             },
         };
         Ok((new, self.secret))
@@ -106,6 +114,9 @@ pub struct SourceUpdate {
     mapping: Option<BTreeMap<String, FieldName>>,
     /// The field that asks for consent, by channel; an empty object removes all.
     consent: Option<BTreeMap<Channel, ConsentField>>,
+    /// Minutes after its last change at which a cart counts as left behind.
+    #[schema(minimum = 15, maximum = 10_080)]
+    cart_minutes: Option<u32>,
     /// True pauses the source: its requests are answered with 429 until it is resumed, so that its provider sends them
     /// again.
     paused: Option<bool>,
@@ -145,6 +156,11 @@ impl SourceUpdate {
         for (channel, field) in self.consent.iter().flatten() {
             check_consent(*channel, field, &mut flaws);
         }
+        let is_flawed = self
+            .cart_minutes
+            .is_some_and(|minutes| !CART_MINUTES.contains(&minutes));
+        let message = "must be between 15 and 10080";
+        flaws.check(is_flawed, "/cart_minutes", message);
         flaws.refuse()?;
         let plain = |pairs: BTreeMap<String, FieldName>| {
             pairs
@@ -158,6 +174,7 @@ impl SourceUpdate {
             lists: self.list_ids,
             mapping: self.mapping.map(plain),
             consent: self.consent,
+            cart_minutes: self.cart_minutes,
             paused: self.paused,
         })
     }
@@ -242,6 +259,8 @@ pub struct SourceView {
     list_ids: Vec<ListId>,
     mapping: BTreeMap<String, String>,
     consent: BTreeMap<Channel, ConsentField>,
+    /// Minutes after its last change at which a cart counts as left behind.
+    cart_minutes: u32,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
 }
@@ -263,6 +282,7 @@ impl From<Source> for SourceView {
             list_ids: source.settings.lists,
             mapping: source.settings.mapping,
             consent: source.settings.consent,
+            cart_minutes: source.settings.cart_minutes.unwrap_or(60),
             created_at: source.created_at,
         }
     }

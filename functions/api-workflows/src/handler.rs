@@ -10,6 +10,7 @@ use campaigns::Campaigns;
 use channels::MailStore;
 use chat::Inboxes;
 use cloud::{Counters, Timers};
+use contacts::Lists;
 use kernel::page::Page;
 use kernel::{EmailAddress, Needs, TransactionalReason, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
@@ -25,8 +26,9 @@ use crate::trigger;
 pub struct Api {
     /// Transactional mails by reason.
     pub counters: Counters,
-    /// Only read: whether a trigger's campaign and inbox exist.
+    /// Only read: whether a trigger's campaign, list and inbox exist.
     pub campaigns: Campaigns,
+    pub lists: Lists,
     pub inboxes: Inboxes,
     pub workflows: Workflows,
     pub audit: Audit,

@@ -12,6 +12,7 @@ use campaigns::Campaigns;
 use channels::MailStore;
 use chat::Inboxes;
 use cloud::{Counters, Timers};
+use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
 use workflows::Workflows;
 
@@ -22,6 +23,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         counters: Counters::over(resources),
         campaigns: Campaigns::over(resources),
         inboxes: Inboxes::over(resources),
+        lists: Lists::over(resources),
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),

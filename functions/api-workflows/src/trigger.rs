@@ -1,5 +1,5 @@
 //! A trigger that could never start its workflow is refused when the workflow is made. This checks what the definition
-//! alone does not show: whether the campaign and the inbox exist, and whether anything records the event.
+//! alone does not show: whether the campaign, the list and the inbox exist, and whether anything records the event.
 
 use kernel::TenantKey;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use workflows::trigger::{KINDS, PERFORMED, Trigger};
 
 use crate::handler::Api;
 
-/// The flaw of a trigger, if it has one. One read for a trigger that names a campaign or an inbox.
+/// The flaw of a trigger, if it has one. One read for a trigger that names a campaign, a list or an inbox.
 pub async fn flaw(
     api: &Api,
     tenant: TenantKey,
@@ -26,6 +26,13 @@ pub async fn flaw(
             None => false,
         };
         return Ok((!exists).then(|| Flaw::new("/trigger/campaign_id", "no such campaign")));
+    }
+    if let Some(list) = setting("list_id") {
+        let exists = match id(list) {
+            Some(id) => api.lists.get(tenant, id).await?.is_some(),
+            None => false,
+        };
+        return Ok((!exists).then(|| Flaw::new("/trigger/list_id", "no such list")));
     }
     if let Some(inbox) = setting("inbox_id") {
         let exists = match id(inbox) {

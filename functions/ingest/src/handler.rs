@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloud::{Blobs, Error, Window};
+use cloud::{Blobs, Error, QueueOf, Window};
 use commerce::Orders;
 use contacts::{Contacts, Event, Incoming};
 use jiff::Timestamp;
@@ -11,8 +11,9 @@ use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use serde_json::json;
 use sources::activity::Tally;
-use sources::{Activity, FailedRequests, Inbound};
+use sources::{Activity, FailedRequests, Inbound, SyncTask};
 
+use crate::goods::{self, Goods};
 use crate::opt_in::{self, OptInDesk};
 use crate::{request, signup};
 
@@ -31,10 +32,13 @@ const TRIGGERS_PERIOD: Duration = Duration::from_hours(1);
 pub struct Intake {
     pub contacts: Contacts,
     pub orders: Orders,
+    pub goods: Goods,
     pub failed: FailedRequests,
     pub window: Window,
     /// Large bodies of requests.
     pub files: Blobs,
+    /// Objects to fetch from the provider's API.
+    pub fetches: QueueOf<SyncTask>,
     pub opt_in: OptInDesk,
 }
 
@@ -126,6 +130,7 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<Option<Done>, Fa
         Inbound::Confirmation(confirmation) => {
             opt_in::confirm(intake, tenant, *confirmation).await?;
         }
+        Inbound::CartDue(due) => goods::fall_due(&intake.goods, tenant, *due).await?,
         Inbound::Form(submission) => signup::handle(intake, tenant, *submission).await?,
     }
     Ok(None)

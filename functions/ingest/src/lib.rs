@@ -2,9 +2,10 @@
 //!
 //! Trigger: queue ingest, [`sources::Inbound`]. Effects: the contact, and an event on its timeline. A second run
 //! finds the contact by its identities and the event by its key; a form without a time keeps that of its first
-//! arrival. A body that cannot be read is kept at its source, where its owner sees and replays it. The requests of a batch
-//! are counted once for each source.
+//! arrival. A request that holds an id only sends a message to `source-sync`. A body that cannot be read is kept at its
+//! source, where its owner sees and replays it. The requests of a batch are counted once for each source.
 
+mod goods;
 mod handler;
 mod opt_in;
 mod request;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use accounts::Senders;
 use channels::MailStore;
 use cloud::{Timers, Window};
-use commerce::Orders;
+use commerce::{Carts, Orders, Products};
 use contacts::Contacts;
 use forms::{LinkKey, OptIns};
 use lambda::{ConfigError, Function, Setup};
@@ -30,9 +31,15 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let intake = Arc::new(handler::Intake {
         contacts: Contacts::over(resources),
         orders: Orders::over(resources),
+        goods: goods::Goods {
+            products: Products::over(resources),
+            carts: Carts::over(resources),
+            timers: Timers::over(resources),
+        },
         failed: FailedRequests::over(resources),
         window: Window::over(resources),
         files: resources.bucket("Raw"),
+        fetches: resources.queue_of(),
         opt_in: opt_in::OptInDesk {
             requests: OptIns::over(resources),
             senders: Senders::over(resources),

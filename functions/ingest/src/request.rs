@@ -1,6 +1,7 @@
 //! Turns a request of a source into contacts and events. The provider's file in `sources` has read it: nothing here
 //! depends on the provider.
 
+use cloud::SendOptions;
 use commerce::Outcome;
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{Event, Identity, Incoming, Merge, Source, Statement, Trust};
@@ -8,8 +9,11 @@ use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, Phone, TenantKey};
 use lambda::{Failure, metrics};
 use sources::activity::Tally;
-use sources::{Answer, Customer, Fact, ParseError, Provider, RawRequest, Submission};
+use sources::{
+    Answer, Customer, Fact, ParseError, Provider, RawRequest, Submission, SyncTask, Wanted,
+};
 
+use crate::goods;
 use crate::handler::{Intake, Taken};
 
 /// Handles a request, and returns what it held.
@@ -47,6 +51,27 @@ pub async fn handle(
                 };
                 let recorded = intake.orders.record(tenant, contact, &order).await?;
                 count(recorded.outcome);
+            }
+            Fact::Fetch(Wanted { object, id }) => {
+                let task = SyncTask::Fetch {
+                    source: request.source,
+                    object,
+                    id,
+                    slot: None,
+                };
+                let options = SendOptions::default();
+                intake.fetches.send(tenant, &task, options).await?;
+                metrics::count("FetchesAsked", 1);
+            }
+            Fact::Cart { buyer, cart } => {
+                let contact = match buyer {
+                    Some(buyer) => Some(know(intake, tenant, *buyer, &request).await?),
+                    None => None,
+                };
+                goods::cart(&intake.goods, tenant, contact, &cart, &request).await?;
+            }
+            fact @ (Fact::Product(_) | Fact::Stock(_) | Fact::ProductGone(_)) => {
+                goods::product(&intake.goods, tenant, &fact).await?;
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod console;
 pub mod demo;
 mod loopback;
+pub mod providers;
 pub mod reference;
 pub mod runtime;
 pub mod seed;

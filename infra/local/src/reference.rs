@@ -143,6 +143,10 @@ const TAGS: &[(&str, &str)] = &[
         "orders",
         "Orders of shop systems and of the staff, with their sums (docs/orders.md).",
     ),
+    (
+        "products",
+        "Products of shop systems and of the staff (docs/products.md).",
+    ),
     ("campaigns", "Mails to a list (docs/templates.md)."),
     (
         "conversations",

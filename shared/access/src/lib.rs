@@ -141,6 +141,8 @@ operations! {
     ArchiveContact = "archiveContact": From(AccountManager), Some(Write);
     RestoreContact = "restoreContact": From(AccountManager), Some(Write);
     ListTimeline = "listTimeline": From(Contributor), Some(Read);
+    ListContactSegments = "listContactSegments": From(Contributor), Some(Read);
+    ListContactEnrollments = "listContactEnrollments": From(Contributor), Some(Read);
     ShowConsent = "showConsent": From(Contributor), Some(Read);
     RecordConsent = "recordConsent": From(AccountManager), Some(Write);
     SuppressContact = "suppressContact": From(AccountManager), Some(Write);
@@ -209,6 +211,10 @@ operations! {
     UpdateSource = "updateSource": From(AccountManager), Some(Admin);
     ShowSourceActivity = "showSourceActivity": From(AccountManager), Some(Read);
     ReplaceSourceSecret = "replaceSourceSecret": From(AccountManager), Some(Admin);
+    SaveSourceCredentials = "saveSourceCredentials": From(AccountManager), Some(Admin);
+    AuthorizeSource = "authorizeSource": From(AccountManager), Some(Admin);
+    StartSourceSync = "startSourceSync": From(AccountManager), Some(Admin);
+    ShowSourceSync = "showSourceSync": From(AccountManager), Some(Read);
     ListFailedRequests = "listFailedRequests": From(AccountManager), Some(Read);
     // A failed request holds what a person typed: reading one is noted.
     ShowFailedRequest = "showFailedRequest": From(AccountManager), Some(Admin);
@@ -257,6 +263,12 @@ operations! {
     ShowOrder = "showOrder": From(Contributor), Some(Read);
     UpdateOrder = "updateOrder": From(AccountManager), Some(Write);
     CancelOrder = "cancelOrder": From(AccountManager), Some(Write);
+    ChangeOrders = "changeOrders": From(AccountManager), Some(Write);
+    // Products.
+    ListProducts = "listProducts": From(Contributor), Some(Read);
+    CreateProduct = "createProduct": From(AccountManager), Some(Write);
+    ShowProduct = "showProduct": From(Contributor), Some(Read);
+    UpdateProduct = "updateProduct": From(AccountManager), Some(Write);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

@@ -8,9 +8,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use kernel::{Clock, Entropy};
 
+use crate::Web;
+
 /// Configuration of the AWS clients, with their clock and randomness; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Aws(Arc<Inner>);
+pub struct Aws(Arc<Inner>, Web);
 
 #[derive(Debug)]
 struct Inner {
@@ -24,13 +26,25 @@ struct Inner {
 impl Aws {
     /// From a configuration made elsewhere. The local stack passes one whose connector answers in process.
     pub fn new(config: SdkConfig, clock: Clock, entropy: Entropy) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             config,
             clock,
             entropy,
             dynamodb: OnceLock::new(),
             sqs: OnceLock::new(),
-        }))
+        };
+        Self(Arc::new(inner), Web::default())
+    }
+
+    /// Calls to systems outside of AWS take this way.
+    #[must_use]
+    pub fn with_web(self, web: Web) -> Self {
+        Self(self.0, web)
+    }
+
+    /// The client for systems outside of AWS.
+    pub fn web(&self) -> &Web {
+        &self.1
     }
 
     /// From the Lambda environment. The behaviour version is pinned so that an update of the SDK cannot change

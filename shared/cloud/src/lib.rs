@@ -41,6 +41,7 @@ pub mod timers;
 pub mod trace;
 mod unsent;
 pub mod update;
+pub mod web;
 pub mod window;
 
 pub use aws::Aws;
@@ -64,4 +65,5 @@ pub use sockets::{SocketError, Sockets};
 pub use table::{Created, Table};
 pub use timers::{Timer, Timers};
 pub use update::{Update, UpdateOutcome};
+pub use web::{Web, WebError};
 pub use window::{Sampled, Usage, Window};

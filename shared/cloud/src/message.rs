@@ -128,6 +128,29 @@ impl<M: Message> QueueOf<M> {
         self.queue.send_text(Outgoing { text, options }).await
     }
 
+    /// Sends many messages for a tenant, ten a request. An error means that some may be unsent: the caller sends all again.
+    pub async fn send_all(&self, tenant: TenantKey, bodies: &[M]) -> Result<(), Error> {
+        let trace = crate::trace::current();
+        let outgoing = bodies.iter().map(|body| {
+            let text = encode(&Envelope::new(tenant, body))?;
+            let options = SendOptions {
+                group: Some(tenant.to_string()),
+                trace: trace.clone(),
+                ..SendOptions::default()
+            };
+            Ok(Outgoing { text, options })
+        });
+        let outgoing = outgoing.collect::<Result<Vec<_>, Error>>()?;
+        let unsent = self.queue.send_texts(&outgoing).await?;
+        match unsent.into_iter().next() {
+            None => Ok(()),
+            Some(first) => match first.never {
+                Some(reason) => Err(Error::Shape(reason)),
+                None => Err(Error::Conflict),
+            },
+        }
+    }
+
     /// Sends one message without a tenant and without an envelope. SQS shares the queue fairly between groups.
     pub async fn send_bare(&self, group: String, body: &M) -> Result<(), Error> {
         let options = SendOptions {

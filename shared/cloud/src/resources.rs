@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kernel::{Clock, Entropy};
 
 use crate::message::Message;
-use crate::{Aws, Blobs, Mailer, Queue, QueueName, QueueOf, Sockets, Table};
+use crate::{Aws, Blobs, Mailer, Queue, QueueName, QueueOf, Sockets, Table, Web};
 
 /// Environment variables, from the template.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +123,11 @@ impl Resources {
     /// The client of the WebSocket API's stage at `SOCKET_ENDPOINT`.
     pub fn sockets(&self) -> Sockets {
         Sockets::new(&self.aws, self.text("SOCKET_ENDPOINT"))
+    }
+
+    /// The client for systems outside of AWS.
+    pub fn web(&self) -> Web {
+        self.aws.web().clone()
     }
 
     /// The clock.

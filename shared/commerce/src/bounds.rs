@@ -61,7 +61,7 @@ pub(crate) fn fitted(order: &IncomingOrder) -> IncomingOrder {
     }
 }
 
-fn fitted_item(item: &Item) -> Item {
+pub(crate) fn fitted_item(item: &Item) -> Item {
     Item {
         product: some(item.product.as_ref(), MAX_CODE),
         variant: some(item.variant.as_ref(), MAX_CODE),

@@ -1,12 +1,12 @@
 //! A change of an order that staff make. Pure.
 
 use jiff::Timestamp;
-use kernel::Patch;
+use kernel::{Money, Patch};
 
 use crate::bounds;
-use crate::order::Order;
+use crate::order::{Order, add_up};
 use crate::store::settle;
-use kernel::commerce::Shipping;
+use kernel::commerce::{Item, Shipping};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus};
 
 /// The fields to change. The note and the tags of the staff may be changed for every order, all else only for orders that
@@ -23,6 +23,14 @@ pub struct Change {
     pub payment_method: Patch<PaymentMethod>,
     /// The parcel.
     pub shipping: Option<Shipping>,
+    /// The items. With them, or one of the next three, the sums follow from the items.
+    pub items: Option<Vec<Item>>,
+    /// Discount on the order.
+    pub discount: Option<Money>,
+    /// The fee for shipping.
+    pub shipping_fee: Option<Money>,
+    /// Tax that is added.
+    pub tax: Option<Money>,
     /// The note of the staff.
     pub staff_note: Patch<String>,
     /// The tags of the staff.
@@ -38,9 +46,16 @@ pub enum Changed {
     ReadOnly,
     /// The order does not go back from this status.
     Backwards(OrderStatus),
+    /// The items of an order that is cancelled or returned stay.
+    Ended,
+    /// The total would be negative or too large.
+    Total,
     /// There is no such order.
     Missing,
 }
+
+/// Largest total of an order that is managed here, in dong.
+pub const MOST_TOTAL: i64 = 1_000_000_000_000;
 
 impl Change {
     /// Whether only the note and the tags of the staff change.
@@ -53,10 +68,43 @@ impl Change {
         *self == bare
     }
 
+    fn changes_sums(&self) -> bool {
+        self.items.is_some()
+            || self.discount.is_some()
+            || self.shipping_fee.is_some()
+            || self.tax.is_some()
+    }
+
+    /// The items and the sums that follow from them. An order that is paid stays paid.
+    fn apply_sums(&self, order: &mut Order) -> Result<(), Changed> {
+        if order.status.is_void() {
+            return Err(Changed::Ended);
+        }
+        if let Some(items) = &self.items {
+            order.items.clone_from(items);
+        }
+        let amounts = &mut order.amounts;
+        amounts.discount = self.discount.unwrap_or(amounts.discount);
+        amounts.shipping_fee = self.shipping_fee.unwrap_or(amounts.shipping_fee);
+        amounts.tax = self.tax.unwrap_or(amounts.tax);
+        add_up(amounts, &order.items);
+        if !(0..=MOST_TOTAL).contains(&amounts.total.amount()) {
+            return Err(Changed::Total);
+        }
+        let status = order.payment_status;
+        if status == PaymentStatus::Paid {
+            settle(order, status);
+        }
+        Ok(())
+    }
+
     /// Changes the order, or says why not.
     pub(crate) fn apply(&self, order: &mut Order, now: Timestamp) -> Result<(), Changed> {
         if !self.is_of_staff_only() && !order.source.is_own() {
             return Err(Changed::ReadOnly);
+        }
+        if self.changes_sums() {
+            self.apply_sums(order)?;
         }
         if let Some(status) = self.status.filter(|status| *status != order.status) {
             if !order.status.may_become(status) {

@@ -2,7 +2,7 @@
 
 use cloud::Key;
 use jiff::Timestamp;
-use kernel::{ContactId, OrderId, TenantKey, clock};
+use kernel::{ContactId, OrderId, ProductId, TenantKey, clock};
 
 use kernel::commerce::Source;
 
@@ -16,9 +16,16 @@ pub fn order(tenant: TenantKey, order: OrderId) -> Key {
 /// Row that names the order of an id at a source. The ids of a shop begin alike: a hash spreads them over 256
 /// partitions.
 pub fn natural(tenant: TenantKey, source: Source, shop: &str, external_id: &str) -> Key {
+    spread(tenant, "ORDX", source, shop, external_id)
+}
+
+fn spread(tenant: TenantKey, kind: &str, source: Source, shop: &str, external_id: &str) -> Key {
     let hash = kernel::hash::name(&[external_id]);
     let (source, head) = (source.name(), hash.get(..2).unwrap_or_default());
-    Key::new(format!("{tenant}#ORDX#{source}#{shop}#{head}"), external_id)
+    Key::new(
+        format!("{tenant}#{kind}#{source}#{shop}#{head}"),
+        external_id,
+    )
 }
 
 /// Partition of a contact's orders.
@@ -46,6 +53,28 @@ pub fn codes(tenant: TenantKey, reversed: &str) -> String {
 pub fn code(tenant: TenantKey, code: &str, order: OrderId) -> Key {
     let reversed = reversed(code);
     Key::new(codes(tenant, &reversed), format!("{reversed}#{order}"))
+}
+
+/// Begin of the sort keys of a product's stock at its places.
+pub const LEVEL: &str = "STOCK#";
+
+pub fn product(tenant: TenantKey, product: ProductId) -> Key {
+    Key::new(format!("{tenant}#{product}"), "PRODUCT")
+}
+
+/// The stock at a place, in the partition of its product.
+pub fn level(tenant: TenantKey, product: ProductId, place: &str) -> Key {
+    Key::new(format!("{tenant}#{product}"), format!("{LEVEL}{place}"))
+}
+
+/// Row that names the product of an id at a source, spread like those of orders.
+pub fn product_natural(tenant: TenantKey, source: Source, shop: &str, external_id: &str) -> Key {
+    spread(tenant, "PRDX", source, shop, external_id)
+}
+
+/// A cart of a source.
+pub fn cart(tenant: TenantKey, source: Source, shop: &str, external_id: &str) -> Key {
+    spread(tenant, "CART", source, shop, external_id)
 }
 
 #[cfg(test)]

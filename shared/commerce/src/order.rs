@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::{ContactId, OrderId, TenantKey, clock};
+use kernel::{ContactId, Money, OrderId, TenantKey, UserId, clock};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -67,6 +67,9 @@ pub struct Order {
     /// The tags of the staff.
     #[serde(default)]
     pub staff_tags: Vec<String>,
+    /// The person who entered the order.
+    #[serde(default)]
+    pub staff_id: Option<UserId>,
     /// The shop's branch.
     pub branch: Option<String>,
     /// `utm_source` and the others.
@@ -116,6 +119,9 @@ pub(crate) struct Row {
     /// Whether the last version changes the totals of a contact.
     #[serde(default)]
     pub recount: bool,
+    /// The hashes of the ordered products, for the filter of the lists.
+    #[serde(default)]
+    pub products: Vec<u32>,
     /// The former place among a contact's orders.
     #[serde(default)]
     pub was: Option<Place>,
@@ -194,6 +200,7 @@ impl Row {
             tenant: tenant.to_string(),
             shown: (!order.status.is_void()).then(|| format!("1#{SHARD}")),
             tab: tab(order.status),
+            products: products(&order),
             told,
             latest,
             recount,
@@ -260,6 +267,7 @@ fn order(
         tags: told.tags,
         staff_note: before.and_then(|order| order.staff_note.clone()),
         staff_tags: before.map_or_else(Vec::new, |order| order.staff_tags.clone()),
+        staff_id: before.and_then(|order| order.staff_id),
         branch: told.branch,
         utm: told.utm,
         ordered_at: told.ordered_at,
@@ -267,6 +275,24 @@ fn order(
         created_at: before.map_or(now, |order| order.created_at),
         updated_at: now,
     }
+}
+
+/// The price of an item: price times quantity, less its discount; whole dong, halves up.
+fn line(item: &Item) -> i64 {
+    let exact = i128::from(item.price.amount()) * i128::from(item.quantity.thousandths());
+    let gross = i64::try_from((exact + 500) / 1_000).unwrap_or(i64::MAX);
+    gross.saturating_sub(item.discount.amount())
+}
+
+/// Sets the sums that follow from the items, the discount, the fee and the tax of an order that is managed here.
+pub fn add_up(amounts: &mut Amounts, items: &[Item]) {
+    let subtotal = items.iter().map(line).fold(0i64, i64::saturating_add);
+    let total = subtotal
+        .saturating_sub(amounts.discount.amount())
+        .saturating_add(amounts.shipping_fee.amount())
+        .saturating_add(amounts.tax.amount());
+    amounts.subtotal = Money::vnd(subtotal);
+    amounts.total = Money::vnd(total);
 }
 
 /// The events of a change, in their order.

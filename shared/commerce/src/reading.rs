@@ -3,11 +3,11 @@
 use cloud::{Error, Query};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
-use kernel::{ContactId, Cursor, Limit, Money, OrderId, TenantKey, clock};
+use kernel::{ContactId, Cursor, Limit, Money, OrderId, TenantKey, UserId, clock};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
-use crate::order::{Order, Row, all, tab};
+use crate::order::{Order, Row, all, product_hash, tab};
 use crate::store::{Coded, Orders, Placed};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus, Source};
 
@@ -35,6 +35,11 @@ pub struct Asked {
     pub payment_method: Option<PaymentMethod>,
     /// How much of them is paid.
     pub payment_status: Option<PaymentStatus>,
+    /// Entered by this person.
+    pub staff_id: Option<UserId>,
+    /// With this product: the shop's code of the article, or the id at the source. The first 20 items count.
+    #[param(min_length = 1, max_length = 100)]
+    pub product: Option<String>,
     /// Ordered at this time or later.
     pub from: Option<Timestamp>,
     /// Ordered before this time.
@@ -75,6 +80,12 @@ pub struct Listed {
     pub total: Money,
     /// ISO 4217.
     pub currency: String,
+    /// The person who entered the order.
+    #[serde(default)]
+    pub staff_id: Option<UserId>,
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub(crate) products: Vec<u32>,
 }
 
 /// The sums of a list, or of a page of it. Orders in other currencies than VND count and add no amount.
@@ -135,7 +146,12 @@ impl Asked {
 
     fn has(&self, one: &Listed) -> bool {
         let total = one.total.amount();
+        let product = self.product.as_deref().map(|id| product_hash(id.trim()));
         self.source.is_none_or(|source| source == one.source)
+            && self
+                .staff_id
+                .is_none_or(|staff| Some(staff) == one.staff_id)
+            && product.is_none_or(|hash| one.products.contains(&hash))
             && self
                 .payment_status
                 .is_none_or(|status| status == one.payment_status)

@@ -13,7 +13,7 @@ use cloud::outbox::{Image, Rule};
 use cloud::{Created, Effect, Error, Pending, Resources, Table, Update};
 use contacts::{ContactChanged, Contacts};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{ContactId, OrderId, TenantKey};
+use kernel::{ContactId, OrderId, TenantKey, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, Changed};
@@ -32,6 +32,15 @@ pub struct Recorded {
     pub order: OrderId,
     /// The effect of the version.
     pub outcome: Outcome,
+}
+
+/// The outcome of [`Orders::create`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Made {
+    /// The order, by this request or an earlier run of it.
+    Yes(Box<Order>),
+    /// Another order that staff entered has the code.
+    CodeTaken,
 }
 
 /// The effect of a version of an order.
@@ -132,7 +141,7 @@ impl Orders {
             let before: Option<Row> = self.table.get(&key).await?;
             if before.as_ref().is_some_and(|row| !row.is_of(incoming)) {
                 // Two orders drew one id.
-                self.draw_again(tenant, incoming, id).await?;
+                self.draw_again(&natural(tenant, incoming), id).await?;
                 continue;
             }
             if let Some(row) = before.as_ref().filter(|row| row.mark >= mark) {
@@ -174,38 +183,53 @@ impl Orders {
         if let Some(known) = self.table.look_up::<Natural>(&key).await? {
             return Ok(known.order);
         }
-        let order = OrderId::new(self.table.clock(), self.table.entropy());
-        match self.table.create(&key, &Natural { order }).await? {
+        self.claim(&key, OrderId::new(self.table.clock(), self.table.entropy()))
+            .await
+    }
+
+    /// The id of a natural key: this one if the key has none.
+    async fn claim(&self, key: &cloud::Key, order: OrderId) -> Result<OrderId, Error> {
+        match self.table.create(key, &Natural { order }).await? {
             Created::New => Ok(order),
             Created::Existing(known) => Ok(known.order),
         }
     }
 
-    async fn draw_again(
-        &self,
-        tenant: TenantKey,
-        incoming: &IncomingOrder,
-        taken: OrderId,
-    ) -> Result<(), Error> {
+    /// Another id for a natural key whose id belongs to another order. Returns the id that the key has then.
+    async fn draw_again(&self, key: &cloud::Key, taken: OrderId) -> Result<OrderId, Error> {
         let order = OrderId::new(self.table.clock(), self.table.entropy());
         let update = Update::new()
             .set("order", order)
             .when_equals("order", taken);
-        let key = natural(tenant, incoming);
-        self.table.update(&key, update).await.map(drop)
+        let outcome = self.table.update(key, update).await?;
+        let now: Option<Natural> = outcome.item()?;
+        now.map(|row| row.order).ok_or(Error::Conflict)
     }
 
-    /// Makes an order that staff enter. `None`: each of the ids belongs to another order. Safe to repeat.
+    /// Makes an order that staff enter. Its code, if it has one, is its natural key: no other order that staff entered
+    /// has it. One write unit for that. Safe to repeat.
     pub async fn create(
         &self,
         tenant: TenantKey,
         ids: &[OrderId],
         contact: ContactId,
         incoming: &IncomingOrder,
-        at: Timestamp,
-    ) -> Result<Option<Order>, Error> {
-        for &id in ids {
-            let row = Row::of(tenant, id, None, Some(contact), incoming, at);
+        staff: Option<UserId>,
+    ) -> Result<Made, Error> {
+        let at = incoming.source_at;
+        let code = kernel::text::fold(&incoming.code);
+        let natural = keys::natural(tenant, incoming.source, "", &code);
+        let mut claimed = None;
+        for &draw in ids {
+            let id = match claimed {
+                _ if code.is_empty() => draw,
+                // The order of the code drew the id of another order.
+                Some(taken) => self.draw_again(&natural, taken).await?,
+                None => self.claim(&natural, draw).await?,
+            };
+            claimed = Some(id);
+            let mut row = Row::of(tenant, id, None, Some(contact), incoming, at);
+            row.order.staff_id = staff;
             let key = keys::order(tenant, id);
             let row = match self.table.create(&key, &row).await? {
                 Created::New => {
@@ -216,11 +240,18 @@ impl Orders {
                     self.complete(tenant, &found).await?;
                     found
                 }
-                Created::Existing(_) => continue,
+                Created::Existing(found) => {
+                    let order = &found.order;
+                    let is_own = order.source == incoming.source;
+                    if is_own && !code.is_empty() && kernel::text::fold(&order.code) == code {
+                        return Ok(Made::CodeTaken);
+                    }
+                    continue;
+                }
             };
-            return Ok(Some(row.order));
+            return Ok(Made::Yes(Box::new(row.order)));
         }
-        Ok(None)
+        Err(Error::Conflict)
     }
 
     /// Changes an order as staff ask.

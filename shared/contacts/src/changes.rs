@@ -1,7 +1,7 @@
 //! Changes of a contact on its timeline: the entry is written in one transaction with the change.
 //!
-//! Every door changes known contacts through here, but for imports: each has a file of outcomes, and an entry would more
-//! than double the price of a row. The entry starts no workflow: a workflow that sets a tag would start itself.
+//! Every door changes known contacts through here, but for imports that start no workflow: the entry of such a row is written before
+//! the profile, at one unit. Tags and lists of an entry can start workflows ([`crate::moves`]).
 
 use cloud::{Error, Update};
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::change::{Change, value};
 use crate::keys;
 use crate::model::{Contact, Event};
+use crate::moves::Moves;
 use crate::rows::{CUSTOM, Profile};
 use crate::store::Contacts;
 
@@ -25,14 +26,14 @@ const ROUNDS: u32 = 100;
 
 impl Contacts {
     /// Changes a contact, and says on its timeline what changed and by which door, if the profile is the one that was read.
-    /// False: it is not. Four write units.
+    /// False: it is not. Four write units, and two more if a workflow listens.
     pub(crate) async fn change_noted(
         &self,
         tenant: TenantKey,
         id: ContactId,
         read: &Profile,
         update: Update,
-        what: &Value,
+        (what, moves): (&Value, &Moves),
         door: &str,
     ) -> Result<bool, Error> {
         let update = update
@@ -42,7 +43,7 @@ impl Contacts {
         // A change that is made, undone and made again in one instant is three entries.
         for round in 0..ROUNDS {
             let event = entry(id, at, (what, door), round);
-            let row = self.entry(tenant, &event, false).await?;
+            let row = self.entry_of(tenant, &event, moves).await?;
             let rows = [(keys::event(tenant, id, &event), row)];
             let key = keys::profile(tenant, id);
             let written =
@@ -59,7 +60,13 @@ impl Contacts {
     }
 }
 
-fn entry(id: ContactId, at: Timestamp, (what, door): (&Value, &str), round: u32) -> Event {
+/// The event of a change.
+pub(crate) fn entry(
+    id: ContactId,
+    at: Timestamp,
+    (what, door): (&Value, &str),
+    round: u32,
+) -> Event {
     let (contact, text, round) = (id.to_string(), what.to_string(), round.to_string());
     Event {
         id: kernel::hash::name(&[UPDATED, &contact, &text, &round]),
@@ -71,6 +78,15 @@ fn entry(id: ContactId, at: Timestamp, (what, door): (&Value, &str), round: u32)
 }
 
 impl Change {
+    /// The part of the change that workflows can listen to.
+    pub(crate) fn moves(&self) -> Moves {
+        Moves {
+            tags_added: self.tags.clone(),
+            lists_joined: self.lists.clone(),
+            ..Moves::default()
+        }
+    }
+
     /// The change in words: each plain field with its old and its new value, the names of custom fields, new tags and new
     /// lists. Null if none of these changes.
     pub(crate) fn noted(&self, before: &Contact) -> Value {

@@ -55,6 +55,7 @@ mod members;
 pub mod mention;
 pub mod merge;
 mod model;
+pub mod moves;
 mod names;
 mod newest;
 pub mod notes;

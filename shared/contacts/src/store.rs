@@ -9,6 +9,7 @@ use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
 use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
+use crate::moves::Moves;
 use crate::profiles::Profiles;
 use crate::rows::{BOUNCED, ERASED, IMPORTED, MERGED_INTO, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
@@ -114,8 +115,12 @@ impl Contacts {
             let names = mention::tags(&new);
             let update = self.telling(tenant, update, names).await?;
             let what = json!({ "tags_added": new });
+            let moves = Moves {
+                tags_added: new.clone(),
+                ..Moves::default()
+            };
             if self
-                .change_noted(tenant, id, &profile, update, &what, self.door)
+                .change_noted(tenant, id, &profile, update, (&what, &moves), self.door)
                 .await?
             {
                 return Ok(());
@@ -150,10 +155,14 @@ impl Contacts {
             }
             let names = mention::tags(&gone);
             let what = json!({ "tags_removed": gone });
+            let moves = Moves {
+                tags_removed: gone.clone(),
+                ..Moves::default()
+            };
             let update = self.touch().remove_from_set("tags", gone);
             let update = self.telling(tenant, update, names).await?;
             if self
-                .change_noted(tenant, id, &profile, update, &what, self.door)
+                .change_noted(tenant, id, &profile, update, (&what, &moves), self.door)
                 .await?
             {
                 break;
@@ -187,8 +196,12 @@ impl Contacts {
             let update = self.touch().add_to_set("lists", [list.to_string()]);
             let update = self.telling(tenant, update, [mention::list(list)]).await?;
             let what = json!({ "lists_joined": [list] });
+            let moves = Moves {
+                lists_joined: vec![list],
+                ..Moves::default()
+            };
             if self
-                .change_noted(tenant, id, &profile, update, &what, self.door)
+                .change_noted(tenant, id, &profile, update, (&what, &moves), self.door)
                 .await?
             {
                 return Ok(Joined::Yes);
@@ -214,8 +227,12 @@ impl Contacts {
             let update = self.touch().remove_from_set("lists", [list.to_string()]);
             let update = self.telling(tenant, update, [mention::list(list)]).await?;
             let what = json!({ "lists_left": [list] });
+            let moves = Moves {
+                lists_left: vec![list],
+                ..Moves::default()
+            };
             if self
-                .change_noted(tenant, id, &profile, update, &what, self.door)
+                .change_noted(tenant, id, &profile, update, (&what, &moves), self.door)
                 .await?
             {
                 break;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::changed::TRACKED;
 use crate::events::EventHappened;
 use crate::model::{Contact, Event};
+use crate::moves::{Moves, OWN_DOOR};
 use crate::{Contacts, keys, mention};
 
 /// How many days an event is kept, by its name. Events of machines and mere views are many and soon useless, so
@@ -59,6 +60,9 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded_at: Option<Timestamp>,
     ttl: i64,
+    /// The changes that the entry tells to workflows, of an entry that some workflow listens to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moves: Option<Moves>,
     #[serde(default)]
     pending: Pending,
 }
@@ -69,6 +73,8 @@ struct Heard {
     #[serde(flatten)]
     event: Event,
     recorded_at: Timestamp,
+    #[serde(default)]
+    moves: Option<Moves>,
 }
 
 /// Sends an event to the workflows that listen to it.
@@ -79,14 +85,25 @@ pub(crate) const HEARD: Rule = Rule {
 
 fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
     let contact: ContactId = image.subject()?;
-    let Heard { event, recorded_at } = image.row()?;
-    let id = format!("{contact}#{}", event.id);
-    let happened = EventHappened::V1 {
-        contact,
+    let Heard {
         event,
         recorded_at,
+        moves,
+    } = image.row()?;
+    let events = match moves {
+        Some(moves) => moves.events(&event),
+        None => vec![event],
     };
-    Ok(vec![Effect::new(image.tenant(), id, &happened)?])
+    let effects = events.into_iter().map(|event| {
+        let id = format!("{contact}#{}", event.id);
+        let happened = EventHappened::V1 {
+            contact,
+            event,
+            recorded_at,
+        };
+        Effect::new(image.tenant(), id, &happened)
+    });
+    effects.collect()
 }
 
 impl Contacts {
@@ -287,8 +304,43 @@ impl Contacts {
             event: event.clone(),
             recorded_at: (!rules.is_empty()).then_some(recorded_at),
             ttl: expiry(event),
+            moves: None,
             pending: Pending::of(&rules),
         })
+    }
+
+    /// The entry of a change. The entry tells the change to workflows if one listens to it, and if another door than a workflow
+    /// made it.
+    pub(crate) async fn entry_of(
+        &self,
+        tenant: TenantKey,
+        event: &Event,
+        moves: &Moves,
+    ) -> Result<Entry, Error> {
+        let heard = self.hears_change(tenant, moves, &event.source).await?;
+        let entry = self.entry(tenant, event, heard).await?;
+        Ok(Entry {
+            moves: heard.then(|| moves.clone()),
+            ..entry
+        })
+    }
+
+    /// Whether a workflow listens to one of the changes by this door.
+    pub(crate) async fn hears_change(
+        &self,
+        tenant: TenantKey,
+        moves: &Moves,
+        door: &str,
+    ) -> Result<bool, Error> {
+        let Some(listeners) = self.listeners.as_ref().filter(|_| door != OWN_DOOR) else {
+            return Ok(false);
+        };
+        for (name, data) in moves.told() {
+            if listeners.any(tenant, name, &data).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the event is on the timeline.

@@ -33,6 +33,7 @@ use crate::rows::{Claim, Profile};
 use crate::store::Contacts;
 
 mod commit;
+mod told;
 
 /// A row that only reserves a contact's id. It is also read from a profile if ids collide.
 #[derive(Serialize, Deserialize)]

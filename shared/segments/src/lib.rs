@@ -27,6 +27,7 @@ pub use tracked::Tracked;
 mod builder;
 mod counting;
 mod definitions;
+mod dossier;
 mod evaluation;
 mod finder;
 mod keeper;
@@ -41,6 +42,7 @@ mod uses;
 mod versions;
 
 pub use builder::Builder;
+pub use dossier::{Dossiers, Inside};
 pub use finder::{Finder, JobId};
 pub use keeper::{ENTERED, Keeper, LEFT, Settled, Work};
 pub use members::{Members, Of};

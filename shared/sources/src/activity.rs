@@ -36,6 +36,10 @@ pub struct Tally {
     pub customers: i64,
     /// Versions of orders.
     pub orders: i64,
+    /// Versions of products, levels of stock, and deleted products.
+    pub products: i64,
+    /// Versions of carts.
+    pub carts: i64,
 }
 
 impl Tally {
@@ -46,6 +50,8 @@ impl Tally {
         forms: 0,
         customers: 0,
         orders: 0,
+        products: 0,
+        carts: 0,
     };
 
     /// Of a request with these facts.
@@ -59,6 +65,9 @@ impl Tally {
                 Fact::Submission(_) => &mut tally.forms,
                 Fact::Customer(_) => &mut tally.customers,
                 Fact::Order { .. } => &mut tally.orders,
+                Fact::Product(_) | Fact::Stock(_) | Fact::ProductGone(_) => &mut tally.products,
+                Fact::Cart { .. } => &mut tally.carts,
+                Fact::Fetch(_) => continue,
             };
             *count += 1;
         }
@@ -72,6 +81,8 @@ impl Tally {
             ("forms", self.forms),
             ("customers", self.customers),
             ("orders", self.orders),
+            ("products", self.products),
+            ("carts", self.carts),
         ];
         let named = counts.into_iter().map(|(name, n)| (name.to_owned(), n));
         named.collect()
@@ -87,6 +98,8 @@ impl From<&Counts> for Tally {
             forms: of("forms"),
             customers: of("customers"),
             orders: of("orders"),
+            products: of("products"),
+            carts: of("carts"),
         }
     }
 }
@@ -98,6 +111,8 @@ impl AddAssign for Tally {
         self.forms += other.forms;
         self.customers += other.customers;
         self.orders += other.orders;
+        self.products += other.products;
+        self.carts += other.carts;
     }
 }
 

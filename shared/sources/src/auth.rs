@@ -188,6 +188,33 @@ impl Keyring {
         (made, sealed.into_iter().collect())
     }
 
+    /// Seals credentials or tokens of a provider's API for a source.
+    pub(crate) fn close(
+        &self,
+        id: SourceId,
+        entropy: &Entropy,
+        plain: &impl Serialize,
+    ) -> Option<String> {
+        let plain = serde_json::to_vec(plain).ok()?;
+        self.0.close(entropy, &format!("{id}#API"), &plain)
+    }
+
+    /// Opens what [`Keyring::close`] sealed for the source.
+    pub(crate) fn unseal<T: serde::de::DeserializeOwned>(
+        &self,
+        id: SourceId,
+        sealed: &str,
+    ) -> Option<T> {
+        let plain = self.0.open(&format!("{id}#API"), sealed)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// The newest secret of a source, as text.
+    pub fn secret(&self, id: SourceId, auth: &Auth, now: Timestamp) -> Option<String> {
+        let newest = self.open(id, auth, now).into_iter().next()?;
+        String::from_utf8(newest).ok()
+    }
+
     /// The keys of a source that are valid now, newest first.
     pub fn open(&self, id: SourceId, auth: &Auth, now: Timestamp) -> Vec<Vec<u8>> {
         let Auth::Key { keys, .. } = auth else {

@@ -1,12 +1,14 @@
-//! The common form of every provider's data: facts about people and orders.
+//! The common form of every provider's data: facts about people, orders, products and carts.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kernel::commerce::IncomingOrder;
+use kernel::commerce::{IncomingCart, IncomingOrder, IncomingProduct, ProductGone, StockLevel};
 use kernel::{Channel, ConsentField};
 use serde_json::Value;
 
+use crate::api::Object;
+use crate::inbound::RawRequest;
 use crate::json;
 use crate::submission::{Answer, ParseError, Sender, Submission};
 
@@ -27,17 +29,80 @@ pub enum Fact {
         /// The version.
         order: Box<IncomingOrder>,
     },
+    /// The request holds little more than an id: the object is in the provider's API.
+    Fetch(Wanted),
+    /// A version of a product.
+    Product(Box<IncomingProduct>),
+    /// The stock of a product at one place.
+    Stock(Box<StockLevel>),
+    /// A product that was deleted.
+    ProductGone(Box<ProductGone>),
+    /// A version of a cart, and its customer if the shop names one.
+    Cart {
+        /// The customer.
+        buyer: Option<Box<Customer>>,
+        /// The version.
+        cart: Box<IncomingCart>,
+    },
+}
+
+/// An object of a provider's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The kind.
+    pub object: Object,
+    /// The id in calls.
+    pub id: String,
+}
+
+/// Ids and shops are parts of keys.
+fn fits(id: &str, shop: &str) -> Result<(), ParseError> {
+    if id.len() > MAX_ID || shop.len() > MAX_ID {
+        return Err(ParseError::TooLong(MAX_ID));
+    }
+    Ok(())
 }
 
 impl Fact {
-    /// An order whose buyer may be nobody. Its id and its shop are parts of keys.
+    /// A fetch of an object, if the source is connected and the id can be one.
+    pub(crate) fn fetch(request: &RawRequest, object: Object, id: Option<String>) -> Option<Self> {
+        let id = id.filter(|id| id.len() <= MAX_ID && request.settings.fetches)?;
+        Some(Self::Fetch(Wanted { object, id }))
+    }
+
+    /// An order whose buyer may be nobody.
     pub(crate) fn order(buyer: Option<Customer>, order: IncomingOrder) -> Result<Self, ParseError> {
-        if order.external_id.len() > MAX_ID || order.shop.len() > MAX_ID {
-            return Err(ParseError::TooLong(MAX_ID));
-        }
+        fits(&order.external_id, &order.shop)?;
         Ok(Self::Order {
             buyer: buyer.filter(Customer::is_somebody).map(Box::new),
             order: Box::new(order),
+        })
+    }
+
+    /// A product.
+    pub(crate) fn product(product: IncomingProduct) -> Result<Self, ParseError> {
+        fits(&product.external_id, &product.shop)?;
+        Ok(Self::Product(Box::new(product)))
+    }
+
+    /// The stock of a product.
+    pub(crate) fn stock(level: StockLevel) -> Result<Self, ParseError> {
+        fits(&level.external_id, &level.shop)?;
+        Ok(Self::Stock(Box::new(level)))
+    }
+
+    /// A product that was deleted.
+    pub(crate) fn gone(gone: ProductGone) -> Result<Self, ParseError> {
+        fits(&gone.external_id, &gone.shop)?;
+        Ok(Self::ProductGone(Box::new(gone)))
+    }
+
+    /// A cart whose customer may be nobody.
+    pub(crate) fn cart(buyer: Option<Customer>, cart: IncomingCart) -> Result<Self, ParseError> {
+        fits(&cart.external_id, &cart.shop)?;
+        Ok(Self::Cart {
+            buyer: buyer.filter(Customer::is_somebody).map(Box::new),
+            cart: Box::new(cart),
         })
     }
 }

@@ -3,6 +3,9 @@
 //! The secret is taken out of the body before the body is kept. The events are thin: a customer's webhook holds the changed
 //! fields only.
 
+pub mod api;
+mod detail;
+
 use std::collections::BTreeMap;
 
 use http::header::CONTENT_TYPE;
@@ -10,6 +13,7 @@ use jiff::Timestamp;
 use kernel::commerce::{IncomingOrder, OrderStatus, Source};
 use serde_json::{Map, Value};
 
+use crate::api::{FETCHED, Object};
 use crate::fact::{Customer, Fact};
 use crate::inbound::RawRequest;
 use crate::provider::Call;
@@ -78,6 +82,9 @@ pub fn take(body: &[u8]) -> (BTreeMap<String, String>, String) {
 
 /// Reads an event.
 pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
+    if !request.header(FETCHED).is_empty() {
+        return detail::facts(request);
+    }
     let fields = fields(&request.body);
     let event = fields.get("event").map_or("", String::as_str);
     let domain = fields.get("domain").map_or("", String::as_str);
@@ -85,6 +92,10 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     match event.split('.').next().unwrap_or_default() {
         "customer" if event.ends_with("deleted") => Ok(Vec::new()),
         "customer" => {
+            let id = fields.get("data[account_id]").cloned();
+            if let Some(fetch) = Fact::fetch(request, Object::Customers, id) {
+                return Ok(vec![fetch]);
+            }
             let customer = customer(&fields, &scope);
             if customer.is_somebody() {
                 Ok(vec![Fact::Customer(Box::new(customer))])
@@ -93,6 +104,10 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
             }
         }
         "order" => {
+            let code = fields.get("data[order_code]").cloned();
+            if let Some(fetch) = Fact::fetch(request, Object::Orders, code) {
+                return Ok(vec![fetch]);
+            }
             let order = order(&fields, domain, request);
             let order = order.ok_or(ParseError::Missing("/data/order_id"))?;
             Ok(vec![Fact::order(None, order)?])

@@ -3,6 +3,8 @@
 //! The signature is base64 of HMAC-SHA-256 over the body. The key is the app's client secret, or the shop's "webhook
 //! authentication" text. The source of these rules is the page "connect webhook" of docs.haravan.com.
 
+pub mod api;
+
 use kernel::commerce::Source;
 
 use crate::auth::Auth;
@@ -22,11 +24,13 @@ pub const HEADERS: &[&str] = &[TOPIC, SHOP];
 /// Spellings of the header of the signature.
 const SIGNATURES: [&str; 2] = ["x-haravan-hmacsha256", "x-haravan-hmac-sha256"];
 
-const SHAPE: Shape = Shape {
+/// The names of its fields.
+pub const SHAPE: Shape = Shape {
     source: Source::Haravan,
     updated: "updated_at",
     created: "created_at",
     cancelled: "cancelled_at",
+    published: "published_at",
 };
 
 /// Whether the body was signed with one of the keys.

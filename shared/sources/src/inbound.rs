@@ -6,6 +6,7 @@ use bytes::Bytes;
 use cloud::{Blobs, Error, Message, QueueName};
 use http::HeaderMap;
 use jiff::Timestamp;
+use kernel::commerce::CartDue;
 use kernel::{SourceId, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::provider::Provider;
 use crate::source::{Settings, Source};
 use crate::submission::ParseError;
 
-/// An accepted request of a source, or an accepted signup form.
+/// An accepted request of a source, an accepted signup form, or the end of a wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Inbound {
@@ -28,6 +29,9 @@ pub enum Inbound {
     /// The confirmation of such a submission.
     #[serde(rename = "form.confirmation.v1")]
     Confirmation(Box<FormConfirmation>),
+    /// The end of the wait of a source's cart.
+    #[serde(rename = "cart.due.v1")]
+    CartDue(Box<CartDue>),
 }
 
 impl Message for Inbound {
@@ -110,12 +114,12 @@ impl RawRequest {
         Ok(true)
     }
 
-    /// The name of a shop at its provider; that of the source, if the request names none.
+    /// The name of a shop at its provider. A request that names none has that of the connected API, or of the source.
     pub fn shop(&self, named: &str) -> String {
-        if named.is_empty() {
-            self.source.to_string()
-        } else {
-            named.to_lowercase()
+        match &self.settings.shop {
+            Some(shop) if named.is_empty() => shop.to_lowercase(),
+            None if named.is_empty() => self.source.to_string(),
+            _ => named.to_lowercase(),
         }
     }
 

@@ -4,11 +4,15 @@
 //! registered base64 text or its bytes as key, with or without a prefix. All are admitted. A body may be signed without
 //! the blanks or the byte order mark around it.
 
+pub mod api;
 mod order;
+mod product;
 
 use kernel::Entropy;
+use kernel::commerce::{ProductGone, Source};
 use serde_json::Value;
 
+use crate::api::Object;
 use crate::fact::{Customer, Fact, answers};
 use crate::inbound::RawRequest;
 use crate::provider::Call;
@@ -53,7 +57,7 @@ pub fn admits(keys: &[Vec<u8>], call: &Call<'_>) -> bool {
     })
 }
 
-/// Reads an envelope. A deletion without an envelope tells of nothing: the shop's deletion is no wish of the person.
+/// Reads an envelope. A deletion without an envelope tells of nothing: it does not say of what kind the deleted ids are.
 pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let body = json::object(&request.body)?;
     if body.get("RemoveId").is_some() {
@@ -80,20 +84,51 @@ fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>,
         Kind::Invoice
     };
     let fact = |value: &Value| {
-        if object == "customer" {
-            return Ok(Fact::Customer(Box::new(customer(value, &scope, request))));
+        let read = match object {
+            "customer" => {
+                return Ok(Fact::Customer(Box::new(customer(value, &scope, request))));
+            }
+            "product" => product::product(value, &shop, at).map(Fact::product),
+            "stock" => product::stock(value, &shop, at).map(Fact::stock),
+            _ => None,
+        };
+        if let Some(fact) = read {
+            return fact;
+        }
+        if matches!(object, "product" | "stock") {
+            return Err(ParseError::Missing("/Id"));
         }
         let order = order::order(value, kind, &shop, at).ok_or(ParseError::Missing("/Id"))?;
         Fact::order(Some(buyer(value, &scope)), order)
     };
     match (object, act) {
-        ("customer" | "order" | "invoice", "update") => data.iter().map(fact).collect(),
-        (_, "delete")
-        | ("product" | "stock" | "pricebook" | "pricebookdetail" | "category" | "branch", _) => {
+        ("customer" | "product" | "stock", "update") => data.iter().map(fact).collect(),
+        ("order" | "invoice", "update") => {
+            let mut facts: Vec<Fact> = data.iter().map(fact).collect::<Result<_, _>>()?;
+            // The order names its buyer only: the number and the address are in the API.
+            facts.extend(data.iter().filter_map(|value| {
+                let id = json::text_at(value, "CustomerId").filter(|id| id != "0");
+                Fact::fetch(request, Object::Customers, id)
+            }));
+            Ok(facts)
+        }
+        ("product", "delete") => data.iter().map(|one| gone(one, &shop, request)).collect(),
+        (_, "delete") | ("pricebook" | "pricebookdetail" | "category" | "branch", _) => {
             Ok(Vec::new())
         }
         _ => Err(ParseError::UnknownTopic(action.to_owned())),
     }
+}
+
+/// A deleted product: its id, or an object that has it.
+fn gone(value: &Value, shop: &str, request: &RawRequest) -> Result<Fact, ParseError> {
+    let id = json::text(value).or_else(|| json::text_at(value, "Id"));
+    Fact::gone(ProductGone {
+        source: Source::Kiotviet,
+        shop: shop.to_owned(),
+        external_id: id.ok_or(ParseError::Missing("/Id"))?,
+        at: request.received_at,
+    })
 }
 
 fn customer(value: &Value, scope: &str, request: &RawRequest) -> Customer {

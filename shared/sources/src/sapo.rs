@@ -2,6 +2,7 @@
 //!
 //! The signature is base64 of HMAC-SHA-256 over the body, with the app's secret key.
 
+pub mod api;
 mod order;
 
 use kernel::commerce::Source;
@@ -27,6 +28,7 @@ const SHAPE: Shape = Shape {
     updated: "modified_on",
     created: "created_on",
     cancelled: "cancelled_on",
+    published: "published_on",
 };
 
 /// Whether the body was signed with one of the keys.

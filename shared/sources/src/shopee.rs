@@ -3,9 +3,13 @@
 //! The signature is lower-case hex of HMAC-SHA-256 over `callback URL | body`. The key is the push partner key, or the
 //! partner key of older consoles. The URL is the one that was entered, never the one of the request.
 
+pub mod api;
+mod detail;
+
 use kernel::commerce::{IncomingOrder, OrderStatus, Source};
 use serde_json::Value;
 
+use crate::api::{FETCHED, Object};
 use crate::fact::Fact;
 use crate::inbound::RawRequest;
 use crate::provider::Call;
@@ -31,9 +35,16 @@ pub fn admits(keys: &[Vec<u8>], call: &Call<'_>) -> bool {
 /// Reads a push.
 pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let body = json::object(&request.body)?;
+    if !request.header(FETCHED).is_empty() {
+        return detail::facts(&body, request);
+    }
     let code = body.get("code").and_then(Value::as_u64);
     match code {
         Some(ORDER) => {
+            let id = json::text_at(&body, "data.ordersn");
+            if let Some(fetch) = Fact::fetch(request, Object::Orders, id) {
+                return Ok(vec![fetch]);
+            }
             let order = order(&body, request).ok_or(ParseError::Missing("/data/ordersn"))?;
             Ok(vec![Fact::order(None, order)?])
         }
@@ -43,13 +54,9 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     }
 }
 
-/// The state of an order. The push names neither the buyer nor the items.
-fn order(body: &Value, request: &RawRequest) -> Option<IncomingOrder> {
-    let number = json::text_at(body, "data.ordersn")?;
-    let word = json::text_at(body, "data.status");
-    let at = json::time(body, "data.update_time").or(json::time(body, "timestamp"));
-    let at = at.unwrap_or(request.received_at);
-    let status = match word.as_deref() {
+/// The status that a word of Shopee means.
+fn status(word: Option<&str>) -> OrderStatus {
+    match word {
         Some("READY_TO_SHIP") => OrderStatus::Confirmed,
         Some("PROCESSED" | "RETRY_SHIP" | "IN_CANCEL") => OrderStatus::Processing,
         Some("SHIPPED") => OrderStatus::Shipping,
@@ -58,7 +65,16 @@ fn order(body: &Value, request: &RawRequest) -> Option<IncomingOrder> {
         Some("TO_RETURN") => OrderStatus::Returned,
         Some("CANCELLED") => OrderStatus::Cancelled,
         _ => OrderStatus::New,
-    };
+    }
+}
+
+/// The state of an order. The push names neither the buyer nor the items.
+fn order(body: &Value, request: &RawRequest) -> Option<IncomingOrder> {
+    let number = json::text_at(body, "data.ordersn")?;
+    let word = json::text_at(body, "data.status");
+    let at = json::time(body, "data.update_time").or(json::time(body, "timestamp"));
+    let at = at.unwrap_or(request.received_at);
+    let status = status(word.as_deref());
     let shop = json::text_at(body, "shop_id").unwrap_or_default();
     Some(IncomingOrder {
         source: Source::Shopee,

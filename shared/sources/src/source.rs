@@ -45,6 +45,15 @@ pub struct Settings {
     /// The field that asks for consent, by channel. Without one nothing is booked.
     #[serde(default)]
     pub consent: BTreeMap<Channel, ConsentField>,
+    /// Whether the provider's API is connected, so that the objects of thin requests are fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fetches: bool,
+    /// The shop's name in webhooks, once the provider's API has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop: Option<String>,
+    /// Minutes after its last change at which a cart counts as left behind; 60 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart_minutes: Option<u32>,
 }
 
 /// A new source.
@@ -82,6 +91,8 @@ pub struct SourceChange {
     pub mapping: Option<BTreeMap<String, String>>,
     /// The field that asks for consent, by channel.
     pub consent: Option<BTreeMap<Channel, ConsentField>>,
+    /// Minutes after its last change at which a cart counts as left behind.
+    pub cart_minutes: Option<u32>,
     /// True pauses it, false resumes it.
     pub paused: Option<bool>,
 }

@@ -189,6 +189,7 @@ impl Sources {
             .set_some("lists", change.lists)
             .set_some("mapping", change.mapping)
             .set_some("consent", change.consent)
+            .set_some("cart_minutes", change.cart_minutes)
             .when_equals("workspace", tenant.workspace());
         let outcome = self.directory.update(&keys::source(id), update).await?;
         if !outcome.applied() {
@@ -198,11 +199,28 @@ impl Sources {
         Ok(row.map(|row| row.source))
     }
 
+    /// Notes that the provider's API is connected, and the shop's name there. False if there is no such source.
+    pub async fn connect(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        shop: Option<&str>,
+    ) -> Result<bool, Error> {
+        let update = Update::new()
+            .set("fetches", true)
+            .set_some("shop", shop)
+            .when_equals("workspace", tenant.workspace());
+        let outcome = self.directory.update(&keys::source(id), update).await?;
+        Ok(outcome.applied())
+    }
+
     /// Removes a source of the workspace: first its door, then its place in the list. A source of another workspace
     /// stays.
     pub async fn remove(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
         if self.get(tenant, id).await?.is_some() {
             self.directory.delete(&keys::source(id)).await?;
+            self.directory.delete(&keys::link(id)).await?;
+            self.directory.delete(&keys::run(id)).await?;
         }
         self.directory.delete(&keys::source_of(tenant, id)).await
     }

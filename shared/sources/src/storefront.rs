@@ -1,8 +1,11 @@
 //! The objects that Haravan and Sapo Web share: both took over the REST objects of one older shop system.
 
+pub mod api;
+pub mod cart;
 pub mod order;
+pub mod product;
 
-use kernel::commerce::Source;
+use kernel::commerce::{ProductGone, Source};
 use serde_json::Value;
 
 use crate::fact::{Customer, Fact, answers};
@@ -21,6 +24,8 @@ pub struct Shape {
     pub created: &'static str,
     /// The time of the cancellation.
     pub cancelled: &'static str,
+    /// The time since which a product is shown.
+    pub published: &'static str,
 }
 
 /// Reads the object of a topic such as `orders/create`.
@@ -35,8 +40,27 @@ pub fn parse(
     let at = request.received_at;
     let (kind, act) = topic.split_once('/').unwrap_or((topic, ""));
     match (kind, act) {
-        // The contact, the orders and the products stay: the shop's deletion is no wish of the person.
-        ("customers" | "products" | "orders", "delete") => Ok(Vec::new()),
+        // The contact and the orders stay: the shop's deletion is no wish of the person.
+        ("customers" | "orders" | "checkouts" | "carts", "delete") => Ok(Vec::new()),
+        ("products", "delete") => {
+            let external_id = json::text_at(body, "id").ok_or(ParseError::Missing("/id"))?;
+            Ok(vec![Fact::gone(ProductGone {
+                source: shape.source,
+                shop,
+                external_id,
+                at,
+            })?])
+        }
+        ("products", _) => {
+            let read = product::product(body, shape, &shop, at);
+            let product = read.ok_or(ParseError::Missing("/id"))?;
+            Ok(vec![Fact::product(product)?])
+        }
+        ("checkouts", _) => {
+            let read = cart::cart(body, shape, &shop, at);
+            let cart = read.ok_or(ParseError::Missing("/token"))?;
+            Ok(vec![Fact::cart(buyer(body, scope, shape, request), cart)?])
+        }
         ("customers", _) => {
             let customer = customer(body, scope, shape, request);
             if customer.is_somebody() {
@@ -51,7 +75,7 @@ pub fn parse(
             let buyer = buyer(body, scope, shape, request);
             Ok(vec![Fact::order(buyer, order)?])
         }
-        ("products" | "shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => {
+        ("carts" | "shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => {
             Ok(Vec::new())
         }
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),

@@ -28,6 +28,36 @@ pub fn tags(value: &Value) -> Vec<String> {
     listed.chain(named).collect()
 }
 
+/// The text of a short piece of HTML: no tags, the common entities as characters, single spaces.
+pub fn plain(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut is_in_tag = false;
+    for c in html.chars() {
+        match c {
+            '<' => is_in_tag = true,
+            '>' if is_in_tag => {
+                is_in_tag = false;
+                text.push(' ');
+            }
+            _ if is_in_tag => {}
+            c => text.push(c),
+        }
+    }
+    let entities = [
+        ("&nbsp;", " "),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    for (entity, character) in entities {
+        text = text.replace(entity, character);
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
 /// Words of payment methods: the first that a gateway's folded name holds decides.
 const METHODS: [(&str, PaymentMethod); 16] = [
     ("cod", PaymentMethod::Cod),

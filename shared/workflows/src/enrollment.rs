@@ -55,7 +55,20 @@ impl fmt::Display for EnrollmentId {
 }
 
 /// Status of an enrollment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[schema(as = EnrollmentStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// About to continue: its message is on its way.

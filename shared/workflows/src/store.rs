@@ -1,10 +1,11 @@
 //! Keys and records of workflows and enrollments.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cloud::{Created, Error, Key, Query, Recent, Resources, Table};
 use kernel::page::Page;
-use kernel::{Cursor, Limit, TenantKey, WorkflowId};
+use kernel::{ContactId, Cursor, Limit, TenantKey, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use crate::enrollment::{Enrollment, EnrollmentId, Standing};
@@ -147,6 +148,19 @@ impl WorkflowStore {
             .await
     }
 
+    /// Names of workflows; eventually consistent.
+    pub(crate) async fn names(
+        &self,
+        tenant: TenantKey,
+        ids: impl IntoIterator<Item = WorkflowId>,
+    ) -> Result<BTreeMap<WorkflowId, String>, Error> {
+        let ids: BTreeSet<WorkflowId> = ids.into_iter().collect();
+        let keys = ids.into_iter().map(|id| meta(tenant, id)).collect();
+        let found = self.table.get_many::<Workflow>(keys).await?;
+        let names = found.into_iter().map(|(_, one)| (one.id, one.name));
+        Ok(names.collect())
+    }
+
     /// Workflows, newest first.
     pub async fn page(
         &self,
@@ -230,6 +244,29 @@ impl EnrollmentStore {
         let prefix = state(tenant, &EnrollmentId::default()).pk;
         let id = |row: Row| EnrollmentId::named(row.pk.strip_prefix(&prefix).unwrap_or_default());
         Ok(page.await?.map(id))
+    }
+
+    /// The latest enrollments of a contact, at most `most`, newest first; eventually consistent.
+    pub async fn of_contact(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        most: u32,
+    ) -> Result<Vec<Enrollment>, Error> {
+        #[derive(Deserialize)]
+        struct Row {
+            pk: String,
+            sk: String,
+        }
+        let query = Query::index("ByContact", &["entered_at"])
+            .with("tenant", tenant.to_string())
+            .with("contact", contact.to_string())
+            .descending()
+            .limit(most);
+        let page = self.table.query::<Row>(query).await?;
+        let keys = page.data.into_iter().map(|row| Key::new(row.pk, row.sk));
+        let rows = self.table.get_many(keys.collect()).await?;
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     /// One page of one shard of the index by workflow.

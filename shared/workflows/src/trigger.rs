@@ -3,7 +3,8 @@
 //! The kinds are a table of the recorded events: a trigger for another event would wait for ever. A new event adds
 //! its row. An event that needs more than equal values (a date, a threshold, a schedule) needs a rule here.
 
-use contacts::Filter;
+use contacts::{Filter, moves};
+use kernel::text::alike;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -21,6 +22,11 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("message.complained", &["campaign_id"]),
     ("message.unsubscribed", &["campaign_id"]),
     ("conversation.created", &["inbox_id"]),
+    (moves::CREATED, &["source", "list_id", TAG]),
+    (moves::LIST_JOINED, &["list_id"]),
+    (moves::LIST_LEFT, &["list_id"]),
+    (moves::TAG_ADDED, &[TAG]),
+    (moves::TAG_REMOVED, &[TAG]),
     ("contact.score_reached", &["threshold"]),
     ("contact.score_dropped", &["threshold"]),
     ("order.created", ORDER),
@@ -32,7 +38,10 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("order.completed", ORDER),
     ("order.cancelled", ORDER),
     ("order.returned", ORDER),
+    ("cart.abandoned", &["source", "shop", "products"]),
 ];
+/// The setting of tags: a tag in any spelling.
+const TAG: &str = "tag";
 /// The settings of orders. The source is the category: orders that are managed here, or those of one provider.
 const ORDER: &[&str] = &["source", "shop", "payment_method", "products"];
 /// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start no
@@ -125,7 +134,13 @@ impl Trigger {
         } else {
             Some(&self.settings)
         };
-        Filter::of(wanted.into_iter().flatten())
+        let is_tag = |name: &str| name == TAG && self.kind.starts_with("contact.");
+        let compared = wanted.into_iter().flatten().map(|(name, value)| {
+            let tag = value.as_str().filter(|_| is_tag(name));
+            (name, tag.map_or(value.clone(), |tag| alike(tag).into()))
+        });
+        let compared: Vec<(&String, Value)> = compared.collect();
+        Filter::of(compared.iter().map(|(name, value)| (*name, value)))
     }
 
     /// Its flaws; pointers begin at `/trigger`.
@@ -237,6 +252,10 @@ mod tests {
             "order.paid",
             &json!({"source": "sapo", "products": ["SP1"]})
         ));
+        let tagged = trigger(json!({"type": "contact.tag_added", "tag": "VIP"}));
+        let data = json!({"tag": ["Vip", alike("Vip")]});
+        assert!(tagged.matches("contact.tag_added", &data));
+        assert!(!tagged.matches("contact.tag_removed", &data));
         let text = serde_json::to_value(&one).unwrap();
         assert_eq!(text, json!({"type": "form.submitted", "form_id": 7}));
     }

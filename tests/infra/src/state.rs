@@ -15,7 +15,7 @@ const WITHOUT_RECOVERY: &[&str] = &[
     "Timeline",
 ];
 /// Tables whose rows never expire.
-const WITHOUT_EXPIRY: &[&str] = &["Campaigns", "Commerce"];
+const WITHOUT_EXPIRY: &[&str] = &["Campaigns"];
 /// Tables that store much and are read seldom.
 const INFREQUENT: &[&str] = &["Timeline"];
 

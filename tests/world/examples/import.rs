@@ -135,7 +135,14 @@ async fn imported(world: &Arc<World>, tenant: TenantKey, id: ImportId) -> u64 {
                 world.advance(Duration::from_secs(5));
                 continue;
             }
-            assert_eq!(job.status, Status::Completed, "{:?}", job.problem);
+            let sqs = world.aws.sqs();
+            let depths: Vec<_> = sqs
+                .names()
+                .into_iter()
+                .map(|name| (sqs.depth(&name), name))
+                .filter(|(depth, _)| depth.total() > 0)
+                .collect();
+            assert_eq!(job.status, Status::Completed, "{job:?} {depths:?}");
             return job.counts.created;
         }
         quiet = 0;

@@ -22,6 +22,7 @@ use lambda::{Invocation, Setup, Vars};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tanigo_local::aws::{Aws, Call, Fault, MeterSnapshot, Options};
+use tanigo_local::providers::Providers;
 use tanigo_local::runtime::functions::Code;
 use tanigo_local::runtime::registry;
 use tanigo_local::template::{self, model};
@@ -54,6 +55,8 @@ pub struct World {
     pub model: model::Stack,
     /// The same randomness in each run.
     pub entropy: Entropy,
+    /// The shops of the providers.
+    pub providers: Providers,
     clock: Clock,
     now_ms: Arc<AtomicI64>,
     requests: AtomicU64,
@@ -131,6 +134,7 @@ impl World {
             aws,
             model,
             entropy,
+            providers: Providers::new(clock.clone()),
             clock,
             now_ms,
             requests,
@@ -177,7 +181,8 @@ impl World {
 
     /// Clients that may do everything.
     pub fn cloud(&self) -> cloud::Aws {
-        cloud::Aws::new(self.aws.sdk_config(), self.clock(), self.entropy.clone())
+        let aws = cloud::Aws::new(self.aws.sdk_config(), self.clock(), self.entropy.clone());
+        aws.with_web(self.providers.web())
     }
 
     /// The environment that the template gives this function, with clients that may do everything.
@@ -197,7 +202,7 @@ impl World {
         let config = self.aws.sdk_config_of(self.model.rights.role(handler));
         Setup::new(
             Vars::from_map(vars),
-            cloud::Aws::new(config, clock, entropy),
+            cloud::Aws::new(config, clock, entropy).with_web(self.providers.web()),
         )
     }
 

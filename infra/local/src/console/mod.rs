@@ -78,7 +78,7 @@ pub fn handle(stack: &LocalStack, request: &Request<Bytes>) -> Response<Bytes> {
 }
 
 /// The request names loopback as its host, and no page of another site sent it.
-fn from_here(request: &Request<Bytes>) -> bool {
+pub fn from_here(request: &Request<Bytes>) -> bool {
     let header = |name: HeaderName| request.headers().get(name).map(HeaderValue::to_str);
     let host = match header(HOST) {
         None => None,

@@ -101,10 +101,12 @@ impl Addresses {
 
     /// Values of the template's parameters that a deployment gives and AWS cannot know.
     pub(super) fn overrides(&self) -> BTreeMap<String, String> {
+        let providers = format!("{}/_local/providers/*", self.api);
         let turnstile = format!("{}/_local/turnstile/v0", self.api);
         let pairs = [
             ("EmailIdentity", EMAIL_IDENTITY),
             ("EmailSendRate", EMAIL_SEND_RATE),
+            ("ProvidersUrl", &providers),
             ("PublicBaseUrl", &self.api),
             ("SocketEndpoint", &self.aws),
             ("SocketPublicUrl", &self.websocket),

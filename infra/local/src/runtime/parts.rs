@@ -10,6 +10,7 @@ use super::clock::VirtualClock;
 use super::options::{Addresses, Options};
 use super::{ACCOUNT, REGION};
 use crate::aws::{self, Aws};
+use crate::providers::Providers;
 use crate::template::model;
 
 /// Parts of a stack.
@@ -22,6 +23,9 @@ pub struct Parts {
     pub aws: Aws,
     pub cloud: cloud::Aws,
     pub entropy: Entropy,
+    pub providers: Providers,
+    /// Calls of functions to systems outside of AWS.
+    web: cloud::Web,
 }
 
 impl Parts {
@@ -40,7 +44,14 @@ impl Parts {
         aws.set_fault_hook(options.fault_hook.clone());
         aws.set_endpoint(&addresses.aws);
         aws.create_missing(&template)?;
+        let providers = Providers::new(clock.clock());
+        // With servers the calls take the loopback, as a deployment's take the network.
+        let web = match options.ports {
+            Some(_) => cloud::Web::default(),
+            None => providers.web(),
+        };
         let cloud = cloud::Aws::new(aws.sdk_config(), clock.clock(), options.entropy.clone());
+        let cloud = cloud.with_web(web.clone());
         Ok(Self {
             root: options.root.clone(),
             data_dir: options.data_dir.clone(),
@@ -50,6 +61,8 @@ impl Parts {
             aws,
             cloud,
             entropy: options.entropy.clone(),
+            providers,
+            web,
         })
     }
 
@@ -58,6 +71,7 @@ impl Parts {
         let role = self.template.rights.role(&function.handler);
         let (config, clock) = (self.aws.sdk_config_of(role), self.clock.clock());
         let cloud = cloud::Aws::new(config, clock, self.entropy.clone());
+        let cloud = cloud.with_web(self.web.clone());
         Setup::new(Vars::from_map(function.environment.clone()), cloud)
     }
 }

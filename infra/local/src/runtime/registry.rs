@@ -44,6 +44,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "ingest" => ingest::function(setup),
         "link-tracker" => link_tracker::function(setup),
         "message-sender" => message_sender::function(setup),
+        "source-sync" => source_sync::function(setup),
         "webhook-custom" => webhook_custom::function(setup),
         "webhook-getfly" => webhook_getfly::function(setup),
         "webhook-haravan" => webhook_haravan::function(setup),

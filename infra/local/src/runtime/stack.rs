@@ -33,6 +33,7 @@ use super::websocket::SocketApi;
 use super::{private, registry};
 use crate::aws::Aws;
 use crate::console;
+use crate::providers::{self, Providers};
 use crate::template;
 use crate::template::model::{self, Trigger};
 
@@ -58,6 +59,7 @@ struct Inner {
     sockets: SocketApi,
     schedules: Arc<Schedules>,
     activity: Activity,
+    providers: Providers,
     credentials: RwLock<Value>,
     ready: AtomicBool,
     stop: CancellationToken,
@@ -138,6 +140,7 @@ impl LocalStack {
             addresses: parts.addresses,
             aws: parts.aws,
             cloud: parts.cloud,
+            providers: parts.providers,
             clock: parts.clock,
             functions,
             gateway,
@@ -200,10 +203,18 @@ impl LocalStack {
 
     /// Answers a request to the HTTP API or the console.
     pub async fn http(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.uri().path().starts_with("/_local/providers/") && console::from_here(&request) {
+            return providers::control::serve(self, request).await;
+        }
         if console::owns(request.uri().path()) {
             return console::handle(self, &request);
         }
         self.0.gateway.handle(request).await
+    }
+
+    /// The shops of the providers on this machine.
+    pub fn providers(&self) -> &Providers {
+        &self.0.providers
     }
 
     /// Moves the time forward; work that is then due has begun when this returns.

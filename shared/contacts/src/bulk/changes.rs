@@ -7,6 +7,7 @@ use kernel::{ContactId, TenantKey};
 use super::job::{Action, Job};
 use super::steps::Bulk;
 use crate::bounds::MAX_TAGS;
+use crate::consent::{Decision, Evidence, Method, Stated, Statement};
 use crate::patch::{Edit, Edited};
 use crate::{Contact, Joined};
 
@@ -77,6 +78,25 @@ impl Bulk {
                     Edited::NoContact => Done::Missing,
                 });
             }
+            Action::Unsubscribe {
+                channels,
+                purposes,
+                reason,
+            } => {
+                let statement = Statement {
+                    purposes: purposes.clone(),
+                    evidence: Evidence {
+                        statement: reason.clone(),
+                        ..Evidence::default()
+                    },
+                    actor: Some(job.actor.clone()),
+                    at: Some(job.created_at),
+                    ..Statement::new(Method::Staff, Decision::Withdrawn, channels.iter().copied())
+                };
+                let cause = job.id.to_string();
+                let stated = self.contacts.declare(tenant, id, &statement, &cause, None);
+                return Ok(done(stated.await? != Stated::NoContact));
+            }
             Action::RenameTag { from, to } => return self.rename(tenant, &contact, from, to).await,
             Action::Archive | Action::Restore | Action::Delete => {}
         }
@@ -99,8 +119,8 @@ impl Bulk {
             return Ok(Done::Full);
         }
         let (new, old) = ([to.to_owned()], [from.to_owned()]);
-        self.contacts.add_tags(tenant, contact.id, &new).await?;
-        self.contacts.remove_tags(tenant, contact.id, &old).await?;
+        self.silent.add_tags(tenant, contact.id, &new).await?;
+        self.silent.remove_tags(tenant, contact.id, &old).await?;
         Ok(Done::Changed)
     }
 }

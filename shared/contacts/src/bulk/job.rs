@@ -1,5 +1,6 @@
 //! The state of a bulk job, one item that only versioned writes move.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cloud::Pending;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SHARDS;
 use crate::choice::Choice;
+use crate::consent::{Channel, Purpose};
 
 /// A job is kept for thirteen months.
 const KEEP_SECONDS: i64 = 396 * 24 * 3600;
@@ -51,6 +53,15 @@ pub enum Action {
         /// A member of the workspace when the job was requested.
         owner_id: Option<UserId>,
     },
+    /// Withdraw the consent to these channels and purposes, by the word of staff.
+    Unsubscribe {
+        /// The channels.
+        channels: BTreeSet<Channel>,
+        /// The purposes.
+        purposes: BTreeSet<Purpose>,
+        /// Why, for the proof.
+        reason: Option<String>,
+    },
     /// Archive.
     Archive,
     /// Take out of the archive.
@@ -69,6 +80,7 @@ impl Action {
             Self::RemoveFromList { .. } => "remove_from_list",
             Self::RenameTag { .. } => "rename_tag",
             Self::SetOwner { .. } => "set_owner",
+            Self::Unsubscribe { .. } => "unsubscribe",
             Self::Archive => "archive",
             Self::Restore => "restore",
             Self::Delete => "delete",

@@ -130,6 +130,8 @@ struct Listed {
 #[derive(Clone, Debug)]
 pub struct Bulk {
     pub(super) contacts: Contacts,
+    /// For the new name of a tag, which starts no workflow.
+    pub(super) silent: Contacts,
     pub(super) lists: Lists,
     counts: Counts,
     files: Files,
@@ -138,10 +140,12 @@ pub struct Bulk {
 }
 
 impl Bulk {
-    /// Over the tables Contacts, Directory and Timeline, the bucket Files and the queue `ContactBulk`. A bulk job triggers no workflow.
+    /// Over the tables Contacts, Directory and Timeline, the bucket Files and the queue `ContactBulk`.
+    /// Changes of tags and lists can start workflows.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            contacts: Contacts::silent(resources).by("bulk"),
+            contacts: Contacts::over(resources).by("bulk"),
+            silent: Contacts::silent(resources).by("bulk"),
             lists: Lists::over(resources),
             counts: Counts::over(resources),
             files: Files::over(resources),

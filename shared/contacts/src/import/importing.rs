@@ -171,7 +171,7 @@ impl Imports {
                 });
                 continue;
             }
-            match self.contacts.upsert(tenant, &contact).await {
+            match self.writer(job).upsert(tenant, &contact).await {
                 Ok(upserted) => {
                     told.extend(left_out(line, &upserted));
                     let outcome = if upserted.created {

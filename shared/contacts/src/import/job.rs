@@ -123,6 +123,9 @@ pub struct Request {
     /// The consent of the contacts; null: nobody is subscribed.
     #[serde(default)]
     pub consent: Option<ConsentStatement>,
+    /// Whether new contacts, new tags and joined lists start workflows.
+    #[serde(default)]
+    pub start_workflows: bool,
 }
 
 fn yes() -> bool {
@@ -139,6 +142,7 @@ impl Default for Request {
             has_header: true,
             duplicate_rule: DuplicateRule::default(),
             consent: None,
+            start_workflows: false,
         }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::job::Job;
 use super::steps::Imports;
 use crate::consent::{Channel, ChannelStatus, Purpose};
-use crate::model::{Contact, Event, Identity};
+use crate::model::{Contact, Event, Identity, Source};
 use crate::rows::{IMPORTED, Profile, REPLACED, Replaced, UNDONE, VERSION};
 use crate::{change, keys, mention, names};
 
@@ -111,8 +111,10 @@ impl Imports {
             .descending()
             .limit(LOOKED_AT);
         let events = self.contacts.timeline.query::<Event>(events).await?;
-        // Segments follow the import by themselves.
-        let own = |event: &Event| !event.name.starts_with("segment.");
+        // Segments follow the import by themselves, and the import tells its own changes.
+        let own = |event: &Event| {
+            !event.name.starts_with("segment.") && event.source != Source::Import.name()
+        };
         Ok(events.next.is_some() || events.data.iter().any(own))
     }
 

@@ -104,6 +104,8 @@ pub enum Begun {
 #[derive(Clone, Debug)]
 pub struct Imports {
     pub(super) contacts: Contacts,
+    /// For imports that start workflows.
+    heard: Contacts,
     pub(super) table: Table,
     pub(super) files: Blobs,
     pub(super) fields: Fields,
@@ -112,14 +114,24 @@ pub struct Imports {
 
 impl Imports {
     /// Over the tables Contacts and Timeline, the bucket Imports and the queue `ContactImport`. An import
-    /// triggers no workflow.
+    /// starts workflows only if its settings say so.
     pub fn over(resources: &Resources) -> Self {
         Self {
             contacts: Contacts::silent(resources),
+            heard: Contacts::over(resources),
             table: resources.table("Contacts"),
             files: resources.bucket("Imports"),
             fields: Fields::over(resources),
             queue: resources.queue_of(),
+        }
+    }
+
+    /// The writer of the contacts of an import.
+    pub(super) fn writer(&self, job: &Job) -> &Contacts {
+        if job.request.start_workflows {
+            &self.heard
+        } else {
+            &self.contacts
         }
     }
 

@@ -11,6 +11,7 @@ use crate::change::{self, Change};
 use crate::model::{Incoming, Source};
 use crate::rows::{FORMER, Membership, NameRow, Pair, Profile, Row};
 use crate::store::Contacts;
+use crate::upsert::told::ImportRow;
 use crate::{keys, names};
 
 impl Contacts {
@@ -63,16 +64,21 @@ impl Contacts {
         if before.is_none() || !change.is_empty() {
             let update = self.telling(tenant, update, change.names(before.is_none()));
             let update = update.await?;
-            let noted = before.as_ref().filter(|_| import.is_none());
-            let noted = noted.map(|before| change.noted(before));
-            let noted = profile.as_ref().zip(noted.filter(|what| !what.is_null()));
-            let is_written = if let Some((read, what)) = noted {
-                let door = self.door_of(incoming.source);
-                let noted = self.change_noted(tenant, id, read, update, &what, door);
-                noted.await?
-            } else {
-                let key = keys::profile(tenant, id);
-                self.contacts.update(&key, update).await?.applied()
+            let is_written = match (&before, &profile) {
+                (Some(before), Some(read)) => {
+                    let row = import.map(|operation| ImportRow {
+                        operation,
+                        made_here,
+                        at: incoming.at.unwrap_or(now),
+                    });
+                    let by = (incoming.source, row);
+                    let (known, changed) = ((read, before), (change, update));
+                    self.change_known(tenant, id, known, changed, by).await?
+                }
+                _ => {
+                    let source = incoming.source;
+                    self.begin(tenant, id, source, change, update).await?
+                }
             };
             if !is_written {
                 return Ok(None);
@@ -91,7 +97,7 @@ impl Contacts {
     }
 
     /// The door of an input. A source of the API leaves it to the caller's own name.
-    fn door_of(&self, source: Source) -> &'static str {
+    pub(super) fn door_of(&self, source: Source) -> &'static str {
         match source {
             Source::Api => self.door,
             other => other.name(),

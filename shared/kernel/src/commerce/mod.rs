@@ -1,4 +1,4 @@
-//! Orders as a source tells them. Pure.
+//! Orders, products and carts as a source tells them. Pure.
 //!
 //! Providers' parsers fill in these shapes, and the crate `commerce` stores them. Texts are as received: they are cut
 //! when they are stored. The customer is told beside the order.
@@ -9,11 +9,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod cart;
+mod product;
 mod quantity;
 mod words;
 
+pub use cart::{CartDue, IncomingCart};
+pub use product::{IncomingProduct, ProductGone, StockLevel, Variant};
 pub use quantity::Quantity;
-pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ShippingStatus, Source};
+pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ProductStatus, ShippingStatus, Source};
 
 use crate::Money;
 

@@ -133,6 +133,22 @@ words! {
     }
 }
 
+words! {
+    /// The state of a product.
+    #[derive(Default)]
+    ProductStatus as ProductStatus {
+        /// For sale.
+        #[default]
+        Active = "active",
+        /// Not shown in the shop.
+        Hidden = "hidden",
+        /// For sale again when there is stock.
+        OutOfStock = "out_of_stock",
+        /// Not sold any more, or deleted at its source.
+        Archived = "archived",
+    }
+}
+
 impl Source {
     /// Whether the orders are managed in the product. Those of other sources are changed at their source.
     pub fn is_own(self) -> bool {
@@ -169,6 +185,9 @@ mod tests {
             assert_eq!(serde_json::to_value(method).unwrap(), method.name());
         }
         for &status in ShippingStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+        }
+        for &status in ProductStatus::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
         for &status in PaymentStatus::ALL {

@@ -1,16 +1,17 @@
 //! The events of the shop's own systems: `{"type", "timestamp", "data"}`.
 
 use jiff::Timestamp;
+use kernel::commerce::{ProductGone, Source};
 use serde_json::Value;
 
-use super::order;
+use super::{order, product};
 use crate::fact::{Customer, Fact, answers};
 use crate::inbound::RawRequest;
 use crate::submission::{ParseError, Sender};
 use crate::{body, json, ladipage, terms};
 
 /// The types that are read, and what each becomes.
-pub const TYPES: [(&str, &str); 10] = [
+pub const TYPES: [(&str, &str); 16] = [
     ("customer.created", "a contact"),
     ("customer.updated", "a contact"),
     (
@@ -23,6 +24,12 @@ pub const TYPES: [(&str, &str); 10] = [
     ("order.cancelled", "an order that is cancelled"),
     ("order.completed", "an order that is completed"),
     ("order.refunded", "an order whose money was given back"),
+    ("product.created", "a product"),
+    ("product.updated", "a product"),
+    ("product.deleted", "a product that is archived"),
+    ("cart.updated", "a cart: left behind if nothing follows"),
+    ("cart.ordered", "a cart whose customer has ordered"),
+    ("cart.abandoned", "a cart that is left behind, at once"),
     ("form.submitted", "a contact and its event"),
 ];
 
@@ -46,6 +53,26 @@ pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseE
         }
         "form.submitted" => form(request, data, at, id),
         _ if !TYPES.iter().any(|(known, _)| *known == kind) => Err(ParseError::UnknownTopic(kind)),
+        "product.deleted" => {
+            let id = json::text_at(data, "id").ok_or(ParseError::Missing("/data/id"))?;
+            Ok(vec![Fact::gone(ProductGone {
+                source: Source::Api,
+                shop: request.shop(""),
+                external_id: id,
+                at,
+            })?])
+        }
+        "product.created" | "product.updated" => {
+            let read = product::product(data, &request.shop(""), at);
+            let product = read.ok_or(ParseError::Missing("/data/id"))?;
+            Ok(vec![Fact::product(product)?])
+        }
+        kind if kind.starts_with("cart.") => {
+            let read = product::cart(data, kind, &request.shop(""), at);
+            let cart = read.ok_or(ParseError::Missing("/data/id"))?;
+            let buyer = data.get("customer").map(|data| customer(data, at, request));
+            Ok(vec![Fact::cart(buyer, cart)?])
+        }
         kind => {
             let read = order::order(data, kind, &request.shop(""), at);
             let order = read.ok_or(ParseError::Missing("/data/id"))?;

@@ -6,6 +6,7 @@
 
 mod event;
 mod order;
+mod product;
 
 use jiff::{SignedDuration, Timestamp};
 use kernel::Entropy;

@@ -11,7 +11,7 @@ use crate::json;
 use crate::terms::{self, method, subtotal};
 
 /// A word of one of the product's lists, such as a status.
-fn word<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
+pub(super) fn word<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
     let text = json::text_at(value, name)?;
     serde_json::from_value(Value::String(text)).ok()
 }
@@ -81,7 +81,8 @@ pub fn order(value: &Value, kind: &str, shop: &str, at: Timestamp) -> Option<Inc
     })
 }
 
-fn item(value: &Value) -> Item {
+/// An item of an order or a cart.
+pub(super) fn item(value: &Value) -> Item {
     let quantity = json::text_at(value, "quantity").and_then(|text| text.parse().ok());
     Item {
         product: json::text_at(value, "product_id"),

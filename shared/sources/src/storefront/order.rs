@@ -124,7 +124,8 @@ fn payment_status(value: &Value) -> PaymentStatus {
     }
 }
 
-fn item(value: &Value) -> Item {
+/// An item of an order or a cart.
+pub fn item(value: &Value) -> Item {
     let quantity = value.get("quantity").and_then(Value::as_f64);
     let name = ["name", "title"];
     Item {

@@ -161,16 +161,26 @@ async fn every_door_tells_what_it_changes() {
         (door.as_str(), &what["fields"]["job_title"]["new"]),
         ("chat", &json!("Thợ gốm"))
     );
-    // An import has its file of outcomes.
     let row = contacts::Incoming {
         tags: vec!["D".into()],
         source: contacts::Source::Import,
         operation: Some("imp_1#1".into()),
+        at: Some(shop.world.now()),
         ..person("Trần Thị An", &an)
     };
     let count = told_by(&shop, id).await.len();
+    let before = shop.world.aws.meter().snapshot();
+    shop.upsert(row.clone()).await;
+    let (timeline, _) = shop.world.units("Timeline", &before);
+    assert!(timeline <= 1.0, "{timeline}");
     shop.upsert(row).await;
-    assert_eq!(told_by(&shop, id).await.len(), count);
+    let told = told_by(&shop, id).await;
+    assert_eq!(told.len(), count + 1);
+    let entry = told.iter().find(|(door, _)| door == "import").unwrap();
+    assert_eq!(
+        entry.1,
+        json!({ "tags_added": ["D"], "import_id": "imp_1" })
+    );
 }
 
 #[tokio::test]

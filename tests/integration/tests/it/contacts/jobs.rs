@@ -350,3 +350,69 @@ async fn an_archiving_may_be_killed_at_any_call() {
 async fn an_erasure_of_many_may_be_killed_at_any_call() {
     changes_two(&json!({ "delete": true }), 1).await;
 }
+
+#[tokio::test]
+async fn a_job_unsubscribes_by_the_word_of_staff() {
+    let shop = Shop::new().await;
+    let ids = made(&shop, 3).await;
+    for id in &ids {
+        let body = json!({
+            "decision": "granted", "method": "paper", "channels": ["email", "sms"], "text": "Tôi đồng ý",
+        });
+        let path = format!("/v1/contacts/{id}/consent");
+        assert_eq!(shop.api("POST", &path, Some(&body)).await.0, 200);
+    }
+    shop.world.advance(std::time::Duration::from_secs(1));
+    let change = json!({ "unsubscribe": { "channels": ["email"], "reason": "Khách gọi đến" } });
+    let before = shop.world.aws.meter().snapshot();
+    let job = done(&shop, change.clone(), json!({ "tag": "VIP" })).await;
+    eprintln!(
+        "units of a job for three: {}",
+        shop.world.writes_since(&before, "Contacts")
+    );
+    assert_eq!(
+        (&job["changed"], &job["action"]),
+        (&json!(3), &json!("unsubscribe"))
+    );
+    let statuses = async || {
+        let mut all = Vec::new();
+        for id in &ids {
+            let contact = shop.contact(*id).await;
+            all.push((contact.email_status, contact.sms_status));
+        }
+        all
+    };
+    use contacts::ChannelStatus::{Subscribed, Unsubscribed};
+    let expected = [
+        (Unsubscribed, Subscribed),
+        (Unsubscribed, Subscribed),
+        (Unsubscribed, Subscribed),
+        (Subscribed, Subscribed),
+    ];
+    assert_eq!(statuses().await, expected);
+    let path = format!("/v1/contacts/{}/consent", ids[0]);
+    let (_, consent) = shop.api("GET", &path, None).await;
+    let record = &consent["data"][0];
+    assert_eq!(
+        (&record["method"], &record["decision"]),
+        (&json!("staff"), &json!("withdrawn"))
+    );
+    assert_eq!(record["evidence"]["statement"], "Khách gọi đến");
+    assert_eq!(record["actor_id"], "usr_00000000001");
+    // Again: nothing changes. A paper consent does not end it, as by hand.
+    done(&shop, change, json!({ "contact_ids": ids })).await;
+    assert_eq!(statuses().await[3], (Unsubscribed, Subscribed));
+    for wrong in [
+        json!({ "channels": [] }),
+        json!({ "channels": ["email"], "purposes": [] }),
+        json!({ "channels": ["email"], "reason": "" }),
+    ] {
+        let (status, problem) = start(
+            &shop,
+            json!({ "unsubscribe": wrong }),
+            json!({ "everybody": true }),
+        )
+        .await;
+        assert_eq!(status, 400, "{problem}");
+    }
+}

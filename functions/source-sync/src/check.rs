@@ -1,0 +1,209 @@
+//! The check of a connection: when its credentials change, and each day.
+//!
+//! The timer of the next check is written first, so that the checks never end while the source is connected.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kernel::{SourceId, TenantKey};
+use lambda::{Failure, metrics};
+use sources::api::Client;
+use sources::{
+    Inbound, LinkStatus, Provider, RawRequest, SyncTask, haravan, kiotviet, sapo, shopee,
+};
+
+use crate::page;
+use crate::session::{Session, Stop, Worker};
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// A change may be younger than the refusal that followed it, by the clocks of two systems.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// A back-fill that has not moved for so long has lost its message.
+const STILL: SignedDuration = SignedDuration::from_hours(1);
+/// Pages of lost pushes that one check reads: 1,000 pushes.
+const MOST_LOST: usize = 10;
+
+/// The source's moment of tomorrow. Moments of sources are spread over the day.
+fn tomorrow(source: SourceId, now: Timestamp) -> Timestamp {
+    let spread = kernel::hash::bucket(&[&source.to_string()], 24 * 60);
+    let day = now.as_millisecond().div_euclid(DAY_MS) + 1;
+    let at = day * DAY_MS + i64::from(spread) * 60_000;
+    Timestamp::from_millisecond(at).unwrap_or(now)
+}
+
+pub async fn handle(worker: &Worker, tenant: TenantKey, source: SourceId) -> Result<(), Failure> {
+    let Some(mut session) = worker.open(tenant, source).await? else {
+        return Ok(());
+    };
+    let provider = session.source.provider;
+    let waits =
+        session.client.credentials.needs_consent(provider) && session.client.access.is_none();
+    if waits {
+        return Ok(());
+    }
+    let task = SyncTask::Check { source };
+    let next = tomorrow(source, worker.clock.now());
+    let name = format!("SYNC#{source}#{}", next.as_second());
+    worker.timers.schedule(tenant, &name, next, &task).await?;
+    match checked(worker, &mut session).await {
+        Ok(()) => Ok(()),
+        Err(stop) => worker.stopped(&session, stop, &task).await,
+    }
+}
+
+async fn checked(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
+    let (tenant, source) = (session.tenant, session.source.id);
+    let shop = worker.call(session, Client::probe, Client::shop_of).await?;
+    if session.link.shop.is_none() {
+        session.client.shop.clone_from(&shop);
+    }
+    if !session.source.settings.fetches || session.source.settings.shop != shop {
+        worker
+            .sources
+            .connect(tenant, source, shop.as_deref())
+            .await?;
+    }
+    if !subscribed(worker, session).await? {
+        let text = "the provider has ended the pushes of the app: its owner begins them again at the provider";
+        metrics::incident("SubscriptionsEnded", 1);
+        worker
+            .links
+            .fail(source, &session.link, LinkStatus::Error, "suspended", text)
+            .await?;
+        return Ok(());
+    }
+    if session.source.provider == Provider::Shopee {
+        lost_pushes(worker, session).await?;
+    }
+    let is_whole = continued(worker, session).await?;
+    let shop = shop.filter(|_| session.link.shop.is_none());
+    worker
+        .links
+        .checked(source, &session.link, shop.as_deref(), is_whole)
+        .await?;
+    Ok(())
+}
+
+/// Subscribes to what is not subscribed. False: only the owner can do so, at the provider.
+async fn subscribed(worker: &Worker, session: &mut Session) -> Result<bool, Stop> {
+    let source = &session.source;
+    let address = format!(
+        "{}/w/{}/{}",
+        worker.base_url,
+        source.provider.name(),
+        source.id
+    );
+    match source.provider {
+        Provider::Kiotviet => {
+            let (now, auth) = (worker.clock.now(), &source.auth);
+            let Some(secret) = worker.keyring.secret(source.id, auth, now) else {
+                return Ok(true);
+            };
+            let list = |client: &Client, _| kiotviet::api::subscriptions(client);
+            let missing = worker.call(session, list, |client, answer| {
+                Ok(kiotviet::api::missing(&client.value(answer)?, &address))
+            });
+            for kind in missing.await? {
+                let build =
+                    |client: &Client, _| kiotviet::api::subscribe(client, kind, &address, &secret);
+                worker.call(session, build, Client::value).await?;
+                metrics::count("SubscriptionsMade", 1);
+            }
+        }
+        Provider::Sapo => {
+            let list = |client: &Client, _| sapo::api::subscriptions(client);
+            let missing = worker.call(session, list, |client, answer| {
+                Ok(sapo::api::missing(&client.value(answer)?, &address))
+            });
+            for topic in missing.await? {
+                let build = |client: &Client, _| sapo::api::subscribe(client, topic, &address);
+                worker.call(session, build, Client::value).await?;
+                metrics::count("SubscriptionsMade", 1);
+            }
+        }
+        // The app of a private token has no subscription: its webhooks are entered in the shop.
+        Provider::Haravan if session.client.access.is_some() => {
+            let list = |client: &Client, _| haravan::api::subscriptions(client);
+            let is_alive = worker.call(session, list, |client, answer| {
+                Ok(haravan::api::is_subscribed(&client.value(answer)?))
+            });
+            if !is_alive.await? {
+                let build = |client: &Client, _| haravan::api::subscribe(client);
+                worker.call(session, build, Client::value).await?;
+                metrics::count("SubscriptionsMade", 1);
+            }
+        }
+        Provider::Shopee => {
+            let state = worker.call(session, shopee::api::push_state, |client, answer| {
+                Ok(!shopee::api::is_suspended(&client.value(answer)?))
+            });
+            return state.await;
+        }
+        Provider::Haravan | Provider::Getfly | Provider::Custom | Provider::Ladipage => {}
+    }
+    Ok(true)
+}
+
+/// Reads the pushes that Shopee could not deliver. They are confirmed after they are on the queue.
+async fn lost_pushes(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
+    for _ in 0..MOST_LOST {
+        let (pushes, last, has_more) = worker
+            .call(session, shopee::api::lost, |client, answer| {
+                Ok(shopee::api::lost_in(&client.value(answer)?))
+            })
+            .await?;
+        let now = worker.clock.now();
+        let request = |(_, body): (_, String)| {
+            Inbound::Request(Box::new(RawRequest {
+                source: session.source.id,
+                provider: Provider::Shopee,
+                received_at: now,
+                headers: [].into(),
+                body,
+                file: None,
+                replay_of: None,
+                settings: session.source.settings.clone(),
+            }))
+        };
+        let messages: Vec<Inbound> = pushes.into_iter().map(request).collect();
+        worker.inbox.send_all(session.tenant, &messages).await?;
+        metrics::incident("PushesRecovered", messages.len() as u64);
+        let Some(last) = last.filter(|_| !messages.is_empty()) else {
+            return Ok(());
+        };
+        let build = |client: &Client, now| shopee::api::confirm(client, last, now);
+        worker.call(session, build, Client::value).await?;
+        if !has_more {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Continues a back-fill that stands still, and begins the recovery after refused credentials. True: nothing is missing.
+async fn continued(worker: &Worker, session: &Session) -> Result<bool, Stop> {
+    let (tenant, source) = (session.tenant, session.source.id);
+    let run = worker.runs.get(tenant, source).await?;
+    let unfinished = run.filter(|run| run.finished_at.is_none());
+    if let Some(run) = unfinished {
+        let is_still = worker.clock.now().duration_since(run.moved_at) > STILL;
+        if is_still || session.link.status != LinkStatus::Connected {
+            let next = page::next_of(source, &run);
+            worker.send_later(tenant, &next, Duration::ZERO).await?;
+        }
+        return Ok(session.link.broken_at.is_none());
+    }
+    let Some(broken_at) = session.link.broken_at else {
+        return Ok(true);
+    };
+    let name = format!("recovery-{}", broken_at.as_millisecond());
+    let since = Some(broken_at - OVERLAP);
+    let objects = session.client.objects();
+    let begun = worker
+        .runs
+        .begin(tenant, source, &name, None, since, objects);
+    let next = page::next_of(source, &begun.await?);
+    worker.send_later(tenant, &next, Duration::ZERO).await?;
+    Ok(true)
+}

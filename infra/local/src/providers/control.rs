@@ -1,0 +1,107 @@
+//! The shops over HTTP: `/_local/providers/<host>/…` is the provider, `/_local/providers/<name>` the person at this machine.
+//!
+//! - `GET /_local/providers/<name>` shows the shop.
+//! - `POST /_local/providers/<name>` with `{"customers": 250, "orders": 100}` fills the shop, with `{"fault": "html", "times": 3}`
+//!   the next calls fail: `timeout`, `lost`, `html`, `down`, `busy`, `refuse`.
+//! - `POST /_local/providers/<name>/push` with `{"path": "/w/…", "secret": "…", "kind": "orders", "id": 7}` changes an object and
+//!   posts its webhook, signed, to the source.
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Fault, Kind, NAMES, reply};
+use crate::runtime::LocalStack;
+
+/// A change of a shop.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    customers: Option<u64>,
+    orders: Option<u64>,
+    fault: Option<Fault>,
+    times: Option<usize>,
+}
+
+/// A webhook to send.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Send {
+    path: String,
+    secret: String,
+    kind: String,
+    id: u64,
+}
+
+/// Answers a request under `/_local/providers/`.
+pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path().to_owned();
+    let rest = path.trim_start_matches("/_local/providers/");
+    let (first, more) = rest.split_once('/').unwrap_or((rest, ""));
+    let providers = stack.providers();
+    if !NAMES.contains(&first) {
+        let answer = providers.answer(first, &format!("/{more}"), &request);
+        // On a real wire a call without an answer ends with the gateway's own.
+        return answer.unwrap_or_else(|error| reply(504, &json!({ "error": error.to_string() })));
+    }
+    if request.method() == http::Method::GET {
+        let shown = providers.with(first, |shop| {
+            json!({ "customers": shop.customers.len(), "orders": shop.orders.len(), "invoices": shop.invoices.len(),
+                "subscriptions": shop.subscriptions, "lost_pushes": shop.lost.len(), "calls": shop.calls.len() })
+        });
+        return reply(200, &shown.unwrap_or_default());
+    }
+    match more {
+        "" => match serde_json::from_slice::<Change>(request.body()) {
+            Ok(change) => {
+                providers.with(first, |shop| {
+                    if change.customers.is_some() || change.orders.is_some() {
+                        shop.fill(change.customers.unwrap_or(0), change.orders.unwrap_or(0));
+                    }
+                    if let Some(fault) = change.fault {
+                        shop.fail(fault, change.times.unwrap_or(1));
+                    }
+                });
+                reply(200, &json!({}))
+            }
+            Err(error) => reply(400, &json!({ "error": error.to_string() })),
+        },
+        "push" => match serde_json::from_slice::<Send>(request.body()) {
+            Ok(send) => push(stack, first, &send).await,
+            Err(error) => reply(400, &json!({ "error": error.to_string() })),
+        },
+        _ => reply(404, &json!({})),
+    }
+}
+
+async fn push(stack: &LocalStack, provider: &str, send: &Send) -> Response<Bytes> {
+    let kind = match send.kind.as_str() {
+        "customers" => Kind::Customers,
+        "orders" => Kind::Orders,
+        "invoices" => Kind::Invoices,
+        _ => {
+            return reply(
+                400,
+                &json!({ "error": "kind: customers, orders or invoices" }),
+            );
+        }
+    };
+    let providers = stack.providers();
+    let url = format!("{}{}", stack.addresses().api, send.path);
+    let now = providers.now();
+    let push = providers.with(provider, |shop| {
+        shop.push(kind, send.id, now, &send.secret, &url)
+    });
+    let Some(push) = push else {
+        return reply(404, &Value::Null);
+    };
+    let mut builder = Request::post(&send.path).header(header::HOST, "127.0.0.1");
+    for (name, text) in &push.headers {
+        builder = builder.header(*name, text);
+    }
+    match builder.body(Bytes::from(push.body)) {
+        Ok(request) => Box::pin(stack.http(request)).await,
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}

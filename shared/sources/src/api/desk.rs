@@ -1,0 +1,90 @@
+//! The calls themselves: requests go to the provider's host, or to the host that stands for it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloud::Web;
+use http::{Request, Response};
+
+use super::ApiError;
+
+/// Where the hosts of providers are: `https://*`, or the address of the local stack's providers with `*` for the host.
+#[derive(Debug, Clone)]
+pub struct Hosts(Arc<str>);
+
+impl Hosts {
+    /// `pattern` has one `*`, which stands for the host.
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.trim_end_matches('/').into())
+    }
+
+    /// Whether a text is a pattern with TLS, or of this machine.
+    pub fn is_pattern(text: &str) -> bool {
+        let is_safe = text == "https://*" || text.starts_with("http://127.0.0.1:");
+        is_safe && text.matches('*').count() == 1
+    }
+
+    /// The address of a host.
+    pub fn at(&self, host: &str) -> String {
+        self.0.replacen('*', host, 1)
+    }
+}
+
+/// Makes calls; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    web: Web,
+    hosts: Hosts,
+}
+
+impl Desk {
+    /// Over the client for systems outside of AWS.
+    pub fn new(web: Web, hosts: Hosts) -> Self {
+        Self { web, hosts }
+    }
+
+    /// The place of a provider's page for people, such as `https://accounts.haravan.com/connect/authorize`.
+    pub fn place(&self, url: &str) -> String {
+        match url
+            .strip_prefix("https://")
+            .and_then(|rest| rest.split_once('/'))
+        {
+            Some((host, path)) => format!("{}/{path}", self.hosts.at(host)),
+            None => url.to_owned(),
+        }
+    }
+
+    /// Makes a call. Its address is that of the real provider.
+    pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let place = self.place(&parts.uri.to_string());
+        parts.uri = place.parse().map_err(|_| ApiError::Refused)?;
+        Ok(self.web.send(Request::from_parts(parts, body)).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_put_into_its_pattern() {
+        let url = "https://apis.haravan.com/com/orders.json?a=*";
+        let real = Desk::new(Web::default(), Hosts::new("https://*"));
+        assert_eq!(real.place(url), url);
+        let here = Hosts::new("http://127.0.0.1:8787/_local/providers/*");
+        let here = Desk::new(Web::default(), here).place(url);
+        assert_eq!(
+            here,
+            "http://127.0.0.1:8787/_local/providers/apis.haravan.com/com/orders.json?a=*"
+        );
+        for (text, fine) in [
+            ("https://*", true),
+            ("http://127.0.0.1:1/p/*", true),
+            ("http://*", false),
+            ("https://example.vn", false),
+        ] {
+            assert_eq!(Hosts::is_pattern(text), fine, "{text}");
+        }
+    }
+}
