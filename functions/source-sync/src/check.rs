@@ -75,27 +75,40 @@ async fn checked(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
             .connect(tenant, source, shop.as_deref())
             .await?;
     }
-    if !subscribed(worker, session).await? {
-        let text = "the provider has ended the pushes of the app: its owner begins them again at the provider";
-        metrics::incident("SubscriptionsEnded", 1);
-        worker
-            .links
-            .fail(source, &session.link, LinkStatus::Error, "suspended", text)
-            .await?;
-        return Ok(());
-    }
+    let is_subscribed = subscribed(worker, session).await?;
     if session.source.provider == Provider::Shopee {
         lost_pushes(worker, session).await?;
     }
     // Pages and fetches wait for this: it is written before their messages are sent.
     let links = &worker.links;
+    let changed = || Failure::retry("Sync.Changed", "the connection was changed");
     if !links
         .checked(source, &session.link, shop.as_deref())
         .await?
     {
-        return Err(Failure::retry("Sync.Changed", "the connection was changed").into());
+        return Err(changed().into());
     }
+    if !is_subscribed {
+        suspended(worker, session).await?;
+    }
+    session.link = links.get(tenant, source).await?.ok_or_else(changed)?;
     continued(worker, session).await
+}
+
+/// Tells the owner that the provider has ended the pushes, and reads what they would have told since the last check.
+async fn suspended(worker: &Worker, session: &Session) -> Result<(), Failure> {
+    metrics::incident("SubscriptionsEnded", 1);
+    let (source, link) = (session.source.id, &session.link);
+    if let Some(last) = link.checked_at {
+        worker.links.miss(source, link, last).await?;
+    }
+    let text =
+        "the provider has ended the pushes of the app: its owner begins them again at the provider";
+    worker
+        .links
+        .fail(source, link, LinkStatus::Error, sources::SUSPENDED, text)
+        .await?;
+    Ok(())
 }
 
 /// Subscribes to what is not subscribed. False: only the owner can do so, at the provider.

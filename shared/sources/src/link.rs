@@ -15,6 +15,8 @@ use crate::provider::Provider;
 
 /// How long a person has to give consent.
 const CONSENT: SignedDuration = SignedDuration::from_mins(15);
+/// The code of the fault that only the owner can end, at the provider: no pushes come.
+pub const SUSPENDED: &str = "suspended";
 /// Characters of the words of a fault.
 const MAX_DETAIL: usize = 200;
 
@@ -200,7 +202,8 @@ impl Links {
 
     /// Notes a call that succeeded after one that failed. A connection that was well costs no write.
     pub async fn heal(&self, source: SourceId, link: &Link) -> Result<(), Error> {
-        if link.status != LinkStatus::Error {
+        let is_suspended = |error: &LinkFault| error.code == SUSPENDED;
+        if link.status != LinkStatus::Error || link.error.as_ref().is_some_and(is_suspended) {
             return Ok(());
         }
         let update = Update::new()

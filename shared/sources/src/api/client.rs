@@ -325,11 +325,17 @@ pub(crate) const FETCHED: &str = "x-tanigo-object";
 /// The kinds of objects that the provider's API lists.
 pub fn objects_of(provider: Provider) -> &'static [Object] {
     match provider {
-        Provider::Kiotviet => &[Object::Customers, Object::Orders, Object::Invoices],
+        Provider::Kiotviet => &[
+            Object::Customers,
+            Object::Orders,
+            Object::Invoices,
+            Object::Products,
+        ],
         Provider::Shopee => &[Object::Orders],
-        Provider::Haravan | Provider::Sapo | Provider::Getfly => {
-            &[Object::Customers, Object::Orders]
+        Provider::Haravan | Provider::Sapo => {
+            &[Object::Customers, Object::Orders, Object::Products]
         }
+        Provider::Getfly => &[Object::Customers, Object::Orders],
         Provider::Custom | Provider::Ladipage => &[],
     }
 }
