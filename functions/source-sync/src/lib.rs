@@ -11,6 +11,7 @@ mod session;
 
 use std::sync::Arc;
 
+use accounts::RecentWorkspaces;
 use cloud::{Lease, Limiter, Timers};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
@@ -29,6 +30,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     }
     let keyring = Keyring::new(secret);
     let worker = Arc::new(session::Worker {
+        workspaces: RecentWorkspaces::over(resources),
         sources: Sources::over(resources),
         links: Links::over(resources, keyring.clone()),
         runs: Runs::over(resources),
