@@ -8,7 +8,7 @@ use lambda::http::{Flaws, Problem};
 use serde::Deserialize;
 
 /// Fewest characters of a code that is looked for.
-const LEAST_CODE: usize = 3;
+pub const LEAST_CODE: usize = 3;
 
 /// Query of the list of orders.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
