@@ -28,7 +28,7 @@ pub struct Page {
 pub struct Client {
     /// The provider.
     pub provider: Provider,
-    /// What the owner entered.
+    /// The owner's entries.
     pub credentials: Credentials,
     /// The tokens, if there are any.
     pub access: Option<Access>,
@@ -36,7 +36,7 @@ pub struct Client {
     pub shop: Option<String>,
 }
 
-/// What a list is asked for.
+/// The question to a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Which objects.
