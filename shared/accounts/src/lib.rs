@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod setup;
 pub mod users;
 pub mod workspaces;
+mod write_keys;
 
 /// Longest life of a call: API Gateway ends it after 30 s. An older unfinished claim belongs to a call that crashed.
 pub(crate) const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);

@@ -67,6 +67,13 @@ pub(crate) struct Entry {
     pending: Pending,
 }
 
+impl Entry {
+    /// Whether a workflow, a segment or a rule of the lead score waits for the event.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.pending.is_empty()
+    }
+}
+
 /// The part of an entry that the message for workflows holds.
 #[derive(Deserialize)]
 struct Heard {

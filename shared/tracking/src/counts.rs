@@ -1,0 +1,81 @@
+//! The counts of tracked calls, by hour: what was written, and what was refused, by reason.
+//!
+//! Counters of the subject `TRACK` (`cloud::counters`). One write unit for the messages of a batch of one workspace. The
+//! counts are for people: a redelivered message counts again, and no decision may depend on them.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use cloud::counters::{Counts, Hour, HourCounts};
+use cloud::{Counters, Error, Resources};
+use jiff::Timestamp;
+use kernel::TenantKey;
+
+/// Subject of the counters.
+const SUBJECT: &str = "TRACK";
+
+/// Counts of some calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally(BTreeMap<String, i64>);
+
+impl Tally {
+    /// Adds to a count.
+    pub fn add(&mut self, name: &str, n: i64) {
+        if n != 0 {
+            *self.0.entry(name.to_owned()).or_default() += n;
+        }
+    }
+
+    /// A count.
+    pub fn get(&self, name: &str) -> i64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        for (name, n) in other.0 {
+            self.add(&name, n);
+        }
+    }
+}
+
+/// The counts of all workspaces; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    counters: Counters,
+}
+
+impl Counted {
+    /// Over the table Reports.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            counters: Counters::over(resources),
+        }
+    }
+
+    /// Adds a tally in the hour of `at`. `message` spreads the writers.
+    pub async fn add(
+        &self,
+        tenant: TenantKey,
+        at: Timestamp,
+        tally: &Tally,
+        message: &str,
+    ) -> Result<(), Error> {
+        let counts: Counts = tally.0.clone();
+        self.counters
+            .add_at(tenant, SUBJECT, at, message, &counts)
+            .await
+    }
+
+    /// The counts of each hour, both ends included.
+    pub async fn hours(
+        &self,
+        tenant: TenantKey,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<BTreeMap<Timestamp, HourCounts>, Error> {
+        let (from, to) = (Hour::of(from), Hour::of(to));
+        self.counters.hours(tenant, SUBJECT, from, to).await
+    }
+}
