@@ -50,3 +50,4 @@ pub use sessions::{NewSession, Sessions};
 pub use setup::{FirstAccount, FirstSetup, SetUp};
 pub use users::{NewUser, User, UserChange, UserChanged, UserStatus, Users};
 pub use workspaces::{Workspace, WorkspaceSettings, WorkspaceStatus, Workspaces};
+pub use write_keys::{WriteKey, WriteKeys};

@@ -14,12 +14,29 @@ pub const MAX_ID: usize = 255;
 const MAX_NAME: usize = 100;
 /// First words of the names of the product's own events. No tracked event may look like one.
 pub const RESERVED: [&str; 12] = [
-    "cart", "consent", "contact", "conversation", "form", "list", "message", "order", "page",
-    "product", "screen", "segment",
+    "cart",
+    "consent",
+    "contact",
+    "conversation",
+    "form",
+    "list",
+    "message",
+    "order",
+    "page",
+    "product",
+    "screen",
+    "segment",
 ];
 /// Texts that a program sends for want of an id. They would make one contact of many people.
 const NO_IDS: [&str; 8] = [
-    "null", "undefined", "none", "nil", "nan", "0", "[object object]", "anonymous",
+    "null",
+    "undefined",
+    "none",
+    "nil",
+    "nan",
+    "0",
+    "[object object]",
+    "anonymous",
 ];
 
 /// A kind of call.
@@ -155,9 +172,10 @@ impl Call {
         if !value.is_object() {
             return Err(fault("", Reason::NoObject, "expected an object"));
         }
-        let named = value.get("type").and_then(Value::as_str).and_then(|name| {
-            (name.len() > 1).then(|| Kind::of(name)).flatten()
-        });
+        let named = value
+            .get("type")
+            .and_then(Value::as_str)
+            .and_then(|name| (name.len() > 1).then(|| Kind::of(name)).flatten());
         let Some(kind) = kind.or(named) else {
             let message = "expected track, page, screen, identify or alias";
             return Err(fault("/type", Reason::UnknownType, message));
@@ -196,7 +214,9 @@ impl Call {
             visitor,
             name,
             data,
-            traits: traits.filter(|_| kind == Kind::Identify).unwrap_or_default(),
+            traits: traits
+                .filter(|_| kind == Kind::Identify)
+                .unwrap_or_default(),
             original: time(value, "originalTimestamp").or_else(|| time(value, "timestamp")),
             consent: consent(value),
         })
@@ -235,7 +255,9 @@ fn event(call: &Value) -> Result<(String, Map<String, Value>), Fault> {
         }
         return Ok(("product.viewed".to_owned(), data));
     }
-    let family = name.split_once('.').map(|(family, _)| family.to_lowercase());
+    let family = name
+        .split_once('.')
+        .map(|(family, _)| family.to_lowercase());
     if family.is_some_and(|family| RESERVED.contains(&family.as_str())) {
         let message = "the names of the product's own events cannot be tracked";
         return Err(fault("/event", Reason::ReservedName, message));
@@ -305,15 +327,51 @@ mod tests {
             (json!(7), "", Reason::NoObject),
             (json!({}), "/type", Reason::UnknownType),
             (json!({ "type": "t" }), "/type", Reason::UnknownType),
-            (json!({ "type": "group", "userId": "1" }), "/type", Reason::GroupNotSupported),
-            (json!({ "type": "track", "event": "A" }), "", Reason::NoPerson),
-            (json!({ "type": "track", "event": "A", "userId": "" }), "", Reason::NoPerson),
-            (json!({ "type": "page", "userId": "undefined" }), "/userId", Reason::BadId),
-            (json!({ "type": "alias", "userId": "1" }), "", Reason::NoPerson),
-            (json!({ "type": "track", "userId": 1 }), "/event", Reason::BadName),
-            (json!({ "type": "track", "userId": 1, "event": long }), "/event", Reason::BadName),
-            (json!({ "type": "track", "userId": 1, "event": "order.paid" }), "/event", Reason::ReservedName),
-            (json!({ "type": "track", "userId": 1, "event": "Contact.x" }), "/event", Reason::ReservedName),
+            (
+                json!({ "type": "group", "userId": "1" }),
+                "/type",
+                Reason::GroupNotSupported,
+            ),
+            (
+                json!({ "type": "track", "event": "A" }),
+                "",
+                Reason::NoPerson,
+            ),
+            (
+                json!({ "type": "track", "event": "A", "userId": "" }),
+                "",
+                Reason::NoPerson,
+            ),
+            (
+                json!({ "type": "page", "userId": "undefined" }),
+                "/userId",
+                Reason::BadId,
+            ),
+            (
+                json!({ "type": "alias", "userId": "1" }),
+                "",
+                Reason::NoPerson,
+            ),
+            (
+                json!({ "type": "track", "userId": 1 }),
+                "/event",
+                Reason::BadName,
+            ),
+            (
+                json!({ "type": "track", "userId": 1, "event": long }),
+                "/event",
+                Reason::BadName,
+            ),
+            (
+                json!({ "type": "track", "userId": 1, "event": "order.paid" }),
+                "/event",
+                Reason::ReservedName,
+            ),
+            (
+                json!({ "type": "track", "userId": 1, "event": "Contact.x" }),
+                "/event",
+                Reason::ReservedName,
+            ),
         ] {
             assert_eq!(reason(call.clone()), Some((pointer, expected)), "{call}");
         }
@@ -336,7 +394,10 @@ mod tests {
             "properties": { "product_id": "7" }, "context": { "page": { "url": "https://a.vn/7" } } });
         let call = Call::read(&call, None).unwrap();
         assert_eq!(call.name, "product.viewed");
-        assert_eq!(Value::Object(call.data), json!({ "product_id": "7", "url": "https://a.vn/7" }));
+        assert_eq!(
+            Value::Object(call.data),
+            json!({ "product_id": "7", "url": "https://a.vn/7" })
+        );
     }
 
     #[test]

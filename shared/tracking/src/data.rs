@@ -87,10 +87,11 @@ pub fn trimmed(call: &Map<String, Value>) -> Map<String, Value> {
     ];
     const CONTEXT: [&str; 5] = ["page", "campaign", "traits", "device", "consent"];
     let part = |of: &Map<String, Value>, names: &[&str]| -> Map<String, Value> {
-        let kept = of.iter().filter(|(name, value)| {
-            names.contains(&name.as_str()) && !value.is_null()
-        });
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        let kept = of
+            .iter()
+            .filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
+        kept.map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     };
     let mut trimmed = part(call, &KEPT);
     if let Some(Value::Object(context)) = call.get("context") {

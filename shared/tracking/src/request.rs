@@ -217,9 +217,8 @@ struct Packs {
 
 impl Packs {
     fn add(&mut self, call: Value, bytes: usize) {
-        let is_full = |last: &Vec<Value>| {
-            last.len() >= MESSAGE_CALLS || self.bytes + bytes > MESSAGE_BYTES
-        };
+        let is_full =
+            |last: &Vec<Value>| last.len() >= MESSAGE_CALLS || self.bytes + bytes > MESSAGE_BYTES;
         if self.all.last().is_none_or(is_full) {
             self.all.push(Vec::new());
             self.bytes = 0;
@@ -262,7 +261,9 @@ mod tests {
         );
         let found = found.unwrap();
         let refused = found.refused.iter();
-        let refused: Vec<_> = refused.map(|one| (one.pointer.as_str(), one.reason)).collect();
+        let refused: Vec<_> = refused
+            .map(|one| (one.pointer.as_str(), one.reason))
+            .collect();
         let expected = [
             ("/batch/1/event", Reason::ReservedName),
             ("/batch/2", Reason::NoObject),
@@ -279,19 +280,30 @@ mod tests {
     #[test]
     fn messages_have_a_bound_in_bytes_and_calls() {
         let calls: Vec<Value> = (0..250)
-            .map(|n| json!({ "type": "track", "userId": n, "event": "A",
-                "properties": { "x": "x".repeat(if n < 3 { 25_000 } else { 10 }) } }))
+            .map(|n| {
+                json!({ "type": "track", "userId": n, "event": "A",
+                "properties": { "x": "x".repeat(if n < 3 { 25_000 } else { 10 }) } })
+            })
             .collect();
         let found = judged(json!({ "batch": calls }), None).unwrap();
         let batches = batches(&found);
-        assert_eq!(batches.iter().map(|one| one.calls.len()).sum::<usize>(), 250);
+        assert_eq!(
+            batches.iter().map(|one| one.calls.len()).sum::<usize>(),
+            250
+        );
         for one in batches {
             assert!(one.calls.len() <= MESSAGE_CALLS);
             assert!(serde_json::to_string(&one.calls).unwrap().len() <= MESSAGE_BYTES + 2);
         }
         let many: Vec<Value> = (0..501).map(|_| json!({})).collect();
-        assert_eq!(judged(json!({ "batch": many }), None), Err(Unreadable::TooMany));
-        assert_eq!(judged(json!({ "batch": {} }), None), Err(Unreadable::NoBatch));
+        assert_eq!(
+            judged(json!({ "batch": many }), None),
+            Err(Unreadable::TooMany)
+        );
+        assert_eq!(
+            judged(json!({ "batch": {} }), None),
+            Err(Unreadable::NoBatch)
+        );
     }
 
     #[test]
@@ -313,7 +325,10 @@ mod tests {
     fn the_key_is_in_the_request_or_in_its_first_call() {
         let key = |body: Value| write_key(body.as_object().unwrap()).map(str::to_owned);
         assert_eq!(key(json!({ "writeKey": "k" })), Some("k".into()));
-        assert_eq!(key(json!({ "batch": [{ "writeKey": "k" }] })), Some("k".into()));
+        assert_eq!(
+            key(json!({ "batch": [{ "writeKey": "k" }] })),
+            Some("k".into())
+        );
         assert_eq!(key(json!({ "batch": [{}] })), None);
         assert_eq!(parse(b"[1]"), Err(Unreadable::Syntax));
         assert_eq!(parse(b"{"), Err(Unreadable::Syntax));

@@ -46,12 +46,12 @@ impl Told {
                     let name = parts.get("name").unwrap_or(&Value::Null);
                     self.plain("company", name);
                 }
-                (Some("email"), value) => self.address(value, |text| {
-                    text.parse().ok().map(Identity::Email)
-                }),
-                (Some("phone"), value) => self.address(value, |text| {
-                    text.parse().ok().map(Identity::Phone)
-                }),
+                (Some("email"), value) => {
+                    self.address(value, |text| text.parse().ok().map(Identity::Email))
+                }
+                (Some("phone"), value) => {
+                    self.address(value, |text| text.parse().ok().map(Identity::Phone))
+                }
                 // The id of a person is the call's `userId`.
                 (Some("external_id"), _) => self.unknown += 1,
                 (Some("tags"), value) if trust == Trust::Shop => self.tag(value),
@@ -98,9 +98,8 @@ impl Told {
             self.unreadable += 1;
             return;
         };
-        let is_other = |one: &Identity| {
-            std::mem::discriminant(one) != std::mem::discriminant(&identity)
-        };
+        let is_other =
+            |one: &Identity| std::mem::discriminant(one) != std::mem::discriminant(&identity);
         self.identities.retain(is_other);
         self.identities.push(identity);
     }
@@ -117,16 +116,20 @@ impl Told {
         let is_defined = defined.is_some();
         let name = match defined {
             Some(key) => Some(key),
-            None if trust == Trust::Shop => {
-                FieldName::parse(name).ok().map(|name| name.as_str().to_owned())
-            }
+            None if trust == Trust::Shop => FieldName::parse(name)
+                .ok()
+                .map(|name| name.as_str().to_owned()),
             None => None,
         };
         let Some(name) = name else {
             self.unknown += 1;
             return;
         };
-        let value = if is_defined { value.clone() } else { data::stored(value) };
+        let value = if is_defined {
+            value.clone()
+        } else {
+            data::stored(value)
+        };
         match definitions.check(&name, &value) {
             Ok(value) if bounds::is_storable(&value) => {
                 self.custom.insert(name, value);
@@ -140,7 +143,9 @@ impl Told {
 fn meant(name: &str) -> Option<&'static str> {
     let heading = person::heading(&words(name));
     let other = OTHERS.iter().find(|(other, _)| *other == heading);
-    other.map(|(_, field)| *field).or_else(|| person::meant(&heading))
+    other
+        .map(|(_, field)| *field)
+        .or_else(|| person::meant(&heading))
 }
 
 /// A name in words: `firstName` is `first Name`.

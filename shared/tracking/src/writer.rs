@@ -55,7 +55,7 @@ impl Who {
     fn identity(&self) -> Identity {
         match self {
             Self::User(id) => Identity::own(id),
-            Self::Visitor(id) => Identity::Anonymous { id: id.clone() },
+            Self::Visitor(id) => browser(id),
         }
     }
 }
@@ -162,13 +162,16 @@ impl Writer {
         let known = self.contacts.owner(tenant, &who.identity()).await?;
         let mut strangers = Vec::new();
         for visitor in group.visitors.iter().take(MAX_VISITORS) {
-            let id = visitor.clone();
-            let owner = self.contacts.owner(tenant, &Identity::Anonymous { id });
-            if owner.await?.is_none() {
+            let browser = browser(visitor);
+            if self.contacts.owner(tenant, &browser).await?.is_none() {
                 strangers.push(visitor.clone());
             }
         }
-        let consent = group.calls.iter().rev().find_map(|call| call.consent.clone());
+        let consent = group
+            .calls
+            .iter()
+            .rev()
+            .find_map(|call| call.consent.clone());
         let is_visitor = matches!(who, Who::Visitor(_));
         if is_visitor && known.is_none() && told.identities.is_empty() {
             // Nobody could be found by a name alone.
@@ -216,10 +219,12 @@ impl Writer {
             if !all && !new.contains(visitor) {
                 continue;
             }
-            let id = visitor.clone();
-            let owner = self.contacts.find_identity(work.tenant, &Identity::Anonymous { id });
+            let browser = browser(visitor);
+            let owner = self.contacts.find_identity(work.tenant, &browser);
             if owner.await? == Some(contact) {
-                let moved = self.contacts.adopt(work.tenant, visitor, contact, MAX_ADOPTED);
+                let moved = self
+                    .contacts
+                    .adopt(work.tenant, visitor, contact, MAX_ADOPTED);
                 tally.add("adopted", moved.await? as i64);
             }
         }
@@ -235,7 +240,9 @@ impl Writer {
             let at = if when.is_stable {
                 when.at
             } else {
-                let first = self.contacts.first_seen(work.tenant, &id, when.at, SAME_WITHIN);
+                let first = self
+                    .contacts
+                    .first_seen(work.tenant, &id, when.at, SAME_WITHIN);
                 first.await?
             };
             events.push(Event {
@@ -314,15 +321,22 @@ impl Writer {
         }
         let tenant = work.tenant;
         tally.add("anonymous", events.len() as i64);
-        self.contacts.keep_anonymous(tenant, visitor, &events).await?;
-        let id = visitor.to_owned();
-        let owner = self.contacts.find_identity(tenant, &Identity::Anonymous { id });
+        self.contacts
+            .keep_anonymous(tenant, visitor, &events)
+            .await?;
+        let browser = browser(visitor);
+        let owner = self.contacts.find_identity(tenant, &browser);
         if let Some(contact) = owner.await? {
             let moved = self.contacts.adopt(tenant, visitor, contact, MAX_ADOPTED);
             tally.add("adopted", moved.await? as i64);
         }
         Ok(())
     }
+}
+
+/// The identity of a browser or an app.
+fn browser(id: &str) -> Identity {
+    Identity::Anonymous { id: id.to_owned() }
 }
 
 /// The calls by person. A call that names only a browser is about the person whom another call of the message names
@@ -363,9 +377,12 @@ fn incoming(
     let batch = work.batch;
     let mut identities = told.identities;
     identities.push(who.identity());
-    let strangers = strangers.iter().cloned();
-    identities.extend(strangers.map(|id| Identity::Anonymous { id }));
-    let newest = group.calls.iter().rev().find(|call| !call.traits.is_empty());
+    identities.extend(strangers.iter().map(|id| browser(id)));
+    let newest = group
+        .calls
+        .iter()
+        .rev()
+        .find(|call| !call.traits.is_empty());
     let at = newest.map_or(batch.received_at, |call| {
         when(call.original, batch.sent_at, batch.received_at).at
     });
@@ -376,7 +393,10 @@ fn incoming(
         person: told.person,
         custom: told.custom,
         tags: told.tags,
-        consent: consent.into_iter().map(|given| agreed(given, batch, at)).collect(),
+        consent: consent
+            .into_iter()
+            .map(|given| agreed(given, batch, at))
+            .collect(),
         merge: match batch.trust {
             Trust::Shop => Merge::Overwrite,
             Trust::Anybody => Merge::FillEmpty,
