@@ -23,6 +23,7 @@ pub const KEPT_DAYS: &[(&str, i64)] = &[
     ("message.machine_opened", 30),
     ("page.viewed", 90),
     ("product.viewed", 180),
+    ("screen.viewed", 90),
 ];
 /// All other events, such as orders, forms, messages and consent: thirteen months. That is a year to compare, and
 /// the month of the comparison.

@@ -98,6 +98,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::NoObject,
+        Self::UnknownType,
+        Self::GroupNotSupported,
+        Self::NoPerson,
+        Self::BadId,
+        Self::BadName,
+        Self::ReservedName,
+        Self::TooLarge,
+        Self::TooOld,
+    ];
+
     /// Its stable name.
     pub fn code(self) -> &'static str {
         match self {
@@ -222,6 +235,13 @@ impl Call {
         })
     }
 
+    /// Whether an own system may track an event of this name: it is none of the product's own.
+    pub fn is_free(name: &str) -> bool {
+        let family = name.split_once('.');
+        let family = family.map(|(family, _)| family.to_lowercase());
+        family.is_none_or(|family| !RESERVED.contains(&family.as_str()))
+    }
+
     /// Whether it is an event of the timeline.
     pub fn is_event(&self) -> bool {
         !self.name.is_empty()
@@ -255,10 +275,7 @@ fn event(call: &Value) -> Result<(String, Map<String, Value>), Fault> {
         }
         return Ok(("product.viewed".to_owned(), data));
     }
-    let family = name
-        .split_once('.')
-        .map(|(family, _)| family.to_lowercase());
-    if family.is_some_and(|family| RESERVED.contains(&family.as_str())) {
+    if !Call::is_free(name) {
         let message = "the names of the product's own events cannot be tracked";
         return Err(fault("/event", Reason::ReservedName, message));
     }

@@ -28,6 +28,7 @@
     for (var n = 0; n < 16; n++) text += (bytes[n] + 256).toString(16).slice(1);
     return text;
   }
+  function size(value) { return new Blob([JSON.stringify(value)]).size; }
   function queue() {
     try {
       var all = JSON.parse(get("queue") || "[]"), since = Date.now() - DAYS;
@@ -36,7 +37,7 @@
   }
   function keep(all) {
     all = all.slice(-KEEP);
-    while (all.length && JSON.stringify(all).length > 4 * BYTES) all.shift();
+    while (all.length && size(all) > 4 * BYTES) all.shift();
     if (all.length) set("queue", JSON.stringify(all)); else drop("queue");
   }
   function anonymous() {
@@ -58,7 +59,7 @@
       campaign: campaign()
     } };
     for (var name in fields) if (fields[name] !== undefined) one[name] = fields[name];
-    if (JSON.stringify(one).length > CALL) return;
+    if (size(one) > CALL) return;
     if (agreed) add(one);
     else if (said === null && waiting.length < MOST) waiting.push(one);
   }
@@ -82,7 +83,7 @@
   function pack() {
     var some = [], bytes = 0, all = queue();
     for (var n = 0; n < all.length && n < MOST; n++) {
-      bytes += JSON.stringify(all[n]).length;
+      bytes += size(all[n]);
       if (some.length && bytes > BYTES) break;
       some.push(all[n]);
     }
@@ -130,7 +131,7 @@
   var api = {
     version: 1,
     consent: function (yes, options) {
-      if (yes) {
+      if (yes || !arguments.length) {
         agreed = { text: (options && options.text) || get("text") };
         said = true;
         set("consent", "1");
