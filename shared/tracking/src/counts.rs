@@ -8,11 +8,16 @@ use std::ops::AddAssign;
 
 use cloud::counters::{Counts, Hour, HourCounts};
 use cloud::{Counters, Error, Resources};
-use jiff::Timestamp;
-use kernel::TenantKey;
+use jiff::{SignedDuration, Timestamp};
+use kernel::{Clock, TenantKey};
+use serde::Serialize;
 
 /// Subject of the counters.
 const SUBJECT: &str = "TRACK";
+/// Beginning of the names of refused calls, by reason.
+const REFUSED: &str = "refused_";
+/// Days of one answer.
+pub const MAX_DAYS: u16 = 31;
 
 /// Counts of some calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +49,21 @@ impl AddAssign for Tally {
 #[derive(Clone, Debug)]
 pub struct Counted {
     counters: Counters,
+    clock: Clock,
+}
+
+/// What own systems sent lately.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = TrackingReport)]
+pub struct Report {
+    /// The time of the newest calls.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    pub last_at: Option<Timestamp>,
+    /// Counts by name: `calls`, `events`, `anonymous` (of unknown visitors), `adopted`, `contacts_created`,
+    /// `identities_not_taken`, `traits_unknown`, `traits_unreadable`, `suppressed`, `refused`.
+    pub counts: BTreeMap<String, i64>,
+    /// Refused calls by reason.
+    pub refused: BTreeMap<String, i64>,
 }
 
 impl Counted {
@@ -51,6 +71,7 @@ impl Counted {
     pub fn over(resources: &Resources) -> Self {
         Self {
             counters: Counters::over(resources),
+            clock: resources.clock().clone(),
         }
     }
 
@@ -66,6 +87,24 @@ impl Counted {
         self.counters
             .add_at(tenant, SUBJECT, at, message, &counts)
             .await
+    }
+
+    /// What was counted in the last days, today included.
+    pub async fn report(&self, tenant: TenantKey, days: u16) -> Result<Report, Error> {
+        let to = self.clock.now();
+        let from = to - SignedDuration::from_hours(24 * i64::from(days));
+        let mut report = Report::default();
+        for (_, hour) in self.hours(tenant, from, to).await? {
+            report.last_at = report.last_at.max(hour.last_at);
+            for (name, n) in hour.counts {
+                let (counts, name) = match name.strip_prefix(REFUSED) {
+                    Some(reason) => (&mut report.refused, reason.to_owned()),
+                    None => (&mut report.counts, name),
+                };
+                *counts.entry(name).or_default() += n;
+            }
+        }
+        Ok(report)
     }
 
     /// The counts of each hour, both ends included.

@@ -24,7 +24,7 @@ mod traits;
 mod writer;
 
 pub use call::{Call, Fault, Kind, MAX_ID, RESERVED, Reason};
-pub use counts::{Counted, Tally};
+pub use counts::{Counted, MAX_DAYS, Report, Tally};
 pub use message::{Batch, Tracked};
 pub use request::{
     Judged, MAX_BODY, MAX_CALLS, MAX_EVENT, MESSAGE_BYTES, MESSAGE_CALLS, Refused, Unreadable,

@@ -258,6 +258,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ListSources => ("api-sources", "GET", "/v1/sources"),
         O::CreateSource => ("api-sources", "POST", "/v1/sources"),
         O::ShowSource => ("api-sources", "GET", "/v1/sources/src_00000000009"),
+        O::ShowTracking => ("api-sources", "GET", "/v1/tracking"),
         O::ShowSourceActivity => ("api-sources", "GET", "/v1/sources/src_00000000009/activity"),
         O::UpdateSource => ("api-sources", "PATCH", "/v1/sources/src_00000000009"),
         O::ReplaceSourceSecret => ("api-sources", "PUT", "/v1/sources/src_00000000009/secret"),
