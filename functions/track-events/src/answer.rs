@@ -80,9 +80,10 @@ pub async fn for_sdks(request: Request, next: Next) -> Response {
         return response;
     };
     let status = problem.code().status();
-    let message = match status.is_server_error() {
-        true => "try again".to_owned(),
-        false => problem.detail().to_owned(),
+    let message = if status.is_server_error() {
+        "try again".to_owned()
+    } else {
+        problem.detail().to_owned()
     };
     let code = problem.code();
     lambda::metrics::incident("CallsRefusedWhole", 1);

@@ -72,7 +72,10 @@ impl Pace {
 
     async fn lease(&self, tenant: TenantKey, n: u32) -> Result<Option<Duration>, Error> {
         let scope = format!("{tenant}#TRACK");
-        let usage = self.window.count(&scope, WINDOW, LEASE as i32).await?;
+        let usage = self
+            .window
+            .count(&scope, WINDOW, LEASE.cast_signed())
+            .await?;
         if usage.used > MOST {
             return Ok(Some(usage.resets_in));
         }

@@ -116,9 +116,13 @@ impl Writer {
             definitions: &definitions,
             is_again,
         };
-        let groups = stream::iter(groups(calls));
-        let tallies = groups.map(|(who, group)| self.person(&work, who, group));
-        let tallies: Vec<Tally> = tallies.buffer_unordered(AT_ONCE).try_collect().await?;
+        // Collected first: the compiler cannot see that a stream of borrowing futures is `Send`.
+        let persons: Vec<_> = groups(calls)
+            .into_iter()
+            .map(|(who, group)| self.person(&work, who, group))
+            .collect();
+        let tallies = stream::iter(persons).buffer_unordered(AT_ONCE);
+        let tallies: Vec<Tally> = tallies.try_collect().await?;
         for one in tallies {
             tally += one;
         }
@@ -178,6 +182,10 @@ impl Writer {
             tally.add("traits_of_nobody", i64::from(!told.is_empty()));
             return Ok(None);
         }
+        if is_visitor && known.is_none() && self.is_taken(work, &told).await? {
+            tally.add("identities_not_taken", told.identities.len() as i64);
+            return Ok(None);
+        }
         let has_news = !told.is_empty() || consent.is_some() || !strangers.is_empty();
         if let Some(contact) = known.filter(|_| !has_news) {
             self.adopt(work, group, contact, &[], tally).await?;
@@ -202,6 +210,20 @@ impl Writer {
             tally.add("adopted", moved.await? as i64);
         }
         Ok(Some(contact))
+    }
+
+    /// Whether an address that anybody typed belongs to a contact. The visitor then stays unknown, and the contact as it is.
+    async fn is_taken(&self, work: &Work<'_>, told: &Told) -> Result<bool, Error> {
+        if work.batch.trust == Trust::Shop {
+            return Ok(false);
+        }
+        for identity in &told.identities {
+            let owner = self.contacts.find_identity(work.tenant, identity);
+            if owner.await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Moves the events of the person's browsers to the contact: of new ones, and of all where a call names the person.

@@ -214,8 +214,7 @@ async fn a_bad_call_is_refused_alone_and_a_bad_body_as_a_whole() {
 #[tokio::test]
 async fn a_flood_is_slowed_down_and_an_archived_workspace_takes_nothing() {
     let shop = Shop::open().await;
-    let calls: Vec<Value> = (0..500).map(|n| track(&n.to_string(), "42", "A")).collect();
-    let body = json!({ "batch": calls });
+    let body = json!({ "batch": [track("m1", "42", "A")] });
     let mut statuses = std::collections::BTreeMap::new();
     for _ in 0..402 {
         let answer = shop.post(&shop.secret, "/v1/batch", &body).await;
@@ -230,7 +229,7 @@ async fn a_flood_is_slowed_down_and_an_archived_workspace_takes_nothing() {
             assert!((1..=300).contains(&wait), "{wait}");
         }
     }
-    assert!(statuses[&200] <= 401 && statuses[&429] >= 1, "{statuses:?}");
+    assert_eq!(statuses, [(200, 400), (429, 2)].into());
     let other = Shop::in_world(World::new()).await;
     other
         .world
@@ -246,20 +245,15 @@ async fn a_flood_is_slowed_down_and_an_archived_workspace_takes_nothing() {
 #[tokio::test]
 async fn a_workspace_sees_only_its_own_events() {
     let shop = Shop::open().await;
-    let neighbour = Shop {
-        tenant: shop.world.workspace().await,
-        world: World::new(),
-        public: String::new(),
-        secret: String::new(),
-    };
-    let other = key(&shop.world, neighbour.tenant, &[Scope::Track, Scope::Write]).await;
+    let neighbour = shop.world.workspace().await;
+    let other = key(&shop.world, neighbour, &[Scope::Track, Scope::Write]).await;
     shop.take(&shop.secret, json!([track("m1", "42", "A")]))
         .await;
     shop.take(&other, json!([track("m1", "42", "B")])).await;
     let contact = shop.user("42").await;
     assert_eq!(shop.names(contact.id).await, ["A"]);
     let contacts = shop.contacts();
-    let owner = contacts.find_identity(neighbour.tenant, &Identity::own("42"));
+    let owner = contacts.find_identity(neighbour, &Identity::own("42"));
     let theirs = owner.await.unwrap().expect("a contact of its own");
     assert_ne!(theirs, contact.id);
 }

@@ -152,6 +152,7 @@ async fn a_public_key_cannot_take_over_a_contact() {
         .unwrap()
         .unwrap();
     assert_eq!(contact.external_id, None);
+    assert_eq!(contact.person.full_name, None);
     // An address of the attacker for a known id.
     let own = json!({ "type": "identify", "messageId": "m3", "userId": "KH-1", "traits": { "email": "an@example.vn" } });
     shop.take(&shop.secret, json!([own])).await;

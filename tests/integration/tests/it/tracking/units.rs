@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::Shop;
 
-/// A request of a hundred events of twenty known customers.
+/// A request of a hundred events of fifteen known customers.
 fn events(day: u32) -> Value {
     let calls = (0..100).map(|n| {
-        json!({ "type": "track", "userId": format!("KH-{}", n % 20), "event": "Viewed Product List",
+        json!({ "type": "track", "userId": format!("KH-{}", n % 15), "event": "Viewed Product List",
             "messageId": format!("m-{day}-{n}"), "timestamp": "2026-03-02T07:59:00Z",
             "properties": { "list_id": "ao-dai", "category": "Áo dài lụa tơ tằm" } })
     });
