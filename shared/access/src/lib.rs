@@ -211,6 +211,8 @@ operations! {
     ShowSource = "showSource": From(AccountManager), Some(Read);
     UpdateSource = "updateSource": From(AccountManager), Some(Admin);
     ShowSourceActivity = "showSourceActivity": From(AccountManager), Some(Read);
+    // Calls of own systems.
+    ShowTracking = "showTracking": From(AccountManager), Some(Read);
     ReplaceSourceSecret = "replaceSourceSecret": From(AccountManager), Some(Admin);
     SaveSourceCredentials = "saveSourceCredentials": From(AccountManager), Some(Admin);
     AuthorizeSource = "authorizeSource": From(AccountManager), Some(Admin);
