@@ -425,7 +425,7 @@ pub struct OrderChanged {
     pub outcome: OrderOutcome,
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderOutcome {

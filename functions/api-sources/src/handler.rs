@@ -184,8 +184,15 @@ async fn update(
         .await?;
     api.source(&caller, id).await?;
     api.note(&caller, id, &ip).await?;
+    let resumes = change.paused == Some(false);
     let changed = api.sources.update(caller.tenant, id, change).await?;
-    Ok(Json(changed.ok_or_else(no_source)?.into()))
+    let changed = changed.ok_or_else(no_source)?;
+    if resumes && changed.settings.fetches {
+        // The check continues what the pause has stopped.
+        let check = SyncTask::Check { source: id };
+        api.ask(caller.tenant, &check).await?;
+    }
+    Ok(Json(changed.into()))
 }
 
 /// Remove a source. Its posts are refused within ten seconds; what it has posted stays.

@@ -58,6 +58,7 @@ pub async fn handle(
                     source: request.source,
                     object,
                     id,
+                    asked_at: request.received_at,
                     slot: None,
                 };
                 let options = SendOptions::default();

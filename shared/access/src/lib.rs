@@ -193,6 +193,7 @@ operations! {
     RemoveView = "removeView": From(Contributor), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
     ListImports = "listImports": From(AccountManager), Some(Read);
+    ShowImportSample = "showImportSample": From(AccountManager), Some(Read);
     ShowImport = "showImport": From(AccountManager), Some(Read);
     ChangeImport = "changeImport": From(AccountManager), Some(Write);
     PreviewImport = "previewImport": From(AccountManager), Some(Read);

@@ -224,6 +224,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ShowContactScore => ("api-contacts", "GET", "/v1/contacts/con_00000000009/score"),
         O::ListImports => ("api-contacts", "GET", "/v1/imports"),
         O::UndoImport => ("api-contacts", "POST", "/v1/imports/imp_00000000009/undo"),
+        O::ShowImportSample => ("api-contacts", "GET", "/v1/imports/sample"),
         O::ShowImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009"),
         O::ChangeImport => ("api-contacts", "PUT", "/v1/imports/imp_00000000009"),
         O::PreviewImport => ("api-contacts", "GET", "/v1/imports/imp_00000000009/preview"),

@@ -105,6 +105,9 @@ async fn document_code_and_template_know_the_same_operations() {
             } else if sent.starts_with("/w/shopee/") {
                 // Without a signature the request is a check of the address.
                 &[200]
+            } else if sent == "/w/connect" {
+                // A person reads the answer.
+                &[400]
             } else {
                 // No such inbox, source or link.
                 &[401, 404]
