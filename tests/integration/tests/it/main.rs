@@ -23,6 +23,7 @@ mod deliveries;
 mod faults;
 mod fixtures;
 mod forms;
+mod goods;
 mod guides;
 mod lambda;
 mod matrix;
