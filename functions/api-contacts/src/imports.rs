@@ -121,7 +121,7 @@ pub async fn list(
 
 /// Download a sample of a file.
 ///
-/// It is a CSV in UTF-8 with a heading for each field of a contact and each custom field, and one row of an invented person.
+/// A CSV in UTF-8 with a heading for each field of a contact and each custom field. Its row is of an invented person.
 #[utoipa::path(
     get,
     path = "/v1/imports/sample",

@@ -48,7 +48,7 @@ struct Wanted {
     asked_at: Timestamp,
 }
 
-/// Fetches one object. What is not fetched is left to the recovery, which reads what changed since.
+/// Fetches one object. An object that is not fetched is left to the recovery, which reads the later changes.
 async fn fetch(
     worker: &Worker,
     tenant: TenantKey,

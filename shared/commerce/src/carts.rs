@@ -152,7 +152,7 @@ impl Carts {
         self.table.replace_or_create(&key, &row, expected).await
     }
 
-    /// Ends the wait of a cart that became an order, whoever ordered. A cart that is not known stays unknown: an order of
+    /// Ends the wait of a cart that became an order of any contact. A cart that is not known stays unknown: an order of
     /// its contact ends its wait. Half a read unit, and one write unit for a cart that waits.
     pub async fn ordered(&self, tenant: TenantKey, order: &IncomingOrder) -> Result<(), Error> {
         let Some(cart) = order.cart.as_deref().filter(|cart| !cart.is_empty()) else {

@@ -148,6 +148,7 @@ impl Ledger {
             reason: None,
             failed_at: None,
             unknown_at: None,
+            clicked_link: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -237,6 +238,7 @@ impl Ledger {
             reason: Some(reason.to_owned()),
             failed_at: Some(now),
             unknown_at: None,
+            clicked_link: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };

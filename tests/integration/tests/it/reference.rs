@@ -153,6 +153,7 @@ fn every_operation_says_what_it_takes_and_answers() {
         let is_empty = is_empty || place.contains("/w/shopee/");
         let others = [
             "text/html",
+            "text/csv",
             "text/javascript",
             "text/plain",
             "image/svg+xml",
