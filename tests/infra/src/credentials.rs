@@ -24,14 +24,21 @@ const CREDENTIALS: &[Owned] = &[
             "api-accounts",
             "authorizer",
             "chat-notifier",
+            // The key of a tracked call, and the workspace of the key.
+            "track-events",
         ],
         writers: &["account-mailer", "api-accounts"],
     },
     Owned {
         key: "KEY#00ff",
-        readers: &["api-accounts", "authorizer", "chat-notifier"],
-        // The authorizer notes a key's last use.
-        writers: &["api-accounts", "authorizer"],
+        readers: &[
+            "api-accounts",
+            "authorizer",
+            "chat-notifier",
+            "track-events",
+        ],
+        // The authorizer and the door of tracking note a key's last use.
+        writers: &["api-accounts", "authorizer", "track-events"],
     },
     Owned {
         key: "SESSION#00ff",

@@ -28,7 +28,7 @@ macro_rules! guides {
 /// In the order of their links.
 const GUIDES: &[Guide] = guides![
     "widget" "websocket" "forms" "signup-forms" "contacts" "fields" "import" "export" "consent" "segments" "scoring"
-    "sources" "orders" "triggers" "templates" "access"
+    "sources" "tracking" "orders" "triggers" "templates" "access"
 ];
 
 impl Guide {

@@ -115,7 +115,7 @@ fn amount(n: u64) -> u64 {
 fn mix(posts: &mut [Post]) {
     let len = posts.len();
     for n in 0..len {
-        posts.swap(n, (n * 7_919 + 13) % len);
+        posts.swap(n, (n * 7_901 + 13) % len);
     }
 }
 

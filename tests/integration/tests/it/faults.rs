@@ -300,7 +300,7 @@ async fn a_timer_that_cannot_be_sent_is_parked_and_stops_no_other() {
     };
     let bad = [
         with(&|row| row["effect"]["queue"] = json!("nowhere")),
-        with(&|row| row["effect"]["queue"] = json!("ingest")),
+        with(&|row| row["effect"]["queue"] = json!("delivery-backlog")),
         with(&|row| row["effect"]["text"] = json!("\u{ffff}")),
         with(&|row| row["due"] = json!("an@example.vn")),
         json!({ "ttl": 1 }),
@@ -352,7 +352,7 @@ async fn a_timer_that_was_put_aside_can_be_sent_by_hand() {
     let text = row["effect"]["text"].as_str().unwrap().to_owned();
     let text_of = |name: &str| row[name].as_str().unwrap().to_owned();
     let key = Key::new(text_of("pk"), text_of("sk"));
-    row["effect"]["queue"] = json!("ingest");
+    row["effect"]["queue"] = json!("delivery-backlog");
     world.table("Timers").put(&key, &row).await.unwrap();
     world.invoke("due-timer", json!({})).await.unwrap();
     let dead = dead(&world, "due-timer").remove(0).body;
@@ -360,7 +360,7 @@ async fn a_timer_that_was_put_aside_can_be_sent_by_hand() {
     // The command of docs/runbooks/dead-letter-queue.md.
     let row: Value = serde_json::from_str(&dead).unwrap();
     let effect = |name: &str| row["effect"]["M"][name]["S"].as_str().unwrap();
-    assert_eq!(effect("queue"), "ingest");
+    assert_eq!(effect("queue"), "delivery-backlog");
     let name = world.queue_of("workflow-step");
     let client = aws_sdk_sqs::Client::new(&world.aws.sdk_config());
     let send = client.send_message().queue_url(world.aws.sqs().url(&name));

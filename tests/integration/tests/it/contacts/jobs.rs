@@ -398,7 +398,7 @@ async fn a_job_unsubscribes_by_the_word_of_staff() {
         (&json!("staff"), &json!("withdrawn"))
     );
     assert_eq!(record["evidence"]["statement"], "Khách gọi đến");
-    assert_eq!(record["actor_id"], "usr_00000000001");
+    assert_eq!(record["actor"], "usr_00000000001");
     // Again: nothing changes. A paper consent does not end it, as by hand.
     done(&shop, change, json!({ "contact_ids": ids })).await;
     assert_eq!(statuses().await[3], (Unsubscribed, Subscribed));

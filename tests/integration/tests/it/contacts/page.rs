@@ -148,7 +148,7 @@ async fn segments_and_workflows_of_a_contact_are_listed() {
     shop.world.settle().await;
     assert_eq!(ids().await, [fixed.clone(), vip]);
     let gone = format!("/v1/contacts/{an}/tags/vip");
-    assert_eq!(shop.api("DELETE", &gone, None).await.0, 200);
+    assert_eq!(shop.api("DELETE", &gone, None).await.0, 204);
     shop.world.lead();
     shop.world.settle().await;
     assert_eq!(ids().await, [fixed]);

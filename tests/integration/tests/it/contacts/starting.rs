@@ -26,16 +26,16 @@ async fn every_door_that_adds_a_tag_starts_the_workflow() {
     let path = format!("/v1/contacts/{an}/tags");
     // The API, in another spelling and beside another tag.
     let tags = json!({ "tags": ["sỉ", "Vip"] });
-    assert_eq!(shop.api("POST", &path, Some(&tags)).await.0, 200);
+    assert_eq!(shop.api("POST", &path, Some(&tags)).await.0, 204);
     assert_eq!(entered(&shop, &added).await, 1);
     // The same tag again is no change.
-    assert_eq!(shop.api("POST", &path, Some(&tags)).await.0, 200);
+    assert_eq!(shop.api("POST", &path, Some(&tags)).await.0, 204);
     assert_eq!(
         (entered(&shop, &added).await, entered(&shop, &removed).await),
         (1, 0)
     );
     let one = format!("{path}/VIP");
-    assert_eq!(shop.api("DELETE", &one, None).await.0, 200);
+    assert_eq!(shop.api("DELETE", &one, None).await.0, 204);
     assert_eq!(
         (entered(&shop, &added).await, entered(&shop, &removed).await),
         (1, 1)
@@ -119,7 +119,7 @@ async fn new_contacts_and_lists_start_workflows() {
     // Known now.
     shop.api("POST", "/v1/contacts", Some(&draft)).await;
     let path = format!("/v1/contacts/{}/lists/{list}", an["id"].as_str().unwrap());
-    assert_eq!(shop.api("DELETE", &path, None).await.0, 200);
+    assert_eq!(shop.api("DELETE", &path, None).await.0, 204);
     assert_eq!(all().await, [1, 1, 1, 1]);
     let (_, other) = shop
         .api(
@@ -130,7 +130,7 @@ async fn new_contacts_and_lists_start_workflows() {
         .await;
     let path = format!("/v1/contacts/{}/lists", other["id"].as_str().unwrap());
     let body = json!({ "list_id": list });
-    assert_eq!(shop.api("POST", &path, Some(&body)).await.0, 200);
+    assert_eq!(shop.api("POST", &path, Some(&body)).await.0, 204);
     assert_eq!(all().await, [2, 1, 2, 1]);
     // A list that does not exist is refused.
     let wrong = json!({
@@ -161,7 +161,7 @@ async fn an_import_starts_workflows_only_if_it_says_so() {
     let known = shop.upsert(known).await.contact;
     let quiet = shop.upload("/v1/imports", FILE).await;
     shop.world.settle_twice().await;
-    assert_eq!(shop.job(&quiet).await["start_workflows"], false);
+    assert_eq!(shop.job(&quiet).await["request"]["start_workflows"], false);
     assert_eq!(
         (entered(&shop, &made).await, entered(&shop, &added).await),
         (0, 0)
