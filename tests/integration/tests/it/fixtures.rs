@@ -405,10 +405,16 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "track-writer",
         &[
             ("anonymous", "0 to repeat; Reports +1; Timeline +1"),
-            ("duplicate", "0 to repeat; Contacts +8; Reports +1; Timeline +1"),
+            (
+                "duplicate",
+                "0 to repeat; Contacts +8; Reports +1; Timeline +1",
+            ),
             ("malformed", "0 to repeat; TrackDlq 1"),
             ("ok", "0 to repeat; Contacts +8; Reports +1; Timeline +1"),
-            ("skewed", "0 to repeat; Contacts +2; Reports +1; Timeline +2"),
+            (
+                "skewed",
+                "0 to repeat; Contacts +2; Reports +1; Timeline +2",
+            ),
         ],
     ),
     (
