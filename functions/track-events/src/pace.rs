@@ -53,10 +53,7 @@ impl Pace {
         if self.held(tenant, n) {
             return None;
         }
-        match self.lease(tenant, n).await {
-            Ok(wait) => wait,
-            Err(_) => None,
-        }
+        self.lease(tenant, n).await.unwrap_or_default()
     }
 
     fn held(&self, tenant: TenantKey, n: u32) -> bool {

@@ -206,6 +206,28 @@ pub fn interest(tenant: TenantKey) -> Key {
     Key::new(tenant.to_string(), "INTEREST")
 }
 
+/// Beginning of the sort keys of devices.
+pub const DEVICE: &str = "DEV#";
+
+/// The name of a token in keys.
+fn device_name(token: &str) -> String {
+    let hash = kernel::hash::name(&[token]);
+    hash.get(..16).unwrap_or(&hash).to_owned()
+}
+
+/// A device of a contact.
+pub fn device(tenant: TenantKey, id: ContactId, token: &str) -> Key {
+    Key::new(
+        contact(tenant, id),
+        format!("{DEVICE}{}", device_name(token)),
+    )
+}
+
+/// Row that names the contact of a device.
+pub fn device_holder(tenant: TenantKey, token: &str) -> Key {
+    Key::new(format!("{tenant}#DEV#{}", device_name(token)), "DEV")
+}
+
 pub fn note(tenant: TenantKey, id: ContactId, note: NoteId) -> Key {
     Key::new(contact(tenant, id), format!("NOTE#{note}"))
 }
@@ -262,9 +284,9 @@ pub fn notes(tenant: TenantKey, id: ContactId) -> Key {
 }
 
 /// Beginnings of the sort keys of the rows that follow a contact into another one: notes, decisions about consent, the
-/// history of the score, marks of rules, and the requests of signup forms, which the crate `forms` writes.
+/// history of the score, marks of rules, devices, and the requests of signup forms, which the crate `forms` writes.
 pub fn moves(sk: &str) -> bool {
-    let kinds = ["NOTE#", CONSENT, SCORES, "SCORED#", "OPTIN#"];
+    let kinds = ["NOTE#", CONSENT, SCORES, "SCORED#", "OPTIN#", DEVICE];
     kinds.iter().any(|kind| sk.starts_with(kind))
 }
 

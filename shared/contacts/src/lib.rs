@@ -24,6 +24,7 @@
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
 //! | points of events | `scores/points.rs` |
+//! | `note_device`, `devices` | `devices.rs` |
 //! | `owner`, `is_there`, `record_many`, `take_back`, `keep_anonymous`, `adopt` | `tracked.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
@@ -39,6 +40,7 @@ mod claims;
 pub mod consent;
 pub mod counts;
 pub mod csv_out;
+mod devices;
 pub mod duplicates;
 mod erase;
 pub mod events;
@@ -80,6 +82,7 @@ pub use changed::ContactChanged;
 pub use choice::{Asked, Choice};
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use counts::Counts;
+pub use devices::{Device, MAX_DEVICES};
 pub use events::EventHappened;
 pub use fields::{Definition, Definitions, FieldFault, Fields};
 pub use identity::Reason;

@@ -168,6 +168,8 @@ pub struct Call {
     pub original: Option<Timestamp>,
     /// The consent to be followed that the call carries.
     pub consent: Option<Consent>,
+    /// The token of the device for push notifications, and its platform.
+    pub device: Option<(String, String)>,
 }
 
 /// The consent to advertising by what the person does on the shop's pages.
@@ -232,6 +234,7 @@ impl Call {
                 .unwrap_or_default(),
             original: time(value, "originalTimestamp").or_else(|| time(value, "timestamp")),
             consent: consent(value),
+            device: device(value),
         })
     }
 
@@ -313,6 +316,12 @@ pub(crate) fn time(call: &Value, name: &str) -> Option<Timestamp> {
         Value::Number(number) => Timestamp::from_millisecond(number.as_i64()?).ok(),
         _ => None,
     }
+}
+
+fn device(call: &Value) -> Option<(String, String)> {
+    let device = call.pointer("/context/device")?;
+    let platform = text(device, "type").unwrap_or_default();
+    Some((text(device, "token")?, platform))
 }
 
 /// A consent without its text is no proof, and is not read.

@@ -94,7 +94,7 @@ impl Counted {
         let to = self.clock.now();
         let from = to - SignedDuration::from_hours(24 * i64::from(days));
         let mut report = Report::default();
-        for (_, hour) in self.hours(tenant, from, to).await? {
+        for hour in self.hours(tenant, from, to).await?.into_values() {
             report.last_at = report.last_at.max(hour.last_at);
             for (name, n) in hour.counts {
                 let (counts, name) = match name.strip_prefix(REFUSED) {

@@ -52,10 +52,9 @@ impl Told {
                 (Some("phone"), value) => {
                     self.address(value, |text| text.parse().ok().map(Identity::Phone))
                 }
-                // The id of a person is the call's `userId`.
-                (Some("external_id"), _) => self.unknown += 1,
                 (Some("tags"), value) if trust == Trust::Shop => self.tag(value),
-                (Some("tags"), _) => self.unknown += 1,
+                // The id of a person is the call's `userId`.
+                (Some("tags" | "external_id"), _) => self.unknown += 1,
                 (Some(field), value) => self.plain(field, value),
                 (None, value) => self.own(name, value, definitions, trust),
             }

@@ -143,7 +143,10 @@ impl Writer {
         let events = self.events(work, &group).await?;
         tally.add("events", events.len() as i64);
         match (contact, &who) {
-            (Some(contact), _) => self.record(work, contact, events, &mut tally).await?,
+            (Some(contact), _) => {
+                self.devices(work, contact, &group, &mut tally).await?;
+                self.record(work, contact, events, &mut tally).await?;
+            }
             (None, Who::Visitor(visitor)) => {
                 self.keep(work, visitor, events, &mut tally).await?;
             }
@@ -276,6 +279,30 @@ impl Writer {
             });
         }
         Ok(events)
+    }
+
+    /// Notes the devices that the calls came from.
+    async fn devices(
+        &self,
+        work: &Work<'_>,
+        contact: ContactId,
+        group: &Group,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        let named: BTreeSet<&(String, String)> = group
+            .calls
+            .iter()
+            .filter_map(|call| call.device.as_ref())
+            .collect();
+        for (token, platform) in named.into_iter().take(MAX_VISITORS) {
+            let device = (token.as_str(), platform.as_str());
+            let noted = self
+                .contacts
+                .note_device(work.tenant, contact, device, work.batch.trust)
+                .await?;
+            tally.add("devices_not_taken", i64::from(!noted));
+        }
+        Ok(())
     }
 
     /// Records the events of a contact, and takes them back if the contact went meanwhile.

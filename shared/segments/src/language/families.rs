@@ -349,7 +349,7 @@ fn happened(family: &str, reader: &mut Reader<'_, '_>) -> Option<Happened> {
 }
 
 /// Events that are followed only with consent.
-const TRACKED: [&str; 2] = ["page.viewed", "product.viewed"];
+const TRACKED: [&str; 3] = ["page.viewed", "product.viewed", "screen.viewed"];
 
 /// The event that a family counts, and the values that it must have.
 fn subject(family: &str, reader: &mut Reader<'_, '_>) -> Option<(String, Vec<Filter>)> {

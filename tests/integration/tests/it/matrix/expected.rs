@@ -44,6 +44,14 @@ const RIGHT: &[Rule] = &[
         |run, one| run.of("form-submit/") && one.contains("\"n_view\""),
     ),
     (
+        "counts of tracked calls are for people, and a repeated message counts again (docs/adr/0051)",
+        |run, one| run.of("track-writer/") && one.contains(" Reports:"),
+    ),
+    (
+        "a request that is sent again takes events of the window again (functions/track-events)",
+        |run, one| run.of("track-events/") && one.contains(" Limits:"),
+    ),
+    (
         "a reader gets the page although the visit cannot be recorded (functions/link-tracker)",
         |run, one| {
             let places = [" SendLedger:", " Reports:", " Timeline:"];

@@ -253,8 +253,8 @@ async fn a_workspace_sees_only_its_own_events() {
     let contact = shop.user("42").await;
     assert_eq!(shop.names(contact.id).await, ["A"]);
     let contacts = shop.contacts();
-    let own = Identity::own("42");
-    let owner = contacts.find_identity(neighbour, &own);
+    let user = Identity::own("42");
+    let owner = contacts.find_identity(neighbour, &user);
     let theirs = owner.await.unwrap().expect("a contact of its own");
     assert_ne!(theirs, contact.id);
 }

@@ -246,3 +246,34 @@ async fn the_consent_of_the_script_is_recorded_with_its_text() {
         .state(contacts::Channel::Email, contacts::Purpose::Marketing);
     assert_eq!(state.status, contacts::ChannelStatus::None);
 }
+
+#[tokio::test]
+async fn a_device_has_one_owner_and_a_public_key_takes_none() {
+    let shop = Shop::open().await;
+    let call = |id: &str, user: &str| {
+        json!({ "type": "identify", "messageId": id, "userId": user,
+            "context": { "device": { "token": "fcm-1", "type": "android" } } })
+    };
+    let devices = async |user: &str| {
+        let contact = shop.user(user).await;
+        shop.contacts()
+            .devices(shop.tenant, contact.id)
+            .await
+            .unwrap()
+    };
+    shop.take(&shop.public, json!([call("m1", "1")])).await;
+    assert!(!devices("1").await[0].is_confirmed);
+    shop.take(&shop.public, json!([call("m2", "2")])).await;
+    assert!(devices("2").await.is_empty(), "it is another contact's");
+    shop.take(&shop.secret, json!([call("m3", "2")])).await;
+    assert!(devices("1").await.is_empty());
+    let own = devices("2").await;
+    assert_eq!(
+        (own[0].platform.as_str(), own[0].is_confirmed),
+        ("android", true)
+    );
+    let before = shop.world.aws.meter().snapshot();
+    shop.take(&shop.secret, json!([call("m4", "2")])).await;
+    let (contacts, _) = shop.world.units("Contacts", &before);
+    assert!(contacts < 0.5, "a fresh device is not written");
+}

@@ -1,0 +1,122 @@
+//! The devices of a contact that take push notifications.
+//!
+//! A device is a row beside the contact, and a row that names the contact of its token: a token is one device, and a device
+//! has one owner. Both expire after 270 days without a sign of life. A device that a public key named is unconfirmed: anybody
+//! can name a device of anybody's.
+
+use cloud::{Error, Key, Query};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{ContactId, TenantKey};
+use serde::{Deserialize, Serialize};
+
+use crate::keys;
+use crate::model::Trust;
+use crate::store::Contacts;
+
+/// Seconds for which a device is kept without a sign of life.
+const KEPT_SECONDS: i64 = 270 * 24 * 3600;
+/// A sign of life is recorded at most this often.
+const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Most devices of one contact; the one without a sign of life for the longest time goes.
+pub const MAX_DEVICES: usize = 20;
+/// Longest token and platform, in characters.
+const LONGEST: (usize, usize) = (4_096, 20);
+
+/// A device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The token that the platform gave.
+    pub token: String,
+    /// `ios`, `android`, `web`…, as the SDK names it.
+    pub platform: String,
+    /// Whether the shop's own system named it.
+    pub is_confirmed: bool,
+    /// The last recorded sign of life.
+    pub seen_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    #[serde(flatten)]
+    device: Device,
+    ttl: i64,
+}
+
+/// The contact of a token.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    contact: ContactId,
+    ttl: i64,
+}
+
+impl Contacts {
+    /// Notes a device of a contact; false: the device is another contact's, or its token is too long. Half a read unit for
+    /// a device that was noted in the last seven days, else two write units. Safe to repeat.
+    pub async fn note_device(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        (token, platform): (&str, &str),
+        trust: Trust,
+    ) -> Result<bool, Error> {
+        if token.is_empty() || token.len() > LONGEST.0 {
+            return Ok(false);
+        }
+        let now = self.contacts.clock().now();
+        let key = keys::device(tenant, contact, token);
+        let known: Option<Row> = self.contacts.look_up(&key).await?;
+        let is_confirmed = trust == Trust::Shop;
+        if let Some(Row { device, .. }) = &known {
+            let is_fresh = now.duration_since(device.seen_at) < NOTED_EVERY;
+            if is_fresh && (device.is_confirmed || !is_confirmed) {
+                return Ok(true);
+            }
+        }
+        let holder_key = keys::device_holder(tenant, token);
+        let holder: Option<Holder> = self.contacts.get(&holder_key).await?;
+        if let Some(holder) = holder.filter(|holder| holder.contact != contact) {
+            if !is_confirmed {
+                return Ok(false);
+            }
+            let former = keys::device(tenant, holder.contact, token);
+            self.contacts.delete(&former).await?;
+        }
+        if known.is_none() {
+            self.make_room(tenant, contact).await?;
+        }
+        let ttl = now.as_second() + KEPT_SECONDS;
+        self.contacts
+            .put(&holder_key, &Holder { contact, ttl })
+            .await?;
+        let was_confirmed = known.is_some_and(|row| row.device.is_confirmed);
+        let device = Device {
+            token: token.to_owned(),
+            platform: platform.chars().take(LONGEST.1).collect(),
+            is_confirmed: is_confirmed || was_confirmed,
+            seen_at: now,
+        };
+        self.contacts.put(&key, &Row { device, ttl }).await?;
+        Ok(true)
+    }
+
+    /// The devices of a contact. One query.
+    pub async fn devices(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+    ) -> Result<Vec<Device>, Error> {
+        let query = Query::partition(keys::contact(tenant, contact)).begins_with(keys::DEVICE);
+        self.contacts.query_all(query).await
+    }
+
+    async fn make_room(&self, tenant: TenantKey, contact: ContactId) -> Result<(), Error> {
+        let mut devices = self.devices(tenant, contact).await?;
+        devices.sort_by_key(|device| device.seen_at);
+        let surplus = (devices.len() + 1).saturating_sub(MAX_DEVICES);
+        let gone = devices.iter().take(surplus);
+        let gone: Vec<Key> = gone
+            .map(|device| keys::device(tenant, contact, &device.token))
+            .collect();
+        self.contacts.delete_many(&gone).await
+    }
+}
