@@ -326,7 +326,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
             (
                 "goods",
-                "0 to repeat; Commerce +10; Contacts +7; Reports +3; Timers +2",
+                "0 to repeat; Commerce +10; Contacts +7; Timers +2",
             ),
             ("malformed", "0 to repeat; IngestDlq 1"),
             (
