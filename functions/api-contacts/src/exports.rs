@@ -3,20 +3,23 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::export::{Export, KEPT, Request, Started, Status};
+use commerce::Asked;
+use commerce::bounds::MAX_CODE;
+use commerce::export::{Exported, ProductsAsked};
+use contacts::export::{Export, KEPT, Others, Request, Started, Status};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{ExportId, ListId, Origin, SegmentId, TenantKey};
 use lambda::http::{ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
 use segments::{Conditions, JobId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{Api, known_list};
 use crate::choice;
 use crate::shape::Paging;
 
-/// The contacts of an export: those of at most one of these, or all contacts in use.
+/// The rows of an export: those of at most one of these, or all contacts in use.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[schema(as = NewExport)]
 #[serde(deny_unknown_fields)]
@@ -28,25 +31,43 @@ pub struct ExportIn {
     /// Only contacts that the conditions hold, as for a segment. At most 8,192 bytes.
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
+    /// Not contacts but the orders of a list, with the filters of `listOrders`.
+    orders: Option<Asked>,
+    /// Not contacts but the products of a status.
+    products: Option<ProductsAsked>,
 }
 
-/// The contacts that an export was asked for; all contacts in use without any of these.
-#[derive(Serialize, utoipa::ToSchema)]
+/// The rows that an export was asked for; all contacts in use without any of these.
+#[derive(Default, Serialize, utoipa::ToSchema)]
 #[schema(as = ExportRequest)]
 pub struct RequestView {
     list_id: Option<ListId>,
     segment_id: Option<SegmentId>,
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
+    orders: Option<Asked>,
+    products: Option<ProductsAsked>,
+}
+
+/// The orders or products of an export.
+fn exported(others: &Others) -> Option<Exported> {
+    serde_json::from_value(others.asked.clone()).ok()
 }
 
 impl From<&Request> for RequestView {
     fn from(request: &Request) -> Self {
         let (segment_id, conditions) = choice::shown(request.choice.as_ref());
+        let (orders, products) = match request.others.as_ref().and_then(exported) {
+            Some(Exported::Orders(asked)) => (Some(asked), None),
+            Some(Exported::Products(asked)) => (None, Some(asked)),
+            None => (None, None),
+        };
         Self {
             list_id: request.list,
             segment_id,
             conditions,
+            orders,
+            products,
         }
     }
 }
@@ -64,19 +85,46 @@ impl ExportIn {
         }
         let chosen = (self.segment_id, self.conditions.as_ref());
         let mut choices = choice::check(api, tenant, origin, chosen, "", &mut flaws).await?;
-        let are_many = choices.len() + usize::from(self.list_id.is_some()) > 1;
-        let message = "give one of list_id, segment_id and conditions";
+        if let Some(asked) = &self.orders {
+            let product = asked
+                .product
+                .as_ref()
+                .map_or(1, |text| text.trim().chars().count());
+            let is_long = !(1..=MAX_CODE).contains(&product);
+            flaws.check(is_long, "/orders/product", "must have 1 to 100 characters");
+            let range = asked.from.zip(asked.before);
+            let is_empty = range.is_some_and(|(from, before)| from >= before);
+            flaws.check(is_empty, "/orders/before", "must be after from");
+        }
+        let given = [
+            self.list_id.is_some(),
+            self.orders.is_some(),
+            self.products.is_some(),
+        ];
+        let given = given.into_iter().filter(|is_given| *is_given).count();
+        let are_many = choices.len() + given > 1;
+        let message = "give one of list_id, segment_id, conditions, orders and products";
         flaws.check(are_many, "", message);
         flaws.refuse()?;
+        let orders = self.orders.map(Exported::Orders);
+        let others = orders.or(self.products.map(Exported::Products));
+        let others = others.map(|exported| Others {
+            heading: exported.heading(),
+            asked: json!(exported),
+        });
         Ok(Request {
             list: self.list_id,
             choice: choices.pop(),
+            others,
         })
     }
 }
 
-/// The contacts, as the audit log shows them.
+/// The rows, as the audit log shows them.
 fn detail(request: &Request) -> String {
+    if let Some(exported) = request.others.as_ref().and_then(exported) {
+        return exported.name().to_owned();
+    }
     match (&request.choice, request.list) {
         (Some(choice), _) => choice::detail(choice),
         (None, Some(list)) => format!("list {list}"),
@@ -93,7 +141,7 @@ pub struct ExportView {
     /// The person who asked for it.
     requested_by: String,
     status: Status,
-    /// Contacts so far.
+    /// Rows so far.
     rows: u64,
     /// The file, while it is kept. The link is valid for an hour; a later answer has a new one.
     url: Option<String>,
@@ -123,10 +171,11 @@ async fn view(api: &Api, tenant: TenantKey, export: Export) -> Result<ExportView
     })
 }
 
-/// Export contacts to a CSV file.
+/// Export contacts, orders or products to a CSV file.
 ///
-/// All contacts in use, the members of a list or a segment, or those that conditions hold. The answer comes before the file
-/// is made: read the export to see its progress and the link. The audit log names who exported which contacts.
+/// All contacts in use, the members of a list or a segment, or those that conditions hold. In place of contacts,
+/// the orders of a list or the products of a status. The answer comes before the file
+/// is made: read the export to see its progress and the link. The audit log names who exported what.
 /// At most four exports of a workspace run at a time. docs/export.md describes the file.
 #[utoipa::path(
     post,

@@ -11,6 +11,7 @@
 //! | `product` | the stored product and its next version |
 //! | `product_change` | a change of a product by staff |
 //! | `products` | [`Products`]: writes and reads |
+//! | `export` | lines of files for people |
 //! | `carts` | [`Carts`]: carts, and the event of those that are left behind |
 //!
 //! This crate may use `kernel`, `cloud` and `contacts`. It knows no provider.
@@ -18,6 +19,7 @@
 pub mod bounds;
 mod carts;
 mod change;
+pub mod export;
 mod keys;
 mod order;
 mod product;

@@ -4,8 +4,9 @@
 //! entered have their code as natural key, so it is unique among them. The stock of a place that is told alone has a row
 //! of its own: DynamoDB bills the whole item, so such a change costs one write unit in place of four.
 //!
-//! Write units of a product of about two kilobytes: a new one 5 (row, natural key, code, index); a later version 3, and
-//! one less if the list does not show the change; a level of the stock 1; a repeated or older version 0, at 1.5 read units.
+//! Write units of a product of about two kilobytes: a new one 5 (row, natural key, code, index). A later version takes 3, and
+//! one less if the list does not show the change. A level of the stock takes 1. A repeated or older version takes 0, at 1.5
+//! read units.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +74,7 @@ struct Natural {
 /// The products of all workspaces; every call names the tenant. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Products {
-    table: Table,
+    pub(crate) table: Table,
 }
 
 impl Products {

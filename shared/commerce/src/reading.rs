@@ -23,9 +23,12 @@ const MOST_FOUND: u32 = 50;
 const PAGE: u32 = 100;
 
 /// Which orders to list. The API reads it as a query.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, utoipa::IntoParams)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::IntoParams, utoipa::ToSchema,
+)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
+#[schema(as = OrderFilter)]
+#[serde(default, deny_unknown_fields)]
 pub struct Asked {
     /// The tab. Without one: all but cancelled and returned orders.
     pub status: Option<OrderStatus>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::commerce::{IncomingCart, IncomingOrder, IncomingProduct, ProductGone, StockLevel};
 use kernel::{Channel, ConsentField};
 use serde_json::Value;
@@ -14,6 +14,9 @@ use crate::submission::{Answer, ParseError, Sender, Submission};
 
 /// Bytes of an id at a source, and of the name of a shop.
 const MAX_ID: usize = 200;
+
+/// How far the clock of a shop may be ahead.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// One fact of a request. A request of a shop may hold several.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,12 +73,21 @@ impl Fact {
         Some(Self::Fetch(Wanted { object, id }))
     }
 
+    /// A customer, whom something identifies.
+    pub(crate) fn customer(customer: Customer) -> Result<Self, ParseError> {
+        match customer.of_a_request()? {
+            Some(customer) => Ok(Self::Customer(customer)),
+            None => Err(ParseError::NoAddress),
+        }
+    }
+
     /// An order whose buyer may be nobody.
     pub(crate) fn order(buyer: Option<Customer>, order: IncomingOrder) -> Result<Self, ParseError> {
         fits(&order.external_id, &order.shop)?;
+        let cart = order.cart.clone().filter(|cart| cart.len() <= MAX_ID);
         Ok(Self::Order {
-            buyer: buyer.filter(Customer::is_somebody).map(Box::new),
-            order: Box::new(order),
+            buyer: Customer::known(buyer)?,
+            order: Box::new(IncomingOrder { cart, ..order }),
         })
     }
 
@@ -97,11 +109,28 @@ impl Fact {
         Ok(Self::ProductGone(Box::new(gone)))
     }
 
+    /// Takes a version from the future for one of now: otherwise no later version would count. The clock of a shop may be a
+    /// day ahead.
+    pub(crate) fn settle(&mut self, received_at: Timestamp) {
+        let at = match self {
+            Self::Order { order, .. } => &mut order.source_at,
+            Self::Cart { cart, .. } => &mut cart.source_at,
+            Self::Product(product) => &mut product.source_at,
+            Self::Stock(level) => &mut level.at,
+            Self::ProductGone(gone) => &mut gone.at,
+            Self::Submission(_) | Self::Customer(_) | Self::Fetch(_) => return,
+        };
+        let latest = received_at.saturating_add(AHEAD).unwrap_or(received_at);
+        if *at > latest {
+            *at = received_at;
+        }
+    }
+
     /// A cart whose customer may be nobody.
     pub(crate) fn cart(buyer: Option<Customer>, cart: IncomingCart) -> Result<Self, ParseError> {
         fits(&cart.external_id, &cart.shop)?;
         Ok(Self::Cart {
-            buyer: buyer.filter(Customer::is_somebody).map(Box::new),
+            buyer: Customer::known(buyer)?,
             cart: Box::new(cart),
         })
     }
@@ -125,6 +154,19 @@ pub struct Customer {
 }
 
 impl Customer {
+    /// The customer if anything identifies the person.
+    fn of_a_request(self) -> Result<Option<Box<Self>>, ParseError> {
+        if !self.is_somebody() {
+            return Ok(None);
+        }
+        fits(self.id.as_deref().unwrap_or_default(), &self.scope)?;
+        Ok(Some(Box::new(self)))
+    }
+
+    fn known(buyer: Option<Self>) -> Result<Option<Box<Self>>, ParseError> {
+        buyer.map_or(Ok(None), Self::of_a_request)
+    }
+
     /// Whether anything identifies the person.
     pub fn is_somebody(&self) -> bool {
         self.id.is_some() || self.sender.email.is_some() || self.sender.phone.is_some()

@@ -97,11 +97,7 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
                 return Ok(vec![fetch]);
             }
             let customer = customer(&fields, &scope);
-            if customer.is_somebody() {
-                Ok(vec![Fact::Customer(Box::new(customer))])
-            } else {
-                Err(ParseError::NoAddress)
-            }
+            Ok(vec![Fact::customer(customer)?])
         }
         "order" => {
             let code = fields.get("data[order_code]").cloned();
@@ -165,7 +161,7 @@ fn order(
     domain: &str,
     request: &RawRequest,
 ) -> Option<IncomingOrder> {
-    let id = fields.get("data[order_id]")?;
+    let id = fields.get("data[order_id]").filter(|id| !id.is_empty())?;
     let at = at(fields).unwrap_or(request.received_at);
     let is_approved = fields
         .get("event")

@@ -63,10 +63,15 @@ pub fn parse(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     if body.get("RemoveId").is_some() {
         return Ok(Vec::new());
     }
+    let list = |value: &Value, name: &'static str, place: &'static str| {
+        let list = value.get(name).and_then(Value::as_array).cloned();
+        list.ok_or(ParseError::Missing(place))
+    };
     let mut facts = Vec::new();
-    for notification in json::list(&body, "Notifications") {
-        let action = json::text_at(notification, "Action").unwrap_or_default();
-        facts.extend(read(&action, json::list(notification, "Data"), request)?);
+    for notification in list(&body, "Notifications", "/Notifications")? {
+        let action = json::text_at(&notification, "Action").unwrap_or_default();
+        let data = list(&notification, "Data", "/Notifications/*/Data")?;
+        facts.extend(read(&action, &data, request)?);
     }
     Ok(facts)
 }
@@ -86,7 +91,7 @@ fn read(action: &str, data: &[Value], request: &RawRequest) -> Result<Vec<Fact>,
     let fact = |value: &Value| {
         let read = match object {
             "customer" => {
-                return Ok(Fact::Customer(Box::new(customer(value, &scope, request))));
+                return Fact::customer(customer(value, &scope, request));
             }
             "product" => product::product(value, &shop, at).map(Fact::product),
             "stock" => product::stock(value, &shop, at).map(Fact::stock),

@@ -13,6 +13,8 @@
 //! a [`Fact`] to a contact. `accounts` says whether a workspace is open.
 
 pub mod activity;
+#[cfg(test)]
+mod anything;
 pub mod api;
 mod auth;
 mod body;

@@ -163,6 +163,14 @@ impl Provider {
 
     /// Reads a request. No facts: the request tells of nothing that the product keeps.
     pub fn parse(self, request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
+        let mut facts = self.read(request)?;
+        for fact in &mut facts {
+            fact.settle(request.received_at);
+        }
+        Ok(facts)
+    }
+
+    fn read(self, request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
         match self {
             Self::Custom => custom::parse(request),
             Self::Getfly => getfly::parse(request),

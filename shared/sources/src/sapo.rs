@@ -63,9 +63,7 @@ fn omni(
     let scope = &request.scope(shop);
     match topic.split('/').next().unwrap_or_default() {
         "customers" if topic.ends_with("/delete") => Ok(Vec::new()),
-        "customers" => Ok(vec![Fact::Customer(Box::new(omni_customer(
-            body, scope, request,
-        )))]),
+        "customers" => Ok(vec![Fact::customer(omni_customer(body, scope, request))?]),
         "orders" => {
             let customer = body.get("customer_data").filter(|data| data.is_object());
             let buyer = customer.map(|data| omni_customer(data, scope, request));

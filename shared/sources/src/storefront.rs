@@ -63,11 +63,7 @@ pub fn parse(
         }
         ("customers", _) => {
             let customer = customer(body, scope, shape, request);
-            if customer.is_somebody() {
-                Ok(vec![Fact::Customer(Box::new(customer))])
-            } else {
-                Err(ParseError::NoAddress)
-            }
+            Ok(vec![Fact::customer(customer)?])
         }
         ("orders", _) => {
             let read = order::order(body, shape, shape.source, &shop, at);

@@ -50,6 +50,12 @@ pub const KINDS: &[(&str, &[&str])] = &[
 const TAG: &str = "tag";
 /// The settings of orders. The source is the category: orders that are managed here, or those of one provider.
 const ORDER: &[&str] = &["source", "shop", "payment_method", "products"];
+/// Shop systems whose orders have kinds of their own: `haravan.order_paid` is `order.paid` with the source `haravan`.
+pub const SHOPS: [&str; 5] = ["getfly", "haravan", "kiotviet", "sapo", "shopee"];
+/// An invoice of KiotViet: only an invoice is a completed order there.
+const INVOICE: (&str, &str) = ("kiotviet.invoice_completed", "order.completed");
+/// The setting that the kind of a shop system sets.
+const SOURCE: &str = "source";
 /// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start no
 /// workflow. Otherwise a workflow that answers an open with a mail would never end.
 const READING: [&str; 2] = ["message.opened", "message.clicked"];
@@ -71,6 +77,32 @@ pub struct Trigger {
     pub settings: Map<String, Value>,
 }
 
+/// The shop system of a kind, and the event that it waits for.
+fn of_shop(kind: &str) -> Option<(&'static str, &'static str)> {
+    let (shop, rest) = kind.split_once('.')?;
+    let shop = SHOPS.iter().find(|one| **one == shop)?;
+    if kind == INVOICE.0 {
+        return Some((shop, INVOICE.1));
+    }
+    let act = rest.strip_prefix("order_")?;
+    let mut orders = KINDS.iter().map(|(kind, _)| *kind);
+    let event = orders.find(|kind| kind.strip_prefix("order.") == Some(act))?;
+    Some((shop, event))
+}
+
+/// Every kind but [`PERFORMED`].
+fn kinds() -> impl Iterator<Item = String> {
+    let own = KINDS.iter().map(|(kind, _)| (*kind).to_owned());
+    let acts = || {
+        KINDS
+            .iter()
+            .filter_map(|(kind, _)| kind.strip_prefix("order."))
+    };
+    let shops = SHOPS.iter();
+    let shops = shops.flat_map(move |shop| acts().map(move |act| format!("{shop}.order_{act}")));
+    own.chain(shops).chain([INVOICE.0.to_owned()])
+}
+
 impl<'de> Deserialize<'de> for Trigger {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let mut settings = Map::deserialize(d)?;
@@ -85,7 +117,7 @@ impl<'de> Deserialize<'de> for Trigger {
 impl utoipa::PartialSchema for Trigger {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
-        let kinds = KINDS.iter().map(|(kind, _)| *kind).chain([PERFORMED]);
+        let kinds = kinds().chain([PERFORMED.to_owned()]);
         let kind = ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(kinds));
@@ -118,7 +150,7 @@ impl Trigger {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         } else {
-            &self.kind
+            of_shop(&self.kind).map_or(self.kind.as_str(), |(_, event)| event)
         }
     }
 
@@ -143,10 +175,12 @@ impl Trigger {
         let is_tag = |name: &str| name == TAG && self.kind.starts_with("contact.");
         let compared = wanted.into_iter().flatten().map(|(name, value)| {
             let tag = value.as_str().filter(|_| is_tag(name));
-            (name, tag.map_or(value.clone(), |tag| alike(tag).into()))
+            let wanted = tag.map_or(value.clone(), |tag| alike(tag).into());
+            (name.clone(), wanted)
         });
-        let compared: Vec<(&String, Value)> = compared.collect();
-        Filter::of(compared.iter().map(|(name, value)| (*name, value)))
+        let source = of_shop(&self.kind).map(|(shop, _)| (SOURCE.to_owned(), shop.into()));
+        let compared: Vec<(String, Value)> = compared.chain(source).collect();
+        Filter::of(compared.iter().map(|(name, value)| (name, value)))
     }
 
     /// Its flaws; pointers begin at `/trigger`.
@@ -163,13 +197,16 @@ impl Trigger {
         if self.kind == PERFORMED {
             return self.check_performed(flaws);
         }
-        let Some((_, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
-            let known: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+        let shop = of_shop(&self.kind);
+        let Some((_, allowed)) = KINDS.iter().find(|(kind, _)| *kind == self.event()) else {
+            let known: Vec<String> = kinds().collect();
             let known = known.join(", ");
             let message = format!("expected {PERFORMED} or what can start a workflow: {known}");
             flaws.push(Flaw::new("/trigger/type", message));
             return;
         };
+        let is_allowed = |name: &&str| shop.is_none() || *name != SOURCE;
+        let allowed: Vec<&str> = allowed.iter().copied().filter(is_allowed).collect();
         for (name, value) in &self.settings {
             let pointer = format!("/trigger/{}", escape(name));
             if !allowed.contains(&name.as_str()) {
@@ -264,6 +301,37 @@ mod tests {
         assert!(!tagged.matches("contact.tag_removed", &data));
         let text = serde_json::to_value(&one).unwrap();
         assert_eq!(text, json!({"type": "form.submitted", "form_id": 7}));
+    }
+
+    #[test]
+    fn a_shop_system_has_kinds_of_its_own() {
+        let paid = trigger(json!({"type": "haravan.order_paid", "products": "SP1"}));
+        assert_eq!(paid.event(), "order.paid");
+        let data = |source: &str| json!({"source": source, "products": ["SP1"]});
+        assert!(paid.matches("order.paid", &data("haravan")));
+        assert!(!paid.matches("order.paid", &data("sapo")));
+        assert!(!paid.matches("order.created", &data("haravan")));
+        assert!(!paid.matches("haravan.order_paid", &data("haravan")));
+        let sold = trigger(json!({"type": "kiotviet.invoice_completed"}));
+        assert!(sold.matches("order.completed", &data("kiotviet")));
+        assert!(!sold.matches("order.completed", &data("manual")));
+        for kind in kinds() {
+            assert!(pointers(&trigger(json!({ "type": kind }))).is_empty());
+        }
+        for (bad, pointer) in [
+            (json!({"type": "haravan.order_lost"}), "/trigger/type"),
+            (json!({"type": "manual.order_paid"}), "/trigger/type"),
+            (
+                json!({"type": "haravan.invoice_completed"}),
+                "/trigger/type",
+            ),
+            (
+                json!({"type": "sapo.order_paid", "source": "haravan"}),
+                "/trigger/source",
+            ),
+        ] {
+            assert_eq!(pointers(&trigger(bad)), [pointer]);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use kernel::{ExportId, ListId, Origin};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::choice::Choice;
 use crate::joined::Upload;
@@ -21,6 +22,18 @@ pub struct Request {
     /// Only those that a segment or conditions choose.
     #[serde(default)]
     pub choice: Option<Choice>,
+    /// Not contacts but things of another crate.
+    #[serde(default)]
+    pub others: Option<Others>,
+}
+
+/// Things that the function reads: this crate does not know them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Others {
+    /// The things, as the function describes them.
+    pub asked: Value,
+    /// The first line of the file.
+    pub heading: String,
 }
 
 /// Where an export stands.

@@ -4,6 +4,6 @@ mod job;
 mod steps;
 mod table;
 
-pub use job::{Export, Request, Status};
+pub use job::{Export, Others, Request, Status};
 pub use steps::{Exports, KEPT, LINK_VALID, MAX_RUNNING, Progress, Started, Step};
 pub use table::{MAX_FIELDS, columns};

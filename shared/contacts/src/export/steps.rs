@@ -13,6 +13,7 @@ use cloud::{
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, Cursor, ExportId, Limit, Origin, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::job::{Export, Request, Status};
 use super::table::{MAX_FIELDS, headings, line};
@@ -208,16 +209,19 @@ impl Exports {
         }
     }
 
-    /// Makes one step; `find` finds the contacts of a choice.
-    pub async fn step<F, Fut>(
+    /// Makes one step; `find` finds the contacts of a choice, and `lines` gives a page of lines of other things.
+    pub async fn step<F, Fut, L, Lines>(
         &self,
         tenant: TenantKey,
         step: &Step,
         find: F,
+        lines: L,
     ) -> Result<Progress, Error>
     where
         F: Fn(Asked) -> Fut,
         Fut: Future<Output = Result<Page<ContactId>, Error>>,
+        L: Fn(Value, Option<Cursor>) -> Lines,
+        Lines: Future<Output = Result<Page<String>, Error>>,
     {
         let Step::V1 {
             export: id,
@@ -236,8 +240,13 @@ impl Exports {
             }
             return Ok(Progress::Done);
         }
+        let others = export.request.others.as_ref();
+        let asked = others.map(|others| others.asked.clone());
         let next = if export.shard < SHARDS {
-            self.read(tenant, export, &find).await?
+            match asked {
+                Some(asked) => self.read_lines(tenant, export, &asked, &lines).await?,
+                None => self.read(tenant, export, &find).await?,
+            }
         } else {
             self.write(tenant, export).await?
         };
@@ -296,6 +305,39 @@ impl Exports {
         Ok(next)
     }
 
+    /// Stores the next chunk of lines.
+    async fn read_lines<L, Lines>(
+        &self,
+        tenant: TenantKey,
+        export: Export,
+        asked: &Value,
+        lines: &L,
+    ) -> Result<Export, Error>
+    where
+        L: Fn(Value, Option<Cursor>) -> Lines,
+        Lines: Future<Output = Result<Page<String>, Error>>,
+    {
+        let mut next = export;
+        next.version += 1;
+        let (mut text, mut count, mut pages) = (String::new(), 0, 0);
+        while count < CHUNK && pages < PAGES && next.shard < SHARDS {
+            pages += 1;
+            let page = lines(asked.clone(), next.cursor.take().map(Cursor)).await?;
+            count += page.data.len();
+            text.extend(page.data);
+            match page.next {
+                Some(cursor) => next.cursor = Some(cursor.0),
+                // Other things have no shards.
+                None => next.shard = SHARDS,
+            }
+        }
+        let name = file_name(tenant, next.id, &format!("rows.{:08}", next.chunks));
+        self.files.put(&name, "text/csv", text.into()).await?;
+        next.chunks += 1;
+        next.rows += count as u64;
+        Ok(next)
+    }
+
     /// The next contacts of the request.
     async fn requested<F, Fut>(
         &self,
@@ -334,15 +376,22 @@ impl Exports {
     async fn write(&self, tenant: TenantKey, export: Export) -> Result<Export, Error> {
         let mut next = export;
         next.version += 1;
-        let mut text = if next.gathered == 0 {
-            headings(&next.fields)
-        } else {
-            String::new()
+        let others = next.request.others.as_ref();
+        let mut text = match others {
+            _ if next.gathered > 0 => String::new(),
+            Some(others) => others.heading.clone(),
+            None => headings(&next.fields),
         };
+        let is_lines = others.is_some();
         while next.gathered < next.chunks && text.len() < MIN_PART {
             let name = file_name(tenant, next.id, &format!("rows.{:08}", next.gathered));
             let chunk = self.files.range(&name, 0, MAX_CHUNK).await?;
             let chunk = chunk.map(|chunk| chunk.bytes).unwrap_or_default();
+            next.gathered += 1;
+            if is_lines {
+                text += &String::from_utf8_lossy(&chunk);
+                continue;
+            }
             for row in chunk
                 .split(|byte| *byte == b'\n')
                 .filter(|row| !row.is_empty())
@@ -351,7 +400,6 @@ impl Exports {
                     serde_json::from_slice(row).map_err(|error| Error::Shape(error.to_string()))?;
                 text += &line(&contact, &next.fields);
             }
-            next.gathered += 1;
         }
         let is_last = next.gathered == next.chunks;
         let name = file_name(tenant, next.id, "csv");

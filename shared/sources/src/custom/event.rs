@@ -45,11 +45,7 @@ pub fn parse(request: &RawRequest, id: Option<&str>) -> Result<Vec<Fact>, ParseE
         "customer.deleted" => Ok(Vec::new()),
         "customer.created" | "customer.updated" => {
             let customer = customer(data, at, request);
-            if customer.is_somebody() {
-                Ok(vec![Fact::Customer(Box::new(customer))])
-            } else {
-                Err(ParseError::NoAddress)
-            }
+            Ok(vec![Fact::customer(customer)?])
         }
         "form.submitted" => form(request, data, at, id),
         _ if !TYPES.iter().any(|(known, _)| *known == kind) => Err(ParseError::UnknownTopic(kind)),

@@ -21,7 +21,7 @@ pub fn facts(request: &RawRequest) -> Result<Vec<Fact>, ParseError> {
     let scope = request.scope(&domain);
     if request.header(FETCHED) == Object::Customers.name() {
         let customer = account(value, &scope, request);
-        return Ok(vec![Fact::Customer(Box::new(customer))]);
+        return Ok(vec![Fact::customer(customer)?]);
     }
     let order = order(value, &domain, request).ok_or(ParseError::Missing("/object/id"))?;
     Ok(vec![Fact::order(Some(buyer(value, &scope)), order)?])

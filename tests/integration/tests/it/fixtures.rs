@@ -68,6 +68,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("list", "200; Directory +1"),
             ("malformed", "400"),
             ("ok", "201; Commerce +3; Timeline +2"),
+            ("product", "201; Commerce +3; Directory +1"),
             ("unknown-field", "400"),
         ],
     ),
@@ -316,12 +317,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "ingest",
         &[
+            ("cart-due", "0 to repeat"),
             ("confirmation", "0 to repeat; Contacts +1 ~2; Timeline +1"),
             (
                 "double-opt-in",
                 "0 to repeat; Contacts +8; Directory +1; Timeline +2; Timers +2; Message 1",
             ),
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
+            (
+                "goods",
+                "0 to repeat; Commerce +10; Contacts +7; Timers +2",
+            ),
             ("malformed", "0 to repeat; IngestDlq 1"),
             (
                 "mixed",
@@ -440,11 +446,13 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "webhook-haravan",
         &[
             ("bad-signature", "401"),
+            ("checkout", "200; Ingest 1"),
             ("duplicate", "200; Ingest 1"),
             ("handshake", "200"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),
             ("order", "200; Ingest 1"),
+            ("product", "200; Ingest 1"),
         ],
     ),
     (

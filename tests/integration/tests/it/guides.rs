@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "websocket",
     "widget",
     "forms",
@@ -20,6 +20,7 @@ const PAGES: [&str; 10] = [
     "import",
     "export",
     "tracking",
+    "products",
 ];
 const END: &str = "<!-- /table -->";
 

@@ -128,3 +128,73 @@ async fn each_filter_of_orders_narrows_the_list_and_its_sums() {
     let wrong = shop.ask("GET", "/v1/orders?phone=12", None).await;
     assert_eq!(wrong.0, 400);
 }
+
+impl Shop {
+    /// The text of a finished export.
+    async fn exported(&self, body: Value) -> (Value, String) {
+        let event = self.request("POST", "/v1/exports", Some(&body));
+        let (status, made) = self.world.ask("api-contacts", event).await;
+        assert_eq!(status, 202, "{made}");
+        self.world.settle_twice().await;
+        let path = format!("/v1/exports/{}", made["id"].as_str().unwrap());
+        let event = self.request("GET", &path, None);
+        let (_, done) = self.world.ask("api-contacts", event).await;
+        assert_eq!(done["status"], "completed", "{done}");
+        let name = format!(
+            "exports/{}/{}.csv",
+            self.tenant,
+            made["id"].as_str().unwrap()
+        );
+        let files = self.world.resources().bucket("Imports");
+        let file = files.range(&name, 0, 1_000_000).await.unwrap().unwrap();
+        (done, String::from_utf8(file.bytes.to_vec()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn orders_and_products_are_files_for_people() {
+    let shop = Shop::open().await;
+    let an = shop.somebody().await;
+    for n in 0..3 {
+        shop.world.advance(std::time::Duration::from_secs(1));
+        shop.entered(&an, json!({ "code": format!("=DH-{n}") }))
+            .await;
+    }
+    let gone = json!({ "code": "DH-9", "status": "confirmed" });
+    let gone = shop.entered(&an, gone).await;
+    let path = format!("/v1/orders/{gone}/cancel");
+    shop.ask("POST", &path, Some(json!({ "reason": "Hết hàng" })))
+        .await;
+    let product = json!({ "code": "AO-TR", "name": "Áo, \"thun\"", "price": 285_000 });
+    assert_eq!(shop.ask("POST", "/v1/products", Some(product)).await.0, 201);
+    let read = |text: &str| -> Vec<Vec<String>> {
+        let text = text.trim_start_matches('\u{feff}');
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(text.as_bytes());
+        let rows = reader.records().map(|row| row.unwrap());
+        rows.map(|row| row.iter().map(str::to_owned).collect())
+            .collect()
+    };
+    let (done, text) = shop.exported(json!({ "orders": {} })).await;
+    assert_eq!(
+        (&done["rows"], &done["request"]["orders"]["status"]),
+        (&json!(3), &Value::Null)
+    );
+    let rows = read(&text);
+    assert_eq!(rows.len(), 4, "{text}");
+    let column = |name: &str| rows[0].iter().position(|one| one == name).unwrap();
+    assert_eq!(rows[1][column("code")], "'=DH-2");
+    assert_eq!(rows[1][column("items")], "1 x AO Áo");
+    assert_eq!(rows[1][column("total")], "285000");
+    let (_, text) = shop
+        .exported(json!({ "orders": { "status": "cancelled" } }))
+        .await;
+    assert_eq!(read(&text).len(), 2);
+    let (done, text) = shop.exported(json!({ "products": {} })).await;
+    assert_eq!(done["rows"], 1);
+    assert!(text.contains("\"Áo, \"\"thun\"\"\""), "{text}");
+    let both = json!({ "products": {}, "orders": {} });
+    let event = shop.request("POST", "/v1/exports", Some(&both));
+    assert_eq!(shop.world.ask("api-contacts", event).await.0, 400);
+}

@@ -101,10 +101,8 @@ async fn the_forms_example_becomes_its_event() {
     );
 }
 
-/// An event of an own system, as docs/sources.md shows it, at the source that the page makes.
-#[test]
-fn the_events_example_is_read() {
-    let event = example("sources", "custom-event");
+/// The facts of an event of an own system.
+fn facts_of(event: &Value) -> Vec<Fact> {
     let request = RawRequest {
         source: "src_0123456789a".parse().unwrap(),
         provider: Provider::Custom,
@@ -115,7 +113,43 @@ fn the_events_example_is_read() {
         replay_of: None,
         settings: Settings::default(),
     };
-    let facts = Provider::Custom.parse(&request).unwrap();
+    Provider::Custom.parse(&request).unwrap()
+}
+
+#[test]
+fn the_cart_of_the_page_is_read() {
+    let facts = facts_of(&example("products", "cart"));
+    let [
+        Fact::Cart {
+            buyer: Some(buyer),
+            cart,
+        },
+    ] = facts.as_slice()
+    else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(buyer.id.as_deref(), Some("U-77"));
+    assert_eq!(
+        (cart.total.amount(), cart.is_abandoned, cart.items.len()),
+        (570_000, false, 1)
+    );
+}
+
+#[tokio::test]
+async fn the_product_of_the_page_is_made() {
+    let world = World::new();
+    let tenant = world.workspace().await;
+    let grant = grant_of(tenant.workspace(), "admin");
+    let new = example("products", "product");
+    let event = http_event("POST", "/v1/products", Some(&new), Some(&grant));
+    let (status, made) = world.ask("api-commerce", event).await;
+    assert_eq!((status, &made["stock"]), (201, &Value::from(4)), "{made}");
+}
+
+/// An event of an own system, as docs/sources.md shows it, at the source that the page makes.
+#[test]
+fn the_events_example_is_read() {
+    let facts = facts_of(&example("sources", "custom-event"));
     let [
         Fact::Order {
             buyer: Some(buyer),

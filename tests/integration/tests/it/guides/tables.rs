@@ -31,6 +31,8 @@ pub fn of(page: &str, name: &str) -> String {
         ("templates", "filters") => sentence(filters()),
         ("templates", "errors") => template_errors(),
         ("templates", "limits") => template_limits(),
+        ("export", "order-columns") => sentence(commerce::export::ORDER_COLUMNS),
+        ("export", "product-columns") => sentence(commerce::export::PRODUCT_COLUMNS),
         ("export", "columns") => sentence(contacts::export::columns()),
         ("tracking", "limits") => tracking_limits(),
         ("tracking", "reasons") => tracking_reasons(),

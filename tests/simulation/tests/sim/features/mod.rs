@@ -7,6 +7,7 @@ mod chat;
 mod closings;
 mod contacts;
 mod forms;
+mod goods;
 mod jobs;
 mod lives;
 mod orders;
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(undo::Undo::default()),
         Rc::new(jobs::Jobs::default()),
         Rc::new(orders::Orders::default()),
+        Rc::new(goods::Goods::default()),
     ]
 }
 
