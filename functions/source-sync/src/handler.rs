@@ -48,7 +48,7 @@ struct Wanted {
     asked_at: Timestamp,
 }
 
-/// Fetches one object. What is not fetched is left to the recovery, which reads what changed since.
+/// Fetches one object. An object that is not fetched is left to the recovery, which reads the later changes.
 async fn fetch(
     worker: &Worker,
     tenant: TenantKey,
@@ -87,6 +87,8 @@ async fn fetched(worker: &Worker, session: &mut Session, wanted: &Wanted) -> Res
         |client, answer| client.objects_in(answer),
     );
     let objects = objects.await?;
-    worker.hand_over(session, wanted.object, &objects).await?;
+    worker
+        .hand_over(session, wanted.object, &objects, false)
+        .await?;
     Ok(())
 }

@@ -67,7 +67,7 @@ pub struct Run {
     pub run: String,
     /// Pages that were read.
     pub seq: u64,
-    /// What the owner chose; `None` for the recovery after refused credentials.
+    /// The choice of the owner; `None` for the recovery after refused credentials.
     pub history: Option<History>,
     /// Only objects that changed since.
     #[serde(default)]

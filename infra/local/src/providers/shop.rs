@@ -28,7 +28,7 @@ pub enum Kind {
     Products,
 }
 
-/// What happens to a call.
+/// A fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -166,6 +166,11 @@ impl Shop {
     /// The next calls fail so.
     pub fn fail(&mut self, fault: Fault, times: usize) {
         self.faults.extend(std::iter::repeat_n(fault, times));
+    }
+
+    /// No more calls fail.
+    pub fn heal(&mut self) {
+        self.faults.clear();
     }
 
     pub(super) fn next_fault(&mut self) -> Option<Fault> {

@@ -36,6 +36,7 @@ mod segments;
 mod shops;
 mod sources;
 mod support;
+mod sync;
 mod trace;
 mod wiring;
 mod workflows;
