@@ -12,11 +12,12 @@ use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
 use sources::api::Desk;
 use sources::{Activity, FailedRequests, Inbound, Keyring, Links, Runs, Source, Sources, SyncTask};
+use tracking::Counted;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
-use crate::{activity, connect, failed, secret, sync};
+use crate::{activity, connect, failed, secret, sync, tracked};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -26,6 +27,7 @@ pub struct Api {
     pub audit: Audit,
     pub failed: FailedRequests,
     pub activity: Activity,
+    pub tracked: Counted,
     pub queue: QueueOf<Inbound>,
     pub keyring: Keyring,
     /// Large bodies of failed requests.
@@ -44,6 +46,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list, create))
         .routes(routes!(one, update, remove))
         .merge(activity::routes())
+        .merge(tracked::routes())
         .merge(secret::routes())
         .merge(failed::routes())
         .merge(connect::routes())

@@ -12,12 +12,14 @@ mod handler;
 mod secret;
 mod shape;
 mod sync;
+mod tracked;
 
 use accounts::Audit;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
 use sources::api::{Desk, Hosts};
 use sources::{Activity, FailedRequests, Keyring, Links, Runs, Sources};
+use tracking::Counted;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -35,6 +37,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         failed: FailedRequests::over(resources),
         activity: Activity::over(resources),
+        tracked: Counted::over(resources),
         queue: resources.queue_of(),
         sources: Sources::over(resources),
         files: resources.bucket("Raw"),

@@ -1,7 +1,7 @@
 //! Calls the APIs of providers: fetches objects of thin requests, reads back-fills page by page, checks connections.
 //!
 //! Trigger: queue source-sync, [`sources::SyncTask`]. Effects: requests on the queue ingest, the row of the connection, the
-//! progress of the back-fill, a timer for the next check. The message of the next page is last. Each message may run twice:
+//! progress of the back-fill, a timer for the next check. The message of the next page comes last. Each message may run twice:
 //! `ingest` drops versions that it has, and a page counts once.
 
 mod check;

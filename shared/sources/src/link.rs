@@ -1,7 +1,7 @@
 //! The connection of a source to its provider's API: sealed credentials, sealed tokens, and whether they work.
 //!
-//! One row of the table Directory, beside the source. Each change of the tokens has the condition that the row still has the
-//! version that was read. So a replaced token is never written again.
+//! One row of the table Directory, beside the source. Each change of the tokens requires the version that was
+//! read. So a token that was replaced is never written again.
 
 use cloud::{Error, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};

@@ -28,7 +28,7 @@ pub enum Kind {
     Products,
 }
 
-/// A fault of a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {

@@ -36,7 +36,7 @@ pub struct Client {
     pub shop: Option<String>,
 }
 
-/// The question for a page of a list.
+/// The question to a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Which objects.
