@@ -20,6 +20,8 @@ use crate::session::{Session, Stop, Worker};
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// A change may be older than the refusal that followed it, by the clocks of two systems.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// Two daily checks are further apart than this.
+const HALF_DAY: SignedDuration = SignedDuration::from_hours(12);
 /// Shopee keeps lost pushes for three days.
 const LOST_FOR: SignedDuration = SignedDuration::from_hours(72);
 /// Pages of lost pushes that one check reads: 1,000 pushes.
@@ -75,7 +77,7 @@ async fn checked(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
             .connect(tenant, source, shop.as_deref())
             .await?;
     }
-    let is_subscribed = subscribed(worker, session).await?;
+    let pushes = pushes(worker, session).await?;
     if session.source.provider == Provider::Shopee {
         lost_pushes(worker, session).await?;
     }
@@ -88,25 +90,47 @@ async fn checked(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
     {
         return Err(changed().into());
     }
-    if !is_subscribed {
-        suspended(worker, session).await?;
+    if let Some(fault) = pushes {
+        without_pushes(worker, session, fault).await?;
     }
     session.link = links.get(tenant, source).await?.ok_or_else(changed)?;
     continued(worker, session).await
 }
 
-/// Tells the owner that the provider has ended the pushes, and reads what they would have told since the last check.
-async fn suspended(worker: &Worker, session: &Session) -> Result<(), Failure> {
+/// Code and words of a fault that ends the webhooks, but not the calls.
+type Fault = (&'static str, String);
+
+/// Subscribes to the webhooks. A provider that refuses the subscription hinders no call.
+async fn pushes(worker: &Worker, session: &mut Session) -> Result<Option<Fault>, Stop> {
+    match subscribed(worker, session).await {
+        Ok(true) => Ok(None),
+        Ok(false) => {
+            let text = "the provider has ended the pushes of the app: its owner begins them again at the provider";
+            Ok(Some((sources::SUSPENDED, text.to_owned())))
+        }
+        Err(Stop::Theirs(
+            error @ (ApiError::Refused | ApiError::Gone | ApiError::Unexpected(_)),
+        )) => Ok(Some((sources::NOT_SUBSCRIBED, error.to_string()))),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Tells the owner that no pushes come, and reads what they would have told since the last check.
+async fn without_pushes(
+    worker: &Worker,
+    session: &Session,
+    (code, text): Fault,
+) -> Result<(), Failure> {
     metrics::incident("SubscriptionsEnded", 1);
     let (source, link) = (session.source.id, &session.link);
-    if let Some(last) = link.checked_at {
+    // Once a day: the check that ends the recovery begins no other one.
+    let is_daily = |last: &Timestamp| worker.clock.now().duration_since(*last) > HALF_DAY;
+    if let Some(last) = link.checked_at.filter(is_daily) {
         worker.links.miss(source, link, last).await?;
     }
-    let text =
-        "the provider has ended the pushes of the app: its owner begins them again at the provider";
     worker
         .links
-        .fail(source, link, LinkStatus::Error, sources::SUSPENDED, text)
+        .fail(source, link, LinkStatus::Error, code, &text)
         .await?;
     Ok(())
 }

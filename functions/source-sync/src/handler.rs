@@ -87,6 +87,8 @@ async fn fetched(worker: &Worker, session: &mut Session, wanted: &Wanted) -> Res
         |client, answer| client.objects_in(answer),
     );
     let objects = objects.await?;
-    worker.hand_over(session, wanted.object, &objects).await?;
+    worker
+        .hand_over(session, wanted.object, &objects, false)
+        .await?;
     Ok(())
 }

@@ -112,7 +112,9 @@ async fn read(
         }
         None => page.objects,
     };
-    worker.hand_over(session, object, &objects).await?;
+    // The buyers of orders are among the customers, but for those that have not changed since.
+    let fetches = run.since.is_some();
+    worker.hand_over(session, object, &objects, fetches).await?;
     progress.done += objects.len() as u64;
     progress.total = page.total.or(progress.total);
     progress.is_over = page.next.is_none();

@@ -228,19 +228,23 @@ impl Worker {
         Ok(self.own.send(tenant, task, options).await?)
     }
 
-    /// Gives objects to `ingest`, as requests of their source.
+    /// Gives objects to `ingest`, as requests of their source. With `fetches` ingest may ask for the objects that they name.
     pub async fn hand_over(
         &self,
         session: &Session,
         object: Object,
         objects: &[Value],
+        fetches: bool,
     ) -> Result<(), Failure> {
         let (tenant, source) = (session.tenant, &session.source);
         let now = self.clock.now();
-        let requests =
-            session
-                .client
-                .as_requests(source.id, &source.settings, object, objects, now);
+        let requests = session.client.as_requests(
+            source.id,
+            (&source.settings, fetches),
+            object,
+            objects,
+            now,
+        );
         let mut messages = Vec::with_capacity(requests.len());
         for mut request in requests {
             request.put_aside(tenant, &self.files).await?;
@@ -321,6 +325,11 @@ impl Worker {
             }
             ApiError::Unexpected(_) => {
                 note(LinkStatus::Error, "unexpected").await?;
+                metrics::incident("AnswersUnexpected", 1);
+                if received >= PATIENCE && matches!(again, SyncTask::Check { .. }) {
+                    // The next check is that of tomorrow.
+                    return Ok(());
+                }
                 Err(Failure::retry("Provider.Unexpected", &text))
             }
         }

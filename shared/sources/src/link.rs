@@ -17,6 +17,8 @@ use crate::provider::Provider;
 const CONSENT: SignedDuration = SignedDuration::from_mins(15);
 /// The code of the fault that only the owner can end, at the provider: no pushes come.
 pub const SUSPENDED: &str = "suspended";
+/// The code of the fault that the provider did not take the subscription to its webhooks.
+pub const NOT_SUBSCRIBED: &str = "not_subscribed";
 /// Characters of the words of a fault.
 const MAX_DETAIL: usize = 200;
 
@@ -39,7 +41,7 @@ pub enum LinkStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = SyncFault)]
 pub struct LinkFault {
-    /// `unavailable`, `refused`, `unexpected`, `not_found` or `suspended`.
+    /// `unavailable`, `refused`, `unexpected`, `not_found`, `not_subscribed` or `suspended`.
     pub code: String,
     /// The fault in words.
     pub detail: String,
@@ -202,8 +204,8 @@ impl Links {
 
     /// Notes a call that succeeded after one that failed. A connection that was well costs no write.
     pub async fn heal(&self, source: SourceId, link: &Link) -> Result<(), Error> {
-        let is_suspended = |error: &LinkFault| error.code == SUSPENDED;
-        if link.status != LinkStatus::Error || link.error.as_ref().is_some_and(is_suspended) {
+        let is_of_check = |error: &LinkFault| [SUSPENDED, NOT_SUBSCRIBED].contains(&&*error.code);
+        if link.status != LinkStatus::Error || link.error.as_ref().is_some_and(is_of_check) {
             return Ok(());
         }
         let update = Update::new()

@@ -168,6 +168,11 @@ impl Shop {
         self.faults.extend(std::iter::repeat_n(fault, times));
     }
 
+    /// No more calls fail.
+    pub fn heal(&mut self) {
+        self.faults.clear();
+    }
+
     pub(super) fn next_fault(&mut self) -> Option<Fault> {
         if self.calls.len() > MOST_CALLS {
             self.calls.clear();

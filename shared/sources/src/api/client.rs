@@ -277,11 +277,12 @@ impl Client {
         }
     }
 
-    /// The requests that a webhook of the provider would have been, so that all data goes one way.
+    /// The requests that a webhook of the provider would have been, so that all data goes one way. With `fetches` an order of
+    /// KiotViet asks for its buyer, as that of a webhook does.
     pub fn as_requests(
         &self,
         source: SourceId,
-        settings: &Settings,
+        (settings, fetches): (&Settings, bool),
         object: Object,
         objects: &[Value],
         now: Timestamp,
@@ -306,9 +307,8 @@ impl Client {
             body,
             file: None,
             replay_of: None,
-            // A fetched object asks for no other fetch.
             settings: Settings {
-                fetches: false,
+                fetches,
                 ..settings.clone()
             },
         };

@@ -398,6 +398,20 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "source-sync",
+        &[
+            ("duplicate", "0 to repeat; Ingest 2"),
+            ("fetch", "0 to repeat; Ingest 1"),
+            ("malformed", "0 to repeat; SourceSyncDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Directory ~2; Timers +2; SourceSyncDlq 2",
+            ),
+            ("ok", "0 to repeat; Directory ~2; Timers +2"),
+            ("page", "0 to repeat; Directory ~1; Ingest 3; SourceSync 1"),
+        ],
+    ),
+    (
         "track-events",
         &[
             ("bad-signature", "401"),
@@ -526,6 +540,7 @@ const UNMET: &[&str] = &[
     "Dedupe: … / …",
     "Directory: SESSION#… / SESSION",
     "Directory: INVITE#… / INVITE",
+    "Directory: SOURCE#CONSENT#… / CONSENT",
     "Directory: ws_…#PRIVACY-NOTICE / …",
     "Timeline: ws_…#SEEN#… / ERASED",
 ];

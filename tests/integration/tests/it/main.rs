@@ -37,6 +37,7 @@ mod segments;
 mod shops;
 mod sources;
 mod support;
+mod sync;
 mod trace;
 mod tracking;
 mod wiring;

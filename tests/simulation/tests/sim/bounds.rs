@@ -15,6 +15,7 @@ const CALLS: &[(&str, u64)] = &[
     ("ingest", 24),
     ("message-sender", 14),
     ("segment-updater", 20),
+    ("source-sync", 40),
     ("workflow-step", 14),
     ("workflow-trigger", 14),
 ];

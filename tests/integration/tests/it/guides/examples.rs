@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat::body::Event;
 use content::template::{Scope, Template};
 use serde_json::{Value, json};
+use sources::api::Credentials;
 use sources::{Fact, Provider, RawRequest, Settings};
 use workflows::Trigger;
 
@@ -12,6 +13,7 @@ use super::{block, blocks, json as example};
 use crate::chat::shop::{Browser, Shop as Chat};
 use crate::contacts::shop::{Page, Shop};
 use crate::support::{World, grant_of, http_event};
+use crate::sync::shop::Shop as Connected;
 
 /// The contact of the templates' examples.
 pub fn contact() -> Value {
@@ -26,6 +28,28 @@ pub fn contact() -> Value {
 
 fn names(value: &Value) -> BTreeSet<&String> {
     value.as_object().unwrap().keys().collect()
+}
+
+#[test]
+fn the_credentials_of_the_examples_are_complete() {
+    for provider in [Provider::Kiotviet, Provider::Shopee] {
+        let shown = example("sources", &format!("credentials-{}", provider.name()));
+        let credentials: Credentials = serde_json::from_value(shown).unwrap();
+        assert_eq!(credentials.flaws(provider), [], "{}", provider.name());
+    }
+}
+
+#[tokio::test]
+async fn the_back_fill_of_the_example_is_accepted() {
+    let shop = Connected::connected("kiotviet").await;
+    let new = example("sources", "sync-request");
+    let (status, begun) = shop.api("POST", &shop.at("/sync"), Some(&new)).await;
+    assert_eq!(
+        (status, &begun["history"]),
+        (202, &new["history"]),
+        "{begun}"
+    );
+    assert_eq!(begun["objects"].as_object().unwrap().len(), 2);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use contacts::Contact;
 use contacts::import::{self, FileError, RowError};
 use content::template::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, TAGS, Template, filters};
 use serde_json::{Value, json};
+use sources::api::objects_of;
 use sources::{Provider, custom, ladipage};
 use utoipa::ToSchema;
 use workflows::trigger::{KINDS, PERFORMED};
@@ -25,6 +26,7 @@ pub fn of(page: &str, name: &str) -> String {
         ("forms", "limits") => form_limits(),
         ("sources", "providers") => providers(),
         ("sources", "events") => own_events(),
+        ("sources", "objects") => api_objects(),
         ("triggers", "kinds") => trigger_kinds(),
         ("templates", "variables") => variables(),
         ("templates", "tags") => sentence(TAGS.iter().copied()),
@@ -247,6 +249,16 @@ fn providers() -> String {
         &["provider", "path", "secret", "token"],
         Provider::ALL.iter().map(row),
     )
+}
+
+/// The kinds of objects that are read from the API of each provider.
+fn api_objects() -> String {
+    let rows = Provider::ALL.iter().filter_map(|provider| {
+        let names = objects_of(*provider).iter().map(|object| object.name());
+        let names = codes(names);
+        (!names.is_empty()).then(|| vec![code(provider.name()), names])
+    });
+    table(&["provider", "objects"], rows)
 }
 
 fn own_events() -> String {
