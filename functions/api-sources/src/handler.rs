@@ -15,8 +15,9 @@ use sources::{Activity, FailedRequests, Inbound, Keyring, Links, Runs, Source, S
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::hooks::{self, Hooks};
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
-use crate::{activity, connect, failed, secret, sync};
+use crate::{activity, connect, failed, secret, sync, webhook_deliveries};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub struct Api {
     /// Work at providers' APIs.
     pub tasks: QueueOf<SyncTask>,
     pub base_url: String,
+    pub hooks: Hooks,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -48,6 +50,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(failed::routes())
         .merge(connect::routes())
         .merge(sync::routes())
+        .merge(hooks::routes())
+        .merge(webhook_deliveries::routes())
 }
 
 fn no_source() -> Problem {

@@ -157,7 +157,6 @@ mod tests {
             "gopher://shop.example/",
             "ftp://shop.example/",
             "https://",
-            "https:///x",
             "shop.example/hooks",
             "https://169.254.169.254/latest/meta-data/",
             "https://[::ffff:a9fe:a9fe]/",

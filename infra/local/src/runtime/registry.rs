@@ -46,6 +46,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "message-sender" => message_sender::function(setup),
         "source-sync" => source_sync::function(setup),
         "webhook-custom" => webhook_custom::function(setup),
+        "webhook-dispatcher" => webhook_dispatcher::function(setup),
         "webhook-getfly" => webhook_getfly::function(setup),
         "webhook-haravan" => webhook_haravan::function(setup),
         "webhook-kiotviet" => webhook_kiotviet::function(setup),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "websocket",
     "widget",
     "forms",
@@ -19,6 +19,7 @@ const PAGES: [&str; 9] = [
     "templates",
     "import",
     "export",
+    "webhooks",
 ];
 const END: &str = "<!-- /table -->";
 

@@ -37,5 +37,6 @@ mod shops;
 mod sources;
 mod support;
 mod trace;
+mod webhooks;
 mod wiring;
 mod workflows;

@@ -15,6 +15,7 @@ const CALLS: &[(&str, u64)] = &[
     ("ingest", 24),
     ("message-sender", 14),
     ("segment-updater", 20),
+    ("webhook-dispatcher", 24),
     ("workflow-step", 14),
     ("workflow-trigger", 14),
 ];
