@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Signup forms in a real Chromium, against a stack of its own: tests/browser/forms.mjs.
+# Signup forms and the tracking script in a real Chromium, against a stack of its own: tests/browser/*.mjs.
 # Run: tests/browser/check.sh   (needs Node 20 or later with npm, and Chromium)
 #   CHROMIUM=/usr/bin/chromium   the browser; by default the first one on the path
 set -euo pipefail
@@ -25,7 +25,7 @@ trap '[ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null || true; rm -
 mkdir -p "$work/stack/infra" "$work/browser"
 cp template.yaml "$work/stack"
 cp infra/*.yaml "$work/stack/infra"
-cp tests/browser/package.json tests/browser/forms.mjs "$work/browser"
+cp tests/browser/package.json tests/browser/*.mjs "$work/browser"
 
 # Three ports in a row that are free now.
 port=$(python3 - <<'PY'
@@ -55,5 +55,7 @@ done
 
 "$browser" --version
 cd "$work/browser"
-timeout 300 node forms.mjs || { tail -50 "$work/stack.log" >&2; echo "browser: failed" >&2; exit 1; }
+for page in forms tracking; do
+  timeout 300 node "$page.mjs" || { tail -50 "$work/stack.log" >&2; echo "browser: $page failed" >&2; exit 1; }
+done
 echo "browser: all pages work"

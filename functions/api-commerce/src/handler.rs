@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use commerce::{Asked, Change, Changed, Made, Order, Orders, Products, Sums};
-use contacts::Contacts;
+use contacts::{Contacts, Identity};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::page::Page;
-use kernel::{Needs, OrderId};
+use kernel::{ContactId, Needs, OrderId, TenantKey};
 use lambda::http::{Caller, ClientIp, Code, Creation, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -60,6 +60,23 @@ impl Api {
         let (grant, operation) = (caller.grant(), caller.permission());
         let noted = self.audit.note_hourly(grant, operation, "products", &ip.0);
         Ok(noted.await?)
+    }
+
+    /// The contact that the query names by its id or its number.
+    async fn buyer(
+        &self,
+        tenant: TenantKey,
+        query: &OrderQuery,
+    ) -> Result<Option<ContactId>, Problem> {
+        if let Some(phone) = &query.phone {
+            let identity = Identity::Phone(phone.clone());
+            return Ok(self.contacts.find_identity(tenant, &identity).await?);
+        }
+        let Some(contact) = query.contact_id else {
+            return Ok(None);
+        };
+        let now = self.contacts.forward(tenant, contact).await?;
+        Ok(Some(now.unwrap_or(contact)))
     }
 
     async fn order(&self, caller: &Caller, id: OrderId) -> Result<Order, Problem> {
@@ -123,9 +140,10 @@ async fn list(
     let page = if let Some(code) = &query.code {
         let data = api.orders.by_code(tenant, code.trim()).await?;
         Page { data, next: None }
-    } else if let Some(contact) = query.contact_id {
-        let now = api.contacts.forward(tenant, contact).await?;
-        let contact = now.unwrap_or(contact);
+    } else if query.contact_id.is_some() || query.phone.is_some() {
+        let Some(contact) = api.buyer(tenant, &query).await? else {
+            return Ok(Json(OrderPage::default()));
+        };
         let page = api.orders.of_contact(tenant, contact, limit, query.cursor);
         page.await?
     } else {
@@ -142,7 +160,7 @@ async fn list(
 
 /// Show the sums of a list of orders.
 ///
-/// With the filters of `listOrders`, but for `code` and `contact_id`. The latest 2,000 orders of the tab are read: `is_complete` says whether these are all.
+/// With the filters of `listOrders`, but for `code`, `contact_id` and `phone`. The latest 2,000 orders of the tab are read: `is_complete` says whether these are all.
 #[utoipa::path(
     get,
     path = "/v1/orders/totals",

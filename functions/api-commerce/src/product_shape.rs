@@ -12,6 +12,7 @@ use kernel::{Cursor, Limit, Money, Patch};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
+use crate::query::LEAST_CODE;
 use crate::shape::{amount, check_tags, is_bad};
 
 /// A page of products.
@@ -36,6 +37,9 @@ pub struct ProductQuery {
     /// The begin of a name.
     #[param(min_length = 1, max_length = 100)]
     pub query: Option<String>,
+    /// The products whose code ends like this, in every status; without `query`.
+    #[param(min_length = 3, max_length = 100)]
+    pub code: Option<String>,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
     pub limit: Limit,
@@ -51,6 +55,18 @@ impl ProductQuery {
             .as_ref()
             .is_some_and(|text| is_bad(text, MAX_CODE));
         flaws.check(is_flawed, "?query", "must have 1 to 100 characters");
+        let length = |code: &String| code.trim().chars().count();
+        let length = self.code.as_ref().map_or(LEAST_CODE, length);
+        flaws.check(
+            !(LEAST_CODE..=MAX_CODE).contains(&length),
+            "?code",
+            "must have 3 to 100 characters",
+        );
+        flaws.check(
+            self.code.is_some() && self.query.is_some(),
+            "?code",
+            "may not be given with query",
+        );
         flaws.refuse()
     }
 }
@@ -204,7 +220,6 @@ impl ProductIn {
         let level = self.stock.map(|count| (String::new(), count));
         let incoming = IncomingProduct {
             source: Source::Manual,
-            external_id: code.clone(),
             source_at: now,
             code: Some(code),
             name: self.name,

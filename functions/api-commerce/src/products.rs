@@ -21,8 +21,8 @@ pub fn routes() -> OpenApiRouter<Api> {
 
 /// List the products of a status, by name.
 ///
-/// Without `status`: those for sale. `query` is the begin of a name; diacritics and case do not matter. The stock is in
-/// `showProduct`.
+/// Without `status`: those for sale. `query` is the begin of a name; diacritics and case do not matter. `code` finds at most
+/// fifty products by the end of their code. The stock is in `showProduct`.
 #[utoipa::path(
     get,
     path = "/v1/products",
@@ -37,6 +37,10 @@ async fn list(
     Query(query): Query<ProductQuery>,
 ) -> Result<Json<ProductPage>, Problem> {
     query.check()?;
+    if let Some(code) = &query.code {
+        let data = api.products.by_code(caller.tenant, code.trim()).await?;
+        return Ok(Json(ProductPage { data, next: None }));
+    }
     let prefix = query.query.as_deref().unwrap_or_default();
     let page = api.products.page(
         caller.tenant,

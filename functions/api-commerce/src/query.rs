@@ -3,12 +3,12 @@
 use commerce::bounds::MAX_CODE;
 use commerce::{Asked, OrderStatus, PaymentMethod, PaymentStatus, Source};
 use jiff::Timestamp;
-use kernel::{ContactId, Cursor, Limit, UserId};
+use kernel::{ContactId, Cursor, Limit, Phone, UserId};
 use lambda::http::{Flaws, Problem};
 use serde::Deserialize;
 
 /// Fewest characters of a code that is looked for.
-const LEAST_CODE: usize = 3;
+pub const LEAST_CODE: usize = 3;
 
 /// Query of the list of orders.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -40,6 +40,8 @@ pub struct OrderQuery {
     pub code: Option<String>,
     /// The orders of a contact, in every status; without other filters.
     pub contact_id: Option<ContactId>,
+    /// The orders of the contact with this number, in every status; without other filters.
+    pub phone: Option<Phone>,
     #[serde(default)]
     #[param(value_type = Option<Limit>)]
     pub limit: Limit,
@@ -68,16 +70,15 @@ impl OrderQuery {
         let mut flaws = Flaws::default();
         let is_filtered = self.asked() != Asked::default();
         let alone = "may not be given with other filters";
-        flaws.check(
-            self.code.is_some() && (is_filtered || self.contact_id.is_some()),
-            "?code",
-            alone,
-        );
-        flaws.check(
-            self.contact_id.is_some() && is_filtered,
-            "?contact_id",
-            alone,
-        );
+        let people = [
+            ("?code", self.code.is_some()),
+            ("?contact_id", self.contact_id.is_some()),
+            ("?phone", self.phone.is_some()),
+        ];
+        let given = people.iter().filter(|(_, is_given)| *is_given).count();
+        for (pointer, is_given) in people {
+            flaws.check(is_given && (is_filtered || given > 1), pointer, alone);
+        }
         let length = self
             .code
             .as_ref()

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// Largest amount of a field, in dong.
 const MOST: i64 = MOST_TOTAL;
 /// A page of orders with its sums.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Default, Serialize, utoipa::ToSchema)]
 #[schema(as = OrderPage)]
 pub struct OrderPage {
     pub data: Vec<Listed>,
@@ -425,7 +425,7 @@ pub struct OrderChanged {
     pub outcome: OrderOutcome,
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderOutcome {

@@ -55,11 +55,11 @@ pub struct BulkChange {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkUnsubscription {
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 4)]
     channels: BTreeSet<Channel>,
     /// `marketing` if it is not given.
     #[serde(default = "marketing")]
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 4)]
     purposes: BTreeSet<Purpose>,
     /// Why, for the proof.
     #[schema(min_length = 1, max_length = 255)]

@@ -60,6 +60,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(views::list, views::create))
         .routes(routes!(views::show, views::update, views::remove))
         .routes(routes!(imports::list, imports::start))
+        .routes(routes!(imports::sample))
         .routes(routes!(imports::show, imports::change))
         .routes(routes!(imports::preview))
         .routes(routes!(imports::begin))

@@ -2,7 +2,8 @@
 
 use access::op;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use contacts::import::{Begun, Job, Preview, Status, Undone};
 use kernel::page::Page;
 use kernel::{ImportId, TenantKey};
@@ -11,6 +12,9 @@ use lambda::http::{ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Qu
 use crate::api::{Api, known_list};
 use crate::import_shape::{File, ImportIn, ImportQuery, ImportView, is_json, table_of_text};
 use crate::shape::Paging;
+
+/// The name under which a browser saves the sample.
+const SAMPLE_NAME: &str = "attachment; filename=\"contacts-sample.csv\"";
 
 /// Make an import.
 ///
@@ -113,6 +117,29 @@ pub async fn list(
         data,
         next: page.next,
     }))
+}
+
+/// Download a sample of a file.
+///
+/// A CSV in UTF-8 with a heading for each field of a contact and each custom field. Its row is of an invented person.
+#[utoipa::path(
+    get,
+    path = "/v1/imports/sample",
+    operation_id = "showImportSample",
+    tag = "contacts",
+    responses((status = 200, description = "The file", body = File, content_type = "text/csv")),
+)]
+pub async fn sample(
+    State(api): State<Api>,
+    caller: May<op::ShowImportSample>,
+) -> Result<Response, Problem> {
+    let fields = api.fields.all(caller.tenant).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, SAMPLE_NAME),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, contacts::import::sample(&fields)).into_response())
 }
 
 /// Show an import and its progress.

@@ -8,8 +8,8 @@ use cloud::SendOptions;
 use kernel::{SourceId, TenantKey};
 use lambda::http::{ClientIp, Code, Flaws, Json, May, Path, Problem, Query, Raw};
 use serde::{Deserialize, Serialize};
-use sources::SyncTask;
 use sources::api::{ApiError, Credentials};
+use sources::{Provider, SyncTask};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -279,8 +279,9 @@ async fn returned(api: &Api, pairs: &[(String, String)]) -> Result<Response, Pro
             return Ok(page(StatusCode::SERVICE_UNAVAILABLE, LATER));
         }
     };
-    let shop = of("shop_id");
-    access.shop = (!shop.is_empty()).then(|| shop.to_owned());
+    if source.provider == Provider::Shopee {
+        access.shop = Some(of("shop_id").to_owned());
+    }
     if api.links.store(id, &link, &access).await?.is_none() {
         return over();
     }

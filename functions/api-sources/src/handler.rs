@@ -12,12 +12,13 @@ use kernel::{ListId, Needs, SourceId};
 use lambda::http::{Caller, ClientIp, Creation, Json, May, Path, Problem, Query, Secret};
 use sources::api::Desk;
 use sources::{Activity, FailedRequests, Inbound, Keyring, Links, Runs, Source, Sources, SyncTask};
+use tracking::Counted;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::hooks::{self, Hooks};
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
-use crate::{activity, connect, failed, secret, sync, webhook_deliveries};
+use crate::{activity, connect, failed, secret, sync, tracked, webhook_deliveries};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Api {
     pub audit: Audit,
     pub failed: FailedRequests,
     pub activity: Activity,
+    pub tracked: Counted,
     pub queue: QueueOf<Inbound>,
     pub keyring: Keyring,
     /// Large bodies of failed requests.
@@ -46,6 +48,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list, create))
         .routes(routes!(one, update, remove))
         .merge(activity::routes())
+        .merge(tracked::routes())
         .merge(secret::routes())
         .merge(failed::routes())
         .merge(connect::routes())
@@ -188,8 +191,15 @@ async fn update(
         .await?;
     api.source(&caller, id).await?;
     api.note(&caller, id, &ip).await?;
+    let resumes = change.paused == Some(false);
     let changed = api.sources.update(caller.tenant, id, change).await?;
-    Ok(Json(changed.ok_or_else(no_source)?.into()))
+    let changed = changed.ok_or_else(no_source)?;
+    if resumes && changed.settings.fetches {
+        // The check continues what the pause has stopped.
+        let check = SyncTask::Check { source: id };
+        api.ask(caller.tenant, &check).await?;
+    }
+    Ok(Json(changed.into()))
 }
 
 /// Remove a source. Its posts are refused within ten seconds; what it has posted stays.

@@ -13,6 +13,7 @@ mod hooks;
 mod secret;
 mod shape;
 mod sync;
+mod tracked;
 mod webhook_deliveries;
 mod webhook_shape;
 
@@ -21,6 +22,7 @@ use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
 use sources::api::{Desk, Hosts};
 use sources::{Activity, FailedRequests, Keyring, Links, Runs, Sources};
+use tracking::Counted;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -47,6 +49,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         failed: FailedRequests::over(resources),
         activity: Activity::over(resources),
+        tracked: Counted::over(resources),
         queue: resources.queue_of(),
         sources: Sources::over(resources),
         files: resources.bucket("Raw"),

@@ -3,6 +3,7 @@
 
 use kernel::TenantKey;
 use serde_json::Value;
+use tracking::Call;
 use workflows::Flaw;
 use workflows::trigger::{KINDS, PERFORMED, Trigger};
 
@@ -15,7 +16,10 @@ pub async fn flaw(
     trigger: &Trigger,
 ) -> Result<Option<Flaw>, cloud::Error> {
     if trigger.kind == PERFORMED {
-        let is_recorded = KINDS.iter().any(|(kind, _)| *kind == trigger.event());
+        // An own system may track any other name.
+        let event = trigger.event();
+        let is_own = Call::is_free(event);
+        let is_recorded = is_own || KINDS.iter().any(|(kind, _)| *kind == event);
         let message = "nothing records this event; docs/triggers.md lists the recorded ones";
         return Ok((!is_recorded).then(|| Flaw::new("/trigger/name", message)));
     }

@@ -49,6 +49,7 @@ pub async fn handle(
                     Some(buyer) => Some(know(intake, tenant, *buyer, &request).await?),
                     None => None,
                 };
+                intake.goods.carts.ordered(tenant, &order).await?;
                 let recorded = intake.orders.record(tenant, contact, &order).await?;
                 count(recorded.outcome);
             }
@@ -57,6 +58,7 @@ pub async fn handle(
                     source: request.source,
                     object,
                     id,
+                    asked_at: request.received_at,
                     slot: None,
                 };
                 let options = SendOptions::default();

@@ -8,8 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use channels::feedback::{Gains, is_machine};
-use channels::{Feedback, LedgerKey, Tally};
+use channels::feedback::Gains;
+use channels::{Agent, Feedback, LedgerKey, Tally};
 use cloud::Counters;
 use cloud::counters::Hour;
 use content::tokens::{Token, TokenKey, TokenKind};
@@ -127,10 +127,10 @@ async fn open(
     else {
         return page::not_found();
     };
-    let machine = is_machine(method.as_str(), user_agent(&headers));
+    let agent = Agent::of(method.as_str(), user_agent(&headers));
     let learnt = tracker
         .feedback
-        .opened(visit.tenant, &visit.key, machine)
+        .opened(visit.tenant, &visit.key, agent)
         .await;
     tracker.count(&visit, learnt).await;
     page::pixel()
@@ -149,10 +149,10 @@ async fn click(
     let TokenKind::Click { url } = &visit.kind else {
         return page::not_found();
     };
-    let machine = is_machine(method.as_str(), user_agent(&headers));
+    let agent = Agent::of(method.as_str(), user_agent(&headers));
     let learnt = tracker
         .feedback
-        .clicked(visit.tenant, &visit.key, url, machine)
+        .clicked(visit.tenant, &visit.key, url, agent)
         .await;
     tracker.count(&visit, learnt).await;
     let to = [

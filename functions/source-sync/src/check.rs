@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{SourceId, TenantKey};
 use lambda::{Failure, metrics};
-use sources::api::Client;
+use sources::api::{ApiError, Client};
 use sources::{
-    Inbound, LinkStatus, Provider, RawRequest, SyncTask, haravan, kiotviet, sapo, shopee,
+    Inbound, LinkStatus, Provider, RawRequest, Run, Settings, SyncTask, haravan, kiotviet, sapo,
+    shopee,
 };
 
 use crate::page;
@@ -17,10 +18,10 @@ use crate::session::{Session, Stop, Worker};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-/// A change may be younger than the refusal that followed it, by the clocks of two systems.
+/// A change may be older than the refusal that followed it, by the clocks of two systems.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
-/// A back-fill that has not moved for so long has lost its message.
-const STILL: SignedDuration = SignedDuration::from_hours(1);
+/// Shopee keeps lost pushes for three days.
+const LOST_FOR: SignedDuration = SignedDuration::from_hours(72);
 /// Pages of lost pushes that one check reads: 1,000 pushes.
 const MOST_LOST: usize = 10;
 
@@ -32,7 +33,12 @@ fn tomorrow(source: SourceId, now: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(now)
 }
 
-pub async fn handle(worker: &Worker, tenant: TenantKey, source: SourceId) -> Result<(), Failure> {
+pub async fn handle(
+    worker: &Worker,
+    tenant: TenantKey,
+    source: SourceId,
+    received: u32,
+) -> Result<(), Failure> {
     let Some(mut session) = worker.open(tenant, source).await? else {
         return Ok(());
     };
@@ -46,41 +52,61 @@ pub async fn handle(worker: &Worker, tenant: TenantKey, source: SourceId) -> Res
     let next = tomorrow(source, worker.clock.now());
     let name = format!("SYNC#{source}#{}", next.as_second());
     worker.timers.schedule(tenant, &name, next, &task).await?;
+    if !session.is_on {
+        return Ok(());
+    }
     match checked(worker, &mut session).await {
         Ok(()) => Ok(()),
-        Err(stop) => worker.stopped(&session, stop, &task).await,
+        Err(stop) => worker.stopped(&session, stop, &task, received).await,
     }
 }
 
 async fn checked(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
     let (tenant, source) = (session.tenant, session.source.id);
     let shop = worker.call(session, Client::probe, Client::shop_of).await?;
-    if session.link.shop.is_none() {
-        session.client.shop.clone_from(&shop);
+    if shop.is_none() {
+        let text = "the provider names no shop";
+        return Err(Stop::Theirs(ApiError::Unexpected(text.into())));
     }
+    session.client.shop.clone_from(&shop);
     if !session.source.settings.fetches || session.source.settings.shop != shop {
         worker
             .sources
             .connect(tenant, source, shop.as_deref())
             .await?;
     }
-    if !subscribed(worker, session).await? {
-        let text = "the provider has ended the pushes of the app: its owner begins them again at the provider";
-        metrics::incident("SubscriptionsEnded", 1);
-        worker
-            .links
-            .fail(source, &session.link, LinkStatus::Error, "suspended", text)
-            .await?;
-        return Ok(());
-    }
+    let is_subscribed = subscribed(worker, session).await?;
     if session.source.provider == Provider::Shopee {
         lost_pushes(worker, session).await?;
     }
-    let is_whole = continued(worker, session).await?;
-    let shop = shop.filter(|_| session.link.shop.is_none());
+    // Pages and fetches wait for this: it is written before their messages are sent.
+    let links = &worker.links;
+    let changed = || Failure::retry("Sync.Changed", "the connection was changed");
+    if !links
+        .checked(source, &session.link, shop.as_deref())
+        .await?
+    {
+        return Err(changed().into());
+    }
+    if !is_subscribed {
+        suspended(worker, session).await?;
+    }
+    session.link = links.get(tenant, source).await?.ok_or_else(changed)?;
+    continued(worker, session).await
+}
+
+/// Tells the owner that the provider has ended the pushes, and reads what they would have told since the last check.
+async fn suspended(worker: &Worker, session: &Session) -> Result<(), Failure> {
+    metrics::incident("SubscriptionsEnded", 1);
+    let (source, link) = (session.source.id, &session.link);
+    if let Some(last) = link.checked_at {
+        worker.links.miss(source, link, last).await?;
+    }
+    let text =
+        "the provider has ended the pushes of the app: its owner begins them again at the provider";
     worker
         .links
-        .checked(source, &session.link, shop.as_deref(), is_whole)
+        .fail(source, link, LinkStatus::Error, sources::SUSPENDED, text)
         .await?;
     Ok(())
 }
@@ -146,6 +172,9 @@ async fn subscribed(worker: &Worker, session: &mut Session) -> Result<bool, Stop
 }
 
 /// Reads the pushes that Shopee could not deliver. They are confirmed after they are on the queue.
+///
+/// Shopee keeps them for all shops of the app together. Pushes of other shops are left to the sources of these shops: then
+/// nothing is confirmed, and pushes that one answer does not hold are left to the recovery.
 async fn lost_pushes(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
     for _ in 0..MOST_LOST {
         let (pushes, last, has_more) = worker
@@ -154,21 +183,19 @@ async fn lost_pushes(worker: &Worker, session: &mut Session) -> Result<(), Stop>
             })
             .await?;
         let now = worker.clock.now();
-        let request = |(_, body): (_, String)| {
-            Inbound::Request(Box::new(RawRequest {
-                source: session.source.id,
-                provider: Provider::Shopee,
-                received_at: now,
-                headers: [].into(),
-                body,
-                file: None,
-                replay_of: None,
-                settings: session.source.settings.clone(),
-            }))
-        };
-        let messages: Vec<Inbound> = pushes.into_iter().map(request).collect();
+        let shop = session.client.shop.as_deref().unwrap_or_default();
+        let count = pushes.len();
+        let own = pushes.into_iter().filter(|(of, _)| of == shop);
+        let messages: Vec<Inbound> = own.map(|(_, body)| pushed(session, body, now)).collect();
         worker.inbox.send_all(session.tenant, &messages).await?;
         metrics::incident("PushesRecovered", messages.len() as u64);
+        if messages.len() < count {
+            if has_more {
+                let (source, link) = (session.source.id, &session.link);
+                worker.links.miss(source, link, now - LOST_FOR).await?;
+            }
+            return Ok(());
+        }
         let Some(last) = last.filter(|_| !messages.is_empty()) else {
             return Ok(());
         };
@@ -181,29 +208,56 @@ async fn lost_pushes(worker: &Worker, session: &mut Session) -> Result<(), Stop>
     Ok(())
 }
 
-/// Continues a back-fill that stands still, and begins the recovery after refused credentials. True: nothing is missing.
-async fn continued(worker: &Worker, session: &Session) -> Result<bool, Stop> {
-    let (tenant, source) = (session.tenant, session.source.id);
-    let run = worker.runs.get(tenant, source).await?;
-    let unfinished = run.filter(|run| run.finished_at.is_none());
-    if let Some(run) = unfinished {
-        let is_still = worker.clock.now().duration_since(run.moved_at) > STILL;
-        if is_still || session.link.status != LinkStatus::Connected {
-            let next = page::next_of(source, &run);
-            worker.send_later(tenant, &next, Duration::ZERO).await?;
+fn pushed(session: &Session, body: String, now: Timestamp) -> Inbound {
+    Inbound::Request(Box::new(RawRequest {
+        source: session.source.id,
+        provider: Provider::Shopee,
+        received_at: now,
+        headers: [].into(),
+        body,
+        file: None,
+        replay_of: None,
+        settings: Settings {
+            fetches: true,
+            shop: session.client.shop.clone(),
+            ..session.source.settings.clone()
+        },
+    }))
+}
+
+/// Continues a back-fill that waits, and reads what was not fetched.
+async fn continued(worker: &Worker, session: &Session) -> Result<(), Stop> {
+    let (tenant, source, link) = (session.tenant, session.source.id, &session.link);
+    let mut run = worker.runs.get(tenant, source).await?;
+    if let Some(since) = link.missing_since {
+        let missed = link.missed_at.unwrap_or(since);
+        let name = format!(
+            "recovery-{}-{}",
+            since.as_millisecond(),
+            missed.as_millisecond()
+        );
+        let is_own = |run: &Run| run.run == name;
+        match &run {
+            Some(run) if is_own(run) && run.finished_at.is_some() => {
+                worker.links.whole(source, link).await?;
+                return Ok(());
+            }
+            // A back-fill of the owner's is first, because one row holds one of them.
+            Some(run) if run.finished_at.is_none() && (is_own(run) || !run.is_recovery()) => {}
+            _ => {
+                let objects = session.client.objects();
+                let since = Some(since - OVERLAP);
+                let begun = worker
+                    .runs
+                    .begin(tenant, source, &name, None, since, objects);
+                run = Some(begun.await?);
+            }
         }
-        return Ok(session.link.broken_at.is_none());
     }
-    let Some(broken_at) = session.link.broken_at else {
-        return Ok(true);
-    };
-    let name = format!("recovery-{}", broken_at.as_millisecond());
-    let since = Some(broken_at - OVERLAP);
-    let objects = session.client.objects();
-    let begun = worker
-        .runs
-        .begin(tenant, source, &name, None, since, objects);
-    let next = page::next_of(source, &begun.await?);
-    worker.send_later(tenant, &next, Duration::ZERO).await?;
-    Ok(true)
+    if let Some(run) = run.filter(|run| run.finished_at.is_none()) {
+        // A second message of the same page changes nothing.
+        let next = page::next_of(source, &run);
+        worker.send_later(tenant, &next, Duration::ZERO).await?;
+    }
+    Ok(())
 }

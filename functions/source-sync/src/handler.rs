@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use kernel::{SourceId, TenantKey};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
+use sources::SyncTask;
 use sources::api::Object;
-use sources::{LinkStatus, SyncTask};
 
 use crate::session::{Session, Stop, Worker};
 use crate::{check, page};
@@ -17,8 +17,16 @@ pub async fn handle(worker: &Worker, record: &Record) -> Result<(), Failure> {
             source,
             object,
             id,
+            asked_at,
             slot,
-        } => fetch(worker, tenant, source, Wanted { object, id }, slot).await,
+        } => {
+            let wanted = Wanted {
+                object,
+                id,
+                asked_at,
+            };
+            fetch(worker, tenant, source, wanted, slot, record.receive_count).await
+        }
         SyncTask::Page {
             source,
             run,
@@ -26,37 +34,41 @@ pub async fn handle(worker: &Worker, record: &Record) -> Result<(), Failure> {
             slot,
         } => {
             let at = page::Place { run, seq };
-            page::handle(worker, tenant, source, at, slot, record.receive_count > 1).await
+            page::handle(worker, tenant, source, at, slot, record.receive_count).await
         }
-        SyncTask::Check { source } => check::handle(worker, tenant, source).await,
+        SyncTask::Check { source } => {
+            check::handle(worker, tenant, source, record.receive_count).await
+        }
     }
 }
 
 struct Wanted {
     object: Object,
     id: String,
+    asked_at: Timestamp,
 }
 
-/// Fetches one object. While the credentials are refused nothing is fetched: the recovery reads what changed since.
+/// Fetches one object. An object that is not fetched is left to the recovery, which reads the later changes.
 async fn fetch(
     worker: &Worker,
     tenant: TenantKey,
     source: SourceId,
     wanted: Wanted,
     slot: Option<Timestamp>,
+    received: u32,
 ) -> Result<(), Failure> {
     let Some(mut session) = worker.open(tenant, source).await? else {
         metrics::count("FetchesOfNobody", 1);
         return Ok(());
     };
-    if session.link.status == LinkStatus::TokenExpired {
-        metrics::count("FetchesLeft", 1);
-        return Ok(());
+    if !session.fetches() {
+        return worker.leave(&session, wanted.asked_at).await;
     }
     let task = |slot| SyncTask::Fetch {
         source,
         object: wanted.object,
         id: wanted.id.clone(),
+        asked_at: wanted.asked_at,
         slot,
     };
     if !worker.may_call(&session, slot, task).await? {
@@ -64,7 +76,7 @@ async fn fetch(
     }
     match fetched(worker, &mut session, &wanted).await {
         Ok(()) => Ok(worker.links.heal(source, &session.link).await?),
-        Err(stop) => worker.stopped(&session, stop, &task(None)).await,
+        Err(stop) => worker.stopped(&session, stop, &task(None), received).await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calls the APIs of providers: fetches objects of thin requests, reads back-fills page by page, checks connections.
 //!
 //! Trigger: queue source-sync, [`sources::SyncTask`]. Effects: requests on the queue ingest, the row of the connection, the
-//! progress of the back-fill, a timer for the next check, then the message of the next page. Each message may run twice:
+//! progress of the back-fill, a timer for the next check. The message of the next page comes last. Each message may run twice:
 //! `ingest` drops versions that it has, and a page counts once.
 
 mod check;
@@ -11,6 +11,7 @@ mod session;
 
 use std::sync::Arc;
 
+use accounts::RecentWorkspaces;
 use cloud::{Lease, Limiter, Timers};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
@@ -29,6 +30,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     }
     let keyring = Keyring::new(secret);
     let worker = Arc::new(session::Worker {
+        workspaces: RecentWorkspaces::over(resources),
         sources: Sources::over(resources),
         links: Links::over(resources, keyring.clone()),
         runs: Runs::over(resources),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kernel::{SourceId, TenantKey};
 use lambda::{Failure, metrics};
 use sources::api::{Asked, Object, Page};
-use sources::{LinkStatus, Progress, Run, SyncTask};
+use sources::{Progress, Run, SyncTask};
 
 use crate::session::{Session, Stop, Worker};
 
@@ -32,7 +32,7 @@ pub async fn handle(
     source: SourceId,
     at: Place,
     slot: Option<Timestamp>,
-    is_repeated: bool,
+    received: u32,
 ) -> Result<(), Failure> {
     let Some(mut session) = worker.open(tenant, source).await? else {
         return Ok(());
@@ -42,13 +42,13 @@ pub async fn handle(
         metrics::count("PagesOfOldRuns", 1);
         return Ok(());
     };
-    if session.link.status == LinkStatus::TokenExpired {
-        // The check with valid credentials continues it.
+    if !session.fetches() {
+        // The next check that succeeds continues it.
         return Ok(());
     }
     if run.seq > at.seq {
         // The page was read. A worker that was stopped may not have sent the next message.
-        if is_repeated && run.seq == at.seq + 1 && run.finished_at.is_none() {
+        if received > 1 && run.seq == at.seq + 1 && run.finished_at.is_none() {
             worker
                 .send_later(tenant, &next_of(source, &run), Duration::ZERO)
                 .await?;
@@ -70,7 +70,7 @@ pub async fn handle(
     let (object, progress) = (object, progress.clone());
     match read(worker, &mut session, &run, object, progress).await {
         Ok(()) => Ok(worker.links.heal(source, &session.link).await?),
-        Err(stop) => worker.stopped(&session, stop, &task(None)).await,
+        Err(stop) => worker.stopped(&session, stop, &task(None), received).await,
     }
 }
 
@@ -125,8 +125,8 @@ async fn read(
         worker
             .send_later(tenant, &next_of(source, &after), Duration::ZERO)
             .await?;
-    } else if session.link.broken_at.is_some() {
-        // What changed while the credentials were refused is read next.
+    } else if session.link.missing_since.is_some() {
+        // The check sees that nothing is missing any more, or begins the recovery.
         worker
             .send_later(tenant, &SyncTask::Check { source }, Duration::ZERO)
             .await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use accounts::RecentWorkspaces;
 use bytes::Bytes;
 use cloud::limiter::Slot;
 use cloud::{Blobs, Lease, Limiter, QueueOf, SendOptions, Timers};
@@ -18,7 +19,13 @@ const RENEWAL: Duration = Duration::from_secs(30);
 /// A slot so near is used at once.
 const NEAR: Duration = Duration::from_secs(1);
 
+/// Deliveries after which a task leaves a provider that gives no answer to the next check.
+const PATIENCE: u32 = 8;
+/// The wait of a task whose provider gives no answer.
+const LATER: Duration = Duration::from_secs(cloud::queue::MAX_DELAY_SECONDS as u64);
+
 pub struct Worker {
+    pub workspaces: RecentWorkspaces,
     pub sources: Sources,
     pub links: Links,
     pub runs: Runs,
@@ -41,6 +48,15 @@ pub struct Session {
     pub source: Source,
     pub link: Link,
     pub client: Client,
+    /// Whether the workspace is open and its owner has not paused the source.
+    pub is_on: bool,
+}
+
+impl Session {
+    /// Whether objects are fetched now. While nothing is fetched, the next check that succeeds reads what changed.
+    pub fn fetches(&self) -> bool {
+        self.is_on && self.link.is_ready()
+    }
 }
 
 /// Why a task cannot go on.
@@ -72,6 +88,7 @@ impl Worker {
         let Some(source) = self.sources.get(tenant, id).await? else {
             return Ok(None);
         };
+        let is_on = source.paused_at.is_none() && self.workspaces.is_open(tenant).await?;
         let client = self.links.client(source.provider, id, &link);
         let client = client.ok_or_else(|| {
             Failure::reject(
@@ -84,6 +101,7 @@ impl Worker {
             source,
             link,
             client,
+            is_on,
         }))
     }
 
@@ -233,12 +251,25 @@ impl Worker {
         Ok(())
     }
 
-    /// Ends a task that the provider stopped: the owner sees why. `again` is the task for a provider that is busy.
+    /// Leaves a change of this time to the recovery, and asks for a check if none knows of it.
+    pub async fn leave(&self, session: &Session, at: Timestamp) -> Result<(), Failure> {
+        metrics::count("FetchesLeft", 1);
+        let source = session.source.id;
+        if self.links.miss(source, &session.link, at).await? {
+            let check = SyncTask::Check { source };
+            self.send_later(session.tenant, &check, LATER).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a task that the provider stopped: the owner sees why. `again` is the task for a provider that is busy, and
+    /// `received` how often the task was delivered.
     pub async fn stopped(
         &self,
         session: &Session,
         stop: Stop,
         again: &SyncTask,
+        received: u32,
     ) -> Result<(), Failure> {
         let error = match stop {
             Stop::Ours(failure) => return Err(failure),
@@ -252,20 +283,41 @@ impl Worker {
                 metrics::count("ProviderBusy", 1);
                 self.send_later(session.tenant, again, *wait).await
             }
-            ApiError::Gone => {
-                metrics::count("ObjectsGone", 1);
-                Ok(())
-            }
+            ApiError::Gone => match again {
+                SyncTask::Fetch { .. } => {
+                    metrics::count("ObjectsGone", 1);
+                    Ok(())
+                }
+                // There is no such shop. The next check is that of tomorrow.
+                SyncTask::Page { .. } | SyncTask::Check { .. } => {
+                    note(LinkStatus::Error, "not_found").await?;
+                    Ok(())
+                }
+            },
             ApiError::Refused => {
                 metrics::incident("CredentialsRefused", 1);
-                if note(LinkStatus::TokenExpired, "refused").await? {
-                    return Ok(());
+                if !note(LinkStatus::TokenExpired, "refused").await? {
+                    return Err(Failure::retry("Sync.Changed", "the connection was changed"));
                 }
-                Err(Failure::retry("Sync.Changed", "the connection was changed"))
+                match again {
+                    SyncTask::Fetch { asked_at, .. } => {
+                        self.links.miss(id, &session.link, *asked_at).await?;
+                        Ok(())
+                    }
+                    SyncTask::Page { .. } | SyncTask::Check { .. } => Ok(()),
+                }
             }
             ApiError::Unavailable(_) => {
                 note(LinkStatus::Error, "unavailable").await?;
-                Err(Failure::retry("Provider.Unavailable", &text))
+                if received < PATIENCE {
+                    return Err(Failure::retry("Provider.Unavailable", &text));
+                }
+                match again {
+                    SyncTask::Fetch { asked_at, .. } => self.leave(session, *asked_at).await,
+                    SyncTask::Page { .. } => self.send_later(session.tenant, again, LATER).await,
+                    // The next check is that of tomorrow.
+                    SyncTask::Check { .. } => Ok(()),
+                }
             }
             ApiError::Unexpected(_) => {
                 note(LinkStatus::Error, "unexpected").await?;

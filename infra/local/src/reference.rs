@@ -128,6 +128,10 @@ const TAGS: &[(&str, &str)] = &[
     ),
     ("sources", "Where forms come in (docs/forms.md)."),
     (
+        "tracking",
+        "Events of own systems, in the shape of Segment's API (docs/tracking.md).",
+    ),
+    (
         "signup-forms",
         "Forms of the workspace: questions, consent, pop-ups (docs/signup-forms.md).",
     ),
@@ -191,6 +195,7 @@ pub fn document() -> Result<Value> {
         webhook_sapo::openapi,
         webhook_shopee::openapi,
         form_submit::openapi,
+        track_events::openapi,
         link_tracker::openapi,
     ];
     for part in parts {

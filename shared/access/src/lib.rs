@@ -193,6 +193,7 @@ operations! {
     RemoveView = "removeView": From(Contributor), Some(Write);
     StartImport = "startImport": From(AccountManager), Some(Write);
     ListImports = "listImports": From(AccountManager), Some(Read);
+    ShowImportSample = "showImportSample": From(AccountManager), Some(Read);
     ShowImport = "showImport": From(AccountManager), Some(Read);
     ChangeImport = "changeImport": From(AccountManager), Some(Write);
     PreviewImport = "previewImport": From(AccountManager), Some(Read);
@@ -210,6 +211,8 @@ operations! {
     ShowSource = "showSource": From(AccountManager), Some(Read);
     UpdateSource = "updateSource": From(AccountManager), Some(Admin);
     ShowSourceActivity = "showSourceActivity": From(AccountManager), Some(Read);
+    // Calls of own systems.
+    ShowTracking = "showTracking": From(AccountManager), Some(Read);
     ReplaceSourceSecret = "replaceSourceSecret": From(AccountManager), Some(Admin);
     SaveSourceCredentials = "saveSourceCredentials": From(AccountManager), Some(Admin);
     AuthorizeSource = "authorizeSource": From(AccountManager), Some(Admin);

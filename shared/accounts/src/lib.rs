@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod setup;
 pub mod users;
 pub mod workspaces;
+mod write_keys;
 
 /// Longest life of a call: API Gateway ends it after 30 s. An older unfinished claim belongs to a call that crashed.
 pub(crate) const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
@@ -49,3 +50,4 @@ pub use sessions::{NewSession, Sessions};
 pub use setup::{FirstAccount, FirstSetup, SetUp};
 pub use users::{NewUser, User, UserChange, UserChanged, UserStatus, Users};
 pub use workspaces::{Workspace, WorkspaceSettings, WorkspaceStatus, Workspaces};
+pub use write_keys::{WriteKey, WriteKeys};

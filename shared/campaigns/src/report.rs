@@ -28,9 +28,14 @@ pub struct Report {
     pub failed: BTreeMap<String, u64>,
     pub unknown: u64,
     pub delivered: u64,
+    /// Mails that a person opened: not a machine, and not within 30 seconds of delivery.
     pub opened: u64,
+    /// Mails of which a person followed a link: not a machine, and not within 30 seconds of delivery.
     pub clicked: u64,
+    /// Mails to addresses that do not work.
     pub bounced: u64,
+    /// Mails that were refused for a reason that may pass, such as a full mailbox.
+    pub soft_bounced: u64,
     pub complained: u64,
     pub unsubscribed: u64,
 }
@@ -93,6 +98,7 @@ fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i6
         opened: count("opened"),
         clicked: count("clicked"),
         bounced: count("bounced"),
+        soft_bounced: count("soft_bounced"),
         complained: count("complained"),
         unsubscribed: count("unsubscribed"),
     }

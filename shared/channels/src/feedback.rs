@@ -13,49 +13,20 @@ use cloud::counters::{Counts, Hour};
 use cloud::{Counters, Error, Message, QueueName, Resources};
 use contacts::consent::{Decision, Evidence, Method, Stated};
 use contacts::{Channel, Contact, Contacts, Event, Statement};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally};
+use crate::agents::Agent;
+use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally, Visit};
 use crate::ses_event::About;
 
-/// A load of the image within this time after delivery was made by a machine.
+/// An open or a click within this time after delivery was made by a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
-
-/// Parts of the user agents of mail scanners and link checkers. Image proxies of mail providers
-/// (`GoogleImageProxy`, `YahooMailProxy`) load an image when its reader does, so they are not here.
-const MACHINES: &[&str] = &[
-    "barracuda",
-    "proofpoint",
-    "mimecast",
-    "trendmicro",
-    "symantec",
-    "messagelabs",
-    "forcepoint",
-    "sophos",
-    "bitdefender",
-    "kaspersky",
-    "urldefense",
-    "safelinks",
-    "headlesschrome",
-    "phantomjs",
-    "bot/",
-    "bot;",
-    "spider",
-    "crawler",
-    "linkcheck",
-    "virustotal",
-    "urlscan",
-];
-
-/// Whether a machine sent the request: it asks for the headers only, or its user agent names a machine.
-pub fn is_machine(method: &str, user_agent: &str) -> bool {
-    let agent = user_agent.to_ascii_lowercase();
-    method.eq_ignore_ascii_case("HEAD") || MACHINES.iter().any(|part| agent.contains(part))
-}
+/// Two links of a mail that are followed within this time were followed by a machine.
+const BURST: SignedDuration = SignedDuration::from_secs(2);
 
 /// Figures of several sends, to be written together: one write unit for each campaign and hour, for any number of
 /// sends.
@@ -92,6 +63,16 @@ impl Gains {
         }
         result
     }
+}
+
+/// The event of a link that was followed.
+const CLICKED: &str = "message.clicked";
+
+/// A visit of a reader or a machine.
+struct Seen {
+    fact: Fact,
+    visit: Visit,
+    at: Timestamp,
 }
 
 /// Many events of one tenant in one message, on the queue of events that wait for their turn.
@@ -184,39 +165,57 @@ impl Feedback {
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
-        machine: bool,
+        agent: Agent,
     ) -> Result<Option<Tally>, Error> {
         let Some(row) = self.ledger.get(tenant, key).await? else {
             return Ok(None);
         };
         let now = self.ledger.now();
-        let fact = if machine || is_too_soon(&row, now) {
+        let fact = if !agent.is_person() || is_too_soon(&row, now) {
             Fact::MachineOpened
         } else {
             Fact::Opened
         };
-        self.seen(tenant, key, &row, fact, now, json!({})).await
+        let visit = Visit { agent, link: None };
+        let seen = Seen {
+            fact,
+            visit,
+            at: now,
+        };
+        self.seen(tenant, key, &row, seen, json!({})).await
     }
 
-    /// A link was followed. Only the first click of a mail counts; each click is its own entry on the timeline.
-    /// Returns the added figures; `None` if there is no such send.
+    /// A link was followed. Only the first click of a mail counts; each link is its own entry on the timeline. A second
+    /// link within two seconds shows that a machine follows them all: the mail then counts no click. Returns the added
+    /// figures; `None` if there is no such send.
     pub async fn clicked(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         url: &str,
-        machine: bool,
+        agent: Agent,
     ) -> Result<Option<Tally>, Error> {
         let Some(row) = self.ledger.get(tenant, key).await? else {
             return Ok(None);
         };
-        let fact = if machine {
+        let (now, link) = (self.ledger.now(), kernel::hash::name(&[url]));
+        let fact = if !agent.is_person() || is_too_soon(&row, now) {
             Fact::MachineClicked
+        } else if is_burst(&row, &link, now) {
+            Fact::ClickBurst
         } else {
             Fact::Clicked
         };
-        let now = self.ledger.now();
-        self.seen(tenant, key, &row, fact, now, json!({ "url": url }))
+        let visit = Visit {
+            agent,
+            link: (fact == Fact::Clicked).then_some(link),
+        };
+        let seen = Seen {
+            fact,
+            visit,
+            at: now,
+        };
+        self.seen(tenant, key, &row, seen, json!({ "url": url }))
             .await
     }
 
@@ -276,13 +275,12 @@ impl Feedback {
         tenant: TenantKey,
         key: &LedgerKey,
         row: &Row,
-        fact: Fact,
-        at: Timestamp,
+        Seen { fact, visit, at }: Seen,
         data: Value,
     ) -> Result<Option<Tally>, Error> {
         let name = match fact {
             Fact::Opened => Some("message.opened"),
-            Fact::Clicked => Some("message.clicked"),
+            Fact::Clicked => Some(CLICKED),
             _ => None,
         };
         if let Some(learnt) = row.facts.at(fact) {
@@ -291,7 +289,8 @@ impl Feedback {
             }
             return Ok(Some(Tally::default()));
         }
-        let Some((news, gained)) = self.learn(tenant, key, fact, at).await? else {
+        let learnt = self.ledger.learn_by(tenant, key, fact, at, Some(visit));
+        let Some((news, gained)) = told(learnt.await?) else {
             return Ok(None);
         };
         if let Some(name) = name.filter(|_| news) {
@@ -308,11 +307,7 @@ impl Feedback {
         fact: Fact,
         at: Timestamp,
     ) -> Result<Option<(bool, Tally)>, Error> {
-        Ok(match self.ledger.learn(tenant, key, fact, at).await? {
-            Marked::News(gained) => Some((true, gained)),
-            Marked::Known => Some((false, Tally::default())),
-            Marked::Absent => None,
-        })
+        Ok(told(self.ledger.learn(tenant, key, fact, at).await?))
     }
 
     async fn stop(
@@ -376,6 +371,15 @@ impl Feedback {
     }
 }
 
+/// Whether the fact was new, and the added figures; `None` if there is no such send.
+fn told(marked: Marked) -> Option<(bool, Tally)> {
+    match marked {
+        Marked::News(gained) => Some((true, gained)),
+        Marked::Known => Some((false, Tally::default())),
+        Marked::Absent => None,
+    }
+}
+
 /// A send's event on the timeline. The names in `data` are read by workflow triggers.
 fn event(key: &LedgerKey, name: &str, at: Timestamp, data: Value) -> Event {
     let mut details = json!({ "scope": key.scope, "step": key.step });
@@ -399,35 +403,20 @@ fn event(key: &LedgerKey, name: &str, at: Timestamp, data: Value) -> Event {
     }
 }
 
+/// Whether another link of the mail was followed just before.
+fn is_burst(row: &Row, link: &str, now: Timestamp) -> bool {
+    let first = row.facts.at(Fact::Clicked);
+    let is_near = first.is_some_and(|first| now.duration_since(first) < BURST);
+    is_near
+        && row
+            .clicked_link
+            .as_deref()
+            .is_some_and(|first| first != link)
+}
+
 fn is_too_soon(row: &Row, now: Timestamp) -> bool {
     let facts = &row.facts;
     let arrived = facts.at(Fact::Delivered).or(facts.at(Fact::Accepted));
     let arrived = arrived.unwrap_or(row.claimed_at);
     now.duration_since(arrived) < jiff::SignedDuration::from_secs(TOO_SOON.as_secs() as i64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scanners_are_machines_and_image_proxies_are_people() {
-        for agent in [
-            "Mozilla/5.0 (compatible; Barracuda Sentinel)",
-            "Mozilla/5.0 HeadlessChrome/120",
-            "Mozilla/5.0 (compatible; Googlebot/2.1)",
-            "proofpoint-scanner",
-        ] {
-            assert!(is_machine("GET", agent), "{agent}");
-        }
-        for agent in [
-            "Mozilla/5.0 (Windows NT 5.1) (via ggpht.com GoogleImageProxy)",
-            "YahooMailProxy; https://help.yahoo.com/",
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148",
-            "",
-        ] {
-            assert!(!is_machine("GET", agent), "{agent}");
-            assert!(is_machine("HEAD", agent));
-        }
-    }
 }

@@ -7,6 +7,7 @@
 //! a scope and a step. The crate knows one difference between them: a scope that parses as a campaign id has a
 //! report ([`feedback`]).
 
+pub mod agents;
 pub mod compiled;
 pub mod consent;
 pub mod email;
@@ -18,6 +19,7 @@ pub mod rate;
 pub mod send;
 pub mod ses_event;
 
+pub use agents::Agent;
 pub use compiled::{CompiledMails, Uncompiled};
 pub use consent::{SkipReason, address_of};
 pub use email::{Delivery, EmailChannel, Letterhead, Prepared};

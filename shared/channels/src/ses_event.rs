@@ -1,7 +1,7 @@
 //! SES events in the formats of EventBridge, SNS and a plain notification. Pure.
 //!
-//! SES's own opens and clicks count as proof of acceptance only. Our own links distinguish people from machines; SES
-//! does not.
+//! SES's own opens and clicks count as proof of acceptance only. Our own links carry signed tokens, and
+//! [`crate::feedback`] distinguishes people from machines.
 
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, WorkspaceId};
@@ -81,7 +81,7 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
     };
     // Each of our mails has one recipient.
     let address = detail.mail.destination.first();
-    let Some(address) = address.and_then(|address| address.parse().ok()) else {
+    let Some(address) = address.and_then(|address| bare(address).parse().ok()) else {
         return Err(NotAnEvent("no address that the mail went to".to_owned()));
     };
     let about = About {
@@ -93,6 +93,14 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
         trace: trace_of(&detail.mail),
     };
     Ok(SesEvent::About(workspace, about))
+}
+
+/// The address of a mailbox, which may have a name before it (RFC 5322, 3.4): `"An" <an@example.vn>`.
+fn bare(mailbox: &str) -> &str {
+    let angle = mailbox.trim().strip_suffix('>');
+    angle
+        .and_then(|rest| rest.rsplit_once('<'))
+        .map_or(mailbox, |(_, address)| address)
 }
 
 fn text<'a>(detail: &'a Detail, object: &str, field: &str) -> &'a str {
@@ -233,6 +241,12 @@ mod tests {
         assert_eq!(about.at.to_string(), "2026-03-02T01:15:32Z");
         assert_eq!(about.address.as_str(), "an@example.vn");
         assert_eq!(about.detail.as_deref(), Some("Permanent/NoEmail"));
+        let mut named = event("Bounce", &bounce);
+        named["mail"]["destination"] = json!(["\"Nguyễn A\" <AN@EXAMPLE.VN>"]);
+        let SesEvent::About(_, same) = parse(&named.to_string()).unwrap() else {
+            panic!("an event about a send");
+        };
+        assert_eq!(same.address, about.address);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use cloud::{Error, Key, Query, Resources, Table};
 use contacts::{Contacts, Event};
 use jiff::{SignedDuration, Timestamp};
-use kernel::commerce::{CartDue, IncomingCart, VND};
+use kernel::commerce::{CartDue, IncomingCart, IncomingOrder, VND};
 use kernel::page::Page;
 use kernel::{ContactId, TenantKey, clock};
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,23 @@ impl Carts {
             key, row, expected, ..
         } = due;
         self.table.replace_or_create(&key, &row, expected).await
+    }
+
+    /// Ends the wait of a cart that became an order of any contact. A cart that is not known stays unknown: an order of
+    /// its contact ends its wait. Half a read unit, and one write unit for a cart that waits.
+    pub async fn ordered(&self, tenant: TenantKey, order: &IncomingOrder) -> Result<(), Error> {
+        let Some(cart) = order.cart.as_deref().filter(|cart| !cart.is_empty()) else {
+            return Ok(());
+        };
+        let key = keys::cart(tenant, order.source, &order.shop, cart);
+        let found: Option<Row> = self.table.look_up(&key).await?;
+        let Some(mut row) = found.filter(|row| !row.is_ordered && row.told.is_none()) else {
+            return Ok(());
+        };
+        let expected = row.version;
+        row.version += 1;
+        row.is_ordered = true;
+        self.table.replace(&key, &row, expected).await
     }
 
     /// Tells of a cart that is left behind, unless its customer went on or ordered. Returns whether the event is new.

@@ -43,16 +43,32 @@ pub fn reversed(code: &str) -> String {
     kernel::text::fold(code).chars().rev().collect()
 }
 
-/// Partition of the codes that end like this one; the text is reversed.
+/// Partition of the codes of orders that end like this one; the text is reversed.
 pub fn codes(tenant: TenantKey, reversed: &str) -> String {
+    ends(tenant, "OC", reversed)
+}
+
+/// Partition of the codes of products that end like this one; the text is reversed.
+pub fn product_codes(tenant: TenantKey, reversed: &str) -> String {
+    ends(tenant, "PC", reversed)
+}
+
+fn ends(tenant: TenantKey, kind: &str, reversed: &str) -> String {
     let tail: String = reversed.chars().take(TAIL).collect();
-    format!("{tenant}#OC#{tail:TAIL$}")
+    format!("{tenant}#{kind}#{tail:TAIL$}")
 }
 
 /// Row by which a code is found from its end.
 pub fn code(tenant: TenantKey, code: &str, order: OrderId) -> Key {
     let reversed = reversed(code);
     Key::new(codes(tenant, &reversed), format!("{reversed}#{order}"))
+}
+
+/// Row by which a product's code is found from its end.
+pub fn product_code(tenant: TenantKey, code: &str, product: ProductId) -> Key {
+    let reversed = reversed(code);
+    let partition = product_codes(tenant, &reversed);
+    Key::new(partition, format!("{reversed}#{product}"))
 }
 
 /// Begin of the sort keys of a product's stock at its places.
@@ -86,6 +102,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
         let t = TenantKey::authenticated("ws_0123456789a".parse().unwrap());
         let o: OrderId = "ord_0123456789a".parse().unwrap();
+        let p: ProductId = "prd_0123456789a".parse().unwrap();
         let c: ContactId = "con_0123456789a".parse().unwrap();
         let at: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
         let head = &kernel::hash::name(&["1200450077"])[..2];
@@ -111,6 +128,27 @@ mod tests {
                 code(t, "7", o),
                 "ws_0123456789a#OC#7  ",
                 "7#ord_0123456789a",
+            ),
+            (product(t, p), "ws_0123456789a#prd_0123456789a", "PRODUCT"),
+            (
+                level(t, p, "11"),
+                "ws_0123456789a#prd_0123456789a",
+                "STOCK#11",
+            ),
+            (
+                product_code(t, "AO-TR-M", p),
+                "ws_0123456789a#PC#m-r",
+                "m-rt-oa#prd_0123456789a",
+            ),
+            (
+                product_natural(t, Source::Haravan, "ao-dai", "1200450077"),
+                &natural_pk.replace("ORDX", "PRDX"),
+                "1200450077",
+            ),
+            (
+                cart(t, Source::Haravan, "ao-dai", "1200450077"),
+                &natural_pk.replace("ORDX", "CART"),
+                "1200450077",
             ),
         ] {
             assert_eq!(key, Key::new(pk, sk));

@@ -200,6 +200,18 @@ impl ProductRow {
             && product.external_id.as_deref() == Some(external_id)
     }
 
+    /// Whether the row is in the lists, and its code differs from that of the row before it. Then the code gets a row.
+    pub fn has_new_code(&self, before: Option<&Self>) -> bool {
+        let before = before.filter(|row| row.pstatus.is_some());
+        let is_new = before.is_none_or(|row| row.product.code != self.product.code);
+        self.pstatus.is_some() && is_new
+    }
+
+    /// Whether the row is the product that staff entered with this code, as it is compared.
+    pub fn is_own(&self, source: Source, code: &str) -> bool {
+        self.product.source == source && compared(&self.product.code) == code
+    }
+
     /// The product with its stock: at each place the newer of what the product's version and the place's own row tell.
     pub fn with_stock(self, told: &[LevelRow]) -> Product {
         let mut levels = self.levels;
@@ -218,6 +230,16 @@ impl ProductRow {
 /// The mark of a deletion: later than each version of its time.
 pub(crate) fn gone_mark(gone: &ProductGone) -> String {
     format!("{}#~", clock::sortable(gone.at))
+}
+
+/// A code, as it is compared. A code of marks only is compared as it is.
+pub(crate) fn compared(code: &str) -> String {
+    let folded = kernel::text::fold(code);
+    if folded.is_empty() {
+        code.to_owned()
+    } else {
+        folded
+    }
 }
 
 fn texts(all: &[String], most: usize, longest: usize) -> Vec<String> {

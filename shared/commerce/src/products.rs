@@ -4,8 +4,10 @@
 //! entered have their code as natural key, so it is unique among them. The stock of a place that is told alone has a row
 //! of its own: DynamoDB bills the whole item, so such a change costs one write unit in place of four.
 //!
-//! Write units of a product of about two kilobytes: a new one 4 (row, natural key, index); a later version 3, and one
-//! less if the list does not show the change; a level of the stock 1; a repeated or older version 0, at 1.5 read units.
+//! Write units of a product of about two kilobytes: a new one 5 (row, natural key, code, index); a later version 3, and
+//! one less if the list does not show the change; a level of the stock 1; a repeated or older version 0, at 1.5 read units.
+
+use std::collections::BTreeSet;
 
 use cloud::{Created, Error, Query, Resources, Table, Update};
 use jiff::Timestamp;
@@ -14,11 +16,13 @@ use kernel::page::Page;
 use kernel::{Cursor, Limit, Money, ProductId, TenantKey, clock};
 use serde::{Deserialize, Serialize};
 
-use crate::product::{LevelRow, MAX_PLACES, Product, ProductRow, gone_mark, mark_of};
+use crate::product::{LevelRow, MAX_PLACES, Product, ProductRow, compared, gone_mark, mark_of};
 use crate::product_change::{ProductChange, ProductChanged};
 use crate::store::Outcome;
 use crate::{bounds, keys};
 
+/// Products that a code finds.
+const MOST_FOUND: u32 = 50;
 /// Tries of a write against other writers of the same product.
 const ROUNDS: u32 = 8;
 
@@ -52,6 +56,12 @@ pub enum Entered {
     Yes(Box<Product>),
     /// Another product that staff entered has the code.
     Taken,
+}
+
+/// The row of a code.
+#[derive(Debug, Serialize, Deserialize)]
+struct Coded {
+    product: ProductId,
 }
 
 /// The row of a natural key.
@@ -118,6 +128,9 @@ impl Products {
                 });
             }
             let row = next(id, before.as_ref(), self.table.clock().now());
+            if row.has_new_code(before.as_ref()) {
+                self.name_by_code(tenant, &row).await?;
+            }
             let key = keys::product(tenant, id);
             let expected = before.as_ref().map(|row| row.version);
             match self.table.replace_or_create(&key, &row, expected).await {
@@ -128,6 +141,14 @@ impl Products {
             }
         }
         Err(Error::Conflict)
+    }
+
+    /// The row by which a product is found by its code. Written before the product, so that no killed run leaves it out. A
+    /// row of a former code names a product with another code: the search leaves it out.
+    async fn name_by_code(&self, tenant: TenantKey, row: &ProductRow) -> Result<(), Error> {
+        let product = row.product.id;
+        let key = keys::product_code(tenant, &row.product.code, product);
+        self.table.put(&key, &Coded { product }).await
     }
 
     /// Records the stock at a place. A product that is not known yet gets its id, so that the order of arrival does not
@@ -201,29 +222,25 @@ impl Products {
         self.table.update(key, update).await.map(drop)
     }
 
-    /// Makes a product that staff enter; its external id is its code. Safe to repeat: the time of the request and its
-    /// content name it.
+    /// Makes a product that staff enter. Its code is its natural key: no other product that staff entered has it, in any
+    /// spelling. Safe to repeat: the time of the request and its content name it.
     pub async fn create(
         &self,
         tenant: TenantKey,
         incoming: &IncomingProduct,
         staff_tags: &[String],
     ) -> Result<Entered, Error> {
-        let IncomingProduct {
-            source,
-            shop,
-            external_id,
-            ..
-        } = incoming;
-        let natural = keys::product_natural(tenant, *source, shop, external_id);
+        let code = compared(incoming.code.as_deref().unwrap_or_default());
+        let natural = keys::product_natural(tenant, incoming.source, "", &code);
         for _ in 0..ROUNDS {
             let id = self.claimed(&natural).await?;
             let mut row = ProductRow::of(tenant, id, None, incoming, incoming.source_at);
             row.product.staff_tags = bounds::tags(staff_tags);
+            self.name_by_code(tenant, &row).await?;
             let row = match self.table.create(&keys::product(tenant, id), &row).await? {
                 Created::New => row,
                 Created::Existing(found) if found.first == row.first => found,
-                Created::Existing(found) if found.is_of(*source, shop, external_id) => {
+                Created::Existing(found) if found.is_own(incoming.source, &code) => {
                     return Ok(Entered::Taken);
                 }
                 Created::Existing(_) => {
@@ -282,6 +299,28 @@ impl Products {
         let query = Query::partition(keys::product(tenant, id).pk).begins_with(keys::LEVEL);
         let page: Page<LevelRow> = self.table.query(query.limit(MAX_PLACES as u32)).await?;
         Ok(page.data)
+    }
+
+    /// The products whose code ends like this text, at least three characters; up to fifty of them. Every status.
+    pub async fn by_code(
+        &self,
+        tenant: TenantKey,
+        code: &str,
+    ) -> Result<Vec<ListedProduct>, Error> {
+        let reversed = keys::reversed(code);
+        let query = Query::partition(keys::product_codes(tenant, &reversed));
+        let query = query.begins_with(reversed.clone()).limit(MOST_FOUND);
+        let found: Page<Coded> = self.table.query(query).await?;
+        let ids: BTreeSet<ProductId> = found.data.into_iter().map(|row| row.product).collect();
+        let keys = ids.into_iter().map(|id| keys::product(tenant, id));
+        let found = self
+            .table
+            .get_many_consistent::<ListedProduct>(keys.collect())
+            .await?;
+        let mut listed: Vec<ListedProduct> = found.into_iter().map(|(_, one)| one).collect();
+        listed.retain(|one| keys::reversed(&one.code).starts_with(&reversed));
+        listed.sort_unstable_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        Ok(listed)
     }
 
     /// A page of the products of a status by name, whose name begins with a text: diacritics and case do not matter. A

@@ -140,7 +140,10 @@ impl Asked {
             return query;
         }
         let low = self.from.map_or_else(|| "0".to_owned(), clock::sortable);
-        let last = |before: Timestamp| clock::sortable(before - SignedDuration::from_millis(1));
+        let last = |before: Timestamp| {
+            let last = before.saturating_sub(SignedDuration::from_millis(1));
+            clock::sortable(last.unwrap_or(before))
+        };
         query.between(low, self.before.map_or_else(|| "9".to_owned(), last))
     }
 

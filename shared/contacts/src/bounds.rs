@@ -15,7 +15,7 @@ use crate::model::Contact;
 pub const MAX_TAGS: usize = 200;
 /// Most addresses of one kind that a contact shows beside its own: shared emails, for one.
 pub const MAX_BESIDE: usize = 20;
-/// Most visitors of chat widgets that one contact is.
+/// Most visitors, of chat widgets and anonymous ones, that one contact is.
 pub const MAX_VISITORS: usize = 50;
 /// Most lists that one contact is on.
 pub const MAX_LISTS: usize = 200;

@@ -350,7 +350,9 @@ impl Change {
             Identity::Email(_) => as_read(update, row, Channel::Email)
                 .when_as_read(BOUNCED, row.email_bounced.as_ref()),
             Identity::Phone(_) => as_read(update, row, Channel::Sms),
-            Identity::External { .. } | Identity::Visitor { .. } => update,
+            Identity::External { .. } | Identity::Visitor { .. } | Identity::Anonymous { .. } => {
+                update
+            }
         })
     }
 }
@@ -360,7 +362,7 @@ pub(crate) fn released(before: &Contact, identity: Identity) -> Replaced {
     let channel = match identity {
         Identity::Email(_) => Some((Channel::Email, before.email_status)),
         Identity::Phone(_) => Some((Channel::Sms, before.sms_status)),
-        Identity::External { .. } | Identity::Visitor { .. } => None,
+        Identity::External { .. } | Identity::Visitor { .. } | Identity::Anonymous { .. } => None,
     };
     let refusal = channel.filter(|(_, status)| status.refuses());
     let since = refusal.and_then(|(channel, _)| {
@@ -386,7 +388,7 @@ pub(crate) fn next(version: Option<u64>) -> u64 {
     version.unwrap_or_default() + 1
 }
 
-/// The profile's attribute for an identity; a widget's visitor has none.
+/// The profile's attribute for an identity; a visitor has none.
 pub(crate) fn field(identity: &Identity) -> Option<(String, Value)> {
     match identity {
         Identity::External { scope, id } if scope == OWN_SCOPE => {
@@ -397,7 +399,7 @@ pub(crate) fn field(identity: &Identity) -> Option<(String, Value)> {
         }
         Identity::Email(address) => Some(("email".to_owned(), address.as_str().into())),
         Identity::Phone(phone) => Some(("phone".to_owned(), phone.e164().into())),
-        Identity::Visitor { .. } => None,
+        Identity::Visitor { .. } | Identity::Anonymous { .. } => None,
     }
 }
 

@@ -189,6 +189,11 @@ impl Contacts {
         let identities = erasing.identities.iter();
         let work = identities.map(|one| self.drop_claim(tenant, id, one));
         try_join_all(work).await?;
+        for one in &erasing.identities {
+            if let Identity::Anonymous { id: visitor } = &one.identity {
+                self.forget_anonymous(tenant, visitor).await?;
+            }
+        }
         let names = erasing
             .names
             .iter()
@@ -309,6 +314,9 @@ pub(crate) fn bare(row: &HashMap<String, Value>, update: Update) -> Update {
 
 /// The visitor of a stored value.
 pub(crate) fn visitor(value: &str) -> Option<Identity> {
+    if let Some(id) = value.strip_prefix(keys::ANONYMOUS) {
+        return Some(Identity::Anonymous { id: id.to_owned() });
+    }
     let (visitor, inbox) = value.rsplit_once('@')?;
     Some(Identity::Visitor {
         inbox: inbox.parse().ok()?,

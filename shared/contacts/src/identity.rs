@@ -5,7 +5,7 @@
 use kernel::ContactId;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Identity, Trust};
+use crate::model::{Identity, OWN_SCOPE, Trust};
 
 /// A contact that owns some identity of the input.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,8 +70,13 @@ fn slot(identity: &Identity) -> Option<(u8, &str)> {
         Identity::External { scope, .. } => Some((0, scope)),
         Identity::Email(_) => Some((1, "")),
         Identity::Phone(_) => Some((2, "")),
-        Identity::Visitor { .. } => None,
+        Identity::Visitor { .. } | Identity::Anonymous { .. } => None,
     }
+}
+
+/// Whether it is an id that the shop itself gave.
+fn is_own_id(identity: &Identity) -> bool {
+    matches!(identity, Identity::External { scope, .. } if scope == OWN_SCOPE)
 }
 
 /// How strongly an identity names a person; less is stronger.
@@ -100,8 +105,17 @@ impl Known {
 /// Decides. `given` holds the distinct identities, strongest first, each with its owner.
 pub(crate) fn decide(given: &[(Identity, Option<&Known>)], trust: Trust) -> Decision {
     let stale = |owner: &Known, identity: &Identity| owner.is_stale(identity);
+    // Anybody can give an id of the shop beside somebody else's address. Then only the id names the contact.
+    let names = |by: &Identity, owner: &Known| {
+        trust == Trust::Shop
+            || given.iter().all(|(other, other_owner)| {
+                let is_owner = other_owner.is_some_and(|known| known.contact == owner.contact);
+                !is_own_id(other) || other == by || is_owner
+            })
+    };
     let holds = |by: &Identity, owner: &Known| {
         !stale(owner, by)
+            && names(by, owner)
             && given.iter().all(|(other, _)| {
                 let decides = rank(other) < rank(by) || (rank(other) == 0 && rank(by) == 0);
                 !decides || other == by || owner.other(other).is_none()
@@ -133,19 +147,28 @@ pub(crate) fn fates(
     given: &[(Identity, Option<&Known>)],
     trust: Trust,
 ) -> Vec<Fate> {
+    let by_id = |known: &Known| {
+        let mut given = given.iter();
+        given.any(|(one, _)| is_own_id(one) && known.shows.contains(one))
+    };
     let fate = |(identity, owner): &(Identity, Option<&Known>)| match owner {
         Some(owner) if owner.is_stale(identity) => Fate::Stale(owner.contact),
         Some(owner) if Some(owner.contact) == contact.map(|known| known.contact) => Fate::Own,
         Some(owner) => Fate::Not(Reason::BelongsToAnother, Some(owner.contact)),
-        None => contact.map_or(Fate::Own, |known| free(known, identity, trust)),
+        None => contact.map_or(Fate::Own, |known| {
+            free(known, identity, trust, by_id(known))
+        }),
     };
     given.iter().map(fate).collect()
 }
 
-/// The fate of an identity without an owner, for a known contact.
-fn free(known: &Known, identity: &Identity, trust: Trust) -> Fate {
+/// The fate of an identity without an owner, for a known contact. `by_id`: an id of the shop in the input names the
+/// contact.
+fn free(known: &Known, identity: &Identity, trust: Trust, by_id: bool) -> Fate {
     let is_address = matches!(identity, Identity::Email(_) | Identity::Phone(_));
-    if known.exists && is_address && trust == Trust::Anybody {
+    let is_browser = matches!(identity, Identity::Anonymous { .. });
+    let waits = is_address || is_own_id(identity) || (is_browser && !by_id);
+    if known.exists && waits && trust == Trust::Anybody {
         return Fate::Not(Reason::Unconfirmed, None);
     }
     if known.other(identity).is_some() && !(known.overwrites && is_address) {

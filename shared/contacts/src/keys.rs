@@ -19,6 +19,8 @@ pub const STATE: &str = "STATE";
 pub const LIST: &str = "LIST#";
 /// Beginning of the sort keys of recorded decisions about consent.
 pub const CONSENT: &str = "CONSENT#";
+/// Beginning of the texts of anonymous visitors in a profile.
+pub const ANONYMOUS: &str = "anon:";
 /// Characters of a value that are part of the partition key. Prefix search needs at least as many.
 pub const HEAD: usize = 3;
 
@@ -30,6 +32,7 @@ pub fn kind(identity: &Identity) -> Cow<'static, str> {
         Identity::Email(_) => "email".into(),
         Identity::Phone(_) => "phone".into(),
         Identity::Visitor { .. } => "widget".into(),
+        Identity::Anonymous { .. } => "anon".into(),
     }
 }
 
@@ -37,10 +40,18 @@ pub fn kind(identity: &Identity) -> Cow<'static, str> {
 /// digits spread over the partitions.
 pub fn value(identity: &Identity) -> String {
     match identity {
-        Identity::External { id, .. } => id.clone(),
+        Identity::External { id, .. } | Identity::Anonymous { id } => id.clone(),
         Identity::Email(address) => address.as_str().to_owned(),
         Identity::Phone(phone) => national(phone.digits()).to_owned(),
         Identity::Visitor { inbox, visitor } => format!("{visitor}@{inbox}"),
+    }
+}
+
+/// The text by which a profile keeps a visitor.
+pub fn visitor(identity: &Identity) -> String {
+    match identity {
+        Identity::Anonymous { id } => format!("{ANONYMOUS}{id}"),
+        other => value(other),
     }
 }
 
@@ -112,7 +123,7 @@ pub fn suppressed(tenant: TenantKey, identity: &Identity) -> Key {
 /// Partition of an identity. Addresses and numbers are found by their beginning, so the head of the value names the
 /// partition. The ids of one system begin alike and are found whole: a hash spreads them over 256 partitions.
 pub fn identity_partition(tenant: TenantKey, kind: &str, value: &str) -> String {
-    if kind.starts_with("external") {
+    if kind.starts_with("external") || kind == "anon" {
         let hash = kernel::hash::name(&[value]);
         return format!("{tenant}#I#{kind}#{}", &hash[..2]);
     }
@@ -145,6 +156,17 @@ pub fn initials() -> impl Iterator<Item = char> {
 
 pub fn event(tenant: TenantKey, id: ContactId, event: &Event) -> Key {
     Key::new(contact(tenant, id), event_order(event.at, &event.id))
+}
+
+/// Partition of the events of an anonymous visitor whom no contact has claimed.
+pub fn anonymous(tenant: TenantKey, visitor: &str) -> String {
+    format!("{tenant}#anon_{}", kernel::hash::name(&[visitor]))
+}
+
+/// Row of such an event.
+pub fn anonymous_event(tenant: TenantKey, visitor: &str, event: &Event) -> Key {
+    let order = event_order(event.at, &event.id);
+    Key::new(anonymous(tenant, visitor), order)
 }
 
 /// Row of the first arrivals of events with this id.

@@ -24,6 +24,7 @@
 //! | `find_identity`, and the claims and releases of identities | `claims.rs` |
 //! | `profiles().members_page`, `profiles().count_members` | `members.rs` |
 //! | points of events | `scores/points.rs` |
+//! | `owner`, `is_there`, `record_many`, `take_back`, `keep_anonymous`, `adopt` | `tracked.rs` |
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
 mod archive;
@@ -69,6 +70,7 @@ mod search;
 mod store;
 pub mod tags_vocabulary;
 mod timeline;
+mod tracked;
 mod upsert;
 pub mod views;
 

@@ -35,6 +35,11 @@ pub enum Identity {
         /// The id that the widget keeps in the browser.
         visitor: String,
     },
+    /// A browser or an app that a system of the shop's own follows.
+    Anonymous {
+        /// The id that its SDK drew: `anonymousId`.
+        id: String,
+    },
 }
 
 /// The scope of the ids that the shop itself gives: by the API and by files.

@@ -110,7 +110,7 @@ pub(crate) struct Profile {
     unconfirmed_emails: BTreeSet<EmailAddress>,
     #[serde(default)]
     unconfirmed_phones: BTreeSet<Phone>,
-    /// Visitors of chat widgets: the values of their keys. The record does not show them; an erasure finds them here.
+    /// Visitors of chat widgets and anonymous visitors: [`crate::keys::visitor`]. The record does not show them; an erasure finds them here.
     #[serde(default)]
     pub visitors: BTreeSet<String>,
     #[serde(flatten)]
@@ -240,7 +240,7 @@ impl Contact {
                 }
                 Identity::Email(address) => drop(self.other_emails.insert(address)),
                 Identity::Phone(phone) => drop(self.other_phones.insert(phone)),
-                Identity::Visitor { .. } => {}
+                Identity::Visitor { .. } | Identity::Anonymous { .. } => {}
             }
         }
         let (first, other) = (&self.email, &self.other_emails);

@@ -23,6 +23,7 @@ pub const KEPT_DAYS: &[(&str, i64)] = &[
     ("message.machine_opened", 30),
     ("page.viewed", 90),
     ("product.viewed", 180),
+    ("screen.viewed", 90),
 ];
 /// All other events, such as orders, forms, messages and consent: thirteen months. That is a year to compare, and
 /// the month of the comparison.
@@ -65,6 +66,13 @@ pub(crate) struct Entry {
     moves: Option<Moves>,
     #[serde(default)]
     pending: Pending,
+}
+
+impl Entry {
+    /// Whether a workflow, a segment or a rule of the lead score waits for the event.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.pending.is_empty()
+    }
 }
 
 /// The part of an entry that the message for workflows holds.

@@ -346,6 +346,7 @@ fn pointer(identity: &Identity) -> String {
         Identity::Email(_) => "email",
         Identity::Phone(_) => "phone",
         Identity::Visitor { .. } => "visitor",
+        Identity::Anonymous { .. } => "anonymous_id",
     };
     format!("/{name}")
 }

@@ -48,7 +48,7 @@ pub use fact::{Customer, Fact, Wanted};
 pub use failed::{FAILED_AN_HOUR, Failed, FailedId, FailedRequests};
 pub use form::{Confirming, ConsentAnswer, FormConfirmation, FormSubmission};
 pub use inbound::{Inbound, RawRequest};
-pub use link::{Consent, Link, LinkFault, LinkStatus, Links};
+pub use link::{Consent, Link, LinkFault, LinkStatus, Links, SUSPENDED};
 pub use provider::{Call, Provider};
 pub use run::{History, Progress, Run, Runs};
 pub use source::{Door, NewSource, Settings, Source, SourceChange};

@@ -1,7 +1,7 @@
 //! The connection of a source to its provider's API: sealed credentials, sealed tokens, and whether they work.
 //!
-//! One row of the table Directory, beside the source. Each change of the tokens has the condition that the row still has the
-//! version that was read, so a token that was replaced is never written again.
+//! One row of the table Directory, beside the source. Each change of the tokens requires the version that was
+//! read. So a token that was replaced is never written again.
 
 use cloud::{Error, Resources, Table, Update};
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,8 @@ use crate::provider::Provider;
 
 /// How long a person has to give consent.
 const CONSENT: SignedDuration = SignedDuration::from_mins(15);
+/// The code of the fault that only the owner can end, at the provider: no pushes come.
+pub const SUSPENDED: &str = "suspended";
 /// Characters of the words of a fault.
 const MAX_DETAIL: usize = 200;
 
@@ -37,7 +39,7 @@ pub enum LinkStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = SyncFault)]
 pub struct LinkFault {
-    /// `busy`, `unavailable`, `refused`, `unexpected` or `suspended`.
+    /// `unavailable`, `refused`, `unexpected`, `not_found` or `suspended`.
     pub code: String,
     /// The fault in words.
     pub detail: String,
@@ -59,9 +61,12 @@ pub struct Link {
     /// The last fault.
     #[serde(default)]
     pub error: Option<LinkFault>,
-    /// Since when the provider refuses the credentials: later changes were not fetched.
+    /// Since when changes may be missing, because nothing was fetched: the recovery reads what changed since.
     #[serde(default)]
-    pub broken_at: Option<Timestamp>,
+    pub missing_since: Option<Timestamp>,
+    /// When something was last left out. A recovery that began before does not have it.
+    #[serde(default)]
+    pub missed_at: Option<Timestamp>,
     /// The shop's name in webhooks.
     #[serde(default)]
     pub shop: Option<String>,
@@ -76,6 +81,16 @@ impl Link {
     /// The number of changes of the credentials and tokens.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether objects can be fetched: a check has succeeded with these credentials, and no call was refused since.
+    pub fn is_ready(&self) -> bool {
+        self.checked_at.is_some() && self.status != LinkStatus::TokenExpired
+    }
+
+    /// Whether a change of this time would be read by the recovery that is due.
+    pub fn will_recover(&self, at: Timestamp) -> bool {
+        self.missing_since.is_some_and(|since| since <= at)
     }
 }
 
@@ -136,7 +151,7 @@ impl Links {
         })
     }
 
-    /// Enters credentials. The tokens of earlier ones are gone.
+    /// Enters credentials. The tokens of earlier ones are gone. [`Error::Conflict`] means that another writer was first.
     pub async fn enter(
         &self,
         tenant: TenantKey,
@@ -144,19 +159,24 @@ impl Links {
         credentials: &Credentials,
     ) -> Result<Link, Error> {
         let before = self.get(tenant, source).await?;
+        let expected = before.as_ref().map(Link::version);
         let link = Link {
             workspace: tenant.workspace(),
-            version: before.as_ref().map_or(0, |link| link.version) + 1,
+            version: expected.map_or(0, |version| version + 1),
             credentials: self.close(source, credentials)?,
             access: None,
             status: LinkStatus::Connecting,
             error: None,
-            broken_at: before.and_then(|link| link.broken_at),
+            missing_since: before.as_ref().and_then(|link| link.missing_since),
+            missed_at: before.and_then(|link| link.missed_at),
             shop: None,
             entered_at: self.directory.clock().now(),
             checked_at: None,
         };
-        self.directory.put(&keys::link(source), &link).await?;
+        let key = keys::link(source);
+        self.directory
+            .replace_or_create(&key, &link, expected)
+            .await?;
         Ok(link)
     }
 
@@ -170,7 +190,7 @@ impl Links {
         let update = Update::new()
             .set("access", self.close(source, access)?)
             .set("version", link.version + 1)
-            .set_some("shop", access.shop.as_ref().filter(|_| link.shop.is_none()))
+            .set_some("shop", access.shop.as_ref())
             .when_equals("version", link.version);
         let outcome = self.directory.update(&keys::link(source), update).await?;
         if outcome.applied() {
@@ -180,37 +200,68 @@ impl Links {
         }
     }
 
-    /// Notes a call that succeeded. A connection that was well costs no write.
+    /// Notes a call that succeeded after one that failed. A connection that was well costs no write.
     pub async fn heal(&self, source: SourceId, link: &Link) -> Result<(), Error> {
-        if link.status == LinkStatus::Connected && link.error.is_none() {
+        let is_suspended = |error: &LinkFault| error.code == SUSPENDED;
+        if link.status != LinkStatus::Error || link.error.as_ref().is_some_and(is_suspended) {
             return Ok(());
         }
         let update = Update::new()
             .set("status", LinkStatus::Connected)
             .remove("error")
+            .when_equals("status", LinkStatus::Error)
             .when_equals("version", link.version);
         self.directory.update(&keys::link(source), update).await?;
         Ok(())
     }
 
-    /// Notes that the subscription is alive, and the shop's name.
-    /// With `is_whole` nothing is missing any more.
+    /// Notes that the credentials are valid and the subscription is alive, and the shop's name. False: the connection was
+    /// changed since it was read.
     pub async fn checked(
         &self,
         source: SourceId,
         link: &Link,
         shop: Option<&str>,
-        is_whole: bool,
-    ) -> Result<(), Error> {
-        let mut update = Update::new()
+    ) -> Result<bool, Error> {
+        let update = Update::new()
             .set("checked_at", self.directory.clock().now())
             .set("status", LinkStatus::Connected)
             .remove("error")
             .set_some("shop", shop)
             .when_equals("version", link.version);
-        if is_whole {
-            update = update.remove("broken_at");
+        let outcome = self.directory.update(&keys::link(source), update).await?;
+        Ok(outcome.applied())
+    }
+
+    /// Notes that a change of this time was not fetched. A change that the recovery reads anyway costs no write. True: a
+    /// recovery is due that was not due before.
+    pub async fn miss(&self, source: SourceId, link: &Link, at: Timestamp) -> Result<bool, Error> {
+        if link.will_recover(at) && link.missed_at.is_some_and(|missed| missed > at) {
+            return Ok(false);
         }
+        let mut update = Update::new()
+            .set("missed_at", self.directory.clock().now())
+            .when_exists();
+        if !link.will_recover(at) {
+            update = update
+                .set("missing_since", at)
+                .when_as_read("missing_since", link.missing_since);
+        }
+        let outcome = self.directory.update(&keys::link(source), update).await?;
+        if outcome.applied() {
+            Ok(link.missing_since.is_none())
+        } else {
+            Err(Error::Conflict)
+        }
+    }
+
+    /// Notes that the recovery has read all that was missing, unless something was left out meanwhile.
+    pub async fn whole(&self, source: SourceId, link: &Link) -> Result<(), Error> {
+        let update = Update::new()
+            .remove("missing_since")
+            .remove("missed_at")
+            .when_as_read("missing_since", link.missing_since)
+            .when_as_read("missed_at", link.missed_at);
         self.directory.update(&keys::link(source), update).await?;
         Ok(())
     }
@@ -239,7 +290,9 @@ impl Links {
             .set("error", error)
             .when_equals("version", link.version);
         if status == LinkStatus::TokenExpired {
-            update = update.set_if_absent("broken_at", now);
+            update = update
+                .set_if_absent("missing_since", now)
+                .set("missed_at", now);
         }
         let outcome = self.directory.update(&keys::link(source), update).await?;
         Ok(outcome.applied())

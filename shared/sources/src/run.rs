@@ -67,7 +67,7 @@ pub struct Run {
     pub run: String,
     /// Pages that were read.
     pub seq: u64,
-    /// What the owner chose; `None` for the recovery after refused credentials.
+    /// The choice of the owner; `None` for the recovery after refused credentials.
     pub history: Option<History>,
     /// Only objects that changed since.
     #[serde(default)]
@@ -76,14 +76,17 @@ pub struct Run {
     pub objects: BTreeMap<Object, Progress>,
     /// When it began.
     pub started_at: Timestamp,
-    /// When its last page was read.
-    pub moved_at: Timestamp,
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
 }
 
 impl Run {
+    /// Whether it reads what was not fetched, not what an owner chose.
+    pub fn is_recovery(&self) -> bool {
+        self.history.is_none()
+    }
+
     /// The kind of objects whose page is next; `None` after the last page of all.
     pub fn next(&self) -> Option<(Object, &Progress)> {
         let mut waiting = self
@@ -139,7 +142,6 @@ impl Runs {
             since,
             objects: objects.collect(),
             started_at: now,
-            moved_at: now,
             finished_at: (history == Some(History::None)).then_some(now),
         };
         self.directory.put(&keys::run(source), &run).await?;
@@ -161,7 +163,6 @@ impl Runs {
         let update = Update::new()
             .set("objects", objects)
             .set("seq", run.seq + 1)
-            .set("moved_at", now)
             .set_some("finished_at", is_over.then_some(now))
             .when_equals("run", &run.run)
             .when_equals("seq", run.seq);

@@ -74,6 +74,8 @@ fn omni(
             let order = order.ok_or(ParseError::Missing("/id"))?;
             Ok(vec![Fact::order(buyer, order)?])
         }
+        // The fields of a product of Omni are not documented.
+        "app" | "order_returns" | "products" | "refunds" => Ok(Vec::new()),
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),
     }
 }

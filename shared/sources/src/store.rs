@@ -214,13 +214,13 @@ impl Sources {
         Ok(outcome.applied())
     }
 
-    /// Removes a source of the workspace: first its door, then its place in the list. A source of another workspace
-    /// stays.
+    /// Removes a source of the workspace: first the credentials of its provider's API, then its door, then its place in the
+    /// list. A source of another workspace stays.
     pub async fn remove(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
         if self.get(tenant, id).await?.is_some() {
-            self.directory.delete(&keys::source(id)).await?;
             self.directory.delete(&keys::link(id)).await?;
             self.directory.delete(&keys::run(id)).await?;
+            self.directory.delete(&keys::source(id)).await?;
         }
         self.directory.delete(&keys::source_of(tenant, id)).await
     }

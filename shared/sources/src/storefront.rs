@@ -75,9 +75,17 @@ pub fn parse(
             let buyer = buyer(body, scope, shape, request);
             Ok(vec![Fact::order(buyer, order)?])
         }
-        ("carts" | "shop" | "user" | "app_subscriptions" | "inventorylocationbalances", _) => {
-            Ok(Vec::new())
-        }
+        (
+            "app"
+            | "app_subscriptions"
+            | "carts"
+            | "inventorylocationbalances"
+            | "order_returns"
+            | "refunds"
+            | "shop"
+            | "user",
+            _,
+        ) => Ok(Vec::new()),
         _ => Err(ParseError::UnknownTopic(topic.to_owned())),
     }
 }

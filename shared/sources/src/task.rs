@@ -20,6 +20,8 @@ pub enum SyncTask {
         object: Object,
         /// The id in calls.
         id: String,
+        /// When the thin request arrived.
+        asked_at: Timestamp,
         /// The reserved time of the call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,

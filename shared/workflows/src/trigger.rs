@@ -39,6 +39,12 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("order.cancelled", ORDER),
     ("order.returned", ORDER),
     ("cart.abandoned", &["source", "shop", "products"]),
+    ("page.viewed", &["url", "path", "title", "name", "category"]),
+    ("screen.viewed", &["name", "category"]),
+    (
+        "product.viewed",
+        &["product_id", "sku", "category", "brand"],
+    ),
 ];
 /// The setting of tags: a tag in any spelling.
 const TAG: &str = "tag";

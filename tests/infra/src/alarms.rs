@@ -71,8 +71,8 @@ const WITHOUT_AGE: &[&str] = &[
     "DeliveryBacklog",
     "DeliveryEvents",
     "SegmentBuild",
+    "SourceSync",
     "WorkflowTrigger",
-    "SegmentBuild",
 ];
 
 #[test]

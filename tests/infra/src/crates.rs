@@ -27,6 +27,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("contacts", &["kernel", "cloud"]),
     ("content", &["kernel", "template"]),
     ("forms", &["kernel", "cloud", "contacts", "sources"]),
+    ("tracking", &["kernel", "cloud", "contacts"]),
     (
         "intake",
         &["kernel", "cloud", "accounts", "lambda", "sources"],

@@ -16,6 +16,7 @@ const SIGNED: &[&str] = &[
     "chat-widget",
     "form-submit",
     "link-tracker",
+    "track-events",
     "webhook-custom",
     "webhook-getfly",
     "webhook-haravan",

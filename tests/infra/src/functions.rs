@@ -297,7 +297,7 @@ fn intake_and_the_authorizer_have_concurrency_of_their_own() {
     for function in functions() {
         let wanted = match function.name() {
             name if name.starts_with("webhook-") => Some(50),
-            "link-tracker" | "form-submit" => Some(50),
+            "link-tracker" | "form-submit" | "track-events" => Some(50),
             "authorizer" => Some(100),
             _ => None,
         };

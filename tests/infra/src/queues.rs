@@ -33,6 +33,7 @@ const UNCAPPED: &[&str] = &[
     "ContactImport",
     "DeliveryBacklog",
     "DeliveryEvents",
+    "SourceSync",
     "WorkflowTrigger",
 ];
 

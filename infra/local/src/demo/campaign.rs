@@ -104,6 +104,10 @@ fn in_words(reason: &str) -> String {
     }
 }
 
+/// The user agent of the readers.
+const READER: &str =
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148";
+
 /// Follows the report until the campaign is sent.
 async fn wait(demo: &Demo, id: &str) -> Result<Value> {
     let bar = bar(0, "sending the campaign");
@@ -126,7 +130,7 @@ async fn wait(demo: &Demo, id: &str) -> Result<Value> {
     }
 }
 
-/// Some readers open, some click, a few leave. Opens of the first 30 seconds would not count.
+/// Some readers open, some click, a few leave. Visits of the first 30 seconds would not count.
 async fn read(demo: &Demo, id: &str) -> Result<()> {
     demo.advance("2m").await?;
     let outbox = demo.stack.aws().outbox();
@@ -151,23 +155,13 @@ async fn read(demo: &Demo, id: &str) -> Result<()> {
             .into_owned();
         let pixel = between(&html, "/o/").context("a mail without its pixel")?;
         demo.client
-            .outside(
-                "GET",
-                &pixel,
-                &[("user-agent", "Mozilla/5.0")],
-                String::new(),
-            )
+            .outside("GET", &pixel, &[("user-agent", READER)], String::new())
             .await?;
         if n % CLICKS == 0 {
             let link = between(&html, "/c/").context("a mail without a tracked link")?;
             let (status, _) = demo
                 .client
-                .outside(
-                    "GET",
-                    &link,
-                    &[("user-agent", "Mozilla/5.0")],
-                    String::new(),
-                )
+                .outside("GET", &link, &[("user-agent", READER)], String::new())
                 .await?;
             if status != 302 {
                 bail!("a click was answered with {status}");

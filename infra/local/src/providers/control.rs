@@ -1,7 +1,7 @@
 //! The shops over HTTP: `/_local/providers/<host>/…` is the provider, `/_local/providers/<name>` the person at this machine.
 //!
 //! - `GET /_local/providers/<name>` shows the shop.
-//! - `POST /_local/providers/<name>` with `{"customers": 250, "orders": 100}` fills the shop, with `{"fault": "html", "times": 3}`
+//! - `POST /_local/providers/<name>` with `{"customers": 250, "orders": 100, "products": 20}` fills the shop, with `{"fault": "html", "times": 3}`
 //!   the next calls fail: `timeout`, `lost`, `html`, `down`, `busy`, `refuse`.
 //! - `POST /_local/providers/<name>/push` with `{"path": "/w/…", "secret": "…", "kind": "orders", "id": 7}` changes an object and
 //!   posts its webhook, signed, to the source.
@@ -20,6 +20,7 @@ use crate::runtime::LocalStack;
 struct Change {
     customers: Option<u64>,
     orders: Option<u64>,
+    products: Option<u64>,
     fault: Option<Fault>,
     times: Option<usize>,
 }
@@ -47,7 +48,7 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     }
     if request.method() == http::Method::GET {
         let shown = providers.with(first, |shop| {
-            json!({ "customers": shop.customers.len(), "orders": shop.orders.len(), "invoices": shop.invoices.len(),
+            json!({ "customers": shop.customers.len(), "orders": shop.orders.len(), "invoices": shop.invoices.len(), "products": shop.products.len(),
                 "subscriptions": shop.subscriptions, "lost_pushes": shop.lost.len(), "calls": shop.calls.len() })
         });
         return reply(200, &shown.unwrap_or_default());
@@ -56,8 +57,10 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
         "" => match serde_json::from_slice::<Change>(request.body()) {
             Ok(change) => {
                 providers.with(first, |shop| {
-                    if change.customers.is_some() || change.orders.is_some() {
-                        shop.fill(change.customers.unwrap_or(0), change.orders.unwrap_or(0));
+                    let counts = [change.customers, change.orders, change.products];
+                    if counts.iter().any(Option::is_some) {
+                        let [customers, orders, products] = counts.map(|count| count.unwrap_or(0));
+                        shop.fill(customers, orders, products);
                     }
                     if let Some(fault) = change.fault {
                         shop.fail(fault, change.times.unwrap_or(1));
@@ -80,10 +83,11 @@ async fn push(stack: &LocalStack, provider: &str, send: &Send) -> Response<Bytes
         "customers" => Kind::Customers,
         "orders" => Kind::Orders,
         "invoices" => Kind::Invoices,
+        "products" => Kind::Products,
         _ => {
             return reply(
                 400,
-                &json!({ "error": "kind: customers, orders or invoices" }),
+                &json!({ "error": "kind: customers, orders, invoices or products" }),
             );
         }
     };

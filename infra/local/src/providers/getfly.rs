@@ -64,7 +64,7 @@ pub fn object(kind: Kind, n: u64, at: i64) -> Value {
             "email": format!("gf{n}@example.vn"), "phone_office": phone(n), "billing_address_street": "12 Lê Lợi",
             "created_at": time, "updated_at": time })
         }
-        Kind::Orders | Kind::Invoices => {
+        Kind::Orders | Kind::Invoices | Kind::Products => {
             json!({ "id": n, "order_code": format!("DH{n:04}"), "real_amount": 350_000,
             "f_amount": 0, "discount_amount": 0, "vat_amount": 0, "account_id": n, "account_name": format!("Khách {n}"),
             "account_email": format!("gf{n}@example.vn"), "account_phone": phone(n), "order_date": &time[..10],

@@ -50,6 +50,7 @@ pub fn answer(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
         }
         ("GET", "customers", rest) => objects(shop, Kind::Customers, rest, asked),
         ("GET", "orders", rest) => objects(shop, Kind::Orders, rest, asked),
+        ("GET", "products", rest) => objects(shop, Kind::Products, rest, asked),
         ("GET", "invoices", rest) => objects(shop, Kind::Invoices, rest, asked),
         _ => reply(404, &json!({})),
     }
@@ -97,6 +98,11 @@ pub fn object(kind: Kind, n: u64, at: i64) -> Value {
             "branchName": "Chi nhánh trung tâm", "customerId": n, "customerName": format!("Khách {n}"), "total": 600_000,
             "totalPayment": 0, "status": 1, "statusValue": "Phiếu tạm", "usingCod": true, "modifiedDate": time,
             "retailerId": RETAILER, "orderDetails": line })
+        }
+        Kind::Products => {
+            json!({ "id": n, "code": format!("SP{n:06}"), "name": format!("Áo thun {n}"), "fullName": format!("Áo thun {n}"),
+            "categoryName": "Áo", "allowsSale": true, "basePrice": 300_000, "unit": "cái", "modifiedDate": time,
+            "inventories": [{ "branchId": 11, "onHand": 12, "cost": 120_000 }], "images": [] })
         }
         Kind::Invoices => {
             json!({ "id": n, "code": format!("HD{n:06}"), "purchaseDate": time, "branchId": 11,

@@ -42,11 +42,17 @@ pub struct Providers {
 
 /// A request as a provider sees it.
 pub struct Asked<'a> {
+    /// `GET` or `POST`.
     pub method: &'a str,
+    /// The provider's host.
     pub host: &'a str,
+    /// The path, without the query.
     pub path: &'a str,
+    /// The query.
     pub pairs: Vec<(String, String)>,
+    /// Headers.
     pub headers: &'a http::HeaderMap,
+    /// The body.
     pub body: &'a Bytes,
     /// Seconds since the epoch.
     pub now: i64,

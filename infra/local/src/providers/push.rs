@@ -14,7 +14,9 @@ use super::storefront::ORG;
 /// A request of a provider.
 #[derive(Debug, Clone)]
 pub struct Push {
+    /// Headers.
     pub headers: Vec<(&'static str, String)>,
+    /// The body.
     pub body: String,
 }
 
@@ -56,10 +58,10 @@ impl Shop {
             provider => {
                 let body = value.to_string();
                 let signature = STANDARD.encode(hmac(secret, &body));
-                let topic = if kind == Kind::Orders {
-                    "orders/updated"
-                } else {
-                    "customers/update"
+                let topic = match kind {
+                    Kind::Orders | Kind::Invoices => "orders/updated",
+                    Kind::Customers => "customers/update",
+                    Kind::Products => "products/update",
                 };
                 let mut headers = vec![json_type];
                 if provider == "sapo" {
@@ -103,6 +105,7 @@ fn kiotviet(kind: Kind, value: &Value) -> Value {
         Kind::Customers => "customer",
         Kind::Orders => "order",
         Kind::Invoices => "invoice",
+        Kind::Products => "product",
     };
     let action = format!("{name}.update.{RETAILER}");
     json!({ "Id": "6f1c2d3e-0a1b-4c5d-8e9f-001122334455", "Attempt": 1,

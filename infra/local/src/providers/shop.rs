@@ -18,12 +18,17 @@ const MOST_CALLS: usize = 10_000;
 /// A kind of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// People.
     Customers,
+    /// Orders.
     Orders,
+    /// Invoices of KiotViet.
     Invoices,
+    /// Products.
+    Products,
 }
 
-/// What happens to a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -44,28 +49,39 @@ pub enum Fault {
 /// An object in the shape of the provider's API.
 #[derive(Debug, Clone)]
 pub struct Object {
+    /// The id in the shop.
     pub id: u64,
     /// When it last changed, in seconds since the epoch.
     pub at: i64,
+    /// The object.
     pub value: Value,
 }
 
 /// The shop.
 #[derive(Debug)]
 pub struct Shop {
+    /// The provider's name.
     pub provider: &'static str,
+    /// People.
     pub customers: Vec<Object>,
+    /// Orders.
     pub orders: Vec<Object>,
+    /// Invoices of KiotViet.
     pub invoices: Vec<Object>,
+    /// Products.
+    pub products: Vec<Object>,
     /// The number of the valid token.
     pub token: u64,
     /// The end of the token, in seconds since the epoch.
     pub token_until: i64,
-    /// Whether the refresh token of the number of [`Shop::token`] was used.
-    pub is_spent: bool,
     /// The code that a person's consent gave.
     pub code: Option<String>,
+    /// Registered webhooks.
     pub subscriptions: Vec<Value>,
+    /// Whether the provider has ended the pushes of the app.
+    pub is_suspended: bool,
+    /// Tokens that were asked for with a refresh token that was used before.
+    pub reused: usize,
     /// Pushes that could not be delivered.
     pub lost: Vec<Value>,
     /// Methods and paths of the calls.
@@ -83,11 +99,13 @@ impl Shop {
             customers: Vec::new(),
             orders: Vec::new(),
             invoices: Vec::new(),
+            products: Vec::new(),
             token: 0,
             token_until: 0,
-            is_spent: false,
             code: None,
             subscriptions: Vec::new(),
+            is_suspended: false,
+            reused: 0,
             lost: Vec::new(),
             calls: Vec::new(),
             faults: VecDeque::new(),
@@ -95,13 +113,16 @@ impl Shop {
         }
     }
 
-    /// Fills it with customers and with one order for each of the first ones.
-    pub fn fill(&mut self, customers: u64, orders: u64) {
+    /// Fills it with customers, with one order for each of the first ones, and with products.
+    pub fn fill(&mut self, customers: u64, orders: u64, products: u64) {
         self.customers = (1..=customers)
             .map(|n| self.object(Kind::Customers, n, FIRST + n as i64))
             .collect();
         self.orders = (1..=orders)
             .map(|n| self.object(Kind::Orders, n, FIRST + n as i64))
+            .collect();
+        self.products = (1..=products)
+            .map(|n| self.object(Kind::Products, n, FIRST + n as i64))
             .collect();
         if self.provider == "kiotviet" {
             self.invoices = (1..=orders)
@@ -138,6 +159,7 @@ impl Shop {
             Kind::Customers => &mut self.customers,
             Kind::Orders => &mut self.orders,
             Kind::Invoices => &mut self.invoices,
+            Kind::Products => &mut self.products,
         }
     }
 
@@ -199,7 +221,6 @@ impl Shop {
     pub(super) fn grant(&mut self, now: i64, seconds: i64) -> String {
         self.token += 1;
         self.token_until = now + seconds;
-        self.is_spent = false;
         self.access()
     }
 

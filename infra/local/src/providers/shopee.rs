@@ -50,7 +50,8 @@ pub fn answer(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
                 .as_str()
                 .unwrap_or_default()
                 .to_owned();
-            if shop.token == 0 || given != refresh(shop) || shop.is_spent {
+            if shop.token == 0 || given != refresh(shop) {
+                shop.reused += 1;
                 return error("error_auth");
             }
             pair(shop, asked.now)
@@ -67,7 +68,14 @@ pub fn answer(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
             shop.lost.drain(..count);
             fine(&json!({}))
         }
-        "push/get_app_push_config" => fine(&json!({ "live_push_status": "Normal" })),
+        "push/get_app_push_config" => {
+            let state = if shop.is_suspended {
+                "Suspended"
+            } else {
+                "Normal"
+            };
+            fine(&json!({ "live_push_status": state }))
+        }
         _ if !shop.admits(token, asked.now) => shop.refused(),
         "shop/get_shop_info" => reply(
             200,

@@ -173,6 +173,7 @@ fn lists(shop: &mut Shop, path: &str, changed: &str, asked: &Asked<'_>) -> Respo
     let kind = match name {
         "customers" => Kind::Customers,
         "orders" => Kind::Orders,
+        "products" => Kind::Products,
         _ => return reply(404, &json!({})),
     };
     let (since, after) = (seconds(changed), asked.number("since_id", 0) as u64);
@@ -194,6 +195,15 @@ pub fn object(provider: &str, kind: Kind, n: u64, at: i64) -> Value {
     } else {
         ("created_at", "updated_at")
     };
+    if kind == Kind::Products {
+        let mut product = json!({ "id": n, "title": format!("Áo thun {n}"), "body_html": "<p>Vải cotton</p>", "vendor": "Gốm",
+            "product_type": "Áo", "tags": "hè", "published_at": utc(at), "published_on": utc(at), "images": [],
+            "variants": [{ "id": 10 * n, "sku": format!("AO-{n}"), "price": 285_000.0, "inventory_quantity": 4,
+                "option1": "Default Title" }] });
+        product[created] = utc(at).into();
+        product[updated] = utc(at).into();
+        return product;
+    }
     let mut customer = json!({ "id": n, "email": format!("{provider}{n}@example.vn"), "phone": phone(n),
         "first_name": format!("Khách {n}"), "last_name": null, "accepts_marketing": false, "tags": "vip",
         "default_address": { "address1": "12 Lê Lợi", "province": "Hồ Chí Minh", "country": "Vietnam" } });

@@ -45,6 +45,8 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "link-tracker" => link_tracker::function(setup),
         "message-sender" => message_sender::function(setup),
         "source-sync" => source_sync::function(setup),
+        "track-events" => track_events::function(setup),
+        "track-writer" => track_writer::function(setup),
         "webhook-custom" => webhook_custom::function(setup),
         "webhook-dispatcher" => webhook_dispatcher::function(setup),
         "webhook-getfly" => webhook_getfly::function(setup),

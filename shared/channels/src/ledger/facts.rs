@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::agents::Agent;
+
 /// Reason of a row that was never sent: another contact with the same address is the recipient.
 pub(crate) const DUPLICATE: &str = "duplicate_address";
 
@@ -32,11 +34,13 @@ pub enum Fact {
     MachineOpened,
     /// A scanner followed a link.
     MachineClicked,
+    /// A machine followed the links one after another, and the first one seemed to be a person's click.
+    ClickBurst,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Accepted,
         Self::Delivered,
         Self::SoftBounced,
@@ -48,6 +52,7 @@ impl Fact {
         Self::Unsubscribed,
         Self::MachineOpened,
         Self::MachineClicked,
+        Self::ClickBurst,
     ];
 
     /// The row's attribute that holds its first time.
@@ -64,11 +69,26 @@ impl Fact {
             Self::Unsubscribed => "unsubscribed_at",
             Self::MachineOpened => "machine_opened_at",
             Self::MachineClicked => "machine_clicked_at",
+            Self::ClickBurst => "click_burst_at",
         }
+    }
+
+    /// The row's attribute that holds the kind of program of a visit ([`crate::Agent`]).
+    pub fn agent_attribute(self) -> String {
+        self.attribute().replace("_at", "_by")
     }
 }
 
-/// State of a send, lowest rank first: complaint > bounce > delivery > send. A state that the provider reported has
+/// A visit by which a fact became known.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The kind of program.
+    pub agent: Agent,
+    /// The hash of the link that a person followed first.
+    pub link: Option<String>,
+}
+
+/// State of a send, lowest rank first: complaint > hard bounce > delivery > soft bounce > send. A state that the provider reported has
 /// a higher rank than a supposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,9 +101,11 @@ pub enum State {
     Sent,
     /// The provider refused it, at once or after it accepted it.
     Failed,
+    /// It bounced for a reason that may pass, such as a full mailbox.
+    SoftBounced,
     /// It arrived; opens and clicks prove that as well.
     Delivered,
-    /// It bounced.
+    /// It bounced, since the address does not work.
     Bounced,
     /// It was reported as spam.
     Complained,
@@ -114,6 +136,9 @@ pub struct Row {
     /// That event corrects the counts.
     #[serde(default)]
     pub unknown_at: Option<Timestamp>,
+    /// The hash of the first link that a person followed.
+    #[serde(default)]
+    pub clicked_link: Option<String>,
     /// Time of each [`Fact`].
     #[serde(flatten)]
     pub facts: Facts,
@@ -150,6 +175,8 @@ pub struct Facts {
     pub machine_opened_at: Option<Timestamp>,
     #[serde(default)]
     pub machine_clicked_at: Option<Timestamp>,
+    #[serde(default)]
+    pub click_burst_at: Option<Timestamp>,
 }
 
 impl Facts {
@@ -177,6 +204,7 @@ impl Facts {
             Fact::Unsubscribed => &mut self.unsubscribed_at,
             Fact::MachineOpened => &mut self.machine_opened_at,
             Fact::MachineClicked => &mut self.machine_clicked_at,
+            Fact::ClickBurst => &mut self.click_burst_at,
         }
     }
 
@@ -185,9 +213,8 @@ impl Facts {
     }
 }
 
-const BOUNCED: [Fact; 2] = [Fact::SoftBounced, Fact::HardBounced];
 /// Actions that prove the delivery of the mail. Actions of a machine prove it as well.
-const ARRIVED: [Fact; 7] = [
+const ARRIVED: [Fact; 8] = [
     Fact::Delivered,
     Fact::Opened,
     Fact::Clicked,
@@ -195,6 +222,7 @@ const ARRIVED: [Fact; 7] = [
     Fact::Unsubscribed,
     Fact::MachineOpened,
     Fact::MachineClicked,
+    Fact::ClickBurst,
 ];
 
 /// The share of one row in the figures of a report. It is a function of the row. The winner of a change adds the
@@ -204,6 +232,9 @@ const ARRIVED: [Fact; 7] = [
 pub struct Tally {
     pub delivered: i64,
     pub bounced: i64,
+    /// Bounced for a reason that may pass, and nothing shows that it arrived. An automatic answer also comes as such a
+    /// bounce, after the delivery.
+    pub soft_bounced: i64,
     pub complained: i64,
     pub opened: i64,
     pub clicked: i64,
@@ -216,10 +247,11 @@ pub struct Tally {
 
 impl Tally {
     /// Name and number of each figure.
-    pub fn figures(self) -> [(&'static str, i64); 8] {
+    pub fn figures(self) -> [(&'static str, i64); 9] {
         [
             ("delivered", self.delivered),
             ("bounced", self.bounced),
+            ("soft_bounced", self.soft_bounced),
             ("complained", self.complained),
             ("opened", self.opened),
             ("clicked", self.clicked),
@@ -237,6 +269,7 @@ impl std::ops::Sub for Tally {
         Self {
             delivered: self.delivered - other.delivered,
             bounced: self.bounced - other.bounced,
+            soft_bounced: self.soft_bounced - other.soft_bounced,
             complained: self.complained - other.complained,
             opened: self.opened - other.opened,
             clicked: self.clicked - other.clicked,
@@ -263,10 +296,12 @@ impl Row {
         let facts = &self.facts;
         if facts.has(Fact::Complained) {
             State::Complained
-        } else if facts.any(&BOUNCED) {
+        } else if facts.has(Fact::HardBounced) {
             State::Bounced
         } else if facts.any(&ARRIVED) {
             State::Delivered
+        } else if facts.has(Fact::SoftBounced) {
+            State::SoftBounced
         } else if facts.has(Fact::Rejected) || self.failed_at.is_some() {
             State::Failed
         } else if self.is_accepted() {
@@ -281,17 +316,20 @@ impl Row {
     /// The share of the row in a report.
     pub fn tally(&self) -> Tally {
         let facts = &self.facts;
-        let bounced = facts.any(&BOUNCED);
+        let bounced = facts.has(Fact::HardBounced);
+        let arrived = facts.any(&ARRIVED);
+        let soft_bounced = facts.has(Fact::SoftBounced) && !bounced && !arrived;
         let one = |known: bool| i64::from(known);
         Tally {
-            delivered: one(!bounced && facts.any(&ARRIVED)),
+            delivered: one(!bounced && arrived),
             bounced: one(bounced),
+            soft_bounced: one(soft_bounced),
             complained: one(facts.has(Fact::Complained)),
             opened: one(facts.has(Fact::Opened)),
-            clicked: one(facts.has(Fact::Clicked)),
+            clicked: one(facts.has(Fact::Clicked) && !facts.has(Fact::ClickBurst)),
             unsubscribed: one(facts.has(Fact::Unsubscribed)),
             resolved: one(self.unknown_at.is_some() && self.is_accepted()),
-            rejected: one(!bounced && !facts.any(&ARRIVED) && facts.has(Fact::Rejected)),
+            rejected: one(!bounced && !soft_bounced && !arrived && facts.has(Fact::Rejected)),
         }
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kernel::{CampaignId, ContactId, EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use super::facts::{DUPLICATE, Fact, Row, Tally};
+use super::facts::{DUPLICATE, Fact, Row, Tally, Visit};
 
 /// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
 /// an older claim belongs to a worker that has ended.
@@ -148,6 +148,7 @@ impl Ledger {
             reason: None,
             failed_at: None,
             unknown_at: None,
+            clicked_link: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -237,6 +238,7 @@ impl Ledger {
             reason: Some(reason.to_owned()),
             failed_at: Some(now),
             unknown_at: None,
+            clicked_link: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -327,8 +329,23 @@ impl Ledger {
         fact: Fact,
         at: Timestamp,
     ) -> Result<Marked, Error> {
+        self.learn_by(tenant, key, fact, at, None).await
+    }
+
+    /// Like [`Ledger::learn`], for a visit: the row keeps the kind of program beside the time.
+    pub async fn learn_by(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        fact: Fact,
+        at: Timestamp,
+        visit: Option<Visit>,
+    ) -> Result<Marked, Error> {
+        let (agent, link) = visit.map_or((None, None), |visit| (Some(visit.agent), visit.link));
         let update = Update::new()
             .set(fact.attribute(), at)
+            .set_some(&fact.agent_attribute(), agent)
+            .set_some("clicked_link", link)
             .when_exists()
             .when_absent(fact.attribute());
         let outcome = self.table.update(&key.key(tenant), update).await?;

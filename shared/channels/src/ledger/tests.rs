@@ -18,6 +18,7 @@ fn row(unknown: bool) -> Row {
         reason: None,
         failed_at: None,
         unknown_at: unknown.then_some(at),
+        clicked_link: None,
         facts: Facts::default(),
         ttl: 0,
     }
@@ -67,7 +68,7 @@ proptest! {
     #[test]
     fn figures_never_exceed_one_send((facts, _) in shuffled(), unknown: bool) {
         let (row, sum) = run(unknown, &facts);
-        prop_assert!(sum.delivered + sum.bounced + sum.rejected <= 1);
+        prop_assert!(sum.delivered + sum.bounced + sum.soft_bounced + sum.rejected <= 1);
         prop_assert!(sum.figures().iter().all(|(_, n)| (0..=1).contains(n)));
         prop_assert_eq!(row.state() == State::Bounced || row.state() == State::Complained || sum.bounced == 0, true);
     }
@@ -90,8 +91,16 @@ fn the_provider_outranks_suppositions() {
     row.learn(Fact::Accepted, Timestamp::UNIX_EPOCH);
     assert_eq!(row.state(), State::Sent);
     assert_eq!(row.gained_by(Fact::Accepted).resolved, 1);
+    row.learn(Fact::SoftBounced, Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        (row.state(), row.tally().soft_bounced),
+        (State::SoftBounced, 1)
+    );
     row.learn(Fact::Clicked, Timestamp::UNIX_EPOCH);
     assert_eq!(row.state(), State::Delivered);
+    assert_eq!((row.tally().delivered, row.tally().soft_bounced), (1, 0));
+    row.learn(Fact::ClickBurst, Timestamp::UNIX_EPOCH);
+    assert_eq!(row.gained_by(Fact::ClickBurst).clicked, -1);
     row.learn(Fact::HardBounced, Timestamp::UNIX_EPOCH);
     assert_eq!((row.state(), row.tally().delivered), (State::Bounced, 0));
     row.learn(Fact::Complained, Timestamp::UNIX_EPOCH);

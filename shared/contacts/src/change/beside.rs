@@ -23,7 +23,9 @@ pub(crate) fn set_of(identity: &Identity, reason: Reason) -> Option<&'static str
         (Identity::Phone(_), Reason::Unconfirmed) => Some("unconfirmed_phones"),
         (Identity::Email(_), _) => Some("shared_emails"),
         (Identity::Phone(_), _) => Some("shared_phones"),
-        (Identity::External { .. } | Identity::Visitor { .. }, _) => None,
+        (Identity::External { .. } | Identity::Visitor { .. } | Identity::Anonymous { .. }, _) => {
+            None
+        }
     }
 }
 
@@ -66,8 +68,8 @@ impl Change {
             }
         }
         for (identity, _) in own {
-            if let Identity::Visitor { .. } = identity {
-                let value = keys::value(identity);
+            if let Identity::Visitor { .. } | Identity::Anonymous { .. } = identity {
+                let value = keys::visitor(identity);
                 let known = profile.map(|row| &row.visitors);
                 let has_room = known.is_none_or(|known| {
                     !known.contains(&value) && known.len() < bounds::MAX_VISITORS

@@ -63,7 +63,9 @@ impl Change {
                 }
                 Identity::Email(_) => "email",
                 Identity::Phone(_) => "phone",
-                Identity::External { .. } | Identity::Visitor { .. } => continue,
+                Identity::External { .. }
+                | Identity::Visitor { .. }
+                | Identity::Anonymous { .. } => continue,
             };
             if edit.cleared.contains(name) {
                 self.removed.push(name.to_owned());

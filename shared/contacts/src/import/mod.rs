@@ -3,7 +3,7 @@
 //! Pure: what a file is (`encoding`, `legacy`, `records`, `layout`, `columns`), and what its rows are (`rows`,
 //! `values`). [`Imports`] runs the job. Its first steps cut the file into slices of whole records (`cut`). Four lanes
 //! import the slices concurrently (`steps`, `importing`). The last steps join the outcomes of the slices to one file
-//! (`outcome`). An import starts no workflow.
+//! (`outcome`). `sample` is the file that a shop may begin with.
 
 mod columns;
 mod cut;
@@ -21,6 +21,7 @@ mod records;
 mod removing;
 mod restoring;
 mod rows;
+mod sample;
 mod slice;
 mod steps;
 mod turns;
@@ -40,6 +41,7 @@ pub use layout::{Layout, Mapping};
 pub use preview::{DryRun, LeftOut, Preview, PreviewColumn, PreviewRow};
 pub use records::MAX_RECORD;
 pub use rows::{MAX_EXTERNAL, MAX_TEXT, told};
+pub use sample::sample;
 pub(crate) use steps::BEGIN;
 pub use steps::{Begun, Imports, MAX_BODY, OUTCOME_VALID, Progress, Step, UPLOAD_VALID};
 pub use turns::{MOST as MOST_RUNNING, MOST_WAITING};

@@ -173,7 +173,9 @@ fn released(contact: &Contact) -> Vec<Replaced> {
         let channel = match identity {
             Identity::Email(_) => Some((Channel::Email, contact.email_status)),
             Identity::Phone(_) => Some((Channel::Sms, contact.sms_status)),
-            Identity::External { .. } | Identity::Visitor { .. } => None,
+            Identity::External { .. } | Identity::Visitor { .. } | Identity::Anonymous { .. } => {
+                None
+            }
         };
         let refusal = channel.filter(|(_, status): &(Channel, ChannelStatus)| status.refuses());
         let since = refusal

@@ -119,6 +119,7 @@ fn identities_have_these_exact_texts() {
             "phone#912",
             "912345678",
         ),
+        (Identity::Anonymous { id: "7".into() }, "anon#fa", "7"),
         (
             Identity::Visitor { inbox, visitor },
             "widget#v1@",

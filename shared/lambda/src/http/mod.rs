@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::{ConfigError, Function, InvokeError, Setup};
 
 pub use body::{Json, MAX_BODY, Path, Query, Raw, limit_body};
+pub use browsers::any_page;
 pub use caller::{Caller, May, Member, on_refusal};
 pub use client_ip::ClientIp;
 pub use idempotency::{Creation, Secret};

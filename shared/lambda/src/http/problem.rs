@@ -231,6 +231,16 @@ impl Problem {
     pub fn code(&self) -> Code {
         self.code
     }
+
+    /// The sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Seconds after which the caller may try again, if the problem says it.
+    pub fn wait(&self) -> Option<u32> {
+        self.retry_after
+    }
 }
 
 impl From<cloud::Error> for Problem {

@@ -28,7 +28,7 @@ pub struct Page {
 pub struct Client {
     /// The provider.
     pub provider: Provider,
-    /// What the owner entered.
+    /// The owner's entries.
     pub credentials: Credentials,
     /// The tokens, if there are any.
     pub access: Option<Access>,
@@ -36,7 +36,7 @@ pub struct Client {
     pub shop: Option<String>,
 }
 
-/// What a list is asked for.
+/// The question to a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Which objects.
@@ -130,10 +130,18 @@ impl Client {
         }
     }
 
-    /// Whether the provider vouches for the query of the redirect. Only Sapo signs it.
+    /// Whether the query of the redirect can be the provider's. Sapo signs it. Shopee names a shop by its number, and gives
+    /// a token for the shop of the code only.
     pub fn is_redirect(&self, pairs: &[(String, String)]) -> bool {
         let secret = Credentials::text(&self.credentials.client_secret);
-        self.provider != Provider::Sapo || sapo::api::is_signed(secret, pairs)
+        let is_number = |text: &str| text.parse::<u64>().is_ok();
+        match self.provider {
+            Provider::Sapo => sapo::api::is_signed(secret, pairs),
+            Provider::Shopee => pairs
+                .iter()
+                .any(|(name, text)| name == "shop_id" && is_number(text)),
+            _ => true,
+        }
     }
 
     /// The request that exchanges a code for tokens. `shop` is the one that Shopee names.
@@ -317,11 +325,17 @@ pub(crate) const FETCHED: &str = "x-tanigo-object";
 /// The kinds of objects that the provider's API lists.
 pub fn objects_of(provider: Provider) -> &'static [Object] {
     match provider {
-        Provider::Kiotviet => &[Object::Customers, Object::Orders, Object::Invoices],
+        Provider::Kiotviet => &[
+            Object::Customers,
+            Object::Orders,
+            Object::Invoices,
+            Object::Products,
+        ],
         Provider::Shopee => &[Object::Orders],
-        Provider::Haravan | Provider::Sapo | Provider::Getfly => {
-            &[Object::Customers, Object::Orders]
+        Provider::Haravan | Provider::Sapo => {
+            &[Object::Customers, Object::Orders, Object::Products]
         }
+        Provider::Getfly => &[Object::Customers, Object::Orders],
         Provider::Custom | Provider::Ladipage => &[],
     }
 }

@@ -1,4 +1,4 @@
-//! What an owner enters so that a provider's API can be called, and the tokens that the provider gives for it.
+//! The entries of an owner by which a provider's API can be called, and the tokens that the provider gives for them.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ const MAX: usize = 500;
 /// A token is renewed this long before its end, so that no call is made with one that has just ended.
 const EARLY: SignedDuration = SignedDuration::from_mins(10);
 
-/// What an owner enters. Each provider needs some of the fields, see [`Credentials::flaws`].
+/// The entries of an owner. Each provider needs some of the fields, see [`Credentials::flaws`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// The shop's name at the provider.

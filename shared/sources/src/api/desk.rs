@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloud::Web;
-use http::{Request, Response};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, Uri};
 
-use super::ApiError;
+use super::{ApiError, is_name};
 
 /// Where the hosts of providers are: `https://*`, or the address of the local stack's providers with `*` for the host.
 #[derive(Debug, Clone)]
@@ -28,6 +29,25 @@ impl Hosts {
     pub fn at(&self, host: &str) -> String {
         self.0.replacen('*', host, 1)
     }
+}
+
+/// Hosts of providers.
+const HOSTS: [&str; 6] = [
+    "accounts.haravan.com",
+    "apis.haravan.com",
+    "id.kiotviet.vn",
+    "partner.shopeemobile.com",
+    "public.kiotapi.com",
+    "webhook.haravan.com",
+];
+/// Ends of the hosts of shops, after the shop's name.
+const ENDS: [&str; 2] = [".getflycrm.com", ".mysapo.net"];
+
+/// Whether an address is one of a provider, with TLS, and without a port or a user.
+fn is_provider(uri: &Uri) -> bool {
+    let host = uri.authority().map_or("", Authority::as_str);
+    let of_shop = |end: &&str| host.strip_suffix(*end).is_some_and(is_name);
+    uri.scheme() == Some(&Scheme::HTTPS) && (HOSTS.contains(&host) || ENDS.iter().any(of_shop))
 }
 
 /// Makes calls; cheap to clone.
@@ -54,9 +74,12 @@ impl Desk {
         }
     }
 
-    /// Makes a call. Its address is that of the real provider.
+    /// Makes a call. Its address is that of the real provider; no other host is called.
     pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
         let (mut parts, body) = request.into_parts();
+        if !is_provider(&parts.uri) {
+            return Err(ApiError::Refused);
+        }
         let place = self.place(&parts.uri.to_string());
         parts.uri = place.parse().map_err(|_| ApiError::Refused)?;
         Ok(self.web.send(Request::from_parts(parts, body)).await?)
@@ -66,6 +89,23 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_hosts_of_providers_are_called() {
+        for (url, fine) in [
+            ("https://acme.mysapo.net/admin/store.json", true),
+            ("https://public.kiotapi.com/orders", true),
+            ("http://public.kiotapi.com/orders", false),
+            ("https://public.kiotapi.com:444/orders", false),
+            ("https://u@public.kiotapi.com/orders", false),
+            ("https://a.b.mysapo.net/", false),
+            ("https://mysapo.net/", false),
+            ("https://acme.mysapo.net.evil.example/", false),
+            ("https://169.254.169.254/latest", false),
+        ] {
+            assert_eq!(is_provider(&url.parse().unwrap()), fine, "{url}");
+        }
+    }
 
     #[test]
     fn a_host_is_put_into_its_pattern() {

@@ -40,6 +40,8 @@ pub enum Object {
     Orders,
     /// Invoices of KiotViet.
     Invoices,
+    /// Products.
+    Products,
 }
 
 impl Object {
@@ -49,6 +51,7 @@ impl Object {
             Self::Customers => "customers",
             Self::Orders => "orders",
             Self::Invoices => "invoices",
+            Self::Products => "products",
         }
     }
 }

@@ -77,6 +77,7 @@ pub fn order(value: &Value, kind: &str, shop: &str, at: Timestamp) -> Option<Inc
             country: receiver("country"),
         },
         customer_name: json::text_at(value, "customer.name"),
+        cart: json::text_at(value, "cart_id"),
         ..IncomingOrder::default()
     })
 }

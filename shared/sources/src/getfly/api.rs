@@ -35,7 +35,7 @@ pub fn probe(client: &Client) -> Result<Request<Bytes>, ApiError> {
 pub fn list(client: &Client, asked: &Asked<'_>) -> Result<Request<Bytes>, ApiError> {
     let (path, fields) = match asked.object {
         Object::Customers => ("accounts", ACCOUNT),
-        Object::Orders | Object::Invoices => ("sale_orders", ORDER),
+        Object::Orders | Object::Invoices | Object::Products => ("sale_orders", ORDER),
     };
     let mut pairs = vec![
         ("fields", fields.to_owned()),
@@ -74,7 +74,7 @@ pub fn one(client: &Client, object: Object, id: &str) -> Result<Request<Bytes>, 
             &format!("account/{id}?{}", query(&[("fields", ACCOUNT.to_owned())])),
         ),
         Object::Customers => Err(ApiError::Gone),
-        Object::Orders | Object::Invoices => {
+        Object::Orders | Object::Invoices | Object::Products => {
             let pairs = [("order_code", id.to_owned()), ("fields", ORDER.to_owned())];
             ask(client, &format!("sale_order?{}", query(&pairs)))
         }

@@ -18,7 +18,14 @@ const PAGE: usize = 100;
 /// Objects of a request: far below the bytes of a message.
 const TOGETHER: usize = 20;
 /// The types that are subscribed to: one registration each.
-pub const TYPES: [&str; 3] = ["customer.update", "order.update", "invoice.update"];
+pub const TYPES: [&str; 6] = [
+    "customer.update",
+    "order.update",
+    "invoice.update",
+    "product.update",
+    "product.delete",
+    "stock.update",
+];
 
 /// A new token.
 pub fn renewal(client: &Client) -> Result<Request<Bytes>, ApiError> {
@@ -58,7 +65,7 @@ pub fn shop(value: &Value) -> Option<String> {
 pub fn list(client: &Client, asked: &Asked<'_>) -> Result<Request<Bytes>, ApiError> {
     let mut pairs = vec![
         ("pageSize", PAGE.to_string()),
-        ("currentItem", asked.cursor.unwrap_or("0").to_owned()),
+        ("currentItem", place(asked).0.to_string()),
         ("orderBy", "id".to_owned()),
         ("orderDirection", "ASC".to_owned()),
     ];
@@ -69,6 +76,7 @@ pub fn list(client: &Client, asked: &Asked<'_>) -> Result<Request<Bytes>, ApiErr
             pairs.push(("includePayment", "true".to_owned()));
             pairs.push(("includeInvoiceDelivery", "true".to_owned()));
         }
+        Object::Products => pairs.push(("includeInventory", "true".to_owned())),
     }
     if let Some(since) = asked.since {
         pairs.push(("lastModifiedFrom", local(since, 'T')));
@@ -79,18 +87,35 @@ pub fn list(client: &Client, asked: &Asked<'_>) -> Result<Request<Bytes>, ApiErr
     )
 }
 
-/// Reads a page.
+/// The offset of a page, and the number of all objects when the page before was read.
+fn place(asked: &Asked<'_>) -> (usize, Option<u64>) {
+    let cursor = asked.cursor.unwrap_or_default();
+    let (offset, total) = cursor.split_once(':').unwrap_or((cursor, ""));
+    (offset.parse().unwrap_or(0), total.parse().ok())
+}
+
+/// Reads a page. The list is by offset: after a deletion the next page begins as many places earlier, so that no object is
+/// skipped.
 pub fn page(asked: &Asked<'_>, value: &Value) -> Result<Page, ApiError> {
     let data = value.get("data").and_then(Value::as_array);
     let objects = data
         .ok_or_else(|| ApiError::Unexpected("no list".into()))?
         .clone();
     let total = value.get("total").and_then(Value::as_u64);
-    let start: usize = asked.cursor.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let end = start + objects.len();
-    let is_last = objects.is_empty() || total.is_some_and(|total| end as u64 >= total);
+    let (start, before) = place(asked);
+    let deleted = before
+        .zip(total)
+        .map_or(0, |(before, now)| before.saturating_sub(now));
+    let end = if deleted > 0 {
+        start.saturating_sub(usize::try_from(deleted).unwrap_or(usize::MAX))
+    } else {
+        start + objects.len()
+    };
+    let is_empty = objects.is_empty() && deleted == 0;
+    let is_last = is_empty || total.is_some_and(|total| end as u64 >= total);
+    let count = total.map_or_else(String::new, |total| format!(":{total}"));
     Ok(Page {
-        next: (!is_last).then(|| end.to_string()),
+        next: (!is_last).then(|| format!("{end}{count}")),
         objects,
         total,
     })
@@ -142,6 +167,7 @@ pub fn told(object: Object, objects: &[Value], shop: &str) -> Vec<Told> {
         Object::Customers => "customer",
         Object::Orders => "order",
         Object::Invoices => "invoice",
+        Object::Products => "product",
     };
     let envelope = |part: &[Value]| {
         let data: Vec<Value> = part.iter().map(pascal).collect();
@@ -166,5 +192,34 @@ fn pascal(value: &Value) -> Value {
         }
         Value::Array(values) => Value::Array(values.iter().map(pascal).collect()),
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_deletion_between_two_pages_skips_nothing() {
+        let asked = |cursor| Asked {
+            object: Object::Customers,
+            since: None,
+            cursor,
+            until: Timestamp::UNIX_EPOCH,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let of = |cursor, total: u64, count: usize| {
+            let value = json!({ "total": total, "data": vec![json!({}); count] });
+            page(&asked(cursor), &value).unwrap().next
+        };
+        assert_eq!(of(None, 250, 100).as_deref(), Some("100:250"));
+        assert_eq!(of(Some("100:250"), 250, 100).as_deref(), Some("200:250"));
+        assert_eq!(of(Some("200:250"), 250, 50), None);
+        // Three of the first 100 were deleted.
+        assert_eq!(of(Some("100:250"), 247, 100).as_deref(), Some("97:247"));
+        assert_eq!(of(Some("200:250"), 200, 0).as_deref(), Some("150:200"));
+        assert_eq!(of(Some("0:0"), 0, 0), None);
     }
 }

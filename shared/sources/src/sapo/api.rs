@@ -15,13 +15,16 @@ use crate::{json, signature};
 
 const SCOPES: &str = "read_customers,read_orders,read_products";
 /// The topics that are subscribed to.
-pub const TOPICS: [&str; 6] = [
+pub const TOPICS: [&str; 9] = [
     "customers/create",
     "customers/update",
     "orders/create",
     "orders/updated",
     "orders/paid",
     "orders/cancelled",
+    "products/create",
+    "products/update",
+    "products/delete",
 ];
 
 /// The shop's host, as webhooks have it.

@@ -228,13 +228,14 @@ pub fn lost(client: &Client, at: Timestamp) -> Result<Request<Bytes>, ApiError> 
     done(get(&url), Bytes::new())
 }
 
-/// The lost pushes as they would have come, the mark of the last one, and whether there are more.
-pub fn lost_in(value: &Value) -> (Vec<Told>, Option<i64>, bool) {
+/// The lost pushes as they would have come, each with its shop, the mark of the last one, and whether there are more.
+pub fn lost_in(value: &Value) -> (Vec<(String, String)>, Option<i64>, bool) {
     let push = |one: &Value| {
         let data: Value =
             serde_json::from_str(one["data"].as_str().unwrap_or("null")).unwrap_or_default();
         let body = json!({ "data": data, "shop_id": one["shop_id"], "code": one["code"], "timestamp": one["timestamp"] });
-        (Vec::new(), body.to_string())
+        let shop = json::text_at(one, "shop_id").unwrap_or_default();
+        (shop, body.to_string())
     };
     let pushes = json::list(value, "response.push_message_list")
         .iter()

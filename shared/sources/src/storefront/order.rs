@@ -80,7 +80,7 @@ pub fn order(
         receiver: receiver(value),
         customer_name: customer_name(value),
         utm: utm(value),
-        cart: json::text_at(value, "cart_token"),
+        cart: json::text_at(value, "checkout_token").or(json::text_at(value, "cart_token")),
     })
 }
 

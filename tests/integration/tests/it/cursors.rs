@@ -22,6 +22,7 @@ const LISTS: &[(&str, &str)] = &[
     ("api-campaigns", "/v1/campaigns"),
     ("api-chat", "/v1/conversations"),
     ("api-commerce", "/v1/orders"),
+    ("api-commerce", "/v1/products"),
     ("api-commerce", "/v1/orders?contact_id={id}"),
     ("api-contacts", "/v1/contacts"),
     ("api-contacts", "/v1/contacts?query=nguyen"),

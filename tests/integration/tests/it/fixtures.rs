@@ -392,6 +392,32 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "track-events",
+        &[
+            ("bad-signature", "401"),
+            ("duplicate", "200; Directory ~2; Limits +1; Track 1"),
+            ("malformed", "400"),
+            ("ok", "200; Directory ~2; Limits +1; Track 1"),
+            ("refused", "200; Directory ~2; Limits +1; Track 1"),
+        ],
+    ),
+    (
+        "track-writer",
+        &[
+            ("anonymous", "0 to repeat; Reports +1; Timeline +1"),
+            (
+                "duplicate",
+                "0 to repeat; Contacts +6; Reports +1; Timeline +1",
+            ),
+            ("malformed", "0 to repeat; TrackDlq 1"),
+            ("ok", "0 to repeat; Contacts +6; Reports +1; Timeline +1"),
+            (
+                "skewed",
+                "0 to repeat; Contacts +2; Reports +1; Timeline +2",
+            ),
+        ],
+    ),
+    (
         "webhook-custom",
         &[
             ("bad-signature", "401"),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "websocket",
     "widget",
     "forms",
@@ -19,6 +19,7 @@ const PAGES: [&str; 10] = [
     "templates",
     "import",
     "export",
+    "tracking",
     "webhooks",
 ];
 const END: &str = "<!-- /table -->";

@@ -32,6 +32,16 @@ async fn forms_that_a_workflow_listens_to() {
 }
 
 #[tokio::test]
+async fn tracked_events_at_10_000_a_second() {
+    let run = run::tracked().await;
+    heat::check("tracked", &run, 10_000.0);
+    sizes::check("tracked", &run, &["Contacts", "Timeline"]);
+    let units = run.writes("Timeline");
+    let units = units.values().sum::<f64>();
+    assert!((0.99..=1.01).contains(&units), "{units}");
+}
+
+#[tokio::test]
 async fn new_contacts_at_5_000_a_second() {
     let run = run::newcomers().await;
     heat::check("newcomers", &run, 5_000.0);

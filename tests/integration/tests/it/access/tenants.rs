@@ -69,6 +69,7 @@ impl Tenant {
             Operation::CreateApiKey,
             Operation::SaveContact,
             Operation::CreateOrder,
+            Operation::CreateProduct,
             Operation::CreateList,
             Operation::StartImport,
             Operation::StartExport,

@@ -182,6 +182,36 @@ async fn each_link_is_told_once_and_the_reader_is_counted_once() {
 }
 
 #[tokio::test]
+async fn a_machine_counts_as_no_person() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let reader = sent(&world, &shop).await;
+    let links = [
+        "https://example.vn/1",
+        "https://example.vn/2",
+        "https://example.vn/3",
+    ];
+    // A mail gateway follows all links at once, with the name of a browser.
+    for url in links {
+        reader.click_on(url, "GET", PERSON).await;
+    }
+    assert_eq!(reader.figures().await, [0, 0, 0], "within 30 seconds");
+    world.advance(Duration::from_mins(5));
+    for prefetch in ["Mozilla/5.0", ""] {
+        reader.open("GET", prefetch).await;
+        reader.click("GET", prefetch).await;
+    }
+    assert_eq!(reader.figures().await, [0, 0, 0]);
+    assert!(reader.timeline().await.is_empty());
+    // A gateway that scans later is known by its second link.
+    for (url, clicked) in links.into_iter().zip([1, 0, 0]) {
+        reader.click_on(url, "GET", PERSON).await;
+        assert_eq!(reader.figures().await, [0, clicked, 0], "{url}");
+    }
+    assert_eq!(reader.timeline().await, ["message.clicked"]);
+}
+
+#[tokio::test]
 async fn the_preference_page_brings_back_the_address_that_got_the_mail_and_no_other() {
     let world = World::new();
     let shop = Shop::open(&world, 5).await;

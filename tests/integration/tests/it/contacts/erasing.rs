@@ -254,9 +254,9 @@ async fn what_a_mail_s_reader_does_after_the_erasure_leaves_no_event() {
         told.await.unwrap();
     }
     for _ in 0..2 {
-        let opened = feedback.opened(shop.tenant, &key, false);
+        let opened = feedback.opened(shop.tenant, &key, channels::Agent::Person);
         assert!(opened.await.unwrap().is_some());
-        let clicked = feedback.clicked(shop.tenant, &key, "https://a.vn", false);
+        let clicked = feedback.clicked(shop.tenant, &key, "https://a.vn", channels::Agent::Person);
         assert!(clicked.await.unwrap().is_some());
         let left = feedback.unsubscribed(shop.tenant, &key);
         assert!(left.await.unwrap().is_some());

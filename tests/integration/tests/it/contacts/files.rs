@@ -307,3 +307,33 @@ async fn a_cell_that_its_defined_field_does_not_take_costs_the_cell() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_sample_of_a_file_is_imported_whole() {
+    let shop = Shop::new().await;
+    for (key, kind) in [
+        ("co_ao", "text"),
+        ("ngay_cuoi", "date"),
+        ("hop_dong", "file"),
+    ] {
+        let field = json!({ "key": key, "label": key, "type": kind });
+        let (status, _) = shop.api("POST", "/v1/fields", Some(&field)).await;
+        assert_eq!(status, 201);
+    }
+    let event = http_event("GET", "/v1/imports/sample", None, Some(&shop.grant()));
+    let answer = shop.world.invoke("api-contacts", event).await.unwrap();
+    assert_eq!(answer["headers"]["content-type"], "text/csv; charset=utf-8");
+    let file = answer["body"].as_str().unwrap();
+    let headings = file.lines().next().unwrap();
+    assert!(headings.starts_with('\u{feff}') && headings.contains("Số điện thoại"));
+    assert!(
+        headings.ends_with("custom.co_ao,custom.ngay_cuoi"),
+        "{headings}"
+    );
+    let job = imported(&shop, "/v1/imports", file.as_bytes()).await;
+    assert_eq!(counts(&job), [1, 1, 0, 0, 0], "{job}");
+    assert!(lines(&job).is_empty(), "{job}");
+    let contact = of(&shop, "an.tran@example.vn").await.unwrap();
+    assert_eq!(contact.person.province.as_deref(), Some("Hà Nội"));
+    assert_eq!(contact.custom["ngay_cuoi"], json!("2026-03-02"));
+}

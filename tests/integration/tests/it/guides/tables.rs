@@ -33,6 +33,8 @@ pub fn of(page: &str, name: &str) -> String {
         ("templates", "errors") => template_errors(),
         ("templates", "limits") => template_limits(),
         ("export", "columns") => sentence(contacts::export::columns()),
+        ("tracking", "limits") => tracking_limits(),
+        ("tracking", "reasons") => tracking_reasons(),
         ("import", "headings") => headings(),
         ("import", "row-errors") => row_errors(),
         ("import", "file-errors") => file_errors(),
@@ -448,6 +450,25 @@ fn import_limits() -> String {
             number(import::MOST_WAITING),
         ),
     ])
+}
+
+fn tracking_limits() -> String {
+    let kb = |bytes: usize| format!("{} KB", bytes / 1024);
+    limits(&[
+        ("a request, unpacked", kb(tracking::MAX_BODY)),
+        ("calls of a request", number(tracking::MAX_CALLS)),
+        ("a call", kb(tracking::MAX_EVENT)),
+        ("an id, in characters", number(tracking::MAX_ID)),
+        ("age of an event, in days", number(tracking::OLDEST_DAYS)),
+        (
+            "starts of workflows by public keys, for a contact and hour",
+            number(tracking::STARTS_AN_HOUR),
+        ),
+    ])
+}
+
+fn tracking_reasons() -> String {
+    sentence(tracking::Reason::ALL.iter().map(|reason| reason.code()))
 }
 
 fn webhook_events() -> String {

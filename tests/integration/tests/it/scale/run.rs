@@ -239,6 +239,35 @@ fn address(n: u32) -> String {
     format!("{start}{n}@example.vn")
 }
 
+/// Tracked events of known customers, five each, from the public door to the timeline.
+pub async fn tracked() -> Run {
+    const PEOPLE: u32 = 400;
+    const EACH: u32 = 5;
+    let shop = contacts_shop::Shop::new().await;
+    let keys = accounts::ApiKeys::over(&shop.world.resources());
+    let account = crate::support::ACCOUNT.parse().unwrap();
+    let key = keys.create(account, shop.tenant, "sdk", &[Scope::Track, Scope::Write]);
+    let key = key.await.unwrap().token;
+    let send = async |day: u32| {
+        let call = |n: u32| {
+            json!({ "type": "track", "userId": format!("KH-{:06}", n % PEOPLE),
+                "event": "Product List Viewed", "messageId": format!("node-next-{day}-{n}"),
+                "timestamp": "2026-03-02T07:59:00Z",
+                "properties": { "list_id": "ao-dai-tet", "category": "Áo dài lụa tơ tằm" } })
+        };
+        let calls: Vec<Value> = (0..PEOPLE * EACH).map(call).collect();
+        for calls in calls.chunks(100) {
+            let body = json!({ "batch": calls, "writeKey": key });
+            let event = http_event("POST", "/v1/batch", Some(&body), None);
+            let (status, answer) = shop.world.ask("track-events", event).await;
+            assert_eq!((status, &answer["refused"]), (200, &json!(0)), "{answer}");
+        }
+        shop.world.settle().await;
+    };
+    send(1).await;
+    Run::of(&shop.world, PEOPLE * EACH, send(2)).await
+}
+
 /// New contacts with two identities, a name and a list, as an import makes them.
 pub async fn newcomers() -> Run {
     const PEOPLE: u32 = 500;

@@ -167,7 +167,7 @@ async fn triggers_name_what_exists() {
             "/trigger/inbox_id",
         ),
         (
-            json!({ "type": "event.performed", "name": "vip.reached" }),
+            json!({ "type": "event.performed", "name": "order.refunded" }),
             "/trigger/name",
         ),
     ] {

@@ -23,6 +23,8 @@ const SENDING: &[&str] = &[
     "campaign-sender-email",
     "delivery-status",
 ];
+/// The user agent of a person.
+const READER: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148";
 /// The fault after which an addition may be made twice.
 const TWICE: &str = "answer lost";
 
@@ -36,28 +38,35 @@ pub struct Readers {
 }
 
 /// The share of a ledger's row in the figures of a report.
-fn figures(row: &Value) -> [(&'static str, bool); 8] {
+fn figures(row: &Value) -> [(&'static str, bool); 9] {
     let has = |name: &str| row[name].is_string();
     let any = |names: &[&str]| names.iter().any(|name| has(name));
-    let bounced = any(&["soft_bounced_at", "hard_bounced_at"]);
+    let bounced = has("hard_bounced_at");
     let read = [
         "opened_at",
         "clicked_at",
         "machine_opened_at",
         "machine_clicked_at",
+        "click_burst_at",
     ];
     let told = ["delivered_at", "complained_at", "unsubscribed_at"];
     let arrived = any(&read) || any(&told);
-    let accepted = arrived || bounced || any(&["accepted_at", "rejected_at"]);
+    let soft_bounced = has("soft_bounced_at") && !bounced && !arrived;
+    let provider = ["soft_bounced_at", "accepted_at", "rejected_at"];
+    let accepted = arrived || bounced || any(&provider);
     [
         ("delivered", arrived && !bounced),
         ("bounced", bounced),
+        ("soft_bounced", soft_bounced),
         ("complained", has("complained_at")),
         ("opened", has("opened_at")),
-        ("clicked", has("clicked_at")),
+        ("clicked", has("clicked_at") && !has("click_burst_at")),
         ("unsubscribed", has("unsubscribed_at")),
         ("resolved", has("unknown_at") && accepted),
-        ("rejected", has("rejected_at") && !bounced && !arrived),
+        (
+            "rejected",
+            has("rejected_at") && !bounced && !soft_bounced && !arrived,
+        ),
     ]
 }
 
@@ -128,7 +137,7 @@ impl Feature for Readers {
         let (kind, place) = if sim.percent(50) {
             (TokenKind::Open, "o")
         } else {
-            let url = "https://example.vn/qua".to_owned();
+            let url = format!("https://example.vn/qua/{}", sim.below(2));
             (TokenKind::Click { url }, "c")
         };
         let token = Token {
@@ -142,7 +151,8 @@ impl Feature for Readers {
         let setup = sim.world.setup("link-tracker");
         let key = TokenKey::new(setup.secret("TRACKING_SECRET"));
         let path = format!("/{place}/{}", token.encode(&key).expect("a token"));
-        let event = http_event("GET", &path, None, None);
+        let mut event = http_event("GET", &path, None, None);
+        event["headers"]["user-agent"] = READER.into();
         sim.ask("link-tracker", event).await;
         sim.accepted("visits of readers");
     }

@@ -1,0 +1,445 @@
+//! Writes the calls of a message: contacts first, then their events.
+//!
+//! The calls are joined by person, so a person's identities are read once for a message. Each write may be repeated: a
+//! contact is found by its identities, an event by its key. An event whose time would differ at a repetition takes the
+//! time of its first arrival, which a row of Timeline keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use cloud::{Error, Resources, Window};
+use contacts::consent::{Decision, Evidence, Method, Purpose};
+use contacts::{Contacts, Definitions, Event, Fields, Identity, Incoming, Merge, Statement, Trust};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{Channel, ContactId, TenantKey};
+use serde_json::Value;
+
+use crate::call::{Call, Consent, Kind};
+use crate::counts::Tally;
+use crate::message::Batch;
+use crate::time::when;
+use crate::traits::Told;
+
+/// Events of public keys that may start workflows for one contact in an hour. Anybody can send events in anybody's name,
+/// and each start may be a mail.
+pub const STARTS_AN_HOUR: u32 = 20;
+const HOUR: Duration = Duration::from_hours(1);
+/// Persons of a message that are written at once.
+const AT_ONCE: usize = 10;
+/// Browsers of one person that one message may bring.
+const MAX_VISITORS: usize = 5;
+/// Events that a contact adopts for one message. The next message that names the visitor adopts the rest.
+const MAX_ADOPTED: usize = 1_000;
+/// An arrival within this time of a first arrival is the same event: SDKs send again for hours.
+const SAME_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Writes tracked calls; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    contacts: Contacts,
+    fields: Fields,
+    window: Window,
+}
+
+/// A person as the calls name the person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    /// By the id of the shop's own system.
+    User(String),
+    /// By the id of a browser or an app.
+    Visitor(String),
+}
+
+impl Who {
+    fn identity(&self) -> Identity {
+        match self {
+            Self::User(id) => Identity::own(id),
+            Self::Visitor(id) => browser(id),
+        }
+    }
+}
+
+/// The calls of one person.
+#[derive(Debug, Default)]
+struct Group {
+    /// Browsers that the calls name beside the person.
+    visitors: BTreeSet<String>,
+    calls: Vec<Call>,
+}
+
+/// The message, and what it needs.
+struct Work<'a> {
+    tenant: TenantKey,
+    batch: &'a Batch,
+    definitions: &'a Definitions,
+    /// Whether an earlier delivery may have stopped half-way.
+    is_again: bool,
+}
+
+impl Writer {
+    /// Over the tables Contacts, Timeline, Directory and Limits.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            contacts: Contacts::over(resources),
+            fields: Fields::over(resources),
+            window: Window::over(resources),
+        }
+    }
+
+    /// Writes the calls of a message. `is_again`: it was delivered before.
+    pub async fn write(
+        &self,
+        tenant: TenantKey,
+        batch: &Batch,
+        is_again: bool,
+    ) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        for (reason, n) in &batch.refused {
+            tally.add("refused", i64::from(*n));
+            tally.add(&format!("refused_{reason}"), i64::from(*n));
+        }
+        let mut calls = Vec::new();
+        for value in &batch.calls {
+            match Call::read(value, None) {
+                Ok(call) => calls.push(call),
+                Err(fault) => {
+                    tally.add("refused", 1);
+                    tally.add(&format!("refused_{}", fault.reason.code()), 1);
+                }
+            }
+        }
+        let definitions = self.fields.recent(tenant).await?;
+        let work = Work {
+            tenant,
+            batch,
+            definitions: &definitions,
+            is_again,
+        };
+        // Collected first: the compiler cannot see that a stream of borrowing futures is `Send`.
+        let persons: Vec<_> = groups(calls)
+            .into_iter()
+            .map(|(who, group)| self.person(&work, who, group))
+            .collect();
+        let tallies = stream::iter(persons).buffer_unordered(AT_ONCE);
+        let tallies: Vec<Tally> = tallies.try_collect().await?;
+        for one in tallies {
+            tally += one;
+        }
+        Ok(tally)
+    }
+
+    /// Writes the calls of one person.
+    async fn person(&self, work: &Work<'_>, who: Who, group: Group) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        tally.add("calls", group.calls.len() as i64);
+        let mut told = Told::default();
+        for call in &group.calls {
+            told.take(&call.traits, work.definitions, work.batch.trust);
+        }
+        tally.add("traits_unreadable", told.unreadable);
+        tally.add("traits_unknown", told.unknown);
+        let contact = self.contact(work, &who, &group, told, &mut tally).await?;
+        let events = self.events(work, &group).await?;
+        tally.add("events", events.len() as i64);
+        match (contact, &who) {
+            (Some(contact), _) => self.record(work, contact, events, &mut tally).await?,
+            (None, Who::Visitor(visitor)) => {
+                self.keep(work, visitor, events, &mut tally).await?;
+            }
+            // An upsert by an id gives a contact.
+            (None, Who::User(_)) => return Err(Error::Conflict),
+        }
+        Ok(tally)
+    }
+
+    /// The contact of a person: found, or made. `None`: a visitor whom nobody knows.
+    async fn contact(
+        &self,
+        work: &Work<'_>,
+        who: &Who,
+        group: &Group,
+        told: Told,
+        tally: &mut Tally,
+    ) -> Result<Option<ContactId>, Error> {
+        let tenant = work.tenant;
+        let known = self.contacts.owner(tenant, &who.identity()).await?;
+        let mut strangers = Vec::new();
+        for visitor in group.visitors.iter().take(MAX_VISITORS) {
+            let browser = browser(visitor);
+            if self.contacts.owner(tenant, &browser).await?.is_none() {
+                strangers.push(visitor.clone());
+            }
+        }
+        let consent = group
+            .calls
+            .iter()
+            .rev()
+            .find_map(|call| call.consent.clone());
+        let is_visitor = matches!(who, Who::Visitor(_));
+        if is_visitor && known.is_none() && told.identities.is_empty() {
+            // Nobody could be found by a name alone.
+            tally.add("traits_of_nobody", i64::from(!told.is_empty()));
+            return Ok(None);
+        }
+        if is_visitor && known.is_none() && self.is_taken(work, &told).await? {
+            tally.add("identities_not_taken", told.identities.len() as i64);
+            return Ok(None);
+        }
+        let has_news = !told.is_empty() || consent.is_some() || !strangers.is_empty();
+        if let Some(contact) = known.filter(|_| !has_news) {
+            self.adopt(work, group, contact, &[], tally).await?;
+            return Ok(Some(contact));
+        }
+        let incoming = incoming(work, who, group, told, &strangers, consent);
+        let upserted = self.contacts.upsert(tenant, &incoming).await?;
+        tally.add("contacts_created", i64::from(upserted.created));
+        tally.add("identities_not_taken", upserted.not_taken.len() as i64);
+        tally.add("traits_without_room", upserted.surplus.count() as i64);
+        let contact = upserted.contact;
+        if is_visitor {
+            // Anybody can type anybody's address: the visitor stays unknown, and what was typed is the address's.
+            let owner = self.contacts.owner(tenant, &who.identity()).await?;
+            if owner != Some(contact) {
+                return Ok(owner);
+            }
+        }
+        self.adopt(work, group, contact, &strangers, tally).await?;
+        if let (Who::Visitor(visitor), None) = (who, known) {
+            let moved = self.contacts.adopt(tenant, visitor, contact, MAX_ADOPTED);
+            tally.add("adopted", moved.await? as i64);
+        }
+        Ok(Some(contact))
+    }
+
+    /// Whether an address that anybody typed belongs to a contact. The visitor then stays unknown, and the contact as it is.
+    async fn is_taken(&self, work: &Work<'_>, told: &Told) -> Result<bool, Error> {
+        if work.batch.trust == Trust::Shop {
+            return Ok(false);
+        }
+        for identity in &told.identities {
+            let owner = self.contacts.find_identity(work.tenant, identity);
+            if owner.await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves the events of the person's browsers to the contact: of new ones, and of all where a call names the person.
+    async fn adopt(
+        &self,
+        work: &Work<'_>,
+        group: &Group,
+        contact: ContactId,
+        new: &[String],
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        let names = |call: &Call| matches!(call.kind, Kind::Identify | Kind::Alias);
+        let all = work.is_again || group.calls.iter().any(names);
+        for visitor in &group.visitors {
+            if !all && !new.contains(visitor) {
+                continue;
+            }
+            let browser = browser(visitor);
+            let owner = self.contacts.find_identity(work.tenant, &browser);
+            if owner.await? == Some(contact) {
+                let moved = self
+                    .contacts
+                    .adopt(work.tenant, visitor, contact, MAX_ADOPTED);
+                tally.add("adopted", moved.await? as i64);
+            }
+        }
+        Ok(())
+    }
+
+    /// The events of the calls, with their times.
+    async fn events(&self, work: &Work<'_>, group: &Group) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::new();
+        for call in group.calls.iter().filter(|call| call.is_event()) {
+            let id = call.event_id();
+            let when = when(call.original, work.batch.sent_at, work.batch.received_at);
+            let at = if when.is_stable {
+                when.at
+            } else {
+                let first = self
+                    .contacts
+                    .first_seen(work.tenant, &id, when.at, SAME_WITHIN);
+                first.await?
+            };
+            events.push(Event {
+                id,
+                name: call.name.clone(),
+                at,
+                source: work.batch.key.clone(),
+                data: Value::Object(call.data.clone()),
+            });
+        }
+        Ok(events)
+    }
+
+    /// Records the events of a contact, and takes them back if the contact went meanwhile.
+    async fn record(
+        &self,
+        work: &Work<'_>,
+        contact: ContactId,
+        events: Vec<Event>,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let tenant = work.tenant;
+        let mut heard = Vec::with_capacity(events.len());
+        for event in &events {
+            let hears = self.contacts.hears(tenant, event).await?;
+            let admits = !hears || self.admits(work, contact, event).await?;
+            tally.add("suppressed", i64::from(!admits));
+            heard.push((event.clone(), hears && admits));
+        }
+        self.contacts.record_many(tenant, contact, heard).await?;
+        if self.contacts.is_there(tenant, contact).await? {
+            return Ok(());
+        }
+        self.contacts.take_back(tenant, contact, &events).await?;
+        match self.contacts.forward(tenant, contact).await? {
+            // Merged: the next delivery finds the survivor.
+            Some(_) => Err(Error::Conflict),
+            None => {
+                tally.add("events_of_erased", events.len() as i64);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether an event may start workflows. Counted by the time of its receipt, so that each delivery has one answer. One
+    /// write unit, for an event of a public key that a workflow waits for.
+    async fn admits(
+        &self,
+        work: &Work<'_>,
+        contact: ContactId,
+        event: &Event,
+    ) -> Result<bool, Error> {
+        if work.batch.trust == Trust::Shop {
+            return Ok(true);
+        }
+        let scope = format!("{}#TRACKED#{contact}", work.tenant);
+        let at = work.batch.received_at;
+        self.window
+            .admits(&scope, HOUR, at, &event.id, STARTS_AN_HOUR)
+            .await
+    }
+
+    /// Keeps the events of an unknown visitor. A contact that claimed the visitor meanwhile adopts them.
+    async fn keep(
+        &self,
+        work: &Work<'_>,
+        visitor: &str,
+        events: Vec<Event>,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let tenant = work.tenant;
+        tally.add("anonymous", events.len() as i64);
+        self.contacts
+            .keep_anonymous(tenant, visitor, &events)
+            .await?;
+        let browser = browser(visitor);
+        let owner = self.contacts.find_identity(tenant, &browser);
+        if let Some(contact) = owner.await? {
+            let moved = self.contacts.adopt(tenant, visitor, contact, MAX_ADOPTED);
+            tally.add("adopted", moved.await? as i64);
+        }
+        Ok(())
+    }
+}
+
+/// The identity of a browser or an app.
+fn browser(id: &str) -> Identity {
+    Identity::Anonymous { id: id.to_owned() }
+}
+
+/// The calls by person. A call that names only a browser is about the person whom another call of the message names
+/// beside that browser.
+fn groups(calls: Vec<Call>) -> BTreeMap<Who, Group> {
+    let mut links: BTreeMap<String, String> = BTreeMap::new();
+    for call in &calls {
+        if let (Some(user), Some(visitor)) = (&call.user, &call.visitor) {
+            links.entry(visitor.clone()).or_insert_with(|| user.clone());
+        }
+    }
+    let mut groups: BTreeMap<Who, Group> = BTreeMap::new();
+    for call in calls {
+        let linked = || links.get(call.visitor.as_ref()?).cloned();
+        let who = match (call.user.clone().or_else(linked), call.visitor.clone()) {
+            (Some(user), _) => Who::User(user),
+            (None, Some(visitor)) => Who::Visitor(visitor),
+            (None, None) => continue,
+        };
+        let group = groups.entry(who.clone()).or_default();
+        if let Who::User(_) = who {
+            group.visitors.extend(call.visitor.clone());
+        }
+        group.calls.push(call);
+    }
+    groups
+}
+
+/// The contact of a person, as the calls tell it. What the shop's systems say replaces older values.
+fn incoming(
+    work: &Work<'_>,
+    who: &Who,
+    group: &Group,
+    told: Told,
+    strangers: &[String],
+    consent: Option<Consent>,
+) -> Incoming {
+    let batch = work.batch;
+    let mut identities = told.identities;
+    identities.push(who.identity());
+    identities.extend(strangers.iter().map(|id| browser(id)));
+    let newest = group
+        .calls
+        .iter()
+        .rev()
+        .find(|call| !call.traits.is_empty());
+    let at = newest.map_or(batch.received_at, |call| {
+        when(call.original, batch.sent_at, batch.received_at).at
+    });
+    let at = at.min(batch.received_at);
+    let first = group.calls.first();
+    Incoming {
+        identities,
+        person: told.person,
+        custom: told.custom,
+        tags: told.tags,
+        consent: consent
+            .into_iter()
+            .map(|given| agreed(given, batch, at))
+            .collect(),
+        merge: match batch.trust {
+            Trust::Shop => Merge::Overwrite,
+            Trust::Anybody => Merge::FillEmpty,
+        },
+        trust: batch.trust,
+        at: Some(at),
+        operation: first.map(|call| format!("track#{}", call.event_id())),
+        ..Incoming::default()
+    }
+}
+
+/// The person's consent to be followed, with the text that the page showed.
+fn agreed(given: Consent, batch: &Batch, at: Timestamp) -> Statement {
+    Statement {
+        purposes: BTreeSet::from([Purpose::BehaviouralAds]),
+        text: Some(given.text),
+        evidence: Evidence {
+            form: given.page.or_else(|| Some(batch.key.clone())),
+            ..Evidence::default()
+        },
+        at: Some(at),
+        ..Statement::new(Method::FormTick, Decision::Granted, Channel::ALL)
+    }
+}
