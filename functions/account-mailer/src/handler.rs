@@ -6,12 +6,15 @@ use accounts::{
     Workspaces,
 };
 use cloud::{Error, Mailer, SendError};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use kernel::{
-    AccountId, Clock, EmailAddress, InvitationId, Limit, PrivacyRequestId, TenantKey, WorkspaceId,
+    AccountId, Clock, EmailAddress, InvitationId, Limit, PrivacyRequestId, TenantKey, WebhookId,
+    WorkspaceId,
 };
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
+use webhooks::Notices;
 
 use crate::letter::{self, Letter};
 
@@ -26,6 +29,7 @@ pub struct PostOffice {
     pub resets: Resets,
     pub senders: Senders,
     pub notices: PrivacyNotices,
+    pub webhooks: Notices,
     pub workspaces: Workspaces,
     pub users: Users,
     pub mailer: Mailer,
@@ -50,10 +54,15 @@ pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Fai
         Err(error) => {
             // A timer's message has the envelope of its workspace.
             let opened = record.open::<AccountMail>();
-            let Ok((tenant, AccountMail::PrivacyDue { request, due, kind })) = opened else {
-                return Err(malformed(error));
+            return match opened {
+                Ok((tenant, AccountMail::PrivacyDue { request, due, kind })) => {
+                    post_office.remind(tenant, (request, due, kind)).await
+                }
+                Ok((tenant, AccountMail::WebhookDisabled { webhook, at })) => {
+                    post_office.tell_disabled(tenant, webhook, at).await
+                }
+                _ => Err(malformed(error)),
             };
-            return post_office.remind(tenant, (request, due, kind)).await;
         }
     };
     match mail {
@@ -70,6 +79,9 @@ pub async fn handle(post_office: &PostOffice, record: &Record) -> Result<(), Fai
         } => post_office.prove(workspace, &email, mail).await,
         AccountMail::PrivacyDue { request, .. } => {
             Err(Failure::reject("Message.NoWorkspace", request))
+        }
+        AccountMail::WebhookDisabled { webhook, .. } => {
+            Err(Failure::reject("Message.NoWorkspace", webhook))
         }
     }
 }
@@ -179,6 +191,39 @@ impl PostOffice {
         let count = u32::try_from(admins.len()).unwrap_or(u32::MAX);
         self.notices.note(tenant, notice, count).await?;
         metrics::count("PrivacyNotices", 1);
+        Ok(())
+    }
+
+    /// Tells the admins of the account that a webhook was disabled, each once.
+    async fn tell_disabled(
+        &self,
+        tenant: TenantKey,
+        id: WebhookId,
+        at: Timestamp,
+    ) -> Result<(), Failure> {
+        let Some(webhook) = self.webhooks.wanted(tenant, id, at).await? else {
+            return Ok(());
+        };
+        let Some(workspace) = self.workspaces.get(tenant).await? else {
+            return Ok(());
+        };
+        let link = format!("{}/webhooks/{id}", self.base_url);
+        for admin in self.admins(workspace.account).await? {
+            if !self.webhooks.claim(tenant, (id, at), admin.id).await? {
+                continue;
+            }
+            let letter = letter::webhook(&workspace.settings.name, webhook.reason, &link);
+            let key = format!("{id}-{}-{}", at.as_millisecond(), admin.id);
+            match self.send(letter, &admin.email, &key).await {
+                Ok(Taken::Yes) => metrics::count("WebhookNotices", 1),
+                Ok(Taken::NotNow(code)) => {
+                    self.webhooks.release(tenant, (id, at), admin.id).await?;
+                    return Err(Failure::retry("Send.NotNow", code));
+                }
+                // One bad address must not hide the notice from the others.
+                Err(_) => metrics::incident("WebhookNoticesRefused", 1),
+            }
+        }
         Ok(())
     }
 

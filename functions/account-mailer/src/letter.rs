@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use kernel::EmailAddress;
 use kernel::hash;
+use webhooks::DisabledReason;
 
 const NAME: &str = "Tanigo";
 
@@ -72,6 +73,27 @@ pub fn privacy(workspace: &str, due: Date, kind: NoticeKind, link: &str) -> Lett
             "Xin chào,\n\nMột yêu cầu về dữ liệu cá nhân tại {workspace} {vi}. Hạn cuối theo luật: ngày \
              {day}/{month}/{year}. Xem yêu cầu:\n\n{link}\n\n---\n\nHello,\n\nA request about personal data in \
              {workspace} {en}. The last day by law is {due}. Open the request:\n\n{link}\n"
+        ),
+    }
+}
+
+/// The end of a webhook.
+pub fn webhook(workspace: &str, reason: Option<DisabledReason>, link: &str) -> Letter {
+    let (vi, en) = match reason {
+        Some(DisabledReason::Gone) => ("máy chủ trả lời 410", "its server answered 410"),
+        _ => (
+            "mọi lần gọi trong năm ngày đều thất bại",
+            "every call has failed for five days",
+        ),
+    };
+    Letter {
+        subject: format!(
+            "Webhook của {workspace} đã bị tắt / A webhook of {workspace} was disabled"
+        ),
+        text: format!(
+            "Xin chào,\n\nMột webhook của {workspace} đã bị tắt, vì {vi}. Hãy sửa máy chủ, bật lại webhook và gửi lại \
+             các sự kiện:\n\n{link}\n\n---\n\nHello,\n\nA webhook of {workspace} was disabled, because {en}. Repair \
+             the server, activate the webhook and send the events again:\n\n{link}\n"
         ),
     }
 }

@@ -1,5 +1,5 @@
 //! Mails the links of invitations and password resets, the codes that prove sender addresses, and notices of requests
-//! about personal data.
+//! about personal data and of disabled webhooks.
 //!
 //! Trigger: queue message, [`accounts::AccountMail`]. Effects: the link's token, claimed together with the
 //! sending; then one call to SES, whose outcome is stored in the claim. The mail of a worker that stored no outcome is
@@ -13,6 +13,7 @@ use accounts::senders::system_address;
 use accounts::{Accounts, Invitations, Resets, Senders, Users, Workspaces};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
+use webhooks::Notices;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -23,6 +24,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         resets: Resets::over(resources),
         senders: Senders::over(resources),
         notices: PrivacyNotices::over(resources),
+        webhooks: Notices::over(resources),
         workspaces: Workspaces::over(resources),
         users: Users::over(resources),
         mailer: resources.mailer(),

@@ -16,8 +16,9 @@ use tracking::Counted;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::hooks::{self, Hooks};
 use crate::shape::{CreatedSource, ListQuery, NewSource, SourceUpdate, SourceView};
-use crate::{activity, connect, failed, secret, sync, tracked};
+use crate::{activity, connect, failed, secret, sync, tracked, webhook_deliveries};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -39,6 +40,7 @@ pub struct Api {
     /// Work at providers' APIs.
     pub tasks: QueueOf<SyncTask>,
     pub base_url: String,
+    pub hooks: Hooks,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -51,6 +53,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(failed::routes())
         .merge(connect::routes())
         .merge(sync::routes())
+        .merge(hooks::routes())
+        .merge(webhook_deliveries::routes())
 }
 
 fn no_source() -> Problem {

@@ -1,6 +1,6 @@
-//! Sources over HTTP: the senders that may post a shop's data to us, and the processing of that data.
+//! Sources and webhooks over HTTP: the senders that may post a shop's data to us, and the processing of that data.
 //!
-//! Trigger: HTTP API routes `/v1/sources…`, behind the authorizer. Effects: rows of the directory table,
+//! Trigger: HTTP API routes `/v1/sources…` and `/v1/webhooks…`, behind the authorizer. Effects: rows of the directory table,
 //! each change after its entry in the audit log. The token of a source is only in the answer that
 //! makes the source: the table stores its hash. Secrets of providers are sealed, and no answer shows them. A replayed request goes to the
 //! queue ingest. Work at a provider's API goes to the queue source-sync; only the code of a consent is exchanged here.
@@ -9,10 +9,13 @@ mod activity;
 mod connect;
 mod failed;
 mod handler;
+mod hooks;
 mod secret;
 mod shape;
 mod sync;
 mod tracked;
+mod webhook_deliveries;
+mod webhook_shape;
 
 use accounts::Audit;
 use contacts::Lists;
@@ -32,7 +35,16 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         );
     }
     let keyring = Keyring::new(setup.secret("SOURCES_SECRET"));
+    let secret = setup.secret("SOURCES_SECRET");
+    let stored = webhooks::Webhooks::over(resources, secret);
+    let caller = webhooks::Caller::new(resources, setup.text(webhooks::REACH));
     let api = handler::Api {
+        hooks: hooks::Hooks {
+            deliveries: webhooks::Deliveries::over(resources),
+            dispatcher: webhooks::Dispatcher::over(resources, stored.clone(), caller.clone()),
+            webhooks: stored,
+            caller,
+        },
         audit: Audit::over(resources),
         lists: Lists::over(resources),
         failed: FailedRequests::over(resources),

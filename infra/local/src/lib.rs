@@ -11,6 +11,7 @@ pub mod console;
 pub mod demo;
 mod loopback;
 pub mod providers;
+pub mod receiver;
 pub mod reference;
 pub mod runtime;
 pub mod seed;

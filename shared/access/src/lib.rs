@@ -225,6 +225,18 @@ operations! {
     ReplayFailedRequests = "replayFailedRequests": From(AccountManager), Some(Write);
     RemoveFailedRequest = "removeFailedRequest": From(AccountManager), Some(Admin);
     RemoveSource = "removeSource": From(AccountManager), Some(Admin);
+    // Webhooks. A body holds no person, but its address and secrets belong to the workspace.
+    ListWebhooks = "listWebhooks": From(AccountManager), Some(Read);
+    CreateWebhook = "createWebhook": From(AccountManager), Some(Admin);
+    ShowWebhook = "showWebhook": From(AccountManager), Some(Read);
+    UpdateWebhook = "updateWebhook": From(AccountManager), Some(Admin);
+    RemoveWebhook = "removeWebhook": From(AccountManager), Some(Admin);
+    RotateWebhookSecret = "rotateWebhookSecret": From(AccountManager), Some(Admin);
+    TestWebhook = "testWebhook": From(AccountManager), Some(Admin);
+    ListWebhookDeliveries = "listWebhookDeliveries": From(AccountManager), Some(Read);
+    ShowWebhookDelivery = "showWebhookDelivery": From(AccountManager), Some(Read);
+    RedeliverWebhookDelivery = "redeliverWebhookDelivery": From(AccountManager), Some(Admin);
+    RedeliverFailedWebhookDeliveries = "redeliverFailedWebhookDeliveries": From(AccountManager), Some(Admin);
     // Workflows.
     ListWorkflows = "listWorkflows": From(AccountManager), Some(Read);
     CreateWorkflow = "createWorkflow": From(AccountManager), Some(Write);

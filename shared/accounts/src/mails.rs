@@ -2,8 +2,9 @@
 //! so no queue and no answer of the API ever holds one.
 
 use cloud::{Error, Message, QueueName, QueueOf, Resources};
+use jiff::Timestamp;
 use jiff::civil::Date;
-use kernel::{AccountId, EmailAddress, InvitationId, PrivacyRequestId, WorkspaceId};
+use kernel::{AccountId, EmailAddress, InvitationId, PrivacyRequestId, WebhookId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::privacy::notices::NoticeKind;
@@ -50,6 +51,14 @@ pub enum AccountMail {
         /// The reason.
         kind: NoticeKind,
     },
+    /// The product disabled a webhook. Only a timer sends it, in the envelope of its workspace.
+    #[serde(rename = "account.webhook_disabled.v1")]
+    WebhookDisabled {
+        /// The webhook.
+        webhook: WebhookId,
+        /// When it was disabled.
+        at: Timestamp,
+    },
 }
 
 impl Message for AccountMail {
@@ -73,6 +82,7 @@ impl AccountMails {
             AccountMail::Reset { .. } => "reset".to_owned(),
             AccountMail::Sender { workspace, .. } => workspace.to_string(),
             AccountMail::PrivacyDue { request, .. } => request.to_string(),
+            AccountMail::WebhookDisabled { webhook, .. } => webhook.to_string(),
         };
         self.0.send_bare(group, mail).await
     }

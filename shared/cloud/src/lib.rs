@@ -65,5 +65,5 @@ pub use sockets::{SocketError, Sockets};
 pub use table::{Created, Table};
 pub use timers::{Timer, Timers};
 pub use update::{Update, UpdateOutcome};
-pub use web::{Web, WebError};
+pub use web::{Outside, Web, WebError};
 pub use window::{Sampled, Usage, Window};

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use kernel::Channel;
 pub use marks::{Consents, State};
 pub(crate) use records::COUNT;
-pub use records::{MAX_RECORDS, Record};
+pub(crate) use records::{DECIDED, Told};
+pub use records::{MAX_RECORDS, Record, SUBSCRIBED, UNSUBSCRIBED};
 pub use statement::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Statement};
 pub use store::Stated;
 

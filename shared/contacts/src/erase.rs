@@ -21,8 +21,9 @@ use crate::bulk::Step;
 use crate::change::{next, released};
 use crate::changed::CHANGED;
 use crate::consent::ChannelStatus;
+use crate::events::for_webhooks;
 use crate::files::Files;
-use crate::model::{Contact, Identity};
+use crate::model::{Contact, Event, Identity};
 use crate::rows::{Claim, ERASED, IMPORTED, MERGED_INTO, Profile, REPLACED, Replaced, VERSION};
 use crate::store::Contacts;
 use crate::{keys, mention, names};
@@ -77,6 +78,29 @@ fn erase(image: &Image) -> Result<Vec<Effect>, Error> {
     Ok(vec![Effect::new(image.tenant(), id, &step)?])
 }
 
+/// On a tombstone: tells webhooks that the contact is gone.
+pub(crate) const DELETED: Rule = Rule {
+    name: "contact.hooked_deleted",
+    messages: deleted,
+};
+/// The event of an erasure. Only webhooks hear of it: the timeline goes with the contact.
+pub const GONE: &str = "contact.deleted";
+
+fn deleted(image: &Image) -> Result<Vec<Effect>, Error> {
+    let contact: ContactId = image.subject()?;
+    let Tombstone { erased_at, .. } = image.row()?;
+    let at = erased_at.ok_or_else(|| Error::Shape("a tombstone without its time".into()))?;
+    let event = Event {
+        id: format!("{GONE}#{contact}"),
+        name: GONE.to_owned(),
+        at,
+        source: "erasure".to_owned(),
+        data: Value::Null,
+    };
+    let effect = for_webhooks(image.tenant(), contact, vec![event], at)?;
+    Ok(vec![effect])
+}
+
 impl Contacts {
     /// Erases a contact; false: there is none. Two reads and two write units at once, and three for the outbox; later
     /// one write unit for each of its rows.
@@ -100,7 +124,15 @@ impl Contacts {
             let visitors = visitors.iter().filter_map(|value| visitor(value));
             let shown = contact.owned().into_iter().chain(visitors);
             replaced.extend(shown.map(|identity| released(&contact, identity)));
-            let update = self.tombstone(&row, version, (&contact, &former), &replaced);
+            let hooked = self.interest.hooks_any(tenant, [GONE]).await?;
+            let rules: &[Rule] = if hooked {
+                &[CHANGED, ERASE, DELETED]
+            } else {
+                &[CHANGED, ERASE]
+            };
+            let update = self
+                .tombstone(&row, version, (&contact, &former), &replaced)
+                .set("pending", Pending::of(rules));
             if self.contacts.update(&key, update).await?.applied() {
                 return Ok(true);
             }
@@ -132,7 +164,6 @@ impl Contacts {
             .set(VERSION, next(version))
             .set(REPLACED, replaced)
             .set(ERASING, erasing)
-            .set("pending", Pending::of(&[CHANGED, ERASE]))
             .add_to_set(cloud::item::CHANGED, [mention::CREATED])
             .when_as_read("update_id", read("update_id"))
             .when_as_read("updated_at", read("updated_at"))

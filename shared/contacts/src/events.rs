@@ -1,8 +1,8 @@
-//! The message that an event sends to the workflows that listen to it.
+//! The messages that an event sends to the workflows that listen to it, and to the webhooks that want it.
 
-use cloud::{Message, QueueName};
+use cloud::{Effect, Error, Message, QueueName};
 use jiff::Timestamp;
-use kernel::ContactId;
+use kernel::{ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Event;
@@ -25,4 +25,45 @@ pub enum EventHappened {
 
 impl Message for EventHappened {
     const QUEUE: QueueName = QueueName::new("workflow-trigger");
+}
+
+/// What happened to a contact, for webhooks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happened {
+    /// The contact.
+    pub contact: ContactId,
+    /// The events of one write. Some of them may be wanted by no webhook.
+    pub events: Vec<Event>,
+    /// When they were recorded, the same at each delivery.
+    pub recorded_at: Timestamp,
+}
+
+/// Message on the queue of webhooks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum WebhookHappened {
+    /// Something happened that a webhook may want.
+    #[serde(rename = "webhook.happened.v1")]
+    V1(Happened),
+}
+
+impl Message for WebhookHappened {
+    const QUEUE: QueueName = QueueName::new("webhooks");
+}
+
+/// The effect that tells webhooks of these events.
+pub(crate) fn for_webhooks(
+    tenant: TenantKey,
+    contact: ContactId,
+    events: Vec<Event>,
+    recorded_at: Timestamp,
+) -> Result<Effect, Error> {
+    let first = events.first().map_or("", |event| event.id.as_str());
+    let id = format!("{contact}#{first}#hooks");
+    let happened = Happened {
+        contact,
+        events,
+        recorded_at,
+    };
+    Effect::new(tenant, id, &WebhookHappened::V1(happened))
 }

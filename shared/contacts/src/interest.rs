@@ -11,6 +11,8 @@
 //!
 //! The set also holds a copy of the rules of the lead score: an event that meets one is reported as a mentioned event is.
 //!
+//! A webhook has one row with the names of the events that it wants.
+//!
 //! A segment has one row with everything that it mentions, as names like `full_name`, `tag=vip` or
 //! `event=form.submitted` ([`crate::mention`]).
 
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use cloud::{Error, Query, Recent, Resources, Table};
 use jiff::Timestamp;
-use kernel::{SegmentId, TenantKey};
+use kernel::{SegmentId, TenantKey, WebhookId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,6 +40,8 @@ const ROUNDS: u32 = 8;
 
 /// Event names, each with the workflows that listen to it.
 type Events = BTreeMap<String, BTreeMap<String, Filter>>;
+/// Event names, each with the webhooks that want it.
+type Hooks = BTreeMap<String, BTreeSet<WebhookId>>;
 
 /// Values that an event must have in its data, as texts. An empty filter passes every event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +91,9 @@ struct Interest {
     /// A copy of the rules of the lead score.
     #[serde(default)]
     scoring: Scoring,
+    /// Names of events, each with the webhooks that want it.
+    #[serde(default)]
+    hooks: Hooks,
 }
 
 /// The set as a process remembers it.
@@ -95,6 +102,7 @@ struct Known {
     events: Events,
     segments: Arc<Mentions>,
     scoring: Arc<Scoring>,
+    hooks: Hooks,
 }
 
 /// The data that the segments of a workspace mention.
@@ -166,6 +174,13 @@ struct SegmentRow {
     mentions: BTreeSet<String>,
     /// From this time on every process knows this row.
     since: Timestamp,
+}
+
+/// The events that one webhook wants.
+#[derive(Serialize, Deserialize)]
+struct HookRow {
+    webhook: WebhookId,
+    events: BTreeSet<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -296,6 +311,45 @@ impl Listeners {
         Ok(names.filter(|name| interest.segments.has(name)).collect())
     }
 
+    /// Notes which events a webhook wants, by the names of the timeline, instead of those before; safe to repeat. The caller
+    /// bounds the webhooks of a workspace.
+    pub async fn hook(
+        &self,
+        tenant: TenantKey,
+        webhook: WebhookId,
+        events: BTreeSet<String>,
+    ) -> Result<(), Error> {
+        let key = keys::hooking(tenant, webhook);
+        let row = HookRow { webhook, events };
+        self.directory.put(&key, &row).await?;
+        self.derive(tenant).await
+    }
+
+    /// Forgets which events a webhook wants; safe to repeat.
+    pub async fn unhook(&self, tenant: TenantKey, webhook: WebhookId) -> Result<(), Error> {
+        let key = keys::hooking(tenant, webhook);
+        self.directory.delete(&key).await?;
+        self.derive(tenant).await
+    }
+
+    /// The webhooks that want an event of this name; up to ten seconds old.
+    pub async fn hooks(&self, tenant: TenantKey, event: &str) -> Result<Vec<WebhookId>, Error> {
+        let interest = self.recent(tenant).await?;
+        let hooks = interest.hooks.get(event).into_iter().flatten();
+        Ok(hooks.copied().collect())
+    }
+
+    /// Whether a webhook wants an event of one of these names; up to ten seconds old.
+    pub async fn hooks_any<'a>(
+        &self,
+        tenant: TenantKey,
+        events: impl IntoIterator<Item = &'a str>,
+    ) -> Result<bool, Error> {
+        let interest = self.recent(tenant).await?;
+        let mut events = events.into_iter();
+        Ok(events.any(|event| interest.hooks.contains_key(event)))
+    }
+
     /// The rules of the lead score; up to ten seconds old.
     pub(crate) async fn scoring(&self, tenant: TenantKey) -> Result<Arc<Scoring>, Error> {
         Ok(self.recent(tenant).await?.scoring.clone())
@@ -326,6 +380,7 @@ impl Listeners {
                     events: interest.events,
                     segments: Arc::new(interest.segments),
                     scoring: Arc::new(interest.scoring),
+                    hooks: interest.hooks,
                 }))
             }
         };
@@ -342,6 +397,18 @@ impl Listeners {
             listening.insert(row.workflow, row.filter);
         }
         Ok(events)
+    }
+
+    async fn hook_rows(&self, tenant: TenantKey) -> Result<Hooks, Error> {
+        let query = Query::partition(keys::hooks(tenant));
+        let rows: Vec<HookRow> = self.directory.query_all(query).await?;
+        let mut hooks = Hooks::new();
+        for row in rows {
+            for event in row.events {
+                hooks.entry(event).or_default().insert(row.webhook);
+            }
+        }
+        Ok(hooks)
     }
 
     /// Makes the interest set from the rows. It is written even if nothing changed: another writer that read the
@@ -361,6 +428,7 @@ impl Listeners {
                     .get(&keys::scoring(tenant))
                     .await?
                     .unwrap_or_default(),
+                hooks: self.hook_rows(tenant).await?,
             };
             let written = match epoch {
                 Some(epoch) => self.directory.replace(&key, &next, epoch).await,

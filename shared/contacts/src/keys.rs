@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use cloud::Key;
 use jiff::Timestamp;
 use kernel::text::alike;
-use kernel::{BulkId, ContactId, ExportId, ImportId, ListId, NoteId, SegmentId, TenantKey, clock};
+use kernel::{
+    BulkId, ContactId, ExportId, ImportId, ListId, NoteId, SegmentId, TenantKey, WebhookId, clock,
+};
 
 use crate::model::{Event, Identity, OWN_SCOPE};
 
@@ -199,6 +201,15 @@ pub fn mentions(tenant: TenantKey) -> String {
 
 pub fn mentioning(tenant: TenantKey, segment: SegmentId) -> Key {
     Key::new(mentions(tenant), segment.to_string())
+}
+
+/// Partition of the webhooks that want events, one row each.
+pub fn hooks(tenant: TenantKey) -> String {
+    format!("{tenant}#HOOKS")
+}
+
+pub fn hooking(tenant: TenantKey, webhook: WebhookId) -> Key {
+    Key::new(hooks(tenant), webhook.to_string())
 }
 
 /// Row of the interest set, which is made from those rows.

@@ -83,7 +83,8 @@ pub use choice::{Asked, Choice};
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use counts::Counts;
 pub use devices::{Device, MAX_DEVICES};
-pub use events::EventHappened;
+pub use erase::GONE;
+pub use events::{EventHappened, Happened, WebhookHappened};
 pub use fields::{Definition, Definitions, FieldFault, Fields};
 pub use identity::Reason;
 pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
@@ -107,10 +108,13 @@ pub const EFFECTS: &[cloud::outbox::Rule] = &[
     bulk::BEGIN,
     changed::CHANGED,
     changed::TRACKED,
+    consent::DECIDED,
+    erase::DELETED,
     erase::ERASE,
     import::BEGIN,
     merge::MERGE,
     timeline::HEARD,
+    timeline::HOOKED,
 ];
 
 /// Shards of the indexes `ByShard` and `ByMembership`.

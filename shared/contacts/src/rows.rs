@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::change::Before;
-use crate::consent::{Channel, ChannelStatus, Consents, Record};
+use crate::consent::{Channel, ChannelStatus, Consents, Told};
 use crate::model::{Contact, ContactStatus, Identity, Source};
 use crate::places;
 use crate::scores::{Fade, Fading};
@@ -307,7 +307,7 @@ pub(crate) enum Row {
     Name(NameRow),
     Pair(Pair),
     Membership(Membership),
-    Consent(Box<Record>),
+    Consent(Box<Told>),
     Before(Box<Before>),
 }
 

@@ -10,7 +10,7 @@ use kernel::{ContactId, Cursor, FormId, Limit, SourceId, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::changed::TRACKED;
-use crate::events::EventHappened;
+use crate::events::{EventHappened, for_webhooks};
 use crate::model::{Contact, Event};
 use crate::moves::{Moves, OWN_DOOR};
 use crate::{Contacts, keys, mention};
@@ -90,6 +90,28 @@ pub(crate) const HEARD: Rule = Rule {
     name: "contact.event",
     messages: heard,
 };
+
+/// Tells webhooks of an event.
+pub(crate) const HOOKED: Rule = Rule {
+    name: "contact.hooked",
+    messages: hooked,
+};
+
+/// The changes that the entry tells, and the entry itself.
+fn hooked(image: &Image) -> Result<Vec<Effect>, Error> {
+    let contact: ContactId = image.subject()?;
+    let Heard {
+        event,
+        recorded_at,
+        moves,
+    } = image.row()?;
+    let mut events = moves.map(|moves| moves.events(&event)).unwrap_or_default();
+    if events.iter().all(|one| one.name != event.name) {
+        events.insert(0, event);
+    }
+    let effect = for_webhooks(image.tenant(), contact, events, recorded_at)?;
+    Ok(vec![effect])
+}
 
 fn heard(image: &Image) -> Result<Vec<Effect>, Error> {
     let contact: ContactId = image.subject()?;
@@ -301,11 +323,23 @@ impl Contacts {
         event: &Event,
         triggers: bool,
     ) -> Result<Entry, Error> {
+        let names = [event.name.as_str()];
+        let hooked = self.interest.hooks_any(tenant, names).await?;
+        self.entry_for(tenant, event, triggers, hooked).await
+    }
+
+    async fn entry_for(
+        &self,
+        tenant: TenantKey,
+        event: &Event,
+        triggers: bool,
+        hooked: bool,
+    ) -> Result<Entry, Error> {
         let recorded_at = self.timeline.clock().now();
         let name = [mention::event(&event.name)];
         let is_mentioned = !self.interest.mentioned(tenant, name).await?.is_empty();
         let is_tracked = is_mentioned || self.scores(tenant, event).await?;
-        let rules = [(triggers, HEARD), (is_tracked, TRACKED)];
+        let rules = [(triggers, HEARD), (is_tracked, TRACKED), (hooked, HOOKED)];
         let rules = rules.into_iter().filter(|(is_told, _)| *is_told);
         let rules: Vec<Rule> = rules.map(|(_, rule)| rule).collect();
         Ok(Entry {
@@ -317,8 +351,8 @@ impl Contacts {
         })
     }
 
-    /// The entry of a change. The entry tells the change to workflows if one listens to it, and if another door than a workflow
-    /// made it.
+    /// The entry of a change. The entry tells the change to webhooks that want it. The entry also tells the change to
+    /// workflows if one listens to it, and if another door than a workflow made it.
     pub(crate) async fn entry_of(
         &self,
         tenant: TenantKey,
@@ -326,11 +360,41 @@ impl Contacts {
         moves: &Moves,
     ) -> Result<Entry, Error> {
         let heard = self.hears_change(tenant, moves, &event.source).await?;
-        let entry = self.entry(tenant, event, heard).await?;
+        let names = [event.name.as_str()];
+        let is_wanted = self.interest.hooks_any(tenant, names).await?;
+        let hooked = is_wanted || self.hooks_change(tenant, moves).await?;
+        let entry = self.entry_for(tenant, event, heard, hooked).await?;
         Ok(Entry {
-            moves: heard.then(|| moves.clone()),
+            moves: (heard || hooked).then(|| moves.clone()),
             ..entry
         })
+    }
+
+    /// Whether a webhook wants one of the changes.
+    pub(crate) async fn hooks_change(
+        &self,
+        tenant: TenantKey,
+        moves: &Moves,
+    ) -> Result<bool, Error> {
+        let told = moves.told();
+        let names = told.iter().map(|(name, _)| *name);
+        self.interest.hooks_any(tenant, names).await
+    }
+
+    /// Whether a workflow listens to one of the changes by this door, or a webhook wants one.
+    pub(crate) async fn tells_change(
+        &self,
+        tenant: TenantKey,
+        moves: &Moves,
+        door: &str,
+    ) -> Result<bool, Error> {
+        let hooked = self.hooks_change(tenant, moves).await?;
+        Ok(hooked || self.hears_change(tenant, moves, door).await?)
+    }
+
+    /// Whether a webhook wants the event.
+    pub async fn hooks(&self, tenant: TenantKey, event: &Event) -> Result<bool, Error> {
+        self.interest.hooks_any(tenant, [event.name.as_str()]).await
     }
 
     /// Whether a workflow listens to one of the changes by this door.

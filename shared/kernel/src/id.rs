@@ -192,6 +192,8 @@ ids! {
     MessageId = "msg";
     /// A request of a person about their own data.
     PrivacyRequestId = "prq";
+    /// An address of the shop that gets events.
+    WebhookId = "whk";
 }
 
 #[cfg(test)]

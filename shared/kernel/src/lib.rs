@@ -27,6 +27,7 @@ pub mod reason;
 mod schema;
 pub mod seal;
 pub mod secret;
+pub mod standard_webhooks;
 pub mod tenant;
 pub mod text;
 
@@ -39,8 +40,8 @@ pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
     AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FileId,
     FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, OrderId,
-    PrivacyRequestId, ProductId, SegmentId, SenderId, SourceId, UserId, ViewId, WorkflowId,
-    WorkspaceId,
+    PrivacyRequestId, ProductId, SegmentId, SenderId, SourceId, UserId, ViewId, WebhookId,
+    WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use origin::{DRAWS, Origin};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use kernel::Entropy;
+use kernel::{Entropy, standard_webhooks};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{Auth, PREFIX};
@@ -107,7 +107,7 @@ impl Provider {
     /// A secret for a provider whose secret its owner chooses. `None`: the provider gives it, or needs none.
     pub(crate) fn make_secret(self, entropy: &Entropy) -> Option<String> {
         match self {
-            Self::Custom => Some(custom::new_secret(entropy)),
+            Self::Custom => Some(standard_webhooks::new_secret(entropy)),
             Self::Kiotviet => Some(kiotviet::new_secret(entropy)),
             Self::Getfly => Some(kernel::secret::generate(PREFIX, entropy)),
             Self::Haravan | Self::Ladipage | Self::Sapo | Self::Shopee => None,
@@ -118,7 +118,7 @@ impl Provider {
     pub fn check_secret(self, text: &str) -> Result<(), &'static str> {
         match self {
             Self::Ladipage => Err("this provider has no secret"),
-            Self::Custom if !custom::is_secret(text) => {
+            Self::Custom if !standard_webhooks::is_secret(text) => {
                 Err("expected whsec_ and the base64 of 24 to 64 bytes")
             }
             _ if SECRET.contains(&text.len())

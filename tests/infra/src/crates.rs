@@ -37,7 +37,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("segments", &["kernel", "cloud", "commerce", "contacts"]),
     ("sources", &["kernel", "cloud"]),
     ("template", &[]),
-    ("webhooks", &["kernel", "cloud"]),
+    ("webhooks", &["kernel", "cloud", "accounts", "contacts"]),
     (
         "workflows",
         &[

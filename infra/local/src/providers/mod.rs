@@ -22,6 +22,8 @@ use http::{Request, Response, StatusCode, header};
 use kernel::Clock;
 use serde_json::{Value, json};
 
+use crate::receiver::{self, Receiver};
+
 pub use push::Push;
 pub use shop::{Fault, Kind, Shop};
 
@@ -35,6 +37,7 @@ pub const NAMES: [&str; 5] = ["getfly", "haravan", "kiotviet", "sapo", "shopee"]
 pub struct Providers {
     shops: Arc<Mutex<BTreeMap<&'static str, Shop>>>,
     clock: Clock,
+    receiver: Arc<Receiver>,
 }
 
 /// A request as a provider sees it.
@@ -116,7 +119,18 @@ impl Providers {
         Self {
             shops: Arc::new(Mutex::new(BTreeMap::from(shops))),
             clock,
+            receiver: Arc::default(),
         }
+    }
+
+    /// The receivers of webhooks.
+    pub fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// The clock of the stack.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn shops(&self) -> MutexGuard<'_, BTreeMap<&'static str, Shop>> {
@@ -135,13 +149,17 @@ impl Providers {
 
     /// Calls of functions, answered in this process.
     pub fn web(&self) -> Web {
-        let own = self.clone();
-        Web::in_process(Arc::new(move |request| {
+        let (own, names) = (self.clone(), self.clone());
+        let names = move |host: &str| names.receiver.addresses(host);
+        let answer = move |request: Request<Bytes>| {
             let own = own.clone();
             async move {
                 let uri = request.uri();
                 let host = uri.host().unwrap_or_default().to_owned();
                 let path = uri.path().to_owned();
+                if path.starts_with(receiver::PATH) {
+                    return own.receiver.serve(&request, &own.clock);
+                }
                 match path
                     .strip_prefix("/_local/providers/")
                     .and_then(|rest| rest.split_once('/'))
@@ -151,7 +169,8 @@ impl Providers {
                 }
             }
             .boxed()
-        }))
+        };
+        Web::in_process(Arc::new(answer), Arc::new(names))
     }
 
     /// Answers a request to a host of a provider.

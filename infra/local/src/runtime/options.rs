@@ -112,6 +112,7 @@ impl Addresses {
             ("SocketPublicUrl", &self.websocket),
             ("Stage", "local"),
             ("TurnstileUrl", &turnstile),
+            ("WebhookLoopback", "true"),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         pairs.into_iter().map(own).collect()

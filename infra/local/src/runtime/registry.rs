@@ -48,6 +48,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "track-events" => track_events::function(setup),
         "track-writer" => track_writer::function(setup),
         "webhook-custom" => webhook_custom::function(setup),
+        "webhook-dispatcher" => webhook_dispatcher::function(setup),
         "webhook-getfly" => webhook_getfly::function(setup),
         "webhook-haravan" => webhook_haravan::function(setup),
         "webhook-kiotviet" => webhook_kiotviet::function(setup),

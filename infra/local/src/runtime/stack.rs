@@ -34,6 +34,7 @@ use super::{private, registry};
 use crate::aws::Aws;
 use crate::console;
 use crate::providers::{self, Providers};
+use crate::receiver;
 use crate::template;
 use crate::template::model::{self, Trigger};
 
@@ -203,6 +204,14 @@ impl LocalStack {
 
     /// Answers a request to the HTTP API or the console.
     pub async fn http(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.uri().path().starts_with(receiver::PATH) && console::from_here(&request) {
+            let providers = self.providers();
+            let answer = providers.receiver().serve(&request, providers.clock());
+            // On a real wire a call without an answer ends with the gateway's own.
+            return answer.unwrap_or_else(|error| {
+                providers::reply(504, &serde_json::json!({ "error": error.to_string() }))
+            });
+        }
         if request.uri().path().starts_with("/_local/providers/") && console::from_here(&request) {
             return providers::control::serve(self, request).await;
         }

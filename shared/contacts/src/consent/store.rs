@@ -153,9 +153,8 @@ impl Contacts {
             counted = row.map_or(0, |row| row.consent_records);
         }
         if counted <= MAX_RECORDS {
-            self.contacts
-                .create(&record.key(tenant, id), record)
-                .await?;
+            let row = self.told(tenant, record).await?;
+            self.contacts.create(&record.key(tenant, id), &row).await?;
         } else {
             tracing::warn!(contact = %id, "a contact has no room for records of consent");
         }
@@ -189,10 +188,8 @@ impl Contacts {
             return Ok(Some(Stated::Full));
         }
         record.addresses = addresses(&contact, &channels);
-        let created = self
-            .contacts
-            .create(&record.key(tenant, id), &record)
-            .await?;
+        let row = self.told(tenant, &record).await?;
+        let created = self.contacts.create(&record.key(tenant, id), &row).await?;
         if growing.is_empty() && !created.is_new() {
             return Ok(Some(Stated::Yes { news: false }));
         }

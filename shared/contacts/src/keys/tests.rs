@@ -55,6 +55,10 @@ fn keys_have_these_exact_texts() {
         key(&listener(t, "form.submitted", "wfl_0123456789a")),
         ("ws_0123456789a#TRIGGER", "form.submitted#wfl_0123456789a")
     );
+    assert_eq!(
+        key(&hooking(t, "whk_0123456789a".parse().unwrap())),
+        ("ws_0123456789a#HOOKS", "whk_0123456789a")
+    );
     assert_eq!(key(&interest(t)), ("ws_0123456789a", "INTEREST"));
     let note_id = "not_0123456789a".parse().unwrap();
     let partition = "ws_0123456789a#con_0123456789a";

@@ -28,6 +28,10 @@ impl Contacts {
     ) -> Result<Option<bool>, Error> {
         self.vocabulary.meet(tenant, &change.tags).await?;
         let mut rows = rows(tenant, id, profile.as_ref(), change);
+        for record in &change.agreed.records {
+            let row = self.told(tenant, record).await?;
+            rows.push((record.key(tenant, id), Row::Consent(Box::new(row))));
+        }
         let now = self.contacts.clock().now();
         let import = (incoming.source == Source::Import).then_some(operation);
         let known = profile.clone().and_then(Profile::given);
@@ -165,7 +169,7 @@ impl Contacts {
     }
 }
 
-/// The rows of names, lists, addresses beside the identities, and decisions about consent.
+/// The rows of names, lists, and addresses beside the identities.
 fn rows(
     tenant: TenantKey,
     id: ContactId,
@@ -192,10 +196,6 @@ fn rows(
             (keys::beside(tenant, identity, id), row),
             (keys::pair(tenant, identity, id), pair),
         ]
-    }));
-    rows.extend(change.agreed.records.iter().map(|record| {
-        let key = record.key(tenant, id);
-        (key, Row::Consent(Box::new(record.clone())))
     }));
     rows
 }

@@ -1,6 +1,6 @@
 //! The commit of an upsert with its entry on the timeline.
 //!
-//! Staff, forms and sources write both in one transaction, and so does everybody if a workflow listens. The row of an import writes
+//! Staff, forms and sources write both in one transaction, and so does everybody if a workflow or a webhook listens. The row of an import writes
 //! its entry first, under a key that follows from the row: a repetition writes the same entry again.
 
 use cloud::{Error, Update};
@@ -44,7 +44,7 @@ impl Contacts {
             ..change.moves()
         };
         let door = self.door_of(source);
-        if !self.hears_change(tenant, &moves, door).await? {
+        if !self.tells_change(tenant, &moves, door).await? {
             return Ok(self.contacts.update(&key, update).await?.applied());
         }
         let told = moves.told().into_iter().next();
@@ -83,7 +83,7 @@ impl Contacts {
             if let Value::Object(fields) = &mut what {
                 fields.insert("import_id".to_owned(), import.into());
             }
-            if !self.hears_change(tenant, &moves, door).await? {
+            if !self.tells_change(tenant, &moves, door).await? {
                 if !row.made_here {
                     self.note_row(tenant, id, row, door, what).await?;
                 }

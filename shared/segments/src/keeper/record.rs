@@ -133,7 +133,8 @@ impl Keeper {
         let heard = self.contacts.hears(tenant, &event).await?;
         let name = [contacts::mention::event(&event.name)];
         let is_mentioned = !self.listeners.mentioned(tenant, name).await?.is_empty();
-        if heard || is_mentioned || self.contacts.scores(tenant, &event).await? {
+        let hooked = self.contacts.hooks(tenant, &event).await?;
+        if heard || hooked || is_mentioned || self.contacts.scores(tenant, &event).await? {
             self.contacts.record_as(tenant, id, &event, heard).await?;
         }
         Ok(())

@@ -276,6 +276,33 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::ShowSourceSync => ("api-sources", "GET", "/v1/sources/src_00000000009/sync"),
         O::StartSourceSync => ("api-sources", "POST", "/v1/sources/src_00000000009/sync"),
         O::RemoveSource => ("api-sources", "DELETE", "/v1/sources/src_00000000009"),
+        O::ListWebhooks => ("api-sources", "GET", "/v1/webhooks"),
+        O::CreateWebhook => ("api-sources", "POST", "/v1/webhooks"),
+        O::ShowWebhook => ("api-sources", "GET", "/v1/webhooks/whk_00000000009"),
+        O::UpdateWebhook => ("api-sources", "PATCH", "/v1/webhooks/whk_00000000009"),
+        O::RemoveWebhook => ("api-sources", "DELETE", "/v1/webhooks/whk_00000000009"),
+        O::RotateWebhookSecret => ("api-sources", "POST", "/v1/webhooks/whk_00000000009/secret"),
+        O::TestWebhook => ("api-sources", "POST", "/v1/webhooks/whk_00000000009/test"),
+        O::ListWebhookDeliveries => (
+            "api-sources",
+            "GET",
+            "/v1/webhooks/whk_00000000009/deliveries",
+        ),
+        O::ShowWebhookDelivery => (
+            "api-sources",
+            "GET",
+            "/v1/webhooks/whk_00000000009/deliveries/evt_1772413260000_0123456789abcdef0123456789abcdef",
+        ),
+        O::RedeliverWebhookDelivery => (
+            "api-sources",
+            "POST",
+            "/v1/webhooks/whk_00000000009/deliveries/evt_1772413260000_0123456789abcdef0123456789abcdef/redeliver",
+        ),
+        O::RedeliverFailedWebhookDeliveries => (
+            "api-sources",
+            "POST",
+            "/v1/webhooks/whk_00000000009/redeliver",
+        ),
         O::ListFailedRequests => (
             "api-sources",
             "GET",
@@ -436,6 +463,7 @@ fn body(operation: Operation) -> Option<Value> {
         | O::UpdateWorkspace
         | O::UpdateSource
         | O::ReplaceSourceSecret
+        | O::UpdateWebhook
         | O::StartExport
         | O::ChangeImport
         | O::UpdatePrivacyRequest
@@ -485,6 +513,10 @@ fn body(operation: Operation) -> Option<Value> {
         // The answer depends on the caller's own rights too; a test below covers the scopes.
         O::CreateApiKey => json!({ "name": "k", "scopes": [] }),
         O::CreateSource => json!({ "name": "Landing", "provider": "ladipage" }),
+        O::CreateWebhook => json!({
+            "url": "http://127.0.0.1:8787/_local/receiver/shop", "events": ["contact.created"],
+        }),
+        O::RedeliverFailedWebhookDeliveries => json!({ "since": "2026-03-01T00:00:00Z" }),
         O::CreateSender => json!({ "email": "shop@example.vn", "name": "Shop" }),
         O::ConfirmSender => json!({ "code": "x" }),
         O::ConfirmIdentity | O::SaveContact => json!({ "email": "an@example.vn" }),

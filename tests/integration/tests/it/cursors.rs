@@ -43,6 +43,7 @@ const LISTS: &[(&str, &str)] = &[
     ("api-privacy", "/v1/privacy-requests"),
     ("api-privacy", "/v1/privacy-requests?status=all"),
     ("api-sources", "/v1/sources"),
+    ("api-sources", "/v1/webhooks"),
     ("api-workflows", "/v1/workflows"),
     ("api-chat", "/v1/inboxes"),
 ];
@@ -53,6 +54,7 @@ const OWN_TESTS: &[&str] = &[
     "/v1/lists/{id}/contacts",
     "/v1/segments/{id}/members",
     "/v1/sources/{id}/failed-requests",
+    "/v1/webhooks/{id}/deliveries",
 ];
 
 fn grant(actor: &str) -> Grant {
@@ -122,7 +124,7 @@ pub(crate) async fn user(world: &World, n: u32) -> String {
     made.unwrap().to_string()
 }
 
-fn rows(n: u32) -> [(&'static str, &'static str, Value); 8] {
+fn rows(n: u32) -> [(&'static str, &'static str, Value); 9] {
     let named = json!({ "name": format!("N{n}") });
     let person = json!({ "full_name": "Nguyễn An", "email": format!("nguyen{n}@example.vn") });
     let workflow = json!({
@@ -135,6 +137,11 @@ fn rows(n: u32) -> [(&'static str, &'static str, Value); 8] {
         ("api-contacts", "/v1/lists", named.clone()),
         ("api-contacts", "/v1/contacts", person),
         ("api-sources", "/v1/sources", source),
+        (
+            "api-sources",
+            "/v1/webhooks",
+            json!({ "url": "http://127.0.0.1:8787/_local/receiver/a", "events": ["order.created"] }),
+        ),
         (
             "api-privacy",
             "/v1/privacy-requests",

@@ -510,6 +510,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "webhook-dispatcher",
+        &[
+            ("duplicate", "0 to repeat; Webhooks +1; Webhooks 2"),
+            ("malformed", "0 to repeat; WebhooksDlq 1"),
+            ("ok", "0 to repeat; Webhooks +1; Webhooks 1"),
+        ],
+    ),
+    (
         "workflow-step",
         &[
             ("duplicate", "0 to repeat; Flow ~1; Timeline +1; Timers +2"),
@@ -542,7 +550,9 @@ const UNMET: &[&str] = &[
     "Directory: INVITE#… / INVITE",
     "Directory: SOURCE#CONSENT#… / CONSENT",
     "Directory: ws_…#PRIVACY-NOTICE / …",
+    "Directory: ws_…#WEBHOOK-NOTICE / …",
     "Timeline: ws_…#SEEN#… / ERASED",
+    "Webhooks: ws_…#whk_… / HEALTH",
 ];
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "websocket",
     "widget",
     "forms",
@@ -21,6 +21,7 @@ const PAGES: [&str; 11] = [
     "export",
     "tracking",
     "products",
+    "webhooks",
 ];
 const END: &str = "<!-- /table -->";
 

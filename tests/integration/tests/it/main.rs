@@ -40,5 +40,6 @@ mod support;
 mod sync;
 mod trace;
 mod tracking;
+mod webhooks;
 mod wiring;
 mod workflows;

@@ -16,6 +16,7 @@ const CALLS: &[(&str, u64)] = &[
     ("message-sender", 14),
     ("segment-updater", 20),
     ("source-sync", 40),
+    ("webhook-dispatcher", 24),
     ("workflow-step", 14),
     ("workflow-trigger", 14),
 ];

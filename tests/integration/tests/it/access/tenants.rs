@@ -74,6 +74,7 @@ impl Tenant {
             Operation::StartImport,
             Operation::StartExport,
             Operation::CreateSource,
+            Operation::CreateWebhook,
             Operation::CreateSender,
             Operation::CreatePrivacyRequest,
             Operation::CreateWorkflow,

@@ -278,3 +278,28 @@ async fn the_example_file_is_taken_in() {
     );
     assert_eq!(contact["email_status"], "subscribed");
 }
+
+/// Each event of a webhook has its example, with the fields that the code sends.
+#[test]
+fn each_event_of_a_webhook_has_its_example() {
+    for kind in webhooks::EventType::ALL {
+        let example = super::json("webhooks", kind.name());
+        assert_eq!(example["type"], kind.name());
+        let event = contacts::Event {
+            id: "e".to_owned(),
+            name: kind.name().to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            source: "api".to_owned(),
+            data: serde_json::json!({}),
+        };
+        let contact = kernel::ContactId::derived(event.at, &["a"]);
+        let data = kind.data(contact, &event);
+        let names = |value: &Value| -> Vec<String> {
+            let fields = value.as_object().into_iter().flatten();
+            let mut names: Vec<String> = fields.map(|(name, _)| name.clone()).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(&example["data"]), names(&data), "{}", kind.name());
+    }
+}

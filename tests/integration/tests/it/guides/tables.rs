@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sources::api::objects_of;
 use sources::{Provider, custom, ladipage};
 use utoipa::ToSchema;
+use webhooks::EventType;
 use workflows::trigger::{KINDS, PERFORMED};
 
 /// The table of this name on this page.
@@ -42,6 +43,7 @@ pub fn of(page: &str, name: &str) -> String {
         ("import", "row-errors") => row_errors(),
         ("import", "file-errors") => file_errors(),
         ("import", "limits") => import_limits(),
+        ("webhooks", "events") => webhook_events(),
         _ => panic!("docs/{page}.md wants a table {name}"),
     }
 }
@@ -481,4 +483,22 @@ fn tracking_limits() -> String {
 
 fn tracking_reasons() -> String {
     sentence(tracking::Reason::ALL.iter().map(|reason| reason.code()))
+}
+
+fn webhook_events() -> String {
+    let rows = EventType::ALL.iter().map(|kind| {
+        let event = contacts::Event {
+            id: "e".to_owned(),
+            name: kind.name().to_owned(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            source: "api".to_owned(),
+            data: json!({}),
+        };
+        let contact = kernel::ContactId::derived(event.at, &["a"]);
+        let data = kind.data(contact, &event);
+        let fields = data.as_object().into_iter().flatten();
+        let fields: Vec<&str> = fields.map(|(name, _)| name.as_str()).collect();
+        vec![code(kind.name()), codes(fields)]
+    });
+    table(&["event", "fields of `data`"], rows)
 }
