@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::consent::{SkipReason, address_of, refusal};
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
 use crate::send::Class;
+use crate::ses_event::AFTER_SOFT_BOUNCES;
 
 pub use prepared::{Letterhead, Prepared};
 
@@ -306,13 +307,18 @@ impl EmailChannel {
         ];
         let named = (contact, fields);
         let (to, raw) = mail.compose(named, data, &links, &tags, self.ledger.now())?;
+        // Its delivery then forgets the mails that came back before. Other deliveries cost no write for that.
+        let after = contact
+            .has_soft_bounces
+            .then_some((AFTER_SOFT_BOUNCES, "1"));
+        let tags = tags.into_iter().chain(after);
         Ok(OutgoingMail {
             from: mail.sender().from_email.to_string(),
             to,
             raw,
             tags: tags
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+                .collect(),
         })
     }
 }

@@ -20,13 +20,16 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use crate::agents::Agent;
-use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, Tally, Visit};
+use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, State, Tally, Visit};
 use crate::ses_event::About;
 
 /// An open or a click within this time after delivery was made by a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
 /// Two links of a mail that are followed within this time were followed by a machine.
 const BURST: SignedDuration = SignedDuration::from_secs(2);
+
+/// Kinds of soft bounces that say nothing about the address (SES, bounce sub types).
+const OF_CONTENT: [&str; 3] = ["MessageTooLarge", "ContentRejected", "AttachmentRejected"];
 
 /// Figures of several sends, to be written together: one write unit for each campaign and hour, for any number of
 /// sends.
@@ -114,6 +117,9 @@ impl Feedback {
 
     /// A provider's event, recorded under the trace id of its mail. `None`: there is no such send.
     pub async fn reported(&self, tenant: TenantKey, about: &About) -> Result<Option<Tally>, Error> {
+        if about.after_soft_bounces && about.fact == Fact::Delivered {
+            self.contacts.arrived(tenant, about.key.contact).await?;
+        }
         let (address, detail) = (&about.address, about.detail.as_deref());
         let work = self.provider(tenant, &about.key, address, about.fact, about.at, detail);
         match &about.trace {
@@ -143,6 +149,10 @@ impl Feedback {
                 self.contacts.bounced(tenant, contact, address).await?;
                 Some("message.bounced")
             }
+            Fact::SoftBounced => {
+                self.soft_bounced(tenant, key, address, detail).await?;
+                None
+            }
             Fact::Complained => {
                 // The complaint is the person's own decision, for any address.
                 let way = (Method::ProviderReport, Decision::Complained);
@@ -158,6 +168,30 @@ impl Feedback {
         self.learn(tenant, key, fact, at)
             .await
             .map(|news| news.map(|(_, gained)| gained))
+    }
+
+    /// Counts a soft bounce against its address, unless the mail arrived or was refused for its content. Automatic answers
+    /// come as soft bounces after the delivery.
+    async fn soft_bounced(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        address: &EmailAddress,
+        detail: Option<&str>,
+    ) -> Result<(), Error> {
+        let kind = detail.and_then(|detail| detail.split('/').nth(1));
+        if kind.is_some_and(|kind| OF_CONTENT.contains(&kind)) {
+            return Ok(());
+        }
+        let row = self.ledger.get(tenant, key).await?;
+        if row.is_some_and(|row| row.state() >= State::Delivered) {
+            return Ok(());
+        }
+        let mail = format!("{}#{}", key.scope, key.step);
+        let contacts = &self.contacts;
+        contacts
+            .soft_bounced(tenant, key.contact, address, &mail)
+            .await
     }
 
     /// The image was loaded. Returns the added figures; `None` if there is no such send.

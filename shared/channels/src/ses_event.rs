@@ -36,7 +36,13 @@ pub struct About {
     pub detail: Option<String>,
     /// Trace id under which it was sent.
     pub trace: Option<String>,
+    /// Whether mails to the contact had come back when it was sent.
+    #[serde(default)]
+    pub after_soft_bounces: bool,
 }
+
+/// The tag of a mail to a contact with mails that came back.
+pub(crate) const AFTER_SOFT_BOUNCES: &str = "after_soft_bounces";
 
 /// The text is no SES event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +97,7 @@ pub fn parse(text: &str) -> Result<SesEvent, NotAnEvent> {
         at: at(&detail),
         detail: kind(&detail),
         trace: trace_of(&detail.mail),
+        after_soft_bounces: detail.mail.tags.contains_key(AFTER_SOFT_BOUNCES),
     };
     Ok(SesEvent::About(workspace, about))
 }
@@ -113,6 +120,7 @@ fn fact_of(detail: &Detail) -> Option<Fact> {
         "Send" | "DeliveryDelay" | "Open" | "Click" => Fact::Accepted,
         "Delivery" => Fact::Delivered,
         "Bounce" if text(detail, "bounce", "bounceType") == "Permanent" => Fact::HardBounced,
+        "Bounce" if is_expired(detail) => Fact::HardBounced,
         "Bounce" => Fact::SoftBounced,
         // `not-spam`: the reader took a mail out of the spam folder, which is no complaint.
         "Complaint" if text(detail, "complaint", "complaintFeedbackType") == "not-spam" => {
@@ -122,6 +130,13 @@ fn fact_of(detail: &Detail) -> Option<Fact> {
         "Reject" | "Rendering Failure" => Fact::Rejected,
         _ => return None,
     })
+}
+
+/// Whether the receiving server took nothing for as long as SES tried: status 4.4.7 (RFC 3463).
+fn is_expired(detail: &Detail) -> bool {
+    let bounce = detail.rest.get("bounce");
+    let status = bounce.and_then(|bounce| bounce.pointer("/bouncedRecipients/0/status"));
+    status.and_then(Value::as_str) == Some("4.4.7")
 }
 
 fn at(detail: &Detail) -> Timestamp {
@@ -213,6 +228,15 @@ mod tests {
             (bounce("Permanent"), Some(Fact::HardBounced)),
             (bounce("Transient"), Some(Fact::SoftBounced)),
             (bounce("Undetermined"), Some(Fact::SoftBounced)),
+            (
+                event(
+                    "Bounce",
+                    &json!({ "bounce": {
+                        "bounceType": "Transient", "bouncedRecipients": [{ "status": "4.4.7" }],
+                    } }),
+                ),
+                Some(Fact::HardBounced),
+            ),
             (complaint("abuse"), Some(Fact::Complained)),
             (complaint("not-spam"), Some(Fact::Accepted)),
             (event("Reject", &json!({})), Some(Fact::Rejected)),

@@ -280,6 +280,9 @@ pub struct Contact {
     /// Consent by channel and purpose. The statuses above are those for marketing.
     #[serde(skip)]
     pub consents: Consents,
+    /// Whether mails came back since the last delivery, for a reason that may pass.
+    #[serde(skip)]
+    pub has_soft_bounces: bool,
     /// The user who looks after the contact. A user who left the workspace stays until another one is set.
     #[serde(default, rename = "owner_id")]
     pub owner: Option<UserId>,

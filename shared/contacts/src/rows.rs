@@ -24,6 +24,9 @@ pub(crate) const EXTERNAL: &str = "external.";
 /// The profile's attribute for the address that bounced.
 pub(crate) const BOUNCED: &str = "email_bounced";
 
+/// The profile's set of mails that came back for a reason that may pass, since the last delivery.
+pub(crate) const SOFT_BOUNCES: &str = "soft_bounces";
+
 /// The profile's attribute that counts changes of its shown identities.
 pub(crate) const VERSION: &str = "identity_version";
 /// The profile's attribute that counts changes of its custom fields. A writer that adds to them must have read the
@@ -123,6 +126,9 @@ pub(crate) struct Profile {
     pub consent_records: Option<u64>,
     /// The last address that bounced. It counts only while it equals `email`.
     pub email_bounced: Option<EmailAddress>,
+    /// Mails that came back since the last delivery; see [`SOFT_BOUNCES`].
+    #[serde(default)]
+    pub soft_bounces: BTreeSet<String>,
     /// When the contact was erased.
     pub erased_at: Option<Timestamp>,
     pub archived_at: Option<Timestamp>,
@@ -209,6 +215,7 @@ impl Profile {
             zalo_status: consents.marketing(Channel::Zalo),
             push_status: consents.marketing(Channel::Push),
             consents,
+            has_soft_bounces: !self.soft_bounces.is_empty(),
             status: match self.archived_at {
                 Some(_) => ContactStatus::Archived,
                 None => ContactStatus::Active,

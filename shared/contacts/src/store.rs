@@ -1,8 +1,8 @@
-//! Reading contacts, and the small changes: tags and lists, with their entries on the timeline, and bounces.
+//! Reading contacts, and the small changes: tags and lists, with their entries on the timeline.
 
-use cloud::{Error, Resources, Table, Update, UpdateOutcome};
+use cloud::{Error, Resources, Table, Update};
 use kernel::text::alike;
-use kernel::{ContactId, EmailAddress, ListId, TenantKey};
+use kernel::{ContactId, ListId, TenantKey};
 use serde_json::json;
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
@@ -11,7 +11,7 @@ use crate::labels::{Tag, Tags};
 use crate::model::Contact;
 use crate::moves::Moves;
 use crate::profiles::Profiles;
-use crate::rows::{BOUNCED, ERASED, IMPORTED, MERGED_INTO, Membership, NameRow, Profile, Row};
+use crate::rows::{ERASED, IMPORTED, Membership, NameRow, Profile, Row};
 use crate::tags_vocabulary::Vocabulary;
 use crate::{keys, mention, names};
 
@@ -239,36 +239,6 @@ impl Contacts {
             }
         }
         Ok(())
-    }
-
-    /// Records that mail to the address cannot be delivered; returns whether this was new. The bounce is stored
-    /// beside the consent, so neither hides the other. It is stored only while the contact shows this address: a
-    /// late bounce of an old address says nothing about the new one.
-    pub async fn bounced(
-        &self,
-        tenant: TenantKey,
-        id: ContactId,
-        address: &EmailAddress,
-    ) -> Result<bool, Error> {
-        let update = self
-            .touch()
-            .set(BOUNCED, address)
-            .when_equals("email", address)
-            .when_absent_or_other(BOUNCED, address);
-        let update = self
-            .telling(tenant, update, ["email_status".to_owned()])
-            .await?;
-        let key = keys::profile(tenant, id);
-        let outcome = self.contacts.update(&key, update.when_exists()).await?;
-        let is_merged = matches!(&outcome, UpdateOutcome::Refused(item)
-            if item.contains_key(MERGED_INTO));
-        if !is_merged {
-            return Ok(outcome.applied());
-        }
-        match self.forward(tenant, id).await? {
-            Some(now) => Box::pin(self.bounced(tenant, now, address)).await,
-            None => Ok(false),
-        }
     }
 
     /// The beginning of every update of a profile: one that is not erased.

@@ -3,7 +3,7 @@
 use channels::Class;
 use contacts::{ChannelStatus, Contact, Identity, Incoming, Merge};
 use kernel::ContactId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::messages::enqueue;
 use super::shop::{Shop, contacts, number, sqs_event, told};
@@ -115,4 +115,58 @@ async fn nothing_goes_to_a_dead_address_and_who_left_stays_away_when_it_is_repla
         assert_eq!(shop.mails(&world, "enr_3"), [NEW]);
         assert!(shop.mails(&world, "enr_4").is_empty());
     }
+}
+
+/// Sends a campaign to everybody, and reports of the mail to `address` what `change` makes of its delivery.
+async fn reported(world: &World, shop: &Shop, address: &str, change: impl Fn(&mut Value)) {
+    let campaign = shop.campaign(world).await;
+    shop.send(world, &campaign).await;
+    shop.work(world).await;
+    let events = shop.provider_events(world);
+    let own = events.iter().filter_map(|body| {
+        let mut event: Value = serde_json::from_str(body).unwrap();
+        let detail = &mut event["detail"];
+        let is_own = detail["mail"]["destination"][0] == address;
+        let is_own = is_own && detail["eventType"] == "Delivery";
+        is_own.then(|| {
+            change(detail);
+            event.to_string()
+        })
+    });
+    let own: Vec<String> = own.collect();
+    assert_eq!(own.len(), 1, "{address}");
+    for _ in 0..2 {
+        let answer = world.invoke("delivery-status", sqs_event(&own)).await;
+        assert_eq!(answer.unwrap(), json!({ "batchItemFailures": [] }));
+    }
+}
+
+fn softly(kind: &str) -> impl Fn(&mut Value) {
+    move |detail| {
+        detail["eventType"] = "Bounce".into();
+        detail["bounce"] = json!({ "bounceType": "Transient", "bounceSubType": kind });
+    }
+}
+
+#[tokio::test]
+async fn the_fifth_soft_bounce_in_a_row_stops_the_address() {
+    let world = World::new();
+    let shop = Shop::open(&world, 3).await;
+    let id = shop.contacts[2];
+    let address = contact(&world, &shop, id).await.email.unwrap();
+    let status = async || contact(&world, &shop, id).await.email_status;
+    // A mail that is too large says nothing about the address.
+    reported(&world, &shop, address.as_str(), softly("MessageTooLarge")).await;
+    for _ in 0..4 {
+        reported(&world, &shop, address.as_str(), softly("MailboxFull")).await;
+    }
+    assert_eq!(status().await, ChannelStatus::Subscribed);
+    // A delivery forgets them, and the automatic answer to it counts for nothing.
+    let delivered = |detail: &mut Value| detail["delivery"] = json!({});
+    reported(&world, &shop, address.as_str(), delivered).await;
+    for n in 0..5 {
+        assert_eq!(status().await, ChannelStatus::Subscribed, "{n}");
+        reported(&world, &shop, address.as_str(), softly("General")).await;
+    }
+    assert_eq!(status().await, ChannelStatus::Bounced);
 }
