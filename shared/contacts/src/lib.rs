@@ -29,8 +29,8 @@
 //! | `first_seen`, `record`, `record_as`, `hears`, `has`, `timeline` | `timeline.rs` |
 
 mod archive;
-pub mod bounces;
-mod bounds;
+mod bounces;
+pub mod bounds;
 pub mod bulk;
 mod bundle;
 mod change;

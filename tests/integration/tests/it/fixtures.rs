@@ -324,10 +324,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "0 to repeat; Contacts +8; Directory +1; Timeline +2; Timers +2; Message 1",
             ),
             ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
-            (
-                "goods",
-                "0 to repeat; Commerce +10; Contacts +7; Timers +2",
-            ),
+            ("goods", "0 to repeat; Commerce +10; Contacts +7; Timers +2"),
             ("malformed", "0 to repeat; IngestDlq 1"),
             (
                 "mixed",

@@ -128,10 +128,11 @@ async fn reported(world: &World, shop: &Shop, address: &str, change: impl Fn(&mu
         let detail = &mut event["detail"];
         let is_own = detail["mail"]["destination"][0] == address;
         let is_own = is_own && detail["eventType"] == "Delivery";
-        is_own.then(|| {
-            change(detail);
-            event.to_string()
-        })
+        if !is_own {
+            return None;
+        }
+        change(detail);
+        Some(event.to_string())
     });
     let own: Vec<String> = own.collect();
     assert_eq!(own.len(), 1, "{address}");

@@ -45,7 +45,17 @@ const RIGHT: &[Rule] = &[
     ),
     (
         "counts of tracked calls are for people, and a repeated message counts again (docs/adr/0051)",
-        |run, one| run.of("track-writer/") && one.contains(" Reports:"),
+        |run, one| {
+            (run.of("track-writer/") || run.of("track-events/")) && one.contains(" Reports:")
+        },
+    ),
+    (
+        "counts of a source's requests are for people, and a repeated message counts again (docs/sources.md)",
+        |_, one| one.contains(" Reports:") && one.contains("#SRC#"),
+    ),
+    (
+        "a call is taken although the time of the key's last use cannot be noted (functions/track-events)",
+        |run, one| run.of("track-events/") && one.contains("\"sk\":\"KEY#"),
     ),
     (
         "a request that is sent again takes events of the window again (functions/track-events)",
