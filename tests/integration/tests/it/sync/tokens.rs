@@ -28,7 +28,7 @@ async fn a_token_that_ends_is_renewed_by_one_worker() {
         assert_eq!(shop.push(Kind::Orders, 3).await, 200);
         shop.world.deliver("ingest", false).await.unwrap().unwrap();
         let batch = shop.world.take("source-sync").unwrap();
-        let halves = [0, 1].map(|n| json!({ "Records": [batch.event["Records"][n]] }));
+        let halves = [0_usize, 1].map(|n| json!({ "Records": [batch.event["Records"][n]] }));
         let run = |event: &Value| shop.world.invoke("source-sync", event.clone());
         let (first, second) = (run(&halves[0]), run(&halves[1]));
         let (_, _, calls) = shop.world.interleave(at, first, second).await;
