@@ -292,3 +292,6 @@ fn literal(host: &str) -> Option<IpAddr> {
         .and_then(|host| host.strip_suffix(']'));
     bare.unwrap_or(host).parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,7 @@ const WITHOUT_AGE: &[&str] = &[
     "DeliveryEvents",
     "SegmentBuild",
     "SourceSync",
+    "Webhooks",
     "WorkflowTrigger",
 ];
 
