@@ -21,7 +21,7 @@ use crate::answer::{Refusal, Taken, for_sdks, unreadable};
 use crate::body;
 use crate::pace::Pace;
 
-/// What a request needs; cheap to clone.
+/// The stores and limits of a request; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Door {
     pub keys: WriteKeys,

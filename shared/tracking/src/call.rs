@@ -49,7 +49,7 @@ pub enum Kind {
     Page,
     /// A screen of an app was viewed.
     Screen,
-    /// What is known about a person.
+    /// Facts about a person.
     Identify,
     /// Two ids are one person.
     Alias,
@@ -162,7 +162,7 @@ pub struct Call {
     pub name: String,
     /// The event's data.
     pub data: Map<String, Value>,
-    /// What the call tells about the person.
+    /// The facts that the call tells about the person.
     pub traits: Map<String, Value>,
     /// When it happened, by the sender's clock.
     pub original: Option<Timestamp>,

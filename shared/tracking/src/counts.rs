@@ -52,7 +52,7 @@ pub struct Counted {
     clock: Clock,
 }
 
-/// What own systems sent lately.
+/// The latest calls of own systems, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = TrackingReport)]
 pub struct Report {
@@ -89,7 +89,7 @@ impl Counted {
             .await
     }
 
-    /// What was counted in the last days, today included.
+    /// The counts of the last days, today included.
     pub async fn report(&self, tenant: TenantKey, days: u16) -> Result<Report, Error> {
         let to = self.clock.now();
         let from = to - SignedDuration::from_hours(24 * i64::from(days));

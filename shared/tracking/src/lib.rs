@@ -10,6 +10,7 @@
 //! | `message` | the message of the queue |
 //! | `time` | the time of an event, by the sender's clock |
 //! | `data` | the data that an event keeps |
+//! | `people` | the persons of a message |
 //! | `traits` | what a call tells about a person |
 //! | `writer` | the write to contacts and timeline |
 //! | `counts` | what was done and refused, by hour |
@@ -18,6 +19,7 @@ mod call;
 mod counts;
 mod data;
 mod message;
+mod people;
 mod request;
 mod time;
 mod traits;

@@ -88,8 +88,7 @@ mod tests {
             prop_assert!(found.at.duration_since(received) <= TOLERANCE);
         }
 
-        /// Whatever its clock says, a sender that waited `age` and sent at once is dated `age` before the receipt, or at
-        /// the time that its right clock says.
+        /// The clock of the sender may be wrong: an event that waited for `age` is dated `age` before the receipt.
         #[test]
         fn the_age_of_an_event_is_kept(skew in -1_000_000i64..1_000_000, age in 0i64..1_000_000) {
             let received = at(0);

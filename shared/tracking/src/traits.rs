@@ -1,4 +1,4 @@
-//! What the calls of a person tell about that person: fields of the contact, by the one table of their names. Pure.
+//! The facts that calls tell about a person: fields of the contact, by the one table of their names. Pure.
 //!
 //! The table (`kernel::person`) knows names in Vietnamese and English. Segment's own names that it lacks are here. A
 //! trait that is none of these is a custom field: of a public key only a defined one, since anybody can send any name.
@@ -16,7 +16,7 @@ const OTHERS: [(&str, &str); 2] = [("title", "job_title"), ("avatar", "avatar_ur
 /// Most tags of one call.
 const MAX_TAGS: usize = 50;
 
-/// What was told about a person.
+/// The facts about a person.
 #[derive(Debug, Default, PartialEq)]
 pub struct Told {
     /// Addresses.

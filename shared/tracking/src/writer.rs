@@ -4,20 +4,20 @@
 //! contact is found by its identities, an event by its key. An event whose time would differ at a repetition takes the
 //! time of its first arrival, which a row of Timeline keeps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cloud::{Error, Resources, Window};
-use contacts::consent::{Decision, Evidence, Method, Purpose};
-use contacts::{Contacts, Definitions, Event, Fields, Identity, Incoming, Merge, Statement, Trust};
+use contacts::{Contacts, Definitions, Event, Fields, Trust};
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
-use kernel::{Channel, ContactId, TenantKey};
+use jiff::SignedDuration;
+use kernel::{ContactId, TenantKey};
 use serde_json::Value;
 
-use crate::call::{Call, Consent, Kind};
+use crate::call::{Call, Kind};
 use crate::counts::Tally;
 use crate::message::Batch;
+use crate::people::{Group, Who, browser, groups, incoming};
 use crate::time::when;
 use crate::traits::Told;
 
@@ -40,32 +40,6 @@ pub struct Writer {
     contacts: Contacts,
     fields: Fields,
     window: Window,
-}
-
-/// A person as the calls name the person.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
-    /// By the id of the shop's own system.
-    User(String),
-    /// By the id of a browser or an app.
-    Visitor(String),
-}
-
-impl Who {
-    fn identity(&self) -> Identity {
-        match self {
-            Self::User(id) => Identity::own(id),
-            Self::Visitor(id) => browser(id),
-        }
-    }
-}
-
-/// The calls of one person.
-#[derive(Debug, Default)]
-struct Group {
-    /// Browsers that the calls name beside the person.
-    visitors: BTreeSet<String>,
-    calls: Vec<Call>,
 }
 
 /// The message, and what it needs.
@@ -194,7 +168,7 @@ impl Writer {
             self.adopt(work, group, contact, &[], tally).await?;
             return Ok(Some(contact));
         }
-        let incoming = incoming(work, who, group, told, &strangers, consent);
+        let incoming = incoming(work.batch, who, group, told, &strangers, consent);
         let upserted = self.contacts.upsert(tenant, &incoming).await?;
         tally.add("contacts_created", i64::from(upserted.created));
         tally.add("identities_not_taken", upserted.not_taken.len() as i64);
@@ -380,93 +354,5 @@ impl Writer {
             tally.add("adopted", moved.await? as i64);
         }
         Ok(())
-    }
-}
-
-/// The identity of a browser or an app.
-fn browser(id: &str) -> Identity {
-    Identity::Anonymous { id: id.to_owned() }
-}
-
-/// The calls by person. A call that names only a browser is about the person whom another call of the message names
-/// beside that browser.
-fn groups(calls: Vec<Call>) -> BTreeMap<Who, Group> {
-    let mut links: BTreeMap<String, String> = BTreeMap::new();
-    for call in &calls {
-        if let (Some(user), Some(visitor)) = (&call.user, &call.visitor) {
-            links.entry(visitor.clone()).or_insert_with(|| user.clone());
-        }
-    }
-    let mut groups: BTreeMap<Who, Group> = BTreeMap::new();
-    for call in calls {
-        let linked = || links.get(call.visitor.as_ref()?).cloned();
-        let who = match (call.user.clone().or_else(linked), call.visitor.clone()) {
-            (Some(user), _) => Who::User(user),
-            (None, Some(visitor)) => Who::Visitor(visitor),
-            (None, None) => continue,
-        };
-        let group = groups.entry(who.clone()).or_default();
-        if let Who::User(_) = who {
-            group.visitors.extend(call.visitor.clone());
-        }
-        group.calls.push(call);
-    }
-    groups
-}
-
-/// The contact of a person, as the calls tell it. What the shop's systems say replaces older values.
-fn incoming(
-    work: &Work<'_>,
-    who: &Who,
-    group: &Group,
-    told: Told,
-    strangers: &[String],
-    consent: Option<Consent>,
-) -> Incoming {
-    let batch = work.batch;
-    let mut identities = told.identities;
-    identities.push(who.identity());
-    identities.extend(strangers.iter().map(|id| browser(id)));
-    let newest = group
-        .calls
-        .iter()
-        .rev()
-        .find(|call| !call.traits.is_empty());
-    let at = newest.map_or(batch.received_at, |call| {
-        when(call.original, batch.sent_at, batch.received_at).at
-    });
-    let at = at.min(batch.received_at);
-    let first = group.calls.first();
-    Incoming {
-        identities,
-        person: told.person,
-        custom: told.custom,
-        tags: told.tags,
-        consent: consent
-            .into_iter()
-            .map(|given| agreed(given, batch, at))
-            .collect(),
-        merge: match batch.trust {
-            Trust::Shop => Merge::Overwrite,
-            Trust::Anybody => Merge::FillEmpty,
-        },
-        trust: batch.trust,
-        at: Some(at),
-        operation: first.map(|call| format!("track#{}", call.event_id())),
-        ..Incoming::default()
-    }
-}
-
-/// The person's consent to be followed, with the text that the page showed.
-fn agreed(given: Consent, batch: &Batch, at: Timestamp) -> Statement {
-    Statement {
-        purposes: BTreeSet::from([Purpose::BehaviouralAds]),
-        text: Some(given.text),
-        evidence: Evidence {
-            form: given.page.or_else(|| Some(batch.key.clone())),
-            ..Evidence::default()
-        },
-        at: Some(at),
-        ..Statement::new(Method::FormTick, Decision::Granted, Channel::ALL)
     }
 }
