@@ -44,7 +44,7 @@ pub struct Received {
     pub answered: Option<u16>,
 }
 
-/// What a receiver does.
+/// The answers of a receiver.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
@@ -92,7 +92,7 @@ impl Receiver {
         };
     }
 
-    /// What a receiver got, oldest first.
+    /// The deliveries that a receiver got, oldest first.
     pub fn received(&self, name: &str) -> Vec<Received> {
         let states = self.states();
         states

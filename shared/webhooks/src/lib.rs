@@ -1,7 +1,7 @@
 //! Outgoing webhooks: addresses of a shop that get events, signed by Standard Webhooks (docs/adr/0050).
 //!
-//! Each call may run twice, late, out of order, or be killed at any await: the id of an event follows from what happened, a
-//! delivery is stored before the call, and the message of the next attempt is sent before the state that waits for it.
+//! Each call may run twice, late, out of order, or be killed at any await. The id of an event follows from what happened. A
+//! delivery is stored before the call. The message of the next attempt is sent before the state that waits for it.
 //!
 //! | module | holds |
 //! |---|---|

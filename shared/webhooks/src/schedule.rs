@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is drawn, the attempts span 27.5 to 30.5 hours, and each wait has its place.
+        /// The attempts span 27.5 to 30.5 hours at any draw, and each wait has its place.
         #[test]
         fn the_waits_span_about_28_hours(random in proptest::collection::vec(any::<u64>(), 8)) {
             let waits = (1u32..9).zip(&random).map(|(failed, random)| wait(failed, *random));

@@ -77,7 +77,7 @@ async fn a_body_of_ten_gigabytes_is_not_read() {
     let server = server(text, true).await;
     let head = call(server.port, "127.0.0.1", all).await.unwrap();
     assert_eq!(head.body.len(), MOST);
-    // What the sockets' buffers hold, and no more.
+    // The sockets' buffers hold some bytes.
     assert!(server.sent.load(Ordering::SeqCst) < 64 * 1024 * 1024);
 }
 
