@@ -178,18 +178,18 @@ impl Shop {
     }
 
     pub async fn contacts(&self) -> Vec<Value> {
-        self.of("Contacts", "PROFILE").await
+        self.stored("Contacts", "PROFILE").await
     }
 
-    async fn of(&self, table: &str, sk: &str) -> Vec<Value> {
+    async fn stored(&self, table: &str, sk: &str) -> Vec<Value> {
         let rows = self.world.dump(table).await.into_iter();
         rows.filter(|row| row["sk"] == sk).collect()
     }
 
     /// Orders and products.
     pub async fn counts(&self) -> (u64, u64) {
-        let orders = self.of("Commerce", "ORDER").await.len();
-        let products = self.of("Commerce", "PRODUCT").await.len();
+        let orders = self.stored("Commerce", "ORDER").await.len();
+        let products = self.stored("Commerce", "PRODUCT").await.len();
         (orders as u64, products as u64)
     }
 
