@@ -14,7 +14,8 @@ struct Owned {
 
 /// One key of each kind of partition that opens something.
 ///
-/// chat-notifier reads because a socket outlives its request: it checks whether the session or key is still valid.
+/// chat-notifier reads because a socket outlives its request: it checks whether the session or key is still valid. track-events checks the
+/// write key of a request.
 const CREDENTIALS: &[Owned] = &[
     Owned {
         // Users with their password hashes and sealed factors; invitations; the account's workspaces.
@@ -24,14 +25,20 @@ const CREDENTIALS: &[Owned] = &[
             "api-accounts",
             "authorizer",
             "chat-notifier",
+            "track-events",
         ],
         writers: &["account-mailer", "api-accounts"],
     },
     Owned {
         key: "KEY#00ff",
-        readers: &["api-accounts", "authorizer", "chat-notifier"],
-        // The authorizer notes a key's last use.
-        writers: &["api-accounts", "authorizer"],
+        readers: &[
+            "api-accounts",
+            "authorizer",
+            "chat-notifier",
+            "track-events",
+        ],
+        // The authorizer and the door of SDKs note a key's last use.
+        writers: &["api-accounts", "authorizer", "track-events"],
     },
     Owned {
         key: "SESSION#00ff",
