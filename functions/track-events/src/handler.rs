@@ -131,7 +131,7 @@ struct Calls {
 }
 
 macro_rules! call {
-    ($(#[doc = $doc:literal])* $name:ident, $path:literal, $id:literal, $body:ty, $kind:expr) => {
+    ($(#[doc = $doc:literal])* $name:ident, path = $path:literal, $id:literal, $body:ty, $kind:expr) => {
         $(#[doc = $doc])*
         #[utoipa::path(
             post,
@@ -162,31 +162,45 @@ call!(
     /// Take many calls of an SDK.
     ///
     /// A call that cannot be used is refused alone, and the answer names its place.
-    batch, "/v1/batch", "trackBatch", Calls, None
+    batch,
+    path = "/v1/batch",
+    "trackBatch", Calls, None
 );
 call!(
     /// Take an event of a person.
-    track, "/v1/track", "trackEvent", Call, Some(Kind::Track)
+    track,
+    path = "/v1/track",
+    "trackEvent", Call, Some(Kind::Track)
 );
 call!(
     /// Take what an own system knows about a person.
-    identify, "/v1/identify", "trackIdentify", Call, Some(Kind::Identify)
+    identify,
+    path = "/v1/identify",
+    "trackIdentify", Call, Some(Kind::Identify)
 );
 call!(
     /// Take a view of a page.
-    page, "/v1/page", "trackPage", Call, Some(Kind::Page)
+    page,
+    path = "/v1/page",
+    "trackPage", Call, Some(Kind::Page)
 );
 call!(
     /// Take a view of an app's screen.
-    screen, "/v1/screen", "trackScreen", Call, Some(Kind::Screen)
+    screen,
+    path = "/v1/screen",
+    "trackScreen", Call, Some(Kind::Screen)
 );
 call!(
     /// Join an anonymous id to a person.
-    alias, "/v1/alias", "trackAlias", Call, Some(Kind::Alias)
+    alias,
+    path = "/v1/alias",
+    "trackAlias", Call, Some(Kind::Alias)
 );
 call!(
     /// Refuse a call about a company: the answer names the reason.
-    group, "/v1/group", "trackGroup", Call, Some(Kind::Group)
+    group,
+    path = "/v1/group",
+    "trackGroup", Call, Some(Kind::Group)
 );
 
 /// Take a call of a browser's SDK.

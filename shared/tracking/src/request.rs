@@ -281,7 +281,7 @@ mod tests {
     fn messages_have_a_bound_in_bytes_and_calls() {
         let calls: Vec<Value> = (0..250)
             .map(|n| {
-                json!({ "type": "track", "userId": n, "event": "A",
+                json!({ "type": "track", "userId": n + 1, "event": "A",
                 "properties": { "x": "x".repeat(if n < 3 { 25_000 } else { 10 }) } })
             })
             .collect();

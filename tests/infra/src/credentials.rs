@@ -14,7 +14,8 @@ struct Owned {
 
 /// One key of each kind of partition that opens something.
 ///
-/// chat-notifier reads because a socket outlives its request: it checks whether the session or key is still valid.
+/// chat-notifier reads because a socket outlives its request: it checks whether the session or key is still valid. track-events checks the
+/// write key of a request.
 const CREDENTIALS: &[Owned] = &[
     Owned {
         // Users with their password hashes and sealed factors; invitations; the account's workspaces.
@@ -24,7 +25,6 @@ const CREDENTIALS: &[Owned] = &[
             "api-accounts",
             "authorizer",
             "chat-notifier",
-            // The key of a tracked call, and the workspace of the key.
             "track-events",
         ],
         writers: &["account-mailer", "api-accounts"],
@@ -37,7 +37,7 @@ const CREDENTIALS: &[Owned] = &[
             "chat-notifier",
             "track-events",
         ],
-        // The authorizer and the door of tracking note a key's last use.
+        // The authorizer and the door of SDKs note a key's last use.
         writers: &["api-accounts", "authorizer", "track-events"],
     },
     Owned {

@@ -198,7 +198,7 @@ fn functions_stand_in_order_and_are_explained() {
     assert!(!last.is_empty(), "no function was found in the text");
 }
 
-/// Routes whose callers have no credential yet, or the key of a tracking SDK. Each route has its own limits.
+/// Routes whose callers have no credential yet, each with a limit by address; and those whose write key is in the request.
 const PUBLIC: &[&str] = &[
     "/v1/alias",
     "/v1/auth/invitations/accept",
