@@ -29,7 +29,7 @@ pub struct NewWebhookBody {
     #[schema(min_length = 1, max_length = 255)]
     description: Option<String>,
     /// The events that it wants.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 30)]
     events: BTreeSet<EventType>,
 }
 
@@ -68,7 +68,7 @@ pub struct WebhookUpdate {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     description: Patch<String>,
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 30)]
     events: Option<BTreeSet<EventType>>,
     /// `active` resumes a webhook that is paused or disabled.
     status: Option<WebhookStatus>,

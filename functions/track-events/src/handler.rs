@@ -123,10 +123,10 @@ struct Calls {
     #[schema(max_items = 500)]
     batch: Vec<Call>,
     /// The write key, unless it is the user name of Basic.
-    #[schema(rename = "writeKey")]
+    #[schema(rename = "writeKey", max_length = 500)]
     write_key: Option<String>,
     /// When the request was sent, by the sender's clock.
-    #[schema(rename = "sentAt")]
+    #[schema(rename = "sentAt", max_length = 100)]
     sent_at: Option<String>,
 }
 
@@ -211,7 +211,7 @@ call!(
     path = "/s/{call}",
     operation_id = "trackBrowserCall",
     tag = "tracking",
-    params(("call" = String, Path, description = "`t`, `i`, `p`, `s`, `a`, `g` or `b`")),
+    params(("call" = String, Path, description = "`t`, `i`, `p`, `s`, `a`, `g` or `b`", max_length = 1)),
     request_body = Call,
     security(()),
     responses(

@@ -42,6 +42,7 @@ pub struct Asked {
     pub staff_id: Option<UserId>,
     /// With this product: the shop's code of the article, or the id at the source. The first 20 items count.
     #[param(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100)]
     pub product: Option<String>,
     /// Ordered at this time or later.
     pub from: Option<Timestamp>,
@@ -49,9 +50,11 @@ pub struct Asked {
     pub before: Option<Timestamp>,
     /// With at least this total.
     #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub min_total: Option<i64>,
     /// With at most this total.
     #[param(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub max_total: Option<i64>,
 }
 

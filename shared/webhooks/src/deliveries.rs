@@ -16,8 +16,6 @@ use crate::pages::{End, joined};
 
 /// How long a delivery is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The index of deliveries that failed or are held.
-const FAILED: &str = "Failed";
 
 /// The deliveries of all webhooks; cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +26,13 @@ pub struct Deliveries {
 #[derive(Deserialize)]
 struct Place {
     sk: DeliveryId,
+}
+
+/// The deliveries of a shard that failed or are held.
+fn failed_in(tenant: TenantKey, webhook: WebhookId, shard: u32) -> Query {
+    Query::index("Failed", &["failed_id"])
+        .with("tenant", tenant.to_string())
+        .with("failed", keys::failed(webhook, shard))
 }
 
 impl Deliveries {
@@ -48,8 +53,11 @@ impl Deliveries {
         is_held: bool,
     ) -> Delivery {
         let now = self.table.clock().now();
-        let failed = keys::shard(tenant, webhook, keys::shard_of(&id));
+        let failed = keys::failed(webhook, keys::shard_of(&id));
         Delivery {
+            tenant: tenant.to_string(),
+            failed: is_held.then_some(failed),
+            failed_id: is_held.then(|| id.clone()),
             id,
             webhook,
             kind: kind.to_owned(),
@@ -67,7 +75,6 @@ impl Deliveries {
             failures: 0,
             version: 1,
             ttl: (now + KEPT).as_second(),
-            failed: is_held.then_some(failed),
         }
     }
 
@@ -90,7 +97,9 @@ impl Deliveries {
     ) -> Result<bool, Error> {
         let key = keys::delivery(tenant, next.webhook, &next.id);
         let is_listed = matches!(next.status, DeliveryStatus::Failed | DeliveryStatus::Held);
-        next.failed = is_listed.then(|| key.pk.clone());
+        let failed = keys::failed(next.webhook, keys::shard_of(&next.id));
+        next.failed = is_listed.then_some(failed);
+        next.failed_id = is_listed.then(|| next.id.clone());
         next.version = before.version + 1;
         match self.table.replace(&key, &next, before.version).await {
             Ok(()) => Ok(true),
@@ -130,11 +139,10 @@ impl Deliveries {
         };
         let most = limit.get().div_ceil(SHARDS) * 2 + 4;
         let ends = (0..SHARDS).map(|shard| {
-            let pk = keys::shard(tenant, webhook, shard);
             let query = if failed {
-                Query::index(FAILED, &["sk"]).with("failed", pk)
+                failed_in(tenant, webhook, shard)
             } else {
-                Query::partition(pk).eventual()
+                Query::partition(keys::shard(tenant, webhook, shard)).eventual()
             };
             self.end(query, before.clone(), most)
         });
@@ -186,10 +194,7 @@ impl Deliveries {
         most: u32,
     ) -> Result<(Vec<DeliveryId>, bool), Error> {
         let low = after.map_or_else(|| DeliveryId::floor(since), ToString::to_string);
-        let query = Query::index(FAILED, &["sk"])
-            .with("failed", keys::shard(tenant, webhook, shard))
-            .after(low)
-            .limit(most);
+        let query = failed_in(tenant, webhook, shard).after(low).limit(most);
         let page: Page<Place> = self.table.query(query).await?;
         let ids = page.data.into_iter().map(|row| row.sk).collect();
         Ok((ids, page.next.is_some()))

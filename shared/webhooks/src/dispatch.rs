@@ -55,7 +55,7 @@ pub enum Delivered {
     No,
     /// No attempt was made: there is nothing to do, or the webhook is paused, disabled or removed.
     Nothing,
-    /// The endpoint is busy: the message comes again.
+    /// The endpoint is busy: the message is redelivered.
     Later,
     /// The message came before the row that waits for it.
     Early,

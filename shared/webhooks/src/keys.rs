@@ -25,9 +25,14 @@ pub fn notice(tenant: TenantKey, id: WebhookId, at: Timestamp, user: UserId) -> 
     )
 }
 
-/// The partition of a shard of a webhook's deliveries, in the table Webhooks and in its index `Failed`.
+/// The partition of a shard of a webhook's deliveries, in the table Webhooks.
 pub fn shard(tenant: TenantKey, webhook: WebhookId, shard: u32) -> String {
-    format!("{tenant}#{webhook}#{shard}")
+    format!("{tenant}#{}", failed(webhook, shard))
+}
+
+/// The attribute `failed` of the index of the same name: a shard of a webhook.
+pub fn failed(webhook: WebhookId, shard: u32) -> String {
+    format!("{webhook}#{shard}")
 }
 
 /// The shard of a delivery.

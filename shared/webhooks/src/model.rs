@@ -223,9 +223,14 @@ pub struct Delivery {
     pub(crate) failures: u32,
     pub(crate) version: u64,
     pub(crate) ttl: i64,
-    /// The partition of the index `Failed`, of a delivery that failed or is held.
+    /// The workspace; a key of the index `Failed`.
+    pub(crate) tenant: String,
+    /// A key of the index `Failed`, of a delivery that failed or is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failed: Option<String>,
+    /// The place in the index `Failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failed_id: Option<DeliveryId>,
 }
 
 impl Delivery {

@@ -13,6 +13,7 @@ const WITHOUT_RECOVERY: &[&str] = &[
     "Segments",
     "SendLedger",
     "Timeline",
+    "Webhooks",
 ];
 /// Tables whose rows never expire.
 const WITHOUT_EXPIRY: &[&str] = &["Campaigns"];

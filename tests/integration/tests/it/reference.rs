@@ -69,6 +69,10 @@ async fn document_code_and_template_know_the_same_operations() {
                 "{request_id}",
                 "1772413260000-0123456789abcdef0123456789abcdef",
             )
+            .replace(
+                "{delivery_id}",
+                "evt_1772413260000_0123456789abcdef0123456789abcdef",
+            )
             .replace("{list_id}", "lst_01h4k7m2p9x")
             .replace("{tag}", "vip")
             .replace("{field}", "hop_dong")
