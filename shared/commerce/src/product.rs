@@ -123,6 +123,15 @@ pub(crate) fn mark_of(incoming: &IncomingProduct) -> String {
     mark(incoming.source_at, &content)
 }
 
+/// The stored name of the only place of a shop. DynamoDB takes no empty name in a map.
+pub(crate) const ONLY_PLACE: &str = "-";
+
+/// The stored name of a place.
+pub(crate) fn place_name(place: &str) -> String {
+    let name = bounds::text(place, bounds::MAX_CODE);
+    name.unwrap_or_else(|| ONLY_PLACE.to_owned())
+}
+
 impl ProductRow {
     /// The row after this version of the source. `before` has an earlier mark.
     pub fn of(
@@ -135,7 +144,7 @@ impl ProductRow {
         let old = before.map(|row| &row.product);
         let mark = mark_of(incoming);
         let levels = incoming.levels.iter().take(MAX_PLACES);
-        let levels = levels.map(|(place, count)| (place.clone(), *count));
+        let levels = levels.map(|(place, count)| (place_name(place), *count));
         let row = Self {
             version: before.map_or(0, |row| row.version) + 1,
             first: before.map_or_else(|| mark.clone(), |row| row.first.clone()),

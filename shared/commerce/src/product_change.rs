@@ -6,7 +6,7 @@ use kernel::commerce::{ProductStatus, Source, Variant};
 use kernel::{Money, Patch};
 
 use crate::bounds;
-use crate::product::{Product, ProductRow};
+use crate::product::{ONLY_PLACE, Product, ProductRow};
 
 /// The fields to change. The tags of the staff may be changed for every product, all else only for products that staff
 /// entered. Texts are within their bounds.
@@ -101,7 +101,7 @@ impl ProductChange {
         match self.stock {
             Patch::Keep => {}
             Patch::Clear => row.levels.clear(),
-            Patch::Set(count) => row.levels = BTreeMap::from([(String::new(), count)]),
+            Patch::Set(count) => row.levels = BTreeMap::from([(ONLY_PLACE.to_owned(), count)]),
         }
         true
     }

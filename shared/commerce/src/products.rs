@@ -17,7 +17,9 @@ use kernel::page::Page;
 use kernel::{Cursor, Limit, Money, ProductId, TenantKey, clock};
 use serde::{Deserialize, Serialize};
 
-use crate::product::{LevelRow, MAX_PLACES, Product, ProductRow, compared, gone_mark, mark_of};
+use crate::product::{
+    LevelRow, MAX_PLACES, Product, ProductRow, compared, gone_mark, mark_of, place_name,
+};
 use crate::product_change::{ProductChange, ProductChanged};
 use crate::store::Outcome;
 use crate::{bounds, keys};
@@ -161,7 +163,7 @@ impl Products {
             level.external_id.as_str(),
         );
         let (id, _) = self.found(tenant, name).await?;
-        let place = bounds::text(&level.place, bounds::MAX_CODE).unwrap_or_default();
+        let place = place_name(&level.place);
         let at = clock::sortable(level.at);
         let key = keys::level(tenant, id, &place);
         let known: Option<LevelRow> = self.table.look_up(&key).await?;

@@ -27,7 +27,7 @@ impl Message for EventHappened {
     const QUEUE: QueueName = QueueName::new("workflow-trigger");
 }
 
-/// What happened to a contact, for webhooks.
+/// The events of a write of a contact, for webhooks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Happened {
     /// The contact.

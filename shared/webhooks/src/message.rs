@@ -1,7 +1,7 @@
 //! Messages on the queue of webhooks.
 
 use cloud::{Message, QueueName};
-use contacts::Happened;
+use contacts::{Happened, WebhookHappened};
 use jiff::Timestamp;
 use kernel::WebhookId;
 use serde::{Deserialize, Serialize};
@@ -44,13 +44,11 @@ pub enum WebhookTask {
 }
 
 impl Message for WebhookTask {
-    const QUEUE: QueueName = QueueName::new("webhooks");
+    const QUEUE: QueueName = WebhookHappened::QUEUE;
 }
 
 #[cfg(test)]
 mod tests {
-    use contacts::WebhookHappened;
-
     use super::*;
 
     #[test]
@@ -63,6 +61,5 @@ mod tests {
         let sent = serde_json::to_string(&WebhookHappened::V1(happened.clone())).unwrap();
         let read: WebhookTask = serde_json::from_str(&sent).unwrap();
         assert_eq!(read, WebhookTask::Happened(happened));
-        assert_eq!(WebhookHappened::QUEUE, WebhookTask::QUEUE);
     }
 }

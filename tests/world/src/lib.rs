@@ -668,6 +668,8 @@ fn model_at(rate: u32) -> model::Stack {
             ),
             ("EmailIdentity".to_owned(), "example.vn".to_owned()),
             ("EmailSendRate".to_owned(), rate.to_string()),
+            // The receiver of the local stack is on this machine.
+            ("WebhookLoopback".to_owned(), "true".to_owned()),
         ]);
         template::read(&root, &overrides).expect("templates")
     });
