@@ -272,7 +272,7 @@ fn columns(layout: Layout) -> Vec<ImportColumn> {
 /// The undo of an import.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ImportUndo {
-    /// Contacts that were removed.
+    /// Rows whose contact was removed.
     removed: u64,
     /// Rows whose replaced values came back.
     restored: u64,

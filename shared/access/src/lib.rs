@@ -230,13 +230,13 @@ operations! {
     CreateWebhook = "createWebhook": From(AccountManager), Some(Admin);
     ShowWebhook = "showWebhook": From(AccountManager), Some(Read);
     UpdateWebhook = "updateWebhook": From(AccountManager), Some(Admin);
-    RemoveWebhook = "removeWebhook": From(AccountManager), Some(Admin);
     RotateWebhookSecret = "rotateWebhookSecret": From(AccountManager), Some(Admin);
     TestWebhook = "testWebhook": From(AccountManager), Some(Admin);
     ListWebhookDeliveries = "listWebhookDeliveries": From(AccountManager), Some(Read);
     ShowWebhookDelivery = "showWebhookDelivery": From(AccountManager), Some(Read);
     RedeliverWebhookDelivery = "redeliverWebhookDelivery": From(AccountManager), Some(Admin);
     RedeliverFailedWebhookDeliveries = "redeliverFailedWebhookDeliveries": From(AccountManager), Some(Admin);
+    RemoveWebhook = "removeWebhook": From(AccountManager), Some(Admin);
     // Workflows.
     ListWorkflows = "listWorkflows": From(AccountManager), Some(Read);
     CreateWorkflow = "createWorkflow": From(AccountManager), Some(Write);

@@ -28,7 +28,7 @@ macro_rules! guides {
 /// In the order of their links.
 const GUIDES: &[Guide] = guides![
     "widget" "websocket" "forms" "signup-forms" "contacts" "fields" "import" "export" "consent" "segments" "scoring"
-    "sources" "tracking" "orders" "triggers" "templates" "access"
+    "sources" "tracking" "orders" "products" "triggers" "webhooks" "templates" "access"
 ];
 
 impl Guide {
@@ -121,9 +121,13 @@ fn shown_at(link: &str) -> Option<String> {
     if link == "openapi.json" {
         return Some("/docs".to_owned());
     }
-    let name = link.strip_suffix(".md")?;
+    let (file, heading) = match link.split_once('#') {
+        Some((file, heading)) => (file, format!("#{heading}")),
+        None => (link, String::new()),
+    };
+    let name = file.strip_suffix(".md")?;
     let guide = GUIDES.iter().find(|guide| guide.name == name)?;
-    Some(format!("/docs/{}", guide.name))
+    Some(format!("/docs/{}{heading}", guide.name))
 }
 
 #[cfg(test)]
@@ -191,10 +195,12 @@ mod tests {
             let page = body(guide.name);
             assert!(page.contains(&format!("<h1>{}</h1>", guide.parts().0)));
             assert_eq!(page.matches("<h1>").count(), 1, "{}", guide.name);
-            assert!(!page.contains(".md\""), "{} links to a file", guide.name);
+            let to_file = page.contains(".md\"") || page.contains(".md#");
+            assert!(!to_file, "{} links to a file", guide.name);
             assert!(body("").contains(&format!("/docs/{}", guide.name)));
         }
         assert!(html("| a |\n|---|\n| b |\n").contains("<td>b</td>"));
         assert!(html("[x](access.md)").contains("href=\"/docs/access\""));
+        assert!(html("[x](products.md#carts)").contains("href=\"/docs/products#carts\""));
     }
 }

@@ -27,6 +27,10 @@ struct Server {
     sent: Arc<AtomicU64>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server of a test runs beside the calls"
+)]
 async fn server(answer: String, goes_on: bool) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -40,7 +44,7 @@ async fn server(answer: String, goes_on: bool) -> Server {
                 let mut request = [0; 4_096];
                 let _ = stream.read(&mut request).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
-                while goes_on && stream.write_all(&[b'0'; 65_536]).await.is_ok() {
+                while goes_on && stream.write_all(&vec![b'0'; 65_536]).await.is_ok() {
                     bytes.fetch_add(65_536, Ordering::SeqCst);
                 }
                 std::future::pending::<()>().await;

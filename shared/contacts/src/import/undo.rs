@@ -44,7 +44,7 @@ pub struct Undo {
     /// When it ended.
     #[serde(default)]
     pub finished_at: Option<Timestamp>,
-    /// Contacts that were removed.
+    /// Rows whose contact was removed.
     pub removed: u64,
     /// Rows whose replaced values came back.
     pub restored: u64,

@@ -68,21 +68,18 @@ impl Contacts {
         if before.is_none() || !change.is_empty() {
             let update = self.telling(tenant, update, change.names(before.is_none()));
             let update = update.await?;
-            let is_written = match (&before, &profile) {
-                (Some(before), Some(read)) => {
-                    let row = import.map(|operation| ImportRow {
-                        operation,
-                        made_here,
-                        at: incoming.at.unwrap_or(now),
-                    });
-                    let by = (incoming.source, row);
-                    let (known, changed) = ((read, before), (change, update));
-                    self.change_known(tenant, id, known, changed, by).await?
-                }
-                _ => {
-                    let source = incoming.source;
-                    self.begin(tenant, id, source, change, update).await?
-                }
+            let is_written = if let (Some(before), Some(read)) = (&before, &profile) {
+                let row = import.map(|operation| ImportRow {
+                    operation,
+                    made_here,
+                    at: incoming.at.unwrap_or(now),
+                });
+                let by = (incoming.source, row);
+                let (known, changed) = ((read, before), (change, update));
+                self.change_known(tenant, id, known, changed, by).await?
+            } else {
+                let source = incoming.source;
+                self.begin(tenant, id, source, change, update).await?
             };
             if !is_written {
                 return Ok(None);

@@ -181,14 +181,14 @@ async fn an_import_starts_workflows_only_if_it_says_so() {
     let undone = shop.job(&quiet).await;
     assert_eq!(
         (&undone["undo"]["removed"], &undone["undo"]["kept"]),
-        (&json!(1), &json!(0)),
+        (&json!(2), &json!(0)),
         "{undone}"
     );
     assert_eq!(entered(&shop, &added).await, 0);
 
     let loud = shop.upload("/v1/imports?start_workflows=true", FILE).await;
     shop.world.settle_twice().await;
-    assert_eq!(shop.job(&loud).await["start_workflows"], true);
+    assert_eq!(shop.job(&loud).await["request"]["start_workflows"], true);
     assert_eq!(
         (entered(&shop, &made).await, entered(&shop, &added).await),
         (1, 2)

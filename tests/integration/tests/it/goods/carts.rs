@@ -37,7 +37,10 @@ impl Shop {
     async fn contact(&self) -> String {
         let rows = self.world.dump("Contacts").await.into_iter();
         let mut profiles = rows.filter(|row| row["sk"] == "PROFILE");
-        profiles.next().unwrap()["id"].as_str().unwrap().to_owned()
+        profiles.next().unwrap()["contact"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 }
 
