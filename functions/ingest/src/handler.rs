@@ -137,6 +137,10 @@ pub async fn handle(intake: &Intake, record: &Record) -> Result<Option<Done>, Fa
 }
 
 /// The source whose requests are counted together.
+#[expect(
+    clippy::ref_option,
+    reason = "the parts of a batch are named by their results"
+)]
 pub fn source_of(done: &Option<Done>) -> Option<SourceId> {
     done.as_ref().map(|done| done.source)
 }

@@ -90,10 +90,12 @@ async fn checked(worker: &Worker, session: &mut Session) -> Result<(), Stop> {
     {
         return Err(changed().into());
     }
-    if let Some(fault) = pushes {
-        without_pushes(worker, session, fault).await?;
-    }
+    let last = session.link.checked_at;
     session.link = links.get(tenant, source).await?.ok_or_else(changed)?;
+    if let Some(fault) = pushes {
+        without_pushes(worker, session, last, fault).await?;
+        session.link = links.get(tenant, source).await?.ok_or_else(changed)?;
+    }
     continued(worker, session).await
 }
 
@@ -115,23 +117,26 @@ async fn pushes(worker: &Worker, session: &mut Session) -> Result<Option<Fault>,
     }
 }
 
-/// Tells the owner that no pushes come, and reads what they would have told since the last check.
+/// Tells the owner that no pushes come, and notes that their changes since the last check are missing.
 async fn without_pushes(
     worker: &Worker,
     session: &Session,
+    last: Option<Timestamp>,
     (code, text): Fault,
 ) -> Result<(), Failure> {
     metrics::incident("SubscriptionsEnded", 1);
     let (source, link) = (session.source.id, &session.link);
     // Once a day: the check that ends the recovery begins no other one.
     let is_daily = |last: &Timestamp| worker.clock.now().duration_since(*last) > HALF_DAY;
-    if let Some(last) = link.checked_at.filter(is_daily) {
-        worker.links.miss(source, link, last).await?;
-    }
     worker
         .links
         .fail(source, link, LinkStatus::Error, code, &text)
         .await?;
+    if let Some(last) = last.filter(is_daily) {
+        let link = worker.links.get(session.tenant, source).await?;
+        let link = link.ok_or_else(|| Failure::retry("Sync.Changed", "the connection is gone"))?;
+        worker.links.miss(source, &link, last).await?;
+    }
     Ok(())
 }
 

@@ -84,7 +84,7 @@ async fn fetched(worker: &Worker, session: &mut Session, wanted: &Wanted) -> Res
     let objects = worker.call(
         session,
         |client, now| client.one(wanted.object, &wanted.id, now),
-        |client, answer| client.objects_in(answer),
+        sources::api::Client::objects_in,
     );
     let objects = objects.await?;
     worker

@@ -107,7 +107,7 @@ async fn read(
                 request.unwrap_or(Err(sources::api::ApiError::Gone))
             };
             worker
-                .call(session, build, |client, answer| client.objects_in(answer))
+                .call(session, build, sources::api::Client::objects_in)
                 .await?
         }
         None => page.objects,

@@ -193,14 +193,13 @@ impl Worker {
             return Ok(true);
         }
         let (tenant, id) = (session.tenant, session.source.id);
-        let slot = match slot {
-            Some(slot) => Slot::At(slot),
-            None => {
-                let scope = format!("SYNC#{tenant}#{id}");
-                self.limiter
-                    .reserve(&scope, 1, session.client.rate())
-                    .await?
-            }
+        let slot = if let Some(slot) = slot {
+            Slot::At(slot)
+        } else {
+            let scope = format!("SYNC#{tenant}#{id}");
+            self.limiter
+                .reserve(&scope, 1, session.client.rate())
+                .await?
         };
         let (slot, wait) = match slot {
             Slot::At(at) if at <= near => return Ok(true),

@@ -119,7 +119,12 @@ fn mark(at: Timestamp, content: &str) -> String {
 
 /// The mark of a version of the source.
 pub(crate) fn mark_of(incoming: &IncomingProduct) -> String {
-    let content = serde_json::to_string(incoming).unwrap_or_default();
+    // The mark begins with the time: the same content at another time has the same hash.
+    let content = IncomingProduct {
+        source_at: Timestamp::UNIX_EPOCH,
+        ..incoming.clone()
+    };
+    let content = serde_json::to_string(&content).unwrap_or_default();
     mark(incoming.source_at, &content)
 }
 
@@ -168,17 +173,16 @@ impl ProductRow {
         gone: &ProductGone,
         now: Timestamp,
     ) -> Self {
-        let mut row = match before {
-            Some(row) => row.clone(),
-            None => {
-                let bare = IncomingProduct {
-                    source: gone.source,
-                    shop: gone.shop.clone(),
-                    external_id: gone.external_id.clone(),
-                    ..IncomingProduct::default()
-                };
-                Self::of(tenant, id, None, &bare, now)
-            }
+        let mut row = if let Some(row) = before {
+            row.clone()
+        } else {
+            let bare = IncomingProduct {
+                source: gone.source,
+                shop: gone.shop.clone(),
+                external_id: gone.external_id.clone(),
+                ..IncomingProduct::default()
+            };
+            Self::of(tenant, id, None, &bare, now)
         };
         row.version = before.map_or(0, |row| row.version) + 1;
         row.mark = gone_mark(gone);

@@ -341,6 +341,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write the value in place"
+    )]
     fn reason(call: Value) -> Option<(&'static str, Reason)> {
         let fault = Call::read(&call, None).err()?;
         Some((fault.pointer, fault.reason))

@@ -236,6 +236,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write the value in place"
+    )]
     fn judged(body: Value, kind: Option<Kind>) -> Result<Judged, Unreadable> {
         let body = parse(body.to_string().as_bytes()).unwrap();
         let at = "2026-03-02T08:00:00Z".parse().unwrap();

@@ -47,10 +47,10 @@ impl Told {
                     self.plain("company", name);
                 }
                 (Some("email"), value) => {
-                    self.address(value, |text| text.parse().ok().map(Identity::Email))
+                    self.address(value, |text| text.parse().ok().map(Identity::Email));
                 }
                 (Some("phone"), value) => {
-                    self.address(value, |text| text.parse().ok().map(Identity::Phone))
+                    self.address(value, |text| text.parse().ok().map(Identity::Phone));
                 }
                 (Some("tags"), value) if trust == Trust::Shop => self.tag(value),
                 // The id of a person is the call's `userId`.
@@ -166,6 +166,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write the value in place"
+    )]
     fn told(traits: Value, trust: Trust) -> Told {
         let mut told = Told::default();
         told.take(traits.as_object().unwrap(), &Definitions::of([]), trust);

@@ -303,14 +303,12 @@ impl Writer {
             return Ok(());
         }
         self.contacts.take_back(tenant, contact, &events).await?;
-        match self.contacts.forward(tenant, contact).await? {
+        if self.contacts.forward(tenant, contact).await?.is_some() {
             // Merged: the next delivery finds the survivor.
-            Some(_) => Err(Error::Conflict),
-            None => {
-                tally.add("events_of_erased", events.len() as i64);
-                Ok(())
-            }
+            return Err(Error::Conflict);
         }
+        tally.add("events_of_erased", events.len() as i64);
+        Ok(())
     }
 
     /// Whether an event may start workflows. Counted by the time of its receipt, so that each delivery has one answer. One

@@ -269,21 +269,18 @@ impl Dispatcher {
         }
         next.failures += 1;
         let random = self.webhooks.entropy().u64();
-        match schedule::wait(next.failures, random).filter(|_| !is_gone) {
-            Some(wait) => {
-                next.turn += 1;
-                let at = self.timers.clock().now() + wait;
-                next.next_at = Some(at);
-                self.send(tenant, &deliver(&next, next.turn), wait).await?;
-            }
-            None => {
-                next.status = DeliveryStatus::Failed;
-                next.reason = Some(if is_gone {
-                    FailureReason::WebhookDisabled
-                } else {
-                    FailureReason::Exhausted
-                });
-            }
+        if let Some(wait) = schedule::wait(next.failures, random).filter(|_| !is_gone) {
+            next.turn += 1;
+            let at = self.timers.clock().now() + wait;
+            next.next_at = Some(at);
+            self.send(tenant, &deliver(&next, next.turn), wait).await?;
+        } else {
+            next.status = DeliveryStatus::Failed;
+            next.reason = Some(if is_gone {
+                FailureReason::WebhookDisabled
+            } else {
+                FailureReason::Exhausted
+            });
         }
         self.deliveries.store(tenant, delivery, next).await?;
         Ok(Delivered::No)

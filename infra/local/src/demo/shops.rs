@@ -160,7 +160,7 @@ fn id(run: Timestamp, n: u64) -> u64 {
 
 fn haravan(url: &str, run: Timestamp, n: u64, state: u64, changed: Timestamp) -> Post {
     let last = state + 1 == STATES;
-    let is_cancelled = last && n % CANCELLED == 0;
+    let is_cancelled = last && n.is_multiple_of(CANCELLED);
     let is_closed = last && !is_cancelled;
     let buyer = n % BUYERS;
     let body = json!({
@@ -202,7 +202,7 @@ fn haravan(url: &str, run: Timestamp, n: u64, state: u64, changed: Timestamp) ->
 fn kiotviet(url: &str, run: Timestamp, n: u64, state: u64, changed: Timestamp) -> Post {
     let status = match state {
         0 | 1 => 3,
-        _ if n % CANCELLED == 0 => 2,
+        _ if n.is_multiple_of(CANCELLED) => 2,
         _ => 1,
     };
     let buyer = n % BUYERS;

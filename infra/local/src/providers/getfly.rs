@@ -21,7 +21,7 @@ pub fn answer(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
             one(shop, Kind::Orders, |value| value["order_code"] == code)
         }
         _ => match path.strip_prefix("account/") {
-            Some(id) => one(shop, Kind::Customers, |value| value["id"].to_string() == id),
+            Some(id) => one(shop, Kind::Customers, |value| value["id"] == id),
             None => reply(404, &json!({})),
         },
     }

@@ -159,7 +159,7 @@ pub fn object(n: u64, at: i64) -> Value {
     json!({ "order_sn": format!("260302SP{n:06}"), "region": "VN", "currency": "VND", "cod": true, "total_amount": 350_000,
         "order_status": "READY_TO_SHIP", "create_time": at, "update_time": at, "pay_time": at, "buyer_user_id": 7_000 + n,
         "buyer_username": format!("khach_{n}"), "payment_method": "Cash on Delivery",
-        "recipient_address": { "name": "T****n", "phone": if n % 2 == 0 { phone(n) } else { "******78".to_owned() },
+        "recipient_address": { "name": "T****n", "phone": if n.is_multiple_of(2) { phone(n) } else { "******78".to_owned() },
             "state": "Hồ Chí Minh", "region": "VN", "full_address": "1* L** L**" },
         "item_list": [{ "item_id": 31, "item_name": "Áo thun", "item_sku": "AO-TR", "model_id": 41, "model_sku": "AO-TR-M",
             "model_name": "Trắng, M", "model_quantity_purchased": 1, "model_original_price": 360_000,

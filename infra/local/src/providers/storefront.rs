@@ -182,7 +182,8 @@ fn lists(shop: &mut Shop, path: &str, changed: &str, asked: &Asked<'_>) -> Respo
         return reply(200, &json!({ "count": changed.len() }));
     }
     let size = asked.number("limit", 50).min(50);
-    let mut page: Vec<_> = changed.into_iter().filter(|one| one.id > after).collect();
+    let id = |one: &super::shop::Object| one.value["id"].as_u64().unwrap_or(one.id);
+    let mut page: Vec<_> = changed.into_iter().filter(|one| id(one) > after).collect();
     page.sort_unstable_by_key(|one| one.id);
     let page: Vec<&Value> = page.into_iter().take(size).map(|one| &one.value).collect();
     reply(200, &json!({ name: page }))

@@ -126,6 +126,7 @@ impl Credentials {
     }
 
     /// A field's text; empty if there is none.
+    #[expect(clippy::ref_option, reason = "callers pass a field of the record")]
     pub(crate) fn text(field: &Option<String>) -> &str {
         field.as_deref().unwrap_or_default()
     }

@@ -126,7 +126,7 @@ pub fn value(answer: &Response<Bytes>) -> Result<Value, ApiError> {
     match error.as_deref() {
         None => read(answer),
         Some(error) if error.contains("rate_limit") => Err(ApiError::Busy(Duration::from_secs(5))),
-        Some("error_limit") => Err(ApiError::Busy(Duration::from_secs(900))),
+        Some("error_limit") => Err(ApiError::Busy(Duration::from_mins(15))),
         Some(error)
             if error.contains("auth")
                 || error.contains("token")

@@ -89,7 +89,7 @@ impl Shop {
 
     async fn events(&self, id: ContactId) -> Vec<contacts::Event> {
         let contacts = self.contacts();
-        let page = contacts.timeline(self.tenant, id, Limit::default(), None);
+        let page = contacts.timeline(self.tenant, id, Limit::new(100).unwrap(), None);
         let mut all = page.await.unwrap().data;
         all.retain(|event| event.id.starts_with("t."));
         all.reverse();

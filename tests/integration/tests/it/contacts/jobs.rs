@@ -353,6 +353,8 @@ async fn an_erasure_of_many_may_be_killed_at_any_call() {
 
 #[tokio::test]
 async fn a_job_unsubscribes_by_the_word_of_staff() {
+    use contacts::ChannelStatus::{Subscribed, Unsubscribed};
+
     let shop = Shop::new().await;
     let ids = made(&shop, 3).await;
     for id in &ids {
@@ -382,7 +384,6 @@ async fn a_job_unsubscribes_by_the_word_of_staff() {
         }
         all
     };
-    use contacts::ChannelStatus::{Subscribed, Unsubscribed};
     let expected = [
         (Unsubscribed, Subscribed),
         (Unsubscribed, Subscribed),

@@ -141,7 +141,7 @@ async fn segments_and_workflows_of_a_contact_are_listed() {
         let id = |one: &Value| one["segment_id"].as_str().unwrap().to_owned();
         data.map(id).collect::<Vec<_>>()
     };
-    assert_eq!(ids().await, [vip.clone()]);
+    assert_eq!(ids().await, std::slice::from_ref(&vip));
     let members = format!("/v1/segments/{fixed}/members");
     let body = json!({ "add_contact_ids": [an] });
     assert_eq!(ask(&shop, "POST", &members, Some(body)).await.0, 202);

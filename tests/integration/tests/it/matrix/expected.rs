@@ -84,11 +84,11 @@ const RIGHT: &[Rule] = &[
         },
     ),
     (
-        "an open within seconds of the delivery is a machine's; repeated later it is a reader's",
+        "a visit within seconds of the delivery is a machine's; repeated later it is a reader's",
         |run, one| {
             let places = [" SendLedger:", " Reports:", " Timeline:"];
             run.of("link-tracker/")
-                && run.any("machine_opened_at")
+                && (run.any("machine_opened_at") || run.any("machine_clicked_at"))
                 && places.iter().any(|place| one.contains(place))
         },
     ),

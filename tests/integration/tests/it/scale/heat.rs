@@ -20,6 +20,11 @@ const EXPECTED: &[(&str, &str, &str)] = &[
         "the progress and the acknowledged messages of all chunks lie in the campaign's partition, not one for each shard",
     ),
     (
+        "events",
+        "Reports ws_#SRC#src_#c0",
+        "the counts of a source lie in one partition in its first second, until they spread",
+    ),
+    (
         "plan",
         "Campaigns ws_#cmp_",
         "all chunks of a campaign lie in one partition, not one for each shard",

@@ -27,7 +27,7 @@ async fn a_back_fill_survives_each_fault_of_a_provider() {
             shop.world.run_for(4).await;
             // The back-fill goes on after the waits of the queue.
             for _ in 0..60 {
-                shop.world.advance(std::time::Duration::from_secs(60));
+                shop.world.advance(std::time::Duration::from_mins(1));
                 shop.world.settle().await;
             }
             let sync = shop.sync().await;
@@ -56,7 +56,7 @@ async fn an_outage_of_a_day_loses_nothing() {
         "{sync}"
     );
     assert_eq!(shop.counts().await.0, 0);
-    shop.own(|own| own.heal());
+    shop.own(tanigo_local::providers::Shop::heal);
     shop.next_check().await;
     let sync = shop.sync().await;
     assert_eq!(sync["status"], "connected", "{sync}");

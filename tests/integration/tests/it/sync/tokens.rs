@@ -55,12 +55,11 @@ async fn a_kill_at_any_call_of_a_renewal_loses_no_order() {
             let shop = stale().await;
             let batch = shop.world.take("source-sync").unwrap();
             let event = batch.event.clone();
-            match shop.world.invoke_and_kill("source-sync", event, kill).await {
-                Some(answer) => shop.world.acknowledge(&batch, &answer),
-                None => {
-                    was_killed = true;
-                    shop.world.release(&batch);
-                }
+            if let Some(answer) = shop.world.invoke_and_kill("source-sync", event, kill).await {
+                shop.world.acknowledge(&batch, &answer)
+            } else {
+                was_killed = true;
+                shop.world.release(&batch);
             }
             shop.minutes(10).await;
             if shop.sync().await["status"] == "token_expired" {
@@ -117,7 +116,7 @@ async fn what_changes_while_credentials_are_refused_is_read_afterwards() {
             "{provider}: no calls"
         );
 
-        shop.own(|own| own.heal());
+        shop.own(tanigo_local::providers::Shop::heal);
         shop.connect(&credentials(provider)).await;
         shop.minutes(10).await;
         let sync = shop.sync().await;

@@ -90,7 +90,7 @@ async fn the_api_asks_for_scopes_and_pages() {
 async fn what_nothing_records_cannot_start_a_workflow() {
     let shop = Shop::new().await;
     let mut draft = greeting();
-    draft["trigger"] = json!({ "type": "cart.abandoned" });
+    draft["trigger"] = json!({ "type": "message.forwarded" });
     let (status, problem) = shop.api("POST", "/v1/workflows", Some(draft)).await;
     let error = &problem["errors"][0];
     assert_eq!((status, &error["pointer"]), (400, &json!("/trigger/type")));
