@@ -67,7 +67,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "200"),
             ("list", "200; Directory +1"),
             ("malformed", "400"),
-            ("ok", "201; Commerce +3; Timeline +2"),
+            ("ok", "201; Commerce +4; Directory +1; Timeline +2"),
             ("product", "201; Commerce +3; Directory +1"),
             ("unknown-field", "400"),
         ],
@@ -323,17 +323,23 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
                 "double-opt-in",
                 "0 to repeat; Contacts +8; Directory +1; Timeline +2; Timers +2; Message 1",
             ),
-            ("duplicate", "0 to repeat; Contacts +8; Timeline +1"),
-            ("goods", "0 to repeat; Commerce +10; Contacts +7; Timers +2"),
+            (
+                "duplicate",
+                "0 to repeat; Contacts +8; Reports +1; Timeline +1",
+            ),
+            (
+                "goods",
+                "0 to repeat; Commerce +10; Contacts +7; Reports +3; Timers +2",
+            ),
             ("malformed", "0 to repeat; IngestDlq 1"),
             (
                 "mixed",
-                "0 to repeat; Contacts +11; Directory +2; Timeline +3; IngestDlq 1",
+                "0 to repeat; Contacts +11; Directory +2; Reports +1; Timeline +3; IngestDlq 1",
             ),
-            ("ok", "0 to repeat; Contacts +8; Timeline +1"),
+            ("ok", "0 to repeat; Contacts +8; Reports +1; Timeline +1"),
             (
                 "shops",
-                "0 to repeat; Commerce +11; Contacts +35; Timeline +2",
+                "0 to repeat; Commerce +11; Contacts +35; Reports +6; Timeline +2",
             ),
             ("signup-form", "0 to repeat; Contacts +7; Timeline +2"),
         ],
@@ -342,7 +348,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         "link-tracker",
         &[
             ("bad-signature", "404"),
-            ("click", "302; Reports +1; SendLedger ~1; Timeline +1"),
+            ("click", "302; Reports +1; SendLedger ~1"),
             ("duplicate", "200"),
             ("malformed", "404"),
             ("ok", "200; Reports +1; SendLedger ~1"),
@@ -414,8 +420,8 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("bad-signature", "401"),
             ("duplicate", "200; Track 1"),
             ("malformed", "400"),
-            ("ok", "200; Directory ~2; Limits +1; Track 1"),
-            ("refused", "200; Directory ~2; Limits +1; Track 1"),
+            ("ok", "200; Directory ~2; Track 1"),
+            ("refused", "200; Directory ~2; Track 1"),
         ],
     ),
     (
@@ -437,9 +443,9 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-custom",
         &[
-            ("bad-signature", "401"),
+            ("bad-signature", "401; Reports +1"),
             ("duplicate", "200; Ingest 1"),
-            ("late", "401"),
+            ("late", "401; Reports +1"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),
         ],
@@ -447,7 +453,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-getfly",
         &[
-            ("bad-signature", "401"),
+            ("bad-signature", "401; Reports +1"),
             ("duplicate", "200; Ingest 1"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),
@@ -456,7 +462,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-haravan",
         &[
-            ("bad-signature", "401"),
+            ("bad-signature", "401; Reports +1"),
             ("checkout", "200; Ingest 1"),
             ("duplicate", "200; Ingest 1"),
             ("handshake", "200"),
@@ -469,7 +475,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-kiotviet",
         &[
-            ("bad-signature", "429"),
+            ("bad-signature", "429; Reports +1"),
             ("duplicate", "200; Ingest 1"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),
@@ -479,7 +485,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-ladipage",
         &[
-            ("bad-signature", "401"),
+            ("bad-signature", "401; Reports +1"),
             ("duplicate", "200; Ingest 1"),
             ("malformed", "400"),
             ("not-utf8", "400"),
@@ -489,7 +495,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-sapo",
         &[
-            ("bad-signature", "401"),
+            ("bad-signature", "401; Reports +1"),
             ("duplicate", "200; Ingest 1"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),
@@ -499,7 +505,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "webhook-shopee",
         &[
-            ("bad-signature", "401"),
+            ("bad-signature", "401; Reports +1"),
             ("duplicate", "200; Ingest 1"),
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),

@@ -122,11 +122,8 @@ async fn a_public_key_opens_nothing_else_and_ends_when_it_is_revoked() {
             "/v1/orders" => "api-commerce",
             _ => "api-contacts",
         };
-        assert_eq!(
-            shop.world.ask(function, event).await.0,
-            403,
-            "{method} {path}"
-        );
+        let status = shop.world.ask(function, event).await.0;
+        assert!([401, 403].contains(&status), "{method} {path}: {status}");
     }
     let keys = accounts::ApiKeys::over(&shop.world.resources());
     let page = keys.page(shop.tenant, kernel::Limit::default(), None);
