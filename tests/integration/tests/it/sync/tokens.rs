@@ -56,7 +56,7 @@ async fn a_kill_at_any_call_of_a_renewal_loses_no_order() {
             let batch = shop.world.take("source-sync").unwrap();
             let event = batch.event.clone();
             if let Some(answer) = shop.world.invoke_and_kill("source-sync", event, kill).await {
-                shop.world.acknowledge(&batch, &answer)
+                shop.world.acknowledge(&batch, &answer);
             } else {
                 was_killed = true;
                 shop.world.release(&batch);
