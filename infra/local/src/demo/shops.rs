@@ -103,7 +103,7 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
 async fn totals(demo: &Demo, shop: Shop) -> Result<(u64, u64)> {
     let path = format!("/v1/orders/totals?source={}", shop.name());
     let sums = demo.client.get(&path).await?;
-    Ok((count_of(&sums, "/count"), count_of(&sums, "/total")))
+    Ok((count_of(&sums, "/orders"), count_of(&sums, "/total")))
 }
 
 /// The total of an order, in dong.

@@ -551,9 +551,9 @@ const UNMET: &[&str] = &[
     "Dedupe: … / …",
     "Directory: SESSION#… / SESSION",
     "Directory: INVITE#… / INVITE",
-    "Directory: SOURCE#CONSENT#… / CONSENT",
     "Directory: ws_…#PRIVACY-NOTICE / …",
     "Directory: ws_…#WEBHOOK-NOTICE / …",
+    "Directory: SOURCE#CONSENT#… / CONSENT",
     "Timeline: ws_…#SEEN#… / ERASED",
     "Webhooks: ws_…#whk_… / HEALTH",
 ];
