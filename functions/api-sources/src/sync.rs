@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use kernel::SourceId;
 use lambda::http::{ClientIp, Code, Creation, Json, May, Path, Problem};
 use serde::{Deserialize, Serialize};
-use sources::api::{Object, objects_of};
+// utoipa takes a type of the name `Object` for any JSON object.
+use sources::api::{Object as SyncObject, objects_of};
 use sources::{History, Link, LinkFault, LinkStatus, Run, SyncTask};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -39,7 +40,7 @@ pub struct SyncView {
     #[serde(serialize_with = "kernel::clock::millis")]
     since: Option<Timestamp>,
     /// The progress of each kind of objects.
-    objects: BTreeMap<Object, SyncProgress>,
+    objects: BTreeMap<SyncObject, SyncProgress>,
     /// When the back-fill began.
     #[serde(serialize_with = "kernel::clock::millis")]
     started_at: Option<Timestamp>,
@@ -93,7 +94,7 @@ pub struct NewSync {
     /// Which objects; absent means all that the provider has.
     #[serde(default)]
     #[schema(max_items = 10)]
-    objects: Option<Vec<Object>>,
+    objects: Option<Vec<SyncObject>>,
 }
 
 /// Show the connection of a source and the progress of its back-fill.

@@ -17,7 +17,7 @@ use crate::model::DeliveryId;
 pub const TEST: &str = "webhook.test";
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal from $heard:expr;)*) => {
+    ($($(#[$doc:meta])* $kind:ident = $name:tt from $heard:expr;)*) => {
         /// A kind of event that a webhook may want.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
