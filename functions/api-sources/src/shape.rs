@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use kernel::{Channel, ConsentField, Cursor, Limit, ListId, SourceId};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
-use sources::{Issued, Provider, Settings, Source, SourceChange};
+use sources::{CART_MINUTES, Issued, Provider, Settings, Source, SourceChange};
 
 /// Minutes until a cart counts as left behind: a quarter of an hour to a week.
-const CART_MINUTES: std::ops::RangeInclusive<u32> = 15..=10_080;
+const MINUTES: std::ops::RangeInclusive<u32> = 15..=10_080;
 const MAX_TEXT: usize = 255;
 const MAX_TAGS: usize = 50;
 const MAX_LISTS: usize = 20;
@@ -158,7 +158,7 @@ impl SourceUpdate {
         }
         let is_flawed = self
             .cart_minutes
-            .is_some_and(|minutes| !CART_MINUTES.contains(&minutes));
+            .is_some_and(|minutes| !MINUTES.contains(&minutes));
         let message = "must be between 15 and 10080";
         flaws.check(is_flawed, "/cart_minutes", message);
         flaws.refuse()?;
@@ -282,7 +282,7 @@ impl From<Source> for SourceView {
             list_ids: source.settings.lists,
             mapping: source.settings.mapping,
             consent: source.settings.consent,
-            cart_minutes: source.settings.cart_minutes.unwrap_or(60),
+            cart_minutes: source.settings.cart_minutes.unwrap_or(CART_MINUTES),
             created_at: source.created_at,
         }
     }

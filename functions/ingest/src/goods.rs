@@ -6,10 +6,7 @@ use jiff::SignedDuration;
 use kernel::commerce::CartDue;
 use kernel::{ContactId, TenantKey};
 use lambda::{Failure, metrics};
-use sources::{Fact, Inbound, RawRequest};
-
-/// Minutes after its last change at which a cart counts as left behind, unless the source says otherwise.
-const IDLE_MINUTES: u32 = 60;
+use sources::{CART_MINUTES, Fact, Inbound, RawRequest};
 
 /// The stores of products and carts.
 pub struct Goods {
@@ -44,7 +41,7 @@ pub async fn cart(
     cart: &IncomingCart,
     request: &RawRequest,
 ) -> Result<(), Failure> {
-    let minutes = request.settings.cart_minutes.unwrap_or(IDLE_MINUTES);
+    let minutes = request.settings.cart_minutes.unwrap_or(CART_MINUTES);
     let idle = SignedDuration::from_mins(i64::from(minutes));
     let Some(next) = goods.carts.next(tenant, contact, cart, idle).await? else {
         metrics::count("CartsRepeated", 1);

@@ -53,7 +53,7 @@ pub use inbound::{Inbound, RawRequest};
 pub use link::{Consent, Link, LinkFault, LinkStatus, Links, NOT_SUBSCRIBED, SUSPENDED};
 pub use provider::{Call, Provider};
 pub use run::{History, Progress, Run, Runs};
-pub use source::{Door, NewSource, Settings, Source, SourceChange};
+pub use source::{CART_MINUTES, Door, NewSource, Settings, Source, SourceChange};
 pub use store::Sources;
 pub use submission::{Answer, Event, ParseError, Sender, Submission};
 pub use task::SyncTask;

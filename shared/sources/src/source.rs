@@ -30,6 +30,9 @@ pub struct Source {
     pub created_at: Timestamp,
 }
 
+/// Minutes after its last change at which a cart counts as left behind, unless the source says otherwise.
+pub const CART_MINUTES: u32 = 60;
+
 /// The processing of a source's data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -51,7 +54,7 @@ pub struct Settings {
     /// The shop's name in webhooks, once the provider's API has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shop: Option<String>,
-    /// Minutes after its last change at which a cart counts as left behind; 60 if absent.
+    /// Minutes after its last change at which a cart counts as left behind; absent: [`CART_MINUTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart_minutes: Option<u32>,
 }
