@@ -106,48 +106,48 @@ check() {
   printf '%-24s %4d s  %s\n' "$name" $((SECONDS - began)) "$result" >>"$lane/summary"
 }
 
-# The operations of half $1, 0 or 1, without those of `apart`. A resource is in one half, so that the ids that an operation
+# The operations of part $1, 0 to 2, without those of `apart`. A resource is in one part, so that the ids that an operation
 # returns reach the others of its resource.
-half() {
+part() {
   python3 - "$1" "${apart[@]}" <<'PY'
 import collections, json, sys
-half, apart = int(sys.argv[1]), sys.argv[2:]
+part, apart = int(sys.argv[1]), sys.argv[2:]
 resources = collections.defaultdict(list)
 for path, operations in json.load(open("docs/openapi.json"))["paths"].items():
     parts = path.strip("/").split("/")
     resources["/".join(parts[:2] if parts[0] == "v1" else parts[:1])] += [
         operation["operationId"] for operation in operations.values()
         if isinstance(operation, dict) and operation.get("operationId", apart[0]) not in apart]
-halves = [], []
+parts = [], [], []
 for _, operations in sorted(resources.items(), key=lambda item: (-len(item[1]), item[0])):
-    min(halves, key=len).extend(operations)
-print("\n".join(halves[half]))
+    min(parts, key=len).extend(operations)
+print("\n".join(parts[part]))
 PY
 }
 
-# The checks of one half of the operations, one after the other.
+# The checks of one part of the operations, one after the other.
 lane() {
   lane=$work/lane$1
   pid=
   mkdir -p "$lane"
   trap stop EXIT
   local operations index
-  mapfile -t operations < <(half "$1")
-  check "half $1" "${operations[@]/#/--include-operation-id=}"
+  mapfile -t operations < <(part "$1")
+  check "part $1" "${operations[@]/#/--include-operation-id=}"
   # The lists beside it give it ids that exist.
-  for ((index = $1; index < ${#apart[@]}; index += 2)); do
+  for ((index = $1; index < ${#apart[@]}; index += 3)); do
     check "${apart[index]}" "--include-operation-id=${apart[index]}" --include-operation-id=listUsers \
       --include-operation-id=listWorkspaces
   done
 }
 
-# One process uses one core: two lanes beside each other use two.
-for number in 0 1; do
+# A lane uses less than one core, and the parts differ in their cost: three lanes fill two cores.
+for number in 0 1 2; do
   (lane "$number") >"$work/lane$number.log" 2>&1 &
   lanes+=($!)
 done
 died=0
-for number in 0 1; do
+for number in 0 1 2; do
   wait "${lanes[number]}" || died=1
   cat "$work/lane$number.log"
 done
