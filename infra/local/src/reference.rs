@@ -115,6 +115,10 @@ const TAGS: &[(&str, &str)] = &[
         "The addresses that the workspace has proven and sends from.",
     ),
     (
+        "channels",
+        "Sending channels: the account, the brandnames and the templates of text messages (docs/sms.md).",
+    ),
+    (
         "audit-log",
         "Records of changes to the account and its workspaces.",
     ),
@@ -183,6 +187,7 @@ pub fn document() -> Result<Value> {
         api_forms::openapi,
         api_workflows::openapi,
         api_campaigns::openapi,
+        api_channels::openapi,
         api_segments::openapi,
         api_commerce::openapi,
         api_chat::openapi,

@@ -284,6 +284,22 @@ operations! {
     CreateProduct = "createProduct": From(AccountManager), Some(Write);
     ShowProduct = "showProduct": From(Contributor), Some(Read);
     UpdateProduct = "updateProduct": From(AccountManager), Some(Write);
+    // Sending channels. The account and the brandnames belong to the workspace, like its senders.
+    ShowSmsChannel = "showSmsChannel": From(Contributor), Some(Read);
+    ConnectSmsChannel = "connectSmsChannel": From(AccountManager), Some(Admin);
+    DisconnectSmsChannel = "disconnectSmsChannel": From(AccountManager), Some(Admin);
+    ShowSmsBalance = "showSmsBalance": From(AccountManager), Some(Read);
+    PreviewSms = "previewSms": From(Contributor), Some(Read);
+    ListSmsBrandnames = "listSmsBrandnames": From(Contributor), Some(Read);
+    CreateSmsBrandname = "createSmsBrandname": From(AccountManager), Some(Admin);
+    ShowSmsBrandname = "showSmsBrandname": From(Contributor), Some(Read);
+    UpdateSmsBrandname = "updateSmsBrandname": From(AccountManager), Some(Admin);
+    RemoveSmsBrandname = "removeSmsBrandname": From(AccountManager), Some(Admin);
+    ListSmsTemplates = "listSmsTemplates": From(Contributor), Some(Read);
+    CreateSmsTemplate = "createSmsTemplate": From(AccountManager), Some(Write);
+    ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);
+    UpdateSmsTemplate = "updateSmsTemplate": From(AccountManager), Some(Write);
+    RemoveSmsTemplate = "removeSmsTemplate": From(AccountManager), Some(Write);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

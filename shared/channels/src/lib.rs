@@ -20,6 +20,7 @@ pub mod mail_store;
 pub mod rate;
 pub mod send;
 pub mod ses_event;
+pub mod sms;
 
 pub use agents::Agent;
 pub use channel::{Answer, NotReady, SendChannel};

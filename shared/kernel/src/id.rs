@@ -194,6 +194,10 @@ ids! {
     PrivacyRequestId = "prq";
     /// An address of the shop that gets events.
     WebhookId = "whk";
+    /// A sender's name of text messages.
+    BrandnameId = "brn";
+    /// A registered text of text messages.
+    SmsTemplateId = "smt";
 }
 
 #[cfg(test)]

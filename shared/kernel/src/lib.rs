@@ -38,10 +38,10 @@ pub use email::EmailAddress;
 pub use entropy::Entropy;
 pub use grant::{Grant, NoWorkspace, Verdict};
 pub use id::{
-    AccountId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId, FileId,
-    FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, OrderId,
-    PrivacyRequestId, ProductId, SegmentId, SenderId, SourceId, UserId, ViewId, WebhookId,
-    WorkflowId, WorkspaceId,
+    AccountId, BrandnameId, BulkId, CampaignId, ContactId, ConversationId, CredentialId, ExportId,
+    FileId, FormId, IdError, ImportId, InboxId, InvitationId, ListId, MessageId, NoteId, OrderId,
+    PrivacyRequestId, ProductId, SegmentId, SenderId, SmsTemplateId, SourceId, UserId, ViewId,
+    WebhookId, WorkflowId, WorkspaceId,
 };
 pub use money::Money;
 pub use origin::{DRAWS, Origin};

@@ -5,13 +5,15 @@
 //!   the next calls fail: `timeout`, `lost`, `html`, `down`, `busy`, `refuse`.
 //! - `POST /_local/providers/<name>/push` with `{"path": "/w/…", "secret": "…", "kind": "orders", "id": 7}` changes an object and
 //!   posts its webhook, signed, to the source.
+//! - `POST /_local/providers/esms` with `{"api_key": "k", "balance": 0}`, `{"phone": "84912345678", "code": "99"}`,
+//!   `{"unknown_brandname": "ACME"}`, `{"least": 1}` or `{"fault": "lost"}` changes the provider of text messages.
 
 use bytes::Bytes;
 use http::{Request, Response, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Fault, Kind, NAMES, reply};
+use super::{Esms, Fault, Kind, NAMES, esms, reply};
 use crate::runtime::LocalStack;
 
 /// A change of a shop.
@@ -41,6 +43,9 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     let rest = path.trim_start_matches("/_local/providers/");
     let (first, more) = rest.split_once('/').unwrap_or((rest, ""));
     let providers = stack.providers();
+    if first == esms::NAME {
+        return esms_of(providers.esms(), &request);
+    }
     if !NAMES.contains(&first) {
         let answer = providers.answer(first, &format!("/{more}"), &request);
         // On a real wire a call without an answer ends with the gateway's own.
@@ -75,6 +80,16 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
             Err(error) => reply(400, &json!({ "error": error.to_string() })),
         },
         _ => reply(404, &json!({})),
+    }
+}
+
+fn esms_of(provider: &Esms, request: &Request<Bytes>) -> Response<Bytes> {
+    if request.method() == http::Method::GET {
+        return reply(200, &provider.shown());
+    }
+    match provider.change(request.body()) {
+        Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
     }
 }
 

@@ -5,6 +5,7 @@
 //! see [`control`]. It holds no product rule.
 
 pub mod control;
+pub mod esms;
 mod getfly;
 mod kiotviet;
 pub mod push;
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use crate::receiver::{self, Receiver};
 
+pub use esms::Esms;
 pub use push::Push;
 pub use shop::{Fault, Kind, Shop};
 
@@ -38,6 +40,7 @@ pub struct Providers {
     shops: Arc<Mutex<BTreeMap<&'static str, Shop>>>,
     clock: Clock,
     receiver: Arc<Receiver>,
+    esms: Esms,
 }
 
 /// A request as a provider sees it.
@@ -120,12 +123,18 @@ impl Providers {
             shops: Arc::new(Mutex::new(BTreeMap::from(shops))),
             clock,
             receiver: Arc::default(),
+            esms: Esms::default(),
         }
     }
 
     /// The receivers of webhooks.
     pub fn receiver(&self) -> &Receiver {
         &self.receiver
+    }
+
+    /// The provider of text messages.
+    pub fn esms(&self) -> &Esms {
+        &self.esms
     }
 
     /// The clock of the stack.
@@ -180,6 +189,9 @@ impl Providers {
         path: &str,
         request: &Request<Bytes>,
     ) -> Result<Response<Bytes>, WebError> {
+        if host == esms::HOST {
+            return self.esms.answer(path, request, self.now());
+        }
         let Some(provider) = provider_of(host) else {
             return Err(WebError::Unreachable("no such host".into()));
         };

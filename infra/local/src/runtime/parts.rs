@@ -1,6 +1,7 @@
 //! Parts of a stack: the services of a template, and the setup of each function.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use kernel::Entropy;
@@ -45,6 +46,15 @@ impl Parts {
         aws.set_endpoint(&addresses.aws);
         aws.create_missing(&template)?;
         let providers = Providers::new(clock.clock());
+        let (outbox, now) = (aws.clone(), clock.clock());
+        providers.esms().set_sink(Arc::new(move |sms| {
+            let at = now.now_ms();
+            let payload = serde_json::json!({ "from": sms.brandname, "text": sms.content, "request_id": sms.request_id });
+            let kept = outbox.outbox().append_message(aws::Kind::Sms, at, &sms.phone, &sms.id, payload);
+            if let Err(error) = kept {
+                tracing::error!(%error, "the outbox did not take a text message");
+            }
+        }));
         // With servers the calls take the loopback, as a deployment's take the network.
         let web = match options.ports {
             Some(_) => cloud::Web::default(),

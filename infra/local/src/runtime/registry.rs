@@ -15,6 +15,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "account-mailer" => account_mailer::function(setup),
         "api-accounts" => api_accounts::function(setup),
         "api-campaigns" => api_campaigns::function(setup),
+        "api-channels" => api_channels::function(setup),
         "api-chat" => api_chat::function(setup),
         "api-commerce" => api_commerce::function(setup),
         "api-contacts" => api_contacts::function(setup),

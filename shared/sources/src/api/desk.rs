@@ -1,35 +1,11 @@
 //! The calls themselves: requests go to the provider's host, or to the host that stands for it.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use cloud::Web;
+use cloud::{Hosts, Web};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 
 use super::{ApiError, is_name};
-
-/// Where the hosts of providers are: `https://*`, or the address of the local stack's providers with `*` for the host.
-#[derive(Debug, Clone)]
-pub struct Hosts(Arc<str>);
-
-impl Hosts {
-    /// `pattern` has one `*`, which stands for the host.
-    pub fn new(pattern: &str) -> Self {
-        Self(pattern.trim_end_matches('/').into())
-    }
-
-    /// Whether a text is a pattern with TLS, or of this machine.
-    pub fn is_pattern(text: &str) -> bool {
-        let is_safe = text == "https://*" || text.starts_with("http://127.0.0.1:");
-        is_safe && text.matches('*').count() == 1
-    }
-
-    /// The address of a host.
-    pub fn at(&self, host: &str) -> String {
-        self.0.replacen('*', host, 1)
-    }
-}
 
 /// Hosts of providers.
 const HOSTS: [&str; 6] = [

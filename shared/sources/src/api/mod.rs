@@ -19,8 +19,9 @@ use serde_json::Value;
 
 pub use client::{Asked, Client, Page, objects_of};
 pub(crate) use client::{FETCHED, Told};
+pub use cloud::Hosts;
 pub use credentials::{Access, Credentials, is_name};
-pub use desk::{Desk, Hosts};
+pub use desk::Desk;
 
 /// Longest wait that a provider's answer can ask for: as far as a queue can delay a message.
 const MAX_WAIT: Duration = Duration::from_secs(cloud::queue::MAX_DELAY_SECONDS as u64);

@@ -57,6 +57,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "api-channels",
+        &[
+            ("duplicate", "201; Directory +1"),
+            ("list", "200"),
+            ("malformed", "400"),
+            ("ok", "201; Directory +2"),
+            ("preview", "200"),
+            ("unknown-field", "400"),
+        ],
+    ),
+    (
         "api-chat",
         &[("duplicate", "201"), ("malformed", "400"), ("ok", "200")],
     ),

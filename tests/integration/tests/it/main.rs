@@ -35,6 +35,7 @@ mod runners;
 mod scale;
 mod segments;
 mod shops;
+mod sms;
 mod sources;
 mod support;
 mod sync;

@@ -81,6 +81,8 @@ impl Tenant {
             Operation::CreateCampaign,
             Operation::CreateInbox,
             Operation::CreateSegment,
+            Operation::CreateSmsBrandname,
+            Operation::CreateSmsTemplate,
             Operation::CreateForm,
             Operation::CreateNote,
             Operation::CreateView,

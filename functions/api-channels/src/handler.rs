@@ -1,0 +1,58 @@
+//! The state of the operations, and the problems that they share.
+
+use accounts::Audit;
+use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
+use kernel::Needs;
+use lambda::http::{ClientIp, Code, May, Problem};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{account, brandnames, templates};
+
+/// The state of the operations.
+#[derive(Clone)]
+pub struct Api {
+    pub audit: Audit,
+    pub client: Client,
+    pub settings: SmsSettings,
+}
+
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .merge(account::routes())
+        .merge(brandnames::routes())
+        .merge(templates::routes())
+}
+
+impl Api {
+    /// Enters a change into the audit log, before it is made.
+    pub async fn note<P: Needs>(
+        &self,
+        caller: &May<P>,
+        id: impl std::fmt::Display,
+        ip: &ClientIp,
+    ) -> Result<(), Problem> {
+        let permission = caller.permission();
+        let noted = self.audit.note(caller.grant(), permission, id, &ip.0);
+        Ok(noted.await?)
+    }
+}
+
+/// The problem of a row that is not written.
+pub fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Full => {
+            let detail = format!(
+                "a workspace has at most {MAX_BRANDNAMES} brandnames and {MAX_TEMPLATES} templates"
+            );
+            Problem::new(Code::Conflict, detail)
+        }
+        Refused::NameTaken => {
+            Problem::invalid("/name", "the workspace has this brandname for this kind")
+        }
+        Refused::FixedKind => Problem::invalid("/kind", "cannot change"),
+        Refused::FixedBrandname => Problem::invalid("/brandname_id", "cannot change"),
+        Refused::InUse => Problem::new(Code::Conflict, "templates name the brandname"),
+        Refused::Missing => Problem::not_found("record"),
+        Refused::NoBrandname => Problem::invalid("/brandname_id", "no such brandname"),
+    }
+}

@@ -1,0 +1,46 @@
+//! Sending channels over HTTP: the account at the SMS provider, brandnames and templates.
+//!
+//! Trigger: HTTP API routes `/v1/channels…`, behind the authorizer. Effects: rows of the directory table, each change after its
+//! entry in the audit log. Keys of an account are proven at the provider, sealed, and never shown. No message is sent here.
+
+mod account;
+mod brandnames;
+mod handler;
+mod templates;
+
+use accounts::Audit;
+use channels::sms::{Client, SmsSettings};
+use cloud::Hosts;
+use lambda::{ConfigError, Function, Setup, http};
+
+/// Builds the function.
+pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
+    let resources = setup.resources();
+    let (hosts, secret) = (setup.text("PROVIDERS_URL"), setup.secret("SOURCES_SECRET"));
+    if !Hosts::is_pattern(hosts) {
+        resources.refuse(
+            "PROVIDERS_URL",
+            "https://* or an address of this machine with *",
+        );
+    }
+    let settings = SmsSettings::over(resources, secret);
+    let api = handler::Api {
+        audit: Audit::over(resources),
+        client: Client::new(resources, &Hosts::new(hosts), settings.clone()),
+        settings,
+    };
+    let audit = api.audit.clone();
+    let router = http::on_refusal(
+        handler::routes().with_state(api).into(),
+        move |grant, permission, ip| {
+            let audit = audit.clone();
+            async move { audit.note_forbidden(&grant, permission, &ip).await }
+        },
+    );
+    Function::api(setup, router)
+}
+
+/// The operations, for the API's reference.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    handler::routes().into_openapi()
+}

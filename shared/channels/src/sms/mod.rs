@@ -1,0 +1,21 @@
+//! Text messages with a brandname, by eSMS.vn (docs/adr/0056).
+//!
+//! The account, the brandnames and the templates of a workspace; the length and the price of a text; the call of the provider.
+//! Consent, quiet hours and the ledger are elsewhere: a caller of [`Client::call`] has claimed the send.
+
+pub mod billing;
+pub mod brandname;
+mod client;
+pub mod esms;
+mod keys;
+pub mod segments;
+mod store;
+pub mod template;
+pub mod text;
+
+pub use brandname::{Brandname, Carrier, Kind};
+pub use client::Client;
+pub use esms::{Answer, Balance, Keys};
+pub use segments::{Encoding, Length, length};
+pub use store::{Account, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
+pub use template::Template;
