@@ -51,7 +51,9 @@ impl Api {
         caller: &Caller,
         campaign: &Campaign,
     ) -> Result<Option<StoredMail>, Problem> {
-        let Content::Email { mail } = &campaign.content;
+        let Content::Email { mail } = &campaign.content else {
+            return Ok(None);
+        };
         Ok(self.mails.get(caller.tenant, mail).await?)
     }
 

@@ -8,15 +8,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::Campaigns;
 use channels::MailStore;
+use channels::sms::{Brandnames, Kind};
 use chat::Inboxes;
 use cloud::{Counters, Timers};
 use contacts::Lists;
 use kernel::page::Page;
-use kernel::{EmailAddress, Needs, TransactionalReason, WorkflowId};
+use kernel::{BrandnameId, EmailAddress, Needs, TransactionalReason, WorkflowId};
 use lambda::http::{Caller, ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::{Change, Definition, Draft, Node, Refusal, Report, Workflow, Workflows};
+use workflows::{Change, Definition, Draft, Flaw, Node, Refusal, Report, Workflow, Workflows};
 
 use crate::shape::{ListQuery, WorkflowView};
 use crate::trigger;
@@ -36,6 +37,7 @@ pub struct Api {
     pub timers: Timers,
     pub senders: Senders,
     pub mails: MailStore,
+    pub brandnames: Brandnames,
     /// Domain or address that mails are sent from.
     pub identity: String,
 }
@@ -91,6 +93,7 @@ async fn create(
     let (mut flaws, wanted) =
         checked.map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     flaws.extend(trigger::flaw(&api, caller.tenant, &wanted.trigger).await?);
+    flaws.extend(brandname_flaws(&api, &caller, wanted.brandnames()).await?);
     if !flaws.is_empty() {
         return Err(problem(Refusal::Flawed(flaws)));
     }
@@ -187,6 +190,10 @@ async fn activate(
     let workflow = workflow.ok_or_else(no_workflow)?;
     let definition = api.workflows.definition(caller.tenant, &workflow).await?;
     if let Some(definition) = &definition {
+        let flaws = brandname_flaws(&api, &caller, brandnames_of(definition)).await?;
+        if !flaws.is_empty() {
+            return Err(problem(Refusal::Flawed(flaws)));
+        }
         let senders = senders_of(&api.mails, &caller, definition).await?;
         know_senders(&api, &caller, senders).await?;
         allow_reasons(&api, &caller, reasons_of(definition)).await?;
@@ -257,11 +264,44 @@ async fn senders_of(
     Ok(senders)
 }
 
-/// The reasons of a workflow's transactional mails, each with its place in the graph.
+/// The brandnames of a workflow's text messages, each with its place in the graph.
+fn brandnames_of(definition: &Definition) -> Vec<(String, BrandnameId)> {
+    let nodes = definition.graph.nodes.iter();
+    let brandnames = nodes.filter_map(|(name, node)| match node {
+        Node::SendSms { brandname_id, .. } => {
+            Some((format!("/graph/nodes/{name}/brandname_id"), *brandname_id))
+        }
+        _ => None,
+    });
+    brandnames.collect()
+}
+
+/// Brandnames that the workspace does not have for customer care; each comes with its place.
+async fn brandname_flaws(
+    api: &Api,
+    caller: &Caller,
+    brandnames: impl IntoIterator<Item = (String, BrandnameId)>,
+) -> Result<Vec<Flaw>, Problem> {
+    let mut flaws = Vec::new();
+    for (place, id) in brandnames {
+        let found = api.brandnames.get(caller.tenant, id).await?;
+        match found.map(|brandname| brandname.settings.kind) {
+            Some(Kind::Care) => {}
+            Some(Kind::Advertising) => {
+                flaws.push(Flaw::new(place, "expected a brandname of kind care"));
+            }
+            None => flaws.push(Flaw::new(place, "no such brandname")),
+        }
+    }
+    Ok(flaws)
+}
+
+/// The reasons of a workflow's transactional messages, each with its place in the graph.
 fn reasons_of(definition: &Definition) -> Vec<(String, TransactionalReason)> {
     let nodes = definition.graph.nodes.iter();
     let reasons = nodes.filter_map(|(name, node)| match node {
         Node::SendEmail { reason, .. } => Some((format!("/graph/nodes/{name}/reason"), (*reason)?)),
+        Node::SendSms { reason, .. } => Some((format!("/graph/nodes/{name}/reason"), *reason)),
         _ => None,
     });
     reasons.collect()

@@ -10,6 +10,7 @@ mod trigger;
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
+use channels::sms::Brandnames;
 use chat::Inboxes;
 use cloud::{Counters, Timers};
 use contacts::Lists;
@@ -28,6 +29,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),
         mails: MailStore::over(resources),
+        brandnames: Brandnames::over(resources),
         workflows: Workflows::over(resources),
         timers: Timers::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),

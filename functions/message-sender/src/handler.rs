@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use accounts::{RecentWorkspaces, Workspace};
 use channels::rate::{SendRate, Turn};
+use channels::sms::SmsChannel;
 use channels::{
     Content, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, NotReady, Send, SendChannel,
     SendMachine, SendMessage,
@@ -40,6 +41,7 @@ pub struct Messenger {
     pub contacts: Profiles,
     pub workspaces: RecentWorkspaces,
     pub email: Route<EmailChannel>,
+    pub sms: Route<SmsChannel>,
     pub queue: QueueOf<SendMessage>,
     pub ledger: Ledger,
     pub workflows: WorkflowStore,
@@ -57,7 +59,7 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     let key = ledger_key(&send)?;
     if let Some(reason) = messenger.stale(tenant, &send).await? {
         messenger.ledger.cancel(tenant, &key, reason).await?;
-        metrics::incident("MailsExpired", 1);
+        metrics::incident("MessagesExpired", 1);
         return Ok(());
     }
     let workspace = messenger.workspaces.get(tenant).await?;
@@ -67,6 +69,10 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
     match send.content {
         Content::Email { .. } => {
             let route = &messenger.email;
+            messenger.go(route, tenant, send, &key, workspace).await
+        }
+        Content::Sms { .. } => {
+            let route = &messenger.sms;
             messenger.go(route, tenant, send, &key, workspace).await
         }
     }
@@ -145,13 +151,13 @@ impl Messenger {
     async fn note(&self, tenant: TenantKey, send: Send, delivery: Delivery) -> Result<(), Failure> {
         match delivery {
             Delivery::Sent => {
-                metrics::count("MailsSent", 1);
+                metrics::count("MessagesSent", 1);
                 self.count_reason(tenant, &send).await;
             }
-            Delivery::SentBefore => metrics::count("MailsSentBefore", 1),
-            Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
-            Delivery::Failed(_) => metrics::incident("MailsFailed", 1),
-            Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MailsUnknown", 1),
+            Delivery::SentBefore => metrics::count("MessagesSentBefore", 1),
+            Delivery::Skipped(_) => metrics::count("MessagesSkipped", 1),
+            Delivery::Failed(_) => metrics::incident("MessagesFailed", 1),
+            Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MessagesUnknown", 1),
             Delivery::InFlight => {
                 return Err(Failure::retry(
                     "Send.InFlight",
@@ -225,7 +231,7 @@ impl Messenger {
         let id = format!("{}#{}#{}", key.scope, key.contact, key.step);
         let message = SendMessage::V1(Box::new(send));
         self.timers.schedule(tenant, &id, due, &message).await?;
-        metrics::count("MailsOfArchived", 1);
+        metrics::count("MessagesOfArchived", 1);
         Ok(())
     }
 
@@ -245,7 +251,7 @@ impl Messenger {
         };
         let message = SendMessage::V1(Box::new(send));
         self.queue.send(tenant, &message, options).await?;
-        metrics::count("MailsPutBack", 1);
+        metrics::count("MessagesPutBack", 1);
         Ok(())
     }
 }

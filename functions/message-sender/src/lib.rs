@@ -1,6 +1,6 @@
 //! Sends single messages: those of workflows, and transactional ones.
 //!
-//! Trigger: queue message, [`channels::SendMessage`]. Effects: SES, one call, claimed in the send
+//! Trigger: queue message, [`channels::SendMessage`]. Effects: SES or eSMS, one call, claimed in the send
 //! ledger first. A redelivered message finds its outcome in the ledger. A message that must wait is put back
 //! with a delay and its slot. A mail that is days late, or of an archived workflow, is recorded as failed and not
 //! sent.
@@ -9,8 +9,9 @@ mod handler;
 
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
+use channels::sms::{self, SmsChannel, SmsSettings};
 use channels::{EmailChannel, Ledger, SendMachine};
-use cloud::{Counters, Timers};
+use cloud::{Counters, Hosts, Timers};
 use contacts::Profiles;
 use content::tokens::TokenKey;
 use forms::OptIns;
@@ -23,12 +24,23 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
     let email = EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key);
+    let (hosts, secret) = (setup.text("PROVIDERS_URL"), setup.secret("SOURCES_SECRET"));
+    if !Hosts::is_pattern(hosts) {
+        let message = "https://* or an address of this machine with *";
+        resources.refuse("PROVIDERS_URL", message);
+    }
+    let settings = SmsSettings::over(resources, secret);
+    let client = sms::Client::new(resources, &Hosts::new(hosts), settings);
     let messenger = handler::Messenger {
         contacts: Profiles::over(resources),
         workspaces: RecentWorkspaces::over(resources),
         email: handler::Route {
             machine: SendMachine::over(resources, email),
             rate: SendRate::of::<EmailChannel>(resources, setup.number("EMAIL_SEND_RATE")),
+        },
+        sms: handler::Route {
+            machine: SendMachine::over(resources, SmsChannel::new(client)),
+            rate: SendRate::of::<SmsChannel>(resources, sms::PER_SECOND),
         },
         queue: resources.queue_of(),
         ledger: Ledger::over(resources),

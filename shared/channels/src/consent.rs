@@ -2,7 +2,7 @@
 
 use contacts::consent::State;
 use contacts::{Channel, ChannelStatus, Contact, Identity, Purpose};
-use kernel::EmailAddress;
+use kernel::{EmailAddress, Phone};
 use serde::{Deserialize, Serialize};
 
 use crate::send::{Class, Terms};
@@ -64,6 +64,8 @@ impl SkipReason {
 pub enum Address {
     /// Of a mail.
     Email(EmailAddress),
+    /// Of a text message.
+    Phone(Phone),
 }
 
 impl Address {
@@ -71,6 +73,7 @@ impl Address {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Email(address) => address.as_str(),
+            Self::Phone(phone) => phone.e164(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Address {
     pub fn identity(&self) -> Identity {
         match self {
             Self::Email(address) => Identity::Email(address.clone()),
+            Self::Phone(phone) => Identity::Phone(phone.clone()),
         }
     }
 }
@@ -89,11 +93,18 @@ pub fn email_of(contact: &Contact) -> Option<&EmailAddress> {
     own.or_else(|| contact.shared_emails.first())
 }
 
+/// The number that text messages to the contact go to: its own, else the first of those that it shares with others.
+pub fn phone_of(contact: &Contact) -> Option<&Phone> {
+    let own = contact.phone.as_ref();
+    own.or_else(|| contact.shared_phones.first())
+}
+
 /// The address of the contact that no other contact has.
 pub fn own_address(contact: &Contact, channel: Channel) -> Option<Address> {
     match channel {
         Channel::Email => contact.email.clone().map(Address::Email),
-        Channel::Sms | Channel::Zalo | Channel::Push => None,
+        Channel::Sms => contact.phone.clone().map(Address::Phone),
+        Channel::Zalo | Channel::Push => None,
     }
 }
 
@@ -101,7 +112,8 @@ pub fn own_address(contact: &Contact, channel: Channel) -> Option<Address> {
 pub fn address_of(contact: &Contact, channel: Channel) -> Option<Address> {
     match channel {
         Channel::Email => email_of(contact).cloned().map(Address::Email),
-        Channel::Sms | Channel::Zalo | Channel::Push => None,
+        Channel::Sms => phone_of(contact).cloned().map(Address::Phone),
+        Channel::Zalo | Channel::Push => None,
     }
 }
 

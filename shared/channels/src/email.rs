@@ -56,7 +56,9 @@ impl SendChannel for EmailChannel {
         class: Class,
         letterhead: &Letterhead,
     ) -> Result<Arc<PreparedMail>, NotReady> {
-        let Content::Email { mail } = content;
+        let Content::Email { mail } = content else {
+            return Err(NotReady::Missing("mail_missing"));
+        };
         self.mails.get(tenant, mail, class, letterhead).await
     }
 

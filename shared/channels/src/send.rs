@@ -3,7 +3,7 @@
 use cloud::{Message, QueueName};
 use contacts::Channel;
 use jiff::Timestamp;
-use kernel::{ContactId, TransactionalReason, WorkflowId};
+use kernel::{BrandnameId, ContactId, TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,6 +40,13 @@ pub enum Content {
         /// Its name there.
         mail: MailRef,
     },
+    /// A text message.
+    Sms {
+        /// The brandname that it comes from.
+        brandname_id: BrandnameId,
+        /// The text's template.
+        text: String,
+    },
 }
 
 impl Content {
@@ -47,6 +54,7 @@ impl Content {
     pub fn channel(&self) -> Channel {
         match self {
             Self::Email { .. } => Channel::Email,
+            Self::Sms { .. } => Channel::Sms,
         }
     }
 }
@@ -115,9 +123,17 @@ mod tests {
 
     #[test]
     fn the_wire_shape_is_fixed() {
-        let text = r#"{"type":"send.v1","scope":"enr1","step":"n2","contact":"con_00000000001","content":{"channel":"email","mail":"ab12"},"data":{"trigger":{}},"class":"transactional","reason":"order","workflow":"wfl_00000000001","at":"2026-03-02T08:00:00Z"}"#;
-        let message: SendMessage = serde_json::from_str(text).unwrap();
-        assert_eq!(serde_json::to_string(&message).unwrap(), text);
-        assert!(serde_json::from_str::<SendMessage>(&text.replace("v1", "v2")).is_err());
+        let content = [
+            r#"{"channel":"email","mail":"ab12"}"#,
+            r#"{"channel":"sms","brandname_id":"brn_0123456789a","text":"ACME: Chao"}"#,
+        ];
+        for content in content {
+            let text = format!(
+                r#"{{"type":"send.v1","scope":"enr1","step":"n2","contact":"con_00000000001","content":{content},"data":{{"trigger":{{}}}},"class":"transactional","reason":"order","workflow":"wfl_00000000001","at":"2026-03-02T08:00:00Z"}}"#
+            );
+            let message: SendMessage = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&message).unwrap(), text);
+            assert!(serde_json::from_str::<SendMessage>(&text.replace("v1", "v2")).is_err());
+        }
     }
 }

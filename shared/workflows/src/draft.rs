@@ -3,9 +3,9 @@
 use contacts::Tags;
 use std::collections::BTreeSet;
 
-use channels::{Class, Sender, StoredMail, mail_check};
+use channels::{Class, Sender, StoredMail, mail_check, sms};
 use indexmap::IndexMap;
-use kernel::{EmailAddress, TransactionalReason};
+use kernel::{BrandnameId, EmailAddress, TransactionalReason};
 use serde::{Deserialize, Serialize};
 
 use crate::model::EntryRule;
@@ -101,6 +101,8 @@ pub enum DraftNode {
     },
     /// A mail to the contact.
     SendEmail(Box<DraftMail>),
+    /// A text message to the contact, by a brandname for customer care.
+    SendSms(DraftSms),
     /// Tags for the contact.
     AddTag {
         /// The tags.
@@ -155,6 +157,25 @@ pub struct DraftMail {
     pub next: Option<String>,
 }
 
+/// A step that sends a text message. `{{contact.…}}` and `{{trigger.…}}` are filled in when it is sent. The carriers take only
+/// texts that match a template which is registered for the brandname.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewWorkflowSms)]
+#[serde(deny_unknown_fields)]
+pub struct DraftSms {
+    /// A brandname of the workspace, of kind `care`.
+    pub brandname_id: BrandnameId,
+    /// Text template.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub content: String,
+    /// Why it is expected; the workspace's settings say which reasons it may give.
+    pub reason: TransactionalReason,
+    /// Step after it.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    pub next: Option<String>,
+}
+
 fn yes() -> bool {
     true
 }
@@ -184,6 +205,7 @@ impl DraftNode {
         match self {
             Self::WaitDuration { next, .. } | Self::AddTag { next, .. } => next.as_deref(),
             Self::SendEmail(mail) => mail.next.as_deref(),
+            Self::SendSms(sms) => sms.next.as_deref(),
             Self::Exit => None,
         }
     }
@@ -193,6 +215,7 @@ impl DraftNode {
         match self {
             Self::AddTag { tags, .. } => tags.iter().map(|tag| tag.len() + 3).sum(),
             Self::SendEmail(mail) => mail.subject.len(),
+            Self::SendSms(sms) => sms.content.len(),
             Self::WaitDuration { .. } | Self::Exit => 0,
         }
     }
@@ -235,12 +258,27 @@ impl Draft {
         parts.map(String::len).sum()
     }
 
-    /// The reasons of its transactional mails, each with its place in the draft.
+    /// The reasons of its transactional messages, each with its place in the draft.
     pub fn reasons(&self) -> impl Iterator<Item = (String, TransactionalReason)> {
         self.graph.nodes.iter().filter_map(|(id, node)| match node {
             DraftNode::SendEmail(mail) => {
                 let place = format!("/graph/nodes/{}/reason", escape(id));
                 Some((place, mail.reason?))
+            }
+            DraftNode::SendSms(sms) => {
+                let place = format!("/graph/nodes/{}/reason", escape(id));
+                Some((place, sms.reason))
+            }
+            _ => None,
+        })
+    }
+
+    /// The brandnames of its text messages, each with its place in the draft.
+    pub fn brandnames(&self) -> impl Iterator<Item = (String, BrandnameId)> {
+        self.graph.nodes.iter().filter_map(|(id, node)| match node {
+            DraftNode::SendSms(sms) => {
+                let place = format!("/graph/nodes/{}/brandname_id", escape(id));
+                Some((place, sms.brandname_id))
             }
             _ => None,
         })
@@ -311,6 +349,11 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
             };
             flaws.extend(flaw.map(|flaw| Flaw::new(format!("{pointer}/reason"), flaw)));
         }
+        DraftNode::SendSms(sms) => {
+            let found = sms::template::content_flaws(&sms.content);
+            let at = |message| Flaw::new(format!("{pointer}/content"), message);
+            flaws.extend(found.into_iter().map(at));
+        }
         DraftNode::Exit => {}
     }
 }
@@ -328,7 +371,8 @@ impl DraftGraph {
             .map(|(id, node)| id.len() + node.bytes())
             .sum();
         if bytes > MAX_GRAPH_BYTES {
-            let message = format!("hold at most {MAX_GRAPH_BYTES} bytes of tags and subjects");
+            let message =
+                format!("hold at most {MAX_GRAPH_BYTES} bytes of tags, subjects and texts");
             flaws.push(Flaw::new("/graph/nodes", message));
         }
         let unknown = |name: &str| format!("there is no step {name:?}");

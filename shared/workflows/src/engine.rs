@@ -4,7 +4,7 @@
 //! Exactly one message moves a state on: the one with its token. The token changes with every state. So a message
 //! that is repeated, late or from a state that was never stored does nothing. A wait need not be cancelled.
 
-use channels::Content;
+use channels::{Class, Content};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::enrollment::{Enrollment, OwnSend, Passed, Standing, token};
@@ -136,6 +136,21 @@ impl Run {
                         content: Content::Email { mail },
                         class: *class,
                         reason: *reason,
+                        at: self.now,
+                    }));
+                }
+                Node::SendSms {
+                    brandname_id,
+                    content,
+                    reason,
+                    ..
+                } => {
+                    let (brandname_id, text) = (*brandname_id, content.clone());
+                    self.actions.push(Action::Send(OwnSend {
+                        node: id,
+                        content: Content::Sms { brandname_id, text },
+                        class: Class::Transactional,
+                        reason: Some(*reason),
                         at: self.now,
                     }));
                 }

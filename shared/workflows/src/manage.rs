@@ -137,6 +137,12 @@ impl Workflows {
                     reason: mail.reason,
                     next,
                 },
+                DraftNode::SendSms(sms) => Node::SendSms {
+                    brandname_id: sms.brandname_id,
+                    content: sms.content.clone(),
+                    reason: sms.reason,
+                    next,
+                },
                 DraftNode::AddTag { tags, .. } => Node::AddTag {
                     tags: tags.clone(),
                     next,

@@ -5,7 +5,7 @@ use std::fmt;
 use channels::{Class, MailRef};
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use kernel::{TransactionalReason, WorkflowId};
+use kernel::{BrandnameId, TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
@@ -172,6 +172,18 @@ pub enum Node {
         #[serde(default)]
         next: Option<String>,
     },
+    /// A text message to the contact.
+    SendSms {
+        /// The brandname that it comes from.
+        brandname_id: BrandnameId,
+        /// The text's template.
+        content: String,
+        /// Why it is expected.
+        reason: TransactionalReason,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
     /// Tags for the contact.
     AddTag {
         /// The tags.
@@ -190,6 +202,7 @@ impl Node {
         match self {
             Self::WaitDuration { next, .. }
             | Self::SendEmail { next, .. }
+            | Self::SendSms { next, .. }
             | Self::AddTag { next, .. } => next.as_deref(),
             Self::Exit => None,
         }

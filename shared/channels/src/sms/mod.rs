@@ -5,6 +5,8 @@
 
 pub mod billing;
 pub mod brandname;
+mod brandnames;
+mod channel;
 mod client;
 pub mod esms;
 mod keys;
@@ -14,6 +16,8 @@ pub mod template;
 pub mod text;
 
 pub use brandname::{Brandname, Carrier, Kind};
+pub use brandnames::Brandnames;
+pub use channel::{OutgoingText, PER_SECOND, PreparedText, SmsChannel};
 pub use client::Client;
 pub use esms::{Answer, Balance, Keys};
 pub use segments::{Encoding, Length, length};

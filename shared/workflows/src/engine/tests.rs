@@ -25,6 +25,7 @@ fn chain(nodes: Vec<Node>) -> Definition {
         let after = (i + 1 < count).then(|| format!("n{}", i + 1));
         if let Node::WaitDuration { next, .. }
         | Node::SendEmail { next, .. }
+        | Node::SendSms { next, .. }
         | Node::AddTag { next, .. } = &mut node
         {
             *next = after;

@@ -8,6 +8,7 @@ mod reads;
 mod relay;
 mod shop;
 mod sweep;
+mod texts;
 mod time;
 mod units;
 

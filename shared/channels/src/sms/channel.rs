@@ -1,0 +1,149 @@
+//! The channel of text messages: a text for each contact, by the shop's brandname and eSMS.
+//!
+//! The send machine has claimed the send. The request id follows from the ledger key, so the provider recognises a repetition
+//! within 24 hours.
+
+use std::sync::Arc;
+
+use contacts::Channel;
+use content::template::{Scope, Template};
+use kernel::{Phone, TenantKey};
+
+use super::brandname::{Brandname, Kind};
+use super::{Client, esms};
+use crate::channel::{Answer, NotReady, Recipient, SendChannel};
+use crate::consent::phone_of;
+use crate::email::Letterhead;
+use crate::send::{Class, Content, Terms};
+
+/// Messages a second of one account. The provider documents no limit.
+pub const PER_SECOND: f64 = 40.0;
+
+/// Sends text messages; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SmsChannel {
+    client: Client,
+}
+
+/// A text with its brandname.
+#[derive(Debug)]
+pub struct PreparedText {
+    brandname: Brandname,
+    template: Template,
+    terms: Terms,
+}
+
+/// A finished text message.
+#[derive(Debug)]
+pub struct OutgoingText {
+    tenant: TenantKey,
+    brandname: Brandname,
+    phone: Phone,
+    text: String,
+    request_id: String,
+}
+
+impl SmsChannel {
+    /// Over the client of the provider.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl SendChannel for SmsChannel {
+    const CHANNEL: Channel = Channel::Sms;
+    type Prepared = PreparedText;
+    type Composed = OutgoingText;
+
+    /// Each workspace has its own account.
+    fn account(tenant: TenantKey) -> String {
+        format!("{tenant}#esms")
+    }
+
+    async fn prepare(
+        &self,
+        tenant: TenantKey,
+        content: &Content,
+        class: Class,
+        letterhead: &Letterhead,
+    ) -> Result<Arc<PreparedText>, NotReady> {
+        let Content::Sms { brandname_id, text } = content else {
+            return Err(NotReady::Missing("text_missing"));
+        };
+        let settings = self.client.settings();
+        let found = settings.recent_brandname(tenant, *brandname_id).await?;
+        let Some(brandname) = found else {
+            let reason = "the workspace has removed the brandname";
+            return Err(NotReady::Invalid("brandname_missing", reason.to_owned()));
+        };
+        if brandname.settings.kind != Kind::of(class) {
+            let reason = "the brandname is registered for another kind of messages";
+            return Err(NotReady::Invalid("brandname_kind", reason.to_owned()));
+        }
+        let template = Template::parse(text);
+        let template =
+            template.map_err(|error| NotReady::Invalid("text_invalid", error.to_string()))?;
+        Ok(Arc::new(PreparedText {
+            brandname,
+            template,
+            terms: Terms {
+                class,
+                is_strict: !letterhead.takes_assumed,
+            },
+        }))
+    }
+
+    fn terms(ready: &PreparedText) -> Terms {
+        ready.terms
+    }
+
+    fn compose(
+        &self,
+        recipient: &Recipient<'_>,
+        ready: &PreparedText,
+    ) -> Result<OutgoingText, String> {
+        let phone = phone_of(recipient.contact).ok_or("no_address")?;
+        let scope = Scope {
+            data: &recipient.merge_data(),
+            reserved: &[],
+            now: &recipient.local_time(),
+        };
+        let text = ready.template.render(&scope);
+        let text = text.map_err(|_| "template".to_owned())?;
+        let (tenant, key) = (recipient.tenant, recipient.key);
+        let (workspace, contact) = (tenant.to_string(), key.contact.to_string());
+        Ok(OutgoingText {
+            tenant,
+            text: ready.brandname.settings.compose(&text),
+            brandname: ready.brandname.clone(),
+            phone: phone.clone(),
+            request_id: kernel::hash::name(&["sms", &workspace, &key.scope, &contact, &key.step]),
+        })
+    }
+
+    async fn call(&self, message: OutgoingText) -> Answer {
+        let OutgoingText {
+            tenant,
+            brandname,
+            phone,
+            text,
+            request_id,
+        } = message;
+        let answer = self
+            .client
+            .call(tenant, &brandname, &phone, &text, &request_id)
+            .await;
+        match answer {
+            Ok(esms::Answer::Accepted { id }) => Answer::Accepted { id },
+            Ok(esms::Answer::Refused { code, .. }) => Answer::Refused { code },
+            Ok(esms::Answer::Throttled) => Answer::Throttled,
+            Ok(esms::Answer::Stopped { code }) => Answer::Stopped { code },
+            Ok(esms::Answer::NoAnswer) => Answer::NoAnswer,
+            // Our own store gave no answer, so the provider was not called.
+            Err(error) => {
+                tracing::warn!(%error, "a text message was not sent yet");
+                Answer::Throttled
+            }
+        }
+    }
+}
