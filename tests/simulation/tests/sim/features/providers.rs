@@ -76,10 +76,11 @@ fn own<T>(sim: &Sim, provider: &str, act: impl FnOnce(&mut providers::Shop) -> T
     sim.world.providers.with(provider, act).expect("a provider")
 }
 
-/// The digits at the end of a text.
+/// The number of an object in the digits at the end of a text. Ids of some orders begin at a million.
 fn number(text: &str) -> Option<u64> {
     let digits = text.rsplit(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok()
+    let number: u64 = digits.parse().ok()?;
+    Some(number % 1_000_000)
 }
 
 impl Providers {
