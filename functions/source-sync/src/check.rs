@@ -274,12 +274,14 @@ async fn continued(worker: &Worker, session: &Session) -> Result<(), Stop> {
             // A back-fill of the owner's is first, because one row holds one of them.
             Some(run) if run.finished_at.is_none() && (is_own(run) || !run.is_recovery()) => {}
             _ => {
-                let objects = session.client.objects();
-                let since = Some(since - OVERLAP);
-                let begun = worker
-                    .runs
-                    .begin(tenant, source, &name, None, since, objects);
-                run = Some(begun.await?);
+                let (since, objects) = (since - OVERLAP, session.client.objects());
+                let begun =
+                    worker
+                        .runs
+                        .recover(tenant, source, &name, since, objects, run.as_ref());
+                // The owner's back-fill, begun meanwhile, is not replaced.
+                let another = || Failure::retry("Sync.Changed", "another back-fill was begun");
+                run = Some(begun.await?.ok_or_else(another)?);
             }
         }
     }

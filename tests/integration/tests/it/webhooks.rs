@@ -1,6 +1,8 @@
 //! Outgoing webhooks from the event to the endpoint: the API, the relay, the dispatcher, the timers, over the templates' tables and
 //! queues. The endpoint is the receiver of the local stack.
 
+mod kills;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
