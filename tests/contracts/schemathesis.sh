@@ -16,17 +16,16 @@ apart=(login logout changePassword resetPassword updateUser enrolSecondFactor co
   disableSecondFactor archiveWorkspace)
 
 [ -f docs/openapi.json ] || { echo "docs/openapi.json is missing" >&2; exit 2; }
+for operation in "${apart[@]}"; do
+  grep -q "\"operationId\": \"$operation\"" docs/openapi.json || { echo "$operation is not in the document" >&2; exit 2; }
+done
 command -v python3 >/dev/null || { echo "python3 is missing" >&2; exit 2; }
 stack=$(realpath -m "${CARGO_TARGET_DIR:-target}/debug/tanigo-local")
 [ -x "$stack" ] || cargo build --locked -p tanigo-local
 
 work=$(mktemp -d)
-pid=
-stop() {
-  [ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null || true
-  pid=
-}
-trap 'stop; rm -rf "$work"' EXIT
+lanes=()
+trap 'kill "${lanes[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 export SCHEMATHESIS_HOOKS=schemathesis_hooks PYTHONPATH=$root/tests/contracts PYTHONDONTWRITEBYTECODE=1
 
 if [ -z "${SCHEMATHESIS:-}" ]; then
@@ -37,12 +36,6 @@ fi
 
 # Schemathesis brings the validator.
 "$(dirname "$(command -v "$SCHEMATHESIS")")/python" "$root/tests/contracts/examples.py" docs/openapi.json
-
-# The stack keeps its state beside the templates, which it finds upwards from its start folder. Here the state is
-# beside these copies, not in the developer's .local/.
-mkdir -p "$work/stack/infra"
-cp template.yaml "$work/stack"
-cp infra/*.yaml "$work/stack/infra"
 
 # Three ports in a row that are free now.
 free_port() {
@@ -61,11 +54,21 @@ while True:
 PY
 }
 
+stop() {
+  [ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null || true
+  pid=
+}
+
+# Starts a stack of the lane. The stack keeps its state beside the templates, which it finds upwards from its start folder.
+# Here the state is beside these copies, not in the developer's .local/.
 start() {
   stop
+  mkdir -p "$lane/infra"
+  cp "$root/template.yaml" "$lane"
+  cp "$root"/infra/*.yaml "$lane/infra"
   url=http://127.0.0.1:$(free_port)
   export TANIGO_URL=$url
-  (cd "$work/stack" && exec "$stack" --fresh --port "${url##*:}") >"$work/stack.log" 2>&1 &
+  (cd "$lane" && exec "$stack" --fresh --port "${url##*:}") >"$lane/stack.log" 2>&1 &
   pid=$!
   # Answers with shell assignments once the stack is healthy.
   local credentials
@@ -85,52 +88,70 @@ given = json.load(urllib.request.urlopen(url + "/_local/credentials"))
 for name, key in [("WORKSPACE", "workspace_id"), ("EMAIL", "email"), ("PASSWORD", "password")]:
     print(f"export TANIGO_{name}={shlex.quote(given[key])}")
 PY
-  ) || { cat "$work/stack.log" >&2; exit 2; }
+  ) || { cat "$lane/stack.log" >&2; exit 2; }
   eval "$credentials"
 }
 
-summary=()
-failed=0
-# One run on its own stack. Options choose the operations.
+# One run on its own stack. Options choose the operations. Its line of the summary is added to `$lane/summary`.
 check() {
   local name=$1 began=$SECONDS result=ok
   shift
   printf '\n=== %s\n' "$name"
   start
-  # In the temporary folder, since Hypothesis leaves files where it runs.
-  (cd "$work" && $SCHEMATHESIS --config-file "$root/tests/contracts/schemathesis.toml" --no-color \
-    run "$root/docs/openapi.json" --url "$url" --seed "${SEED:-1}" --max-examples "${CASES:-12}" "$@") || {
+  # In the lane's folder, since Hypothesis leaves files where it runs.
+  (cd "$lane" && $SCHEMATHESIS --config-file "$root/tests/contracts/schemathesis.toml" --no-color \
+    run "$root/docs/openapi.json" --url "$url" --seed "${SEED:-1}" --max-examples "${CASES:-12}" "$@") ||
     result=FAILED
-    failed=$((failed + 1))
-  }
-  kill -0 "$pid" 2>/dev/null || { result="FAILED: the stack died"; failed=$((failed + 1)); }
-  summary+=("$(printf '%-24s %4d s  %s' "$name" $((SECONDS - began)) "$result")")
+  kill -0 "$pid" 2>/dev/null || result="FAILED: the stack died"
+  printf '%-24s %4d s  %s\n' "$name" $((SECONDS - began)) "$result" >>"$lane/summary"
 }
 
-operations=$(python3 - <<'PY'
-import json
-for path in json.load(open("docs/openapi.json"))["paths"].values():
-    for operation in path.values():
-        if isinstance(operation, dict) and "operationId" in operation:
-            print(operation["operationId"])
+# The operations of part $1, 0 to 2, without those of `apart`. A resource is in one part, so that the ids that an operation
+# returns reach the others of its resource.
+part() {
+  python3 - "$1" "${apart[@]}" <<'PY'
+import collections, json, sys
+part, apart = int(sys.argv[1]), sys.argv[2:]
+resources = collections.defaultdict(list)
+for path, operations in json.load(open("docs/openapi.json"))["paths"].items():
+    parts = path.strip("/").split("/")
+    resources["/".join(parts[:2] if parts[0] == "v1" else parts[:1])] += [
+        operation["operationId"] for operation in operations.values()
+        if isinstance(operation, dict) and operation.get("operationId", apart[0]) not in apart]
+parts = [], [], []
+for _, operations in sorted(resources.items(), key=lambda item: (-len(item[1]), item[0])):
+    min(parts, key=len).extend(operations)
+print("\n".join(parts[part]))
 PY
-)
-present=()
-for operation in "${apart[@]}"; do
-  if grep -qx "$operation" <<<"$operations"; then
-    present+=("$operation")
-  else
-    summary+=("$(printf '%-24s         not in the document' "$operation")")
-  fi
-done
+}
 
-check "all others" "${present[@]/#/--exclude-operation-id=}"
-# The lists beside it give it ids that exist.
-for operation in "${present[@]}"; do
-  check "$operation" "--include-operation-id=$operation" --include-operation-id=listUsers \
-    --include-operation-id=listWorkspaces
+# The checks of one part of the operations, one after the other.
+lane() {
+  lane=$work/lane$1
+  pid=
+  mkdir -p "$lane"
+  trap stop EXIT
+  local operations index
+  mapfile -t operations < <(part "$1")
+  check "part $1" "${operations[@]/#/--include-operation-id=}"
+  # The lists beside it give it ids that exist.
+  for ((index = $1; index < ${#apart[@]}; index += 3)); do
+    check "${apart[index]}" "--include-operation-id=${apart[index]}" --include-operation-id=listUsers \
+      --include-operation-id=listWorkspaces
+  done
+}
+
+# A lane uses less than one core, and the parts differ in their cost: three lanes fill two cores.
+for number in 0 1 2; do
+  (lane "$number") >"$work/lane$number.log" 2>&1 &
+  lanes+=($!)
+done
+died=0
+for number in 0 1 2; do
+  wait "${lanes[number]}" || died=1
+  cat "$work/lane$number.log"
 done
 
 printf '\nschemathesis, seed %s, %s cases:\n' "${SEED:-1}" "${CASES:-12}"
-printf '  %s\n' "${summary[@]}"
-[ "$failed" -eq 0 ] || { echo "$failed failed" >&2; exit 1; }
+sed 's/^/  /' "$work"/lane?/summary
+[ "$died" -eq 0 ] && ! grep -q FAILED "$work"/lane?/summary || { echo "a check failed" >&2; exit 1; }

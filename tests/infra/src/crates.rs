@@ -260,3 +260,24 @@ fn every_dependency_is_named_in_the_sources() {
     }
     assert_none("dependencies that no source names", &violations);
 }
+
+/// An empty test binary is linked with the whole crate all the same, and a run of rustdoc compiles a crate once more. So a
+/// library builds tests exactly if it has some. No library has examples in its comments; the guides' examples are run.
+#[test]
+fn a_library_builds_tests_if_it_has_some() {
+    let mut violations = Vec::new();
+    for (name, package) in &members() {
+        let sources = package.manifest_path.parent().unwrap().join("src");
+        for library in package.targets.iter().filter(|target| target.is_lib()) {
+            let code = code(sources.as_std_path());
+            let has_tests = code.contains("#[test]") || code.contains("#[cfg(test)]");
+            if library.test != has_tests {
+                violations.push(format!("{name}: [lib] test = {has_tests}"));
+            }
+            if library.doctest {
+                violations.push(format!("{name}: [lib] doctest = false"));
+            }
+        }
+    }
+    assert_none("the tests that a library builds", &violations);
+}
