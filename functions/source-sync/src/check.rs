@@ -9,12 +9,12 @@ use kernel::{SourceId, TenantKey};
 use lambda::{Failure, metrics};
 use sources::api::{ApiError, Client};
 use sources::{
-    Inbound, LinkStatus, Provider, RawRequest, Run, Settings, SyncTask, haravan, kiotviet, sapo,
-    shopee,
+    Inbound, LinkStatus, Provider, RawRequest, Run, Settings, Source, SyncTask, haravan, kiotviet,
+    sapo, shopee,
 };
 
-use crate::page;
 use crate::session::{Session, Stop, Worker};
+use crate::{disconnect, page};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -44,10 +44,11 @@ pub async fn handle(
     let Some(mut session) = worker.open(tenant, source).await? else {
         return Ok(());
     };
-    let provider = session.source.provider;
-    let waits =
-        session.client.credentials.needs_consent(provider) && session.client.access.is_none();
-    if waits {
+    if let Some(at) = session.source.disconnected_at {
+        // An act that was not finished is finished here.
+        return disconnect::handle(worker, tenant, source, at, received).await;
+    }
+    if session.waits_for_consent() {
         return Ok(());
     }
     let task = SyncTask::Check { source };
@@ -140,15 +141,16 @@ async fn without_pushes(
     Ok(())
 }
 
+/// The address that the provider posts to.
+pub fn address(worker: &Worker, source: &Source) -> String {
+    let (provider, id) = (source.provider.name(), source.id);
+    format!("{}/w/{provider}/{id}", worker.base_url)
+}
+
 /// Subscribes to what is not subscribed. False: only the owner can do so, at the provider.
 async fn subscribed(worker: &Worker, session: &mut Session) -> Result<bool, Stop> {
     let source = &session.source;
-    let address = format!(
-        "{}/w/{}/{}",
-        worker.base_url,
-        source.provider.name(),
-        source.id
-    );
+    let address = address(worker, source);
     match source.provider {
         Provider::Kiotviet => {
             let (now, auth) = (worker.clock.now(), &source.auth);

@@ -85,7 +85,7 @@ pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use counts::Counts;
 pub use devices::{Device, MAX_DEVICES};
 pub use erase::GONE;
-pub use events::{EventHappened, Happened, WebhookHappened};
+pub use events::{EventHappened, Happened, WebhookHappened, for_webhooks};
 pub use fields::{Definition, Definitions, FieldFault, Fields};
 pub use identity::Reason;
 pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};

@@ -3,5 +3,6 @@
 
 mod bulk;
 mod carts;
+mod least;
 mod products;
 mod shop;
