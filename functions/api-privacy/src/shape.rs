@@ -56,16 +56,16 @@ pub struct NewPrivacyRequest {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub processors: Vec<String>,
-    /// What is known of a breach; only of the type `breach`.
+    /// The known facts of a breach; only of the type `breach`.
     pub breach: Option<BreachFacts>,
 }
 
-/// What is known of a breach; absent fields stay.
+/// The known facts of a breach; absent fields stay.
 #[derive(Default, Deserialize, utoipa::ToSchema)]
 #[schema(as = PrivacyBreachFacts)]
 #[serde(deny_unknown_fields)]
 pub struct BreachFacts {
-    /// What happened: when, where, how.
+    /// The events: when, where, how.
     #[schema(min_length = 1, max_length = 1000)]
     description: Option<String>,
     /// The kinds of data.
@@ -73,10 +73,10 @@ pub struct BreachFacts {
     data: Option<String>,
     /// Number of persons, as far as it is known.
     persons: Option<u32>,
-    /// What may follow for the persons.
+    /// The consequences for the persons.
     #[schema(min_length = 1, max_length = 1000)]
     consequences: Option<String>,
-    /// What was done and will be done against it.
+    /// The measures against it, done and planned.
     #[schema(min_length = 1, max_length = 1000)]
     measures: Option<String>,
     /// True: the authority was notified now, unless it was before.

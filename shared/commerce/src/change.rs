@@ -12,8 +12,8 @@ use crate::store::settle;
 use kernel::commerce::{Item, Shipping};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus};
 
-/// The fields to change. The note, the tags and the custom fields of the staff may be changed for every order, all else only for
-/// orders that are managed here.
+/// The fields to change. The note, the tags and the custom fields of the staff may be changed for every order. All else may be
+/// changed only for orders that are managed here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
     /// A later status, or the end of the order.

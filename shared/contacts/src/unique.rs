@@ -1,6 +1,6 @@
 //! Values of custom fields that only one contact of a workspace may have.
 //!
-//! A contact holds such a value by a row that names the contact, and by a mark of the field in its profile: a hash of the value.
+//! A contact holds such a value by a row that names the contact, and by a mark in its profile. The mark is a hash of the value.
 //! One transaction changes both together with the value. So a row is in force only while its contact shows the mark. A row of an
 //! erased or merged contact is left over, and the next contact with the value takes the row.
 //!

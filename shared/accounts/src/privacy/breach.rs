@@ -11,22 +11,22 @@ const TERM: SignedDuration = SignedDuration::from_hours(72);
 /// How long before the end of the term the admins are told.
 pub(super) const BEFORE: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is known of a breach, and who was told.
+/// The known facts of a breach, and the persons who were told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = PrivacyBreach)]
 pub struct Breach {
     /// The last moment to notify the authority: 72 hours after `received_at`.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub notify_by: Option<Timestamp>,
-    /// What happened: when, where, how.
+    /// The events: when, where, how.
     pub description: Option<String>,
     /// The kinds of data.
     pub data: Option<String>,
     /// Number of persons, as far as it is known.
     pub persons: Option<u32>,
-    /// What may follow for the persons.
+    /// The consequences for the persons.
     pub consequences: Option<String>,
-    /// What was done and will be done against it.
+    /// The measures against it, done and planned.
     pub measures: Option<String>,
     /// When the authority was notified.
     #[serde(serialize_with = "kernel::clock::millis")]

@@ -63,7 +63,7 @@ async fn the_api_refuses_a_value_of_another_contact_and_names_its_place() {
     let path = format!("/v1/contacts/{}", id(&binh));
     let patch = json!({ "custom": { "ma_the": "KH 001" } });
     assert_eq!(shop.api("PATCH", &path, Some(&patch)).await.0, 409);
-    // A contact may spell its own value anew. The value that it leaves is free.
+    // A contact may spell its own value in another way. The value that it leaves is free.
     let own = json!({ "custom": { "ma_the": "kh002" } });
     assert_eq!(shop.api("PATCH", &path, Some(&own)).await.0, 200);
     let cleared = json!({ "custom": { "ma_the": null } });
