@@ -21,6 +21,7 @@ pub struct Api {
     pub imports: Imports,
     pub exports: Exports,
     pub fields: Fields,
+    pub order_fields: Fields,
     pub field_uses: FieldUses,
     pub files: FileDesk,
     pub notes: Notes,

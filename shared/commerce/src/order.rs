@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kernel::{ContactId, Money, OrderId, TenantKey, UserId, clock};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use kernel::commerce::{Amounts, IncomingOrder, Item, Receiver, Shipping, Times, VND};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus, Source};
@@ -67,6 +67,9 @@ pub struct Order {
     /// The tags of the staff.
     #[serde(default)]
     pub staff_tags: Vec<String>,
+    /// Custom fields of the shop's own definition; they stay when the source changes the order.
+    #[serde(default)]
+    pub custom: BTreeMap<String, Value>,
     /// The person who entered the order.
     #[serde(default)]
     pub staff_id: Option<UserId>,
@@ -267,6 +270,7 @@ fn order(
         tags: told.tags,
         staff_note: before.and_then(|order| order.staff_note.clone()),
         staff_tags: before.map_or_else(Vec::new, |order| order.staff_tags.clone()),
+        custom: before.map_or_else(BTreeMap::new, |order| order.custom.clone()),
         staff_id: before.and_then(|order| order.staff_id),
         branch: told.branch,
         utm: told.utm,

@@ -347,6 +347,7 @@ impl Orders {
                 order.customer_name = None;
                 order.receiver = kernel::commerce::Receiver::default();
                 (order.note, order.staff_note) = (None, None);
+                order.custom.clear();
             }
             match self.table.replace(&key, &row, before.version).await {
                 Ok(()) if to.is_some() => return self.finish(tenant, &row).await,

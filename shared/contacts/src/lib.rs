@@ -74,6 +74,7 @@ mod store;
 pub mod tags_vocabulary;
 mod timeline;
 mod tracked;
+mod unique;
 mod upsert;
 pub mod views;
 
@@ -102,6 +103,7 @@ pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
 pub use tags_vocabulary::Vocabulary;
 pub use timeline::{KEPT_DAYS, KEPT_DAYS_OTHERWISE};
+pub use unique::TakenValue;
 pub use views::{View, Views};
 
 /// The rules of the tables Contacts and Timeline.

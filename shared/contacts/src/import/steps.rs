@@ -116,12 +116,17 @@ impl Imports {
     /// Over the tables Contacts and Timeline, the bucket Imports and the queue `ContactImport`. An import
     /// starts workflows only if its settings say so.
     pub fn over(resources: &Resources) -> Self {
+        let heard = Contacts::over(resources);
+        let fields = heard.fields();
         Self {
-            contacts: Contacts::silent(resources),
-            heard: Contacts::over(resources),
+            contacts: Contacts {
+                fields: fields.clone(),
+                ..Contacts::silent(resources)
+            },
+            heard,
             table: resources.table("Contacts"),
             files: resources.bucket("Imports"),
-            fields: Fields::over(resources),
+            fields,
             queue: resources.queue_of(),
         }
     }
