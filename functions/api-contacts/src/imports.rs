@@ -129,8 +129,8 @@ pub async fn list(
 
 /// Download a sample of a file.
 ///
-/// A CSV in UTF-8 with a heading for each field of a contact and each custom field, or for each field of an order or a
-/// product. Its row is invented.
+/// A CSV in UTF-8. Of contacts it has a heading for each field and each custom field; of orders and products for each
+/// field. Its row is invented.
 #[utoipa::path(
     get,
     path = "/v1/imports/sample",

@@ -3,7 +3,7 @@
 //! An order of a file has its code as natural key. It remembers the row that told it: a repeated step finds its own
 //! order, and a file that says the same changes nothing.
 //!
-//! Write units of an order: as that of a source. A row that says nothing new: 0, at three read units.
+//! Write units of an order: as that of a source. A row that says nothing new: 0, at 3.5 read units.
 
 use cloud::Error;
 use jiff::Timestamp;
@@ -139,11 +139,11 @@ impl Orders {
         Ok((Settled { outcome, told }, Some(id)))
     }
 
-    /// The end of a row about an order that staff entered: it stays. Half a read unit.
+    /// The end of a row about an order that staff entered: it stays. One read unit.
     async fn of_staff(&self, tenant: TenantKey, told: &FileOrder) -> Result<Option<End>, Error> {
         let code = kernel::text::fold(&told.code);
         let key = keys::natural(tenant, Source::Manual, "", &code);
-        let found: Option<Natural> = self.table.look_up(&key).await?;
+        let found: Option<Natural> = self.table.get(&key).await?;
         let end = Settled::skipped("staff entered an order with this code: it is changed there");
         Ok(found.map(|natural| (end, Some(natural.order))))
     }

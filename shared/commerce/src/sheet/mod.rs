@@ -1,7 +1,7 @@
 //! Files of orders and of products: [`GoodsDesk`] takes their lines. The job is that of `contacts::import`.
 //!
-//! Pure: `cells` and `words` (values), `orders` and `products` (what the lines say), `version` and `filed` (what follows). `filing` and `stocking`
-//! write.
+//! Pure: `cells` and `words` (values), `orders` and `products` (what the lines say), `version` and `filed` (what
+//! follows). `filing` and `stocking` write.
 
 mod cells;
 pub(crate) mod filed;
@@ -30,7 +30,7 @@ use products::ProductLine;
 
 /// Orders or products of a slice that are written concurrently. An index of a workspace takes 500 a second: four imports
 /// have four slices each at a time.
-const CONCURRENCY: usize = 2;
+const CONCURRENCY: usize = 3;
 
 /// Takes the lines of files.
 #[derive(Clone, Debug)]

@@ -386,3 +386,37 @@ async fn an_order_stays_in_one_slice() {
         (7, &json!(7000))
     );
 }
+
+#[tokio::test]
+async fn a_preview_shows_what_each_column_is_and_writes_nothing() {
+    let shop = Shop::open().await;
+    shop.imported("kind=orders", ORDERS).await;
+    let settings =
+        json!({ "kind": "orders", "mapping": { "Đơn": "order.code", "Khách trả": "order.paid" } });
+    let (status, job) = shop.ask("POST", "/v1/imports", Some(settings)).await;
+    assert_eq!((status, &job["status"]), (201, &json!("draft")), "{job}");
+    let id = job["id"].as_str().unwrap();
+    let file = "Đơn,Ngày đặt,Tổng tiền,Khách trả,Cỡ\nDH-1,,1000,x,M\nDH-8,01/03/2026,5.000,0,L\n";
+    let name = format!("imports/{}/{id}.csv", shop.tenant);
+    let files = shop.world.resources().bucket("Imports");
+    files.put(&name, "text/csv", file.into()).await.unwrap();
+    let before = shop.tables().await;
+    let path = format!("/v1/imports/{id}/preview");
+    let (status, preview) = shop.ask("GET", &path, None).await;
+    assert_eq!(status, 200, "{preview}");
+    let columns = preview["columns"].as_array().unwrap().iter();
+    let fields: Vec<&Value> = columns.map(|one| &one["field"]).collect();
+    let wanted = [
+        "order.code",
+        "order.ordered_at",
+        "order.total",
+        "order.paid",
+        "skip",
+    ];
+    assert_eq!(fields, wanted);
+    assert_eq!(preview["columns"][3]["examples"][0]["cell"], "x");
+    let trial = &preview["dry_run"];
+    let counts = ["rows", "created", "updated", "failed"].map(|name| &trial[name]);
+    assert_eq!(counts, [2, 1, 0, 1], "{trial}");
+    assert_eq!(shop.tables().await, before);
+}
