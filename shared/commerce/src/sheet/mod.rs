@@ -77,9 +77,9 @@ impl GoodsDesk {
         let orders = orders::orders(&goods.lines, &goods.layout);
         let (mut groups, mut count) = (BTreeMap::<String, Vec<(OrderLines, bool)>>::new(), 0);
         for order in orders {
-            // Orders of one customer are stored one after another.
+            // Orders of one customer, or of one code, are stored one after another: of a code the first one counts.
             let buyer = order.order.buyer.first().map(|one| format!("{one:?}"));
-            let name = buyer.unwrap_or_else(|| order.first().to_string());
+            let name = buyer.unwrap_or_else(|| order.order.key());
             let is_tried = count < tried;
             count += order.lines.len();
             groups.entry(name).or_default().push((order, is_tried));

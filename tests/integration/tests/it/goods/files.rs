@@ -1,5 +1,7 @@
 //! Files of orders and of products: mapped, tried, imported; damaged, repeated, killed at any call.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::shop::Shop;
@@ -329,8 +331,13 @@ async fn the_files_of_the_product_itself_and_its_samples_are_understood() {
         let event = shop.request("GET", &format!("/v1/imports/sample?kind={kind}"), None);
         let answer = shop.world.invoke("api-contacts", event).await.unwrap();
         assert_eq!(answer["statusCode"], 200, "{answer}");
-        let text = answer["body"].as_str().unwrap();
-        let job = shop.imported(&format!("kind={kind}"), text).await;
+        let text = answer["body"].as_str().unwrap().to_owned();
+        let text = if answer["isBase64Encoded"] == true {
+            String::from_utf8(STANDARD.decode(text).unwrap()).unwrap()
+        } else {
+            text
+        };
+        let job = shop.imported(&format!("kind={kind}"), &text).await;
         assert_eq!(
             (counts(&job), &job["errors"]),
             ([1, 1, 0, 0, 0], &json!([])),
