@@ -1,6 +1,7 @@
 //! The state of the operations, and a check that several of them make.
 
 use accounts::{Audit, Members, Senders, Workspaces};
+use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -19,6 +20,7 @@ pub struct Api {
     pub contacts: Contacts,
     pub lists: Lists,
     pub imports: Imports,
+    pub goods: GoodsDesk,
     pub exports: Exports,
     pub fields: Fields,
     pub order_fields: Fields,

@@ -27,6 +27,7 @@ mod tags;
 mod views;
 
 use accounts::{Audit, Members, Senders, Workspaces};
+use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::{FieldUses, Target};
@@ -53,6 +54,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         lists: Lists::over(resources),
         senders: Senders::over(resources),
         imports: Imports::over(resources),
+        goods: GoodsDesk::over(resources),
         field_uses: FieldUses::over(resources),
         files: FileDesk::over(resources),
         notes: Notes::over(resources),

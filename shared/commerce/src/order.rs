@@ -7,6 +7,7 @@ use kernel::{ContactId, Money, OrderId, TenantKey, UserId, clock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::sheet::filed::Filed;
 use kernel::commerce::{Amounts, IncomingOrder, Item, Receiver, Shipping, Times, VND};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus, Source};
 
@@ -128,6 +129,9 @@ pub(crate) struct Row {
     /// The former place among a contact's orders.
     #[serde(default)]
     pub was: Option<Place>,
+    /// The row of the file that last told it.
+    #[serde(default)]
+    pub filed: Option<Filed>,
     #[serde(flatten)]
     pub order: Order,
 }
@@ -212,6 +216,7 @@ impl Row {
             } else {
                 before.and_then(|row| row.was)
             },
+            filed: before.and_then(|row| row.filed.clone()),
             order,
         }
     }

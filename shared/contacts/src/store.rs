@@ -54,7 +54,7 @@ impl Contacts {
     }
 
     /// Over the same tables. Events recorded through it trigger no workflow.
-    pub(crate) fn silent(resources: &Resources) -> Self {
+    pub fn silent(resources: &Resources) -> Self {
         Self {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
