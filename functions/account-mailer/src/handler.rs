@@ -164,19 +164,24 @@ impl PostOffice {
         notice: (PrivacyRequestId, Date, NoticeKind),
     ) -> Result<(), Failure> {
         let (request, due, kind) = notice;
-        if self.notices.wanted(tenant, notice).await?.is_none() {
+        let Some(wanted) = self.notices.wanted(tenant, notice).await? else {
             return Ok(());
-        }
+        };
         let Some(workspace) = self.workspaces.get(tenant).await? else {
             return Ok(());
         };
+        let notify_by = wanted.breach.and_then(|breach| breach.notify_by);
         let link = format!("{}/privacy-requests/{request}", self.base_url);
         let admins = self.admins(workspace.account).await?;
         for admin in &admins {
             if !self.notices.claim(tenant, notice, admin.id).await? {
                 continue;
             }
-            let letter = letter::privacy(&workspace.settings.name, due, kind, &link);
+            let name = &workspace.settings.name;
+            let letter = match notify_by {
+                Some(end) => letter::breach(name, end, kind, &link),
+                None => letter::privacy(name, due, kind, &link),
+            };
             let key = format!("{request}-{due}-{}-{}", kind.name(), admin.id);
             match self.send(letter, &admin.email, &key).await {
                 Ok(Taken::Yes) => {}

@@ -6,6 +6,7 @@ use cloud::OutgoingMail;
 use content::mime::{self, Mailbox, Message, MimeError};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::{TimeZone, offset};
 use kernel::EmailAddress;
 use kernel::hash;
 use webhooks::DisabledReason;
@@ -54,6 +55,26 @@ pub fn reset(link: &str) -> Letter {
              yêu cầu, hãy bỏ qua thư: mật khẩu vẫn như cũ.\n\n---\n\nHello,\n\nOpen this link within an hour \
              to set a new password:\n\n{link}\n\nIf you did not ask for this, ignore this mail: your \
              password stays as it is.\n"
+        ),
+    }
+}
+
+/// The 72 hours of a breach.
+pub fn breach(workspace: &str, notify_by: Timestamp, kind: NoticeKind, link: &str) -> Letter {
+    let end = notify_by.to_zoned(TimeZone::fixed(offset(7)));
+    let end = end.strftime("%H:%M %d/%m/%Y").to_string();
+    let (vi, en) = match kind {
+        NoticeKind::Soon => ("sắp đến hạn", "is due soon"),
+        NoticeKind::Over => ("đã quá hạn", "is overdue"),
+    };
+    Letter {
+        subject: format!(
+            "Thông báo vi phạm dữ liệu cá nhân {vi} / The notice of a data breach {en}"
+        ),
+        text: format!(
+            "Xin chào,\n\nThông báo cho cơ quan chức năng về một vi phạm dữ liệu cá nhân tại {workspace} {vi}. Hạn cuối: \
+             {end} (giờ Việt Nam). Xem hồ sơ:\n\n{link}\n\n---\n\nHello,\n\nThe notice to the authority about a breach of \
+             personal data in {workspace} {en}. It is due by {end} (time of Viet Nam). Open the file:\n\n{link}\n"
         ),
     }
 }

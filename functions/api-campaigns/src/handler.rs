@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Changed, Command, Draft, Report};
-use channels::MailStore;
+use channels::{Content, MailStore, StoredMail};
 use cloud::Counters;
 use contacts::{List, Lists};
 use kernel::page::Page;
@@ -43,6 +43,16 @@ impl Api {
         let workspace = self.workspaces.get(caller.tenant).await?;
         let settings = workspace.map(|workspace| workspace.settings);
         settings.ok_or_else(|| Problem::not_found("workspace"))
+    }
+
+    /// The mail of an email campaign.
+    async fn mail(
+        &self,
+        caller: &Caller,
+        campaign: &Campaign,
+    ) -> Result<Option<StoredMail>, Problem> {
+        let Content::Email { mail } = &campaign.content;
+        Ok(self.mails.get(caller.tenant, mail).await?)
     }
 
     /// The sender of the audience's only list, or else of the workspace.
@@ -220,8 +230,10 @@ async fn create(
     let draft = Draft {
         name,
         audience,
-        mail: api.mails.put(caller.tenant, &mail).await?,
-        subject: mail.subject.clone(),
+        content: Content::Email {
+            mail: api.mails.put(caller.tenant, &mail).await?,
+        },
+        summary: mail.subject.clone(),
     };
     for draw in 0..DRAWS {
         let id = CampaignId::of(&origin, draw);
@@ -281,7 +293,7 @@ async fn one(
 ) -> Result<Json<CampaignView>, Problem> {
     let campaign = api.campaigns.get(caller.tenant, id).await?;
     let campaign = campaign.ok_or_else(no_campaign)?;
-    let mail = api.mails.get(caller.tenant, &campaign.mail).await?;
+    let mail = api.mail(&caller, &campaign).await?;
     Ok(Json(CampaignView::new(campaign, mail)))
 }
 
@@ -333,7 +345,7 @@ async fn send(
     let known = known.ok_or_else(no_campaign)?;
     let settings = api.settings(&caller).await?;
     Problem::settings_missing(&settings.missing_for_marketing())?;
-    if let Some(mail) = api.mails.get(caller.tenant, &known.mail).await? {
+    if let Some(mail) = api.mail(&caller, &known).await? {
         api.know_sender(&caller, &mail.sender.from_email).await?;
     }
     api.pin_segments(&caller, &known).await?;

@@ -185,7 +185,7 @@ impl CampaignView {
             problem: campaign.problem,
             audience: campaign.audience,
             recipients: campaign.recipients,
-            subject: campaign.subject,
+            subject: campaign.summary,
             created_at: campaign.created_at,
             started_at: campaign.started_at,
             sent_at: campaign.sent_at,

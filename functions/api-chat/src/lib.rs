@@ -16,7 +16,7 @@ use lambda::{ConfigError, Function, Setup, http};
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let api = handler::Api {
-        chat: Chat::over(resources),
+        chat: Chat::telling(resources),
         inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),
         timers: Timers::over(resources),

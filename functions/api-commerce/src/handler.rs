@@ -1,12 +1,14 @@
 //! Maps requests to use cases. Another tenant's order is not found.
 
+use std::sync::Arc;
+
 use access::op;
 use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use commerce::{Asked, Change, Changed, Made, Order, Orders, Products, Sums};
-use contacts::{Contacts, Identity};
+use commerce::{Asked, Change, Changed, MAX_CUSTOM_BYTES, Made, Order, Orders, Products, Sums};
+use contacts::{Contacts, Fields, Identity};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::page::Page;
 use kernel::{ContactId, Needs, OrderId, TenantKey};
@@ -29,6 +31,8 @@ const AT_ONCE: usize = 8;
 pub struct Api {
     pub audit: Audit,
     pub contacts: Contacts,
+    /// The custom fields of orders.
+    pub fields: Fields,
     pub orders: Orders,
     pub products: Products,
 }
@@ -94,7 +98,7 @@ impl Api {
             Changed::Yes(order) => Ok(Json(*order)),
             Changed::ReadOnly => Err(Problem::new(
                 Code::Conflict,
-                "the order is changed at its source; here only staff_note and staff_tags may be changed",
+                "the order is changed at its source; here only staff_note, staff_tags and custom may be changed",
             )),
             Changed::Backwards(status) => Err(Problem::new(
                 Code::Conflict,
@@ -110,6 +114,10 @@ impl Api {
             Changed::Total => Err(Problem::invalid(
                 "/items",
                 "the total must be between 0 and 1000000000000",
+            )),
+            Changed::Full => Err(Problem::invalid(
+                "/custom",
+                format!("the fields of an order have at most {MAX_CUSTOM_BYTES} bytes together"),
             )),
             Changed::Missing => Err(Problem::not_found("order")),
         }
@@ -245,7 +253,7 @@ async fn show(
 /// Change an order.
 ///
 /// A JSON merge patch. A status only moves forward: to a later one, to returned or to cancelled. An order of a shop
-/// system is changed there: here only `staff_note` and `staff_tags` may be changed. `items` replaces all items. The sums follow
+/// system is changed there: here only `staff_note`, `staff_tags` and `custom` may be changed. `items` replaces all items. The sums follow
 /// from the items, the discount, the fee and the tax.
 #[utoipa::path(
     patch,
@@ -266,7 +274,12 @@ async fn update(
     Path(id): Path<OrderId>,
     Json(body): Json<OrderPatch>,
 ) -> Result<Json<Order>, Problem> {
-    let change = body.change()?;
+    let fields = if body.custom.is_empty() {
+        Arc::default()
+    } else {
+        api.fields.recent(caller.tenant).await?
+    };
+    let change = body.change(&fields)?;
     api.order(&caller, id).await?;
     api.note(&caller, &ip).await?;
     api.change(&caller, id, &change).await
@@ -327,7 +340,9 @@ async fn change_many(
             Changed::ReadOnly => OrderOutcome::ReadOnly,
             Changed::Backwards(_) => OrderOutcome::Backwards,
             // A change of the status touches no sums.
-            Changed::Ended | Changed::Total | Changed::Missing => OrderOutcome::Missing,
+            Changed::Ended | Changed::Total | Changed::Full | Changed::Missing => {
+                OrderOutcome::Missing
+            }
         };
         Ok::<_, Problem>(OrderChanged {
             order_id: id,

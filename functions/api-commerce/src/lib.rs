@@ -11,7 +11,8 @@ mod shape;
 
 use accounts::Audit;
 use commerce::{Orders, Products};
-use contacts::Contacts;
+use contacts::fields::Target;
+use contacts::{Contacts, Fields};
 use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
@@ -20,6 +21,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::over(resources),
         contacts: Contacts::over(resources),
+        fields: Fields::about(Target::Order, resources),
         orders: Orders::over(resources),
         products: Products::over(resources),
     };

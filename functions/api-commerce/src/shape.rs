@@ -1,16 +1,18 @@
 //! The bodies of the API, and their checks. Orders themselves are `commerce::Order`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use commerce::bounds::{MAX_CODE, MAX_ITEMS, MAX_NAME, MAX_NOTE, MAX_TAGS};
 use commerce::{
     Amounts, Change, IncomingOrder, Item, Listed, MOST_TOTAL, OrderStatus, PaymentMethod,
     PaymentStatus, Quantity, Receiver, Shipping, Source, Sums, add_up,
 };
+use contacts::Definitions;
 use jiff::Timestamp;
 use kernel::{ContactId, Cursor, Money, OrderId, Patch};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Largest amount of a field, in dong.
 const MOST: i64 = MOST_TOTAL;
@@ -303,12 +305,33 @@ pub struct OrderPatch {
     /// The tags of the staff; of every order.
     #[schema(max_items = 50)]
     staff_tags: Option<Vec<String>>,
+    /// Values of the fields that `/v1/fields` defines for orders, by key; null clears. Of every order.
+    #[serde(default)]
+    pub custom: BTreeMap<String, Value>,
 }
 
 impl OrderPatch {
+    /// Brings the custom values into the form that their fields store.
+    fn check_custom(&mut self, fields: &Definitions, flaws: &mut Flaws) {
+        let given = std::mem::take(&mut self.custom);
+        for (name, value) in given {
+            let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
+            match fields.get(&name) {
+                Some(field) => match fields.check(&name, &value) {
+                    Ok(stored) => drop(self.custom.insert(field.key.clone(), stored)),
+                    Err(fault) => flaws.add(pointer, fault.message),
+                },
+                // A value may outlive its field.
+                None if value.is_null() => drop(self.custom.insert(name, value)),
+                None => flaws.add(pointer, "no field of orders has this key"),
+            }
+        }
+    }
+
     /// The change, or every fault of the body.
-    pub fn change(self) -> Result<Change, Problem> {
+    pub fn change(mut self, fields: &Definitions) -> Result<Change, Problem> {
         let mut flaws = Flaws::default();
+        self.check_custom(fields, &mut flaws);
         let note = self.staff_note.value().map(String::as_str);
         check_note(note, "/staff_note", &mut flaws);
         let tags = self.staff_tags.as_deref().unwrap_or_default();
@@ -339,6 +362,7 @@ impl OrderPatch {
             tax: self.tax.map(Money::vnd),
             staff_note: self.staff_note,
             staff_tags: self.staff_tags,
+            custom: self.custom,
             ..Change::default()
         })
     }

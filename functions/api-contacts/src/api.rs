@@ -1,6 +1,7 @@
 //! The state of the operations, and a check that several of them make.
 
 use accounts::{Audit, Members, Senders, Workspaces};
+use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -19,8 +20,10 @@ pub struct Api {
     pub contacts: Contacts,
     pub lists: Lists,
     pub imports: Imports,
+    pub goods: GoodsDesk,
     pub exports: Exports,
     pub fields: Fields,
+    pub order_fields: Fields,
     pub field_uses: FieldUses,
     pub files: FileDesk,
     pub notes: Notes,

@@ -205,7 +205,10 @@ fn map<T, U>(patch: Patch<T>, f: impl FnOnce(T) -> U) -> Patch<U> {
     tag = "contacts",
     params(("id" = ContactId, Path, description = "The contact")),
     request_body = ContactPatch,
-    responses((status = 200, description = "Changed", body = EditedView)),
+    responses(
+        (status = 200, description = "Changed", body = EditedView),
+        (status = 409, description = "Another contact has the value of a unique field"),
+    ),
 )]
 pub async fn update(
     State(api): State<Api>,

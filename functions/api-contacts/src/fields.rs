@@ -5,21 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use contacts::Definition;
-use contacts::fields::{FieldRefusal, FieldUser, Format, Kind, MAX_DEFINITIONS, Opt, Place};
+use contacts::fields::{
+    FieldRefusal, FieldUser, Format, Kind, MAX_DEFINITIONS, MAX_UNIQUE, Opt, Place, Target,
+};
+use contacts::{Definition, Fields};
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{Patch, TenantKey};
-use lambda::http::{ClientIp, Code, Creation, Flaws, Json, May, Path, Problem};
+use lambda::http::{ClientIp, Code, Creation, Flaws, Json, May, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::Api;
 
-/// A custom field of contacts.
+/// A custom field of contacts or of orders.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Field)]
 pub struct FieldView {
+    /// The things that have the field.
+    target: Target,
     /// Its name in `custom`.
     key: String,
     label: String,
@@ -27,15 +31,15 @@ pub struct FieldView {
     kind: Kind,
     options: Vec<Opt>,
     required: bool,
-    /// Always false: no two contacts are compared by a custom field.
+    /// Whether no two contacts may have the same value.
     unique: bool,
     /// The value that forms begin with, and that templates print for a contact without a value.
     default: Option<Value>,
     help: Option<String>,
     format: Format,
     visible_in: BTreeSet<Place>,
-    /// The tag that prints its value in a template.
-    merge_tag: String,
+    /// The tag that prints its value in a template; null for a field of orders.
+    merge_tag: Option<String>,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
     #[serde(serialize_with = "kernel::clock::millis")]
@@ -46,12 +50,13 @@ impl From<Definition> for FieldView {
     fn from(field: Definition) -> Self {
         Self {
             merge_tag: field.merge_tag(),
+            target: field.target,
             key: field.key,
             label: field.label,
             kind: field.kind,
             options: field.options,
             required: field.required,
-            unique: false,
+            unique: field.unique,
             default: field.default,
             help: field.help,
             format: field.format,
@@ -67,6 +72,9 @@ impl From<Definition> for FieldView {
 #[schema(as = NewField)]
 #[serde(deny_unknown_fields)]
 pub struct FieldIn {
+    /// The things that have the field. An order takes no value of a field that is not defined.
+    #[serde(default)]
+    target: Target,
     /// Its name in `custom`; it never changes.
     #[schema(
         pattern = "^[a-z][a-z0-9_]{0,63}$",
@@ -85,7 +93,8 @@ pub struct FieldIn {
     /// Forms must ask for it, and no request may clear it.
     #[serde(default)]
     required: bool,
-    /// Not available yet: any other value than false is refused.
+    /// No two contacts may have the same value. Only a `text`, a `number`, a `link`, an `email` or a `phone` is unique; at most 5
+    /// fields of a workspace are. Values from before the definition are not compared.
     #[serde(default)]
     unique: bool,
     /// The value that forms begin with, and that templates print for a contact without a value. A field of the type
@@ -114,6 +123,8 @@ pub struct FieldPatch {
     #[schema(max_items = 200)]
     options: Option<Vec<Opt>>,
     required: Option<bool>,
+    /// False ends the comparison for good: a field that exists does not become unique.
+    unique: Option<bool>,
     #[serde(default)]
     #[schema(value_type = Option<Value>)]
     default: Patch<Value>,
@@ -123,6 +134,26 @@ pub struct FieldPatch {
     format: Option<Format>,
     #[schema(max_items = 5)]
     visible_in: Option<BTreeSet<Place>>,
+}
+
+/// The target of a field's key.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FieldQuery {
+    /// The things that have the field: `contact` without it.
+    #[serde(default)]
+    #[param(inline, value_type = Option<Target>)]
+    target: Target,
+}
+
+impl Api {
+    fn fields_of(&self, target: Target) -> &Fields {
+        match target {
+            Target::Contact => &self.fields,
+            Target::Order => &self.order_fields,
+        }
+    }
 }
 
 fn no_field() -> Problem {
@@ -138,6 +169,13 @@ fn refused(refusal: FieldRefusal) -> Problem {
             format!("a workspace has at most {MAX_DEFINITIONS} fields, together 128 KB"),
         ),
         FieldRefusal::Missing => no_field(),
+        FieldRefusal::NotUnique => {
+            Problem::invalid("/unique", "a field is made unique only when it is created")
+        }
+        FieldRefusal::ManyUnique => Problem::new(
+            Code::Unprocessable,
+            format!("a workspace has at most {MAX_UNIQUE} unique fields"),
+        ),
         FieldRefusal::Kind => Problem::invalid("/type", "cannot change to this type"),
     }
 }
@@ -194,13 +232,16 @@ pub async fn clearable(
     path = "/v1/fields",
     operation_id = "listFields",
     tag = "contacts",
+    params(FieldQuery),
     responses((status = 200, description = "All fields", body = Page<FieldView>)),
 )]
 pub async fn list(
     State(api): State<Api>,
     caller: May<op::ListFields>,
+    Query(query): Query<FieldQuery>,
 ) -> Result<Json<Page<FieldView>>, Problem> {
-    let all = api.fields.all(caller.tenant).await?;
+    let fields = api.fields_of(query.target);
+    let all = fields.all(caller.tenant).await?;
     let data = all.into_iter().map(FieldView::from).collect();
     Ok(Json(Page { data, next: None }))
 }
@@ -223,18 +264,14 @@ pub async fn create(
     Creation(origin): Creation,
     Json(body): Json<FieldIn>,
 ) -> Result<(StatusCode, Json<FieldView>), Problem> {
-    let mut flaws = Flaws::default();
-    flaws.check(
-        body.unique,
-        "/unique",
-        "unique fields are not available yet",
-    );
     let field = Definition {
+        target: body.target,
         key: body.key,
         label: body.label.trim().to_owned(),
         kind: body.kind,
         options: body.options,
         required: body.required,
+        unique: body.unique,
         default: body.default,
         help: body.help,
         format: body.format,
@@ -242,16 +279,21 @@ pub async fn create(
         created_at: origin.at,
         updated_at: origin.at,
     };
-    check(&field, flaws)?;
+    check(&field, Flaws::default())?;
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, &field.key, &ip.0).await?;
-    let added = api.fields.add(caller.tenant, &field).await?;
+    let fields = api.fields_of(field.target);
+    let added = fields.add(caller.tenant, &field).await?;
     added.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(field.into())))
 }
 
-async fn find(api: &Api, tenant: TenantKey, key: &str) -> Result<Definition, Problem> {
-    let all = api.fields.all(tenant).await?;
+async fn find(
+    api: &Api,
+    tenant: TenantKey,
+    (target, key): (Target, &str),
+) -> Result<Definition, Problem> {
+    let all = api.fields_of(target).all(tenant).await?;
     all.into_iter()
         .find(|field| field.key == key)
         .ok_or_else(no_field)
@@ -263,15 +305,20 @@ async fn find(api: &Api, tenant: TenantKey, key: &str) -> Result<Definition, Pro
     path = "/v1/fields/{id}",
     operation_id = "showField",
     tag = "contacts",
-    params(("id" = String, Path, description = "The field's key", max_length = 64)),
+    params(
+        ("id" = String, Path, description = "The field's key", max_length = 64),
+        FieldQuery
+    ),
     responses((status = 200, description = "The field", body = FieldView)),
 )]
 pub async fn show(
     State(api): State<Api>,
     caller: May<op::ShowField>,
     Path(key): Path<String>,
+    Query(query): Query<FieldQuery>,
 ) -> Result<Json<FieldView>, Problem> {
-    Ok(Json(find(&api, caller.tenant, &key).await?.into()))
+    let field = (query.target, key.as_str());
+    Ok(Json(find(&api, caller.tenant, field).await?.into()))
 }
 
 /// Change the definition of a custom field.
@@ -282,7 +329,10 @@ pub async fn show(
     path = "/v1/fields/{id}",
     operation_id = "updateField",
     tag = "contacts",
-    params(("id" = String, Path, description = "The field's key", max_length = 64)),
+    params(
+        ("id" = String, Path, description = "The field's key", max_length = 64),
+        FieldQuery
+    ),
     request_body = FieldPatch,
     responses(
         (status = 200, description = "Changed", body = FieldView),
@@ -294,16 +344,19 @@ pub async fn update(
     caller: May<op::UpdateField>,
     ip: ClientIp,
     Path(key): Path<String>,
+    Query(query): Query<FieldQuery>,
     Json(body): Json<FieldPatch>,
 ) -> Result<Json<FieldView>, Problem> {
-    let before = find(&api, caller.tenant, &key).await?;
+    let before = find(&api, caller.tenant, (query.target, key.as_str())).await?;
     let field = Definition {
+        target: before.target,
         label: body
             .label
             .map_or(before.label.clone(), |label| label.trim().to_owned()),
         kind: body.kind.unwrap_or(before.kind),
         options: body.options.unwrap_or_else(|| before.options.clone()),
         required: body.required.unwrap_or(before.required),
+        unique: body.unique.unwrap_or(before.unique),
         default: body.default.onto(before.default.clone()),
         help: body.help.onto(before.help.clone()),
         format: body.format.unwrap_or(before.format),
@@ -316,7 +369,8 @@ pub async fn update(
     check(&field, Flaws::default())?;
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, &key, &ip.0).await?;
-    let changed = api.fields.change(caller.tenant, &field).await?;
+    let fields = api.fields_of(field.target);
+    let changed = fields.change(caller.tenant, &field).await?;
     Ok(Json(changed.map_err(refused)?.into()))
 }
 
@@ -329,7 +383,10 @@ pub async fn update(
     path = "/v1/fields/{id}",
     operation_id = "removeField",
     tag = "contacts",
-    params(("id" = String, Path, description = "The field's key", max_length = 64)),
+    params(
+        ("id" = String, Path, description = "The field's key", max_length = 64),
+        FieldQuery
+    ),
     responses((status = 204, description = "Removed")),
 )]
 pub async fn remove(
@@ -337,15 +394,19 @@ pub async fn remove(
     caller: May<op::RemoveField>,
     ip: ClientIp,
     Path(key): Path<String>,
+    Query(query): Query<FieldQuery>,
 ) -> Result<StatusCode, Problem> {
-    find(&api, caller.tenant, &key).await?;
-    let users = api.field_uses.of(caller.tenant, &key).await?;
-    if !users.is_empty() {
-        return Err(in_use(&users));
+    find(&api, caller.tenant, (query.target, key.as_str())).await?;
+    if query.target == Target::Contact {
+        let users = api.field_uses.of(caller.tenant, &key).await?;
+        if !users.is_empty() {
+            return Err(in_use(&users));
+        }
     }
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, &key, &ip.0).await?;
-    api.fields.remove(caller.tenant, &key).await?;
+    let fields = api.fields_of(query.target);
+    fields.remove(caller.tenant, &key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

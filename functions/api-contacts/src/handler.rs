@@ -178,6 +178,7 @@ struct Upserted {
     responses(
         (status = 201, description = "Made", body = Upserted),
         (status = 200, description = "It was there", body = Upserted),
+        (status = 409, description = "Another contact has the value of a unique field"),
     ),
 )]
 async fn upsert(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, header};
 use contacts::import::{
-    Column, ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, Layout, Request,
-    RowError, Status, Undo, normal,
+    Column, ConsentChannel, ConsentStatement, ConsentWay, DuplicateRule, Job, Kind, Layout,
+    Request, RowError, Status, Undo, normal,
 };
 use jiff::Timestamp;
 use kernel::{ImportId, ListId};
@@ -29,6 +29,9 @@ struct ColumnField(String);
 #[schema(as = NewImport)]
 #[serde(deny_unknown_fields)]
 pub struct ImportIn {
+    /// The kind of the rows. Lines of one order follow each other.
+    #[serde(default)]
+    kind: Kind,
     /// The shop's name for it.
     #[schema(min_length = 1, max_length = 255)]
     name: Option<String>,
@@ -38,8 +41,8 @@ pub struct ImportIn {
     #[serde(default)]
     #[schema(max_items = 50)]
     tags: Vec<String>,
-    /// The field of a column, by its heading: `email`, `custom.size`, `skip`. Other headings are understood by
-    /// their text. docs/import.md lists the fields.
+    /// The field of a column, by its heading: `email`, `custom.size`, `skip`, in other files `order.code` or `product.code`.
+    /// Other headings are understood by their text. docs/import.md lists the fields.
     #[serde(default)]
     mapping: BTreeMap<String, ColumnField>,
     /// `false`: the file has no headings. Its columns are `A`, `B` and so on, in `mapping` too; their cells tell the
@@ -74,22 +77,18 @@ impl ImportIn {
         let mut mapping = BTreeMap::new();
         for (heading, field) in &self.mapping {
             let pointer = format!("/mapping/{}", heading.replace('~', "~0").replace('/', "~1"));
-            match Column::of_name(&field.0) {
+            match Column::of_name(&field.0).filter(|column| fits(column, self.kind)) {
                 Some(column) => {
                     mapping.insert(normal(heading), column);
                 }
-                None => flaws.check(
-                    true,
-                    pointer,
-                    "expected the name of a field, such as email or custom.size",
-                ),
+                None => flaws.check(true, pointer, expected(self.kind)),
             }
         }
         let is_long = self.mapping.len() > contacts::import::MAX_COLUMNS;
         flaws.check(is_long, "/mapping", "holds at most 200 columns");
         check_statement(self.consent.as_ref(), "/consent", &mut flaws);
-        flaws.refuse()?;
-        Ok(Request {
+        let request = Request {
+            kind: self.kind,
             name: self.name,
             list: self.list_id,
             tags: self.tags,
@@ -98,7 +97,58 @@ impl ImportIn {
             duplicate_rule: self.duplicate_rule,
             consent: self.consent,
             start_workflows: self.start_workflows,
-        })
+        };
+        check_kind(&request, "/", &mut flaws);
+        flaws.refuse()?;
+        Ok(request)
+    }
+}
+
+/// Whether files of the kind have the field.
+fn fits(column: &Column, kind: Kind) -> bool {
+    match column {
+        Column::Skipped => true,
+        Column::Goods(sheet, _) => kind.sheet() == Some(*sheet),
+        _ => kind == Kind::Contacts,
+    }
+}
+
+fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Contacts => "expected the name of a field, such as email or custom.size",
+        Kind::Orders => "expected the name of a field, such as order.code or order.item_sku",
+        Kind::Products => "expected the name of a field, such as product.code or product.price",
+    }
+}
+
+/// Refuses settings that files of the kind do not have; `before` precedes the name of a setting.
+fn check_kind(request: &Request, before: &str, flaws: &mut Flaws) {
+    let is_of_goods = request.kind != Kind::Contacts;
+    let is_of_products = request.kind == Kind::Products;
+    let is_filling = request.duplicate_rule == DuplicateRule::FillEmpty;
+    for (is_bad, name, message) in [
+        (
+            is_of_goods && request.consent.is_some(),
+            "consent",
+            "only for contacts",
+        ),
+        (
+            is_of_goods && is_filling,
+            "duplicate_rule",
+            "expected update or skip: fill_empty is for contacts",
+        ),
+        (
+            is_of_products && request.list.is_some(),
+            "list_id",
+            "not for products",
+        ),
+        (
+            is_of_products && !request.tags.is_empty(),
+            "tags",
+            "not for products: a column may hold tags",
+        ),
+    ] {
+        flaws.check(is_bad, format!("{before}{name}"), message);
     }
 }
 
@@ -126,6 +176,9 @@ fn check_statement(statement: Option<&ConsentStatement>, at: &str, flaws: &mut F
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ImportQuery {
+    /// The kind of the rows.
+    #[serde(default)]
+    kind: Kind,
     /// A list that every contact joins.
     list_id: Option<ListId>,
     /// Tags for every row, separated by commas.
@@ -198,8 +251,8 @@ impl ImportQuery {
         };
         let mut flaws = Flaws::default();
         check_statement(consent.as_ref(), "?consent", &mut flaws);
-        flaws.refuse()?;
-        Ok(Request {
+        let request = Request {
+            kind: self.kind,
             list: self.list_id,
             tags,
             has_header: self.has_header,
@@ -207,8 +260,21 @@ impl ImportQuery {
             consent,
             start_workflows: self.start_workflows,
             ..Request::default()
-        })
+        };
+        check_kind(&request, "?", &mut flaws);
+        flaws.refuse()?;
+        Ok(request)
     }
+}
+
+/// The file that a sample is for.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SampleQuery {
+    /// The kind of the rows.
+    #[serde(default)]
+    pub kind: Kind,
 }
 
 /// An import as clients see it.
@@ -222,11 +288,11 @@ pub struct ImportView {
     total: u64,
     /// Rows that are done: created, updated, skipped or failed.
     processed: u64,
-    /// Contacts that are new.
+    /// Rows about new contacts, orders or products. Of an order the first line counts.
     created: u64,
-    /// Rows about contacts that already existed.
+    /// Rows about contacts, orders or products that already existed, and further lines of an order.
     updated: u64,
-    /// Rows about contacts that stayed as they were.
+    /// Rows about contacts, orders or products that stayed as they were.
     skipped: u64,
     /// Wrong rows.
     failed: u64,
@@ -325,7 +391,7 @@ impl From<Job> for ImportView {
     }
 }
 
-/// A table of contacts: UTF-8, UTF-16, Windows-1258, TCVN3 or VNI, with commas, semicolons, tabs or bars.
+/// A table of contacts, orders or products: UTF-8, UTF-16, Windows-1258, TCVN3 or VNI, with commas, semicolons, tabs or bars.
 #[derive(utoipa::ToSchema)]
 #[schema(as = ImportFile, value_type = String, min_length = 1)]
 #[expect(dead_code, reason = "only its schema is used")]

@@ -1,20 +1,28 @@
-//! Files of contacts.
+//! Files of contacts, orders and products.
 
 use access::op;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contacts::import::{Begun, Job, Preview, Status, Undone};
+use contacts::import::{Begun, Job, Kind, Preview, Status, Undone};
 use kernel::page::Page;
 use kernel::{ImportId, TenantKey};
 use lambda::http::{ClientIp, Code, Creation, DRAWS, Json, May, Path, Problem, Query, Raw};
 
 use crate::api::{Api, known_list};
-use crate::import_shape::{File, ImportIn, ImportQuery, ImportView, is_json, table_of_text};
+use crate::import_shape::{
+    File, ImportIn, ImportQuery, ImportView, SampleQuery, is_json, table_of_text,
+};
 use crate::shape::Paging;
 
 /// The name under which a browser saves the sample.
-const SAMPLE_NAME: &str = "attachment; filename=\"contacts-sample.csv\"";
+fn sample_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Contacts => "attachment; filename=\"contacts-sample.csv\"",
+        Kind::Orders => "attachment; filename=\"orders-sample.csv\"",
+        Kind::Products => "attachment; filename=\"products-sample.csv\"",
+    }
+}
 
 /// Make an import.
 ///
@@ -121,25 +129,31 @@ pub async fn list(
 
 /// Download a sample of a file.
 ///
-/// A CSV in UTF-8 with a heading for each field of a contact and each custom field. Its row is of an invented person.
+/// A CSV in UTF-8. Of contacts it has a heading for each field and each custom field; of orders and products for each
+/// field. Its row is invented.
 #[utoipa::path(
     get,
     path = "/v1/imports/sample",
     operation_id = "showImportSample",
     tag = "contacts",
+    params(SampleQuery),
     responses((status = 200, description = "The file", body = File, content_type = "text/csv")),
 )]
 pub async fn sample(
     State(api): State<Api>,
     caller: May<op::ShowImportSample>,
+    Query(query): Query<SampleQuery>,
 ) -> Result<Response, Problem> {
-    let fields = api.fields.all(caller.tenant).await?;
+    let text = match query.kind.sheet() {
+        Some(sheet) => contacts::import::sample_of_goods(sheet),
+        None => contacts::import::sample(&api.fields.all(caller.tenant).await?),
+    };
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, SAMPLE_NAME),
+        (header::CONTENT_DISPOSITION, sample_name(query.kind)),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Ok((headers, contacts::import::sample(&fields)).into_response())
+    Ok((headers, text).into_response())
 }
 
 /// Show an import and its progress.
@@ -211,7 +225,8 @@ pub async fn preview(
     Path(id): Path<ImportId>,
 ) -> Result<Json<Preview>, Problem> {
     let job = find(&api, caller.tenant, id).await?;
-    let preview = api.imports.preview(caller.tenant, &job).await?;
+    let look_up = |goods| api.goods.take(goods);
+    let preview = api.imports.preview(caller.tenant, &job, look_up).await?;
     let preview = preview.map_err(|error| Problem::new(Code::Unprocessable, error.to_string()));
     Ok(Json(preview?))
 }
@@ -256,7 +271,7 @@ fn begun(begun: Begun) -> Result<Job, Problem> {
     }
 }
 
-/// Undo an import.
+/// Undo an import of contacts.
 ///
 /// A completed one, or one that failed after rows were stored; within a day of its end. Contacts that the import made are removed, unless somebody changed them since or they did
 /// something. Values, tags and lists that it gave to other contacts are taken back where nobody changed them since.
@@ -290,6 +305,10 @@ pub async fn undo(
         Undone::TooSoon(seconds) => {
             let detail = "the last rows of the failed import are still being stored";
             return Err(Problem::new(Code::Conflict, detail).retry_after(seconds));
+        }
+        Undone::OfGoods => {
+            let detail = "only an import of contacts can be undone";
+            return Err(Problem::new(Code::Conflict, detail));
         }
         Undone::TooLate => {
             let detail = "the import ended more than 24 hours ago";

@@ -27,9 +27,10 @@ mod tags;
 mod views;
 
 use accounts::{Audit, Members, Senders, Workspaces};
+use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
-use contacts::fields::FieldUses;
+use contacts::fields::{FieldUses, Target};
 use contacts::files::FileDesk;
 use contacts::import::Imports;
 use contacts::scores::Scores;
@@ -43,14 +44,17 @@ use crate::api::Api;
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
+    let contacts = Contacts::over(resources);
     let api = Api {
         exports: Exports::over(resources),
-        contacts: Contacts::over(resources),
+        fields: contacts.fields(),
+        order_fields: Fields::about(Target::Order, resources),
+        contacts,
         audit: Audit::over(resources),
         lists: Lists::over(resources),
         senders: Senders::over(resources),
         imports: Imports::over(resources),
-        fields: Fields::over(resources),
+        goods: GoodsDesk::over(resources),
         field_uses: FieldUses::over(resources),
         files: FileDesk::over(resources),
         notes: Notes::over(resources),

@@ -235,9 +235,18 @@ pub fn custom_pointer(name: &str) -> String {
     format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The problem of values that the contact has no room for.
+/// The problem of values that the contact has no room for, or that other contacts have.
 pub fn full(surplus: &Surplus) -> Problem {
-    let problem = Problem::new(Code::Unprocessable, "the contact has no room for this");
+    let is_full = surplus.count() > surplus.taken.len();
+    let problem = if is_full {
+        Problem::new(Code::Unprocessable, "the contact has no room for this")
+    } else {
+        Problem::new(Code::Conflict, "another contact has this value")
+    };
+    let problem = surplus.taken.iter().fold(problem, |problem, one| {
+        let message = format!("contact {} has this value", one.owner_id);
+        problem.at(custom_pointer(&one.field), message)
+    });
     let problem = surplus.fields.iter().fold(problem, |problem, name| {
         let (most, bytes) = (MAX_FIELDS, MAX_FIELD_BYTES);
         let message = format!("a contact has at most {most} fields, together {bytes} bytes");

@@ -135,8 +135,9 @@ async fn list(
     Ok(Json(page))
 }
 
-/// Enter a request of a person about their own data.
+/// Enter a request of a person about their own data, or a breach of personal data.
 ///
+/// The authority is to be notified of a breach within 72 hours of its discovery, `received_at`: see `breach.notify_by`.
 /// The answer holds the last days to acknowledge and to fulfil it. They follow from the type, from the day of receipt in Viet
 /// Nam, and from whether third parties take part (docs/compliance-vn.md).
 #[utoipa::path(
@@ -182,6 +183,7 @@ async fn create(
             ran_at: None,
             outcome: None,
             evidence: Vec::new(),
+            breach: new.facts(origin.at),
             notices: Vec::new(),
             status: Status::Open,
             closed_at: None,
@@ -216,7 +218,7 @@ async fn show(
     Ok(Json(api.find(&caller, id).await?.request))
 }
 
-/// Record what was done for a request: verified, acknowledged, tasks of processors, evidence.
+/// Record what was done for a request: verified, acknowledged, tasks of processors, evidence, facts of a breach.
 #[utoipa::path(
     patch,
     path = "/v1/privacy-requests/{id}",
@@ -258,6 +260,9 @@ async fn extend(
 ) -> Result<Json<PrivacyRequest>, Problem> {
     let reason = text("/reason", &body.reason)?;
     let before = api.open(&caller, id).await?;
+    if before.request.breach.is_some() {
+        return Err(conflict("the term of a breach is not extended"));
+    }
     if before.request.extension.is_some() {
         return Err(conflict("the law allows one extension"));
     }
@@ -288,6 +293,9 @@ async fn run(
     Path(id): Path<PrivacyRequestId>,
 ) -> Result<Response, Problem> {
     let before = api.open(&caller, id).await?;
+    if before.request.breach.is_some() {
+        return Err(conflict("a breach has no part that the product does"));
+    }
     let Some(named) = before.request.contact_id else {
         return Err(conflict("the request names no contact"));
     };
@@ -321,7 +329,7 @@ async fn run(
             api.contacts.archive(tenant, contact.id).await?;
             None
         }
-        Kind::Correct | Kind::Erase => None,
+        Kind::Correct | Kind::Erase | Kind::Breach => None,
     };
     let mut after = before.request.clone();
     after.ran_at = Some(now);
@@ -404,6 +412,11 @@ async fn close(
         .any(|task| task.done_at.is_none());
     if body.status == End::Done && is_left {
         return Err(conflict("a task of a processor is open"));
+    }
+    let breach = before.request.breach.as_ref();
+    let is_untold = breach.is_some_and(|breach| breach.authority_notified_at.is_none());
+    if body.status == End::Done && is_untold {
+        return Err(conflict("the authority was not notified of the breach"));
     }
     let mut after = before.request.clone();
     after.status = body.status.into();

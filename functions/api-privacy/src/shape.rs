@@ -1,5 +1,6 @@
 //! The bodies that the API reads, and their checks.
 
+use accounts::privacy::breach::Breach;
 use accounts::privacy::{Kind, MAX_EVIDENCE, MAX_TASKS, PrivacyRequest, Status, Task};
 use jiff::Timestamp;
 use kernel::{ContactId, Cursor, Limit};
@@ -55,6 +56,75 @@ pub struct NewPrivacyRequest {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub processors: Vec<String>,
+    /// The known facts of a breach; only of the type `breach`.
+    pub breach: Option<BreachFacts>,
+}
+
+/// The known facts of a breach; absent fields stay.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[schema(as = PrivacyBreachFacts)]
+#[serde(deny_unknown_fields)]
+pub struct BreachFacts {
+    /// The events: when, where, how.
+    #[schema(min_length = 1, max_length = 1000)]
+    description: Option<String>,
+    /// The kinds of data.
+    #[schema(min_length = 1, max_length = 1000)]
+    data: Option<String>,
+    /// Number of persons, as far as it is known.
+    persons: Option<u32>,
+    /// The consequences for the persons.
+    #[schema(min_length = 1, max_length = 1000)]
+    consequences: Option<String>,
+    /// The measures against it, done and planned.
+    #[schema(min_length = 1, max_length = 1000)]
+    measures: Option<String>,
+    /// True: the authority was notified now, unless it was before.
+    #[serde(default)]
+    authority_notified: bool,
+    /// True: the persons were told now, unless they were before.
+    #[serde(default)]
+    persons_notified: bool,
+}
+
+impl BreachFacts {
+    fn texts(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("/breach/description", self.description.as_deref()),
+            ("/breach/data", self.data.as_deref()),
+            ("/breach/consequences", self.consequences.as_deref()),
+            ("/breach/measures", self.measures.as_deref()),
+        ]
+    }
+
+    fn check(&self, flaws: &mut Flaws) -> Result<(), Problem> {
+        for (pointer, given) in self.texts() {
+            if let Some(given) = given {
+                flaws.take(text(pointer, given))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The facts after the change. Texts that are given replace the former ones.
+    fn onto(&self, mut breach: Breach, now: Timestamp) -> Breach {
+        let new = |given: Option<&str>, old: Option<String>| {
+            let given = given.map(|given| given.trim().to_owned());
+            given.or(old)
+        };
+        breach.description = new(self.description.as_deref(), breach.description);
+        breach.data = new(self.data.as_deref(), breach.data);
+        breach.consequences = new(self.consequences.as_deref(), breach.consequences);
+        breach.measures = new(self.measures.as_deref(), breach.measures);
+        breach.persons = self.persons.or(breach.persons);
+        if self.authority_notified {
+            breach.authority_notified_at.get_or_insert(now);
+        }
+        if self.persons_notified {
+            breach.persons_notified_at.get_or_insert(now);
+        }
+        breach
+    }
 }
 
 impl NewPrivacyRequest {
@@ -69,7 +139,27 @@ impl NewPrivacyRequest {
         for (n, processor) in self.processors.iter().enumerate() {
             flaws.take(name(&format!("/processors/{n}"), processor))?;
         }
+        let is_breach = self.kind == Kind::Breach;
+        let message = "only a breach has these facts";
+        flaws.check(self.breach.is_some() && !is_breach, "/breach", message);
+        let message = "a breach is about no single contact";
+        flaws.check(
+            self.contact_id.is_some() && is_breach,
+            "/contact_id",
+            message,
+        );
+        if let Some(breach) = &self.breach {
+            breach.check(&mut flaws)?;
+        }
         flaws.refuse()
+    }
+
+    /// The facts of a breach as they are stored; `None` for a request of a person.
+    pub fn facts(&self, now: Timestamp) -> Option<Breach> {
+        (self.kind == Kind::Breach).then(|| {
+            let given = self.breach.as_ref();
+            given.map_or_else(Breach::default, |one| one.onto(Breach::default(), now))
+        })
     }
 }
 
@@ -111,6 +201,8 @@ pub struct PrivacyRequestUpdate {
     #[serde(default)]
     #[schema(max_items = 50)]
     evidence: Vec<String>,
+    /// Facts of a breach to add or to replace.
+    breach: Option<BreachFacts>,
 }
 
 impl PrivacyRequestUpdate {
@@ -121,6 +213,21 @@ impl PrivacyRequestUpdate {
         now: Timestamp,
     ) -> Result<PrivacyRequest, Problem> {
         let mut flaws = Flaws::default();
+        match (&self.breach, request.breach.take()) {
+            (Some(facts), Some(breach)) => {
+                facts.check(&mut flaws)?;
+                request.breach = Some(facts.onto(breach, now));
+            }
+            (Some(_), None) => flaws.add("/breach", "only a breach has these facts"),
+            (None, before) => request.breach = before,
+        }
+        let is_breach = request.breach.is_some();
+        let message = "a breach is about no single contact";
+        flaws.check(
+            self.contact_id.is_some() && is_breach,
+            "/contact_id",
+            message,
+        );
         if let Some(contact) = self.contact_id
             && request.contact_id.replace(contact) != Some(contact)
         {

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::handler::Api;
+use crate::shape::SourceView;
 use crate::sync::{SyncView, shown};
 
 /// The path that a provider sends a person back to.
@@ -27,6 +28,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(save))
         .routes(routes!(authorize))
+        .routes(routes!(disconnect))
 }
 
 pub fn public() -> OpenApiRouter<Api> {
@@ -73,7 +75,7 @@ impl Api {
 /// Enter the credentials of the provider's API.
 ///
 /// The credentials are sealed, and no answer shows them. They are checked within seconds: `GET /v1/sources/{id}/sync` shows
-/// the outcome. Credentials of an app also need the consent of a person, see `POST /v1/sources/{id}/authorize`.
+/// the outcome. A disconnected source is connected again. Credentials of an app also need the consent of a person, see `POST /v1/sources/{id}/authorize`.
 #[utoipa::path(
     put,
     path = "/v1/sources/{id}/credentials",
@@ -104,6 +106,9 @@ async fn save(
     }
     flaws.refuse()?;
     api.note(&caller, id, &ip).await?;
+    if source.disconnected_at.is_some() {
+        api.sources.reconnect(caller.tenant, id).await?;
+    }
     let link = api.links.enter(caller.tenant, id, &credentials).await?;
     if !credentials.needs_consent(source.provider) {
         api.ask(caller.tenant, &SyncTask::Check { source: id })
@@ -111,6 +116,36 @@ async fn save(
     }
     let run = api.runs.get(caller.tenant, id).await?;
     Ok(Json(shown(Some(&link), run.as_ref())))
+}
+
+/// Disconnect a source and keep its record.
+///
+/// The credentials, the tokens and the secret are erased, and the subscriptions at the provider end. The source's requests are
+/// refused within ten seconds. Contacts, orders, activity and failed requests stay. The credentials or a secret connect the
+/// source again, and so does `{"paused": false}`.
+#[utoipa::path(
+    post,
+    path = "/v1/sources/{id}/disconnect",
+    operation_id = "disconnectSource",
+    tag = "sources",
+    params(("id" = SourceId, Path, description = "The source")),
+    responses((status = 200, description = "Disconnected", body = SourceView)),
+)]
+async fn disconnect(
+    State(api): State<Api>,
+    caller: May<op::DisconnectSource>,
+    ip: ClientIp,
+    Path(id): Path<SourceId>,
+) -> Result<Json<SourceView>, Problem> {
+    let source = api.source(&caller, id).await?;
+    api.note(&caller, id, &ip).await?;
+    let at = source.disconnects_at(api.sources.clock().now());
+    // The message first: after a crash the worker does all of it.
+    let task = SyncTask::Disconnect { source: id, at };
+    api.ask(caller.tenant, &task).await?;
+    let stored = api.sources.disconnect(caller.tenant, id, at).await?;
+    let stored = stored.ok_or_else(|| Problem::not_found("source"))?;
+    Ok(Json(stored.into()))
 }
 
 /// Where a person gives consent.

@@ -9,7 +9,7 @@ use kernel::{Needs, WebhookId};
 use lambda::http::{Caller, ClientIp, Code, Creation, Json, May, Path, Problem, Query, Secret};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use webhooks::{Deliveries, Dispatcher, MAX_WEBHOOKS, Webhook, WebhookStatus, Webhooks};
+use webhooks::{Added, Deliveries, Dispatcher, MAX_WEBHOOKS, Webhook, WebhookStatus, Webhooks};
 
 use crate::handler::Api;
 use crate::shape::ListQuery;
@@ -107,15 +107,15 @@ async fn create(
     api.check_url(Some(&new.url)).await?;
     for id in origin.draws(WebhookId::of) {
         let webhooks = &api.hooks.webhooks;
-        let is_known = webhooks.get(caller.tenant, id).await?.is_some();
-        if !is_known && !webhooks.has_room(caller.tenant).await? {
-            let detail = format!("a workspace has at most {MAX_WEBHOOKS} webhooks");
-            return Err(Problem::new(Code::Conflict, detail));
-        }
         api.note_webhook(&caller, id, &ip).await?;
         let made = webhooks.add(caller.tenant, id, origin.at, &new).await?;
-        let Some((webhook, secret)) = made else {
-            continue;
+        let (webhook, secret) = match made {
+            Added::Made(webhook, secret) => (*webhook, secret),
+            Added::Taken => continue,
+            Added::Full => {
+                let detail = format!("a workspace has at most {MAX_WEBHOOKS} webhooks");
+                return Err(Problem::new(Code::Conflict, detail));
+            }
         };
         let location = format!("/v1/webhooks/{id}");
         let body = Json(CreatedWebhook::new(webhook, secret));

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use cloud::Error;
 use kernel::SourceId;
 use lambda::http::{ClientIp, Json, May, Path, Problem, Secret};
-use sources::Auth;
+use sources::{Auth, SyncTask};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -20,7 +20,7 @@ pub fn routes() -> OpenApiRouter<Api> {
 /// Enter or replace the secret of a source.
 ///
 /// The secret before it is valid for another 24 hours, so that the provider can be changed without a gap. A secret that
-/// is made here is in this answer only.
+/// is made here is in this answer only. A disconnected source is connected again.
 #[utoipa::path(
     put,
     path = "/v1/sources/{id}/secret",
@@ -42,6 +42,7 @@ async fn replace(
     api.note(&caller, id, &ip).await?;
     let (entropy, now) = (api.sources.entropy(), api.sources.clock().now());
     let provider = source.provider;
+    let waited = !source.auth.is_ready();
     let replaced = api
         .keyring
         .replace(provider, id, &source.auth, given.as_deref(), entropy, now);
@@ -56,6 +57,14 @@ async fn replace(
         .set_auth(caller.tenant, id, source.auth, issued.auth);
     if !set.await? {
         return Err(Error::Conflict.into());
+    }
+    if source.disconnected_at.is_some() {
+        api.sources.reconnect(caller.tenant, id).await?;
+    }
+    if waited && api.links.get(caller.tenant, id).await?.is_some() {
+        // The check subscribes to the webhooks, which the secret signs.
+        let check = SyncTask::Check { source: id };
+        api.ask(caller.tenant, &check).await?;
     }
     let body = ReplacedSecret {
         secret: issued.secret,

@@ -118,7 +118,7 @@ pub struct SourceUpdate {
     #[schema(minimum = 15, maximum = 10_080)]
     cart_minutes: Option<u32>,
     /// True pauses the source: its requests are answered with 429 until it is resumed, so that its provider sends them
-    /// again.
+    /// again. False also connects a disconnected source again; its secrets must then be entered again.
     paused: Option<bool>,
 }
 
@@ -233,13 +233,14 @@ fn check_consent(channel: Channel, asked: &ConsentField, flaws: &mut Flaws) {
     flaws.check(is_long, format!("{pointer}/text"), message);
 }
 
-/// Whether a source takes requests.
+/// Whether a source takes requests. Only an active one does.
 #[derive(Clone, Copy, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceStatus {
     Active,
     Paused,
     Waiting,
+    Disconnected,
 }
 
 /// A source.
@@ -253,7 +254,7 @@ pub struct SourceView {
     path: String,
     /// Header that carries its token, if the token is the only proof of its requests.
     header: Option<String>,
-    /// `waiting`: it needs the provider's secret. `paused`: its owner paused it.
+    /// `waiting`: it needs the provider's secret. `paused`: its owner paused it. `disconnected`: its owner disconnected it.
     status: SourceStatus,
     tags: Vec<String>,
     list_ids: Vec<ListId>,
@@ -274,6 +275,7 @@ impl From<Source> for SourceView {
             provider: source.provider,
             header: source.auth.header().map(str::to_owned),
             status: match source.paused_at {
+                _ if source.disconnected_at.is_some() => SourceStatus::Disconnected,
                 Some(_) => SourceStatus::Paused,
                 None if source.auth.is_ready() => SourceStatus::Active,
                 None => SourceStatus::Waiting,

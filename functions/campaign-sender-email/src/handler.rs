@@ -1,18 +1,18 @@
 //! One message sends the remaining recipients of one chunk.
 
 use accounts::{RecentWorkspaces, Workspace};
-use campaigns::{ChunkMessage, Sender};
-use channels::Letterhead;
+use campaigns::{ChunkOf, Sender};
+use channels::{EmailChannel, Letterhead};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
 /// Sends the chunk, or the part of it that may be sent now.
 pub async fn handle(
-    sender: &Sender,
+    sender: &Sender<EmailChannel>,
     workspaces: &RecentWorkspaces,
     record: &Record,
 ) -> Result<(), Failure> {
-    let (tenant, message) = record.open::<ChunkMessage>()?;
+    let (tenant, ChunkOf { message, .. }) = record.open::<ChunkOf<EmailChannel>>()?;
     let workspace = workspaces.get(tenant).await?;
     if workspace.as_ref().is_some_and(Workspace::is_archived) {
         sender.pause(tenant, &message, "workspace_archived").await?;

@@ -11,7 +11,7 @@ mod handler;
 use accounts::RecentWorkspaces;
 use campaigns::{Campaigns, Reviewer, Sender};
 use channels::rate::SendRate;
-use channels::{CompiledMails, EmailChannel};
+use channels::{EmailChannel, SendMachine};
 use contacts::Profiles;
 use content::tokens::TokenKey;
 use lambda::sqs::Order;
@@ -21,13 +21,13 @@ use lambda::{ConfigError, Function, Setup};
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
+    let channel = EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key);
     let sender = Sender {
         campaigns: Campaigns::over(resources),
         contacts: Profiles::over(resources),
-        mails: CompiledMails::over(resources),
-        channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
+        machine: SendMachine::over(resources, channel),
         reviewer: Reviewer::over(resources),
-        rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
+        rate: SendRate::of::<EmailChannel>(resources, setup.number("EMAIL_SEND_RATE")),
         queue: resources.queue_of(),
     };
     let workspaces = RecentWorkspaces::over(resources);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accounts::Senders;
-use channels::{Class, MailStore, SendMessage, Sender, StoredMail};
+use channels::{Class, Content, MailStore, Send, SendMessage, Sender, StoredMail};
 use cloud::{QueueOf, SendOptions, Timers};
 use contacts::consent::{Decision, Evidence, MAX_NOTE, Method};
 use contacts::{
@@ -90,11 +90,11 @@ pub async fn ask(intake: &Intake, tenant: TenantKey, request: Request) -> Result
     let data = json!({ "trigger": {
         "confirm_url": url, "shop": confirming.from_name, "text": request.text,
     } });
-    let message = |step: &str, at: Timestamp| SendMessage::Email {
+    let send = |step: &str, at: Timestamp| Send {
         scope: form.to_string(),
         step: format!("{step}-{id}"),
         contact,
-        mail: mail.clone(),
+        content: Content::Email { mail: mail.clone() },
         data: data.clone(),
         class: Class::Transactional,
         reason: Some(TransactionalReason::FormAnswer),
@@ -103,6 +103,7 @@ pub async fn ask(intake: &Intake, tenant: TenantKey, request: Request) -> Result
         at,
         slot: None,
     };
+    let message = |step: &str, at| SendMessage::V1(Box::new(send(step, at)));
     if confirming.reminder {
         let due = at + REMINDER;
         let name = format!("{form}#{contact}#{id}");

@@ -71,6 +71,7 @@ impl Tracker {
             key: LedgerKey {
                 scope: token.scope,
                 contact: token.contact.parse().ok()?,
+                channel: token.channel,
                 step: token.step,
             },
             kind: token.kind,

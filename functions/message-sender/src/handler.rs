@@ -1,13 +1,13 @@
-//! One message sends one mail to one contact. The handler reserves a slot before it reads the mail, so a message
-//! that must wait costs only its reservation.
+//! One message makes one send to one contact, by the channel of its content. The handler reserves a slot before it reads
+//! the content, so a message that must wait costs only its reservation.
 
 use std::sync::Arc;
 
 use accounts::{RecentWorkspaces, Workspace};
 use channels::rate::{SendRate, Turn};
 use channels::{
-    CompiledMails, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, Prepared, SendMessage,
-    Uncompiled,
+    Content, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, NotReady, Send, SendChannel,
+    SendMachine, SendMessage,
 };
 use cloud::{Counters, QueueOf, SendOptions, Timers};
 use contacts::{ChannelStatus, Contact, Profiles};
@@ -18,28 +18,33 @@ use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 use workflows::WorkflowStore;
 
-/// How old a mail may be. It is about something that has just happened; after an outage of days it would come out of
+/// How old a message may be. It is about something that has just happened; after an outage of days it would come out of
 /// the blue.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// How often a mail of an archived workspace is looked at again, until it is too old: a row in Timers, no message.
+/// How often a message of an archived workspace is looked at again, until it is too old: a row in Timers, no message.
 const ARCHIVED: SignedDuration = SignedDuration::from_hours(24);
 
-/// Seconds until a mail that the provider had no room for is tried again.
+/// Seconds until a message that the provider had no room for is tried again.
 const BACK_OFF: u16 = 30;
+
+/// One channel: its machine and its share of the provider's rate.
+#[derive(Clone)]
+pub struct Route<C> {
+    pub machine: SendMachine<C>,
+    pub rate: SendRate,
+}
 
 /// The state of the handler.
 #[derive(Clone)]
 pub struct Messenger {
     pub contacts: Profiles,
     pub workspaces: RecentWorkspaces,
-    pub mails: CompiledMails,
-    pub channel: EmailChannel,
-    pub rate: SendRate,
+    pub email: Route<EmailChannel>,
     pub queue: QueueOf<SendMessage>,
     pub ledger: Ledger,
     pub workflows: WorkflowStore,
     pub timers: Timers,
-    /// Transactional mails by reason.
+    /// Transactional messages by reason.
     pub counters: Counters,
     /// Requests of signup forms that wait for a confirmation.
     pub opt_ins: OptIns,
@@ -47,81 +52,24 @@ pub struct Messenger {
 
 /// Sends the message unless that was done before.
 pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failure> {
-    let (tenant, mut message) = record.open::<SendMessage>()?;
-    let key = ledger_key(&message)?;
-    if let Some(reason) = messenger.stale(tenant, &message).await? {
+    let (tenant, SendMessage::V1(send)) = record.open::<SendMessage>()?;
+    let send = *send;
+    let key = ledger_key(&send)?;
+    if let Some(reason) = messenger.stale(tenant, &send).await? {
         messenger.ledger.cancel(tenant, &key, reason).await?;
         metrics::incident("MailsExpired", 1);
         return Ok(());
     }
     let workspace = messenger.workspaces.get(tenant).await?;
     if workspace.as_ref().is_some_and(Workspace::is_archived) {
-        return messenger.wait_for_restoration(tenant, message, &key).await;
+        return messenger.wait_for_restoration(tenant, send, &key).await;
     }
-    let SendMessage::Email { class, slot, .. } = &message;
-    if let Turn::Later { delay, slot } = messenger.rate.turn(*class, 1, *slot).await? {
-        return messenger.put_back(tenant, &mut message, delay, slot).await;
-    }
-    let SendMessage::Email {
-        data,
-        class,
-        reason,
-        at: step_at,
-        workflow,
-        ..
-    } = &message;
-    let to = match messenger.asked(tenant, &message).await? {
-        Asked::Nobody => None,
-        Asked::At(address) => Some(address),
-        // Confirmed meanwhile, or erased.
-        Asked::Over => return Ok(()),
-    };
-    let channel = &messenger.channel;
-    let delivery = match messenger.mail(tenant, &message, workspace).await? {
-        Some(mail) => {
-            let contact = messenger.contacts.current(tenant, key.contact).await?;
-            let contact = contact.map(|contact| at(contact, to));
-            let contact = contact.as_ref();
-            channel.deliver(tenant, &key, &mail, contact, data).await?
-        }
-        None => channel.refuse(tenant, &key, *class, "mail_invalid").await?,
-    };
-    match delivery {
-        Delivery::Sent => {
-            metrics::count("MailsSent", 1);
-            if let (Some(reason), Some(workflow)) = (*reason, *workflow) {
-                let counted =
-                    workflows::count_sent(&messenger.counters, tenant, workflow, reason, *step_at);
-                // The mail is out: a redelivery would not count it either.
-                if let Err(error) = counted.await {
-                    metrics::incident("CountsLost", 1);
-                    tracing::warn!(%error, "a transactional mail was not counted");
-                }
-            }
-        }
-        Delivery::SentBefore => metrics::count("MailsSentBefore", 1),
-        Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
-        Delivery::Failed(_) => metrics::incident("MailsFailed", 1),
-        Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MailsUnknown", 1),
-        Delivery::InFlight => {
-            return Err(Failure::retry(
-                "Send.InFlight",
-                "claimed; its outcome is not known",
-            ));
-        }
-        Delivery::Throttled => {
-            return messenger
-                .put_back(tenant, &mut message, BACK_OFF, None)
-                .await;
-        }
-        Delivery::Stopped(code) => {
-            metrics::incident("SendingStopped", 1);
-            tracing::warn!(code, "the account may not send now");
-            let delay = cloud::queue::MAX_DELAY_SECONDS;
-            return messenger.put_back(tenant, &mut message, delay, None).await;
+    match send.content {
+        Content::Email { .. } => {
+            let route = &messenger.email;
+            messenger.go(route, tenant, send, &key, workspace).await
         }
     }
-    Ok(())
 }
 
 /// The request of a signup form that a mail is about.
@@ -146,19 +94,9 @@ fn at(mut contact: Contact, to: Option<EmailAddress>) -> Contact {
     contact
 }
 
-/// The mail's name in the send ledger.
-fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
-    let SendMessage::Email {
-        scope,
-        step,
-        contact,
-        ..
-    } = message;
-    let key = LedgerKey {
-        scope: scope.clone(),
-        contact: *contact,
-        step: step.clone(),
-    };
+/// The send's name in the ledger.
+fn ledger_key(send: &Send) -> Result<LedgerKey, Failure> {
+    let key = send.key();
     if key.is_taggable() {
         return Ok(key);
     }
@@ -170,16 +108,88 @@ fn ledger_key(message: &SendMessage) -> Result<LedgerKey, Failure> {
 }
 
 impl Messenger {
-    async fn asked(&self, tenant: TenantKey, message: &SendMessage) -> Result<Asked, Failure> {
-        let SendMessage::Email {
-            contact, opt_in, ..
-        } = message;
-        let Some(id) = opt_in else {
+    /// Sends by the channel of the content, at its turn.
+    async fn go<C: SendChannel>(
+        &self,
+        route: &Route<C>,
+        tenant: TenantKey,
+        send: Send,
+        key: &LedgerKey,
+        workspace: Option<Workspace>,
+    ) -> Result<(), Failure> {
+        let (class, machine) = (send.class, &route.machine);
+        if let Turn::Later { delay, slot } = route.rate.turn(tenant, class, 1, send.slot).await? {
+            return self.put_back(tenant, send, delay, slot).await;
+        }
+        let to = match self.asked(tenant, &send).await? {
+            Asked::Nobody => None,
+            Asked::At(address) => Some(address),
+            // Confirmed meanwhile, or erased.
+            Asked::Over => return Ok(()),
+        };
+        let delivery = match ready(route, tenant, &send, workspace).await? {
+            Ok(ready) => {
+                let contact = self.contacts.current(tenant, key.contact).await?;
+                let contact = contact.map(|contact| at(contact, to));
+                let contact = contact.as_ref();
+                machine
+                    .deliver(tenant, key, &ready, contact, &send.data)
+                    .await?
+            }
+            Err(reason) => machine.refuse(tenant, key, class, reason).await?,
+        };
+        self.note(tenant, send, delivery).await
+    }
+
+    /// Counts the outcome, or returns the message to the queue if there is none.
+    async fn note(&self, tenant: TenantKey, send: Send, delivery: Delivery) -> Result<(), Failure> {
+        match delivery {
+            Delivery::Sent => {
+                metrics::count("MailsSent", 1);
+                self.count_reason(tenant, &send).await;
+            }
+            Delivery::SentBefore => metrics::count("MailsSentBefore", 1),
+            Delivery::Skipped(_) => metrics::count("MailsSkipped", 1),
+            Delivery::Failed(_) => metrics::incident("MailsFailed", 1),
+            Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MailsUnknown", 1),
+            Delivery::InFlight => {
+                return Err(Failure::retry(
+                    "Send.InFlight",
+                    "claimed; its outcome is not known",
+                ));
+            }
+            Delivery::Throttled => return self.put_back(tenant, send, BACK_OFF, None).await,
+            Delivery::Stopped(code) => {
+                metrics::incident("SendingStopped", 1);
+                tracing::warn!(code, "the account may not send now");
+                let delay = cloud::queue::MAX_DELAY_SECONDS;
+                return self.put_back(tenant, send, delay, None).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a transactional message of a workflow by its reason.
+    async fn count_reason(&self, tenant: TenantKey, send: &Send) {
+        let (Some(reason), Some(workflow)) = (send.reason, send.workflow) else {
+            return;
+        };
+        let counted = workflows::count_sent(&self.counters, tenant, workflow, reason, send.at);
+        // The message is out: a redelivery would not count it either.
+        if let Err(error) = counted.await {
+            metrics::incident("CountsLost", 1);
+            tracing::warn!(%error, "a transactional message was not counted");
+        }
+    }
+
+    async fn asked(&self, tenant: TenantKey, send: &Send) -> Result<Asked, Failure> {
+        let contact = send.contact;
+        let Some(id) = &send.opt_in else {
             return Ok(Asked::Nobody);
         };
-        let mut request = self.opt_ins.get(tenant, *contact, id).await?;
+        let mut request = self.opt_ins.get(tenant, contact, id).await?;
         if request.is_none()
-            && let Some(now) = self.contacts.forward(tenant, *contact).await?
+            && let Some(now) = self.contacts.forward(tenant, contact).await?
         {
             // Merged meanwhile.
             request = self.opt_ins.get(tenant, now, id).await?;
@@ -188,64 +198,32 @@ impl Messenger {
         Ok(open.map_or(Asked::Over, |request| Asked::At(request.email)))
     }
 
-    /// The mail, ready to be filled in. `None`: it does not compile, and no later try would change that.
-    async fn mail(
-        &self,
-        tenant: TenantKey,
-        message: &SendMessage,
-        workspace: Option<Workspace>,
-    ) -> Result<Option<Arc<Prepared>>, Failure> {
-        let SendMessage::Email { mail, class, .. } = message;
-        let settings = workspace.map(|workspace| workspace.settings);
-        let letterhead = settings.map(|settings| Letterhead {
-            postal_address: settings.postal_address,
-            permission_reminder: settings.permission_reminder,
-            takes_assumed: !settings.strict_consent,
-            is_labelled: settings.advertising_label,
-        });
-        let letterhead = letterhead.unwrap_or_default();
-        let found = self.mails.get(tenant, mail, *class, &letterhead).await;
-        match found {
-            Ok(mail) => Ok(Some(mail)),
-            Err(Uncompiled::Missing) => Err(Failure::reject("Mail.Missing", mail.as_str())),
-            Err(Uncompiled::Invalid(error)) => {
-                tracing::warn!(mail = mail.as_str(), error, "the mail does not compile");
-                Ok(None)
-            }
-            Err(Uncompiled::Store(error)) => Err(error.into()),
-        }
-    }
-
-    /// Why the mail is not sent any more.
-    async fn stale(
-        &self,
-        tenant: TenantKey,
-        message: &SendMessage,
-    ) -> Result<Option<&'static str>, Failure> {
-        let SendMessage::Email { at, workflow, .. } = message;
-        if self.timers.clock().now().duration_since(*at) >= MAX_AGE {
+    /// Why the message is not sent any more.
+    async fn stale(&self, tenant: TenantKey, send: &Send) -> Result<Option<&'static str>, Failure> {
+        if self.timers.clock().now().duration_since(send.at) >= MAX_AGE {
             return Ok(Some("expired"));
         }
-        let Some(workflow) = *workflow else {
+        let Some(workflow) = send.workflow else {
             return Ok(None);
         };
         let is_archived = self.workflows.is_archived(tenant, workflow).await?;
         Ok(is_archived.then_some("workflow_archived"))
     }
 
-    /// The enrollment has moved on already, so the mail itself waits.
+    /// The enrollment has moved on already, so the message itself waits.
     async fn wait_for_restoration(
         &self,
         tenant: TenantKey,
-        mut message: SendMessage,
+        mut send: Send,
         key: &LedgerKey,
     ) -> Result<(), Failure> {
-        let SendMessage::Email { at, slot, .. } = &mut message;
-        *slot = None;
-        // A grid from the mail's own time: repeated messages write the same timer.
-        let periods = self.timers.clock().now().duration_since(*at).as_secs() / ARCHIVED.as_secs();
-        let due = *at + ARCHIVED * i32::try_from(periods + 1).unwrap_or(i32::MAX);
+        send.slot = None;
+        // A grid from the send's own time: repeated messages write the same timer.
+        let at = send.at;
+        let periods = self.timers.clock().now().duration_since(at).as_secs() / ARCHIVED.as_secs();
+        let due = at + ARCHIVED * i32::try_from(periods + 1).unwrap_or(i32::MAX);
         let id = format!("{}#{}#{}", key.scope, key.contact, key.step);
+        let message = SendMessage::V1(Box::new(send));
         self.timers.schedule(tenant, &id, due, &message).await?;
         metrics::count("MailsOfArchived", 1);
         Ok(())
@@ -256,18 +234,46 @@ impl Messenger {
     async fn put_back(
         &self,
         tenant: TenantKey,
-        message: &mut SendMessage,
+        mut send: Send,
         delay_seconds: u16,
-        at: Option<Timestamp>,
+        slot: Option<Timestamp>,
     ) -> Result<(), Failure> {
-        let SendMessage::Email { slot, .. } = message;
-        *slot = at;
+        send.slot = slot;
         let options = SendOptions {
             delay_seconds,
             ..SendOptions::default()
         };
-        self.queue.send(tenant, message, options).await?;
+        let message = SendMessage::V1(Box::new(send));
+        self.queue.send(tenant, &message, options).await?;
         metrics::count("MailsPutBack", 1);
         Ok(())
+    }
+}
+
+/// The content, ready to be filled in, or why no later try could send it.
+async fn ready<C: SendChannel>(
+    route: &Route<C>,
+    tenant: TenantKey,
+    send: &Send,
+    workspace: Option<Workspace>,
+) -> Result<Result<Arc<C::Prepared>, &'static str>, Failure> {
+    let settings = workspace.map(|workspace| workspace.settings);
+    let letterhead = settings.map(|settings| Letterhead {
+        postal_address: settings.postal_address,
+        permission_reminder: settings.permission_reminder,
+        takes_assumed: !settings.strict_consent,
+        is_labelled: settings.advertising_label,
+    });
+    let letterhead = letterhead.unwrap_or_default();
+    let channel = route.machine.channel();
+    let found = channel.prepare(tenant, &send.content, send.class, &letterhead);
+    match found.await {
+        Ok(ready) => Ok(Ok(ready)),
+        Err(NotReady::Missing(problem)) => Err(Failure::reject("Content.Missing", problem)),
+        Err(NotReady::Invalid(problem, error)) => {
+            tracing::warn!(problem, error, "the content cannot be sent");
+            Ok(Err(problem))
+        }
+        Err(NotReady::Store(error)) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Sends single messages: the mails of workflows, and transactional ones.
+//! Sends single messages: those of workflows, and transactional ones.
 //!
 //! Trigger: queue message, [`channels::SendMessage`]. Effects: SES, one call, claimed in the send
 //! ledger first. A redelivered message finds its outcome in the ledger. A message that must wait is put back
@@ -9,7 +9,7 @@ mod handler;
 
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
-use channels::{CompiledMails, EmailChannel, Ledger};
+use channels::{EmailChannel, Ledger, SendMachine};
 use cloud::{Counters, Timers};
 use contacts::Profiles;
 use content::tokens::TokenKey;
@@ -22,12 +22,14 @@ use workflows::WorkflowStore;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
+    let email = EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key);
     let messenger = handler::Messenger {
         contacts: Profiles::over(resources),
         workspaces: RecentWorkspaces::over(resources),
-        mails: CompiledMails::over(resources),
-        channel: EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key),
-        rate: SendRate::over(resources, setup.number("EMAIL_SEND_RATE")),
+        email: handler::Route {
+            machine: SendMachine::over(resources, email),
+            rate: SendRate::of::<EmailChannel>(resources, setup.number("EMAIL_SEND_RATE")),
+        },
         queue: resources.queue_of(),
         ledger: Ledger::over(resources),
         workflows: WorkflowStore::over(resources),

@@ -9,12 +9,12 @@ use kernel::{SourceId, TenantKey};
 use lambda::{Failure, metrics};
 use sources::api::{ApiError, Client};
 use sources::{
-    Inbound, LinkStatus, Provider, RawRequest, Run, Settings, SyncTask, haravan, kiotviet, sapo,
-    shopee,
+    Inbound, LinkStatus, Provider, RawRequest, Run, Settings, Source, SyncTask, haravan, kiotviet,
+    sapo, shopee,
 };
 
-use crate::page;
 use crate::session::{Session, Stop, Worker};
+use crate::{disconnect, page};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -44,10 +44,11 @@ pub async fn handle(
     let Some(mut session) = worker.open(tenant, source).await? else {
         return Ok(());
     };
-    let provider = session.source.provider;
-    let waits =
-        session.client.credentials.needs_consent(provider) && session.client.access.is_none();
-    if waits {
+    if let Some(at) = session.source.disconnected_at {
+        // An act that was not finished is finished here.
+        return disconnect::handle(worker, tenant, source, at, received).await;
+    }
+    if session.waits_for_consent() {
         return Ok(());
     }
     let task = SyncTask::Check { source };
@@ -140,15 +141,16 @@ async fn without_pushes(
     Ok(())
 }
 
+/// The address that the provider posts to.
+pub fn address(worker: &Worker, source: &Source) -> String {
+    let (provider, id) = (source.provider.name(), source.id);
+    format!("{}/w/{provider}/{id}", worker.base_url)
+}
+
 /// Subscribes to what is not subscribed. False: only the owner can do so, at the provider.
 async fn subscribed(worker: &Worker, session: &mut Session) -> Result<bool, Stop> {
     let source = &session.source;
-    let address = format!(
-        "{}/w/{}/{}",
-        worker.base_url,
-        source.provider.name(),
-        source.id
-    );
+    let address = address(worker, source);
     match source.provider {
         Provider::Kiotviet => {
             let (now, auth) = (worker.clock.now(), &source.auth);
@@ -274,12 +276,14 @@ async fn continued(worker: &Worker, session: &Session) -> Result<(), Stop> {
             // A back-fill of the owner's is first, because one row holds one of them.
             Some(run) if run.finished_at.is_none() && (is_own(run) || !run.is_recovery()) => {}
             _ => {
-                let objects = session.client.objects();
-                let since = Some(since - OVERLAP);
-                let begun = worker
-                    .runs
-                    .begin(tenant, source, &name, None, since, objects);
-                run = Some(begun.await?);
+                let (since, objects) = (since - OVERLAP, session.client.objects());
+                let begun =
+                    worker
+                        .runs
+                        .recover(tenant, source, &name, since, objects, run.as_ref());
+                // The owner's back-fill, begun meanwhile, is not replaced.
+                let another = || Failure::retry("Sync.Changed", "another back-fill was begun");
+                run = Some(begun.await?.ok_or_else(another)?);
             }
         }
     }

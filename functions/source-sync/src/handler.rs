@@ -8,7 +8,7 @@ use sources::SyncTask;
 use sources::api::Object;
 
 use crate::session::{Session, Stop, Worker};
-use crate::{check, page};
+use crate::{check, disconnect, page};
 
 pub async fn handle(worker: &Worker, record: &Record) -> Result<(), Failure> {
     let (tenant, task) = record.open::<SyncTask>()?;
@@ -38,6 +38,9 @@ pub async fn handle(worker: &Worker, record: &Record) -> Result<(), Failure> {
         }
         SyncTask::Check { source } => {
             check::handle(worker, tenant, source, record.receive_count).await
+        }
+        SyncTask::Disconnect { source, at } => {
+            disconnect::handle(worker, tenant, source, at, record.receive_count).await
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `ingest` drops versions that it has, and a page counts once.
 
 mod check;
+mod disconnect;
 mod handler;
 mod page;
 mod session;

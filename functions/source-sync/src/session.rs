@@ -20,7 +20,7 @@ const RENEWAL: Duration = Duration::from_secs(30);
 const NEAR: Duration = Duration::from_secs(1);
 
 /// Deliveries after which a task leaves a provider that gives no answer to the next check.
-const PATIENCE: u32 = 8;
+pub const PATIENCE: u32 = 8;
 /// The wait of a task whose provider gives no answer.
 const LATER: Duration = Duration::from_secs(cloud::queue::MAX_DELAY_SECONDS as u64);
 
@@ -48,7 +48,7 @@ pub struct Session {
     pub source: Source,
     pub link: Link,
     pub client: Client,
-    /// Whether the workspace is open and its owner has not paused the source.
+    /// Whether the workspace is open, and its owner has neither paused nor disconnected the source.
     pub is_on: bool,
 }
 
@@ -56,6 +56,12 @@ impl Session {
     /// Whether objects are fetched now. While nothing is fetched, the next check that succeeds reads what changed.
     pub fn fetches(&self) -> bool {
         self.is_on && self.link.is_ready()
+    }
+
+    /// Whether the credentials are those of an app to which nobody has consented yet.
+    pub fn waits_for_consent(&self) -> bool {
+        let needs = self.client.credentials.needs_consent(self.source.provider);
+        needs && self.client.access.is_none()
     }
 }
 
@@ -88,7 +94,8 @@ impl Worker {
         let Some(source) = self.sources.get(tenant, id).await? else {
             return Ok(None);
         };
-        let is_on = source.paused_at.is_none() && self.workspaces.is_open(tenant).await?;
+        let is_off = source.paused_at.is_some() || source.disconnected_at.is_some();
+        let is_on = !is_off && self.workspaces.is_open(tenant).await?;
         let client = self.links.client(source.provider, id, &link);
         let client = client.ok_or_else(|| {
             Failure::reject(
@@ -292,7 +299,7 @@ impl Worker {
                     Ok(())
                 }
                 // There is no such shop. The next check is that of tomorrow.
-                SyncTask::Page { .. } | SyncTask::Check { .. } => {
+                SyncTask::Page { .. } | SyncTask::Check { .. } | SyncTask::Disconnect { .. } => {
                     note(LinkStatus::Error, "not_found").await?;
                     Ok(())
                 }
@@ -307,7 +314,9 @@ impl Worker {
                         self.links.miss(id, &session.link, *asked_at).await?;
                         Ok(())
                     }
-                    SyncTask::Page { .. } | SyncTask::Check { .. } => Ok(()),
+                    SyncTask::Page { .. }
+                    | SyncTask::Check { .. }
+                    | SyncTask::Disconnect { .. } => Ok(()),
                 }
             }
             ApiError::Unavailable(_) => {
@@ -319,7 +328,7 @@ impl Worker {
                     SyncTask::Fetch { asked_at, .. } => self.leave(session, *asked_at).await,
                     SyncTask::Page { .. } => self.send_later(session.tenant, again, LATER).await,
                     // The next check is that of tomorrow.
-                    SyncTask::Check { .. } => Ok(()),
+                    SyncTask::Check { .. } | SyncTask::Disconnect { .. } => Ok(()),
                 }
             }
             ApiError::Unexpected(_) => {

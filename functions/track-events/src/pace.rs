@@ -39,7 +39,7 @@ impl Pace {
         Self {
             buckets: Buckets::new(setup.clock(), PER_SECOND, BURST),
             window: Window::over(setup.resources()),
-            leases: Arc::new(Mutex::new(LruCache::new(REMEMBERED))),
+            leases: Arc::new(Mutex::new(LruCache::sparse(REMEMBERED))),
         }
     }
 

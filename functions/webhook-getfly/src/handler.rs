@@ -40,7 +40,7 @@ struct Body(BTreeMap<String, serde_json::Value>);
     responses(
         (status = 200, description = "On its queue", body = Taken),
         (status = 401, description = "No such source, or another signature"),
-        (status = 404, description = "The workspace is archived"),
+        (status = 404, description = "The source is disconnected, or the workspace is archived"),
         (status = 413, description = "Too large"),
         (status = 429, description = "More requests in a second than a source may send; or the source is paused or has no secret"),
         (status = 503, description = "Try again"),

@@ -41,7 +41,7 @@ struct Body(BTreeMap<String, serde_json::Value>);
     responses(
         (status = 200, description = "On its queue", body = Taken),
         (status = 401, description = "No such source, or another signature"),
-        (status = 404, description = "The workspace is archived"),
+        (status = 404, description = "The source is disconnected, or the workspace is archived"),
         (status = 413, description = "Too large"),
         (status = 429, description = "More requests in a second than a source may send; or the source is paused or has no secret"),
         (status = 503, description = "Try again"),
@@ -86,7 +86,7 @@ struct Handshake {
     responses(
         (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
         (status = 401, description = "No such source, or another token"),
-        (status = 404, description = "The address names no source"),
+        (status = 404, description = "The source is disconnected, or the address names none"),
     ),
 )]
 async fn handshake(
@@ -95,6 +95,9 @@ async fn handshake(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Refusal> {
     let door = intake.find(Provider::Haravan, source).await?;
+    if door.source.disconnected_at.is_some() {
+        return Err(Refusal::Disconnected);
+    }
     let challenge = haravan::challenge(&door.source.auth, &query).ok_or(Refusal::Forged)?;
     Ok(challenge.to_owned().into_response())
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::map_response;
 use axum::response::Response;
-use intake::{Intake, MAX_BODY, Refusal, Request, Taken};
+use intake::{Ended, Intake, MAX_BODY, Refusal, Request, Taken};
 use kernel::SourceId;
 use lambda::http::{Json, Path, Raw, limit_body};
 use sources::Provider;
@@ -31,7 +31,8 @@ struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take a webhook of KiotViet.
 ///
-/// KiotViet posts its notifications; `X-Hub-Signature` signs the body. KiotViet stops at an answer of 4xx, so every refusal is a 429.
+/// KiotViet posts its notifications; `X-Hub-Signature` signs the body. KiotViet stops at an answer of 4xx, so every refusal is a 429, except that of a
+/// disconnected source.
 #[utoipa::path(
     post,
     path = "/w/kiotviet/{source}",
@@ -42,6 +43,7 @@ struct Body(BTreeMap<String, serde_json::Value>);
     security(),
     responses(
         (status = 200, description = "On its queue", body = Taken),
+        (status = 404, description = "The source is disconnected"),
         (status = 429, description = "Not taken: try again"),
         (status = 503, description = "Try again"),
     ),
@@ -57,9 +59,11 @@ async fn receive(
 }
 
 /// KiotViet switches a subscription off at 400, 401, 403, 404 and 405. So a forged or mistyped signature is answered like an
-/// outage: KiotViet sends again, and nothing is lost while the owner repairs the secret.
+/// outage: KiotViet sends again, and nothing is lost while the owner repairs the secret. The subscription of a disconnected
+/// source ends.
 async fn try_again(response: Response) -> Response {
-    if response.status().is_client_error() {
+    let is_ended = response.extensions().get::<Ended>().is_some();
+    if response.status().is_client_error() && !is_ended {
         return Refusal::later();
     }
     response

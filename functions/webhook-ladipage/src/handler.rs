@@ -84,7 +84,7 @@ struct Form(BTreeMap<String, serde_json::Value>);
         (status = 200, description = "On its queue", body = Taken),
         (status = 400, description = "No form"),
         (status = 401, description = "No such source, or another token"),
-        (status = 404, description = "The workspace is archived"),
+        (status = 404, description = "The source is disconnected, or the workspace is archived"),
         (status = 413, description = "Too large"),
         (status = 415, description = "No form's content type"),
         (status = 429, description = "More forms in a second than the source or the client may post"),

@@ -224,6 +224,7 @@ operations! {
     ReplayFailedRequest = "replayFailedRequest": From(AccountManager), Some(Write);
     ReplayFailedRequests = "replayFailedRequests": From(AccountManager), Some(Write);
     RemoveFailedRequest = "removeFailedRequest": From(AccountManager), Some(Admin);
+    DisconnectSource = "disconnectSource": From(AccountManager), Some(Admin);
     RemoveSource = "removeSource": From(AccountManager), Some(Admin);
     // Webhooks. A body holds no person, but its address and secrets belong to the workspace.
     ListWebhooks = "listWebhooks": From(AccountManager), Some(Read);

@@ -6,7 +6,7 @@
 
 use cloud::table::Created;
 use cloud::{Error, Pending, Query, Update};
-use contacts::SHARDS;
+use contacts::{Channel, SHARDS};
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use serde::{Deserialize, Serialize};
 
@@ -149,16 +149,18 @@ impl Campaigns {
         self.table.update(&key, update).await.map(drop)
     }
 
-    /// Records the number of chunks of a shard; the same write dispatches the first chunk. Returns whether all shards
-    /// are planned.
+    /// Records the number of chunks of a shard and their channel; the same write dispatches the first chunk. Returns
+    /// whether all shards are planned.
     pub(crate) async fn shard_planned(
         &self,
         tenant: TenantKey,
         id: CampaignId,
         shard: u32,
+        channel: Channel,
         (chunks, recipients): (u32, u64),
     ) -> Result<bool, Error> {
         let update = Update::new()
+            .set("channel", channel)
             .set("chunks", chunks)
             .set("recipients", recipients)
             .set("next", 0)

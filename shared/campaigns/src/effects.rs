@@ -3,14 +3,15 @@
 //! Pure: `change-relay` runs these functions on images from the table's stream, at least once and late.
 //! They read the image and nothing else.
 
+use channels::EmailChannel;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
-use contacts::SHARDS;
+use contacts::{Channel, SHARDS};
 use kernel::{CampaignId, Cursor};
 use serde::Deserialize;
 
 use crate::keys;
-use crate::messages::{ChunkMessage, PlanMessage};
+use crate::messages::{ChunkMessage, ChunkOf, PlanMessage};
 use crate::model::State;
 
 /// On META: plan each contact shard.
@@ -92,15 +93,19 @@ fn plan_rest(image: &Image) -> Result<Vec<Effect>, Error> {
     Ok(vec![Effect::new(image.tenant(), name, &message)?])
 }
 
-/// The next chunk of a shard.
+/// The next chunk of a shard, and the channel whose queue takes it.
 #[derive(Deserialize)]
 struct Next {
     next: u32,
+    channel: Channel,
 }
 
 fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let (campaign, shard): (CampaignId, u32) = (image.subject()?, image.sort(keys::SHARDS)?);
-    let Next { next: chunk } = image.row()?;
+    let Next {
+        next: chunk,
+        channel,
+    } = image.row()?;
     let message = ChunkMessage::V1 {
         campaign,
         shard,
@@ -108,7 +113,15 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
         slot: None,
     };
     let name = format!("{campaign}#chunk#{shard}#{chunk}");
-    Ok(vec![Effect::new(image.tenant(), name, &message)?])
+    let tenant = image.tenant();
+    let effect = match channel {
+        Channel::Email => Effect::new(tenant, name, &ChunkOf::<EmailChannel>::new(message))?,
+        Channel::Sms | Channel::Zalo | Channel::Push => {
+            let reason = format!("no campaigns by {}", channel.name());
+            return Err(Error::Shape(reason));
+        }
+    };
+    Ok(vec![effect])
 }
 
 #[cfg(test)]
@@ -172,7 +185,11 @@ mod tests {
 
     #[test]
     fn a_shard_asks_for_its_next_chunk() {
-        let row = json!({ "next": { "N": "7" }, "chunks": { "N": "9" } });
+        let row = json!({
+            "next": { "N": "7" },
+            "chunks": { "N": "9" },
+            "channel": { "S": "email" },
+        });
         let body =
             r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
         let expected = texts("campaign-email", "cmp_0123456789a#chunk#3#7", body);

@@ -1,4 +1,4 @@
-//! Campaigns: one mail to an audience, once to each contact.
+//! Campaigns: one message to an audience, once to each contact.
 //!
 //! The life of a campaign:
 //!
@@ -26,7 +26,7 @@ pub mod send;
 mod store;
 
 pub use effects::EFFECTS;
-pub use messages::{ChunkMessage, PlanMessage};
+pub use messages::{ChunkMessage, ChunkOf, PlanMessage};
 pub use model::{Audience, Campaign, Command, Draft, Selection, State, Step, step};
 pub use outcomes::Outcomes;
 pub use plan::Planner;

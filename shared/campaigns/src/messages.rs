@@ -1,5 +1,8 @@
 //! The messages between the steps of a campaign.
 
+use std::marker::PhantomData;
+
+use channels::EmailChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
@@ -40,7 +43,7 @@ impl Message for PlanMessage {
     const QUEUE: QueueName = QueueName::new("campaign-plan");
 }
 
-/// To `campaign-sender-email`.
+/// To the sending function of the campaign's channel, as a [`ChunkOf`] that channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ChunkMessage {
@@ -59,7 +62,25 @@ pub enum ChunkMessage {
     },
 }
 
-impl Message for ChunkMessage {
+/// A chunk's message on the queue of a channel. The wire shape is that of the message alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct ChunkOf<C> {
+    /// The message.
+    pub message: ChunkMessage,
+    #[serde(skip)]
+    channel: PhantomData<fn(C)>,
+}
+
+impl<C> ChunkOf<C> {
+    /// The message on the queue of `C`.
+    pub fn new(message: ChunkMessage) -> Self {
+        let channel = PhantomData;
+        Self { message, channel }
+    }
+}
+
+impl Message for ChunkOf<EmailChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-email");
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use channels::MailRef;
+use channels::Content;
 use cloud::Pending;
 use jiff::Timestamp;
 use kernel::{CampaignId, ListId, SegmentId};
@@ -158,10 +158,10 @@ pub struct Draft {
     pub name: String,
     /// The recipients.
     pub audience: Audience,
-    /// Its mail, kept in the mail store.
-    pub mail: MailRef,
-    /// The mail's subject, for lists of campaigns.
-    pub subject: String,
+    /// Its content.
+    pub content: Content,
+    /// A line of the content for lists of campaigns: the subject of a mail.
+    pub summary: String,
 }
 
 /// A campaign as it is stored.
@@ -179,10 +179,10 @@ pub struct Campaign {
     /// The permission reminder of its only list, as of when it was sent; absent: that of the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_reminder: Option<String>,
-    /// Its mail.
-    pub mail: MailRef,
-    /// The mail's subject.
-    pub subject: String,
+    /// Its content.
+    pub content: Content,
+    /// A line of the content: the subject of a mail.
+    pub summary: String,
     /// Its status.
     pub state: State,
     /// Why it was paused or has failed, if the system did so.
@@ -222,7 +222,7 @@ impl Campaign {
     /// Whether both were made by one request. The state may have moved on since.
     pub(crate) fn is_draft_of(&self, new: &Self) -> bool {
         (self.created_at, &self.audience) == (new.created_at, &new.audience)
-            && (&self.name, &self.mail) == (&new.name, &new.mail)
+            && (&self.name, &self.content) == (&new.name, &new.content)
     }
 }
 

@@ -82,7 +82,10 @@ impl Planner {
             let next = self.one(tenant, &campaign, shard, &mut place, &mut recipients);
             if next.await? {
                 let sizes = (place.chunk, place.counted);
-                let is_fixed = self.campaigns.shard_planned(tenant, id, shard, sizes);
+                let channel = campaign.content.channel();
+                let is_fixed = self
+                    .campaigns
+                    .shard_planned(tenant, id, shard, channel, sizes);
                 if is_fixed.await? {
                     self.release(tenant, &campaign).await?;
                 }

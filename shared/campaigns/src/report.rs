@@ -112,7 +112,7 @@ mod tests {
     fn corrections_keep_the_sum() {
         let json = serde_json::json!({
             "id": "cmp_0123456789a", "name": "Tết", "audience": { "include": { "list_ids": ["lst_0123456789a"] } },
-            "mail": "ab", "subject": "Chào", "state": "sent",
+            "content": { "channel": "email", "mail": "ab" }, "summary": "Chào", "state": "sent",
             "created_at": "2026-03-02T08:00:00Z", "recipients": 10,
         });
         let campaign: Campaign = serde_json::from_value(json).unwrap();

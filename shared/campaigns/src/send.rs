@@ -7,10 +7,8 @@
 use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
-use channels::{
-    Class, CompiledMails, Delivery, EmailChannel, LedgerKey, Letterhead, Prepared, Uncompiled,
-};
-use cloud::{Error, QueueOf, SendOptions};
+use channels::{Class, Delivery, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine};
+use cloud::{Error, Message, QueueOf, SendOptions};
 use contacts::{Contact, Profiles};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +16,7 @@ use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
 
 use crate::chunks::Progress;
-use crate::messages::ChunkMessage;
+use crate::messages::{ChunkMessage, ChunkOf};
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
 use crate::review::Reviewer;
@@ -32,8 +30,8 @@ const RUN: SignedDuration = SignedDuration::from_secs(25);
 const AFTER_LEASE: u16 = 95;
 /// Delay after a throttle.
 const BACK_OFF: u16 = 5;
-/// A contact that was read longer ago is read again before its mail is claimed: it may have unsubscribed since. So an
-/// unsubscription is in force for every mail whose claim begins two seconds later.
+/// A contact that was read longer ago is read again before its message is claimed: it may have unsubscribed since. So an
+/// unsubscription is in force for every message whose claim begins two seconds later.
 const FRESH: SignedDuration = SignedDuration::from_secs(2);
 /// Fewer calls without an answer pause no campaign.
 const SILENT: u64 = 3;
@@ -49,23 +47,21 @@ pub struct Ended {
     pub again_in: Option<u16>,
 }
 
-/// Sends chunks; cheap to clone.
+/// Sends chunks of the campaigns of one channel; cheap to clone.
 #[derive(Clone)]
-pub struct Sender {
+pub struct Sender<C> {
     /// The campaigns.
     pub campaigns: Campaigns,
     /// Their contacts.
     pub contacts: Profiles,
-    /// Their mails; one serves all chunks of a campaign.
-    pub mails: CompiledMails,
-    /// The channel that sends the mails.
-    pub channel: EmailChannel,
+    /// The machine of the channel.
+    pub machine: SendMachine<C>,
     /// The judge of the campaigns' figures.
     pub reviewer: Reviewer,
     /// The account's rate.
     pub rate: SendRate,
     /// The queue of the chunks.
-    pub queue: QueueOf<ChunkMessage>,
+    pub queue: QueueOf<ChunkOf<C>>,
 }
 
 /// The chunk that this run sends.
@@ -88,7 +84,10 @@ enum Batch {
     Stopped(String),
 }
 
-impl Sender {
+impl<C: SendChannel> Sender<C>
+where
+    ChunkOf<C>: Message,
+{
     /// Sends the rest of the chunk, or as much of it as this run has time for.
     pub async fn handle(
         &self,
@@ -153,17 +152,19 @@ impl Sender {
                 return self.put_back(work, ended, 0, slot).await;
             }
             let carried = slot.take();
-            let turn = self.rate.turn(Class::Marketing, batch.len(), carried);
+            let turn = self
+                .rate
+                .turn(work.tenant, Class::Marketing, batch.len(), carried);
             if let Turn::Later { delay, slot } = turn.await? {
                 return self.put_back(work, ended, delay, slot).await;
             }
             let Some(campaign) = self.healthy(work).await? else {
                 return Ok(ended);
             };
-            let Some(mail) = self.mail(work, &campaign, letterhead).await? else {
+            let Some(ready) = self.ready(work, &campaign, letterhead).await? else {
                 return Ok(ended);
             };
-            let (counted, is_silent) = match self.sub_batch(work, &mail, batch).await? {
+            let (counted, is_silent) = match self.sub_batch(work, &ready, batch).await? {
                 Batch::Counted(outcomes) => (outcomes, false),
                 Batch::Silent(outcomes) => (outcomes, true),
                 Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
@@ -226,24 +227,24 @@ impl Sender {
         Ok(None)
     }
 
-    /// The compiled mail; `None` if the mail can never be sent, which ends the campaign.
-    async fn mail(
+    /// The content, ready to be filled in; `None` if it can never be sent, which ends the campaign.
+    async fn ready(
         &self,
         work: Work,
         campaign: &Campaign,
         letterhead: &Letterhead,
-    ) -> Result<Option<Arc<Prepared>>, Error> {
+    ) -> Result<Option<Arc<C::Prepared>>, Error> {
         let (tenant, class) = (work.tenant, Class::Marketing);
         let mut letterhead = letterhead.clone();
         if let Some(reminder) = &campaign.permission_reminder {
             letterhead.permission_reminder.clone_from(reminder);
         }
-        let found = self.mails.get(tenant, &campaign.mail, class, &letterhead);
+        let channel = self.machine.channel();
+        let found = channel.prepare(tenant, &campaign.content, class, &letterhead);
         let problem = match found.await {
-            Ok(mail) => return Ok(Some(mail)),
-            Err(Uncompiled::Missing) => "mail_missing",
-            Err(Uncompiled::Invalid(_)) => "mail_invalid",
-            Err(Uncompiled::Store(error)) => return Err(error),
+            Ok(ready) => return Ok(Some(ready)),
+            Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => problem,
+            Err(NotReady::Store(error)) => return Err(error),
         };
         self.campaigns
             .stop(work.tenant, work.campaign, State::Failed, problem)
@@ -254,7 +255,7 @@ impl Sender {
     async fn sub_batch(
         &self,
         work: Work,
-        mail: &Prepared,
+        ready: &C::Prepared,
         ids: &[ContactId],
     ) -> Result<Batch, Error> {
         let read_at = self.now();
@@ -262,7 +263,7 @@ impl Sender {
         // Collected first: a stream over the borrowing closure could not be sent between threads.
         let sends: Vec<_> = ids
             .iter()
-            .map(|id| self.one(work, mail, *id, (contacts.get(id), read_at)))
+            .map(|id| self.one(work, ready, *id, (contacts.get(id), read_at)))
             .collect();
         // Every send runs to its end, also if another has failed. A future that is dropped between the provider's
         // answer and its record would leave an unknown outcome.
@@ -297,7 +298,7 @@ impl Sender {
     async fn one(
         &self,
         work: Work,
-        mail: &Prepared,
+        ready: &C::Prepared,
         id: ContactId,
         (contact, read_at): (Option<&Contact>, Timestamp),
     ) -> Result<Delivery, Error> {
@@ -308,9 +309,9 @@ impl Sender {
             read_again = self.contacts.get(work.tenant, id).await?;
             read_again.as_ref()
         };
-        let key = LedgerKey::campaign(work.campaign, id);
-        self.channel
-            .deliver(work.tenant, &key, mail, contact, &Value::Null)
+        let key = LedgerKey::campaign(work.campaign, id, C::CHANNEL);
+        self.machine
+            .deliver(work.tenant, &key, ready, contact, &Value::Null)
             .await
     }
 
@@ -331,6 +332,7 @@ impl Sender {
             delay_seconds: delay,
             ..SendOptions::default()
         };
+        let message = ChunkOf::new(message);
         self.queue.send(work.tenant, &message, options).await?;
         ended.again_in = Some(delay);
         Ok(ended)

@@ -1,11 +1,11 @@
-//! Whether a contact may be sent this mail. Pure; asked before a ledger row is claimed.
+//! Whether a contact may be sent a message of a channel. Pure; asked before a ledger row is claimed.
 
 use contacts::consent::State;
-use contacts::{Channel, ChannelStatus, Contact, Purpose};
+use contacts::{Channel, ChannelStatus, Contact, Identity, Purpose};
 use kernel::EmailAddress;
 use serde::{Deserialize, Serialize};
 
-use crate::send::Class;
+use crate::send::{Class, Terms};
 
 /// Why nothing is sent to a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub enum SkipReason {
     Gone,
     /// The contact is archived.
     Archived,
-    /// No email address.
+    /// No address of the channel.
     NoAddress,
     /// Never agreed to marketing, or has not yet confirmed.
     NotOptedIn,
@@ -59,33 +59,74 @@ impl SkipReason {
     }
 }
 
-/// The address that mail to the contact goes to: its own, else the first of those that it shares with others. An
-/// unconfirmed address gets no mail.
-pub fn address_of(contact: &Contact) -> Option<&EmailAddress> {
-    contact
-        .email
-        .as_ref()
-        .or_else(|| contact.shared_emails.first())
+/// The address that a message goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Of a mail.
+    Email(EmailAddress),
 }
 
-/// Why this contact gets no mail of this class; `None`: it may be sent. In a strict workspace an assumed consent is
-/// none.
-pub fn refusal(contact: Option<&Contact>, class: Class, is_strict: bool) -> Option<SkipReason> {
+impl Address {
+    /// The address as text, in its one form.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Email(address) => address.as_str(),
+        }
+    }
+
+    /// The identity of its owner.
+    pub fn identity(&self) -> Identity {
+        match self {
+            Self::Email(address) => Identity::Email(address.clone()),
+        }
+    }
+}
+
+/// The address that mail to the contact goes to: its own, else the first of those that it shares with others. An
+/// unconfirmed address gets no mail.
+pub fn email_of(contact: &Contact) -> Option<&EmailAddress> {
+    let own = contact.email.as_ref();
+    own.or_else(|| contact.shared_emails.first())
+}
+
+/// The address of the contact that no other contact has.
+pub fn own_address(contact: &Contact, channel: Channel) -> Option<Address> {
+    match channel {
+        Channel::Email => contact.email.clone().map(Address::Email),
+        Channel::Sms | Channel::Zalo | Channel::Push => None,
+    }
+}
+
+/// The address that messages of the channel to the contact go to.
+pub fn address_of(contact: &Contact, channel: Channel) -> Option<Address> {
+    match channel {
+        Channel::Email => email_of(contact).cloned().map(Address::Email),
+        Channel::Sms | Channel::Zalo | Channel::Push => None,
+    }
+}
+
+/// Why this contact gets no message of this channel and class; `None`: it may be sent. In a strict workspace an assumed
+/// consent is none.
+pub fn refusal(
+    contact: Option<&Contact>,
+    channel: Channel,
+    Terms { class, is_strict }: Terms,
+) -> Option<SkipReason> {
     let Some(contact) = contact else {
         return Some(SkipReason::Gone);
     };
     if contact.is_archived() {
         return Some(SkipReason::Archived);
     }
-    if address_of(contact).is_none() {
+    if address_of(contact, channel).is_none() {
         return Some(SkipReason::NoAddress);
     }
     let purpose = match class {
         Class::Marketing => Purpose::Marketing,
         Class::Transactional => Purpose::Service,
     };
-    let mut state = contact.consents.state(Channel::Email, purpose);
-    if contact.email_status == ChannelStatus::Bounced {
+    let mut state = contact.consents.state(channel, purpose);
+    if channel == Channel::Email && contact.email_status == ChannelStatus::Bounced {
         state.status = state.status.merge(ChannelStatus::Bounced);
     }
     of_state(state, class, is_strict)
@@ -147,10 +188,11 @@ mod tests {
             assert_eq!(of(Class::Marketing), marketing, "{status:?}");
             assert_eq!(of(Class::Transactional), service, "{status:?}");
         }
-        assert_eq!(
-            refusal(None, Class::Transactional, true),
-            Some(SkipReason::Gone)
-        );
+        let terms = Terms {
+            class: Class::Transactional,
+            is_strict: true,
+        };
+        assert_eq!(refusal(None, Channel::Email, terms), Some(SkipReason::Gone));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cloud::counters::{Counts, Hour};
 use cloud::{Counters, Error, Message, QueueName, Resources};
 use contacts::consent::{Decision, Evidence, Method, Stated};
-use contacts::{Channel, Contact, Contacts, Event, Statement};
+use contacts::{Contact, Contacts, Event, Statement};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -360,7 +360,7 @@ impl Feedback {
                 ..Evidence::default()
             },
             at: Some(at),
-            ..Statement::new(way, decision, [Channel::Email])
+            ..Statement::new(way, decision, [key.channel])
         };
         let stated = self
             .contacts

@@ -1,4 +1,4 @@
-//! Sending channels: the stored mail, the send ledger, email by SES, and the feedback to a send.
+//! Sending channels: the send machine and its ledger, email by SES, and the feedback to a send.
 //!
 //! The main rule: each claim of a ledger row allows one call to the provider. A call without an answer is kept as
 //! `unknown`.
@@ -8,11 +8,13 @@
 //! report ([`feedback`]).
 
 pub mod agents;
+pub mod channel;
 pub mod compiled;
 pub mod consent;
 pub mod email;
 pub mod feedback;
 pub mod ledger;
+pub mod machine;
 pub mod mail_check;
 pub mod mail_store;
 pub mod rate;
@@ -21,10 +23,11 @@ pub mod ses_event;
 pub mod sms;
 
 pub use agents::Agent;
-pub use compiled::{CompiledMails, Uncompiled};
-pub use consent::{SkipReason, address_of};
-pub use email::{Delivery, EmailChannel, Letterhead, Prepared};
+pub use channel::{Answer, NotReady, SendChannel};
+pub use consent::SkipReason;
+pub use email::{EmailChannel, Letterhead};
 pub use feedback::Feedback;
 pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally};
+pub use machine::{Delivery, SendMachine};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};
-pub use send::{Class, SendMessage};
+pub use send::{Class, Content, Send, SendMessage, Terms};

@@ -6,7 +6,7 @@ use content::check::{self, Name};
 use content::mail::{MailError, Part};
 use content::mime::breaks_header;
 
-use crate::email::{Letterhead, Prepared};
+use crate::email::{Letterhead, PreparedMail};
 use crate::mail_store::StoredMail;
 use crate::send::Class;
 
@@ -104,7 +104,7 @@ pub fn flaws(
         .collect();
     let mut errors = check::flaws(&parts, &names);
     if errors.is_empty() {
-        errors.extend(Prepared::compile(mail, class, &Letterhead::default()).err());
+        errors.extend(PreparedMail::compile(mail, class, &Letterhead::default()).err());
     }
     flaws.extend(errors.iter().map(|error| (place(error), error.to_string())));
     flaws

@@ -1,6 +1,6 @@
-//! The account's send rate, in two lanes: marketing mail (of campaigns and workflows) and transactional mail. So a
-//! mail that a reader waits for is never delayed by marketing. A campaign reserves only a few slots at a time, so a
-//! workflow's mail soon gets a slot between them.
+//! The send rate of a provider's account, in two lanes: marketing (of campaigns and workflows) and transactional
+//! messages. So a message that a reader waits for is never delayed by marketing. A campaign reserves only a few slots at
+//! a time, so a workflow's message soon gets a slot between them.
 //!
 //! Nothing is sent without a slot. A message with a distant slot carries the slot and is returned to the queue with
 //! a delay. So waiting costs no compute time and none of the message's few receives.
@@ -10,7 +10,9 @@ use std::time::Duration;
 use cloud::limiter::Slot;
 use cloud::{Error, Limiter, Resources};
 use jiff::{SignedDuration, Timestamp};
+use kernel::TenantKey;
 
+use crate::channel::SendChannel;
 use crate::send::Class;
 
 /// Shares of the granted rate. The rest is a margin: SES counts by its own clock.
@@ -28,6 +30,7 @@ const SLOT_LIFE: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct SendRate {
     limiter: Limiter,
+    account: fn(TenantKey) -> String,
     rate: f64,
 }
 
@@ -46,10 +49,13 @@ pub enum Turn {
 }
 
 impl SendRate {
-    /// Over the table Limits; `rate` is the account's granted number of mails a second.
-    pub fn over(resources: &Resources, rate: f64) -> Self {
-        let limiter = Limiter::over(resources);
-        Self { limiter, rate }
+    /// Of a channel, over the table Limits; `rate` is the account's granted number of messages a second.
+    pub fn of<C: SendChannel>(resources: &Resources, rate: f64) -> Self {
+        Self {
+            limiter: Limiter::over(resources),
+            account: C::account,
+            rate,
+        }
     }
 
     /// How many to reserve at once: at most a second's worth, so that workers take turns.
@@ -57,17 +63,18 @@ impl SendRate {
         (self.rate as usize).clamp(1, BATCH)
     }
 
-    /// Waits until `n` mails of the class may be sent, or returns when to try again. `carried` is the slot that the
+    /// Waits until `n` messages of the class may be sent, or returns when to try again. `carried` is the slot that the
     /// returned message carries.
     pub async fn turn(
         &self,
+        tenant: TenantKey,
         class: Class,
         n: usize,
         carried: Option<Timestamp>,
     ) -> Result<Turn, Error> {
         let (lane, share) = match class {
-            Class::Marketing => ("ses#marketing", MARKETING),
-            Class::Transactional => ("ses#transactional", TRANSACTIONAL),
+            Class::Marketing => ("marketing", MARKETING),
+            Class::Transactional => ("transactional", TRANSACTIONAL),
         };
         let now = self.limiter.now();
         let carried = carried.filter(|at| now.duration_since(*at) < SLOT_LIFE);
@@ -75,7 +82,11 @@ impl SendRate {
             Some(at) => at,
             None => match self
                 .limiter
-                .reserve(lane, n as u32, self.rate * share)
+                .reserve(
+                    &format!("{}#{lane}", (self.account)(tenant)),
+                    n as u32,
+                    self.rate * share,
+                )
                 .await?
             {
                 Slot::At(at) => at,
@@ -86,7 +97,7 @@ impl SendRate {
             },
         };
         let wait = at.duration_since(now);
-        // A slot in the past gives no duration: the mail may be sent at once.
+        // A slot in the past gives no duration: the message may be sent at once.
         let length = Duration::try_from(wait).unwrap_or_default();
         if wait > PATIENCE {
             let (delay, slot) = (seconds(length), Some(at));

@@ -1,11 +1,13 @@
 //! The message to `message-sender`: one send to one contact.
 
 use cloud::{Message, QueueName};
+use contacts::Channel;
 use jiff::Timestamp;
 use kernel::{ContactId, TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ledger::LedgerKey;
 use crate::mail_store::MailRef;
 
 /// The purpose of a send; it decides about consent and about ambiguous answers.
@@ -20,42 +22,87 @@ pub enum Class {
     Transactional,
 }
 
-/// One send. `scope`, `contact` and `step` name its ledger row, so the same message handled twice
-/// sends once.
+/// The rules that a message follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The purpose.
+    pub class: Class,
+    /// Whether a consent that is only assumed is none.
+    pub is_strict: bool,
+}
+
+/// The content of a message with its merge fields unfilled. It names its channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "channel", rename_all = "snake_case")]
+pub enum Content {
+    /// A mail of the mail store.
+    Email {
+        /// Its name there.
+        mail: MailRef,
+    },
+}
+
+impl Content {
+    /// The channel that sends it.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Email { .. } => Channel::Email,
+        }
+    }
+}
+
+/// A message to `message-sender`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum SendMessage {
-    /// A mail.
-    #[serde(rename = "email.v1")]
-    Email {
-        /// Campaign id or enrollment id.
-        scope: String,
-        /// Node of the workflow, `0` for a campaign.
-        step: String,
-        /// The contact.
-        contact: ContactId,
-        /// The mail.
-        mail: MailRef,
-        /// Merge data beside `contact`, e.g. `{"trigger": {…}}`.
-        #[serde(default)]
-        data: Value,
-        /// The purpose.
-        class: Class,
-        /// Why a transactional mail is expected; it is counted by its reason.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<TransactionalReason>,
-        /// The workflow: a mail of an archived workflow is not sent. Absent for the mail of a signup form.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        workflow: Option<WorkflowId>,
-        /// The request of a signup form that this mail asks to confirm. The mail goes to the request's address.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        opt_in: Option<String>,
-        /// When its step was taken: a mail that is delivered much later is not sent.
-        at: Timestamp,
-        /// A slot of the send rate that was reserved when this message was returned to the queue.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        slot: Option<Timestamp>,
-    },
+    /// First version.
+    #[serde(rename = "send.v1")]
+    V1(Box<Send>),
+}
+
+/// One send. `scope`, `contact`, the channel and `step` name its ledger row, so the same message handled twice
+/// sends once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Send {
+    /// Campaign id or enrollment id.
+    pub scope: String,
+    /// Node of the workflow, `0` for a campaign.
+    pub step: String,
+    /// The contact.
+    pub contact: ContactId,
+    /// The content.
+    pub content: Content,
+    /// Merge data beside `contact`, e.g. `{"trigger": {…}}`.
+    #[serde(default)]
+    pub data: Value,
+    /// The purpose.
+    pub class: Class,
+    /// Why a transactional message is expected; it is counted by its reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<TransactionalReason>,
+    /// The workflow: a message of an archived workflow is not sent. Absent for the mail of a signup form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowId>,
+    /// The request of a signup form that this mail asks to confirm. The mail goes to the request's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opt_in: Option<String>,
+    /// When its step was taken: a message that is delivered much later is not sent.
+    pub at: Timestamp,
+    /// A slot of the send rate that was reserved when this message was returned to the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
+}
+
+impl Send {
+    /// Its row in the send ledger.
+    pub fn key(&self) -> LedgerKey {
+        LedgerKey {
+            scope: self.scope.clone(),
+            contact: self.contact,
+            channel: self.content.channel(),
+            step: self.step.clone(),
+        }
+    }
 }
 
 impl Message for SendMessage {
@@ -68,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_wire_shape_is_fixed() {
-        let text = r#"{"type":"email.v1","scope":"enr1","step":"n2","contact":"con_00000000001","mail":"ab12","data":{"trigger":{}},"class":"transactional","reason":"order","workflow":"wfl_00000000001","at":"2026-03-02T08:00:00Z"}"#;
+        let text = r#"{"type":"send.v1","scope":"enr1","step":"n2","contact":"con_00000000001","content":{"channel":"email","mail":"ab12"},"data":{"trigger":{}},"class":"transactional","reason":"order","workflow":"wfl_00000000001","at":"2026-03-02T08:00:00Z"}"#;
         let message: SendMessage = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&message).unwrap(), text);
         assert!(serde_json::from_str::<SendMessage>(&text.replace("v1", "v2")).is_err());

@@ -3,6 +3,7 @@
 //! SES's own opens and clicks count as proof of acceptance only. Our own links carry signed tokens, and
 //! [`crate::feedback`] distinguishes people from machines.
 
+use contacts::Channel;
 use jiff::Timestamp;
 use kernel::{ContactId, EmailAddress, WorkspaceId};
 use serde::{Deserialize, Serialize};
@@ -176,6 +177,7 @@ fn send_of(mail: &Mail) -> Option<(WorkspaceId, LedgerKey)> {
     let key = LedgerKey {
         scope: tag("scope")?.to_owned(),
         contact,
+        channel: Channel::Email,
         step: tag("step")?.to_owned(),
     };
     Some((tag("tenant")?.parse().ok()?, key))

@@ -16,6 +16,15 @@ const ATTEMPTS: u32 = 6;
 
 const SNOOZE_OVER: &str = "Đã đến giờ nhắc lại, cuộc trò chuyện được mở";
 
+/// What a change tells.
+#[derive(Clone, Copy)]
+struct Line {
+    /// The text of the activity line.
+    text: &'static str,
+    /// The new status, of a change of the status.
+    status: Option<Status>,
+}
+
 /// A message that staff writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -69,6 +78,7 @@ impl Chat {
             },
             client_msg_id: reply.client_msg_id,
             sent_at: None,
+            status: None,
         };
         self.add(tenant, &conversation, draft, at).await.map(Some)
     }
@@ -105,8 +115,11 @@ impl Chat {
                 None => update.remove("snoozed_until"),
             }
         };
-        self.change(tenant, id, there, update, status_line(status), by)
-            .await
+        let line = Line {
+            text: status_line(status),
+            status: Some(status),
+        };
+        self.change(tenant, id, there, update, line, by).await
     }
 
     /// Opens a conversation whose snooze is over. False: it has no snooze until that time.
@@ -127,6 +140,7 @@ impl Chat {
                 at: crate::store::whole_ms(self.table.clock().now()),
                 text: SNOOZE_OVER.to_owned(),
                 by: Sender::System,
+                status: Some(Status::Open),
             };
             let update = Update::new()
                 .set("status", Status::Open)
@@ -160,11 +174,12 @@ impl Chat {
                 update.remove("muted_until")
             }
         };
-        let line = if muted {
+        let text = if muted {
             "Cuộc trò chuyện bị tắt tiếng trong 6 giờ"
         } else {
             "Cuộc trò chuyện được bật tiếng lại"
         };
+        let line = Line { text, status: None };
         self.change(tenant, id, there, update, line, by).await
     }
 
@@ -176,7 +191,7 @@ impl Chat {
         id: ConversationId,
         there: impl Fn(&Conversation) -> bool,
         apply: impl Fn(Update) -> Update,
-        line: &str,
+        line: Line,
         by: &str,
     ) -> Result<Option<Conversation>, Error> {
         let Some(mut header) = self.conversation(tenant, id).await? else {
@@ -190,8 +205,9 @@ impl Chat {
             let change = Change {
                 origin: self.table.entropy().nonce(),
                 at: crate::store::whole_ms(self.table.clock().now()),
-                text: line.to_owned(),
+                text: line.text.to_owned(),
                 by: Sender::Agent { id: by.to_owned() },
+                status: line.status,
             };
             let update = apply(Update::new().set("change", change));
             header = match self.change_header(tenant, &header, update).await? {

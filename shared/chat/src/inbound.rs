@@ -51,7 +51,7 @@ impl Inbound {
     /// Over the tables of the chat and of the contacts.
     pub fn over(resources: &Resources) -> Self {
         Self {
-            chat: Chat::over(resources),
+            chat: Chat::telling(resources),
             contacts: Contacts::over(resources),
         }
     }
@@ -90,6 +90,7 @@ impl Inbound {
             delivery: Delivery::Sent,
             client_msg_id: Some(message.client_msg_id.clone()),
             sent_at: Some(whole_ms(message.sent_at)),
+            status: None,
         };
         self.chat.add(tenant, &conversation, draft, at).await?;
         Ok(Received::Stored)
@@ -227,6 +228,7 @@ impl Inbound {
                     by: Sender::Contact {
                         id: conversation.contact,
                     },
+                    status: Some(Status::Open),
                 };
                 update = update
                     .set("status", Status::Open)

@@ -137,6 +137,9 @@ pub struct Change {
     pub text: String,
     /// Who.
     pub by: Sender,
+    /// The new status, of a change of the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 /// A conversation: the header item. Only headers carry `tenant` with `status`, `assignee`, `inbox`,

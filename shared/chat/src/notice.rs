@@ -5,10 +5,11 @@
 
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
+use serde_json::json;
 
 use crate::body::{Address, Answer, Author, Event, Happened, Notice, OutboundMessage, What};
 use crate::keys::Position;
-use crate::model::{Delivery, Kind, Message};
+use crate::model::{Delivery, Kind, Message, Sender};
 use crate::store::Row;
 
 /// Longest text in a notice and in an answer's message, in bytes. A longer text is read by the cursor. A frame holds
@@ -32,8 +33,14 @@ pub(crate) const ANSWER: Rule = Rule {
     messages: answer,
 };
 
+/// A line that tells a change of the status: tells webhooks.
+pub(crate) const HOOKED: Rule = Rule {
+    name: "chat.hooked",
+    messages: hooked,
+};
+
 /// All rules of the table Chat.
-pub const EFFECTS: &[Rule] = &[NEW, UPDATED, ANSWER];
+pub const EFFECTS: &[Rule] = &[NEW, UPDATED, ANSWER, HOOKED];
 
 fn new(image: &Image) -> Result<Vec<Effect>, Error> {
     let Row { message, to, .. } = image.row()?;
@@ -101,6 +108,29 @@ fn answer(image: &Image) -> Result<Vec<Effect>, Error> {
     ])
 }
 
+fn hooked(image: &Image) -> Result<Vec<Effect>, Error> {
+    let row: Row = image.row()?;
+    let told = row.told;
+    let told = told.ok_or_else(|| Error::Shape("a line tells no change".into()))?;
+    let message = row.message;
+    let by = match message.sender {
+        Sender::Contact { .. } => "contact",
+        Sender::Agent { .. } => "agent",
+        Sender::System => "system",
+    };
+    let event = contacts::Event {
+        id: message.id.to_string(),
+        name: told.event().to_owned(),
+        at: message.at,
+        source: by.to_owned(),
+        data: json!({
+            "conversation_id": message.conversation, "inbox_id": told.inbox, "status": told.status,
+        }),
+    };
+    let effect = contacts::for_webhooks(image.tenant(), told.contact, vec![event], message.at)?;
+    Ok(vec![effect])
+}
+
 fn live(message: &Message) -> Option<String> {
     (message.content.len() <= LIVE_TEXT).then(|| message.content.clone())
 }
@@ -108,7 +138,7 @@ fn live(message: &Message) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use cloud::outbox::effects_of;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 
@@ -222,6 +252,26 @@ mod tests {
             let nobody = json!({ "private": { "BOOL": true }, "to": { "NULL": true } });
             let image = image(kind, &["chat.new"], &nobody);
             assert_eq!(bodies(&image)[0]["visitor"], Value::Null, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_status_is_told_to_webhooks() {
+        let told = |status: &str| {
+            let told = json!({ "M": { "contact": { "S": "con_0000000000d" },
+                "inbox": { "S": "inb_0000000000b" }, "status": { "S": status } } });
+            image("activity", &["chat.hooked"], &json!({ "told": told }))
+        };
+        for (status, name) in [
+            ("resolved", "conversation.resolved"),
+            ("snoozed", "conversation.updated"),
+        ] {
+            let effects = effects_of(EFFECTS, &told(status)).unwrap();
+            assert_eq!(effects[0].queue.as_str(), "webhooks");
+            let event = &bodies(&told(status))[0]["events"][0];
+            assert_eq!(event["name"], name);
+            let data = json!({ "conversation_id": "cnv_0000000000a", "inbox_id": "inb_0000000000b", "status": status });
+            assert_eq!(event["data"], data);
         }
     }
 

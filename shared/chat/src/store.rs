@@ -11,13 +11,14 @@
 
 use cloud::outbox::Rule;
 use cloud::{Created, Error, Pending, Resources, Table, Update, UpdateOutcome};
+use contacts::Listeners;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, ConversationId, InboxId, MessageId, TenantKey, clock::sortable};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Address;
 use crate::keys;
-use crate::model::{Channel, Conversation, Delivery, Kind, Message, Sender, Visitor};
+use crate::model::{Channel, Conversation, Delivery, Kind, Message, Sender, Status, Visitor};
 use crate::notice;
 
 /// How many milliseconds a message may be moved to find a free place. One collision is a 4,096th of
@@ -34,6 +35,8 @@ pub const SETTLED: SignedDuration = SignedDuration::from_mins(6);
 #[derive(Clone, Debug)]
 pub struct Chat {
     pub(crate) table: Table,
+    /// The events that webhooks want; absent in functions that change no status.
+    listeners: Option<Listeners>,
 }
 
 /// The one conversation of a visitor in an inbox, with all data that its header begins with.
@@ -68,8 +71,29 @@ pub(crate) struct Row {
     /// Channel of an answer.
     #[serde(default)]
     pub channel: Option<Channel>,
+    /// The change that webhooks are told; present if one wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
     #[serde(default)]
     pending: Pending,
+}
+
+/// A change of a conversation's status, for webhooks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub contact: ContactId,
+    pub inbox: InboxId,
+    pub status: Status,
+}
+
+impl Told {
+    /// The name of the event.
+    pub fn event(&self) -> &'static str {
+        match self.status {
+            Status::Resolved => "conversation.resolved",
+            Status::Open | Status::Pending | Status::Snoozed => "conversation.updated",
+        }
+    }
 }
 
 /// The content of a message, before it has a place.
@@ -83,6 +107,8 @@ pub(crate) struct Draft {
     pub client_msg_id: Option<String>,
     /// When the customer sent it. The message keeps it if its place is later.
     pub sent_at: Option<Timestamp>,
+    /// The new status, of a line that tells a change of the status.
+    pub status: Option<Status>,
 }
 
 /// Names a message by its author and the id that the author gave it.
@@ -110,13 +136,13 @@ fn place(
 }
 
 /// The row of a new message, with its effects.
-fn row(conversation: &Conversation, message: Message, origin: &str) -> Row {
+fn row(conversation: &Conversation, message: Message, origin: &str, told: Option<&Told>) -> Row {
     let is_answer = message.kind == Kind::Outgoing && !message.private;
     let is_for_visitor = is_answer || message.kind == Kind::Incoming;
-    let effects: &[Rule] = if is_answer {
-        &[notice::NEW, notice::ANSWER]
-    } else {
-        &[notice::NEW]
+    let effects: &[Rule] = match told {
+        _ if is_answer => &[notice::NEW, notice::ANSWER],
+        Some(_) => &[notice::NEW, notice::HOOKED],
+        None => &[notice::NEW],
     };
     Row {
         origin: origin.to_owned(),
@@ -126,6 +152,7 @@ fn row(conversation: &Conversation, message: Message, origin: &str) -> Row {
             visitor: conversation.visitor.clone(),
         }),
         channel: is_answer.then_some(conversation.channel),
+        told: told.cloned(),
         pending: Pending::of(effects),
         message,
     }
@@ -136,7 +163,35 @@ impl Chat {
     pub fn over(resources: &Resources) -> Self {
         Self {
             table: resources.table("Chat"),
+            listeners: None,
         }
+    }
+
+    /// Over the tables Chat and Directory: webhooks are told the changes of a status that they want.
+    pub fn telling(resources: &Resources) -> Self {
+        Self {
+            listeners: Some(Listeners::over(resources)),
+            ..Self::over(resources)
+        }
+    }
+
+    /// The change of a status, if a webhook wants it.
+    async fn told(
+        &self,
+        tenant: TenantKey,
+        conversation: &Conversation,
+        status: Option<Status>,
+    ) -> Result<Option<Told>, Error> {
+        let (Some(status), Some(listeners)) = (status, &self.listeners) else {
+            return Ok(None);
+        };
+        let told = Told {
+            contact: conversation.contact,
+            inbox: conversation.inbox,
+            status,
+        };
+        let is_wanted = listeners.hooks_any(tenant, [told.event()]).await?;
+        Ok(is_wanted.then_some(told))
     }
 
     /// The conversation, if this tenant has it.
@@ -230,6 +285,7 @@ impl Chat {
         draft: Draft,
         at: Timestamp,
     ) -> Result<Message, Error> {
+        let told = self.told(tenant, conversation, draft.status).await?;
         let mut message = Message {
             id: MessageId::derived(at, &[]),
             conversation: conversation.id,
@@ -245,7 +301,7 @@ impl Chat {
         };
         for step in 0..STEPS {
             (message.at, message.id) = place(conversation.id, &draft.origin, at, step)?;
-            let row = row(conversation, message.clone(), &draft.origin);
+            let row = row(conversation, message.clone(), &draft.origin, told.as_ref());
             let key = keys::message(tenant, conversation.id, message.at, message.id);
             match self.table.create(&key, &row).await? {
                 Created::New => return Ok(message),
@@ -279,6 +335,7 @@ impl Chat {
             delivery: Delivery::Sent,
             client_msg_id: None,
             sent_at: None,
+            status: change.status,
         };
         self.add(tenant, conversation, draft, at).await?;
         Ok(())

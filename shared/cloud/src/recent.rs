@@ -84,7 +84,8 @@ where
     fn with(clock: &Clock, most: usize, believed: Option<SignedDuration>) -> Self {
         let most = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let state = State {
-            known: LruCache::new(most),
+            // Most processes are asked for a few keys; memory for all of them is a large part of a cold start.
+            known: LruCache::sparse(most),
             flights: HashMap::new(),
             begun: 0,
         };

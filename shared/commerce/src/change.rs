@@ -1,7 +1,10 @@
 //! A change of an order that staff make. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use kernel::{Money, Patch};
+use serde_json::Value;
 
 use crate::bounds;
 use crate::order::{Order, add_up};
@@ -9,8 +12,8 @@ use crate::store::settle;
 use kernel::commerce::{Item, Shipping};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus};
 
-/// The fields to change. The note and the tags of the staff may be changed for every order, all else only for orders that
-/// are managed here.
+/// The fields to change. The note, the tags and the custom fields of the staff may be changed for every order. All else may be
+/// changed only for orders that are managed here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
     /// A later status, or the end of the order.
@@ -35,6 +38,8 @@ pub struct Change {
     pub staff_note: Patch<String>,
     /// The tags of the staff.
     pub staff_tags: Option<Vec<String>>,
+    /// Custom fields in their stored form; null clears.
+    pub custom: BTreeMap<String, Value>,
 }
 
 /// The outcome of a change.
@@ -50,19 +55,24 @@ pub enum Changed {
     Ended,
     /// The total would be negative or too large.
     Total,
+    /// The custom fields would be longer than [`MAX_CUSTOM_BYTES`].
+    Full,
     /// There is no such order.
     Missing,
 }
 
+/// Longest custom fields of an order together, as JSON.
+pub const MAX_CUSTOM_BYTES: usize = 10_000;
 /// Largest total of an order that is managed here, in dong.
 pub const MOST_TOTAL: i64 = 1_000_000_000_000;
 
 impl Change {
-    /// Whether only the note and the tags of the staff change.
+    /// Whether only the note, the tags and the custom fields of the staff change.
     pub(crate) fn is_of_staff_only(&self) -> bool {
         let bare = Self {
             staff_note: self.staff_note.clone(),
             staff_tags: self.staff_tags.clone(),
+            custom: self.custom.clone(),
             ..Self::default()
         };
         *self == bare
@@ -132,6 +142,17 @@ impl Change {
         order.staff_note = note.and_then(|text| bounds::text(&text, bounds::MAX_NOTE));
         if let Some(tags) = &self.staff_tags {
             order.staff_tags = bounds::tags(tags);
+        }
+        for (name, value) in &self.custom {
+            if value.is_null() {
+                order.custom.remove(name);
+            } else {
+                order.custom.insert(name.clone(), value.clone());
+            }
+        }
+        let bytes = serde_json::to_string(&order.custom).map_or(usize::MAX, |text| text.len());
+        if !self.custom.is_empty() && bytes > MAX_CUSTOM_BYTES {
+            return Err(Changed::Full);
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | `product_change` | a change of a product by staff |
 //! | `products` | [`Products`]: writes and reads |
 //! | `export` | lines of files for people |
+//! | `sheet` | [`GoodsDesk`]: lines of files that are imported |
 //! | `carts` | [`Carts`]: carts, and the event of those that are left behind |
 //!
 //! This crate may use `kernel`, `cloud` and `contacts`. It knows no provider.
@@ -26,10 +27,11 @@ mod product;
 mod product_change;
 mod products;
 mod reading;
+mod sheet;
 mod store;
 
 pub use carts::{ABANDONED, Carts, Due};
-pub use change::{Change, Changed, MOST_TOTAL};
+pub use change::{Change, Changed, MAX_CUSTOM_BYTES, MOST_TOTAL};
 pub use kernel::commerce::{
     Amounts, IncomingCart, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentMethod,
     PaymentStatus, ProductGone, ProductStatus, Quantity, Receiver, Shipping, ShippingStatus,
@@ -40,6 +42,7 @@ pub use product::{MAX_CATEGORIES, MAX_IMAGES, MAX_URL, MAX_VARIANTS, Product};
 pub use product_change::{ProductChange, ProductChanged};
 pub use products::{Entered, ListedProduct, Products};
 pub use reading::{Asked, Listed, MOST_COUNTED, Sums, Totals};
+pub use sheet::GoodsDesk;
 pub use store::{Made, Orders, Outcome, Recorded};
 /// The rules of the table Commerce.
 pub const EFFECTS: &[cloud::outbox::Rule] = &[store::TOTALS];

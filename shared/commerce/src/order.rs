@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kernel::{ContactId, Money, OrderId, TenantKey, UserId, clock};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::sheet::filed::Filed;
 use kernel::commerce::{Amounts, IncomingOrder, Item, Receiver, Shipping, Times, VND};
 use kernel::commerce::{OrderStatus, PaymentMethod, PaymentStatus, Source};
 
@@ -67,6 +68,9 @@ pub struct Order {
     /// The tags of the staff.
     #[serde(default)]
     pub staff_tags: Vec<String>,
+    /// Custom fields of the shop's own definition; they stay when the source changes the order.
+    #[serde(default)]
+    pub custom: BTreeMap<String, Value>,
     /// The person who entered the order.
     #[serde(default)]
     pub staff_id: Option<UserId>,
@@ -125,6 +129,9 @@ pub(crate) struct Row {
     /// The former place among a contact's orders.
     #[serde(default)]
     pub was: Option<Place>,
+    /// The row of the file that last told it.
+    #[serde(default)]
+    pub filed: Option<Filed>,
     #[serde(flatten)]
     pub order: Order,
 }
@@ -209,6 +216,7 @@ impl Row {
             } else {
                 before.and_then(|row| row.was)
             },
+            filed: before.and_then(|row| row.filed.clone()),
             order,
         }
     }
@@ -267,6 +275,7 @@ fn order(
         tags: told.tags,
         staff_note: before.and_then(|order| order.staff_note.clone()),
         staff_tags: before.map_or_else(Vec::new, |order| order.staff_tags.clone()),
+        custom: before.map_or_else(BTreeMap::new, |order| order.custom.clone()),
         staff_id: before.and_then(|order| order.staff_id),
         branch: told.branch,
         utm: told.utm,

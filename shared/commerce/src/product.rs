@@ -8,6 +8,7 @@ use kernel::{Money, ProductId, TenantKey, clock};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::{self, MAX_CODE, MAX_NAME, MAX_NOTE};
+use crate::sheet::filed::Filed;
 
 /// Pictures of a product.
 pub const MAX_IMAGES: usize = 10;
@@ -98,6 +99,11 @@ pub(crate) struct ProductRow {
     pub levels: BTreeMap<String, i64>,
     /// When the source last changed the product.
     pub source_at: Timestamp,
+    /// The row of the file that last told it, and when that was stored.
+    #[serde(default)]
+    pub filed: Option<Filed>,
+    #[serde(default)]
+    pub filed_at: Option<Timestamp>,
     #[serde(flatten)]
     pub product: Product,
 }
@@ -160,6 +166,8 @@ impl ProductRow {
             image: None,
             levels: levels.collect(),
             source_at: incoming.source_at,
+            filed: None,
+            filed_at: None,
             product: product(id, old, incoming, now),
         };
         row.listed()

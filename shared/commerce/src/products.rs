@@ -27,7 +27,7 @@ use crate::{bounds, keys};
 /// Products that a code finds.
 const MOST_FOUND: u32 = 50;
 /// Tries of a write against other writers of the same product.
-const ROUNDS: u32 = 8;
+pub(crate) const ROUNDS: u32 = 8;
 
 /// A product in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -69,8 +69,8 @@ struct Coded {
 
 /// The row of a natural key.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Natural {
-    product: ProductId,
+pub(crate) struct Natural {
+    pub product: ProductId,
 }
 
 /// The products of all workspaces; every call names the tenant. Cheap to clone.
@@ -148,7 +148,11 @@ impl Products {
 
     /// The row by which a product is found by its code. Written before the product, so that no killed run leaves it out. A
     /// row of a former code names a product with another code: the search leaves it out.
-    async fn name_by_code(&self, tenant: TenantKey, row: &ProductRow) -> Result<(), Error> {
+    pub(crate) async fn name_by_code(
+        &self,
+        tenant: TenantKey,
+        row: &ProductRow,
+    ) -> Result<(), Error> {
         let product = row.product.id;
         let key = keys::product_code(tenant, &row.product.code, product);
         self.table.put(&key, &Coded { product }).await
@@ -206,7 +210,7 @@ impl Products {
         Err(Error::Conflict)
     }
 
-    async fn claimed(&self, key: &cloud::Key) -> Result<ProductId, Error> {
+    pub(crate) async fn claimed(&self, key: &cloud::Key) -> Result<ProductId, Error> {
         if let Some(known) = self.table.look_up::<Natural>(key).await? {
             return Ok(known.product);
         }
@@ -217,7 +221,7 @@ impl Products {
         }
     }
 
-    async fn draw_again(&self, key: &cloud::Key, taken: ProductId) -> Result<(), Error> {
+    pub(crate) async fn draw_again(&self, key: &cloud::Key, taken: ProductId) -> Result<(), Error> {
         let product = ProductId::new(self.table.clock(), self.table.entropy());
         let update = Update::new()
             .set("product", product)

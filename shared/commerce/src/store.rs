@@ -23,7 +23,7 @@ use kernel::commerce::IncomingOrder;
 use kernel::commerce::PaymentStatus;
 
 /// Tries of a write against other writers of the same order.
-const ROUNDS: u32 = 8;
+pub(crate) const ROUNDS: u32 = 8;
 
 /// The outcome of [`Orders::record`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,8 @@ pub enum Outcome {
 
 /// The row of a natural key.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Natural {
-    order: OrderId,
+pub(crate) struct Natural {
+    pub order: OrderId,
 }
 
 /// The row of a code.
@@ -122,6 +122,14 @@ impl Orders {
         Self {
             table: resources.table("Commerce"),
             contacts: Contacts::over(resources),
+        }
+    }
+
+    /// Over the same tables. Its events start no workflow.
+    pub fn silent(resources: &Resources) -> Self {
+        Self {
+            contacts: Contacts::silent(resources),
+            ..Self::over(resources)
         }
     }
 
@@ -188,7 +196,7 @@ impl Orders {
     }
 
     /// The id of a natural key: this one if the key has none.
-    async fn claim(&self, key: &cloud::Key, order: OrderId) -> Result<OrderId, Error> {
+    pub(crate) async fn claim(&self, key: &cloud::Key, order: OrderId) -> Result<OrderId, Error> {
         match self.table.create(key, &Natural { order }).await? {
             Created::New => Ok(order),
             Created::Existing(known) => Ok(known.order),
@@ -196,7 +204,11 @@ impl Orders {
     }
 
     /// Another id for a natural key whose id belongs to another order. Returns the id that the key has then.
-    async fn draw_again(&self, key: &cloud::Key, taken: OrderId) -> Result<OrderId, Error> {
+    pub(crate) async fn draw_again(
+        &self,
+        key: &cloud::Key,
+        taken: OrderId,
+    ) -> Result<OrderId, Error> {
         let order = OrderId::new(self.table.clock(), self.table.entropy());
         let update = Update::new()
             .set("order", order)
@@ -347,6 +359,7 @@ impl Orders {
                 order.customer_name = None;
                 order.receiver = kernel::commerce::Receiver::default();
                 (order.note, order.staff_note) = (None, None);
+                order.custom.clear();
             }
             match self.table.replace(&key, &row, before.version).await {
                 Ok(()) if to.is_some() => return self.finish(tenant, &row).await,
@@ -358,7 +371,7 @@ impl Orders {
     }
 
     /// Does what is left of the last version. Half a read unit, and nothing else if all is done.
-    async fn complete(&self, tenant: TenantKey, row: &Row) -> Result<(), Error> {
+    pub(crate) async fn complete(&self, tenant: TenantKey, row: &Row) -> Result<(), Error> {
         let order = &row.order;
         let Some(contact) = order.contact_id else {
             let key = keys::code(tenant, &order.code, order.id);
@@ -376,7 +389,7 @@ impl Orders {
     }
 
     /// The rows that follow from a version. The last write says that all of them are done.
-    async fn finish(&self, tenant: TenantKey, row: &Row) -> Result<(), Error> {
+    pub(crate) async fn finish(&self, tenant: TenantKey, row: &Row) -> Result<(), Error> {
         let order = &row.order;
         if row.latest.iter().any(|name| name == CREATED) {
             let key = keys::code(tenant, &order.code, order.id);
@@ -432,7 +445,7 @@ fn placing(row: &Row) -> Update {
 }
 
 /// A time after that of the mark, so that the change of the staff is the latest version.
-fn after(mark: &str, now: Timestamp) -> Timestamp {
+pub(crate) fn after(mark: &str, now: Timestamp) -> Timestamp {
     let last = mark.split('#').next().and_then(|at| at.parse().ok());
     let next = last.map(|last: Timestamp| last + SignedDuration::from_millis(1));
     next.map_or(now, |next| next.max(now))

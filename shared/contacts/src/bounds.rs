@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::Contact;
+use crate::unique::TakenValue;
 
 /// Most tags of one contact. A tag has at most 255 characters, so all of them have about 200 KB.
 pub const MAX_TAGS: usize = 200;
@@ -24,7 +25,7 @@ pub const MAX_FIELDS: usize = 200;
 /// Longest custom fields of one contact together: names and values as JSON, in bytes.
 pub const MAX_FIELD_BYTES: usize = 100_000;
 
-/// The part of the input that a full contact has no room for.
+/// The part of the input that a contact cannot have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surplus {
     /// Names of custom fields.
@@ -33,6 +34,9 @@ pub struct Surplus {
     pub tags: usize,
     /// Number of lists.
     pub lists: usize,
+    /// Values of unique fields that other contacts have, if they cost the whole request. An intake tells them as `not_taken`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<TakenValue>,
 }
 
 impl Surplus {
@@ -43,7 +47,7 @@ impl Surplus {
 
     /// How many values were left out.
     pub fn count(&self) -> usize {
-        self.fields.len() + self.tags + self.lists
+        self.fields.len() + self.tags + self.lists + self.taken.len()
     }
 }
 

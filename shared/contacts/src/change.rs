@@ -21,6 +21,8 @@ use crate::rows::{
     REPLACED, Replaced, VERSION,
 };
 
+use crate::unique::{Claims, TakenValue};
+
 use self::custom::custom;
 use self::names::{Names, is_name};
 
@@ -63,6 +65,8 @@ pub(crate) struct Change {
     given_at: Option<Timestamp>,
     /// Attributes to remove.
     pub removed: Vec<String>,
+    /// The rows and marks of unique values among the fields.
+    pub claims: Claims,
     /// The whole name, if it changes.
     pub indexed_name: Option<String>,
     /// The whole name that it replaces.
@@ -196,6 +200,28 @@ impl Change {
             && self.removed.is_empty()
     }
 
+    /// The custom fields that change, null for those that go.
+    pub fn custom(&self) -> Vec<(String, Value)> {
+        let set = self.fields.iter().cloned();
+        let gone = self.removed.iter().map(|name| (name.clone(), Value::Null));
+        let all = set.chain(gone);
+        let named = all.filter_map(|(name, value)| {
+            let name = name.strip_prefix(CUSTOM)?;
+            Some((name.to_owned(), value))
+        });
+        named.collect()
+    }
+
+    /// Leaves out the values that other contacts have.
+    pub fn settle(&mut self, claims: Claims, taken: &[TakenValue]) {
+        let names: Vec<String> = taken
+            .iter()
+            .map(|one| format!("{CUSTOM}{}", one.field))
+            .collect();
+        self.fields.retain(|(name, _)| !names.contains(name));
+        self.claims = claims;
+    }
+
     /// The names by which a segment mentions what changes ([`crate::mention`]).
     pub fn names(&self, is_new: bool) -> Vec<String> {
         let fields = self.fields.iter().map(|(name, _)| name.clone());
@@ -262,7 +288,7 @@ impl Change {
         let update = self.guarded(update, profile);
         let update = self.bounded(update, profile);
         let update = self.dated(update, profile, now);
-        let update = self.accompanied(update);
+        let update = self.claims.onto(self.accompanied(update));
         let update = update.set_some(BOUNCED, self.bounced.as_ref());
         let update = self.agreed.onto(update);
         let fields = self.fields.iter().fold(update, |update, (name, value)| {

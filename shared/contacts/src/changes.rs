@@ -14,6 +14,7 @@ use crate::model::{Contact, Event};
 use crate::moves::Moves;
 use crate::rows::{CUSTOM, Profile};
 use crate::store::Contacts;
+use crate::unique::Claims;
 
 /// The event of a change.
 pub const UPDATED: &str = "contact.updated";
@@ -36,6 +37,21 @@ impl Contacts {
         (what, moves): (&Value, &Moves),
         door: &str,
     ) -> Result<bool, Error> {
+        let none = Claims::default();
+        self.change_claiming(tenant, id, read, (update, &none), (what, moves), door)
+            .await
+    }
+
+    /// Like [`Contacts::change_noted`], with the rows of unique values.
+    pub(crate) async fn change_claiming(
+        &self,
+        tenant: TenantKey,
+        id: ContactId,
+        read: &Profile,
+        (update, claims): (Update, &Claims),
+        (what, moves): (&Value, &Moves),
+        door: &str,
+    ) -> Result<bool, Error> {
         let update = update
             .when_exists()
             .when_as_read("update_id", read.update_id.as_deref());
@@ -45,10 +61,11 @@ impl Contacts {
             let event = entry(id, at, (what, door), round);
             let row = self.entry_of(tenant, &event, moves).await?;
             let rows = [(keys::event(tenant, id, &event), row)];
-            let key = keys::profile(tenant, id);
-            let written =
-                self.contacts
-                    .update_and_create((&key, update.clone()), &self.timeline, &rows);
+            let mut updates = vec![(keys::profile(tenant, id), update.clone())];
+            updates.extend(claims.rows.iter().cloned());
+            let written = self
+                .contacts
+                .update_all_and_create(updates, &self.timeline, &rows);
             if written.await? {
                 return Ok(true);
             }

@@ -7,7 +7,7 @@
 //!
 //! A refusal of messages is kept under a hash of the address. The next contact with the address gets it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error, Key, Pending, Query, Table, Update};
@@ -48,6 +48,9 @@ struct Erasing {
     /// Contacts that were merged into it.
     #[serde(default)]
     merged: Vec<ContactId>,
+    /// The marks of unique values, by field.
+    #[serde(default)]
+    unique: BTreeMap<String, String>,
 }
 
 /// A tombstone.
@@ -117,6 +120,7 @@ impl Contacts {
             let profile: Profile = serde_json::from_value(row.clone().into_iter().collect())?;
             let (version, visitors) = (profile.identity_version, profile.visitors.clone());
             let former = profile.former_names.clone();
+            let unique = profile.unique();
             let mut replaced = profile.replaced.clone();
             let Some(contact) = profile.given() else {
                 return Ok(false);
@@ -131,7 +135,7 @@ impl Contacts {
                 &[CHANGED, ERASE]
             };
             let update = self
-                .tombstone(&row, version, (&contact, &former), &replaced)
+                .tombstone(&row, version, (&contact, &former), (&replaced[..], unique))
                 .set("pending", Pending::of(rules));
             if self.contacts.update(&key, update).await?.applied() {
                 return Ok(true);
@@ -145,7 +149,7 @@ impl Contacts {
         row: &HashMap<String, Value>,
         version: Option<u64>,
         (contact, former): (&Contact, &BTreeSet<String>),
-        replaced: &[Replaced],
+        (replaced, unique): (&[Replaced], BTreeMap<String, String>),
     ) -> Update {
         let now = self.contacts.clock().now();
         let name = contact.clone().complete_names().person.full_name;
@@ -155,6 +159,7 @@ impl Contacts {
             names: names.flat_map(|name| names::rotations(name)).collect(),
             beside: [contact.beside(), contact.owned()].concat(),
             merged: contact.merged_ids.iter().copied().collect(),
+            unique,
         };
         let read = |name: &str| row.get(name).and_then(Value::as_str);
         let update = self
@@ -204,6 +209,7 @@ impl Contacts {
         let rows: BTreeSet<Key> = names.chain(beside).collect();
         let rows: Vec<Key> = rows.into_iter().collect();
         self.contacts.delete_many(&rows).await?;
+        self.drop_values(tenant, id, &erasing.unique).await?;
         // The updater of segments needs the state, and deletes it.
         let kept = [keys::PROFILE, keys::STATE];
         empty(&self.contacts, tenant, id, &kept).await?;

@@ -51,8 +51,9 @@ impl Message for WebhookHappened {
     const QUEUE: QueueName = QueueName::new("webhooks");
 }
 
-/// The effect that tells webhooks of these events.
-pub(crate) fn for_webhooks(
+/// The effect that tells webhooks of these events. [`Listeners::hooks_any`](crate::Listeners::hooks_any) tells whether one
+/// wants them.
+pub fn for_webhooks(
     tenant: TenantKey,
     contact: ContactId,
     events: Vec<Event>,

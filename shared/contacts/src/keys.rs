@@ -112,6 +112,12 @@ pub fn pair(tenant: TenantKey, identity: &Identity, id: ContactId) -> Key {
     Key::new(pairs(tenant, crate::shard(id)), order)
 }
 
+/// Row of a value that one contact may have: a hash, over 256 partitions for each field.
+pub fn unique(tenant: TenantKey, field: &str, hash: &str) -> Key {
+    let head = hash.get(..2).unwrap_or_default();
+    Key::new(format!("{tenant}#U#{field}#{head}"), hash)
+}
+
 /// Row of a refusal that an erased contact left: a hash of the address, without the address.
 pub fn suppressed(tenant: TenantKey, identity: &Identity) -> Key {
     let tenant = tenant.to_string();
@@ -309,9 +315,9 @@ pub fn views(tenant: TenantKey, user: Option<&str>) -> Key {
     )
 }
 
-/// Row of the definitions of custom fields.
-pub fn fields(tenant: TenantKey) -> Key {
-    Key::new(tenant.to_string(), "FIELDS#contact")
+/// Row of the definitions of the custom fields of a target: `contact`, `order`.
+pub fn fields(tenant: TenantKey, target: &str) -> Key {
+    Key::new(tenant.to_string(), format!("FIELDS#{target}"))
 }
 
 /// Partition of the users of a custom field.

@@ -74,6 +74,7 @@ mod store;
 pub mod tags_vocabulary;
 mod timeline;
 mod tracked;
+mod unique;
 mod upsert;
 pub mod views;
 
@@ -85,7 +86,7 @@ pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use counts::Counts;
 pub use devices::{Device, MAX_DEVICES};
 pub use erase::GONE;
-pub use events::{EventHappened, Happened, WebhookHappened};
+pub use events::{EventHappened, Happened, WebhookHappened, for_webhooks};
 pub use fields::{Definition, Definitions, FieldFault, Fields};
 pub use identity::Reason;
 pub use interest::{Filter, Listeners, MAX_SEGMENT_BYTES, Mentions};
@@ -102,6 +103,7 @@ pub use profiles::Profiles;
 pub use store::{Contacts, Joined};
 pub use tags_vocabulary::Vocabulary;
 pub use timeline::{KEPT_DAYS, KEPT_DAYS_OTHERWISE};
+pub use unique::TakenValue;
 pub use views::{View, Views};
 
 /// The rules of the tables Contacts and Timeline.

@@ -187,10 +187,10 @@ pub enum Kept {
     Nowhere,
 }
 
-/// An identity of the input that is not the contact's.
+/// An identity of the input, or the value of a unique field, that is not the contact's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NotTaken {
-    /// Its place in the input: `/external_id`, `/email` or `/phone`.
+    /// Its place in the input: `/external_id`, `/email` or `/phone`; `/custom/…` for the value of a field.
     pub pointer: String,
     /// Why.
     pub reason: Reason,

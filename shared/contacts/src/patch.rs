@@ -138,7 +138,14 @@ impl Contacts {
             return Ok(Some(Edited::NoContact));
         };
         // Before anything is claimed. Identities take no room of their own.
-        let surplus = Change::edited(read, edit, &[], &beside).surplus;
+        let change = Change::edited(read, edit, &[], &beside);
+        let values = change.custom();
+        let compared = self.compare(tenant, Some(id), Some(read), &values);
+        let (_, taken) = compared.await?;
+        let surplus = Surplus {
+            taken,
+            ..change.surplus
+        };
         if !surplus.is_empty() {
             return Ok(Some(Edited::Full(surplus)));
         }
@@ -146,7 +153,15 @@ impl Contacts {
         let Some((profile, own)) = held.and_then(|held| Some((held.profile?, held.own))) else {
             return Ok(None);
         };
-        let change = Change::edited(&profile, edit, &own, &beside);
+        let mut change = Change::edited(&profile, edit, &own, &beside);
+        let values = change.custom();
+        let compared = self.compare(tenant, Some(id), Some(&profile), &values);
+        let (claims, taken) = compared.await?;
+        if !taken.is_empty() {
+            // Another contact was faster.
+            return Ok(None);
+        }
+        change.settle(claims, &taken);
         if !self.claim_again(tenant, id, &own, &change).await? {
             return Ok(None);
         }

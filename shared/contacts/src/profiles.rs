@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use cloud::{Error, Query, Resources, Table};
 use jiff::Timestamp;
-use kernel::{ContactId, Cursor, EmailAddress, ListId, TenantKey, page::Page};
+use kernel::{ContactId, Cursor, ListId, TenantKey, page::Page};
 
 use crate::keys;
 use crate::model::{Contact, Identity};
@@ -139,12 +139,12 @@ impl Profiles {
     }
 
     /// The contact that has the address as its own.
-    pub async fn email_owner(
+    pub async fn owner(
         &self,
         tenant: TenantKey,
-        address: &EmailAddress,
+        address: &Identity,
     ) -> Result<Option<ContactId>, Error> {
-        let key = keys::identity(tenant, &Identity::Email(address.clone()));
+        let key = keys::identity(tenant, address);
         let claim: Option<Claim> = self.contacts.get(&key).await?;
         Ok(claim.and_then(|claim| claim.contact))
     }

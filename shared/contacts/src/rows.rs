@@ -163,6 +163,11 @@ impl Profile {
         self.score_fade.map_or(score, |fade| fade.of(score, now))
     }
 
+    /// The attributes that have no name here.
+    pub fn rest(&self) -> &HashMap<String, Value> {
+        &self.rest
+    }
+
     /// Whether it is a contact, not a reserved id.
     pub fn exists(&self) -> bool {
         self.created_at.is_some()

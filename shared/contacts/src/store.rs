@@ -6,6 +6,7 @@ use kernel::{ContactId, ListId, TenantKey};
 use serde_json::json;
 
 use crate::bounds::{MAX_LISTS, MAX_TAGS, fit};
+use crate::fields::Fields;
 use crate::interest::Listeners;
 use crate::labels::{Tag, Tags};
 use crate::model::Contact;
@@ -35,6 +36,8 @@ pub struct Contacts {
     pub(crate) listeners: Option<Listeners>,
     /// Learns the tags that contacts get.
     pub(crate) vocabulary: Vocabulary,
+    /// Tells which custom fields are unique.
+    pub(crate) fields: Fields,
     /// Tells which changes concern segments.
     pub(crate) interest: Listeners,
     /// The door by which changes come that name none; the timeline tells it.
@@ -51,15 +54,21 @@ impl Contacts {
     }
 
     /// Over the same tables. Events recorded through it trigger no workflow.
-    pub(crate) fn silent(resources: &Resources) -> Self {
+    pub fn silent(resources: &Resources) -> Self {
         Self {
             contacts: resources.table("Contacts"),
             timeline: resources.table("Timeline"),
             listeners: None,
             vocabulary: Vocabulary::over(resources),
+            fields: Fields::over(resources),
             interest: Listeners::over(resources),
             door: "api",
         }
+    }
+
+    /// The definitions of custom fields, as this process knows them.
+    pub fn fields(&self) -> Fields {
+        self.fields.clone()
     }
 
     /// The same contacts, for changes by this door: `workflow`, `bulk`.

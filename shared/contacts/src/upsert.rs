@@ -31,6 +31,7 @@ use crate::keys;
 use crate::model::{Contact, Identity, Incoming, Kept, NotTaken, Upserted};
 use crate::rows::{Claim, Profile};
 use crate::store::Contacts;
+use crate::unique::TakenValue;
 
 mod commit;
 mod told;
@@ -148,7 +149,14 @@ impl Contacts {
         let beside = beside(&others);
         if full == Full::Refuse {
             // Before anything is claimed. Identities take no room of their own.
-            let surplus = Change::of(profile.as_ref(), incoming, &[], &beside).surplus;
+            let change = Change::of(profile.as_ref(), incoming, &[], &beside);
+            let values = change.custom();
+            let compared = self.compare(tenant, known, profile.as_ref(), &values);
+            let (_, taken) = compared.await?;
+            let surplus = Surplus {
+                taken,
+                ..change.surplus
+            };
             if !surplus.is_empty() {
                 return Ok(Some(Err(surplus)));
             }
@@ -160,9 +168,18 @@ impl Contacts {
         let Some(Held { id, profile, own }) = held else {
             return Ok(None);
         };
-        let change = Change::of(profile.as_ref(), incoming, &own, &beside);
+        let mut change = Change::of(profile.as_ref(), incoming, &own, &beside);
+        let values = change.custom();
+        let compared = self.compare(tenant, Some(id), profile.as_ref(), &values);
+        let (claims, taken) = compared.await?;
+        if full == Full::Refuse && !taken.is_empty() {
+            // Another contact was faster.
+            return Ok(None);
+        }
+        change.settle(claims, &taken);
         let before = profile.clone().and_then(Profile::given);
-        let not_taken = not_taken(others, &change, before.as_ref());
+        let mut not_taken = not_taken(others, &change, before.as_ref());
+        not_taken.extend(taken.into_iter().map(NotTaken::from));
         let showed = profile.as_ref().and_then(|row| row.identity_version);
         if showed.is_some() && !self.claim_again(tenant, id, &own, &change).await? {
             return Ok(None);
@@ -366,6 +383,18 @@ pub(crate) fn not_taken(
             owner_id,
         });
     all.collect()
+}
+
+impl From<TakenValue> for NotTaken {
+    fn from(taken: TakenValue) -> Self {
+        let name = taken.field.replace('~', "~0").replace('/', "~1");
+        Self {
+            pointer: format!("/custom/{name}"),
+            reason: Reason::BelongsToAnother,
+            kept: Kept::Nowhere,
+            owner_id: Some(taken.owner_id),
+        }
+    }
 }
 
 fn kept(is_kept: bool, reason: Reason) -> Kept {

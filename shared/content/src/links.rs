@@ -2,6 +2,7 @@
 //!
 //! Makes URLs only; the function that serves them decides the effect of a visit.
 
+use kernel::Channel;
 use url::Url;
 
 use crate::tokens::{Parts, TokenError, TokenKey, address_mark};
@@ -28,7 +29,7 @@ impl<'k> LinkSet<'k> {
     ) -> Result<LinkSet<'k>, TokenError> {
         Ok(LinkSet {
             base: base_url.trim_end_matches('/').to_owned(),
-            parts: Parts::new([workspace, scope, contact, step])?,
+            parts: Parts::new(Channel::Email, [workspace, scope, contact, step])?,
             address: String::new(),
             key,
         })

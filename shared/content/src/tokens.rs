@@ -4,15 +4,19 @@
 //! endpoint accepts only valid tokens, so it never redirects to an attacker's address. Tokens are signed, not
 //! secret; they hold ids and the link, no personal data of ours.
 //!
-//! The layout is URL-safe base64 without padding: version, kind, four parts each with a length byte, the URL of
-//! a click. The first 16 bytes of HMAC-SHA256 over a label and all of it follow.
+//! The layout is URL-safe base64 without padding: version, kind, the first letter of the channel, four parts each with
+//! a length byte, the URL of a click. The first 16 bytes of HMAC-SHA256 over a label and all of it follow. Version 1
+//! had no channel: its tokens are in mails.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use kernel::Channel;
 use sha2::Sha256;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version without a channel.
+const OF_MAIL: u8 = 1;
 const LABEL: &[u8] = b"tanigo link token\0";
 const MAC_BYTES: usize = 16;
 const MAX_PART: usize = 64;
@@ -21,7 +25,7 @@ const MARK: usize = 16;
 /// Longest target of a click, in bytes.
 pub const MAX_URL_BYTES: usize = 2_000;
 /// Longest token.
-pub const MAX_TOKEN_CHARS: usize = (2 + 4 * (MAX_PART + 1) + MAX_URL_BYTES + MAC_BYTES) * 4 / 3 + 2;
+pub const MAX_TOKEN_CHARS: usize = (3 + 4 * (MAX_PART + 1) + MAX_URL_BYTES + MAC_BYTES) * 4 / 3 + 2;
 
 /// The key that signs tokens.
 #[derive(Clone)]
@@ -73,6 +77,8 @@ pub fn address_mark(address: &str) -> String {
 pub struct Token {
     /// The purpose of the link.
     pub kind: TokenKind,
+    /// The channel of the message.
+    pub channel: Channel,
     /// Workspace the mail belongs to.
     pub workspace: String,
     /// Campaign or enrollment.
@@ -101,7 +107,7 @@ impl Token {
     /// Signs and writes the token.
     pub fn encode(&self, key: &TokenKey) -> Result<String, TokenError> {
         let parts = [&self.workspace, &self.scope, &self.contact, &self.step];
-        let parts = Parts::new(parts.map(String::as_str))?;
+        let parts = Parts::new(self.channel, parts.map(String::as_str))?;
         match &self.kind {
             TokenKind::Open => Ok(parts.open(key)),
             TokenKind::Unsubscribe { address } => Ok(parts.unsubscribe(address, key)),
@@ -132,10 +138,11 @@ impl Token {
 }
 
 fn read(signed: &[u8]) -> Option<Token> {
-    let [VERSION, kind, rest @ ..] = signed else {
-        return None;
+    let (kind, channel, mut rest) = match signed {
+        [VERSION, kind, letter, rest @ ..] => (kind, channel_of(*letter)?, rest),
+        [OF_MAIL, kind, rest @ ..] => (kind, Channel::Email, rest),
+        _ => return None,
     };
-    let mut rest = rest;
     let mut part = || {
         let (length, tail) = rest.split_first()?;
         let (part, tail) = tail.split_at_checked(usize::from(*length))?;
@@ -152,6 +159,7 @@ fn read(signed: &[u8]) -> Option<Token> {
     };
     Some(Token {
         kind,
+        channel,
         workspace,
         scope,
         contact,
@@ -159,13 +167,24 @@ fn read(signed: &[u8]) -> Option<Token> {
     })
 }
 
+/// The first letter of the channel's name. No two channels share it.
+fn letter_of(channel: Channel) -> u8 {
+    channel.name().as_bytes()[0]
+}
+
+fn channel_of(letter: u8) -> Option<Channel> {
+    let mut all = Channel::ALL.into_iter();
+    all.find(|channel| letter_of(*channel) == letter)
+}
+
 /// The checked parts that all tokens of one mail share, ready to be signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts(Vec<u8>);
 
 impl Parts {
-    pub fn new(parts: [&str; 4]) -> Result<Parts, TokenError> {
+    pub fn new(channel: Channel, parts: [&str; 4]) -> Result<Parts, TokenError> {
         let mut bytes = Vec::with_capacity(80);
+        bytes.push(letter_of(channel));
         for part in parts {
             let length = u8::try_from(part.len()).map_err(|_| TokenError::TooLong)?;
             if part.len() > MAX_PART {
@@ -226,6 +245,7 @@ mod tests {
     fn token(kind: TokenKind) -> Token {
         Token {
             kind,
+            channel: Channel::Email,
             workspace: "ws_0123456789a".to_owned(),
             scope: "cmp_0123456789a".to_owned(),
             contact: "con_0123456789a".to_owned(),
@@ -241,13 +261,15 @@ mod tests {
         ];
         (
             kind,
+            prop::sample::select(&Channel::ALL[..]),
             "\\PC{0,16}",
             "[a-z_0-9]{0,64}",
             "[a-z]{0,64}",
             ".{0,16}",
         )
-            .prop_map(|(kind, workspace, scope, contact, step)| Token {
+            .prop_map(|(kind, channel, workspace, scope, contact, step)| Token {
                 kind,
+                channel,
                 workspace,
                 scope,
                 contact,
@@ -267,15 +289,16 @@ mod tests {
 
     #[test]
     fn the_written_form_does_not_change() {
-        // Sent mails carry tokens in this form.
-        assert_eq!(
-            token(TokenKind::Unsubscribe {
-                address: String::new()
-            })
-            .encode(&key())
-            .unwrap(),
-            "AXUOd3NfMDEyMzQ1Njc4OWEPY21wXzAxMjM0NTY3ODlhD2Nvbl8wMTIzNDU2Nzg5YQEwgdC9q27iR-DcQEy1W3Xftw"
-        );
+        // Sent mails carry tokens in these forms.
+        let token = token(TokenKind::Unsubscribe {
+            address: String::new(),
+        });
+        let written = "AnVlDndzXzAxMjM0NTY3ODlhD2NtcF8wMTIzNDU2Nzg5YQ9jb25fMDEyMzQ1Njc4OWEBMAJ49xEyBFQGYHz1xmmgbDE";
+        assert_eq!(token.encode(&key()).unwrap(), written);
+        let before = "AXUOd3NfMDEyMzQ1Njc4OWEPY21wXzAxMjM0NTY3ODlhD2Nvbl8wMTIzNDU2Nzg5YQEwgdC9q27iR-DcQEy1W3Xftw";
+        for text in [written, before] {
+            assert_eq!(Token::decode(text, &key()).as_ref(), Ok(&token));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use lambda::{Setup, metrics};
 use serde::Serialize;
 use sources::{Activity, Call, Door, Inbound, Keyring, Provider, RawRequest, Sources};
 
-pub use refusal::Refusal;
+pub use refusal::{Ended, Refusal};
 
 /// Bytes of a shop's request. API Gateway and Lambda take 6 MB, with a body in base64.
 pub const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -130,6 +130,9 @@ impl Intake {
         let key = request.source.to_string();
         slow_down(&self.buckets, &key, self.rate.per_second)?;
         let Door { tenant, source } = self.find(provider, request.source).await?;
+        if source.disconnected_at.is_some() {
+            return Err(Refusal::Disconnected);
+        }
         let now = self.clock.now();
         let keyring = self.keyring.as_ref();
         let keys = keyring.map(|keyring| keyring.open(source.id, &source.auth, now));

@@ -27,6 +27,8 @@ pub enum Refusal {
     NotReady,
     /// The owner paused the source.
     Paused,
+    /// The owner disconnected the source. A provider that ends the subscription does what the owner wants.
+    Disconnected,
     /// The workspace is archived.
     Archived,
     /// The body can never be read.
@@ -34,6 +36,10 @@ pub enum Refusal {
     /// AWS gave no answer; the sender may try again.
     Unavailable(String),
 }
+
+/// The mark of the answer of a disconnected source: its provider may end the subscription.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended;
 
 impl From<cloud::Error> for Refusal {
     fn from(error: cloud::Error) -> Self {
@@ -68,6 +74,11 @@ impl IntoResponse for Refusal {
             Self::Unknown | Self::Forged => {
                 let detail = "unknown source, or wrong token or signature";
                 Problem::new(Code::Unauthenticated, detail)
+            }
+            Self::Disconnected => {
+                let mut response = Problem::not_found("source").into_response();
+                response.extensions_mut().insert(Ended);
+                return response;
             }
             Self::Archived => Problem::not_found("source"),
             Self::Unreadable(error) => {

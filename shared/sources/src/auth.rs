@@ -81,6 +81,18 @@ impl Auth {
         }
     }
 
+    /// Without the sealed keys. The hash of a token stays: no token follows from it.
+    #[must_use]
+    pub fn without_keys(&self) -> Self {
+        match self {
+            Self::Token { .. } => self.clone(),
+            Self::Key { hash, .. } => Self::Key {
+                hash: hash.clone(),
+                keys: Vec::new(),
+            },
+        }
+    }
+
     /// Whether requests can be checked: a source of a signing provider waits for its secret.
     pub fn is_ready(&self) -> bool {
         match self {

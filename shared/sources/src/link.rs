@@ -300,6 +300,18 @@ impl Links {
         Ok(outcome.applied())
     }
 
+    /// Erases the credentials and the tokens that were entered at this time, and the back-fill that they served. Newer
+    /// credentials stay.
+    pub async fn forget(&self, source: SourceId, link: &Link) -> Result<(), Error> {
+        // The credentials are last: a repetition after a crash finds them.
+        self.directory.delete(&keys::run(source)).await?;
+        let only = Update::new().when_equals("entered_at", link.entered_at);
+        self.directory
+            .delete_when(&keys::link(source), only)
+            .await?;
+        Ok(())
+    }
+
     /// A state that names the source for [`CONSENT`], once.
     pub async fn ask_consent(&self, tenant: TenantKey, source: SourceId) -> Result<String, Error> {
         let state = secret::generate(PREFIX, self.directory.entropy());

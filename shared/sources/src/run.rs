@@ -148,6 +148,42 @@ impl Runs {
         Ok(run)
     }
 
+    /// Begins the recovery of this name in place of the back-fill that was read. `None`: another one was begun meanwhile.
+    pub async fn recover(
+        &self,
+        tenant: TenantKey,
+        source: SourceId,
+        name: &str,
+        since: Timestamp,
+        objects: &[Object],
+        read: Option<&Run>,
+    ) -> Result<Option<Run>, Error> {
+        let objects = objects.iter().map(|object| (*object, Progress::default()));
+        let run = Run {
+            workspace: tenant.workspace(),
+            run: name.to_owned(),
+            seq: 0,
+            history: None,
+            since: Some(since),
+            objects: objects.collect(),
+            started_at: self.directory.clock().now(),
+            finished_at: None,
+        };
+        let update = Update::new()
+            .set("workspace", run.workspace)
+            .set("run", &run.run)
+            .set("seq", run.seq)
+            .set("history", run.history)
+            .set("since", run.since)
+            .set("objects", &run.objects)
+            .set("started_at", run.started_at)
+            .remove("finished_at")
+            .when_as_read("run", read.map(|read| &read.run))
+            .when_as_read("seq", read.map(|read| read.seq));
+        let outcome = self.directory.update(&keys::run(source), update).await?;
+        Ok(outcome.applied().then_some(run))
+    }
+
     /// Stores the progress after a page. `None`: another worker has read the page, or the back-fill was replaced.
     pub async fn advance(
         &self,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{Channel, ConsentField, ListId, SourceId, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +23,28 @@ pub struct Source {
     /// When its owner paused it: its requests are refused until the owner resumes it.
     #[serde(default)]
     pub paused_at: Option<Timestamp>,
+    /// When its owner disconnected it: its secrets are erased, and its requests are refused until it is connected again.
+    #[serde(default)]
+    pub disconnected_at: Option<Timestamp>,
+    /// When its owner last resumed it or connected it again. A request to disconnect it that is not newer changes nothing.
+    #[serde(default)]
+    pub reconnected_at: Option<Timestamp>,
     /// How its data is processed.
     #[serde(flatten)]
     pub settings: Settings,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl Source {
+    /// The time of a request to disconnect it that comes now. A repeated request has the time of the first.
+    pub fn disconnects_at(&self, now: Timestamp) -> Timestamp {
+        let after = self
+            .reconnected_at
+            .map(|again| again + SignedDuration::from_millis(1));
+        let fresh = after.map_or(now, |after| after.max(now));
+        self.disconnected_at.unwrap_or(fresh)
+    }
 }
 
 /// Minutes after its last change at which a cart counts as left behind, unless the source says otherwise.

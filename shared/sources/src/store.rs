@@ -97,6 +97,8 @@ impl Sources {
                 provider: new.provider,
                 auth,
                 paused_at: None,
+                disconnected_at: None,
+                reconnected_at: None,
                 settings: new.settings.clone(),
                 created_at: at,
             },
@@ -182,7 +184,11 @@ impl Sources {
     ) -> Result<Option<Source>, Error> {
         let now = self.directory.clock().now();
         let paused_at = change.paused.map(|paused| paused.then_some(now));
-        let update = Update::new()
+        let update = match change.paused {
+            Some(false) => connected(now),
+            _ => Update::new(),
+        };
+        let update = update
             .set_some("paused_at", paused_at)
             .set_some("name", change.name)
             .set_some("tags", change.tags)
@@ -214,6 +220,48 @@ impl Sources {
         Ok(outcome.applied())
     }
 
+    /// Disconnects a source of the workspace: its sealed secrets are erased and nothing is fetched for it. The hash of its
+    /// token stays. `at` is that of [`Source::disconnects_at`]. A source that was connected again at that time or later
+    /// stays connected. `None`: there is no such source.
+    pub async fn disconnect(
+        &self,
+        tenant: TenantKey,
+        id: SourceId,
+        at: Timestamp,
+    ) -> Result<Option<Source>, Error> {
+        let Some(source) = self.get(tenant, id).await? else {
+            return Ok(None);
+        };
+        let is_late = source.reconnected_at.is_some_and(|again| at <= again);
+        if is_late || source.disconnected_at.is_some() {
+            return Ok(Some(source));
+        }
+        let update = Update::new()
+            .set("disconnected_at", at)
+            .set("auth", source.auth.without_keys())
+            .remove("fetches")
+            .when_equals("workspace", tenant.workspace())
+            .when_as_read("reconnected_at", source.reconnected_at)
+            .when_equals("auth", &source.auth);
+        let outcome = self.directory.update(&keys::source(id), update).await?;
+        if !outcome.applied() {
+            // A repetition of the request may have been first.
+            let now = self.get(tenant, id).await?;
+            let done = now.filter(|source| source.disconnected_at.is_some());
+            return done.map(Some).ok_or(Error::Conflict);
+        }
+        let row: Option<Row> = outcome.item()?;
+        Ok(row.map(|row| row.source))
+    }
+
+    /// Connects a disconnected source of the workspace again. It waits for its secret, if it needs one.
+    pub async fn reconnect(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
+        let now = self.directory.clock().now();
+        let update = connected(now).when_equals("workspace", tenant.workspace());
+        self.directory.update(&keys::source(id), update).await?;
+        Ok(())
+    }
+
     /// Removes a source of the workspace: first the credentials of its provider's API, then its door, then its place in the
     /// list. A source of another workspace stays.
     pub async fn remove(&self, tenant: TenantKey, id: SourceId) -> Result<(), Error> {
@@ -224,4 +272,11 @@ impl Sources {
         }
         self.directory.delete(&keys::source_of(tenant, id)).await
     }
+}
+
+/// The change that connects a source again.
+fn connected(now: Timestamp) -> Update {
+    Update::new()
+        .remove("disconnected_at")
+        .set("reconnected_at", now)
 }

@@ -39,6 +39,14 @@ pub enum SyncTask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
     },
+    /// Disconnect a source: end its subscriptions, then erase its credentials.
+    #[serde(rename = "sync.disconnect.v1")]
+    Disconnect {
+        /// The source.
+        source: SourceId,
+        /// The time of the request. Credentials that were entered later stay.
+        at: Timestamp,
+    },
     /// Check the credentials and the subscription, and look for lost pushes.
     #[serde(rename = "sync.check.v1")]
     Check {

@@ -54,9 +54,10 @@ struct Work<'a> {
 impl Writer {
     /// Over the tables Contacts, Timeline, Directory and Limits.
     pub fn over(resources: &Resources) -> Self {
+        let contacts = Contacts::over(resources);
         Self {
-            contacts: Contacts::over(resources),
-            fields: Fields::over(resources),
+            fields: contacts.fields(),
+            contacts,
             window: Window::over(resources),
         }
     }

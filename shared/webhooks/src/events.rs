@@ -80,6 +80,10 @@ kinds! {
     ];
     /// A conversation began.
     ConversationCreated = "conversation.created" from &["conversation.created"];
+    /// A conversation became open, pending or snoozed.
+    ConversationUpdated = "conversation.updated" from &["conversation.updated"];
+    /// A conversation was resolved.
+    ConversationResolved = "conversation.resolved" from &["conversation.resolved"];
 }
 
 impl EventType {
@@ -164,6 +168,12 @@ impl EventType {
             Self::ConversationCreated => {
                 add("conversation_id", given["conversation_id"].clone());
                 add("inbox_id", given["inbox_id"].clone());
+            }
+            Self::ConversationUpdated | Self::ConversationResolved => {
+                add("by", json!(event.source));
+                for name in ["conversation_id", "inbox_id", "status"] {
+                    add(name, given[name].clone());
+                }
             }
         }
         data.into()

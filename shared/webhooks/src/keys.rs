@@ -16,6 +16,11 @@ pub fn webhook(tenant: TenantKey, id: WebhookId) -> Key {
     Key::new(tenant.to_string(), format!("{WEBHOOKS}{id}"))
 }
 
+/// The ids of a workspace's webhooks, in the table Directory. The key does not begin with [`WEBHOOKS`].
+pub fn webhooks(tenant: TenantKey) -> Key {
+    Key::new(tenant.to_string(), "WEBHOOKS")
+}
+
 /// The claim of the mail to an admin about a webhook that was disabled then, in the table Directory.
 pub fn notice(tenant: TenantKey, id: WebhookId, at: Timestamp, user: UserId) -> Key {
     let at = kernel::clock::sortable(at);
@@ -75,6 +80,7 @@ mod tests {
                 "ws_0123456789a",
                 "WEBHOOK#whk_0123456789a",
             ),
+            (webhooks(tenant), "ws_0123456789a", "WEBHOOKS"),
             (
                 health(tenant, hook),
                 "ws_0123456789a#whk_0123456789a",

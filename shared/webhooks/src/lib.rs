@@ -42,4 +42,4 @@ pub use model::{
 };
 pub use notice::Notices;
 pub use schedule::WAITS;
-pub use store::{BOTH_SECRETS, Change, NewWebhook, Webhooks};
+pub use store::{Added, BOTH_SECRETS, Change, NewWebhook, Webhooks};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::EventType;
 
 /// Webhooks of a workspace.
-pub const MAX_WEBHOOKS: usize = 20;
+pub const MAX_WEBHOOKS: u32 = 20;
 /// Attempts that a delivery keeps; the oldest ones go.
 const MAX_ATTEMPTS: usize = 20;
 

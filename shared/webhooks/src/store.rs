@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use cloud::{Created, Error, Query, Recent, Resources, Table};
+use cloud::{Error, Query, Recent, Resources, Table, Update};
 use contacts::Listeners;
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
@@ -21,6 +21,8 @@ pub const BOTH_SECRETS: SignedDuration = SignedDuration::from_hours(24);
 const MAX_SECRETS: usize = 5;
 /// Webhooks that a process keeps in memory.
 const MOST: usize = 20_000;
+/// The attribute with the ids of a workspace's webhooks.
+const IDS: &str = "ids";
 /// Tries against other writers of a webhook.
 const ROUNDS: u32 = 8;
 
@@ -33,6 +35,17 @@ pub struct NewWebhook {
     pub description: Option<String>,
     /// The events that it wants.
     pub events: BTreeSet<EventType>,
+}
+
+/// What became of a webhook to make.
+#[derive(Debug, Clone)]
+pub enum Added {
+    /// It is stored. The secret is never returned again.
+    Made(Box<Webhook>, String),
+    /// The workspace has [`MAX_WEBHOOKS`].
+    Full,
+    /// Another webhook has the id.
+    Taken,
 }
 
 /// A change of a webhook; absent parts stay.
@@ -120,22 +133,16 @@ impl Webhooks {
         self.directory.query(query).await
     }
 
-    /// Whether the workspace may have another webhook. Requests of one instant may make some more.
-    pub async fn has_room(&self, tenant: TenantKey) -> Result<bool, Error> {
-        let query = Query::partition(tenant.to_string()).begins_with(keys::WEBHOOKS);
-        let all: Vec<Webhook> = self.directory.query_all(query).await?;
-        Ok(all.len() < MAX_WEBHOOKS)
-    }
-
-    /// Makes a webhook; returns it with its secret, which is never returned again. `None` if another webhook has the id. A
-    /// repetition finds the webhook of its first run and gives it a new secret; nobody has seen the earlier one.
+    /// Makes a webhook, unless the workspace has [`MAX_WEBHOOKS`]: a row of the workspace has the ids of its webhooks, and one
+    /// transaction writes both. A repetition finds the webhook of its first run and gives it a new secret; nobody has seen the
+    /// earlier one.
     pub async fn add(
         &self,
         tenant: TenantKey,
         id: WebhookId,
         at: Timestamp,
         new: &NewWebhook,
-    ) -> Result<Option<(Webhook, String)>, Error> {
+    ) -> Result<Added, Error> {
         let (secret, sealed) = self.new_secret(id)?;
         let webhook = Webhook {
             id,
@@ -151,23 +158,34 @@ impl Webhooks {
         };
         self.hear(tenant, &webhook).await?;
         let key = keys::webhook(tenant, id);
-        let held: Webhook = match self.directory.create(&key, &webhook).await? {
-            Created::New => return Ok(Some((webhook, secret))),
-            Created::Existing(held) => held,
+        let rows = [(key.clone(), webhook.clone())];
+        let counted = Update::new()
+            .add_to_set(IDS, [id.to_string()])
+            .when_has_or_fits(IDS, &id.to_string(), MAX_WEBHOOKS);
+        let all = keys::webhooks(tenant);
+        let written = self
+            .directory
+            .update_and_create((&all, counted), &self.directory, &rows);
+        if written.await? {
+            return Ok(Added::Made(Box::new(webhook), secret));
+        }
+        let Some(held) = self.directory.get::<Webhook>(&key).await? else {
+            self.listeners.unhook(tenant, id).await?;
+            return Ok(Added::Full);
         };
         let same = Webhook {
             secrets: webhook.secrets.clone(),
             ..held.clone()
         };
         if same != webhook {
-            return Ok(None);
+            return Ok(Added::Taken);
         }
         let next = Webhook {
             version: held.version + 1,
             ..webhook
         };
         self.directory.replace(&key, &next, held.version).await?;
-        Ok(Some((next, secret)))
+        Ok(Added::Made(Box::new(next), secret))
     }
 
     /// Changes a webhook; `None` if there is none.
@@ -240,8 +258,12 @@ impl Webhooks {
         Ok(changed.await?.map(|webhook| (webhook, secret)))
     }
 
-    /// Removes a webhook. Its deliveries expire.
+    /// Removes a webhook. Its deliveries expire. Its place is free first: a removal that a crash has stopped leaves a webhook
+    /// that can be removed, and no place that nobody uses.
     pub async fn remove(&self, tenant: TenantKey, id: WebhookId) -> Result<(), Error> {
+        let free = Update::new().remove_from_set(IDS, [id.to_string()]);
+        let all = keys::webhooks(tenant);
+        self.directory.update(&all, free).await?;
         self.directory.delete(&keys::webhook(tenant, id)).await?;
         self.listeners.unhook(tenant, id).await
     }

@@ -164,12 +164,12 @@ impl Stepper {
                 Action::AddTags(tags) => {
                     self.contacts.add_tags(tenant, next.contact, &tags).await?;
                 }
-                Action::SendEmail(mail) => next.mails.push(mail),
+                Action::Send(send) => next.sends.push(send),
             }
         }
         let mut effects = Vec::new();
-        if !next.mails.is_empty() {
-            effects.push(effects::MAILS);
+        if !next.sends.is_empty() {
+            effects.push(effects::SENDS);
         }
         match transition.wake {
             Some(Wake::Now) => effects.push(effects::STEP),

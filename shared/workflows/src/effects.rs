@@ -2,7 +2,7 @@
 //!
 //! Pure: `change-relay` runs these functions on images from the table's stream, at least once and late.
 
-use channels::SendMessage;
+use channels::{Send, SendMessage};
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
 use kernel::{ContactId, WorkflowId};
@@ -10,21 +10,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::StepMessage;
-use crate::enrollment::{EnrollmentId, OwnMail};
+use crate::enrollment::{EnrollmentId, OwnSend};
 
 /// The state continues at once.
 pub(crate) const STEP: Rule = Rule {
     name: "workflow.step",
     messages: step,
 };
-/// The state sends mails.
-pub(crate) const MAILS: Rule = Rule {
-    name: "workflow.mails",
-    messages: mails,
+/// The state sends messages.
+pub(crate) const SENDS: Rule = Rule {
+    name: "workflow.sends",
+    messages: sends,
 };
 
 /// All rules of the table Flow.
-pub const EFFECTS: &[Rule] = &[STEP, MAILS];
+pub const EFFECTS: &[Rule] = &[STEP, SENDS];
 
 #[derive(Deserialize)]
 struct State {
@@ -47,18 +47,18 @@ struct Sending {
     workflow: WorkflowId,
     contact: ContactId,
     trigger: Value,
-    mails: Vec<OwnMail>,
+    sends: Vec<OwnSend>,
 }
 
-fn mails(image: &Image) -> Result<Vec<Effect>, Error> {
+fn sends(image: &Image) -> Result<Vec<Effect>, Error> {
     let state: Sending = image.row()?;
-    let effect = |own: OwnMail| {
+    let effect = |own: OwnSend| {
         let id = format!("{}#{}", state.id, own.node);
-        let message = SendMessage::Email {
+        let send = Send {
             scope: state.id.to_string(),
             step: own.node,
             contact: state.contact,
-            mail: own.mail,
+            content: own.content,
             data: json!({ "trigger": state.trigger }),
             class: own.class,
             reason: own.reason,
@@ -67,9 +67,9 @@ fn mails(image: &Image) -> Result<Vec<Effect>, Error> {
             at: own.at,
             slot: None,
         };
-        Effect::new(image.tenant(), id, &message)
+        Effect::new(image.tenant(), id, &SendMessage::V1(Box::new(send)))
     };
-    state.mails.into_iter().map(effect).collect()
+    state.sends.into_iter().map(effect).collect()
 }
 
 #[cfg(test)]
@@ -79,8 +79,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_asks_for_its_mails_and_its_next_step() {
-        let mail = |node: &str, mail: &str, class: &str| json!({ "M": { "node": { "S": node }, "mail": { "S": mail }, "class": { "S": class }, "at": { "S": "2026-03-02T08:00:00Z" } } });
+    fn a_state_asks_for_its_messages_and_its_next_step() {
+        let mail = |node: &str, mail: &str, class: &str| json!({ "M": { "node": { "S": node }, "content": { "M": { "channel": { "S": "email" }, "mail": { "S": mail } } }, "class": { "S": class }, "at": { "S": "2026-03-02T08:00:00Z" } } });
         let image = json!({
             "pk": { "S": "ws_00000000001#enr_1" },
             "sk": { "S": "STATE" },
@@ -89,8 +89,8 @@ mod tests {
             "workflow": { "S": "wfl_0000000000b" },
             "contact": { "S": "con_0000000000a" },
             "trigger": { "M": { "event": { "S": "form.submitted" }, "n": { "N": "3" } } },
-            "mails": { "L": [mail("n1", "ab12", "marketing"), mail("n2", "cd34", "transactional")] },
-            "pending": { "S": r#"{"names":["workflow.mails","workflow.step"],"trace":"t"}"# },
+            "sends": { "L": [mail("n1", "ab12", "marketing"), mail("n2", "cd34", "transactional")] },
+            "pending": { "S": r#"{"names":["workflow.sends","workflow.step"],"trace":"t"}"# },
         });
         let effects = effects_of(EFFECTS, &image).unwrap();
         let found: Vec<_> = effects
@@ -107,8 +107,8 @@ mod tests {
             .collect();
         let email = |step: &str, mail: &str, class: &str| {
             json!({
-                "type": "email.v1", "scope": "enr_1", "step": step, "contact": "con_0000000000a",
-                "mail": mail, "data": { "trigger": { "event": "form.submitted", "n": 3 } }, "class": class,
+                "type": "send.v1", "scope": "enr_1", "step": step, "contact": "con_0000000000a",
+                "content": { "channel": "email", "mail": mail }, "data": { "trigger": { "event": "form.submitted", "n": 3 } }, "class": class,
                 "workflow": "wfl_0000000000b", "at": "2026-03-02T08:00:00Z",
             })
         };

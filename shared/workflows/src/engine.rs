@@ -4,9 +4,10 @@
 //! Exactly one message moves a state on: the one with its token. The token changes with every state. So a message
 //! that is repeated, late or from a state that was never stored does nothing. A wait need not be cancelled.
 
+use channels::Content;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::enrollment::{Enrollment, OwnMail, Passed, Standing, token};
+use crate::enrollment::{Enrollment, OwnSend, Passed, Standing, token};
 use crate::model::{Definition, Node};
 
 /// Steps in one run. A message continues a longer path, so that a run stays short.
@@ -29,11 +30,11 @@ pub enum Cause<'a> {
     },
 }
 
-/// An effect of a step. Each is safe to repeat: tags merge, mails have a ledger.
+/// An effect of a step. Each is safe to repeat: tags merge, messages have a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Send a mail.
-    SendEmail(OwnMail),
+    /// Send a message.
+    Send(OwnSend),
     /// Add tags to the contact.
     AddTags(Vec<String>),
 }
@@ -94,7 +95,7 @@ impl Run {
     fn new(enrollment: &Enrollment, now: Timestamp) -> Self {
         let mut next = enrollment.clone();
         next.version += 1;
-        next.mails = enrollment.unsent_mails();
+        next.sends = enrollment.not_relayed();
         next.pending = cloud::Pending::default();
         next.wake_at = None;
         next.status = Standing::Active;
@@ -129,15 +130,14 @@ impl Run {
                     reason,
                     ..
                 } => {
-                    let (mail, class, reason) = (mail.clone(), *class, *reason);
-                    let mail = OwnMail {
+                    let mail = mail.clone();
+                    self.actions.push(Action::Send(OwnSend {
                         node: id,
-                        mail,
-                        class,
-                        reason,
+                        content: Content::Email { mail },
+                        class: *class,
+                        reason: *reason,
                         at: self.now,
-                    };
-                    self.actions.push(Action::SendEmail(mail));
+                    }));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use channels::{Class, MailRef};
+use channels::{Class, Content};
 use cloud::Pending;
 use contacts::Event;
 use jiff::Timestamp;
@@ -113,19 +113,19 @@ pub struct Passed {
     pub at: Timestamp,
 }
 
-/// A mail that a state sends.
+/// A message that a state sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnMail {
+pub struct OwnSend {
     /// The step, which names the send.
     pub node: String,
-    /// The mail.
-    pub mail: MailRef,
+    /// The content.
+    pub content: Content,
     /// Whether it needs consent.
     pub class: Class,
     /// Why it is expected, if it needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<TransactionalReason>,
-    /// When the step was taken: a mail that is delivered much later is not sent.
+    /// When the step was taken: a message that is delivered much later is not sent.
     pub at: Timestamp,
 }
 
@@ -171,9 +171,9 @@ pub struct Enrollment {
     /// Steps taken.
     #[serde(default)]
     pub path: Vec<Passed>,
-    /// Mails that this state sends.
+    /// Messages that this state sends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mails: Vec<OwnMail>,
+    pub sends: Vec<OwnSend>,
     /// Names of the effects of this state.
     #[serde(default)]
     pub pending: Pending,
@@ -210,7 +210,7 @@ impl Enrollment {
             ended_at: None,
             trigger: trigger_data(event),
             path: Vec::new(),
-            mails: Vec::new(),
+            sends: Vec::new(),
             pending: Pending::default(),
             unsent: Pending::default(),
         }
@@ -218,12 +218,12 @@ impl Enrollment {
 }
 
 impl Enrollment {
-    /// The mails of this state that the relay has not acknowledged. The next state takes them over, since it replaces
-    /// the item. The send ledger recognises a mail that was sent nevertheless.
-    pub(crate) fn unsent_mails(&self) -> Vec<OwnMail> {
-        let is_unsent = self.pending.has(&effects::MAILS) || self.unsent.has(&effects::MAILS);
+    /// The messages of this state that the relay has not acknowledged. The next state takes them over, since it replaces
+    /// the item. The send ledger recognises a message that was sent nevertheless.
+    pub(crate) fn not_relayed(&self) -> Vec<OwnSend> {
+        let is_unsent = self.pending.has(&effects::SENDS) || self.unsent.has(&effects::SENDS);
         if is_unsent {
-            self.mails.clone()
+            self.sends.clone()
         } else {
             Vec::new()
         }

@@ -58,7 +58,7 @@ impl Stepper {
             let mut next = enrollment;
             next.status = Standing::Held;
             next.version += 1;
-            next.mails = Vec::new();
+            next.sends = Vec::new();
             next.pending = Pending::default();
             self.workflows.enrollments.replace(tenant, &next).await?;
         }

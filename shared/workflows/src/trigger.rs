@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::Flaw;
 
-/// A kind of recorded event, and the settings that narrow it. Each setting is compared with the field of the same
-/// name in the event's data.
+/// A kind of recorded event, and the settings that narrow it. Each setting but `min_total` is compared with the field of
+/// the same name in the event's data.
 pub const KINDS: &[(&str, &[&str])] = &[
     ("form.submitted", &["form_id"]),
     ("form.confirmed", &["form_id"]),
@@ -38,7 +38,7 @@ pub const KINDS: &[(&str, &[&str])] = &[
     ("order.completed", ORDER),
     ("order.cancelled", ORDER),
     ("order.returned", ORDER),
-    ("cart.abandoned", &["source", "shop", "products"]),
+    ("cart.abandoned", &["source", "shop", "products", MIN_TOTAL]),
     ("page.viewed", &["url", "path", "title", "name", "category"]),
     ("screen.viewed", &["name", "category"]),
     (
@@ -46,10 +46,14 @@ pub const KINDS: &[(&str, &[&str])] = &[
         &["product_id", "sku", "category", "brand"],
     ),
 ];
+/// The smallest total of an order or a cart, in its currency's whole units.
+const MIN_TOTAL: &str = "min_total";
+/// The field that [`MIN_TOTAL`] is compared with.
+const TOTAL: &str = "total";
 /// The setting of tags: a tag in any spelling.
 const TAG: &str = "tag";
 /// The settings of orders. The source is the category: orders that are managed here, or those of one provider.
-const ORDER: &[&str] = &["source", "shop", "payment_method", "products"];
+const ORDER: &[&str] = &["source", "shop", "payment_method", "products", MIN_TOTAL];
 /// Shop systems whose orders have kinds of their own: `haravan.order_paid` is `order.paid` with the source `haravan`.
 pub const SHOPS: [&str; 5] = ["getfly", "haravan", "kiotviet", "sapo", "shopee"];
 /// An invoice of KiotViet: only an invoice is a completed order there.
@@ -173,14 +177,21 @@ impl Trigger {
             Some(&self.settings)
         };
         let is_tag = |name: &str| name == TAG && self.kind.starts_with("contact.");
-        let compared = wanted.into_iter().flatten().map(|(name, value)| {
+        let is_least = |name: &str| name == MIN_TOTAL && self.kind != PERFORMED;
+        let equal = wanted.into_iter().flatten();
+        let equal = equal.filter(|(name, _)| !is_least(name));
+        let compared = equal.map(|(name, value)| {
             let tag = value.as_str().filter(|_| is_tag(name));
             let wanted = tag.map_or(value.clone(), |tag| alike(tag).into());
             (name.clone(), wanted)
         });
         let source = of_shop(&self.kind).map(|(shop, _)| (SOURCE.to_owned(), shop.into()));
         let compared: Vec<(String, Value)> = compared.chain(source).collect();
-        Filter::of(compared.iter().map(|(name, value)| (name, value)))
+        let filter = Filter::of(compared.iter().map(|(name, value)| (name, value)));
+        match self.settings.get(MIN_TOTAL).and_then(Value::as_u64) {
+            Some(least) if is_least(MIN_TOTAL) => filter.at_least(TOTAL, least),
+            _ => filter,
+        }
     }
 
     /// Its flaws; pointers begin at `/trigger`.
@@ -212,6 +223,10 @@ impl Trigger {
             if !allowed.contains(&name.as_str()) {
                 let message = format!("unknown field, expected one of {}", allowed.join(", "));
                 flaws.push(Flaw::new(pointer, message));
+            } else if name == MIN_TOTAL {
+                if value.as_u64().is_none() {
+                    flaws.push(Flaw::new(pointer, "expected a whole number, 0 or more"));
+                }
             } else if !is_scalar(value) {
                 flaws.push(Flaw::new(
                     pointer,
@@ -332,6 +347,36 @@ mod tests {
         ] {
             assert_eq!(pointers(&trigger(bad)), [pointer]);
         }
+    }
+
+    #[test]
+    fn a_total_may_have_a_least_value() {
+        for kind in ["order.created", "cart.abandoned", "haravan.order_created"] {
+            let least = trigger(json!({ "type": kind, "min_total": 500_000 }));
+            assert!(pointers(&least).is_empty());
+            let starts = |total: Value| {
+                let data = json!({ "source": "haravan", "total": total });
+                least.matches(least.event(), &data)
+            };
+            assert!(starts(json!(500_000)) && starts(json!(500_000.5)));
+            assert!(!starts(json!(499_999)) && !starts(json!("500000")));
+            assert!(!starts(Value::Null));
+            let stored = serde_json::to_value(least.filter()).unwrap();
+            assert_eq!(stored["total"], json!({ "at_least": 500_000 }));
+            let read: Filter = serde_json::from_value(stored).unwrap();
+            assert_eq!(read, least.filter());
+        }
+        for bad in [json!(-1), json!(1.5), json!("500000"), json!(null)] {
+            let flawed = trigger(json!({ "type": "order.paid", "min_total": bad }));
+            assert_eq!(pointers(&flawed), ["/trigger/min_total"]);
+        }
+        let other = trigger(json!({ "type": "form.submitted", "min_total": 1 }));
+        assert_eq!(pointers(&other), ["/trigger/min_total"]);
+        // The property of an own system's event is compared as it is.
+        let properties = json!({ "min_total": 5 });
+        let own =
+            trigger(json!({ "type": "event.performed", "name": "x", "properties": properties }));
+        assert!(own.matches("x", &properties));
     }
 
     #[test]

@@ -269,11 +269,13 @@ impl Aws {
             Fault::Delay(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
             _ => {}
         }
-        let mut response =
-            match partial::cut(&route, request.body()).filter(|_| fault == Fault::Partial) {
-                Some(half) => half.run(self, &route, request).await,
-                None => self.run(&route, request).await,
-            };
+        let half = (fault == Fault::Partial)
+            .then(|| partial::cut(&route, request.body()))
+            .flatten();
+        let mut response = match half {
+            Some(half) => half.run(self, &route, request).await,
+            None => self.run(&route, request).await,
+        };
         match fault {
             Fault::TimeoutAfterCommit => return Reply::Lost,
             Fault::HangAfter => return std::future::pending().await,

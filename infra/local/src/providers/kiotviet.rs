@@ -48,6 +48,10 @@ pub fn answer(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
             shop.subscriptions.push(made.clone());
             reply(200, &made)
         }
+        ("DELETE", "webhooks", Some(id)) => {
+            shop.subscriptions.retain(|one| one["id"].to_string() != id);
+            reply(200, &json!({ "message": "Xóa dữ liệu thành công" }))
+        }
         ("GET", "customers", rest) => objects(shop, Kind::Customers, rest, asked),
         ("GET", "orders", rest) => objects(shop, Kind::Orders, rest, asked),
         ("GET", "products", rest) => objects(shop, Kind::Products, rest, asked),

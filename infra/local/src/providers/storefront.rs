@@ -50,6 +50,10 @@ pub fn haravan(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
             shop.subscriptions.push(json!({ "id": 1, "event": "all" }));
             reply(200, &json!({}))
         }
+        ("DELETE", "/api/subscribe") => {
+            shop.subscriptions.clear();
+            reply(200, &json!({}))
+        }
         ("GET", path) => lists(
             shop,
             path.trim_start_matches("/com/"),
@@ -83,9 +87,17 @@ pub fn sapo(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
         }
         ("GET", "/admin/webhooks.json") => reply(200, &json!({ "webhooks": shop.subscriptions })),
         ("POST", "/admin/webhooks.json") => {
-            let made = asked.json()["webhook"].clone();
+            let mut made = asked.json()["webhook"].clone();
+            made["id"] = (shop.subscriptions.len() + 1).into();
             shop.subscriptions.push(made.clone());
             reply(201, &json!({ "webhook": made }))
+        }
+        ("DELETE", path) => {
+            let id = path
+                .trim_start_matches("/admin/webhooks/")
+                .trim_end_matches(".json");
+            shop.subscriptions.retain(|one| one["id"].to_string() != id);
+            reply(200, &json!({}))
         }
         ("GET", path) => lists(
             shop,

@@ -4,6 +4,7 @@
 //! request. A row that a crash left behind is skipped, since its date is not the request's, and expires.
 //! This file knows contacts by id only: the function that runs a request reads and writes them.
 
+pub mod breach;
 pub mod notices;
 pub mod terms;
 
@@ -15,6 +16,7 @@ use kernel::{ContactId, Cursor, Limit, PrivacyRequestId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
+use breach::Breach;
 use notices::Notice;
 
 /// A closed request is proof of what was done for its person, so it is kept for five years.
@@ -43,6 +45,8 @@ pub enum Kind {
     Restrict,
     /// To object to processing.
     Object,
+    /// No request of a person: a breach of personal data, whose notice to the authority has a term of 72 hours.
+    Breach,
 }
 
 /// How far a request is.
@@ -106,7 +110,7 @@ pub struct PrivacyRequest {
     /// When the person was told that it was received.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub acknowledged_at: Option<Timestamp>,
-    /// Last day to acknowledge it: two working days.
+    /// Last day to acknowledge it: two working days. Of a breach: the day on which its term ends.
     #[schema(value_type = String, format = Date)]
     pub ack_due: Date,
     /// Last day to fulfil it, in working days.
@@ -128,6 +132,9 @@ pub struct PrivacyRequest {
     pub outcome: Option<String>,
     /// Proof, as texts or links.
     pub evidence: Vec<String>,
+    /// The facts of a breach; null for a request of a person.
+    #[serde(default)]
+    pub breach: Option<Breach>,
     /// Notices to the admins of the account that a date was near or had passed.
     #[serde(default)]
     pub notices: Vec<Notice>,
@@ -147,13 +154,27 @@ impl PrivacyRequest {
     /// The next date on which something must be done.
     pub fn next_due(&self) -> Date {
         match self.acknowledged_at {
+            _ if self.breach.is_some() => self.calendar_due,
             None => self.ack_due.min(self.calendar_due),
             Some(_) => self.calendar_due,
         }
     }
 
+    /// Whether nothing is due any more although it is open: the authority knows of the breach.
+    pub(crate) fn is_told(&self) -> bool {
+        let breach = self.breach.as_ref();
+        breach.is_some_and(|breach| breach.authority_notified_at.is_some())
+    }
+
     /// Computes the dates again after a change of what they follow from.
     pub fn date(&mut self) {
+        if let Some(breach) = &mut self.breach {
+            let end = breach::notify_by(self.received_at);
+            breach.notify_by = Some(end);
+            let day = terms::day(end);
+            (self.ack_due, self.due, self.calendar_due) = (day, day, day);
+            return;
+        }
         let received = terms::day(self.received_at);
         let more = self
             .extension

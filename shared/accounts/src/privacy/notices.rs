@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{PrivacyRequestId, TenantKey, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::breach::BEFORE;
 use super::{PrivacyRequest, Status, Stored, terms};
 use crate::keys;
 use crate::mails::AccountMail;
@@ -26,9 +27,9 @@ const MAX_NOTICES: usize = 20;
 #[schema(as = PrivacyNoticeType)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
-    /// The last working day before the date has begun.
+    /// The last working day before the date has begun; a day is left of the 72 hours of a breach.
     Soon,
-    /// The date has passed.
+    /// The date has passed; of a breach, the 72 hours.
     Over,
 }
 
@@ -85,7 +86,13 @@ pub(super) async fn schedule(
 ) -> Result<(), Error> {
     let due = request.next_due();
     let now = timers.clock().now();
-    let times = times(due);
+    let times = match request.breach.as_ref().and_then(|breach| breach.notify_by) {
+        Some(end) => [
+            (NoticeKind::Soon, end.saturating_sub(BEFORE).unwrap_or(end)),
+            (NoticeKind::Over, end),
+        ],
+        None => times(due),
+    };
     let is_over = times[1].1 <= now;
     for (kind, at) in times {
         if is_over && kind == NoticeKind::Soon {
@@ -136,7 +143,7 @@ impl PrivacyNotices {
         let request = row.map(|row| row.request);
         Ok(request.filter(|request| {
             let is_open = request.status == Status::Open && request.next_due() == due;
-            is_open && !has(request, due, kind)
+            is_open && !request.is_told() && !has(request, due, kind)
         }))
     }
 

@@ -90,6 +90,8 @@ pub fn days(kind: Kind, has_third_parties: bool) -> u16 {
         Kind::Withdraw | Kind::Restrict | Kind::Object => (15, 20),
         Kind::Access | Kind::Copy | Kind::Correct => (10, 15),
         Kind::Erase => (20, 30),
+        // Its term counts hours: `breach::notify_by`.
+        Kind::Breach => (3, 3),
     };
     if has_third_parties {
         with_others
@@ -104,6 +106,7 @@ pub fn extension(kind: Kind) -> u16 {
         Kind::Withdraw | Kind::Restrict | Kind::Object => 15,
         Kind::Access | Kind::Copy | Kind::Correct => 10,
         Kind::Erase => 20,
+        Kind::Breach => 0,
     }
 }
 

@@ -1,17 +1,14 @@
 //! A compiled mail: compiled once, rendered for each contact. Pure.
 
-use contacts::{Contact, Definitions};
 use content::links::LinkSet;
 use content::mail::{CompiledMail, Footer, MailContent, MailError, MailOptions, Tracking};
 use content::mime::{self, Mailbox, Message};
-use jiff::Timestamp;
-use jiff::tz::{TimeZone, offset};
 use kernel::EmailAddress;
-use serde_json::Value;
 
-use crate::consent::address_of;
+use crate::channel::Recipient;
+use crate::consent::email_of;
 use crate::mail_store::{Sender, StoredMail};
-use crate::send::Class;
+use crate::send::{Class, Terms};
 
 /// The settings of a workspace for its marketing mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -31,16 +28,15 @@ const LABEL: &str = "[QC]";
 
 /// A mail ready for any number of contacts.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedMail {
     compiled: CompiledMail,
     sender: Sender,
     from: Mailbox,
     reply_to: Option<Mailbox>,
-    class: Class,
-    is_strict: bool,
+    terms: Terms,
 }
 
-impl Prepared {
+impl PreparedMail {
     /// Compiles the mail. A marketing mail gets a footer with those of the letterhead's lines and the unsubscribe link
     /// that it does not show itself.
     pub fn compile(
@@ -75,19 +71,16 @@ impl Prepared {
                 .as_ref()
                 .map(|address| mailbox(None, address)),
             sender,
-            class,
-            is_strict: !letterhead.takes_assumed,
+            terms: Terms {
+                class,
+                is_strict: !letterhead.takes_assumed,
+            },
         })
     }
 
-    /// The purpose of the mail.
-    pub fn class(&self) -> Class {
-        self.class
-    }
-
-    /// Whether a consent that is only assumed is none.
-    pub fn is_strict(&self) -> bool {
-        self.is_strict
+    /// The rules that it follows.
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// The sender.
@@ -95,22 +88,19 @@ impl Prepared {
         &self.sender
     }
 
-    /// The recipient's address and the message's bytes. The message id follows from `name`. Templates see `now` in
-    /// Vietnam's time. The error is a stable
+    /// The recipient's address and the message's bytes. The message id follows from `name`. The error is a stable
     /// name without personal data.
     pub(super) fn compose(
         &self,
-        (contact, fields): (&Contact, &Definitions),
-        data: &Value,
+        to: &Recipient<'_>,
         links: &LinkSet<'_>,
         name: &[(&str, &str)],
-        now: Timestamp,
     ) -> Result<(String, Vec<u8>), String> {
-        let to = address_of(contact).ok_or("no_address")?;
-        let local = now.to_zoned(TimeZone::fixed(offset(7)));
+        let (contact, now) = (to.contact, to.now);
+        let address = email_of(contact).ok_or("no_address")?;
         let built = self
             .compiled
-            .render(&merged(contact, fields, data), links, &local);
+            .render(&to.merge_data(), links, &to.local_time());
         let built = built.map_err(|_| "template".to_owned())?;
         let parts: Vec<&str> = name.iter().map(|(_, value)| *value).collect();
         let message_id = format!(
@@ -120,12 +110,12 @@ impl Prepared {
         );
         let unsubscribe = links.unsubscribe_url();
         // RFC 8058 allows https only. A local stack without TLS keeps the link in the footer.
-        let one_click = self.class == Class::Marketing && unsubscribe.starts_with("https://");
+        let one_click = self.terms.class == Class::Marketing && unsubscribe.starts_with("https://");
         let message = Message {
             from: &self.from,
             to: &Mailbox {
                 name: contact.person.full_name.as_deref().map(printable),
-                address: to.to_string(),
+                address: address.to_string(),
             },
             reply_to: self.reply_to.as_ref(),
             subject: &built.subject,
@@ -136,7 +126,7 @@ impl Prepared {
             text: &built.text,
         };
         let raw = mime::build(&message).map_err(|_| "message".to_owned())?;
-        Ok((to.to_string(), raw))
+        Ok((address.to_string(), raw))
     }
 }
 
@@ -174,26 +164,11 @@ fn subject(mail: &StoredMail, class: Class, letterhead: &Letterhead) -> String {
     format!("{LABEL} {}", mail.subject)
 }
 
-/// The contact's data and the extra data of the message. Extra data never overwrites `contact`. A custom field without a
-/// value has its default.
-fn merged(contact: &Contact, fields: &Definitions, data: &Value) -> Value {
-    let mut merged = contact.merge_data();
-    let custom = merged.pointer_mut("/contact/custom");
-    if let Some(custom) = custom.and_then(Value::as_object_mut) {
-        fields.fill(custom);
-    }
-    if let (Some(merged), Some(data)) = (merged.as_object_mut(), data.as_object()) {
-        for (name, value) in data {
-            if !merged.contains_key(name) {
-                merged.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    merged
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn mail(subject: &str) -> StoredMail {
@@ -233,7 +208,7 @@ mod tests {
             ..Letterhead::default()
         };
         for (class, has) in [(Class::Marketing, true), (Class::Transactional, false)] {
-            let prepared = Prepared::compile(&mail, class, &letterhead).unwrap();
+            let prepared = PreparedMail::compile(&mail, class, &letterhead).unwrap();
             let now = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
             let built = prepared.compiled.render(&data, &links, &now).unwrap();
             let (html, text) = (built.html.unwrap(), built.text);

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use cloud::table::Created;
 use cloud::{Error, Key, Resources, Table, Update};
+use contacts::Channel;
 use jiff::Timestamp;
-use kernel::{CampaignId, ContactId, EmailAddress, TenantKey};
+use kernel::{CampaignId, ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{DUPLICATE, Fact, Row, Tally, Visit};
+use crate::consent::Address;
 
 /// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
 /// an older claim belongs to a worker that has ended.
@@ -26,16 +28,19 @@ pub struct LedgerKey {
     pub scope: String,
     /// The contact.
     pub contact: ContactId,
+    /// The channel of the message.
+    pub channel: Channel,
     /// Node of the workflow; `0` for a campaign.
     pub step: String,
 }
 
 impl LedgerKey {
-    /// A campaign's one mail to a contact.
-    pub fn campaign(campaign: CampaignId, contact: ContactId) -> Self {
+    /// A campaign's one message to a contact.
+    pub fn campaign(campaign: CampaignId, contact: ContactId, channel: Channel) -> Self {
         Self {
             scope: campaign.to_string(),
             contact,
+            channel,
             step: "0".to_owned(),
         }
     }
@@ -58,15 +63,18 @@ impl LedgerKey {
     }
 
     /// The row of an address in the scope.
-    fn address(&self, tenant: TenantKey, address: &EmailAddress) -> Key {
+    fn address(&self, tenant: TenantKey, address: &Address) -> Key {
         let name = kernel::hash::name(&["address", address.as_str()]);
-        Key::new(format!("{tenant}#{}#adr_{name}", self.scope), "email")
+        Key::new(
+            format!("{tenant}#{}#adr_{name}", self.scope),
+            self.channel.name(),
+        )
     }
 
     fn key(&self, tenant: TenantKey) -> Key {
         Key::new(
             format!("{tenant}#{}#{}", self.scope, self.contact),
-            format!("email#{}", self.step),
+            format!("{}#{}", self.channel.name(), self.step),
         )
     }
 }
@@ -265,7 +273,7 @@ impl Ledger {
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
-        address: &EmailAddress,
+        address: &Address,
         owner: Option<ContactId>,
     ) -> Result<bool, Error> {
         let holder = Holder {
@@ -389,13 +397,16 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a test's own tenant")]
         let tenant = TenantKey::authenticated(kernel::WorkspaceId::new(&clock, &ids));
         let contact = ContactId::new(&clock, &ids);
-        let key = LedgerKey {
+        let key = |channel| LedgerKey {
             scope: "cmp_1".into(),
             contact,
+            channel,
             step: "0".into(),
         };
-        let Key { pk, sk } = key.key(tenant);
-        assert_eq!(pk, format!("{tenant}#cmp_1#{contact}"));
-        assert_eq!(sk, "email#0");
+        for (channel, expected) in [(Channel::Email, "email#0"), (Channel::Sms, "sms#0")] {
+            let Key { pk, sk } = key(channel).key(tenant);
+            assert_eq!(pk, format!("{tenant}#cmp_1#{contact}"));
+            assert_eq!(sk, expected);
+        }
     }
 }

@@ -36,8 +36,22 @@ impl Table {
         other: &Table,
         items: &[(Key, T)],
     ) -> Result<bool, Error> {
-        let update = self.part(key, update)?;
-        let mut parts = vec![TransactWriteItem::builder().update(update).build()];
+        let updates = vec![(key.clone(), update)];
+        self.update_all_and_create(updates, other, items).await
+    }
+
+    /// Like [`Table::update_and_create`], with several updates.
+    pub async fn update_all_and_create<T: Serialize>(
+        &self,
+        updates: Vec<(Key, Update)>,
+        other: &Table,
+        items: &[(Key, T)],
+    ) -> Result<bool, Error> {
+        let mut parts = Vec::new();
+        for (key, update) in updates {
+            let update = self.part(&key, update)?;
+            parts.push(TransactWriteItem::builder().update(update).build());
+        }
         for (key, value) in items {
             let put = Put::builder()
                 .table_name(&other.name)

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// Most definitions of a workspace.
 pub const MAX_DEFINITIONS: usize = 100;
+/// Most unique fields of a workspace: a merge moves their rows in one transaction.
+pub const MAX_UNIQUE: usize = 5;
 /// Most choices of a field, archived ones included.
 pub const MAX_CHOICES: usize = 200;
 /// The keys that a definition may have, as a regular expression.
@@ -79,6 +81,14 @@ impl Kind {
     /// Whether its values are keys of choices.
     pub fn has_choices(self) -> bool {
         matches!(self, Self::Choice | Self::MultiChoice)
+    }
+
+    /// Whether a field of this kind may be unique: its values name one person or thing.
+    pub fn may_be_unique(self) -> bool {
+        matches!(
+            self,
+            Self::Text | Self::Number | Self::Link | Self::Email | Self::Phone
+        )
     }
 
     fn has_text(self) -> bool {
@@ -153,9 +163,36 @@ pub enum Place {
     SignupForm,
 }
 
-/// A custom field of contacts.
+/// The things that have custom fields.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = FieldTarget)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Contacts.
+    #[default]
+    Contact,
+    /// Orders.
+    Order,
+}
+
+impl Target {
+    /// Its name in keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// A custom field of contacts or of orders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
+    /// The things that have it; it never changes.
+    #[serde(default)]
+    pub target: Target,
     /// Its name in `custom`; it never changes.
     pub key: String,
     /// The text that people read.
@@ -169,6 +206,9 @@ pub struct Definition {
     /// Whether forms must ask for it, and no request may clear it.
     #[serde(default)]
     pub required: bool,
+    /// Whether no two contacts may have the same value. It is set when the field is made.
+    #[serde(default)]
+    pub unique: bool,
     /// The value that forms begin with, and that a template prints for a contact without a value. It is never stored with a
     /// contact.
     #[serde(default)]
@@ -201,9 +241,10 @@ fn is_text(text: &str, most: usize) -> bool {
 }
 
 impl Definition {
-    /// The tag that prints the field's value in a template.
-    pub fn merge_tag(&self) -> String {
-        format!("{{{{ contact.custom.{} }}}}", self.key)
+    /// The tag that prints the field's value in a template; templates know the fields of contacts only.
+    pub fn merge_tag(&self) -> Option<String> {
+        let is_printed = self.target == Target::Contact;
+        is_printed.then(|| format!("{{{{ contact.custom.{} }}}}", self.key))
     }
 
     /// Everything that is wrong with it.
@@ -230,6 +271,26 @@ impl Definition {
         check(!needs && !self.options.is_empty(), "/options", message);
         let are_many = self.options.len() > MAX_CHOICES;
         check(are_many, "/options", "holds at most 200 options");
+        let message = "only a text of one line, a number, a link, an email address or a phone number is unique";
+        let is_bad = self.unique && !self.kind.may_be_unique();
+        check(is_bad, "/unique", message);
+        let is_order = self.target == Target::Order;
+        let message = "only a field of contacts is unique";
+        check(self.unique && is_order, "/unique", message);
+        let message = "only contacts have files";
+        check(is_order && self.kind == Kind::File, "/type", message);
+        let message = "no door asks for a field of orders";
+        check(self.required && is_order, "/required", message);
+        let message = "an order has no form to begin";
+        check(self.default.is_some() && is_order, "/default", message);
+        let message = "a field of orders is shown with its order only";
+        check(
+            !self.visible_in.is_empty() && is_order,
+            "/visible_in",
+            message,
+        );
+        let message = "a unique field has no default";
+        check(self.unique && self.default.is_some(), "/default", message);
         flaws.extend(self.flaws_of_options());
         flaws.extend(self.flaws_of_format());
         if let Some(default) = &self.default

@@ -11,7 +11,8 @@ mod uses;
 pub use check::{FieldFault, check};
 pub(crate) use definition::is_colour;
 pub use definition::{
-    Definition, Flaw, Format, KEY_PATTERN, Kind, MAX_CHOICES, MAX_DEFINITIONS, Opt, Pattern, Place,
+    Definition, Flaw, Format, KEY_PATTERN, Kind, MAX_CHOICES, MAX_DEFINITIONS, MAX_UNIQUE, Opt,
+    Pattern, Place, Target,
 };
 pub use store::{Definitions, FieldRefusal, Fields};
 pub use uses::{FieldUser, FieldUses, mentioned};

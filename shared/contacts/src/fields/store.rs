@@ -10,7 +10,7 @@ use kernel::text::alike;
 use serde_json::Value;
 
 use super::check::{FieldFault, check};
-use super::definition::{Definition, Kind, MAX_DEFINITIONS};
+use super::definition::{Definition, Kind, MAX_DEFINITIONS, MAX_UNIQUE, Target};
 use crate::bundle::{self, Full};
 use crate::keys;
 
@@ -95,6 +95,10 @@ pub enum FieldRefusal {
     Missing,
     /// The type may not change to the new one.
     Kind,
+    /// A field that exists does not become unique: contacts may share values already.
+    NotUnique,
+    /// There are as many unique fields as there may be.
+    ManyUnique,
 }
 
 impl From<Full> for FieldRefusal {
@@ -106,14 +110,21 @@ impl From<Full> for FieldRefusal {
 /// The definitions of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
 pub struct Fields {
+    target: Target,
     directory: Table,
     recent: Recent<TenantKey, Arc<Definitions>>,
 }
 
 impl Fields {
-    /// Over the table Directory.
+    /// The fields of contacts. Over the table Directory.
     pub fn over(resources: &Resources) -> Self {
+        Self::about(Target::Contact, resources)
+    }
+
+    /// The fields of one target. Over the table Directory.
+    pub fn about(target: Target, resources: &Resources) -> Self {
         Self {
+            target,
             recent: Recent::new(resources.clock(), MOST),
             directory: resources.table("Directory"),
         }
@@ -126,14 +137,15 @@ impl Fields {
 
     /// All definitions, in the order in which they were made. Up to 32 read units, for 128 KB.
     pub async fn all(&self, tenant: TenantKey) -> Result<Vec<Definition>, Error> {
-        bundle::read(&self.directory, &keys::fields(tenant)).await
+        bundle::read(&self.directory, &keys::fields(tenant, self.target.name())).await
     }
 
     /// The definitions, up to ten seconds old. No read, once they are known.
     pub async fn recent(&self, tenant: TenantKey) -> Result<Arc<Definitions>, Error> {
         let directory = self.directory.clone();
+        let key = keys::fields(tenant, self.target.name());
         let read = move || async move {
-            let all = bundle::glance(&directory, &keys::fields(tenant)).await?;
+            let all = bundle::glance(&directory, &key).await?;
             Ok(Arc::new(Definitions::of(all)))
         };
         self.recent.get(tenant, read).await
@@ -153,10 +165,19 @@ impl Fields {
             if all.len() >= MAX_DEFINITIONS {
                 return Err(FieldRefusal::Full);
             }
+            let unique = all.iter().filter(|one| one.unique).count();
+            if new.unique && unique >= MAX_UNIQUE {
+                return Err(FieldRefusal::ManyUnique);
+            }
             all.push(new.clone());
             Ok(())
         };
-        bundle::edit(&self.directory, &keys::fields(tenant), add).await
+        bundle::edit(
+            &self.directory,
+            &keys::fields(tenant, self.target.name()),
+            add,
+        )
+        .await
     }
 
     /// Changes a definition; `change` gives the new one, without flaws. An option that the new one leaves out is
@@ -172,10 +193,18 @@ impl Fields {
             if !found.kind.may_become(new.kind) {
                 return Err(FieldRefusal::Kind);
             }
+            if new.unique && !found.unique {
+                return Err(FieldRefusal::NotUnique);
+            }
             *found = new.clone().keeping(found);
             Ok(found.clone())
         };
-        bundle::edit(&self.directory, &keys::fields(tenant), change).await
+        bundle::edit(
+            &self.directory,
+            &keys::fields(tenant, self.target.name()),
+            change,
+        )
+        .await
     }
 
     /// Removes a definition. Contacts keep the values, which then have no type. Safe to repeat.
@@ -184,7 +213,7 @@ impl Fields {
             all.retain(|one| one.key != key);
             Ok::<_, FieldRefusal>(())
         };
-        let key = keys::fields(tenant);
+        let key = keys::fields(tenant, self.target.name());
         let removed = bundle::edit(&self.directory, &key, remove).await?;
         removed.map_err(|_| Error::Conflict)
     }

@@ -36,6 +36,7 @@ fn field(kind: Kind) -> Definition {
     let options = [("vang", "Vàng"), ("bac", "Bạc"), ("cu", "Cũ")];
     let options = options.map(|(key, label)| option(key, label));
     Definition {
+        target: Target::Contact,
         key: "hang".into(),
         label: "Hạng".into(),
         kind,
@@ -45,6 +46,7 @@ fn field(kind: Kind) -> Definition {
             Vec::new()
         },
         required: false,
+        unique: false,
         default: None,
         help: None,
         format: Format::default(),

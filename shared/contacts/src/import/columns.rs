@@ -1,5 +1,6 @@
 //! Which column of a file is which field. Pure.
 
+use kernel::commerce::Sheet;
 use kernel::person;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub enum Column {
     Person(&'static str),
     /// A custom field of this name.
     Custom(String),
+    /// A field of an order or a product.
+    Goods(Sheet, &'static str),
     /// Left out.
     Skipped,
 }
@@ -256,6 +259,7 @@ impl Column {
         match self {
             Self::Person(name) => (*name).to_owned(),
             Self::Custom(name) => format!("{CUSTOM}{name}"),
+            Self::Goods(sheet, name) => format!("{}.{name}", sheet.subject()),
             Self::Skipped => "skip".to_owned(),
             Self::External => "external_id".to_owned(),
             Self::Email => "email".to_owned(),
@@ -277,6 +281,11 @@ impl Column {
             return FieldName::parse(custom)
                 .ok()
                 .map(|name| Self::Custom(name.as_str().to_owned()));
+        }
+        if let Some((subject, field)) = name.split_once('.') {
+            let mut sheets = Sheet::ALL.into_iter();
+            let sheet = sheets.find(|sheet| sheet.subject() == subject)?;
+            return sheet.column(field).map(|field| Self::Goods(sheet, field));
         }
         let known = person::known().find(|known| known.name == name);
         let asking = CONSENT.iter().find(|(_, one, _)| *one == name);
@@ -307,9 +316,16 @@ impl Column {
         })
     }
 
-    /// Whether a contact can be found or reached by the column.
+    /// The column that a heading of a file of goods means. Other columns are left out.
+    pub fn of_goods(sheet: Sheet, heading: &str) -> Option<Self> {
+        let spellings = spellings(heading);
+        let found = spellings.iter().find_map(|one| sheet.meant(one));
+        found.map(|name| Self::Goods(sheet, name))
+    }
+
+    /// Whether a row is known by the column: a contact is found or reached by it, or it is the code of an order or a product.
     pub fn is_address(&self) -> bool {
-        matches!(self, Self::Email | Self::Phone)
+        matches!(self, Self::Email | Self::Phone | Self::Goods(_, Sheet::KEY))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::columns::MAX_COLUMNS;
+use super::cut::MOST_GOODS;
 
 /// Why a file cannot be imported at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +15,10 @@ pub enum FileError {
     Empty,
     #[error("no column is an email address or a phone number")]
     NoAddress,
+    #[error("no column is the code of an order or a product")]
+    NoCode,
+    #[error("a file of orders or products may have {most} rows")]
+    TooManyRows { most: u64 },
     #[error("a file may have {most} columns")]
     TooManyColumns { most: usize },
     #[error("the record on line {line} is longer than 256 KB")]
@@ -26,11 +31,13 @@ pub enum FileError {
 
 impl FileError {
     /// One of each kind.
-    pub fn each() -> [Self; 7] {
+    pub fn each() -> [Self; 9] {
         [
             Self::NotText,
             Self::Empty,
             Self::NoAddress,
+            Self::NoCode,
+            Self::TooManyRows { most: MOST_GOODS },
             Self::TooManyColumns { most: MAX_COLUMNS },
             Self::TooLong { line: 2 },
             Self::Missing,

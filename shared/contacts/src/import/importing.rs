@@ -10,9 +10,9 @@ use kernel::{ContactId, TenantKey};
 
 use super::columns::{Column, Consent};
 use super::error::RowError;
-use super::job::{ConsentChannel, Counts, DuplicateRule, Job, Slice, Status};
+use super::job::{ConsentChannel, Counts, DuplicateRule, Job, Kind, Slice, Status};
 use super::layout::Layout;
-use super::rows::{self, Heard, Read, Row};
+use super::rows::{self, Heard, Line, Read, Row};
 use super::slice;
 use super::steps::{Imports, file_name};
 use super::values::Said;
@@ -62,50 +62,74 @@ impl Outcome {
 }
 
 /// A row that is done.
-struct Done {
-    line: u64,
-    outcome: Outcome,
-    contact: Option<ContactId>,
-    told: Vec<RowError>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fate {
+    /// Line of the file.
+    pub line: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The id of the contact, the order or the product.
+    pub id: Option<String>,
+    /// Why it is wrong, or what was not taken.
+    pub told: Vec<RowError>,
+}
+
+/// Lines of orders or products. This crate does not know these: a function that the caller gives takes them.
+#[derive(Debug, Clone)]
+pub struct Goods {
+    /// The workspace.
+    pub tenant: TenantKey,
+    /// The import.
+    pub job: Job,
+    /// The layout of its file.
+    pub layout: Layout,
+    /// The lines; the function answers a fate for each, in their order.
+    pub lines: Vec<Line>,
+    /// Nothing is written, and only so many lines are looked up: a preview.
+    pub trial: Option<usize>,
 }
 
 impl Imports {
     /// Imports a slice and stores the outcome of its rows. The slice is copied first: a step that was interrupted ends with the
     /// copy, whatever became of the file. So each stored row has its outcome. `None`: the file is not the one that was cut,
     /// and no row of the slice was begun.
-    pub(super) async fn import(
+    pub(super) async fn import<G, Fut>(
         &self,
         tenant: TenantKey,
         job: &Job,
-        number: u32,
-        slice: &Slice,
-    ) -> Result<Option<(Counts, Vec<RowError>)>, Error> {
+        (number, slice): (u32, &Slice),
+        goods: &G,
+    ) -> Result<Option<(Counts, Vec<RowError>)>, Error>
+    where
+        G: Fn(Goods) -> Fut,
+        Fut: Future<Output = Result<Vec<Fate>, Error>>,
+    {
         let Some(layout) = &job.layout else {
             return Ok(None);
         };
         let Some(bytes) = self.slice_text(tenant, job, number, slice).await? else {
             return Ok(None);
         };
-        let read: Vec<Read> = rows::read(&bytes, layout, slice.line).collect();
-        let (mut done, mut good) = (Vec::new(), Vec::new());
-        for one in &read {
-            match &one.row {
-                Ok(row) => good.push(row.clone()),
-                Err(error) => done.push(Done {
-                    line: one.line,
-                    outcome: Outcome::Failed,
-                    contact: None,
-                    told: vec![error.clone()],
-                }),
-            }
-        }
-        let groups = stream::iter(slice::groups(good));
-        let work = groups.map(|group| self.take(tenant, job, layout, group));
-        let work = work.buffer_unordered(CONCURRENCY);
-        let taken: Vec<Vec<Done>> = work.try_collect().await?;
-        done.extend(taken.into_iter().flatten());
-        done.sort_unstable_by_key(|one| one.line);
-        let text = outcomes(&read, &done, layout);
+        let (done, text) = if job.request.kind == Kind::Contacts {
+            let read: Vec<Read> = rows::read(&bytes, layout, slice.line).collect();
+            let done = self.take_all(tenant, job, layout, &read).await?;
+            let cells = read.iter().map(|one| one.cells.as_slice());
+            let text = outcomes(cells, &done, layout);
+            (done, text)
+        } else {
+            let lines: Vec<Line> = rows::lines(&bytes, layout, slice.line).collect();
+            let asked = Goods {
+                tenant,
+                job: job.clone(),
+                layout: layout.clone(),
+                lines: lines.clone(),
+                trial: None,
+            };
+            let done = goods(asked).await?;
+            let cells = lines.iter().map(|one| one.cells.as_slice());
+            let text = outcomes(cells, &done, layout);
+            (done, text)
+        };
         let name = file_name(tenant, job.id, &format!("outcome.{number:08}"));
         self.files.put(&name, "text/csv", text.into()).await?;
         let mut counts = Counts::default();
@@ -119,6 +143,35 @@ impl Imports {
         }
         let told = done.into_iter().flat_map(|one| one.told).collect();
         Ok(Some((counts, told)))
+    }
+
+    /// Imports the rows of a slice of contacts.
+    async fn take_all(
+        &self,
+        tenant: TenantKey,
+        job: &Job,
+        layout: &Layout,
+        read: &[Read],
+    ) -> Result<Vec<Fate>, Error> {
+        let (mut done, mut good) = (Vec::new(), Vec::new());
+        for one in read {
+            match &one.row {
+                Ok(row) => good.push(row.clone()),
+                Err(error) => done.push(Fate {
+                    line: one.line,
+                    outcome: Outcome::Failed,
+                    id: None,
+                    told: vec![error.clone()],
+                }),
+            }
+        }
+        let groups = stream::iter(slice::groups(good));
+        let work = groups.map(|group| self.take(tenant, job, layout, group));
+        let work = work.buffer_unordered(CONCURRENCY);
+        let taken: Vec<Vec<Fate>> = work.try_collect().await?;
+        done.extend(taken.into_iter().flatten());
+        done.sort_unstable_by_key(|one| one.line);
+        Ok(done)
     }
 
     /// The records of a slice, copied before any of them is stored; those of the copy if the import failed or its file changed.
@@ -151,7 +204,7 @@ impl Imports {
         job: &Job,
         layout: &Layout,
         rows: Vec<Row>,
-    ) -> Result<Vec<Done>, Error> {
+    ) -> Result<Vec<Fate>, Error> {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             let (line, mut told) = (row.line, row.notes.clone());
@@ -163,10 +216,10 @@ impl Imports {
                 && let Some(known) = self.contacts.find(tenant, &contact).await?
                 && self.made_by(tenant, known).await?.as_deref() != Some(operation)
             {
-                done.push(Done {
+                done.push(Fate {
                     line,
                     outcome: Outcome::Skipped,
-                    contact: Some(known),
+                    id: Some(known.to_string()),
                     told,
                 });
                 continue;
@@ -179,10 +232,10 @@ impl Imports {
                     } else {
                         Outcome::Updated
                     };
-                    done.push(Done {
+                    done.push(Fate {
                         line,
                         outcome,
-                        contact: Some(upserted.contact),
+                        id: Some(upserted.contact.to_string()),
                         told,
                     });
                 }
@@ -199,10 +252,10 @@ impl Imports {
                             message,
                         },
                     );
-                    done.push(Done {
+                    done.push(Fate {
                         line,
                         outcome: Outcome::Failed,
-                        contact: None,
+                        id: None,
                         told,
                     });
                 }
@@ -339,11 +392,14 @@ fn full(surplus: &Surplus) -> Option<String> {
 }
 
 /// The lines of the outcomes: the cells of each row, then what became of it.
-fn outcomes(read: &[Read], done: &[Done], layout: &Layout) -> String {
+fn outcomes<'a>(
+    cells: impl Iterator<Item = &'a [String]>,
+    done: &[Fate],
+    layout: &Layout,
+) -> String {
     let mut text = String::new();
-    for (one, done) in read.iter().zip(done) {
-        let cells = one
-            .cells
+    for (cells, done) in cells.zip(done) {
+        let cells = cells
             .iter()
             .map(String::as_str)
             .chain(std::iter::repeat(""))
@@ -359,7 +415,7 @@ fn outcomes(read: &[Read], done: &[Done], layout: &Layout) -> String {
         let own = [
             done.line.to_string(),
             done.outcome.name().to_owned(),
-            done.contact.map(|id| id.to_string()).unwrap_or_default(),
+            done.id.clone().unwrap_or_default(),
             told.join("; "),
         ];
         text += &csv_out::line(cells.map(str::to_owned).chain(own));
@@ -368,7 +424,13 @@ fn outcomes(read: &[Read], done: &[Done], layout: &Layout) -> String {
 }
 
 /// The headings of the file of outcomes.
-pub(super) fn outcome_headings(layout: &Layout) -> String {
+pub(super) fn outcome_headings(layout: &Layout, kind: Kind) -> String {
     let headings = layout.columns.iter().map(|column| column.heading.as_str());
-    csv_out::MARK.to_owned() + &csv_out::line(headings.chain(OUTCOME_COLUMNS))
+    let mut own = OUTCOME_COLUMNS;
+    own[2] = match kind {
+        Kind::Contacts => own[2],
+        Kind::Orders => "import_order_id",
+        Kind::Products => "import_product_id",
+    };
+    csv_out::MARK.to_owned() + &csv_out::line(headings.chain(own))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cloud::Pending;
 use jiff::Timestamp;
+use kernel::commerce::Sheet;
 use kernel::{ImportId, ListId, Origin};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,31 @@ const KEEP_SECONDS: i64 = 396 * 24 * 3600;
 pub const SHOWN_ERRORS: usize = 100;
 /// Slices of an import that are read concurrently.
 pub const LANES: u32 = 4;
+
+/// The kind of a file's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportKind)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Contacts.
+    #[default]
+    Contacts,
+    /// Lines of orders.
+    Orders,
+    /// Products.
+    Products,
+}
+
+impl Kind {
+    /// The columns of goods; `None` for contacts.
+    pub fn sheet(self) -> Option<Sheet> {
+        match self {
+            Self::Contacts => None,
+            Self::Orders => Some(Sheet::Orders),
+            Self::Products => Some(Sheet::Products),
+        }
+    }
+}
 
 /// The treatment of a row about a contact that exists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -101,6 +127,9 @@ pub struct ConsentStatement {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ImportRequest)]
 pub struct Request {
+    /// The kind of the rows.
+    #[serde(default)]
+    pub kind: Kind,
     /// The shop's name for the import.
     #[serde(default)]
     pub name: Option<String>,
@@ -135,6 +164,7 @@ fn yes() -> bool {
 impl Default for Request {
     fn default() -> Self {
         Self {
+            kind: Kind::default(),
             name: None,
             list: None,
             tags: Vec::new(),

@@ -8,7 +8,7 @@ use super::columns::{Column, MAX_COLUMNS, MAX_NAME, normal};
 use super::encoding::Encoding;
 use super::error::FileError;
 use super::headless::{guess, letters};
-use super::job::Request;
+use super::job::{Kind, Request};
 use super::records::{self, Cutter, Found};
 
 /// Bytes at the beginning of a file from which its layout is read.
@@ -64,14 +64,19 @@ impl Layout {
     /// Reads the head of a file as the request says. `is_whole`: the head is the file.
     pub fn asked(head: &[u8], is_whole: bool, request: &Request) -> Result<Self, FileError> {
         if request.has_header {
-            Self::of(head, is_whole, &request.mapping)
+            Self::with_headings(head, is_whole, &request.mapping, request.kind)
         } else {
-            Self::without_headings(head, is_whole, &request.mapping)
+            Self::without_headings(head, is_whole, &request.mapping, request.kind)
         }
     }
 
     /// Reads the head of a file without headings. Of the separators that with most columns of known fields counts.
-    fn without_headings(head: &[u8], is_whole: bool, mapping: &Mapping) -> Result<Self, FileError> {
+    fn without_headings(
+        head: &[u8],
+        is_whole: bool,
+        mapping: &Mapping,
+        kind: Kind,
+    ) -> Result<Self, FileError> {
         let (encoding, mark) = Encoding::guess(head).ok_or(FileError::NotText)?;
         let (told, start) = told(encoding, head, mark);
         let first_line = if start > mark { 2 } else { 1 };
@@ -88,13 +93,17 @@ impl Layout {
             if width > MAX_COLUMNS {
                 continue;
             }
-            let fields = guess(&rows, width, mapping);
+            let fields = match kind {
+                Kind::Contacts => guess(&rows, width, mapping),
+                // Cells of goods do not tell their fields.
+                Kind::Orders | Kind::Products => given(width, mapping),
+            };
             let has_address = fields.iter().flatten().any(Column::is_address);
             let score = (has_address, fields.iter().flatten().count());
             let layout = Self {
                 encoding,
                 delimiter: char::from(delimiter),
-                columns: (0..).zip(fields).map(lettered).collect(),
+                columns: (0..).zip(fields).map(|one| lettered(one, kind)).collect(),
                 headings_line: 0,
                 rows_at: first.at as u64,
                 rows_line: first.line,
@@ -105,13 +114,22 @@ impl Layout {
         }
         match best {
             Some(((true, _), layout)) => Ok(layout),
-            Some(_) => Err(FileError::NoAddress),
+            Some(_) => Err(unknown(kind)),
             None => Err(FileError::TooManyColumns { most: MAX_COLUMNS }),
         }
     }
 
-    /// Reads the head of a file. `is_whole`: the head is the file.
+    /// Reads the head of a file of contacts. `is_whole`: the head is the file.
     pub fn of(head: &[u8], is_whole: bool, mapping: &Mapping) -> Result<Self, FileError> {
+        Self::with_headings(head, is_whole, mapping, Kind::Contacts)
+    }
+
+    fn with_headings(
+        head: &[u8],
+        is_whole: bool,
+        mapping: &Mapping,
+        kind: Kind,
+    ) -> Result<Self, FileError> {
         let (encoding, mark) = Encoding::guess(head).ok_or(FileError::NotText)?;
         let (told, start) = told(encoding, head, mark);
         let first_line = if start > mark { 2 } else { 1 };
@@ -120,7 +138,7 @@ impl Layout {
         for delimiter in separators {
             let cutter = cutter(encoding, delimiter);
             let records = heads(encoding, cutter, head, start, first_line, is_whole);
-            let found = heading(records, mapping);
+            let found = heading(records, mapping, kind);
             if let Some((score, record)) = found
                 && best.as_ref().is_none_or(|(known, ..)| score > *known)
             {
@@ -133,7 +151,7 @@ impl Layout {
         Ok(Self {
             encoding,
             delimiter: char::from(delimiter),
-            columns: placed(&record.cells, mapping)?,
+            columns: placed(&record.cells, mapping, kind)?,
             headings_line: record.line,
             rows_at: record.next as u64,
             rows_line: record.next_line,
@@ -143,6 +161,12 @@ impl Layout {
     /// The cutter of the file's records.
     pub fn cutter(&self) -> Cutter {
         cutter(self.encoding, self.delimiter as u8)
+    }
+
+    /// The place of a column of goods.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        let is_it = |one: &Placed| matches!(one.field, Column::Goods(_, field) if field == name);
+        self.columns.iter().position(is_it)
     }
 
     /// The names of the fields.
@@ -218,14 +242,14 @@ fn heads(
 type Score = (bool, usize, usize, usize);
 
 /// The record that most likely holds the headings: one of the first with an address, or else the very first.
-fn heading(records: Vec<Head>, mapping: &Mapping) -> Option<(Score, Head)> {
+fn heading(records: Vec<Head>, mapping: &Mapping, kind: Kind) -> Option<(Score, Head)> {
     let widths: Vec<usize> = records.iter().map(|record| record.cells.len()).collect();
     let mut best: Option<(Score, Head)> = None;
     for (n, record) in records.into_iter().enumerate().take(TITLES) {
         let known: Vec<Column> = record
             .cells
             .iter()
-            .filter_map(|cell| known(cell, mapping))
+            .filter_map(|cell| known(cell, mapping, kind))
             .collect();
         let has_address = known.iter().any(Column::is_address);
         let alike = widths
@@ -244,24 +268,49 @@ fn heading(records: Vec<Head>, mapping: &Mapping) -> Option<(Score, Head)> {
     best
 }
 
+/// The columns that a mapping names by their letters.
+fn given(width: usize, mapping: &Mapping) -> Vec<Option<Column>> {
+    let names = (0..width).map(|n| letters(n).to_lowercase());
+    names.map(|name| mapping.get(&name).cloned()).collect()
+}
+
+/// Why no row of a file is known by a column.
+fn unknown(kind: Kind) -> FileError {
+    match kind {
+        Kind::Contacts => FileError::NoAddress,
+        Kind::Orders | Kind::Products => FileError::NoCode,
+    }
+}
+
+/// The field of a column that no field is known for.
+fn other(kind: Kind, kept_as: &str) -> Column {
+    match kind {
+        Kind::Contacts => Column::Custom(kept_as.to_owned()),
+        Kind::Orders | Kind::Products => Column::Skipped,
+    }
+}
+
 /// A column without a heading.
-fn lettered((n, field): (usize, Option<Column>)) -> Placed {
+fn lettered((n, field): (usize, Option<Column>), kind: Kind) -> Placed {
     let heading = letters(n);
     let kept_as = format!("cot_{}", heading.to_lowercase());
     Placed {
-        field: field.unwrap_or_else(|| Column::Custom(kept_as.clone())),
+        field: field.unwrap_or_else(|| other(kind, &kept_as)),
         heading,
         kept_as,
     }
 }
 
-fn known(heading: &str, mapping: &Mapping) -> Option<Column> {
+fn known(heading: &str, mapping: &Mapping, kind: Kind) -> Option<Column> {
     let given = mapping.get(&normal(heading)).cloned();
-    given.or_else(|| Column::of_heading(heading))
+    given.or_else(|| match kind.sheet() {
+        Some(sheet) => Column::of_goods(sheet, heading),
+        None => Column::of_heading(heading),
+    })
 }
 
 /// The columns of the headings.
-fn placed(headings: &[String], mapping: &Mapping) -> Result<Vec<Placed>, FileError> {
+fn placed(headings: &[String], mapping: &Mapping, kind: Kind) -> Result<Vec<Placed>, FileError> {
     if headings.len() > MAX_COLUMNS {
         return Err(FileError::TooManyColumns { most: MAX_COLUMNS });
     }
@@ -279,15 +328,14 @@ fn placed(headings: &[String], mapping: &Mapping) -> Result<Vec<Placed>, FileErr
             kept_as = format!("{name}_{number}");
             number += 1;
         }
-        let field = match known(heading, mapping) {
+        let is_taken = |field: &Column| {
+            let is_single = matches!(field, Column::Person(_) | Column::Goods(..));
+            is_single && columns.iter().any(|one| one.field == *field)
+        };
+        let field = match known(heading, mapping, kind) {
             _ if heading.is_empty() => Column::Skipped,
-            Some(Column::Person(field))
-                if columns.iter().any(|one| one.field == Column::Person(field)) =>
-            {
-                Column::Custom(kept_as.clone())
-            }
-            Some(field) => field,
-            None => Column::Custom(kept_as.clone()),
+            Some(field) if !is_taken(&field) => field,
+            _ => other(kind, &kept_as),
         };
         let heading = heading.chars().take(MAX_NAME).collect();
         columns.push(Placed {
@@ -298,7 +346,7 @@ fn placed(headings: &[String], mapping: &Mapping) -> Result<Vec<Placed>, FileErr
     }
     name_alone(&mut columns, mapping);
     if !columns.iter().any(|column| column.field.is_address()) {
-        return Err(FileError::NoAddress);
+        return Err(unknown(kind));
     }
     Ok(columns)
 }

@@ -22,7 +22,7 @@ impl Imports {
             text.extend(
                 next.layout
                     .as_ref()
-                    .map(outcome_headings)
+                    .map(|layout| outcome_headings(layout, next.request.kind))
                     .unwrap_or_default()
                     .into_bytes(),
             );

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::encoding::Encoding;
 use super::error::{FileError, RowError};
-use super::importing::{Outcome, unfit};
-use super::job::{DuplicateRule, Job};
+use super::importing::{Fate, Goods, Outcome, unfit};
+use super::job::{DuplicateRule, Job, Kind};
 use super::layout::{HEAD, Layout, Placed};
 use super::records::Found;
-use super::rows::{self, Read};
+use super::rows::{self, Line, Read};
 use super::steps::{Imports, file_name};
 use super::values::plain;
 
@@ -105,12 +105,17 @@ pub struct Preview {
 }
 
 impl Imports {
-    /// The preview of the import. Reads up to three identities of a hundred rows.
-    pub async fn preview(
+    /// The preview of the import. Reads up to three identities of a hundred rows. `goods` looks up orders and products.
+    pub async fn preview<G, Fut>(
         &self,
         tenant: TenantKey,
         job: &Job,
-    ) -> Result<Result<Preview, FileError>, Error> {
+        goods: G,
+    ) -> Result<Result<Preview, FileError>, Error>
+    where
+        G: Fn(Goods) -> Fut,
+        Fut: Future<Output = Result<Vec<Fate>, Error>>,
+    {
         let Some(head) = self
             .files
             .range(&file_name(tenant, job.id, "csv"), 0, HEAD)
@@ -128,6 +133,18 @@ impl Imports {
             .get(layout.rows_at as usize..)
             .unwrap_or_default();
         let end = whole_records(body, &layout, is_whole);
+        if job.request.kind != Kind::Contacts {
+            let lines = rows::lines(&body[..end], &layout, layout.rows_line).collect();
+            let asked = Goods {
+                tenant,
+                job: job.clone(),
+                layout,
+                lines,
+                trial: Some(TRIED),
+            };
+            let fates = goods(asked.clone()).await?;
+            return Ok(Ok(preview_of(asked, fates, is_whole)));
+        }
         let definitions = self.fields.recent(tenant).await?;
         let mut columns: Vec<PreviewColumn> =
             layout.columns.iter().map(PreviewColumn::of).collect();
@@ -138,7 +155,11 @@ impl Imports {
                 let faults = definitions.apply(&mut row.contact.custom);
                 row.notes.extend(unfit(row.line, faults));
             }
-            note(&mut columns, &one);
+            let told = match &one.row {
+                Ok(row) => row.notes.as_slice(),
+                Err(error) => std::slice::from_ref(error),
+            };
+            note(&mut columns, one.line, &one.cells, told);
             if first.len() < TRIED {
                 first.push(one);
             }
@@ -188,14 +209,53 @@ impl Imports {
                     }
                 }
             };
-            match outcome {
-                Outcome::Created => trial.created += 1,
-                Outcome::Updated => trial.updated += 1,
-                Outcome::Skipped => trial.skipped += 1,
-                Outcome::Failed => trial.failed += 1,
-            }
+            trial.count(outcome);
         }
         Ok(trial)
+    }
+}
+
+impl DryRun {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Created => self.created += 1,
+            Outcome::Updated => self.updated += 1,
+            Outcome::Skipped => self.skipped += 1,
+            Outcome::Failed => self.failed += 1,
+        }
+    }
+}
+
+/// The preview of a file of orders or products, whose lines have these fates.
+fn preview_of(asked: Goods, fates: Vec<Fate>, is_whole: bool) -> Preview {
+    let Goods { layout, lines, .. } = asked;
+    let mut columns: Vec<PreviewColumn> = layout.columns.iter().map(PreviewColumn::of).collect();
+    let (mut rows, mut dry_run) = (Vec::new(), DryRun::default());
+    let checked_rows = lines.len() as u64;
+    for (n, (Line { line, cells, .. }, fate)) in lines.into_iter().zip(fates).enumerate() {
+        note(&mut columns, line, &cells, &fate.told);
+        if n < TRIED {
+            dry_run.rows += 1;
+            dry_run.count(fate.outcome);
+            dry_run.errors.extend(fate.told.iter().cloned());
+        }
+        if n < SHOWN {
+            rows.push(PreviewRow {
+                line,
+                cells,
+                errors: fate.told,
+            });
+        }
+    }
+    Preview {
+        encoding: layout.encoding,
+        delimiter: layout.delimiter,
+        headings_line: layout.headings_line,
+        columns,
+        rows,
+        dry_run,
+        checked_rows,
+        is_checked_whole: is_whole,
     }
 }
 
@@ -212,14 +272,10 @@ impl PreviewColumn {
 }
 
 /// Counts the cells of a row that would not be taken.
-fn note(columns: &mut [PreviewColumn], read: &Read) {
-    let told = match &read.row {
-        Ok(row) => row.notes.as_slice(),
-        Err(error) => std::slice::from_ref(error),
-    };
+fn note(columns: &mut [PreviewColumn], line: u64, cells: &[String], told: &[RowError]) {
     for one in told {
         let Some(field) = &one.column else { continue };
-        let cell = |n: usize| read.cells.get(n).map(|cell| plain(cell));
+        let cell = |n: usize| cells.get(n).map(|cell| plain(cell));
         // Of two columns of one field, the one that has a cell in this row.
         let place = columns.iter().enumerate().position(|(n, column)| {
             column.field == *field && cell(n).is_some_and(|cell| !cell.is_empty())
@@ -230,7 +286,7 @@ fn note(columns: &mut [PreviewColumn], read: &Read) {
         if column.examples.len() < EXAMPLES {
             let text = cell(place).unwrap_or_default();
             column.examples.push(LeftOut {
-                line: one.line,
+                line,
                 cell: text.chars().take(EXAMPLE_TEXT).collect(),
                 message: one.message.clone(),
             });

@@ -142,6 +142,9 @@ impl Imports {
                 .give_up(tenant, id, profile.identity_version, &profile.replaced)
                 .await?;
         }
+        self.contacts
+            .drop_values(tenant, id, &profile.unique())
+            .await?;
         let others = row.keys().filter(|name| !STAY.contains(&name.as_str()));
         let update = others.fold(Update::new(), |update, name| update.remove(name));
         let update = update.when_absent("created_at").when_absent(REPLACED);

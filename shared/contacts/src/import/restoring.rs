@@ -40,11 +40,10 @@ impl Imports {
             let Some(profile) = profile else {
                 return Ok(None);
             };
-            let versions = (profile.fields_version, profile.name_version);
-            let Some(contact) = profile.given() else {
+            let Some(contact) = profile.clone().given() else {
                 return Ok(None);
             };
-            if let Some(after) = self.write_back(tenant, &contact, versions, &was).await? {
+            if let Some(after) = self.write_back(tenant, &contact, &profile, &was).await? {
                 self.tidy(tenant, &after, &was).await?;
                 return Ok(Some(stays(&after, &was)));
             }
@@ -56,14 +55,29 @@ impl Imports {
         &self,
         tenant: TenantKey,
         contact: &Contact,
-        (fields_version, name_version): (Option<u64>, Option<u64>),
+        profile: &Profile,
         was: &Before,
     ) -> Result<Option<Contact>, Error> {
-        let due: Vec<_> = was
+        let mut due: Vec<_> = was
             .fields
             .iter()
             .filter(|(name, was)| was.old != was.new && change::value(contact, name) == was.new)
             .collect();
+        let values: Vec<(String, Value)> = due
+            .iter()
+            .filter_map(|(name, was)| {
+                Some((name.strip_prefix(CUSTOM)?.to_owned(), was.old.clone()))
+            })
+            .collect();
+        let compared = self
+            .contacts
+            .compare(tenant, Some(contact.id), Some(profile), &values);
+        // A former value that another contact has by now stays there.
+        let (claims, taken) = compared.await?;
+        due.retain(|(name, _)| {
+            let mut taken = taken.iter();
+            !taken.any(|one| name.strip_prefix(CUSTOM) == Some(one.field.as_str()))
+        });
         let tags: Vec<String> = was
             .tags
             .iter()
@@ -90,12 +104,14 @@ impl Imports {
             };
         }
         if due.iter().any(|(name, _)| name.starts_with(CUSTOM)) {
+            let fields_version = profile.fields_version;
             let next = change::next(fields_version);
             update = update
                 .set(FIELDS, next)
                 .when_as_read(FIELDS, fields_version);
         }
         if due.iter().any(|(name, _)| NAMES.contains(&name.as_str())) {
+            let name_version = profile.name_version;
             let next = change::next(name_version);
             update = update.set(NAMED, next).when_as_read(NAMED, name_version);
             let old = was
@@ -124,10 +140,15 @@ impl Imports {
             .chain(lists.iter().map(|list| mention::list(**list)))
             .collect();
         let update = self.contacts.telling(tenant, update, changed).await?;
-        let done = self
-            .table
-            .update(&keys::profile(tenant, contact.id), update)
-            .await?;
+        let key = keys::profile(tenant, contact.id);
+        let update = claims.onto(update);
+        if !claims.rows.is_empty() {
+            let written = self.contacts.write_with(&key, update, &claims).await?;
+            // The next round finds everything restored, or the change of another writer.
+            let after: Option<Profile> = self.table.get(&key).await?;
+            return Ok(after.and_then(Profile::given).filter(|_| written));
+        }
+        let done = self.table.update(&key, update).await?;
         if !done.applied() {
             return Ok(None);
         }

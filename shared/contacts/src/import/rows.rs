@@ -50,12 +50,25 @@ pub struct Read {
     pub row: Result<Row, RowError>,
 }
 
-/// Each record of `bytes`, which begin and end at records; `line` is the line of the first. Blank records are no rows.
-pub fn read<'a>(
+/// A record of a file as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Line of the file on which the record begins.
+    pub line: u64,
+    /// Its cells; none if its text cannot be read.
+    pub cells: Vec<String>,
+    /// Why it is no row.
+    pub fault: Option<RowError>,
+    /// What is told about a record that is a row.
+    pub note: Option<RowError>,
+}
+
+/// Each record of `bytes`, which begin and end at records; `line` is the line of the first. Blank records are no lines.
+pub fn lines<'a>(
     bytes: &'a [u8],
     layout: &'a Layout,
     line: u64,
-) -> impl Iterator<Item = Read> + use<'a> {
+) -> impl Iterator<Item = Line> + use<'a> {
     let cutter = layout.cutter();
     let (mut at, mut line) = (0, line);
     std::iter::from_fn(move || {
@@ -66,40 +79,62 @@ pub fn read<'a>(
             let own = line;
             (at, line) = (record.next, line + record.lines);
             let bytes = &bytes[record.start..record.end];
-            if cutter.is_blank(bytes) {
-                continue;
+            if !cutter.is_blank(bytes) {
+                return Some(text_line(bytes, layout, own, record.is_unclosed));
             }
-            let told = |message: &str| RowError {
-                line: own,
-                column: None,
-                message: message.to_owned(),
-            };
-            let Some(text) = layout.encoding.decode(bytes) else {
-                let row = Err(told(
-                    "the line has bytes that are no characters of the file's encoding",
-                ));
-                return Some(Read {
-                    line: own,
-                    cells: Vec::new(),
-                    row,
-                });
-            };
-            let cells = records::cells(&text, cutter.delimiter, record.is_unclosed);
-            let unclosed = "a quote opens on this line and does not close";
-            let row = if record.is_unclosed && cells.len() != layout.columns.len() {
-                Err(told(unclosed))
-            } else {
-                let mut row = row(own, &cells, layout);
-                if let (Ok(row), true) = (&mut row, record.is_unclosed) {
-                    row.notes.push(told(unclosed));
-                }
+        }
+    })
+}
+
+fn text_line(bytes: &[u8], layout: &Layout, line: u64, is_unclosed: bool) -> Line {
+    let told = |message: &str| RowError {
+        line,
+        column: None,
+        message: message.to_owned(),
+    };
+    let Some(text) = layout.encoding.decode(bytes) else {
+        let message = "the line has bytes that are no characters of the file's encoding";
+        return Line {
+            line,
+            cells: Vec::new(),
+            fault: Some(told(message)),
+            note: None,
+        };
+    };
+    let cells = records::cells(&text, layout.cutter().delimiter, is_unclosed);
+    let wanted = layout.columns.len();
+    let unclosed = is_unclosed.then(|| told("a quote opens on this line and does not close"));
+    let is_wide = cells.iter().skip(wanted).any(|cell| !cell.is_empty());
+    let fault = match &unclosed {
+        Some(unclosed) if cells.len() != wanted => Some(unclosed.clone()),
+        _ => is_wide.then(|| told(&format!("expected {wanted} cells, found {}", cells.len()))),
+    };
+    Line {
+        line,
+        cells,
+        fault,
+        note: unclosed,
+    }
+}
+
+/// Each record of `bytes` as a contact, like [`lines`].
+pub fn read<'a>(
+    bytes: &'a [u8],
+    layout: &'a Layout,
+    line: u64,
+) -> impl Iterator<Item = Read> + use<'a> {
+    lines(bytes, layout, line).map(move |one| {
+        let row = match one.fault {
+            Some(fault) => Err(fault),
+            None => row(one.line, &one.cells, layout).map(|mut row| {
+                row.notes.extend(one.note);
                 row
-            };
-            return Some(Read {
-                line: own,
-                cells,
-                row,
-            });
+            }),
+        };
+        Read {
+            line: one.line,
+            cells: one.cells,
+            row,
         }
     })
 }
@@ -115,15 +150,6 @@ pub fn told(file: &[u8]) -> Result<Vec<RowError>, FileError> {
 }
 
 fn row(line: u64, cells: &[String], layout: &Layout) -> Result<Row, RowError> {
-    let wanted = layout.columns.len();
-    if cells.iter().skip(wanted).any(|cell| !cell.is_empty()) {
-        let message = format!("expected {wanted} cells, found {}", cells.len());
-        return Err(RowError {
-            line,
-            column: None,
-            message,
-        });
-    }
     let mut row = Row {
         line,
         contact: Incoming::default(),
@@ -235,7 +261,7 @@ impl Row {
                 let text = self.cut(column, cell);
                 self.contact.custom.insert(name.clone(), text.into());
             }
-            Column::Skipped => {}
+            Column::Goods(..) | Column::Skipped => {}
         }
     }
 

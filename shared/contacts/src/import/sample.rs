@@ -1,5 +1,6 @@
 //! The sample of a file: headings that an import knows, and one row of an invented person. Pure.
 
+use kernel::commerce::Sheet;
 use kernel::person;
 use serde_json::Value;
 
@@ -14,6 +15,14 @@ pub fn sample<'a>(own: impl IntoIterator<Item = &'a Definition>) -> String {
     let own = own.into_iter().filter(|field| field.kind != Kind::File);
     let own = own.map(|field| (format!("{CUSTOM}{}", field.key), cell(field)));
     let (headings, cells): (Vec<_>, Vec<_>) = known.chain(own).unzip();
+    format!("{MARK}{}{}", line(headings), line(cells))
+}
+
+/// The text of a sample file of orders or products: a heading for each column, and one row.
+pub fn sample_of_goods(sheet: Sheet) -> String {
+    let columns = sheet.columns();
+    let headings = columns.iter().map(|column| column.label);
+    let cells = columns.iter().map(|column| column.sample);
     format!("{MARK}{}{}", line(headings), line(cells))
 }
 

@@ -19,6 +19,7 @@ use kernel::{ImportId, Origin, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use super::error::FileError;
+use super::importing::{Fate, Goods};
 use super::job::{Job, LANES, Lane, Request, Slice, Status};
 use super::turns::Turn;
 use crate::{Contacts, Fields, keys};
@@ -116,12 +117,17 @@ impl Imports {
     /// Over the tables Contacts and Timeline, the bucket Imports and the queue `ContactImport`. An import
     /// starts workflows only if its settings say so.
     pub fn over(resources: &Resources) -> Self {
+        let heard = Contacts::over(resources);
+        let fields = heard.fields();
         Self {
-            contacts: Contacts::silent(resources),
-            heard: Contacts::over(resources),
+            contacts: Contacts {
+                fields: fields.clone(),
+                ..Contacts::silent(resources)
+            },
+            heard,
             table: resources.table("Contacts"),
             files: resources.bucket("Imports"),
-            fields: Fields::over(resources),
+            fields,
             queue: resources.queue_of(),
         }
     }
@@ -255,8 +261,18 @@ impl Imports {
         Ok(lanes)
     }
 
-    /// Makes one step. `by` is the id of the message that asks for the step.
-    pub async fn step(&self, tenant: TenantKey, step: &Step, by: &str) -> Result<Progress, Error> {
+    /// Makes one step. `by` is the id of the message that asks for the step. `goods` takes lines of orders and products.
+    pub async fn step<G, Fut>(
+        &self,
+        tenant: TenantKey,
+        step: &Step,
+        by: &str,
+        goods: G,
+    ) -> Result<Progress, Error>
+    where
+        G: Fn(Goods) -> Fut,
+        Fut: Future<Output = Result<Vec<Fate>, Error>>,
+    {
         let (Step::V1 { import, .. } | Step::Lane { import, .. }) = *step;
         let Some(job) = self.job(tenant, import).await? else {
             return Ok(Progress::Missing);
@@ -264,7 +280,8 @@ impl Imports {
         match *step {
             Step::V1 { version, .. } => self.move_job(tenant, job, version, by).await?,
             Step::Lane { lane, version, .. } => {
-                self.move_lane(tenant, &job, (lane, version), by).await?;
+                self.move_lane(tenant, &job, (lane, version), by, &goods)
+                    .await?;
             }
         }
         Ok(Progress::Done)
@@ -350,13 +367,18 @@ impl Imports {
         }
     }
 
-    async fn move_lane(
+    async fn move_lane<G, Fut>(
         &self,
         tenant: TenantKey,
         job: &Job,
         (number, version): (u32, u64),
         by: &str,
-    ) -> Result<(), Error> {
+        goods: &G,
+    ) -> Result<(), Error>
+    where
+        G: Fn(Goods) -> Fut,
+        Fut: Future<Output = Result<Vec<Fate>, Error>>,
+    {
         let is_failed = job.status == Status::Failed;
         if is_failed && job.undo.is_some() {
             return self.release(tenant, job.id).await;
@@ -374,7 +396,8 @@ impl Imports {
             let slice = slice.ok_or_else(|| {
                 Error::Shape(format!("import {} has no slice {}", job.id, lane.slice))
             })?;
-            let Some((counts, errors)) = self.import(tenant, job, lane.slice, &slice).await? else {
+            let imported = self.import(tenant, job, (lane.slice, &slice), goods);
+            let Some((counts, errors)) = imported.await? else {
                 if is_failed {
                     // The lane that failed the import may have been killed before the release.
                     return self.release(tenant, job.id).await;

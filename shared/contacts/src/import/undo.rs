@@ -12,7 +12,7 @@ use kernel::{ContactId, ImportId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 use super::importing::OUTCOME_COLUMNS;
-use super::job::{Job, Status};
+use super::job::{Job, Kind, Status};
 use super::steps::{Imports, OUTCOME_VALID, file_name};
 use crate::csv_out;
 use crate::joined::{self, Upload};
@@ -71,6 +71,8 @@ pub enum Undone {
     TooSoon(u32),
     /// The import ended more than a day ago.
     TooLate,
+    /// It is no import of contacts: orders and products stay.
+    OfGoods,
 }
 
 /// A row of the file of outcomes that changed something.
@@ -94,6 +96,9 @@ impl Imports {
         let Some(job) = self.job(tenant, id).await? else {
             return Ok(Undone::Missing);
         };
+        if job.request.kind != Kind::Contacts {
+            return Ok(Undone::OfGoods);
+        }
         if job.undo.is_some() {
             self.follow(tenant, &job).await?;
             return Ok(Undone::Yes(Box::new(job)));

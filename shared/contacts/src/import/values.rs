@@ -181,6 +181,11 @@ pub fn birthday(cell: &str) -> Option<String> {
     found.map(|date| date.to_string())
 }
 
+/// The day of a cell, in the forms of [`birthday`], with its year.
+pub fn day(cell: &str) -> Option<Date> {
+    birthday(cell)?.parse().ok()
+}
+
 fn whole(year: &str, month: &str, day: &str) -> Option<Date> {
     let date = Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
     (1900..2100).contains(&date.year()).then_some(date)

@@ -38,6 +38,10 @@ fn keys_have_these_exact_texts() {
         ("ws_0123456789a#N#an #~", "an#con_0123456789a")
     );
     assert_eq!(
+        key(&unique(t, "ma_the", "0a1b")),
+        ("ws_0123456789a#U#ma_the#0a", "0a1b")
+    );
+    assert_eq!(
         key(&list(t, list_id)),
         ("ws_0123456789a", "LIST#lst_0123456789a")
     );
@@ -84,7 +88,10 @@ fn keys_have_these_exact_texts() {
         key(&views(t, Some("usr_1"))),
         ("ws_0123456789a", "VIEWS#usr_1")
     );
-    assert_eq!(key(&fields(t)), ("ws_0123456789a", "FIELDS#contact"));
+    assert_eq!(
+        key(&fields(t, "contact")),
+        ("ws_0123456789a", "FIELDS#contact")
+    );
     assert_eq!(
         key(&field_user(t, "wfl_0123456789a")),
         ("ws_0123456789a#USES#by#wfl_0123456789a", "FIELDS")

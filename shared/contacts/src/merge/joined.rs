@@ -274,6 +274,15 @@ impl Joined {
         }
     }
 
+    /// Whether the survivor takes the other's value of the field.
+    pub fn takes_custom(&self, field: &str) -> bool {
+        let mut names = self
+            .fields
+            .iter()
+            .filter_map(|(name, _)| name.strip_prefix(CUSTOM));
+        names.any(|name| alike(name) == field)
+    }
+
     fn custom(&mut self, own: &Contact, other: &Contact, excess: &mut Vec<Excess>) {
         let known: BTreeSet<String> = own.custom.keys().map(|name| alike(name)).collect();
         let mut fields = Fields::of(Some(own));

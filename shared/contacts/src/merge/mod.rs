@@ -25,6 +25,7 @@ use crate::change::next;
 use crate::changed::CHANGED;
 use crate::consent::COUNT;
 use crate::erase::{bare, visitor};
+use crate::fields::MAX_UNIQUE;
 use crate::model::{Contact, Identity};
 use crate::notes::MAX_NOTES;
 use crate::profiles::Profiles;
@@ -33,6 +34,7 @@ use crate::rows::{
     Profile, Row, SCORE, VERSION,
 };
 use crate::store::Contacts;
+use crate::unique::UNIQUE;
 use crate::{keys, mention, names};
 
 use joined::Joined;
@@ -274,7 +276,10 @@ impl Contacts {
             .set("ttl", now.as_second() + CLOSED_SECONDS)
             .when_as_read("count", other.notes);
         let mut updates = vec![
-            (keys::profile(tenant, survivor), self.survivor(own, joined)),
+            (
+                keys::profile(tenant, survivor),
+                self.survivor((own, other), joined),
+            ),
             (
                 keys::profile(tenant, gone),
                 self.gone(other, survivor, actor),
@@ -291,6 +296,7 @@ impl Contacts {
             Some(owner) => owner == gone,
             None => true,
         });
+        updates.extend(self.values(tenant, (own, other), joined));
         updates.extend(moved.map(|(identity, claim)| {
             let update = Update::new().set("contact", survivor);
             let update = update.when_as_read("contact", claim.contact);
@@ -299,8 +305,28 @@ impl Contacts {
         updates
     }
 
+    /// The rows of the other's unique values: the survivor's now, or free. Beyond the room of a transaction, the row stays
+    /// with a contact that does not show the value, and the next contact takes the row.
+    fn values(
+        &self,
+        tenant: TenantKey,
+        (own, other): (&Read, &Read),
+        joined: &Joined,
+    ) -> Vec<(Key, Update)> {
+        let (survivor, gone) = (own.contact.id, other.contact.id);
+        let marks = other.profile.unique().into_iter().take(MAX_UNIQUE);
+        let rows = marks.map(|(field, hash)| {
+            if joined.takes_custom(&field) {
+                Self::handed(tenant, (gone, survivor), &field, &hash)
+            } else {
+                self.freed(tenant, gone, &field, &hash)
+            }
+        });
+        rows.collect()
+    }
+
     /// The update of the survivor, if the profile is the one that was read.
-    fn survivor(&self, own: &Read, joined: &Joined) -> Update {
+    fn survivor(&self, (own, other): (&Read, &Read), joined: &Joined) -> Update {
         let profile = &own.profile;
         let mut update = as_read(self.touch(), &own.row)
             .set(VERSION, next(profile.identity_version))
@@ -322,6 +348,10 @@ impl Contacts {
         }
         for (name, value) in &joined.fields {
             update = update.set(name, value);
+        }
+        let marks = other.profile.unique().into_iter().take(MAX_UNIQUE);
+        for (field, hash) in marks.filter(|(field, _)| joined.takes_custom(field)) {
+            update = update.set(&format!("{UNIQUE}{field}"), hash);
         }
         for (mark, at) in &joined.marks {
             update = update.set(&mark.attribute(), at);

@@ -45,7 +45,7 @@ impl Contacts {
         };
         let door = self.door_of(source);
         if !self.tells_change(tenant, &moves, door).await? {
-            return Ok(self.contacts.update(&key, update).await?.applied());
+            return self.write_with(&key, update, &change.claims).await;
         }
         let told = moves.told().into_iter().next();
         let event = Event {
@@ -57,10 +57,11 @@ impl Contacts {
         };
         let row = self.entry_of(tenant, &event, &moves).await?;
         let rows = [(keys::event(tenant, id, &event), row)];
-        let written = self
-            .contacts
-            .update_and_create((&key, update), &self.timeline, &rows);
-        written.await
+        let mut updates = vec![(key, update)];
+        updates.extend(change.claims.rows.iter().cloned());
+        self.contacts
+            .update_all_and_create(updates, &self.timeline, &rows)
+            .await
     }
 
     /// Changes a contact that was there. False: another run was faster.
@@ -75,7 +76,7 @@ impl Contacts {
         let key = keys::profile(tenant, id);
         let (mut what, moves) = (change.noted(before), change.moves());
         if what.is_null() {
-            return Ok(self.contacts.update(&key, update).await?.applied());
+            return self.write_with(&key, update, &change.claims).await;
         }
         let door = self.door_of(source);
         if let Some(row) = row {
@@ -87,10 +88,11 @@ impl Contacts {
                 if !row.made_here {
                     self.note_row(tenant, id, row, door, what).await?;
                 }
-                return Ok(self.contacts.update(&key, update).await?.applied());
+                return self.write_with(&key, update, &change.claims).await;
             }
         }
-        self.change_noted(tenant, id, read, update, (&what, &moves), door)
+        let written = (update, &change.claims);
+        self.change_claiming(tenant, id, read, written, (&what, &moves), door)
             .await
     }
 

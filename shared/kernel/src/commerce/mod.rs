@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 mod cart;
 mod product;
 mod quantity;
+mod sheet;
 mod words;
 
 pub use cart::{CartDue, IncomingCart};
 pub use product::{IncomingProduct, ProductGone, StockLevel, Variant};
 pub use quantity::Quantity;
+pub use sheet::{Sheet, SheetColumn};
 pub use words::{OrderStatus, PaymentMethod, PaymentStatus, ProductStatus, ShippingStatus, Source};
 
 use crate::Money;

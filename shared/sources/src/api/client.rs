@@ -5,7 +5,7 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Access, ApiError, Credentials, Object, read};
+use super::{Access, ApiError, Credentials, Object, done_well, read};
 use crate::Provider;
 use crate::inbound::RawRequest;
 use crate::source::Settings;
@@ -74,6 +74,14 @@ impl Client {
         match self.provider {
             Provider::Shopee => shopee::api::value(answer),
             _ => read(answer),
+        }
+    }
+
+    /// Reads the answer to a deletion: an object that is gone already is deleted.
+    pub fn deleted(&self, answer: &Response<Bytes>) -> Result<(), ApiError> {
+        match done_well(answer) {
+            Err(ApiError::Gone) => Ok(()),
+            other => other,
         }
     }
 

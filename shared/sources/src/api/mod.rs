@@ -85,6 +85,13 @@ impl From<WebError> for ApiError {
 
 /// Reads an answer: its status, then its JSON.
 pub(crate) fn read(answer: &Response<Bytes>) -> Result<Value, ApiError> {
+    done_well(answer)?;
+    // A gateway that is down answers 200 with a page for people.
+    serde_json::from_slice(answer.body()).map_err(|_| ApiError::Unavailable("no JSON".into()))
+}
+
+/// Reads the status of an answer whose body tells nothing.
+pub(crate) fn done_well(answer: &Response<Bytes>) -> Result<(), ApiError> {
     let status = answer.status();
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(ApiError::Busy(wait(answer)));
@@ -101,8 +108,7 @@ pub(crate) fn read(answer: &Response<Bytes>) -> Result<Value, ApiError> {
     if !status.is_success() {
         return Err(ApiError::Unexpected(format!("status {}", status.as_u16())));
     }
-    // A gateway that is down answers 200 with a page for people.
-    serde_json::from_slice(answer.body()).map_err(|_| ApiError::Unavailable("no JSON".into()))
+    Ok(())
 }
 
 /// The wait that an answer asks for, such as `Retry-After: 2.0`.

@@ -100,6 +100,13 @@ pub fn subscribe(client: &Client) -> Result<Request<Bytes>, ApiError> {
     crate::api::json(builder, &json!({}))
 }
 
+/// Ends the subscription of the shop.
+pub fn unsubscribe(client: &Client) -> Result<Request<Bytes>, ApiError> {
+    let builder = Request::builder().method("DELETE").uri(SUBSCRIPTIONS);
+    let builder = builder.header("Authorization", format!("Bearer {}", client.token()));
+    done(builder, Bytes::new())
+}
+
 /// Requests as the webhook has them.
 pub fn told(object: Object, objects: &[Value], shop: &str) -> Vec<Told> {
     storefront::told(object, objects, TOPIC, (SHOP, shop))

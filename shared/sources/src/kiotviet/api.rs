@@ -146,6 +146,21 @@ pub fn missing(value: &Value, address: &str) -> Vec<&'static str> {
     TYPES.into_iter().filter(|kind| !is_live(kind)).collect()
 }
 
+/// The ids of the registrations that send to this address.
+pub fn own(value: &Value, address: &str) -> Vec<String> {
+    let listed = json::list(value, "data").iter();
+    let own = listed.filter(|one| one["url"] == address);
+    own.filter_map(|one| json::text(one.get("id")?)).collect()
+}
+
+/// Deletes a registration.
+pub fn unsubscribe(client: &Client, id: &str) -> Result<Request<Bytes>, ApiError> {
+    let builder = Request::builder()
+        .method("DELETE")
+        .uri(format!("{API}/webhooks/{id}"));
+    done(with_token(client, builder), Bytes::new())
+}
+
 /// Registers one type.
 pub fn subscribe(
     client: &Client,

@@ -123,6 +123,20 @@ pub fn missing(value: &Value, address: &str) -> Vec<&'static str> {
     TOPICS.into_iter().filter(|topic| !is_live(topic)).collect()
 }
 
+/// The ids of the registrations that send to this address.
+pub fn own(value: &Value, address: &str) -> Vec<String> {
+    let listed = json::list(value, "webhooks").iter();
+    let own = listed.filter(|one| one["address"] == address);
+    own.filter_map(|one| json::text(one.get("id")?)).collect()
+}
+
+/// Deletes a registration.
+pub fn unsubscribe(client: &Client, id: &str) -> Result<Request<Bytes>, ApiError> {
+    let url = format!("https://{}/admin/webhooks/{id}.json", host(client));
+    let builder = Request::builder().method("DELETE").uri(url);
+    done(with_token(client, builder), storefront::nothing())
+}
+
 /// Registers one topic.
 pub fn subscribe(client: &Client, topic: &str, address: &str) -> Result<Request<Bytes>, ApiError> {
     let body = json!({ "webhook": { "topic": topic, "address": address, "format": "json" } });

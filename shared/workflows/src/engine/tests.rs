@@ -114,7 +114,7 @@ fn a_wait_then_a_mail() {
     assert_eq!(ended.next.status, Standing::Completed);
     assert_eq!(ended.next.version, 3);
     assert_eq!(ended.wake, None);
-    assert!(matches!(&ended.actions[..], [Action::SendEmail(mail)] if mail.node == "n2"));
+    assert!(matches!(&ended.actions[..], [Action::Send(mail)] if mail.node == "n2"));
     assert_eq!(
         step(&definition, &ended.next, wake(&second), at(86_407)),
         None

@@ -276,6 +276,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         ),
         O::ShowSourceSync => ("api-sources", "GET", "/v1/sources/src_00000000009/sync"),
         O::StartSourceSync => ("api-sources", "POST", "/v1/sources/src_00000000009/sync"),
+        O::DisconnectSource => (
+            "api-sources",
+            "POST",
+            "/v1/sources/src_00000000009/disconnect",
+        ),
         O::RemoveSource => ("api-sources", "DELETE", "/v1/sources/src_00000000009"),
         O::ListWebhooks => ("api-sources", "GET", "/v1/webhooks"),
         O::CreateWebhook => ("api-sources", "POST", "/v1/webhooks"),

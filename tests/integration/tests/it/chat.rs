@@ -3,6 +3,7 @@
 
 mod desk;
 mod follow;
+mod hooks;
 mod kills;
 mod live;
 pub(crate) mod shop;

@@ -438,6 +438,74 @@ async fn an_order_of_a_shop_system_is_read_only_but_for_the_staff_s_own() {
 }
 
 #[tokio::test]
+async fn an_order_has_the_fields_that_the_shop_defines() {
+    let shop = Shop::new().await;
+    let fields = async |method: &str, path: &str, body: Option<Value>| {
+        let grant = grant_of(shop.tenant.workspace(), "admin");
+        let event = http_event(method, path, body.as_ref(), Some(&grant));
+        shop.world.ask("api-contacts", event).await
+    };
+    let gift = json!({ "target": "order", "key": "qua", "label": "Quà", "type": "choice",
+        "options": [{ "key": "hop", "label": "Hộp" }] });
+    let (status, field) = fields("POST", "/v1/fields", Some(gift)).await;
+    assert_eq!(
+        (status, &field["merge_tag"]),
+        (201, &Value::Null),
+        "{field}"
+    );
+    let weight = json!({ "target": "order", "key": "can_nang", "label": "Cân nặng", "type": "number", "unique": true });
+    let (status, problem) = fields("POST", "/v1/fields", Some(weight.clone())).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/unique"))
+    );
+    let mut weight = weight;
+    weight["unique"] = json!(false);
+    assert_eq!(fields("POST", "/v1/fields", Some(weight)).await.0, 201);
+    // Contacts have other fields.
+    let (_, page) = fields("GET", "/v1/fields", None).await;
+    assert_eq!(page["data"], json!([]));
+    let (_, page) = fields("GET", "/v1/fields?target=order", None).await;
+    assert_eq!(page["data"].as_array().map(Vec::len), Some(2));
+
+    let an = shop.contact("an@example.vn").await;
+    let versions = life();
+    shop.record(an, &versions[0]).await;
+    let (_, page) = shop.ask("GET", "/v1/orders", None).await;
+    let path = format!("/v1/orders/{}", page["data"][0]["id"].as_str().unwrap());
+    let wrong = json!({ "staff_note": "", "custom": { "qua": "túi", "la": 1, "can_nang": "x" } });
+    let (status, problem) = shop.ask("PATCH", &path, Some(wrong)).await;
+    let places = problem["errors"].as_array().unwrap().iter();
+    let places: Vec<&str> = places.map(|one| one["pointer"].as_str().unwrap()).collect();
+    let expected = [
+        "/custom/can_nang",
+        "/custom/la",
+        "/custom/qua",
+        "/staff_note",
+    ];
+    assert_eq!((status, &places[..]), (400, &expected[..]));
+    let values = json!({ "custom": { "qua": "HỘP", "can_nang": "1,5" } });
+    let (status, order) = shop.ask("PATCH", &path, Some(values)).await;
+    let stored = json!({ "qua": "hop", "can_nang": 1.5 });
+    assert_eq!((status, &order["custom"]), (200, &stored));
+    // The source changes the order: the values stay. A cleared field goes.
+    shop.record(an, &versions[1]).await;
+    let cleared = json!({ "custom": { "can_nang": null } });
+    let (_, order) = shop.ask("PATCH", &path, Some(cleared)).await;
+    assert_eq!(
+        (&order["status"], &order["custom"]),
+        (&json!("confirmed"), &json!({ "qua": "hop" }))
+    );
+    assert_eq!(fields("DELETE", "/v1/fields/qua", None).await.0, 404);
+    assert_eq!(
+        fields("DELETE", "/v1/fields/qua?target=order", None)
+            .await
+            .0,
+        204
+    );
+}
+
+#[tokio::test]
 async fn a_buyer_who_becomes_known_later_has_the_order() {
     let shop = Shop::new().await;
     let an = shop.contact("an@example.vn").await;

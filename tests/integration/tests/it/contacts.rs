@@ -32,4 +32,5 @@ mod settings;
 pub(crate) mod shop;
 mod starting;
 mod undoing;
+mod unique;
 mod uploads;

@@ -38,7 +38,7 @@ impl Sent {
     }
 
     fn key(&self, contact: ContactId) -> LedgerKey {
-        LedgerKey::campaign(self.campaign, contact)
+        LedgerKey::campaign(self.campaign, contact, contacts::Channel::Email)
     }
 
     /// Each mail has arrived.

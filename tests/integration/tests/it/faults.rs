@@ -450,6 +450,7 @@ async fn a_fact_is_counted_once_though_answers_were_lost() {
     let key = LedgerKey {
         scope: "cmp_00000000001".into(),
         contact: "con_00000000001".parse().unwrap(),
+        channel: contacts::Channel::Email,
         step: "0".into(),
     };
     ledger.claim(tenant(), &key).await.unwrap();

@@ -524,6 +524,66 @@ async fn admins_are_told_once_before_and_after_each_date() {
 }
 
 #[tokio::test]
+async fn a_breach_has_72_hours_and_its_facts_are_kept() {
+    let (office, _) = office_with_admins().await;
+    let new = json!({ "type": "breach", "requester": "Kỹ thuật", "breach": { "persons": 40 } });
+    let breach = office.enter(new).await;
+    let end: jiff::Timestamp = breach["breach"]["notify_by"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let found: jiff::Timestamp = breach["received_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(
+        end.duration_since(found),
+        jiff::SignedDuration::from_hours(72)
+    );
+    for (method, more) in [("POST", "/run"), ("POST", "/extend")] {
+        let body = if more == "/run" {
+            Value::Null
+        } else {
+            json!({ "reason": "x" })
+        };
+        assert_eq!(office.ask(method, &path(&breach, more), body).await.0, 409);
+    }
+    // One day before the end the admins are told, by a letter of its own.
+    office.world.advance(Duration::from_hours(1));
+    office.pass(2).await;
+    let kinds =
+        |notices: Vec<(String, String)>| notices.into_iter().map(|one| one.0).collect::<Vec<_>>();
+    assert_eq!(kinds(office.notices(&breach).await), ["soon"]);
+    let end = json!({ "status": "done", "outcome": "Đã báo A05" });
+    let (status, _) = office
+        .ask("POST", &path(&breach, "/close"), end.clone())
+        .await;
+    assert_eq!(status, 409);
+    let facts = json!({ "breach": { "measures": "Đổi mật khẩu", "authority_notified": true } });
+    let (status, told) = office.ask("PATCH", &path(&breach, ""), facts.clone()).await;
+    let facts_now = &told["breach"];
+    assert_eq!((status, &facts_now["persons"]), (200, &json!(40)), "{told}");
+    assert!(facts_now["authority_notified_at"].is_string());
+    office.pass(2).await;
+    assert_eq!(
+        kinds(office.notices(&breach).await),
+        ["soon"],
+        "nothing is due any more"
+    );
+    let (_, again) = office.ask("PATCH", &path(&breach, ""), facts).await;
+    assert_eq!(&again["breach"], facts_now);
+    assert_eq!(
+        office.ask("POST", &path(&breach, "/close"), end).await.0,
+        200
+    );
+    // A request of a person has no such facts.
+    let wrong = json!({ "type": "access", "requester": "An", "breach": { "persons": 1 } });
+    let (status, problem) = office.ask("POST", "/v1/privacy-requests", wrong).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/breach"))
+    );
+}
+
+#[tokio::test]
 async fn a_notice_may_be_killed_at_any_call() {
     for call in 0.. {
         let mut finished = false;

@@ -1,5 +1,6 @@
-//! The APIs of providers, through the public doors: connections, back-fills, details of thin requests, faults, refusals.
+//! The APIs of providers, through the public doors: connections, back-fills, details of thin requests, faults, refusals, ends.
 
+mod endings;
 mod faults;
 pub mod shop;
 mod states;

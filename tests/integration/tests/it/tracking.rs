@@ -2,6 +2,7 @@
 
 mod doors;
 mod people;
+mod segments;
 mod units;
 
 use std::io::Write;

@@ -1,6 +1,8 @@
 //! Outgoing webhooks from the event to the endpoint: the API, the relay, the dispatcher, the timers, over the templates' tables and
 //! queues. The endpoint is the receiver of the local stack.
 
+mod kills;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -391,6 +393,32 @@ async fn private_addresses_are_refused_when_saved_and_when_called() {
     let path = shop.own(&format!("/deliveries/{}", last["id"].as_str().unwrap()));
     let (_, shown) = shop.api("GET", &path, None).await;
     assert_eq!(shown["attempts"][0]["error"], "address_not_public");
+}
+
+#[tokio::test]
+async fn requests_of_one_instant_make_no_more_than_twenty_webhooks() {
+    let shop = Shop::new().await;
+    let new = json!({ "url": URL, "events": ["contact.created"] });
+    for _ in 0..17 {
+        let (status, made) = shop.api("POST", "/v1/webhooks", Some(new.clone())).await;
+        assert_eq!(status, 201, "{made}");
+    }
+    let requests = (0..6).map(|_| shop.api("POST", "/v1/webhooks", Some(new.clone())));
+    let answers = futures::future::join_all(requests).await;
+    let of = |wanted: u64| answers.iter().filter(|one| one.0 == wanted).count();
+    assert_eq!((of(201), of(409)), (2, 4), "{answers:?}");
+    let (_, listed) = shop.api("GET", "/v1/webhooks?limit=100", None).await;
+    assert_eq!(listed["data"].as_array().unwrap().len(), 20);
+    // A removed webhook leaves its place.
+    assert_eq!(shop.api("DELETE", &shop.own(""), None).await.0, 204);
+    let again = shop.api("POST", "/v1/webhooks", Some(new.clone())).await;
+    assert_eq!(again.0, 201, "{}", again.1);
+    let more = shop.api("POST", "/v1/webhooks", Some(new)).await;
+    assert_eq!(more.0, 409, "{}", more.1);
+    // A refused webhook hears nothing.
+    let rows = shop.world.dump("Directory").await.into_iter();
+    let hears = |row: &Value| row["pk"].as_str().is_some_and(|pk| pk.ends_with("#HOOKS"));
+    assert_eq!(rows.filter(hears).count(), 20);
 }
 
 #[tokio::test]

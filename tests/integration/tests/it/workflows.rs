@@ -50,7 +50,7 @@ async fn a_form_leads_to_one_mail_a_day_later() {
     let body = &messages[0]["body"];
     assert_eq!(
         (&body["type"], &body["step"]),
-        (&json!("email.v1"), &json!("mail"))
+        (&json!("send.v1"), &json!("mail"))
     );
     assert_eq!(body["contact"], json!(contact));
     assert_eq!(body["data"]["trigger"]["message"], "Tư vấn size M");

@@ -128,6 +128,7 @@ impl Sim {
         }
         let mut outcome = self.outcome.borrow_mut();
         outcome.calls += calls;
+        *outcome.calls_of.entry(handler.to_owned()).or_default() += calls;
         let faults: u64 = injected.values().sum();
         for (kind, count) in injected {
             *outcome.faults.entry(kind).or_default() += count;
@@ -189,6 +190,7 @@ impl Sim {
 
     /// A process with this clock and randomness.
     pub fn start(&self, handler: &str, skew_ms: i64, entropy: Entropy) -> Process {
+        self.outcome.borrow_mut().processes += 1;
         let clock = self.time.clock(skew_ms);
         let setup = self.world.setup_with(handler, clock, entropy);
         let code = registry::code(handler, &setup).expect("function");

@@ -13,6 +13,9 @@ const SEEDS_SHOWN: usize = 12;
 /// Differences that a failure shows of its first seed.
 const TEXTS_SHOWN: usize = 3;
 
+/// Functions whose calls the figures tell.
+const FUNCTIONS_SHOWN: usize = 12;
+
 /// A number of the environment.
 #[expect(
     clippy::disallowed_methods,
@@ -37,6 +40,8 @@ pub struct Found {
     seconds: f64,
     faults: BTreeMap<&'static str, u64>,
     calls: u64,
+    calls_of: BTreeMap<String, u64>,
+    processes: u64,
     invocations: u64,
     accepted: BTreeMap<&'static str, u64>,
     /// By name of the promise: the seeds that broke it.
@@ -98,6 +103,10 @@ impl Found {
             *self.faults.entry(kind).or_default() += count;
         }
         self.calls += outcome.calls;
+        for (function, calls) in &outcome.calls_of {
+            *self.calls_of.entry(function.clone()).or_default() += calls;
+        }
+        self.processes += outcome.processes;
         self.invocations += outcome.invocations;
         for (what, count) in &outcome.accepted {
             *self.accepted.entry(what).or_default() += count;
@@ -140,7 +149,11 @@ impl Found {
                 "{} of {} seeds in {:.1} s",
                 self.seeds, self.wanted, self.seconds
             ),
-            format!("{} invocations, {} AWS calls", self.invocations, self.calls),
+            format!(
+                "{} invocations in {} processes, {} AWS calls",
+                self.invocations, self.processes, self.calls
+            ),
+            format!("most calls: {}", self.busiest()),
             format!(
                 "faults: {} ({})",
                 self.faults.values().sum::<u64>(),
@@ -155,6 +168,15 @@ impl Found {
             format!("seeds with a broken promise: {}", counts(&seeds.collect())),
         ]
         .join("\n")
+    }
+
+    /// The functions with the most AWS calls.
+    fn busiest(&self) -> String {
+        let mut calls: Vec<_> = self.calls_of.iter().collect();
+        calls.sort_by_key(|(_, calls)| std::cmp::Reverse(**calls));
+        let shown = calls.iter().take(FUNCTIONS_SHOWN);
+        let parts = shown.map(|(function, calls)| format!("{calls} {function}"));
+        parts.collect::<Vec<_>>().join(", ")
     }
 
     /// For each broken promise: its seeds, its differences, the file with the steps of its first seed, and the command

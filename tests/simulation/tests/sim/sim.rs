@@ -53,6 +53,10 @@ pub struct Outcome {
     pub faults: BTreeMap<&'static str, u64>,
     /// AWS calls of the functions.
     pub calls: u64,
+    /// AWS calls by function.
+    pub calls_of: BTreeMap<String, u64>,
+    /// Processes that were started.
+    pub processes: u64,
     /// Invocations.
     pub invocations: u64,
     /// Effects that were accepted from users, by feature.

@@ -1,7 +1,9 @@
 //! Mails that are made to take long: refused when they are saved, and no burden for other workspaces if they are stored.
 
 use campaigns::{Audience, Campaigns, Draft};
-use channels::{Class, Ledger, LedgerKey, MailStore, SendMessage, Sender, StoredMail};
+use channels::{
+    Class, Content, Ledger, LedgerKey, MailStore, Send, SendMessage, Sender, StoredMail,
+};
 use cloud::SendOptions;
 use serde_json::json;
 
@@ -73,8 +75,10 @@ async fn steps_of_b(hostile: Vec<(&'static str, String)>) -> (usize, World) {
         let draft = Draft {
             name: name.into(),
             audience: Audience::list(a.list),
-            mail: mails.put(a.tenant, &mail).await.unwrap(),
-            subject: mail.subject,
+            content: Content::Email {
+                mail: mails.put(a.tenant, &mail).await.unwrap(),
+            },
+            summary: mail.subject,
         };
         let id = kernel::CampaignId::new(&world.clock(), &world.entropy);
         let now = world.clock().now();
@@ -135,11 +139,11 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
     let mails = MailStore::over(&world.resources());
     let (_, html) = hostile().remove(0);
     let name = mails.put(shop.tenant, &mail(html)).await.unwrap();
-    let message = SendMessage::Email {
+    let message = SendMessage::V1(Box::new(Send {
         scope: "enr_1".into(),
         step: "n1".into(),
         contact: shop.contacts[2],
-        mail: name,
+        content: Content::Email { mail: name },
         data: json!({}),
         class: Class::Marketing,
         reason: None,
@@ -147,7 +151,7 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
         opt_in: None,
         at: world.clock().now(),
         slot: None,
-    };
+    }));
     let queue = world.resources().queue_of();
     let sent = queue.send(shop.tenant, &message, SendOptions::default());
     sent.await.unwrap();
@@ -157,6 +161,7 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
     let key = LedgerKey {
         scope: "enr_1".into(),
         contact: shop.contacts[2],
+        channel: contacts::Channel::Email,
         step: "n1".into(),
     };
     let row = Ledger::over(&world.resources())

@@ -28,6 +28,7 @@ impl Reader<'_> {
         let key = TokenKey::new(setup.secret("TRACKING_SECRET"));
         let token = Token {
             kind,
+            channel: kernel::Channel::Email,
             workspace: self.shop.tenant.to_string(),
             scope: self.campaign.clone(),
             contact: self.contact.to_string(),
@@ -116,7 +117,11 @@ async fn an_open_counts_once_and_not_at_once() {
     }
     assert_eq!(reader.timeline().await, ["message.opened"]);
     let ledger = Ledger::over(&world.resources());
-    let key = LedgerKey::campaign(reader.campaign.parse().unwrap(), reader.contact);
+    let key = LedgerKey::campaign(
+        reader.campaign.parse().unwrap(),
+        reader.contact,
+        kernel::Channel::Email,
+    );
     let row = ledger.get(shop.tenant, &key).await.unwrap().unwrap();
     assert_eq!(row.state(), State::Delivered);
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use channels::{Class, Ledger, LedgerKey, MailStore, SendMessage, Sender, State, StoredMail};
+use channels::{
+    Class, Content, Ledger, LedgerKey, MailStore, Send, SendMessage, Sender, State, StoredMail,
+};
 use cloud::SendOptions;
 use serde_json::json;
 use tanigo_local::aws::{Call, Fault};
@@ -35,11 +37,11 @@ fn order_mail() -> StoredMail {
 pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
     let mails = MailStore::over(&world.resources());
     let name = mails.put(shop.tenant, &order_mail()).await.unwrap();
-    let message = SendMessage::Email {
+    let message = SendMessage::V1(Box::new(Send {
         scope: scope.into(),
         step: STEP.into(),
         contact: shop.contacts[2],
-        mail: name,
+        content: Content::Email { mail: name },
         data: json!({ "trigger": { "order": "#1042" } }),
         class,
         reason: None,
@@ -47,7 +49,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         opt_in: None,
         at: world.now(),
         slot: None,
-    };
+    }));
     let queue = world.resources().queue_of();
     queue
         .send(shop.tenant, &message, SendOptions::default())
@@ -60,6 +62,7 @@ async fn outcome(world: &World, shop: &Shop) -> (usize, State) {
     let key = LedgerKey {
         scope: SCOPE.into(),
         contact: shop.contacts[2],
+        channel: contacts::Channel::Email,
         step: STEP.into(),
     };
     let row = Ledger::over(&world.resources())

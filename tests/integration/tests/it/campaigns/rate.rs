@@ -282,7 +282,9 @@ async fn a_pause_in_the_middle_of_a_shard_resumes_where_it_stood() {
 #[tokio::test]
 async fn a_slot_from_before_a_stall_is_reserved_anew() {
     let world = World::with_rate(RATE);
-    let rate = channels::rate::SendRate::over(&world.resources(), f64::from(RATE));
+    let rate =
+        channels::rate::SendRate::of::<channels::EmailChannel>(&world.resources(), f64::from(RATE));
+    let tenant = world.workspace().await;
     // The lane is reserved for the next minutes.
     let share = 0.7 * f64::from(RATE);
     let limiter = cloud::Limiter::over(&world.resources());
@@ -292,7 +294,10 @@ async fn a_slot_from_before_a_stall_is_reserved_anew() {
         .unwrap();
     let ago = |seconds| Some(world.now() - jiff::SignedDuration::from_secs(seconds));
     for (seconds, goes) in [(2, true), (9, true), (11, false), (280, false)] {
-        let turn = rate.turn(Class::Marketing, 1, ago(seconds)).await.unwrap();
+        let turn = rate
+            .turn(tenant, Class::Marketing, 1, ago(seconds))
+            .await
+            .unwrap();
         assert_eq!(turn == channels::rate::Turn::Now, goes, "{seconds} s");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use accounts::WorkspaceStatus;
 use accounts::workspaces::DefaultSender;
 use campaigns::{Audience, Campaigns, Draft};
-use channels::{Class, MailStore, Sender, StoredMail};
+use channels::{Class, Content, MailStore, Sender, StoredMail};
 use mail_parser::MessageParser;
 use serde_json::{Value, json};
 use tanigo_local::aws::Kind;
@@ -135,8 +135,10 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
     let draft = Draft {
         name: "Tết".into(),
         audience: Audience::list(shop.list),
-        mail: mails.put(shop.tenant, &mail).await.unwrap(),
-        subject: mail.subject.clone(),
+        content: Content::Email {
+            mail: mails.put(shop.tenant, &mail).await.unwrap(),
+        },
+        summary: mail.subject.clone(),
     };
     let campaigns = Campaigns::over(&world.resources());
     let id = kernel::CampaignId::new(&world.clock(), &world.entropy);

@@ -240,6 +240,7 @@ async fn what_a_mail_s_reader_does_after_the_erasure_leaves_no_event() {
     let key = LedgerKey {
         scope: "cmp_0000000000a".into(),
         contact: id,
+        channel: contacts::Channel::Email,
         step: "0".into(),
     };
     let ledger = Ledger::over(&resources);

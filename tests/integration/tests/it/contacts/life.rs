@@ -298,8 +298,11 @@ async fn an_archived_contact_is_kept_and_shown_nowhere_else() {
     }
     assert!(members(&shop, list.parse().unwrap()).await.is_empty());
     let archived = shop.contact(id).await;
-    let refusal =
-        channels::consent::refusal(Some(&archived), channels::Class::Transactional, false);
+    let terms = channels::Terms {
+        class: channels::Class::Transactional,
+        is_strict: false,
+    };
+    let refusal = channels::consent::refusal(Some(&archived), contacts::Channel::Email, terms);
     assert_eq!(refusal, Some(channels::SkipReason::Archived));
     // A form adds to the archived contact; no second one is made.
     let form = person("Trần Thị An", &[email("an@example.vn")]);

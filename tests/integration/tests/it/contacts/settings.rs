@@ -85,7 +85,7 @@ async fn a_definition_is_checked_as_a_whole_and_changes_by_the_rules() {
         "key": "Hạng", "label": "", "type": "choice", "unique": true, "format": { "min": 1 },
     });
     let (status, problem) = admin(&shop, "POST", "/v1/fields", Some(&wrong)).await;
-    let expected = vec!["/unique", "/key", "/label", "/options", "/format/min"];
+    let expected = vec!["/key", "/label", "/options", "/unique", "/format/min"];
     assert_eq!((status, pointers(&problem)), (400, expected));
     admin(&shop, "POST", "/v1/fields", Some(&rank())).await;
     let path = "/v1/fields/hang";

@@ -35,6 +35,7 @@ impl Shop {
         let event = self.request(method, path, body.as_ref());
         let function = match path {
             _ if path.starts_with("/v1/contacts") => "api-contacts",
+            _ if path.starts_with("/v1/imports") => "api-contacts",
             _ if path.starts_with("/v1/sources") => "api-sources",
             _ => "api-commerce",
         };

@@ -8,6 +8,7 @@ use chat::body::Event;
 use contacts::Contact;
 use contacts::import::{self, FileError, RowError};
 use content::template::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_SOURCE_BYTES, TAGS, Template, filters};
+use kernel::commerce::Sheet;
 use serde_json::{Value, json};
 use sources::api::objects_of;
 use sources::{Provider, custom, ladipage};
@@ -40,6 +41,8 @@ pub fn of(page: &str, name: &str) -> String {
         ("tracking", "limits") => tracking_limits(),
         ("tracking", "reasons") => tracking_reasons(),
         ("import", "headings") => headings(),
+        ("import", "order-headings") => goods_headings(Sheet::Orders),
+        ("import", "product-headings") => goods_headings(Sheet::Products),
         ("import", "row-errors") => row_errors(),
         ("import", "file-errors") => file_errors(),
         ("import", "limits") => import_limits(),
@@ -416,6 +419,15 @@ fn headings() -> String {
     table(&["field", "headings"], rows)
 }
 
+fn goods_headings(sheet: Sheet) -> String {
+    let rows = sheet.columns().iter().map(|column| {
+        let field = format!("{}.{}", sheet.subject(), column.name);
+        let names = std::iter::once(column.name).chain(column.headings.iter().copied());
+        vec![code(&field), codes(names)]
+    });
+    table(&["field", "headings"], rows)
+}
+
 fn row_errors() -> String {
     let file = super::block("import", "csv bad");
     let told = import::told(file.as_bytes()).unwrap();
@@ -454,6 +466,10 @@ fn import_limits() -> String {
         (
             "wrong rows that the answer shows",
             number(import::SHOWN_ERRORS),
+        ),
+        (
+            "rows of a file of orders or products",
+            number(import::MOST_GOODS),
         ),
         (
             "imports of a workspace that run at once",

@@ -128,6 +128,7 @@ impl Campaigns {
             kind: TokenKind::Unsubscribe {
                 address: address_mark(address(&mail.to[0])),
             },
+            channel: kernel::Channel::Email,
             workspace: tag(&mail, "tenant"),
             scope: tag(&mail, "scope"),
             contact: tag(&mail, "contact"),

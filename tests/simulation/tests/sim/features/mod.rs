@@ -8,14 +8,17 @@ mod closings;
 mod contacts;
 mod forms;
 mod goods;
+mod hooks;
 mod jobs;
 mod lives;
 mod orders;
+mod providers;
 mod readers;
 mod requests;
 mod segments;
 mod signups;
 mod undo;
+mod visits;
 mod workflows;
 
 use std::rc::Rc;
@@ -66,6 +69,10 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(jobs::Jobs::default()),
         Rc::new(orders::Orders::default()),
         Rc::new(goods::Goods::default()),
+        Rc::new(visits::Visits::default()),
+        Rc::new(hooks::Hooks::default()),
+        // Last: days pass in its calm.
+        Rc::new(providers::Providers::default()),
     ]
 }
 

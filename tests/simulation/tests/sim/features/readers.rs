@@ -142,6 +142,7 @@ impl Feature for Readers {
         };
         let token = Token {
             kind,
+            channel: kernel::Channel::Email,
             workspace: tag(&mail, "tenant"),
             scope: tag(&mail, "scope"),
             contact: tag(&mail, "contact"),

@@ -1,0 +1,132 @@
+//! The parts of a channel that the send machine needs: compile the content, compose one message, call the provider.
+//!
+//! Nothing here reads or writes the ledger; the order of the calls is that of [`crate::machine`].
+
+use std::future::Future;
+use std::sync::Arc;
+
+use cloud::Error;
+use contacts::{Channel, Contact, Definitions};
+use jiff::tz::{TimeZone, offset};
+use jiff::{Timestamp, Zoned};
+use kernel::TenantKey;
+use serde_json::Value;
+
+use crate::email::Letterhead;
+use crate::ledger::LedgerKey;
+use crate::send::{Class, Content, Terms};
+
+/// A channel that sends messages of one kind of content.
+pub trait SendChannel: Send + Sync {
+    /// Its name in the ledger and in consents.
+    const CHANNEL: Channel;
+    /// Content that was checked once and is ready for any number of contacts.
+    type Prepared: Send + Sync;
+    /// A finished message.
+    type Composed: Send;
+
+    /// Names the provider's account that sends for the tenant. All senders of an account share its send rate.
+    fn account(tenant: TenantKey) -> String;
+
+    /// Makes the content ready. The same content may be asked for at every message.
+    fn prepare(
+        &self,
+        tenant: TenantKey,
+        content: &Content,
+        class: Class,
+        letterhead: &Letterhead,
+    ) -> impl Future<Output = Result<Arc<Self::Prepared>, NotReady>> + Send;
+
+    /// The rules that messages of this content follow.
+    fn terms(ready: &Self::Prepared) -> Terms;
+
+    /// The finished message. The error is a stable name without personal data.
+    fn compose(
+        &self,
+        recipient: &Recipient<'_>,
+        ready: &Self::Prepared,
+    ) -> Result<Self::Composed, String>;
+
+    /// Makes one call to the provider.
+    fn call(&self, message: Self::Composed) -> impl Future<Output = Answer> + Send;
+}
+
+/// Why content is not ready. The names are problems of campaigns and reasons of failed sends.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NotReady {
+    /// The tenant has no such content.
+    #[error("there is no such content: {0}")]
+    Missing(&'static str),
+    /// The content cannot be sent, for this reason.
+    #[error("{0}: {1}")]
+    Invalid(&'static str, String),
+    /// The content could not be read.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A provider's answer to one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The provider accepted the message under this id.
+    Accepted {
+        /// The provider's id of the message.
+        id: String,
+    },
+    /// The provider refused this message. The refusal is final.
+    Refused {
+        /// The provider's code.
+        code: String,
+    },
+    /// The provider throttled the call, or could not be reached. Nothing was sent.
+    Throttled,
+    /// The account or the sender may not send: every message would fail in the same way.
+    Stopped {
+        /// The provider's code.
+        code: String,
+    },
+    /// No answer: the message may have been sent.
+    NoAnswer,
+}
+
+/// The data of one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// The workspace.
+    pub tenant: TenantKey,
+    /// The name of the send.
+    pub key: &'a LedgerKey,
+    /// The contact.
+    pub contact: &'a Contact,
+    /// The workspace's custom fields.
+    pub fields: &'a Definitions,
+    /// Merge data beside the contact.
+    pub data: &'a Value,
+    /// The time of the send.
+    pub now: Timestamp,
+}
+
+impl Recipient<'_> {
+    /// The contact's data and the extra data of the message. Extra data never overwrites `contact`. A custom field
+    /// without a value has its default.
+    pub fn merge_data(&self) -> Value {
+        let mut merged = self.contact.merge_data();
+        let custom = merged.pointer_mut("/contact/custom");
+        if let Some(custom) = custom.and_then(Value::as_object_mut) {
+            self.fields.fill(custom);
+        }
+        if let (Some(merged), Some(data)) = (merged.as_object_mut(), self.data.as_object()) {
+            for (name, value) in data {
+                if !merged.contains_key(name) {
+                    merged.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        merged
+    }
+
+    /// The time that templates see: Vietnam's.
+    pub fn local_time(&self) -> Zoned {
+        self.now.to_zoned(TimeZone::fixed(offset(7)))
+    }
+}

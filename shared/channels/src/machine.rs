@@ -1,0 +1,286 @@
+//! The send machine: consent, claim, compose, one call to the provider, record. It knows no provider and no channel.
+//!
+//! Nothing here repeats a call to a provider. A redelivered message finds the row, which shows the outcome of the first
+//! try.
+
+use cloud::{Error, Resources};
+use contacts::{Contact, Fields, Profiles};
+use kernel::TenantKey;
+use serde_json::Value;
+
+use crate::channel::{Answer, Recipient, SendChannel};
+use crate::consent::{SkipReason, address_of, own_address, refusal};
+use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
+use crate::send::{Class, Terms};
+
+/// The outcome of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The provider accepted it now.
+    Sent,
+    /// The provider accepted it at an earlier try.
+    SentBefore,
+    /// Nothing was sent, and nothing will be sent.
+    Skipped(SkipReason),
+    /// The provider, or the message's own template, refused it. The refusal is final.
+    Failed(String),
+    /// An earlier try called the provider and its outcome is unknown; it stays unknown.
+    Unknown,
+    /// This try called the provider and got no answer: the outcome is unknown.
+    NoAnswer,
+    /// Another worker may be sending it, or a repetition must wait. Try again after the lease.
+    InFlight,
+    /// The provider throttled the call. Nothing was sent, and the row is free.
+    Throttled,
+    /// The account or the sender may not send at all. Nothing was sent, and the row is free.
+    Stopped(String),
+}
+
+/// Sends the messages of one channel; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SendMachine<C> {
+    ledger: Ledger,
+    contacts: Profiles,
+    fields: Fields,
+    channel: C,
+}
+
+impl<C: SendChannel> SendMachine<C> {
+    /// Over the tables `SendLedger`, Contacts and Directory, and the channel.
+    pub fn over(resources: &Resources, channel: C) -> Self {
+        Self {
+            ledger: Ledger::over(resources),
+            contacts: Profiles::over(resources),
+            fields: Fields::over(resources),
+            channel,
+        }
+    }
+
+    /// The channel.
+    pub fn channel(&self) -> &C {
+        &self.channel
+    }
+
+    /// Sends the message to the contact unless this send was made before. `None` for a contact that no longer exists.
+    /// An error means that the store gave no answer; the next try continues from the row.
+    pub async fn deliver(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ready: &C::Prepared,
+        contact: Option<&Contact>,
+        data: &Value,
+    ) -> Result<Delivery, Error> {
+        let terms = C::terms(ready);
+        let class = terms.class;
+        let reason = match (refusal(contact, C::CHANNEL, terms), contact) {
+            (None, Some(contact)) => self.shared(tenant, key, class, contact).await?,
+            (reason, _) => reason,
+        };
+        if let Some(reason) = reason {
+            // A send that was made before the contact was deleted is still a send.
+            let row = self.ledger.get(tenant, key).await?;
+            return match row.filter(|row| !row.released || row.is_accepted()) {
+                Some(row) => self.settle(tenant, key, &row, class).await,
+                None => Ok(Delivery::Skipped(reason)),
+            };
+        }
+        let Some(contact) = contact else {
+            return Ok(Delivery::Skipped(SkipReason::Gone));
+        };
+        let fields = self.fields.recent(tenant).await?;
+        let ticket = match self.ledger.claim(tenant, key).await? {
+            Claim::Won(ticket) => ticket,
+            Claim::Existing(row) if self.may_repeat(&row, class) => {
+                match self
+                    .ledger
+                    .take_over(tenant, key, &row, row.attempt + 1)
+                    .await?
+                {
+                    Claim::Won(ticket) => ticket,
+                    Claim::Existing(row) => {
+                        return self.settle(tenant, key, &row, class).await;
+                    }
+                }
+            }
+            Claim::Existing(row) => return self.settle(tenant, key, &row, class).await,
+        };
+        let recipient = Recipient {
+            tenant,
+            key,
+            contact,
+            fields: &fields,
+            data,
+            now: self.ledger.now(),
+        };
+        let message = match self.channel.compose(&recipient, ready) {
+            Ok(message) => message,
+            Err(reason) => return self.fail(tenant, key, &ticket, &reason).await,
+        };
+        self.send(tenant, key, &ticket, class, message).await
+    }
+
+    /// Why nothing is sent to an address that the contact shares. The refusal of the address's owner counts too. A
+    /// campaign sends to it once. One read unit for a contact with a shared address, two more if
+    /// the address has an owner.
+    async fn shared(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        class: Class,
+        contact: &Contact,
+    ) -> Result<Option<SkipReason>, Error> {
+        let own = own_address(contact, C::CHANNEL);
+        let (None, Some(address)) = (own, address_of(contact, C::CHANNEL)) else {
+            return Ok(None);
+        };
+        let mut owner = self.contacts.owner(tenant, &address.identity()).await?;
+        if let Some(id) = owner {
+            let found = self.contacts.get(tenant, id).await?;
+            // The owner's own message may go to another of its addresses.
+            let gets_it_here =
+                |found: &Contact| own_address(found, C::CHANNEL).as_ref() == Some(&address);
+            owner = owner.filter(|_| found.as_ref().is_none_or(gets_it_here));
+            let terms = Terms {
+                class,
+                is_strict: false,
+            };
+            let refused = found.and_then(|owner| refusal(Some(&owner), C::CHANNEL, terms));
+            if let Some(reason) = refused.filter(|reason| reason.is_refusal()) {
+                return Ok(Some(reason));
+            }
+        }
+        let is_free = !key.is_campaign()
+            || self
+                .ledger
+                .take_address(tenant, key, &address, owner)
+                .await?;
+        Ok((!is_free).then_some(SkipReason::DuplicateAddress))
+    }
+
+    /// Records that the message cannot be sent at all, unless this send was made before.
+    pub async fn refuse(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        class: Class,
+        reason: &str,
+    ) -> Result<Delivery, Error> {
+        match self.ledger.claim(tenant, key).await? {
+            Claim::Won(ticket) => self.fail(tenant, key, &ticket, reason).await,
+            Claim::Existing(row) => self.settle(tenant, key, &row, class).await,
+        }
+    }
+
+    async fn send(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ticket: &Ticket,
+        class: Class,
+        message: C::Composed,
+    ) -> Result<Delivery, Error> {
+        match self.channel.call(message).await {
+            Answer::Accepted { id } => {
+                let recorded = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
+                Ok(if recorded {
+                    Delivery::Sent
+                } else {
+                    Delivery::Unknown
+                })
+            }
+            Answer::Refused { code } => self.fail(tenant, key, ticket, &code).await,
+            Answer::Throttled => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Throttled)
+            }
+            Answer::Stopped { code } => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Stopped(code))
+            }
+            Answer::NoAnswer => {
+                let row = self
+                    .ledger
+                    .mark_unknown(tenant, key, ticket.claim())
+                    .await?;
+                Ok(match self.settle(tenant, key, &row, class).await? {
+                    Delivery::Unknown => Delivery::NoAnswer,
+                    other => other,
+                })
+            }
+        }
+    }
+
+    async fn fail(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ticket: &Ticket,
+        reason: &str,
+    ) -> Result<Delivery, Error> {
+        self.ledger.mark_failed(tenant, key, ticket, reason).await?;
+        Ok(Delivery::Failed(reason.to_owned()))
+    }
+
+    /// A transactional message may be sent a second time after the lease if the first try has no known outcome.
+    fn may_repeat(&self, row: &Row, class: Class) -> bool {
+        let now = self.ledger.now();
+        let waited = row
+            .unknown_at
+            .is_none_or(|at| now.duration_since(at).unsigned_abs() >= LEASE);
+        class == Class::Transactional
+            && row.attempt < 2
+            && !row.is_accepted()
+            && row.failed_at.is_none()
+            && !is_in_flight(row, now)
+            && waited
+    }
+
+    /// The outcome of an existing row. An expired claim becomes `unknown` here.
+    async fn settle(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        row: &Row,
+        class: Class,
+    ) -> Result<Delivery, Error> {
+        let given_up = row.unknown_at.is_some();
+        if row.is_accepted() {
+            // A marketing row that was given up was counted as unknown. The event that proved it accepted has
+            // corrected the count.
+            let counted_unknown = given_up && class == Class::Marketing;
+            return Ok(if counted_unknown {
+                Delivery::Unknown
+            } else {
+                Delivery::SentBefore
+            });
+        }
+        if row.is_duplicate() {
+            return Ok(Delivery::Skipped(SkipReason::DuplicateAddress));
+        }
+        if row.failed_at.is_some() {
+            let reason = row.reason.clone().unwrap_or_default();
+            return Ok(Delivery::Failed(reason));
+        }
+        if given_up {
+            let again = class == Class::Transactional && row.attempt < 2;
+            return Ok(if again {
+                Delivery::InFlight
+            } else {
+                Delivery::Unknown
+            });
+        }
+        if row.released || is_in_flight(row, self.ledger.now()) {
+            return Ok(Delivery::InFlight);
+        }
+        let row = self.ledger.mark_unknown(tenant, key, &row.claim).await?;
+        Ok(if row.unknown_at.is_some() {
+            Delivery::Unknown
+        } else if row.is_accepted() {
+            Delivery::SentBefore
+        } else {
+            // Another worker claimed or failed it in the meantime. The next try reads the outcome.
+            Delivery::InFlight
+        })
+    }
+}
