@@ -12,7 +12,8 @@ const CALLS: &[(&str, u64)] = &[
     ("chat-inbound", 24),
     ("chat-notifier", 16),
     ("chat-outbound", 8),
-    ("ingest", 24),
+    // An order of a provider brings its customer.
+    ("ingest", 32),
     ("message-sender", 14),
     ("segment-updater", 20),
     ("source-sync", 40),

@@ -16,32 +16,36 @@ impl Sim {
         self.rest(QUIET).await;
     }
 
-    /// Runs until nothing has moved for this many minutes.
+    /// Runs until nothing has moved for this many minutes. Schedules fire when a timer is due, in quiet minutes, and once
+    /// before the end.
     pub async fn rest(&self, minutes: u32) {
-        let mut quiet = 0;
+        let (mut quiet, mut has_fired, mut fire_at) = (0, false, 0);
         for _ in 0..ROUNDS {
             if self.drain().await {
-                quiet = 0;
+                (quiet, has_fired) = (0, false);
                 continue;
             }
-            self.tick().await;
-            if self.drain().await {
-                quiet = 0;
-                continue;
-            }
-            let next = self.next_event_ms().await;
             let now = self.now_ms();
-            match next {
-                Some(at) => {
-                    quiet = 0;
-                    let wait = u64::try_from(at - now).unwrap_or(0).max(1);
-                    self.sleep_ms(wait).await;
-                }
-                None if quiet < minutes => {
-                    quiet += 1;
-                    self.sleep_ms(MINUTE_MS).await;
-                }
-                None => return,
+            if now >= fire_at {
+                self.tick().await;
+                (has_fired, fire_at) = (true, i64::MAX);
+                continue;
+            }
+            let timer = self.next_timer_ms().await;
+            fire_at = timer.map_or(fire_at, |at| at.min(fire_at));
+            let message = self.next_message_ms();
+            let next = message.map_or(fire_at, |at| at.min(fire_at));
+            if next < i64::MAX {
+                quiet = 0;
+                let wait = u64::try_from(next - now).unwrap_or(0).max(1);
+                self.sleep_ms(wait).await;
+            } else if !has_fired {
+                fire_at = 0;
+            } else if quiet < minutes {
+                (quiet, fire_at) = (quiet + 1, 0);
+                self.sleep_ms(MINUTE_MS).await;
+            } else {
+                return;
             }
         }
         self.broken("rest", "the world does not come to rest");
@@ -72,17 +76,19 @@ impl Sim {
         moved
     }
 
-    /// When the next delayed message or timer is due.
-    async fn next_event_ms(&self) -> Option<i64> {
+    /// When the next delayed message is due.
+    fn next_message_ms(&self) -> Option<i64> {
         let sqs = self.world.aws.sqs();
         let queues = self.sources().into_iter();
-        let queues = queues.filter_map(|source| sqs.next_visible_at(&source.queue));
+        let times = queues.filter_map(|source| sqs.next_visible_at(&source.queue));
+        times.min()
+    }
+
+    /// When the next timer is due.
+    async fn next_timer_ms(&self) -> Option<i64> {
         let now = self.now_ms();
-        let timers = self
-            .world
-            .dump("Timers")
-            .await
-            .into_iter()
+        let timers = self.world.dump("Timers").await.into_iter();
+        let times = timers
             // A source's daily check would never let the world rest.
             .filter(|row| !row["effect"]["text"].to_string().contains(DAILY))
             .filter_map(|row| {
@@ -90,6 +96,6 @@ impl Sim {
                 // The sweep reads the minute only after it has begun.
                 Some(due.as_millisecond().max(now + 10_000))
             });
-        queues.chain(timers).min()
+        times.min()
     }
 }

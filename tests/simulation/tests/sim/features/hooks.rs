@@ -51,10 +51,10 @@ fn behave(sim: &Sim, shop: &Shop, behaviour: Behaviour) {
     all.set(&receiver(shop), behaviour);
 }
 
-/// An event on a timeline, and the end of its delivery's id.
+/// An event on a timeline, and the end of its delivery's id: that of the entry, or of a change that the entry tells.
 struct Event {
     text: String,
-    end: String,
+    ends: [String; 2],
     recorded_ms: i64,
 }
 
@@ -73,7 +73,8 @@ fn events(sim: &Sim, shop: &Shop, timeline: &[Value]) -> Vec<Event> {
         };
         found.push(Event {
             text: format!("{name} {pk} {sk}"),
-            end: format!("_{}", kernel::hash::name(&[name, contact, event])),
+            ends: [event.to_owned(), format!("{event}#{name}")]
+                .map(|id| format!("_{}", kernel::hash::name(&[name, contact, &id]))),
             recorded_ms: sim.recorded_ms("Timeline", pk, sk).unwrap_or_default(),
         });
     }
@@ -125,7 +126,8 @@ impl Hooks {
             if event.recorded_ms < hook.since_ms {
                 continue;
             }
-            let own = deliveries.iter().filter(|(id, _)| id.ends_with(&event.end));
+            let is_own = |id: &str| event.ends.iter().any(|end| id.ends_with(end));
+            let own = deliveries.iter().filter(|(id, _)| is_own(id));
             let own: Vec<_> = own.collect();
             match own.as_slice() {
                 [(id, "succeeded")] if told.contains(id) => {}
