@@ -72,6 +72,7 @@ pub struct BreachFacts {
     #[schema(min_length = 1, max_length = 1000)]
     data: Option<String>,
     /// Number of persons, as far as it is known.
+    #[schema(maximum = 4_294_967_295_u32)]
     persons: Option<u32>,
     /// The consequences for the persons.
     #[schema(min_length = 1, max_length = 1000)]

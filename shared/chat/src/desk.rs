@@ -16,7 +16,7 @@ const ATTEMPTS: u32 = 6;
 
 const SNOOZE_OVER: &str = "Đã đến giờ nhắc lại, cuộc trò chuyện được mở";
 
-/// What a change tells.
+/// The line that tells a change.
 #[derive(Clone, Copy)]
 struct Line {
     /// The text of the activity line.

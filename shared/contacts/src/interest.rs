@@ -48,7 +48,7 @@ type Hooks = BTreeMap<String, BTreeSet<WebhookId>>;
 #[serde(transparent)]
 pub struct Filter(BTreeMap<String, Wanted>);
 
-/// What a field must be.
+/// The values that a field may have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Wanted {

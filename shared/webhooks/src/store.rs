@@ -37,7 +37,7 @@ pub struct NewWebhook {
     pub events: BTreeSet<EventType>,
 }
 
-/// What became of a webhook to make.
+/// The outcome of a new webhook.
 #[derive(Debug, Clone)]
 pub enum Added {
     /// It is stored. The secret is never returned again.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p tests-world --example shop -- 100000` connects a Sapo shop with so many customers at the local
 //! stack's provider and reads all of them. It prints customers a second, write units a customer, and the growth of the
-//! resident memory (`VmHWM`) from the moment at which the provider holds its customers. Then orders come by webhook, one
+//! resident memory (`VmHWM`). The growth begins when the provider holds its customers. Then orders come by webhook, one
 //! after the other. It prints the milliseconds from the request to the last effect, without the time for which SQS collects
 //! a batch. The state is a folder under the system's temporary folder, removed at the end.
 

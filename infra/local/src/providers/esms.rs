@@ -172,7 +172,7 @@ impl Esms {
         }
     }
 
-    /// What a person at this machine sees.
+    /// The state that a person at this machine sees.
     pub fn shown(&self) -> Value {
         let state = self.state();
         let accounts = state.accounts.iter();

@@ -49,7 +49,8 @@ pub fn answer(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
             reply(200, &made)
         }
         ("DELETE", "webhooks", Some(id)) => {
-            shop.subscriptions.retain(|one| one["id"].to_string() != id);
+            shop.subscriptions
+                .retain(|one| one["id"].as_u64() != id.parse().ok());
             reply(200, &json!({ "message": "Xóa dữ liệu thành công" }))
         }
         ("GET", "customers", rest) => objects(shop, Kind::Customers, rest, asked),

@@ -96,7 +96,8 @@ pub fn sapo(shop: &mut Shop, asked: &Asked<'_>) -> Response<Bytes> {
             let id = path
                 .trim_start_matches("/admin/webhooks/")
                 .trim_end_matches(".json");
-            shop.subscriptions.retain(|one| one["id"].to_string() != id);
+            shop.subscriptions
+                .retain(|one| one["id"].as_u64() != id.parse().ok());
             reply(200, &json!({}))
         }
         ("GET", path) => lists(

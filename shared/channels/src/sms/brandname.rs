@@ -122,6 +122,7 @@ impl CarrierState {
     }
 
     /// The state as it is at this time.
+    #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         if self.status == CarrierStatus::Approved && !self.is_approved(now) {
             self.status = CarrierStatus::Expired;

@@ -14,14 +14,14 @@ pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.nfd() {
         match c {
-            'đ' => plain.push('d'),
+            // The second is the sign of the currency.
+            'đ' | '\u{20ab}' => plain.push('d'),
             'Đ' => plain.push('D'),
             '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{2032}' => plain.push('\''),
             '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => plain.push('"'),
             '\u{2010}'..='\u{2015}' | '\u{2212}' => plain.push('-'),
             '\u{2026}' => plain.push_str("..."),
             '\u{2022}' => plain.push('*'),
-            '\u{20ab}' => plain.push('d'),
             '\u{a0}' | '\u{202f}' | '\u{3000}' | '\u{2000}'..='\u{200a}' => plain.push(' '),
             _ if is_combining_mark(c) || kernel::text::is_unseen(c) => {}
             _ => plain.push(c),

@@ -26,12 +26,11 @@ pub fn amount(cell: &str) -> Option<i64> {
         }
         (dot, _) => {
             let mark = if dot.is_some() { '.' } else { ',' };
-            match grouped(text, mark) {
-                Some(whole) => whole,
-                None => {
-                    let (whole, fraction) = text.split_once(mark)?;
-                    is_zeros(fraction).then(|| whole.to_owned())?
-                }
+            if let Some(whole) = grouped(text, mark) {
+                whole
+            } else {
+                let (whole, fraction) = text.split_once(mark)?;
+                is_zeros(fraction).then(|| whole.to_owned())?
             }
         }
     };

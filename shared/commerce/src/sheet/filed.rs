@@ -1,4 +1,4 @@
-//! What an order or a product remembers of the file that last told it, and what follows for the next file. Pure.
+//! The mark that an order or a product keeps of its last file, and its meaning for the next file. Pure.
 
 use contacts::import::{DuplicateRule, Job, Outcome};
 use jiff::{SignedDuration, Timestamp};

@@ -20,7 +20,7 @@ use crate::bounds::{self, MAX_CODE, MAX_ITEMS, MAX_NAME, MAX_NOTE};
 
 const AMOUNT: &str = "expected an amount in whole dong such as 285000 or 285.000";
 
-/// What a file says about an order; absent fields say nothing.
+/// The fields of an order in a file; absent fields say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct FileOrder {
     pub code: String,

@@ -15,7 +15,7 @@ use crate::bounds::{self, MAX_CODE, MAX_NAME, MAX_NOTE};
 use crate::product::{MAX_CATEGORIES, MAX_IMAGES, MAX_URL, ONLY_PLACE, compared};
 use crate::product_change::ProductChange;
 
-/// What a file says about a product; absent fields say nothing.
+/// The fields of a product in a file; absent fields say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct FileProduct {
     pub code: String,

@@ -66,7 +66,7 @@ impl Outcome {
 pub struct Fate {
     /// Line of the file.
     pub line: u64,
-    /// What became of it.
+    /// The fate of the row.
     pub outcome: Outcome,
     /// The id of the contact, the order or the product.
     pub id: Option<String>,

@@ -59,7 +59,7 @@ pub struct Line {
     pub cells: Vec<String>,
     /// Why it is no row.
     pub fault: Option<RowError>,
-    /// What is told about a record that is a row.
+    /// A note about a record that is a row.
     pub note: Option<RowError>,
 }
 

@@ -141,7 +141,7 @@ async fn of_many_writers_one_gets_the_value_and_the_others_are_told() {
         owner_id: Some(with[0].contact),
     };
     for one in without {
-        assert_eq!(one.not_taken, [expected.clone()]);
+        assert_eq!(one.not_taken, std::slice::from_ref(&expected));
         assert_eq!(value(&shop, one.contact).await, None);
     }
     assert_eq!(value(&shop, with[0].contact).await, Some(json!("KH001")));

@@ -1,5 +1,7 @@
 //! Files of orders and of products: mapped, tried, imported; damaged, repeated, killed at any call.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -383,7 +385,7 @@ async fn an_order_stays_in_one_slice() {
     let mut file = "code,ordered_at,sku,price\n".to_owned();
     for n in 0..1_400 {
         let (code, line) = (n / 7, n % 7);
-        file += &format!("DH{code},2026-03-01,SKU{line},1000\n");
+        writeln!(file, "DH{code},2026-03-01,SKU{line},1000").unwrap();
     }
     let job = shop.imported("kind=orders", &file).await;
     assert_eq!(counts(&job), [1_400, 200, 1_200, 0, 0], "{}", job["errors"]);

@@ -158,12 +158,12 @@ async fn a_kill_at_any_call_leaves_no_credentials() {
             disconnect(&shop).await;
             let batch = shop.world.take("source-sync").unwrap();
             let event = batch.event.clone();
-            match shop.world.invoke_and_kill("source-sync", event, kill).await {
-                Some(answer) => shop.world.acknowledge(&batch, &answer),
-                None => {
-                    was_killed = true;
-                    shop.world.release(&batch);
-                }
+            let answer = shop.world.invoke_and_kill("source-sync", event, kill).await;
+            if let Some(answer) = answer {
+                shop.world.acknowledge(&batch, &answer);
+            } else {
+                was_killed = true;
+                shop.world.release(&batch);
             }
             shop.minutes(60).await;
             let case = format!("{kill:?}");

@@ -1,5 +1,5 @@
-//! Shops at providers whose APIs fail: back-fills, fetched objects, tokens that end. What a back-fill or an accepted webhook
-//! named ends in the store once, and the progress ends.
+//! Shops at providers whose APIs fail: back-fills, fetched objects, tokens that end. Each object of a
+//! back-fill or of an accepted webhook is in the store once at the end, and the progress ends.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

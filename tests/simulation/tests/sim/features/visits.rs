@@ -102,7 +102,7 @@ impl Visits {
         }
         match name {
             "identify" => {
-                call["traits"] = json!({ "name": shop.mark(&format!("visitor-{person}")) })
+                call["traits"] = json!({ "name": shop.mark(&format!("visitor-{person}")) });
             }
             "track" => call["event"] = shop.mark("bought").into(),
             "page" => call["properties"] = json!({ "url": "https://shop.vn/", "title": mark }),
