@@ -228,7 +228,7 @@ impl Change {
         let removed = self.removed.iter().cloned();
         let mut names: Vec<String> = fields
             .chain(removed)
-            .chain(self.agreed.channels().map(mention::status))
+            .chain(self.agreed.names())
             .chain(mention::tags(&self.tags))
             .chain(self.lists.iter().map(|&list| mention::list(list)))
             .collect();

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::marks::{Kind, Mark};
 use super::records::{COUNT, MAX_RECORDS, Record};
 use super::{Channel, ChannelStatus, Purpose, Statement};
+use crate::mention;
 use crate::model::{Identity, Incoming};
 use crate::rows::Profile;
 
@@ -112,9 +113,10 @@ impl Agreed {
         agreed
     }
 
-    /// The channels whose consent changes.
-    pub fn channels(&self) -> impl Iterator<Item = Channel> {
-        self.marks.iter().map(|(mark, _)| mark.channel)
+    /// The names by which a segment mentions what changes.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let marks = self.marks.iter();
+        marks.flat_map(|(mark, _)| mention::consent(mark.channel, mark.purpose))
     }
 
     /// Whether the consent stays as it is.

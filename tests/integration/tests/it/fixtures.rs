@@ -59,7 +59,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "api-channels",
         &[
-            ("duplicate", "201; Directory +1"),
+            ("duplicate", "400; Directory +1"),
             ("list", "200"),
             ("malformed", "400"),
             ("ok", "201; Directory +2"),
@@ -559,6 +559,7 @@ const UNMET: &[&str] = &[
     "Contacts: ws_…#con_… / UNDO#…",
     "Contacts: ws_…#con_… / SCORE#…",
     "Contacts: ws_…#con_… / SCORED#…#…",
+    "Contacts: ws_…#U#… / …",
     "Dedupe: … / …",
     "Directory: SESSION#… / SESSION",
     "Directory: INVITE#… / INVITE",

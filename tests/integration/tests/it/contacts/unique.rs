@@ -75,7 +75,7 @@ async fn the_api_refuses_a_value_of_another_contact_and_names_its_place() {
     // An erased contact frees its value at once.
     let (status, _) = admin(&shop, "DELETE", &path, None).await;
     assert_eq!(status, 204);
-    assert_eq!(save(&shop, "an@example.vn", &json!("KH 001")).await.0, 200);
+    assert_eq!(shop.api("PATCH", &first, Some(&patch)).await.0, 200);
     shop.world.settle().await;
     assert_eq!(save(&shop, "ha@example.vn", &json!("KH 001")).await.0, 409);
 }

@@ -56,7 +56,7 @@ async fn only_a_cart_or_an_order_of_the_least_total_starts_the_workflow() {
         });
         shop.say(&door, "order.created", &at, order).await;
     }
-    shop.wait(2).await;
+    shop.wait(5).await;
     assert_eq!(shop.starts(&carts).await, json!(2));
     assert_eq!(shop.starts(&orders).await, json!(2));
 }
