@@ -48,7 +48,7 @@ def person(n):
     kind = random.random()
     if kind < 0.004:
         local = f"bounce+{local}"
-    elif kind < 0.005:
+    elif n == 4293:  # fills in a form; complaints of 0.1 % would pause the demo's campaign for review
         local = f"complaint+{local}"
     email = f"{local}@example.{'vn' if n % 3 else 'com'}"
     if random.random() < 0.1:
