@@ -55,6 +55,8 @@ struct Link {
 #[derive(Default)]
 pub struct Providers {
     is_on: RefCell<bool>,
+    /// Whether a provider failed or gave another token. A refresh token may then be asked for twice.
+    has_failed: RefCell<bool>,
     /// One a shop.
     links: RefCell<Vec<Link>>,
 }
@@ -155,6 +157,7 @@ impl Providers {
 
     fn fail(&self, sim: &Sim, shop: &Shop) {
         let provider = self.link(shop).provider;
+        *self.has_failed.borrow_mut() = true;
         if sim.percent(20) {
             sim.note(format!("  {provider} gives another token"));
             own(sim, provider, |own| own.token += 1);
@@ -317,7 +320,8 @@ impl Feature for Providers {
             }
             Self::check_shop(sim, shop, &link, &commerce, &contacts);
         }
-        let is_unharmed = !sim.hit.borrow().contains_key("source-sync");
+        let is_hit = sim.hit.borrow().contains_key("source-sync");
+        let is_unharmed = !is_hit && !*self.has_failed.borrow();
         let reused = own(sim, FIRST, |own| own.reused);
         if is_unharmed && reused > 0 {
             sim.broken("token used twice", format!("{reused} times"));
