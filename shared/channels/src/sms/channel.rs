@@ -9,8 +9,8 @@ use contacts::Channel;
 use content::template::{Scope, Template};
 use kernel::{Phone, TenantKey};
 
+use super::Client;
 use super::brandname::{Brandname, Kind};
-use super::{Client, esms};
 use crate::channel::{Answer, NotReady, Recipient, SendChannel};
 use crate::consent::phone_of;
 use crate::email::Letterhead;
@@ -134,11 +134,7 @@ impl SendChannel for SmsChannel {
             .call(tenant, &brandname, &phone, &text, &request_id)
             .await;
         match answer {
-            Ok(esms::Answer::Accepted { id }) => Answer::Accepted { id },
-            Ok(esms::Answer::Refused { code, .. }) => Answer::Refused { code },
-            Ok(esms::Answer::Throttled) => Answer::Throttled,
-            Ok(esms::Answer::Stopped { code }) => Answer::Stopped { code },
-            Ok(esms::Answer::NoAnswer) => Answer::NoAnswer,
+            Ok(answer) => answer,
             // Our own store gave no answer, so the provider was not called.
             Err(error) => {
                 tracing::warn!(%error, "a text message was not sent yet");

@@ -7,9 +7,10 @@ use kernel::{Phone, TenantKey};
 
 use super::billing::MAX_UNITS;
 use super::brandname::Brandname;
-use super::esms::{self, Answer, Balance, Keys, MAX_REQUEST_ID, Outgoing};
+use super::esms::{self, Balance, Keys, MAX_REQUEST_ID, Outgoing};
 use super::segments::length;
 use super::store::SmsSettings;
+use crate::channel::Answer;
 
 /// Calls eSMS; cheap to clone. Clones share the cache of accounts.
 #[derive(Clone, Debug)]
@@ -46,7 +47,6 @@ impl Client {
     ) -> Result<Answer, Error> {
         let refused = |code: &str| Answer::Refused {
             code: code.to_owned(),
-            reason: esms::meaning(code).to_owned(),
         };
         let stopped = |code: &str| Answer::Stopped {
             code: code.to_owned(),

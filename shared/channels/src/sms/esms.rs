@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::brandname::Kind;
 use super::segments::is_gsm;
+use crate::channel::Answer;
 
 /// The host of the API.
 pub const HOST: &str = "rest.esms.vn";
@@ -21,8 +22,6 @@ pub const SEND: &str = "/MainService.svc/json/SendMultipleMessage_V4_post_json/"
 pub const BALANCE: &str = "/MainService.svc/json/GetBalance_json";
 /// Longest request id.
 pub const MAX_REQUEST_ID: usize = 50;
-/// Characters of a reason that are kept.
-const MAX_REASON: usize = 200;
 
 /// The keys of an account at the provider.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,32 +36,6 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(..)")
     }
-}
-
-/// The provider's answer to one send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The provider has the message. This is not the delivery.
-    Accepted {
-        /// The provider's `SMSID`. A repeated request has the id that the provider names, else the request id.
-        id: String,
-    },
-    /// A final refusal of this message.
-    Refused {
-        /// The provider's code, or a name of ours.
-        code: String,
-        /// The refusal in words.
-        reason: String,
-    },
-    /// Too many calls. Nothing was sent.
-    Throttled,
-    /// No usable answer: the message may have been sent. The same request id may be sent again within 24 hours.
-    NoAnswer,
-    /// The account or the brandname may not send at all. Nothing was sent.
-    Stopped {
-        /// The provider's code, or a name of ours.
-        code: String,
-    },
 }
 
 /// One send.
@@ -157,7 +130,8 @@ const STOPPED: [&str; 11] = [
     "101", "102", "103", "104", "107", "118", "120", "140", "204", "300", "301",
 ];
 
-/// Reads the answer to a send.
+/// Reads the answer to a send. `Accepted` is not the delivery; its id is the provider's `SMSID`. A repeated request has the
+/// id that the provider names, else the request id.
 pub fn answer(answer: &Result<Response<Bytes>, WebError>, request_id: &str) -> Answer {
     let value = match json_of(answer) {
         Ok(value) => value,
@@ -173,31 +147,7 @@ pub fn answer(answer: &Result<Response<Bytes>, WebError>, request_id: &str) -> A
     if STOPPED.contains(&code.as_str()) {
         return Answer::Stopped { code };
     }
-    let reason = text(&value["ErrorMessage"]).unwrap_or_else(|| meaning(&code).to_owned());
-    let reason = reason.chars().take(MAX_REASON).collect();
-    Answer::Refused { code, reason }
-}
-
-/// A code in words, for people.
-pub fn meaning(code: &str) -> &'static str {
-    match code {
-        "99" => "the provider blocks the number",
-        "101" => "the provider refuses the keys",
-        "102" => "the account has no price list",
-        "103" => "the balance is too low",
-        "104" => "the provider does not know the brandname",
-        "107" => "the provider takes advertising in requests of at least 30 numbers",
-        "108" => "the provider refuses the form of the number",
-        "118" | "300" | "301" => "the provider does not take this kind of message",
-        "140" => "the provider takes calls from listed addresses only",
-        "146" => "the text does not match a registered template",
-        "177" => "the brandname is not registered with the carrier of the number",
-        "empty" => "the text is empty",
-        "no_account" => "no account is connected",
-        "not_approved" => "no carrier has approved the brandname",
-        "too_long" => "the text has more than 459 units",
-        _ => "the provider refuses",
-    }
+    Answer::Refused { code }
 }
 
 /// The balance of an account.
@@ -280,7 +230,7 @@ mod tests {
         }
         for code in ["99", "108", "146", "177", "777"] {
             let refused = of(&format!(r#"{{"CodeResult":"{code}"}}"#));
-            assert!(matches!(refused, Answer::Refused { .. }), "{code}");
+            assert_eq!(refused, Answer::Refused { code: code.into() });
         }
         for body in ["<html>", "{}", "[]", "", r#"{"CodeResult":null}"#] {
             assert_eq!(of(body), Answer::NoAnswer, "{body}");

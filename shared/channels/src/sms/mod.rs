@@ -19,7 +19,7 @@ pub use brandname::{Brandname, Carrier, Kind};
 pub use brandnames::Brandnames;
 pub use channel::{OutgoingText, PER_SECOND, PreparedText, SmsChannel};
 pub use client::Client;
-pub use esms::{Answer, Balance, Keys};
+pub use esms::{Balance, Keys};
 pub use segments::{Encoding, Length, length};
 pub use store::{Account, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
 pub use template::Template;

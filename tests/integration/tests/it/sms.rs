@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use channels::sms::{Answer, Client, SmsSettings};
+use channels::Answer;
+use channels::sms::{Client, SmsSettings};
 use cloud::Hosts;
 use kernel::{Grant, Phone, TenantKey};
 use serde_json::{Value, json};
