@@ -54,11 +54,7 @@ impl BrandnameView {
 }
 
 fn check(settings: &Settings) -> Result<(), Problem> {
-    let mut flaws = Flaws::default();
-    for (pointer, message) in settings.flaws() {
-        flaws.add(pointer, message);
-    }
-    flaws.refuse()
+    settings.flaws().into_iter().collect::<Flaws>().refuse()
 }
 
 fn no_brandname() -> Problem {

@@ -47,11 +47,7 @@ impl From<Template> for TemplateView {
 }
 
 fn check(settings: &Settings) -> Result<(), Problem> {
-    let mut flaws = Flaws::default();
-    for (pointer, message) in settings.flaws() {
-        flaws.add(pointer, message);
-    }
-    flaws.refuse()
+    settings.flaws().into_iter().collect::<Flaws>().refuse()
 }
 
 fn no_template() -> Problem {

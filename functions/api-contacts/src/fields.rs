@@ -180,11 +180,8 @@ fn refused(refusal: FieldRefusal) -> Problem {
     }
 }
 
-fn check(field: &Definition, mut flaws: Flaws) -> Result<(), Problem> {
-    for (pointer, message) in field.flaws() {
-        flaws.add(pointer, message);
-    }
-    flaws.refuse()
+fn check(field: &Definition) -> Result<(), Problem> {
+    field.flaws().into_iter().collect::<Flaws>().refuse()
 }
 
 /// Brings custom values into the form that their fields store. The flaws name each value that its field does not
@@ -279,7 +276,7 @@ pub async fn create(
         created_at: origin.at,
         updated_at: origin.at,
     };
-    check(&field, Flaws::default())?;
+    check(&field)?;
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, &field.key, &ip.0).await?;
     let fields = api.fields_of(field.target);
@@ -366,7 +363,7 @@ pub async fn update(
         created_at: before.created_at,
     };
     let field = field.keeping(&before);
-    check(&field, Flaws::default())?;
+    check(&field)?;
     let (grant, operation) = (caller.grant(), caller.permission());
     api.audit.note(grant, operation, &key, &ip.0).await?;
     let fields = api.fields_of(field.target);

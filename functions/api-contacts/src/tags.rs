@@ -62,9 +62,7 @@ async fn find(api: &Api, tenant: TenantKey, name: &str) -> Result<Tag, Problem> 
 }
 
 fn check(tag: &Tag, mut flaws: Flaws) -> Result<(), Problem> {
-    for (pointer, message) in tag.flaws() {
-        flaws.add(pointer, message);
-    }
+    flaws.extend(tag.flaws());
     flaws.refuse()
 }
 

@@ -41,11 +41,7 @@ impl From<View> for ViewView {
 }
 
 fn check(settings: &Settings) -> Result<(), Problem> {
-    let mut flaws = Flaws::default();
-    for (pointer, message) in settings.flaws() {
-        flaws.add(pointer, message);
-    }
-    flaws.refuse()
+    settings.flaws().into_iter().collect::<Flaws>().refuse()
 }
 
 fn refused(refusal: ViewRefusal) -> Problem {

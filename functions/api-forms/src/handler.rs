@@ -73,10 +73,7 @@ impl Api {
     /// Refuses settings that are not valid; one answer names all faults.
     async fn check(&self, caller: &Caller, settings: &Settings) -> Result<(), Problem> {
         let all = self.fields.all(caller.tenant).await?;
-        let mut flaws = Flaws::default();
-        for (pointer, message) in settings.flaws(&Definitions::of(all)) {
-            flaws.add(pointer, message);
-        }
+        let mut flaws: Flaws = settings.flaws(&Definitions::of(all)).into_iter().collect();
         for (n, list) in settings.list_ids.iter().take(20).enumerate() {
             let is_unknown = self.lists.get(caller.tenant, *list).await?.is_none();
             flaws.check(is_unknown, format!("/list_ids/{n}"), "no such list");

@@ -143,6 +143,22 @@ impl Flaws {
     }
 }
 
+impl<P: Into<String>, M: Into<String>> Extend<(P, M)> for Flaws {
+    fn extend<I: IntoIterator<Item = (P, M)>>(&mut self, flaws: I) {
+        for (pointer, message) in flaws {
+            self.add(pointer, message);
+        }
+    }
+}
+
+impl<P: Into<String>, M: Into<String>> FromIterator<(P, M)> for Flaws {
+    fn from_iter<I: IntoIterator<Item = (P, M)>>(flaws: I) -> Self {
+        let mut all = Self::default();
+        all.extend(flaws);
+        all
+    }
+}
+
 /// An error answer.
 #[derive(Debug, Clone)]
 pub struct Problem {
