@@ -53,15 +53,7 @@ impl Asking {
         if let Some(filed) = filed {
             if filed.import == self.import && filed.line == self.line {
                 // A repetition of the step.
-                let outcome = if filed.is_new {
-                    Outcome::Created
-                } else {
-                    Outcome::Updated
-                };
-                return Some(Settled {
-                    outcome,
-                    told: None,
-                });
+                return Some(Settled::stored(filed.is_new));
             }
             if filed.import == self.import {
                 let told = format!("line {} of the file has this code too", filed.line);
@@ -72,10 +64,7 @@ impl Asking {
             }
         }
         if self.rule == DuplicateRule::Skip {
-            return Some(Settled {
-                outcome: Outcome::Skipped,
-                told: None,
-            });
+            return Some(Settled::of(Outcome::Skipped));
         }
         // Two imports may be requested in one moment.
         let last = self.at.saturating_add(SignedDuration::from_secs(1));
@@ -94,6 +83,23 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
+    /// An end that needs no words.
+    pub fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            told: None,
+        }
+    }
+
+    /// The row made its order or product, or changed it.
+    pub fn stored(is_new: bool) -> Self {
+        Self::of(if is_new {
+            Outcome::Created
+        } else {
+            Outcome::Updated
+        })
+    }
+
     pub fn failed(told: impl Into<String>) -> Self {
         Self {
             outcome: Outcome::Failed,

@@ -15,7 +15,6 @@ use super::orders::FileOrder;
 use crate::keys;
 use crate::order::{Row, mark};
 use crate::store::{Natural, Orders, ROUNDS, after};
-use contacts::import::Outcome;
 
 /// The end of a row, and its order.
 pub(crate) type End = (Settled, Option<OrderId>);
@@ -128,15 +127,11 @@ impl Orders {
         let key = keys::order(tenant, id);
         self.table.replace_or_create(&key, &row, expected).await?;
         self.finish(tenant, &row).await?;
-        let outcome = if before.is_none() {
-            Outcome::Created
-        } else {
-            Outcome::Updated
-        };
         let is_backwards = told.is_backwards(old);
         let note = "the status of an order only moves forward: it stays";
         let told = is_backwards.then(|| note.to_owned());
-        Ok((Settled { outcome, told }, Some(id)))
+        let stored = Settled::stored(before.is_none());
+        Ok((Settled { told, ..stored }, Some(id)))
     }
 
     /// The end of a row about an order that staff entered: it stays. One read unit.

@@ -32,6 +32,9 @@ use products::ProductLine;
 /// have four slices each at a time.
 const CONCURRENCY: usize = 3;
 
+/// The end of an order or a product of a file, and its id.
+type End = (Settled, Option<String>);
+
 /// Takes the lines of files.
 #[derive(Clone, Debug)]
 pub struct GoodsDesk {
@@ -103,22 +106,10 @@ impl GoodsDesk {
     }
 
     /// The end of an order.
-    async fn order(
-        &self,
-        goods: &Goods,
-        lines: &OrderLines,
-        is_tried: bool,
-    ) -> Result<(Settled, Option<String>), Error> {
+    async fn order(&self, goods: &Goods, lines: &OrderLines, is_tried: bool) -> Result<End, Error> {
         let (tenant, job, order) = (goods.tenant, &goods.job, &lines.order);
         if lines.is_wrong {
-            let told = None;
-            return Ok((
-                Settled {
-                    outcome: Outcome::Failed,
-                    told,
-                },
-                None,
-            ));
+            return Ok((Settled::of(Outcome::Failed), None));
         }
         if let Some(end) = elsewhere(order.source, &[Source::Import]) {
             return Ok((end, None));
@@ -130,16 +121,8 @@ impl GoodsDesk {
             &self.silent
         };
         if !is_tried {
-            return Ok((
-                Settled {
-                    outcome: Outcome::Updated,
-                    told: None,
-                },
-                None,
-            ));
+            return Ok((Settled::of(Outcome::Updated), None));
         }
-        let named =
-            |(end, id): (Settled, Option<kernel::OrderId>)| (end, id.map(|id| id.to_string()));
         let is_trial = goods.trial.is_some();
         let judged = writers.orders.judge_file(tenant, order, &asking, is_trial);
         let (end, is_known) = judged.await?;
@@ -149,19 +132,8 @@ impl GoodsDesk {
         if !is_known && let Err(why) = order.incoming(None, asking.at) {
             return Ok((Settled::failed(why), None));
         }
-        if goods.trial.is_some() {
-            let outcome = if is_known {
-                Outcome::Updated
-            } else {
-                Outcome::Created
-            };
-            return Ok((
-                Settled {
-                    outcome,
-                    told: None,
-                },
-                None,
-            ));
+        if is_trial {
+            return Ok((Settled::stored(!is_known), None));
         }
         let stored = async {
             let contact = buyer(&writers.contacts, tenant, job, lines).await?;
@@ -206,33 +178,18 @@ impl GoodsDesk {
         goods: &Goods,
         line: &ProductLine,
         is_tried: bool,
-    ) -> Result<(Settled, Option<String>), Error> {
+    ) -> Result<End, Error> {
         let (tenant, product) = (goods.tenant, &line.product);
         if line.is_wrong {
-            let told = None;
-            return Ok((
-                Settled {
-                    outcome: Outcome::Failed,
-                    told,
-                },
-                None,
-            ));
+            return Ok((Settled::of(Outcome::Failed), None));
         }
         if let Some(end) = elsewhere(product.source, &[Source::Manual, Source::Import]) {
             return Ok((end, None));
         }
         if !is_tried {
-            return Ok((
-                Settled {
-                    outcome: Outcome::Updated,
-                    told: None,
-                },
-                None,
-            ));
+            return Ok((Settled::of(Outcome::Updated), None));
         }
         let asking = Asking::of(&goods.job, line.line, product.hash());
-        let named =
-            |(end, id): (Settled, Option<kernel::ProductId>)| (end, id.map(|id| id.to_string()));
         if goods.trial.is_none() {
             let stored = self.products.file(tenant, product, &asking).await;
             return stored_or_refused(stored.map(named));
@@ -244,19 +201,13 @@ impl GoodsDesk {
         if !is_known && let Err(why) = product.incoming(asking.at) {
             return Ok((Settled::failed(why), None));
         }
-        let outcome = if is_known {
-            Outcome::Updated
-        } else {
-            Outcome::Created
-        };
-        Ok((
-            Settled {
-                outcome,
-                told: None,
-            },
-            None,
-        ))
+        Ok((Settled::stored(!is_known), None))
     }
+}
+
+/// An end with the id as text.
+fn named((end, id): (Settled, Option<impl ToString>)) -> End {
+    (end, id.map(|id| id.to_string()))
 }
 
 fn sorted(fates: Vec<Vec<Fate>>) -> Vec<Fate> {
@@ -281,9 +232,7 @@ fn elsewhere(source: Option<Source>, own: &[Source]) -> Option<Settled> {
 }
 
 /// A row that can never be stored costs the row; a failure of the moment repeats the slice.
-fn stored_or_refused(
-    stored: Result<(Settled, Option<String>), Error>,
-) -> Result<(Settled, Option<String>), Error> {
+fn stored_or_refused(stored: Result<End, Error>) -> Result<End, Error> {
     match stored {
         Err(error) if !error.is_retryable() => {
             Ok((Settled::failed("the row cannot be stored"), None))
@@ -341,7 +290,7 @@ fn fate(line: u64, mut notes: Vec<RowError>, end: Settled, id: Option<String>) -
 }
 
 /// The fates of the lines of an order. So that `created` counts orders, only the first line of a new one is created.
-fn fates_of(order: OrderLines, (end, id): (Settled, Option<String>)) -> Vec<Fate> {
+fn fates_of(order: OrderLines, (end, id): End) -> Vec<Fate> {
     let mut fates = Vec::with_capacity(order.lines.len());
     let has_reason = order.lines.iter().any(|(_, told)| !told.is_empty());
     for (n, (line, told)) in order.lines.into_iter().enumerate() {

@@ -4,7 +4,6 @@
 //! told it, as orders do.
 
 use cloud::{Created, Error};
-use contacts::import::Outcome;
 use jiff::Timestamp;
 use kernel::commerce::Source;
 use kernel::{ProductId, TenantKey};
@@ -95,11 +94,7 @@ impl Products {
         row.filed_at = Some(now);
         let key = keys::product(tenant, id);
         self.table.replace(&key, &row, before.version).await?;
-        let end = Settled {
-            outcome: Outcome::Updated,
-            told: None,
-        };
-        Ok(Some((end, Some(id))))
+        Ok(Some((Settled::stored(false), Some(id))))
     }
 
     /// `None`: another run made the product, or another product has the drawn id.
@@ -122,13 +117,7 @@ impl Products {
         row.filed_at = Some(now);
         self.name_by_code(tenant, &row).await?;
         match self.table.create(&keys::product(tenant, id), &row).await? {
-            Created::New => {
-                let end = Settled {
-                    outcome: Outcome::Created,
-                    told: None,
-                };
-                Ok(Some((end, Some(id))))
-            }
+            Created::New => Ok(Some((Settled::stored(true), Some(id)))),
             Created::Existing(found) if found.is_own(Source::Import, &told.key()) => Ok(None),
             Created::Existing(_) => {
                 self.draw_again(&natural, id).await?;
