@@ -82,6 +82,27 @@ pub struct Run {
 }
 
 impl Run {
+    fn begun(
+        tenant: TenantKey,
+        name: &str,
+        history: Option<History>,
+        since: Option<Timestamp>,
+        objects: &[Object],
+        now: Timestamp,
+    ) -> Self {
+        let objects = objects.iter().map(|object| (*object, Progress::default()));
+        Self {
+            workspace: tenant.workspace(),
+            run: name.to_owned(),
+            seq: 0,
+            history,
+            since,
+            objects: objects.collect(),
+            started_at: now,
+            finished_at: (history == Some(History::None)).then_some(now),
+        }
+    }
+
     /// Whether it reads what was not fetched, not what an owner chose.
     pub fn is_recovery(&self) -> bool {
         self.history.is_none()
@@ -133,17 +154,7 @@ impl Runs {
             return Ok(held);
         }
         let now = self.directory.clock().now();
-        let objects = objects.iter().map(|object| (*object, Progress::default()));
-        let run = Run {
-            workspace: tenant.workspace(),
-            run: name.to_owned(),
-            seq: 0,
-            history,
-            since,
-            objects: objects.collect(),
-            started_at: now,
-            finished_at: (history == Some(History::None)).then_some(now),
-        };
+        let run = Run::begun(tenant, name, history, since, objects, now);
         self.directory.put(&keys::run(source), &run).await?;
         Ok(run)
     }
@@ -158,17 +169,8 @@ impl Runs {
         objects: &[Object],
         read: Option<&Run>,
     ) -> Result<Option<Run>, Error> {
-        let objects = objects.iter().map(|object| (*object, Progress::default()));
-        let run = Run {
-            workspace: tenant.workspace(),
-            run: name.to_owned(),
-            seq: 0,
-            history: None,
-            since: Some(since),
-            objects: objects.collect(),
-            started_at: self.directory.clock().now(),
-            finished_at: None,
-        };
+        let now = self.directory.clock().now();
+        let run = Run::begun(tenant, name, None, Some(since), objects, now);
         let update = Update::new()
             .set("workspace", run.workspace)
             .set("run", &run.run)
