@@ -7,12 +7,12 @@ use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Campaigns, Changed, Command, Draft, Report};
+use campaigns::{Audience, Campaign, Campaigns, Draft, Report};
 use channels::{Content, MailStore, StoredMail};
 use cloud::Counters;
 use contacts::{List, Lists};
 use kernel::page::Page;
-use kernel::{CampaignId, EmailAddress, Needs};
+use kernel::{CampaignId, EmailAddress};
 use lambda::http::{
     Caller, ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query,
 };
@@ -20,6 +20,7 @@ use segments::{NotPinned, Pins};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::commands;
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 
 /// The state of the operations.
@@ -39,14 +40,14 @@ pub struct Api {
 
 impl Api {
     /// The mail settings of the caller's workspace.
-    async fn settings(&self, caller: &Caller) -> Result<WorkspaceSettings, Problem> {
+    pub async fn settings(&self, caller: &Caller) -> Result<WorkspaceSettings, Problem> {
         let workspace = self.workspaces.get(caller.tenant).await?;
         let settings = workspace.map(|workspace| workspace.settings);
         settings.ok_or_else(|| Problem::not_found("workspace"))
     }
 
     /// The mail of an email campaign.
-    async fn mail(
+    pub async fn mail(
         &self,
         caller: &Caller,
         campaign: &Campaign,
@@ -74,7 +75,7 @@ impl Api {
     }
 
     /// Refuses a sender that the workspace has not proven.
-    async fn know_sender(&self, caller: &Caller, from: &EmailAddress) -> Result<(), Problem> {
+    pub async fn know_sender(&self, caller: &Caller, from: &EmailAddress) -> Result<(), Problem> {
         if self.senders.may_send(caller.tenant, from).await? {
             return Ok(());
         }
@@ -114,7 +115,11 @@ impl Api {
         Ok(())
     }
 
-    async fn release_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+    pub async fn release_segments(
+        &self,
+        caller: &Caller,
+        campaign: &Campaign,
+    ) -> Result<(), Problem> {
         let user = campaign.id.to_string();
         for segment in campaign.audience.segments() {
             let uses = self.pins.uses();
@@ -136,7 +141,7 @@ impl Api {
     }
 
     /// Fixes the permission reminder of the draft's only list.
-    async fn pin_reminder(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+    pub async fn pin_reminder(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
         let list = self.only_list(caller, &campaign.audience).await?;
         let reminder = list.and_then(|list| list.permission_reminder);
         if campaign.state != campaigns::State::Draft || reminder == campaign.permission_reminder {
@@ -148,7 +153,7 @@ impl Api {
     }
 
     /// Fixes the versions whose members a draft will be sent to.
-    async fn pin_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
+    pub async fn pin_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
         let (tenant, id) = (caller.tenant, campaign.id);
         let segments = campaign.audience.segments();
         if campaign.state != campaigns::State::Draft || segments.is_empty() {
@@ -164,12 +169,8 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one))
-        .routes(routes!(send))
-        .routes(routes!(pause))
-        .routes(routes!(resume))
-        .routes(routes!(confirm))
-        .routes(routes!(cancel))
         .routes(routes!(report))
+        .merge(commands::routes())
 }
 
 fn not_pinned(why: NotPinned) -> Problem {
@@ -188,7 +189,7 @@ fn not_pinned(why: NotPinned) -> Problem {
     }
 }
 
-fn no_campaign() -> Problem {
+pub fn no_campaign() -> Problem {
     Problem::not_found("campaign")
 }
 
@@ -320,171 +321,4 @@ async fn report(
         .report(&api.counters, caller.tenant, id)
         .await?;
     report.map(Json).ok_or_else(no_campaign)
-}
-
-/// Send a campaign to its audience, once to each contact and address.
-///
-/// The members of a segment are those of now. A segment whose first members are still being found answers 409.
-///
-/// The workspace must have a postal address and a permission reminder. Each part of the mail gets a footer with
-/// those of them that it does not show itself (docs/templates.md). The reminder of the only list comes before that of the
-/// workspace. Its sender must still be proven.
-#[utoipa::path(
-    post,
-    path = "/v1/campaigns/{id}/send",
-    operation_id = "sendCampaign",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 202, description = "It goes out", body = CampaignView)),
-)]
-async fn send(
-    api: State<Api>,
-    caller: May<op::SendCampaign>,
-    ip: ClientIp,
-    id: Path<CampaignId>,
-) -> Result<(StatusCode, Json<CampaignView>), Problem> {
-    let known = api.campaigns.get(caller.tenant, id.0).await?;
-    let known = known.ok_or_else(no_campaign)?;
-    let settings = api.settings(&caller).await?;
-    Problem::settings_missing(&settings.missing_for_marketing())?;
-    if let Some(mail) = api.mail(&caller, &known).await? {
-        api.know_sender(&caller, &mail.sender.from_email).await?;
-    }
-    api.pin_segments(&caller, &known).await?;
-    api.pin_reminder(&caller, &known).await?;
-    let campaign = obey(&api, &caller, &ip, id.0, Command::Send).await?;
-    Ok((StatusCode::ACCEPTED, campaign))
-}
-
-/// Pause the sending.
-#[utoipa::path(
-    post,
-    path = "/v1/campaigns/{id}/pause",
-    operation_id = "pauseCampaign",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The campaign", body = CampaignView)),
-)]
-async fn pause(
-    api: State<Api>,
-    caller: May<op::PauseCampaign>,
-    ip: ClientIp,
-    id: Path<CampaignId>,
-) -> Result<Json<CampaignView>, Problem> {
-    obey(&api, &caller, &ip, id.0, Command::Pause).await
-}
-
-/// Resume the sending to recipients without an outcome.
-///
-/// A campaign that was paused for review (`problem` begins with `review_`) is resumed by `confirmCampaign` only.
-#[utoipa::path(
-    post,
-    path = "/v1/campaigns/{id}/resume",
-    operation_id = "resumeCampaign",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The campaign", body = CampaignView)),
-)]
-async fn resume(
-    api: State<Api>,
-    caller: May<op::ResumeCampaign>,
-    ip: ClientIp,
-    id: Path<CampaignId>,
-) -> Result<Json<CampaignView>, Problem> {
-    obey(&api, &caller, &ip, id.0, Command::Resume).await
-}
-
-/// Confirm that the audience was reviewed, and resume the sending.
-///
-/// A campaign pauses for review once 500 of its mails have ended with bad figures. Bad is more than 5 % bounces, 0.1 %
-/// complaints or 2 % unsubscriptions. An account admin confirms after the first pause. After the second
-/// pause an operator of the installation must resume the campaign.
-#[utoipa::path(
-    post,
-    path = "/v1/campaigns/{id}/confirm",
-    operation_id = "confirmCampaign",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The campaign", body = CampaignView)),
-)]
-async fn confirm(
-    api: State<Api>,
-    caller: May<op::ConfirmCampaign>,
-    ip: ClientIp,
-    id: Path<CampaignId>,
-) -> Result<Json<CampaignView>, Problem> {
-    note(&api, &caller, &ip, id.0).await?;
-    answer(api.campaigns.confirm(caller.tenant, id.0).await?)
-}
-
-/// Stop sending for good.
-#[utoipa::path(
-    post,
-    path = "/v1/campaigns/{id}/cancel",
-    operation_id = "cancelCampaign",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The campaign", body = CampaignView)),
-)]
-async fn cancel(
-    api: State<Api>,
-    caller: May<op::CancelCampaign>,
-    ip: ClientIp,
-    id: Path<CampaignId>,
-) -> Result<Json<CampaignView>, Problem> {
-    let known = api.campaigns.get(caller.tenant, id.0).await?;
-    let cancelled = obey(&api, &caller, &ip, id.0, Command::Cancel).await?;
-    if let Some(known) = known {
-        api.release_segments(&caller, &known).await?;
-    }
-    Ok(cancelled)
-}
-
-async fn obey<P: Needs>(
-    api: &Api,
-    caller: &May<P>,
-    ip: &ClientIp,
-    id: CampaignId,
-    command: Command,
-) -> Result<Json<CampaignView>, Problem> {
-    note(api, caller, ip, id).await?;
-    answer(api.campaigns.command(caller.tenant, id, command).await?)
-}
-
-async fn note<P: Needs>(
-    api: &Api,
-    caller: &May<P>,
-    ip: &ClientIp,
-    id: CampaignId,
-) -> Result<(), Problem> {
-    let known = api.campaigns.get(caller.tenant, id).await?;
-    known.ok_or_else(no_campaign)?;
-    let noted = api
-        .audit
-        .note(caller.grant(), caller.permission(), id, &ip.0);
-    Ok(noted.await?)
-}
-
-fn answer(changed: Changed) -> Result<Json<CampaignView>, Problem> {
-    match changed {
-        Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
-        Changed::Absent => Err(no_campaign()),
-        Changed::TooOld => {
-            let detail = "sending began more than 90 days ago; cancel it and make a new campaign";
-            Err(Problem::new(Code::Conflict, detail))
-        }
-        Changed::InReview(campaign) => {
-            let detail = match campaign.review {
-                Some(review) if review.times > 1 => {
-                    "its figures were bad twice; an operator of the installation must resume it"
-                }
-                _ => "its figures are bad; an account admin must confirm the campaign",
-            };
-            Err(Problem::new(Code::Conflict, detail))
-        }
-        Changed::Refused(state) => {
-            let detail = format!("the campaign is {}", state.name());
-            Err(Problem::new(Code::Conflict, detail))
-        }
-    }
 }

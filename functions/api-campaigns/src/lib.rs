@@ -4,6 +4,7 @@
 //! table, the mail in the directory table; messages leave through the campaign's own
 //! pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
 
+mod commands;
 mod handler;
 mod shape;
 
