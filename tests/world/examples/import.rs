@@ -21,7 +21,7 @@ use cloud::blobs::MIN_PART;
 use contacts::import::{Begun, Imports, Request, Status};
 use kernel::{ImportId, Origin, TenantKey};
 use serde_json::json;
-use tests_world::World;
+use tests_world::{World, memory_mib};
 
 /// Lanes of an import, each with one message at a time.
 const AT_ONCE: usize = 4;
@@ -161,17 +161,4 @@ async fn imported(world: &Arc<World>, tenant: TenantKey, id: ImportId) -> u64 {
         }
         quiet = 0;
     }
-}
-
-/// A figure of the process: `VmHWM:` is the most memory so far, in debug with some hundred MiB of the program itself.
-fn memory_mib(name: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kib: f64 = line
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    kib / 1024.0
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use kernel::TenantKey;
 use serde_json::{Value, json};
 use tanigo_local::providers::{self, Kind, SECRET};
-use tests_world::{World, grant_of, http_event};
+use tests_world::{World, grant_of, http_event, memory_mib};
 
 /// Memory that the back-fill may take.
 const MOST_MIB: f64 = 256.0;
@@ -164,12 +164,4 @@ async fn asked(
     let grant = grant_of(tenant.workspace(), "admin");
     let event = http_event(method, path, body, Some(&grant));
     world.ask("api-sources", event).await
-}
-
-/// A figure of `/proc/self/status` in MiB.
-fn memory_mib(field: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib / 1024.0
 }

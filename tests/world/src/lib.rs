@@ -28,6 +28,10 @@ use tanigo_local::runtime::registry;
 use tanigo_local::template::{self, model};
 use tokio::sync::Notify;
 
+mod memory;
+
+pub use memory::memory_mib;
+
 /// 2026-03-02T08:00:00Z, a Monday.
 const START_MS: i64 = 1_772_438_400_000;
 /// Billed time of an invocation, because the clock of a test does not move by itself.
