@@ -5,10 +5,12 @@
 
 mod account;
 mod brandnames;
+mod do_not_advertise;
 mod handler;
 mod templates;
 
 use accounts::Audit;
+use channels::Frequency;
 use channels::sms::{Client, SmsSettings};
 use cloud::Hosts;
 use lambda::{ConfigError, Function, Setup, http};
@@ -27,6 +29,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::over(resources),
         client: Client::new(resources, &Hosts::new(hosts), settings.clone()),
+        frequency: Frequency::over(resources),
         settings,
     };
     let audit = api.audit.clone();

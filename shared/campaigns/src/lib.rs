@@ -32,7 +32,7 @@ pub use outcomes::Outcomes;
 pub use plan::Planner;
 pub use report::Report;
 pub use review::{Review, Reviewer};
-pub use send::{Ended, Sender};
+pub use send::{Ended, Rules, Sender};
 pub use store::{Campaigns, Changed};
 
 /// Most entries of each kind in a selection of an audience.

@@ -7,15 +7,18 @@
 use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
-use channels::{Class, Delivery, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine};
-use cloud::{Error, Message, QueueOf, Resources, SendOptions};
+use channels::{
+    Class, Delivery, Gate, Group, Grouped, LedgerKey, Letterhead, Member, NotReady, SendChannel,
+    SendMachine, SkipReason,
+};
+use cloud::{Error, Message, QueueOf, Resources, SendOptions, Timers};
 use contacts::{Contact, Profiles};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
 
-use crate::chunks::Progress;
+use crate::chunks::{Progress, REST, text_of};
 use crate::messages::{ChunkMessage, ChunkOf};
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
@@ -38,6 +41,15 @@ const SILENT: u64 = 3;
 /// Reason of the pause when half of the calls or more had no answer.
 const NOT_ANSWERING: &str = "provider_not_answering";
 
+/// The settings of the workspace that its messages follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// For the content of messages.
+    pub letterhead: Letterhead,
+    /// For marketing of every channel.
+    pub gate: Gate,
+}
+
 /// The outcome of a chunk message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
@@ -45,6 +57,8 @@ pub struct Ended {
     pub outcomes: Outcomes,
     /// The rest was returned to the queue with this delay, in seconds.
     pub again_in: Option<u16>,
+    /// The rest waits as a timer for this time, since no marketing may go out before it.
+    pub waits_until: Option<Timestamp>,
 }
 
 /// Sends chunks of the campaigns of one channel; cheap to clone.
@@ -56,6 +70,7 @@ pub struct Sender<C> {
     reviewer: Reviewer,
     rate: SendRate,
     queue: QueueOf<ChunkOf<C>>,
+    timers: Timers,
 }
 
 /// The chunk that this run sends.
@@ -69,7 +84,8 @@ struct Work {
 
 /// The outcome of a sub-batch.
 enum Batch {
-    Counted(Outcomes),
+    /// Counted, without those that wait for a group.
+    Counted(Outcomes, Vec<ContactId>),
     /// Counted, but too few calls to the provider had an answer: pause.
     Silent(Outcomes),
     /// Return the rest to the queue for this many seconds.
@@ -92,6 +108,7 @@ where
             reviewer: Reviewer::over(resources),
             rate: SendRate::of::<C>(resources, rate),
             queue: resources.queue_of(),
+            timers: Timers::over(resources),
         }
     }
 
@@ -100,7 +117,7 @@ where
         &self,
         tenant: TenantKey,
         message: ChunkMessage,
-        letterhead: &Letterhead,
+        rules: &Rules,
     ) -> Result<Ended, Error> {
         let ChunkMessage::V1 {
             campaign,
@@ -126,7 +143,7 @@ where
             return Ok(Ended::default());
         }
         let ids = stored.contacts()?;
-        self.run(work, letterhead, &ids, progress, slot).await
+        self.run(work, rules, &ids, progress, slot).await
     }
 
     /// Pauses the chunk's campaign for a reason that a person must check.
@@ -145,7 +162,7 @@ where
     async fn run(
         &self,
         work: Work,
-        letterhead: &Letterhead,
+        rules: &Rules,
         ids: &[ContactId],
         mut progress: Progress,
         mut slot: Option<Timestamp>,
@@ -153,8 +170,13 @@ where
         let begun = self.now();
         let mut ended = Ended::default();
         while !progress.done {
+            if let Some(until) = rules.gate.closed_until(C::LAW, self.now()) {
+                return self.wait(work, ended, until).await;
+            }
+            let waiting = self.waiting(work, &progress).await?;
             let start = (progress.cursor as usize).min(ids.len());
-            let batch = &ids[start..(start + self.rate.batch()).min(ids.len())];
+            let end = start + self.take(ids.len() - start);
+            let batch = [&waiting, &ids[start..end]].concat();
             if self.now().duration_since(begun) > RUN {
                 return self.put_back(work, ended, 0, slot).await;
             }
@@ -168,12 +190,20 @@ where
             let Some(campaign) = self.healthy(work).await? else {
                 return Ok(ended);
             };
-            let Some(ready) = self.ready(work, &campaign, letterhead).await? else {
+            let Some(ready) = self.ready(work, &campaign, &rules.letterhead).await? else {
                 return Ok(ended);
             };
-            let (counted, is_silent) = match self.sub_batch(work, &ready, batch).await? {
-                Batch::Counted(outcomes) => (outcomes, false),
-                Batch::Silent(outcomes) => (outcomes, true),
+            let sent = match C::GROUP {
+                Some(group) => {
+                    let is_end = work.shard == REST && end == ids.len();
+                    self.group(work, &ready, &batch, &rules.gate, (group, is_end))
+                        .await?
+                }
+                None => self.sub_batch(work, &ready, &batch, &rules.gate).await?,
+            };
+            let (counted, rest, is_silent) = match sent {
+                Batch::Counted(outcomes, rest) => (outcomes, rest, false),
+                Batch::Silent(outcomes) => (outcomes, Vec::new(), true),
                 Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
                 Batch::Stopped(code) => {
                     self.pause_of(work, &code).await?;
@@ -185,8 +215,9 @@ where
                 self.pause_of(work, NOT_ANSWERING).await?;
             }
             let mut next = progress.clone();
-            next.cursor = (start + batch.len()) as u32;
-            next.done = start + batch.len() == ids.len();
+            next.cursor = end as u32;
+            next.done = end == ids.len();
+            next.rest = text_of(&rest);
             next.outcomes.merge(&counted);
             ended.outcomes.merge(&counted);
             let (tenant, id) = (work.tenant, work.campaign);
@@ -201,6 +232,54 @@ where
         self.campaigns
             .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
             .await?;
+        Ok(ended)
+    }
+
+    /// How many of the remaining recipients of a chunk are taken at once. A rest that is too small for a group goes along.
+    fn take(&self, remaining: usize) -> usize {
+        let Some(group) = C::GROUP else {
+            return self.rate.batch().min(remaining);
+        };
+        if remaining < group.usual + group.least {
+            remaining
+        } else {
+            group.usual
+        }
+    }
+
+    /// The recipients before the cursor that wait for a group: those of the chunk before at the beginning of a chunk.
+    async fn waiting(&self, work: Work, progress: &Progress) -> Result<Vec<ContactId>, Error> {
+        let (tenant, id) = (work.tenant, work.campaign);
+        let Some(before) = work.chunk.checked_sub(1).filter(|_| progress.cursor == 0) else {
+            return progress.waiting();
+        };
+        if C::GROUP.is_none() {
+            return Ok(Vec::new());
+        }
+        let before = self.campaigns.progress(tenant, id, work.shard, before);
+        before.await?.unwrap_or_default().waiting()
+    }
+
+    /// Leaves the rest of the chunk to a timer: no marketing may go out before `until`.
+    async fn wait(&self, work: Work, mut ended: Ended, until: Timestamp) -> Result<Ended, Error> {
+        if self.running(work).await?.is_none() {
+            return Ok(ended);
+        }
+        let Work {
+            tenant,
+            campaign,
+            shard,
+            chunk,
+        } = work;
+        let message = ChunkOf::<C>::new(ChunkMessage::V1 {
+            campaign,
+            shard,
+            chunk,
+            slot: None,
+        });
+        let id = format!("{campaign}#{shard}#{chunk}");
+        self.timers.schedule(tenant, &id, until, &message).await?;
+        ended.waits_until = Some(until);
         Ok(ended)
     }
 
@@ -264,13 +343,14 @@ where
         work: Work,
         ready: &C::Prepared,
         ids: &[ContactId],
+        gate: &Gate,
     ) -> Result<Batch, Error> {
         let read_at = self.now();
         let contacts = self.contacts.get_many(work.tenant, ids).await?;
         // Collected first: a stream over the borrowing closure could not be sent between threads.
         let sends: Vec<_> = ids
             .iter()
-            .map(|id| self.one(work, ready, *id, (contacts.get(id), read_at)))
+            .map(|id| self.one(work, ready, *id, (contacts.get(id), read_at), gate))
             .collect();
         // Every send runs to its end, also if another has failed. A future that is dropped between the provider's
         // answer and its record would leave an unknown outcome.
@@ -298,8 +378,63 @@ where
             Some(_) if is_silent => Batch::Stopped(NOT_ANSWERING.to_owned()),
             Some(delay) => Batch::Later(delay),
             None if is_silent => Batch::Silent(outcomes),
-            None => Batch::Counted(outcomes),
+            None => Batch::Counted(outcomes, Vec::new()),
         })
+    }
+
+    /// Sends to a group by one call. At the end of the last shard those that are too few for a call get nothing.
+    async fn group(
+        &self,
+        work: Work,
+        ready: &C::Prepared,
+        ids: &[ContactId],
+        gate: &Gate,
+        (group, is_end): (Group, bool),
+    ) -> Result<Batch, Error> {
+        let (tenant, campaign) = (work.tenant, work.campaign);
+        let contacts = self.contacts.get_many(tenant, ids).await?;
+        let member = |id: &ContactId| Member {
+            key: LedgerKey::campaign(campaign, *id, C::CHANNEL),
+            contact: contacts.get(id),
+        };
+        let members: Vec<_> = ids.iter().map(member).collect();
+        let machine = &self.machine;
+        let sent = machine
+            .deliver_group(tenant, &members, ready, gate, group.least)
+            .await?;
+        let mut outcomes = Outcomes::default();
+        let (mut rest, mut later, mut silent) = (Vec::new(), None, 0);
+        for (member, outcome) in members.iter().zip(sent) {
+            let Grouped::Settled(delivery) = outcome else {
+                rest.push(member.key.contact);
+                continue;
+            };
+            silent += u64::from(delivery == Delivery::NoAnswer);
+            if outcomes.count(&delivery) {
+                continue;
+            }
+            match delivery {
+                Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
+                Delivery::Throttled => later = later.max(Some(BACK_OFF)),
+                _ => later = later.max(Some(AFTER_LEASE)),
+            }
+        }
+        match later {
+            Some(_) if silent > 0 => return Ok(Batch::Stopped(NOT_ANSWERING.to_owned())),
+            Some(delay) => return Ok(Batch::Later(delay)),
+            None if silent > 0 => return Ok(Batch::Silent(outcomes)),
+            None => {}
+        }
+        if is_end && !rest.is_empty() {
+            for member in members.iter().filter(|one| rest.contains(&one.key.contact)) {
+                machine
+                    .uncount(tenant, &member.key, member.contact, gate)
+                    .await?;
+            }
+            outcomes.skip_many(SkipReason::TooFew, rest.len() as u64);
+            rest.clear();
+        }
+        Ok(Batch::Counted(outcomes, rest))
     }
 
     async fn one(
@@ -308,6 +443,7 @@ where
         ready: &C::Prepared,
         id: ContactId,
         (contact, read_at): (Option<&Contact>, Timestamp),
+        gate: &Gate,
     ) -> Result<Delivery, Error> {
         let read_again;
         let contact = if self.now().duration_since(read_at) <= FRESH {
@@ -318,7 +454,7 @@ where
         };
         let key = LedgerKey::campaign(work.campaign, id, C::CHANNEL);
         self.machine
-            .deliver(work.tenant, &key, ready, contact, &Value::Null)
+            .deliver(work.tenant, &key, ready, contact, &Value::Null, gate)
             .await
     }
 

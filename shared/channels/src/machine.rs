@@ -1,17 +1,22 @@
-//! The send machine: consent, claim, compose, one call to the provider, record. It knows no provider and no channel.
+//! The send machine: consent, the gate of marketing, claim, compose, one call to the provider, record. It knows no provider and no channel.
 //!
 //! Nothing here repeats a call to a provider. A redelivered message finds the row, which shows the outcome of the first
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Contact, Fields, Profiles};
+use contacts::{Contact, Definitions, Fields, Profiles};
 use kernel::TenantKey;
 use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
+use crate::frequency::{self, Frequency, Taken};
+use crate::gate::Gate;
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
 use crate::send::{Class, Terms};
+
+/// The kind of the counts of a contact's marketing, by all channels.
+const MARKETING: &str = "MKT";
 
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,19 +44,21 @@ pub enum Delivery {
 /// Sends the messages of one channel; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SendMachine<C> {
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     contacts: Profiles,
-    fields: Fields,
-    channel: C,
+    pub(crate) fields: Fields,
+    frequency: Frequency,
+    pub(crate) channel: C,
 }
 
 impl<C: SendChannel> SendMachine<C> {
-    /// Over the tables `SendLedger`, Contacts and Directory, and the channel.
+    /// Over the tables `SendLedger`, Contacts, Directory and Limits, and the channel.
     pub fn over(resources: &Resources, channel: C) -> Self {
         Self {
             ledger: Ledger::over(resources),
             contacts: Profiles::over(resources),
             fields: Fields::over(resources),
+            frequency: Frequency::over(resources),
             channel,
         }
     }
@@ -70,54 +77,161 @@ impl<C: SendChannel> SendMachine<C> {
         ready: &C::Prepared,
         contact: Option<&Contact>,
         data: &Value,
+        gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
-        let class = terms.class;
-        let reason = match (refusal(contact, C::CHANNEL, terms), contact) {
-            (None, Some(contact)) => self.shared(tenant, key, class, contact).await?,
-            (reason, _) => reason,
-        };
-        if let Some(reason) = reason {
-            // A send that was made before the contact was deleted is still a send.
-            let row = self.ledger.get(tenant, key).await?;
-            return match row.filter(|row| !row.released || row.is_accepted()) {
-                Some(row) => self.settle(tenant, key, &row, class).await,
-                None => Ok(Delivery::Skipped(reason)),
-            };
-        }
-        let Some(contact) = contact else {
-            return Ok(Delivery::Skipped(SkipReason::Gone));
+        let ticket = match self.admit(tenant, key, terms, contact, gate).await? {
+            Ok(ticket) => ticket,
+            Err(delivery) => return Ok(delivery),
         };
         let fields = self.fields.recent(tenant).await?;
-        let ticket = match self.ledger.claim(tenant, key).await? {
-            Claim::Won(ticket) => ticket,
-            Claim::Existing(row) if self.may_repeat(&row, class) => {
-                match self
-                    .ledger
-                    .take_over(tenant, key, &row, row.attempt + 1)
-                    .await?
-                {
-                    Claim::Won(ticket) => ticket,
-                    Claim::Existing(row) => {
-                        return self.settle(tenant, key, &row, class).await;
-                    }
-                }
-            }
-            Claim::Existing(row) => return self.settle(tenant, key, &row, class).await,
-        };
-        let recipient = Recipient {
-            tenant,
-            key,
-            contact,
-            fields: &fields,
-            data,
-            now: self.ledger.now(),
+        let Some(recipient) = self.recipient(tenant, key, contact, &fields, data) else {
+            return Ok(Delivery::Skipped(SkipReason::Gone));
         };
         let message = match self.channel.compose(&recipient, ready) {
             Ok(message) => message,
             Err(reason) => return self.fail(tenant, key, &ticket, &reason).await,
         };
-        self.send(tenant, key, &ticket, class, message).await
+        let answer = self.channel.call(message).await;
+        self.record(tenant, key, &ticket, terms.class, answer).await
+    }
+
+    /// The data of one message to this contact.
+    pub(crate) fn recipient<'a>(
+        &self,
+        tenant: TenantKey,
+        key: &'a LedgerKey,
+        contact: Option<&'a Contact>,
+        fields: &'a Definitions,
+        data: &'a Value,
+    ) -> Option<Recipient<'a>> {
+        contact.map(|contact| Recipient {
+            tenant,
+            key,
+            contact,
+            fields,
+            data,
+            now: self.ledger.now(),
+        })
+    }
+
+    /// Claims the row of a send that may be made. Otherwise the outcome: a refusal, or that of an earlier try.
+    pub(crate) async fn admit(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        terms: Terms,
+        contact: Option<&Contact>,
+        gate: &Gate,
+    ) -> Result<Result<Ticket, Delivery>, Error> {
+        let class = terms.class;
+        if let Some(reason) = self.refusal(tenant, key, terms, contact, gate).await? {
+            // A send that was made before the contact was deleted is still a send.
+            let row = self.ledger.get(tenant, key).await?;
+            return Ok(Err(
+                match row.filter(|row| !row.released || row.is_accepted()) {
+                    Some(row) => self.settle(tenant, key, &row, class).await?,
+                    None => Delivery::Skipped(reason),
+                },
+            ));
+        }
+        // Read before the claim: a store that gives no answer then leaves no row behind.
+        self.fields.recent(tenant).await?;
+        let row = match self.ledger.claim(tenant, key).await? {
+            Claim::Won(ticket) => return Ok(Ok(ticket)),
+            Claim::Existing(row) => row,
+        };
+        if !self.may_repeat(&row, class) {
+            return Ok(Err(self.settle(tenant, key, &row, class).await?));
+        }
+        let again = self.ledger.take_over(tenant, key, &row, row.attempt + 1);
+        match again.await? {
+            Claim::Won(ticket) => Ok(Ok(ticket)),
+            Claim::Existing(row) => Ok(Err(self.settle(tenant, key, &row, class).await?)),
+        }
+    }
+
+    /// Why nothing is sent: consent first, then the gate of marketing, whose counts are taken last.
+    async fn refusal(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        terms: Terms,
+        contact: Option<&Contact>,
+        gate: &Gate,
+    ) -> Result<Option<SkipReason>, Error> {
+        let refused = refusal(contact, C::CHANNEL, terms);
+        let (None, Some(contact)) = (refused, contact) else {
+            return Ok(refused.or(Some(SkipReason::Gone)));
+        };
+        let is_marketing = terms.class == Class::Marketing;
+        if is_marketing && gate.holds_out(tenant, key.contact) {
+            return Ok(Some(SkipReason::Holdout));
+        }
+        let shared = self.shared(tenant, key, terms.class, contact).await?;
+        if shared.is_some() || !is_marketing {
+            return Ok(shared);
+        }
+        self.too_often(tenant, key, contact, gate).await
+    }
+
+    /// Counts the message against the caps of the workspace and of the law. No unit without a cap.
+    async fn too_often(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        contact: &Contact,
+        gate: &Gate,
+    ) -> Result<Option<SkipReason>, Error> {
+        let id = key.count_name();
+        let own = key.contact.to_string();
+        if let Some(cap) = gate.cap {
+            let taken = self.frequency.take(tenant, (&own, MARKETING), &id, &[cap]);
+            if taken.await? != Taken::Yes {
+                return Ok(Some(SkipReason::FrequencyCap));
+            }
+        }
+        let (Some(law), Some(to)) = (C::LAW, address_of(contact, C::CHANNEL)) else {
+            return Ok(None);
+        };
+        let to = frequency::address(to.as_str());
+        let taken = self
+            .frequency
+            .take(tenant, (&to, law.name), &id, &[law.cap])
+            .await?;
+        let reason = match taken {
+            Taken::Yes => return Ok(None),
+            Taken::Full => SkipReason::FrequencyCap,
+            Taken::Listed => SkipReason::DoNotAdvertise,
+        };
+        if gate.cap.is_some() {
+            self.frequency
+                .give_back(tenant, (&own, MARKETING), &id)
+                .await?;
+        }
+        Ok(Some(reason))
+    }
+
+    /// Takes back what a send that is not made after all has counted.
+    pub async fn uncount(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        contact: Option<&Contact>,
+        gate: &Gate,
+    ) -> Result<(), Error> {
+        let (id, own) = (key.count_name(), key.contact.to_string());
+        if gate.cap.is_some() {
+            let subject = (own.as_str(), MARKETING);
+            self.frequency.give_back(tenant, subject, &id).await?;
+        }
+        let to = contact.and_then(|contact| address_of(contact, C::CHANNEL));
+        if let (Some(law), Some(to)) = (C::LAW, to) {
+            let subject = frequency::address(to.as_str());
+            let subject = (subject.as_str(), law.name);
+            self.frequency.give_back(tenant, subject, &id).await?;
+        }
+        Ok(())
     }
 
     /// Why nothing is sent to an address that the contact shares. The refusal of the address's owner counts too. A
@@ -172,15 +286,16 @@ impl<C: SendChannel> SendMachine<C> {
         }
     }
 
-    async fn send(
+    /// Records the provider's answer to the one call of a claim.
+    pub(crate) async fn record(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         ticket: &Ticket,
         class: Class,
-        message: C::Composed,
+        answer: Answer,
     ) -> Result<Delivery, Error> {
-        match self.channel.call(message).await {
+        match answer {
             Answer::Accepted { id } => {
                 let recorded = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
                 Ok(if recorded {
@@ -211,7 +326,8 @@ impl<C: SendChannel> SendMachine<C> {
         }
     }
 
-    async fn fail(
+    /// Records that the message is refused for good.
+    pub(crate) async fn fail(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,

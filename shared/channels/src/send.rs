@@ -57,6 +57,12 @@ impl Content {
             Self::Sms { .. } => Channel::Sms,
         }
     }
+
+    /// Whether a provider takes a campaign's messages of this content in groups: a rest of a shard that is too small joins those
+    /// of the other shards.
+    pub fn is_grouped(&self) -> bool {
+        matches!(self, Self::Sms { .. })
+    }
 }
 
 /// A message to `message-sender`.

@@ -62,6 +62,14 @@ impl LedgerKey {
         self.scope.parse::<CampaignId>().is_ok()
     }
 
+    /// Names the send among the counts of a person.
+    pub(crate) fn count_name(&self) -> String {
+        let parts = [&self.scope, &self.contact.to_string(), &self.step].map(String::as_str);
+        let mut name = kernel::hash::name(&[parts[0], parts[1], self.channel.name(), parts[2]]);
+        name.truncate(16);
+        name
+    }
+
     /// The row of an address in the scope.
     fn address(&self, tenant: TenantKey, address: &Address) -> Key {
         let name = kernel::hash::name(&["address", address.as_str()]);

@@ -11,13 +11,17 @@ use kernel::{Phone, TenantKey};
 
 use super::Client;
 use super::brandname::{Brandname, Kind};
-use crate::channel::{Answer, NotReady, Recipient, SendChannel};
+use super::esms::LEAST;
+use crate::channel::{Answer, Group, NotReady, Recipient, SendChannel};
 use crate::consent::phone_of;
 use crate::email::Letterhead;
+use crate::gate::{Law, SMS_LAW};
 use crate::send::{Class, Content, Terms};
 
 /// Messages a second of one account. The provider documents no limit.
 pub const PER_SECOND: f64 = 40.0;
+/// Numbers of a usual call of advertising.
+const USUAL: usize = 100;
 
 /// Sends text messages; cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,6 +56,11 @@ impl SmsChannel {
 
 impl SendChannel for SmsChannel {
     const CHANNEL: Channel = Channel::Sms;
+    const LAW: Option<Law> = Some(SMS_LAW);
+    const GROUP: Option<Group> = Some(Group {
+        least: LEAST,
+        usual: USUAL,
+    });
     type Prepared = PreparedText;
     type Composed = OutgoingText;
 
@@ -79,6 +88,10 @@ impl SendChannel for SmsChannel {
         if brandname.settings.kind != Kind::of(class) {
             let reason = "the brandname is registered for another kind of messages";
             return Err(NotReady::Invalid("brandname_kind", reason.to_owned()));
+        }
+        if class == Class::Marketing && is_personal(text) {
+            let reason = "a call of the provider has one text for all numbers";
+            return Err(NotReady::Invalid("text_personalised", reason.to_owned()));
         }
         let template = Template::parse(text);
         let template =
@@ -142,4 +155,36 @@ impl SendChannel for SmsChannel {
             }
         }
     }
+
+    async fn call_group(&self, messages: Vec<OutgoingText>) -> Answer {
+        let Some(first) = messages.first() else {
+            return Answer::Throttled;
+        };
+        if messages.iter().any(|one| one.text != first.text) {
+            let code = "text_personalised".to_owned();
+            return Answer::Refused { code };
+        }
+        let phones: Vec<Phone> = messages.iter().map(|one| one.phone.clone()).collect();
+        let names: Vec<&str> = messages.iter().map(|one| one.request_id.as_str()).collect();
+        let request_id = kernel::hash::name(&names);
+        let call = self.client.call_group(
+            first.tenant,
+            &first.brandname,
+            &phones,
+            &first.text,
+            &request_id,
+        );
+        match call.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(%error, "a group of text messages was not sent yet");
+                Answer::Throttled
+            }
+        }
+    }
+}
+
+/// Whether the source of a text has places to fill in.
+pub fn is_personal(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
 }

@@ -7,7 +7,7 @@ use kernel::{Phone, TenantKey};
 
 use super::billing::MAX_UNITS;
 use super::brandname::Brandname;
-use super::esms::{self, Balance, Keys, MAX_REQUEST_ID, Outgoing};
+use super::esms::{self, Advertising, Balance, Keys, MAX_REQUEST_ID, MOST, Outgoing};
 use super::segments::length;
 use super::store::SmsSettings;
 use crate::channel::Answer;
@@ -45,26 +45,9 @@ impl Client {
         text: &str,
         request_id: &str,
     ) -> Result<Answer, Error> {
-        let refused = |code: &str| Answer::Refused {
-            code: code.to_owned(),
-        };
-        let stopped = |code: &str| Answer::Stopped {
-            code: code.to_owned(),
-        };
-        if request_id.is_empty() || request_id.len() > MAX_REQUEST_ID {
-            return Err(Error::Shape(format!(
-                "a request id of {} bytes",
-                request_id.len()
-            )));
-        }
-        if text.is_empty() || length(text).units > MAX_UNITS {
-            return Ok(refused(if text.is_empty() { "empty" } else { "too_long" }));
-        }
-        if !brandname.may_send(self.settings.clock().now()) {
-            return Ok(stopped("not_approved"));
-        }
-        let Some(keys) = self.settings.recent_keys(tenant).await? else {
-            return Ok(stopped("no_account"));
+        let keys = match self.may_call(tenant, brandname, text, request_id).await? {
+            Ok(keys) => keys,
+            Err(answer) => return Ok(answer),
         };
         let send = Outgoing {
             keys: &keys,
@@ -80,6 +63,72 @@ impl Client {
             ));
         };
         Ok(esms::answer(&self.web.send(request).await, request_id))
+    }
+
+    /// Sends one advertising text to 30 to 5,000 numbers, by one call. Its answer names no number.
+    pub async fn call_group(
+        &self,
+        tenant: TenantKey,
+        brandname: &Brandname,
+        phones: &[Phone],
+        text: &str,
+        request_id: &str,
+    ) -> Result<Answer, Error> {
+        let keys = match self.may_call(tenant, brandname, text, request_id).await? {
+            Ok(keys) => keys,
+            Err(answer) => return Ok(answer),
+        };
+        if phones.len() > MOST {
+            return Err(Error::Shape(format!("{} numbers", phones.len())));
+        }
+        let phones: Vec<&str> = phones.iter().map(Phone::digits).collect();
+        let send = Advertising {
+            keys: &keys,
+            brandname: &brandname.settings.name,
+            phones: &phones,
+            text,
+            request_id,
+        };
+        let Some(request) = esms::advertise(&self.host, &send) else {
+            return Err(Error::Shape(
+                "an address of the provider that is none".into(),
+            ));
+        };
+        Ok(esms::answer(&self.web.send(request).await, request_id))
+    }
+
+    /// The keys of the account, or why nothing can be sent.
+    async fn may_call(
+        &self,
+        tenant: TenantKey,
+        brandname: &Brandname,
+        text: &str,
+        request_id: &str,
+    ) -> Result<Result<Keys, Answer>, Error> {
+        let refused = |code: &str| {
+            let code = code.to_owned();
+            Ok(Err(Answer::Refused { code }))
+        };
+        let stopped = |code: &str| {
+            let code = code.to_owned();
+            Ok(Err(Answer::Stopped { code }))
+        };
+        if request_id.is_empty() || request_id.len() > MAX_REQUEST_ID {
+            return Err(Error::Shape(format!(
+                "a request id of {} bytes",
+                request_id.len()
+            )));
+        }
+        if text.is_empty() || length(text).units > MAX_UNITS {
+            return refused(if text.is_empty() { "empty" } else { "too_long" });
+        }
+        if !brandname.may_send(self.settings.clock().now()) {
+            return stopped("not_approved");
+        }
+        match self.settings.recent_keys(tenant).await? {
+            Some(keys) => Ok(Ok(keys)),
+            None => stopped("no_account"),
+        }
     }
 
     /// The balance of the account with these keys.

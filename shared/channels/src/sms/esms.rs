@@ -18,6 +18,12 @@ use crate::channel::Answer;
 pub const HOST: &str = "rest.esms.vn";
 /// The path of a send.
 pub const SEND: &str = "/MainService.svc/json/SendMultipleMessage_V4_post_json/";
+/// The path of a send of advertising to many numbers.
+pub const ADVERTISE: &str = "/MainService.svc/json/SendMultipleSMSBrandname_json/";
+/// Fewest valid numbers of one request of advertising (code 107).
+pub const LEAST: usize = 30;
+/// Most numbers of one request of advertising (code 120).
+pub const MOST: usize = 5_000;
 /// The path of the question for the balance.
 pub const BALANCE: &str = "/MainService.svc/json/GetBalance_json";
 /// Longest request id.
@@ -36,6 +42,21 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(..)")
     }
+}
+
+/// One send of advertising to many numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Advertising<'a> {
+    /// The keys of the account.
+    pub keys: &'a Keys,
+    /// The registered name.
+    pub brandname: &'a str,
+    /// [`LEAST`] to [`MOST`] numbers, each `84` and nine digits.
+    pub phones: &'a [&'a str],
+    /// The composed text.
+    pub text: &'a str,
+    /// Names the send for 24 hours; at most [`MAX_REQUEST_ID`] characters.
+    pub request_id: &'a str,
 }
 
 /// One send.
@@ -78,6 +99,21 @@ pub fn send(host: &str, send: &Outgoing<'_>) -> Option<Request<Bytes>> {
         "RequestId": send.request_id,
     });
     post(&format!("{host}{SEND}"), &body)
+}
+
+/// The request of a send of advertising. It has no `IsUnicode`: the provider reads the alphabet from the text.
+pub fn advertise(host: &str, send: &Advertising<'_>) -> Option<Request<Bytes>> {
+    let body = json!({
+        "ApiKey": send.keys.api_key,
+        "SecretKey": send.keys.secret_key,
+        "Phones": send.phones,
+        "Content": send.text,
+        "Brandname": send.brandname,
+        "SmsType": "1",
+        "Sandbox": "0",
+        "RequestId": send.request_id,
+    });
+    post(&format!("{host}{ADVERTISE}"), &body)
 }
 
 /// The request for the balance.

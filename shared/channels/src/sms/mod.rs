@@ -17,7 +17,7 @@ pub mod text;
 
 pub use brandname::{Brandname, Carrier, Kind};
 pub use brandnames::Brandnames;
-pub use channel::{OutgoingText, PER_SECOND, PreparedText, SmsChannel};
+pub use channel::{OutgoingText, PER_SECOND, PreparedText, SmsChannel, is_personal};
 pub use client::Client;
 pub use esms::{Balance, Keys};
 pub use segments::{Encoding, Length, length};

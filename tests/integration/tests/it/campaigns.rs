@@ -4,12 +4,14 @@
 mod addresses;
 mod audiences;
 mod crashes;
+mod gate;
 mod heavy;
 mod links;
 mod messages;
 mod rate;
 mod review;
 pub(crate) mod shop;
+mod texts;
 mod workspace;
 
 use std::sync::Arc;

@@ -167,6 +167,17 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "campaign-sender-sms",
+        &[
+            (
+                "duplicate",
+                "0 to repeat; Campaigns ~3; SendLedger +4; CampaignSmsDlq 0",
+            ),
+            ("malformed", "0 to repeat; CampaignSmsDlq 1"),
+            ("ok", "0 to repeat"),
+        ],
+    ),
+    (
         "campaign-sender-email",
         &[
             (
