@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Draft, Report};
 use channels::MailStore;
+use channels::sms::Brandnames;
 use cloud::Counters;
 use contacts::{List, Lists};
 use kernel::CampaignId;
@@ -29,6 +30,7 @@ use crate::shape::{CampaignView, ListQuery, NewCampaign};
 pub struct Api {
     pub campaigns: Campaigns,
     pub mails: MailStore,
+    pub brandnames: Brandnames,
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,

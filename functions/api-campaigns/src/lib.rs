@@ -12,6 +12,7 @@ mod shape;
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
+use channels::sms::Brandnames;
 use cloud::Counters;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
@@ -23,6 +24,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         campaigns: Campaigns::over(resources),
         mails: MailStore::over(resources),
+        brandnames: Brandnames::over(resources),
         lists: Lists::over(resources),
         pins: Pins::over(resources),
         audit: Audit::over(resources),

@@ -4,8 +4,9 @@
 //! claimed in the send ledger first; the chunk's progress. A redelivered message sends nobody a second text. Outside of the hours
 //! of the law and of the workspace the chunk waits as a timer.
 
-use channels::sms::{self, SmsChannel, SmsSettings};
+use channels::sms::{self, ReportAddress, SmsChannel, SmsSettings};
 use cloud::Hosts;
+use content::tokens::TokenKey;
 use lambda::{ConfigError, Function, Setup};
 
 /// Builds the function.
@@ -18,5 +19,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     }
     let settings = SmsSettings::over(resources, secret);
     let client = sms::Client::new(resources, &Hosts::new(hosts), settings);
-    sending::chunk::function(setup, SmsChannel::new(client), sms::PER_SECOND)
+    let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
+    let reports = ReportAddress::new(setup.text("PUBLIC_BASE_URL"), token_key);
+    let channel = SmsChannel::new(client, reports);
+    sending::chunk::function(setup, channel, sms::PER_SECOND)
 }

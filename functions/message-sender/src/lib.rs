@@ -9,7 +9,7 @@ mod handler;
 
 use accounts::RecentWorkspaces;
 use channels::rate::SendRate;
-use channels::sms::{self, SmsChannel, SmsSettings};
+use channels::sms::{self, ReportAddress, SmsChannel, SmsSettings};
 use channels::{EmailChannel, Ledger, SendMachine};
 use cloud::{Counters, Hosts, Timers};
 use contacts::Profiles;
@@ -23,7 +23,9 @@ use workflows::WorkflowStore;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
-    let email = EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key);
+    let base_url = setup.text("PUBLIC_BASE_URL");
+    let reports = ReportAddress::new(base_url, token_key.clone());
+    let email = EmailChannel::over(resources, base_url, token_key);
     let (hosts, secret) = (setup.text("PROVIDERS_URL"), setup.secret("SOURCES_SECRET"));
     if !Hosts::is_pattern(hosts) {
         let message = "https://* or an address of this machine with *";
@@ -39,7 +41,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
             rate: SendRate::of::<EmailChannel>(resources, setup.number("EMAIL_SEND_RATE")),
         },
         sms: handler::Route {
-            machine: SendMachine::over(resources, SmsChannel::new(client)),
+            machine: SendMachine::over(resources, SmsChannel::new(client, reports)),
             rate: SendRate::of::<SmsChannel>(resources, sms::PER_SECOND),
         },
         queue: resources.queue_of(),

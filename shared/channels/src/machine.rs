@@ -186,8 +186,9 @@ impl<C: SendChannel> SendMachine<C> {
         let id = key.count_name();
         let own = key.contact.to_string();
         if let Some(cap) = gate.cap {
-            let taken = self.frequency.take(tenant, (&own, MARKETING), &id, &[cap]);
-            if taken.await? != Taken::Yes {
+            let (subject, caps) = ((own.as_str(), MARKETING), [cap]);
+            let taken = self.frequency.take(tenant, subject, &id, &caps).await?;
+            if taken != Taken::Yes {
                 return Ok(Some(SkipReason::FrequencyCap));
             }
         }

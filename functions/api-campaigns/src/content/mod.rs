@@ -3,12 +3,15 @@
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
 mod mail;
+mod sms;
 
 use campaigns::{Audience, Campaign};
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
 pub use mail::{MailView, NewMail};
+use sms::StoredText;
+pub use sms::{NewText, TextView};
 
 use crate::handler::Api;
 
@@ -16,36 +19,41 @@ use crate::handler::Api;
 #[derive(Debug)]
 pub struct Contents {
     pub mail: Option<NewMail>,
+    pub sms: Option<NewText>,
 }
 
 /// The content of a body, not yet checked.
 #[derive(Debug)]
 pub enum NewContent {
     Mail(NewMail),
+    Text(NewText),
 }
 
 /// Content without a flaw, not yet stored.
 #[derive(Debug, Clone)]
 pub enum Checked {
     Mail(StoredMail),
+    Text(StoredText),
 }
 
 /// The content objects of an answer; those of other kinds are null.
 #[derive(Debug, Default)]
 pub struct ContentView {
     pub mail: Option<MailView>,
+    pub sms: Option<TextView>,
 }
 
 impl Contents {
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail } = self;
-        let mut all: Vec<NewContent> = mail.map(NewContent::Mail).into_iter().collect();
+        let Self { mail, sms } = self;
+        let (mail, sms) = (mail.map(NewContent::Mail), sms.map(NewContent::Text));
+        let mut all: Vec<NewContent> = mail.into_iter().chain(sms).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail",
+                "expected exactly one content object: mail or sms",
             )),
         }
     }
@@ -61,6 +69,7 @@ impl NewContent {
     ) -> Result<Checked, Problem> {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
+            Self::Text(new) => new.check(api, caller).await.map(Checked::Text),
         }
     }
 }
@@ -70,6 +79,7 @@ impl Checked {
     pub async fn allow(&self, api: &Api, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
+            Self::Text(text) => sms::allow(api, text),
         }
     }
 
@@ -79,6 +89,10 @@ impl Checked {
             Self::Mail(mail) => Ok(Content::Email {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
+            Self::Text(text) => Ok(Content::Sms {
+                brandname_id: text.brandname_id,
+                text: text.text.clone(),
+            }),
         }
     }
 
@@ -86,6 +100,7 @@ impl Checked {
     pub fn summary(&self) -> &str {
         match self {
             Self::Mail(mail) => &mail.subject,
+            Self::Text(text) => &text.text,
         }
     }
 
@@ -94,6 +109,11 @@ impl Checked {
         match self {
             Self::Mail(mail) => ContentView {
                 mail: Some(mail.into()),
+                ..ContentView::default()
+            },
+            Self::Text(text) => ContentView {
+                sms: Some(text.into()),
+                ..ContentView::default()
             },
         }
     }
@@ -110,7 +130,10 @@ pub async fn stored(
             let mail = api.mails.get(caller.tenant, mail).await?;
             Ok(mail.map(Checked::Mail))
         }
-        Content::Sms { .. } => Ok(None),
+        Content::Sms { brandname_id, text } => {
+            let text = sms::stored(api, caller, *brandname_id, text).await?;
+            Ok(Some(Checked::Text(text)))
+        }
     }
 }
 

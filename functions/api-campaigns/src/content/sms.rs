@@ -19,7 +19,11 @@ pub struct NewText {
     /// A brandname for advertising.
     brandname_id: BrandnameId,
     /// The text without merge fields. The label `[QC]` and the brandname's way out are added if the text does not have them.
-    #[schema(min_length = 1, max_length = 1000, example = "Giảm 50% đến hết ngày 8/3.")]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        example = "Giảm 50% đến hết ngày 8/3."
+    )]
     text: String,
 }
 
@@ -51,10 +55,7 @@ pub struct TextView {
 impl NewText {
     /// The text, or all its flaws.
     pub(super) async fn check(self, api: &Api, caller: &Caller) -> Result<StoredText, Problem> {
-        let brandname = api
-            .brandnames
-            .get(caller.tenant, self.brandname_id)
-            .await?;
+        let brandname = api.brandnames.get(caller.tenant, self.brandname_id).await?;
         let mut flaws = Flaws::default();
         match &brandname {
             None => flaws.check(true, "/sms/brandname_id", "no such brandname"),
@@ -86,7 +87,7 @@ impl NewText {
 /// Refuses a brandname that no carrier has approved.
 pub(super) fn allow(api: &Api, text: &StoredText) -> Result<(), Problem> {
     let brandname = text.brandname.as_ref();
-    if brandname.is_some_and(|one| one.may_send(api.now())) {
+    if brandname.is_some_and(|one| one.may_send(api.brandnames.now())) {
         return Ok(());
     }
     let detail = match brandname {

@@ -78,6 +78,8 @@ struct State {
     least: Option<usize>,
     faults: VecDeque<Fault>,
     sent: Vec<Sms>,
+    /// Addresses of reports that were not made yet, with their queries.
+    reports: Vec<String>,
     calls: usize,
     sink: Option<Sink>,
 }
@@ -123,6 +125,11 @@ impl Esms {
     /// All accepted messages, oldest first.
     pub fn sent(&self) -> Vec<Sms> {
         self.state().sent.clone()
+    }
+
+    /// The reports that were not made yet: GET requests to the addresses that the calls named.
+    pub fn take_reports(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().reports)
     }
 
     /// The number of calls.
@@ -314,7 +321,9 @@ impl State {
                 at: now,
             };
             // A group is accepted as a whole; the report of a blocked number says that it failed.
-            if kind == "1" && self.refused.contains_key(phone) {
+            let is_blocked = kind == "1" && self.refused.contains_key(phone);
+            self.reports.extend(report(&sms, is_blocked));
+            if is_blocked {
                 continue;
             }
             if let Some(sink) = &self.sink {
@@ -364,6 +373,18 @@ impl State {
         let code = self.refused.get(phone)?;
         Some((code.clone(), "Refused"))
     }
+}
+
+/// The report of a message, if its call named an address.
+fn report(sms: &Sms, is_blocked: bool) -> Option<String> {
+    let (success, failed) = if is_blocked { (0, 1) } else { (1, 0) };
+    (!sms.callback.is_empty()).then(|| {
+        format!(
+            "{}?SMSID={}&RequestId={}&SendStatus=5&SendSuccess={success}&SendFailed={failed}&TotalReceiver=1&TotalSent=1\
+             &TotalPrice={PRICE}&TypeId={}&telcoid=1&phonenumber={}",
+            sms.callback, sms.id, sms.request_id, sms.kind, sms.phone
+        )
+    })
 }
 
 fn is_number(phone: &str) -> bool {

@@ -9,9 +9,10 @@ use contacts::Channel;
 use content::template::{Scope, Template};
 use kernel::{Phone, TenantKey};
 
-use super::Client;
 use super::brandname::{Brandname, Kind};
+use super::client::{Call, Client};
 use super::esms::LEAST;
+use super::report::ReportAddress;
 use crate::channel::{Answer, Group, NotReady, Recipient, SendChannel};
 use crate::consent::phone_of;
 use crate::email::Letterhead;
@@ -27,6 +28,7 @@ const USUAL: usize = 100;
 #[derive(Clone, Debug)]
 pub struct SmsChannel {
     client: Client,
+    reports: ReportAddress,
 }
 
 /// A text with its brandname.
@@ -45,12 +47,14 @@ pub struct OutgoingText {
     phone: Phone,
     text: String,
     request_id: String,
+    /// Where the provider reports the message to, and the messages of its group.
+    report_to: [Option<String>; 2],
 }
 
 impl SmsChannel {
-    /// Over the client of the provider.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Over the client of the provider, and the address that it reports to.
+    pub fn new(client: Client, reports: ReportAddress) -> Self {
+        Self { client, reports }
     }
 }
 
@@ -130,6 +134,10 @@ impl SendChannel for SmsChannel {
             text: ready.brandname.settings.compose(&text),
             brandname: ready.brandname.clone(),
             phone: phone.clone(),
+            report_to: [
+                self.reports.of(tenant, key),
+                self.reports.of_group(tenant, key),
+            ],
             request_id: kernel::hash::name(&["sms", &workspace, &key.scope, &contact, &key.step]),
         })
     }
@@ -141,11 +149,14 @@ impl SendChannel for SmsChannel {
             phone,
             text,
             request_id,
+            report_to: [report_to, _],
         } = message;
-        let answer = self
-            .client
-            .call(tenant, &brandname, &phone, &text, &request_id)
-            .await;
+        let call = Call {
+            text: &text,
+            request_id: &request_id,
+            report_to: report_to.as_deref(),
+        };
+        let answer = self.client.call(tenant, &brandname, &phone, call).await;
         match answer {
             Ok(answer) => answer,
             // Our own store gave no answer, so the provider was not called.
@@ -167,14 +178,15 @@ impl SendChannel for SmsChannel {
         let phones: Vec<Phone> = messages.iter().map(|one| one.phone.clone()).collect();
         let names: Vec<&str> = messages.iter().map(|one| one.request_id.as_str()).collect();
         let request_id = kernel::hash::name(&names);
-        let call = self.client.call_group(
-            first.tenant,
-            &first.brandname,
-            &phones,
-            &first.text,
-            &request_id,
-        );
-        match call.await {
+        let call = Call {
+            text: &first.text,
+            request_id: &request_id,
+            report_to: first.report_to[1].as_deref(),
+        };
+        let sent = self
+            .client
+            .call_group(first.tenant, &first.brandname, &phones, call);
+        match sent.await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(%error, "a group of text messages was not sent yet");

@@ -12,6 +12,17 @@ use super::segments::length;
 use super::store::SmsSettings;
 use crate::channel::Answer;
 
+/// What a call sends, beside its numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The composed text ([`Settings::compose`](super::brandname::Settings::compose)).
+    pub text: &'a str,
+    /// Names the call for 24 hours; follows from the ledger keys.
+    pub request_id: &'a str,
+    /// Where the provider reports what became of the messages.
+    pub report_to: Option<&'a str>,
+}
+
 /// Calls eSMS; cheap to clone. Clones share the cache of accounts.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -35,17 +46,15 @@ impl Client {
         &self.settings
     }
 
-    /// Sends one message: `text` is composed ([`Settings::compose`](super::brandname::Settings::compose)), and `request_id`
-    /// follows from the ledger key. An error means that our store gave no answer: the provider was not called.
+    /// Sends one message. An error means that our store gave no answer: the provider was not called.
     pub async fn call(
         &self,
         tenant: TenantKey,
         brandname: &Brandname,
         phone: &Phone,
-        text: &str,
-        request_id: &str,
+        call: Call<'_>,
     ) -> Result<Answer, Error> {
-        let keys = match self.may_call(tenant, brandname, text, request_id).await? {
+        let keys = match self.may_call(tenant, brandname, call).await? {
             Ok(keys) => keys,
             Err(answer) => return Ok(answer),
         };
@@ -54,15 +63,16 @@ impl Client {
             brandname: &brandname.settings.name,
             kind: brandname.settings.kind,
             phone: phone.digits(),
-            text,
-            request_id,
+            text: call.text,
+            request_id: call.request_id,
+            report_to: call.report_to,
         };
         let Some(request) = esms::send(&self.host, &send) else {
             return Err(Error::Shape(
                 "an address of the provider that is none".into(),
             ));
         };
-        Ok(esms::answer(&self.web.send(request).await, request_id))
+        Ok(esms::answer(&self.web.send(request).await, call.request_id))
     }
 
     /// Sends one advertising text to 30 to 5,000 numbers, by one call. Its answer names no number.
@@ -71,10 +81,9 @@ impl Client {
         tenant: TenantKey,
         brandname: &Brandname,
         phones: &[Phone],
-        text: &str,
-        request_id: &str,
+        call: Call<'_>,
     ) -> Result<Answer, Error> {
-        let keys = match self.may_call(tenant, brandname, text, request_id).await? {
+        let keys = match self.may_call(tenant, brandname, call).await? {
             Ok(keys) => keys,
             Err(answer) => return Ok(answer),
         };
@@ -86,15 +95,16 @@ impl Client {
             keys: &keys,
             brandname: &brandname.settings.name,
             phones: &phones,
-            text,
-            request_id,
+            text: call.text,
+            request_id: call.request_id,
+            report_to: call.report_to,
         };
         let Some(request) = esms::advertise(&self.host, &send) else {
             return Err(Error::Shape(
                 "an address of the provider that is none".into(),
             ));
         };
-        Ok(esms::answer(&self.web.send(request).await, request_id))
+        Ok(esms::answer(&self.web.send(request).await, call.request_id))
     }
 
     /// The keys of the account, or why nothing can be sent.
@@ -102,8 +112,9 @@ impl Client {
         &self,
         tenant: TenantKey,
         brandname: &Brandname,
-        text: &str,
-        request_id: &str,
+        Call {
+            text, request_id, ..
+        }: Call<'_>,
     ) -> Result<Result<Keys, Answer>, Error> {
         let refused = |code: &str| {
             let code = code.to_owned();

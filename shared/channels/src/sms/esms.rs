@@ -57,6 +57,8 @@ pub struct Advertising<'a> {
     pub text: &'a str,
     /// Names the send for 24 hours; at most [`MAX_REQUEST_ID`] characters.
     pub request_id: &'a str,
+    /// The address for reports.
+    pub report_to: Option<&'a str>,
 }
 
 /// One send.
@@ -74,6 +76,8 @@ pub struct Outgoing<'a> {
     pub text: &'a str,
     /// Names the send for 24 hours; at most [`MAX_REQUEST_ID`] characters.
     pub request_id: &'a str,
+    /// The address for reports.
+    pub report_to: Option<&'a str>,
 }
 
 fn post(url: &str, body: &Value) -> Option<Request<Bytes>> {
@@ -87,7 +91,7 @@ fn post(url: &str, body: &Value) -> Option<Request<Bytes>> {
 /// The request of a send. `host` is the place of [`HOST`].
 pub fn send(host: &str, send: &Outgoing<'_>) -> Option<Request<Bytes>> {
     let flag = |is_set: bool| if is_set { "1" } else { "0" };
-    let body = json!({
+    let mut body = json!({
         "ApiKey": send.keys.api_key,
         "SecretKey": send.keys.secret_key,
         "Phone": send.phone,
@@ -98,12 +102,15 @@ pub fn send(host: &str, send: &Outgoing<'_>) -> Option<Request<Bytes>> {
         "Sandbox": "0",
         "RequestId": send.request_id,
     });
+    if let Some(address) = send.report_to {
+        body["CallbackUrl"] = address.into();
+    }
     post(&format!("{host}{SEND}"), &body)
 }
 
 /// The request of a send of advertising. It has no `IsUnicode`: the provider reads the alphabet from the text.
 pub fn advertise(host: &str, send: &Advertising<'_>) -> Option<Request<Bytes>> {
-    let body = json!({
+    let mut body = json!({
         "ApiKey": send.keys.api_key,
         "SecretKey": send.keys.secret_key,
         "Phones": send.phones,
@@ -113,6 +120,9 @@ pub fn advertise(host: &str, send: &Advertising<'_>) -> Option<Request<Bytes>> {
         "Sandbox": "0",
         "RequestId": send.request_id,
     });
+    if let Some(address) = send.report_to {
+        body["CallbackUrl"] = address.into();
+    }
     post(&format!("{host}{ADVERTISE}"), &body)
 }
 
@@ -238,6 +248,7 @@ mod tests {
             phone: "84912345678",
             text: "ACME: Don hang",
             request_id: "r1",
+            report_to: None,
         };
         let request = send("https://rest.esms.vn", &one).unwrap();
         assert_eq!(

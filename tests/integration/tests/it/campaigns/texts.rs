@@ -417,3 +417,60 @@ async fn a_recipient_costs_three_write_units() {
     println!("ledger {ledger:.2}, limits {counts:.2} write units a recipient");
     assert!(ledger < 4.1 && counts < 1.2, "{ledger} {counts}");
 }
+
+/// Follows the address of a report.
+async fn report(shop: &TextShop, address: &str) -> u64 {
+    let rest = address.split_once("/d/").unwrap().1;
+    let (token, query) = rest.split_once('?').unwrap();
+    let mut event = http("GET", &format!("/d/{token}"), None, None, "esms");
+    event["rawQueryString"] = query.into();
+    shop.world.ask("link-tracker", event).await.0
+}
+
+#[tokio::test]
+async fn reports_find_their_sends_in_any_order_and_count_once() {
+    let shop = TextShop::open(40).await;
+    let blocked = shop.world.providers.esms().clone();
+    blocked.refuse("84912000007", "99");
+    let campaign = shop.sending().await;
+    shop.world.settle().await;
+    let reports = shop.world.providers.esms().take_reports();
+    assert_eq!(reports.len(), 40);
+    for address in reports.iter().rev() {
+        assert_eq!(report(&shop, address).await, 200);
+        // An earlier state comes late, and the report is repeated.
+        let late = address.replace("SendStatus=5", "SendStatus=7");
+        assert_eq!(report(&shop, &late).await, 200);
+        assert_eq!(report(&shop, address).await, 200);
+    }
+    shop.world.settle().await;
+    let told = shop.report(&campaign).await;
+    assert_eq!(number(&told, "delivered"), 39, "{told}");
+    shop.assert_identity(&told);
+    let forged = reports[0].replace("/d/", "/d/x");
+    assert_eq!(report(&shop, &forged).await, 404);
+    let stranger = reports[0].replace("phonenumber=84912", "phonenumber=84913");
+    assert_eq!(report(&shop, &stranger).await, 200);
+    assert!(shop.world.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_report_proves_a_call_without_an_answer() {
+    let shop = TextShop::open(40).await;
+    shop.world.providers.esms().fail(Fault::Lost, 1);
+    let campaign = shop.sending().await;
+    shop.world.settle().await;
+    let told = shop.report(&campaign).await;
+    assert_eq!(number(&told, "unknown"), 40, "{told}");
+    for address in shop.world.providers.esms().take_reports() {
+        assert_eq!(report(&shop, &address).await, 200);
+    }
+    shop.world.settle().await;
+    let told = shop.report(&campaign).await;
+    let found = (
+        number(&told, "sent"),
+        number(&told, "unknown"),
+        number(&told, "delivered"),
+    );
+    assert_eq!(found, (40, 0, 40), "{told}");
+}

@@ -17,6 +17,7 @@ mod readers;
 mod requests;
 mod segments;
 mod signups;
+mod texts;
 mod undo;
 mod visits;
 mod workflows;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(campaigns::Campaigns::new(segments)),
         chat.clone(),
         Rc::new(agents::Agents::new(chat)),
+        Rc::new(texts::Texts::default()),
         Rc::new(readers::Readers::default()),
         Rc::new(contacts::Contacts::default()),
         Rc::new(signups::Signups::default()),
