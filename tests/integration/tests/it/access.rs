@@ -474,6 +474,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         ),
         O::ListConversations => ("api-chat", "GET", "/v1/conversations"),
         O::ShowConversation => ("api-chat", "GET", "/v1/conversations/cnv_00000000009"),
+        O::UpdateConversation => ("api-chat", "PATCH", "/v1/conversations/cnv_00000000009"),
         O::ListMessages => (
             "api-chat",
             "GET",
@@ -593,6 +594,7 @@ fn body(operation: Operation) -> Option<Value> {
             "sender": { "from_name": "Shop", "from_email": "shop@example.vn" }, "html": "<p>a</p>",
         }),
         O::WriteMessage => json!({ "content": "Chào" }),
+        O::UpdateConversation => json!({ "custom": {} }),
         O::SetConversationStatus => json!({ "status": "resolved" }),
         O::MuteConversation => json!({ "muted": true }),
         O::CreateInbox => json!({ "name": "Website", "allowed_origins": [] }),
