@@ -96,6 +96,7 @@ impl WorkspacePatch {
         identity: &str,
     ) -> Result<WorkspaceSettings, Problem> {
         let mut flaws = Flaws::default();
+        self.gate_flaws(&mut flaws);
         if let Some(name) = &self.name
             && let Some(name) = flaws.take(shape::name("/name", name))?
         {
@@ -127,7 +128,6 @@ impl WorkspacePatch {
             let is_foreign = !sender.email.is_of(identity);
             flaws.check(is_foreign, "/default_sender/email", &message);
         }
-        self.gate_flaws(&mut flaws);
         flaws.refuse()?;
         if let Some(mut reasons) = self.transactional_reasons {
             reasons.sort_unstable();
