@@ -58,7 +58,7 @@ impl State {
 pub enum Kind {
     /// One mail.
     Email,
-    /// Several variants of a mail, of which one wins.
+    /// Two versions of a mail, of which one wins.
     EmailAb,
     /// A text message.
     Sms,
@@ -258,6 +258,7 @@ impl Campaign {
     /// The kind.
     pub fn kind(&self) -> Kind {
         match self.content {
+            Content::Email { .. } if self.ab.is_some() => Kind::EmailAb,
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
         }

@@ -1,7 +1,7 @@
 //! The test of an A/B campaign: body, check and answer. Version A is the campaign's mail; version B differs in one part.
 
-use campaigns::ab::{Ab, Variable, WinnerRule, WinnerView};
 use campaigns::Campaign;
+use campaigns::ab::{Ab, Variable, WinnerRule, WinnerView};
 use channels::{Class, Content, StoredMail, Variant, mail_check};
 use jiff::Timestamp;
 use lambda::http::{Caller, Code, Flaws, Problem};
@@ -125,12 +125,20 @@ impl NewAb {
         for (name, value, variable) in self.b.fields() {
             let is_wrong = value.is_some() && variable != self.variable;
             let place = format!("/ab/b/{name}");
-            flaws.check(is_wrong, place, "is not the part in which the versions differ");
+            flaws.check(
+                is_wrong,
+                place,
+                "is not the part in which the versions differ",
+            );
         }
         let mail = self.b.onto(a, self.variable);
         let is_same = mail == *a;
         let place = format!("/ab/b/{}", self.variable_field());
-        flaws.check(is_same, place, "expected a part that differs from version A");
+        flaws.check(
+            is_same,
+            place,
+            "expected a part that differs from version A",
+        );
         if !is_same {
             let found = mail_check::flaws(&mail, Class::Marketing, identity, None);
             flaws.extend(found.into_iter().filter_map(|(place, message)| {
@@ -297,11 +305,26 @@ mod tests {
     fn flaws_are_named_with_their_place() {
         for (body, place) in [
             (json!({ "variable": "subject", "b": {} }), "/ab/b/subject"),
-            (json!({ "variable": "subject", "b": { "subject": "Chào" } }), "/ab/b/subject"),
-            (json!({ "variable": "subject", "b": { "subject": "{{ x" } }), "/ab/b/subject"),
-            (json!({ "variable": "subject", "b": { "subject": "B", "html": "C" } }), "/ab/b/html"),
-            (json!({ "variable": "sender_name", "b": {} }), "/ab/b/from_name"),
-            (json!({ "variable": "content", "b": { "html": "{% if x %}" } }), "/ab/b/html"),
+            (
+                json!({ "variable": "subject", "b": { "subject": "Chào" } }),
+                "/ab/b/subject",
+            ),
+            (
+                json!({ "variable": "subject", "b": { "subject": "{{ x" } }),
+                "/ab/b/subject",
+            ),
+            (
+                json!({ "variable": "subject", "b": { "subject": "B", "html": "C" } }),
+                "/ab/b/html",
+            ),
+            (
+                json!({ "variable": "sender_name", "b": {} }),
+                "/ab/b/from_name",
+            ),
+            (
+                json!({ "variable": "content", "b": { "html": "{% if x %}" } }),
+                "/ab/b/html",
+            ),
             (
                 json!({ "variable": "subject", "b": { "subject": "B" }, "test_percent": 4 }),
                 "/ab/test_percent",
@@ -310,7 +333,10 @@ mod tests {
                 json!({ "variable": "subject", "b": { "subject": "B" }, "wait_hours": 73 }),
                 "/ab/wait_hours",
             ),
-            (json!({ "variable": "subject", "b": { "subjekt": "B" } }), "subjekt"),
+            (
+                json!({ "variable": "subject", "b": { "subjekt": "B" } }),
+                "subjekt",
+            ),
         ] {
             let error = check(&body).unwrap_err();
             assert!(error.contains(place), "{body}: {error}");

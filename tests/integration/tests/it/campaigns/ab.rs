@@ -159,7 +159,14 @@ impl<'w> Trial<'w> {
         self.shop.assert_identity(&report);
         let mails = self.assert_once();
         let versions = report["ab"]["versions"].as_array().unwrap();
-        for name in ["sent", "unknown", "delivered", "opened", "clicked", "bounced"] {
+        for name in [
+            "sent",
+            "unknown",
+            "delivered",
+            "opened",
+            "clicked",
+            "bounced",
+        ] {
             let parts: u64 = versions.iter().map(|one| number(one, name)).sum();
             assert_eq!(parts, number(&report, name), "{name}: {report}");
         }
@@ -178,7 +185,10 @@ impl<'w> Trial<'w> {
             let got = mails.iter().filter(|mail| mail.variant == variant).count() as u64;
             let known = number(&versions[n], "sent");
             let unknown = number(&versions[n], "unknown");
-            assert!((known..=known + unknown).contains(&got), "{variant:?}: {report}");
+            assert!(
+                (known..=known + unknown).contains(&got),
+                "{variant:?}: {report}"
+            );
         }
         report
     }
@@ -281,8 +291,14 @@ async fn a_small_test_is_none_and_everybody_gets_a_version_at_once() {
         for mail in &mails {
             assert_eq!(mail.variant, variant_of(trial.id, mail.contact));
         }
-        let a = mails.iter().filter(|mail| mail.variant == Variant::A).count();
-        assert!(people == 0 || (mails.len() / 4..=mails.len() * 3 / 4).contains(&a), "{a}");
+        let a = mails
+            .iter()
+            .filter(|mail| mail.variant == Variant::A)
+            .count();
+        assert!(
+            people == 0 || (mails.len() / 4..=mails.len() * 3 / 4).contains(&a),
+            "{a}"
+        );
         let (status, _) = trial.choose("a").await;
         assert_eq!(status, 409, "nothing is left to be sent");
     }
@@ -299,7 +315,9 @@ async fn each_part_of_a_mail_may_differ() {
         let mut body = body(&shop, &json!({ "test_percent": 100 }));
         body["ab"]["variable"] = json!(variable);
         body["ab"]["b"] = b.clone();
-        let (status, made) = shop.call(&world, "POST", "/v1/campaigns", Some(&body)).await;
+        let (status, made) = shop
+            .call(&world, "POST", "/v1/campaigns", Some(&body))
+            .await;
         assert_eq!(status, 201, "{made}");
         let id = made["id"].as_str().unwrap().to_owned();
         let path = format!("/v1/campaigns/{id}");
@@ -337,11 +355,21 @@ async fn a_test_with_flaws_is_refused_with_each_place() {
     let shop = Shop::open(&world, 0).await;
     let changes = json!({ "test_percent": 101, "wait_hours": 0, "b": { "html": "<p>x</p>" } });
     let body = body(&shop, &changes);
-    let (status, problem) = shop.call(&world, "POST", "/v1/campaigns", Some(&body)).await;
+    let (status, problem) = shop
+        .call(&world, "POST", "/v1/campaigns", Some(&body))
+        .await;
     assert_eq!(status, 400, "{problem}");
     let errors = problem["errors"].as_array().unwrap();
-    let places: Vec<_> = errors.iter().map(|one| one["pointer"].as_str().unwrap()).collect();
-    for place in ["/ab/test_percent", "/ab/wait_hours", "/ab/b/html", "/ab/b/subject"] {
+    let places: Vec<_> = errors
+        .iter()
+        .map(|one| one["pointer"].as_str().unwrap())
+        .collect();
+    for place in [
+        "/ab/test_percent",
+        "/ab/wait_hours",
+        "/ab/b/html",
+        "/ab/b/subject",
+    ] {
         assert!(places.contains(&place), "{place}: {problem}");
     }
 }
@@ -362,5 +390,9 @@ async fn a_test_costs_no_more_units_a_recipient_than_a_plain_campaign() {
     let sent = trial.assert_once().len() as f64;
     assert_eq!(sent as u64, shop.eligible());
     let units = used.write_units() / sent;
-    assert!(units <= 2.25, "{units} write units a recipient: {:?}", used.tables);
+    assert!(
+        units <= 2.25,
+        "{units} write units a recipient: {:?}",
+        used.tables
+    );
 }

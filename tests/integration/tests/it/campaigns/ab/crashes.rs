@@ -76,7 +76,11 @@ async fn every_call(at: (&str, &str), wait: bool) {
 
 #[tokio::test]
 async fn a_sender_of_the_test_that_dies_at_any_call_sends_nobody_twice() {
-    every_call(("campaign-sender-email", "\\\"part\\\":\\\"test\\\""), false).await;
+    every_call(
+        ("campaign-sender-email", "\\\"part\\\":\\\"test\\\""),
+        false,
+    )
+    .await;
 }
 
 #[tokio::test]

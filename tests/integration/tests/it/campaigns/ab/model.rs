@@ -76,7 +76,9 @@ impl Run<'_> {
     /// A winner never changes, and the phases show in their order.
     async fn look(&mut self) {
         let report = self.trial.report().await;
-        let winner = report["ab"]["winner"]["variant"].as_str().map(str::to_owned);
+        let winner = report["ab"]["winner"]["variant"]
+            .as_str()
+            .map(str::to_owned);
         match (&self.winner, &winner) {
             (Some(known), now) => assert_eq!(Some(known), now.as_ref(), "{report}"),
             (None, Some(_)) => {
@@ -88,7 +90,10 @@ impl Run<'_> {
         if winner_of(&report).is_none() {
             let early = self.trial.mails();
             let early = early.iter().find(|mail| !self.trial.is_test(mail.contact));
-            assert!(early.is_none(), "the rest got a mail before the winner: {early:?}");
+            assert!(
+                early.is_none(),
+                "the rest got a mail before the winner: {early:?}"
+            );
         }
         self.trial.assert_once();
     }
@@ -150,5 +155,8 @@ async fn whatever_happens_nobody_gets_two_mails_or_none_and_one_winner_is_final(
         }
         assert!(world.dead_letters().is_empty(), "seed {seed}");
     }
-    assert!(manual > 0 && ruled > 0, "{manual} chosen, {ruled} by the rule");
+    assert!(
+        manual > 0 && ruled > 0,
+        "{manual} chosen, {ruled} by the rule"
+    );
 }

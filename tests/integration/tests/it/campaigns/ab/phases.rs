@@ -70,7 +70,11 @@ async fn a_pause_holds_in_each_phase_and_resuming_finishes() {
         assert_eq!(trial.status().await, shown(phase));
         let sent = trial.mails().len();
         let (status, body) = trial.command("pause").await;
-        assert_eq!((status, &body["status"]), (200, &json!("paused")), "{phase}");
+        assert_eq!(
+            (status, &body["status"]),
+            (200, &json!("paused")),
+            "{phase}"
+        );
         world.settle_twice().await;
         // The wait may end during the pause.
         trial.pass(5).await;
@@ -102,7 +106,11 @@ async fn a_cancelled_test_stays_so_in_each_phase() {
         reach(&trial, phase).await;
         let sent = trial.mails().len();
         let (status, body) = trial.command("cancel").await;
-        assert_eq!((status, &body["status"]), (200, &json!("cancelled")), "{phase}");
+        assert_eq!(
+            (status, &body["status"]),
+            (200, &json!("cancelled")),
+            "{phase}"
+        );
         world.settle_twice().await;
         trial.pass(5).await;
         assert_eq!(trial.mails().len(), sent, "{phase}");
@@ -126,7 +134,11 @@ async fn a_person_may_choose_in_each_phase_until_there_is_a_winner() {
             assert_eq!(status, 409, "the rule has decided: {body}");
             continue;
         }
-        assert_eq!((status, &body["ab"]["winner"]["variant"]), (200, &json!("b")), "{body}");
+        assert_eq!(
+            (status, &body["ab"]["winner"]["variant"]),
+            (200, &json!("b")),
+            "{body}"
+        );
         assert_eq!(trial.choose("b").await.0, 200);
         assert_eq!(trial.choose("a").await.0, 409);
         world.settle_twice().await;
@@ -139,7 +151,10 @@ async fn a_person_may_choose_in_each_phase_until_there_is_a_winner() {
         // From the choice on, everybody gets the winner, also those of the test.
         let after = trial.mails().split_off(before.len());
         assert_eq!((before.len() + after.len()) as u64, shop.eligible());
-        assert!(after.iter().all(|mail| mail.variant == Variant::B), "{phase}");
+        assert!(
+            after.iter().all(|mail| mail.variant == Variant::B),
+            "{phase}"
+        );
     }
 }
 
