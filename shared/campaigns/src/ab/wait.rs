@@ -4,7 +4,7 @@ use cloud::{Counters, Error, Resources, Timers};
 use jiff::Timestamp;
 use kernel::{CampaignId, TenantKey};
 
-use super::{Phase, Scores, Winner};
+use super::{Phase, Winner};
 use crate::messages::PlanMessage;
 use crate::store::Campaigns;
 
