@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
 use channels::{
-    Class, Delivery, Gate, Group, Grouped, LedgerKey, Letterhead, Member, NotReady, SendChannel,
-    SendMachine, SkipReason,
+    Class, Content, Delivery, Gate, Group, Grouped, LedgerKey, Letterhead, Member, NotReady,
+    SendChannel, SendMachine, SkipReason, Variant,
 };
 use cloud::{Error, Message, QueueOf, Resources, SendOptions, Timers};
 use contacts::{Contact, Profiles};
@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
 
+use crate::ab::{Part, in_test};
 use crate::chunks::{Progress, REST, text_of};
 use crate::messages::{ChunkMessage, ChunkOf};
 use crate::model::{Campaign, State};
@@ -80,6 +81,23 @@ struct Work {
     campaign: CampaignId,
     shard: u32,
     chunk: u32,
+    part: Part,
+}
+
+/// The versions of a campaign's content, ready to be filled in.
+struct Ready<P> {
+    a: Arc<P>,
+    /// The other version of a test.
+    b: Option<Arc<P>>,
+}
+
+impl<P> Ready<P> {
+    fn of(&self, variant: Option<Variant>) -> &P {
+        match (variant, &self.b) {
+            (Some(Variant::B), Some(b)) => b,
+            _ => &self.a,
+        }
+    }
 }
 
 /// The outcome of a sub-batch.
@@ -123,6 +141,7 @@ where
             campaign,
             shard,
             chunk,
+            part,
             slot,
         } = message;
         let work = Work {
@@ -130,6 +149,7 @@ where
             campaign,
             shard,
             chunk,
+            part,
         };
         let stored = self.campaigns.chunk(tenant, campaign, shard, chunk).await?;
         let progress = self
@@ -142,8 +162,9 @@ where
         if stored.is_end() {
             return Ok(Ended::default());
         }
-        let ids = stored.contacts()?;
-        self.run(work, rules, &ids, progress, slot).await
+        let ids = self.of_part(work, stored.contacts()?).await?;
+        // A boxed future: its type would be too deep for the compiler.
+        Box::pin(self.run(work, rules, &ids, progress, slot)).await
     }
 
     /// Pauses the chunk's campaign for a reason that a person must check.
@@ -159,17 +180,35 @@ where
             .await
     }
 
+    /// The contacts of a chunk to whom this pass sends.
+    async fn of_part(&self, work: Work, mut ids: Vec<ContactId>) -> Result<Vec<ContactId>, Error> {
+        if work.part.is_all() {
+            return Ok(ids);
+        }
+        let campaign = self.campaigns.get(work.tenant, work.campaign).await?;
+        let percent = campaign.and_then(|campaign| campaign.ab);
+        let percent = percent.map_or(0, |ab| ab.test_percent);
+        let is_test = work.part == Part::Test;
+        ids.retain(|id| in_test(work.campaign, *id, percent) == is_test);
+        Ok(ids)
+    }
+
     async fn run(
         &self,
         work: Work,
         rules: &Rules,
         ids: &[ContactId],
-        mut progress: Progress,
+        mut stored: Progress,
         mut slot: Option<Timestamp>,
     ) -> Result<Ended, Error> {
         let begun = self.now();
         let mut ended = Ended::default();
-        while !progress.done {
+        // A small chunk may have nobody for a pass.
+        while !ids.is_empty() {
+            let progress = stored.of(work.part);
+            if progress.done {
+                break;
+            }
             if let Some(until) = rules.gate.closed_until(C::LAW, self.now()) {
                 return self.wait(work, ended, until).await;
             }
@@ -196,10 +235,14 @@ where
             let sent = match C::GROUP {
                 Some(group) => {
                     let is_end = work.shard == REST && end == ids.len();
-                    self.group(work, &ready, &batch, &rules.gate, (group, is_end))
-                        .await?
+                    let ready = ready.of(None);
+                    let sent = self.group(work, ready, &batch, &rules.gate, (group, is_end));
+                    Box::pin(sent).await?
                 }
-                None => self.sub_batch(work, &ready, &batch, &rules.gate).await?,
+                None => {
+                    let sent = self.sub_batch(work, &campaign, &ready, &batch, &rules.gate);
+                    Box::pin(sent).await?
+                }
             };
             let (counted, rest, is_silent) = match sent {
                 Batch::Counted(outcomes, rest) => (outcomes, rest, false),
@@ -221,16 +264,21 @@ where
             next.outcomes.merge(&counted);
             ended.outcomes.merge(&counted);
             let (tenant, id) = (work.tenant, work.campaign);
-            progress = self
+            stored = self
                 .campaigns
-                .advance(tenant, id, (work.shard, work.chunk), &progress, &next)
+                .advance(tenant, id, (work.shard, work.chunk), &stored, &next)
                 .await?;
             if is_silent {
                 return Ok(ended);
             }
         }
         self.campaigns
-            .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
+            .chunk_done(
+                work.tenant,
+                work.campaign,
+                (work.shard, work.chunk),
+                work.part,
+            )
             .await?;
         Ok(ended)
     }
@@ -270,14 +318,16 @@ where
             campaign,
             shard,
             chunk,
+            part,
         } = work;
         let message = ChunkOf::<C>::new(ChunkMessage::V1 {
             campaign,
             shard,
             chunk,
+            part,
             slot: None,
         });
-        let id = format!("{campaign}#{shard}#{chunk}");
+        let id = format!("{campaign}#{shard}#{chunk}#{part:?}");
         self.timers.schedule(tenant, &id, until, &message).await?;
         ended.waits_until = Some(until);
         Ok(ended)
@@ -313,11 +363,33 @@ where
         Ok(None)
     }
 
-    /// The content, ready to be filled in; `None` if it can never be sent, which ends the campaign.
+    /// The content in its versions, ready to be filled in; `None` if it can never be sent, which ends the campaign.
     async fn ready(
         &self,
         work: Work,
         campaign: &Campaign,
+        letterhead: &Letterhead,
+    ) -> Result<Option<Ready<C::Prepared>>, Error> {
+        let Some(a) = self
+            .version(work, campaign, &campaign.content, letterhead)
+            .await?
+        else {
+            return Ok(None);
+        };
+        let Some(ab) = &campaign.ab else {
+            return Ok(Some(Ready { a, b: None }));
+        };
+        let b = self
+            .version(work, campaign, &ab.content, letterhead)
+            .await?;
+        Ok(b.map(|b| Ready { a, b: Some(b) }))
+    }
+
+    async fn version(
+        &self,
+        work: Work,
+        campaign: &Campaign,
+        content: &Content,
         letterhead: &Letterhead,
     ) -> Result<Option<Arc<C::Prepared>>, Error> {
         let (tenant, class) = (work.tenant, Class::Marketing);
@@ -326,7 +398,7 @@ where
             letterhead.permission_reminder.clone_from(reminder);
         }
         let channel = self.machine.channel();
-        let found = channel.prepare(tenant, &campaign.content, class, &letterhead);
+        let found = channel.prepare(tenant, content, class, &letterhead);
         let problem = match found.await {
             Ok(ready) => return Ok(Some(ready)),
             Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => problem,
@@ -341,7 +413,8 @@ where
     async fn sub_batch(
         &self,
         work: Work,
-        ready: &C::Prepared,
+        campaign: &Campaign,
+        ready: &Ready<C::Prepared>,
         ids: &[ContactId],
         gate: &Gate,
     ) -> Result<Batch, Error> {
@@ -350,7 +423,11 @@ where
         // Collected first: a stream over the borrowing closure could not be sent between threads.
         let sends: Vec<_> = ids
             .iter()
-            .map(|id| self.one(work, ready, *id, (contacts.get(id), read_at), gate))
+            .map(|id| {
+                let variant = campaign.variant_for(*id);
+                let version = (ready.of(variant), variant);
+                self.one(work, version, *id, (contacts.get(id), read_at), gate)
+            })
             .collect();
         // Every send runs to its end, also if another has failed. A future that is dropped between the provider's
         // answer and its record would leave an unknown outcome.
@@ -361,10 +438,10 @@ where
         let mut outcomes = Outcomes::default();
         let (mut later, mut silent) = (None, 0);
         for result in results {
-            let delivery = result?;
+            let (delivery, variant) = result?;
             // Count only calls of this run. Rows of an earlier outage would pause the campaign again.
             silent += u64::from(delivery == Delivery::NoAnswer);
-            if outcomes.count(&delivery) {
+            if outcomes.count(&delivery, variant) {
                 continue;
             }
             match delivery {
@@ -410,7 +487,7 @@ where
                 continue;
             };
             silent += u64::from(delivery == Delivery::NoAnswer);
-            if outcomes.count(&delivery) {
+            if outcomes.count(&delivery, None) {
                 continue;
             }
             match delivery {
@@ -437,14 +514,15 @@ where
         Ok(Batch::Counted(outcomes, rest))
     }
 
+    /// Sends to one contact. Returns the outcome and the version that it is of.
     async fn one(
         &self,
         work: Work,
-        ready: &C::Prepared,
+        (ready, variant): (&C::Prepared, Option<Variant>),
         id: ContactId,
         (contact, read_at): (Option<&Contact>, Timestamp),
         gate: &Gate,
-    ) -> Result<Delivery, Error> {
+    ) -> Result<(Delivery, Option<Variant>), Error> {
         let read_again;
         let contact = if self.now().duration_since(read_at) <= FRESH {
             contact
@@ -453,9 +531,18 @@ where
             read_again.as_ref()
         };
         let key = LedgerKey::campaign(work.campaign, id, C::CHANNEL);
-        self.machine
-            .deliver(work.tenant, &key, ready, contact, &Value::Null, gate)
-            .await
+        let (tenant, of) = (work.tenant, (ready, variant));
+        let delivery = self
+            .machine
+            .deliver_version(tenant, &key, of, contact, &Value::Null, gate)
+            .await?;
+        // An earlier run may have sent the other version, before a person chose the winner.
+        let is_new = matches!(delivery, Delivery::Sent | Delivery::Skipped(_));
+        if variant.is_none() || is_new {
+            return Ok((delivery, variant));
+        }
+        let sent = self.machine.version(tenant, &key).await?;
+        Ok((delivery, sent.or(variant)))
     }
 
     async fn put_back(
@@ -469,6 +556,7 @@ where
             campaign: work.campaign,
             shard: work.shard,
             chunk: work.chunk,
+            part: work.part,
             slot,
         };
         let options = SendOptions {

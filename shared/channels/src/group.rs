@@ -135,7 +135,7 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<Result<(Ticket, C::Composed), Delivery>, Error> {
         let (key, contact) = (&member.key, member.contact);
-        let admitted = self.admit(tenant, key, C::terms(ready), contact, gate);
+        let admitted = self.admit(tenant, key, (C::terms(ready), None), contact, gate);
         let ticket = match admitted.await? {
             Ok(ticket) => ticket,
             Err(delivery) => return Ok(Err(delivery)),

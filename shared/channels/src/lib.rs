@@ -33,7 +33,7 @@ pub use feedback::Feedback;
 pub use frequency::Frequency;
 pub use gate::{Gate, Law};
 pub use group::{Grouped, Member};
-pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally};
+pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally, Variant};
 pub use machine::{Delivery, SendMachine};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};
 pub use send::{Class, Content, Send, SendMessage, Terms};

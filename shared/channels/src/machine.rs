@@ -12,7 +12,7 @@ use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
 use crate::frequency::{self, Frequency, Taken};
 use crate::gate::Gate;
-use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
+use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
 
 /// The kind of the counts of a contact's marketing, by all channels.
@@ -79,8 +79,36 @@ impl<C: SendChannel> SendMachine<C> {
         data: &Value,
         gate: &Gate,
     ) -> Result<Delivery, Error> {
+        let of = (ready, None);
+        self.deliver_version(tenant, key, of, contact, data, gate)
+            .await
+    }
+
+    /// The version that the contact was sent; `None` without a row, and for a send without versions.
+    pub async fn version(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+    ) -> Result<Option<Variant>, Error> {
+        let row = self.ledger.get(tenant, key).await?;
+        Ok(row.and_then(|row| row.variant))
+    }
+
+    /// Like [`SendMachine::deliver`], for one version of a campaign. A contact that was sent another version before gets
+    /// nothing.
+    pub async fn deliver_version(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (ready, variant): (&C::Prepared, Option<Variant>),
+        contact: Option<&Contact>,
+        data: &Value,
+        gate: &Gate,
+    ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
-        let ticket = match self.admit(tenant, key, terms, contact, gate).await? {
+        let ticket = match self
+            .admit(tenant, key, (terms, variant), contact, gate)
+            .await? {
             Ok(ticket) => ticket,
             Err(delivery) => return Ok(delivery),
         };
@@ -120,7 +148,7 @@ impl<C: SendChannel> SendMachine<C> {
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
-        terms: Terms,
+        (terms, variant): (Terms, Option<Variant>),
         contact: Option<&Contact>,
         gate: &Gate,
     ) -> Result<Result<Ticket, Delivery>, Error> {
@@ -137,7 +165,7 @@ impl<C: SendChannel> SendMachine<C> {
         }
         // Read before the claim: a store that gives no answer then leaves no row behind.
         self.fields.recent(tenant).await?;
-        let row = match self.ledger.claim(tenant, key).await? {
+        let row = match self.ledger.claim_for(tenant, key, variant).await? {
             Claim::Won(ticket) => return Ok(Ok(ticket)),
             Claim::Existing(row) => row,
         };

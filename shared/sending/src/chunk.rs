@@ -40,7 +40,7 @@ where
         return Ok(());
     }
     let rules = crate::rules(workspace.as_ref());
-    let ended = sender.handle(tenant, message, &rules).await?;
+    let ended = Box::pin(sender.handle(tenant, message, &rules)).await?;
     let outcomes = &ended.outcomes;
     metrics::count("MessagesSent", outcomes.sent);
     metrics::count("MessagesSkipped", outcomes.skipped.values().sum());

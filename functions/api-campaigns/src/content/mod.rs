@@ -2,6 +2,7 @@
 //!
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
+mod ab;
 mod mail;
 mod sms;
 
@@ -9,6 +10,7 @@ use campaigns::{Audience, Campaign};
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
+pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
 use sms::StoredText;
 pub use sms::{NewText, TextView};
@@ -41,6 +43,8 @@ pub enum Checked {
 pub struct ContentView {
     pub mail: Option<MailView>,
     pub sms: Option<TextView>,
+    /// Version B of a test.
+    pub b: Option<StoredMail>,
 }
 
 impl Contents {
@@ -93,6 +97,13 @@ impl Checked {
                 brandname_id: text.brandname_id,
                 text: text.text.clone(),
             }),
+        }
+    }
+
+    /// The test of this content, checked; a flaw if the content is no mail.
+    pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
+        match self {
+            Self::Mail(mail) => ab.check(api, mail).await,
         }
     }
 
