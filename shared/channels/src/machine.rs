@@ -4,14 +4,14 @@
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Contact, Definitions, Fields, Profiles};
+use contacts::{Channel, Contact, Definitions, Fields, Profiles, Purpose};
 use kernel::TenantKey;
 use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
 use crate::frequency::{self, Frequency, Taken};
-use crate::gate::Gate;
+use crate::gate::{Cap, Gate};
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
 
@@ -108,7 +108,8 @@ impl<C: SendChannel> SendMachine<C> {
         let terms = C::terms(ready);
         let ticket = match self
             .admit(tenant, key, (terms, variant), contact, gate)
-            .await? {
+            .await?
+        {
             Ok(ticket) => ticket,
             Err(delivery) => return Ok(delivery),
         };
@@ -213,8 +214,9 @@ impl<C: SendChannel> SendMachine<C> {
     ) -> Result<Option<SkipReason>, Error> {
         let id = key.count_name();
         let own = key.contact.to_string();
-        if let Some(cap) = gate.cap {
-            let (subject, caps) = ((own.as_str(), MARKETING), [cap]);
+        let caps = caps_of(contact, C::CHANNEL, gate);
+        if !caps.is_empty() {
+            let subject = (own.as_str(), MARKETING);
             let taken = self.frequency.take(tenant, subject, &id, &caps).await?;
             if taken != Taken::Yes {
                 return Ok(Some(SkipReason::FrequencyCap));
@@ -233,7 +235,7 @@ impl<C: SendChannel> SendMachine<C> {
             Taken::Full => SkipReason::FrequencyCap,
             Taken::Listed => SkipReason::DoNotAdvertise,
         };
-        if gate.cap.is_some() {
+        if !caps.is_empty() {
             self.frequency
                 .give_back(tenant, (&own, MARKETING), &id)
                 .await?;
@@ -250,7 +252,8 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<(), Error> {
         let (id, own) = (key.count_name(), key.contact.to_string());
-        if gate.cap.is_some() {
+        let caps = contact.map(|contact| caps_of(contact, C::CHANNEL, gate));
+        if caps.is_some_and(|caps| !caps.is_empty()) {
             let subject = (own.as_str(), MARKETING);
             self.frequency.give_back(tenant, subject, &id).await?;
         }
@@ -428,4 +431,14 @@ impl<C: SendChannel> SendMachine<C> {
             Delivery::InFlight
         })
     }
+}
+
+/// The caps on messages of the channel to this contact: that of the workspace, and the promise of the contact's consent.
+fn caps_of(contact: &Contact, channel: Channel, gate: &Gate) -> Vec<Cap> {
+    let promise = contact.consents.promise(channel, Purpose::Marketing);
+    let promised = promise.map(|promise| Cap {
+        messages: promise.messages.into(),
+        days: promise.days.into(),
+    });
+    gate.cap.into_iter().chain(promised).collect()
 }

@@ -182,3 +182,37 @@ async fn settings_of_the_gate_have_bounds() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_promise_of_a_consent_is_a_cap_of_its_contact() {
+    let world = World::new();
+    let shop = Shop::open(&world, 12).await;
+    let grant = grant_of(shop.tenant.workspace(), "read write");
+    let promise = |messages: u8| {
+        json!({ "decision": "granted", "method": "api", "channels": ["email"], "text": "Mỗi tuần một lần",
+            "at_most": { "messages": messages, "days": 7 }, "evidence": { "ip": "203.0.113.7" } })
+    };
+    for contact in shop.contacts.iter().skip(2).take(3) {
+        let path = format!("/v1/contacts/{contact}/consent");
+        let event = http_event("POST", &path, Some(&promise(1)), Some(&grant));
+        let (status, answer) = world.ask("api-contacts", event).await;
+        assert!(status < 300, "{answer}");
+    }
+    let path = format!("/v1/contacts/{}/consent", shop.contacts[2]);
+    let event = http_event("POST", &path, Some(&promise(21)), Some(&grant));
+    let (status, answer) = world.ask("api-contacts", event).await;
+    assert_eq!(
+        (status, &answer["errors"][0]["pointer"]),
+        (400, &json!("/at_most/messages")),
+        "{answer}"
+    );
+    for round in 0..2 {
+        let campaign = shop.campaign(&world).await;
+        shop.send(&world, &campaign).await;
+        world.settle_twice().await;
+        let report = shop.report(&world, &campaign).await;
+        shop.assert_identity(&report);
+        let capped = report["skipped"]["frequency_cap"].as_u64().unwrap_or(0);
+        assert_eq!(capped, 3 * round, "{report}");
+    }
+}
