@@ -301,6 +301,11 @@ operations! {
     ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);
     UpdateSmsTemplate = "updateSmsTemplate": From(AccountManager), Some(Write);
     RemoveSmsTemplate = "removeSmsTemplate": From(AccountManager), Some(Write);
+    ShowPushChannel = "showPushChannel": From(Contributor), Some(Read);
+    SetWebPush = "setWebPush": From(AccountManager), Some(Admin);
+    RemoveWebPush = "removeWebPush": From(AccountManager), Some(Admin);
+    ConnectFcm = "connectFcm": From(AccountManager), Some(Admin);
+    DisconnectFcm = "disconnectFcm": From(AccountManager), Some(Admin);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

@@ -15,4 +15,4 @@ pub use channel::{OutgoingNote, PER_SECOND, PreparedNote, PushChannel, Reach};
 pub use fcm::{Account, Fcm, Proof};
 pub use note::{Action, MAX_ACTIONS, Note};
 pub use payload::MAX_PLAIN;
-pub use store::{MobilePush, PushSettings, Ready, Row, Site, Vapid, WebPush};
+pub use store::{MobilePush, PushSettings, Ready, Row, Site, Sites, Vapid, WebPush};

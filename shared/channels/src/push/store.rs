@@ -224,3 +224,30 @@ impl PushSettings {
         Err(Error::Conflict)
     }
 }
+
+/// The web push of all workspaces, for their pages: no private key can be read here. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sites {
+    directory: Table,
+    known: Recent<TenantKey, Option<WebPush>>,
+}
+
+impl Sites {
+    /// Over the table Directory.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            directory: resources.table("Directory"),
+            known: Recent::new(resources.clock(), MOST),
+        }
+    }
+
+    /// The web push of a workspace, up to ten seconds old.
+    pub async fn recent(&self, tenant: TenantKey) -> Result<Option<WebPush>, Error> {
+        let directory = self.directory.clone();
+        let read = move || async move {
+            let found: Option<Row> = directory.look_up(&keys::settings(tenant)).await?;
+            Ok(found.and_then(|row| row.web))
+        };
+        self.known.get(tenant, read).await
+    }
+}

@@ -388,6 +388,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::DisconnectSmsChannel => ("api-channels", "DELETE", "/v1/channels/sms"),
         O::ShowSmsBalance => ("api-channels", "GET", "/v1/channels/sms/balance"),
         O::PreviewSms => ("api-channels", "POST", "/v1/channels/sms/preview"),
+        O::ShowPushChannel => ("api-channels", "GET", "/v1/channels/push"),
+        O::SetWebPush => ("api-channels", "PUT", "/v1/channels/push/web"),
+        O::RemoveWebPush => ("api-channels", "DELETE", "/v1/channels/push/web"),
+        O::ConnectFcm => ("api-channels", "PUT", "/v1/channels/push/fcm"),
+        O::DisconnectFcm => ("api-channels", "DELETE", "/v1/channels/push/fcm"),
         O::ListSmsBrandnames => ("api-channels", "GET", "/v1/channels/sms/brandnames"),
         O::CreateSmsBrandname => ("api-channels", "POST", "/v1/channels/sms/brandnames"),
         O::ShowSmsBrandname => (
@@ -555,6 +560,12 @@ fn body(operation: Operation) -> Option<Value> {
         O::StartSourceSync => json!({ "history": "all" }),
         O::ConnectSmsChannel => json!({
             "api_key": "shop", "secret_key": tanigo_local::providers::SECRET,
+        }),
+        O::SetWebPush => json!({
+            "contact_email": "shop@example.vn", "prompt": { "delay_seconds": 5, "text": "Nhận tin khuyến mãi?" },
+        }),
+        O::ConnectFcm => json!({
+            "service_account": tanigo_local::providers::Fcm::service_account(),
         }),
         O::PreviewSms => json!({ "text": "Đơn hàng của bạn" }),
         O::CreateSmsBrandname | O::UpdateSmsBrandname => json!({ "name": "ACME", "kind": "care" }),
