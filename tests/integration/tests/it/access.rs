@@ -600,8 +600,11 @@ fn body(operation: Operation) -> Option<Value> {
             json!({ "name": "x", "trigger": { "type": "form.submitted" }, "graph": graph })
         }
         O::CreateCampaign => json!({
-            "name": "Tết", "audience": { "include": { "list_ids": ["lst_00000000009"] } }, "subject": "Chào",
-            "sender": { "from_name": "Shop", "from_email": "shop@example.vn" }, "html": "<p>a</p>",
+            "name": "Tết", "audience": { "include": { "list_ids": ["lst_00000000009"] } },
+            "mail": {
+                "sender": { "from_name": "Shop", "from_email": "shop@example.vn" },
+                "subject": "Chào", "html": "<p>a</p>",
+            },
         }),
         O::WriteMessage => json!({ "content": "Chào" }),
         O::SetConversationStatus => json!({ "status": "resolved" }),
