@@ -7,7 +7,7 @@ use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{ContentView, Contents, MailView, NewContent, NewMail};
+use crate::content::{ContentView, Contents, MailView, NewContent, NewMail, NewPush, PushView};
 
 /// Longest name of a campaign, in characters.
 const MAX_NAME: usize = 200;
@@ -29,6 +29,8 @@ pub struct NewCampaign {
     audience: Audience,
     /// The mail of an email campaign.
     mail: Option<NewMail>,
+    /// The notification of a push campaign.
+    push: Option<NewPush>,
 }
 
 impl NewCampaign {
@@ -37,7 +39,10 @@ impl NewCampaign {
         let mut flaws = Flaws::default();
         flaws.extend(name_flaw(&self.name));
         flaws.extend(audience_flaws(&self.audience));
-        let contents = Contents { mail: self.mail };
+        let contents = Contents {
+            mail: self.mail,
+            push: self.push,
+        };
         let content = flaws.take(contents.one())?;
         Ok((self.name, self.audience, content, flaws))
     }
@@ -97,7 +102,7 @@ pub struct CampaignView {
     audience: Audience,
     /// Contacts of the audience when it was sent; absent until they are counted.
     recipients: Option<u64>,
-    /// A line of the content: the subject of a mail.
+    /// A line of the content: the subject of a mail, the title of a notification.
     summary: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -107,6 +112,8 @@ pub struct CampaignView {
     sent_at: Option<Timestamp>,
     /// The mail of an email campaign; null in lists.
     mail: Option<MailView>,
+    /// The notification of a push campaign; null in lists.
+    push: Option<PushView>,
 }
 
 impl CampaignView {
@@ -125,6 +132,7 @@ impl CampaignView {
             started_at: campaign.started_at,
             sent_at: campaign.sent_at,
             mail: content.mail,
+            push: content.push,
         }
     }
 }

@@ -3,12 +3,15 @@
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
 mod mail;
+mod push;
 
 use campaigns::{Audience, Campaign};
+use channels::push::Note;
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
 pub use mail::{MailView, NewMail};
+pub use push::{NewPush, PushView};
 
 use crate::handler::Api;
 
@@ -16,36 +19,41 @@ use crate::handler::Api;
 #[derive(Debug)]
 pub struct Contents {
     pub mail: Option<NewMail>,
+    pub push: Option<NewPush>,
 }
 
 /// The content of a body, not yet checked.
 #[derive(Debug)]
 pub enum NewContent {
     Mail(NewMail),
+    Push(NewPush),
 }
 
 /// Content without a flaw, not yet stored.
 #[derive(Debug, Clone)]
 pub enum Checked {
     Mail(StoredMail),
+    Push(Note),
 }
 
 /// The content objects of an answer; those of other kinds are null.
 #[derive(Debug, Default)]
 pub struct ContentView {
     pub mail: Option<MailView>,
+    pub push: Option<PushView>,
 }
 
 impl Contents {
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail } = self;
-        let mut all: Vec<NewContent> = mail.map(NewContent::Mail).into_iter().collect();
+        let Self { mail, push } = self;
+        let mail = mail.map(NewContent::Mail).into_iter();
+        let mut all: Vec<NewContent> = mail.chain(push.map(NewContent::Push)).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail",
+                "expected exactly one content object: mail or push",
             )),
         }
     }
@@ -61,6 +69,7 @@ impl NewContent {
     ) -> Result<Checked, Problem> {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
+            Self::Push(new) => new.check().map(Checked::Push),
         }
     }
 }
@@ -70,6 +79,7 @@ impl Checked {
     pub async fn allow(&self, api: &Api, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
+            Self::Push(_) => push::allow(api, caller).await,
         }
     }
 
@@ -79,6 +89,7 @@ impl Checked {
             Self::Mail(mail) => Ok(Content::Email {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
+            Self::Push(note) => Ok(Content::Push { note: note.clone() }),
         }
     }
 
@@ -86,6 +97,7 @@ impl Checked {
     pub fn summary(&self) -> &str {
         match self {
             Self::Mail(mail) => &mail.subject,
+            Self::Push(note) => &note.title,
         }
     }
 
@@ -94,6 +106,11 @@ impl Checked {
         match self {
             Self::Mail(mail) => ContentView {
                 mail: Some(mail.into()),
+                ..ContentView::default()
+            },
+            Self::Push(note) => ContentView {
+                push: Some(note.into()),
+                ..ContentView::default()
             },
         }
     }
@@ -110,6 +127,7 @@ pub async fn stored(
             let mail = api.mails.get(caller.tenant, mail).await?;
             Ok(mail.map(Checked::Mail))
         }
+        Content::Push { note } => Ok(Some(Checked::Push(note.clone()))),
         Content::Sms { .. } => Ok(None),
     }
 }

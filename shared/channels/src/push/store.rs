@@ -241,6 +241,12 @@ impl Sites {
         }
     }
 
+    /// Whether the workspace has set up web push or FCM.
+    pub async fn may_push(&self, tenant: TenantKey) -> Result<bool, Error> {
+        let found: Option<Row> = self.directory.get(&keys::settings(tenant)).await?;
+        Ok(found.is_some_and(|row| row.web.is_some() || row.mobile.is_some()))
+    }
+
     /// The web push of a workspace, up to ten seconds old.
     pub async fn recent(&self, tenant: TenantKey) -> Result<Option<WebPush>, Error> {
         let directory = self.directory.clone();
