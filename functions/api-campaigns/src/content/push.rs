@@ -117,7 +117,7 @@ impl NewPush {
             data: self.data,
         };
         let mut flaws = Flaws::default();
-        for (place, words) in note.faults() {
+        for (place, words) in note.faults(None) {
             flaws.add(format!("/push{place}"), words);
         }
         flaws.refuse()?;

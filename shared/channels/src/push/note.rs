@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use content::check::{self, Name};
+use content::mail::Part;
 use content::template::{Scope, Template};
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::payload::{self, Rendered};
+use crate::mail_check::names;
 
 /// Most buttons of a notification.
 pub const MAX_ACTIONS: usize = 2;
@@ -104,7 +107,12 @@ impl Templates {
 
 impl Note {
     /// The faults, each with its place below the notification and its words.
-    pub fn faults(&self) -> Vec<(String, String)> {
+    ///
+    /// `trigger` is [`TRIGGER`](crate::mail_check::TRIGGER) for a workflow.
+    pub fn faults(&self, trigger: Option<Name>) -> Vec<(String, String)> {
+        // A notification has no footer, so it has none of the footer's names.
+        let own = names().filter(|name| name.path.starts_with("contact."));
+        let names: Vec<Name> = own.chain(trigger).collect();
         let mut faults = Vec::new();
         let mut add = |place: &str, words: String| faults.push((place.to_owned(), words));
         for (place, text, most) in [
@@ -113,8 +121,10 @@ impl Note {
         ] {
             if text.trim().is_empty() || text.chars().count() > most {
                 add(place, format!("expected 1 to {most} characters"));
-            } else if let Err(error) = Template::parse(text) {
-                add(place, error.to_string());
+            } else {
+                for error in check::flaws(&[(Part::Text, text.as_str())], &names) {
+                    add(place, error.to_string());
+                }
             }
         }
         let urls = [
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_place() {
-        assert!(note().faults().is_empty());
+        assert!(note().faults(None).is_empty());
         let mut bad = note();
         bad.title = " ".into();
         bad.body = "{{".into();
@@ -229,8 +239,15 @@ mod tests {
         bad.actions = vec![bad.actions[0].clone(); 3];
         bad.actions[1].link = "x".into();
         bad.ttl = MAX_TTL + 1;
+        let mut strange = note();
+        strange.title = "{{ contact.secret }}".into();
+        assert_eq!(strange.faults(None)[0].0, "/title");
         bad.data.insert("google.x".into(), "1".into());
-        let places: Vec<String> = bad.faults().into_iter().map(|(place, _)| place).collect();
+        let places: Vec<String> = bad
+            .faults(None)
+            .into_iter()
+            .map(|(place, _)| place)
+            .collect();
         let expected = [
             "/title",
             "/body",
@@ -248,7 +265,7 @@ mod tests {
     fn a_note_that_no_push_service_takes_is_refused() {
         let mut long = note();
         long.body = "đ".repeat(2_000);
-        let faults = long.faults();
+        let faults = long.faults(None);
         assert_eq!(faults.len(), 1);
         assert!(faults[0].1.contains("3993"), "{faults:?}");
     }
