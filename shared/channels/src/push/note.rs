@@ -38,7 +38,8 @@ const RESERVED: [&str; 6] = [
 ];
 
 /// A button of a notification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = PushNoteAction)]
 pub struct Action {
     /// Its words.
     pub title: String,
@@ -47,7 +48,8 @@ pub struct Action {
 }
 
 /// A notification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = PushNote)]
 pub struct Note {
     /// Template of the title.
     pub title: String,
