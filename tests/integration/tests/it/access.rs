@@ -479,6 +479,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         ),
         O::ListConversations => ("api-chat", "GET", "/v1/conversations"),
         O::ShowConversation => ("api-chat", "GET", "/v1/conversations/cnv_00000000009"),
+        O::UpdateConversation => ("api-chat", "PATCH", "/v1/conversations/cnv_00000000009"),
         O::ListMessages => (
             "api-chat",
             "GET",
@@ -607,6 +608,7 @@ fn body(operation: Operation) -> Option<Value> {
             },
         }),
         O::WriteMessage => json!({ "content": "Chào" }),
+        O::UpdateConversation => json!({ "custom": {} }),
         O::SetConversationStatus => json!({ "status": "resolved" }),
         O::MuteConversation => json!({ "muted": true }),
         O::CreateInbox => json!({ "name": "Website", "allowed_origins": [] }),
