@@ -167,6 +167,9 @@ operations! {
     StartBulkJob = "startBulkJob": From(AccountManager), Some(Write);
     CancelBulkJob = "cancelBulkJob": From(AccountManager), Some(Write);
     ShowBulkJob = "showBulkJob": From(AccountManager), Some(Read);
+    ListDevices = "listDevices": From(Contributor), Some(Read);
+    SaveDevice = "saveDevice": From(AccountManager), Some(Write);
+    RemoveDevice = "removeDevice": From(AccountManager), Some(Write);
     ListNotes = "listNotes": From(Contributor), Some(Read);
     CreateNote = "createNote": From(AccountManager), Some(Write);
     UpdateNote = "updateNote": From(AccountManager), Some(Write);

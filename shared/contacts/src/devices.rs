@@ -47,6 +47,25 @@ pub struct Device {
     pub seen_at: Timestamp,
 }
 
+impl BrowserKeys {
+    /// Whether both have the characters of such keys: 65 and 16 bytes in base64url without padding.
+    pub fn are_sound(&self) -> bool {
+        let is_key = |text: &str, length: usize| {
+            let mut bytes = text.bytes();
+            text.len() == length
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        is_key(&self.p256dh, 87) && is_key(&self.auth, 22)
+    }
+}
+
+impl Device {
+    /// Its id within the workspace: 16 hex digits that follow from the token.
+    pub fn id(&self) -> String {
+        keys::device_name(&self.token)
+    }
+}
+
 /// A device as a call of an SDK names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamedDevice {
@@ -80,7 +99,7 @@ struct Holder {
 
 impl Contacts {
     /// The devices of all contacts.
-    fn all_devices(&self) -> Devices {
+    pub fn all_devices(&self) -> Devices {
         Devices {
             contacts: self.contacts.clone(),
         }

@@ -322,9 +322,6 @@ pub(crate) fn time(call: &Value, name: &str) -> Option<Timestamp> {
     }
 }
 
-/// Characters of the keys of a browser's subscription, in base64url: 65 bytes and 16 bytes (RFC 8291).
-const BROWSER_KEYS: (usize, usize) = (87, 22);
-
 fn device(call: &Value) -> Option<NamedDevice> {
     let device = call.pointer("/context/device")?;
     let token = text(device, "token")?;
@@ -344,17 +341,12 @@ fn device(call: &Value) -> Option<NamedDevice> {
 }
 
 fn browser_keys(keys: &Value) -> Option<BrowserKeys> {
-    let part = |name: &str, length: usize| {
-        let text = text(keys, name)?.trim_end_matches('=').to_owned();
-        let is_key = text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        (is_key && text.len() == length).then_some(text)
+    let part = |name: &str| Some(text(keys, name)?.trim_end_matches('=').to_owned());
+    let keys = BrowserKeys {
+        p256dh: part("p256dh")?,
+        auth: part("auth")?,
     };
-    Some(BrowserKeys {
-        p256dh: part("p256dh", BROWSER_KEYS.0)?,
-        auth: part("auth", BROWSER_KEYS.1)?,
-    })
+    keys.are_sound().then_some(keys)
 }
 
 /// A consent without its text is no proof, and is not read.

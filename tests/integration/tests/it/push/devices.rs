@@ -89,6 +89,43 @@ async fn a_browser_that_subscribes_is_a_contact_and_gets_nothing_of_anybody() {
 }
 
 #[tokio::test]
+async fn the_shops_own_system_names_devices_and_no_token_is_shown() {
+    let shop = Shop::open().await;
+    let (an, binh) = (
+        shop.person(1, ChannelStatus::Subscribed).await,
+        shop.person(2, ChannelStatus::Subscribed).await,
+    );
+    let path = |contact| format!("/v1/contacts/{contact}/devices");
+    let device = json!({ "token": "app-1", "platform": "ios" });
+    for contact in [an, an, binh] {
+        let (status, saved) = shop
+            .ask("api-contacts", "PUT", &path(contact), Some(&device))
+            .await;
+        assert_eq!(
+            (status, &saved["is_confirmed"]),
+            (200, &json!(true)),
+            "{saved}"
+        );
+        assert!(!saved.to_string().contains("app-1"), "{saved}");
+    }
+    let (_, shown) = shop.ask("api-contacts", "GET", &path(an), None).await;
+    assert_eq!(shown["data"], json!([]), "the token has one contact");
+    let (_, shown) = shop.ask("api-contacts", "GET", &path(binh), None).await;
+    let id = shown["data"][0]["id"].as_str().unwrap().to_owned();
+    let one = format!("{}/{id}", path(binh));
+    assert_eq!(shop.ask("api-contacts", "DELETE", &one, None).await.0, 204);
+    assert_eq!(shop.ask("api-contacts", "DELETE", &one, None).await.0, 404);
+    assert_eq!(shop.devices(binh).await, 0);
+    let bad = json!({ "token": "", "platform": "web", "keys": { "p256dh": "x", "auth": "y" } });
+    let (status, refused) = shop.ask("api-contacts", "PUT", &path(an), Some(&bad)).await;
+    assert_eq!(
+        (status, refused["errors"].as_array().unwrap().len()),
+        (400, 3),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn keys_that_no_browser_has_are_no_device() {
     let shop = Shop::open().await;
     let key = shop.public_key().await;
