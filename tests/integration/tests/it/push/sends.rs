@@ -28,7 +28,6 @@ async fn a_contact_gets_one_send_on_all_its_devices_and_its_click_counts() {
     let campaign = shop.campaign(&note()).await;
     shop.launch(&campaign).await;
     shop.world.settle_twice().await;
-    shop.world.providers.browsers();
     assert_eq!(shop.shown(), ["an", "an-home"]);
     let shown = shop.world.providers.browsers().shown();
     assert_eq!((shown[0].ttl.as_str(), shown[0].topic.len()), ("3600", 32));
@@ -142,7 +141,7 @@ async fn a_push_service_that_asks_for_a_pause_is_not_called_before_its_end() {
 }
 
 #[tokio::test]
-async fn an_account_that_google_refuses_pauses_the_campaign() {
+async fn a_token_that_ends_early_is_asked_for_again() {
     let shop = Shop::open().await;
     let person = shop.person(1, ChannelStatus::Subscribed).await;
     shop.app(person, "app-1").await;
@@ -150,7 +149,6 @@ async fn an_account_that_google_refuses_pauses_the_campaign() {
     let campaign = shop.campaign(&note()).await;
     shop.launch(&campaign).await;
     shop.world.settle().await;
-    // A token that ends early is asked for again.
     shop.world.run_for(120).await;
     let report = shop.report(&campaign).await;
     assert_eq!(report["sent"], 1, "{report}");
