@@ -189,10 +189,7 @@ pub async fn remove(
         return Err(Problem::not_found("device"));
     };
     note_hourly(&api, &caller, &ip).await?;
-    let removed = api
-        .contacts
-        .all_devices()
-        .remove(caller.tenant, id, &found.token);
-    removed.await?;
+    let all = api.contacts.all_devices();
+    all.remove(caller.tenant, id, &found.token).await?;
     Ok(StatusCode::NO_CONTENT)
 }
