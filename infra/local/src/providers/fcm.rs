@@ -149,7 +149,7 @@ impl Fcm {
         // The clock of the stack is not the machine's.
         (rules.validate_exp, rules.validate_aud) = (false, false);
         let key = DecodingKey::from_rsa_der(PUBLIC);
-        let Ok(read) = jsonwebtoken::decode::<Value>(&assertion, &key, &rules) else {
+        let Ok(read) = jsonwebtoken::decode::<Value>(assertion.as_bytes(), &key, &rules) else {
             return wrong();
         };
         let claims = read.claims;
