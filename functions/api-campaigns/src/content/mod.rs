@@ -2,6 +2,7 @@
 //!
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
+mod ab;
 mod mail;
 mod push;
 
@@ -10,6 +11,7 @@ use channels::push::Note;
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
+pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
 pub use push::{NewPush, PushView};
 
@@ -41,6 +43,8 @@ pub enum Checked {
 pub struct ContentView {
     pub mail: Option<MailView>,
     pub push: Option<PushView>,
+    /// Version B of a test.
+    pub b: Option<StoredMail>,
 }
 
 impl Contents {
@@ -90,6 +94,13 @@ impl Checked {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
             Self::Push(note) => Ok(Content::Push { note: note.clone() }),
+        }
+    }
+
+    /// The test of this content, checked; a flaw if the content is no mail.
+    pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
+        match self {
+            Self::Mail(mail) => ab.check(api, mail).await,
         }
     }
 
