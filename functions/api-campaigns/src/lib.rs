@@ -13,6 +13,7 @@ mod winner;
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
+use channels::push::Sites;
 use channels::sms::Brandnames;
 use cloud::Counters;
 use contacts::Lists;
@@ -31,6 +32,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),
+        sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
     };

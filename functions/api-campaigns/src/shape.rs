@@ -8,7 +8,8 @@ use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{
-    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewText, TextView,
+    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, NewText, PushView,
+    TextView,
 };
 
 /// Longest name of a campaign, in characters.
@@ -33,6 +34,8 @@ pub struct NewCampaign {
     mail: Option<NewMail>,
     /// The text of a campaign of text messages.
     sms: Option<NewText>,
+    /// The notification of a push campaign.
+    push: Option<NewPush>,
     /// The test of two versions of the mail: makes an A/B campaign.
     pub ab: Option<NewAb>,
 }
@@ -46,6 +49,7 @@ impl NewCampaign {
         let contents = Contents {
             mail: self.mail,
             sms: self.sms,
+            push: self.push,
         };
         let content = flaws.take(contents.one())?;
         Ok((self.name, self.audience, content, flaws))
@@ -106,7 +110,7 @@ pub struct CampaignView {
     audience: Audience,
     /// Contacts of the audience when it was sent; absent until they are counted.
     recipients: Option<u64>,
-    /// A line of the content: the subject of a mail.
+    /// A line of the content: the subject of a mail, the title of a notification.
     summary: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -118,6 +122,8 @@ pub struct CampaignView {
     mail: Option<MailView>,
     /// The text of a campaign of text messages; null in lists.
     sms: Option<TextView>,
+    /// The notification of a push campaign; null in lists.
+    push: Option<PushView>,
     /// The test of an A/B campaign; null without a test.
     ab: Option<AbView>,
 }
@@ -140,6 +146,7 @@ impl CampaignView {
             sent_at: campaign.sent_at,
             mail: content.mail,
             sms: content.sms,
+            push: content.push,
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use accounts::Audit;
 use channels::Frequency;
+use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
 use kernel::Needs;
 use lambda::http::{ClientIp, Code, May, Problem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, brandnames, do_not_advertise, templates};
+use crate::{account, brandnames, do_not_advertise, push, templates};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub struct Api {
     pub client: Client,
     pub frequency: Frequency,
     pub settings: SmsSettings,
+    pub push: PushSettings,
+    pub fcm: Fcm,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -24,6 +27,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(brandnames::routes())
         .merge(do_not_advertise::routes())
         .merge(templates::routes())
+        .merge(push::routes())
 }
 
 impl Api {

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use channels::EmailChannel;
+use channels::push::PushChannel;
 use channels::sms::SmsChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
@@ -106,6 +107,10 @@ impl Message for ChunkOf<EmailChannel> {
 
 impl Message for ChunkOf<SmsChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-sms");
+}
+
+impl Message for ChunkOf<PushChannel> {
+    const QUEUE: QueueName = QueueName::new("campaign-push");
 }
 
 #[cfg(test)]

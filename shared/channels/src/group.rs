@@ -5,14 +5,14 @@
 
 use cloud::Error;
 use contacts::Contact;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use kernel::TenantKey;
 use serde_json::Value;
 
-use crate::channel::{Answer, SendChannel};
+use crate::channel::{Answer, Recipient, SendChannel};
 use crate::gate::Gate;
 use crate::ledger::{LedgerKey, Ticket};
-use crate::machine::{Delivery, SendMachine};
+use crate::machine::{Admitted, Delivery, SendMachine};
 
 /// Calls to the ledger at once.
 const AT_ONCE: usize = 25;
@@ -108,7 +108,7 @@ impl<C: SendChannel> SendMachine<C> {
     ) -> (Vec<Grouped>, Vec<Claimed<C::Composed>>, Option<Error>) {
         let claims: Vec<_> = members
             .iter()
-            .map(|member| self.claim_one(tenant, member, ready, gate))
+            .map(|member| self.claim_one(tenant, member, ready, gate).boxed())
             .collect();
         let results: Vec<_> = stream::iter(claims).buffered(AT_ONCE).collect().await;
         let (mut outcomes, mut claimed, mut failure) = (Vec::new(), Vec::new(), None);
@@ -136,12 +136,21 @@ impl<C: SendChannel> SendMachine<C> {
     ) -> Result<Result<(Ticket, C::Composed), Delivery>, Error> {
         let (key, contact) = (&member.key, member.contact);
         let admitted = self.admit(tenant, key, (C::terms(ready), None), contact, gate);
-        let ticket = match admitted.await? {
-            Ok(ticket) => ticket,
+        let Admitted { ticket, devices } = match admitted.await? {
+            Ok(admitted) => admitted,
             Err(delivery) => return Ok(Err(delivery)),
         };
         let fields = self.fields.recent(tenant).await?;
-        let composed = match self.recipient(tenant, key, contact, &fields, &Value::Null) {
+        let recipient = contact.map(|contact| Recipient {
+            tenant,
+            key,
+            contact,
+            devices: &devices,
+            fields: &fields,
+            data: &Value::Null,
+            now: self.ledger.now(),
+        });
+        let composed = match recipient {
             Some(recipient) => self.channel.compose(&recipient, ready),
             None => Err("gone".to_owned()),
         };

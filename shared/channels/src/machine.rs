@@ -4,7 +4,7 @@
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Channel, Contact, Definitions, Fields, Profiles, Purpose};
+use contacts::{Channel, Contact, Device, Fields, Profiles, Purpose};
 use kernel::TenantKey;
 use serde_json::Value;
 
@@ -39,6 +39,14 @@ pub enum Delivery {
     Throttled,
     /// The account or the sender may not send at all. Nothing was sent, and the row is free.
     Stopped(String),
+}
+
+/// A send whose row is claimed.
+pub(crate) struct Admitted {
+    /// The proof of the claim.
+    pub ticket: Ticket,
+    /// The devices of the contact, for a channel that reaches devices.
+    pub devices: Vec<Device>,
 }
 
 /// Sends the messages of one channel; cheap to clone.
@@ -106,16 +114,27 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
-        let ticket = match self
+        let Admitted {
+            ticket, devices
+        } = match self
             .admit(tenant, key, (terms, variant), contact, gate)
             .await?
         {
-            Ok(ticket) => ticket,
+            Ok(admitted) => admitted,
             Err(delivery) => return Ok(delivery),
         };
         let fields = self.fields.recent(tenant).await?;
-        let Some(recipient) = self.recipient(tenant, key, contact, &fields, data) else {
+        let Some(contact) = contact else {
             return Ok(Delivery::Skipped(SkipReason::Gone));
+        };
+        let recipient = Recipient {
+            tenant,
+            key,
+            contact,
+            devices: &devices,
+            fields: &fields,
+            data,
+            now: self.ledger.now(),
         };
         let message = match self.channel.compose(&recipient, ready) {
             Ok(message) => message,
@@ -123,25 +142,6 @@ impl<C: SendChannel> SendMachine<C> {
         };
         let answer = self.channel.call(message).await;
         self.record(tenant, key, &ticket, terms.class, answer).await
-    }
-
-    /// The data of one message to this contact.
-    pub(crate) fn recipient<'a>(
-        &self,
-        tenant: TenantKey,
-        key: &'a LedgerKey,
-        contact: Option<&'a Contact>,
-        fields: &'a Definitions,
-        data: &'a Value,
-    ) -> Option<Recipient<'a>> {
-        contact.map(|contact| Recipient {
-            tenant,
-            key,
-            contact,
-            fields,
-            data,
-            now: self.ledger.now(),
-        })
     }
 
     /// Claims the row of a send that may be made. Otherwise the outcome: a refusal, or that of an earlier try.
@@ -152,9 +152,21 @@ impl<C: SendChannel> SendMachine<C> {
         (terms, variant): (Terms, Option<Variant>),
         contact: Option<&Contact>,
         gate: &Gate,
-    ) -> Result<Result<Ticket, Delivery>, Error> {
+    ) -> Result<Result<Admitted, Delivery>, Error> {
         let class = terms.class;
-        if let Some(reason) = self.refusal(tenant, key, terms, contact, gate).await? {
+        let mut refused = self.refusal(tenant, key, terms, contact, gate).await?;
+        let mut devices = None;
+        if let (None, Some(contact)) = (refused, contact) {
+            devices = self.channel.devices(tenant, contact).await?;
+            let is_unreachable = devices.as_ref().is_some_and(Vec::is_empty);
+            refused = is_unreachable.then_some(SkipReason::NoAddress);
+            if refused.is_none() && class == Class::Marketing {
+                refused = self.too_often(tenant, key, contact, gate).await?;
+            }
+        }
+        let devices = devices.unwrap_or_default();
+        let won = |ticket| Ok(Ok(Admitted { ticket, devices }));
+        if let Some(reason) = refused {
             // A send that was made before the contact was deleted is still a send.
             let row = self.ledger.get(tenant, key).await?;
             return Ok(Err(
@@ -167,7 +179,7 @@ impl<C: SendChannel> SendMachine<C> {
         // Read before the claim: a store that gives no answer then leaves no row behind.
         self.fields.recent(tenant).await?;
         let row = match self.ledger.claim_for(tenant, key, variant).await? {
-            Claim::Won(ticket) => return Ok(Ok(ticket)),
+            Claim::Won(ticket) => return won(ticket),
             Claim::Existing(row) => row,
         };
         if !self.may_repeat(&row, class) {
@@ -175,12 +187,12 @@ impl<C: SendChannel> SendMachine<C> {
         }
         let again = self.ledger.take_over(tenant, key, &row, row.attempt + 1);
         match again.await? {
-            Claim::Won(ticket) => Ok(Ok(ticket)),
+            Claim::Won(ticket) => won(ticket),
             Claim::Existing(row) => Ok(Err(self.settle(tenant, key, &row, class).await?)),
         }
     }
 
-    /// Why nothing is sent: consent first, then the gate of marketing, whose counts are taken last.
+    /// Why nothing is sent, as the contact and the settings say it: consent, the control group, a shared address.
     async fn refusal(
         &self,
         tenant: TenantKey,
@@ -197,11 +209,7 @@ impl<C: SendChannel> SendMachine<C> {
         if is_marketing && gate.holds_out(tenant, key.contact) {
             return Ok(Some(SkipReason::Holdout));
         }
-        let shared = self.shared(tenant, key, terms.class, contact).await?;
-        if shared.is_some() || !is_marketing {
-            return Ok(shared);
-        }
-        self.too_often(tenant, key, contact, gate).await
+        self.shared(tenant, key, terms.class, contact).await
     }
 
     /// Counts the message against the caps of the workspace and of the law. No unit without a cap.

@@ -4,14 +4,17 @@
 
 mod ab;
 mod mail;
+mod push;
 mod sms;
 
 use campaigns::{Audience, Campaign};
+use channels::push::Note;
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
 pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
+pub use push::{NewPush, PushView};
 use sms::StoredText;
 pub use sms::{NewText, TextView};
 
@@ -22,6 +25,7 @@ use crate::handler::Api;
 pub struct Contents {
     pub mail: Option<NewMail>,
     pub sms: Option<NewText>,
+    pub push: Option<NewPush>,
 }
 
 /// The content of a body, not yet checked.
@@ -29,6 +33,7 @@ pub struct Contents {
 pub enum NewContent {
     Mail(NewMail),
     Text(NewText),
+    Push(NewPush),
 }
 
 /// Content without a flaw, not yet stored.
@@ -36,6 +41,7 @@ pub enum NewContent {
 pub enum Checked {
     Mail(StoredMail),
     Text(StoredText),
+    Push(Note),
 }
 
 /// The content objects of an answer; those of other kinds are null.
@@ -43,6 +49,7 @@ pub enum Checked {
 pub struct ContentView {
     pub mail: Option<MailView>,
     pub sms: Option<TextView>,
+    pub push: Option<PushView>,
     /// Version B of a test.
     pub b: Option<StoredMail>,
 }
@@ -50,14 +57,15 @@ pub struct ContentView {
 impl Contents {
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail, sms } = self;
-        let (mail, sms) = (mail.map(NewContent::Mail), sms.map(NewContent::Text));
-        let mut all: Vec<NewContent> = mail.into_iter().chain(sms).collect();
+        let Self { mail, sms, push } = self;
+        let mail = mail.map(NewContent::Mail).into_iter();
+        let others = (sms.map(NewContent::Text), push.map(NewContent::Push));
+        let mut all: Vec<NewContent> = mail.chain(others.0).chain(others.1).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail or sms",
+                "expected exactly one content object: mail, sms or push",
             )),
         }
     }
@@ -74,6 +82,7 @@ impl NewContent {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
             Self::Text(new) => new.check(api, caller).await.map(Checked::Text),
+            Self::Push(new) => new.check().map(Checked::Push),
         }
     }
 }
@@ -84,6 +93,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
             Self::Text(text) => sms::allow(api, text),
+            Self::Push(_) => push::allow(api, caller).await,
         }
     }
 
@@ -97,6 +107,7 @@ impl Checked {
                 brandname_id: text.brandname_id,
                 text: text.text.clone(),
             }),
+            Self::Push(note) => Ok(Content::Push { note: note.clone() }),
         }
     }
 
@@ -104,6 +115,7 @@ impl Checked {
     pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
         match self {
             Self::Mail(mail) => ab.check(api, mail).await,
+            Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
         }
     }
 
@@ -112,6 +124,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => &mail.subject,
             Self::Text(text) => &text.text,
+            Self::Push(note) => &note.title,
         }
     }
 
@@ -124,6 +137,10 @@ impl Checked {
             },
             Self::Text(text) => ContentView {
                 sms: Some(text.into()),
+                ..ContentView::default()
+            },
+            Self::Push(note) => ContentView {
+                push: Some(note.into()),
                 ..ContentView::default()
             },
         }
@@ -145,6 +162,7 @@ pub async fn stored(
             let text = sms::stored(api, caller, *brandname_id, text).await?;
             Ok(Some(Checked::Text(text)))
         }
+        Content::Push { note } => Ok(Some(Checked::Push(note.clone()))),
     }
 }
 
