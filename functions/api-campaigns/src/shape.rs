@@ -8,8 +8,8 @@ use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{
-    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, NewText, PushView,
-    TextView,
+    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, NewText,
+    PushView, TextView,
 };
 
 /// Longest name of a campaign, in characters.

@@ -114,9 +114,7 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
-        let Admitted {
-            ticket, devices
-        } = match self
+        let Admitted { ticket, devices } = match self
             .admit(tenant, key, (terms, variant), contact, gate)
             .await?
         {
