@@ -238,11 +238,11 @@ where
                     let is_end = work.shard == REST && end == ids.len();
                     let ready = ready.of(None);
                     let sent = self.group(work, ready, &batch, &rules.gate, (group, is_end));
-                    Box::pin(sent).await?
+                    sent.boxed().await?
                 }
                 None => {
                     let sent = self.sub_batch(work, &campaign, &ready, &batch, &rules.gate);
-                    Box::pin(sent).await?
+                    sent.boxed().await?
                 }
             };
             let (counted, rest, is_silent) = match sent {

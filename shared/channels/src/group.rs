@@ -64,19 +64,18 @@ impl<C: SendChannel> SendMachine<C> {
             drop(messages);
             Answer::Throttled
         } else {
-            self.channel.call_group(messages).await
+            self.channel.call_group(messages).boxed().await
         };
         let class = C::terms(ready).class;
         let records: Vec<_> = tickets
             .iter()
             .map(|(place, ticket)| {
                 let (key, answer) = (&members[*place].key, answer.clone());
-                async move {
-                    (
-                        *place,
-                        self.record(tenant, key, ticket, class, answer).await,
-                    )
-                }
+                let record = async move {
+                    let recorded = self.record(tenant, key, ticket, class, answer);
+                    (*place, recorded.await)
+                };
+                record.boxed()
             })
             .collect();
         // Each record is tried, also if another fails: the provider was called.

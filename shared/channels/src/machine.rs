@@ -5,6 +5,7 @@
 
 use cloud::{Error, Resources};
 use contacts::{Channel, Contact, Device, Fields, Profiles, Purpose};
+use futures::FutureExt;
 use kernel::TenantKey;
 use serde_json::Value;
 
@@ -114,10 +115,9 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
-        let Admitted { ticket, devices } = match self
-            .admit(tenant, key, (terms, variant), contact, gate)
-            .await?
-        {
+        // The compiler bounds the depth of futures that hold one another: this one is of no known type.
+        let admitted = self.admit(tenant, key, (terms, variant), contact, gate);
+        let Admitted { ticket, devices } = match admitted.boxed().await? {
             Ok(admitted) => admitted,
             Err(delivery) => return Ok(delivery),
         };

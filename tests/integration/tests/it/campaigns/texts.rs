@@ -227,14 +227,21 @@ async fn a_crash_at_any_call_sends_nobody_twice_and_loses_nobody() {
             }
             let sent = shop.world.providers.esms().sent().split_off(before);
             let numbers: BTreeSet<&str> = sent.iter().map(|one| one.phone.as_str()).collect();
-            assert_eq!(numbers.len(), sent.len(), "{kill:?}: somebody was sent to twice");
+            assert_eq!(
+                numbers.len(),
+                sent.len(),
+                "{kill:?}: somebody was sent to twice"
+            );
             let report = shop.report(&campaign).await;
             assert_eq!(report["status"], "sent", "{kill:?}: {report}");
             shop.assert_identity(&report);
             // Each that the report calls sent was accepted; each that was accepted is sent or unknown.
             let (told, unknown) = (number(&report, "sent"), number(&report, "unknown"));
             let accepted = numbers.len() as u64;
-            assert!((told..=told + unknown).contains(&accepted), "{kill:?}: {report}");
+            assert!(
+                (told..=told + unknown).contains(&accepted),
+                "{kill:?}: {report}"
+            );
             // At the same hour of the next day.
             shop.world.advance(Duration::from_secs(86_400 - 1_200));
             if survived.is_some() {
