@@ -4,6 +4,7 @@
 //! They read the image and nothing else.
 
 use channels::EmailChannel;
+use channels::zns::ZnsChannel;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
 use contacts::{Channel, SHARDS};
@@ -116,7 +117,8 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let tenant = image.tenant();
     let effect = match channel {
         Channel::Email => Effect::new(tenant, name, &ChunkOf::<EmailChannel>::new(message))?,
-        Channel::Sms | Channel::Zalo | Channel::Push => {
+        Channel::Zalo => Effect::new(tenant, name, &ChunkOf::<ZnsChannel>::new(message))?,
+        Channel::Sms | Channel::Push => {
             let reason = format!("no campaigns by {}", channel.name());
             return Err(Error::Shape(reason));
         }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use channels::EmailChannel;
+use channels::zns::ZnsChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
@@ -82,6 +83,10 @@ impl<C> ChunkOf<C> {
 
 impl Message for ChunkOf<EmailChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-email");
+}
+
+impl Message for ChunkOf<ZnsChannel> {
+    const QUEUE: QueueName = QueueName::new("campaign-zns");
 }
 
 #[cfg(test)]

@@ -84,6 +84,15 @@ enum Batch {
     Stopped(String),
 }
 
+/// The content of a campaign, for a sub-batch.
+enum Ready<T> {
+    Yes(Arc<T>),
+    /// It can never be sent.
+    Never,
+    /// Return the rest to the queue for this many seconds.
+    Later(u16),
+}
+
 impl<C: SendChannel> Sender<C>
 where
     ChunkOf<C>: Message,
@@ -161,8 +170,10 @@ where
             let Some(campaign) = self.healthy(work).await? else {
                 return Ok(ended);
             };
-            let Some(ready) = self.ready(work, &campaign, letterhead).await? else {
-                return Ok(ended);
+            let ready = match self.ready(work, &campaign, letterhead).await? {
+                Ready::Yes(ready) => ready,
+                Ready::Never => return Ok(ended),
+                Ready::Later(delay) => return self.put_back(work, ended, delay, None).await,
             };
             let (counted, is_silent) = match self.sub_batch(work, &ready, batch).await? {
                 Batch::Counted(outcomes) => (outcomes, false),
@@ -227,13 +238,13 @@ where
         Ok(None)
     }
 
-    /// The content, ready to be filled in; `None` if it can never be sent, which ends the campaign.
+    /// The content, ready to be filled in. Content that can never be sent ends the campaign.
     async fn ready(
         &self,
         work: Work,
         campaign: &Campaign,
         letterhead: &Letterhead,
-    ) -> Result<Option<Arc<C::Prepared>>, Error> {
+    ) -> Result<Ready<C::Prepared>, Error> {
         let (tenant, class) = (work.tenant, Class::Marketing);
         let mut letterhead = letterhead.clone();
         if let Some(reminder) = &campaign.permission_reminder {
@@ -242,14 +253,15 @@ where
         let channel = self.machine.channel();
         let found = channel.prepare(tenant, &campaign.content, class, &letterhead);
         let problem = match found.await {
-            Ok(ready) => return Ok(Some(ready)),
+            Ok(ready) => return Ok(Ready::Yes(ready)),
+            Err(NotReady::Later(delay)) => return Ok(Ready::Later(delay)),
             Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => problem,
             Err(NotReady::Store(error)) => return Err(error),
         };
         self.campaigns
             .stop(work.tenant, work.campaign, State::Failed, problem)
             .await?;
-        Ok(None)
+        Ok(Ready::Never)
     }
 
     async fn sub_batch(
@@ -283,6 +295,7 @@ where
             match delivery {
                 Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
                 Delivery::Throttled => later = later.max(Some(BACK_OFF)),
+                Delivery::Later(delay) => later = later.max(Some(delay)),
                 _ => later = later.max(Some(AFTER_LEASE)),
             }
         }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::email::Letterhead;
 use crate::ledger::LedgerKey;
+use crate::machine::Delivery;
 use crate::send::{Class, Content, Terms};
 
 /// A channel that sends messages of one kind of content.
@@ -49,6 +50,31 @@ pub trait SendChannel: Send + Sync {
 
     /// Makes one call to the provider.
     fn call(&self, message: Self::Composed) -> impl Future<Output = Answer> + Send;
+
+    /// Sends another message in place of one that was finally refused for the contact; `None`: nothing takes its place. It is
+    /// asked at each try, so the other message has a ledger row of its own.
+    fn replace(
+        &self,
+        _ready: &Self::Prepared,
+        _replaced: &Replaced<'_>,
+    ) -> impl Future<Output = Result<Option<Delivery>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+}
+
+/// A message that was finally refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced<'a> {
+    /// The workspace.
+    pub tenant: TenantKey,
+    /// The name of the refused send.
+    pub key: &'a LedgerKey,
+    /// The contact; `None` if it is gone.
+    pub contact: Option<&'a Contact>,
+    /// Merge data beside the contact.
+    pub data: &'a Value,
+    /// Why it was refused: a code of the provider, or a name of our own.
+    pub reason: &'a str,
 }
 
 /// Why content is not ready. The names are problems of campaigns and reasons of failed sends.
@@ -60,6 +86,9 @@ pub enum NotReady {
     /// The content cannot be sent, for this reason.
     #[error("{0}: {1}")]
     Invalid(&'static str, String),
+    /// The content may be sent after these seconds, at most a queue's longest delay.
+    #[error("not now")]
+    Later(u16),
     /// The content could not be read.
     #[error(transparent)]
     Store(#[from] Error),
@@ -80,6 +109,8 @@ pub enum Answer {
     },
     /// The provider throttled the call, or could not be reached. Nothing was sent.
     Throttled,
+    /// The provider sends nothing now; try again after these seconds. Nothing was sent.
+    Later(u16),
     /// The account or the sender may not send: every message would fail in the same way.
     Stopped {
         /// The provider's code.

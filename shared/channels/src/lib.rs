@@ -21,13 +21,16 @@ pub mod rate;
 pub mod send;
 pub mod ses_event;
 pub mod sms;
+pub mod tracking_id;
+pub mod zns;
 
 pub use agents::Agent;
-pub use channel::{Answer, NotReady, SendChannel};
+pub use channel::{Answer, NotReady, Replaced, SendChannel};
 pub use consent::SkipReason;
 pub use email::{EmailChannel, Letterhead};
 pub use feedback::Feedback;
 pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally};
 pub use machine::{Delivery, SendMachine};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};
-pub use send::{Class, Content, Send, SendMessage, Terms};
+pub use send::{Class, Content, FallbackText, Send, SendMessage, Terms, ZnsContent};
+pub use tracking_id::TrackingKey;

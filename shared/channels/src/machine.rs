@@ -8,7 +8,7 @@ use contacts::{Contact, Fields, Profiles};
 use kernel::TenantKey;
 use serde_json::Value;
 
-use crate::channel::{Answer, Recipient, SendChannel};
+use crate::channel::{Answer, Recipient, Replaced, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
 use crate::send::{Class, Terms};
@@ -32,8 +32,32 @@ pub enum Delivery {
     InFlight,
     /// The provider throttled the call. Nothing was sent, and the row is free.
     Throttled,
+    /// The provider sends nothing now; try again after these seconds. Nothing was sent, and the row is free.
+    Later(u16),
+    /// The provider refused it, and another message took its place.
+    Replaced {
+        /// Why it was refused.
+        reason: String,
+        /// The final outcome of the other message.
+        by: Box<Delivery>,
+    },
     /// The account or the sender may not send at all. Nothing was sent, and the row is free.
     Stopped(String),
+}
+
+impl Delivery {
+    /// Whether no later try changes it.
+    pub fn is_final(&self) -> bool {
+        !matches!(
+            self,
+            Self::InFlight | Self::Throttled | Self::Later(_) | Self::Stopped(_)
+        )
+    }
+}
+
+/// Whether a call without an answer is followed by one more try. A campaign counts it as unknown at once, of any class.
+fn repeats(key: &LedgerKey, class: Class) -> bool {
+    class == Class::Transactional && !key.is_campaign()
 }
 
 /// Sends the messages of one channel; cheap to clone.
@@ -62,8 +86,38 @@ impl<C: SendChannel> SendMachine<C> {
     }
 
     /// Sends the message to the contact unless this send was made before. `None` for a contact that no longer exists.
-    /// An error means that the store gave no answer; the next try continues from the row.
+    /// An error means that the store gave no answer; the next try continues from the row. A message that the channel sends in place
+    /// of a refused one must have its outcome too.
     pub async fn deliver(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ready: &C::Prepared,
+        contact: Option<&Contact>,
+        data: &Value,
+    ) -> Result<Delivery, Error> {
+        let reason = match self.deliver_own(tenant, key, ready, contact, data).await? {
+            Delivery::Failed(reason) => reason,
+            other => return Ok(other),
+        };
+        let replaced = Replaced {
+            tenant,
+            key,
+            contact,
+            data,
+            reason: &reason,
+        };
+        Ok(match self.channel.replace(ready, &replaced).await? {
+            None => Delivery::Failed(reason),
+            Some(by) if by.is_final() => Delivery::Replaced {
+                reason,
+                by: Box::new(by),
+            },
+            Some(by) => by,
+        })
+    }
+
+    async fn deliver_own(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
@@ -91,7 +145,7 @@ impl<C: SendChannel> SendMachine<C> {
         let fields = self.fields.recent(tenant).await?;
         let ticket = match self.ledger.claim(tenant, key).await? {
             Claim::Won(ticket) => ticket,
-            Claim::Existing(row) if self.may_repeat(&row, class) => {
+            Claim::Existing(row) if self.may_repeat(key, &row, class) => {
                 match self
                     .ledger
                     .take_over(tenant, key, &row, row.attempt + 1)
@@ -194,6 +248,10 @@ impl<C: SendChannel> SendMachine<C> {
                 self.ledger.release(tenant, key, ticket).await?;
                 Ok(Delivery::Throttled)
             }
+            Answer::Later(seconds) => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Later(seconds))
+            }
             Answer::Stopped { code } => {
                 self.ledger.release(tenant, key, ticket).await?;
                 Ok(Delivery::Stopped(code))
@@ -223,12 +281,12 @@ impl<C: SendChannel> SendMachine<C> {
     }
 
     /// A transactional message may be sent a second time after the lease if the first try has no known outcome.
-    fn may_repeat(&self, row: &Row, class: Class) -> bool {
+    fn may_repeat(&self, key: &LedgerKey, row: &Row, class: Class) -> bool {
         let now = self.ledger.now();
         let waited = row
             .unknown_at
             .is_none_or(|at| now.duration_since(at).unsigned_abs() >= LEASE);
-        class == Class::Transactional
+        repeats(key, class)
             && row.attempt < 2
             && !row.is_accepted()
             && row.failed_at.is_none()
@@ -248,7 +306,7 @@ impl<C: SendChannel> SendMachine<C> {
         if row.is_accepted() {
             // A marketing row that was given up was counted as unknown. The event that proved it accepted has
             // corrected the count.
-            let counted_unknown = given_up && class == Class::Marketing;
+            let counted_unknown = given_up && !repeats(key, class);
             return Ok(if counted_unknown {
                 Delivery::Unknown
             } else {
@@ -263,7 +321,7 @@ impl<C: SendChannel> SendMachine<C> {
             return Ok(Delivery::Failed(reason));
         }
         if given_up {
-            let again = class == Class::Transactional && row.attempt < 2;
+            let again = repeats(key, class) && row.attempt < 2;
             return Ok(if again {
                 Delivery::InFlight
             } else {

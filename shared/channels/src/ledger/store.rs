@@ -67,15 +67,23 @@ impl LedgerKey {
         let name = kernel::hash::name(&["address", address.as_str()]);
         Key::new(
             format!("{tenant}#{}#adr_{name}", self.scope),
-            self.channel.name(),
+            self.kind(),
         )
     }
 
     fn key(&self, tenant: TenantKey) -> Key {
         Key::new(
             format!("{tenant}#{}#{}", self.scope, self.contact),
-            format!("{}#{}", self.channel.name(), self.step),
+            format!("{}#{}", self.kind(), self.step),
         )
+    }
+
+    /// The kind of message. Zalo's messages of templates to phone numbers are ZNS.
+    fn kind(&self) -> &'static str {
+        match self.channel {
+            Channel::Zalo => "zns",
+            other => other.name(),
+        }
     }
 }
 
@@ -403,7 +411,11 @@ mod tests {
             channel,
             step: "0".into(),
         };
-        for (channel, expected) in [(Channel::Email, "email#0"), (Channel::Sms, "sms#0")] {
+        for (channel, expected) in [
+            (Channel::Email, "email#0"),
+            (Channel::Sms, "sms#0"),
+            (Channel::Zalo, "zns#0"),
+        ] {
             let Key { pk, sk } = key(channel).key(tenant);
             assert_eq!(pk, format!("{tenant}#cmp_1#{contact}"));
             assert_eq!(sk, expected);
