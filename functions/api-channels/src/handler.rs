@@ -1,12 +1,15 @@
 //! The state of the operations, and the problems that they share.
 
+use std::sync::Arc;
+
 use accounts::Audit;
 use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
+use cloud::Consents;
 use kernel::Needs;
 use lambda::http::{ClientIp, Code, May, Problem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, brandnames, templates};
+use crate::{account, brandnames, templates, zalo};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -14,6 +17,12 @@ pub struct Api {
     pub audit: Audit,
     pub client: Client,
     pub settings: SmsSettings,
+    /// Calls of Zalo.
+    pub zalo: channels::zns::Client,
+    /// Waits for the consent of a person at Zalo.
+    pub consents: Consents,
+    /// The public address of the installation.
+    pub base_url: Arc<str>,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -21,6 +30,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(account::routes())
         .merge(brandnames::routes())
         .merge(templates::routes())
+        .merge(zalo::routes())
 }
 
 impl Api {

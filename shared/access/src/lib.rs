@@ -301,6 +301,14 @@ operations! {
     ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);
     UpdateSmsTemplate = "updateSmsTemplate": From(AccountManager), Some(Write);
     RemoveSmsTemplate = "removeSmsTemplate": From(AccountManager), Some(Write);
+    ListZaloOas = "listZaloOas": From(Contributor), Some(Read);
+    AuthorizeZaloOa = "authorizeZaloOa": From(AccountManager), Some(Admin);
+    ShowZaloOa = "showZaloOa": From(Contributor), Some(Read);
+    UpdateZaloOa = "updateZaloOa": From(AccountManager), Some(Admin);
+    DisconnectZaloOa = "disconnectZaloOa": From(AccountManager), Some(Admin);
+    SyncZaloOa = "syncZaloOa": From(AccountManager), Some(Write);
+    ListZnsTemplates = "listZnsTemplates": From(Contributor), Some(Read);
+    ShowZnsTemplate = "showZnsTemplate": From(Contributor), Some(Read);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

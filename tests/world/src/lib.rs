@@ -674,6 +674,10 @@ fn model_at(rate: u32) -> model::Stack {
             ("EmailSendRate".to_owned(), rate.to_string()),
             // The receiver of the local stack is on this machine.
             ("WebhookLoopback".to_owned(), "true".to_owned()),
+            (
+                "ZaloAppId".to_owned(),
+                tanigo_local::providers::zalo::APP_ID.to_owned(),
+            ),
         ]);
         template::read(&root, &overrides).expect("templates")
     });

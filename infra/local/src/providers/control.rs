@@ -7,12 +7,16 @@
 //!   posts its webhook, signed, to the source.
 //! - `POST /_local/providers/esms` with `{"api_key": "k", "balance": 0}`, `{"phone": "84912345678", "code": "99"}`,
 //!   `{"unknown_brandname": "ACME"}`, `{"least": 1}` or `{"fault": "lost"}` changes the provider of text messages.
+//! - `POST /_local/providers/zalo` with `{"oa_id": "34…2"}` (who agrees next), `{"phone": "84912345678", "code": -118}`,
+//!   `{"every": -144}`, `{"quota": 10}`, `{"templates": 250}` or `{"fault": "lost"}` changes Zalo; `POST /_local/providers/zalo/receipts` posts
+//!   the receipts of the messages that have none yet.
 
 use bytes::Bytes;
 use http::{Request, Response, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::zalo::{self, Posted};
 use super::{Esms, Fault, Kind, NAMES, esms, reply};
 use crate::runtime::LocalStack;
 
@@ -45,6 +49,9 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     let providers = stack.providers();
     if first == esms::NAME {
         return esms_of(providers.esms(), &request);
+    }
+    if first == zalo::NAME {
+        return zalo_of(stack, more, &request).await;
     }
     if !NAMES.contains(&first) {
         let answer = providers.answer(first, &format!("/{more}"), &request);
@@ -89,6 +96,39 @@ fn esms_of(provider: &Esms, request: &Request<Bytes>) -> Response<Bytes> {
     }
     match provider.change(request.body()) {
         Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+async fn zalo_of(stack: &LocalStack, more: &str, request: &Request<Bytes>) -> Response<Bytes> {
+    let zalo = stack.providers().zalo();
+    if request.method() == http::Method::GET {
+        return reply(200, &zalo.shown());
+    }
+    if more == "receipts" {
+        let events = zalo.receipts(stack.providers().clock().now_ms());
+        let count = events.len();
+        for event in events {
+            let answer = Box::pin(post_event(stack, event)).await;
+            if !answer.status().is_success() {
+                return answer;
+            }
+        }
+        return reply(200, &json!({ "posted": count }));
+    }
+    match zalo.change(request.body()) {
+        Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+async fn post_event(stack: &LocalStack, event: Posted) -> Response<Bytes> {
+    let mut builder = Request::post("/w/zalo").header(header::HOST, "127.0.0.1");
+    for (name, text) in &event.headers {
+        builder = builder.header(*name, text);
+    }
+    match builder.body(Bytes::from(event.body)) {
+        Ok(request) => stack.http(request).await,
         Err(error) => reply(400, &json!({ "error": error.to_string() })),
     }
 }

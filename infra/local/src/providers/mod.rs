@@ -12,6 +12,7 @@ pub mod push;
 mod shop;
 mod shopee;
 mod storefront;
+pub mod zalo;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,7 @@ use crate::receiver::{self, Receiver};
 pub use esms::Esms;
 pub use push::Push;
 pub use shop::{Fault, Kind, Shop};
+pub use zalo::Zalo;
 
 /// The secret of every shop.
 pub const SECRET: &str = "local-secret-0123456789";
@@ -41,6 +43,7 @@ pub struct Providers {
     clock: Clock,
     receiver: Arc<Receiver>,
     esms: Esms,
+    zalo: Zalo,
 }
 
 /// A request as a provider sees it.
@@ -124,6 +127,7 @@ impl Providers {
             clock,
             receiver: Arc::default(),
             esms: Esms::default(),
+            zalo: Zalo::default(),
         }
     }
 
@@ -135,6 +139,11 @@ impl Providers {
     /// The provider of text messages.
     pub fn esms(&self) -> &Esms {
         &self.esms
+    }
+
+    /// Zalo.
+    pub fn zalo(&self) -> &Zalo {
+        &self.zalo
     }
 
     /// The clock of the stack.
@@ -192,9 +201,6 @@ impl Providers {
         if host == esms::HOST {
             return self.esms.answer(path, request, self.now());
         }
-        let Some(provider) = provider_of(host) else {
-            return Err(WebError::Unreachable("no such host".into()));
-        };
         let query = request.uri().query().unwrap_or_default();
         let asked = Asked {
             method: request.method().as_str(),
@@ -206,6 +212,12 @@ impl Providers {
             headers: request.headers(),
             body: request.body(),
             now: self.now(),
+        };
+        if zalo::HOSTS.contains(&host) {
+            return self.zalo.answer(&asked);
+        }
+        let Some(provider) = provider_of(host) else {
+            return Err(WebError::Unreachable("no such host".into()));
         };
         let mut shops = self.shops();
         let Some(shop) = shops.get_mut(provider) else {

@@ -29,6 +29,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "segment-builder" => segment_builder::function(setup),
         "segment-updater" => segment_updater::function(setup),
         "campaign-sender-email" => campaign_sender_email::function(setup),
+        "campaign-sender-zns" => campaign_sender_zns::function(setup),
         "change-relay" => change_relay::function(setup),
         "chat-inbound" => chat_inbound::function(setup),
         "chat-notifier" => chat_notifier::function(setup),
@@ -56,6 +57,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "webhook-ladipage" => webhook_ladipage::function(setup),
         "webhook-sapo" => webhook_sapo::function(setup),
         "webhook-shopee" => webhook_shopee::function(setup),
+        "webhook-zalo" => webhook_zalo::function(setup),
         "workflow-step" => workflow_step::function(setup),
         "workflow-trigger" => workflow_trigger::function(setup),
         _ => bail!(

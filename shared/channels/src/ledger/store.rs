@@ -65,10 +65,7 @@ impl LedgerKey {
     /// The row of an address in the scope.
     fn address(&self, tenant: TenantKey, address: &Address) -> Key {
         let name = kernel::hash::name(&["address", address.as_str()]);
-        Key::new(
-            format!("{tenant}#{}#adr_{name}", self.scope),
-            self.kind(),
-        )
+        Key::new(format!("{tenant}#{}#adr_{name}", self.scope), self.kind())
     }
 
     fn key(&self, tenant: TenantKey) -> Key {

@@ -103,14 +103,18 @@ impl SendChannel for ZnsChannel {
         let invalid = |problem, reason: &str| NotReady::Invalid(problem, reason.to_owned());
         let (store, oa_id) = (self.client.store(), &content.oa_id);
         let oa = store.recent_account(tenant, oa_id).await?;
-        let oa = oa.ok_or_else(|| invalid("oa_missing", "the workspace has disconnected the account"))?;
+        let oa =
+            oa.ok_or_else(|| invalid("oa_missing", "the workspace has disconnected the account"))?;
         let template = store
             .recent_template(tenant, oa_id, &content.template_id)
             .await?;
-        let template =
-            template.ok_or_else(|| invalid("template_missing", "the account has no such template"))?;
+        let template = template
+            .ok_or_else(|| invalid("template_missing", "the account has no such template"))?;
         if !template.is_usable() {
-            return Err(invalid("template_disabled", "Zalo does not take the template now"));
+            return Err(invalid(
+                "template_disabled",
+                "Zalo does not take the template now",
+            ));
         }
         let now = store.clock().now();
         if oa.status == Status::Active
@@ -125,7 +129,8 @@ impl SendChannel for ZnsChannel {
         let mut params = Vec::with_capacity(content.params.len());
         for (name, text) in &content.params {
             let parsed = Liquid::parse(text);
-            let parsed = parsed.map_err(|error| invalid("parameter_invalid", &error.to_string()))?;
+            let parsed =
+                parsed.map_err(|error| invalid("parameter_invalid", &error.to_string()))?;
             params.push((name.clone(), parsed));
         }
         let class = class_of(&template);

@@ -201,7 +201,12 @@ impl Client {
     }
 
     /// Reads the details of templates; returns how many of them had none before.
-    async fn details(&self, tenant: TenantKey, oa: &Oa, all: Vec<Template>) -> Result<usize, Fault> {
+    async fn details(
+        &self,
+        tenant: TenantKey,
+        oa: &Oa,
+        all: Vec<Template>,
+    ) -> Result<usize, Fault> {
         let mut work = Vec::new();
         for template in all {
             work.push(async move {
@@ -276,9 +281,7 @@ impl Client {
     ) -> Result<Result<Value, NoData>, Fault> {
         let mut session = self.session(tenant, oa_id).await?;
         let mut answer = self.data(build(&session.tokens.access)).await;
-        let is_token = |answer: &Result<Value, NoData>| {
-            matches!(answer, Err(NoData::Code(code)) if codes::meaning(*code) == Meaning::Token)
-        };
+        let is_token = |answer: &Result<Value, NoData>| matches!(answer, Err(NoData::Code(code)) if codes::meaning(*code) == Meaning::Token);
         if is_token(&answer) {
             session = self.renew(tenant, session.oa, true).await?;
             answer = self.data(build(&session.tokens.access)).await;
@@ -481,11 +484,23 @@ mod tests {
     fn hours_are_those_of_vietnam() {
         for (now, at_six, at_midnight) in [
             // 23:30 of Vietnam.
-            ("2026-03-02T16:30:00Z", "2026-03-02T23:00:00Z", "2026-03-02T17:00:00Z"),
+            (
+                "2026-03-02T16:30:00Z",
+                "2026-03-02T23:00:00Z",
+                "2026-03-02T17:00:00Z",
+            ),
             // 05:00 of Vietnam.
-            ("2026-03-01T22:00:00Z", "2026-03-01T23:00:00Z", "2026-03-02T17:00:00Z"),
+            (
+                "2026-03-01T22:00:00Z",
+                "2026-03-01T23:00:00Z",
+                "2026-03-02T17:00:00Z",
+            ),
             // 06:00 of Vietnam.
-            ("2026-03-01T23:00:00Z", "2026-03-02T23:00:00Z", "2026-03-02T17:00:00Z"),
+            (
+                "2026-03-01T23:00:00Z",
+                "2026-03-02T23:00:00Z",
+                "2026-03-02T17:00:00Z",
+            ),
         ] {
             let now: Timestamp = now.parse().unwrap();
             assert_eq!(morning(now), at_six.parse().unwrap(), "{now}");

@@ -104,7 +104,10 @@ fn is_signed(secrets: &Secrets, posted: &Posted<'_>, inside: &str) -> bool {
     let given = given.to_ascii_lowercase();
     let mut is_right = false;
     for (number, time) in [inside, posted.timestamp].into_iter().enumerate() {
-        for (other, key) in [&secrets.oa_secret, &secrets.app_secret].into_iter().enumerate() {
+        for (other, key) in [&secrets.oa_secret, &secrets.app_secret]
+            .into_iter()
+            .enumerate()
+        {
             let digest = Sha256::new()
                 .chain_update(&secrets.app_id)
                 .chain_update(posted.body)

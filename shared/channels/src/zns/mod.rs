@@ -16,7 +16,7 @@ mod wire;
 pub use account::{DEFAULT_RATE, Oa, Settings, Status};
 pub use channel::{OutgoingZns, PER_SECOND, PreparedZns, ZnsChannel};
 pub use client::{Client, Fault, MAX_DETAILS, Synced};
-pub use event::{Event, Secrets, event};
+pub use event::{Event, Posted, Secrets, event};
 pub use keys::{is_oa_id, is_template_id};
 pub use store::ZaloStore;
 pub use template::{Param, Quality, Tag, Template, TemplateStatus};

@@ -242,7 +242,12 @@ impl ZaloStore {
     pub async fn disconnect(&self, tenant: TenantKey, oa_id: &str) -> Result<(), Error> {
         // The account is last: a repetition after a crash finds it.
         let of = |template: &Template| keys::template(tenant, oa_id, &template.template_id);
-        let all: Vec<_> = self.templates(tenant, oa_id).await?.iter().map(of).collect();
+        let all: Vec<_> = self
+            .templates(tenant, oa_id)
+            .await?
+            .iter()
+            .map(of)
+            .collect();
         self.directory.delete_many(&all).await?;
         self.directory.delete(&keys::account(tenant, oa_id)).await
     }

@@ -190,11 +190,26 @@ mod tests {
         assert_eq!(text.value("Nguyễn"), Err("parameter_too_long"));
         assert_eq!(text.value("A"), Err("parameter_too_short"));
         assert_eq!(text.value(" "), Err("parameter_missing"));
-        assert_eq!(param("STRING", true, true).value(""), Ok(Some(String::new())));
+        assert_eq!(
+            param("STRING", true, true).value(""),
+            Ok(Some(String::new()))
+        );
         assert_eq!(param("STRING", false, false).value(""), Ok(None));
-        assert_eq!(param("NUMBER", true, false).value("580"), Ok(Some("580".into())));
-        assert_eq!(param("NUMBER", true, false).value("5.80"), Err("parameter_format"));
-        assert_eq!(param("DATE", true, false).value("2/3"), Ok(Some("2/3".into())));
-        assert_eq!(param("DATE", true, false).value("mai"), Err("parameter_format"));
+        assert_eq!(
+            param("NUMBER", true, false).value("580"),
+            Ok(Some("580".into()))
+        );
+        assert_eq!(
+            param("NUMBER", true, false).value("5.80"),
+            Err("parameter_format")
+        );
+        assert_eq!(
+            param("DATE", true, false).value("2/3"),
+            Ok(Some("2/3".into()))
+        );
+        assert_eq!(
+            param("DATE", true, false).value("mai"),
+            Err("parameter_format")
+        );
     }
 }

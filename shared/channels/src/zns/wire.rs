@@ -160,7 +160,9 @@ pub fn read(answer: &Result<Response<Bytes>, WebError>) -> Result<Value, NoData>
 /// A number, or a text that is one.
 pub fn number(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|n| n as i64)),
+        Value::Number(number) => number
+            .as_i64()
+            .or_else(|| number.as_f64().map(|n| n as i64)),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
@@ -359,6 +361,9 @@ mod tests {
                 "listParams": [{ "name": "ten", "require": true, "type": "STRING", "maxLength": 30, "minLength": 0, "acceptNull": false }] } }),
         );
         assert!(template.is_usable());
-        assert_eq!((template.price, template.params[0].max_length), (Some(300), 30));
+        assert_eq!(
+            (template.price, template.params[0].max_length),
+            (Some(300), 30)
+        );
     }
 }
