@@ -29,6 +29,7 @@ use crate::shape::{CampaignView, ListQuery, NewCampaign};
 pub struct Api {
     pub campaigns: Campaigns,
     pub mails: MailStore,
+    pub zns: channels::zns::Drafts,
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,

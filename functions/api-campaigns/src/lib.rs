@@ -23,6 +23,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         campaigns: Campaigns::over(resources),
         mails: MailStore::over(resources),
+        zns: channels::zns::Drafts::over(resources),
         lists: Lists::over(resources),
         pins: Pins::over(resources),
         audit: Audit::over(resources),

@@ -7,7 +7,7 @@ use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{ContentView, Contents, MailView, NewContent, NewMail};
+use crate::content::{ContentView, Contents, MailView, NewContent, NewMail, Zns};
 
 /// Longest name of a campaign, in characters.
 const MAX_NAME: usize = 200;
@@ -29,6 +29,8 @@ pub struct NewCampaign {
     audience: Audience,
     /// The mail of an email campaign.
     mail: Option<NewMail>,
+    /// The Zalo message of a ZNS campaign.
+    zns: Option<Zns>,
 }
 
 impl NewCampaign {
@@ -37,7 +39,10 @@ impl NewCampaign {
         let mut flaws = Flaws::default();
         flaws.extend(name_flaw(&self.name));
         flaws.extend(audience_flaws(&self.audience));
-        let contents = Contents { mail: self.mail };
+        let contents = Contents {
+            mail: self.mail,
+            zns: self.zns,
+        };
         let content = flaws.take(contents.one())?;
         Ok((self.name, self.audience, content, flaws))
     }
@@ -107,6 +112,8 @@ pub struct CampaignView {
     sent_at: Option<Timestamp>,
     /// The mail of an email campaign; null in lists.
     mail: Option<MailView>,
+    /// The Zalo message; null in lists and for other kinds.
+    zns: Option<Zns>,
 }
 
 impl CampaignView {
@@ -125,6 +132,7 @@ impl CampaignView {
             started_at: campaign.started_at,
             sent_at: campaign.sent_at,
             mail: content.mail,
+            zns: content.zns,
         }
     }
 }

@@ -236,6 +236,7 @@ impl Campaign {
         match self.content {
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
+            Content::Zns(_) => Kind::Zns,
         }
     }
 

@@ -3,12 +3,14 @@
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
 mod mail;
+mod zns;
 
 use campaigns::{Audience, Campaign};
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
 pub use mail::{MailView, NewMail};
+pub use zns::{CheckedZns, Zns};
 
 use crate::handler::Api;
 
@@ -16,36 +18,41 @@ use crate::handler::Api;
 #[derive(Debug)]
 pub struct Contents {
     pub mail: Option<NewMail>,
+    pub zns: Option<Zns>,
 }
 
 /// The content of a body, not yet checked.
 #[derive(Debug)]
 pub enum NewContent {
     Mail(NewMail),
+    Zns(Zns),
 }
 
 /// Content without a flaw, not yet stored.
 #[derive(Debug, Clone)]
 pub enum Checked {
     Mail(StoredMail),
+    Zns(CheckedZns),
 }
 
 /// The content objects of an answer; those of other kinds are null.
 #[derive(Debug, Default)]
 pub struct ContentView {
     pub mail: Option<MailView>,
+    pub zns: Option<Zns>,
 }
 
 impl Contents {
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail } = self;
-        let mut all: Vec<NewContent> = mail.map(NewContent::Mail).into_iter().collect();
+        let Self { mail, zns } = self;
+        let mail = mail.map(NewContent::Mail).into_iter();
+        let mut all: Vec<NewContent> = mail.chain(zns.map(NewContent::Zns)).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail",
+                "expected exactly one content object: mail or zns",
             )),
         }
     }
@@ -61,6 +68,7 @@ impl NewContent {
     ) -> Result<Checked, Problem> {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
+            Self::Zns(new) => new.check(api, caller).await.map(Checked::Zns),
         }
     }
 }
@@ -70,6 +78,7 @@ impl Checked {
     pub async fn allow(&self, api: &Api, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
+            Self::Zns(_) => Ok(()),
         }
     }
 
@@ -79,6 +88,7 @@ impl Checked {
             Self::Mail(mail) => Ok(Content::Email {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
+            Self::Zns(zns) => Ok(Content::Zns(zns.content.clone())),
         }
     }
 
@@ -86,6 +96,7 @@ impl Checked {
     pub fn summary(&self) -> &str {
         match self {
             Self::Mail(mail) => &mail.subject,
+            Self::Zns(zns) => &zns.summary,
         }
     }
 
@@ -94,6 +105,11 @@ impl Checked {
         match self {
             Self::Mail(mail) => ContentView {
                 mail: Some(mail.into()),
+                ..ContentView::default()
+            },
+            Self::Zns(zns) => ContentView {
+                zns: Some(zns.content.into()),
+                ..ContentView::default()
             },
         }
     }
@@ -110,6 +126,10 @@ pub async fn stored(
             let mail = api.mails.get(caller.tenant, mail).await?;
             Ok(mail.map(Checked::Mail))
         }
+        Content::Zns(content) => Ok(Some(Checked::Zns(CheckedZns {
+            content: content.clone(),
+            summary: campaign.summary.clone(),
+        }))),
         Content::Sms { .. } => Ok(None),
     }
 }

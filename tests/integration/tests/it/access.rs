@@ -417,6 +417,38 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "PUT",
             "/v1/channels/sms/templates/smt_00000000009",
         ),
+        O::ListZaloOas => ("api-channels", "GET", "/v1/channels/zalo"),
+        O::AuthorizeZaloOa => ("api-channels", "POST", "/v1/channels/zalo/authorize"),
+        O::ShowZaloOa => (
+            "api-channels",
+            "GET",
+            "/v1/channels/zalo/3400000000000000009",
+        ),
+        O::UpdateZaloOa => (
+            "api-channels",
+            "PUT",
+            "/v1/channels/zalo/3400000000000000009",
+        ),
+        O::DisconnectZaloOa => (
+            "api-channels",
+            "DELETE",
+            "/v1/channels/zalo/3400000000000000009",
+        ),
+        O::SyncZaloOa => (
+            "api-channels",
+            "POST",
+            "/v1/channels/zalo/3400000000000000009/sync",
+        ),
+        O::ListZnsTemplates => (
+            "api-channels",
+            "GET",
+            "/v1/channels/zalo/3400000000000000009/templates",
+        ),
+        O::ShowZnsTemplate => (
+            "api-channels",
+            "GET",
+            "/v1/channels/zalo/3400000000000000009/templates/207320",
+        ),
         O::RemoveSmsTemplate => (
             "api-channels",
             "DELETE",
@@ -557,6 +589,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::ConnectSmsChannel => json!({
             "api_key": "shop", "secret_key": tanigo_local::providers::SECRET,
         }),
+        O::UpdateZaloOa => json!({ "api_rate_per_minute": 100 }),
         O::PreviewSms => json!({ "text": "Đơn hàng của bạn" }),
         O::CreateSmsBrandname | O::UpdateSmsBrandname => json!({ "name": "ACME", "kind": "care" }),
         O::CreateSmsTemplate | O::UpdateSmsTemplate => json!({
