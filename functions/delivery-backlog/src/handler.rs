@@ -31,7 +31,7 @@ impl Desk {
     async fn learn<'a>(&self, tenant: TenantKey, message: &'a Backlog) -> Vec<Learnt<'a>> {
         match message {
             Backlog::V1 { events } => {
-                let one = |about| async move {
+                let one = |about: &'a About| async move {
                     let About { key, at, .. } = about;
                     (key, *at, self.feedback.reported(tenant, about).await)
                 };
@@ -39,7 +39,7 @@ impl Desk {
                 stream::iter(work).buffered(AT_ONCE).collect().await
             }
             Backlog::Receipts { receipts } => {
-                let one = |receipt| async move {
+                let one = |receipt: &'a Receipt| async move {
                     let Receipt { key, at, .. } = receipt;
                     (key, *at, self.feedback.received(tenant, receipt).await)
                 };

@@ -133,12 +133,14 @@ impl World {
         };
         let aws = Aws::open(options).expect("services");
         aws.create_missing(&model).expect("tables and queues");
+        let providers = Providers::new(clock.clone());
+        providers.know(&model);
         let (requests, functions) = (AtomicU64::new(0), Mutex::default());
         Self {
             aws,
             model,
             entropy,
-            providers: Providers::new(clock.clone()),
+            providers,
             clock,
             now_ms,
             requests,

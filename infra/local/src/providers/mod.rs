@@ -25,6 +25,7 @@ use kernel::Clock;
 use serde_json::{Value, json};
 
 use crate::receiver::{self, Receiver};
+use crate::template::model;
 
 pub use esms::Esms;
 pub use push::Push;
@@ -139,6 +140,16 @@ impl Providers {
     /// The provider of text messages.
     pub fn esms(&self) -> &Esms {
         &self.esms
+    }
+
+    /// Takes the secrets of the installation's app at Zalo from a deployment.
+    pub fn know(&self, template: &model::Stack) {
+        let mut functions = template.functions.iter();
+        if let Some(webhook) = functions.find(|function| function.handler == "webhook-zalo") {
+            let secret = |name: &str| webhook.environment.get(name).map_or("", String::as_str);
+            self.zalo
+                .set_secrets(secret("ZALO_APP_SECRET"), secret("ZALO_OA_SECRET"));
+        }
     }
 
     /// Zalo.

@@ -79,6 +79,8 @@ struct Account {
     /// Number of the present pair of tokens.
     pair: u64,
     expires_at: i64,
+    /// When the access token of the pair before ends: a renewal leaves it.
+    before: i64,
     /// Times of the calls of the last minute.
     window: VecDeque<i64>,
     /// Messages of a day.
@@ -227,6 +229,7 @@ impl Zalo {
     pub fn remove_app(&self) {
         for account in self.state().accounts.values_mut() {
             account.expires_at = 0;
+            account.before = 0;
             account.pair += 1;
         }
     }
@@ -336,6 +339,19 @@ fn refresh(oa_id: &str, pair: u64) -> String {
     format!("zalo-refresh-{oa_id}-{pair}")
 }
 
+impl Account {
+    /// When an access token of the account ends; `None` for another token.
+    fn end_of(&self, oa_id: &str, token: &str) -> Option<i64> {
+        if token == access(oa_id, self.pair) {
+            Some(self.expires_at)
+        } else if self.pair > 0 && token == access(oa_id, self.pair - 1) {
+            Some(self.before)
+        } else {
+            None
+        }
+    }
+}
+
 impl State {
     fn dispatch(&mut self, asked: &Asked<'_>) -> Response<Bytes> {
         match (asked.host, asked.path) {
@@ -408,6 +424,7 @@ impl State {
     fn pair(&mut self, oa_id: &str, now: i64) -> Response<Bytes> {
         let account = self.accounts.entry(oa_id.to_owned()).or_default();
         account.pair += 1;
+        account.before = account.expires_at;
         account.expires_at = now + LIFE;
         reply(
             200,
@@ -421,11 +438,14 @@ impl State {
         let found = self
             .accounts
             .iter_mut()
-            .find(|(oa_id, account)| access(oa_id, account.pair) == token);
+            .find(|(oa_id, account)| account.end_of(oa_id, token).is_some());
         let Some((oa_id, account)) = found else {
             return error(-124, "Access token is invalid");
         };
-        if asked.now >= account.expires_at {
+        if account
+            .end_of(oa_id, token)
+            .is_none_or(|end| asked.now >= end)
+        {
             let code = if asked.host == "openapi.zalo.me" {
                 -216
             } else {

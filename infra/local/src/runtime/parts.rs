@@ -65,15 +65,7 @@ impl Parts {
                 tracing::error!(%error, "the outbox did not take a message of Zalo");
             }
         }));
-        let sender = template
-            .functions
-            .iter()
-            .find(|function| function.handler == "webhook-zalo");
-        if let Some(sender) = sender {
-            let secret = |name: &str| sender.environment.get(name).map_or("", String::as_str);
-            let zalo = providers.zalo();
-            zalo.set_secrets(secret("ZALO_APP_SECRET"), secret("ZALO_OA_SECRET"));
-        }
+        providers.know(&template);
         // With servers the calls take the loopback, as a deployment's take the network.
         let web = match options.ports {
             Some(_) => cloud::Web::default(),

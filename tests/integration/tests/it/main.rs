@@ -44,3 +44,4 @@ mod tracking;
 mod webhooks;
 mod wiring;
 mod workflows;
+mod zns;
