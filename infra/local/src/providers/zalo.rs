@@ -261,7 +261,8 @@ impl Zalo {
     pub fn receipts(&self, now_ms: i64) -> Vec<Posted> {
         let sent = {
             let mut state = self.state();
-            let from = std::mem::replace(&mut state.reported, state.sent.len());
+            let end = state.sent.len();
+            let from = std::mem::replace(&mut state.reported, end);
             state.sent[from..].to_vec()
         };
         let mut events = Vec::new();
