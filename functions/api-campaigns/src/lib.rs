@@ -8,6 +8,7 @@ mod commands;
 mod content;
 mod handler;
 mod shape;
+mod winner;
 
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;

@@ -7,7 +7,7 @@ use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{ContentView, Contents, MailView, NewContent, NewMail, Zns};
+use crate::content::{AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, Zns};
 
 /// Longest name of a campaign, in characters.
 const MAX_NAME: usize = 200;
@@ -31,6 +31,8 @@ pub struct NewCampaign {
     mail: Option<NewMail>,
     /// The Zalo message of a ZNS campaign.
     zns: Option<Zns>,
+    /// The test of two versions of the mail: makes an A/B campaign.
+    pub ab: Option<NewAb>,
 }
 
 impl NewCampaign {
@@ -114,6 +116,8 @@ pub struct CampaignView {
     mail: Option<MailView>,
     /// The Zalo message; null in lists and for other kinds.
     zns: Option<Zns>,
+    /// The test of an A/B campaign; null without a test.
+    ab: Option<AbView>,
 }
 
 impl CampaignView {
@@ -122,9 +126,10 @@ impl CampaignView {
         Self {
             id: campaign.id,
             kind: campaign.kind(),
-            name: campaign.name,
-            status: campaign.state,
+            ab: AbView::new(&campaign, content.b),
+            status: campaign.status(),
             problem: campaign.problem,
+            name: campaign.name,
             audience: campaign.audience,
             recipients: campaign.recipients,
             summary: campaign.summary,

@@ -2,6 +2,7 @@
 //!
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
+mod ab;
 mod mail;
 mod zns;
 
@@ -9,6 +10,7 @@ use campaigns::{Audience, Campaign};
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
+pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
 pub use zns::{CheckedZns, Zns};
 
@@ -40,6 +42,8 @@ pub enum Checked {
 pub struct ContentView {
     pub mail: Option<MailView>,
     pub zns: Option<Zns>,
+    /// Version B of a test.
+    pub b: Option<StoredMail>,
 }
 
 impl Contents {
@@ -89,6 +93,14 @@ impl Checked {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
             Self::Zns(zns) => Ok(Content::Zns(zns.content.clone())),
+        }
+    }
+
+    /// The test of this content, checked; a flaw if the content is no mail.
+    pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
+        match self {
+            Self::Mail(mail) => ab.check(api, mail).await,
+            Self::Zns(_) => Err(Problem::invalid("/ab", "only a mail has two versions")),
         }
     }
 
