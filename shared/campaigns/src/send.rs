@@ -156,7 +156,8 @@ where
             return Ok(Ended::default());
         }
         let ids = self.of_part(work, stored.contacts()?).await?;
-        self.run(work, letterhead, &ids, progress, slot).await
+        // Boxed: the compiler bounds the depth of futures that hold one another.
+        Box::pin(self.run(work, letterhead, &ids, progress, slot)).await
     }
 
     /// Pauses the chunk's campaign for a reason that a person must check.
