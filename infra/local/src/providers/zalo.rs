@@ -188,6 +188,13 @@ impl Zalo {
         state.faults.extend(std::iter::repeat_n(fault, times));
     }
 
+    /// Ends all faults and refusals.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.every = None;
+    }
+
     /// The account whose administrator agrees next.
     pub fn next_account(&self, oa_id: &str) {
         self.state().next = Some(oa_id.to_owned());
