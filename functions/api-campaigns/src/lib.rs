@@ -13,6 +13,7 @@ mod winner;
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::Campaigns;
 use channels::MailStore;
+use channels::push::Sites;
 use cloud::Counters;
 use contacts::Lists;
 use lambda::{ConfigError, Function, Setup, http};
@@ -30,6 +31,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),
+        sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
     };

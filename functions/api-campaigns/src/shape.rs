@@ -7,7 +7,9 @@ use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, Zns};
+use crate::content::{
+    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, PushView, Zns,
+};
 
 /// Longest name of a campaign, in characters.
 const MAX_NAME: usize = 200;
@@ -31,6 +33,8 @@ pub struct NewCampaign {
     mail: Option<NewMail>,
     /// The Zalo message of a ZNS campaign.
     zns: Option<Zns>,
+    /// The notification of a push campaign.
+    push: Option<NewPush>,
     /// The test of two versions of the mail: makes an A/B campaign.
     pub ab: Option<NewAb>,
 }
@@ -44,6 +48,7 @@ impl NewCampaign {
         let contents = Contents {
             mail: self.mail,
             zns: self.zns,
+            push: self.push,
         };
         let content = flaws.take(contents.one())?;
         Ok((self.name, self.audience, content, flaws))
@@ -104,7 +109,7 @@ pub struct CampaignView {
     audience: Audience,
     /// Contacts of the audience when it was sent; absent until they are counted.
     recipients: Option<u64>,
-    /// A line of the content: the subject of a mail.
+    /// A line of the content: the subject of a mail, the title of a notification.
     summary: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -116,6 +121,8 @@ pub struct CampaignView {
     mail: Option<MailView>,
     /// The Zalo message; null in lists and for other kinds.
     zns: Option<Zns>,
+    /// The notification of a push campaign; null in lists.
+    push: Option<PushView>,
     /// The test of an A/B campaign; null without a test.
     ab: Option<AbView>,
 }
@@ -138,6 +145,7 @@ impl CampaignView {
             sent_at: campaign.sent_at,
             mail: content.mail,
             zns: content.zns,
+            push: content.push,
         }
     }
 }

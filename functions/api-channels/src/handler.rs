@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use accounts::Audit;
+use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
 use cloud::Consents;
 use kernel::Needs;
 use lambda::http::{ClientIp, Code, May, Problem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, brandnames, templates, zalo};
+use crate::{account, brandnames, push, templates, zalo};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Api {
     pub consents: Consents,
     /// The public address of the installation.
     pub base_url: Arc<str>,
+    pub push: PushSettings,
+    pub fcm: Fcm,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -31,6 +34,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(brandnames::routes())
         .merge(templates::routes())
         .merge(zalo::routes())
+        .merge(push::routes())
 }
 
 impl Api {

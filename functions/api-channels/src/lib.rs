@@ -1,4 +1,5 @@
-//! Sending channels over HTTP: the account at the SMS provider, brandnames and templates; Zalo Official Accounts.
+//! Sending channels over HTTP: the account at the SMS provider, brandnames and templates; Zalo Official Accounts; the keys of push
+//! notifications.
 //!
 //! Trigger: HTTP API routes `/v1/channels…`, behind the authorizer. Effects: rows of the directory table, each change after its
 //! entry in the audit log. Keys of an account are proven at the provider, sealed, and never shown. No message is sent here.
@@ -7,10 +8,12 @@
 mod account;
 mod brandnames;
 mod handler;
+mod push;
 mod templates;
 mod zalo;
 
 use accounts::Audit;
+use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, SmsSettings};
 use channels::zns::{self, App, ZaloStore};
 use cloud::{Consents, Hosts};
@@ -36,6 +39,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         zalo: zns::Client::new(resources, &hosts, app, ZaloStore::over(resources, secret)),
         consents: Consents::over(resources, "ZALO", "tngs"),
         base_url: setup.text("PUBLIC_BASE_URL").trim_end_matches('/').into(),
+        push: PushSettings::over(resources, secret),
+        fcm: Fcm::new(resources, &hosts),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

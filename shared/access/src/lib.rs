@@ -167,6 +167,9 @@ operations! {
     StartBulkJob = "startBulkJob": From(AccountManager), Some(Write);
     CancelBulkJob = "cancelBulkJob": From(AccountManager), Some(Write);
     ShowBulkJob = "showBulkJob": From(AccountManager), Some(Read);
+    ListDevices = "listDevices": From(Contributor), Some(Read);
+    SaveDevice = "saveDevice": From(AccountManager), Some(Write);
+    RemoveDevice = "removeDevice": From(AccountManager), Some(Write);
     ListNotes = "listNotes": From(Contributor), Some(Read);
     CreateNote = "createNote": From(AccountManager), Some(Write);
     UpdateNote = "updateNote": From(AccountManager), Some(Write);
@@ -309,6 +312,11 @@ operations! {
     SyncZaloOa = "syncZaloOa": From(AccountManager), Some(Write);
     ListZnsTemplates = "listZnsTemplates": From(Contributor), Some(Read);
     ShowZnsTemplate = "showZnsTemplate": From(Contributor), Some(Read);
+    ShowPushChannel = "showPushChannel": From(Contributor), Some(Read);
+    SetWebPush = "setWebPush": From(AccountManager), Some(Admin);
+    RemoveWebPush = "removeWebPush": From(AccountManager), Some(Admin);
+    ConnectFcm = "connectFcm": From(AccountManager), Some(Admin);
+    DisconnectFcm = "disconnectFcm": From(AccountManager), Some(Admin);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

@@ -4,6 +4,7 @@
 //! They read the image and nothing else.
 
 use channels::EmailChannel;
+use channels::push::PushChannel;
 use channels::zns::ZnsChannel;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
@@ -135,7 +136,8 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let effect = match channel {
         Channel::Email => Effect::new(tenant, name, &ChunkOf::<EmailChannel>::new(message))?,
         Channel::Zalo => Effect::new(tenant, name, &ChunkOf::<ZnsChannel>::new(message))?,
-        Channel::Sms | Channel::Push => {
+        Channel::Push => Effect::new(tenant, name, &ChunkOf::<PushChannel>::new(message))?,
+        Channel::Sms => {
             let reason = format!("no campaigns by {}", channel.name());
             return Err(Error::Shape(reason));
         }
@@ -212,6 +214,10 @@ mod tests {
         let body =
             r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
         let expected = texts("campaign-email", "cmp_0123456789a#chunk#3#7", body);
+        assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
+        let mut row = row;
+        row["channel"]["S"] = "push".into();
+        let expected = texts("campaign-push", "cmp_0123456789a#chunk#3#7", body);
         assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
     }
 

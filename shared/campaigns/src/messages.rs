@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use channels::EmailChannel;
+use channels::push::PushChannel;
 use channels::zns::ZnsChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
@@ -106,6 +107,10 @@ impl Message for ChunkOf<EmailChannel> {
 
 impl Message for ChunkOf<ZnsChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-zns");
+}
+
+impl Message for ChunkOf<PushChannel> {
+    const QUEUE: QueueName = QueueName::new("campaign-push");
 }
 
 #[cfg(test)]

@@ -262,6 +262,7 @@ impl Campaign {
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
             Content::Zns(_) => Kind::Zns,
+            Content::Push { .. } => Kind::Push,
         }
     }
 

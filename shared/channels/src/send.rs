@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::ledger::LedgerKey;
 use crate::mail_store::MailRef;
+use crate::push::Note;
 
 /// The purpose of a send; it decides about consent and about ambiguous answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -51,6 +52,11 @@ pub enum Content {
     },
     /// A message of a Zalo template to a phone number.
     Zns(ZnsContent),
+    /// A push notification.
+    Push {
+        /// The notification.
+        note: Note,
+    },
 }
 
 /// A message of a Zalo template to a phone number.
@@ -83,6 +89,7 @@ impl Content {
             Self::Email { .. } => Channel::Email,
             Self::Sms { .. } => Channel::Sms,
             Self::Zns(_) => Channel::Zalo,
+            Self::Push { .. } => Channel::Push,
         }
     }
 }
@@ -155,6 +162,7 @@ mod tests {
             r#"{"channel":"email","mail":"ab12"}"#,
             r#"{"channel":"sms","brandname_id":"brn_0123456789a","text":"ACME: Chao"}"#,
             r#"{"channel":"zns","oa_id":"34","template_id":"a1","params":{"ten":"{{ contact.full_name }}"},"fallback":{"brandname_id":"brn_0123456789a","text":"ACME: Chao"}}"#,
+            r#"{"channel":"push","note":{"title":"Chao","body":"ACME","link":"https://shop.example/","ttl":60}}"#,
         ];
         for content in content {
             let text = format!(

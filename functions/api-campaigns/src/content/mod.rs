@@ -4,14 +4,17 @@
 
 mod ab;
 mod mail;
+mod push;
 mod zns;
 
 use campaigns::{Audience, Campaign};
+use channels::push::Note;
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
 pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
+pub use push::{NewPush, PushView};
 pub use zns::{CheckedZns, Zns};
 
 use crate::handler::Api;
@@ -21,6 +24,7 @@ use crate::handler::Api;
 pub struct Contents {
     pub mail: Option<NewMail>,
     pub zns: Option<Zns>,
+    pub push: Option<NewPush>,
 }
 
 /// The content of a body, not yet checked.
@@ -28,6 +32,7 @@ pub struct Contents {
 pub enum NewContent {
     Mail(NewMail),
     Zns(Zns),
+    Push(NewPush),
 }
 
 /// Content without a flaw, not yet stored.
@@ -35,6 +40,7 @@ pub enum NewContent {
 pub enum Checked {
     Mail(StoredMail),
     Zns(CheckedZns),
+    Push(Note),
 }
 
 /// The content objects of an answer; those of other kinds are null.
@@ -42,6 +48,7 @@ pub enum Checked {
 pub struct ContentView {
     pub mail: Option<MailView>,
     pub zns: Option<Zns>,
+    pub push: Option<PushView>,
     /// Version B of a test.
     pub b: Option<StoredMail>,
 }
@@ -49,14 +56,16 @@ pub struct ContentView {
 impl Contents {
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail, zns } = self;
+        let Self { mail, zns, push } = self;
         let mail = mail.map(NewContent::Mail).into_iter();
-        let mut all: Vec<NewContent> = mail.chain(zns.map(NewContent::Zns)).collect();
+        let others = zns.map(NewContent::Zns).into_iter();
+        let others = others.chain(push.map(NewContent::Push));
+        let mut all: Vec<NewContent> = mail.chain(others).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail or zns",
+                "expected exactly one content object: mail, zns or push",
             )),
         }
     }
@@ -73,6 +82,7 @@ impl NewContent {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
             Self::Zns(new) => new.check(api, caller).await.map(Checked::Zns),
+            Self::Push(new) => new.check().map(Checked::Push),
         }
     }
 }
@@ -83,6 +93,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
             Self::Zns(_) => Ok(()),
+            Self::Push(_) => push::allow(api, caller).await,
         }
     }
 
@@ -93,6 +104,7 @@ impl Checked {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
             Self::Zns(zns) => Ok(Content::Zns(zns.content.clone())),
+            Self::Push(note) => Ok(Content::Push { note: note.clone() }),
         }
     }
 
@@ -101,6 +113,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => ab.check(api, mail).await,
             Self::Zns(_) => Err(Problem::invalid("/ab", "only a mail has two versions")),
+            Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
         }
     }
 
@@ -109,6 +122,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => &mail.subject,
             Self::Zns(zns) => &zns.summary,
+            Self::Push(note) => &note.title,
         }
     }
 
@@ -121,6 +135,10 @@ impl Checked {
             },
             Self::Zns(zns) => ContentView {
                 zns: Some(zns.content.into()),
+                ..ContentView::default()
+            },
+            Self::Push(note) => ContentView {
+                push: Some(note.into()),
                 ..ContentView::default()
             },
         }
@@ -142,6 +160,7 @@ pub async fn stored(
             content: content.clone(),
             summary: campaign.summary.clone(),
         }))),
+        Content::Push { note } => Ok(Some(Checked::Push(note.clone()))),
         Content::Sms { .. } => Ok(None),
     }
 }

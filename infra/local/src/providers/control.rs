@@ -10,6 +10,8 @@
 //! - `POST /_local/providers/zalo` with `{"oa_id": "34…2"}` (who agrees next), `{"phone": "84912345678", "code": -118}`,
 //!   `{"every": -144}`, `{"quota": 10}`, `{"templates": 250}` or `{"fault": "lost"}` changes Zalo; `POST /_local/providers/zalo/receipts` posts
 //!   the receipts of the messages that have none yet.
+//! - `POST /_local/providers/browsers` with `{"subscribe": "an", "key": "…"}` makes a push subscription for a VAPID key, with `{"gone": "an"}`
+//!   it ends. `GET /_local/providers/fcm` shows the service account to connect; `POST` with `{"gone": "app-1"}` removes an app.
 
 use bytes::Bytes;
 use http::{Request, Response, header};
@@ -17,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::zalo::{self, Posted};
-use super::{Esms, Fault, Kind, NAMES, esms, reply};
+use super::{Browsers, Esms, Fault, Fcm, Kind, NAMES, browsers, esms, fcm, reply};
 use crate::runtime::LocalStack;
 
 /// A change of a shop.
@@ -52,6 +54,17 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     }
     if first == zalo::NAME {
         return zalo_of(stack, more, &request).await;
+    }
+    if first == fcm::NAME {
+        return fcm_of(providers.fcm(), &request);
+    }
+    if first == browsers::NAME {
+        let base = format!(
+            "{}/_local/providers/{}",
+            stack.addresses().api,
+            browsers::HOST
+        );
+        return browsers_of(providers.browsers(), &request, &base);
     }
     if !NAMES.contains(&first) {
         let answer = providers.answer(first, &format!("/{more}"), &request);
@@ -122,6 +135,16 @@ async fn zalo_of(stack: &LocalStack, more: &str, request: &Request<Bytes>) -> Re
     }
 }
 
+fn fcm_of(provider: &Fcm, request: &Request<Bytes>) -> Response<Bytes> {
+    if request.method() == http::Method::GET {
+        return reply(200, &provider.shown());
+    }
+    match provider.change(request.body()) {
+        Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
 async fn post_event(stack: &LocalStack, event: Posted) -> Response<Bytes> {
     let mut builder = Request::post("/w/zalo").header(header::HOST, "127.0.0.1");
     for (name, text) in &event.headers {
@@ -129,6 +152,16 @@ async fn post_event(stack: &LocalStack, event: Posted) -> Response<Bytes> {
     }
     match builder.body(Bytes::from(event.body)) {
         Ok(request) => stack.http(request).await,
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+fn browsers_of(browsers: &Browsers, request: &Request<Bytes>, base: &str) -> Response<Bytes> {
+    if request.method() == http::Method::GET {
+        return reply(200, &browsers.state_shown());
+    }
+    match browsers.change(request.body(), base) {
+        Ok(answer) => reply(200, &answer),
         Err(error) => reply(400, &json!({ "error": error.to_string() })),
     }
 }

@@ -4,8 +4,10 @@
 //! provider is at `/_local/providers/<host>/`. `/_local/providers/<provider>` shows a shop, and changes it with `POST`:
 //! see [`control`]. It holds no product rule.
 
+pub mod browsers;
 pub mod control;
 pub mod esms;
+pub mod fcm;
 mod getfly;
 mod kiotviet;
 pub mod push;
@@ -15,6 +17,7 @@ mod storefront;
 pub mod zalo;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -27,7 +30,9 @@ use serde_json::{Value, json};
 use crate::receiver::{self, Receiver};
 use crate::template::model;
 
+pub use browsers::Browsers;
 pub use esms::Esms;
+pub use fcm::Fcm;
 pub use push::Push;
 pub use shop::{Fault, Kind, Shop};
 pub use zalo::Zalo;
@@ -45,6 +50,8 @@ pub struct Providers {
     receiver: Arc<Receiver>,
     esms: Esms,
     zalo: Zalo,
+    browsers: Browsers,
+    fcm: Fcm,
 }
 
 /// A request as a provider sees it.
@@ -129,6 +136,8 @@ impl Providers {
             receiver: Arc::default(),
             esms: Esms::default(),
             zalo: Zalo::default(),
+            browsers: Browsers::default(),
+            fcm: Fcm::default(),
         }
     }
 
@@ -157,6 +166,16 @@ impl Providers {
         &self.zalo
     }
 
+    /// The browsers that take push notifications.
+    pub fn browsers(&self) -> &Browsers {
+        &self.browsers
+    }
+
+    /// FCM.
+    pub fn fcm(&self) -> &Fcm {
+        &self.fcm
+    }
+
     /// The clock of the stack.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -179,7 +198,11 @@ impl Providers {
     /// Calls of functions, answered in this process.
     pub fn web(&self) -> Web {
         let (own, names) = (self.clone(), self.clone());
-        let names = move |host: &str| names.receiver.addresses(host);
+        let names = move |host: &str| match host {
+            // Any public address: the answer comes from this process.
+            browsers::HOST => vec![IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14))],
+            host => names.receiver.addresses(host),
+        };
         let answer = move |request: Request<Bytes>| {
             let own = own.clone();
             async move {
@@ -211,6 +234,12 @@ impl Providers {
     ) -> Result<Response<Bytes>, WebError> {
         if host == esms::HOST {
             return self.esms.answer(path, request, self.now());
+        }
+        match host {
+            browsers::HOST => return self.browsers.answer(path, request, self.now()),
+            fcm::TOKENS => return Ok(self.fcm.grant(request, self.now())),
+            fcm::HOST => return self.fcm.answer(path, request, self.now()),
+            _ => {}
         }
         let query = request.uri().query().unwrap_or_default();
         let asked = Asked {
