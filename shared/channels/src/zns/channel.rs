@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cloud::{Error, Resources};
 use contacts::Channel;
 use content::template::{Scope, Template as Liquid};
+use futures::FutureExt;
 use kernel::{Phone, TenantKey};
 use serde_json::{Map, Value};
 
@@ -203,7 +204,8 @@ impl SendChannel for ZnsChannel {
             data: &message.data,
             tracking_id: &message.tracking_id,
         };
-        self.client.send(message.tenant, &outgoing).await
+        // Erased: the type of a chunk's future would be too deep for the compiler.
+        self.client.send(message.tenant, &outgoing).boxed().await
     }
 
     /// Sends a text message if Zalo cannot reach this person. Its row is `sms#0#fb`.
@@ -227,6 +229,7 @@ impl SendChannel for ZnsChannel {
         let sent = self
             .texts
             .deliver(tenant, &key, text, contact, replaced.data)
+            .boxed()
             .await?;
         Ok(Some(match sent {
             Delivery::Stopped(code) => Delivery::Stopped(format!("sms_{code}")),
