@@ -11,6 +11,9 @@ const MAX_RATE: u32 = 10_000;
 /// and a person can connect the account again before messages stop.
 pub const EARLY: SignedDuration = SignedDuration::from_hours(5);
 
+/// The problem of an account whose renewal was refused while its old token still works.
+pub(super) const REFRESH_REFUSED: &str = "refresh_refused";
+
 /// Whether the account can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ZaloOaStatus)]

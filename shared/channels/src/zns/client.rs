@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use kernel::{Phone, TenantKey};
 use serde_json::{Map, Value};
 
-use super::account::{Oa, Status, Tokens, wait};
+use super::account::{Oa, REFRESH_REFUSED, Status, Tokens, wait};
 use super::codes::{self, Meaning};
 use super::store::ZaloStore;
 use super::template::Template;
@@ -30,8 +30,6 @@ const MAX_PAGES: usize = 20;
 pub const MAX_DETAILS: usize = 30;
 /// Details that are asked for at once.
 const AT_ONCE: usize = 5;
-/// The problem of an account whose renewal was refused while its old token still works.
-const REFRESH_REFUSED: &str = "refresh_refused";
 /// The hour of Vietnam at which Zalo sends again.
 const MORNING: i8 = 6;
 

@@ -9,7 +9,7 @@ use cloud::{Error, Query, Recent, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{Clock, Seal, TenantKey};
 
-use super::account::{DEFAULT_RATE, Facts, Oa, Settings, Status, Tokens};
+use super::account::{DEFAULT_RATE, Facts, Oa, REFRESH_REFUSED, Settings, Status, Tokens};
 use super::keys;
 use super::template::Template;
 
@@ -184,14 +184,16 @@ impl ZaloStore {
         facts: &Facts,
         (daily, remaining): (Option<u64>, Option<u64>),
     ) -> Result<Option<Oa>, Error> {
-        let update = Update::new()
+        let mut update = Update::new()
             .set("facts", facts)
             .set_some("daily_quota", daily)
             .set_some("remaining_quota", remaining)
             .set("synced_at", self.clock().now())
-            .set("status", Status::Active)
-            .remove("problem")
             .when_equals("version", read.version);
+        // A refused renewal stays a problem while the old token works.
+        if read.problem.as_deref() != Some(REFRESH_REFUSED) {
+            update = update.set("status", Status::Active).remove("problem");
+        }
         let key = keys::account(tenant, &read.oa_id);
         let outcome = self.directory.update(&key, update).await?;
         outcome.item()
