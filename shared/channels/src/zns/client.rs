@@ -28,6 +28,8 @@ const RENEWAL: Duration = Duration::from_secs(30);
 const MAX_PAGES: usize = 20;
 /// Most templates whose details one synchronisation asks for.
 pub const MAX_DETAILS: usize = 30;
+/// How far calls may be ahead of half of the rate.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Details that are asked for at once.
 const AT_ONCE: usize = 5;
 /// The hour of Vietnam at which Zalo sends again.
@@ -205,6 +207,13 @@ impl Client {
         oa: &Oa,
         all: Vec<Template>,
     ) -> Result<usize, Fault> {
+        if let Err(fault) = self.reserve(oa, all.len() as u32).await {
+            return match fault {
+                // The next synchronisation reads them.
+                Fault::Busy(_) => Ok(0),
+                other => Err(other),
+            };
+        }
         let mut work = Vec::new();
         for template in all {
             work.push(async move {
@@ -226,13 +235,12 @@ impl Client {
     }
 
     /// Reads and stores the details of a template.
-    pub async fn detail(
+    async fn detail(
         &self,
         tenant: TenantKey,
         oa: &Oa,
         mut template: Template,
     ) -> Result<Template, Fault> {
-        self.reserve(oa, 1).await?;
         let business = self.hosts.at(BUSINESS);
         let id = &template.template_id;
         let url = format!("{business}/template/info/v2?template_id={id}");
@@ -244,14 +252,17 @@ impl Client {
         Ok(template)
     }
 
-    /// Reserves calls of the account: a minute's calls may go at once.
+    /// Reserves calls of the account. Half of a minute's calls may go at once, and the rest comes back at half of the rate: so no minute
+    /// has more calls than the package allows.
     async fn reserve(&self, oa: &Oa, calls: u32) -> Result<(), Fault> {
-        let rate = f64::from(oa.api_rate_per_minute) / 60.0;
+        let rate = f64::from(oa.api_rate_per_minute) / 120.0;
         let scope = format!("zalo#{}", oa.oa_id);
         match self.limiter.reserve(&scope, calls, rate).await? {
             Slot::At(at) => {
                 let ahead = at.duration_since(self.now());
-                if ahead <= SignedDuration::from_secs(45) {
+                let length = SignedDuration::from_secs_f64(f64::from(calls) / rate);
+                // An idle account may always call: a rate of one a minute is a rate.
+                if !ahead.is_positive() || ahead + length <= AHEAD {
                     return Ok(());
                 }
                 Err(Fault::Busy(seconds(ahead.unsigned_abs())))
