@@ -33,6 +33,7 @@ pub struct Api {
     pub campaigns: Campaigns,
     pub mails: MailStore,
     pub brandnames: Brandnames,
+    pub zns: channels::zns::Drafts,
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,

@@ -27,6 +27,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         campaigns: Campaigns::over(resources),
         mails: MailStore::over(resources),
         brandnames: Brandnames::over(resources),
+        zns: channels::zns::Drafts::over(resources),
         lists: Lists::over(resources),
         pins: Pins::over(resources),
         audit: Audit::over(resources),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{
     AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, NewText,
-    PushView, TextView,
+    PushView, TextView, Zns,
 };
 
 /// Longest name of a campaign, in characters.
@@ -34,6 +34,8 @@ pub struct NewCampaign {
     mail: Option<NewMail>,
     /// The text of a campaign of text messages.
     sms: Option<NewText>,
+    /// The Zalo message of a ZNS campaign.
+    zns: Option<Zns>,
     /// The notification of a push campaign.
     push: Option<NewPush>,
     /// The test of two versions of the mail: makes an A/B campaign.
@@ -49,6 +51,7 @@ impl NewCampaign {
         let contents = Contents {
             mail: self.mail,
             sms: self.sms,
+            zns: self.zns,
             push: self.push,
         };
         let content = flaws.take(contents.one())?;
@@ -122,6 +125,8 @@ pub struct CampaignView {
     mail: Option<MailView>,
     /// The text of a campaign of text messages; null in lists.
     sms: Option<TextView>,
+    /// The Zalo message; null in lists and for other kinds.
+    zns: Option<Zns>,
     /// The notification of a push campaign; null in lists.
     push: Option<PushView>,
     /// The test of an A/B campaign; null without a test.
@@ -146,6 +151,7 @@ impl CampaignView {
             sent_at: campaign.sent_at,
             mail: content.mail,
             sms: content.sms,
+            zns: content.zns,
             push: content.push,
         }
     }

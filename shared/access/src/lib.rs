@@ -306,6 +306,14 @@ operations! {
     ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);
     UpdateSmsTemplate = "updateSmsTemplate": From(AccountManager), Some(Write);
     RemoveSmsTemplate = "removeSmsTemplate": From(AccountManager), Some(Write);
+    ListZaloOas = "listZaloOas": From(Contributor), Some(Read);
+    AuthorizeZaloOa = "authorizeZaloOa": From(AccountManager), Some(Admin);
+    ShowZaloOa = "showZaloOa": From(Contributor), Some(Read);
+    UpdateZaloOa = "updateZaloOa": From(AccountManager), Some(Admin);
+    DisconnectZaloOa = "disconnectZaloOa": From(AccountManager), Some(Admin);
+    SyncZaloOa = "syncZaloOa": From(AccountManager), Some(Write);
+    ListZnsTemplates = "listZnsTemplates": From(Contributor), Some(Read);
+    ShowZnsTemplate = "showZnsTemplate": From(Contributor), Some(Read);
     ShowPushChannel = "showPushChannel": From(Contributor), Some(Read);
     SetWebPush = "setWebPush": From(AccountManager), Some(Admin);
     RemoveWebPush = "removeWebPush": From(AccountManager), Some(Admin);

@@ -6,7 +6,7 @@
 
 use cloud::table::Created;
 use cloud::{Error, Pending, Query, Update};
-use contacts::SHARDS;
+use contacts::{Channel, SHARDS};
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use serde::{Deserialize, Serialize};
 

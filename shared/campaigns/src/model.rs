@@ -261,6 +261,7 @@ impl Campaign {
             Content::Email { .. } if self.ab.is_some() => Kind::EmailAb,
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
+            Content::Zns(_) => Kind::Zns,
             Content::Push { .. } => Kind::Push,
         }
     }

@@ -28,6 +28,9 @@ pub struct Report {
     pub skipped: BTreeMap<String, u64>,
     pub failed: BTreeMap<String, u64>,
     pub unknown: u64,
+    /// Text messages in place of ZNS that Zalo refused, by outcome: `sent`, `skipped`, `failed`, `unknown`. Their recipients are
+    /// counted in `failed`.
+    pub fallback_sms: BTreeMap<String, u64>,
     pub delivered: u64,
     /// Mails that a person opened: not a machine, and not within 30 seconds of delivery.
     pub opened: u64,
@@ -98,6 +101,7 @@ fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i6
         skipped: outcomes.skipped,
         failed,
         unknown: outcomes.unknown - resolved,
+        fallback_sms: outcomes.fallback,
         delivered: count("delivered"),
         opened: count("opened"),
         clicked: count("clicked"),

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use kernel::TenantKey;
 use serde_json::Value;
 
-use crate::channel::{Answer, Recipient, SendChannel};
+use crate::channel::{Answer, Recipient, Replaced, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
 use crate::frequency::{self, Frequency, Taken};
 use crate::gate::{Cap, Gate};
@@ -38,6 +38,15 @@ pub enum Delivery {
     InFlight,
     /// The provider throttled the call. Nothing was sent, and the row is free.
     Throttled,
+    /// The provider sends nothing now; try again after these seconds. Nothing was sent, and the row is free.
+    Later(u16),
+    /// The provider refused it, and another message took its place.
+    Replaced {
+        /// Why it was refused.
+        reason: String,
+        /// The final outcome of the other message.
+        by: Box<Delivery>,
+    },
     /// The account or the sender may not send at all. Nothing was sent, and the row is free.
     Stopped(String),
 }
@@ -48,6 +57,21 @@ pub(crate) struct Admitted {
     pub ticket: Ticket,
     /// The devices of the contact, for a channel that reaches devices.
     pub devices: Vec<Device>,
+}
+
+impl Delivery {
+    /// Whether no later try changes it.
+    pub fn is_final(&self) -> bool {
+        !matches!(
+            self,
+            Self::InFlight | Self::Throttled | Self::Later(_) | Self::Stopped(_)
+        )
+    }
+}
+
+/// Whether a call without an answer is followed by one more try. A campaign counts it as unknown at once, of any class.
+fn repeats(key: &LedgerKey, class: Class) -> bool {
+    class == Class::Transactional && !key.is_campaign()
 }
 
 /// Sends the messages of one channel; cheap to clone.
@@ -78,7 +102,8 @@ impl<C: SendChannel> SendMachine<C> {
     }
 
     /// Sends the message to the contact unless this send was made before. `None` for a contact that no longer exists.
-    /// An error means that the store gave no answer; the next try continues from the row.
+    /// An error means that the store gave no answer; the next try continues from the row. A message that the channel sends in place
+    /// of a refused one must have its outcome too.
     pub async fn deliver(
         &self,
         tenant: TenantKey,
@@ -112,6 +137,40 @@ impl<C: SendChannel> SendMachine<C> {
         (ready, variant): (&C::Prepared, Option<Variant>),
         contact: Option<&Contact>,
         data: &Value,
+        gate: &Gate,
+    ) -> Result<Delivery, Error> {
+        let of = (ready, variant);
+        let reason = match self
+            .deliver_own(tenant, key, of, (contact, data), gate)
+            .await?
+        {
+            Delivery::Failed(reason) => reason,
+            other => return Ok(other),
+        };
+        let replaced = Replaced {
+            tenant,
+            key,
+            contact,
+            data,
+            gate,
+            reason: &reason,
+        };
+        Ok(match self.channel.replace(ready, &replaced).await? {
+            None => Delivery::Failed(reason),
+            Some(by) if by.is_final() => Delivery::Replaced {
+                reason,
+                by: Box::new(by),
+            },
+            Some(by) => by,
+        })
+    }
+
+    async fn deliver_own(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (ready, variant): (&C::Prepared, Option<Variant>),
+        (contact, data): (Option<&Contact>, &Value),
         gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
@@ -180,7 +239,7 @@ impl<C: SendChannel> SendMachine<C> {
             Claim::Won(ticket) => return won(ticket),
             Claim::Existing(row) => row,
         };
-        if !self.may_repeat(&row, class) {
+        if !self.may_repeat(key, &row, class) {
             return Ok(Err(self.settle(tenant, key, &row, class).await?));
         }
         let again = self.ledger.take_over(tenant, key, &row, row.attempt + 1);
@@ -347,6 +406,10 @@ impl<C: SendChannel> SendMachine<C> {
                 self.ledger.release(tenant, key, ticket).await?;
                 Ok(Delivery::Throttled)
             }
+            Answer::Later(seconds) => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Later(seconds))
+            }
             Answer::Stopped { code } => {
                 self.ledger.release(tenant, key, ticket).await?;
                 Ok(Delivery::Stopped(code))
@@ -377,12 +440,12 @@ impl<C: SendChannel> SendMachine<C> {
     }
 
     /// A transactional message may be sent a second time after the lease if the first try has no known outcome.
-    fn may_repeat(&self, row: &Row, class: Class) -> bool {
+    fn may_repeat(&self, key: &LedgerKey, row: &Row, class: Class) -> bool {
         let now = self.ledger.now();
         let waited = row
             .unknown_at
             .is_none_or(|at| now.duration_since(at).unsigned_abs() >= LEASE);
-        class == Class::Transactional
+        repeats(key, class)
             && row.attempt < 2
             && !row.is_accepted()
             && row.failed_at.is_none()
@@ -402,7 +465,7 @@ impl<C: SendChannel> SendMachine<C> {
         if row.is_accepted() {
             // A marketing row that was given up was counted as unknown. The event that proved it accepted has
             // corrected the count.
-            let counted_unknown = given_up && class == Class::Marketing;
+            let counted_unknown = given_up && !repeats(key, class);
             return Ok(if counted_unknown {
                 Delivery::Unknown
             } else {
@@ -417,7 +480,7 @@ impl<C: SendChannel> SendMachine<C> {
             return Ok(Delivery::Failed(reason));
         }
         if given_up {
-            let again = class == Class::Transactional && row.attempt < 2;
+            let again = repeats(key, class) && row.attempt < 2;
             return Ok(if again {
                 Delivery::InFlight
             } else {

@@ -79,15 +79,23 @@ impl LedgerKey {
     fn key(&self, tenant: TenantKey) -> Key {
         Key::new(
             format!("{tenant}#{}#{}", self.scope, self.contact),
-            format!("{}#{}", self.channel.name(), self.step),
+            format!("{}#{}", kind(self.channel), self.step),
         )
+    }
+}
+
+/// The kind of message. Zalo's messages of templates to phone numbers are ZNS.
+fn kind(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Zalo => "zns",
+        other => other.name(),
     }
 }
 
 /// The row of an address in a scope.
 fn address_key(tenant: TenantKey, scope: &str, channel: Channel, address: &Address) -> Key {
     let name = kernel::hash::name(&["address", address.as_str()]);
-    Key::new(format!("{tenant}#{scope}#adr_{name}"), channel.name())
+    Key::new(format!("{tenant}#{scope}#adr_{name}"), kind(channel))
 }
 
 /// Proof that this worker claimed the row; it is required to record the outcome.
@@ -450,7 +458,11 @@ mod tests {
             channel,
             step: "0".into(),
         };
-        for (channel, expected) in [(Channel::Email, "email#0"), (Channel::Sms, "sms#0")] {
+        for (channel, expected) in [
+            (Channel::Email, "email#0"),
+            (Channel::Sms, "sms#0"),
+            (Channel::Zalo, "zns#0"),
+        ] {
             let Key { pk, sk } = key(channel).key(tenant);
             assert_eq!(pk, format!("{tenant}#cmp_1#{contact}"));
             assert_eq!(sk, expected);
