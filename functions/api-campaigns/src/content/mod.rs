@@ -115,7 +115,7 @@ impl Checked {
     pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
         match self {
             Self::Mail(mail) => ab.check(api, mail).await,
-            Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
+            Self::Text(_) | Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
         }
     }
 
