@@ -5,6 +5,9 @@
 //! Official Account, renewed under a lease; the chunk's progress. A redelivered message sends nobody a second message.
 //! By night, and when the day's messages are used up, the rest of the chunk goes back to the queue with a delay.
 
+// The futures of the sending hold one another in more than 128 layers.
+#![recursion_limit = "256"]
+
 use channels::TrackingKey;
 use channels::sms::{self, ReportAddress, SmsChannel, SmsSettings};
 use channels::zns::{App, Client, PER_SECOND, ZaloStore, ZnsChannel};

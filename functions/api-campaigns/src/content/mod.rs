@@ -133,8 +133,9 @@ impl Checked {
     pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
         match self {
             Self::Mail(mail) => ab.check(api, mail).await,
-            Self::Zns(_) => Err(Problem::invalid("/ab", "only a mail has two versions")),
-            Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
+            Self::Text(_) | Self::Zns(_) | Self::Push(_) => {
+                Err(Problem::invalid("/ab", "only a mail has a test"))
+            }
         }
     }
 
