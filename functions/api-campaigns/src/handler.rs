@@ -7,10 +7,10 @@ use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Campaigns, Draft, Report};
-use channels::{Content, MailStore, StoredMail};
+use campaigns::{Audience, Campaign, Campaigns, Draft, Receivers};
+use channels::{Content, Ledger, Links, MailStore, StoredMail};
 use cloud::Counters;
-use contacts::{List, Lists};
+use contacts::{Contacts, List, Lists, Profiles};
 use kernel::page::Page;
 use kernel::{CampaignId, EmailAddress};
 use lambda::http::{
@@ -20,7 +20,7 @@ use segments::{NotPinned, Pins};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::commands;
+use crate::{commands, messages, report};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 
 /// The state of the operations.
@@ -31,6 +31,11 @@ pub struct Api {
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,
+    pub receivers: Receivers,
+    pub ledger: Ledger,
+    pub links: Links,
+    pub profiles: Profiles,
+    pub contacts: Contacts,
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub senders: Senders,
@@ -94,6 +99,11 @@ impl Api {
                 let found = self.lists.get(caller.tenant, list).await?;
                 let pointer = format!("/audience/{name}/list_ids/{n}");
                 flaws.check(found.is_none(), pointer, "no such list");
+            }
+            for (n, of) in selection.receivers.iter().enumerate() {
+                let found = self.campaigns.get(caller.tenant, of.campaign_id).await?;
+                let pointer = format!("/audience/{name}/receivers/{n}/campaign_id");
+                flaws.check(found.is_none(), pointer, "no such campaign");
             }
             for (n, &segment) in selection.segment_ids.iter().enumerate() {
                 let is_known = self.pins.knows(caller.tenant, segment).await?;
@@ -169,7 +179,8 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one))
-        .routes(routes!(report))
+        .merge(report::routes())
+        .merge(messages::routes())
         .merge(commands::routes())
 }
 
@@ -298,27 +309,4 @@ async fn one(
     let campaign = campaign.ok_or_else(no_campaign)?;
     let mail = api.mail(&caller, &campaign).await?;
     Ok(Json(CampaignView::new(campaign, mail)))
-}
-
-/// Show the figures of a campaign.
-///
-/// Once it is sent, `sent` + `skipped` + `failed` + `unknown` is `audience`.
-#[utoipa::path(
-    get,
-    path = "/v1/campaigns/{id}/report",
-    operation_id = "showCampaignReport",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The figures", body = Report)),
-)]
-async fn report(
-    State(api): State<Api>,
-    caller: May<op::ShowCampaignReport>,
-    Path(id): Path<CampaignId>,
-) -> Result<Json<Report>, Problem> {
-    let report = api
-        .campaigns
-        .report(&api.counters, caller.tenant, id)
-        .await?;
-    report.map(Json).ok_or_else(no_campaign)
 }

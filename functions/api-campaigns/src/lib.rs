@@ -6,13 +6,15 @@
 
 mod commands;
 mod handler;
+mod messages;
+mod report;
 mod shape;
 
 use accounts::{Audit, Senders, Workspaces};
-use campaigns::Campaigns;
-use channels::MailStore;
+use campaigns::{Campaigns, Receivers};
+use channels::{Ledger, Links, MailStore};
 use cloud::Counters;
-use contacts::Lists;
+use contacts::{Contacts, Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
 
@@ -29,6 +31,11 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         senders: Senders::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
+        receivers: Receivers::over(resources),
+        ledger: Ledger::over(resources),
+        links: Links::over(resources),
+        profiles: Profiles::over(resources),
+        contacts: Contacts::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -32,7 +32,9 @@ impl Desk {
         let (mut gains, mut failure) = (Gains::default(), None);
         for (about, learnt) in events.iter().zip(learnt) {
             match learnt {
-                Ok(Some(tally)) => gains.add(tenant, &about.key.scope, Hour::of(about.at), tally),
+                Ok(Some(gained)) => {
+                    gains.add(tenant, &about.key.scope, Hour::of(about.at), &gained);
+                },
                 Ok(None) => metrics::count("EventsUnmatched", 1),
                 Err(error) => failure = Some(error),
             }

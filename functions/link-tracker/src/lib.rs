@@ -8,7 +8,7 @@ mod handler;
 mod page;
 mod preferences;
 
-use channels::Feedback;
+use channels::{Feedback, Links};
 use cloud::Counters;
 use content::tokens::TokenKey;
 use lambda::{ConfigError, Function, Setup};
@@ -24,6 +24,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let tracker = handler::Tracker {
         feedback: Feedback::over(resources),
         counters: Counters::over(resources),
+        links: Links::over(resources),
         token_key: TokenKey::new(setup.secret("TRACKING_SECRET")),
     };
     Function::http(setup, handler::router(tracker))

@@ -191,8 +191,14 @@ where
                 return Ok(ended);
             }
         }
+        let (tenant, id) = (work.tenant, work.campaign);
         self.campaigns
-            .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
+            .chunk_done(
+                tenant,
+                id,
+                (work.shard, work.chunk),
+                &progress.outcomes,
+            )
             .await?;
         Ok(ended)
     }

@@ -4,14 +4,16 @@
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Contact, Fields, Profiles};
+use contacts::{Contact, Contacts, Fields, Profiles};
+use jiff::Timestamp;
 use kernel::TenantKey;
 use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
-use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
+use crate::ledger::{Claim, Fact, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
 use crate::send::{Class, Terms};
+use crate::told::{FAILED, SENT, tell_if_heard};
 
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +43,18 @@ pub enum Delivery {
 pub struct SendMachine<C> {
     ledger: Ledger,
     contacts: Profiles,
+    timeline: Contacts,
     fields: Fields,
     channel: C,
 }
 
 impl<C: SendChannel> SendMachine<C> {
-    /// Over the tables `SendLedger`, Contacts and Directory, and the channel.
+    /// Over the tables `SendLedger`, Contacts, Timeline and Directory, and the channel.
     pub fn over(resources: &Resources, channel: C) -> Self {
         Self {
             ledger: Ledger::over(resources),
             contacts: Profiles::over(resources),
+            timeline: Contacts::over(resources),
             fields: Fields::over(resources),
             channel,
         }
@@ -182,12 +186,12 @@ impl<C: SendChannel> SendMachine<C> {
     ) -> Result<Delivery, Error> {
         match self.channel.call(message).await {
             Answer::Accepted { id } => {
-                let recorded = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
-                Ok(if recorded {
-                    Delivery::Sent
-                } else {
-                    Delivery::Unknown
-                })
+                let sent = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
+                let Some(at) = sent else {
+                    return Ok(Delivery::Unknown);
+                };
+                self.tell_sent(tenant, key, at).await?;
+                Ok(Delivery::Sent)
             }
             Answer::Refused { code } => self.fail(tenant, key, ticket, &code).await,
             Answer::Throttled => {
@@ -218,8 +222,34 @@ impl<C: SendChannel> SendMachine<C> {
         ticket: &Ticket,
         reason: &str,
     ) -> Result<Delivery, Error> {
-        self.ledger.mark_failed(tenant, key, ticket, reason).await?;
+        let at = self.ledger.now();
+        let failed = self.ledger.mark_failed(tenant, key, ticket, (reason, at));
+        if failed.await? {
+            self.tell_failed(tenant, key, at, reason).await?;
+        }
         Ok(Delivery::Failed(reason.to_owned()))
+    }
+
+    /// Tells those that wait for it that the message was sent. A repetition tells the same event.
+    async fn tell_sent(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let data = Value::Object(serde_json::Map::new());
+        tell_if_heard(&self.timeline, tenant, key, (SENT, at), data).await
+    }
+
+    async fn tell_failed(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let data = serde_json::json!({ "reason": reason });
+        tell_if_heard(&self.timeline, tenant, key, (FAILED, at), data).await
     }
 
     /// A transactional message may be sent a second time after the lease if the first try has no known outcome.
@@ -249,17 +279,21 @@ impl<C: SendChannel> SendMachine<C> {
             // A marketing row that was given up was counted as unknown. The event that proved it accepted has
             // corrected the count.
             let counted_unknown = given_up && class == Class::Marketing;
-            return Ok(if counted_unknown {
-                Delivery::Unknown
-            } else {
-                Delivery::SentBefore
-            });
+            if counted_unknown {
+                return Ok(Delivery::Unknown);
+            }
+            // The run that sent it may have ended before it told so.
+            if let Some(at) = row.facts.at(Fact::Accepted) {
+                self.tell_sent(tenant, key, at).await?;
+            }
+            return Ok(Delivery::SentBefore);
         }
         if row.is_duplicate() {
             return Ok(Delivery::Skipped(SkipReason::DuplicateAddress));
         }
-        if row.failed_at.is_some() {
+        if let Some(at) = row.failed_at {
             let reason = row.reason.clone().unwrap_or_default();
+            self.tell_failed(tenant, key, at, &reason).await?;
             return Ok(Delivery::Failed(reason));
         }
         if given_up {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{DUPLICATE, Fact, Row, Tally, Visit};
 use crate::consent::Address;
+use crate::domain::Domain;
 
 /// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
 /// an older claim belongs to a worker that has ended.
@@ -71,7 +72,7 @@ impl LedgerKey {
         )
     }
 
-    fn key(&self, tenant: TenantKey) -> Key {
+    pub(super) fn key(&self, tenant: TenantKey) -> Key {
         Key::new(
             format!("{tenant}#{}#{}", self.scope, self.contact),
             format!("{}#{}", self.channel.name(), self.step),
@@ -103,6 +104,15 @@ pub enum Claim {
     Existing(Box<Row>),
 }
 
+/// Details that come with a fact.
+#[derive(Debug, Clone, Default)]
+pub struct Learnt {
+    /// The visit that shows it.
+    pub visit: Option<Visit>,
+    /// The provider of the mailbox that it is about.
+    pub domain: Option<Domain>,
+}
+
 /// The outcome of storing a fact.
 #[derive(Debug, Clone, Copy)]
 pub enum Marked {
@@ -117,7 +127,7 @@ pub enum Marked {
 /// The ledger of all tenants.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    table: Table,
+    pub(super) table: Table,
 }
 
 impl Ledger {
@@ -157,6 +167,7 @@ impl Ledger {
             failed_at: None,
             unknown_at: None,
             clicked_link: None,
+            domain: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -196,34 +207,43 @@ impl Ledger {
         }
     }
 
-    /// Records that the provider accepted it. False if the row was given up as unknown in the meantime. It was
-    /// counted as unknown, so it stays unknown until an event proves it accepted.
+    /// Records that the provider accepted it; returns since when that is known. `None` if the row was given up as unknown
+    /// in the meantime. It was counted as unknown, so it stays unknown until an event proves it accepted.
     pub async fn mark_sent(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         ticket: &Ticket,
         provider_id: &str,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Timestamp>, Error> {
+        let now = self.now();
         let update = Update::new()
             .set("provider_id", provider_id)
-            .set_if_absent(Fact::Accepted.attribute(), self.now())
+            .set_if_absent(Fact::Accepted.attribute(), now)
             .when_equals("claim", &ticket.claim)
             .when_absent("unknown_at");
-        Ok(self.table.update(&key.key(tenant), update).await?.applied())
+        let outcome = self.table.update(&key.key(tenant), update).await?;
+        if !outcome.applied() {
+            return Ok(None);
+        }
+        let row = outcome.item::<Row>()?;
+        Ok(Some(
+            row.and_then(|row| row.facts.at(Fact::Accepted))
+                .unwrap_or(now),
+        ))
     }
 
-    /// Records that the provider refused it. The refusal is final.
+    /// Records that the provider refused it, at this time. The refusal is final. False: the row says something else.
     pub async fn mark_failed(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         ticket: &Ticket,
-        reason: &str,
+        (reason, at): (&str, Timestamp),
     ) -> Result<bool, Error> {
         let update = nothing_heard(Update::new())
             .set("reason", reason)
-            .set("failed_at", self.now())
+            .set("failed_at", at)
             .when_equals("claim", &ticket.claim)
             .when_absent("unknown_at");
         Ok(self.table.update(&key.key(tenant), update).await?.applied())
@@ -247,6 +267,7 @@ impl Ledger {
             failed_at: Some(now),
             unknown_at: None,
             clicked_link: None,
+            domain: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -337,23 +358,24 @@ impl Ledger {
         fact: Fact,
         at: Timestamp,
     ) -> Result<Marked, Error> {
-        self.learn_by(tenant, key, fact, at, None).await
+        self.learn_by(tenant, key, fact, at, Learnt::default()).await
     }
 
-    /// Like [`Ledger::learn`], for a visit: the row keeps the kind of program beside the time.
+    /// Like [`Ledger::learn`]: the row keeps the kind of program of a visit, and the mailbox provider of an event.
     pub async fn learn_by(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         fact: Fact,
         at: Timestamp,
-        visit: Option<Visit>,
+        Learnt { visit, domain }: Learnt,
     ) -> Result<Marked, Error> {
         let (agent, link) = visit.map_or((None, None), |visit| (Some(visit.agent), visit.link));
         let update = Update::new()
             .set(fact.attribute(), at)
             .set_some(&fact.agent_attribute(), agent)
             .set_some("clicked_link", link)
+            .set_some("domain", domain)
             .when_exists()
             .when_absent(fact.attribute());
         let outcome = self.table.update(&key.key(tenant), update).await?;
