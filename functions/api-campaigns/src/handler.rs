@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Draft, Receivers};
 use channels::{Content, Ledger, Links, MailStore, StoredMail};
 use cloud::Counters;
-use contacts::{Contacts, List, Lists, Profiles};
+use contacts::{List, Lists, Profiles};
 use kernel::page::Page;
 use kernel::{CampaignId, EmailAddress};
 use lambda::http::{
@@ -19,9 +19,10 @@ use lambda::http::{
 use segments::{NotPinned, Pins};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use workflows::WorkflowStore;
 
-use crate::{commands, messages, report};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
+use crate::{commands, messages, report};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ pub struct Api {
     pub ledger: Ledger,
     pub links: Links,
     pub profiles: Profiles,
-    pub contacts: Contacts,
+    pub workflows: WorkflowStore,
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub senders: Senders,

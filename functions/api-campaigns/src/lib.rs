@@ -14,9 +14,10 @@ use accounts::{Audit, Senders, Workspaces};
 use campaigns::{Campaigns, Receivers};
 use channels::{Ledger, Links, MailStore};
 use cloud::Counters;
-use contacts::{Contacts, Lists, Profiles};
+use contacts::{Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
+use workflows::WorkflowStore;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -35,7 +36,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         ledger: Ledger::over(resources),
         links: Links::over(resources),
         profiles: Profiles::over(resources),
-        contacts: Contacts::over(resources),
+        workflows: WorkflowStore::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -6,7 +6,7 @@ use access::op;
 use axum::extract::State;
 use campaigns::{Bounds, ReceiverSet};
 use channels::{Fact, LedgerKey, MessageStatus, Row};
-use contacts::{Channel, Event};
+use contacts::Channel;
 use jiff::Timestamp;
 use kernel::page::Page;
 use kernel::{CampaignId, ContactId, Cursor, Limit};
@@ -17,10 +17,12 @@ use utoipa_axum::routes;
 
 use crate::handler::Api;
 
-/// Receivers or events that one answer looks at.
+/// Receivers that one answer looks at.
 const LOOKED: usize = 500;
 /// Campaigns that one answer looks at.
 const CAMPAIGNS: u32 = 100;
+/// Runs of workflows that one answer looks at.
+const RUNS: u32 = 25;
 /// Prefix of the cursor of a contact's messages of workflows, which follow those of campaigns.
 const OF_WORKFLOWS: &str = "w.";
 /// Prefix of the cursor of a contact's messages of campaigns.
@@ -211,28 +213,25 @@ impl Api {
         })
     }
 
-    /// Messages of workflows and forms to a contact, by their events on the timeline, newest first. A message stands at its
-    /// first event, so it stands once.
+    /// Messages of workflows to a contact, the latest run first. Each run is one query of the ledger.
     async fn of_workflows_to(
         &self,
         caller: &Caller,
         contact: ContactId,
-        limit: Limit,
         cursor: Option<Cursor>,
     ) -> Result<Page<MessageView>, Problem> {
         let tenant = caller.tenant;
-        let page = self.contacts.timeline(tenant, contact, limit, cursor).await?;
-        let sends = page.data.iter().filter_map(|event| send_of(contact, event));
-        let (keys, events): (Vec<LedgerKey>, Vec<&Event>) = sends.unzip();
-        let rows = self.ledger.rows(tenant, &keys).await?;
-        let found = keys.into_iter().zip(rows).zip(events);
-        let found = found.filter_map(|((key, row), event)| {
-            let row = row?;
-            is_first(&row, event).then(|| MessageView::new(key, &row))
-        });
+        let runs = self.workflows.ids_of_contact(tenant, contact, RUNS, cursor);
+        let runs = runs.await?;
+        let scopes: Vec<String> = runs.data.iter().map(ToString::to_string).collect();
+        let rows = scopes
+            .iter()
+            .map(|scope| self.ledger.of_contact(tenant, scope, contact));
+        let rows = futures::future::try_join_all(rows).await?;
+        let rows = rows.into_iter().flatten();
         Ok(Page {
-            data: found.collect(),
-            next: page
+            data: rows.map(|(key, row)| MessageView::new(key, &row)).collect(),
+            next: runs
                 .next
                 .map(|Cursor(next)| Cursor(format!("{OF_WORKFLOWS}{next}"))),
         })
@@ -253,49 +252,17 @@ impl Api {
             return self.of_campaigns_to(caller, contact, rest(place)).await;
         }
         if let Some(place) = place.strip_prefix(OF_WORKFLOWS) {
-            let limit = query.limit.unwrap_or_default();
-            let page = self.of_workflows_to(caller, contact, limit, rest(place));
-            return page.await;
+            return self.of_workflows_to(caller, contact, rest(place)).await;
         }
         Err(cloud::Error::Cursor("belongs to another list").into())
     }
 }
 
-/// Events that are always recorded, each with its fact.
-const EVENTS: [(&str, Fact); 5] = [
-    ("message.opened", Fact::Opened),
-    ("message.clicked", Fact::Clicked),
-    ("message.bounced", Fact::HardBounced),
-    ("message.complained", Fact::Complained),
-    ("message.unsubscribed", Fact::Unsubscribed),
-];
-
-/// The send of an event, if a workflow or a form sent it.
-fn send_of(contact: ContactId, event: &Event) -> Option<(LedgerKey, &Event)> {
-    event.name.strip_prefix("message.")?;
-    let text = |name: &str| event.data[name].as_str();
-    let channel = text("channel").unwrap_or("email");
-    let key = LedgerKey {
-        scope: text("scope")?.to_owned(),
-        contact,
-        channel: Channel::ALL.into_iter().find(|one| one.name() == channel)?,
-        step: text("step")?.to_owned(),
-    };
-    (!key.is_campaign()).then_some((key, event))
-}
-
-/// Whether no event of the message that is always recorded came before this one.
-fn is_first(row: &Row, event: &Event) -> bool {
-    let known = EVENTS.iter();
-    let known = known.filter_map(|(name, fact)| Some((row.facts.at(*fact)?, *name)));
-    known.min() == Some((event.at, event.name.as_str()))
-}
-
 /// List messages to a contact or of a campaign.
 ///
 /// Name a contact, a campaign, or both. A page may hold fewer than `limit`, also none; `next` is absent at the end only. The messages of
-/// a contact are those of campaigns, the newest campaign first. Then come those of workflows that were opened, clicked, bounced,
-/// complained about or unsubscribed from. Messages are kept for 120 days.
+/// a contact are those of campaigns, the newest campaign first. Then come those of workflows, the
+/// latest run first. Messages are kept for 120 days.
 #[utoipa::path(
     get,
     path = "/v1/messages",
@@ -314,13 +281,19 @@ async fn list(
     }
     let page = match (query.contact_id, query.campaign_id) {
         (None, None) => {
-            return Err(Problem::invalid("?contact_id", "name a contact or a campaign"));
+            return Err(Problem::invalid(
+                "?contact_id",
+                "name a contact or a campaign",
+            ));
         }
         (None, Some(campaign)) => api.of_campaign(&caller, campaign, &query).await?,
         (Some(contact), None) => api.to_contact(&caller, contact, &query).await?,
         (Some(contact), Some(campaign)) => {
             let scope = campaign.to_string();
-            let rows = api.ledger.of_contact(caller.tenant, &scope, contact).await?;
+            let rows = api
+                .ledger
+                .of_contact(caller.tenant, &scope, contact)
+                .await?;
             let rows = rows.into_iter().filter(|(_, row)| {
                 let is_in = query.status.is_none_or(|set| set.has(Some(row), true));
                 is_in && !row.is_duplicate()

@@ -2,6 +2,7 @@
 
 use accounts::{Audit, Members, Senders, Workspaces};
 use commerce::GoodsDesk;
+use campaigns::Campaigns;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;
@@ -39,6 +40,7 @@ pub struct Api {
     pub pins: Pins,
     pub dossiers: Dossiers,
     pub workflows: Workflows,
+    pub campaigns: Campaigns,
 }
 
 /// Refuses a list that does not exist; `pointer` is its place in the body.

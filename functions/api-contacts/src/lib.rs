@@ -28,6 +28,7 @@ mod views;
 
 use accounts::{Audit, Members, Senders, Workspaces};
 use commerce::GoodsDesk;
+use campaigns::Campaigns;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::{FieldUses, Target};
@@ -68,6 +69,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         pins: Pins::over(resources),
         dossiers: Dossiers::over(resources),
         workflows: Workflows::over(resources),
+        campaigns: Campaigns::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -34,7 +34,7 @@ impl Desk {
             match learnt {
                 Ok(Some(gained)) => {
                     gains.add(tenant, &about.key.scope, Hour::of(about.at), &gained);
-                },
+                }
                 Ok(None) => metrics::count("EventsUnmatched", 1),
                 Err(error) => failure = Some(error),
             }

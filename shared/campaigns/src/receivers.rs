@@ -5,8 +5,9 @@
 
 use channels::{Ledger, LedgerKey, Row};
 use cloud::{Error, Resources};
-use contacts::{Channel, SHARDS};
+use contacts::{Asked, Channel, Choice, SHARDS};
 use kernel::{CampaignId, ContactId, Cursor, TenantKey, page::Page};
+use segments::Finder;
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::ShardRow;
@@ -17,7 +18,17 @@ const BATCH: usize = 100;
 
 /// A set of receivers of a campaign.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[schema(as = ReceiverSet)]
 #[serde(rename_all = "snake_case")]
@@ -171,6 +182,26 @@ impl Receivers {
     ) -> Result<Page<Receiver>, Error> {
         let start = cursor.map(Place::of).transpose()?.unwrap_or_default();
         self.walk(tenant, of, set, bounds, (start, SHARDS)).await
+    }
+
+    /// The contacts that a job asks for: receivers of a campaign, or those that `finder` finds.
+    pub async fn find(&self, finder: &Finder, asked: Asked) -> Result<Page<ContactId>, Error> {
+        let Choice::Receivers {
+            campaign_id,
+            ref status,
+        } = asked.choice
+        else {
+            return finder.page(asked).await;
+        };
+        let status = serde_json::from_value(status.as_str().into());
+        let of = ReceiversOf {
+            campaign_id,
+            status: status.map_err(|error| Error::Shape(error.to_string()))?,
+        };
+        let (shard, looked) = (asked.shard, asked.limit);
+        let cursor = asked.cursor.as_ref();
+        self.of_shard(asked.tenant, &of, shard, looked, cursor)
+            .await
     }
 
     /// The contacts of a set among the next `looked` receivers of one contact shard.

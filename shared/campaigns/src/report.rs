@@ -245,9 +245,8 @@ fn figures(
         *counts.entry(name.clone()).or_default() += n;
     }
     let with = |name: &'static str| {
-        let has = move |hour: &(&Timestamp, &HourCounts)| {
-            hour.1.counts.get(name).is_some_and(|n| *n > 0)
-        };
+        let has =
+            move |hour: &(&Timestamp, &HourCounts)| hour.1.counts.get(name).is_some_and(|n| *n > 0);
         let mut found = hours.iter().filter(has).map(|(hour, _)| *hour);
         let first = found.next();
         (first, found.last().or(first))

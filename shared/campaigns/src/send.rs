@@ -193,12 +193,7 @@ where
         }
         let (tenant, id) = (work.tenant, work.campaign);
         self.campaigns
-            .chunk_done(
-                tenant,
-                id,
-                (work.shard, work.chunk),
-                &progress.outcomes,
-            )
+            .chunk_done(tenant, id, (work.shard, work.chunk), &progress.outcomes)
             .await?;
         Ok(ended)
     }

@@ -358,7 +358,8 @@ impl Ledger {
         fact: Fact,
         at: Timestamp,
     ) -> Result<Marked, Error> {
-        self.learn_by(tenant, key, fact, at, Learnt::default()).await
+        self.learn_by(tenant, key, fact, at, Learnt::default())
+            .await
     }
 
     /// Like [`Ledger::learn`]: the row keeps the kind of program of a visit, and the mailbox provider of an event.
