@@ -19,7 +19,7 @@ use lambda::http::{
 use segments::{NotPinned, Pins};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::WorkflowStore;
+use workflows::Runs;
 
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 use crate::{commands, messages, report};
@@ -36,7 +36,7 @@ pub struct Api {
     pub ledger: Ledger,
     pub links: Links,
     pub profiles: Profiles,
-    pub workflows: WorkflowStore,
+    pub runs: Runs,
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub senders: Senders,

@@ -17,7 +17,7 @@ use cloud::Counters;
 use contacts::{Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
-use workflows::WorkflowStore;
+use workflows::Runs;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -36,7 +36,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         ledger: Ledger::over(resources),
         links: Links::over(resources),
         profiles: Profiles::over(resources),
-        workflows: WorkflowStore::over(resources),
+        runs: Runs::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -221,7 +221,7 @@ impl Api {
         cursor: Option<Cursor>,
     ) -> Result<Page<MessageView>, Problem> {
         let tenant = caller.tenant;
-        let runs = self.workflows.ids_of_contact(tenant, contact, RUNS, cursor);
+        let runs = self.runs.of_contact(tenant, contact, RUNS, cursor);
         let runs = runs.await?;
         let scopes: Vec<String> = runs.data.iter().map(ToString::to_string).collect();
         let rows = scopes

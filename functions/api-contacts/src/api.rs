@@ -1,8 +1,8 @@
 //! The state of the operations, and a check that several of them make.
 
 use accounts::{Audit, Members, Senders, Workspaces};
-use commerce::GoodsDesk;
 use campaigns::Campaigns;
+use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::FieldUses;

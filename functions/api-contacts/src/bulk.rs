@@ -127,8 +127,7 @@ impl SelectionView {
             Selection::Tag { tag } => view.tag = Some(tag.clone()),
             Selection::Everybody => {}
             Selection::Chosen { choice } => {
-                (view.segment_id, view.conditions, view.receivers) =
-                    choice::shown(Some(choice));
+                (view.segment_id, view.conditions, view.receivers) = choice::shown(Some(choice));
             }
         }
         view

@@ -155,9 +155,7 @@ pub fn detail(choice: &Choice) -> String {
 }
 
 /// The segment, the conditions and the receivers of a choice, as answers show them.
-pub fn shown(
-    choice: Option<&Choice>,
-) -> (Option<SegmentId>, Option<Value>, Option<ReceiversOf>) {
+pub fn shown(choice: Option<&Choice>) -> (Option<SegmentId>, Option<Value>, Option<ReceiversOf>) {
     match choice {
         Some(Choice::Segment { segment_id, .. }) => (Some(*segment_id), None, None),
         Some(Choice::Conditions { conditions, .. }) => {

@@ -3,10 +3,10 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
+use campaigns::ReceiversOf;
 use commerce::Asked;
 use commerce::bounds::MAX_CODE;
 use commerce::export::{Exported, ProductsAsked};
-use campaigns::ReceiversOf;
 use contacts::export::{Export, KEPT, Others, Request, Started, Status};
 use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
@@ -33,7 +33,7 @@ pub struct ExportIn {
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
     /// Only receivers of a campaign, such as those who have not opened it.
-    receivers: Option<Only receiversOf>,
+    receivers: Option<ReceiversOf>,
     /// Not contacts but the orders of a list, with the filters of `listOrders`.
     orders: Option<Asked>,
     /// Not contacts but the products of a status.

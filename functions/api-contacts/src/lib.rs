@@ -27,8 +27,8 @@ mod tags;
 mod views;
 
 use accounts::{Audit, Members, Senders, Workspaces};
-use commerce::GoodsDesk;
 use campaigns::Campaigns;
+use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
 use contacts::fields::{FieldUses, Target};
