@@ -8,6 +8,7 @@ mod heavy;
 mod links;
 mod messages;
 mod rate;
+mod reports;
 mod review;
 pub(crate) mod shop;
 mod workspace;
