@@ -103,7 +103,6 @@ pub struct Selection {
     pub tags: Vec<String>,
     /// Receivers of other campaigns, such as those who have not opened it.
     #[schema(max_items = 20)]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<ReceiversOf>,
 }
 
