@@ -9,6 +9,7 @@ use lambda::http::{ClientIp, Code, Json, May, Path, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::content::{self, ContentView};
 use crate::handler::{Api, no_campaign};
 use crate::shape::CampaignView;
 
@@ -46,8 +47,8 @@ async fn send(
     let known = known.ok_or_else(no_campaign)?;
     let settings = api.settings(&caller).await?;
     Problem::settings_missing(&settings.missing_for_marketing())?;
-    if let Some(mail) = api.mail(&caller, &known).await? {
-        api.know_sender(&caller, &mail.sender.from_email).await?;
+    if let Some(content) = content::stored(&api, &caller, &known).await? {
+        content.allow(&api, &caller).await?;
     }
     api.pin_segments(&caller, &known).await?;
     api.pin_reminder(&caller, &known).await?;
@@ -166,7 +167,7 @@ async fn note<P: Needs>(
 
 fn answer(changed: Changed) -> Result<Json<CampaignView>, Problem> {
     match changed {
-        Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, None))),
+        Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, ContentView::default()))),
         Changed::Absent => Err(no_campaign()),
         Changed::TooOld => {
             let detail = "sending began more than 90 days ago; cancel it and make a new campaign";

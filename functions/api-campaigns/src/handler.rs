@@ -8,11 +8,11 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Draft, Receivers};
-use channels::{Content, Ledger, Links, MailStore, StoredMail};
+use channels::{Ledger, Links, MailStore};
 use cloud::Counters;
 use contacts::{List, Lists, Profiles};
+use kernel::CampaignId;
 use kernel::page::Page;
-use kernel::{CampaignId, EmailAddress};
 use lambda::http::{
     Caller, ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query,
 };
@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::Runs;
 
+use crate::content::{self, Checked, ContentView};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
 use crate::{commands, messages, report};
 
@@ -52,20 +53,8 @@ impl Api {
         settings.ok_or_else(|| Problem::not_found("workspace"))
     }
 
-    /// The mail of an email campaign.
-    pub async fn mail(
-        &self,
-        caller: &Caller,
-        campaign: &Campaign,
-    ) -> Result<Option<StoredMail>, Problem> {
-        let Content::Email { mail } = &campaign.content else {
-            return Ok(None);
-        };
-        Ok(self.mails.get(caller.tenant, mail).await?)
-    }
-
     /// The sender of the audience's only list, or else of the workspace.
-    async fn default_sender(
+    pub async fn default_sender(
         &self,
         caller: &Caller,
         audience: &Audience,
@@ -78,14 +67,6 @@ impl Api {
             }));
         }
         Ok(self.settings(caller).await?.default_sender)
-    }
-
-    /// Refuses a sender that the workspace has not proven.
-    pub async fn know_sender(&self, caller: &Caller, from: &EmailAddress) -> Result<(), Problem> {
-        if self.senders.may_send(caller.tenant, from).await? {
-            return Ok(());
-        }
-        Err(Problem::unproven_sender(["/sender/from_email"]))
     }
 
     /// Refuses lists and segments that the workspace does not have, all at once.
@@ -205,13 +186,15 @@ pub fn no_campaign() -> Problem {
     Problem::not_found("campaign")
 }
 
-/// Write an email campaign to lists, segments and tags.
+/// Write a campaign to lists, segments and tags.
 ///
-/// A contact of several of them gets the mail once, and so does an address that several contacts share. A segment that a
+/// A contact of several of them gets the message once, and so does an address that several contacts share. A segment that a
 /// campaign names is not deleted before the campaign is planned or cancelled.
 ///
-/// Subject and bodies are Liquid templates over `contact`; at least one of `html` and `text` is needed.
-/// Without `sender` it comes from the default sender of the only list, or else of the workspace. The workspace must have proven the sender's
+/// The body has exactly one content object. Its name is the channel: `mail` makes an email campaign.
+///
+/// Subject and bodies of a mail are Liquid templates over `contact`; at least one of `html` and `text` is needed.
+/// Without `sender` the mail comes from the default sender of the only list, or else of the workspace. The workspace must have proven the sender's
 /// address (`createSender`). Nothing is sent before `sendCampaign`.
 #[utoipa::path(
     post,
@@ -228,27 +211,21 @@ async fn create(
     Creation(origin): Creation,
     Json(new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
-    let default_sender = match new.sender {
-        Some(_) => None,
-        None => api.default_sender(&caller, new.audience()).await?,
-    };
-    let identity = api.identity.clone();
-    // Compiling takes the processor for up to a second; other requests of a local stack go on meanwhile.
-    let checked = tokio::task::spawn_blocking(move || new.check(default_sender, &identity));
-    let checked = checked
-        .await
-        .map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    let (name, audience, mail) = checked?;
-    api.know_sender(&caller, &mail.sender.from_email).await?;
+    let (name, audience, content, mut flaws) = new.parts()?;
+    let mut checked = None;
+    if let Some(content) = content {
+        checked = flaws.take(content.check(&api, &caller, &audience).await)?;
+    }
+    flaws.refuse()?;
+    let content = checked.ok_or_else(|| Problem::new(Code::Internal, "no content"))?;
+    content.allow(&api, &caller).await?;
     api.know_audience(&caller, &audience).await?;
-    // A mail without a campaign is never shown, so it may be written before the entry in the audit log.
+    // Content without a campaign is never shown, so it may be written before the entry in the audit log.
     let draft = Draft {
         name,
         audience,
-        content: Content::Email {
-            mail: api.mails.put(caller.tenant, &mail).await?,
-        },
-        summary: mail.subject.clone(),
+        content: content.store(&api, &caller).await?,
+        summary: content.summary().to_owned(),
     };
     for draw in 0..DRAWS {
         let id = CampaignId::of(&origin, draw);
@@ -263,14 +240,14 @@ async fn create(
             }
             lambda::metrics::count("CampaignsCreated", 1);
             let location = format!("/v1/campaigns/{id}");
-            let view = Json(CampaignView::new(campaign, Some(mail)));
+            let view = Json(CampaignView::new(campaign, content.clone().view()));
             return Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response());
         }
     }
     Err(cloud::Error::Conflict.into())
 }
 
-/// List campaigns, newest first, without their mails.
+/// List campaigns, newest first, without their content.
 #[utoipa::path(
     get,
     path = "/v1/campaigns",
@@ -289,10 +266,12 @@ async fn list(
         .campaigns
         .page(caller.tenant, limit, query.cursor)
         .await?;
-    Ok(Json(page.map(|campaign| CampaignView::new(campaign, None))))
+    Ok(Json(page.map(|campaign| {
+        CampaignView::new(campaign, ContentView::default())
+    })))
 }
 
-/// Show a campaign with its mail.
+/// Show a campaign with its content.
 #[utoipa::path(
     get,
     path = "/v1/campaigns/{id}",
@@ -308,6 +287,7 @@ async fn one(
 ) -> Result<Json<CampaignView>, Problem> {
     let campaign = api.campaigns.get(caller.tenant, id).await?;
     let campaign = campaign.ok_or_else(no_campaign)?;
-    let mail = api.mail(&caller, &campaign).await?;
-    Ok(Json(CampaignView::new(campaign, mail)))
+    let content = content::stored(&api, &caller, &campaign).await?;
+    let view = content.map(Checked::view).unwrap_or_default();
+    Ok(Json(CampaignView::new(campaign, view)))
 }

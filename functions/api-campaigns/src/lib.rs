@@ -5,6 +5,7 @@
 //! pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
 
 mod commands;
+mod content;
 mod handler;
 mod messages;
 mod report;

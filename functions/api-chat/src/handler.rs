@@ -10,16 +10,18 @@ use chat::model::MAX_TEXT;
 use chat::reading::{Filter, Portion};
 use chat::{Chat, InboxDoors, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
+use contacts::Fields;
+use contacts::fields::{MAX_VALUES_BYTES, TooLong};
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, InboxId};
-use lambda::http::{ClientIp, Creation, DRAWS, Json, May, Path, Problem, Query};
+use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::shape::{
-    ConversationView, InboxView, InboxesQuery, ListQuery, MessageView, MessagesQuery, NewMessage,
-    NewMute, NewStatus,
+    ConversationPatch, ConversationView, InboxView, InboxesQuery, ListQuery, MessageView,
+    MessagesQuery, NewMessage, NewMute, NewStatus,
 };
 
 /// Longest `client_msg_id`.
@@ -32,6 +34,8 @@ pub struct Api {
     pub inboxes: Inboxes,
     pub doors: InboxDoors,
     pub audit: Audit,
+    /// The custom fields of conversations.
+    pub fields: Fields,
     pub timers: Timers,
     pub clock: Clock,
 }
@@ -39,7 +43,7 @@ pub struct Api {
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list))
-        .routes(routes!(one))
+        .routes(routes!(one, update))
         .routes(routes!(messages, write))
         .routes(routes!(set_status))
         .routes(routes!(set_muted))
@@ -77,7 +81,7 @@ async fn list(
     Ok(Json(page.await?.map(ConversationView::from)))
 }
 
-/// Show a conversation.
+/// Show a conversation with the values of its custom fields.
 #[utoipa::path(
     get,
     path = "/v1/conversations/{id}",
@@ -92,7 +96,41 @@ async fn one(
     Path(id): Path<ConversationId>,
 ) -> Result<Json<ConversationView>, Problem> {
     let header = api.chat.conversation(caller.tenant, id).await?;
-    Ok(Json(header.ok_or_else(no_conversation)?.into()))
+    let header = header.ok_or_else(no_conversation)?;
+    let custom = api.chat.custom(caller.tenant, id).await?;
+    Ok(Json(ConversationView::from(header).with_custom(custom)))
+}
+
+/// Change the custom fields of a conversation.
+///
+/// A JSON merge patch: absent fields stay, and null clears. `/v1/fields` defines the fields, with the target
+/// `conversation`.
+#[utoipa::path(
+    patch,
+    path = "/v1/conversations/{id}",
+    operation_id = "updateConversation",
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation")),
+    request_body = ConversationPatch,
+    responses((status = 200, description = "Changed", body = ConversationView)),
+)]
+async fn update(
+    State(api): State<Api>,
+    caller: May<op::UpdateConversation>,
+    Path(id): Path<ConversationId>,
+    Json(body): Json<ConversationPatch>,
+) -> Result<Json<ConversationView>, Problem> {
+    let fields = api.fields.recent(caller.tenant).await?;
+    let (change, wrong) = fields.judge(body.custom);
+    Flaws::from_iter(wrong).refuse()?;
+    let header = api.chat.conversation(caller.tenant, id).await?;
+    let header = header.ok_or_else(no_conversation)?;
+    let changed = api.chat.change_custom(caller.tenant, id, &change).await?;
+    let custom = changed.map_err(|TooLong| {
+        let detail = format!("the values have at most {MAX_VALUES_BYTES} bytes together");
+        Problem::invalid("/custom", detail)
+    })?;
+    Ok(Json(ConversationView::from(header).with_custom(custom)))
 }
 
 /// `{data, next}` of messages.

@@ -10,6 +10,8 @@ mod shape;
 use accounts::Audit;
 use chat::{Chat, InboxDoors, Inboxes};
 use cloud::Timers;
+use contacts::Fields;
+use contacts::fields::Target;
 use lambda::{ConfigError, Function, Setup, http};
 
 /// Builds the function.
@@ -19,6 +21,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         chat: Chat::telling(resources),
         inboxes: Inboxes::over(resources),
         audit: Audit::over(resources),
+        fields: Fields::about(Target::Conversation, resources),
         timers: Timers::over(resources),
         doors: InboxDoors::over(resources),
         clock: setup.clock().clone(),

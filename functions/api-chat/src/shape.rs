@@ -1,7 +1,7 @@
 //! The shapes of the API's bodies and answers.
-
 use chat::model::NOBODY;
 use chat::{Channel, Conversation, Delivery, Inbox, Kind, Message, Position, Sender, Status};
+use contacts::fields::Values;
 use jiff::Timestamp;
 use kernel::{ContactId, ConversationId, Cursor, InboxId, Limit, MessageId};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,15 @@ pub struct NewMessage {
     pub client_msg_id: Option<String>,
 }
 
+/// `PATCH /v1/conversations/{id}`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConversationPatch {
+    /// Values of the fields that `/v1/fields` defines for conversations, by key; null clears.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub custom: Values,
+}
+
 /// `POST /v1/conversations/{id}/status`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +95,17 @@ pub struct ConversationView {
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
     last_activity_at: String,
+    /// The values of its custom fields; null in lists, and in the answers that change a status.
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    custom: Option<Values>,
+}
+
+impl ConversationView {
+    /// The same with the values of its custom fields.
+    pub fn with_custom(mut self, custom: Values) -> Self {
+        self.custom = Some(custom);
+        self
+    }
 }
 
 impl From<Conversation> for ConversationView {
@@ -101,6 +121,7 @@ impl From<Conversation> for ConversationView {
             muted_until: header.muted_until,
             created_at: header.created_at,
             last_activity_at: header.last_activity,
+            custom: None,
         }
     }
 }

@@ -7,7 +7,8 @@ use accounts::Audit;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use commerce::{Asked, Change, Changed, MAX_CUSTOM_BYTES, Made, Order, Orders, Products, Sums};
+use commerce::{Asked, Change, Changed, Made, Order, Orders, Products, Sums};
+use contacts::fields::MAX_VALUES_BYTES;
 use contacts::{Contacts, Fields, Identity};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::page::Page;
@@ -33,6 +34,8 @@ pub struct Api {
     pub contacts: Contacts,
     /// The custom fields of orders.
     pub fields: Fields,
+    /// The custom fields of products.
+    pub product_fields: Fields,
     pub orders: Orders,
     pub products: Products,
 }
@@ -115,13 +118,16 @@ impl Api {
                 "/items",
                 "the total must be between 0 and 1000000000000",
             )),
-            Changed::Full => Err(Problem::invalid(
-                "/custom",
-                format!("the fields of an order have at most {MAX_CUSTOM_BYTES} bytes together"),
-            )),
+            Changed::Full => Err(custom_too_long()),
             Changed::Missing => Err(Problem::not_found("order")),
         }
     }
+}
+
+/// The answer to values of custom fields that are too long together.
+pub fn custom_too_long() -> Problem {
+    let detail = format!("the values have at most {MAX_VALUES_BYTES} bytes together");
+    Problem::invalid("/custom", detail)
 }
 
 /// List orders, the latest first.

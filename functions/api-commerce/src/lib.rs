@@ -22,6 +22,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         contacts: Contacts::over(resources),
         fields: Fields::about(Target::Order, resources),
+        product_fields: Fields::about(Target::Product, resources),
         orders: Orders::over(resources),
         products: Products::over(resources),
     };

@@ -7,6 +7,8 @@ use commerce::{
     IncomingProduct, ListedProduct, MAX_CATEGORIES, MAX_IMAGES, MAX_URL, MAX_VARIANTS,
     ProductChange, ProductStatus, Source, Variant,
 };
+use contacts::Definitions;
+use contacts::fields::Values;
 use jiff::Timestamp;
 use kernel::{Cursor, Limit, Money, Patch};
 use lambda::http::{Flaws, Problem};
@@ -241,8 +243,8 @@ impl ProductIn {
     }
 }
 
-/// The fields of a product to change (RFC 7396): absent ones stay, `null` clears. All but `staff_tags` only of products
-/// that staff entered.
+/// The fields of a product to change (RFC 7396): absent ones stay, `null` clears. All but `staff_tags` and `custom` only of
+/// products that staff entered.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = ProductPatch)]
 #[serde(deny_unknown_fields)]
@@ -282,6 +284,10 @@ pub struct ProductPatch {
     /// The tags of the staff; of every product.
     #[schema(max_items = 50)]
     staff_tags: Option<Vec<String>>,
+    /// Values of the fields that `/v1/fields` defines for products, by key; null clears. Of every product.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub custom: Values,
 }
 
 fn dong(patch: Patch<i64>) -> Patch<Money> {
@@ -294,8 +300,10 @@ fn dong(patch: Patch<i64>) -> Patch<Money> {
 
 impl ProductPatch {
     /// The change, or every fault of the body.
-    pub fn change(self) -> Result<ProductChange, Problem> {
+    pub fn change(self, fields: &Definitions) -> Result<ProductChange, Problem> {
         let mut flaws = Flaws::default();
+        let (custom, wrong) = fields.judge(self.custom);
+        flaws.extend(wrong);
         text(&mut flaws, "/name", self.name.as_ref(), MAX_NAME);
         text(
             &mut flaws,
@@ -340,6 +348,7 @@ impl ProductPatch {
             url: self.url,
             variants: variants.map(|all| all.into_iter().map(Variant::from).collect()),
             staff_tags: self.staff_tags,
+            custom,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Maps requests about products to use cases. Another tenant's product is not found.
 
+use std::sync::Arc;
+
 use access::op;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -10,7 +12,7 @@ use lambda::http::{ClientIp, Code, Creation, Json, May, Path, Problem, Query};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::handler::Api;
+use crate::handler::{Api, custom_too_long};
 use crate::product_shape::{ProductIn, ProductPage, ProductPatch, ProductQuery};
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -115,7 +117,7 @@ async fn show(
 /// Change a product.
 ///
 /// A JSON merge patch. `{"status": "archived"}` takes the product out of the lists of products for sale. A product of a
-/// shop system is changed there: here only its `staff_tags` may be changed.
+/// shop system is changed there: here only its `staff_tags` and `custom` may be changed.
 #[utoipa::path(
     patch,
     path = "/v1/products/{id}",
@@ -135,7 +137,12 @@ async fn update(
     Path(id): Path<ProductId>,
     Json(body): Json<ProductPatch>,
 ) -> Result<Json<Product>, Problem> {
-    let change = body.change()?;
+    let fields = if body.custom.is_empty() {
+        Arc::default()
+    } else {
+        api.product_fields.recent(caller.tenant).await?
+    };
+    let change = body.change(&fields)?;
     if api.products.get(caller.tenant, id).await?.is_none() {
         return Err(Problem::not_found("product"));
     }
@@ -144,8 +151,9 @@ async fn update(
         ProductChanged::Yes(product) => Ok(Json(*product)),
         ProductChanged::ReadOnly => Err(Problem::new(
             Code::Conflict,
-            "the product is changed at its source; here only staff_tags may be changed",
+            "the product is changed at its source; here only staff_tags and custom may be changed",
         )),
+        ProductChanged::Full => Err(custom_too_long()),
         ProductChanged::Missing => Err(Problem::not_found("product")),
     }
 }

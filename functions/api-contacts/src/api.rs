@@ -25,6 +25,8 @@ pub struct Api {
     pub exports: Exports,
     pub fields: Fields,
     pub order_fields: Fields,
+    pub product_fields: Fields,
+    pub conversation_fields: Fields,
     pub field_uses: FieldUses,
     pub files: FileDesk,
     pub notes: Notes,

@@ -152,6 +152,8 @@ impl Api {
         match target {
             Target::Contact => &self.fields,
             Target::Order => &self.order_fields,
+            Target::Product => &self.product_fields,
+            Target::Conversation => &self.conversation_fields,
         }
     }
 }

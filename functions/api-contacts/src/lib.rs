@@ -50,6 +50,8 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         exports: Exports::over(resources),
         fields: contacts.fields(),
         order_fields: Fields::about(Target::Order, resources),
+        product_fields: Fields::about(Target::Product, resources),
+        conversation_fields: Fields::about(Target::Conversation, resources),
         contacts,
         audit: Audit::over(resources),
         lists: Lists::over(resources),

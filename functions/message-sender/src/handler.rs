@@ -7,8 +7,8 @@ use accounts::{RecentWorkspaces, Workspace};
 use channels::rate::{SendRate, Turn};
 use channels::sms::SmsChannel;
 use channels::{
-    Content, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, NotReady, Send, SendChannel,
-    SendMachine, SendMessage,
+    Content, Delivery, EmailChannel, Ledger, LedgerKey, NotReady, Send, SendChannel, SendMachine,
+    SendMessage,
 };
 use cloud::{Counters, QueueOf, SendOptions, Timers};
 use contacts::{ChannelStatus, Contact, Profiles};
@@ -263,14 +263,7 @@ async fn ready<C: SendChannel>(
     send: &Send,
     workspace: Option<Workspace>,
 ) -> Result<Result<Arc<C::Prepared>, &'static str>, Failure> {
-    let settings = workspace.map(|workspace| workspace.settings);
-    let letterhead = settings.map(|settings| Letterhead {
-        postal_address: settings.postal_address,
-        permission_reminder: settings.permission_reminder,
-        takes_assumed: !settings.strict_consent,
-        is_labelled: settings.advertising_label,
-    });
-    let letterhead = letterhead.unwrap_or_default();
+    let letterhead = sending::letterhead(workspace.as_ref());
     let channel = route.machine.channel();
     let found = channel.prepare(tenant, &send.content, send.class, &letterhead);
     match found.await {

@@ -170,8 +170,10 @@ async fn import(stack: &Stack) -> String {
 async fn send(stack: &Stack, list: &str) -> String {
     let letter = json!({
         "name": "Tết", "audience": { "include": { "list_ids": [list] } },
-        "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tet@example.vn" },
-        "subject": "Chúc mừng năm mới", "html": "<p>Chào {{ contact.full_name }}</p>",
+        "mail": {
+            "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tet@example.vn" },
+            "subject": "Chúc mừng năm mới", "html": "<p>Chào {{ contact.full_name }}</p>",
+        },
     });
     let json = "application/json";
     let campaign = stack.post("/v1/campaigns", json, letter.to_string()).await;

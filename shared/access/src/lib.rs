@@ -323,6 +323,7 @@ operations! {
     ShowConversation = "showConversation": Chat(Agent), Some(Read);
     ListMessages = "listMessages": Chat(Agent), Some(Read);
     WriteMessage = "writeMessage": Chat(Agent), Some(Write);
+    UpdateConversation = "updateConversation": Chat(Agent), Some(Write);
     SetConversationStatus = "setConversationStatus": Chat(Agent), Some(Write);
     MuteConversation = "muteConversation": Chat(Agent), Some(Write);
     ListInboxes = "listInboxes": Chat(Agent), Some(Read);

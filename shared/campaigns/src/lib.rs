@@ -28,7 +28,7 @@ mod store;
 
 pub use effects::EFFECTS;
 pub use messages::{ChunkMessage, ChunkOf, PlanMessage};
-pub use model::{Audience, Campaign, Command, Draft, Selection, State, Step, step};
+pub use model::{Audience, Campaign, Command, Draft, Kind, Selection, State, Step, step};
 pub use outcomes::Outcomes;
 pub use plan::Planner;
 pub use receivers::{Bounds, Receiver, ReceiverSet, Receivers, ReceiversOf};

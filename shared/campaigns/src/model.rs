@@ -45,6 +45,23 @@ impl State {
     }
 }
 
+/// The kind of a campaign, which follows from its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = CampaignKind)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// One mail.
+    Email,
+    /// Several variants of a mail, of which one wins.
+    EmailAb,
+    /// A text message.
+    Sms,
+    /// A message of a Zalo template.
+    Zns,
+    /// A push notification.
+    Push,
+}
+
 /// A user's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
@@ -225,6 +242,14 @@ pub struct Campaign {
 }
 
 impl Campaign {
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        match self.content {
+            Content::Email { .. } => Kind::Email,
+            Content::Sms { .. } => Kind::Sms,
+        }
+    }
+
     /// Whether the campaign waits for a review of its figures.
     pub fn is_in_review(&self) -> bool {
         self.state == State::Paused && self.problem.as_deref().is_some_and(is_review)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
 use channels::{Class, Delivery, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine};
-use cloud::{Error, Message, QueueOf, SendOptions};
+use cloud::{Error, Message, QueueOf, Resources, SendOptions};
 use contacts::{Contact, Profiles};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -50,18 +50,12 @@ pub struct Ended {
 /// Sends chunks of the campaigns of one channel; cheap to clone.
 #[derive(Clone)]
 pub struct Sender<C> {
-    /// The campaigns.
-    pub campaigns: Campaigns,
-    /// Their contacts.
-    pub contacts: Profiles,
-    /// The machine of the channel.
-    pub machine: SendMachine<C>,
-    /// The judge of the campaigns' figures.
-    pub reviewer: Reviewer,
-    /// The account's rate.
-    pub rate: SendRate,
-    /// The queue of the chunks.
-    pub queue: QueueOf<ChunkOf<C>>,
+    campaigns: Campaigns,
+    contacts: Profiles,
+    machine: SendMachine<C>,
+    reviewer: Reviewer,
+    rate: SendRate,
+    queue: QueueOf<ChunkOf<C>>,
 }
 
 /// The chunk that this run sends.
@@ -88,6 +82,19 @@ impl<C: SendChannel> Sender<C>
 where
     ChunkOf<C>: Message,
 {
+    /// Over the tables of campaigns, contacts and the send ledger, and the channel. `rate` is the provider account's
+    /// granted number of messages a second.
+    pub fn over(resources: &Resources, channel: C, rate: f64) -> Self {
+        Self {
+            campaigns: Campaigns::over(resources),
+            contacts: Profiles::over(resources),
+            machine: SendMachine::over(resources, channel),
+            reviewer: Reviewer::over(resources),
+            rate: SendRate::of::<C>(resources, rate),
+            queue: resources.queue_of(),
+        }
+    }
+
     /// Sends the rest of the chunk, or as much of it as this run has time for.
     pub async fn handle(
         &self,

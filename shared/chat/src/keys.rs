@@ -1,6 +1,6 @@
 //! Keys of the chat and realtime tables, and places within a conversation.
 //!
-//! In a conversation's partition all other rows sort before the messages (`C#`, `HEADER` < `M#`). So a range from
+//! In a conversation's partition all other rows sort before the messages (`C#`, `CUSTOM`, `HEADER` < `M#`). So a range from
 //! a message to the end holds messages only.
 
 use base64::Engine;
@@ -25,6 +25,11 @@ pub(crate) fn partition(tenant: TenantKey, conversation: ConversationId) -> Stri
 /// The conversation itself.
 pub(crate) fn header(tenant: TenantKey, conversation: ConversationId) -> Key {
     Key::new(partition(tenant, conversation), "HEADER")
+}
+
+/// The values of the conversation's custom fields.
+pub(crate) fn custom(tenant: TenantKey, conversation: ConversationId) -> Key {
+    Key::new(partition(tenant, conversation), "CUSTOM")
 }
 
 /// A message, sorted by its time.

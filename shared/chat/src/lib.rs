@@ -7,16 +7,18 @@
 //! This crate may use `kernel`, `cloud` and `contacts` only. It never merges a visitor into another contact by a
 //! typed address. It never shows a private note to a visitor (see [`Message::for_visitor`]).
 //!
-//! The methods of [`Chat`] are in four files:
+//! The methods of [`Chat`] are in five files:
 //!
 //! | method | file |
 //! |---|---|
 //! | `over`, `conversation`, `conversation_of`, and the writes of headers, claims and messages | `store.rs` |
 //! | `conversations`, `history`, `follow` | `reading.rs` |
 //! | `reply`, `set_status`, `end_snooze`, `set_muted` | `desk.rs` |
+//! | `custom`, `change_custom` | `custom.rs` |
 //! | `deliver` | `outbound.rs` |
 
 pub mod body;
+mod custom;
 pub mod desk;
 mod door;
 pub mod inbound;

@@ -1,10 +1,8 @@
 //! A change of an order that staff make. Pure.
 
-use std::collections::BTreeMap;
-
+use contacts::fields::{Values, change_values};
 use jiff::Timestamp;
 use kernel::{Money, Patch};
-use serde_json::Value;
 
 use crate::bounds;
 use crate::order::{Order, add_up};
@@ -39,7 +37,7 @@ pub struct Change {
     /// The tags of the staff.
     pub staff_tags: Option<Vec<String>>,
     /// Custom fields in their stored form; null clears.
-    pub custom: BTreeMap<String, Value>,
+    pub custom: Values,
 }
 
 /// The outcome of a change.
@@ -55,14 +53,12 @@ pub enum Changed {
     Ended,
     /// The total would be negative or too large.
     Total,
-    /// The custom fields would be longer than [`MAX_CUSTOM_BYTES`].
+    /// The custom fields would be longer than [`contacts::fields::MAX_VALUES_BYTES`].
     Full,
     /// There is no such order.
     Missing,
 }
 
-/// Longest custom fields of an order together, as JSON.
-pub const MAX_CUSTOM_BYTES: usize = 10_000;
 /// Largest total of an order that is managed here, in dong.
 pub const MOST_TOTAL: i64 = 1_000_000_000_000;
 
@@ -143,18 +139,7 @@ impl Change {
         if let Some(tags) = &self.staff_tags {
             order.staff_tags = bounds::tags(tags);
         }
-        for (name, value) in &self.custom {
-            if value.is_null() {
-                order.custom.remove(name);
-            } else {
-                order.custom.insert(name.clone(), value.clone());
-            }
-        }
-        let bytes = serde_json::to_string(&order.custom).map_or(usize::MAX, |text| text.len());
-        if !self.custom.is_empty() && bytes > MAX_CUSTOM_BYTES {
-            return Err(Changed::Full);
-        }
-        Ok(())
+        change_values(&mut order.custom, &self.custom).map_err(|_| Changed::Full)
     }
 }
 

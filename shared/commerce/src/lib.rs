@@ -31,7 +31,7 @@ mod sheet;
 mod store;
 
 pub use carts::{ABANDONED, Carts, Due};
-pub use change::{Change, Changed, MAX_CUSTOM_BYTES, MOST_TOTAL};
+pub use change::{Change, Changed, MOST_TOTAL};
 pub use kernel::commerce::{
     Amounts, IncomingCart, IncomingOrder, IncomingProduct, Item, OrderStatus, PaymentMethod,
     PaymentStatus, ProductGone, ProductStatus, Quantity, Receiver, Shipping, ShippingStatus,

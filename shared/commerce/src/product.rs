@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contacts::fields::Values;
 use jiff::Timestamp;
 use kernel::commerce::{IncomingProduct, ProductGone, ProductStatus, Source, VND, Variant};
 use kernel::{Money, ProductId, TenantKey, clock};
@@ -70,6 +71,10 @@ pub struct Product {
     /// The tags of the staff; they stay when the source changes the product.
     #[serde(default)]
     pub staff_tags: Vec<String>,
+    /// Values of the fields that `/v1/fields` defines for products, by key. A new version from the source keeps these.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub custom: Values,
     /// When the product learned of it.
     #[serde(serialize_with = "kernel::clock::millis")]
     pub created_at: Timestamp,
@@ -307,6 +312,7 @@ fn product(
             .collect(),
         tags: bounds::tags(&told.tags),
         staff_tags: before.map_or_else(Vec::new, |product| product.staff_tags.clone()),
+        custom: before.map_or_else(Values::new, |product| product.custom.clone()),
         created_at: before.map_or(now, |product| product.created_at),
         updated_at: now,
     }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use contacts::fields::{Values, change_values};
 use kernel::commerce::{ProductStatus, Source, Variant};
 use kernel::{Money, Patch};
 
 use crate::bounds;
 use crate::product::{ONLY_PLACE, Product, ProductRow};
 
-/// The fields to change. The tags of the staff may be changed for every product, all else only for products that staff
-/// entered. Texts are within their bounds.
+/// The fields to change. The tags and the custom fields of the staff may be changed for every product, all else only for
+/// products that staff entered. Texts are within their bounds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProductChange {
     /// Name.
@@ -40,6 +41,8 @@ pub struct ProductChange {
     pub variants: Option<Vec<Variant>>,
     /// The tags of the staff.
     pub staff_tags: Option<Vec<String>>,
+    /// Custom fields in their stored form; null clears.
+    pub custom: Values,
 }
 
 /// The outcome of a change.
@@ -49,6 +52,8 @@ pub enum ProductChanged {
     Yes(Box<Product>),
     /// The product is changed at its source.
     ReadOnly,
+    /// The custom fields would be longer than [`contacts::fields::MAX_VALUES_BYTES`].
+    Full,
     /// There is no such product.
     Missing,
 }
@@ -59,16 +64,18 @@ fn is_own(source: Source) -> bool {
 }
 
 impl ProductChange {
-    /// Changes the product; false if it is changed at its source.
-    pub(crate) fn apply(&self, row: &mut ProductRow) -> bool {
+    /// Changes the product, or says why not.
+    pub(crate) fn apply(&self, row: &mut ProductRow) -> Result<(), ProductChanged> {
         let bare = Self {
             staff_tags: self.staff_tags.clone(),
+            custom: self.custom.clone(),
             ..Self::default()
         };
         let product = &mut row.product;
         if *self != bare && !is_own(product.source) {
-            return false;
+            return Err(ProductChanged::ReadOnly);
         }
+        change_values(&mut product.custom, &self.custom).map_err(|_| ProductChanged::Full)?;
         if let Some(tags) = &self.staff_tags {
             product.staff_tags = bounds::tags(tags);
         }
@@ -103,6 +110,6 @@ impl ProductChange {
             Patch::Clear => row.levels.clear(),
             Patch::Set(count) => row.levels = BTreeMap::from([(ONLY_PLACE.to_owned(), count)]),
         }
-        true
+        Ok(())
     }
 }

@@ -274,8 +274,8 @@ impl Products {
             };
             let now = self.table.clock().now();
             let mut row = before.clone();
-            if !change.apply(&mut row) {
-                return Ok(ProductChanged::ReadOnly);
+            if let Err(refused) = change.apply(&mut row) {
+                return Ok(refused);
             }
             let mut row = row.listed();
             if row != before {

@@ -35,6 +35,17 @@ const SHARED: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("lambda", &["kernel", "cloud"]),
     ("segments", &["kernel", "cloud", "commerce", "contacts"]),
+    (
+        "sending",
+        &[
+            "kernel",
+            "cloud",
+            "accounts",
+            "campaigns",
+            "channels",
+            "lambda",
+        ],
+    ),
     ("sources", &["kernel", "cloud"]),
     ("template", &[]),
     ("webhooks", &["kernel", "cloud", "accounts", "contacts"]),

@@ -1,13 +1,13 @@
 //! The bodies that change orders, and their checks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use commerce::{Change, Item, OrderStatus, PaymentMethod, PaymentStatus, Shipping};
 use contacts::Definitions;
+use contacts::fields::Values;
 use kernel::{Money, OrderId, Patch};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{ItemIn, amount, check_items, check_note, check_shipping, check_tags};
 
@@ -43,31 +43,16 @@ pub struct OrderPatch {
     staff_tags: Option<Vec<String>>,
     /// Values of the fields that `/v1/fields` defines for orders, by key; null clears. Of every order.
     #[serde(default)]
-    pub custom: BTreeMap<String, Value>,
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub custom: Values,
 }
 
 impl OrderPatch {
-    /// Brings the custom values into the form that their fields store.
-    fn check_custom(&mut self, fields: &Definitions, flaws: &mut Flaws) {
-        let given = std::mem::take(&mut self.custom);
-        for (name, value) in given {
-            let pointer = format!("/custom/{}", name.replace('~', "~0").replace('/', "~1"));
-            match fields.get(&name) {
-                Some(field) => match fields.check(&name, &value) {
-                    Ok(stored) => drop(self.custom.insert(field.key.clone(), stored)),
-                    Err(fault) => flaws.add(pointer, fault.message),
-                },
-                // A value may outlive its field.
-                None if value.is_null() => drop(self.custom.insert(name, value)),
-                None => flaws.add(pointer, "no field of orders has this key"),
-            }
-        }
-    }
-
     /// The change, or every fault of the body.
-    pub fn change(mut self, fields: &Definitions) -> Result<Change, Problem> {
+    pub fn change(self, fields: &Definitions) -> Result<Change, Problem> {
         let mut flaws = Flaws::default();
-        self.check_custom(fields, &mut flaws);
+        let (custom, wrong) = fields.judge(self.custom);
+        flaws.extend(wrong);
         let note = self.staff_note.value().map(String::as_str);
         check_note(note, "/staff_note", &mut flaws);
         let tags = self.staff_tags.as_deref().unwrap_or_default();
@@ -98,7 +83,7 @@ impl OrderPatch {
             tax: self.tax.map(Money::vnd),
             staff_note: self.staff_note,
             staff_tags: self.staff_tags,
-            custom: self.custom,
+            custom,
             ..Change::default()
         })
     }

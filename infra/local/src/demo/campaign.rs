@@ -197,14 +197,16 @@ fn letter(list: &str) -> Value {
     json!({
         "name": "Tết 2026 – ưu đãi khách cũ",
         "audience": { "include": { "list_ids": [list] } },
-        "sender": { "from_name": "Cửa hàng mẫu", "from_email": "khuyen-mai@example.vn" },
-        "subject": "{{ contact.first_name | default: 'Bạn' }} ơi, Tết này giảm 20%",
-        "preview_text": "Chỉ đến hết tuần, cho khách đã mua năm ngoái.",
-        "html": "<h1>Chúc mừng năm mới, {{ contact.full_name | default: 'quý khách' }}!</h1>\
-                 <p>Ưu đãi 20% cho mọi đơn từ 500.000 ₫.</p>\
-                 <p><a href=\"https://shop.example.vn/tet?ma=TET26\">Mua ngay</a> · \
-                 <a href=\"https://shop.example.vn/cua-hang\">Cửa hàng gần bạn</a></p>",
-        "track_opens": true,
-        "track_clicks": true
+        "mail": {
+            "sender": { "from_name": "Cửa hàng mẫu", "from_email": "khuyen-mai@example.vn" },
+            "subject": "{{ contact.first_name | default: 'Bạn' }} ơi, Tết này giảm 20%",
+            "preview_text": "Chỉ đến hết tuần, cho khách đã mua năm ngoái.",
+            "html": "<h1>Chúc mừng năm mới, {{ contact.full_name | default: 'quý khách' }}!</h1>\
+                     <p>Ưu đãi 20% cho mọi đơn từ 500.000 ₫.</p>\
+                     <p><a href=\"https://shop.example.vn/tet?ma=TET26\">Mua ngay</a> · \
+                     <a href=\"https://shop.example.vn/cua-hang\">Cửa hàng gần bạn</a></p>",
+            "track_opens": true,
+            "track_clicks": true
+        },
     })
 }

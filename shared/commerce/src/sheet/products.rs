@@ -2,6 +2,7 @@
 //!
 //! A wrong cell costs the cell. A wrong currency costs the row: its price would be another one.
 
+use contacts::fields::Values;
 use contacts::import::{self, Layout, Line, RowError};
 use jiff::Timestamp;
 use kernel::commerce::{IncomingProduct, ProductStatus, Source, VND};
@@ -190,6 +191,7 @@ impl FileProduct {
             url: set(&self.url),
             variants: None,
             staff_tags: list(&self.tags),
+            custom: Values::new(),
         }
     }
 

@@ -81,7 +81,10 @@ impl Products {
     ) -> Result<Option<End>, Error> {
         let id = before.product.id;
         let mut row = before.clone();
-        told.change().apply(&mut row);
+        if told.change().apply(&mut row).is_err() {
+            let end = Settled::skipped("the product is changed at its source");
+            return Ok(Some((end, Some(id))));
+        }
         let mut row = row.listed();
         if row == *before {
             let end = Settled::skipped("the product is already so");

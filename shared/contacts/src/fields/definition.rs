@@ -175,6 +175,10 @@ pub enum Target {
     Contact,
     /// Orders.
     Order,
+    /// Products.
+    Product,
+    /// Conversations.
+    Conversation,
 }
 
 impl Target {
@@ -183,11 +187,13 @@ impl Target {
         match self {
             Self::Contact => "contact",
             Self::Order => "order",
+            Self::Product => "product",
+            Self::Conversation => "conversation",
         }
     }
 }
 
-/// A custom field of contacts or of orders.
+/// A custom field of the things of one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
     /// The things that have it; it never changes.
@@ -274,21 +280,18 @@ impl Definition {
         let message = "only a text of one line, a number, a link, an email address or a phone number is unique";
         let is_bad = self.unique && !self.kind.may_be_unique();
         check(is_bad, "/unique", message);
-        let is_order = self.target == Target::Order;
+        let is_other = self.target != Target::Contact;
         let message = "only a field of contacts is unique";
-        check(self.unique && is_order, "/unique", message);
+        check(self.unique && is_other, "/unique", message);
         let message = "only contacts have files";
-        check(is_order && self.kind == Kind::File, "/type", message);
-        let message = "no door asks for a field of orders";
-        check(self.required && is_order, "/required", message);
-        let message = "an order has no form to begin";
-        check(self.default.is_some() && is_order, "/default", message);
-        let message = "a field of orders is shown with its order only";
-        check(
-            !self.visible_in.is_empty() && is_order,
-            "/visible_in",
-            message,
-        );
+        check(is_other && self.kind == Kind::File, "/type", message);
+        let message = "only a field of contacts is required";
+        check(self.required && is_other, "/required", message);
+        let message = "only a field of contacts has a default";
+        check(self.default.is_some() && is_other, "/default", message);
+        let message = "only a field of contacts has places where it is shown";
+        let is_placed = !self.visible_in.is_empty();
+        check(is_placed && is_other, "/visible_in", message);
         let message = "a unique field has no default";
         check(self.unique && self.default.is_some(), "/default", message);
         flaws.extend(self.flaws_of_options());

@@ -7,6 +7,7 @@ mod check;
 mod definition;
 mod store;
 mod uses;
+mod values;
 
 pub use check::{FieldFault, check};
 pub(crate) use definition::is_colour;
@@ -16,6 +17,7 @@ pub use definition::{
 };
 pub use store::{Definitions, FieldRefusal, Fields};
 pub use uses::{FieldUser, FieldUses, mentioned};
+pub use values::{MAX_VALUES_BYTES, TooLong, Values, change_values};
 
 #[cfg(test)]
 mod tests;

@@ -504,6 +504,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         ),
         O::ListConversations => ("api-chat", "GET", "/v1/conversations"),
         O::ShowConversation => ("api-chat", "GET", "/v1/conversations/cnv_00000000009"),
+        O::UpdateConversation => ("api-chat", "PATCH", "/v1/conversations/cnv_00000000009"),
         O::ListMessages => (
             "api-chat",
             "GET",
@@ -619,10 +620,14 @@ fn body(operation: Operation) -> Option<Value> {
             json!({ "name": "x", "trigger": { "type": "form.submitted" }, "graph": graph })
         }
         O::CreateCampaign => json!({
-            "name": "Tết", "audience": { "include": { "list_ids": ["lst_00000000009"] } }, "subject": "Chào",
-            "sender": { "from_name": "Shop", "from_email": "shop@example.vn" }, "html": "<p>a</p>",
+            "name": "Tết", "audience": { "include": { "list_ids": ["lst_00000000009"] } },
+            "mail": {
+                "sender": { "from_name": "Shop", "from_email": "shop@example.vn" },
+                "subject": "Chào", "html": "<p>a</p>",
+            },
         }),
         O::WriteMessage => json!({ "content": "Chào" }),
+        O::UpdateConversation => json!({ "custom": {} }),
         O::SetConversationStatus => json!({ "status": "resolved" }),
         O::MuteConversation => json!({ "muted": true }),
         O::CreateInbox => json!({ "name": "Website", "allowed_origins": [] }),

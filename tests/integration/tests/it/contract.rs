@@ -82,7 +82,7 @@ async fn whoever_makes_something_is_logged_with_its_id() {
     let list = create("api-contacts", "/v1/lists", json!({ "name": "Khách quen" })).await;
     let sender = json!({ "from_name": "Cửa hàng", "from_email": "shop@example.vn" });
     let campaign = json!({
-        "name": "Tết", "audience": { "include": { "list_ids": [list] } }, "sender": sender, "subject": "Chào", "text": "Chào",
+        "name": "Tết", "audience": { "include": { "list_ids": [list] } }, "mail": { "sender": sender, "subject": "Chào", "text": "Chào" },
     });
     create("api-campaigns", "/v1/campaigns", campaign).await;
     let workflow = json!({

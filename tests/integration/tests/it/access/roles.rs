@@ -27,11 +27,12 @@ const OF_ADMINS: [Operation; 20] = [
     Operation::EraseContact,
 ];
 /// Operations for the inbox's people only.
-const INBOX: [Operation; 8] = [
+const INBOX: [Operation; 9] = [
     Operation::ListConversations,
     Operation::ShowConversation,
     Operation::ListMessages,
     Operation::WriteMessage,
+    Operation::UpdateConversation,
     Operation::SetConversationStatus,
     Operation::MuteConversation,
     Operation::ListInboxes,

@@ -215,7 +215,7 @@ async fn a_workspace_mails_only_from_addresses_that_it_has_proven() {
     office.world.workspace().await;
     let sender = json!({ "from_name": "Tanigo", "from_email": "shop@example.vn" });
     let campaign = json!({
-        "name": "Tết", "audience": { "include": { "list_ids": [list] } }, "sender": sender, "subject": "Chào", "text": "Chào",
+        "name": "Tết", "audience": { "include": { "list_ids": [list] } }, "mail": { "sender": sender, "subject": "Chào", "text": "Chào" },
     });
     let mail = json!({ "type": "send_email", "sender": sender, "subject": "Chào", "text": "Chào" });
     let workflow = json!({
@@ -232,14 +232,14 @@ async fn a_workspace_mails_only_from_addresses_that_it_has_proven() {
         );
         assert_eq!(problem["errors"][0]["pointer"], place);
     };
-    refused(create_campaign().await, "/sender/from_email");
+    refused(create_campaign().await, "/mail/sender/from_email");
     refused(
         create_workflow().await,
         "/graph/nodes/thu/sender/from_email",
     );
 
     let (_, made) = office.ask_for("shop@example.vn").await;
-    refused(create_campaign().await, "/sender/from_email");
+    refused(create_campaign().await, "/mail/sender/from_email");
     office.mail().await;
     let code = office.codes("shop@example.vn").remove(0);
     assert_eq!(office.confirm(&made, &code).await.0, 200);
@@ -264,7 +264,7 @@ async fn a_workspace_mails_only_from_addresses_that_it_has_proven() {
     let path = format!("/v1/campaigns/{}/send", campaign["id"].as_str().unwrap());
     refused(
         office.create("api-campaigns", &path, &Value::Null).await,
-        "/sender/from_email",
+        "/mail/sender/from_email",
     );
     let path = format!(
         "/v1/workflows/{}/activate",

@@ -50,13 +50,13 @@ async fn a_mail_that_takes_too_long_is_refused_with_its_place() {
     let shop = Shop::open(&world, 1).await;
     for (name, html) in hostile() {
         let mut body = letter(shop.list);
-        body["html"] = json!(html);
+        body["mail"]["html"] = json!(html);
         let (status, problem) = shop
             .call(&world, "POST", "/v1/campaigns", Some(&body))
             .await;
         assert_eq!(status, 400, "{name}: {problem}");
         assert_eq!(
-            problem["errors"][0]["pointer"], "/html",
+            problem["errors"][0]["pointer"], "/mail/html",
             "{name}: {problem}"
         );
     }

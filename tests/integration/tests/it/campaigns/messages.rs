@@ -133,7 +133,7 @@ async fn a_domain_with_vietnamese_letters_is_written_to_and_answered() {
     let store = super::shop::contacts(&world);
     store.upsert(shop.tenant, &customer).await.unwrap();
     let mut letter = super::shop::letter(shop.list);
-    letter["sender"]["reply_to"] = json!("cskh@cửahàng.vn");
+    letter["mail"]["sender"]["reply_to"] = json!("cskh@cửahàng.vn");
     let path = "/v1/campaigns";
     let (status, campaign) = shop.call(&world, "POST", path, Some(&letter)).await;
     assert_eq!(status, 201, "{campaign}");
@@ -142,11 +142,11 @@ async fn a_domain_with_vietnamese_letters_is_written_to_and_answered() {
     let mails = world.aws.outbox().all(tanigo_local::aws::Kind::Mail);
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].to, ["an@xn--cahng-tqa2694c.vn"]);
-    letter["sender"]["from_name"] = json!("Cửa\u{2028}hàng");
+    letter["mail"]["sender"]["from_name"] = json!("Cửa\u{2028}hàng");
     let (status, problem) = shop.call(&world, "POST", path, Some(&letter)).await;
     assert_eq!(
         (status, &problem["errors"][0]["pointer"]),
-        (400, &json!("/sender/from_name"))
+        (400, &json!("/mail/sender/from_name"))
     );
 }
 

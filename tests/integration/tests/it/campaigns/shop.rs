@@ -255,9 +255,11 @@ pub fn letter(list: ListId) -> Value {
     json!({
         "name": "Tết",
         "audience": { "include": { "list_ids": [list] } },
-        "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tin@example.vn" },
-        "subject": "Chào {{ contact.first_name | default: 'bạn' }}",
-        "html": "<p>Chào bạn</p><a href=\"https://example.vn/qua\">Nhận quà</a>",
+        "mail": {
+            "sender": { "from_name": "Cửa hàng mẫu", "from_email": "tin@example.vn" },
+            "subject": "Chào {{ contact.first_name | default: 'bạn' }}",
+            "html": "<p>Chào bạn</p><a href=\"https://example.vn/qua\">Nhận quà</a>",
+        },
     })
 }
 

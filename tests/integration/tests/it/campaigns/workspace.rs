@@ -82,7 +82,7 @@ async fn a_campaign_without_a_sender_comes_from_the_workspace_s() {
     let world = World::new();
     let shop = Shop::open(&world, 3).await;
     let mut body = letter(shop.list);
-    body["sender"] = Value::Null;
+    body["mail"]["sender"] = Value::Null;
     let create = async || {
         shop.call(&world, "POST", "/v1/campaigns", Some(&body))
             .await
@@ -90,7 +90,7 @@ async fn a_campaign_without_a_sender_comes_from_the_workspace_s() {
     let (status, problem) = create().await;
     assert_eq!(
         (status, &problem["errors"][0]["pointer"]),
-        (400, &json!("/sender"))
+        (400, &json!("/mail/sender"))
     );
     for (email, expected) in [("shop@example.com", 400), ("shop@example.vn", 201)] {
         let sender = DefaultSender {
@@ -103,7 +103,7 @@ async fn a_campaign_without_a_sender_comes_from_the_workspace_s() {
         let (status, answer) = create().await;
         assert_eq!(status, expected, "{answer}");
         if status == 400 {
-            assert_eq!(answer["errors"][0]["pointer"], "/sender/from_email");
+            assert_eq!(answer["errors"][0]["pointer"], "/mail/sender/from_email");
         } else {
             assert_eq!(answer["mail"]["sender"]["from_email"], email);
         }

@@ -4,6 +4,7 @@ use contacts::Identity;
 use serde_json::json;
 
 use super::shop::{SECOND, Shop};
+use crate::support::{grant_of, http_event};
 
 #[tokio::test]
 async fn lists_are_newest_first_by_status_and_inbox() {
@@ -65,6 +66,46 @@ async fn lists_are_newest_first_by_status_and_inbox() {
             .len(),
         4
     );
+}
+
+#[tokio::test]
+async fn a_conversation_has_the_fields_that_the_shop_defines() {
+    let shop = Shop::new().await;
+    let browser = shop.browser().await;
+    shop.say(&browser, "c-1", "Shop ơi").await;
+    shop.run(1).await;
+    let path = format!("/v1/conversations/{}", shop.conversation().await);
+    let topic = json!({ "target": "conversation", "key": "chu_de", "label": "Chủ đề", "type": "choice",
+        "options": [{ "key": "doi_tra", "label": "Đổi trả" }] });
+    let grant = grant_of(shop.tenant.workspace(), "admin");
+    let event = http_event("POST", "/v1/fields", Some(&topic), Some(&grant));
+    assert_eq!(shop.world.ask("api-contacts", event).await.0, 201);
+    let wrong = json!({ "custom": { "chu_de": "giá", "la": 1 } });
+    let (status, problem) = shop.api("PATCH", &path, Some(wrong)).await;
+    let places = problem["errors"].as_array().unwrap().iter();
+    let places: Vec<&str> = places.map(|one| one["pointer"].as_str().unwrap()).collect();
+    assert_eq!(
+        (status, &places[..]),
+        (400, &["/custom/chu_de", "/custom/la"][..])
+    );
+    let long = json!({ "custom": { "chu_de": "Đổi trả" } });
+    let (status, changed) = shop.api("PATCH", &path, Some(long)).await;
+    assert_eq!(
+        (status, &changed["custom"]),
+        (200, &json!({ "chu_de": "doi_tra" }))
+    );
+    // A message does not pay for the values, and lists do not show them.
+    shop.say(&browser, "c-2", "Còn đó không").await;
+    shop.run(1).await;
+    assert_eq!(
+        shop.get(&path).await["custom"],
+        json!({ "chu_de": "doi_tra" })
+    );
+    let page = shop.get("/v1/conversations").await;
+    assert_eq!(page["data"][0]["custom"], json!(null));
+    let cleared = json!({ "custom": { "chu_de": null } });
+    let (_, changed) = shop.api("PATCH", &path, Some(cleared)).await;
+    assert_eq!(changed["custom"], json!({}));
 }
 
 #[tokio::test]

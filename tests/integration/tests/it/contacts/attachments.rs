@@ -215,8 +215,11 @@ async fn a_template_prints_the_default_of_a_field_without_a_value() {
         assert_eq!(saved["custom"], custom, "{saved}");
     }
     let draft = json!({
-        "name": "Tết", "subject": "Chào", "text": "Hạng: {{ contact.custom.hang }}.",
-        "sender": { "from_name": "Shop", "from_email": "chao@example.vn" },
+        "name": "Tết",
+        "mail": {
+            "sender": { "from_name": "Shop", "from_email": "chao@example.vn" },
+            "subject": "Chào", "text": "Hạng: {{ contact.custom.hang }}.",
+        },
         "audience": { "include": { "list_ids": [list["id"]] } },
     });
     let made = ask("api-campaigns", "/v1/campaigns", draft).await;

@@ -115,7 +115,7 @@ async fn a_campaign_to_one_list_has_its_sender_and_its_reminder() {
         .await;
     assert!(status < 300, "{made}");
     let draft = json!({
-        "name": "Tết", "subject": "Chào", "text": "Chào bạn",
+        "name": "Tết", "mail": { "subject": "Chào", "text": "Chào bạn" },
         "audience": { "include": { "list_ids": [list] } },
     });
     let (status, campaign) = shop

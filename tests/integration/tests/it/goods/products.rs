@@ -7,7 +7,7 @@ use kernel::Money;
 use serde_json::{Value, json};
 
 use super::shop::Shop;
-use crate::support::Kill;
+use crate::support::{Kill, grant_of, http_event};
 
 const UPDATED: &str = "2026-03-02T01:12:11.500Z";
 
@@ -350,4 +350,34 @@ async fn a_new_product_killed_at_any_call_and_repeated_is_one() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_product_has_the_fields_that_the_shop_defines() {
+    let shop = Shop::open().await;
+    let field = json!({ "target": "product", "key": "men", "label": "Men", "type": "text" });
+    let grant = grant_of(shop.tenant.workspace(), "admin");
+    let event = http_event("POST", "/v1/fields", Some(&field), Some(&grant));
+    assert_eq!(shop.world.ask("api-contacts", event).await.0, 201);
+    let new = json!({ "code": "BAT-9", "name": "Bát", "price": 90_000 });
+    let (_, product) = shop.ask("POST", "/v1/products", Some(new)).await;
+    let path = format!("/v1/products/{}", product["id"].as_str().unwrap());
+    let wrong = json!({ "price": -1, "custom": { "la": "x" } });
+    let (status, problem) = shop.ask("PATCH", &path, Some(wrong)).await;
+    let places = problem["errors"].as_array().unwrap().iter();
+    let places: Vec<&str> = places.map(|one| one["pointer"].as_str().unwrap()).collect();
+    assert_eq!((status, &places[..]), (400, &["/custom/la", "/price"][..]));
+    let long = json!({ "custom": { "men": "x".repeat(10_001) } });
+    let (status, problem) = shop.ask("PATCH", &path, Some(long)).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (400, &json!("/custom")),
+        "{problem}"
+    );
+    let value = json!({ "custom": { "men": " Men lam " } });
+    let (status, product) = shop.ask("PATCH", &path, Some(value)).await;
+    assert_eq!(
+        (status, &product["custom"]),
+        (200, &json!({ "men": "Men lam" }))
+    );
 }

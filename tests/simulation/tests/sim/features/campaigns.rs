@@ -80,8 +80,10 @@ impl Campaigns {
         };
         let body = json!({
             "name": shop.mark("campaign"), "audience": audience,
-            "sender": { "from_name": "Shop", "from_email": "tin@example.vn" },
-            "subject": shop.mark("campaign"), "html": "<p>Chào bạn</p>",
+            "mail": {
+                "sender": { "from_name": "Shop", "from_email": "tin@example.vn" },
+                "subject": shop.mark("campaign"), "html": "<p>Chào bạn</p>",
+            },
         });
         let made = shop
             .api(sim, "api-campaigns", "POST", "/v1/campaigns", Some(body))
