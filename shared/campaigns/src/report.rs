@@ -45,6 +45,9 @@ pub struct Report {
     pub opens: u64,
     /// Clicks of people on links.
     pub clicks: u64,
+    /// Orders in the five days after a person's first click on the message, and their sum in dong.
+    pub orders: u64,
+    pub revenue: u64,
     pub rates: Rates,
     /// The first and the last hour with an open.
     #[serde(serialize_with = "kernel::clock::millis")]
@@ -118,6 +121,8 @@ pub struct HourFigures {
     pub soft_bounced: i64,
     pub complained: i64,
     pub unsubscribed: i64,
+    pub orders: i64,
+    pub revenue: i64,
 }
 
 /// Events of a provider may carry a time of a clock that differs from ours.
@@ -154,8 +159,10 @@ impl Campaigns {
         };
         let outcomes = self.outcomes(tenant, &campaign).await?;
         let span = self.span(&campaign);
-        let hours = counters.hours(tenant, &id.to_string(), span.0, span.1);
-        Ok(Some(figures(&campaign, outcomes, &hours.await?)))
+        let hours = counters
+            .hours(tenant, &id.to_string(), span.0, span.1)
+            .await?;
+        Ok(Some(figures(&campaign, outcomes, &hours)))
     }
 
     /// The figures of each hour with events, oldest first; `None` if there is no such campaign. `from` and `to` narrow it.
@@ -204,6 +211,8 @@ fn of_hour(hour: Timestamp, counts: &Counts) -> HourFigures {
         soft_bounced: n("soft_bounced"),
         complained: n("complained"),
         unsubscribed: n("unsubscribed"),
+        orders: n("orders"),
+        revenue: n("revenue"),
     }
 }
 
@@ -292,6 +301,8 @@ fn figures(
         unsubscribed: count("unsubscribed"),
         opens: count("opens"),
         clicks: count("clicks"),
+        orders: count("orders"),
+        revenue: count("revenue"),
         rates,
         first_open_hour: opens.0,
         last_open_hour: opens.1,

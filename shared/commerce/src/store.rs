@@ -8,9 +8,14 @@
 //!
 //! Write units with two items and an address (about 1.5 KB): a new order 8, and 3 more if it counts at once; a change
 //! of the status 7; a repeated or older version 0, at 2 read units. The effect of the totals costs 3.
+//!
+//! A new order of a source or of staff within five days of a click counts for the campaign whose link the contact followed last: half a read
+//! unit or so for the clicks, and a write unit if there is one. The event of the order is written once, and the run
+//! that writes it counts.
 
+use cloud::counters::{Counts, Hour};
 use cloud::outbox::{Image, Rule};
-use cloud::{Created, Effect, Error, Pending, Resources, Table, Update};
+use cloud::{Counters, Created, Effect, Error, Pending, Resources, Table, Update};
 use contacts::{ContactChanged, Contacts};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{ContactId, OrderId, TenantKey, UserId};
@@ -24,6 +29,15 @@ use kernel::commerce::PaymentStatus;
 
 /// Tries of a write against other writers of the same order.
 pub(crate) const ROUNDS: u32 = 8;
+
+/// An order counts for a click of so long before.
+const AFTER_CLICK: SignedDuration = SignedDuration::from_hours(5 * 24);
+/// An order that arrives later than this counts for no campaign.
+const LATEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// A person followed a link of a message.
+const CLICKED: &str = "message.clicked";
+/// Attempts of a count.
+const ATTEMPTS: u32 = 3;
 
 /// The outcome of [`Orders::record`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +128,8 @@ fn totals(image: &Image) -> Result<Vec<Effect>, Error> {
 pub struct Orders {
     pub(crate) table: Table,
     contacts: Contacts,
+    /// Absent if orders count for no campaign.
+    counters: Option<Counters>,
 }
 
 impl Orders {
@@ -122,6 +138,16 @@ impl Orders {
         Self {
             table: resources.table("Commerce"),
             contacts: Contacts::over(resources),
+            counters: None,
+        }
+    }
+
+    /// The same orders, which count for the campaigns that they follow, in the table Reports.
+    #[must_use]
+    pub fn counting(self, resources: &Resources) -> Self {
+        Self {
+            counters: Some(Counters::over(resources)),
+            ..self
         }
     }
 
@@ -407,10 +433,56 @@ impl Orders {
             return Ok(());
         };
         for event in row.latest.iter().filter_map(|name| event(row, name)) {
-            self.contacts.record(tenant, contact, &event).await?;
+            let is_new = self.contacts.record(tenant, contact, &event).await?;
+            if is_new && event.name == CREATED {
+                self.credit(tenant, contact, order).await;
+            }
         }
         let key = keys::order_of(tenant, contact, order.ordered_at, order.id);
         self.table.update(&key, placing(row)).await.map(drop)
+    }
+}
+
+impl Orders {
+    /// Counts a new order for the campaign whose link the contact followed last before it. Nothing repeats a lost count,
+    /// and a report never holds up an order.
+    async fn credit(&self, tenant: TenantKey, contact: ContactId, order: &Order) {
+        if let Err(error) = self.credited(tenant, contact, order).await {
+            tracing::warn!(%error, "an order was not counted for a campaign");
+        }
+    }
+
+    async fn credited(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        order: &Order,
+    ) -> Result<(), Error> {
+        let Some(counters) = &self.counters else {
+            return Ok(());
+        };
+        let at = order.ordered_at;
+        // An order that is found later is one of a file or a back-fill.
+        if self.table.clock().now().duration_since(at) > LATEST {
+            return Ok(());
+        }
+        let contacts = &self.contacts;
+        let since = at - AFTER_CLICK;
+        let clicked = contacts.last_named(tenant, contact, (since, at), CLICKED);
+        let Some(event) = clicked.await? else {
+            return Ok(());
+        };
+        let Some(campaign) = event.data["campaign_id"].as_str() else {
+            return Ok(());
+        };
+        let counts = Counts::from([
+            ("orders".to_owned(), 1),
+            ("revenue".to_owned(), dong(order)),
+        ]);
+        let (hour, source) = (Hour::of(at), order.id.to_string());
+        counters
+            .add_trying(tenant, campaign, hour, &source, &counts, ATTEMPTS)
+            .await
     }
 }
 
