@@ -49,6 +49,15 @@ pub struct Gained {
     pub click: Option<Click>,
 }
 
+impl From<Tally> for Gained {
+    fn from(tally: Tally) -> Self {
+        Self {
+            tally,
+            ..Self::default()
+        }
+    }
+}
+
 impl Gained {
     /// Name and number of each counter that changes.
     fn counts(&self) -> Vec<(String, i64)> {
@@ -346,10 +355,7 @@ impl Feedback {
         {
             self.make_good(tenant, key, name, learnt, json!({})).await?;
         }
-        Ok(Some(Gained {
-            tally: gained,
-            ..Gained::default()
-        }))
+        Ok(Some(gained.into()))
     }
 
     /// The contact of a send, with its consent; `None` if the contact is gone.
