@@ -379,3 +379,35 @@ async fn a_report_of_ten_million_costs_twelve_read_units() {
         "{campaigns} of Campaigns, {reports} of Reports"
     );
 }
+
+#[tokio::test]
+async fn an_order_after_a_click_counts_for_its_campaign_once() {
+    let world = World::new();
+    let shop = Shop::open(&world, 10).await;
+    let campaign = read_campaign(&world, &shop).await;
+    world.advance(Duration::from_hours(24));
+    let order = |n: usize| {
+        json!({
+            "contact_id": shop.contacts[n], "code": format!("DH-{n}"), "payment_method": "cod",
+            "items": [{ "sku": "AO-TR-M", "name": "Áo thun", "quantity": 2, "price": 285_000 }],
+            "shipping_fee": 30_000,
+        })
+    };
+    // Contact 3 followed a link, and contact 4 only opened the mail.
+    for n in [3, 4] {
+        let body = order(n);
+        let path = ("/v1/orders", Some(&body));
+        let (status, made) = ask(&world, &shop, "api-commerce", "POST", path).await;
+        assert_eq!(status, 201, "{made}");
+    }
+    world.settle_twice().await;
+    world.advance(Duration::from_hours(5 * 24));
+    let mut late = order(3);
+    late["code"] = json!("DH-late");
+    let path = ("/v1/orders", Some(&late));
+    let (status, made) = ask(&world, &shop, "api-commerce", "POST", path).await;
+    assert_eq!(status, 201, "{made}");
+    let report = shop.report(&world, &campaign).await;
+    let sums = ["orders", "revenue"].map(|name| number(&report, name));
+    assert_eq!(sums, [1, 600_000], "{report}");
+}
