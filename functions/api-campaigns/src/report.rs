@@ -295,7 +295,7 @@ async fn receivers(
 /// Download the receivers of a campaign.
 ///
 /// A CSV file in parts of up to 1,000 receivers. While a part follows, the header `Link` names its address with the relation `next`. Only
-/// the first part has headings. No cell is a formula.
+/// the first part has headings. No cell is a formula. The audit log has an entry for each hour of downloads.
 #[utoipa::path(
     get,
     path = "/v1/campaigns/{id}/receivers/file",
@@ -313,10 +313,10 @@ async fn file(
 ) -> Result<Response, Problem> {
     let campaign = api.campaign(&caller, id).await?;
     let is_first = query.cursor.is_none();
-    if is_first {
-        let (grant, permission) = (caller.grant(), caller.permission());
-        api.audit.note(grant, permission, id, &ip.0).await?;
-    }
+    let (grant, permission) = (caller.grant(), caller.permission());
+    let objects = format!("receivers of {id}");
+    let noted = api.audit.note_hourly(grant, permission, &objects, &ip.0);
+    noted.await?;
     let bounds = Bounds {
         looked: LINES,
         found: LINES,
