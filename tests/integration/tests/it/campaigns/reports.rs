@@ -411,3 +411,31 @@ async fn an_order_after_a_click_counts_for_its_campaign_once() {
     let sums = ["orders", "revenue"].map(|name| number(&report, name));
     assert_eq!(sums, [1, 600_000], "{report}");
 }
+
+#[tokio::test]
+async fn a_visit_costs_the_write_units_of_its_budget() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let campaign = shop.campaign(&world).await;
+    shop.send(&world, &campaign).await;
+    world.settle().await;
+    world.advance(Duration::from_mins(1));
+    let reader = reader(&world, &shop, &campaign, 2);
+    let mut units = Vec::new();
+    for agent in [PERSON, PERSON, "GoogleImageProxy bot"] {
+        let before = world.aws.meter().snapshot();
+        reader.open("GET", agent).await;
+        units.push(world.aws.meter().since(&before).write_units());
+    }
+    // The fact, the entry of the timeline, the counter. A repetition only counts, and a machine leaves one fact.
+    assert_eq!(units[..2], [3.0, 1.0], "{units:?}");
+    assert!(units[2] <= 1.0, "{units:?}");
+    let mut units = Vec::new();
+    for _ in 0..2 {
+        world.advance(Duration::from_mins(1));
+        let before = world.aws.meter().snapshot();
+        reader.click_on(GIFT, "GET", PERSON).await;
+        units.push(world.aws.meter().since(&before).write_units());
+    }
+    assert_eq!(units, [4.0, 2.0], "one more for the link");
+}
