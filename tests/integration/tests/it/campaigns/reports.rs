@@ -422,7 +422,7 @@ async fn a_visit_costs_the_write_units_of_its_budget() {
     world.advance(Duration::from_mins(1));
     let reader = reader(&world, &shop, &campaign, 2);
     let mut units = Vec::new();
-    for agent in [PERSON, PERSON, "GoogleImageProxy bot"] {
+    for agent in [PERSON, PERSON, "curl/8.5.0"] {
         let before = world.aws.meter().snapshot();
         reader.open("GET", agent).await;
         units.push(world.aws.meter().since(&before).write_units());
