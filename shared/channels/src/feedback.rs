@@ -214,15 +214,7 @@ impl Feedback {
             self.tell(tenant, key, name, at, json!({ "kind": detail }))
                 .await?;
         }
-        let (name, data) = match fact {
-            Fact::Delivered => (Some(DELIVERED), json!({})),
-            Fact::SoftBounced => (Some(SOFT_BOUNCED), json!({ "kind": detail })),
-            Fact::Rejected => (Some(FAILED), json!({ "reason": "rejected_by_provider" })),
-            _ => (None, Value::Null),
-        };
-        if let Some(name) = name {
-            tell_if_heard(&self.contacts, tenant, key, (name, at), data).await?;
-        }
+        self.tell_heard(tenant, key, (fact, at), detail).await?;
         let domain = Domain::of(address);
         let details = Learnt {
             visit: None,
@@ -234,6 +226,23 @@ impl Feedback {
             domain: Some(domain),
             ..Gained::default()
         }))
+    }
+
+    /// Tells those that wait for it of an event that comes with every message.
+    async fn tell_heard(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (fact, at): (Fact, Timestamp),
+        detail: Option<&str>,
+    ) -> Result<(), Error> {
+        let (name, data) = match fact {
+            Fact::Delivered => (DELIVERED, json!({})),
+            Fact::SoftBounced => (SOFT_BOUNCED, json!({ "kind": detail })),
+            Fact::Rejected => (FAILED, json!({ "reason": "rejected_by_provider" })),
+            _ => return Ok(()),
+        };
+        tell_if_heard(&self.contacts, tenant, key, (name, at), data).await
     }
 
     /// Counts a soft bounce against its address, unless the mail arrived or was refused for its content. Automatic answers
