@@ -26,6 +26,10 @@ use crate::links::{self, Click};
 use crate::ses_event::About;
 use crate::told::{DELIVERED, FAILED, SOFT_BOUNCED, event, tell_if_heard};
 
+mod gained;
+
+pub use gained::Gained;
+
 /// An open or a click within this time after delivery was made by a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
 /// Two links of a mail that are followed within this time were followed by a machine.
@@ -33,49 +37,6 @@ const BURST: SignedDuration = SignedDuration::from_secs(2);
 
 /// Kinds of soft bounces that say nothing about the address (SES, bounce sub types).
 const OF_CONTENT: [&str; 3] = ["MessageTooLarge", "ContentRejected", "AttachmentRejected"];
-
-/// What an event or a visit adds to the figures of a campaign.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gained {
-    /// The change of the share of its row.
-    pub tally: Tally,
-    /// The provider of the mailbox, if it is known.
-    pub domain: Option<Domain>,
-    /// Opens by a person, also repeated ones.
-    pub opens: i64,
-    /// Clicks by a person, also repeated ones.
-    pub clicks: i64,
-    /// The link that a person followed.
-    pub click: Option<Click>,
-}
-
-impl From<Tally> for Gained {
-    fn from(tally: Tally) -> Self {
-        Self {
-            tally,
-            ..Self::default()
-        }
-    }
-}
-
-impl Gained {
-    /// Name and number of each counter that changes.
-    fn counts(&self) -> Vec<(String, i64)> {
-        let figures = self.tally.figures();
-        let own = figures.iter().map(|(name, n)| ((*name).to_owned(), *n));
-        let totals = [("opens", self.opens), ("clicks", self.clicks)];
-        let totals = totals.iter().map(|(name, n)| ((*name).to_owned(), *n));
-        let of_domain = self.domain.into_iter().flat_map(|domain| {
-            let letters = Domain::FIGURES.iter();
-            letters.filter_map(move |(figure, letter)| {
-                let (_, n) = figures.iter().find(|(name, _)| name == figure)?;
-                Some((domain.counter(letter), *n))
-            })
-        });
-        let all = own.chain(totals).chain(of_domain);
-        all.filter(|(_, n)| *n != 0).collect()
-    }
-}
 
 /// Figures of several sends, to be written together: one write unit for each campaign and hour, for any number of
 /// sends.
