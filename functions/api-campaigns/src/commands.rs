@@ -151,7 +151,7 @@ async fn obey<P: Needs>(
     answer(api.campaigns.command(caller.tenant, id, command).await?)
 }
 
-async fn note<P: Needs>(
+pub async fn note<P: Needs>(
     api: &Api,
     caller: &May<P>,
     ip: &ClientIp,

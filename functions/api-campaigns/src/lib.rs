@@ -10,6 +10,7 @@ mod handler;
 mod messages;
 mod report;
 mod shape;
+mod winner;
 
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::{Campaigns, Receivers};

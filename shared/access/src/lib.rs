@@ -310,6 +310,7 @@ operations! {
     ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);
     ConfirmCampaign = "confirmCampaign": From(AccountAdmin), None;
     CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
+    ChooseCampaignWinner = "chooseCampaignWinner": From(AccountManager), Some(Write);
     ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
     ListCampaignHours = "listCampaignHours": From(Viewer), Some(Read);
     ListCampaignLinks = "listCampaignLinks": From(Viewer), Some(Read);

@@ -4,12 +4,15 @@
 //! campaign of any size has at most one message in flight for each shard. No message waits in the queue for
 //! a slot that is far away.
 
+use std::collections::BTreeMap;
+
 use cloud::table::Created;
 use cloud::{Error, Key, Pending, Query, Update};
-use contacts::{Channel, SHARDS};
+use contacts::SHARDS;
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use serde::{Deserialize, Serialize};
 
+use crate::ab::Part;
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
 use crate::plan::Place;
@@ -26,7 +29,10 @@ pub(crate) struct ShardRow {
     /// The chunk that is being sent. The chunks before it are done.
     #[serde(default)]
     pub next: u32,
-    /// The outcomes of the chunks before it.
+    /// The recipients that this pass over the chunks sends to.
+    #[serde(default)]
+    pub part: Part,
+    /// The outcomes of the chunks before `next`, and those of earlier passes.
     #[serde(default)]
     pub outcomes: Outcomes,
 }
@@ -35,6 +41,11 @@ impl ShardRow {
     /// Whether a chunk is left, as far as it is known.
     fn is_open(&self) -> bool {
         self.chunks.is_some_and(|chunks| self.next < chunks)
+    }
+
+    /// Whether everybody of a chunk had their turn.
+    pub fn is_past(&self, chunk: u32) -> bool {
+        self.part != Part::Test && chunk < self.next
     }
 }
 
@@ -65,9 +76,41 @@ pub(crate) struct Progress {
     /// The cursor has reached the end.
     #[serde(default)]
     pub done: bool,
-    /// The outcomes of the recipients before the cursor.
+    /// The outcomes of the recipients before the cursor, and of earlier passes.
     #[serde(default)]
     pub outcomes: Outcomes,
+    /// The recipients of this pass; the cursor counts them only.
+    #[serde(default, skip_serializing_if = "Part::is_all")]
+    pub part: Part,
+    /// The outcomes of earlier passes.
+    #[serde(default, skip_serializing_if = "Outcomes::is_empty")]
+    pub before: Outcomes,
+}
+
+impl Progress {
+    /// The progress of a pass. A pass that comes after this one begins; an earlier one is done.
+    pub fn of(&self, part: Part) -> Self {
+        let mut progress = self.clone();
+        match part.cmp(&self.part) {
+            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Less => progress.done = true,
+            std::cmp::Ordering::Greater => {
+                progress = Self {
+                    cursor: 0,
+                    done: false,
+                    before: progress.outcomes.clone(),
+                    outcomes: progress.outcomes,
+                    part,
+                }
+            }
+        }
+        progress
+    }
+
+    /// The outcomes of this pass.
+    pub fn of_pass(&self) -> Outcomes {
+        self.outcomes.without(&self.before)
+    }
 }
 
 /// Contacts of an audience up to which a report also counts the chunks that are being sent.
@@ -169,23 +212,26 @@ impl Campaigns {
         self.table.update(&key, update).await.map(drop)
     }
 
-    /// Records the number of chunks of a shard and their channel; the same write dispatches the first chunk. Returns
-    /// whether all shards are planned.
+    /// Records the number of chunks of a shard and their channel; the same write dispatches the first chunk, unless the
+    /// campaign is being counted. Returns whether all shards are planned.
     pub(crate) async fn shard_planned(
         &self,
         tenant: TenantKey,
-        id: CampaignId,
+        campaign: &Campaign,
         shard: u32,
-        channel: Channel,
         (chunks, recipients): (u32, u64),
     ) -> Result<bool, Error> {
+        let id = campaign.id;
         let update = Update::new()
-            .set("channel", channel)
+            .set("channel", campaign.content.channel())
             .set("chunks", chunks)
             .set("recipients", recipients)
             .set("next", 0)
             .when_absent("chunks");
-        let update = dispatch_next(update, 0, chunks);
+        let update = match campaign.part() {
+            Some(_) => dispatch_next(update, 0, chunks),
+            None => update.remove("pending"),
+        };
         let key = keys::shard(tenant, id, shard);
         self.table.update(&key, update).await?;
         self.note_planned(tenant, id, shard).await
@@ -201,26 +247,28 @@ impl Campaigns {
     ) -> Result<bool, Error> {
         let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
         let campaign = self.note(tenant, id, update).await?;
-        let planned = campaign.as_ref().map_or(0, |one| one.planned.len());
-        if let Some(campaign) = campaign
-            && campaign.planned.len() == SHARDS as usize
-            && campaign.recipients.is_none()
-        {
+        let Some(campaign) = campaign else {
+            return Ok(false);
+        };
+        let all_planned = campaign.planned.len() == SHARDS as usize;
+        if all_planned && campaign.recipients.is_none() {
             self.fix_audience(tenant, id).await?;
         }
         // Senders may have sent its chunks before the audience was fixed. The current row shows that; every later
         // sender sees a fixed audience.
         let key = keys::shard(tenant, id, shard);
-        let row = self.table.get(&key).await?.unwrap_or_default();
-        self.end_shard(tenant, id, shard, &row).await?;
-        Ok(planned == SHARDS as usize)
+        let row: ShardRow = self.table.get(&key).await?.unwrap_or_default();
+        // A shard whose pass has not begun has sent nothing, also if it has no chunks.
+        if campaign.part() == Some(row.part) {
+            self.end_shard(tenant, id, shard, &row).await?;
+        }
+        Ok(all_planned)
     }
 
     async fn fix_audience(&self, tenant: TenantKey, id: CampaignId) -> Result<(), Error> {
         let shards = self.shards(tenant, id).await?;
         let total: u64 = shards.iter().filter_map(|(_, row)| row.recipients).sum();
-        let update = Update::new().set_if_absent("recipients", total);
-        self.note(tenant, id, update).await.map(drop)
+        self.fix(tenant, id, total).await
     }
 
     /// Moves a chunk's cursor together with its outcomes, unless another run did. Returns the stored progress.
@@ -236,7 +284,10 @@ impl Campaigns {
             .set("cursor", next.cursor)
             .set("done", next.done)
             .set("outcomes", &next.outcomes)
-            .when_equals("cursor", read.cursor);
+            .set_some("part", next.part.stored())
+            .set_some("before", (!next.before.is_empty()).then_some(&next.before))
+            .when_equals("cursor", read.cursor)
+            .when_as_read("part", read.part.stored());
         let key = keys::progress(tenant, id, shard, chunk);
         let outcome = self.table.update(&key, update).await?;
         outcome.item()?.ok_or(Error::Conflict)
@@ -252,7 +303,7 @@ impl Campaigns {
         tenant: TenantKey,
         id: CampaignId,
         (shard, chunk): (u32, u32),
-        outcomes: &Outcomes,
+        (part, outcomes): (Part, &Outcomes),
     ) -> Result<(), Error> {
         let key = keys::shard(tenant, id, shard);
         let row: Option<ShardRow> = self.table.get(&key).await?;
@@ -263,18 +314,25 @@ impl Campaigns {
             return Ok(());
         };
         let next = chunk + 1;
+        if (row.next, row.part) != (chunk, part) {
+            return self.end_shard(tenant, id, shard, &row).await;
+        }
         // Outcomes change only together with `next`, so those that were read belong to the `next` that was read.
-        let update = Update::new().set("next", next).when_equals("next", chunk);
         let mut all = row.outcomes;
         all.merge(outcomes);
-        let update = update.set("outcomes", &all);
+        let update = Update::new()
+            .set("next", next)
+            .set("outcomes", &all)
+            .when_equals("next", chunk)
+            .when_as_read("part", part.stored());
         let update = dispatch_next(update, next, chunks);
         let row = self.table.update(&key, update).await?;
         let row = row.item::<ShardRow>()?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
     }
 
-    /// The planner's last write and the senders' writes are in one item, so one of them sees it complete.
+    /// The planner's last write and the senders' writes are in one item, so one of them sees it complete. The last shard
+    /// of a test asks for the wait.
     async fn end_shard(
         &self,
         tenant: TenantKey,
@@ -285,11 +343,20 @@ impl Campaigns {
         if row.chunks != Some(row.next) {
             return Ok(());
         }
-        let update = Update::new().add_to_set("finished", [format!("{shard:02}")]);
+        let all = SHARDS as usize;
+        let ended = [format!("{shard:02}")];
+        if row.part == Part::Test {
+            let update = Update::new().add_to_set("tested", ended);
+            let campaign = self.note(tenant, id, update).await?;
+            if campaign.is_some_and(|campaign| campaign.tested.len() == all) {
+                self.test_is_sent(tenant, id).await?;
+            }
+            return Ok(());
+        }
+        let update = Update::new().add_to_set("finished", ended);
         let Some(campaign) = self.note(tenant, id, update).await? else {
             return Ok(());
         };
-        let all = SHARDS as usize;
         let complete = campaign.finished.len() == all && campaign.planned.len() == all;
         if complete && campaign.recipients.is_some() && campaign.state == State::Sending {
             let update = Update::new()
@@ -301,14 +368,15 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Dispatches again the chunk where a shard stopped, and checks whether all chunks are done. False if the shard
-    /// has no row: its planning has not started, or its message was lost.
+    /// Dispatches again the chunk where a shard stopped, or the first chunk of its next pass, and checks whether all chunks
+    /// are done. False if the shard has no row: its planning has not started, or its message was lost.
     pub(crate) async fn redispatch(
         &self,
         tenant: TenantKey,
-        id: CampaignId,
+        campaign: &Campaign,
         shard: u32,
     ) -> Result<bool, Error> {
+        let id = campaign.id;
         let key = keys::shard(tenant, id, shard);
         let Some(row) = self.table.get::<ShardRow>(&key).await? else {
             return Ok(false);
@@ -320,8 +388,13 @@ impl Campaigns {
             self.table.update(&key, update).await?;
             return Ok(true);
         };
-        if row.next < chunks {
-            let update = Update::new().when_equals("next", row.next);
+        let part = campaign.part();
+        if let Some(part) = part.filter(|part| row.part < *part) {
+            self.begin_part(tenant, id, shard, (&row, part)).await?;
+        } else if row.next < chunks && part.is_some() {
+            let update = Update::new()
+                .when_equals("next", row.next)
+                .when_as_read("part", row.part.stored());
             let update = dispatch_next(update, row.next, chunks);
             // Refused: a sender has finished the chunk and dispatched the next.
             self.table.update(&key, update).await?;
@@ -345,23 +418,27 @@ impl Campaigns {
             return Ok(total);
         }
         let open = shards.iter().filter(|(_, row)| row.is_open());
-        let open = open.map(|(shard, row)| keys::progress(tenant, id, *shard, row.next));
-        let running: Vec<(Key, Progress)> = self.table.get_many(open.collect()).await?;
-        total.merge(&report::sum(
-            running.iter().map(|(_, progress)| &progress.outcomes),
-        ));
+        let open =
+            open.map(|(shard, row)| (keys::progress(tenant, id, *shard, row.next), row.part));
+        let parts: BTreeMap<Key, Part> = open.collect();
+        let keys = parts.keys().cloned().collect();
+        let running: Vec<(Key, Progress)> = self.table.get_many(keys).await?;
+        for (key, progress) in running {
+            let part = parts.get(&key).copied().unwrap_or_default();
+            total.merge(&progress.of(part).of_pass());
+        }
         Ok(total)
     }
 
-    /// The number of chunks of a shard that are done.
-    pub(crate) async fn next_of(
+    /// Whether everybody of a chunk had their turn.
+    pub(crate) async fn is_past(
         &self,
         tenant: TenantKey,
         id: CampaignId,
-        shard: u32,
-    ) -> Result<u32, Error> {
+        (shard, chunk): (u32, u32),
+    ) -> Result<bool, Error> {
         let row: Option<ShardRow> = self.table.get(&keys::shard(tenant, id, shard)).await?;
-        Ok(row.map_or(0, |row| row.next))
+        Ok(row.is_some_and(|row| row.is_past(chunk)))
     }
 
     /// The shards that have a row, strongly consistent.
@@ -381,7 +458,7 @@ impl Campaigns {
 }
 
 /// Makes the write that moves a shard to this chunk send the chunk's message, if there is such a chunk.
-fn dispatch_next(update: Update, chunk: u32, chunks: u32) -> Update {
+pub(crate) fn dispatch_next(update: Update, chunk: u32, chunks: u32) -> Update {
     if chunk < chunks {
         update.set("pending", Pending::of(&[effects::CHUNK]))
     } else {

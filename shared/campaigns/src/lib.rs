@@ -8,10 +8,13 @@
 //!    together with its tallies.
 //! 4. The last chunk ends the campaign.
 //!
+//! A campaign with a test sends in two passes ([`ab`]).
+//!
 //! Every step is a conditional write, so redelivery has no effect.
 //!
 //! The send ledger (`channels`) records each send; this crate never calls a provider.
 
+pub mod ab;
 mod audience;
 mod chunks;
 mod effects;
@@ -26,6 +29,7 @@ mod review;
 pub mod send;
 mod store;
 
+pub use ab::{Ab, Chosen, Part, Variable, Winner, WinnerRule};
 pub use effects::EFFECTS;
 pub use messages::{ChunkMessage, ChunkOf, PlanMessage};
 pub use model::{Audience, Campaign, Command, Draft, Kind, Selection, State, Step, step};

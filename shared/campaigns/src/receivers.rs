@@ -286,10 +286,9 @@ impl Receivers {
             return Ok(None);
         }
         let contacts = stored.contacts()?;
-        let next = self.campaigns.next_of(tenant, id, shard).await?;
+        let is_done = self.campaigns.is_past(tenant, id, (shard, chunk)).await?;
         let channel = campaign.content.channel();
         let rows = self.rows(tenant, (id, channel), &contacts).await?;
-        let is_done = chunk < next;
         let has = |row: &Option<Row>| of.status.has(row.as_ref(), is_done);
         Ok(Some(
             contacts
@@ -320,7 +319,7 @@ impl Receivers {
                 };
                 continue;
             };
-            let is_done = row.is_some_and(|(_, row)| place.chunk < row.next);
+            let is_done = row.is_some_and(|(_, row)| row.is_past(place.chunk));
             // Without a set each row that is read is returned.
             let size = match set {
                 Some(_) => BATCH,

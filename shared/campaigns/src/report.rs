@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, TenantKey};
 use serde::Serialize;
 
+use crate::ab::{self, AbReport};
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
 use crate::store::Campaigns;
@@ -61,6 +62,8 @@ pub struct Report {
     pub last_click_hour: Option<Timestamp>,
     /// The figures by provider of the mailbox, for mails.
     pub domains: Vec<DomainFigures>,
+    /// Both versions of an A/B test side by side; null without a test.
+    pub ab: Option<AbReport>,
 }
 
 /// Shares from 0 to 1 with four digits; null if nothing was counted in the whole.
@@ -262,6 +265,7 @@ fn figures(
     };
     let (opens, clicks) = (with("opens"), with("clicks"));
     let count = |name: &str| u64::try_from(counts.get(name).copied().unwrap_or(0)).unwrap_or(0);
+    let ab = ab::report(campaign, &outcomes, &counts);
     // An event may arrive before the cursor passes the recipient that it corrects. So the figure is never below
     // zero.
     let resolved = count("resolved").min(outcomes.unknown);
@@ -286,7 +290,7 @@ fn figures(
     };
     Report {
         campaign_id: campaign.id,
-        status: campaign.state,
+        status: campaign.status(),
         audience: campaign.recipients,
         sent,
         skipped: outcomes.skipped,
@@ -309,6 +313,7 @@ fn figures(
         first_click_hour: clicks.0,
         last_click_hour: clicks.1,
         domains: domains(&count),
+        ab,
     }
 }
 

@@ -44,7 +44,8 @@ const OF_CONTENT: [&str; 3] = ["MessageTooLarge", "ContentRejected", "Attachment
 pub struct Gains(BTreeMap<(TenantKey, String, Hour), Counts>);
 
 impl Gains {
-    /// Adds the figures of one send in an hour. Only campaigns have a report.
+    /// Adds the figures of one send in an hour. Only campaigns have a report. Figures of a version are counted a second
+    /// time under their name with `_a` or `_b`, in the same write.
     pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: &Gained) {
         let gained = gained.counts();
         if gained.is_empty() || scope.parse::<kernel::CampaignId>().is_err() {

@@ -31,7 +31,7 @@ pub use consent::SkipReason;
 pub use domain::Domain;
 pub use email::{EmailChannel, Letterhead};
 pub use feedback::{Feedback, Gained};
-pub use ledger::{Claim, Fact, Ledger, LedgerKey, MessageStatus, Row, State, Tally};
+pub use ledger::{Claim, Fact, Ledger, LedgerKey, MessageStatus, Row, State, Tally, Variant};
 pub use links::{Click, Link, Links};
 pub use machine::{Delivery, SendMachine};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
-use crate::ledger::{Claim, Fact, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
+use crate::ledger::{Claim, Fact, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
 use crate::told::{FAILED, SENT, tell_if_heard};
 
@@ -75,6 +75,30 @@ impl<C: SendChannel> SendMachine<C> {
         contact: Option<&Contact>,
         data: &Value,
     ) -> Result<Delivery, Error> {
+        let of = (ready, None);
+        self.deliver_version(tenant, key, of, contact, data).await
+    }
+
+    /// The version that the contact was sent; `None` without a row, and for a send without versions.
+    pub async fn version(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+    ) -> Result<Option<Variant>, Error> {
+        let row = self.ledger.get(tenant, key).await?;
+        Ok(row.and_then(|row| row.variant))
+    }
+
+    /// Like [`SendMachine::deliver`], for one version of a campaign. A contact that was sent another version before gets
+    /// nothing.
+    pub async fn deliver_version(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (ready, variant): (&C::Prepared, Option<Variant>),
+        contact: Option<&Contact>,
+        data: &Value,
+    ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
         let class = terms.class;
         let reason = match (refusal(contact, C::CHANNEL, terms), contact) {
@@ -93,7 +117,7 @@ impl<C: SendChannel> SendMachine<C> {
             return Ok(Delivery::Skipped(SkipReason::Gone));
         };
         let fields = self.fields.recent(tenant).await?;
-        let ticket = match self.ledger.claim(tenant, key).await? {
+        let ticket = match self.ledger.claim_for(tenant, key, variant).await? {
             Claim::Won(ticket) => ticket,
             Claim::Existing(row) if self.may_repeat(&row, class) => {
                 match self
@@ -238,7 +262,7 @@ impl<C: SendChannel> SendMachine<C> {
         at: Timestamp,
     ) -> Result<(), Error> {
         let data = Value::Object(serde_json::Map::new());
-        tell_if_heard(&self.timeline, tenant, key, (SENT, at), data).await
+        Box::pin(tell_if_heard(&self.timeline, tenant, key, (SENT, at), data)).await
     }
 
     async fn tell_failed(
@@ -249,7 +273,14 @@ impl<C: SendChannel> SendMachine<C> {
         reason: &str,
     ) -> Result<(), Error> {
         let data = serde_json::json!({ "reason": reason });
-        tell_if_heard(&self.timeline, tenant, key, (FAILED, at), data).await
+        Box::pin(tell_if_heard(
+            &self.timeline,
+            tenant,
+            key,
+            (FAILED, at),
+            data,
+        ))
+        .await
     }
 
     /// A transactional message may be sent a second time after the lease if the first try has no known outcome.

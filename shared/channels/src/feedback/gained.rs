@@ -33,6 +33,10 @@ impl Gained {
     pub(super) fn counts(&self) -> Vec<(String, i64)> {
         let figures = self.tally.figures();
         let own = figures.iter().map(|(name, n)| ((*name).to_owned(), *n));
+        let of_version = self.tally.variant.into_iter().flat_map(|variant| {
+            let own = figures.iter();
+            own.map(move |(name, n)| (format!("{name}_{}", variant.name()), *n))
+        });
         let totals = [("opens", self.opens), ("clicks", self.clicks)];
         let totals = totals.iter().map(|(name, n)| ((*name).to_owned(), *n));
         let of_domain = self.domain.into_iter().flat_map(|domain| {
@@ -42,7 +46,7 @@ impl Gained {
                 Some((domain.counter(letter), *n))
             })
         });
-        let all = own.chain(totals).chain(of_domain);
+        let all = own.chain(of_version).chain(totals).chain(of_domain);
         all.filter(|(_, n)| *n != 0).collect()
     }
 }

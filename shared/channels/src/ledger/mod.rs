@@ -12,6 +12,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{Fact, Row, State, Tally, Visit};
+pub use facts::{Fact, Row, State, Tally, Variant, Visit};
 pub use status::MessageStatus;
 pub use store::{Claim, KEPT_DAYS, LEASE, Learnt, Ledger, LedgerKey, Marked, Ticket, is_in_flight};

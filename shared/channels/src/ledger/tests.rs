@@ -20,6 +20,7 @@ fn row(unknown: bool) -> Row {
         unknown_at: unknown.then_some(at),
         clicked_link: None,
         domain: None,
+        variant: None,
         facts: Facts::default(),
         ttl: 0,
     }
