@@ -14,6 +14,7 @@ mod winner;
 
 use accounts::{Audit, Senders, Workspaces};
 use campaigns::{Campaigns, Receivers};
+use channels::push::Sites;
 use channels::{Ledger, Links, MailStore};
 use cloud::Counters;
 use contacts::{Lists, Profiles};
@@ -32,6 +33,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),
+        sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
         receivers: Receivers::over(resources),

@@ -19,6 +19,7 @@ pub mod links;
 pub mod machine;
 pub mod mail_check;
 pub mod mail_store;
+pub mod push;
 pub mod rate;
 pub mod send;
 pub mod ses_event;
