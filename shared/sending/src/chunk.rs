@@ -40,7 +40,8 @@ where
         return Ok(());
     }
     let letterhead = crate::letterhead(workspace.as_ref());
-    let ended = sender.handle(tenant, message, &letterhead).await?;
+    // Boxed: the compiler bounds the depth of futures that hold one another.
+    let ended = Box::pin(sender.handle(tenant, message, &letterhead)).await?;
     let outcomes = &ended.outcomes;
     metrics::count("MessagesSent", outcomes.sent);
     metrics::count("MessagesSkipped", outcomes.skipped.values().sum());
