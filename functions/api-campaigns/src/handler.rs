@@ -7,12 +7,12 @@ use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Campaigns, Draft, Report};
-use channels::MailStore;
+use campaigns::{Audience, Campaign, Campaigns, Draft, Receivers};
 use channels::push::Sites;
 use channels::sms::Brandnames;
+use channels::{Ledger, Links, MailStore};
 use cloud::Counters;
-use contacts::{List, Lists};
+use contacts::{List, Lists, Profiles};
 use kernel::CampaignId;
 use kernel::page::Page;
 use lambda::http::{
@@ -21,11 +21,11 @@ use lambda::http::{
 use segments::{NotPinned, Pins};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use workflows::Runs;
 
-use crate::commands;
 use crate::content::{self, Checked, CheckedAb, ContentView, stored_b};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
-use crate::winner;
+use crate::{commands, messages, report, winner};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -37,6 +37,11 @@ pub struct Api {
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,
+    pub receivers: Receivers,
+    pub ledger: Ledger,
+    pub links: Links,
+    pub profiles: Profiles,
+    pub runs: Runs,
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub senders: Senders,
@@ -81,6 +86,11 @@ impl Api {
                 let found = self.lists.get(caller.tenant, list).await?;
                 let pointer = format!("/audience/{name}/list_ids/{n}");
                 flaws.check(found.is_none(), pointer, "no such list");
+            }
+            for (n, of) in selection.receivers.iter().enumerate() {
+                let found = self.campaigns.get(caller.tenant, of.campaign_id).await?;
+                let pointer = format!("/audience/{name}/receivers/{n}/campaign_id");
+                flaws.check(found.is_none(), pointer, "no such campaign");
             }
             for (n, &segment) in selection.segment_ids.iter().enumerate() {
                 let is_known = self.pins.knows(caller.tenant, segment).await?;
@@ -156,7 +166,8 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one))
-        .routes(routes!(report))
+        .merge(report::routes())
+        .merge(messages::routes())
         .merge(commands::routes())
         .merge(winner::routes())
 }
@@ -305,27 +316,4 @@ async fn one(
         ..content.map(Checked::view).unwrap_or_default()
     };
     Ok(Json(CampaignView::new(campaign, view)))
-}
-
-/// Show the figures of a campaign.
-///
-/// Once it is sent, `sent` + `skipped` + `failed` + `unknown` is `audience`.
-#[utoipa::path(
-    get,
-    path = "/v1/campaigns/{id}/report",
-    operation_id = "showCampaignReport",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The figures", body = Report)),
-)]
-async fn report(
-    State(api): State<Api>,
-    caller: May<op::ShowCampaignReport>,
-    Path(id): Path<CampaignId>,
-) -> Result<Json<Report>, Problem> {
-    let report = api
-        .campaigns
-        .report(&api.counters, caller.tenant, id)
-        .await?;
-    report.map(Json).ok_or_else(no_campaign)
 }

@@ -7,18 +7,21 @@
 mod commands;
 mod content;
 mod handler;
+mod messages;
+mod report;
 mod shape;
 mod winner;
 
 use accounts::{Audit, Senders, Workspaces};
-use campaigns::Campaigns;
-use channels::MailStore;
+use campaigns::{Campaigns, Receivers};
 use channels::push::Sites;
 use channels::sms::Brandnames;
+use channels::{Ledger, Links, MailStore};
 use cloud::Counters;
-use contacts::Lists;
+use contacts::{Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
+use workflows::Runs;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -36,6 +39,11 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
+        receivers: Receivers::over(resources),
+        ledger: Ledger::over(resources),
+        links: Links::over(resources),
+        profiles: Profiles::over(resources),
+        runs: Runs::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

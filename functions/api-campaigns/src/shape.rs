@@ -72,7 +72,7 @@ fn name_flaw(name: &str) -> Option<(String, String)> {
 fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
     let mut flaws = Vec::new();
     if audience.include.is_empty() {
-        let message = "names no list, segment or tag";
+        let message = "names no list, segment, tag or receivers";
         flaws.push(("/audience/include".to_owned(), message.to_owned()));
     }
     for (name, selection) in [
@@ -83,6 +83,7 @@ fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
             ("list_ids", selection.list_ids.len()),
             ("segment_ids", selection.segment_ids.len()),
             ("tags", selection.tags.len()),
+            ("receivers", selection.receivers.len()),
         ];
         for (field, count) in counts {
             if count > MAX_SELECTED {

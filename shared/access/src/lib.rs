@@ -330,6 +330,13 @@ operations! {
     CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
     ChooseCampaignWinner = "chooseCampaignWinner": From(AccountManager), Some(Write);
     ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
+    ListCampaignHours = "listCampaignHours": From(Viewer), Some(Read);
+    ListCampaignLinks = "listCampaignLinks": From(Viewer), Some(Read);
+    ListReceivers = "listReceivers": From(Contributor), Some(Read);
+    // A file of all receivers: a person of the account asks for it, never a key.
+    DownloadReceivers = "downloadReceivers": From(AccountAdmin), None;
+    ListSentMessages = "listSentMessages": From(Contributor), Some(Read);
+    ShowSentMessage = "showSentMessage": From(Contributor), Some(Read);
     // Chat.
     ListConversations = "listConversations": Chat(Agent), Some(Read);
     ShowConversation = "showConversation": Chat(Agent), Some(Read);

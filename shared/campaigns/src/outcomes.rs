@@ -78,6 +78,15 @@ impl Ends {
         }
     }
 
+    fn without(self, part: Self) -> Self {
+        Self {
+            sent: self.sent.saturating_sub(part.sent),
+            skipped: self.skipped.saturating_sub(part.skipped),
+            failed: self.failed.saturating_sub(part.failed),
+            unknown: self.unknown.saturating_sub(part.unknown),
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.skipped += other.skipped;
@@ -122,6 +131,34 @@ impl Outcomes {
             | Delivery::Stopped(_) => return false,
         }
         true
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// These counts without others that are part of them.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        let less = |map: &BTreeMap<String, u64>, part: &BTreeMap<String, u64>| {
+            let counts = map.iter().map(|(reason, n)| {
+                let n = n.saturating_sub(part.get(reason).copied().unwrap_or(0));
+                (reason.clone(), n)
+            });
+            counts.filter(|(_, n)| *n > 0).collect()
+        };
+        Self {
+            sent: self.sent.saturating_sub(part.sent),
+            skipped: less(&self.skipped, &part.skipped),
+            failed: less(&self.failed, &part.failed),
+            fallback: less(&self.fallback, &part.fallback),
+            unknown: self.unknown.saturating_sub(part.unknown),
+            versions: Versions {
+                a: self.versions.a.without(part.versions.a),
+                b: self.versions.b.without(part.versions.b),
+            },
+        }
     }
 
     /// Recipients that were not skipped.
@@ -186,6 +223,7 @@ mod tests {
         assert_eq!(outcomes.versions.a, Ends::default());
         let mut twice = outcomes.clone();
         twice.merge(&outcomes);
+        assert_eq!(twice.without(&outcomes), outcomes);
         assert_eq!((twice.total(), twice.skipped["unsubscribed"]), (12, 2));
     }
 }

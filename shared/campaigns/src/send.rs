@@ -285,12 +285,13 @@ where
                 return Ok(ended);
             }
         }
+        let (tenant, id) = (work.tenant, work.campaign);
         self.campaigns
             .chunk_done(
-                work.tenant,
-                work.campaign,
+                tenant,
+                id,
                 (work.shard, work.chunk),
-                work.part,
+                (work.part, &stored.of(work.part).of_pass()),
             )
             .await?;
         Ok(ended)

@@ -4,8 +4,9 @@
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Channel, Contact, Device, Fields, Profiles, Purpose};
+use contacts::{Channel, Contact, Contacts, Device, Fields, Profiles, Purpose};
 use futures::FutureExt;
+use jiff::Timestamp;
 use kernel::TenantKey;
 use serde_json::Value;
 
@@ -13,8 +14,9 @@ use crate::channel::{Answer, Recipient, Replaced, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
 use crate::frequency::{self, Frequency, Taken};
 use crate::gate::{Cap, Gate};
-use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
+use crate::ledger::{Claim, Fact, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
+use crate::told::{FAILED, SENT, tell_if_heard};
 
 /// The kind of the counts of a contact's marketing, by all channels.
 const MARKETING: &str = "MKT";
@@ -79,17 +81,19 @@ fn repeats(key: &LedgerKey, class: Class) -> bool {
 pub struct SendMachine<C> {
     pub(crate) ledger: Ledger,
     contacts: Profiles,
+    timeline: Contacts,
     pub(crate) fields: Fields,
     frequency: Frequency,
     pub(crate) channel: C,
 }
 
 impl<C: SendChannel> SendMachine<C> {
-    /// Over the tables `SendLedger`, Contacts, Directory and Limits, and the channel.
+    /// Over the tables `SendLedger`, Contacts, Timeline, Directory and Limits, and the channel.
     pub fn over(resources: &Resources, channel: C) -> Self {
         Self {
             ledger: Ledger::over(resources),
             contacts: Profiles::over(resources),
+            timeline: Contacts::over(resources),
             fields: Fields::over(resources),
             frequency: Frequency::over(resources),
             channel,
@@ -394,12 +398,12 @@ impl<C: SendChannel> SendMachine<C> {
     ) -> Result<Delivery, Error> {
         match answer {
             Answer::Accepted { id } => {
-                let recorded = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
-                Ok(if recorded {
-                    Delivery::Sent
-                } else {
-                    Delivery::Unknown
-                })
+                let sent = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
+                let Some(at) = sent else {
+                    return Ok(Delivery::Unknown);
+                };
+                self.tell_sent(tenant, key, at).await?;
+                Ok(Delivery::Sent)
             }
             Answer::Refused { code } => self.fail(tenant, key, ticket, &code).await,
             Answer::Throttled => {
@@ -435,8 +439,41 @@ impl<C: SendChannel> SendMachine<C> {
         ticket: &Ticket,
         reason: &str,
     ) -> Result<Delivery, Error> {
-        self.ledger.mark_failed(tenant, key, ticket, reason).await?;
+        let at = self.ledger.now();
+        let failed = self.ledger.mark_failed(tenant, key, ticket, (reason, at));
+        if failed.await? {
+            self.tell_failed(tenant, key, at, reason).await?;
+        }
         Ok(Delivery::Failed(reason.to_owned()))
+    }
+
+    /// Tells those that wait for it that the message was sent. A repetition tells the same event.
+    async fn tell_sent(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let data = Value::Object(serde_json::Map::new());
+        Box::pin(tell_if_heard(&self.timeline, tenant, key, (SENT, at), data)).await
+    }
+
+    async fn tell_failed(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let data = serde_json::json!({ "reason": reason });
+        Box::pin(tell_if_heard(
+            &self.timeline,
+            tenant,
+            key,
+            (FAILED, at),
+            data,
+        ))
+        .await
     }
 
     /// A transactional message may be sent a second time after the lease if the first try has no known outcome.
@@ -466,17 +503,21 @@ impl<C: SendChannel> SendMachine<C> {
             // A marketing row that was given up was counted as unknown. The event that proved it accepted has
             // corrected the count.
             let counted_unknown = given_up && !repeats(key, class);
-            return Ok(if counted_unknown {
-                Delivery::Unknown
-            } else {
-                Delivery::SentBefore
-            });
+            if counted_unknown {
+                return Ok(Delivery::Unknown);
+            }
+            // The run that sent it may have ended before it told so.
+            if let Some(at) = row.facts.at(Fact::Accepted) {
+                self.tell_sent(tenant, key, at).await?;
+            }
+            return Ok(Delivery::SentBefore);
         }
         if row.is_duplicate() {
             return Ok(Delivery::Skipped(SkipReason::DuplicateAddress));
         }
-        if row.failed_at.is_some() {
+        if let Some(at) = row.failed_at {
             let reason = row.reason.clone().unwrap_or_default();
+            self.tell_failed(tenant, key, at, &reason).await?;
             return Ok(Delivery::Failed(reason));
         }
         if given_up {

@@ -530,6 +530,36 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "POST",
             "/v1/campaigns/cmp_00000000009/winner",
         ),
+        O::ListCampaignHours => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/report/hours",
+        ),
+        O::ListCampaignLinks => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/links",
+        ),
+        O::ListReceivers => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/receivers",
+        ),
+        O::DownloadReceivers => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/receivers/file",
+        ),
+        O::ListSentMessages => (
+            "api-campaigns",
+            "GET",
+            "/v1/messages?contact_id=con_00000000009",
+        ),
+        O::ShowSentMessage => (
+            "api-campaigns",
+            "GET",
+            "/v1/messages/cmp_00000000009.con_00000000009.email.0",
+        ),
         O::ShowCampaignReport => (
             "api-campaigns",
             "GET",

@@ -10,6 +10,7 @@ mod heavy;
 mod links;
 mod messages;
 mod rate;
+mod reports;
 mod review;
 pub(crate) mod shop;
 mod texts;
