@@ -32,7 +32,7 @@ pub struct Zns {
 #[schema(as = ZnsFallback)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
-    /// The brandname that it comes from: of customer care, or of advertising for a template with the tag `promotion`.
+    /// The brandname that it comes from, of customer care. A template with the tag `promotion` has no fallback.
     brandname_id: BrandnameId,
     /// The text, a Liquid template over `contact`.
     #[schema(min_length = 1, max_length = 1000)]

@@ -334,7 +334,7 @@ impl Client {
     /// is valid; `is_refused` says that it is not.
     async fn renew(&self, tenant: TenantKey, read: Oa, is_refused: bool) -> Result<Session, Fault> {
         let name = format!("ZALO#{}", read.oa_id);
-        let work = self.renewed(tenant, &read);
+        let work = self.renewed(tenant, &read, is_refused);
         let renewed = self.lease.hold(tenant, &name, RENEWAL, work).await?;
         let why = match renewed {
             Some(Ok(oa)) => return self.opened(tenant, oa),
@@ -351,7 +351,7 @@ impl Client {
     }
 
     /// One renewal. A pair that another worker or a person has stored meanwhile is taken.
-    async fn renewed(&self, tenant: TenantKey, read: &Oa) -> Result<Oa, Fault> {
+    async fn renewed(&self, tenant: TenantKey, read: &Oa, is_refused: bool) -> Result<Oa, Fault> {
         let oa = self.store.account(tenant, &read.oa_id).await?;
         let oa = oa.ok_or(Fault::Missing)?;
         if oa.version != read.version {
@@ -359,7 +359,7 @@ impl Client {
         }
         if oa.status == Status::Expired || oa.problem.as_deref() == Some(REFRESH_REFUSED) {
             // The refresh token was refused before: only a person can help.
-            self.expire(tenant, &oa).await?;
+            self.expire(tenant, &oa, is_refused).await?;
             return Err(Fault::Expired);
         }
         let tokens = self.store.tokens(tenant, &oa).ok_or(Fault::Expired)?;
@@ -374,7 +374,7 @@ impl Client {
             }
             Err(NoData::Code(code)) if codes::meaning(code) != Meaning::Busy => {
                 tracing::error!(code, "Zalo refused to renew the tokens of an account");
-                self.expire(tenant, &oa).await?;
+                self.expire(tenant, &oa, is_refused).await?;
                 Err(Fault::Expired)
             }
             Err(error) => Err(fault(error)),
@@ -382,8 +382,8 @@ impl Client {
     }
 
     /// Notes a refused renewal: the account works as long as its old token does.
-    async fn expire(&self, tenant: TenantKey, oa: &Oa) -> Result<(), Error> {
-        let status = if oa.is_valid(self.now()) {
+    async fn expire(&self, tenant: TenantKey, oa: &Oa, is_refused: bool) -> Result<(), Error> {
+        let status = if !is_refused && oa.is_valid(self.now()) {
             oa.status
         } else {
             Status::Expired

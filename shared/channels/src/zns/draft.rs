@@ -11,7 +11,7 @@ use super::channel::class_of;
 use super::template::Template;
 use super::{is_oa_id, is_template_id, keys};
 use crate::mail_check::names;
-use crate::send::ZnsContent;
+use crate::send::{Class, ZnsContent};
 use crate::sms::template::MAX_CONTENT;
 use crate::sms::{Brandname, Brandnames, Kind};
 
@@ -116,15 +116,17 @@ fn flaws(
         }
     }
     if let Some(text) = &content.fallback {
-        let kind = Kind::of(class_of(template));
+        if class_of(template) == Class::Marketing {
+            let rule = "a template of promotion has none: carriers take advertising in groups of 30 numbers";
+            flaws.push(("/fallback".to_owned(), rule.to_owned()));
+        }
         match brandname {
             None => flaws.push((
                 "/fallback/brandname_id".to_owned(),
                 "no such brandname".to_owned(),
             )),
-            Some(found) if found.settings.kind != kind => {
-                let rule =
-                    "the brandname is registered for another kind of messages than the template";
+            Some(found) if found.settings.kind != Kind::Care => {
+                let rule = "the brandname is not registered for customer care";
                 flaws.push(("/fallback/brandname_id".to_owned(), rule.to_owned()));
             }
             Some(_) => {}
