@@ -11,7 +11,9 @@ use super::Trial;
 use crate::campaigns::shop::Shop;
 use crate::support::{Kill, World};
 
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 12;
+/// 70 percent of them are a test.
+const PEOPLE: u32 = 150;
 const STEPS: u32 = 90;
 const WORKERS: [&str; 2] = ["campaign-planner", "campaign-sender-email"];
 
@@ -119,8 +121,8 @@ async fn whatever_happens_nobody_gets_two_mails_or_none_and_one_winner_is_final(
     let (mut manual, mut ruled) = (0, 0);
     for seed in 0..SEEDS {
         let world = World::new();
-        let shop = Shop::open(&world, 220).await;
-        let changes = json!({ "test_percent": 50, "wait_hours": 1 });
+        let shop = Shop::open(&world, PEOPLE).await;
+        let changes = json!({ "test_percent": 70, "wait_hours": 1 });
         let trial = Trial::sent(&world, &shop, changes).await;
         let mut run = Run {
             trial,
