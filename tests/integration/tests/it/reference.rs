@@ -112,10 +112,10 @@ async fn document_code_and_template_know_the_same_operations() {
                 &[400]
             } else if sent == "/t.js" {
                 &[200]
-            } else if sent.starts_with("/w/shopee/") {
+            } else if sent.starts_with("/w/shopee/") || sent == "/w/zalo" {
                 // Without a signature the request is a check of the address.
                 &[200]
-            } else if sent == "/w/connect" {
+            } else if sent == "/w/connect" || sent == "/w/zalo/connect" {
                 // A person reads the answer.
                 &[400]
             } else {
