@@ -79,6 +79,8 @@ async fn document_code_and_template_know_the_same_operations() {
             .replace("{inbox}", "inb_01h4k7m2p9x")
             .replace("{form}", "frm_01h4k7m2p9x")
             .replace("{source}", "src_01h4k7m2p9x")
+            .replace("{oa_id}", "3400000000000000001")
+            .replace("{template_id}", "207320")
             .replace("{call}", "t")
             .replace("{token}", "some-token");
         assert!(!sent.contains('{'), "{path}: say what its parameter is");
