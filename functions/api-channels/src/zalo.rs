@@ -247,7 +247,7 @@ async fn authorize(
     path = "/v1/channels/zalo/{oa_id}",
     operation_id = "showZaloOa",
     tag = "channels",
-    params(("oa_id" = String, Path, description = "Zalo's id of the account")),
+    params(("oa_id" = String, Path, description = "Zalo's id of the account", max_length = 32)),
     responses((status = 200, description = "The account", body = OaView)),
 )]
 async fn show(
@@ -265,7 +265,7 @@ async fn show(
     path = "/v1/channels/zalo/{oa_id}",
     operation_id = "updateZaloOa",
     tag = "channels",
-    params(("oa_id" = String, Path, description = "Zalo's id of the account")),
+    params(("oa_id" = String, Path, description = "Zalo's id of the account", max_length = 32)),
     request_body = Settings,
     responses((status = 200, description = "Changed", body = OaView)),
 )]
@@ -293,7 +293,7 @@ async fn change(
     path = "/v1/channels/zalo/{oa_id}",
     operation_id = "disconnectZaloOa",
     tag = "channels",
-    params(("oa_id" = String, Path, description = "Zalo's id of the account")),
+    params(("oa_id" = String, Path, description = "Zalo's id of the account", max_length = 32)),
     responses((status = 204, description = "Disconnected")),
 )]
 async fn disconnect(
@@ -309,7 +309,7 @@ async fn disconnect(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What was read from Zalo.
+/// The account and the number of templates that were read from Zalo.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ZaloSync {
     oa: OaView,
@@ -328,7 +328,7 @@ pub struct ZaloSync {
     path = "/v1/channels/zalo/{oa_id}/sync",
     operation_id = "syncZaloOa",
     tag = "channels",
-    params(("oa_id" = String, Path, description = "Zalo's id of the account")),
+    params(("oa_id" = String, Path, description = "Zalo's id of the account", max_length = 32)),
     responses(
         (status = 200, description = "Read", body = ZaloSync),
         (status = 409, description = "The account must be connected again, or Zalo refused"),
@@ -358,7 +358,7 @@ async fn sync(
     path = "/v1/channels/zalo/{oa_id}/templates",
     operation_id = "listZnsTemplates",
     tag = "channels",
-    params(("oa_id" = String, Path, description = "Zalo's id of the account")),
+    params(("oa_id" = String, Path, description = "Zalo's id of the account", max_length = 32)),
     responses((status = 200, description = "All templates", body = Page<TemplateView>)),
 )]
 async fn templates(
@@ -381,8 +381,8 @@ async fn templates(
     operation_id = "showZnsTemplate",
     tag = "channels",
     params(
-        ("oa_id" = String, Path, description = "Zalo's id of the account"),
-        ("template_id" = String, Path, description = "Zalo's id of the template"),
+        ("oa_id" = String, Path, description = "Zalo's id of the account", max_length = 32),
+        ("template_id" = String, Path, description = "Zalo's id of the template", max_length = 64),
     ),
     responses((status = 200, description = "The template", body = TemplateView)),
 )]

@@ -18,6 +18,9 @@ use utoipa_axum::routes;
 /// Largest body. An event of Zalo has a few kilobytes.
 const MAX_BODY: usize = 256 * 1024;
 
+/// The answer to a request that is not sent again.
+const TAKEN: &str = "ok";
+
 /// The state of the route.
 #[derive(Clone)]
 pub struct Door {
@@ -43,7 +46,7 @@ struct Body(BTreeMap<String, serde_json::Value>);
 
 /// Take an event of Zalo.
 ///
-/// Zalo posts the events of the installation's app; `X-ZEvent-Signature` signs the body. The answer is empty.
+/// Zalo posts the events of the installation's app; `X-ZEvent-Signature` signs the body.
 #[utoipa::path(
     post,
     path = "/w/zalo",
@@ -52,13 +55,13 @@ struct Body(BTreeMap<String, serde_json::Value>);
     request_body(content((Body = "application/json"))),
     security(),
     responses(
-        (status = 200, description = "Taken, counted, or the check of the address"),
+        (status = 200, description = "Taken, counted, or the check of the address", body = String, content_type = "text/plain"),
         (status = 401, description = "Another signature, or another app"),
         (status = 413, description = "Too large"),
         (status = 503, description = "Try again"),
     ),
 )]
-async fn receive(State(door): State<Door>, raw: Raw) -> Result<(), Problem> {
+async fn receive(State(door): State<Door>, raw: Raw) -> Result<&'static str, Problem> {
     let posted = Posted {
         signature: header(&raw.headers, "x-zevent-signature"),
         timestamp: header(&raw.headers, "x-zevent-timestamp"),
@@ -66,18 +69,18 @@ async fn receive(State(door): State<Door>, raw: Raw) -> Result<(), Problem> {
         body: &raw.body,
     };
     match event(&door.secrets, &door.tracking, &posted) {
-        Event::Probe => Ok(()),
+        Event::Probe => Ok(TAKEN),
         Event::Unsigned => Err(Problem::new(
             Code::Unauthenticated,
             "not signed by Zalo for this app",
         )),
         Event::Foreign => {
             metrics::count("EventsUnmatched", 1);
-            Ok(())
+            Ok(TAKEN)
         }
         Event::Other(_) => {
             metrics::count("EventsIgnored", 1);
-            Ok(())
+            Ok(TAKEN)
         }
         Event::Receipt(workspace, receipt) => {
             let message = Backlog::Receipts {
@@ -87,7 +90,7 @@ async fn receive(State(door): State<Door>, raw: Raw) -> Result<(), Problem> {
             let sent = door.receipts.send(tenant(workspace), &message, options);
             sent.await?;
             metrics::count("ReceiptsTaken", 1);
-            Ok(())
+            Ok(TAKEN)
         }
     }
 }

@@ -21,11 +21,20 @@ pub struct Zns {
     #[schema(max_length = 64, example = "207320")]
     template_id: String,
     /// The text of each parameter of the template, a Liquid template over `contact` of at most 500 characters.
-    #[schema(example = json!({ "customer_name": "{{ contact.full_name | default: 'Quý khách' }}" }))]
+    #[schema(
+        value_type = BTreeMap<String, ParamText>,
+        example = json!({ "customer_name": "{{ contact.full_name | default: 'Quý khách' }}" })
+    )]
     params: BTreeMap<String, String>,
     /// The text message to a person whom Zalo cannot reach: bad number, no account, refusal.
     fallback: Option<Fallback>,
 }
+
+/// The text of a parameter.
+#[derive(utoipa::ToSchema)]
+#[schema(as = ZnsParamText, max_length = 500)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub struct ParamText(String);
 
 /// A text message in place of a Zalo message.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]

@@ -89,7 +89,7 @@ pub struct Oa {
     pub oa_id: String,
     /// Increases with each change of the tokens.
     pub version: u64,
-    /// What Zalo tells about it.
+    /// The facts that Zalo tells about it.
     pub facts: Facts,
     /// Hex of nonce and ciphertext of [`Tokens`].
     pub(super) sealed: String,

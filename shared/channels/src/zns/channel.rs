@@ -1,5 +1,5 @@
-//! The channel of ZNS: the values of a template for each contact, by an Official Account, and a text message in place of a ZNS
-//! that Zalo refused for this person.
+//! The channel of ZNS: the values of a template for each contact, by an Official Account. A text message takes the place of a ZNS that
+//! Zalo refused for this person.
 //!
 //! The send machine has claimed the send. The text message has a ledger row of its own, so it is sent once.
 

@@ -5,7 +5,7 @@
 
 use crate::channel::Answer;
 
-/// What follows from a code.
+/// The consequence of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// The access token ended: renew it, and call once more.

@@ -79,6 +79,8 @@ async fn document_code_and_template_know_the_same_operations() {
             .replace("{inbox}", "inb_01h4k7m2p9x")
             .replace("{form}", "frm_01h4k7m2p9x")
             .replace("{source}", "src_01h4k7m2p9x")
+            .replace("{oa_id}", "3400000000000000001")
+            .replace("{template_id}", "207320")
             .replace("{call}", "t")
             .replace("{token}", "some-token");
         assert!(!sent.contains('{'), "{path}: say what its parameter is");
@@ -112,10 +114,10 @@ async fn document_code_and_template_know_the_same_operations() {
                 &[400]
             } else if sent == "/t.js" {
                 &[200]
-            } else if sent.starts_with("/w/shopee/") {
+            } else if sent.starts_with("/w/shopee/") || sent == "/w/zalo" {
                 // Without a signature the request is a check of the address.
                 &[200]
-            } else if sent == "/w/connect" {
+            } else if sent == "/w/connect" || sent == "/w/zalo/connect" {
                 // A person reads the answer.
                 &[400]
             } else {
