@@ -37,7 +37,7 @@ pub struct DoNotAdvertiseChange {
     remove: Vec<String>,
 }
 
-/// What was changed.
+/// The numbers that were changed.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct DoNotAdvertiseChanged {
     /// Numbers that are on the list now.

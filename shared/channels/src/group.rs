@@ -26,7 +26,7 @@ pub struct Member<'a> {
     pub contact: Option<&'a Contact>,
 }
 
-/// What became of a member.
+/// The outcome of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grouped {
     /// It has this outcome.

@@ -12,7 +12,7 @@ use super::segments::length;
 use super::store::SmsSettings;
 use crate::channel::Answer;
 
-/// What a call sends, beside its numbers.
+/// The parts of a call beside its numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The composed text ([`Settings::compose`](super::brandname::Settings::compose)).

@@ -49,7 +49,7 @@ impl ReportAddress {
     }
 }
 
-/// What a report says about its message: `SendStatus`, `SendSuccess`, `SendFailed`. `None`: nothing.
+/// The fact that a report tells of its message: `SendStatus`, `SendSuccess`, `SendFailed`. `None`: nothing.
 pub fn fact(status: &str, success: &str, failed: &str) -> Option<Fact> {
     let count = |text: &str| text.trim().parse::<u32>().unwrap_or(0);
     match status.trim() {

@@ -1,5 +1,5 @@
-//! Campaigns of text messages by a provider that fails. Nobody gets a text of a campaign twice, at night or more than three a day,
-//! no call has fewer than 30 numbers, and every campaign that was sent comes to its end with a correct report.
+//! Campaigns of text messages by a provider that fails. Nobody gets a text of a campaign twice or at night, or more than three
+//! texts a day. No call has fewer than 30 numbers. Every campaign that was sent comes to its end with a correct report.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
