@@ -140,7 +140,9 @@ async fn a_report_equals_its_ledger() {
     for figure in ["delivered", "opened", "opens", "clicks", "bounced"] {
         assert_eq!(sums[figure] as u64, number(&report, figure), "{figure}");
     }
-    assert_eq!(report["first_open_hour"], hours["data"][0]["hour"]);
+    let mut all_hours = hours["data"].as_array().unwrap().iter();
+    let first = all_hours.find(|hour| number(hour, "opens") > 0);
+    assert_eq!(report["first_open_hour"], first.unwrap()["hour"]);
 
     let path = format!("/v1/campaigns/{campaign}/links");
     let links = get(&world, &shop, &path).await;
@@ -281,7 +283,7 @@ async fn those_who_have_not_opened_get_another_campaign_and_a_tag() {
     let (status, problem) = shop
         .call(&world, "POST", "/v1/campaigns", Some(&body))
         .await;
-    assert_eq!(status, 422, "{problem}");
+    assert_eq!(status, 400, "{problem}");
 }
 
 /// A workflow that anybody enters with the event.
