@@ -186,6 +186,17 @@ async fn a_message_is_found_by_its_contact_and_its_campaign() {
         message
     );
 
+    for path in [
+        format!("/v1/messages?campaign_id={campaign}&cursor=x"),
+        format!("/v1/messages?contact_id={contact}&cursor=0.0.0"),
+        format!("/v1/campaigns/{campaign}/receivers?cursor=16.0.0"),
+        format!("/v1/campaigns/{campaign}/receivers?cursor=0.0.0.0"),
+    ] {
+        let (status, problem) = ask(&world, &shop, "api-campaigns", "GET", (&path, None)).await;
+        assert_eq!(status, 400, "{path}: {problem}");
+        assert_eq!(problem["errors"][0]["pointer"], "?cursor", "{problem}");
+    }
+
     let other = Shop::open(&world, 1).await;
     let path = format!("/v1/messages/{id}");
     let (status, _) = ask(&world, &other, "api-campaigns", "GET", (&path, None)).await;
