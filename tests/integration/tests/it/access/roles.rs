@@ -4,7 +4,7 @@ use access::Operation;
 use kernel::{ChatRole, Role};
 
 /// Operations on people, workspaces and the log; only account admins may use them.
-const OF_ADMINS: [Operation; 20] = [
+const OF_ADMINS: [Operation; 21] = [
     Operation::DownloadReceivers,
     Operation::ListUsers,
     Operation::ShowUser,
