@@ -157,6 +157,10 @@ const TAGS: &[(&str, &str)] = &[
     ),
     ("campaigns", "Mails to a list (docs/templates.md)."),
     (
+        "messages",
+        "Messages that were sent to contacts, by every channel (docs/reports.md).",
+    ),
+    (
         "conversations",
         "The chat's inboxes, conversations and messages, for staff (docs/websocket.md).",
     ),

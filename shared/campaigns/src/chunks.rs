@@ -323,7 +323,7 @@ impl Campaigns {
     /// Records that a chunk is sent with these outcomes, and dispatches the next chunk. The last chunk ends its shard, and
     /// the last shard ends the campaign. Safe to repeat: every message of a finished chunk repeats it.
     ///
-    /// The write that moves the shard also adds the outcomes to it, so each chunk is added once, and a report reads no
+    /// The write that moves the shard also adds the outcomes to it. So each chunk is added once, and a report reads no
     /// chunk that is done.
     pub(crate) async fn chunk_done(
         &self,
@@ -487,7 +487,7 @@ impl Campaigns {
         Ok(())
     }
 
-    /// The outcomes of the recipients so far. One query of 16 small rows, and for an audience of up to [`EXACT`] contacts
+    /// The outcomes of the recipients so far. One query of 16 small rows. For an audience of up to [`EXACT`] contacts also
     /// the chunks that are being sent, half a read unit each. Of a larger audience each chunk counts when it is done, so
     /// the figures are at most 8,000 recipients behind. They are exact once the campaign is sent.
     pub(crate) async fn outcomes(

@@ -1,7 +1,7 @@
 //! The events of a send on the timeline of its contact (docs/adr/0065).
 //!
-//! Events of readers, bounces, complaints and unsubscriptions are always written. The others come with every message, so
-//! they are written only if a workflow, a segment, a webhook or a rule of the lead score waits for them.
+//! Events of readers, bounces, complaints and unsubscriptions are always written. The others come with every message. They
+//! are written only if a workflow, a segment, a webhook or a rule of the lead score waits for them.
 
 use cloud::Error;
 use contacts::{Contacts, Event};

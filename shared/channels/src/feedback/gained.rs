@@ -1,10 +1,10 @@
-//! What one event or visit adds to the figures of a campaign. Pure.
+//! The figures that one event or visit adds to a campaign. Pure.
 
 use crate::domain::Domain;
 use crate::ledger::Tally;
 use crate::links::Click;
 
-/// What an event or a visit adds to the figures of a campaign.
+/// The figures that an event or a visit adds to a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gained {
     /// The change of the share of its row.

@@ -550,11 +550,7 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "GET",
             "/v1/campaigns/cmp_00000000009/receivers/file",
         ),
-        O::ListSentMessages => (
-            "api-campaigns",
-            "GET",
-            "/v1/messages?contact_id=con_00000000009",
-        ),
+        O::ListSentMessages => ("api-campaigns", "GET", "/v1/messages"),
         O::ShowSentMessage => (
             "api-campaigns",
             "GET",

@@ -51,6 +51,9 @@ const LISTS: &[(&str, &str)] = &[
 
 /// Lists of other things than a contact. Of messages, the cursor is a point in time and not a key.
 const OWN_TESTS: &[&str] = &[
+    "/v1/campaigns/{id}/receivers",
+    "/v1/campaigns/{id}/receivers/file",
+    "/v1/messages",
     "/v1/conversations/{id}/messages",
     "/v1/lists/{id}/contacts",
     "/v1/segments/{id}/members",

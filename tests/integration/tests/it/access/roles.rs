@@ -4,7 +4,8 @@ use access::Operation;
 use kernel::{ChatRole, Role};
 
 /// Operations on people, workspaces and the log; only account admins may use them.
-const OF_ADMINS: [Operation; 20] = [
+const OF_ADMINS: [Operation; 21] = [
+    Operation::DownloadReceivers,
     Operation::ListUsers,
     Operation::ShowUser,
     Operation::UpdateUser,
@@ -122,6 +123,8 @@ fn viewers_see_reports_and_the_inbox_has_its_own_people() {
         O::ShowWorkflowReport,
         O::ShowFormReport,
         O::ShowCampaignReport,
+        O::ListCampaignHours,
+        O::ListCampaignLinks,
     ];
     assert_eq!(of_viewers, expected);
     // Agents answer, administrators also set up. Only account admins have an inbox role through their account
