@@ -304,7 +304,9 @@ impl Feedback {
             return Ok(None);
         };
         let (now, link) = (self.ledger.now(), kernel::hash::name(&[url]));
-        let fact = if !agent.is_person() || is_too_soon(&row, now) {
+        // No scanner sees a notification, and its reader answers at once.
+        let may_be_scanned = key.channel != kernel::Channel::Push;
+        let fact = if !agent.is_person() || (may_be_scanned && is_too_soon(&row, now)) {
             Fact::MachineClicked
         } else if is_burst(&row, &link, now) {
             Fact::ClickBurst

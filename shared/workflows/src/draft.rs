@@ -209,6 +209,7 @@ pub struct DraftPush {
     pub ttl: Option<u32>,
     /// Data for the app or the service worker.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, note::Datum>)]
     pub data: BTreeMap<String, String>,
     /// Whether it needs consent.
     #[serde(default = "marketing")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use channels::push::note::Datum;
 use channels::push::{Action, Note};
 use lambda::http::{Caller, Code, Flaws, Problem};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,7 @@ pub struct NewPush {
     ttl: Option<u32>,
     /// Data for the app or the service worker.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Datum>)]
     data: BTreeMap<String, String>,
 }
 
@@ -68,6 +70,7 @@ pub struct PushView {
     actions: Vec<PushAction>,
     /// Seconds.
     ttl: u32,
+    #[schema(value_type = BTreeMap<String, Datum>)]
     data: BTreeMap<String, String>,
 }
 

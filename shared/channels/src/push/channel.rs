@@ -34,9 +34,9 @@ const KEPT: usize = 1_024;
 /// Origins of push services that a process remembers.
 const MOST: usize = 10_000;
 /// The wait after an answer that names none.
-const USUAL_WAIT: u32 = 30;
+const USUAL_WAIT: u16 = 30;
 /// Longest wait that a push service may ask for.
-const LONGEST_WAIT: u32 = 900;
+const LONGEST_WAIT: u16 = 900;
 
 /// Sends push notifications; cheap to clone.
 #[derive(Clone, Debug)]
@@ -139,8 +139,8 @@ impl PushChannel {
             return Pushed::Gone;
         };
         let key = (tenant, place);
-        if self.is_paused(&key) {
-            return Pushed::Later(None);
+        if let Some(left) = self.pause_left(&key) {
+            return Pushed::Later(Some(left));
         }
         let pushed = match (&one.body, ready.vapid, ready.account) {
             (Body::Browser(payload), Some(vapid), _) => {
@@ -155,7 +155,7 @@ impl PushChannel {
             _ => Pushed::Refused("not_connected".into()),
         };
         if let Pushed::Later(wait) = &pushed {
-            self.pause(key, wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT));
+            self.pause(key, bounded(*wait));
         }
         pushed
     }
@@ -193,13 +193,17 @@ impl PushChannel {
         web::answer(&self.outside.send(request, TIME, KEPT).await, &note.id)
     }
 
-    fn is_paused(&self, key: &(TenantKey, String)) -> bool {
+    /// Seconds until the push service may be called again; `None`: now.
+    fn pause_left(&self, key: &(TenantKey, String)) -> Option<u32> {
         let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = paused.get(key);
-        until.is_some_and(|until| self.clock.now() < *until)
+        let left = paused.get(key)?.duration_since(self.clock.now());
+        if left <= SignedDuration::ZERO {
+            return None;
+        }
+        u32::try_from(left.as_secs() + 1).ok()
     }
 
-    fn pause(&self, key: (TenantKey, String), seconds: u32) {
+    fn pause(&self, key: (TenantKey, String), seconds: u16) {
         let now = self.clock.now();
         let until = now + SignedDuration::from_secs(seconds.into());
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -355,15 +359,22 @@ impl SendChannel for PushChannel {
     }
 }
 
+/// The wait in seconds, as long as a push service may ask for.
+fn bounded(wait: Option<u32>) -> u16 {
+    wait.map_or(USUAL_WAIT, |wait| {
+        u16::try_from(wait).map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT))
+    })
+}
+
 /// The answer for the contact: accepted by one device is accepted.
 fn joined(pushed: Vec<Pushed>) -> Answer {
-    let (mut unknown, mut later, mut stopped, mut refused) = (false, false, None, None);
+    let (mut unknown, mut later, mut stopped, mut refused) = (false, None, None, None);
     let mut accepted = None;
     for one in pushed {
         match one {
             Pushed::Accepted(id) => accepted = accepted.or(Some(id)),
             Pushed::NoAnswer => unknown = true,
-            Pushed::Later(_) => later = true,
+            Pushed::Later(wait) => later = later.max(Some(bounded(wait))),
             Pushed::Stopped(code) => stopped = Some(code),
             Pushed::Refused(code) => refused = Some(code),
             Pushed::Gone => {}
@@ -372,10 +383,12 @@ fn joined(pushed: Vec<Pushed>) -> Answer {
     match (accepted, stopped) {
         (Some(id), _) => Answer::Accepted { id },
         (None, _) if unknown => Answer::NoAnswer,
-        (None, _) if later => Answer::Throttled,
-        (None, Some(code)) => Answer::Stopped { code },
-        (None, None) => Answer::Refused {
-            code: refused.unwrap_or_else(|| "device_gone".to_owned()),
+        (None, stopped) => match (later, stopped) {
+            (Some(wait), _) => Answer::Later(wait),
+            (None, Some(code)) => Answer::Stopped { code },
+            (None, None) => Answer::Refused {
+                code: refused.unwrap_or_else(|| "device_gone".to_owned()),
+            },
         },
     }
 }
@@ -397,8 +410,12 @@ mod tests {
                 Answer::NoAnswer,
             ),
             (
-                vec![Pushed::Gone, Pushed::Later(Some(9))],
-                Answer::Throttled,
+                vec![Pushed::Later(None), Pushed::Later(Some(90))],
+                Answer::Later(90),
+            ),
+            (
+                vec![Pushed::Gone, Pushed::Later(Some(5_000))],
+                Answer::Later(900),
             ),
             (vec![Pushed::Gone, Pushed::Gone], refused("device_gone")),
             (

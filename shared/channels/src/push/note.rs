@@ -37,6 +37,14 @@ const RESERVED: [&str; 6] = [
     "actions",
 ];
 
+/// Longest value of the payload, in characters.
+pub const MAX_DATUM: usize = 1_000;
+
+/// A value of the payload: its bound in the reference.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(as = PushDatum, max_length = 1000)]
+pub struct Datum(pub String);
+
 /// A button of a notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = PushNoteAction)]
@@ -71,6 +79,7 @@ pub struct Note {
     pub ttl: u32,
     /// Data for the app or the service worker.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Datum>)]
     pub data: BTreeMap<String, String>,
 }
 
@@ -165,9 +174,12 @@ impl Note {
         if self.data.len() > MAX_DATA {
             add("/data", format!("holds at most {MAX_DATA} entries"));
         }
-        for name in self.data.keys() {
+        for (name, value) in &self.data {
+            let place = format!("/data/{}", name.replace('~', "~0").replace('/', "~1"));
+            if value.chars().count() > MAX_DATUM {
+                add(&place, format!("expected up to {MAX_DATUM} characters"));
+            }
             if name.is_empty() || is_reserved(name) {
-                let place = format!("/data/{}", name.replace('~', "~0").replace('/', "~1"));
                 add(&place, "this name is used by FCM or by the product".into());
             }
         }
