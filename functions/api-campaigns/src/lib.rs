@@ -1,19 +1,22 @@
 //! Campaigns over HTTP.
 //!
 //! Trigger: HTTP API routes `/v1/campaigns…`, behind the authorizer. Effects: rows of the campaigns
-//! table, the mail in the directory table; messages leave through the campaign's own
-//! pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
+//! table, the mail in the directory table, the timer of a schedule, test mails to the queue of message-sender; other messages
+//! leave through the campaign's own pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
 
+mod approval;
 mod commands;
 mod content;
 mod handler;
+mod life;
+mod look;
 mod shape;
 
-use accounts::{Audit, Senders, Workspaces};
-use campaigns::Campaigns;
+use accounts::{Audit, Members, Senders, Workspaces};
+use campaigns::{Campaigns, Estimator, Starter};
 use channels::MailStore;
-use cloud::Counters;
-use contacts::Lists;
+use cloud::{Counters, Timers};
+use contacts::{Fields, Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
 
@@ -28,6 +31,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),
+        members: Members::over(resources),
+        starter: Starter::over(resources),
+        estimator: Estimator::over(resources),
+        timers: Timers::over(resources),
+        contacts: Profiles::over(resources),
+        fields: Fields::over(resources),
+        messages: resources.queue_of(),
+        base_url: setup.text("PUBLIC_BASE_URL").to_owned(),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
     };

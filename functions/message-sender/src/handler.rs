@@ -8,7 +8,7 @@ use channels::rate::{SendRate, Turn};
 use channels::sms::SmsChannel;
 use channels::{
     Content, Delivery, EmailChannel, Ledger, LedgerKey, NotReady, Send, SendChannel, SendMachine,
-    SendMessage,
+    SendMessage, Test,
 };
 use cloud::{Counters, QueueOf, SendOptions, Timers};
 use contacts::{ChannelStatus, Contact, Profiles};
@@ -135,7 +135,10 @@ impl Messenger {
         };
         let delivery = match ready(route, tenant, &send, workspace).await? {
             Ok(ready) => {
-                let contact = self.contacts.current(tenant, key.contact).await?;
+                let contact = match &send.test {
+                    Some(test) => Some(self.stand_in(tenant, key, test).await?),
+                    None => self.contacts.current(tenant, key.contact).await?,
+                };
                 let contact = contact.map(|contact| at(contact, to));
                 let contact = contact.as_ref();
                 machine
@@ -186,6 +189,21 @@ impl Messenger {
             metrics::incident("CountsLost", 1);
             tracing::warn!(%error, "a transactional message was not counted");
         }
+    }
+
+    /// The reader of a test mail.
+    async fn stand_in(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        test: &Test,
+    ) -> Result<Contact, Failure> {
+        let like = match test.like {
+            Some(like) => self.contacts.current(tenant, like).await?,
+            None => None,
+        };
+        let now = self.timers.clock().now();
+        Ok(Contact::stand_in(key.contact, like, test.to.clone(), now))
     }
 
     async fn asked(&self, tenant: TenantKey, send: &Send) -> Result<Asked, Failure> {

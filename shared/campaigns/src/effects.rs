@@ -24,6 +24,11 @@ pub(crate) const DISPATCH: Rule = Rule {
     name: "campaign.dispatch",
     messages: |image| for_each_shard(image, State::Paused, dispatch),
 };
+/// On META: remove the rows of a deleted campaign.
+pub(crate) const ERASE: Rule = Rule {
+    name: "campaign.erase",
+    messages: erase,
+};
 /// On a shard: plan the rest of it.
 pub(crate) const PLAN_REST: Rule = Rule {
     name: "campaign.plan_rest",
@@ -36,7 +41,7 @@ pub(crate) const CHUNK: Rule = Rule {
 };
 
 /// All rules of the table Campaigns.
-pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, PLAN_REST, CHUNK];
+pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, ERASE, PLAN_REST, CHUNK];
 
 fn plan(campaign: CampaignId, shard: u32) -> PlanMessage {
     PlanMessage::Plan {
@@ -63,6 +68,13 @@ fn for_each_shard(
         Effect::new(image.tenant(), name, &message(campaign, shard))
     };
     (0..SHARDS).map(effect).collect()
+}
+
+fn erase(image: &Image) -> Result<Vec<Effect>, Error> {
+    let campaign: CampaignId = image.subject()?;
+    let name = format!("{campaign}#erase");
+    let message = PlanMessage::Erase { campaign };
+    Ok(vec![Effect::new(image.tenant(), name, &message)?])
 }
 
 /// Progress of the planning of a shard.

@@ -12,10 +12,13 @@
 //!
 //! The send ledger (`channels`) records each send; this crate never calls a provider.
 
+mod approval;
 mod audience;
 mod chunks;
 mod effects;
+mod estimate;
 mod keys;
+mod life;
 pub mod messages;
 mod model;
 mod outcomes;
@@ -23,9 +26,13 @@ mod plan;
 mod report;
 mod review;
 pub mod send;
+mod start;
 mod store;
 
+pub use approval::{Approval, Decision, snapshot};
 pub use effects::EFFECTS;
+pub use estimate::{Accuracy, Estimate, Estimator};
+pub use life::{Due, FARTHEST, Keeper};
 pub use messages::{ChunkMessage, ChunkOf, PlanMessage};
 pub use model::{Audience, Campaign, Command, Draft, Kind, Selection, State, Step, step};
 pub use outcomes::Outcomes;
@@ -33,7 +40,8 @@ pub use plan::Planner;
 pub use report::Report;
 pub use review::{Review, Reviewer};
 pub use send::{Ended, Sender};
-pub use store::{Campaigns, Changed};
+pub use start::{Refusal, Start, Starter};
+pub use store::{Campaigns, Changed, Filter};
 
 /// Most entries of each kind in a selection of an audience.
 pub const MAX_SELECTED: usize = 20;

@@ -37,6 +37,11 @@ pub struct ContentView {
 }
 
 impl Contents {
+    /// Whether the body has no content object.
+    pub fn is_empty(&self) -> bool {
+        self.mail.is_none()
+    }
+
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
         let Self { mail } = self;
