@@ -2,10 +2,13 @@
 //! events in any order, links, tenants.
 
 mod addresses;
+mod approval;
 mod audiences;
 mod crashes;
 mod heavy;
+mod life;
 mod links;
+mod look;
 mod messages;
 mod rate;
 mod review;
