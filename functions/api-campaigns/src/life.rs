@@ -161,6 +161,7 @@ async fn send(
     };
     check_time(&api, at)?;
     let known = api.known(&caller, id.0).await?;
+    note(&api, &caller, &ip, id.0).await?;
     if !matches!(known.state, Status::Draft | Status::Scheduled) {
         let is_done =
             campaigns::step(known.state, campaigns::Command::Send) == campaigns::Step::Done;
@@ -171,7 +172,6 @@ async fn send(
         return Err(wrong_state(&known));
     }
     api.need_no_approval(&caller, &known).await?;
-    note(&api, &caller, &ip, id.0).await?;
     let changed = api.launch(&caller, &known, at, None).await?;
     Ok((StatusCode::ACCEPTED, answer(changed)?))
 }

@@ -53,6 +53,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "400"),
             ("ok", "201; Campaigns +2; Directory +1"),
             ("report", "200"),
+            ("schedule", "202; Campaigns ~1; Directory +1; Timers +2"),
             ("unknown-field", "400"),
         ],
     ),
@@ -164,6 +165,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "0 to repeat; CampaignPlanDlq 1"),
             ("mixed", "0 to repeat; Campaigns +3 ~1; CampaignPlanDlq 2"),
             ("ok", "0 to repeat; Campaigns +3 ~1"),
+            ("start", "0 to repeat; Campaigns ~1"),
         ],
     ),
     (
