@@ -20,9 +20,9 @@ use segments::Pins;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::content::{self, Checked, ContentView};
+use crate::content::{self, Checked, CheckedAb, ContentView, stored_b};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
-use crate::{approval, commands, life, look};
+use crate::{approval, commands, life, look, winner};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -166,6 +166,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(commands::routes())
         .merge(life::routes())
         .merge(look::routes())
+        .merge(winner::routes())
 }
 
 pub fn no_campaign() -> Problem {
@@ -182,6 +183,8 @@ pub fn no_campaign() -> Problem {
 /// Subject and bodies of a mail are Liquid templates over `contact`; at least one of `html` and `text` is needed.
 /// Without `sender` the mail comes from the default sender of the only list, or else of the workspace. The workspace must have proven the sender's
 /// address (`createSender`). Nothing is sent before `sendCampaign`.
+///
+/// With `ab` beside `mail` two versions of the mail are tested on a part of the audience, and the better one goes to all others.
 #[utoipa::path(
     post,
     path = "/v1/campaigns",
@@ -195,27 +198,41 @@ async fn create(
     caller: May<op::CreateCampaign>,
     ip: ClientIp,
     Creation(origin): Creation,
-    Json(new): Json<NewCampaign>,
+    Json(mut new): Json<NewCampaign>,
 ) -> Result<Response, Problem> {
+    let test = new.ab.take();
     let (name, audience, content, mut flaws) = new.parts()?;
     let mut checked = None;
     if let Some(content) = content {
         checked = flaws.take(content.check(&api, &caller, &audience).await)?;
     }
+    let mut test_checked = None;
+    if let (Some(test), Some(content)) = (test, &checked) {
+        test_checked = flaws.take(content.check_test(&api, test).await)?;
+    }
     flaws.refuse()?;
     let content = checked.ok_or_else(|| Problem::new(Code::Internal, "no content"))?;
     content.allow(&api, &caller).await?;
     api.know_audience(&caller, &audience).await?;
+    let ab = match &test_checked {
+        Some(test) => Some(test.store(&api, &caller).await?),
+        None => None,
+    };
     // Content without a campaign is never shown, so it may be written before the entry in the audit log.
     let draft = Draft {
         name,
         audience,
         content: content.store(&api, &caller).await?,
         summary: content.summary().to_owned(),
+        ab,
     };
     let campaign = api.make(&caller, &ip, &origin, &draft).await?;
     let location = format!("/v1/campaigns/{}", campaign.id);
-    let view = Json(CampaignView::new(campaign, content.view()));
+    let view = ContentView {
+        b: test_checked.map(CheckedAb::mail),
+        ..content.view()
+    };
+    let view = Json(CampaignView::new(campaign, view));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
 }
 
@@ -266,7 +283,10 @@ async fn one(
     let campaign = api.campaigns.get(caller.tenant, id).await?;
     let campaign = campaign.ok_or_else(no_campaign)?;
     let content = content::stored(&api, &caller, &campaign).await?;
-    let view = content.map(Checked::view).unwrap_or_default();
+    let view = ContentView {
+        b: stored_b(&api, &caller, &campaign).await?,
+        ..content.map(Checked::view).unwrap_or_default()
+    };
     Ok(Json(CampaignView::new(campaign, view)))
 }
 

@@ -11,6 +11,7 @@ mod handler;
 mod life;
 mod look;
 mod shape;
+mod winner;
 
 use accounts::{Audit, Members, Senders, Workspaces};
 use campaigns::{Campaigns, Estimator, Starter};

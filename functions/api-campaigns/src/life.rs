@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::commands::{answer, note, obey};
-use crate::content::{self, Contents, NewMail};
+use crate::content::{self, ContentView, Contents, NewAb, NewMail, stored_b};
 use crate::handler::{Api, no_campaign};
 use crate::shape::{CampaignView, MAX_NAME, audience_flaws, name_flaw};
 
@@ -33,8 +33,10 @@ pub struct CampaignChanges {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     audience: Option<Audience>,
-    /// The whole mail, in place of the content.
+    /// The whole mail, in place of the content and its test.
     mail: Option<NewMail>,
+    /// The test of two versions of this mail; needs `mail`.
+    ab: Option<NewAb>,
 }
 
 /// `POST /v1/campaigns/{id}/send`; an empty body sends now.
@@ -92,6 +94,19 @@ impl Api {
         known.ok_or_else(no_campaign)
     }
 
+    /// The content objects of an answer with its content.
+    pub async fn content_view(
+        &self,
+        caller: &Caller,
+        campaign: &Campaign,
+    ) -> Result<ContentView, Problem> {
+        let content = content::stored(self, caller, campaign).await?;
+        Ok(ContentView {
+            b: stored_b(self, caller, campaign).await?,
+            ..content.map(content::Checked::view).unwrap_or_default()
+        })
+    }
+
     /// Sends or schedules a campaign whose checks this makes. `approval` is the decision that the same write records.
     pub async fn launch(
         &self,
@@ -120,7 +135,7 @@ impl Api {
 
 /// A campaign in this state cannot be changed so.
 pub fn wrong_state(campaign: &Campaign) -> Problem {
-    let detail = format!("the campaign is {}", campaign.state.name());
+    let detail = format!("the campaign is {}", campaign.status().name());
     Problem::new(Code::Conflict, detail)
 }
 
@@ -166,7 +181,7 @@ async fn send(
         let is_done =
             campaigns::step(known.state, campaigns::Command::Send) == campaigns::Step::Done;
         if is_done && at.is_none() {
-            let view = CampaignView::new(known, content::ContentView::default());
+            let view = CampaignView::new(known, ContentView::default());
             return Ok((StatusCode::ACCEPTED, Json(view)));
         }
         return Err(wrong_state(&known));
@@ -221,12 +236,17 @@ async fn edit(
     flaws.extend(changes.name.as_deref().and_then(name_flaw));
     let audience = changes.audience.as_ref().unwrap_or(&known.audience);
     flaws.extend(audience_flaws(audience));
-    let mut checked = None;
+    let (mut checked, mut tested) = (None, None);
+    let is_alone = changes.ab.is_some() && changes.mail.is_none();
+    flaws.check(is_alone, "/mail", "needed beside ab");
     let contents = Contents { mail: changes.mail };
     if !contents.is_empty()
         && let Some(new) = flaws.take(contents.one())?
     {
         checked = flaws.take(new.check(&api, &caller, audience).await)?;
+    }
+    if let (Some(test), Some(content)) = (changes.ab, &checked) {
+        tested = flaws.take(content.check_test(&api, test).await)?;
     }
     flaws.refuse()?;
     if let Some(content) = &checked {
@@ -239,16 +259,21 @@ async fn edit(
         Some(new) => (new.store(&api, &caller).await?, new.summary().to_owned()),
         None => (known.content.clone(), known.summary.clone()),
     };
+    let ab = match (&tested, &checked) {
+        (Some(test), _) => Some(test.store(&api, &caller).await?),
+        (None, Some(_)) => None,
+        (None, None) => known.ab.clone(),
+    };
     let draft = Draft {
         name: changes.name.unwrap_or_else(|| known.name.clone()),
         audience: audience.clone(),
         content: stored,
         summary,
+        ab,
     };
     note(&api, &caller, &ip, id).await?;
     let edited = save(&api, &caller, &known, &draft).await?;
-    let content = content::stored(&api, &caller, &edited).await?;
-    let view = content.map(content::Checked::view).unwrap_or_default();
+    let view = api.content_view(&caller, &edited).await?;
     Ok(Json(CampaignView::new(edited, view)))
 }
 
@@ -336,14 +361,14 @@ async fn copy(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let known = api.known(&caller, id).await?;
-    let content = content::stored(&api, &caller, &known).await?;
+    let view = api.content_view(&caller, &known).await?;
     let draft = Draft {
         name: copied_name(&known.name, &headers),
         audience: known.audience.clone(),
         content: known.content.clone(),
         summary: known.summary.clone(),
+        ab: known.ab.clone(),
     };
-    let view = content.map(content::Checked::view).unwrap_or_default();
     let made = api.make(&caller, &ip, &origin, &draft).await?;
     let location = format!("/v1/campaigns/{}", made.id);
     let body = Json(CampaignView::new(made, view));

@@ -7,7 +7,7 @@ use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{ContentView, Contents, MailView, NewContent, NewMail};
+use crate::content::{AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail};
 
 /// Longest name of a campaign, in characters.
 pub const MAX_NAME: usize = 200;
@@ -33,6 +33,8 @@ pub struct NewCampaign {
     audience: Audience,
     /// The mail of an email campaign.
     mail: Option<NewMail>,
+    /// The test of two versions of the mail: makes an A/B campaign.
+    pub ab: Option<NewAb>,
 }
 
 impl NewCampaign {
@@ -118,6 +120,8 @@ pub struct CampaignView {
     sent_at: Option<Timestamp>,
     /// The mail of an email campaign; null in lists.
     mail: Option<MailView>,
+    /// The test of an A/B campaign; null without a test.
+    ab: Option<AbView>,
 }
 
 impl CampaignView {
@@ -126,9 +130,10 @@ impl CampaignView {
         Self {
             id: campaign.id,
             kind: campaign.kind(),
-            name: campaign.name,
-            status: campaign.state,
+            ab: AbView::new(&campaign, content.b),
+            status: campaign.status(),
             problem: campaign.problem,
+            name: campaign.name,
             audience: campaign.audience,
             recipients: campaign.recipients,
             summary: campaign.summary,

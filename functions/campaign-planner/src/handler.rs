@@ -25,7 +25,7 @@ pub async fn handle(planner: &Planner, keeper: &Keeper, record: &Record) -> Resu
                 metrics::count("CampaignsErased", 1);
             }
         }
-        plan @ (PlanMessage::Plan { .. } | PlanMessage::Dispatch { .. }) => {
+        plan => {
             let planned = planner.handle(tenant, plan).await?;
             metrics::count("RecipientsPlanned", planned);
         }

@@ -2,7 +2,8 @@
 //!
 //! Trigger: queue campaign-plan, [`campaigns::PlanMessage`]. Effects: chunks and their progress in the
 //! campaigns table; the message for a shard's first chunk, and the planner's own continuation, leave through
-//! the items' pending effects. An existing chunk is not changed, so any message may be redelivered.
+//! the items' pending effects. When the test of an A/B campaign is sent, a timer for its end is written before the wait begins.
+//! An existing chunk is not changed, so any message may be redelivered.
 
 mod handler;
 

@@ -323,6 +323,7 @@ operations! {
     ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);
     ConfirmCampaign = "confirmCampaign": From(AccountAdmin), None;
     CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
+    ChooseCampaignWinner = "chooseCampaignWinner": From(AccountManager), Some(Write);
     ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
     // Chat.
     ListConversations = "listConversations": Chat(Agent), Some(Read);

@@ -73,6 +73,7 @@ pub fn snapshot(campaign: &Campaign, at: Option<Timestamp>) -> Result<String, Er
         &campaign.name,
         &campaign.audience,
         &campaign.content,
+        &campaign.ab,
         campaign.revision,
         at,
     );

@@ -6,11 +6,12 @@
 
 use cloud::table::Created;
 use cloud::{Error, Pending, Query, Update};
-use contacts::{Channel, SHARDS};
+use contacts::SHARDS;
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use crate::model::State;
+use crate::ab::Part;
+use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
 use crate::plan::Place;
 use crate::store::Campaigns;
@@ -26,6 +27,9 @@ pub(crate) struct ShardRow {
     /// The chunk that is being sent. The chunks before it are done.
     #[serde(default)]
     pub next: u32,
+    /// The recipients that this pass over the chunks sends to.
+    #[serde(default)]
+    pub part: Part,
 }
 
 /// Contacts of a chunk. Written once and never changed. The cursor and the tallies are in another item, so a write
@@ -47,9 +51,32 @@ pub(crate) struct Progress {
     /// The cursor has reached the end.
     #[serde(default)]
     pub done: bool,
-    /// The outcomes of the recipients before the cursor.
+    /// The outcomes of the recipients before the cursor, and of earlier passes.
     #[serde(default)]
     pub outcomes: Outcomes,
+    /// The recipients of this pass; the cursor counts them only.
+    #[serde(default, skip_serializing_if = "Part::is_all")]
+    pub part: Part,
+}
+
+impl Progress {
+    /// The progress of a pass. A pass that comes after this one begins; an earlier one is done.
+    pub fn of(&self, part: Part) -> Self {
+        let mut progress = self.clone();
+        match part.cmp(&self.part) {
+            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Less => progress.done = true,
+            std::cmp::Ordering::Greater => {
+                progress = Self {
+                    cursor: 0,
+                    done: false,
+                    outcomes: progress.outcomes,
+                    part,
+                }
+            }
+        }
+        progress
+    }
 }
 
 const PREFIX_LEN: usize = CampaignId::PREFIX.len() + 1;
@@ -149,23 +176,26 @@ impl Campaigns {
         self.table.update(&key, update).await.map(drop)
     }
 
-    /// Records the number of chunks of a shard and their channel; the same write dispatches the first chunk. Returns
-    /// whether all shards are planned.
+    /// Records the number of chunks of a shard and their channel; the same write dispatches the first chunk, unless the
+    /// campaign is being counted. Returns whether all shards are planned.
     pub(crate) async fn shard_planned(
         &self,
         tenant: TenantKey,
-        id: CampaignId,
+        campaign: &Campaign,
         shard: u32,
-        channel: Channel,
         (chunks, recipients): (u32, u64),
     ) -> Result<bool, Error> {
+        let id = campaign.id;
         let update = Update::new()
-            .set("channel", channel)
+            .set("channel", campaign.content.channel())
             .set("chunks", chunks)
             .set("recipients", recipients)
             .set("next", 0)
             .when_absent("chunks");
-        let update = dispatch_next(update, 0, chunks);
+        let update = match campaign.part() {
+            Some(_) => dispatch_next(update, 0, chunks),
+            None => update.remove("pending"),
+        };
         let key = keys::shard(tenant, id, shard);
         self.table.update(&key, update).await?;
         self.note_planned(tenant, id, shard).await
@@ -181,27 +211,29 @@ impl Campaigns {
     ) -> Result<bool, Error> {
         let update = Update::new().add_to_set("planned", [format!("{shard:02}")]);
         let campaign = self.note(tenant, id, update).await?;
-        let planned = campaign.as_ref().map_or(0, |one| one.planned.len());
-        if let Some(campaign) = campaign
-            && campaign.planned.len() == SHARDS as usize
-            && campaign.recipients.is_none()
-        {
+        let Some(campaign) = campaign else {
+            return Ok(false);
+        };
+        let all_planned = campaign.planned.len() == SHARDS as usize;
+        if all_planned && campaign.recipients.is_none() {
             self.fix_audience(tenant, id).await?;
         }
         // Senders may have sent its chunks before the audience was fixed. The current row shows that; every later
         // sender sees a fixed audience.
         let key = keys::shard(tenant, id, shard);
-        let row = self.table.get(&key).await?.unwrap_or_default();
-        self.end_shard(tenant, id, shard, &row).await?;
-        Ok(planned == SHARDS as usize)
+        let row: ShardRow = self.table.get(&key).await?.unwrap_or_default();
+        // A shard whose pass has not begun has sent nothing, also if it has no chunks.
+        if campaign.part() == Some(row.part) {
+            self.end_shard(tenant, id, shard, &row).await?;
+        }
+        Ok(all_planned)
     }
 
     async fn fix_audience(&self, tenant: TenantKey, id: CampaignId) -> Result<(), Error> {
         let query = Query::partition(keys::partition(tenant, id)).begins_with(keys::SHARDS);
         let shards: Vec<ShardRow> = self.table.query_all(query).await?;
         let total: u64 = shards.iter().filter_map(|row| row.recipients).sum();
-        let update = Update::new().set_if_absent("recipients", total);
-        self.note(tenant, id, update).await.map(drop)
+        self.fix(tenant, id, total).await
     }
 
     /// Moves a chunk's cursor together with its outcomes, unless another run did. Returns the stored progress.
@@ -217,7 +249,9 @@ impl Campaigns {
             .set("cursor", next.cursor)
             .set("done", next.done)
             .set("outcomes", &next.outcomes)
-            .when_equals("cursor", read.cursor);
+            .set_some("part", next.part.stored())
+            .when_equals("cursor", read.cursor)
+            .when_as_read("part", read.part.stored());
         let key = keys::progress(tenant, id, shard, chunk);
         let outcome = self.table.update(&key, update).await?;
         outcome.item()?.ok_or(Error::Conflict)
@@ -229,8 +263,8 @@ impl Campaigns {
         &self,
         tenant: TenantKey,
         id: CampaignId,
-        shard: u32,
-        chunk: u32,
+        (shard, chunk): (u32, u32),
+        part: Part,
     ) -> Result<(), Error> {
         let key = keys::shard(tenant, id, shard);
         let row: Option<ShardRow> = self.table.get(&key).await?;
@@ -238,14 +272,18 @@ impl Campaigns {
             return Ok(());
         };
         let next = chunk + 1;
-        let update = Update::new().set("next", next).when_equals("next", chunk);
+        let update = Update::new()
+            .set("next", next)
+            .when_equals("next", chunk)
+            .when_as_read("part", part.stored());
         let update = dispatch_next(update, next, chunks);
         let row = self.table.update(&key, update).await?;
         let row = row.item::<ShardRow>()?.unwrap_or_default();
         self.end_shard(tenant, id, shard, &row).await
     }
 
-    /// The planner's last write and the senders' writes are in one item, so one of them sees it complete.
+    /// The planner's last write and the senders' writes are in one item, so one of them sees it complete. The last shard
+    /// of a test asks for the wait.
     async fn end_shard(
         &self,
         tenant: TenantKey,
@@ -256,11 +294,20 @@ impl Campaigns {
         if row.chunks != Some(row.next) {
             return Ok(());
         }
-        let update = Update::new().add_to_set("finished", [format!("{shard:02}")]);
+        let all = SHARDS as usize;
+        let ended = [format!("{shard:02}")];
+        if row.part == Part::Test {
+            let update = Update::new().add_to_set("tested", ended);
+            let campaign = self.note(tenant, id, update).await?;
+            if campaign.is_some_and(|campaign| campaign.tested.len() == all) {
+                self.test_is_sent(tenant, id).await?;
+            }
+            return Ok(());
+        }
+        let update = Update::new().add_to_set("finished", ended);
         let Some(campaign) = self.note(tenant, id, update).await? else {
             return Ok(());
         };
-        let all = SHARDS as usize;
         let complete = campaign.finished.len() == all && campaign.planned.len() == all;
         if complete && campaign.recipients.is_some() && campaign.state == State::Sending {
             let update = Update::new()
@@ -272,14 +319,15 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Dispatches again the chunk where a shard stopped, and checks whether all chunks are done. False if the shard
-    /// has no row: its planning has not started, or its message was lost.
+    /// Dispatches again the chunk where a shard stopped, or the first chunk of its next pass, and checks whether all chunks
+    /// are done. False if the shard has no row: its planning has not started, or its message was lost.
     pub(crate) async fn redispatch(
         &self,
         tenant: TenantKey,
-        id: CampaignId,
+        campaign: &Campaign,
         shard: u32,
     ) -> Result<bool, Error> {
+        let id = campaign.id;
         let key = keys::shard(tenant, id, shard);
         let Some(row) = self.table.get::<ShardRow>(&key).await? else {
             return Ok(false);
@@ -291,8 +339,13 @@ impl Campaigns {
             self.table.update(&key, update).await?;
             return Ok(true);
         };
-        if row.next < chunks {
-            let update = Update::new().when_equals("next", row.next);
+        let part = campaign.part();
+        if let Some(part) = part.filter(|part| row.part < *part) {
+            self.begin_part(tenant, id, shard, (&row, part)).await?;
+        } else if row.next < chunks && part.is_some() {
+            let update = Update::new()
+                .when_equals("next", row.next)
+                .when_as_read("part", row.part.stored());
             let update = dispatch_next(update, row.next, chunks);
             // Refused: a sender has finished the chunk and dispatched the next.
             self.table.update(&key, update).await?;
@@ -314,7 +367,7 @@ impl Campaigns {
 }
 
 /// Makes the write that moves a shard to this chunk send the chunk's message, if there is such a chunk.
-fn dispatch_next(update: Update, chunk: u32, chunks: u32) -> Update {
+pub(crate) fn dispatch_next(update: Update, chunk: u32, chunks: u32) -> Update {
     if chunk < chunks {
         update.set("pending", Pending::of(&[effects::CHUNK]))
     } else {

@@ -10,6 +10,7 @@ use contacts::{Channel, SHARDS};
 use kernel::{CampaignId, Cursor};
 use serde::Deserialize;
 
+use crate::ab::Part;
 use crate::keys;
 use crate::messages::{ChunkMessage, ChunkOf, PlanMessage};
 use crate::model::State;
@@ -29,6 +30,11 @@ pub(crate) const ERASE: Rule = Rule {
     name: "campaign.erase",
     messages: erase,
 };
+/// On META: the test is sent.
+pub(crate) const TESTED: Rule = Rule {
+    name: "campaign.tested",
+    messages: tested,
+};
 /// On a shard: plan the rest of it.
 pub(crate) const PLAN_REST: Rule = Rule {
     name: "campaign.plan_rest",
@@ -41,7 +47,7 @@ pub(crate) const CHUNK: Rule = Rule {
 };
 
 /// All rules of the table Campaigns.
-pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, ERASE, PLAN_REST, CHUNK];
+pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, ERASE, TESTED, PLAN_REST, CHUNK];
 
 fn plan(campaign: CampaignId, shard: u32) -> PlanMessage {
     PlanMessage::Plan {
@@ -74,6 +80,13 @@ fn erase(image: &Image) -> Result<Vec<Effect>, Error> {
     let campaign: CampaignId = image.subject()?;
     let name = format!("{campaign}#erase");
     let message = PlanMessage::Erase { campaign };
+    Ok(vec![Effect::new(image.tenant(), name, &message)?])
+}
+
+fn tested(image: &Image) -> Result<Vec<Effect>, Error> {
+    let campaign: CampaignId = image.subject()?;
+    let name = format!("{campaign}#tested");
+    let message = PlanMessage::Tested { campaign };
     Ok(vec![Effect::new(image.tenant(), name, &message)?])
 }
 
@@ -110,6 +123,8 @@ fn plan_rest(image: &Image) -> Result<Vec<Effect>, Error> {
 struct Next {
     next: u32,
     channel: Channel,
+    #[serde(default)]
+    part: Part,
 }
 
 fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
@@ -117,11 +132,13 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let Next {
         next: chunk,
         channel,
+        part,
     } = image.row()?;
     let message = ChunkMessage::V1 {
         campaign,
         shard,
         chunk,
+        part,
         slot: None,
     };
     let name = format!("{campaign}#chunk#{shard}#{chunk}");
@@ -206,6 +223,26 @@ mod tests {
             r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
         let expected = texts("campaign-email", "cmp_0123456789a#chunk#3#7", body);
         assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
+    }
+
+    #[test]
+    fn a_chunk_of_a_pass_names_its_part() {
+        let row = json!({
+            "next": { "N": "7" },
+            "chunks": { "N": "9" },
+            "channel": { "S": "email" },
+            "part": { "S": "rest" },
+        });
+        let body = r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7,"part":"rest"}"#;
+        let expected = texts("campaign-email", "cmp_0123456789a#chunk#3#7", body);
+        assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
+    }
+
+    #[test]
+    fn a_sent_test_asks_for_its_end() {
+        let body = r#"{"type":"campaign.tested.v1","campaign":"cmp_0123456789a"}"#;
+        let expected = texts("campaign-plan", "cmp_0123456789a#tested", body);
+        assert_eq!(one("META", "campaign.tested", &json!({})), expected);
     }
 
     #[test]

@@ -8,10 +8,13 @@
 //!    together with its tallies.
 //! 4. The last chunk ends the campaign.
 //!
+//! A campaign with a test sends in two passes ([`ab`]).
+//!
 //! Every step is a conditional write, so redelivery has no effect.
 //!
 //! The send ledger (`channels`) records each send; this crate never calls a provider.
 
+pub mod ab;
 mod approval;
 mod audience;
 mod chunks;
@@ -29,6 +32,7 @@ pub mod send;
 mod start;
 mod store;
 
+pub use ab::{Ab, Chosen, Part, Variable, Winner, WinnerRule};
 pub use approval::{Approval, Decision, snapshot};
 pub use effects::EFFECTS;
 pub use estimate::{Accuracy, Estimate, Estimator};

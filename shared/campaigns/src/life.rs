@@ -71,12 +71,17 @@ impl Campaigns {
             .set("audience", &draft.audience)
             .set("content", &draft.content)
             .set("summary", &draft.summary)
+            .set_some("ab", draft.ab.as_ref())
             .set("state", State::Draft)
             .set("revision", known.revision + 1)
             .set("dropped", &dropped)
             .remove("problem")
             .remove("approval")
             .remove("scheduled_at");
+        let update = match &draft.ab {
+            Some(_) => update,
+            None => update.remove("ab"),
+        };
         self.apply(tenant, known.id, update).await
     }
 
@@ -88,7 +93,7 @@ impl Campaigns {
         start: &Start,
         approval: Option<&Approval>,
     ) -> Result<Changed, Error> {
-        let update = as_read(self.follows(Command::Send), known)
+        let update = as_read(self.follows(Command::Send, known), known)
             .set("state", State::Sending)
             .set("segments", &start.segments)
             .set_some("approval", approval)

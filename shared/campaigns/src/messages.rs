@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
 use serde::{Deserialize, Serialize};
 
+use crate::ab::Part;
+
 /// To `campaign-planner`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -54,6 +56,20 @@ pub enum PlanMessage {
         /// The campaign.
         campaign: CampaignId,
     },
+    /// Every shard has sent its part of the test.
+    #[serde(rename = "campaign.tested.v1")]
+    Tested {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// The wait for the winner of the test is over.
+    #[serde(rename = "campaign.decide.v1")]
+    Decide {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The end of the wait, which the campaign names too.
+        at: Timestamp,
+    },
 }
 
 impl Message for PlanMessage {
@@ -73,6 +89,9 @@ pub enum ChunkMessage {
         shard: u32,
         /// Number of the chunk in its shard.
         chunk: u32,
+        /// The recipients of the chunk that this pass sends to.
+        #[serde(default, skip_serializing_if = "Part::is_all")]
+        part: Part,
         /// A slot that was reserved for the next sub-batch when this message was returned to the queue.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slot: Option<Timestamp>,
@@ -112,6 +131,8 @@ mod tests {
             r#"{"type":"campaign.dispatch.v1","campaign":"cmp_0123456789a","shard":3}"#,
             r#"{"type":"campaign.start.v1","campaign":"cmp_0123456789a","at":"2026-03-02T08:00:00Z","tries":0}"#,
             r#"{"type":"campaign.erase.v1","campaign":"cmp_0123456789a"}"#,
+            r#"{"type":"campaign.tested.v1","campaign":"cmp_0123456789a"}"#,
+            r#"{"type":"campaign.decide.v1","campaign":"cmp_0123456789a","at":"2026-03-02T08:00:00Z"}"#,
         ] {
             let message: PlanMessage = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&message).unwrap(), text);

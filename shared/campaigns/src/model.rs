@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kernel::{CampaignId, ListId, SegmentId};
 use serde::{Deserialize, Serialize};
 
+use crate::ab::{Ab, Phase, Winner};
 use crate::approval::Approval;
 use crate::review::{Review, is_review};
 
@@ -26,6 +27,10 @@ pub enum State {
     Scheduled,
     /// Its audience is being planned and sent to.
     Sending,
+    /// Its test is being sent. Shown in place of `sending`, never stored.
+    Testing,
+    /// Its test is sent and the winner is not known. Shown in place of `sending`, never stored.
+    AwaitingWinner,
     /// Stopped; it can be resumed.
     Paused,
     /// Every recipient has an outcome.
@@ -47,6 +52,8 @@ impl State {
             Self::Rejected => "rejected",
             Self::Scheduled => "scheduled",
             Self::Sending => "sending",
+            Self::Testing => "testing",
+            Self::AwaitingWinner => "awaiting_winner",
             Self::Paused => "paused",
             Self::Sent => "sent",
             Self::Cancelled => "cancelled",
@@ -71,7 +78,7 @@ impl State {
 pub enum Kind {
     /// One mail.
     Email,
-    /// Several variants of a mail, of which one wins.
+    /// Two versions of a mail, of which one wins.
     EmailAb,
     /// A text message.
     Sms,
@@ -209,6 +216,8 @@ pub struct Draft {
     pub content: Content,
     /// A line of the content for lists of campaigns: the subject of a mail.
     pub summary: String,
+    /// Its test, if it has one.
+    pub ab: Option<Ab>,
 }
 
 /// A campaign as it is stored.
@@ -264,6 +273,21 @@ pub struct Campaign {
     /// Shards whose chunks are all sent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub finished: BTreeSet<String>,
+    /// Its test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ab: Option<Ab>,
+    /// How far the test is; known when it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Shards whose part of the test is sent.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tested: BTreeSet<String>,
+    /// When the rule decides about the winner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decide_at: Option<Timestamp>,
+    /// The winner of the test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<Winner>,
     /// Its pauses for review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
@@ -276,6 +300,7 @@ impl Campaign {
     /// The kind.
     pub fn kind(&self) -> Kind {
         match self.content {
+            Content::Email { .. } if self.ab.is_some() => Kind::EmailAb,
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
         }
@@ -297,6 +322,7 @@ impl Campaign {
     pub(crate) fn is_draft_of(&self, new: &Self) -> bool {
         (self.created_at, &self.audience) == (new.created_at, &new.audience)
             && (&self.name, &self.content) == (&new.name, &new.content)
+            && self.ab == new.ab
     }
 }
 
@@ -304,12 +330,14 @@ impl Campaign {
 mod tests {
     use super::*;
 
-    const STATES: [State; 10] = [
+    const STATES: [State; 12] = [
         State::Draft,
         State::PendingApproval,
         State::Rejected,
         State::Scheduled,
         State::Sending,
+        State::Testing,
+        State::AwaitingWinner,
         State::Paused,
         State::Sent,
         State::Cancelled,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use channels::{Delivery, SkipReason};
+use channels::{Delivery, SkipReason, Variant};
 use serde::{Deserialize, Serialize};
 
 /// Counts of terminal states; each recipient is in exactly one.
@@ -17,6 +17,67 @@ pub struct Outcomes {
     pub failed: BTreeMap<String, u64>,
     /// No answer from the provider.
     pub unknown: u64,
+    /// The same recipients by version, of a campaign with a test.
+    #[serde(skip_serializing_if = "Versions::is_empty")]
+    pub versions: Versions,
+}
+
+/// Outcomes of both versions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Versions {
+    /// Of version A.
+    pub a: Ends,
+    /// Of version B.
+    pub b: Ends,
+}
+
+/// Counts of terminal states without reasons.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ends {
+    /// Accepted by the provider.
+    pub sent: u64,
+    /// Never sent.
+    pub skipped: u64,
+    /// Refused.
+    pub failed: u64,
+    /// No answer from the provider.
+    pub unknown: u64,
+}
+
+impl Versions {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The counts of a version.
+    pub fn of(&self, variant: Variant) -> Ends {
+        match variant {
+            Variant::A => self.a,
+            Variant::B => self.b,
+        }
+    }
+}
+
+impl Ends {
+    /// Of one recipient.
+    fn one(delivery: &Delivery) -> Self {
+        let one = |is_it: bool| u64::from(is_it);
+        Self {
+            sent: one(matches!(delivery, Delivery::Sent | Delivery::SentBefore)),
+            skipped: one(matches!(delivery, Delivery::Skipped(_))),
+            failed: one(matches!(delivery, Delivery::Failed(_))),
+            unknown: one(matches!(delivery, Delivery::Unknown | Delivery::NoAnswer)),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.skipped += other.skipped;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+    }
 }
 
 impl Outcomes {
@@ -26,9 +87,14 @@ impl Outcomes {
         self.sent + reasons(&self.skipped) + reasons(&self.failed) + self.unknown
     }
 
-    /// Counts one recipient. False for a state that is not terminal: nothing is counted.
+    /// Counts one recipient, of this version. False for a state that is not terminal: nothing is counted.
     #[must_use]
-    pub fn count(&mut self, delivery: &Delivery) -> bool {
+    pub fn count(&mut self, delivery: &Delivery, variant: Option<Variant>) -> bool {
+        match variant {
+            Some(Variant::A) => self.versions.a.add(Ends::one(delivery)),
+            Some(Variant::B) => self.versions.b.add(Ends::one(delivery)),
+            None => {}
+        }
         match delivery {
             Delivery::Sent | Delivery::SentBefore => self.sent += 1,
             Delivery::Skipped(reason) => self.skip(*reason),
@@ -52,6 +118,8 @@ impl Outcomes {
     pub fn merge(&mut self, other: &Self) {
         self.sent += other.sent;
         self.unknown += other.unknown;
+        self.versions.a.add(other.versions.a);
+        self.versions.b.add(other.versions.b);
         for (map, more) in [
             (&mut self.skipped, &other.skipped),
             (&mut self.failed, &other.failed),
@@ -77,12 +145,15 @@ mod tests {
             Delivery::Unknown,
             Delivery::NoAnswer,
         ] {
-            assert!(outcomes.count(&delivery));
+            assert!(outcomes.count(&delivery, Some(Variant::B)));
         }
         for delivery in [Delivery::InFlight, Delivery::Throttled] {
-            assert!(!outcomes.count(&delivery));
+            assert!(!outcomes.count(&delivery, Some(Variant::A)));
         }
         assert_eq!(outcomes.total(), 5);
+        let b = outcomes.versions.of(Variant::B);
+        assert_eq!((b.sent, b.skipped, b.failed, b.unknown), (1, 1, 1, 2));
+        assert_eq!(outcomes.versions.a, Ends::default());
         let mut twice = outcomes.clone();
         twice.merge(&outcomes);
         assert_eq!((twice.total(), twice.skipped["unsubscribed"]), (10, 2));

@@ -8,6 +8,7 @@ use kernel::{CampaignId, ContactId, Cursor, TenantKey};
 use segments::Uses;
 
 use crate::CHUNK;
+use crate::ab::Tests;
 use crate::audience::{Audiences, Recipients};
 use crate::messages::PlanMessage;
 use crate::model::{Campaign, State};
@@ -22,15 +23,17 @@ pub struct Planner {
     campaigns: Campaigns,
     audiences: Audiences,
     uses: Uses,
+    tests: Tests,
 }
 
 impl Planner {
-    /// Over the tables Campaigns, Contacts, Directory and Segments.
+    /// Over the tables Campaigns, Contacts, Directory, Reports, Segments and Timers.
     pub fn over(resources: &Resources) -> Self {
         Self {
             campaigns: Campaigns::over(resources),
             audiences: Audiences::over(resources),
             uses: Uses::over(resources),
+            tests: Tests::over(resources),
         }
     }
 
@@ -52,7 +55,10 @@ impl Planner {
                 self.plan(tenant, campaign, shard, place).await
             }
             PlanMessage::Dispatch { campaign, shard } => {
-                if self.campaigns.redispatch(tenant, campaign, shard).await? {
+                let Some(known) = self.campaigns.get(tenant, campaign).await? else {
+                    return Ok(0);
+                };
+                if self.campaigns.redispatch(tenant, &known, shard).await? {
                     return Ok(0);
                 }
                 // If another run plans the same shard, both continue from the stored chunks.
@@ -60,6 +66,14 @@ impl Planner {
             }
             // The tasks of [`crate::Keeper`].
             PlanMessage::Start { .. } | PlanMessage::Erase { .. } => Ok(0),
+            PlanMessage::Tested { campaign } => {
+                self.tests.wait(tenant, campaign).await?;
+                Ok(0)
+            }
+            PlanMessage::Decide { campaign, at } => {
+                self.tests.decide(tenant, campaign, at).await?;
+                Ok(0)
+            }
         }
     }
 
@@ -84,10 +98,9 @@ impl Planner {
             let next = self.one(tenant, &campaign, shard, &mut place, &mut recipients);
             if next.await? {
                 let sizes = (place.chunk, place.counted);
-                let channel = campaign.content.channel();
                 let is_fixed = self
                     .campaigns
-                    .shard_planned(tenant, id, shard, channel, sizes);
+                    .shard_planned(tenant, &campaign, shard, sizes);
                 if is_fixed.await? {
                     self.release(tenant, &campaign).await?;
                 }

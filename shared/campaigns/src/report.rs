@@ -10,12 +10,13 @@ use cloud::{Counters, Error};
 use kernel::{CampaignId, TenantKey};
 use serde::Serialize;
 
+use crate::ab::{self, AbReport};
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
 use crate::store::Campaigns;
 
 /// Figures of one campaign. Once it is sent, `sent + skipped + failed + unknown = audience`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = CampaignReport)]
 #[expect(missing_docs, reason = "the names are the product's own words")]
 pub struct Report {
@@ -38,6 +39,8 @@ pub struct Report {
     pub soft_bounced: u64,
     pub complained: u64,
     pub unsubscribed: u64,
+    /// Both versions of an A/B test side by side; null without a test.
+    pub ab: Option<AbReport>,
 }
 
 impl Report {
@@ -77,6 +80,7 @@ impl Campaigns {
 
 fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i64>) -> Report {
     let count = |name: &str| u64::try_from(counts.get(name).copied().unwrap_or(0)).unwrap_or(0);
+    let ab = ab::report(campaign, &outcomes, counts);
     // An event may arrive before the cursor passes the recipient that it corrects. So the figure is never below
     // zero.
     let resolved = count("resolved").min(outcomes.unknown);
@@ -88,7 +92,7 @@ fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i6
     }
     Report {
         campaign_id: campaign.id,
-        status: campaign.state,
+        status: campaign.status(),
         audience: campaign.recipients,
         sent: sent - rejected,
         skipped: outcomes.skipped,
@@ -101,6 +105,7 @@ fn figures(campaign: &Campaign, outcomes: Outcomes, counts: &BTreeMap<String, i6
         soft_bounced: count("soft_bounced"),
         complained: count("complained"),
         unsubscribed: count("unsubscribed"),
+        ab,
     }
 }
 

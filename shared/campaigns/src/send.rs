@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
-use channels::{Class, Delivery, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine};
+use channels::{
+    Class, Content, Delivery, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine, Variant,
+};
 use cloud::{Error, Message, QueueOf, Resources, SendOptions};
 use contacts::{Contact, Profiles};
 use futures::{StreamExt, stream};
@@ -15,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
 
+use crate::ab::{Part, in_test};
 use crate::chunks::Progress;
 use crate::messages::{ChunkMessage, ChunkOf};
 use crate::model::{Campaign, State};
@@ -65,6 +68,23 @@ struct Work {
     campaign: CampaignId,
     shard: u32,
     chunk: u32,
+    part: Part,
+}
+
+/// The versions of a campaign's content, ready to be filled in.
+struct Ready<P> {
+    a: Arc<P>,
+    /// The other version of a test.
+    b: Option<Arc<P>>,
+}
+
+impl<P> Ready<P> {
+    fn of(&self, variant: Option<Variant>) -> &P {
+        match (variant, &self.b) {
+            (Some(Variant::B), Some(b)) => b,
+            _ => &self.a,
+        }
+    }
 }
 
 /// The outcome of a sub-batch.
@@ -106,6 +126,7 @@ where
             campaign,
             shard,
             chunk,
+            part,
             slot,
         } = message;
         let work = Work {
@@ -113,6 +134,7 @@ where
             campaign,
             shard,
             chunk,
+            part,
         };
         let stored = self.campaigns.chunk(tenant, campaign, shard, chunk).await?;
         let progress = self
@@ -125,7 +147,7 @@ where
         if stored.is_end() {
             return Ok(Ended::default());
         }
-        let ids = stored.contacts()?;
+        let ids = self.of_part(work, stored.contacts()?).await?;
         self.run(work, letterhead, &ids, progress, slot).await
     }
 
@@ -142,17 +164,35 @@ where
             .await
     }
 
+    /// The contacts of a chunk to whom this pass sends.
+    async fn of_part(&self, work: Work, mut ids: Vec<ContactId>) -> Result<Vec<ContactId>, Error> {
+        if work.part.is_all() {
+            return Ok(ids);
+        }
+        let campaign = self.campaigns.get(work.tenant, work.campaign).await?;
+        let percent = campaign.and_then(|campaign| campaign.ab);
+        let percent = percent.map_or(0, |ab| ab.test_percent);
+        let is_test = work.part == Part::Test;
+        ids.retain(|id| in_test(work.campaign, *id, percent) == is_test);
+        Ok(ids)
+    }
+
     async fn run(
         &self,
         work: Work,
         letterhead: &Letterhead,
         ids: &[ContactId],
-        mut progress: Progress,
+        mut stored: Progress,
         mut slot: Option<Timestamp>,
     ) -> Result<Ended, Error> {
         let begun = self.now();
         let mut ended = Ended::default();
-        while !progress.done {
+        // A small chunk may have nobody for a pass.
+        while !ids.is_empty() {
+            let progress = stored.of(work.part);
+            if progress.done {
+                break;
+            }
             let start = (progress.cursor as usize).min(ids.len());
             let batch = &ids[start..(start + self.rate.batch()).min(ids.len())];
             if self.now().duration_since(begun) > RUN {
@@ -171,7 +211,8 @@ where
             let Some(ready) = self.ready(work, &campaign, letterhead).await? else {
                 return Ok(ended);
             };
-            let (counted, is_silent) = match self.sub_batch(work, &ready, batch).await? {
+            let sent = self.sub_batch(work, &campaign, &ready, batch);
+            let (counted, is_silent) = match sent.await? {
                 Batch::Counted(outcomes) => (outcomes, false),
                 Batch::Silent(outcomes) => (outcomes, true),
                 Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
@@ -190,16 +231,21 @@ where
             next.outcomes.merge(&counted);
             ended.outcomes.merge(&counted);
             let (tenant, id) = (work.tenant, work.campaign);
-            progress = self
+            stored = self
                 .campaigns
-                .advance(tenant, id, (work.shard, work.chunk), &progress, &next)
+                .advance(tenant, id, (work.shard, work.chunk), &stored, &next)
                 .await?;
             if is_silent {
                 return Ok(ended);
             }
         }
         self.campaigns
-            .chunk_done(work.tenant, work.campaign, work.shard, work.chunk)
+            .chunk_done(
+                work.tenant,
+                work.campaign,
+                (work.shard, work.chunk),
+                work.part,
+            )
             .await?;
         Ok(ended)
     }
@@ -234,11 +280,33 @@ where
         Ok(None)
     }
 
-    /// The content, ready to be filled in; `None` if it can never be sent, which ends the campaign.
+    /// The content in its versions, ready to be filled in; `None` if it can never be sent, which ends the campaign.
     async fn ready(
         &self,
         work: Work,
         campaign: &Campaign,
+        letterhead: &Letterhead,
+    ) -> Result<Option<Ready<C::Prepared>>, Error> {
+        let Some(a) = self
+            .version(work, campaign, &campaign.content, letterhead)
+            .await?
+        else {
+            return Ok(None);
+        };
+        let Some(ab) = &campaign.ab else {
+            return Ok(Some(Ready { a, b: None }));
+        };
+        let b = self
+            .version(work, campaign, &ab.content, letterhead)
+            .await?;
+        Ok(b.map(|b| Ready { a, b: Some(b) }))
+    }
+
+    async fn version(
+        &self,
+        work: Work,
+        campaign: &Campaign,
+        content: &Content,
         letterhead: &Letterhead,
     ) -> Result<Option<Arc<C::Prepared>>, Error> {
         let (tenant, class) = (work.tenant, Class::Marketing);
@@ -247,7 +315,7 @@ where
             letterhead.permission_reminder.clone_from(reminder);
         }
         let channel = self.machine.channel();
-        let found = channel.prepare(tenant, &campaign.content, class, &letterhead);
+        let found = channel.prepare(tenant, content, class, &letterhead);
         let problem = match found.await {
             Ok(ready) => return Ok(Some(ready)),
             Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => problem,
@@ -262,7 +330,8 @@ where
     async fn sub_batch(
         &self,
         work: Work,
-        ready: &C::Prepared,
+        campaign: &Campaign,
+        ready: &Ready<C::Prepared>,
         ids: &[ContactId],
     ) -> Result<Batch, Error> {
         let read_at = self.now();
@@ -270,7 +339,11 @@ where
         // Collected first: a stream over the borrowing closure could not be sent between threads.
         let sends: Vec<_> = ids
             .iter()
-            .map(|id| self.one(work, ready, *id, (contacts.get(id), read_at)))
+            .map(|id| {
+                let variant = campaign.variant_for(*id);
+                let version = (ready.of(variant), variant);
+                self.one(work, version, *id, (contacts.get(id), read_at))
+            })
             .collect();
         // Every send runs to its end, also if another has failed. A future that is dropped between the provider's
         // answer and its record would leave an unknown outcome.
@@ -281,10 +354,10 @@ where
         let mut outcomes = Outcomes::default();
         let (mut later, mut silent) = (None, 0);
         for result in results {
-            let delivery = result?;
+            let (delivery, variant) = result?;
             // Count only calls of this run. Rows of an earlier outage would pause the campaign again.
             silent += u64::from(delivery == Delivery::NoAnswer);
-            if outcomes.count(&delivery) {
+            if outcomes.count(&delivery, variant) {
                 continue;
             }
             match delivery {
@@ -302,13 +375,14 @@ where
         })
     }
 
+    /// Sends to one contact. Returns the outcome and the version that it is of.
     async fn one(
         &self,
         work: Work,
-        ready: &C::Prepared,
+        (ready, variant): (&C::Prepared, Option<Variant>),
         id: ContactId,
         (contact, read_at): (Option<&Contact>, Timestamp),
-    ) -> Result<Delivery, Error> {
+    ) -> Result<(Delivery, Option<Variant>), Error> {
         let read_again;
         let contact = if self.now().duration_since(read_at) <= FRESH {
             contact
@@ -317,9 +391,18 @@ where
             read_again.as_ref()
         };
         let key = LedgerKey::campaign(work.campaign, id, C::CHANNEL);
-        self.machine
-            .deliver(work.tenant, &key, ready, contact, &Value::Null)
-            .await
+        let (tenant, of) = (work.tenant, (ready, variant));
+        let delivery = self
+            .machine
+            .deliver_version(tenant, &key, of, contact, &Value::Null)
+            .await?;
+        // An earlier run may have sent the other version, before a person chose the winner.
+        let is_new = matches!(delivery, Delivery::Sent | Delivery::Skipped(_));
+        if variant.is_none() || is_new {
+            return Ok((delivery, variant));
+        }
+        let sent = self.machine.version(tenant, &key).await?;
+        Ok((delivery, sent.or(variant)))
     }
 
     async fn put_back(
@@ -333,6 +416,7 @@ where
             campaign: work.campaign,
             shard: work.shard,
             chunk: work.chunk,
+            part: work.part,
             slot,
         };
         let options = SendOptions {

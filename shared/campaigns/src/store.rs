@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
+use crate::ab::Ab;
 use crate::model::{Campaign, Command, Draft, Kind, State, Step, step};
 use crate::review::Review;
 use crate::{effects, keys};
@@ -51,7 +52,7 @@ pub struct Filter {
 
 impl Filter {
     fn has(self, campaign: &Campaign) -> bool {
-        self.state.is_none_or(|state| campaign.state == state)
+        self.state.is_none_or(|state| campaign.status() == state)
             && self.kind.is_none_or(|kind| campaign.kind() == kind)
             && campaign.state != State::Deleted
     }
@@ -109,6 +110,11 @@ impl Campaigns {
             recipients: None,
             planned: BTreeSet::new(),
             finished: BTreeSet::new(),
+            ab: draft.ab.clone(),
+            phase: None,
+            tested: BTreeSet::new(),
+            decide_at: None,
+            winner: None,
             review: None,
             pending: Pending::default(),
         };
@@ -208,7 +214,7 @@ impl Campaigns {
                     return Ok(Changed::InReview(Box::new(campaign)));
                 }
             }
-            let update = self.follows(command).set("state", next);
+            let update = self.follows(command, &campaign).set("state", next);
             let update = unchanged(update, &campaign).remove("problem");
             if let UpdateOutcome::Applied(item) = self.table.update(&key, update).await? {
                 let campaign = UpdateOutcome::Applied(item).item()?;
@@ -244,14 +250,15 @@ impl Campaigns {
         {
             return Ok(Changed::InReview(Box::new(campaign)));
         }
-        let update = self.follows(Command::Resume).set("state", State::Sending);
+        let update = self.follows(Command::Resume, &campaign);
+        let update = update.set("state", State::Sending);
         let update = unchanged(update, &campaign).remove("problem");
         let resumed: Option<Campaign> = self.table.update(&key, update).await?.item()?;
         let resumed = resumed.ok_or(Error::Conflict)?;
         Ok(Changed::Yes(Box::new(resumed)))
     }
 
-    fn is_too_old(&self, campaign: &Campaign) -> bool {
+    pub(crate) fn is_too_old(&self, campaign: &Campaign) -> bool {
         let now = self.table.clock().now();
         let age = |started| now.duration_since(started);
         campaign
@@ -260,11 +267,12 @@ impl Campaigns {
     }
 
     /// The attributes and the effects that a command's write sets beside the state.
-    pub(crate) fn follows(&self, command: Command) -> Update {
+    pub(crate) fn follows(&self, command: Command, campaign: &Campaign) -> Update {
         let update = Update::new();
         match command {
             Command::Send => update
                 .set("started_at", self.table.clock().now())
+                .set_some("phase", campaign.ab.as_ref().map(Ab::first_phase))
                 .set("pending", Pending::of(&[effects::PLAN])),
             Command::Resume => update.set("pending", Pending::of(&[effects::DISPATCH])),
             // The effects of the last write were made from its own image.

@@ -37,16 +37,22 @@ const OF_CONTENT: [&str; 3] = ["MessageTooLarge", "ContentRejected", "Attachment
 pub struct Gains(BTreeMap<(TenantKey, String, Hour), Counts>);
 
 impl Gains {
-    /// Adds the figures of one send in an hour. Only campaigns have a report.
+    /// Adds the figures of one send in an hour. Only campaigns have a report. Figures of a version are counted a second
+    /// time under their name with `_a` or `_b`, in the same write.
     pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: Tally) {
-        if gained == Tally::default() || scope.parse::<kernel::CampaignId>().is_err() {
+        if gained.is_nothing() || scope.parse::<kernel::CampaignId>().is_err() {
             return;
         }
         let key = (tenant, scope.to_owned(), hour);
         let counts = self.0.entry(key).or_default();
         for (name, n) in gained.figures() {
-            if n != 0 {
-                *counts.entry(name.to_owned()).or_default() += n;
+            if n == 0 {
+                continue;
+            }
+            *counts.entry(name.to_owned()).or_default() += n;
+            if let Some(variant) = gained.variant {
+                let name = format!("{name}_{}", variant.name());
+                *counts.entry(name).or_default() += n;
             }
         }
     }

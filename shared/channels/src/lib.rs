@@ -27,7 +27,7 @@ pub use channel::{Answer, NotReady, SendChannel};
 pub use consent::SkipReason;
 pub use email::{EmailChannel, Letterhead, PreparedMail, Preview};
 pub use feedback::Feedback;
-pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally};
+pub use ledger::{Claim, Fact, Ledger, LedgerKey, Row, State, Tally, Variant};
 pub use machine::{Delivery, SendMachine};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};
 pub use send::{Class, Content, Send, SendMessage, TEST_SCOPE, Terms, Test};

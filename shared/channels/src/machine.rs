@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
-use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, is_in_flight};
+use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
 
 /// The outcome of a send.
@@ -71,6 +71,30 @@ impl<C: SendChannel> SendMachine<C> {
         contact: Option<&Contact>,
         data: &Value,
     ) -> Result<Delivery, Error> {
+        let of = (ready, None);
+        self.deliver_version(tenant, key, of, contact, data).await
+    }
+
+    /// The version that the contact was sent; `None` without a row, and for a send without versions.
+    pub async fn version(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+    ) -> Result<Option<Variant>, Error> {
+        let row = self.ledger.get(tenant, key).await?;
+        Ok(row.and_then(|row| row.variant))
+    }
+
+    /// Like [`SendMachine::deliver`], for one version of a campaign. A contact that was sent another version before gets
+    /// nothing.
+    pub async fn deliver_version(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (ready, variant): (&C::Prepared, Option<Variant>),
+        contact: Option<&Contact>,
+        data: &Value,
+    ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
         let class = terms.class;
         let reason = match (refusal(contact, C::CHANNEL, terms), contact) {
@@ -89,7 +113,7 @@ impl<C: SendChannel> SendMachine<C> {
             return Ok(Delivery::Skipped(SkipReason::Gone));
         };
         let fields = self.fields.recent(tenant).await?;
-        let ticket = match self.ledger.claim(tenant, key).await? {
+        let ticket = match self.ledger.claim_for(tenant, key, variant).await? {
             Claim::Won(ticket) => ticket,
             Claim::Existing(row) if self.may_repeat(&row, class) => {
                 match self

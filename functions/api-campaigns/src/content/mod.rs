@@ -2,12 +2,14 @@
 //!
 //! A file of a kind holds the shape of the body, its check and the shape of the answer. This file only selects the kind.
 
+mod ab;
 mod mail;
 
 use campaigns::{Audience, Campaign};
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
+pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
 
 use crate::handler::Api;
@@ -34,6 +36,8 @@ pub enum Checked {
 #[derive(Debug, Default)]
 pub struct ContentView {
     pub mail: Option<MailView>,
+    /// Version B of a test.
+    pub b: Option<StoredMail>,
 }
 
 impl Contents {
@@ -87,6 +91,13 @@ impl Checked {
         }
     }
 
+    /// The test of this content, checked; a flaw if the content is no mail.
+    pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
+        match self {
+            Self::Mail(mail) => ab.check(api, mail).await,
+        }
+    }
+
     /// A line of the content for lists of campaigns.
     pub fn summary(&self) -> &str {
         match self {
@@ -99,6 +110,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => ContentView {
                 mail: Some(mail.into()),
+                b: None,
             },
         }
     }

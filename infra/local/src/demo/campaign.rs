@@ -105,7 +105,7 @@ fn in_words(reason: &str) -> String {
 }
 
 /// The user agent of the readers.
-const READER: &str =
+pub(super) const READER: &str =
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148";
 
 /// Follows the report until the campaign is sent.
@@ -185,7 +185,7 @@ async fn read(demo: &Demo, id: &str) -> Result<()> {
 }
 
 /// The path that begins with `marker`, up to the next character that ends a link.
-fn between(text: &str, marker: &str) -> Option<String> {
+pub(super) fn between(text: &str, marker: &str) -> Option<String> {
     let start = text.find(marker)?;
     text[start..]
         .split(['"', '\'', '>', '&'])

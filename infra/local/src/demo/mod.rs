@@ -3,6 +3,7 @@
 //! The demo acts over HTTP, as a shop's systems, customers and staff would, and moves the stack's clock over the
 //! waits. At the end it compares the outputs with the inputs, and fails if anything was lost or sent twice.
 
+mod ab;
 mod campaign;
 mod chat;
 mod client;
@@ -57,6 +58,7 @@ pub async fn run(stack: &LocalStack) -> Result<String> {
     workflow::run(&mut demo).await?;
     shops::run(&mut demo).await?;
     campaign::run(&mut demo, &list).await?;
+    ab::run(&mut demo).await?;
     chat::run(&mut demo).await?;
     demo.finish(started)
 }

@@ -3,12 +3,13 @@
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// The stages, in their order.
-pub const STAGES: [&str; 6] = [
+pub const STAGES: [&str; 7] = [
     "importing contacts",
     "posting forms",
     "taking orders",
     "sending the campaign",
     "reading mails",
+    "testing two subjects",
     "holding a chat",
 ];
 

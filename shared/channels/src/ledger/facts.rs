@@ -79,6 +79,41 @@ impl Fact {
     }
 }
 
+/// One of the two versions of a campaign with a test.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Variant {
+    /// The content of the campaign.
+    A,
+    /// The content that differs in one part.
+    B,
+}
+
+impl Variant {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+    /// The name in the API, in the store and in counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+}
+
 /// A visit by which a fact became known.
 #[derive(Debug, Clone)]
 pub struct Visit {
@@ -139,6 +174,9 @@ pub struct Row {
     /// The hash of the first link that a person followed.
     #[serde(default)]
     pub clicked_link: Option<String>,
+    /// The version that this claim sends, of a campaign with a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// Time of each [`Fact`].
     #[serde(flatten)]
     pub facts: Facts,
@@ -243,9 +281,16 @@ pub struct Tally {
     pub resolved: i64,
     /// Accepted, then refused by the provider.
     pub rejected: i64,
+    /// The version that the figures are of.
+    pub variant: Option<Variant>,
 }
 
 impl Tally {
+    /// Whether it changes no figure.
+    pub fn is_nothing(self) -> bool {
+        self.figures().iter().all(|(_, n)| *n == 0)
+    }
+
     /// Name and number of each figure.
     pub fn figures(self) -> [(&'static str, i64); 9] {
         [
@@ -276,6 +321,7 @@ impl std::ops::Sub for Tally {
             unsubscribed: self.unsubscribed - other.unsubscribed,
             resolved: self.resolved - other.resolved,
             rejected: self.rejected - other.rejected,
+            variant: self.variant.or(other.variant),
         }
     }
 }
@@ -330,6 +376,7 @@ impl Row {
             unsubscribed: one(facts.has(Fact::Unsubscribed)),
             resolved: one(self.unknown_at.is_some() && self.is_accepted()),
             rejected: one(!bounced && !soft_bounced && !arrived && facts.has(Fact::Rejected)),
+            variant: self.variant,
         }
     }
 

@@ -10,5 +10,5 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{Fact, Row, State, Tally, Visit};
+pub use facts::{Fact, Row, State, Tally, Variant, Visit};
 pub use store::{Claim, KEPT_DAYS, LEASE, Ledger, LedgerKey, Marked, Ticket, is_in_flight};

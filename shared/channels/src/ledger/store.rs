@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kernel::{CampaignId, ContactId, TenantKey};
 use serde::{Deserialize, Serialize};
 
-use super::facts::{DUPLICATE, Fact, Row, Tally, Visit};
+use super::facts::{DUPLICATE, Fact, Row, Tally, Variant, Visit};
 use crate::consent::Address;
 
 /// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
@@ -145,6 +145,16 @@ impl Ledger {
 
     /// Takes the row unless it exists. A row that was released counts as not existing.
     pub async fn claim(&self, tenant: TenantKey, key: &LedgerKey) -> Result<Claim, Error> {
+        self.claim_for(tenant, key, None).await
+    }
+
+    /// Like [`Ledger::claim`], for a version of a campaign. The row keeps the version of the claim that holds it.
+    pub async fn claim_for(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        variant: Option<Variant>,
+    ) -> Result<Claim, Error> {
         let ticket = self.ticket(1);
         let now = self.now();
         let row = Row {
@@ -157,13 +167,14 @@ impl Ledger {
             failed_at: None,
             unknown_at: None,
             clicked_link: None,
+            variant,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
         match self.table.create(&key.key(tenant), &row).await? {
             Created::New => Ok(Claim::Won(ticket)),
             Created::Existing(row) if row.released && !row.is_accepted() => {
-                self.take_over(tenant, key, &row, row.attempt).await
+                self.take(tenant, key, &row, (row.attempt, variant)).await
             }
             Created::Existing(row) => Ok(Claim::Existing(Box::new(row))),
         }
@@ -178,12 +189,23 @@ impl Ledger {
         read: &Row,
         attempt: u32,
     ) -> Result<Claim, Error> {
+        self.take(tenant, key, read, (attempt, read.variant)).await
+    }
+
+    async fn take(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        read: &Row,
+        (attempt, variant): (u32, Option<Variant>),
+    ) -> Result<Claim, Error> {
         let ticket = self.ticket(attempt);
         let update = nothing_heard(Update::new())
             .set("claim", &ticket.claim)
             .set("claimed_at", self.now())
             .set("attempt", attempt)
             .set("released", false)
+            .set_some("variant", variant)
             .remove("unknown_at")
             .when_equals("claim", &read.claim);
         let outcome = self.table.update(&key.key(tenant), update).await?;
@@ -247,6 +269,7 @@ impl Ledger {
             failed_at: Some(now),
             unknown_at: None,
             clicked_link: None,
+            variant: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };

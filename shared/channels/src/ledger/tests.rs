@@ -19,6 +19,7 @@ fn row(unknown: bool) -> Row {
         failed_at: None,
         unknown_at: unknown.then_some(at),
         clicked_link: None,
+        variant: None,
         facts: Facts::default(),
         ttl: 0,
     }

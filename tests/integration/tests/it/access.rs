@@ -519,6 +519,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "POST",
             "/v1/campaigns/cmp_00000000009/cancel",
         ),
+        O::ChooseCampaignWinner => (
+            "api-campaigns",
+            "POST",
+            "/v1/campaigns/cmp_00000000009/winner",
+        ),
         O::ShowCampaignReport => (
             "api-campaigns",
             "GET",
@@ -577,6 +582,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::StartBulkJob => json!({
             "change": { "add_tags": ["VIP"] }, "selection": { "everybody": true },
         }),
+        O::ChooseCampaignWinner => json!({ "variant": "b" }),
         O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
         O::AddContactTags => json!({ "tags": ["vip"] }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),

@@ -1,6 +1,7 @@
 //! Campaigns from the API to the last provider event: redelivery, crashes, ambiguous answers, pauses,
 //! events in any order, links, tenants.
 
+mod ab;
 mod addresses;
 mod approval;
 mod audiences;

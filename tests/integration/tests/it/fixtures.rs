@@ -160,12 +160,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
     (
         "campaign-planner",
         &[
+            ("decide", "0 to repeat; Campaigns ~1"),
             ("dispatch", "0 to repeat; Campaigns ~1"),
             ("duplicate", "0 to repeat; Campaigns +3 ~1"),
             ("malformed", "0 to repeat; CampaignPlanDlq 1"),
             ("mixed", "0 to repeat; Campaigns +3 ~1; CampaignPlanDlq 2"),
             ("ok", "0 to repeat; Campaigns +3 ~1"),
             ("start", "0 to repeat; Campaigns ~1"),
+            ("tested", "0 to repeat; Campaigns ~1; Timers +2"),
         ],
     ),
     (

@@ -87,6 +87,7 @@ fn admins_managers_and_contributors_are_those_of_the_product() {
         O::PauseCampaign,
         O::ResumeCampaign,
         O::CancelCampaign,
+        O::ChooseCampaignWinner,
         O::CreateWorkflow,
         O::ActivateWorkflow,
         O::PauseWorkflow,

@@ -79,6 +79,7 @@ async fn steps_of_b(hostile: Vec<(&'static str, String)>) -> (usize, World) {
                 mail: mails.put(a.tenant, &mail).await.unwrap(),
             },
             summary: mail.subject,
+            ab: None,
         };
         let id = kernel::CampaignId::new(&world.clock(), &world.entropy);
         let now = world.clock().now();

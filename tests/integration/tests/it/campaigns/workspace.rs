@@ -139,6 +139,7 @@ async fn a_sender_that_is_not_verified_pauses_the_campaign_and_fails_nobody() {
             mail: mails.put(shop.tenant, &mail).await.unwrap(),
         },
         summary: mail.subject.clone(),
+        ab: None,
     };
     let campaigns = Campaigns::over(&world.resources());
     let id = kernel::CampaignId::new(&world.clock(), &world.entropy);

@@ -17,6 +17,7 @@ mod readers;
 mod requests;
 mod segments;
 mod signups;
+mod trials;
 mod undo;
 mod visits;
 mod workflows;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(workflows::Workflows::new(forms)),
         segments.clone(),
         Rc::new(campaigns::Campaigns::new(segments)),
+        Rc::new(trials::Trials::default()),
         chat.clone(),
         Rc::new(agents::Agents::new(chat)),
         Rc::new(readers::Readers::default()),

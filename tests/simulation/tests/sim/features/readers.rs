@@ -84,6 +84,10 @@ async fn facts(sim: &Sim) -> BTreeMap<String, Counts> {
         let counts = facts.entry(campaign.to_owned()).or_default();
         for (name, is_so) in figures(&row) {
             *counts.entry(name.to_owned()).or_default() += i64::from(is_so);
+            if let Some(variant) = row["variant"].as_str() {
+                let name = format!("{name}_{variant}");
+                *counts.entry(name).or_default() += i64::from(is_so);
+            }
         }
     }
     facts
