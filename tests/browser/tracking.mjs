@@ -21,12 +21,18 @@ assert.match(token, /^tngp_/);
 // A page of the shop, on another host name than the API: another site for the browser.
 const html = (more = '') => `<!doctype html><html lang="vi"><title>Áo dài</title><h1>Shop</h1><script>
   window.tanigo = window.tanigo || { q: [] };
-  ["consent", "identify", "track", "page", "reset"].forEach(function (name) {
+  ["consent", "identify", "track", "page", "reset", "push"].forEach(function (name) {
     tanigo[name] = tanigo[name] || function () { tanigo.q.push([name].concat([].slice.call(arguments))); };
   });
   tanigo.track("Before Consent", { n: 1 });
 </script><script async src="${api}/t.js" data-key="${token}" ${more}></script></html>`;
 const shop = createServer((request, response) => {
+  // The shop's own file of the service worker.
+  if (request.url === '/tanigo-sw.js') {
+    response.writeHead(200, { 'content-type': 'text/javascript' });
+    response.end(`importScripts("${api}/push-sw.js");`);
+    return;
+  }
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
   response.end(html(request.url.includes('manual') ? 'data-page="off"' : ''));
 });
@@ -107,6 +113,40 @@ const tests = {
       return own.includes('Signed Up') && own.includes('page.viewed') && own.includes('Before Consent') && own;
     });
     assert.equal(names.filter((name) => name === 'page.viewed').length, 1);
+    await done();
+  },
+
+  async 'nobody is asked for notifications before consent, and the service worker shows one'() {
+    await ask('PUT', '/v1/channels/push/web', {
+      contact_email: 'shop@example.vn',
+      prompt: { delay_seconds: 0, text: 'Nhận tin khuyến mãi?', only_on: ['/push/'] },
+    });
+    const { context, page, ready, done } = await open();
+    await context.grantPermissions(['notifications'], { origin: shopUrl });
+    await page.goto(`${shopUrl}/push/1`);
+    await ready();
+    await page.evaluate(() => tanigo.push());
+    await wait(1000);
+    assert.equal(await page.locator('#tanigo-push').count(), 0);
+    await page.evaluate(() => tanigo.consent(true));
+    await page.locator('#tanigo-push').waitFor();
+    assert.match(await page.locator('#tanigo-push').innerText(), /Nhận tin khuyến mãi\?/);
+    const cdp = await context.newCDPSession(page);
+    let registrationId;
+    cdp.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
+      for (const one of registrations) if (!one.isDeleted) registrationId = one.registrationId;
+    });
+    await cdp.send('ServiceWorker.enable');
+    await page.locator('#tanigo-push button').first().click();
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+    await until('a registration', () => registrationId);
+    const note = { title: 'Chào', body: 'Giảm', id: 'm1', link: 'https://shop.example/', actions: [{ title: 'Xem', link: 'https://shop.example/x' }] };
+    await cdp.send('ServiceWorker.deliverPushMessage', { origin: shopUrl, registrationId, data: JSON.stringify(note) });
+    const shown = await until('a notification', () => page.evaluate(async () => {
+      const own = await navigator.serviceWorker.ready;
+      return (await own.getNotifications()).map(({ title, body, data }) => ({ title, body, link: data.link, links: data.links }))[0];
+    }));
+    assert.deepEqual(shown, { title: 'Chào', body: 'Giảm', link: 'https://shop.example/', links: ['https://shop.example/x'] });
     await done();
   },
 

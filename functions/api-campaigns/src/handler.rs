@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Report, Starter};
+use channels::push::Sites;
 use channels::{MailStore, SendMessage};
 use cloud::{Counters, QueueOf, Timers};
 use contacts::{Fields, List, Lists, Profiles};
@@ -42,6 +43,7 @@ pub struct Api {
     pub contacts: Profiles,
     pub fields: Fields,
     pub messages: QueueOf<SendMessage>,
+    pub sites: Sites,
     /// Domain or address that mails are sent from.
     pub identity: String,
     /// Where the links of mails lead.
@@ -178,7 +180,7 @@ pub fn no_campaign() -> Problem {
 /// A contact of several of them gets the message once, and so does an address that several contacts share. A segment that a
 /// campaign names is not deleted before the campaign is planned or cancelled.
 ///
-/// The body has exactly one content object. Its name is the channel: `mail` makes an email campaign.
+/// The body has exactly one content object. Its name is the channel: `mail` makes an email campaign, `push` one of push notifications.
 ///
 /// Subject and bodies of a mail are Liquid templates over `contact`; at least one of `html` and `text` is needed.
 /// Without `sender` the mail comes from the default sender of the only list, or else of the workspace. The workspace must have proven the sender's

@@ -16,6 +16,7 @@ mod winner;
 use accounts::{Audit, Members, Senders, Workspaces};
 use campaigns::{Campaigns, Estimator, Starter};
 use channels::MailStore;
+use channels::push::Sites;
 use cloud::{Counters, Timers};
 use contacts::{Fields, Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
@@ -40,6 +41,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         fields: Fields::over(resources),
         messages: resources.queue_of(),
         base_url: setup.text("PUBLIC_BASE_URL").to_owned(),
+        sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
     };

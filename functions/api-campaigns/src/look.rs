@@ -106,6 +106,7 @@ fn flaws_of(why: &Refusal) -> Vec<CampaignFlaw> {
         }
         Refusal::ContentMissing => one("", "the content is missing"),
         Refusal::UnprovenSender => one("/mail/sender/from_email", "is not a proven sender"),
+        Refusal::ChannelMissing => one("", "the channel is not set up"),
         Refusal::ListDeleted(_) => one("/audience/include/list_ids", "the list was deleted"),
         Refusal::Segment(NotPinned::Absent(_)) => {
             one("/audience", "a segment of the audience was deleted")
@@ -149,7 +150,7 @@ impl Api {
     async fn mail(&self, caller: &Caller, campaign: &Campaign) -> Result<StoredMail, Problem> {
         match content::stored(self, caller, campaign).await? {
             Some(Checked::Mail(mail)) => Ok(mail),
-            None => {
+            _ => {
                 let detail = "only a campaign with a mail has this";
                 Err(Problem::new(Code::Conflict, detail))
             }

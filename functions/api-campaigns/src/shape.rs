@@ -7,7 +7,9 @@ use kernel::{CampaignId, Cursor, Limit};
 use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::content::{AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail};
+use crate::content::{
+    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, PushView,
+};
 
 /// Longest name of a campaign, in characters.
 pub const MAX_NAME: usize = 200;
@@ -33,6 +35,8 @@ pub struct NewCampaign {
     audience: Audience,
     /// The mail of an email campaign.
     mail: Option<NewMail>,
+    /// The notification of a push campaign.
+    push: Option<NewPush>,
     /// The test of two versions of the mail: makes an A/B campaign.
     pub ab: Option<NewAb>,
 }
@@ -43,7 +47,10 @@ impl NewCampaign {
         let mut flaws = Flaws::default();
         flaws.extend(name_flaw(&self.name));
         flaws.extend(audience_flaws(&self.audience));
-        let contents = Contents { mail: self.mail };
+        let contents = Contents {
+            mail: self.mail,
+            push: self.push,
+        };
         let content = flaws.take(contents.one())?;
         Ok((self.name, self.audience, content, flaws))
     }
@@ -99,13 +106,13 @@ pub struct CampaignView {
     status: State,
     /// Why it was paused or has failed without a command: `provider_not_answering`, `workspace_archived`,
     /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending. A scheduled start fails with
-    /// `settings_missing`, `sender_unproven`, `list_deleted`, `segment_deleted`, `segment_building`, `mail_missing` or
+    /// `settings_missing`, `sender_unproven`, `channel_missing`, `list_deleted`, `segment_deleted`, `segment_building`, `mail_missing` or
     /// `workspace_archived`.
     problem: Option<String>,
     audience: Audience,
     /// Contacts of the audience when it was sent; absent until they are counted.
     recipients: Option<u64>,
-    /// A line of the content: the subject of a mail.
+    /// A line of the content: the subject of a mail, the title of a notification.
     summary: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
@@ -120,6 +127,8 @@ pub struct CampaignView {
     sent_at: Option<Timestamp>,
     /// The mail of an email campaign; null in lists.
     mail: Option<MailView>,
+    /// The notification of a push campaign; null in lists.
+    push: Option<PushView>,
     /// The test of an A/B campaign; null without a test.
     ab: Option<AbView>,
 }
@@ -143,6 +152,7 @@ impl CampaignView {
             started_at: campaign.started_at,
             sent_at: campaign.sent_at,
             mail: content.mail,
+            push: content.push,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The state of the operations, and the problems that they share.
 
 use accounts::Audit;
+use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
 use kernel::Needs;
 use lambda::http::{ClientIp, Code, May, Problem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, brandnames, templates};
+use crate::{account, brandnames, push, templates};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub struct Api {
     pub audit: Audit,
     pub client: Client,
     pub settings: SmsSettings,
+    pub push: PushSettings,
+    pub fcm: Fcm,
 }
 
 pub fn routes() -> OpenApiRouter<Api> {
@@ -21,6 +24,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(account::routes())
         .merge(brandnames::routes())
         .merge(templates::routes())
+        .merge(push::routes())
 }
 
 impl Api {

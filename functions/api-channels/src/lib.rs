@@ -1,4 +1,4 @@
-//! Sending channels over HTTP: the account at the SMS provider, brandnames and templates.
+//! Sending channels over HTTP: the account at the SMS provider, brandnames and templates; the keys of push notifications.
 //!
 //! Trigger: HTTP API routes `/v1/channels…`, behind the authorizer. Effects: rows of the directory table, each change after its
 //! entry in the audit log. Keys of an account are proven at the provider, sealed, and never shown. No message is sent here.
@@ -6,9 +6,11 @@
 mod account;
 mod brandnames;
 mod handler;
+mod push;
 mod templates;
 
 use accounts::Audit;
+use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, SmsSettings};
 use cloud::Hosts;
 use lambda::{ConfigError, Function, Setup, http};
@@ -23,11 +25,14 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
             "https://* or an address of this machine with *",
         );
     }
+    let hosts = Hosts::new(hosts);
     let settings = SmsSettings::over(resources, secret);
     let api = handler::Api {
         audit: Audit::over(resources),
-        client: Client::new(resources, &Hosts::new(hosts), settings.clone()),
+        client: Client::new(resources, &hosts, settings.clone()),
         settings,
+        push: PushSettings::over(resources, secret),
+        fcm: Fcm::new(resources, &hosts),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

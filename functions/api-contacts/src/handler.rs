@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 use crate::api::{Api, known_list, known_member, note_hourly};
 use crate::shape::{self, ContactIn, EventView, Paging};
 use crate::{
-    bulk, consent, edit, exports, fields, files, imports, life, lists, notes, page, same, scores,
-    tags, views,
+    bulk, consent, devices, edit, exports, fields, files, imports, life, lists, notes, page, same,
+    scores, tags, views,
 };
 
 /// Longest text to look for; no name, address or number is longer.
@@ -43,6 +43,8 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(lists::list, lists::create))
         .routes(routes!(lists::show, lists::update, lists::remove))
         .routes(routes!(lists::members))
+        .routes(routes!(devices::list, devices::save))
+        .routes(routes!(devices::remove))
         .routes(routes!(notes::list, notes::create))
         .routes(routes!(notes::update, notes::remove))
         .routes(routes!(files::create))

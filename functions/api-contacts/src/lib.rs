@@ -9,6 +9,7 @@ mod api;
 mod bulk;
 mod choice;
 mod consent;
+mod devices;
 mod edit;
 mod exports;
 mod fields;

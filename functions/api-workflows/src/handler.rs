@@ -300,7 +300,9 @@ async fn brandname_flaws(
 fn reasons_of(definition: &Definition) -> Vec<(String, TransactionalReason)> {
     let nodes = definition.graph.nodes.iter();
     let reasons = nodes.filter_map(|(name, node)| match node {
-        Node::SendEmail { reason, .. } => Some((format!("/graph/nodes/{name}/reason"), (*reason)?)),
+        Node::SendEmail { reason, .. } | Node::SendPush { reason, .. } => {
+            Some((format!("/graph/nodes/{name}/reason"), (*reason)?))
+        }
         Node::SendSms { reason, .. } => Some((format!("/graph/nodes/{name}/reason"), *reason)),
         _ => None,
     });

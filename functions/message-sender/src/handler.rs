@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use accounts::{RecentWorkspaces, Workspace};
+use channels::push::PushChannel;
 use channels::rate::{SendRate, Turn};
 use channels::sms::SmsChannel;
 use channels::{
@@ -42,6 +43,7 @@ pub struct Messenger {
     pub workspaces: RecentWorkspaces,
     pub email: Route<EmailChannel>,
     pub sms: Route<SmsChannel>,
+    pub push: Route<PushChannel>,
     pub queue: QueueOf<SendMessage>,
     pub ledger: Ledger,
     pub workflows: WorkflowStore,
@@ -73,6 +75,10 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
         }
         Content::Sms { .. } => {
             let route = &messenger.sms;
+            messenger.go(route, tenant, send, &key, workspace).await
+        }
+        Content::Push { .. } => {
+            let route = &messenger.push;
             messenger.go(route, tenant, send, &key, workspace).await
         }
     }

@@ -1,6 +1,6 @@
 //! Sends single messages: those of workflows, and transactional ones.
 //!
-//! Trigger: queue message, [`channels::SendMessage`]. Effects: SES or eSMS, one call, claimed in the send
+//! Trigger: queue message, [`channels::SendMessage`]. Effects: SES, eSMS or push services, one call for each address, claimed in the send
 //! ledger first. A redelivered message finds its outcome in the ledger. A message that must wait is put back
 //! with a delay and its slot. A mail that is days late, or of an archived workflow, is recorded as failed and not
 //! sent.
@@ -8,6 +8,7 @@
 mod handler;
 
 use accounts::RecentWorkspaces;
+use channels::push::{self, PushChannel, PushSettings, Reach};
 use channels::rate::SendRate;
 use channels::sms::{self, SmsChannel, SmsSettings};
 use channels::{EmailChannel, Ledger, SendMachine};
@@ -23,14 +24,23 @@ use workflows::WorkflowStore;
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
-    let email = EmailChannel::over(resources, setup.text("PUBLIC_BASE_URL"), token_key);
+    let base_url = setup.text("PUBLIC_BASE_URL");
+    let email = EmailChannel::over(resources, base_url, token_key.clone());
     let (hosts, secret) = (setup.text("PROVIDERS_URL"), setup.secret("SOURCES_SECRET"));
     if !Hosts::is_pattern(hosts) {
         let message = "https://* or an address of this machine with *";
         resources.refuse("PROVIDERS_URL", message);
     }
     let settings = SmsSettings::over(resources, secret);
-    let client = sms::Client::new(resources, &Hosts::new(hosts), settings);
+    let hosts = Hosts::new(hosts);
+    let client = sms::Client::new(resources, &hosts, settings);
+    let reach = Reach {
+        hosts: &hosts,
+        loopback: setup.text("WEBHOOK_LOOPBACK"),
+        base_url,
+    };
+    let settings = PushSettings::over(resources, secret);
+    let notes = PushChannel::over(resources, reach, settings, token_key);
     let messenger = handler::Messenger {
         contacts: Profiles::over(resources),
         workspaces: RecentWorkspaces::over(resources),
@@ -41,6 +51,10 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         sms: handler::Route {
             machine: SendMachine::over(resources, SmsChannel::new(client)),
             rate: SendRate::of::<SmsChannel>(resources, sms::PER_SECOND),
+        },
+        push: handler::Route {
+            machine: SendMachine::over(resources, notes),
+            rate: SendRate::of::<PushChannel>(resources, push::PER_SECOND),
         },
         queue: resources.queue_of(),
         ledger: Ledger::over(resources),

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::middleware::from_fn;
 use axum::response::IntoResponse;
+use channels::push::Sites;
 use cloud::QueueOf;
 use contacts::Trust;
 use kernel::{Clock, Entropy};
@@ -20,6 +21,7 @@ use utoipa_axum::routes;
 use crate::answer::{Refusal, Taken, for_sdks, unreadable};
 use crate::body;
 use crate::pace::Pace;
+use crate::site;
 
 /// The stores and limits of a request; cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +30,7 @@ pub struct Door {
     pub workspaces: RecentWorkspaces,
     pub pace: Pace,
     pub queue: QueueOf<Tracked>,
+    pub sites: Sites,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -52,6 +55,7 @@ pub fn operations() -> OpenApiRouter<Door> {
         .routes(routes!(group))
         .routes(routes!(call_of_browser))
         .routes(routes!(script))
+        .merge(site::routes())
 }
 
 impl Door {

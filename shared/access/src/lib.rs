@@ -167,6 +167,9 @@ operations! {
     StartBulkJob = "startBulkJob": From(AccountManager), Some(Write);
     CancelBulkJob = "cancelBulkJob": From(AccountManager), Some(Write);
     ShowBulkJob = "showBulkJob": From(AccountManager), Some(Read);
+    ListDevices = "listDevices": From(Contributor), Some(Read);
+    SaveDevice = "saveDevice": From(AccountManager), Some(Write);
+    RemoveDevice = "removeDevice": From(AccountManager), Some(Write);
     ListNotes = "listNotes": From(Contributor), Some(Read);
     CreateNote = "createNote": From(AccountManager), Some(Write);
     UpdateNote = "updateNote": From(AccountManager), Some(Write);
@@ -301,6 +304,11 @@ operations! {
     ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);
     UpdateSmsTemplate = "updateSmsTemplate": From(AccountManager), Some(Write);
     RemoveSmsTemplate = "removeSmsTemplate": From(AccountManager), Some(Write);
+    ShowPushChannel = "showPushChannel": From(Contributor), Some(Read);
+    SetWebPush = "setWebPush": From(AccountManager), Some(Admin);
+    RemoveWebPush = "removeWebPush": From(AccountManager), Some(Admin);
+    ConnectFcm = "connectFcm": From(AccountManager), Some(Admin);
+    DisconnectFcm = "disconnectFcm": From(AccountManager), Some(Admin);
     // Campaigns.
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);

@@ -4,6 +4,7 @@
 //! They read the image and nothing else.
 
 use channels::EmailChannel;
+use channels::push::PushChannel;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
 use contacts::{Channel, SHARDS};
@@ -145,7 +146,8 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let tenant = image.tenant();
     let effect = match channel {
         Channel::Email => Effect::new(tenant, name, &ChunkOf::<EmailChannel>::new(message))?,
-        Channel::Sms | Channel::Zalo | Channel::Push => {
+        Channel::Push => Effect::new(tenant, name, &ChunkOf::<PushChannel>::new(message))?,
+        Channel::Sms | Channel::Zalo => {
             let reason = format!("no campaigns by {}", channel.name());
             return Err(Error::Shape(reason));
         }
@@ -222,6 +224,10 @@ mod tests {
         let body =
             r#"{"type":"campaign.chunk.v1","campaign":"cmp_0123456789a","shard":3,"chunk":7}"#;
         let expected = texts("campaign-email", "cmp_0123456789a#chunk#3#7", body);
+        assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
+        let mut row = row;
+        row["channel"]["S"] = "push".into();
+        let expected = texts("campaign-push", "cmp_0123456789a#chunk#3#7", body);
         assert_eq!(one("SHARD#03", "campaign.chunk", &row), expected);
     }
 

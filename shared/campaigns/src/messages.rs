@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use channels::EmailChannel;
+use channels::push::PushChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
@@ -118,6 +119,10 @@ impl<C> ChunkOf<C> {
 
 impl Message for ChunkOf<EmailChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-email");
+}
+
+impl Message for ChunkOf<PushChannel> {
+    const QUEUE: QueueName = QueueName::new("campaign-push");
 }
 
 #[cfg(test)]

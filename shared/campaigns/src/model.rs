@@ -303,6 +303,7 @@ impl Campaign {
             Content::Email { .. } if self.ab.is_some() => Kind::EmailAb,
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
+            Content::Push { .. } => Kind::Push,
         }
     }
 

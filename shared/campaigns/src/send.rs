@@ -12,7 +12,7 @@ use channels::{
 };
 use cloud::{Error, Message, QueueOf, Resources, SendOptions};
 use contacts::{Contact, Profiles};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
@@ -148,7 +148,9 @@ where
             return Ok(Ended::default());
         }
         let ids = self.of_part(work, stored.contacts()?).await?;
-        self.run(work, letterhead, &ids, progress, slot).await
+        // The compiler bounds the depth of futures that hold one another: these are of no known type.
+        let run = self.run(work, letterhead, &ids, progress, slot);
+        run.boxed().await
     }
 
     /// Pauses the chunk's campaign for a reason that a person must check.
@@ -343,6 +345,7 @@ where
                 let variant = campaign.variant_for(*id);
                 let version = (ready.of(variant), variant);
                 self.one(work, version, *id, (contacts.get(id), read_at))
+                    .boxed()
             })
             .collect();
         // Every send runs to its end, also if another has failed. A future that is dropped between the provider's

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use accounts::{Senders, Workspaces};
+use channels::push::Sites;
 use channels::{Content, MailStore};
 use cloud::{Error, Resources};
 use contacts::Lists;
@@ -33,6 +34,8 @@ pub enum Refusal {
     ContentMissing,
     /// The workspace has not proven the sender's address.
     UnprovenSender,
+    /// The workspace has not set up the channel of its content.
+    ChannelMissing,
     /// It includes only lists that were deleted: nobody is left.
     ListDeleted(ListId),
     /// A segment cannot be read.
@@ -47,6 +50,7 @@ impl Refusal {
             Self::SettingsMissing(_) => "settings_missing",
             Self::ContentMissing => "mail_missing",
             Self::UnprovenSender => "sender_unproven",
+            Self::ChannelMissing => "channel_missing",
             Self::ListDeleted(_) => "list_deleted",
             Self::Segment(NotPinned::Absent(_)) => "segment_deleted",
             Self::Segment(NotPinned::Building(_) | NotPinned::Busy) => "segment_building",
@@ -69,6 +73,7 @@ pub struct Starter {
     mails: MailStore,
     pins: Pins,
     senders: Senders,
+    sites: Sites,
     workspaces: Workspaces,
 }
 
@@ -80,6 +85,7 @@ impl Starter {
             mails: MailStore::over(resources),
             pins: Pins::over(resources),
             senders: Senders::over(resources),
+            sites: Sites::over(resources),
             workspaces: Workspaces::over(resources),
         }
     }
@@ -114,8 +120,13 @@ impl Starter {
         tenant: TenantKey,
         content: &Content,
     ) -> Result<Option<Refusal>, Error> {
-        let Content::Email { mail } = content else {
-            return Ok(None);
+        let mail = match content {
+            Content::Email { mail } => mail,
+            Content::Push { .. } => {
+                let may = self.sites.may_push(tenant).await?;
+                return Ok((!may).then_some(Refusal::ChannelMissing));
+            }
+            Content::Sms { .. } => return Ok(None),
         };
         let Some(mail) = self.mails.get(tenant, mail).await? else {
             return Ok(Some(Refusal::ContentMissing));

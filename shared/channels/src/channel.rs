@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use cloud::Error;
-use contacts::{Channel, Contact, Definitions};
+use contacts::{Channel, Contact, Definitions, Device};
 use jiff::tz::{TimeZone, offset};
 use jiff::{Timestamp, Zoned};
 use kernel::TenantKey;
@@ -39,6 +39,17 @@ pub trait SendChannel: Send + Sync {
 
     /// The rules that messages of this content follow.
     fn terms(ready: &Self::Prepared) -> Terms;
+
+    /// The devices of the contact, for a channel that sends to devices: none of them is a contact without an address. `None`:
+    /// the channel sends to an address of the profile.
+    fn devices(
+        &self,
+        tenant: TenantKey,
+        contact: &Contact,
+    ) -> impl Future<Output = Result<Option<Vec<Device>>, Error>> + Send {
+        let _ = (tenant, contact);
+        std::future::ready(Ok(None))
+    }
 
     /// The finished message. The error is a stable name without personal data.
     fn compose(
@@ -98,6 +109,8 @@ pub struct Recipient<'a> {
     pub key: &'a LedgerKey,
     /// The contact.
     pub contact: &'a Contact,
+    /// The devices of a channel that sends to devices.
+    pub devices: &'a [Device],
     /// The workspace's custom fields.
     pub fields: &'a Definitions,
     /// Merge data beside the contact.

@@ -130,7 +130,8 @@ pub fn refusal(
     if contact.is_archived() {
         return Some(SkipReason::Archived);
     }
-    if address_of(contact, channel).is_none() {
+    // The devices of push notifications are no part of the profile: the send machine reads them.
+    if channel != Channel::Push && address_of(contact, channel).is_none() {
         return Some(SkipReason::NoAddress);
     }
     let purpose = match class {

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod machine;
 pub mod mail_check;
 pub mod mail_store;
+pub mod push;
 pub mod rate;
 pub mod send;
 pub mod ses_event;

@@ -101,6 +101,12 @@ impl<C: SendChannel> SendMachine<C> {
             (None, Some(contact)) => self.shared(tenant, key, class, contact).await?,
             (reason, _) => reason,
         };
+        let mut devices = None;
+        if let (None, Some(contact)) = (reason, contact) {
+            devices = self.channel.devices(tenant, contact).await?;
+        }
+        let is_unreachable = devices.as_ref().is_some_and(Vec::is_empty);
+        let reason = reason.or(is_unreachable.then_some(SkipReason::NoAddress));
         if let Some(reason) = reason {
             // A send that was made before the contact was deleted is still a send.
             let row = self.ledger.get(tenant, key).await?;
@@ -133,6 +139,7 @@ impl<C: SendChannel> SendMachine<C> {
             tenant,
             key,
             contact,
+            devices: devices.as_deref().unwrap_or_default(),
             fields: &fields,
             data,
             now: self.ledger.now(),

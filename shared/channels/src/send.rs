@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::ledger::LedgerKey;
 use crate::mail_store::MailRef;
+use crate::push::Note;
 
 /// The purpose of a send; it decides about consent and about ambiguous answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -47,6 +48,11 @@ pub enum Content {
         /// The text's template.
         text: String,
     },
+    /// A push notification.
+    Push {
+        /// The notification.
+        note: Note,
+    },
 }
 
 impl Content {
@@ -55,6 +61,7 @@ impl Content {
         match self {
             Self::Email { .. } => Channel::Email,
             Self::Sms { .. } => Channel::Sms,
+            Self::Push { .. } => Channel::Push,
         }
     }
 }
@@ -142,6 +149,7 @@ mod tests {
         let content = [
             r#"{"channel":"email","mail":"ab12"}"#,
             r#"{"channel":"sms","brandname_id":"brn_0123456789a","text":"ACME: Chao"}"#,
+            r#"{"channel":"push","note":{"title":"Chao","body":"ACME","link":"https://shop.example/","ttl":60}}"#,
         ];
         for content in content {
             let text = format!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Most bytes of an answer.
@@ -163,6 +163,8 @@ impl fmt::Debug for Outside {
 pub struct Head {
     /// The status.
     pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The first bytes of the body.
     pub body: Bytes,
 }
@@ -201,6 +203,7 @@ impl Outside {
                 let body = answer.body();
                 Ok(Head {
                     status: answer.status(),
+                    headers: answer.headers().clone(),
                     body: body.slice(..body.len().min(most)),
                 })
             }
@@ -237,7 +240,7 @@ async fn head_over_network(
     let mut request = reqwest::Request::try_from(request).map_err(broken)?;
     *request.timeout_mut() = Some(time);
     let mut answer = client.execute(request).await.map_err(broken)?;
-    let status = answer.status();
+    let (status, headers) = (answer.status(), answer.headers().clone());
     let mut body = BytesMut::new();
     while body.len() < most {
         match answer.chunk().await {
@@ -248,6 +251,7 @@ async fn head_over_network(
     }
     Ok(Head {
         status,
+        headers,
         body: body.freeze(),
     })
 }

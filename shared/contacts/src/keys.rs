@@ -227,7 +227,7 @@ pub fn interest(tenant: TenantKey) -> Key {
 pub const DEVICE: &str = "DEV#";
 
 /// The name of a token in keys.
-fn device_name(token: &str) -> String {
+pub fn device_name(token: &str) -> String {
     let hash = kernel::hash::name(&[token]);
     hash.get(..16).unwrap_or(&hash).to_owned()
 }

@@ -85,7 +85,7 @@ pub use changed::ContactChanged;
 pub use choice::{Asked, Choice};
 pub use consent::{Channel, ChannelStatus, Purpose, Statement};
 pub use counts::Counts;
-pub use devices::{Device, MAX_DEVICES};
+pub use devices::{BrowserKeys, Device, Devices, MAX_DEVICES, NamedDevice};
 pub use erase::GONE;
 pub use events::{EventHappened, Happened, WebhookHappened, for_webhooks};
 pub use fields::{Definition, Definitions, FieldFault, Fields};

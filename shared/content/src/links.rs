@@ -27,9 +27,24 @@ impl<'k> LinkSet<'k> {
         contact: &str,
         step: &str,
     ) -> Result<LinkSet<'k>, TokenError> {
+        Self::of(
+            Channel::Email,
+            base_url,
+            key,
+            [workspace, scope, contact, step],
+        )
+    }
+
+    /// The links of a message of a channel. `parts` are the workspace, the scope, the contact and the step.
+    pub fn of(
+        channel: Channel,
+        base_url: &str,
+        key: &'k TokenKey,
+        parts: [&str; 4],
+    ) -> Result<LinkSet<'k>, TokenError> {
         Ok(LinkSet {
             base: base_url.trim_end_matches('/').to_owned(),
-            parts: Parts::new(Channel::Email, [workspace, scope, contact, step])?,
+            parts: Parts::new(channel, parts)?,
             address: String::new(),
             key,
         })

@@ -2,6 +2,7 @@
 //!
 //! The shape is Segment's (segment.com/docs/connections/spec). A fault has a place, a stable reason, and words.
 
+use contacts::{BrowserKeys, NamedDevice};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -168,8 +169,10 @@ pub struct Call {
     pub original: Option<Timestamp>,
     /// The consent to be followed that the call carries.
     pub consent: Option<Consent>,
-    /// The token of the device for push notifications, and its platform.
-    pub device: Option<(String, String)>,
+    /// The consent to push notifications that the call carries beside its device.
+    pub push_consent: Option<Consent>,
+    /// The device for push notifications.
+    pub device: Option<NamedDevice>,
 }
 
 /// The consent to advertising by what the person does on the shop's pages.
@@ -233,7 +236,8 @@ impl Call {
                 .filter(|_| kind == Kind::Identify)
                 .unwrap_or_default(),
             original: time(value, "originalTimestamp").or_else(|| time(value, "timestamp")),
-            consent: consent(value),
+            consent: consent(value, "tracking"),
+            push_consent: consent(value, "push").filter(|_| device(value).is_some()),
             device: device(value),
         })
     }
@@ -318,16 +322,37 @@ pub(crate) fn time(call: &Value, name: &str) -> Option<Timestamp> {
     }
 }
 
-fn device(call: &Value) -> Option<(String, String)> {
+fn device(call: &Value) -> Option<NamedDevice> {
     let device = call.pointer("/context/device")?;
+    let token = text(device, "token")?;
     let platform = text(device, "type").unwrap_or_default();
-    Some((text(device, "token")?, platform))
+    let keys = device.get("keys").filter(|keys| !keys.is_null());
+    let keys = match keys {
+        Some(keys) => Some(browser_keys(keys).filter(|_| token.starts_with("http"))?),
+        None => None,
+    };
+    // A browser without its keys cannot be sent anything.
+    (keys.is_some() || !platform.eq_ignore_ascii_case("web") || !token.starts_with("http"))
+        .then_some(NamedDevice {
+            token,
+            platform,
+            keys,
+        })
+}
+
+fn browser_keys(keys: &Value) -> Option<BrowserKeys> {
+    let part = |name: &str| Some(text(keys, name)?.trim_end_matches('=').to_owned());
+    let keys = BrowserKeys {
+        p256dh: part("p256dh")?,
+        auth: part("auth")?,
+    };
+    keys.are_sound().then_some(keys)
 }
 
 /// A consent without its text is no proof, and is not read.
-fn consent(call: &Value) -> Option<Consent> {
+fn consent(call: &Value, to: &str) -> Option<Consent> {
     let given = call.pointer("/context/consent")?;
-    let is_given = given.get("tracking").and_then(Value::as_bool)?;
+    let is_given = given.get(to).and_then(Value::as_bool)?;
     let text = text(given, "text").filter(|_| is_given)?;
     let page = call.pointer("/context/page/url").and_then(Value::as_str);
     Some(Consent {

@@ -97,7 +97,7 @@ pub fn trimmed(call: &Map<String, Value>) -> Map<String, Value> {
     if let Some(Value::Object(context)) = call.get("context") {
         let mut context = part(context, &CONTEXT);
         if let Some(Value::Object(device)) = context.get("device") {
-            let device = part(device, &["token", "type"]);
+            let device = part(device, &["token", "type", "keys"]);
             context.insert("device".into(), device.into());
         }
         if !context.is_empty() {

@@ -37,3 +37,6 @@ pub use writer::{STARTS_AN_HOUR, Writer};
 
 /// The script for web pages.
 pub const SCRIPT: &str = include_str!("t.js");
+
+/// The service worker of web push, which a file of the shop loads.
+pub const WORKER: &str = include_str!("sw.js");

@@ -78,7 +78,7 @@ pub(crate) fn incoming(
     group: &Group,
     told: Told,
     strangers: &[String],
-    consent: Option<Consent>,
+    consents: &Consents,
 ) -> Incoming {
     let mut identities = told.identities;
     identities.push(who.identity());
@@ -98,10 +98,7 @@ pub(crate) fn incoming(
         person: told.person,
         custom: told.custom,
         tags: told.tags,
-        consent: consent
-            .into_iter()
-            .map(|given| agreed(given, batch, at))
-            .collect(),
+        consent: consents.statements(batch, at),
         merge: match batch.trust {
             Trust::Shop => Merge::Overwrite,
             Trust::Anybody => Merge::FillEmpty,
@@ -113,17 +110,62 @@ pub(crate) fn incoming(
     }
 }
 
-/// The person's consent to be followed, with the text that the page showed.
-fn agreed(given: Consent, batch: &Batch, at: Timestamp) -> Statement {
+/// The consents that the calls of a person carry, the newest of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Consents {
+    tracking: Option<Consent>,
+    push: Option<Consent>,
+}
+
+impl Consents {
+    /// Those of a person's calls.
+    pub fn of(group: &Group) -> Self {
+        let newest = |pick: fn(&Call) -> Option<Consent>| group.calls.iter().rev().find_map(pick);
+        Self {
+            tracking: newest(|call| call.consent.clone()),
+            push: newest(|call| call.push_consent.clone()),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tracking.is_none() && self.push.is_none()
+    }
+
+    fn statements(&self, batch: &Batch, at: Timestamp) -> Vec<Statement> {
+        let tracking = self.tracking.clone().map(|given| {
+            let purposes = BTreeSet::from([Purpose::BehaviouralAds]);
+            agreed(given, purposes, &Channel::ALL, batch, at)
+        });
+        let push = self.push.clone().map(|given| {
+            let purposes = BTreeSet::from([Purpose::Marketing]);
+            agreed(given, purposes, &[Channel::Push], batch, at)
+        });
+        tracking.into_iter().chain(push).collect()
+    }
+}
+
+/// A person's consent, with the text that the page showed.
+fn agreed(
+    given: Consent,
+    purposes: BTreeSet<Purpose>,
+    channels: &[Channel],
+    batch: &Batch,
+    at: Timestamp,
+) -> Statement {
     Statement {
-        purposes: BTreeSet::from([Purpose::BehaviouralAds]),
+        purposes,
         text: Some(given.text),
         evidence: Evidence {
             form: given.page.or_else(|| Some(batch.key.clone())),
             ..Evidence::default()
         },
         at: Some(at),
-        ..Statement::new(Method::FormTick, Decision::Granted, Channel::ALL)
+        ..Statement::new(
+            Method::FormTick,
+            Decision::Granted,
+            channels.iter().copied(),
+        )
     }
 }
 

@@ -9,7 +9,7 @@
   var host = tag.getAttribute("data-host") || new URL(tag.src).origin;
   var autoPage = tag.getAttribute("data-page") !== "off";
   var P = "tanigo.", MOST = 100, BYTES = 48000, KEEP = 200, CALL = 32000, DAYS = 7 * 864e5;
-  var agreed = false, said = null, waiting = [], sending = false, timer = 0, tries = 0, last = "", memory = {};
+  var agreed = false, said = null, waiting = [], sending = false, timer = 0, tries = 0, last = "", memory = {}, pushing = null, asked = false;
 
   function get(name) {
     try { return w.localStorage.getItem(P + name); } catch (e) { return memory[name] || null; }
@@ -53,12 +53,13 @@
     return any ? found : undefined;
   }
   /* The call as it happened: it may wait for consent in memory, without any id. */
-  function call(type, fields) {
+  function call(type, fields, context) {
     var one = { type: type, messageId: id(), timestamp: new Date().toISOString(), context: {
       page: { url: w.location.href.split("#")[0], path: w.location.pathname, title: d.title, referrer: d.referrer },
       campaign: campaign()
     } };
     for (var name in fields) if (fields[name] !== undefined) one[name] = fields[name];
+    for (var part in context) one.context[part] = context[part];
     if (size(one) > CALL) return;
     if (agreed) add(one);
     else if (said === null && waiting.length < MOST) waiting.push(one);
@@ -66,7 +67,7 @@
   function add(one) {
     if (one.type === "identify") {
       if (one.userId) set("user", one.userId);
-      if (agreed && agreed.text) one.context.consent = { tracking: true, text: agreed.text };
+      if (agreed && agreed.text && !one.context.consent) one.context.consent = { tracking: true, text: agreed.text };
     }
     one.anonymousId = anonymous();
     var user = get("user");
@@ -128,6 +129,59 @@
     last = w.location.href.split("#")[0];
     call("page", { name: name, properties: properties || {} });
   }
+  /* Web push: docs/push.md. Nothing is asked before consent(true). */
+  function worker() {
+    return w.navigator.serviceWorker.register(pushing.worker || "/tanigo-sw.js").then(function () { return w.navigator.serviceWorker.ready; });
+  }
+  function subscribe(site) {
+    var text = atob(site.public_key.replace(/-/g, "+").replace(/_/g, "/")), bytes = new Uint8Array(text.length);
+    for (var n = 0; n < text.length; n++) bytes[n] = text.charCodeAt(n);
+    worker().then(function (own) {
+      return own.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes });
+    }).then(function (found) {
+      var told = get("pushed") || "", one = found.toJSON(), day = 7 * Math.floor(Date.now() / DAYS);
+      if (!agreed || told === day + " " + one.endpoint) return;
+      call("identify", { traits: {} }, { device: { type: "web", token: one.endpoint, keys: one.keys }, consent: { push: true, text: site.prompt.text } });
+      set("pushed", day + " " + one.endpoint);
+    }).catch(function () { /* refused by the browser */ });
+  }
+  function ask(site) {
+    var box = d.createElement("div"), words = d.createElement("p"), vi = /^vi/.test(d.documentElement.lang || "vi");
+    if (!agreed || !d.body) return;
+    box.setAttribute("role", "dialog");
+    box.id = "tanigo-push";
+    box.style.cssText = "position:fixed;z-index:2147483000;left:16px;right:16px;bottom:16px;max-width:360px;padding:16px;background:#fff;color:#222;border-radius:8px;box-shadow:0 4px 24px rgba(0,0,0,.25);font:15px sans-serif";
+    words.textContent = site.prompt.text;
+    box.appendChild(words);
+    [[vi ? "Đồng ý" : "Allow", true], [vi ? "Để sau" : "Not now", false]].forEach(function (one) {
+      var button = d.createElement("button");
+      button.textContent = one[0];
+      button.onclick = function () {
+        box.remove();
+        if (!one[1]) return set("push", "no");
+        w.Notification.requestPermission().then(function (said) {
+          set("push", said === "granted" ? "yes" : "no");
+          if (said === "granted") subscribe(site);
+        });
+      };
+      box.appendChild(button);
+    });
+    d.body.appendChild(box);
+  }
+  function push() {
+    if (!agreed || !pushing || asked || !w.Notification || !w.PushManager || w.Notification.permission === "denied" || get("push") === "no") return;
+    asked = true;
+    w.fetch(host + "/s/push?key=" + encodeURIComponent(key), { credentials: "omit" }).then(function (answer) { return answer.ok && answer.json(); }).then(function (site) {
+      if (!site || !agreed) return;
+      if (get("push") === "yes" && w.Notification.permission === "granted") return subscribe(site);
+      var here = site.prompt.only_on;
+      if (here.length && !here.some(function (path) { return w.location.pathname.indexOf(path) === 0; })) { asked = false; return; }
+      setTimeout(ask, 1000 * site.prompt.delay_seconds, site);
+    }, function () { asked = false; });
+  }
+  function leavePush() {
+    if (get("pushed")) worker().then(function (own) { return own.pushManager.getSubscription(); }).then(function (found) { return found && found.unsubscribe(); }).catch(function () { /* there is none */ });
+  }
   var api = {
     version: 1,
     consent: function (yes, options) {
@@ -138,13 +192,15 @@
         if (agreed.text) set("text", agreed.text);
         waiting.splice(0).forEach(add);
         later(0);
+        push();
       } else {
+        leavePush();
         agreed = false;
         said = false;
         waiting = [];
         clearTimeout(timer);
         timer = 0;
-        ["consent", "text", "anonymous", "user", "queue"].forEach(drop);
+        ["consent", "text", "anonymous", "user", "queue", "push", "pushed"].forEach(drop);
       }
     },
     identify: function (user, traits) {
@@ -153,6 +209,7 @@
     },
     track: function (event, properties) { call("track", { event: event, properties: properties || {} }); },
     page: page,
+    push: function (options) { pushing = options || {}; push(); },
     reset: function () {
       drop("user");
       drop("anonymous");

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cloud::{Error, Resources, Window};
-use contacts::{Contacts, Definitions, Event, Fields, Trust};
+use contacts::{Contacts, Definitions, Event, Fields, NamedDevice, Trust};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use kernel::{ContactId, TenantKey};
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::call::{Call, Kind};
 use crate::counts::Tally;
 use crate::message::Batch;
-use crate::people::{Group, Who, browser, groups, incoming};
+use crate::people::{Consents, Group, Who, browser, groups, incoming};
 use crate::time::when;
 use crate::traits::Told;
 
@@ -149,13 +149,14 @@ impl Writer {
                 strangers.push(visitor.clone());
             }
         }
-        let consent = group
+        let consents = Consents::of(group);
+        // A browser that takes push notifications is a person who can be reached.
+        let is_reachable = group
             .calls
             .iter()
-            .rev()
-            .find_map(|call| call.consent.clone());
+            .any(|call| call.device.is_some() && call.push_consent.is_some());
         let is_visitor = matches!(who, Who::Visitor(_));
-        if is_visitor && known.is_none() && told.identities.is_empty() {
+        if is_visitor && known.is_none() && told.identities.is_empty() && !is_reachable {
             // Nobody could be found by a name alone.
             tally.add("traits_of_nobody", i64::from(!told.is_empty()));
             return Ok(None);
@@ -164,12 +165,12 @@ impl Writer {
             tally.add("identities_not_taken", told.identities.len() as i64);
             return Ok(None);
         }
-        let has_news = !told.is_empty() || consent.is_some() || !strangers.is_empty();
+        let has_news = !told.is_empty() || !consents.is_empty() || !strangers.is_empty();
         if let Some(contact) = known.filter(|_| !has_news) {
             self.adopt(work, group, contact, &[], tally).await?;
             return Ok(Some(contact));
         }
-        let incoming = incoming(work.batch, who, group, told, &strangers, consent);
+        let incoming = incoming(work.batch, who, group, told, &strangers, &consents);
         let upserted = self.contacts.upsert(tenant, &incoming).await?;
         tally.add("contacts_created", i64::from(upserted.created));
         tally.add("identities_not_taken", upserted.not_taken.len() as i64);
@@ -264,13 +265,12 @@ impl Writer {
         group: &Group,
         tally: &mut Tally,
     ) -> Result<(), Error> {
-        let named: BTreeSet<&(String, String)> = group
+        let named: BTreeSet<&NamedDevice> = group
             .calls
             .iter()
             .filter_map(|call| call.device.as_ref())
             .collect();
-        for (token, platform) in named.into_iter().take(MAX_VISITORS) {
-            let device = (token.as_str(), platform.as_str());
+        for device in named.into_iter().take(MAX_VISITORS) {
             let noted = self
                 .contacts
                 .note_device(work.tenant, contact, device, work.batch.trust)

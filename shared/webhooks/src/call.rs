@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cloud::{Outside, Resources, WebError};
+use cloud::guard::Refused;
+use cloud::{Guard, Outside, Resources, WebError};
 use http::Request;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use jiff::Timestamp;
 use kernel::Clock;
 use kernel::standard_webhooks::{self, ID, SIGNATURE, TIMESTAMP};
 
-use crate::guard::{Guard, Refused};
 use crate::model::{Attempt, Delivery, Webhook};
 
 /// The setting of the local stack: `true` allows `http` to this machine.

@@ -10,7 +10,6 @@
 //! | `store` | the webhooks of a workspace, in the table Directory |
 //! | `deliveries` | deliveries, in the table Webhooks |
 //! | `health` | endpoints that fail: the circuit, and the days of failure |
-//! | `guard` | which addresses may be called |
 //! | `call` | one call |
 //! | `schedule` | the waits between attempts |
 //! | `dispatch` | from an event to its delivery |
@@ -20,7 +19,6 @@ mod call;
 mod deliveries;
 mod dispatch;
 mod events;
-mod guard;
 mod health;
 mod keys;
 mod message;
@@ -34,7 +32,6 @@ pub use call::{Caller, REACH};
 pub use deliveries::Deliveries;
 pub use dispatch::{Delivered, Dispatcher, REDELIVERED};
 pub use events::{EventType, TEST};
-pub use guard::{Guard, Refused};
 pub use message::WebhookTask;
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryStatus, DisabledReason, FailureReason, MAX_WEBHOOKS,

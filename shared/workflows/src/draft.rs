@@ -1,8 +1,9 @@
 //! A workflow as its author writes it, and its possible flaws. Pure.
 
 use contacts::Tags;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use channels::push::{Note, note};
 use channels::{Class, Sender, StoredMail, mail_check, sms};
 use indexmap::IndexMap;
 use kernel::{BrandnameId, EmailAddress, TransactionalReason};
@@ -103,6 +104,8 @@ pub enum DraftNode {
     SendEmail(Box<DraftMail>),
     /// A text message to the contact, by a brandname for customer care.
     SendSms(DraftSms),
+    /// A push notification to the contact's devices.
+    SendPush(Box<DraftPush>),
     /// Tags for the contact.
     AddTag {
         /// The tags.
@@ -176,6 +179,65 @@ pub struct DraftSms {
     pub next: Option<String>,
 }
 
+/// A step that sends a push notification. `{{contact.…}}` and `{{trigger.…}}` of title and body are filled in when it is sent. A device
+/// that only a public key has named gets them empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NewWorkflowPush)]
+#[serde(deny_unknown_fields)]
+pub struct DraftPush {
+    /// Title template.
+    #[schema(min_length = 1, max_length = 500)]
+    pub title: String,
+    /// Text template.
+    #[schema(min_length = 1, max_length = 2000)]
+    pub body: String,
+    /// Picture beside the text; https.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub icon: Option<String>,
+    /// Large picture; https.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub image: Option<String>,
+    /// The page that a click opens.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub link: Option<String>,
+    /// Seconds for which the push service keeps it; a day if absent.
+    #[serde(default)]
+    #[schema(maximum = 2_419_200)]
+    pub ttl: Option<u32>,
+    /// Data for the app or the service worker.
+    #[serde(default)]
+    pub data: BTreeMap<String, String>,
+    /// Whether it needs consent.
+    #[serde(default = "marketing")]
+    pub class: Class,
+    /// Why a transactional notification is expected; the workspace's settings say which reasons it may give.
+    #[serde(default)]
+    pub reason: Option<TransactionalReason>,
+    /// Step after it.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    pub next: Option<String>,
+}
+
+impl DraftPush {
+    /// The part that is sent.
+    pub fn note(&self) -> Note {
+        Note {
+            title: self.title.clone(),
+            body: self.body.clone(),
+            icon: self.icon.clone(),
+            image: self.image.clone(),
+            link: self.link.clone(),
+            actions: Vec::new(),
+            ttl: self.ttl.unwrap_or(note::USUAL_TTL),
+            data: self.data.clone(),
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -206,6 +268,7 @@ impl DraftNode {
             Self::WaitDuration { next, .. } | Self::AddTag { next, .. } => next.as_deref(),
             Self::SendEmail(mail) => mail.next.as_deref(),
             Self::SendSms(sms) => sms.next.as_deref(),
+            Self::SendPush(push) => push.next.as_deref(),
             Self::Exit => None,
         }
     }
@@ -216,6 +279,14 @@ impl DraftNode {
             Self::AddTag { tags, .. } => tags.iter().map(|tag| tag.len() + 3).sum(),
             Self::SendEmail(mail) => mail.subject.len(),
             Self::SendSms(sms) => sms.content.len(),
+            Self::SendPush(push) => {
+                let note = push.note();
+                let urls = [note.icon, note.image, note.link];
+                let urls: usize = urls.iter().flatten().map(String::len).sum();
+                let data = note.data.iter();
+                let data: usize = data.map(|(name, value)| name.len() + value.len() + 6).sum();
+                note.title.len() + note.body.len() + urls + data
+            }
             Self::WaitDuration { .. } | Self::Exit => 0,
         }
     }
@@ -268,6 +339,10 @@ impl Draft {
             DraftNode::SendSms(sms) => {
                 let place = format!("/graph/nodes/{}/reason", escape(id));
                 Some((place, sms.reason))
+            }
+            DraftNode::SendPush(push) => {
+                let place = format!("/graph/nodes/{}/reason", escape(id));
+                Some((place, push.reason?))
             }
             _ => None,
         })
@@ -334,19 +409,14 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
             );
             let at = |(place, message)| Flaw::new(format!("{pointer}{place}"), message);
             flaws.extend(found.into_iter().map(at));
-            let flaw = match (mail.class, mail.reason) {
-                (Class::Transactional, None) => {
-                    let names = TransactionalReason::ALL.map(TransactionalReason::name);
-                    Some(format!(
-                        "a transactional mail needs one of: {}",
-                        names.join(", ")
-                    ))
-                }
-                (Class::Marketing, Some(_)) => {
-                    Some("only a transactional mail has a reason".to_owned())
-                }
-                _ => None,
-            };
+            let flaw = reason_flaw(mail.class, mail.reason, "mail");
+            flaws.extend(flaw.map(|flaw| Flaw::new(format!("{pointer}/reason"), flaw)));
+        }
+        DraftNode::SendPush(push) => {
+            let found = push.note().faults(Some(mail_check::TRIGGER));
+            let at = |(place, message)| Flaw::new(format!("{pointer}{place}"), message);
+            flaws.extend(found.into_iter().map(at));
+            let flaw = reason_flaw(push.class, push.reason, "notification");
             flaws.extend(flaw.map(|flaw| Flaw::new(format!("{pointer}/reason"), flaw)));
         }
         DraftNode::SendSms(sms) => {
@@ -355,6 +425,19 @@ fn check_node(id: &str, node: &DraftNode, identity: &str, flaws: &mut Vec<Flaw>)
             flaws.extend(found.into_iter().map(at));
         }
         DraftNode::Exit => {}
+    }
+}
+
+/// The flaw of a reason: a transactional message has one, and no other.
+fn reason_flaw(class: Class, reason: Option<TransactionalReason>, message: &str) -> Option<String> {
+    match (class, reason) {
+        (Class::Transactional, None) => {
+            let names = TransactionalReason::ALL.map(TransactionalReason::name);
+            let names = names.join(", ");
+            Some(format!("a transactional {message} needs one of: {names}"))
+        }
+        (Class::Marketing, Some(_)) => Some(format!("only a transactional {message} has a reason")),
+        _ => None,
     }
 }
 

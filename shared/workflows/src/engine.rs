@@ -139,6 +139,21 @@ impl Run {
                         at: self.now,
                     }));
                 }
+                Node::SendPush {
+                    note,
+                    class,
+                    reason,
+                    ..
+                } => {
+                    let note = note.clone();
+                    self.actions.push(Action::Send(OwnSend {
+                        node: id,
+                        content: Content::Push { note },
+                        class: *class,
+                        reason: *reason,
+                        at: self.now,
+                    }));
+                }
                 Node::SendSms {
                     brandname_id,
                     content,

@@ -143,6 +143,12 @@ impl Workflows {
                     reason: sms.reason,
                     next,
                 },
+                DraftNode::SendPush(push) => Node::SendPush {
+                    note: push.note(),
+                    class: push.class,
+                    reason: push.reason,
+                    next,
+                },
                 DraftNode::AddTag { tags, .. } => Node::AddTag {
                     tags: tags.clone(),
                     next,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use channels::push::Note;
 use channels::{Class, MailRef};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -184,6 +185,19 @@ pub enum Node {
         #[serde(default)]
         next: Option<String>,
     },
+    /// A push notification to the contact's devices.
+    SendPush {
+        /// The notification.
+        note: Note,
+        /// Whether it needs consent.
+        class: Class,
+        /// Why it is expected, if it needs none.
+        #[serde(default)]
+        reason: Option<TransactionalReason>,
+        /// Step after it.
+        #[serde(default)]
+        next: Option<String>,
+    },
     /// Tags for the contact.
     AddTag {
         /// The tags.
@@ -203,6 +217,7 @@ impl Node {
             Self::WaitDuration { next, .. }
             | Self::SendEmail { next, .. }
             | Self::SendSms { next, .. }
+            | Self::SendPush { next, .. }
             | Self::AddTag { next, .. } => next.as_deref(),
             Self::Exit => None,
         }

@@ -4,13 +4,16 @@
 
 mod ab;
 mod mail;
+mod push;
 
 use campaigns::{Audience, Campaign};
+use channels::push::Note;
 use channels::{Content, StoredMail};
 use lambda::http::{Caller, Flaws, Problem};
 
 pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
+pub use push::{NewPush, PushView};
 
 use crate::handler::Api;
 
@@ -18,24 +21,28 @@ use crate::handler::Api;
 #[derive(Debug)]
 pub struct Contents {
     pub mail: Option<NewMail>,
+    pub push: Option<NewPush>,
 }
 
 /// The content of a body, not yet checked.
 #[derive(Debug)]
 pub enum NewContent {
     Mail(NewMail),
+    Push(NewPush),
 }
 
 /// Content without a flaw, not yet stored.
 #[derive(Debug, Clone)]
 pub enum Checked {
     Mail(StoredMail),
+    Push(Note),
 }
 
 /// The content objects of an answer; those of other kinds are null.
 #[derive(Debug, Default)]
 pub struct ContentView {
     pub mail: Option<MailView>,
+    pub push: Option<PushView>,
     /// Version B of a test.
     pub b: Option<StoredMail>,
 }
@@ -43,18 +50,19 @@ pub struct ContentView {
 impl Contents {
     /// Whether the body has no content object.
     pub fn is_empty(&self) -> bool {
-        self.mail.is_none()
+        self.mail.is_none() && self.push.is_none()
     }
 
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail } = self;
-        let mut all: Vec<NewContent> = mail.map(NewContent::Mail).into_iter().collect();
+        let Self { mail, push } = self;
+        let mail = mail.map(NewContent::Mail).into_iter();
+        let mut all: Vec<NewContent> = mail.chain(push.map(NewContent::Push)).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail",
+                "expected exactly one content object: mail or push",
             )),
         }
     }
@@ -70,6 +78,7 @@ impl NewContent {
     ) -> Result<Checked, Problem> {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
+            Self::Push(new) => new.check().map(Checked::Push),
         }
     }
 }
@@ -79,6 +88,7 @@ impl Checked {
     pub async fn allow(&self, api: &Api, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
+            Self::Push(_) => push::allow(api, caller).await,
         }
     }
 
@@ -88,6 +98,7 @@ impl Checked {
             Self::Mail(mail) => Ok(Content::Email {
                 mail: api.mails.put(caller.tenant, mail).await?,
             }),
+            Self::Push(note) => Ok(Content::Push { note: note.clone() }),
         }
     }
 
@@ -95,6 +106,7 @@ impl Checked {
     pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
         match self {
             Self::Mail(mail) => ab.check(api, mail).await,
+            Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
         }
     }
 
@@ -102,6 +114,7 @@ impl Checked {
     pub fn summary(&self) -> &str {
         match self {
             Self::Mail(mail) => &mail.subject,
+            Self::Push(note) => &note.title,
         }
     }
 
@@ -110,7 +123,11 @@ impl Checked {
         match self {
             Self::Mail(mail) => ContentView {
                 mail: Some(mail.into()),
-                b: None,
+                ..ContentView::default()
+            },
+            Self::Push(note) => ContentView {
+                push: Some(note.into()),
+                ..ContentView::default()
             },
         }
     }
@@ -127,6 +144,7 @@ pub async fn stored(
             let mail = api.mails.get(caller.tenant, mail).await?;
             Ok(mail.map(Checked::Mail))
         }
+        Content::Push { note } => Ok(Some(Checked::Push(note.clone()))),
         Content::Sms { .. } => Ok(None),
     }
 }

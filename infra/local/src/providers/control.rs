@@ -7,13 +7,15 @@
 //!   posts its webhook, signed, to the source.
 //! - `POST /_local/providers/esms` with `{"api_key": "k", "balance": 0}`, `{"phone": "84912345678", "code": "99"}`,
 //!   `{"unknown_brandname": "ACME"}`, `{"least": 1}` or `{"fault": "lost"}` changes the provider of text messages.
+//! - `POST /_local/providers/browsers` with `{"subscribe": "an", "key": "…"}` makes a push subscription for a VAPID key, with `{"gone": "an"}`
+//!   it ends. `GET /_local/providers/fcm` shows the service account to connect; `POST` with `{"gone": "app-1"}` removes an app.
 
 use bytes::Bytes;
 use http::{Request, Response, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Esms, Fault, Kind, NAMES, esms, reply};
+use super::{Browsers, Esms, Fault, Fcm, Kind, NAMES, browsers, esms, fcm, reply};
 use crate::runtime::LocalStack;
 
 /// A change of a shop.
@@ -45,6 +47,17 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     let providers = stack.providers();
     if first == esms::NAME {
         return esms_of(providers.esms(), &request);
+    }
+    if first == fcm::NAME {
+        return fcm_of(providers.fcm(), &request);
+    }
+    if first == browsers::NAME {
+        let base = format!(
+            "{}/_local/providers/{}",
+            stack.addresses().api,
+            browsers::HOST
+        );
+        return browsers_of(providers.browsers(), &request, &base);
     }
     if !NAMES.contains(&first) {
         let answer = providers.answer(first, &format!("/{more}"), &request);
@@ -89,6 +102,26 @@ fn esms_of(provider: &Esms, request: &Request<Bytes>) -> Response<Bytes> {
     }
     match provider.change(request.body()) {
         Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+fn fcm_of(provider: &Fcm, request: &Request<Bytes>) -> Response<Bytes> {
+    if request.method() == http::Method::GET {
+        return reply(200, &provider.shown());
+    }
+    match provider.change(request.body()) {
+        Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+fn browsers_of(browsers: &Browsers, request: &Request<Bytes>, base: &str) -> Response<Bytes> {
+    if request.method() == http::Method::GET {
+        return reply(200, &browsers.state_shown());
+    }
+    match browsers.change(request.body(), base) {
+        Ok(answer) => reply(200, &answer),
         Err(error) => reply(400, &json!({ "error": error.to_string() })),
     }
 }

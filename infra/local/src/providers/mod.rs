@@ -4,8 +4,10 @@
 //! provider is at `/_local/providers/<host>/`. `/_local/providers/<provider>` shows a shop, and changes it with `POST`:
 //! see [`control`]. It holds no product rule.
 
+pub mod browsers;
 pub mod control;
 pub mod esms;
+pub mod fcm;
 mod getfly;
 mod kiotviet;
 pub mod push;
@@ -14,6 +16,7 @@ mod shopee;
 mod storefront;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -25,7 +28,9 @@ use serde_json::{Value, json};
 
 use crate::receiver::{self, Receiver};
 
+pub use browsers::Browsers;
 pub use esms::Esms;
+pub use fcm::Fcm;
 pub use push::Push;
 pub use shop::{Fault, Kind, Shop};
 
@@ -41,6 +46,8 @@ pub struct Providers {
     clock: Clock,
     receiver: Arc<Receiver>,
     esms: Esms,
+    browsers: Browsers,
+    fcm: Fcm,
 }
 
 /// A request as a provider sees it.
@@ -124,6 +131,8 @@ impl Providers {
             clock,
             receiver: Arc::default(),
             esms: Esms::default(),
+            browsers: Browsers::default(),
+            fcm: Fcm::default(),
         }
     }
 
@@ -135,6 +144,16 @@ impl Providers {
     /// The provider of text messages.
     pub fn esms(&self) -> &Esms {
         &self.esms
+    }
+
+    /// The browsers that take push notifications.
+    pub fn browsers(&self) -> &Browsers {
+        &self.browsers
+    }
+
+    /// FCM.
+    pub fn fcm(&self) -> &Fcm {
+        &self.fcm
     }
 
     /// The clock of the stack.
@@ -159,7 +178,11 @@ impl Providers {
     /// Calls of functions, answered in this process.
     pub fn web(&self) -> Web {
         let (own, names) = (self.clone(), self.clone());
-        let names = move |host: &str| names.receiver.addresses(host);
+        let names = move |host: &str| match host {
+            // Any public address: the answer comes from this process.
+            browsers::HOST => vec![IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14))],
+            host => names.receiver.addresses(host),
+        };
         let answer = move |request: Request<Bytes>| {
             let own = own.clone();
             async move {
@@ -191,6 +214,12 @@ impl Providers {
     ) -> Result<Response<Bytes>, WebError> {
         if host == esms::HOST {
             return self.esms.answer(path, request, self.now());
+        }
+        match host {
+            browsers::HOST => return self.browsers.answer(path, request, self.now()),
+            fcm::TOKENS => return Ok(self.fcm.grant(request, self.now())),
+            fcm::HOST => return self.fcm.answer(path, request, self.now()),
+            _ => {}
         }
         let Some(provider) = provider_of(host) else {
             return Err(WebError::Unreachable("no such host".into()));

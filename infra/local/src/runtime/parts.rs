@@ -55,6 +55,7 @@ impl Parts {
                 tracing::error!(%error, "the outbox did not take a text message");
             }
         }));
+        keep_pushes(&providers, &aws, &clock.clock());
         // With servers the calls take the loopback, as a deployment's take the network.
         let web = match options.ports {
             Some(_) => cloud::Web::default(),
@@ -84,4 +85,31 @@ impl Parts {
         let cloud = cloud.with_web(self.web.clone());
         Setup::new(Vars::from_map(function.environment.clone()), cloud)
     }
+}
+
+/// Notifications that browsers and apps got go to the outbox.
+fn keep_pushes(providers: &Providers, aws: &Aws, clock: &kernel::Clock) {
+    let keep = |to: &str, id: &str, payload: serde_json::Value, aws: &Aws, at: i64| {
+        let kept = aws
+            .outbox()
+            .append_message(aws::Kind::Push, at, to, id, payload);
+        if let Err(error) = kept {
+            tracing::error!(%error, "the outbox did not take a push notification");
+        }
+    };
+    let (outbox, now) = (aws.clone(), clock.clone());
+    providers.browsers().set_sink(Arc::new(move |shown| {
+        let to = format!("browser {}", shown.browser);
+        keep(&to, &shown.id, shown.payload.clone(), &outbox, now.now_ms());
+    }));
+    let (outbox, now) = (aws.clone(), clock.clone());
+    providers.fcm().set_sink(Arc::new(move |note| {
+        keep(
+            &note.token,
+            &note.id,
+            note.message.clone(),
+            &outbox,
+            now.now_ms(),
+        );
+    }));
 }

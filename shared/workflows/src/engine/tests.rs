@@ -26,6 +26,7 @@ fn chain(nodes: Vec<Node>) -> Definition {
         if let Node::WaitDuration { next, .. }
         | Node::SendEmail { next, .. }
         | Node::SendSms { next, .. }
+        | Node::SendPush { next, .. }
         | Node::AddTag { next, .. } = &mut node
         {
             *next = after;

@@ -181,6 +181,21 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         ),
         O::ShowBulkJob => ("api-contacts", "GET", "/v1/contacts/bulk/blk_00000000009"),
         O::ListMembers => ("api-contacts", "GET", "/v1/lists/lst_00000000009/contacts"),
+        O::ListDevices => (
+            "api-contacts",
+            "GET",
+            "/v1/contacts/con_00000000009/devices",
+        ),
+        O::SaveDevice => (
+            "api-contacts",
+            "PUT",
+            "/v1/contacts/con_00000000009/devices",
+        ),
+        O::RemoveDevice => (
+            "api-contacts",
+            "DELETE",
+            "/v1/contacts/con_00000000009/devices/0123456789abcdef",
+        ),
         O::ListNotes => ("api-contacts", "GET", "/v1/contacts/con_00000000009/notes"),
         O::CreateNote => ("api-contacts", "POST", "/v1/contacts/con_00000000009/notes"),
         O::CreateContactFile => ("api-contacts", "POST", "/v1/contacts/con_00000000009/files"),
@@ -388,6 +403,11 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
         O::DisconnectSmsChannel => ("api-channels", "DELETE", "/v1/channels/sms"),
         O::ShowSmsBalance => ("api-channels", "GET", "/v1/channels/sms/balance"),
         O::PreviewSms => ("api-channels", "POST", "/v1/channels/sms/preview"),
+        O::ShowPushChannel => ("api-channels", "GET", "/v1/channels/push"),
+        O::SetWebPush => ("api-channels", "PUT", "/v1/channels/push/web"),
+        O::RemoveWebPush => ("api-channels", "DELETE", "/v1/channels/push/web"),
+        O::ConnectFcm => ("api-channels", "PUT", "/v1/channels/push/fcm"),
+        O::DisconnectFcm => ("api-channels", "DELETE", "/v1/channels/push/fcm"),
         O::ListSmsBrandnames => ("api-channels", "GET", "/v1/channels/sms/brandnames"),
         O::CreateSmsBrandname => ("api-channels", "POST", "/v1/channels/sms/brandnames"),
         O::ShowSmsBrandname => (
@@ -585,6 +605,7 @@ fn body(operation: Operation) -> Option<Value> {
         O::ChooseCampaignWinner => json!({ "variant": "b" }),
         O::UpdateContact => json!({ "company": "Gốm Chu Đậu" }),
         O::AddContactTags => json!({ "tags": ["vip"] }),
+        O::SaveDevice => json!({ "token": "app-1", "platform": "android" }),
         O::CreateNote | O::UpdateNote => json!({ "text": "Gọi sau 17h" }),
         O::CreateContactFile => json!({ "field": "hop_dong" }),
         O::SaveContactFile => json!({ "file_id": "fil_00000000009", "name": "hop-dong.pdf" }),
@@ -614,6 +635,12 @@ fn body(operation: Operation) -> Option<Value> {
         O::StartSourceSync => json!({ "history": "all" }),
         O::ConnectSmsChannel => json!({
             "api_key": "shop", "secret_key": tanigo_local::providers::SECRET,
+        }),
+        O::SetWebPush => json!({
+            "contact_email": "shop@example.vn", "prompt": { "delay_seconds": 5, "text": "Nhận tin khuyến mãi?" },
+        }),
+        O::ConnectFcm => json!({
+            "service_account": tanigo_local::providers::Fcm::service_account(),
         }),
         O::PreviewSms => json!({ "text": "Đơn hàng của bạn" }),
         O::CreateSmsBrandname | O::UpdateSmsBrandname => json!({ "name": "ACME", "kind": "care" }),

@@ -189,6 +189,18 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "campaign-sender-push",
+        &[
+            ("duplicate", "0 to repeat; Campaigns ~3; SendLedger +4"),
+            ("malformed", "0 to repeat; CampaignPushDlq 1"),
+            (
+                "mixed",
+                "0 to repeat; Campaigns ~3; SendLedger +4; CampaignPushDlq 2",
+            ),
+            ("ok", "0 to repeat; Campaigns ~3; SendLedger +4"),
+        ],
+    ),
+    (
         "change-relay",
         &[
             ("duplicate", "0 to repeat; WorkflowStep 2"),

@@ -30,6 +30,7 @@ mod matrix;
 mod outages;
 mod places;
 mod privacy;
+mod push;
 mod reference;
 mod runners;
 mod scale;

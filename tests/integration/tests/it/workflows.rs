@@ -4,6 +4,7 @@
 mod api;
 mod interest;
 mod kills;
+mod pushes;
 mod reads;
 mod relay;
 mod shop;

@@ -13,6 +13,7 @@ mod jobs;
 mod lives;
 mod orders;
 mod providers;
+mod pushes;
 mod readers;
 mod requests;
 mod segments;
@@ -73,6 +74,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(goods::Goods::default()),
         Rc::new(visits::Visits::default()),
         Rc::new(hooks::Hooks::default()),
+        Rc::new(pushes::Pushes::default()),
         // Last: days pass in its calm.
         Rc::new(providers::Providers::default()),
     ]

@@ -9,9 +9,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
-use cloud::web::Allows;
 use ipnet::{Ipv4Net, Ipv6Net};
 use url::{Host, Url};
+
+use crate::web::Allows;
 
 /// Longest URL.
 pub const MAX_URL: usize = 2_000;
@@ -90,7 +91,7 @@ fn is_public_or_loopback(address: IpAddr) -> bool {
 /// Why a URL is refused.
 pub type Refused = &'static str;
 
-/// The rules for URLs of webhooks.
+/// The rules for URLs that users give: of webhooks and of push subscriptions.
 #[derive(Debug, Clone, Copy)]
 pub struct Guard {
     /// Whether `http` to this machine is allowed: on the local stack only.
