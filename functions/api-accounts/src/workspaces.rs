@@ -5,8 +5,8 @@ use accounts::workspaces::{CampaignApprovalRule, DefaultSender, FrequencyCap, Qu
 use accounts::{AuditEntry, Workspace, WorkspaceSettings, WorkspaceStatus};
 use axum::extract::State;
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use kernel::page::Page;
 use kernel::{Needs, Patch, Role, TransactionalReason, WorkspaceId};
 use lambda::http::{ClientIp, Code, Creation, Flaws, Json, May, Member, Path, Problem, Query};
@@ -19,7 +19,13 @@ use crate::shape::{self, Paging};
 /// Characters of a permission reminder.
 const REMINDER: std::ops::RangeInclusive<usize> = 20..=500;
 const MAX_ADDRESS: usize = 500;
-const NOT_YET: &str = "is not available yet; leave it out or send null";
+/// Longest quiet hours. With the hours of the law they leave 3 hours a day for advertising by text message.
+const MAX_QUIET: SignedDuration = SignedDuration::from_hours(12);
+/// Bounds of the frequency cap.
+const CAP_MESSAGES: std::ops::RangeInclusive<u32> = 1..=20;
+const CAP_DAYS: std::ops::RangeInclusive<u32> = 1..=90;
+/// Largest control group, in percent.
+const MAX_HOLDOUT: u8 = 10;
 
 /// A workspace in answers.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -61,14 +67,17 @@ pub struct WorkspacePatch {
     #[serde(default)]
     #[schema(value_type = Option<DefaultSender>)]
     default_sender: Patch<DefaultSender>,
-    /// Not available yet: any other value than null is refused.
+    /// No marketing of any channel in these hours, at most 12; it waits until they end.
     #[serde(default)]
     #[schema(value_type = Option<QuietHours>)]
     quiet_hours: Patch<QuietHours>,
-    /// Not available yet: any other value than null is refused.
+    /// Most marketing messages that a contact gets by all channels together; the others are skipped.
     #[serde(default)]
     #[schema(value_type = Option<FrequencyCap>)]
     frequency_cap: Patch<FrequencyCap>,
+    /// The control group in percent of the contacts, 0 to 10: it gets no marketing. Its members stay the same.
+    #[schema(maximum = 10)]
+    holdout_percent: Option<u8>,
     /// Whether marketing needs a proven consent; true unless it is switched off.
     strict_consent: Option<bool>,
     /// Whether the subjects of marketing mails begin with `[QC]`, as Decree 91/2020 asks; true unless it is switched
@@ -91,6 +100,7 @@ impl WorkspacePatch {
         identity: &str,
     ) -> Result<WorkspaceSettings, Problem> {
         let mut flaws = Flaws::default();
+        self.gate_flaws(&mut flaws);
         if let Some(name) = &self.name
             && let Some(name) = flaws.take(shape::name("/name", name))?
         {
@@ -122,6 +132,7 @@ impl WorkspacePatch {
             let is_foreign = !sender.email.is_of(identity);
             flaws.check(is_foreign, "/default_sender/email", &message);
         }
+<<<<<<< HEAD
         flaws.check(self.quiet_hours.value().is_some(), "/quiet_hours", NOT_YET);
         flaws.check(
             self.frequency_cap.value().is_some(),
@@ -131,12 +142,15 @@ impl WorkspacePatch {
         let rule = self.campaign_approval.value();
         let is_nothing = rule.is_some_and(|rule| rule.above == Some(0));
         flaws.check(is_nothing, "/campaign_approval/above", "must be 1 or more");
+=======
+>>>>>>> main
         flaws.refuse()?;
         if let Some(mut reasons) = self.transactional_reasons {
             reasons.sort_unstable();
             reasons.dedup();
             settings.transactional_reasons = reasons;
         }
+        settings.holdout_percent = self.holdout_percent.unwrap_or(settings.holdout_percent);
         settings.strict_consent = self.strict_consent.unwrap_or(settings.strict_consent);
         settings.advertising_label = self.advertising_label.unwrap_or(settings.advertising_label);
         settings.default_sender = self.default_sender.onto(settings.default_sender);
@@ -144,6 +158,38 @@ impl WorkspacePatch {
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);
         Ok(settings)
+    }
+}
+
+impl WorkspacePatch {
+    /// The flaws of the settings that hold marketing back.
+    fn gate_flaws(&self, flaws: &mut Flaws) {
+        if let Some(quiet) = self.quiet_hours.value() {
+            let length = length_of(*quiet);
+            let message = "must last at most 12 hours, and may not end when they begin";
+            let is_wrong = length.is_zero() || length > MAX_QUIET;
+            flaws.check(is_wrong, "/quiet_hours", message);
+        }
+        if let Some(cap) = self.frequency_cap.value() {
+            let is_wrong = !CAP_MESSAGES.contains(&cap.messages);
+            flaws.check(is_wrong, "/frequency_cap/messages", "must be 1 to 20");
+            let is_wrong = !CAP_DAYS.contains(&cap.days);
+            flaws.check(is_wrong, "/frequency_cap/days", "must be 1 to 90");
+        }
+        let is_large = self
+            .holdout_percent
+            .is_some_and(|percent| percent > MAX_HOLDOUT);
+        flaws.check(is_large, "/holdout_percent", "must be 0 to 10");
+    }
+}
+
+/// How long the quiet hours last.
+fn length_of(quiet: QuietHours) -> SignedDuration {
+    let length = quiet.until.duration_since(quiet.from);
+    if length.is_negative() {
+        length + SignedDuration::from_hours(24)
+    } else {
+        length
     }
 }
 

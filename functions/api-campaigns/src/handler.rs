@@ -9,9 +9,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Report, Starter};
 use channels::push::Sites;
+<<<<<<< HEAD
 use channels::{MailStore, SendMessage};
 use cloud::{Counters, QueueOf, Timers};
 use contacts::{Fields, List, Lists, Profiles};
+=======
+use channels::sms::Brandnames;
+use cloud::Counters;
+use contacts::{List, Lists};
+use kernel::CampaignId;
+>>>>>>> main
 use kernel::page::Page;
 use kernel::{CampaignId, Needs, Origin};
 use lambda::http::{
@@ -30,6 +37,7 @@ use crate::{approval, commands, life, look, winner};
 pub struct Api {
     pub campaigns: Campaigns,
     pub mails: MailStore,
+    pub brandnames: Brandnames,
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,

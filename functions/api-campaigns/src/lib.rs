@@ -17,8 +17,14 @@ use accounts::{Audit, Members, Senders, Workspaces};
 use campaigns::{Campaigns, Estimator, Starter};
 use channels::MailStore;
 use channels::push::Sites;
+<<<<<<< HEAD
 use cloud::{Counters, Timers};
 use contacts::{Fields, Lists, Profiles};
+=======
+use channels::sms::Brandnames;
+use cloud::Counters;
+use contacts::Lists;
+>>>>>>> main
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
 
@@ -28,6 +34,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         campaigns: Campaigns::over(resources),
         mails: MailStore::over(resources),
+        brandnames: Brandnames::over(resources),
         lists: Lists::over(resources),
         pins: Pins::over(resources),
         audit: Audit::over(resources),

@@ -8,7 +8,8 @@ use lambda::http::{Flaws, Problem};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{
-    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, PushView,
+    AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, NewText,
+    PushView, TextView,
 };
 
 /// Longest name of a campaign, in characters.
@@ -35,6 +36,8 @@ pub struct NewCampaign {
     audience: Audience,
     /// The mail of an email campaign.
     mail: Option<NewMail>,
+    /// The text of a campaign of text messages.
+    sms: Option<NewText>,
     /// The notification of a push campaign.
     push: Option<NewPush>,
     /// The test of two versions of the mail: makes an A/B campaign.
@@ -49,6 +52,7 @@ impl NewCampaign {
         flaws.extend(audience_flaws(&self.audience));
         let contents = Contents {
             mail: self.mail,
+            sms: self.sms,
             push: self.push,
         };
         let content = flaws.take(contents.one())?;
@@ -127,6 +131,8 @@ pub struct CampaignView {
     sent_at: Option<Timestamp>,
     /// The mail of an email campaign; null in lists.
     mail: Option<MailView>,
+    /// The text of a campaign of text messages; null in lists.
+    sms: Option<TextView>,
     /// The notification of a push campaign; null in lists.
     push: Option<PushView>,
     /// The test of an A/B campaign; null without a test.
@@ -152,6 +158,7 @@ impl CampaignView {
             started_at: campaign.started_at,
             sent_at: campaign.sent_at,
             mail: content.mail,
+            sms: content.sms,
             push: content.push,
         }
     }

@@ -1,19 +1,21 @@
 //! The state of the operations, and the problems that they share.
 
 use accounts::Audit;
+use channels::Frequency;
 use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
 use kernel::Needs;
 use lambda::http::{ClientIp, Code, May, Problem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, brandnames, push, templates};
+use crate::{account, brandnames, do_not_advertise, push, templates};
 
 /// The state of the operations.
 #[derive(Clone)]
 pub struct Api {
     pub audit: Audit,
     pub client: Client,
+    pub frequency: Frequency,
     pub settings: SmsSettings,
     pub push: PushSettings,
     pub fcm: Fcm,
@@ -23,6 +25,7 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(account::routes())
         .merge(brandnames::routes())
+        .merge(do_not_advertise::routes())
         .merge(templates::routes())
         .merge(push::routes())
 }

@@ -5,11 +5,13 @@
 
 mod account;
 mod brandnames;
+mod do_not_advertise;
 mod handler;
 mod push;
 mod templates;
 
 use accounts::Audit;
+use channels::Frequency;
 use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, SmsSettings};
 use cloud::Hosts;
@@ -30,6 +32,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let api = handler::Api {
         audit: Audit::over(resources),
         client: Client::new(resources, &hosts, settings.clone()),
+        frequency: Frequency::over(resources),
         settings,
         push: PushSettings::over(resources, secret),
         fcm: Fcm::new(resources, &hosts),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use access::op;
 use axum::extract::State;
-use contacts::consent::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Record, Stated};
+use contacts::consent::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Promise, Record, Stated};
 use contacts::{Channel, ChannelStatus, Purpose, Statement};
 use jiff::Timestamp;
 use kernel::ContactId;
@@ -62,6 +62,8 @@ pub struct NewConsent {
     /// How often messages were promised to come.
     #[schema(min_length = 1, max_length = 255, example = "mỗi tuần một lần")]
     frequency: Option<String>,
+    /// The promise as numbers: marketing of the channels keeps it, beside the cap of the workspace. For a grant only.
+    at_most: Option<Promise>,
     /// A grant needs a text or a proof, unless it is `assumed`.
     #[serde(default)]
     evidence: Evidence,
@@ -117,6 +119,14 @@ impl NewConsent {
         let needs_proof = self.decision == Decision::Granted && self.method != Method::Assumed;
         let message = "a consent needs a proof or the text that the person agreed to";
         flaws.check(is_bare && needs_proof, "/evidence", message);
+        if let Some(promise) = self.at_most {
+            let is_grant = self.decision == Decision::Granted;
+            flaws.check(!is_grant, "/at_most", "only a grant has a promise");
+            let is_wrong = !(1..=20).contains(&promise.messages);
+            flaws.check(is_wrong, "/at_most/messages", "must be 1 to 20");
+            let is_wrong = !(1..=90).contains(&promise.days);
+            flaws.check(is_wrong, "/at_most/days", "must be 1 to 90");
+        }
         let is_later = self.decided_at.is_some_and(|decided| decided > at);
         flaws.check(is_later, "/decided_at", "must not be later than now");
         flaws.refuse()?;
@@ -127,6 +137,7 @@ impl NewConsent {
             purposes: self.purposes,
             text: self.text,
             frequency: self.frequency,
+            at_most: self.at_most,
             evidence: self.evidence,
             actor: Some(actor.to_owned()),
             at: Some(self.decided_at.unwrap_or(at)),

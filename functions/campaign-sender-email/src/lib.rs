@@ -1,6 +1,6 @@
 //! Sends the mails of one chunk of a campaign.
 //!
-//! Trigger: queue campaign-email, [`campaigns::ChunkMessage`]. Effects: SES, one call a recipient,
+//! Trigger: queue campaign-email, `campaign.chunk.v1`. Effects: SES, one call a recipient,
 //! each claimed in the send ledger first; the chunk's progress. Recipients that do not fit
 //! into one run, or that must wait, go back to the queue with a delay. A redelivered message sends nobody a
 //! second mail.

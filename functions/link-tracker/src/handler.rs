@@ -8,10 +8,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use channels::feedback::Gains;
-use channels::{Agent, Feedback, LedgerKey, Tally};
-use cloud::Counters;
+use channels::feedback::{Backlog, Gains};
+use channels::{Agent, Feedback, Ledger, LedgerKey, Tally};
 use cloud::counters::Hour;
+use cloud::{Counters, QueueOf};
+use contacts::Profiles;
 use content::tokens::{Token, TokenKey, TokenKind};
 use kernel::TenantKey;
 use lambda::http::limit_body;
@@ -19,7 +20,7 @@ use lambda::metrics;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{page, preferences};
+use crate::{page, preferences, report};
 
 /// Additions to a counter. The client makes three attempts of each.
 const ATTEMPTS: u32 = 3;
@@ -33,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Tracker {
     pub feedback: Feedback,
     pub counters: Counters,
+    pub ledger: Ledger,
+    pub profiles: Profiles,
+    pub reports: QueueOf<Backlog>,
     pub token_key: TokenKey,
 }
 
@@ -40,6 +44,7 @@ pub fn router(tracker: Tracker) -> Router {
     let router = Router::from(operations())
         .route("/o/{token}", get(open))
         .route("/c/{token}", get(click))
+        .route("/d/{token}", get(report::take))
         .with_state(tracker);
     limit_body(router, MAX_BODY)
 }

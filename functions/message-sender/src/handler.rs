@@ -8,8 +8,13 @@ use channels::push::PushChannel;
 use channels::rate::{SendRate, Turn};
 use channels::sms::SmsChannel;
 use channels::{
+<<<<<<< HEAD
     Content, Delivery, EmailChannel, Ledger, LedgerKey, NotReady, Send, SendChannel, SendMachine,
     SendMessage, Test,
+=======
+    Class, Content, Delivery, EmailChannel, Ledger, LedgerKey, Letterhead, NotReady, Send,
+    SendChannel, SendMachine, SendMessage,
+>>>>>>> main
 };
 use cloud::{Counters, QueueOf, SendOptions, Timers};
 use contacts::{ChannelStatus, Contact, Profiles};
@@ -130,6 +135,13 @@ impl Messenger {
         workspace: Option<Workspace>,
     ) -> Result<(), Failure> {
         let (class, machine) = (send.class, &route.machine);
+        let rules = sending::rules(workspace.as_ref());
+        let now = self.timers.clock().now();
+        if class == Class::Marketing
+            && let Some(until) = rules.gate.closed_until(C::LAW, now)
+        {
+            return self.wait_until(tenant, send, key, until).await;
+        }
         if let Turn::Later { delay, slot } = route.rate.turn(tenant, class, 1, send.slot).await? {
             return self.put_back(tenant, send, delay, slot).await;
         }
@@ -139,7 +151,7 @@ impl Messenger {
             // Confirmed meanwhile, or erased.
             Asked::Over => return Ok(()),
         };
-        let delivery = match ready(route, tenant, &send, workspace).await? {
+        let delivery = match ready(route, tenant, &send, &rules.letterhead).await? {
             Ok(ready) => {
                 let contact = match &send.test {
                     Some(test) => Some(self.stand_in(tenant, key, test).await?),
@@ -148,7 +160,7 @@ impl Messenger {
                 let contact = contact.map(|contact| at(contact, to));
                 let contact = contact.as_ref();
                 machine
-                    .deliver(tenant, key, &ready, contact, &send.data)
+                    .deliver(tenant, key, &ready, contact, &send.data, &rules.gate)
                     .await?
             }
             Err(reason) => machine.refuse(tenant, key, class, reason).await?,
@@ -244,18 +256,30 @@ impl Messenger {
     async fn wait_for_restoration(
         &self,
         tenant: TenantKey,
-        mut send: Send,
+        send: Send,
         key: &LedgerKey,
     ) -> Result<(), Failure> {
-        send.slot = None;
         // A grid from the send's own time: repeated messages write the same timer.
         let at = send.at;
         let periods = self.timers.clock().now().duration_since(at).as_secs() / ARCHIVED.as_secs();
         let due = at + ARCHIVED * i32::try_from(periods + 1).unwrap_or(i32::MAX);
+        metrics::count("MessagesOfArchived", 1);
+        self.wait_until(tenant, send, key, due).await
+    }
+
+    /// Leaves the message to a timer. A repeated message writes the same timer.
+    async fn wait_until(
+        &self,
+        tenant: TenantKey,
+        mut send: Send,
+        key: &LedgerKey,
+        due: Timestamp,
+    ) -> Result<(), Failure> {
+        send.slot = None;
         let id = format!("{}#{}#{}", key.scope, key.contact, key.step);
         let message = SendMessage::V1(Box::new(send));
         self.timers.schedule(tenant, &id, due, &message).await?;
-        metrics::count("MessagesOfArchived", 1);
+        metrics::count("MessagesWaiting", 1);
         Ok(())
     }
 
@@ -285,11 +309,10 @@ async fn ready<C: SendChannel>(
     route: &Route<C>,
     tenant: TenantKey,
     send: &Send,
-    workspace: Option<Workspace>,
+    letterhead: &Letterhead,
 ) -> Result<Result<Arc<C::Prepared>, &'static str>, Failure> {
-    let letterhead = sending::letterhead(workspace.as_ref());
     let channel = route.machine.channel();
-    let found = channel.prepare(tenant, &send.content, send.class, &letterhead);
+    let found = channel.prepare(tenant, &send.content, send.class, letterhead);
     match found.await {
         Ok(ready) => Ok(Ok(ready)),
         Err(NotReady::Missing(problem)) => Err(Failure::reject("Content.Missing", problem)),

@@ -10,7 +10,7 @@ mod handler;
 use accounts::RecentWorkspaces;
 use channels::push::{self, PushChannel, PushSettings, Reach};
 use channels::rate::SendRate;
-use channels::sms::{self, SmsChannel, SmsSettings};
+use channels::sms::{self, ReportAddress, SmsChannel, SmsSettings};
 use channels::{EmailChannel, Ledger, SendMachine};
 use cloud::{Counters, Hosts, Timers};
 use contacts::Profiles;
@@ -25,6 +25,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let token_key = TokenKey::new(setup.secret("TRACKING_SECRET"));
     let base_url = setup.text("PUBLIC_BASE_URL");
+    let reports = ReportAddress::new(base_url, token_key.clone());
     let email = EmailChannel::over(resources, base_url, token_key.clone());
     let (hosts, secret) = (setup.text("PROVIDERS_URL"), setup.secret("SOURCES_SECRET"));
     if !Hosts::is_pattern(hosts) {
@@ -49,7 +50,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
             rate: SendRate::of::<EmailChannel>(resources, setup.number("EMAIL_SEND_RATE")),
         },
         sms: handler::Route {
-            machine: SendMachine::over(resources, SmsChannel::new(client)),
+            machine: SendMachine::over(resources, SmsChannel::new(client, reports)),
             rate: SendRate::of::<SmsChannel>(resources, sms::PER_SECOND),
         },
         push: handler::Route {

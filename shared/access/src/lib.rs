@@ -299,6 +299,8 @@ operations! {
     ShowSmsBrandname = "showSmsBrandname": From(Contributor), Some(Read);
     UpdateSmsBrandname = "updateSmsBrandname": From(AccountManager), Some(Admin);
     RemoveSmsBrandname = "removeSmsBrandname": From(AccountManager), Some(Admin);
+    ChangeDoNotAdvertise = "changeDoNotAdvertise": From(AccountManager), Some(Write);
+    LookUpDoNotAdvertise = "lookUpDoNotAdvertise": From(Contributor), Some(Read);
     ListSmsTemplates = "listSmsTemplates": From(Contributor), Some(Read);
     CreateSmsTemplate = "createSmsTemplate": From(AccountManager), Some(Write);
     ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);

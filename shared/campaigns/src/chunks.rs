@@ -54,6 +54,10 @@ pub(crate) struct Progress {
     /// The outcomes of the recipients before the cursor, and of earlier passes.
     #[serde(default)]
     pub outcomes: Outcomes,
+    /// Recipients before the cursor that wait for a group of the provider's least size, as the ids of a [`Chunk`]. They have
+    /// no outcome yet, and go with the next chunk of the shard.
+    #[serde(default)]
+    pub rest: String,
     /// The recipients of this pass; the cursor counts them only.
     #[serde(default, skip_serializing_if = "Part::is_all")]
     pub part: Part,
@@ -72,21 +76,29 @@ impl Progress {
                     done: false,
                     outcomes: progress.outcomes,
                     part,
+                    rest: String::new(),
                 }
             }
         }
         progress
     }
+
+    /// The recipients that wait for a group.
+    pub fn waiting(&self) -> Result<Vec<ContactId>, Error> {
+        ids_of(&self.rest)
+    }
 }
+
+/// The shard after the contact shards. Its one chunk holds the recipients that wait in the last chunks of all others.
+pub(crate) const REST: u32 = SHARDS;
 
 const PREFIX_LEN: usize = CampaignId::PREFIX.len() + 1;
 const ID_LEN: usize = 11;
 
 impl Chunk {
     fn new(ids: &[ContactId], next: Option<Cursor>) -> Self {
-        let ids = ids.iter().map(|id| id.to_string()[PREFIX_LEN..].to_owned());
         Self {
-            ids: ids.collect(),
+            ids: text_of(ids),
             next,
         }
     }
@@ -98,14 +110,24 @@ impl Chunk {
 
     /// The contacts, in order.
     pub fn contacts(&self) -> Result<Vec<ContactId>, Error> {
-        let wrong = || Error::Shape("the chunk's ids are damaged".into());
-        let parts = self.ids.as_bytes().chunks(ID_LEN);
-        let id = |digits: &[u8]| {
-            let digits = std::str::from_utf8(digits).ok()?;
-            format!("{}_{digits}", ContactId::PREFIX).parse().ok()
-        };
-        parts.map(|digits| id(digits).ok_or_else(wrong)).collect()
+        ids_of(&self.ids)
     }
+}
+
+/// Ids without their prefix, one after another.
+pub(crate) fn text_of(ids: &[ContactId]) -> String {
+    let ids = ids.iter().map(|id| id.to_string()[PREFIX_LEN..].to_owned());
+    ids.collect()
+}
+
+fn ids_of(text: &str) -> Result<Vec<ContactId>, Error> {
+    let wrong = || Error::Shape("the chunk's ids are damaged".into());
+    let parts = text.as_bytes().chunks(ID_LEN);
+    let id = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        format!("{}_{digits}", ContactId::PREFIX).parse().ok()
+    };
+    parts.map(|digits| id(digits).ok_or_else(wrong)).collect()
 }
 
 impl Campaigns {
@@ -252,6 +274,11 @@ impl Campaigns {
             .set_some("part", next.part.stored())
             .when_equals("cursor", read.cursor)
             .when_as_read("part", read.part.stored());
+        let update = if next.rest.is_empty() {
+            update.remove("rest")
+        } else {
+            update.set("rest", &next.rest)
+        };
         let key = keys::progress(tenant, id, shard, chunk);
         let outcome = self.table.update(&key, update).await?;
         outcome.item()?.ok_or(Error::Conflict)
@@ -308,8 +335,16 @@ impl Campaigns {
         let Some(campaign) = self.note(tenant, id, update).await? else {
             return Ok(());
         };
-        let complete = campaign.finished.len() == all && campaign.planned.len() == all;
+        let is_finished = |shard| campaign.finished.contains(&format!("{shard:02}"));
+        let complete = (0..SHARDS).all(is_finished) && campaign.planned.len() == SHARDS as usize;
         if complete && campaign.recipients.is_some() && campaign.state == State::Sending {
+            let channel = campaign.content.channel();
+            if campaign.content.is_grouped()
+                && !is_finished(REST)
+                && self.begin_rest(tenant, id, channel).await?
+            {
+                return Ok(());
+            }
             let update = Update::new()
                 .set("state", State::Sent)
                 .set("sent_at", self.table.clock().now())
@@ -317,6 +352,41 @@ impl Campaigns {
             self.table.update(&keys::meta(tenant, id), update).await?;
         }
         Ok(())
+    }
+
+    /// Makes the chunk of the recipients that wait in the last chunks of the shards, and dispatches it once. Returns whether
+    /// there are any. Safe to repeat: the chunks before it are done.
+    async fn begin_rest(
+        &self,
+        tenant: TenantKey,
+        id: CampaignId,
+        channel: Channel,
+    ) -> Result<bool, Error> {
+        let mut waiting = Vec::new();
+        for shard in 0..SHARDS {
+            let row: Option<ShardRow> = self.table.get(&keys::shard(tenant, id, shard)).await?;
+            let last = row.and_then(|row| row.chunks?.checked_sub(1));
+            if let Some(last) = last
+                && let Some(progress) = self.progress(tenant, id, shard, last).await?
+            {
+                waiting.extend(progress.waiting()?);
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(false);
+        }
+        self.add_chunk(tenant, id, (REST, 0), &waiting, None)
+            .await?;
+        let update = Update::new()
+            .set("channel", channel)
+            .set("chunks", 1)
+            .set("next", 0)
+            .when_absent("chunks");
+        let update = dispatch_next(update, 0, 1);
+        self.table
+            .update(&keys::shard(tenant, id, REST), update)
+            .await?;
+        Ok(true)
     }
 
     /// Dispatches again the chunk where a shard stopped, or the first chunk of its next pass, and checks whether all chunks
@@ -332,6 +402,9 @@ impl Campaigns {
         let Some(row) = self.table.get::<ShardRow>(&key).await? else {
             return Ok(false);
         };
+        if shard == 0 {
+            self.redispatch_rest(tenant, id).await?;
+        }
         let Some(chunks) = row.chunks else {
             // Half planned: `pending` still names the rest of the plan, and any write sends it again.
             let now = self.table.clock().now();
@@ -352,6 +425,17 @@ impl Campaigns {
         }
         self.note_planned(tenant, id, shard).await?;
         Ok(true)
+    }
+
+    /// Dispatches again the chunk of those that waited, if it is not sent.
+    async fn redispatch_rest(&self, tenant: TenantKey, id: CampaignId) -> Result<(), Error> {
+        let key = keys::shard(tenant, id, REST);
+        let row: Option<ShardRow> = self.table.get(&key).await?;
+        if row.is_some_and(|row| row.next == 0) {
+            let update = Update::new().when_equals("next", 0);
+            self.table.update(&key, dispatch_next(update, 0, 1)).await?;
+        }
+        Ok(())
     }
 
     /// The outcomes of the recipients so far.

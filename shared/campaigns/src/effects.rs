@@ -5,6 +5,7 @@
 
 use channels::EmailChannel;
 use channels::push::PushChannel;
+use channels::sms::SmsChannel;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
 use contacts::{Channel, SHARDS};
@@ -146,8 +147,9 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let tenant = image.tenant();
     let effect = match channel {
         Channel::Email => Effect::new(tenant, name, &ChunkOf::<EmailChannel>::new(message))?,
+        Channel::Sms => Effect::new(tenant, name, &ChunkOf::<SmsChannel>::new(message))?,
         Channel::Push => Effect::new(tenant, name, &ChunkOf::<PushChannel>::new(message))?,
-        Channel::Sms | Channel::Zalo => {
+        Channel::Zalo => {
             let reason = format!("no campaigns by {}", channel.name());
             return Err(Error::Shape(reason));
         }

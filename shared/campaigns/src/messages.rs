@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use channels::EmailChannel;
 use channels::push::PushChannel;
+use channels::sms::SmsChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
@@ -119,6 +120,10 @@ impl<C> ChunkOf<C> {
 
 impl Message for ChunkOf<EmailChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-email");
+}
+
+impl Message for ChunkOf<SmsChannel> {
+    const QUEUE: QueueName = QueueName::new("campaign-sms");
 }
 
 impl Message for ChunkOf<PushChannel> {

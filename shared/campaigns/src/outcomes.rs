@@ -111,7 +111,12 @@ impl Outcomes {
     }
 
     fn skip(&mut self, reason: SkipReason) {
-        *self.skipped.entry(reason.name().to_owned()).or_default() += 1;
+        self.skip_many(reason, 1);
+    }
+
+    /// Counts recipients that get nothing.
+    pub(crate) fn skip_many(&mut self, reason: SkipReason, recipients: u64) {
+        *self.skipped.entry(reason.name().to_owned()).or_default() += recipients;
     }
 
     /// Adds another count.

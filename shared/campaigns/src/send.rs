@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
 use channels::{
-    Class, Content, Delivery, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine, Variant,
+    Class, Content, Delivery, Gate, Group, Grouped, LedgerKey, Letterhead, Member, NotReady,
+    SendChannel, SendMachine, SkipReason, Variant,
 };
-use cloud::{Error, Message, QueueOf, Resources, SendOptions};
+use cloud::{Error, Message, QueueOf, Resources, SendOptions, Timers};
 use contacts::{Contact, Profiles};
 use futures::{FutureExt, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +19,7 @@ use kernel::{CampaignId, ContactId, TenantKey};
 use serde_json::Value;
 
 use crate::ab::{Part, in_test};
-use crate::chunks::Progress;
+use crate::chunks::{Progress, REST, text_of};
 use crate::messages::{ChunkMessage, ChunkOf};
 use crate::model::{Campaign, State};
 use crate::outcomes::Outcomes;
@@ -41,6 +42,15 @@ const SILENT: u64 = 3;
 /// Reason of the pause when half of the calls or more had no answer.
 const NOT_ANSWERING: &str = "provider_not_answering";
 
+/// The settings of the workspace that its messages follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// For the content of messages.
+    pub letterhead: Letterhead,
+    /// For marketing of every channel.
+    pub gate: Gate,
+}
+
 /// The outcome of a chunk message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ended {
@@ -48,6 +58,8 @@ pub struct Ended {
     pub outcomes: Outcomes,
     /// The rest was returned to the queue with this delay, in seconds.
     pub again_in: Option<u16>,
+    /// The rest waits as a timer for this time, since no marketing may go out before it.
+    pub waits_until: Option<Timestamp>,
 }
 
 /// Sends chunks of the campaigns of one channel; cheap to clone.
@@ -59,6 +71,7 @@ pub struct Sender<C> {
     reviewer: Reviewer,
     rate: SendRate,
     queue: QueueOf<ChunkOf<C>>,
+    timers: Timers,
 }
 
 /// The chunk that this run sends.
@@ -89,7 +102,8 @@ impl<P> Ready<P> {
 
 /// The outcome of a sub-batch.
 enum Batch {
-    Counted(Outcomes),
+    /// Counted, without those that wait for a group.
+    Counted(Outcomes, Vec<ContactId>),
     /// Counted, but too few calls to the provider had an answer: pause.
     Silent(Outcomes),
     /// Return the rest to the queue for this many seconds.
@@ -112,6 +126,7 @@ where
             reviewer: Reviewer::over(resources),
             rate: SendRate::of::<C>(resources, rate),
             queue: resources.queue_of(),
+            timers: Timers::over(resources),
         }
     }
 
@@ -120,7 +135,7 @@ where
         &self,
         tenant: TenantKey,
         message: ChunkMessage,
-        letterhead: &Letterhead,
+        rules: &Rules,
     ) -> Result<Ended, Error> {
         let ChunkMessage::V1 {
             campaign,
@@ -149,7 +164,7 @@ where
         }
         let ids = self.of_part(work, stored.contacts()?).await?;
         // The compiler bounds the depth of futures that hold one another: these are of no known type.
-        let run = self.run(work, letterhead, &ids, progress, slot);
+        let run = self.run(work, rules, &ids, progress, slot);
         run.boxed().await
     }
 
@@ -182,7 +197,7 @@ where
     async fn run(
         &self,
         work: Work,
-        letterhead: &Letterhead,
+        rules: &Rules,
         ids: &[ContactId],
         mut stored: Progress,
         mut slot: Option<Timestamp>,
@@ -195,8 +210,13 @@ where
             if progress.done {
                 break;
             }
+            if let Some(until) = rules.gate.closed_until(C::LAW, self.now()) {
+                return self.wait(work, ended, until).await;
+            }
+            let waiting = self.waiting(work, &progress).await?;
             let start = (progress.cursor as usize).min(ids.len());
-            let batch = &ids[start..(start + self.rate.batch()).min(ids.len())];
+            let end = start + self.take(ids.len() - start);
+            let batch = [&waiting, &ids[start..end]].concat();
             if self.now().duration_since(begun) > RUN {
                 return self.put_back(work, ended, 0, slot).await;
             }
@@ -210,13 +230,24 @@ where
             let Some(campaign) = self.healthy(work).await? else {
                 return Ok(ended);
             };
-            let Some(ready) = self.ready(work, &campaign, letterhead).await? else {
+            let Some(ready) = self.ready(work, &campaign, &rules.letterhead).await? else {
                 return Ok(ended);
             };
-            let sent = self.sub_batch(work, &campaign, &ready, batch);
-            let (counted, is_silent) = match sent.await? {
-                Batch::Counted(outcomes) => (outcomes, false),
-                Batch::Silent(outcomes) => (outcomes, true),
+            let sent = match C::GROUP {
+                Some(group) => {
+                    let is_end = work.shard == REST && end == ids.len();
+                    let ready = ready.of(None);
+                    let sent = self.group(work, ready, &batch, &rules.gate, (group, is_end));
+                    sent.boxed().await?
+                }
+                None => {
+                    let sent = self.sub_batch(work, &campaign, &ready, &batch, &rules.gate);
+                    sent.boxed().await?
+                }
+            };
+            let (counted, rest, is_silent) = match sent {
+                Batch::Counted(outcomes, rest) => (outcomes, rest, false),
+                Batch::Silent(outcomes) => (outcomes, Vec::new(), true),
                 Batch::Later(delay) => return self.put_back(work, ended, delay, None).await,
                 Batch::Stopped(code) => {
                     self.pause_of(work, &code).await?;
@@ -228,8 +259,9 @@ where
                 self.pause_of(work, NOT_ANSWERING).await?;
             }
             let mut next = progress.clone();
-            next.cursor = (start + batch.len()) as u32;
-            next.done = start + batch.len() == ids.len();
+            next.cursor = end as u32;
+            next.done = end == ids.len();
+            next.rest = text_of(&rest);
             next.outcomes.merge(&counted);
             ended.outcomes.merge(&counted);
             let (tenant, id) = (work.tenant, work.campaign);
@@ -249,6 +281,56 @@ where
                 work.part,
             )
             .await?;
+        Ok(ended)
+    }
+
+    /// How many of the remaining recipients of a chunk are taken at once. A rest that is too small for a group goes along.
+    fn take(&self, remaining: usize) -> usize {
+        let Some(group) = C::GROUP else {
+            return self.rate.batch().min(remaining);
+        };
+        if remaining < group.usual + group.least {
+            remaining
+        } else {
+            group.usual
+        }
+    }
+
+    /// The recipients before the cursor that wait for a group: those of the chunk before at the beginning of a chunk.
+    async fn waiting(&self, work: Work, progress: &Progress) -> Result<Vec<ContactId>, Error> {
+        let (tenant, id) = (work.tenant, work.campaign);
+        let Some(before) = work.chunk.checked_sub(1).filter(|_| progress.cursor == 0) else {
+            return progress.waiting();
+        };
+        if C::GROUP.is_none() {
+            return Ok(Vec::new());
+        }
+        let before = self.campaigns.progress(tenant, id, work.shard, before);
+        before.await?.unwrap_or_default().waiting()
+    }
+
+    /// Leaves the rest of the chunk to a timer: no marketing may go out before `until`.
+    async fn wait(&self, work: Work, mut ended: Ended, until: Timestamp) -> Result<Ended, Error> {
+        if self.running(work).await?.is_none() {
+            return Ok(ended);
+        }
+        let Work {
+            tenant,
+            campaign,
+            shard,
+            chunk,
+            part,
+        } = work;
+        let message = ChunkOf::<C>::new(ChunkMessage::V1 {
+            campaign,
+            shard,
+            chunk,
+            part,
+            slot: None,
+        });
+        let id = format!("{campaign}#{shard}#{chunk}#{part:?}");
+        self.timers.schedule(tenant, &id, until, &message).await?;
+        ended.waits_until = Some(until);
         Ok(ended)
     }
 
@@ -335,6 +417,7 @@ where
         campaign: &Campaign,
         ready: &Ready<C::Prepared>,
         ids: &[ContactId],
+        gate: &Gate,
     ) -> Result<Batch, Error> {
         let read_at = self.now();
         let contacts = self.contacts.get_many(work.tenant, ids).await?;
@@ -344,7 +427,7 @@ where
             .map(|id| {
                 let variant = campaign.variant_for(*id);
                 let version = (ready.of(variant), variant);
-                self.one(work, version, *id, (contacts.get(id), read_at))
+                self.one(work, version, *id, (contacts.get(id), read_at), gate)
                     .boxed()
             })
             .collect();
@@ -374,8 +457,63 @@ where
             Some(_) if is_silent => Batch::Stopped(NOT_ANSWERING.to_owned()),
             Some(delay) => Batch::Later(delay),
             None if is_silent => Batch::Silent(outcomes),
-            None => Batch::Counted(outcomes),
+            None => Batch::Counted(outcomes, Vec::new()),
         })
+    }
+
+    /// Sends to a group by one call. At the end of the last shard those that are too few for a call get nothing.
+    async fn group(
+        &self,
+        work: Work,
+        ready: &C::Prepared,
+        ids: &[ContactId],
+        gate: &Gate,
+        (group, is_end): (Group, bool),
+    ) -> Result<Batch, Error> {
+        let (tenant, campaign) = (work.tenant, work.campaign);
+        let contacts = self.contacts.get_many(tenant, ids).await?;
+        let member = |id: &ContactId| Member {
+            key: LedgerKey::campaign(campaign, *id, C::CHANNEL),
+            contact: contacts.get(id),
+        };
+        let members: Vec<_> = ids.iter().map(member).collect();
+        let machine = &self.machine;
+        let sent = machine
+            .deliver_group(tenant, &members, ready, gate, group.least)
+            .await?;
+        let mut outcomes = Outcomes::default();
+        let (mut rest, mut later, mut silent) = (Vec::new(), None, 0);
+        for (member, outcome) in members.iter().zip(sent) {
+            let Grouped::Settled(delivery) = outcome else {
+                rest.push(member.key.contact);
+                continue;
+            };
+            silent += u64::from(delivery == Delivery::NoAnswer);
+            if outcomes.count(&delivery, None) {
+                continue;
+            }
+            match delivery {
+                Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
+                Delivery::Throttled => later = later.max(Some(BACK_OFF)),
+                _ => later = later.max(Some(AFTER_LEASE)),
+            }
+        }
+        match later {
+            Some(_) if silent > 0 => return Ok(Batch::Stopped(NOT_ANSWERING.to_owned())),
+            Some(delay) => return Ok(Batch::Later(delay)),
+            None if silent > 0 => return Ok(Batch::Silent(outcomes)),
+            None => {}
+        }
+        if is_end && !rest.is_empty() {
+            for member in members.iter().filter(|one| rest.contains(&one.key.contact)) {
+                machine
+                    .uncount(tenant, &member.key, member.contact, gate)
+                    .await?;
+            }
+            outcomes.skip_many(SkipReason::TooFew, rest.len() as u64);
+            rest.clear();
+        }
+        Ok(Batch::Counted(outcomes, rest))
     }
 
     /// Sends to one contact. Returns the outcome and the version that it is of.
@@ -385,6 +523,7 @@ where
         (ready, variant): (&C::Prepared, Option<Variant>),
         id: ContactId,
         (contact, read_at): (Option<&Contact>, Timestamp),
+        gate: &Gate,
     ) -> Result<(Delivery, Option<Variant>), Error> {
         let read_again;
         let contact = if self.now().duration_since(read_at) <= FRESH {
@@ -397,7 +536,7 @@ where
         let (tenant, of) = (work.tenant, (ready, variant));
         let delivery = self
             .machine
-            .deliver_version(tenant, &key, of, contact, &Value::Null)
+            .deliver_version(tenant, &key, of, contact, &Value::Null, gate)
             .await?;
         // An earlier run may have sent the other version, before a person chose the winner.
         let is_new = matches!(delivery, Delivery::Sent | Delivery::Skipped(_));

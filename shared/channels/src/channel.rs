@@ -13,6 +13,7 @@ use kernel::TenantKey;
 use serde_json::Value;
 
 use crate::email::Letterhead;
+use crate::gate::Law;
 use crate::ledger::LedgerKey;
 use crate::send::{Class, Content, Terms};
 
@@ -24,6 +25,10 @@ pub trait SendChannel: Send + Sync {
     type Prepared: Send + Sync;
     /// A finished message.
     type Composed: Send;
+    /// The law for its marketing, beside the settings of the workspace.
+    const LAW: Option<Law> = None;
+    /// Set if the provider takes the messages of a campaign in groups.
+    const GROUP: Option<Group> = None;
 
     /// Names the provider's account that sends for the tenant. All senders of an account share its send rate.
     fn account(tenant: TenantKey) -> String;
@@ -60,6 +65,25 @@ pub trait SendChannel: Send + Sync {
 
     /// Makes one call to the provider.
     fn call(&self, message: Self::Composed) -> impl Future<Output = Answer> + Send;
+
+    /// Makes one call for all messages of a group. Only a channel with [`SendChannel::GROUP`] has it.
+    fn call_group(&self, messages: Vec<Self::Composed>) -> impl Future<Output = Answer> + Send {
+        drop(messages);
+        async {
+            let code = "no_group_call".to_owned();
+            Answer::Refused { code }
+        }
+    }
+}
+
+/// The calls of a provider that takes a campaign's messages in groups only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// Fewer messages are refused.
+    pub least: usize,
+    /// Messages of a usual call. A call without an answer leaves all of its messages unknown, so a call is no larger
+    /// than it must be.
+    pub usual: usize,
 }
 
 /// Why content is not ready. The names are problems of campaigns and reasons of failed sends.

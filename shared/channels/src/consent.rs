@@ -31,6 +31,14 @@ pub enum SkipReason {
     Suppressed,
     /// Another contact with the same address got this campaign.
     DuplicateAddress,
+    /// The contact is in the control group of the workspace.
+    Holdout,
+    /// The contact or the number got as many marketing messages as it may get.
+    FrequencyCap,
+    /// The number is on the shop's list of those that get no advertising.
+    DoNotAdvertise,
+    /// The provider takes messages in groups, and too few were left for one.
+    TooFew,
 }
 
 impl SkipReason {
@@ -55,6 +63,10 @@ impl SkipReason {
             Self::Complained => "complained",
             Self::Suppressed => "suppressed",
             Self::DuplicateAddress => "duplicate_address",
+            Self::Holdout => "holdout",
+            Self::FrequencyCap => "frequency_cap",
+            Self::DoNotAdvertise => "do_not_advertise",
+            Self::TooFew => "too_few",
         }
     }
 }

@@ -94,6 +94,23 @@ pub enum Backlog {
         /// The events.
         events: Vec<About>,
     },
+    /// Receipts of messages that are no mails.
+    #[serde(rename = "delivery.receipts.v1")]
+    Receipts {
+        /// The receipts.
+        receipts: Vec<Receipt>,
+    },
+}
+
+/// A provider's report about a message that is no mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The send.
+    pub key: LedgerKey,
+    /// The event.
+    pub fact: Fact,
+    /// Its time, as the provider reports it.
+    pub at: Timestamp,
 }
 
 impl Message for Backlog {
@@ -137,6 +154,16 @@ impl Feedback {
             }
             None => Box::pin(work).await,
         }
+    }
+
+    /// A provider's receipt of a message that is no mail. `None`: there is no such send.
+    pub async fn received(
+        &self,
+        tenant: TenantKey,
+        receipt: &Receipt,
+    ) -> Result<Option<Tally>, Error> {
+        let learnt = self.learn(tenant, &receipt.key, receipt.fact, receipt.at);
+        Ok(learnt.await?.map(|(_, gained)| gained))
     }
 
     /// A provider's event about a mail to `address`. `None`: there is no such send.

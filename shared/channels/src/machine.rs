@@ -1,17 +1,23 @@
-//! The send machine: consent, claim, compose, one call to the provider, record. It knows no provider and no channel.
+//! The send machine: consent, the gate of marketing, claim, compose, one call to the provider, record. It knows no provider and no channel.
 //!
 //! Nothing here repeats a call to a provider. A redelivered message finds the row, which shows the outcome of the first
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Contact, Fields, Profiles};
+use contacts::{Channel, Contact, Device, Fields, Profiles, Purpose};
+use futures::FutureExt;
 use kernel::TenantKey;
 use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
+use crate::frequency::{self, Frequency, Taken};
+use crate::gate::{Cap, Gate};
 use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
+
+/// The kind of the counts of a contact's marketing, by all channels.
+const MARKETING: &str = "MKT";
 
 /// The outcome of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,22 +42,32 @@ pub enum Delivery {
     Stopped(String),
 }
 
+/// A send whose row is claimed.
+pub(crate) struct Admitted {
+    /// The proof of the claim.
+    pub ticket: Ticket,
+    /// The devices of the contact, for a channel that reaches devices.
+    pub devices: Vec<Device>,
+}
+
 /// Sends the messages of one channel; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SendMachine<C> {
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     contacts: Profiles,
-    fields: Fields,
-    channel: C,
+    pub(crate) fields: Fields,
+    frequency: Frequency,
+    pub(crate) channel: C,
 }
 
 impl<C: SendChannel> SendMachine<C> {
-    /// Over the tables `SendLedger`, Contacts and Directory, and the channel.
+    /// Over the tables `SendLedger`, Contacts, Directory and Limits, and the channel.
     pub fn over(resources: &Resources, channel: C) -> Self {
         Self {
             ledger: Ledger::over(resources),
             contacts: Profiles::over(resources),
             fields: Fields::over(resources),
+            frequency: Frequency::over(resources),
             channel,
         }
     }
@@ -70,9 +86,11 @@ impl<C: SendChannel> SendMachine<C> {
         ready: &C::Prepared,
         contact: Option<&Contact>,
         data: &Value,
+        gate: &Gate,
     ) -> Result<Delivery, Error> {
         let of = (ready, None);
-        self.deliver_version(tenant, key, of, contact, data).await
+        self.deliver_version(tenant, key, of, contact, data, gate)
+            .await
     }
 
     /// The version that the contact was sent; `None` without a row, and for a send without versions.
@@ -94,52 +112,24 @@ impl<C: SendChannel> SendMachine<C> {
         (ready, variant): (&C::Prepared, Option<Variant>),
         contact: Option<&Contact>,
         data: &Value,
+        gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
-        let class = terms.class;
-        let reason = match (refusal(contact, C::CHANNEL, terms), contact) {
-            (None, Some(contact)) => self.shared(tenant, key, class, contact).await?,
-            (reason, _) => reason,
-        };
-        let mut devices = None;
-        if let (None, Some(contact)) = (reason, contact) {
-            devices = self.channel.devices(tenant, contact).await?;
-        }
-        let is_unreachable = devices.as_ref().is_some_and(Vec::is_empty);
-        let reason = reason.or(is_unreachable.then_some(SkipReason::NoAddress));
-        if let Some(reason) = reason {
-            // A send that was made before the contact was deleted is still a send.
-            let row = self.ledger.get(tenant, key).await?;
-            return match row.filter(|row| !row.released || row.is_accepted()) {
-                Some(row) => self.settle(tenant, key, &row, class).await,
-                None => Ok(Delivery::Skipped(reason)),
-            };
-        }
-        let Some(contact) = contact else {
-            return Ok(Delivery::Skipped(SkipReason::Gone));
+        // The compiler bounds the depth of futures that hold one another: this one is of no known type.
+        let admitted = self.admit(tenant, key, (terms, variant), contact, gate);
+        let Admitted { ticket, devices } = match admitted.boxed().await? {
+            Ok(admitted) => admitted,
+            Err(delivery) => return Ok(delivery),
         };
         let fields = self.fields.recent(tenant).await?;
-        let ticket = match self.ledger.claim_for(tenant, key, variant).await? {
-            Claim::Won(ticket) => ticket,
-            Claim::Existing(row) if self.may_repeat(&row, class) => {
-                match self
-                    .ledger
-                    .take_over(tenant, key, &row, row.attempt + 1)
-                    .await?
-                {
-                    Claim::Won(ticket) => ticket,
-                    Claim::Existing(row) => {
-                        return self.settle(tenant, key, &row, class).await;
-                    }
-                }
-            }
-            Claim::Existing(row) => return self.settle(tenant, key, &row, class).await,
+        let Some(contact) = contact else {
+            return Ok(Delivery::Skipped(SkipReason::Gone));
         };
         let recipient = Recipient {
             tenant,
             key,
             contact,
-            devices: devices.as_deref().unwrap_or_default(),
+            devices: &devices,
             fields: &fields,
             data,
             now: self.ledger.now(),
@@ -148,7 +138,138 @@ impl<C: SendChannel> SendMachine<C> {
             Ok(message) => message,
             Err(reason) => return self.fail(tenant, key, &ticket, &reason).await,
         };
-        self.send(tenant, key, &ticket, class, message).await
+        let answer = self.channel.call(message).await;
+        self.record(tenant, key, &ticket, terms.class, answer).await
+    }
+
+    /// Claims the row of a send that may be made. Otherwise the outcome: a refusal, or that of an earlier try.
+    pub(crate) async fn admit(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (terms, variant): (Terms, Option<Variant>),
+        contact: Option<&Contact>,
+        gate: &Gate,
+    ) -> Result<Result<Admitted, Delivery>, Error> {
+        let class = terms.class;
+        let mut refused = self.refusal(tenant, key, terms, contact, gate).await?;
+        let mut devices = None;
+        if let (None, Some(contact)) = (refused, contact) {
+            devices = self.channel.devices(tenant, contact).await?;
+            let is_unreachable = devices.as_ref().is_some_and(Vec::is_empty);
+            refused = is_unreachable.then_some(SkipReason::NoAddress);
+            if refused.is_none() && class == Class::Marketing {
+                refused = self.too_often(tenant, key, contact, gate).await?;
+            }
+        }
+        let devices = devices.unwrap_or_default();
+        let won = |ticket| Ok(Ok(Admitted { ticket, devices }));
+        if let Some(reason) = refused {
+            // A send that was made before the contact was deleted is still a send.
+            let row = self.ledger.get(tenant, key).await?;
+            return Ok(Err(
+                match row.filter(|row| !row.released || row.is_accepted()) {
+                    Some(row) => self.settle(tenant, key, &row, class).await?,
+                    None => Delivery::Skipped(reason),
+                },
+            ));
+        }
+        // Read before the claim: a store that gives no answer then leaves no row behind.
+        self.fields.recent(tenant).await?;
+        let row = match self.ledger.claim_for(tenant, key, variant).await? {
+            Claim::Won(ticket) => return won(ticket),
+            Claim::Existing(row) => row,
+        };
+        if !self.may_repeat(&row, class) {
+            return Ok(Err(self.settle(tenant, key, &row, class).await?));
+        }
+        let again = self.ledger.take_over(tenant, key, &row, row.attempt + 1);
+        match again.await? {
+            Claim::Won(ticket) => won(ticket),
+            Claim::Existing(row) => Ok(Err(self.settle(tenant, key, &row, class).await?)),
+        }
+    }
+
+    /// Why nothing is sent, as the contact and the settings say it: consent, the control group, a shared address.
+    async fn refusal(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        terms: Terms,
+        contact: Option<&Contact>,
+        gate: &Gate,
+    ) -> Result<Option<SkipReason>, Error> {
+        let refused = refusal(contact, C::CHANNEL, terms);
+        let (None, Some(contact)) = (refused, contact) else {
+            return Ok(refused.or(Some(SkipReason::Gone)));
+        };
+        let is_marketing = terms.class == Class::Marketing;
+        if is_marketing && gate.holds_out(tenant, key.contact) {
+            return Ok(Some(SkipReason::Holdout));
+        }
+        self.shared(tenant, key, terms.class, contact).await
+    }
+
+    /// Counts the message against the caps of the workspace and of the law. No unit without a cap.
+    async fn too_often(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        contact: &Contact,
+        gate: &Gate,
+    ) -> Result<Option<SkipReason>, Error> {
+        let id = key.count_name();
+        let own = key.contact.to_string();
+        let caps = caps_of(contact, C::CHANNEL, gate);
+        if !caps.is_empty() {
+            let subject = (own.as_str(), MARKETING);
+            let taken = self.frequency.take(tenant, subject, &id, &caps).await?;
+            if taken != Taken::Yes {
+                return Ok(Some(SkipReason::FrequencyCap));
+            }
+        }
+        let (Some(law), Some(to)) = (C::LAW, address_of(contact, C::CHANNEL)) else {
+            return Ok(None);
+        };
+        let to = frequency::address(to.as_str());
+        let taken = self
+            .frequency
+            .take(tenant, (&to, law.name), &id, &[law.cap])
+            .await?;
+        let reason = match taken {
+            Taken::Yes => return Ok(None),
+            Taken::Full => SkipReason::FrequencyCap,
+            Taken::Listed => SkipReason::DoNotAdvertise,
+        };
+        if !caps.is_empty() {
+            self.frequency
+                .give_back(tenant, (&own, MARKETING), &id)
+                .await?;
+        }
+        Ok(Some(reason))
+    }
+
+    /// Takes back what a send that is not made after all has counted.
+    pub async fn uncount(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        contact: Option<&Contact>,
+        gate: &Gate,
+    ) -> Result<(), Error> {
+        let (id, own) = (key.count_name(), key.contact.to_string());
+        let caps = contact.map(|contact| caps_of(contact, C::CHANNEL, gate));
+        if caps.is_some_and(|caps| !caps.is_empty()) {
+            let subject = (own.as_str(), MARKETING);
+            self.frequency.give_back(tenant, subject, &id).await?;
+        }
+        let to = contact.and_then(|contact| address_of(contact, C::CHANNEL));
+        if let (Some(law), Some(to)) = (C::LAW, to) {
+            let subject = frequency::address(to.as_str());
+            let subject = (subject.as_str(), law.name);
+            self.frequency.give_back(tenant, subject, &id).await?;
+        }
+        Ok(())
     }
 
     /// Why nothing is sent to an address that the contact shares. The refusal of the address's owner counts too. A
@@ -203,15 +324,16 @@ impl<C: SendChannel> SendMachine<C> {
         }
     }
 
-    async fn send(
+    /// Records the provider's answer to the one call of a claim.
+    pub(crate) async fn record(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         ticket: &Ticket,
         class: Class,
-        message: C::Composed,
+        answer: Answer,
     ) -> Result<Delivery, Error> {
-        match self.channel.call(message).await {
+        match answer {
             Answer::Accepted { id } => {
                 let recorded = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
                 Ok(if recorded {
@@ -242,7 +364,8 @@ impl<C: SendChannel> SendMachine<C> {
         }
     }
 
-    async fn fail(
+    /// Records that the message is refused for good.
+    pub(crate) async fn fail(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
@@ -314,4 +437,14 @@ impl<C: SendChannel> SendMachine<C> {
             Delivery::InFlight
         })
     }
+}
+
+/// The caps on messages of the channel to this contact: that of the workspace, and the promise of the contact's consent.
+fn caps_of(contact: &Contact, channel: Channel, gate: &Gate) -> Vec<Cap> {
+    let promise = contact.consents.promise(channel, Purpose::Marketing);
+    let promised = promise.map(|promise| Cap {
+        messages: promise.messages.into(),
+        days: promise.days.into(),
+    });
+    gate.cap.into_iter().chain(promised).collect()
 }

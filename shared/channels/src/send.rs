@@ -64,6 +64,12 @@ impl Content {
             Self::Push { .. } => Channel::Push,
         }
     }
+
+    /// Whether a provider takes a campaign's messages of this content in groups: a rest of a shard that is too small joins those
+    /// of the other shards.
+    pub fn is_grouped(&self) -> bool {
+        matches!(self, Self::Sms { .. })
+    }
 }
 
 /// Begins the scope of a test mail. The rest names the request, so a repeated request sends once.

@@ -21,7 +21,7 @@ pub use marks::{Consents, State};
 pub(crate) use records::COUNT;
 pub(crate) use records::{DECIDED, Told};
 pub use records::{MAX_RECORDS, Record, SUBSCRIBED, UNSUBSCRIBED};
-pub use statement::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Statement};
+pub use statement::{Decision, Evidence, MAX_NOTE, MAX_TEXT, Method, Promise, Statement};
 pub use store::Stated;
 
 /// The purpose of messages. Consent is given for each purpose alone.

@@ -63,6 +63,8 @@ pub enum TokenKind {
         /// The mark of the address that the mail went to ([`address_mark`]); empty if it is not known.
         address: String,
     },
+    /// The provider reports what became of the message. The contact is empty for a group of messages.
+    Report,
 }
 
 /// Names an address in a token, without showing it: its holder has read mail of this address.
@@ -110,6 +112,7 @@ impl Token {
         let parts = Parts::new(self.channel, parts.map(String::as_str))?;
         match &self.kind {
             TokenKind::Open => Ok(parts.open(key)),
+            TokenKind::Report => Ok(parts.seal(b'r', "", key)),
             TokenKind::Unsubscribe { address } => Ok(parts.unsubscribe(address, key)),
             TokenKind::Click { url } => parts.click(url, key),
         }
@@ -155,6 +158,7 @@ fn read(signed: &[u8]) -> Option<Token> {
         b'o' if url.is_empty() => TokenKind::Open,
         b'u' if url.len() <= MARK => TokenKind::Unsubscribe { address: url },
         b'c' => TokenKind::Click { url },
+        b'r' if url.is_empty() => TokenKind::Report,
         _ => return None,
     };
     Some(Token {
@@ -256,6 +260,7 @@ mod tests {
     fn any_token() -> impl Strategy<Value = Token> {
         let kind = prop_oneof![
             Just(TokenKind::Open),
+            Just(TokenKind::Report),
             "([0-9a-f]{16})?".prop_map(|address| TokenKind::Unsubscribe { address }),
             "https?://[!-~]{1,300}".prop_map(|url| TokenKind::Click { url }),
         ];

@@ -39,13 +39,14 @@ where
         metrics::count("ChunksOfArchived", 1);
         return Ok(());
     }
-    let letterhead = crate::letterhead(workspace.as_ref());
-    let ended = sender.handle(tenant, message, &letterhead).await?;
+    let rules = crate::rules(workspace.as_ref());
+    let ended = Box::pin(sender.handle(tenant, message, &rules)).await?;
     let outcomes = &ended.outcomes;
     metrics::count("MessagesSent", outcomes.sent);
     metrics::count("MessagesSkipped", outcomes.skipped.values().sum());
     metrics::incident("MessagesFailed", outcomes.failed.values().sum());
     metrics::incident("MessagesUnknown", outcomes.unknown);
+    metrics::count("ChunksWaiting", u64::from(ended.waits_until.is_some()));
     metrics::count("ChunksPutBack", u64::from(ended.again_in.is_some()));
     Ok(())
 }

@@ -64,6 +64,7 @@ const WITHOUT_AGE: &[&str] = &[
     "AccountMail",
     "CampaignEmail",
     "CampaignPlan",
+    "CampaignSms",
     "ChatNotify",
     "ContactBulk",
     "ContactExport",

@@ -5,6 +5,7 @@
 mod ab;
 mod mail;
 mod push;
+mod sms;
 
 use campaigns::{Audience, Campaign};
 use channels::push::Note;
@@ -14,6 +15,8 @@ use lambda::http::{Caller, Flaws, Problem};
 pub use ab::{AbView, CheckedAb, Choice, NewAb, stored_b};
 pub use mail::{MailView, NewMail};
 pub use push::{NewPush, PushView};
+use sms::StoredText;
+pub use sms::{NewText, TextView};
 
 use crate::handler::Api;
 
@@ -21,6 +24,7 @@ use crate::handler::Api;
 #[derive(Debug)]
 pub struct Contents {
     pub mail: Option<NewMail>,
+    pub sms: Option<NewText>,
     pub push: Option<NewPush>,
 }
 
@@ -28,6 +32,7 @@ pub struct Contents {
 #[derive(Debug)]
 pub enum NewContent {
     Mail(NewMail),
+    Text(NewText),
     Push(NewPush),
 }
 
@@ -35,6 +40,7 @@ pub enum NewContent {
 #[derive(Debug, Clone)]
 pub enum Checked {
     Mail(StoredMail),
+    Text(StoredText),
     Push(Note),
 }
 
@@ -42,6 +48,7 @@ pub enum Checked {
 #[derive(Debug, Default)]
 pub struct ContentView {
     pub mail: Option<MailView>,
+    pub sms: Option<TextView>,
     pub push: Option<PushView>,
     /// Version B of a test.
     pub b: Option<StoredMail>,
@@ -55,14 +62,15 @@ impl Contents {
 
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail, push } = self;
+        let Self { mail, sms, push } = self;
         let mail = mail.map(NewContent::Mail).into_iter();
-        let mut all: Vec<NewContent> = mail.chain(push.map(NewContent::Push)).collect();
+        let others = (sms.map(NewContent::Text), push.map(NewContent::Push));
+        let mut all: Vec<NewContent> = mail.chain(others.0).chain(others.1).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail or push",
+                "expected exactly one content object: mail, sms or push",
             )),
         }
     }
@@ -78,6 +86,7 @@ impl NewContent {
     ) -> Result<Checked, Problem> {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
+            Self::Text(new) => new.check(api, caller).await.map(Checked::Text),
             Self::Push(new) => new.check().map(Checked::Push),
         }
     }
@@ -88,6 +97,7 @@ impl Checked {
     pub async fn allow(&self, api: &Api, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
+            Self::Text(text) => sms::allow(api, text),
             Self::Push(_) => push::allow(api, caller).await,
         }
     }
@@ -97,6 +107,10 @@ impl Checked {
         match self {
             Self::Mail(mail) => Ok(Content::Email {
                 mail: api.mails.put(caller.tenant, mail).await?,
+            }),
+            Self::Text(text) => Ok(Content::Sms {
+                brandname_id: text.brandname_id,
+                text: text.text.clone(),
             }),
             Self::Push(note) => Ok(Content::Push { note: note.clone() }),
         }
@@ -114,6 +128,7 @@ impl Checked {
     pub fn summary(&self) -> &str {
         match self {
             Self::Mail(mail) => &mail.subject,
+            Self::Text(text) => &text.text,
             Self::Push(note) => &note.title,
         }
     }
@@ -123,6 +138,10 @@ impl Checked {
         match self {
             Self::Mail(mail) => ContentView {
                 mail: Some(mail.into()),
+                ..ContentView::default()
+            },
+            Self::Text(text) => ContentView {
+                sms: Some(text.into()),
                 ..ContentView::default()
             },
             Self::Push(note) => ContentView {
@@ -144,8 +163,11 @@ pub async fn stored(
             let mail = api.mails.get(caller.tenant, mail).await?;
             Ok(mail.map(Checked::Mail))
         }
+        Content::Sms { brandname_id, text } => {
+            let text = sms::stored(api, caller, *brandname_id, text).await?;
+            Ok(Some(Checked::Text(text)))
+        }
         Content::Push { note } => Ok(Some(Checked::Push(note.clone()))),
-        Content::Sms { .. } => Ok(None),
     }
 }
 

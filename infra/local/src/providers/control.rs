@@ -7,6 +7,7 @@
 //!   posts its webhook, signed, to the source.
 //! - `POST /_local/providers/esms` with `{"api_key": "k", "balance": 0}`, `{"phone": "84912345678", "code": "99"}`,
 //!   `{"unknown_brandname": "ACME"}`, `{"least": 1}` or `{"fault": "lost"}` changes the provider of text messages.
+//! - `POST /_local/providers/esms/reports` makes the delivery reports of all accepted text messages.
 //! - `POST /_local/providers/browsers` with `{"subscribe": "an", "key": "…"}` makes a push subscription for a VAPID key, with `{"gone": "an"}`
 //!   it ends. `GET /_local/providers/fcm` shows the service account to connect; `POST` with `{"gone": "app-1"}` removes an app.
 
@@ -45,6 +46,9 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     let rest = path.trim_start_matches("/_local/providers/");
     let (first, more) = rest.split_once('/').unwrap_or((rest, ""));
     let providers = stack.providers();
+    if first == esms::NAME && more == "reports" {
+        return report(stack).await;
+    }
     if first == esms::NAME {
         return esms_of(providers.esms(), &request);
     }
@@ -104,6 +108,23 @@ fn esms_of(provider: &Esms, request: &Request<Bytes>) -> Response<Bytes> {
         Ok(()) => reply(200, &json!({})),
         Err(error) => reply(400, &json!({ "error": error.to_string() })),
     }
+}
+
+/// Makes the reports of all accepted messages.
+async fn report(stack: &LocalStack) -> Response<Bytes> {
+    let mut statuses = Vec::new();
+    for address in stack.providers().esms().take_reports() {
+        let Ok(uri) = address.parse::<http::Uri>() else {
+            continue;
+        };
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let request = Request::get(path).header(header::HOST, "127.0.0.1");
+        if let Ok(request) = request.body(Bytes::new()) {
+            let answer = Box::pin(stack.http(request)).await;
+            statuses.push(answer.status().as_u16());
+        }
+    }
+    reply(200, &json!({ "statuses": statuses }))
 }
 
 fn fcm_of(provider: &Fcm, request: &Request<Bytes>) -> Response<Bytes> {

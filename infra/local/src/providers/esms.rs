@@ -25,6 +25,8 @@ const BALANCE: i64 = 10_000_000;
 const PRICE: i64 = 800;
 /// Numbers that one request of advertising needs.
 const LEAST: usize = 30;
+/// Most numbers of one request of advertising.
+const MOST: usize = 5_000;
 /// How long a request id is remembered, in seconds.
 const REMEMBERED: i64 = 24 * 3600;
 /// Calls of an account in a second.
@@ -47,6 +49,8 @@ pub struct Sms {
     pub kind: String,
     /// The sender's name of the request.
     pub request_id: String,
+    /// The address that the report of the message is sent to; empty for none.
+    pub callback: String,
     /// Seconds since the epoch.
     pub at: i64,
 }
@@ -74,6 +78,8 @@ struct State {
     least: Option<usize>,
     faults: VecDeque<Fault>,
     sent: Vec<Sms>,
+    /// Addresses of reports that were not made yet, with their queries.
+    reports: Vec<String>,
     calls: usize,
     sink: Option<Sink>,
 }
@@ -119,6 +125,11 @@ impl Esms {
     /// All accepted messages, oldest first.
     pub fn sent(&self) -> Vec<Sms> {
         self.state().sent.clone()
+    }
+
+    /// The reports that were not made yet: GET requests to the addresses that the calls named.
+    pub fn take_reports(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().reports)
     }
 
     /// The number of calls.
@@ -236,15 +247,42 @@ impl State {
                 )
             }
             "/MainService.svc/json/SendMultipleMessage_V4_post_json" => {
-                self.send(api_key, body, now)
+                let phones = vec![body["Phone"].as_str().unwrap_or_default().to_owned()];
+                self.send(api_key, body, &phones, now)
+            }
+            "/MainService.svc/json/SendMultipleSMSBrandname_json" => {
+                let phones = body["Phones"].as_array().map(Vec::as_slice);
+                let phones = phones.unwrap_or_default().iter();
+                let phones: Vec<String> = phones
+                    .filter_map(|phone| phone.as_str().map(ToOwned::to_owned))
+                    .collect();
+                if body["SmsType"] != "1" {
+                    return refused("300", "SmsType is not supported");
+                }
+                // A number counts once, and only a valid one.
+                let valid: std::collections::BTreeSet<&String> =
+                    phones.iter().filter(|phone| is_number(phone)).collect();
+                if valid.len() < self.least.unwrap_or(LEAST) {
+                    return refused("107", "Each request has at least 30 numbers to be approved");
+                }
+                if phones.len() > MOST {
+                    return refused("120", "Too many numbers");
+                }
+                self.send(api_key, body, &phones, now)
             }
             _ => html(404),
         }
     }
 
-    fn send(&mut self, api_key: &str, body: &Value, now: i64) -> Response<Bytes> {
+    fn send(
+        &mut self,
+        api_key: &str,
+        body: &Value,
+        phones: &[String],
+        now: i64,
+    ) -> Response<Bytes> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let (phone, kind, request_id) = (text("Phone"), text("SmsType"), text("RequestId"));
+        let (kind, request_id) = (text("SmsType"), text("RequestId"));
         let account = self.account(api_key);
         account.window.retain(|at| *at == now);
         if account.window.len() >= RATE {
@@ -257,11 +295,12 @@ impl State {
         {
             return refused("124", "Duplicate RequestId");
         }
-        if let Some((code, message)) = self.fault_of(body, &phone, &kind) {
+        if let Some((code, message)) = self.fault_of(body, phones, &kind) {
             return refused(&code, message);
         }
         let content = text("Content");
-        let price = PRICE * i64::from(channels::sms::length(&content).segments.max(1));
+        let segments = i64::from(channels::sms::length(&content).segments.max(1));
+        let price = PRICE * segments * phones.len() as i64;
         let id = format!("sms{:08x}", self.sent.len() + 1);
         let account = self.account(api_key);
         if account.balance < price {
@@ -269,20 +308,29 @@ impl State {
         }
         account.balance -= price;
         account.known.insert(request_id.clone(), (now, id.clone()));
-        let sms = Sms {
-            id: id.clone(),
-            api_key: api_key.to_owned(),
-            brandname: text("Brandname"),
-            phone,
-            content,
-            kind,
-            request_id,
-            at: now,
-        };
-        if let Some(sink) = &self.sink {
-            sink(&sms);
+        for phone in phones {
+            let sms = Sms {
+                id: id.clone(),
+                api_key: api_key.to_owned(),
+                brandname: text("Brandname"),
+                phone: phone.clone(),
+                content: content.clone(),
+                kind: kind.clone(),
+                request_id: request_id.clone(),
+                callback: text("CallbackUrl"),
+                at: now,
+            };
+            // A group is accepted as a whole; the report of a blocked number says that it failed.
+            let is_blocked = kind == "1" && self.refused.contains_key(phone);
+            self.reports.extend(report(&sms, is_blocked));
+            if is_blocked {
+                continue;
+            }
+            if let Some(sink) = &self.sink {
+                sink(&sms);
+            }
+            self.sent.push(sms);
         }
-        self.sent.push(sms);
         reply(
             200,
             &json!({ "CodeResult": "100", "CountRegenerate": 0, "SMSID": id, "ErrorMessage": "" }),
@@ -290,7 +338,12 @@ impl State {
     }
 
     /// The refusal of a request by its fields.
-    fn fault_of(&self, body: &Value, phone: &str, kind: &str) -> Option<(String, &'static str)> {
+    fn fault_of(
+        &self,
+        body: &Value,
+        phones: &[String],
+        kind: &str,
+    ) -> Option<(String, &'static str)> {
         let name = body["Brandname"].as_str().unwrap_or_default();
         let is_unicode = body["IsUnicode"] == "1";
         let content = body["Content"].as_str().unwrap_or_default();
@@ -301,19 +354,45 @@ impl State {
         if name.is_empty() || self.unknown.iter().any(|unknown| unknown == name) {
             return found("104", "Brandname not exist");
         }
-        let is_number = phone.len() == 11
-            && phone.starts_with("84")
-            && phone.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number {
+        if kind == "2" && !phones.iter().all(|phone| is_number(phone)) {
             return found("108", "Phone number format");
         }
-        if kind == "1" && self.least.unwrap_or(LEAST) > 1 {
-            return found("107", "At least 30 numbers");
+        if kind == "1" && phones.len() < self.least.unwrap_or(LEAST) {
+            return found("107", "Each request has at least 30 numbers to be approved");
         }
+        if kind == "1" && !is_advertising(content) {
+            return found("146", "Advertising begins with [QC]");
+        }
+        let is_unicode = is_unicode || kind == "1";
         if content.is_empty() || (!is_unicode && !channels::sms::segments::is_gsm(content)) {
             return found("146", "Content does not match a template");
         }
+        let [phone] = phones else {
+            return None;
+        };
         let code = self.refused.get(phone)?;
         Some((code.clone(), "Refused"))
     }
+}
+
+/// The report of a message, if its call named an address.
+fn report(sms: &Sms, is_blocked: bool) -> Option<String> {
+    let (success, failed) = if is_blocked { (0, 1) } else { (1, 0) };
+    (!sms.callback.is_empty()).then(|| {
+        format!(
+            "{}?SMSID={}&RequestId={}&SendStatus=5&SendSuccess={success}&SendFailed={failed}&TotalReceiver=1&TotalSent=1\
+             &TotalPrice={PRICE}&TypeId={}&telcoid=1&phonenumber={}",
+            sms.callback, sms.id, sms.request_id, sms.kind, sms.phone
+        )
+    })
+}
+
+fn is_number(phone: &str) -> bool {
+    phone.len() == 11 && phone.starts_with("84") && phone.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_advertising(content: &str) -> bool {
+    ["[QC]", "[AD]"]
+        .iter()
+        .any(|label| content.starts_with(label))
 }

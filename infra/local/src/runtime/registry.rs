@@ -29,6 +29,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "segment-builder" => segment_builder::function(setup),
         "segment-updater" => segment_updater::function(setup),
         "campaign-sender-email" => campaign_sender_email::function(setup),
+        "campaign-sender-sms" => campaign_sender_sms::function(setup),
         "campaign-sender-push" => campaign_sender_push::function(setup),
         "change-relay" => change_relay::function(setup),
         "chat-inbound" => chat_inbound::function(setup),

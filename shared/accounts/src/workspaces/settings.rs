@@ -31,7 +31,7 @@ pub struct QuietHours {
 #[serde(deny_unknown_fields)]
 pub struct FrequencyCap {
     /// Messages.
-    #[schema(minimum = 1, maximum = 1000)]
+    #[schema(minimum = 1, maximum = 20)]
     pub messages: u32,
     /// In this many days.
     #[schema(minimum = 1, maximum = 90)]
@@ -68,6 +68,10 @@ pub struct WorkspaceSettings {
     /// No more marketing than this.
     #[serde(default)]
     pub frequency_cap: Option<FrequencyCap>,
+    /// Contacts that get no marketing, in percent: the control group.
+    #[serde(default)]
+    #[schema(maximum = 10)]
+    pub holdout_percent: u8,
     /// Whether marketing needs a proven consent: one that is only assumed is then none.
     #[serde(default = "yes")]
     pub strict_consent: bool,
@@ -114,6 +118,7 @@ impl WorkspaceSettings {
             default_sender: None,
             quiet_hours: None,
             frequency_cap: None,
+            holdout_percent: 0,
             strict_consent: true,
             advertising_label: true,
             campaign_approval: None,

@@ -62,13 +62,18 @@ impl LedgerKey {
         self.scope.parse::<CampaignId>().is_ok()
     }
 
+    /// Names the send among the counts of a person.
+    pub(crate) fn count_name(&self) -> String {
+        let contact = self.contact.to_string();
+        let mut name =
+            kernel::hash::name(&[&self.scope, &contact, self.channel.name(), &self.step]);
+        name.truncate(16);
+        name
+    }
+
     /// The row of an address in the scope.
     fn address(&self, tenant: TenantKey, address: &Address) -> Key {
-        let name = kernel::hash::name(&["address", address.as_str()]);
-        Key::new(
-            format!("{tenant}#{}#adr_{name}", self.scope),
-            self.channel.name(),
-        )
+        address_key(tenant, &self.scope, self.channel, address)
     }
 
     fn key(&self, tenant: TenantKey) -> Key {
@@ -77,6 +82,12 @@ impl LedgerKey {
             format!("{}#{}", self.channel.name(), self.step),
         )
     }
+}
+
+/// The row of an address in a scope.
+fn address_key(tenant: TenantKey, scope: &str, channel: Channel, address: &Address) -> Key {
+    let name = kernel::hash::name(&["address", address.as_str()]);
+    Key::new(format!("{tenant}#{scope}#adr_{name}"), channel.name())
 }
 
 /// Proof that this worker claimed the row; it is required to record the outcome.
@@ -322,6 +333,19 @@ impl Ledger {
         // This contact holds the address, so an earlier run of this send took the row.
         let row = self.get(tenant, &own).await?;
         Ok(row.is_some_and(|row| row.is_duplicate()))
+    }
+
+    /// The contact that a scope sends to at a shared address.
+    pub async fn holder(
+        &self,
+        tenant: TenantKey,
+        scope: &str,
+        channel: Channel,
+        address: &Address,
+    ) -> Result<Option<ContactId>, Error> {
+        let place = address_key(tenant, scope, channel, address);
+        let found: Option<Holder> = self.table.look_up(&place).await?;
+        Ok(found.map(|holder| holder.contact))
     }
 
     /// Releases the row after a throttle: nothing was sent, so the next claim may win it.

@@ -20,6 +20,11 @@ impl Brandnames {
         }
     }
 
+    /// The current time.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.directory.clock().now()
+    }
+
     /// A brandname, if the workspace has it. Half a read unit.
     pub async fn get(
         &self,

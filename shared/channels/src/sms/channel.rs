@@ -9,20 +9,26 @@ use contacts::Channel;
 use content::template::{Scope, Template};
 use kernel::{Phone, TenantKey};
 
-use super::Client;
 use super::brandname::{Brandname, Kind};
-use crate::channel::{Answer, NotReady, Recipient, SendChannel};
+use super::client::{Call, Client};
+use super::esms::LEAST;
+use super::report::ReportAddress;
+use crate::channel::{Answer, Group, NotReady, Recipient, SendChannel};
 use crate::consent::phone_of;
 use crate::email::Letterhead;
+use crate::gate::{Law, SMS_LAW};
 use crate::send::{Class, Content, Terms};
 
 /// Messages a second of one account. The provider documents no limit.
 pub const PER_SECOND: f64 = 40.0;
+/// Numbers of a usual call of advertising.
+const USUAL: usize = 100;
 
 /// Sends text messages; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SmsChannel {
     client: Client,
+    reports: ReportAddress,
 }
 
 /// A text with its brandname.
@@ -41,17 +47,24 @@ pub struct OutgoingText {
     phone: Phone,
     text: String,
     request_id: String,
+    /// Where the provider reports the message to, and the messages of its group.
+    report_to: [Option<String>; 2],
 }
 
 impl SmsChannel {
-    /// Over the client of the provider.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Over the client of the provider, and the address that it reports to.
+    pub fn new(client: Client, reports: ReportAddress) -> Self {
+        Self { client, reports }
     }
 }
 
 impl SendChannel for SmsChannel {
     const CHANNEL: Channel = Channel::Sms;
+    const LAW: Option<Law> = Some(SMS_LAW);
+    const GROUP: Option<Group> = Some(Group {
+        least: LEAST,
+        usual: USUAL,
+    });
     type Prepared = PreparedText;
     type Composed = OutgoingText;
 
@@ -79,6 +92,10 @@ impl SendChannel for SmsChannel {
         if brandname.settings.kind != Kind::of(class) {
             let reason = "the brandname is registered for another kind of messages";
             return Err(NotReady::Invalid("brandname_kind", reason.to_owned()));
+        }
+        if class == Class::Marketing && is_personal(text) {
+            let reason = "a call of the provider has one text for all numbers";
+            return Err(NotReady::Invalid("text_personalised", reason.to_owned()));
         }
         let template = Template::parse(text);
         let template =
@@ -117,6 +134,10 @@ impl SendChannel for SmsChannel {
             text: ready.brandname.settings.compose(&text),
             brandname: ready.brandname.clone(),
             phone: phone.clone(),
+            report_to: [
+                self.reports.of(tenant, key),
+                self.reports.of_group(tenant, key),
+            ],
             request_id: kernel::hash::name(&["sms", &workspace, &key.scope, &contact, &key.step]),
         })
     }
@@ -128,11 +149,14 @@ impl SendChannel for SmsChannel {
             phone,
             text,
             request_id,
+            report_to: [report_to, _],
         } = message;
-        let answer = self
-            .client
-            .call(tenant, &brandname, &phone, &text, &request_id)
-            .await;
+        let call = Call {
+            text: &text,
+            request_id: &request_id,
+            report_to: report_to.as_deref(),
+        };
+        let answer = self.client.call(tenant, &brandname, &phone, call).await;
         match answer {
             Ok(answer) => answer,
             // Our own store gave no answer, so the provider was not called.
@@ -142,4 +166,37 @@ impl SendChannel for SmsChannel {
             }
         }
     }
+
+    async fn call_group(&self, messages: Vec<OutgoingText>) -> Answer {
+        let Some(first) = messages.first() else {
+            return Answer::Throttled;
+        };
+        if messages.iter().any(|one| one.text != first.text) {
+            let code = "text_personalised".to_owned();
+            return Answer::Refused { code };
+        }
+        let phones: Vec<Phone> = messages.iter().map(|one| one.phone.clone()).collect();
+        let names: Vec<&str> = messages.iter().map(|one| one.request_id.as_str()).collect();
+        let request_id = kernel::hash::name(&names);
+        let call = Call {
+            text: &first.text,
+            request_id: &request_id,
+            report_to: first.report_to[1].as_deref(),
+        };
+        let sent = self
+            .client
+            .call_group(first.tenant, &first.brandname, &phones, call);
+        match sent.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(%error, "a group of text messages was not sent yet");
+                Answer::Throttled
+            }
+        }
+    }
+}
+
+/// Whether the source of a text has places to fill in.
+pub fn is_personal(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
 }

@@ -18,6 +18,12 @@ use crate::channel::Answer;
 pub const HOST: &str = "rest.esms.vn";
 /// The path of a send.
 pub const SEND: &str = "/MainService.svc/json/SendMultipleMessage_V4_post_json/";
+/// The path of a send of advertising to many numbers.
+pub const ADVERTISE: &str = "/MainService.svc/json/SendMultipleSMSBrandname_json/";
+/// Fewest valid numbers of one request of advertising (code 107).
+pub const LEAST: usize = 30;
+/// Most numbers of one request of advertising (code 120).
+pub const MOST: usize = 5_000;
 /// The path of the question for the balance.
 pub const BALANCE: &str = "/MainService.svc/json/GetBalance_json";
 /// Longest request id.
@@ -38,6 +44,23 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+/// One send of advertising to many numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Advertising<'a> {
+    /// The keys of the account.
+    pub keys: &'a Keys,
+    /// The registered name.
+    pub brandname: &'a str,
+    /// [`LEAST`] to [`MOST`] numbers, each `84` and nine digits.
+    pub phones: &'a [&'a str],
+    /// The composed text.
+    pub text: &'a str,
+    /// Names the send for 24 hours; at most [`MAX_REQUEST_ID`] characters.
+    pub request_id: &'a str,
+    /// The address for reports.
+    pub report_to: Option<&'a str>,
+}
+
 /// One send.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
@@ -53,6 +76,8 @@ pub struct Outgoing<'a> {
     pub text: &'a str,
     /// Names the send for 24 hours; at most [`MAX_REQUEST_ID`] characters.
     pub request_id: &'a str,
+    /// The address for reports.
+    pub report_to: Option<&'a str>,
 }
 
 fn post(url: &str, body: &Value) -> Option<Request<Bytes>> {
@@ -66,7 +91,7 @@ fn post(url: &str, body: &Value) -> Option<Request<Bytes>> {
 /// The request of a send. `host` is the place of [`HOST`].
 pub fn send(host: &str, send: &Outgoing<'_>) -> Option<Request<Bytes>> {
     let flag = |is_set: bool| if is_set { "1" } else { "0" };
-    let body = json!({
+    let mut body = json!({
         "ApiKey": send.keys.api_key,
         "SecretKey": send.keys.secret_key,
         "Phone": send.phone,
@@ -77,7 +102,28 @@ pub fn send(host: &str, send: &Outgoing<'_>) -> Option<Request<Bytes>> {
         "Sandbox": "0",
         "RequestId": send.request_id,
     });
+    if let Some(address) = send.report_to {
+        body["CallbackUrl"] = address.into();
+    }
     post(&format!("{host}{SEND}"), &body)
+}
+
+/// The request of a send of advertising. It has no `IsUnicode`: the provider reads the alphabet from the text.
+pub fn advertise(host: &str, send: &Advertising<'_>) -> Option<Request<Bytes>> {
+    let mut body = json!({
+        "ApiKey": send.keys.api_key,
+        "SecretKey": send.keys.secret_key,
+        "Phones": send.phones,
+        "Content": send.text,
+        "Brandname": send.brandname,
+        "SmsType": "1",
+        "Sandbox": "0",
+        "RequestId": send.request_id,
+    });
+    if let Some(address) = send.report_to {
+        body["CallbackUrl"] = address.into();
+    }
+    post(&format!("{host}{ADVERTISE}"), &body)
 }
 
 /// The request for the balance.
@@ -202,6 +248,7 @@ mod tests {
             phone: "84912345678",
             text: "ACME: Don hang",
             request_id: "r1",
+            report_to: None,
         };
         let request = send("https://rest.esms.vn", &one).unwrap();
         assert_eq!(

@@ -90,8 +90,9 @@ impl Agreed {
             let ms = at.as_millisecond();
             let mut grew = false;
             for mark in statement.marks(&given) {
-                if known.raise(mark, ms) {
-                    agreed.marks.push((mark, ms));
+                let number = statement.number(mark, ms);
+                if known.raise(mark, number) {
+                    agreed.marks.push((mark, number));
                     grew = true;
                 }
             }

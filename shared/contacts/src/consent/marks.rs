@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::statement::Promise;
 use super::{Channel, ChannelStatus, Purpose};
 
 /// Prefix of the profile's attributes that hold marks, in milliseconds.
@@ -35,10 +36,12 @@ pub(crate) enum Kind {
     Suppressed,
     /// An administrator ended the complaint or the block; holds for the whole channel.
     Lifted,
+    /// How often messages were promised to come: the time, then the promise in the last bits.
+    Promised,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Pending,
         Self::Assumed,
         Self::Granted,
@@ -48,6 +51,7 @@ impl Kind {
         Self::Complained,
         Self::Suppressed,
         Self::Lifted,
+        Self::Promised,
     ];
 
     fn name(self) -> &'static str {
@@ -61,6 +65,7 @@ impl Kind {
             Self::Complained => "complained",
             Self::Suppressed => "suppressed",
             Self::Lifted => "lifted",
+            Self::Promised => "promised",
         }
     }
 }
@@ -128,6 +133,27 @@ pub struct State {
     pub epoch: Option<Timestamp>,
     /// Whether the consent is assumed only: no proof of it was given.
     pub is_assumed: bool,
+}
+
+/// Bits of the days of a promise.
+const DAY_BITS: u32 = 7;
+/// Bits of a promise: its messages, then its days.
+const PROMISE_BITS: u32 = 12;
+
+impl Promise {
+    /// Its mark. A later promise has a greater number, so that it counts.
+    pub(crate) fn number(self, at: i64) -> i64 {
+        let bits = (i64::from(self.messages) << DAY_BITS) | i64::from(self.days);
+        (at << PROMISE_BITS) | bits
+    }
+
+    fn of_number(number: i64) -> Option<Self> {
+        let part = |shift: u32, bits: u32| u8::try_from((number >> shift) & ((1 << bits) - 1));
+        Some(Self {
+            messages: part(DAY_BITS, PROMISE_BITS - DAY_BITS).ok()?,
+            days: part(0, DAY_BITS).ok()?,
+        })
+    }
 }
 
 /// All marks of a contact.
@@ -276,6 +302,12 @@ impl Consents {
             (_, _, Some(at)) => is(ChannelStatus::Pending, Some(at)),
             (_, refused, None) => is(ChannelStatus::None, refused),
         }
+    }
+
+    /// How often messages were promised to come at most, by the latest consent that promised it.
+    pub fn promise(&self, channel: Channel, purpose: Purpose) -> Option<Promise> {
+        let number = self.at(Mark::of(channel, purpose, Kind::Promised))?;
+        Promise::of_number(number)
     }
 
     /// The status for marketing: the one that a contact shows.

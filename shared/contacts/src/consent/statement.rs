@@ -115,6 +115,19 @@ impl Evidence {
     }
 }
 
+/// How many messages were promised to come at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ConsentPromise)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// Messages.
+    #[schema(minimum = 1, maximum = 20)]
+    pub messages: u8,
+    /// In this many days.
+    #[schema(minimum = 1, maximum = 90)]
+    pub days: u8,
+}
+
 /// The word of a form, an import or a caller about one person's consent. Without a statement nothing is booked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
@@ -134,6 +147,9 @@ pub struct Statement {
     /// How often messages were promised to come, in the words of the text.
     #[serde(default)]
     pub frequency: Option<String>,
+    /// The promise as numbers. Marketing keeps it until a later consent promises something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Promise>,
     /// The proof.
     #[serde(default)]
     pub evidence: Evidence,
@@ -163,6 +179,7 @@ impl Statement {
             purposes: marketing(),
             text: None,
             frequency: None,
+            at_most: None,
             evidence: Evidence::default(),
             actor: None,
             at: None,
@@ -225,10 +242,22 @@ impl Statement {
                 _ => {
                     let purposes = self.purposes.iter();
                     marks.extend(purposes.map(|&purpose| Mark::of(channel, purpose, kind)));
+                    let promised = self.at_most.filter(|_| self.decision == Decision::Granted);
+                    let purposes = self.purposes.iter().filter(|_| promised.is_some());
+                    let promise = |&purpose| Mark::of(channel, purpose, Kind::Promised);
+                    marks.extend(purposes.map(promise));
                 }
             }
         }
         marks
+    }
+
+    /// The number of a mark that the statement raises at this time, in milliseconds.
+    pub(crate) fn number(&self, mark: Mark, at: i64) -> i64 {
+        match self.at_most {
+            Some(promise) if mark.kind == Kind::Promised => promise.number(at),
+            _ => at,
+        }
     }
 
     /// Whether the statement says nothing new: it has no proof of its own, and what it says is in force. Nightly

@@ -180,7 +180,10 @@ impl Contacts {
         let channels: Vec<Channel> = record.channels.iter().copied().collect();
         let at = record.decided_at.as_millisecond();
         let known = profile.consents();
-        let grows = |mark: &_| known.at(*mark).is_none_or(|had| had < at);
+        let grows = |mark: &_| {
+            let number = statement.number(*mark, at);
+            known.at(*mark).is_none_or(|had| had < number)
+        };
         let marks = statement.marks(&channels);
         let growing: Vec<_> = marks.into_iter().filter(grows).collect();
         let stored = profile.consent_records.unwrap_or_default();
@@ -194,8 +197,8 @@ impl Contacts {
             return Ok(Some(Stated::Yes { news: false }));
         }
         let update = growing.iter().fold(self.touch(), |update: Update, mark| {
-            let name = mark.attribute();
-            update.set(&name, at).when_absent_or_less(&name, at)
+            let (name, number) = (mark.attribute(), statement.number(*mark, at));
+            update.set(&name, number).when_absent_or_less(&name, number)
         });
         let changed: Vec<_> = growing
             .iter()

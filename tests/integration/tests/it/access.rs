@@ -425,6 +425,12 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "DELETE",
             "/v1/channels/sms/brandnames/brn_00000000009",
         ),
+        O::ChangeDoNotAdvertise => ("api-channels", "POST", "/v1/channels/sms/do-not-advertise"),
+        O::LookUpDoNotAdvertise => (
+            "api-channels",
+            "POST",
+            "/v1/channels/sms/do-not-advertise/lookup",
+        ),
         O::ListSmsTemplates => ("api-channels", "GET", "/v1/channels/sms/templates"),
         O::CreateSmsTemplate => ("api-channels", "POST", "/v1/channels/sms/templates"),
         O::ShowSmsTemplate => (
@@ -636,6 +642,8 @@ fn body(operation: Operation) -> Option<Value> {
         O::ConnectSmsChannel => json!({
             "api_key": "shop", "secret_key": tanigo_local::providers::SECRET,
         }),
+        O::ChangeDoNotAdvertise => json!({ "add": ["0912345678"] }),
+        O::LookUpDoNotAdvertise => json!({ "numbers": ["0912345678"] }),
         O::SetWebPush => json!({
             "contact_email": "shop@example.vn", "prompt": { "delay_seconds": 5, "text": "Nhận tin khuyến mãi?" },
         }),

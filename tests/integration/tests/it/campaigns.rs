@@ -6,6 +6,7 @@ mod addresses;
 mod approval;
 mod audiences;
 mod crashes;
+mod gate;
 mod heavy;
 mod life;
 mod links;
@@ -14,6 +15,7 @@ mod messages;
 mod rate;
 mod review;
 pub(crate) mod shop;
+mod texts;
 mod workspace;
 
 use std::sync::Arc;

@@ -171,6 +171,15 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "campaign-sender-sms",
+        &[
+            // A campaign that does not exist; `campaigns/texts.rs` kills the function at each call of one that does.
+            ("duplicate", "0 to repeat"),
+            ("malformed", "0 to repeat; CampaignSmsDlq 1"),
+            ("ok", "0 to repeat"),
+        ],
+    ),
+    (
         "campaign-sender-email",
         &[
             (

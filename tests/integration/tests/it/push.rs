@@ -106,9 +106,8 @@ impl Shop {
     }
 
     async fn add_device(&self, contact: ContactId, device: &NamedDevice) {
-        let noted = self
-            .contacts()
-            .note_device(self.tenant, contact, device, Trust::Shop);
+        let contacts = self.contacts();
+        let noted = contacts.note_device(self.tenant, contact, device, Trust::Shop);
         assert!(noted.await.unwrap());
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use channels::Answer;
-use channels::sms::{Client, SmsSettings};
+use channels::sms::{Call, Client, SmsSettings};
 use cloud::Hosts;
 use kernel::{Grant, Phone, TenantKey};
 use serde_json::{Value, json};
@@ -84,7 +84,12 @@ impl Office {
         let found = client.settings().recent_brandname(self.tenant(), id).await;
         let found = found.unwrap().unwrap();
         let text = found.settings.compose(text);
-        let answer = client.call(self.tenant(), &found, &phone, &text, request);
+        let call = Call {
+            text: &text,
+            request_id: request,
+            report_to: None,
+        };
+        let answer = client.call(self.tenant(), &found, &phone, call);
         answer.await.unwrap()
     }
 }

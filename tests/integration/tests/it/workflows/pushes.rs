@@ -43,9 +43,8 @@ async fn a_form_leads_to_one_notification() {
             auth: made.auth,
         }),
     };
-    let noted = shop
-        .contacts()
-        .note_device(shop.tenant, contact, &device, Trust::Shop);
+    let contacts = shop.contacts();
+    let noted = contacts.note_device(shop.tenant, contact, &device, Trust::Shop);
     assert!(noted.await.unwrap());
     shop.form(contact, "f1").await;
     shop.world.settle_twice().await;

@@ -18,6 +18,7 @@ mod readers;
 mod requests;
 mod segments;
 mod signups;
+mod texts;
 mod trials;
 mod undo;
 mod visits;
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(trials::Trials::default()),
         chat.clone(),
         Rc::new(agents::Agents::new(chat)),
+        Rc::new(texts::Texts::default()),
         Rc::new(readers::Readers::default()),
         Rc::new(contacts::Contacts::default()),
         Rc::new(signups::Signups::default()),
