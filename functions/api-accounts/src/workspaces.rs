@@ -132,18 +132,9 @@ impl WorkspacePatch {
             let is_foreign = !sender.email.is_of(identity);
             flaws.check(is_foreign, "/default_sender/email", &message);
         }
-<<<<<<< HEAD
-        flaws.check(self.quiet_hours.value().is_some(), "/quiet_hours", NOT_YET);
-        flaws.check(
-            self.frequency_cap.value().is_some(),
-            "/frequency_cap",
-            NOT_YET,
-        );
         let rule = self.campaign_approval.value();
         let is_nothing = rule.is_some_and(|rule| rule.above == Some(0));
         flaws.check(is_nothing, "/campaign_approval/above", "must be 1 or more");
-=======
->>>>>>> main
         flaws.refuse()?;
         if let Some(mut reasons) = self.transactional_reasons {
             reasons.sort_unstable();

@@ -9,16 +9,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Report, Starter};
 use channels::push::Sites;
-<<<<<<< HEAD
+use channels::sms::Brandnames;
 use channels::{MailStore, SendMessage};
 use cloud::{Counters, QueueOf, Timers};
 use contacts::{Fields, List, Lists, Profiles};
-=======
-use channels::sms::Brandnames;
-use cloud::Counters;
-use contacts::{List, Lists};
-use kernel::CampaignId;
->>>>>>> main
 use kernel::page::Page;
 use kernel::{CampaignId, Needs, Origin};
 use lambda::http::{

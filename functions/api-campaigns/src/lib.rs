@@ -17,14 +17,9 @@ use accounts::{Audit, Members, Senders, Workspaces};
 use campaigns::{Campaigns, Estimator, Starter};
 use channels::MailStore;
 use channels::push::Sites;
-<<<<<<< HEAD
+use channels::sms::Brandnames;
 use cloud::{Counters, Timers};
 use contacts::{Fields, Lists, Profiles};
-=======
-use channels::sms::Brandnames;
-use cloud::Counters;
-use contacts::Lists;
->>>>>>> main
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
 

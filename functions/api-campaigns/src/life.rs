@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::commands::{answer, note, obey};
-use crate::content::{self, ContentView, Contents, NewAb, NewMail, NewPush, stored_b};
+use crate::content::{self, ContentView, Contents, NewAb, NewMail, NewPush, NewText, stored_b};
 use crate::handler::{Api, no_campaign};
 use crate::shape::{CampaignView, MAX_NAME, audience_flaws, name_flaw};
 
@@ -35,6 +35,8 @@ pub struct CampaignChanges {
     audience: Option<Audience>,
     /// The whole mail, in place of the content and its test.
     mail: Option<NewMail>,
+    /// The whole text message, in place of the content.
+    sms: Option<NewText>,
     /// The whole notification, in place of the content.
     push: Option<NewPush>,
     /// The test of two versions of this mail; needs `mail`.
@@ -74,7 +76,9 @@ pub fn refused(why: &Refusal) -> Problem {
         },
         Refusal::ContentMissing => conflict("the content of the campaign is missing".into()),
         Refusal::UnprovenSender => Problem::unproven_sender(["/mail/sender/from_email"]),
-        Refusal::ChannelMissing => conflict("set up the channel of the campaign first".into()),
+        Refusal::ChannelMissing => conflict(
+            "the channel of the campaign is not set up, or its brandname is not approved".into(),
+        ),
         Refusal::ListDeleted(id) => conflict(format!("the list {id} was deleted")),
         Refusal::Segment(NotPinned::Absent(id)) => {
             conflict(format!("the segment {id} was deleted"))
@@ -244,6 +248,7 @@ async fn edit(
     flaws.check(is_alone, "/mail", "needed beside ab");
     let contents = Contents {
         mail: changes.mail,
+        sms: changes.sms,
         push: changes.push,
     };
     if !contents.is_empty()

@@ -179,7 +179,7 @@ impl Api {
         reader: Contact,
     ) -> Result<Preview, Problem> {
         let workspace = self.workspaces.get(caller.tenant).await?;
-        let mut letterhead = sending::letterhead(workspace.as_ref());
+        let mut letterhead = sending::rules(workspace.as_ref()).letterhead;
         let list = self.only_list(caller, &campaign.audience).await?;
         if let Some(reminder) = list.and_then(|list| list.permission_reminder) {
             letterhead.permission_reminder = reminder;

@@ -43,14 +43,9 @@ pub use outcomes::Outcomes;
 pub use plan::Planner;
 pub use report::Report;
 pub use review::{Review, Reviewer};
-<<<<<<< HEAD
-pub use send::{Ended, Sender};
+pub use send::{Ended, Rules, Sender};
 pub use start::{Refusal, Start, Starter};
 pub use store::{Campaigns, Changed, Filter};
-=======
-pub use send::{Ended, Rules, Sender};
-pub use store::{Campaigns, Changed};
->>>>>>> main
 
 /// Most entries of each kind in a selection of an audience.
 pub const MAX_SELECTED: usize = 20;

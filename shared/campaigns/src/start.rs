@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use accounts::{Senders, Workspaces};
 use channels::push::Sites;
+use channels::sms::Brandnames;
 use channels::{Content, MailStore};
 use cloud::{Error, Resources};
 use contacts::Lists;
@@ -34,7 +35,7 @@ pub enum Refusal {
     ContentMissing,
     /// The workspace has not proven the sender's address.
     UnprovenSender,
-    /// The workspace has not set up the channel of its content.
+    /// The workspace has not set up the channel of its content: no push, or no approved brandname.
     ChannelMissing,
     /// It includes only lists that were deleted: nobody is left.
     ListDeleted(ListId),
@@ -69,6 +70,7 @@ impl Refusal {
 /// Checks campaigns before they start; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Starter {
+    brandnames: Brandnames,
     lists: Lists,
     mails: MailStore,
     pins: Pins,
@@ -81,6 +83,7 @@ impl Starter {
     /// Over the tables Directory and Limits.
     pub fn over(resources: &Resources) -> Self {
         Self {
+            brandnames: Brandnames::over(resources),
             lists: Lists::over(resources),
             mails: MailStore::over(resources),
             pins: Pins::over(resources),
@@ -126,7 +129,11 @@ impl Starter {
                 let may = self.sites.may_push(tenant).await?;
                 return Ok((!may).then_some(Refusal::ChannelMissing));
             }
-            Content::Sms { .. } => return Ok(None),
+            Content::Sms { brandname_id, .. } => {
+                let brandname = self.brandnames.get(tenant, *brandname_id).await?;
+                let may = brandname.is_some_and(|one| one.may_send(self.brandnames.now()));
+                return Ok((!may).then_some(Refusal::ChannelMissing));
+            }
         };
         let Some(mail) = self.mails.get(tenant, mail).await? else {
             return Ok(Some(Refusal::ContentMissing));

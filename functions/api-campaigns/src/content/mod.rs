@@ -57,7 +57,7 @@ pub struct ContentView {
 impl Contents {
     /// Whether the body has no content object.
     pub fn is_empty(&self) -> bool {
-        self.mail.is_none() && self.push.is_none()
+        self.mail.is_none() && self.sms.is_none() && self.push.is_none()
     }
 
     /// The one content; the flaw if the body has none or several.
