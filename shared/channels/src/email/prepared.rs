@@ -133,6 +133,7 @@ impl PreparedMail {
             contact,
             fields,
             data: &Value::Null,
+            devices: &[],
             now,
         };
         let (workspace, id) = (tenant.to_string(), contact.id.to_string());
