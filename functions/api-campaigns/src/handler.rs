@@ -7,10 +7,10 @@ use accounts::{Audit, Members, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Report, Starter};
+use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Receivers, Starter};
 use channels::push::Sites;
 use channels::sms::Brandnames;
-use channels::{MailStore, SendMessage};
+use channels::{Ledger, Links, MailStore, SendMessage};
 use cloud::{Counters, QueueOf, Timers};
 use contacts::{Fields, List, Lists, Profiles};
 use kernel::page::Page;
@@ -21,10 +21,11 @@ use lambda::http::{
 use segments::Pins;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use workflows::Runs;
 
 use crate::content::{self, Checked, CheckedAb, ContentView, stored_b};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
-use crate::{approval, commands, life, look, winner};
+use crate::{approval, commands, life, look, messages, report, winner};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -32,9 +33,15 @@ pub struct Api {
     pub campaigns: Campaigns,
     pub mails: MailStore,
     pub brandnames: Brandnames,
+    pub zns: channels::zns::Drafts,
     pub lists: Lists,
     pub pins: Pins,
     pub counters: Counters,
+    pub receivers: Receivers,
+    pub ledger: Ledger,
+    pub links: Links,
+    pub profiles: Profiles,
+    pub runs: Runs,
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub senders: Senders,
@@ -42,7 +49,6 @@ pub struct Api {
     pub starter: Starter,
     pub estimator: Estimator,
     pub timers: Timers,
-    pub contacts: Profiles,
     pub fields: Fields,
     pub messages: QueueOf<SendMessage>,
     pub sites: Sites,
@@ -88,6 +94,11 @@ impl Api {
                 let found = self.lists.get(caller.tenant, list).await?;
                 let pointer = format!("/audience/{name}/list_ids/{n}");
                 flaws.check(found.is_none(), pointer, "no such list");
+            }
+            for (n, of) in selection.receivers.iter().enumerate() {
+                let found = self.campaigns.get(caller.tenant, of.campaign_id).await?;
+                let pointer = format!("/audience/{name}/receivers/{n}/campaign_id");
+                flaws.check(found.is_none(), pointer, "no such campaign");
             }
             for (n, &segment) in selection.segment_ids.iter().enumerate() {
                 let is_known = self.pins.knows(caller.tenant, segment).await?;
@@ -165,8 +176,9 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one))
-        .routes(routes!(report))
         .merge(approval::routes())
+        .merge(report::routes())
+        .merge(messages::routes())
         .merge(commands::routes())
         .merge(life::routes())
         .merge(look::routes())
@@ -292,27 +304,4 @@ async fn one(
         ..content.map(Checked::view).unwrap_or_default()
     };
     Ok(Json(CampaignView::new(campaign, view)))
-}
-
-/// Show the figures of a campaign.
-///
-/// Once it is sent, `sent` + `skipped` + `failed` + `unknown` is `audience`.
-#[utoipa::path(
-    get,
-    path = "/v1/campaigns/{id}/report",
-    operation_id = "showCampaignReport",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 200, description = "The figures", body = Report)),
-)]
-async fn report(
-    State(api): State<Api>,
-    caller: May<op::ShowCampaignReport>,
-    Path(id): Path<CampaignId>,
-) -> Result<Json<Report>, Problem> {
-    let report = api
-        .campaigns
-        .report(&api.counters, caller.tenant, id)
-        .await?;
-    report.map(Json).ok_or_else(no_campaign)
 }

@@ -10,18 +10,21 @@ mod content;
 mod handler;
 mod life;
 mod look;
+mod messages;
+mod report;
 mod shape;
 mod winner;
 
 use accounts::{Audit, Members, Senders, Workspaces};
-use campaigns::{Campaigns, Estimator, Starter};
-use channels::MailStore;
+use campaigns::{Campaigns, Estimator, Receivers, Starter};
 use channels::push::Sites;
 use channels::sms::Brandnames;
+use channels::{Ledger, Links, MailStore};
 use cloud::{Counters, Timers};
 use contacts::{Fields, Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
+use workflows::Runs;
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
@@ -30,6 +33,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         campaigns: Campaigns::over(resources),
         mails: MailStore::over(resources),
         brandnames: Brandnames::over(resources),
+        zns: channels::zns::Drafts::over(resources),
         lists: Lists::over(resources),
         pins: Pins::over(resources),
         audit: Audit::over(resources),
@@ -39,13 +43,17 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         starter: Starter::over(resources),
         estimator: Estimator::over(resources),
         timers: Timers::over(resources),
-        contacts: Profiles::over(resources),
         fields: Fields::over(resources),
         messages: resources.queue_of(),
         base_url: setup.text("PUBLIC_BASE_URL").to_owned(),
         sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),
+        receivers: Receivers::over(resources),
+        ledger: Ledger::over(resources),
+        links: Links::over(resources),
+        profiles: Profiles::over(resources),
+        runs: Runs::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

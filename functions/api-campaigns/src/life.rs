@@ -14,7 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::commands::{answer, note, obey};
-use crate::content::{self, ContentView, Contents, NewAb, NewMail, NewPush, NewText, stored_b};
+use crate::content::{
+    self, ContentView, Contents, NewAb, NewMail, NewPush, NewText, Zns, stored_b,
+};
 use crate::handler::{Api, no_campaign};
 use crate::shape::{CampaignView, MAX_NAME, audience_flaws, name_flaw};
 
@@ -37,6 +39,8 @@ pub struct CampaignChanges {
     mail: Option<NewMail>,
     /// The whole text message, in place of the content.
     sms: Option<NewText>,
+    /// The whole Zalo message, in place of the content.
+    zns: Option<Zns>,
     /// The whole notification, in place of the content.
     push: Option<NewPush>,
     /// The test of two versions of this mail; needs `mail`.
@@ -123,6 +127,9 @@ impl Api {
         approval: Option<&campaigns::Approval>,
     ) -> Result<Changed, Problem> {
         let tenant = caller.tenant;
+        if let Some(content) = content::stored(self, caller, known).await? {
+            content.allow(self, caller).await?;
+        }
         let Some(at) = at else {
             let ready = self.starter.ready(tenant, known).await?;
             let start = ready.map_err(|why| refused(&why))?;
@@ -249,6 +256,7 @@ async fn edit(
     let contents = Contents {
         mail: changes.mail,
         sms: changes.sms,
+        zns: changes.zns,
         push: changes.push,
     };
     if !contents.is_empty()

@@ -161,7 +161,7 @@ impl Api {
     async fn reader(&self, caller: &Caller, like: Option<ContactId>) -> Result<Contact, Problem> {
         let now = self.campaigns.now();
         if let Some(id) = like {
-            let found = self.contacts.current(caller.tenant, id).await?;
+            let found = self.profiles.current(caller.tenant, id).await?;
             return found.ok_or_else(|| Problem::invalid("/contact_id", "no such contact"));
         }
         let to = "an@example.com".parse::<EmailAddress>();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{
     AbView, ContentView, Contents, MailView, NewAb, NewContent, NewMail, NewPush, NewText,
-    PushView, TextView,
+    PushView, TextView, Zns,
 };
 
 /// Longest name of a campaign, in characters.
@@ -38,6 +38,8 @@ pub struct NewCampaign {
     mail: Option<NewMail>,
     /// The text of a campaign of text messages.
     sms: Option<NewText>,
+    /// The Zalo message of a ZNS campaign.
+    zns: Option<Zns>,
     /// The notification of a push campaign.
     push: Option<NewPush>,
     /// The test of two versions of the mail: makes an A/B campaign.
@@ -53,6 +55,7 @@ impl NewCampaign {
         let contents = Contents {
             mail: self.mail,
             sms: self.sms,
+            zns: self.zns,
             push: self.push,
         };
         let content = flaws.take(contents.one())?;
@@ -73,7 +76,7 @@ pub fn name_flaw(name: &str) -> Option<(String, String)> {
 pub fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
     let mut flaws = Vec::new();
     if audience.include.is_empty() {
-        let message = "names no list, segment or tag";
+        let message = "names no list, segment, tag or receivers";
         flaws.push(("/audience/include".to_owned(), message.to_owned()));
     }
     for (name, selection) in [
@@ -84,6 +87,7 @@ pub fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
             ("list_ids", selection.list_ids.len()),
             ("segment_ids", selection.segment_ids.len()),
             ("tags", selection.tags.len()),
+            ("receivers", selection.receivers.len()),
         ];
         for (field, count) in counts {
             if count > MAX_SELECTED {
@@ -133,6 +137,8 @@ pub struct CampaignView {
     mail: Option<MailView>,
     /// The text of a campaign of text messages; null in lists.
     sms: Option<TextView>,
+    /// The Zalo message; null in lists and for other kinds.
+    zns: Option<Zns>,
     /// The notification of a push campaign; null in lists.
     push: Option<PushView>,
     /// The test of an A/B campaign; null without a test.
@@ -159,6 +165,7 @@ impl CampaignView {
             sent_at: campaign.sent_at,
             mail: content.mail,
             sms: content.sms,
+            zns: content.zns,
             push: content.push,
         }
     }

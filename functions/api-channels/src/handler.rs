@@ -1,14 +1,17 @@
 //! The state of the operations, and the problems that they share.
 
+use std::sync::Arc;
+
 use accounts::Audit;
 use channels::Frequency;
 use channels::push::{Fcm, PushSettings};
 use channels::sms::{Client, MAX_BRANDNAMES, MAX_TEMPLATES, Refused, SmsSettings};
+use cloud::Consents;
 use kernel::Needs;
 use lambda::http::{ClientIp, Code, May, Problem};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, brandnames, do_not_advertise, push, templates};
+use crate::{account, brandnames, do_not_advertise, push, templates, zalo};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -17,6 +20,12 @@ pub struct Api {
     pub client: Client,
     pub frequency: Frequency,
     pub settings: SmsSettings,
+    /// Calls of Zalo.
+    pub zalo: channels::zns::Client,
+    /// Waits for the consent of a person at Zalo.
+    pub consents: Consents,
+    /// The public address of the installation.
+    pub base_url: Arc<str>,
     pub push: PushSettings,
     pub fcm: Fcm,
 }
@@ -27,6 +36,7 @@ pub fn routes() -> OpenApiRouter<Api> {
         .merge(brandnames::routes())
         .merge(do_not_advertise::routes())
         .merge(templates::routes())
+        .merge(zalo::routes())
         .merge(push::routes())
 }
 

@@ -23,7 +23,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         contacts: Contacts::over(resources),
         fields: Fields::about(Target::Order, resources),
         product_fields: Fields::about(Target::Product, resources),
-        orders: Orders::over(resources),
+        orders: Orders::over(resources).counting(resources),
         products: Products::over(resources),
     };
     let audit = api.audit.clone();

@@ -1,6 +1,7 @@
 //! The state of the operations, and a check that several of them make.
 
 use accounts::{Audit, Members, Senders, Workspaces};
+use campaigns::Campaigns;
 use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
@@ -41,6 +42,7 @@ pub struct Api {
     pub pins: Pins,
     pub dossiers: Dossiers,
     pub workflows: Workflows,
+    pub campaigns: Campaigns,
 }
 
 /// Refuses a list that does not exist; `pointer` is its place in the body.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use access::{Operation, op};
 use axum::extract::State;
 use axum::http::StatusCode;
+use campaigns::ReceiversOf;
 use contacts::bulk::{Action, Cancelled, Job, MAX_RUNNING, Selection, Started, Status};
 use contacts::{Channel, Purpose};
 use jiff::Timestamp;
@@ -90,6 +91,8 @@ pub struct BulkSelection {
     /// Every contact that the conditions hold, as for a segment. At most 8,192 bytes.
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
+    /// Receivers of a campaign, such as those who have not opened it.
+    receivers: Option<ReceiversOf>,
 }
 
 /// The contacts of a bulk job.
@@ -104,6 +107,7 @@ pub struct SelectionView {
     segment_id: Option<SegmentId>,
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
+    receivers: Option<ReceiversOf>,
 }
 
 impl SelectionView {
@@ -115,6 +119,7 @@ impl SelectionView {
             everybody: *selection == Selection::Everybody,
             segment_id: None,
             conditions: None,
+            receivers: None,
         };
         match selection {
             Selection::Contacts { contact_ids } => view.contacts_count = Some(contact_ids.len()),
@@ -122,7 +127,7 @@ impl SelectionView {
             Selection::Tag { tag } => view.tag = Some(tag.clone()),
             Selection::Everybody => {}
             Selection::Chosen { choice } => {
-                (view.segment_id, view.conditions) = choice::shown(Some(choice));
+                (view.segment_id, view.conditions, view.receivers) = choice::shown(Some(choice));
             }
         }
         view
@@ -334,11 +339,15 @@ impl BulkSelection {
         restores: bool,
         flaws: &mut Flaws,
     ) -> Result<Option<Selection>, Problem> {
-        let chosen = (self.segment_id, self.conditions.as_ref());
+        let receivers = self.receivers.as_ref();
+        let chosen = (self.segment_id, self.conditions.as_ref(), receivers);
         let choices = choice::check(api, tenant, origin, chosen, "/selection", flaws).await?;
         let is_empty = restores && self.segment_id.is_some();
         let message = "archived contacts are in no segment";
         flaws.check(is_empty, "/selection/segment_id", message);
+        let is_empty = restores && self.receivers.is_some();
+        let message = "no archived contact is found among receivers";
+        flaws.check(is_empty, "/selection/receivers", message);
         let choices = choices.into_iter();
         let mut selections: Vec<Selection> =
             choices.map(|choice| Selection::Chosen { choice }).collect();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use campaigns::ReceiversOf;
 use contacts::Choice;
 use kernel::{Origin, SegmentId, TenantKey};
 use lambda::http::{Code, Flaws, Problem};
@@ -13,12 +14,19 @@ use crate::api::Api;
 /// Longest conditions of a job, in bytes of JSON: each step of the job reads them.
 const MAX_BYTES: usize = 8 * 1024;
 
+/// The ways in which a request chooses contacts.
+pub type Chosen<'a> = (
+    Option<SegmentId>,
+    Option<&'a Value>,
+    Option<&'a ReceiversOf>,
+);
+
 /// The choices of a request; `pointer` is the place of the body's part. A segment has no version before [`pin`].
 pub async fn check(
     api: &Api,
     tenant: TenantKey,
     origin: &Origin,
-    (segment, conditions): (Option<SegmentId>, Option<&Value>),
+    (segment, conditions, receivers): Chosen<'_>,
     pointer: &str,
     flaws: &mut Flaws,
 ) -> Result<Vec<Choice>, Problem> {
@@ -44,6 +52,16 @@ pub async fn check(
             conditions: text,
             zone: workspace.settings.time_zone,
             at: origin.at,
+        });
+    }
+    if let Some(of) = receivers {
+        let found = api.campaigns.get(tenant, of.campaign_id).await?;
+        let pointer = format!("{pointer}/receivers/campaign_id");
+        flaws.check(found.is_none(), pointer, "no such campaign");
+        let status = serde_json::to_value(of.status).unwrap_or_default();
+        choices.push(Choice::Receivers {
+            campaign_id: of.campaign_id,
+            status: status.as_str().unwrap_or_default().to_owned(),
         });
     }
     Ok(choices)
@@ -129,16 +147,31 @@ pub fn detail(choice: &Choice) -> String {
     match choice {
         Choice::Segment { segment_id, .. } => format!("segment {segment_id}"),
         Choice::Conditions { conditions, .. } => format!("conditions {conditions}"),
+        Choice::Receivers {
+            campaign_id,
+            status,
+        } => format!("{status} receivers of {campaign_id}"),
     }
 }
 
-/// The segment and the conditions of a choice, as answers show them.
-pub fn shown(choice: Option<&Choice>) -> (Option<SegmentId>, Option<Value>) {
+/// The segment, the conditions and the receivers of a choice, as answers show them.
+pub fn shown(choice: Option<&Choice>) -> (Option<SegmentId>, Option<Value>, Option<ReceiversOf>) {
     match choice {
-        Some(Choice::Segment { segment_id, .. }) => (Some(*segment_id), None),
+        Some(Choice::Segment { segment_id, .. }) => (Some(*segment_id), None, None),
         Some(Choice::Conditions { conditions, .. }) => {
-            (None, serde_json::from_str(conditions).ok())
+            (None, serde_json::from_str(conditions).ok(), None)
         }
-        None => (None, None),
+        Some(Choice::Receivers {
+            campaign_id,
+            status,
+        }) => {
+            let status = serde_json::from_value(status.as_str().into());
+            let of = status.map(|status| ReceiversOf {
+                campaign_id: *campaign_id,
+                status,
+            });
+            (None, None, of.ok())
+        }
+        None => (None, None, None),
     }
 }

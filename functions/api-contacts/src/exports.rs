@@ -3,6 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
+use campaigns::ReceiversOf;
 use commerce::Asked;
 use commerce::bounds::MAX_CODE;
 use commerce::export::{Exported, ProductsAsked};
@@ -31,6 +32,8 @@ pub struct ExportIn {
     /// Only contacts that the conditions hold, as for a segment. At most 8,192 bytes.
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
+    /// Only receivers of a campaign, such as those who have not opened it.
+    receivers: Option<ReceiversOf>,
     /// Not contacts but the orders of a list, with the filters of `listOrders`.
     orders: Option<Asked>,
     /// Not contacts but the products of a status.
@@ -45,6 +48,7 @@ pub struct RequestView {
     segment_id: Option<SegmentId>,
     #[schema(value_type = Option<Conditions>)]
     conditions: Option<Value>,
+    receivers: Option<ReceiversOf>,
     orders: Option<Asked>,
     products: Option<ProductsAsked>,
 }
@@ -56,7 +60,7 @@ fn exported(others: &Others) -> Option<Exported> {
 
 impl From<&Request> for RequestView {
     fn from(request: &Request) -> Self {
-        let (segment_id, conditions) = choice::shown(request.choice.as_ref());
+        let (segment_id, conditions, receivers) = choice::shown(request.choice.as_ref());
         let (orders, products) = match request.others.as_ref().and_then(exported) {
             Some(Exported::Orders(asked)) => (Some(asked), None),
             Some(Exported::Products(asked)) => (None, Some(asked)),
@@ -66,6 +70,7 @@ impl From<&Request> for RequestView {
             list_id: request.list,
             segment_id,
             conditions,
+            receivers,
             orders,
             products,
         }
@@ -83,7 +88,8 @@ impl ExportIn {
         if let Some(list) = self.list_id {
             flaws.take(known_list(api, tenant, list, "/list_id").await)?;
         }
-        let chosen = (self.segment_id, self.conditions.as_ref());
+        let receivers = self.receivers.as_ref();
+        let chosen = (self.segment_id, self.conditions.as_ref(), receivers);
         let mut choices = choice::check(api, tenant, origin, chosen, "", &mut flaws).await?;
         if let Some(asked) = &self.orders {
             let product = asked
@@ -103,7 +109,7 @@ impl ExportIn {
         ];
         let given = given.into_iter().filter(|is_given| *is_given).count();
         let are_many = choices.len() + given > 1;
-        let message = "give one of list_id, segment_id, conditions, orders and products";
+        let message = "give one of list_id, segment_id, conditions, receivers, orders and products";
         flaws.check(are_many, "", message);
         flaws.refuse()?;
         let orders = self.orders.map(Exported::Orders);

@@ -28,6 +28,7 @@ mod tags;
 mod views;
 
 use accounts::{Audit, Members, Senders, Workspaces};
+use campaigns::Campaigns;
 use commerce::GoodsDesk;
 use contacts::bulk::Bulk;
 use contacts::export::Exports;
@@ -71,6 +72,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         pins: Pins::over(resources),
         dossiers: Dossiers::over(resources),
         workflows: Workflows::over(resources),
+        campaigns: Campaigns::over(resources),
     };
     let audit = api.audit.clone();
     let router = http::on_refusal(

@@ -4,6 +4,9 @@
 //! of a recipient. Each recipient is claimed in the send ledger first. Devices that are gone are removed. Recipients that do not
 //! fit into one run, or that must wait, go back to the queue with a delay. A redelivered message sends nobody a second notification.
 
+// The futures of the sending hold one another in more than 128 layers.
+#![recursion_limit = "256"]
+
 use channels::push::{PER_SECOND, PushChannel, PushSettings, Reach};
 use cloud::Hosts;
 use content::tokens::TokenKey;

@@ -4,6 +4,9 @@
 //! claimed in the send ledger first; the chunk's progress. A redelivered message sends nobody a second text. Outside of the hours
 //! of the law and of the workspace the chunk waits as a timer.
 
+// The futures of the sending hold one another in more than 128 layers.
+#![recursion_limit = "256"]
+
 use channels::sms::{self, ReportAddress, SmsChannel, SmsSettings};
 use cloud::Hosts;
 use content::tokens::TokenKey;

@@ -6,6 +6,7 @@
 //! repeated message of the last finished slice sends the next message again. An erasure deletes until nothing is left.
 //! A merge moves until nothing is left.
 
+use campaigns::Receivers;
 use contacts::bulk::{Bulk, Progress, Step};
 use lambda::sqs::{Order, Record};
 use lambda::{ConfigError, Failure, Function, Setup, metrics};
@@ -15,15 +16,21 @@ use segments::{Finder, JobId};
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let bulk = Bulk::over(setup.resources());
     let finder = Finder::over(setup.resources());
+    let receivers = Receivers::over(setup.resources());
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
-        let (bulk, finder) = (bulk.clone(), finder.clone());
-        async move { handle(&bulk, &finder, &record).await }
+        let (bulk, finder, receivers) = (bulk.clone(), finder.clone(), receivers.clone());
+        async move { handle(&bulk, (&finder, &receivers), &record).await }
     })
 }
 
-async fn handle(bulk: &Bulk, finder: &Finder, record: &Record) -> Result<(), Failure> {
+async fn handle(
+    bulk: &Bulk,
+    (finder, receivers): (&Finder, &Receivers),
+    record: &Record,
+) -> Result<(), Failure> {
     let (tenant, step) = record.open::<Step>()?;
-    match bulk.step(tenant, &step, |asked| finder.page(asked)).await? {
+    let find = |asked| receivers.find(finder, asked);
+    match bulk.step(tenant, &step, find).await? {
         Progress::Done => metrics::count("BulkSlices", 1),
         Progress::Over(id, choice) => {
             metrics::count("BulkSlices", 1);

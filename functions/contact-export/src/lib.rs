@@ -3,6 +3,7 @@
 //! Trigger: queue contact-export, [`contacts::export::Step`]. Effects: the export's progress and its files; then the
 //! message of the next step. A repeated message of the last finished step sends the next message again.
 
+use campaigns::Receivers;
 use cloud::Error;
 use commerce::export::Exported;
 use commerce::{Orders, Products};
@@ -19,6 +20,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let exports = Exports::over(setup.resources());
     let shelves = Shelves {
         finder: Finder::over(setup.resources()),
+        receivers: Receivers::over(setup.resources()),
         orders: Orders::over(setup.resources()),
         products: Products::over(setup.resources()),
     };
@@ -32,6 +34,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
 #[derive(Clone)]
 struct Shelves {
     finder: Finder,
+    receivers: Receivers,
     orders: Orders,
     products: Products,
 }
@@ -59,7 +62,7 @@ async fn handle(exports: &Exports, shelves: &Shelves, record: &Record) -> Result
     let stepped = exports.step(
         tenant,
         &step,
-        |asked| finder.page(asked),
+        |asked| shelves.receivers.find(finder, asked),
         |asked, cursor| shelves.lines(tenant, asked, cursor),
     );
     match stepped.await? {

@@ -2,7 +2,7 @@
 
 use channels::feedback::{Backlog, Gains, Receipt};
 use channels::ses_event::About;
-use channels::{Feedback, LedgerKey, Tally};
+use channels::{Feedback, Gained, LedgerKey};
 use cloud::counters::Hour;
 use cloud::{Counters, Error};
 use futures::{StreamExt, stream};
@@ -17,7 +17,7 @@ const AT_ONCE: usize = 20;
 const ATTEMPTS: u32 = 3;
 
 /// A send, the time of its event, and the figures that the event added.
-type Learnt<'a> = (&'a LedgerKey, Timestamp, Result<Option<Tally>, Error>);
+type Learnt<'a> = (&'a LedgerKey, Timestamp, Result<Option<Gained>, Error>);
 
 /// The state of the function.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Desk {
         let (mut gains, mut failure) = (Gains::default(), None);
         for (key, at, learnt) in learnt {
             match learnt {
-                Ok(Some(tally)) => gains.add(tenant, &key.scope, Hour::of(at), tally),
+                Ok(Some(gained)) => gains.add(tenant, &key.scope, Hour::of(at), &gained),
                 Ok(None) => metrics::count("EventsUnmatched", 1),
                 Err(error) => failure = Some(error),
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use channels::feedback::{Backlog, Gains};
 use channels::ses_event::{About, SesEvent, parse};
-use channels::{Feedback, Tally};
+use channels::{Feedback, Gained};
 use cloud::counters::Hour;
 use cloud::{Counters, QueueOf, SendOptions};
 use kernel::{TenantKey, WorkspaceId};
@@ -35,7 +35,7 @@ pub enum Outcome {
         tenant: TenantKey,
         scope: String,
         hour: Hour,
-        tally: Tally,
+        gained: Gained,
         message_id: String,
     },
     /// The workspace has many events, so the event waits for its turn.
@@ -81,7 +81,7 @@ impl Desk {
         if busy.contains(&workspace) {
             return Ok(Outcome::Later(tenant, about));
         }
-        let Some(tally) = self.feedback.reported(tenant, &about).await? else {
+        let Some(gained) = self.feedback.reported(tenant, &about).await? else {
             metrics::count("EventsUnmatched", 1);
             tracing::info!("an event about no send of ours");
             return Ok(Outcome::Nothing);
@@ -90,7 +90,7 @@ impl Desk {
             tenant,
             scope: about.key.scope,
             hour: Hour::of(about.at),
-            tally,
+            gained,
             message_id: record.message_id.clone(),
         })
     }
@@ -107,10 +107,10 @@ impl Desk {
                     tenant,
                     scope,
                     hour,
-                    tally,
+                    gained,
                     message_id,
                 } => {
-                    gains.add(tenant, &scope, hour, tally);
+                    gains.add(tenant, &scope, hour, &gained);
                     source.get_or_insert(message_id);
                 }
                 Outcome::Later(tenant, about) => waiting.entry(tenant).or_default().push(about),

@@ -30,7 +30,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let resources = setup.resources();
     let intake = Arc::new(handler::Intake {
         contacts: Contacts::over(resources),
-        orders: Orders::over(resources),
+        orders: Orders::over(resources).counting(resources),
         goods: goods::Goods {
             products: Products::over(resources),
             carts: Carts::over(resources),

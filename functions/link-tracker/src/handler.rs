@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use channels::feedback::{Backlog, Gains};
-use channels::{Agent, Feedback, Ledger, LedgerKey, Tally};
+use channels::{Agent, Click, Feedback, Gained, Ledger, LedgerKey, Links};
 use cloud::counters::Hour;
 use cloud::{Counters, QueueOf};
 use contacts::Profiles;
@@ -37,6 +37,7 @@ pub struct Tracker {
     pub ledger: Ledger,
     pub profiles: Profiles,
     pub reports: QueueOf<Backlog>,
+    pub links: Links,
     pub token_key: TokenKey,
 }
 
@@ -83,9 +84,9 @@ impl Tracker {
         })
     }
 
-    /// Counts a visit: one write unit if the visit is the first of its kind, otherwise none. Nothing recovers a
-    /// lost count, so the write is retried for as long as a reader may wait.
-    async fn count(&self, visit: &Visit, learnt: Result<Option<Tally>, cloud::Error>) {
+    /// Counts a visit of a person: one write unit, and one more for the link of a click; nothing for a machine. Nothing
+    /// recovers a lost count, so the write is retried for as long as a reader may wait.
+    async fn count(&self, visit: &Visit, learnt: Result<Option<Gained>, cloud::Error>) {
         let gained = match learnt {
             Ok(Some(gained)) => gained,
             Ok(None) => return metrics::count("VisitsUnmatched", 1),
@@ -93,14 +94,31 @@ impl Tracker {
         };
         let mut gains = Gains::default();
         let hour = Hour::of(self.feedback.now());
-        gains.add(visit.tenant, &visit.key.scope, hour, gained);
+        gains.add(visit.tenant, &visit.key.scope, hour, &gained);
         let source = visit.key.contact.to_string();
-        let written = gains.write(&self.counters, &source, ATTEMPTS);
+        let written = async {
+            let (counted, linked) = futures::join!(
+                gains.write(&self.counters, &source, ATTEMPTS),
+                self.count_link(visit, gained.click.as_ref()),
+            );
+            counted.and(linked)
+        };
         match tokio::time::timeout(PATIENCE, written).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => lost(&error),
             Err(late) => lost(&late),
         }
+    }
+}
+
+impl Tracker {
+    /// Counts the click of a link of a campaign.
+    async fn count_link(&self, visit: &Visit, click: Option<&Click>) -> Result<(), cloud::Error> {
+        let Some(click) = click.filter(|_| visit.key.is_campaign()) else {
+            return Ok(());
+        };
+        let (scope, contact) = (&visit.key.scope, visit.key.contact);
+        self.links.count(visit.tenant, scope, contact, click).await
     }
 }
 

@@ -9,7 +9,7 @@ mod page;
 mod preferences;
 mod report;
 
-use channels::{Feedback, Ledger};
+use channels::{Feedback, Ledger, Links};
 use cloud::Counters;
 use contacts::Profiles;
 use content::tokens::TokenKey;
@@ -29,6 +29,7 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         ledger: Ledger::over(resources),
         profiles: Profiles::over(resources),
         reports: resources.queue_of(),
+        links: Links::over(resources),
         token_key: TokenKey::new(setup.secret("TRACKING_SECRET")),
     };
     Function::http(setup, handler::router(tracker))

@@ -78,6 +78,10 @@ pub async fn handle(messenger: &Messenger, record: &Record) -> Result<(), Failur
             let route = &messenger.sms;
             messenger.go(route, tenant, send, &key, workspace).await
         }
+        Content::Zns(_) => Err(Failure::reject(
+            "Content.Channel",
+            "no single messages of Zalo templates",
+        )),
         Content::Push { .. } => {
             let route = &messenger.push;
             messenger.go(route, tenant, send, &key, workspace).await
@@ -177,7 +181,9 @@ impl Messenger {
             }
             Delivery::SentBefore => metrics::count("MessagesSentBefore", 1),
             Delivery::Skipped(_) => metrics::count("MessagesSkipped", 1),
-            Delivery::Failed(_) => metrics::incident("MessagesFailed", 1),
+            Delivery::Failed(_) | Delivery::Replaced { .. } => {
+                metrics::incident("MessagesFailed", 1);
+            }
             Delivery::Unknown | Delivery::NoAnswer => metrics::incident("MessagesUnknown", 1),
             Delivery::InFlight => {
                 return Err(Failure::retry(
@@ -186,6 +192,7 @@ impl Messenger {
                 ));
             }
             Delivery::Throttled => return self.put_back(tenant, send, BACK_OFF, None).await,
+            Delivery::Later(delay) => return self.put_back(tenant, send, delay, None).await,
             Delivery::Stopped(code) => {
                 metrics::incident("SendingStopped", 1);
                 tracing::warn!(code, "the account may not send now");
@@ -316,6 +323,7 @@ async fn ready<C: SendChannel>(
     match found.await {
         Ok(ready) => Ok(Ok(ready)),
         Err(NotReady::Missing(problem)) => Err(Failure::reject("Content.Missing", problem)),
+        Err(NotReady::Later(_)) => Err(Failure::retry("Content.Later", "not now")),
         Err(NotReady::Invalid(problem, error)) => {
             tracing::warn!(problem, error, "the content cannot be sent");
             Ok(Err(problem))

@@ -147,16 +147,12 @@ impl Worker {
 
     /// Renews the token. One worker does so: Shopee's refresh token is valid once.
     async fn renew(&self, session: &mut Session) -> Result<(), Stop> {
-        let (tenant, id) = (session.tenant, session.source.id);
-        let held = self
+        let (tenant, name) = (session.tenant, format!("RENEW#{}", session.source.id));
+        let renewed = self
             .lease
-            .take(tenant, &format!("RENEW#{id}"), RENEWAL)
+            .hold(tenant, &name, RENEWAL, self.renewed(session))
             .await?;
-        let held =
-            held.ok_or_else(|| Failure::retry("Sync.Renewing", "another worker renews the token"))?;
-        let renewed = self.renewed(session).await;
-        self.lease.release(held).await?;
-        renewed
+        renewed.ok_or_else(|| Failure::retry("Sync.Renewing", "another worker renews the token"))?
     }
 
     async fn renewed(&self, session: &mut Session) -> Result<(), Stop> {

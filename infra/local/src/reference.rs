@@ -116,7 +116,7 @@ const TAGS: &[(&str, &str)] = &[
     ),
     (
         "channels",
-        "Sending channels: the account, the brandnames and the templates of text messages (docs/sms.md).",
+        "Sending channels: the account, the brandnames and the templates of text messages (docs/sms.md), Zalo Official Accounts and their templates (docs/zalo.md).",
     ),
     (
         "audit-log",
@@ -199,6 +199,7 @@ pub fn document() -> Result<Value> {
         webhook_ladipage::openapi,
         webhook_sapo::openapi,
         webhook_shopee::openapi,
+        webhook_zalo::openapi,
         form_submit::openapi,
         track_events::openapi,
         link_tracker::openapi,

@@ -306,6 +306,14 @@ operations! {
     ShowSmsTemplate = "showSmsTemplate": From(Contributor), Some(Read);
     UpdateSmsTemplate = "updateSmsTemplate": From(AccountManager), Some(Write);
     RemoveSmsTemplate = "removeSmsTemplate": From(AccountManager), Some(Write);
+    ListZaloOas = "listZaloOas": From(Contributor), Some(Read);
+    AuthorizeZaloOa = "authorizeZaloOa": From(AccountManager), Some(Admin);
+    ShowZaloOa = "showZaloOa": From(Contributor), Some(Read);
+    UpdateZaloOa = "updateZaloOa": From(AccountManager), Some(Admin);
+    DisconnectZaloOa = "disconnectZaloOa": From(AccountManager), Some(Admin);
+    SyncZaloOa = "syncZaloOa": From(AccountManager), Some(Write);
+    ListZnsTemplates = "listZnsTemplates": From(Contributor), Some(Read);
+    ShowZnsTemplate = "showZnsTemplate": From(Contributor), Some(Read);
     ShowPushChannel = "showPushChannel": From(Contributor), Some(Read);
     SetWebPush = "setWebPush": From(AccountManager), Some(Admin);
     RemoveWebPush = "removeWebPush": From(AccountManager), Some(Admin);
@@ -335,6 +343,13 @@ operations! {
     CancelCampaign = "cancelCampaign": From(AccountManager), Some(Write);
     ChooseCampaignWinner = "chooseCampaignWinner": From(AccountManager), Some(Write);
     ShowCampaignReport = "showCampaignReport": From(Viewer), Some(Read);
+    ListCampaignHours = "listCampaignHours": From(Viewer), Some(Read);
+    ListCampaignLinks = "listCampaignLinks": From(Viewer), Some(Read);
+    ListReceivers = "listReceivers": From(Contributor), Some(Read);
+    // A file of all receivers: a person of the account asks for it, never a key.
+    DownloadReceivers = "downloadReceivers": From(AccountAdmin), None;
+    ListSentMessages = "listSentMessages": From(Contributor), Some(Read);
+    ShowSentMessage = "showSentMessage": From(Contributor), Some(Read);
     // Chat.
     ListConversations = "listConversations": Chat(Agent), Some(Read);
     ShowConversation = "showConversation": Chat(Agent), Some(Read);

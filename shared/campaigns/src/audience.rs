@@ -3,8 +3,10 @@
 //! Each list, segment and tag is a stream of ids in order; the streams are merged, so a contact of several of them
 //! is one recipient. A stream reads pages of 500 ids. The plan continues after the last contact that was looked at.
 //!
+//! Receivers of another campaign are its chunks, which are in order of id too, with their rows of the ledger.
+//!
 //! Units: a list costs a read unit for about 50 contacts, a segment for about 80. A tag has no index: the contacts of
-//! the whole shop are read, at half a read unit each.
+//! the whole shop are read, at half a read unit each. A receiver of another campaign costs half a read unit.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -15,6 +17,7 @@ use kernel::{ContactId, ListId, TenantKey};
 use segments::{Members, Of};
 
 use crate::model::{Campaign, Selection};
+use crate::receivers::{Receivers, ReceiversOf};
 
 /// Ids of one page of a stream.
 const PAGE: u32 = 500;
@@ -26,14 +29,16 @@ const PAGES: u32 = 8;
 pub(crate) struct Audiences {
     profiles: Profiles,
     members: Members,
+    receivers: Receivers,
 }
 
 impl Audiences {
-    /// Over the tables Contacts and Segments.
+    /// Over the tables Campaigns, Contacts, Segments and `SendLedger`.
     pub fn over(resources: &Resources) -> Self {
         Self {
             profiles: Profiles::over(resources),
             members: Members::over(resources),
+            receivers: Receivers::over(resources),
         }
     }
 
@@ -54,7 +59,9 @@ impl Audiences {
             });
             let tags = keys(&selection.tags);
             let tags = (has_tags && !tags.is_empty()).then_some(From::Tags(tags));
-            let all = lists.chain(segments).chain(tags);
+            let receivers = selection.receivers.iter();
+            let receivers = receivers.map(|of| From::Receivers(of.clone(), None));
+            let all = lists.chain(segments).chain(tags).chain(receivers);
             all.map(|from| Stream {
                 from,
                 rows: VecDeque::new(),
@@ -99,6 +106,8 @@ enum From {
     Segment(Of),
     /// Every contact of the shop; those with one of the tags match.
     Tags(BTreeSet<String>),
+    /// Receivers of another campaign, and the number of the chunk that is read next.
+    Receivers(ReceiversOf, Option<u32>),
 }
 
 /// Contacts of one source, in order of id.
@@ -210,7 +219,8 @@ impl Recipients {
 impl Stream {
     /// The next contact of the stream. It stays in the stream.
     async fn head(&mut self, place: &mut Place) -> Result<Option<(ContactId, bool)>, Error> {
-        if self.rows.is_empty() && !self.is_read {
+        // The rest of a chunk may be before the place.
+        while self.rows.is_empty() && !self.is_read {
             place.pages += 1;
             self.read(place).await?;
         }
@@ -218,8 +228,26 @@ impl Stream {
     }
 
     async fn read(&mut self, place: &Place) -> Result<(), Error> {
-        let Audiences { profiles, members } = &place.audiences;
+        let Audiences {
+            profiles,
+            members,
+            receivers,
+        } = &place.audiences;
         let (tenant, from) = (place.tenant, (place.shard, self.after));
+        if let From::Receivers(of, next) = &mut self.from {
+            let chunk = match *next {
+                Some(chunk) => chunk,
+                None => receivers.chunk_after(tenant, of, from).await?,
+            };
+            let rows = receivers.of_chunk(tenant, of, (place.shard, chunk)).await?;
+            *next = Some(chunk + 1);
+            self.is_read = rows.is_none();
+            let after = self.after;
+            let rows = rows.into_iter().flatten();
+            self.rows
+                .extend(rows.filter(|(id, _)| after.is_none_or(|after| *id > after)));
+            return Ok(());
+        }
         let rows: Vec<(ContactId, bool)> = match &self.from {
             From::List(list) => {
                 let ids = profiles.members_after(tenant, *list, from, PAGE).await?;
@@ -235,6 +263,7 @@ impl Stream {
                 let is_in = |id| found.get(id).is_some_and(|one| has(one, tags));
                 ids.iter().map(|id| (*id, is_in(id))).collect()
             }
+            From::Receivers(..) => Vec::new(),
         };
         self.is_read = rows.len() < PAGE as usize;
         self.after = rows.last().map(|(id, _)| *id).or(self.after);

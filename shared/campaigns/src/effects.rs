@@ -6,6 +6,7 @@
 use channels::EmailChannel;
 use channels::push::PushChannel;
 use channels::sms::SmsChannel;
+use channels::zns::ZnsChannel;
 use cloud::outbox::{Image, Rule};
 use cloud::{Effect, Error};
 use contacts::{Channel, SHARDS};
@@ -148,11 +149,8 @@ fn chunk(image: &Image) -> Result<Vec<Effect>, Error> {
     let effect = match channel {
         Channel::Email => Effect::new(tenant, name, &ChunkOf::<EmailChannel>::new(message))?,
         Channel::Sms => Effect::new(tenant, name, &ChunkOf::<SmsChannel>::new(message))?,
+        Channel::Zalo => Effect::new(tenant, name, &ChunkOf::<ZnsChannel>::new(message))?,
         Channel::Push => Effect::new(tenant, name, &ChunkOf::<PushChannel>::new(message))?,
-        Channel::Zalo => {
-            let reason = format!("no campaigns by {}", channel.name());
-            return Err(Error::Shape(reason));
-        }
     };
     Ok(vec![effect])
 }

@@ -90,7 +90,11 @@ impl Estimator {
             return Ok(list.and_then(|list| list.contacts_count));
         }
         match include.segment_ids.as_slice() {
-            [only] if include.list_ids.is_empty() && include.tags.is_empty() => {
+            [only]
+                if include.list_ids.is_empty()
+                    && include.tags.is_empty()
+                    && include.receivers.is_empty() =>
+            {
                 let live = self.pins.live(tenant, *only).await?;
                 let count = live.and_then(|(_, count)| count);
                 Ok(count.and_then(|count| u64::try_from(count).ok()))

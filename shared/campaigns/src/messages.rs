@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use channels::EmailChannel;
 use channels::push::PushChannel;
 use channels::sms::SmsChannel;
+use channels::zns::ZnsChannel;
 use cloud::{Message, QueueName};
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor};
@@ -124,6 +125,10 @@ impl Message for ChunkOf<EmailChannel> {
 
 impl Message for ChunkOf<SmsChannel> {
     const QUEUE: QueueName = QueueName::new("campaign-sms");
+}
+
+impl Message for ChunkOf<ZnsChannel> {
+    const QUEUE: QueueName = QueueName::new("campaign-zns");
 }
 
 impl Message for ChunkOf<PushChannel> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ab::{Ab, Phase, Winner};
 use crate::approval::Approval;
+use crate::receivers::ReceiversOf;
 use crate::review::{Review, is_review};
 
 /// Where a campaign stands.
@@ -154,12 +155,18 @@ pub struct Selection {
     /// Everybody with one of these tags.
     #[schema(max_items = 20)]
     pub tags: Vec<String>,
+    /// Receivers of other campaigns, such as those who have not opened it.
+    #[schema(max_items = 20)]
+    pub receivers: Vec<ReceiversOf>,
 }
 
 impl Selection {
     /// Whether it names nothing.
     pub fn is_empty(&self) -> bool {
-        self.list_ids.is_empty() && self.segment_ids.is_empty() && self.tags.is_empty()
+        self.list_ids.is_empty()
+            && self.segment_ids.is_empty()
+            && self.tags.is_empty()
+            && self.receivers.is_empty()
     }
 }
 
@@ -190,7 +197,11 @@ impl Audience {
 
     /// The list whose settings count: the only thing that it includes.
     pub fn only_list(&self) -> Option<ListId> {
-        let is_alone = self.include.segment_ids.is_empty() && self.include.tags.is_empty();
+        let is_alone = Selection {
+            list_ids: Vec::new(),
+            ..self.include.clone()
+        };
+        let is_alone = is_alone.is_empty();
         match self.include.list_ids.as_slice() {
             [list] if is_alone => Some(*list),
             _ => None,
@@ -303,6 +314,7 @@ impl Campaign {
             Content::Email { .. } if self.ab.is_some() => Kind::EmailAb,
             Content::Email { .. } => Kind::Email,
             Content::Sms { .. } => Kind::Sms,
+            Content::Zns(_) => Kind::Zns,
             Content::Push { .. } => Kind::Push,
         }
     }

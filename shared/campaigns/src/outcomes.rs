@@ -17,6 +17,9 @@ pub struct Outcomes {
     pub failed: BTreeMap<String, u64>,
     /// No answer from the provider.
     pub unknown: u64,
+    /// Messages in place of refused ones, by outcome: `sent`, `skipped`, `failed`, `unknown`. Their recipients are in `failed`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fallback: BTreeMap<String, u64>,
     /// The same recipients by version, of a campaign with a test.
     #[serde(skip_serializing_if = "Versions::is_empty")]
     pub versions: Versions,
@@ -67,8 +70,20 @@ impl Ends {
         Self {
             sent: one(matches!(delivery, Delivery::Sent | Delivery::SentBefore)),
             skipped: one(matches!(delivery, Delivery::Skipped(_))),
-            failed: one(matches!(delivery, Delivery::Failed(_))),
+            failed: one(matches!(
+                delivery,
+                Delivery::Failed(_) | Delivery::Replaced { .. }
+            )),
             unknown: one(matches!(delivery, Delivery::Unknown | Delivery::NoAnswer)),
+        }
+    }
+
+    fn without(self, part: Self) -> Self {
+        Self {
+            sent: self.sent.saturating_sub(part.sent),
+            skipped: self.skipped.saturating_sub(part.skipped),
+            failed: self.failed.saturating_sub(part.failed),
+            unknown: self.unknown.saturating_sub(part.unknown),
         }
     }
 
@@ -100,9 +115,50 @@ impl Outcomes {
             Delivery::Skipped(reason) => self.skip(*reason),
             Delivery::Failed(reason) => *self.failed.entry(reason.clone()).or_default() += 1,
             Delivery::Unknown | Delivery::NoAnswer => self.unknown += 1,
-            Delivery::InFlight | Delivery::Throttled | Delivery::Stopped(_) => return false,
+            Delivery::Replaced { reason, by } => {
+                let outcome = match **by {
+                    Delivery::Sent | Delivery::SentBefore => "sent",
+                    Delivery::Skipped(_) => "skipped",
+                    Delivery::Unknown | Delivery::NoAnswer => "unknown",
+                    _ => "failed",
+                };
+                *self.failed.entry(reason.clone()).or_default() += 1;
+                *self.fallback.entry(outcome.to_owned()).or_default() += 1;
+            }
+            Delivery::InFlight
+            | Delivery::Throttled
+            | Delivery::Later(_)
+            | Delivery::Stopped(_) => return false,
         }
         true
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// These counts without others that are part of them.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        let less = |map: &BTreeMap<String, u64>, part: &BTreeMap<String, u64>| {
+            let counts = map.iter().map(|(reason, n)| {
+                let n = n.saturating_sub(part.get(reason).copied().unwrap_or(0));
+                (reason.clone(), n)
+            });
+            counts.filter(|(_, n)| *n > 0).collect()
+        };
+        Self {
+            sent: self.sent.saturating_sub(part.sent),
+            skipped: less(&self.skipped, &part.skipped),
+            failed: less(&self.failed, &part.failed),
+            fallback: less(&self.fallback, &part.fallback),
+            unknown: self.unknown.saturating_sub(part.unknown),
+            versions: Versions {
+                a: self.versions.a.without(part.versions.a),
+                b: self.versions.b.without(part.versions.b),
+            },
+        }
     }
 
     /// Recipients that were not skipped.
@@ -128,6 +184,7 @@ impl Outcomes {
         for (map, more) in [
             (&mut self.skipped, &other.skipped),
             (&mut self.failed, &other.failed),
+            (&mut self.fallback, &other.fallback),
         ] {
             for (reason, n) in more {
                 *map.entry(reason.clone()).or_default() += n;
@@ -149,18 +206,24 @@ mod tests {
             Delivery::Failed("MessageRejected".into()),
             Delivery::Unknown,
             Delivery::NoAnswer,
+            Delivery::Replaced {
+                reason: "-118".into(),
+                by: Box::new(Delivery::Sent),
+            },
         ] {
             assert!(outcomes.count(&delivery, Some(Variant::B)));
         }
-        for delivery in [Delivery::InFlight, Delivery::Throttled] {
+        for delivery in [Delivery::InFlight, Delivery::Throttled, Delivery::Later(60)] {
             assert!(!outcomes.count(&delivery, Some(Variant::A)));
         }
-        assert_eq!(outcomes.total(), 5);
+        assert_eq!(outcomes.total(), 6);
+        assert_eq!((outcomes.fallback["sent"], outcomes.failed["-118"]), (1, 1));
         let b = outcomes.versions.of(Variant::B);
-        assert_eq!((b.sent, b.skipped, b.failed, b.unknown), (1, 1, 1, 2));
+        assert_eq!((b.sent, b.skipped, b.failed, b.unknown), (1, 1, 2, 2));
         assert_eq!(outcomes.versions.a, Ends::default());
         let mut twice = outcomes.clone();
         twice.merge(&outcomes);
-        assert_eq!((twice.total(), twice.skipped["unsubscribed"]), (10, 2));
+        assert_eq!(twice.without(&outcomes), outcomes);
+        assert_eq!((twice.total(), twice.skipped["unsubscribed"]), (12, 2));
     }
 }

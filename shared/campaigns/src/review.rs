@@ -23,6 +23,9 @@ const LIMITS: [(&str, i64, &str); 3] = [
     ("unsubscribed", 20, "review_unsubscriptions"),
 ];
 
+/// Counters that a review keeps.
+const JUDGED: [&str; 4] = ["delivered", "bounced", "complained", "unsubscribed"];
+
 /// A review of a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
@@ -69,6 +72,9 @@ impl Reviewer {
         let figures = self.recent.get((tenant, id), read).await?;
         let before = campaign.review.clone().unwrap_or_default();
         let problem = problem(&figures, &before.judged);
+        // Figures of mailbox providers and totals are not judged, and the row is read by every sender.
+        let mut figures = figures;
+        figures.retain(|name, _| JUDGED.contains(&name.as_str()));
         Ok(problem.map(|problem| {
             let review = Review {
                 times: before.times + 1,

@@ -112,6 +112,14 @@ enum Batch {
     Stopped(String),
 }
 
+/// Why content is not sent now.
+enum Unready {
+    /// It can never be sent.
+    Never,
+    /// Return the rest to the queue for this many seconds.
+    Later(u16),
+}
+
 impl<C: SendChannel> Sender<C>
 where
     ChunkOf<C>: Message,
@@ -230,8 +238,12 @@ where
             let Some(campaign) = self.healthy(work).await? else {
                 return Ok(ended);
             };
-            let Some(ready) = self.ready(work, &campaign, &rules.letterhead).await? else {
-                return Ok(ended);
+            let ready = match self.ready(work, &campaign, &rules.letterhead).await? {
+                Ok(ready) => ready,
+                Err(Unready::Never) => return Ok(ended),
+                Err(Unready::Later(delay)) => {
+                    return self.put_back(work, ended, delay, None).await;
+                }
             };
             let sent = match C::GROUP {
                 Some(group) => {
@@ -273,12 +285,13 @@ where
                 return Ok(ended);
             }
         }
+        let (tenant, id) = (work.tenant, work.campaign);
         self.campaigns
             .chunk_done(
-                work.tenant,
-                work.campaign,
+                tenant,
+                id,
                 (work.shard, work.chunk),
-                work.part,
+                (work.part, &stored.of(work.part).of_pass()),
             )
             .await?;
         Ok(ended)
@@ -364,21 +377,22 @@ where
         Ok(None)
     }
 
-    /// The content in its versions, ready to be filled in; `None` if it can never be sent, which ends the campaign.
+    /// The content in its versions, ready to be filled in. Content that can never be sent ends the campaign.
     async fn ready(
         &self,
         work: Work,
         campaign: &Campaign,
         letterhead: &Letterhead,
-    ) -> Result<Option<Ready<C::Prepared>>, Error> {
-        let Some(a) = self
+    ) -> Result<Result<Ready<C::Prepared>, Unready>, Error> {
+        let a = match self
             .version(work, campaign, &campaign.content, letterhead)
             .await?
-        else {
-            return Ok(None);
+        {
+            Ok(a) => a,
+            Err(unready) => return Ok(Err(unready)),
         };
         let Some(ab) = &campaign.ab else {
-            return Ok(Some(Ready { a, b: None }));
+            return Ok(Ok(Ready { a, b: None }));
         };
         let b = self
             .version(work, campaign, &ab.content, letterhead)
@@ -392,7 +406,7 @@ where
         campaign: &Campaign,
         content: &Content,
         letterhead: &Letterhead,
-    ) -> Result<Option<Arc<C::Prepared>>, Error> {
+    ) -> Result<Result<Arc<C::Prepared>, Unready>, Error> {
         let (tenant, class) = (work.tenant, Class::Marketing);
         let mut letterhead = letterhead.clone();
         if let Some(reminder) = &campaign.permission_reminder {
@@ -401,14 +415,15 @@ where
         let channel = self.machine.channel();
         let found = channel.prepare(tenant, content, class, &letterhead);
         let problem = match found.await {
-            Ok(ready) => return Ok(Some(ready)),
+            Ok(ready) => return Ok(Ok(ready)),
+            Err(NotReady::Later(delay)) => return Ok(Err(Unready::Later(delay))),
             Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => problem,
             Err(NotReady::Store(error)) => return Err(error),
         };
         self.campaigns
             .stop(work.tenant, work.campaign, State::Failed, problem)
             .await?;
-        Ok(None)
+        Ok(Err(Unready::Never))
     }
 
     async fn sub_batch(
@@ -449,6 +464,7 @@ where
             match delivery {
                 Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
                 Delivery::Throttled => later = later.max(Some(BACK_OFF)),
+                Delivery::Later(delay) => later = later.max(Some(delay)),
                 _ => later = later.max(Some(AFTER_LEASE)),
             }
         }
@@ -495,6 +511,7 @@ where
             match delivery {
                 Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
                 Delivery::Throttled => later = later.max(Some(BACK_OFF)),
+                Delivery::Later(delay) => later = later.max(Some(delay)),
                 _ => later = later.max(Some(AFTER_LEASE)),
             }
         }

@@ -125,6 +125,8 @@ impl Starter {
     ) -> Result<Option<Refusal>, Error> {
         let mail = match content {
             Content::Email { mail } => mail,
+            // The campaign stops by itself at the first refusal of the account.
+            Content::Zns { .. } => return Ok(None),
             Content::Push { .. } => {
                 let may = self.sites.may_push(tenant).await?;
                 return Ok((!may).then_some(Refusal::ChannelMissing));
@@ -153,7 +155,7 @@ impl Starter {
             list_ids,
             segment_ids,
             tags,
-            ..
+            receivers,
         } = &campaign.audience.include;
         let mut gone = Vec::new();
         for list in list_ids {
@@ -161,7 +163,7 @@ impl Starter {
                 gone.push(*list);
             }
         }
-        let is_alone = segment_ids.is_empty() && tags.is_empty();
+        let is_alone = segment_ids.is_empty() && tags.is_empty() && receivers.is_empty();
         if is_alone && gone.len() == list_ids.len() {
             all.extend(gone.first().copied().map(Refusal::ListDeleted));
         }

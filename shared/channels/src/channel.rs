@@ -13,8 +13,9 @@ use kernel::TenantKey;
 use serde_json::Value;
 
 use crate::email::Letterhead;
-use crate::gate::Law;
+use crate::gate::{Gate, Law};
 use crate::ledger::LedgerKey;
+use crate::machine::Delivery;
 use crate::send::{Class, Content, Terms};
 
 /// A channel that sends messages of one kind of content.
@@ -74,6 +75,16 @@ pub trait SendChannel: Send + Sync {
             Answer::Refused { code }
         }
     }
+
+    /// Sends another message in place of one that was finally refused for the contact; `None`: nothing takes its place. It is
+    /// asked at each try, so the other message has a ledger row of its own.
+    fn replace(
+        &self,
+        _ready: &Self::Prepared,
+        _replaced: &Replaced<'_>,
+    ) -> impl Future<Output = Result<Option<Delivery>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
 }
 
 /// The calls of a provider that takes a campaign's messages in groups only.
@@ -86,6 +97,23 @@ pub struct Group {
     pub usual: usize,
 }
 
+/// A message that was finally refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced<'a> {
+    /// The workspace.
+    pub tenant: TenantKey,
+    /// The name of the refused send.
+    pub key: &'a LedgerKey,
+    /// The contact; `None` if it is gone.
+    pub contact: Option<&'a Contact>,
+    /// Merge data beside the contact.
+    pub data: &'a Value,
+    /// The workspace's gate of marketing.
+    pub gate: &'a Gate,
+    /// Why it was refused: a code of the provider, or a name of our own.
+    pub reason: &'a str,
+}
+
 /// Why content is not ready. The names are problems of campaigns and reasons of failed sends.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NotReady {
@@ -95,6 +123,9 @@ pub enum NotReady {
     /// The content cannot be sent, for this reason.
     #[error("{0}: {1}")]
     Invalid(&'static str, String),
+    /// The content may be sent after these seconds, at most a queue's longest delay.
+    #[error("not now")]
+    Later(u16),
     /// The content could not be read.
     #[error(transparent)]
     Store(#[from] Error),
@@ -115,6 +146,8 @@ pub enum Answer {
     },
     /// The provider throttled the call, or could not be reached. Nothing was sent.
     Throttled,
+    /// The provider sends nothing now; try again after these seconds. Nothing was sent.
+    Later(u16),
     /// The account or the sender may not send: every message would fail in the same way.
     Stopped {
         /// The provider's code.

@@ -115,8 +115,9 @@ pub fn phone_of(contact: &Contact) -> Option<&Phone> {
 pub fn own_address(contact: &Contact, channel: Channel) -> Option<Address> {
     match channel {
         Channel::Email => contact.email.clone().map(Address::Email),
-        Channel::Sms => contact.phone.clone().map(Address::Phone),
-        Channel::Zalo | Channel::Push => None,
+        // ZNS goes to a phone number.
+        Channel::Sms | Channel::Zalo => contact.phone.clone().map(Address::Phone),
+        Channel::Push => None,
     }
 }
 
@@ -124,8 +125,8 @@ pub fn own_address(contact: &Contact, channel: Channel) -> Option<Address> {
 pub fn address_of(contact: &Contact, channel: Channel) -> Option<Address> {
     match channel {
         Channel::Email => email_of(contact).cloned().map(Address::Email),
-        Channel::Sms => phone_of(contact).cloned().map(Address::Phone),
-        Channel::Zalo | Channel::Push => None,
+        Channel::Sms | Channel::Zalo => phone_of(contact).cloned().map(Address::Phone),
+        Channel::Push => None,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cloud::counters::{Counts, Hour};
 use cloud::{Counters, Error, Message, QueueName, Resources};
 use contacts::consent::{Decision, Evidence, Method, Stated};
-use contacts::{Contact, Contacts, Event, Statement};
+use contacts::{Contact, Contacts, Statement};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{EmailAddress, TenantKey};
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,15 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 
 use crate::agents::Agent;
-use crate::ledger::{Fact, Ledger, LedgerKey, Marked, Row, State, Tally, Visit};
+use crate::domain::Domain;
+use crate::ledger::{Fact, Learnt, Ledger, LedgerKey, Marked, Row, State, Tally, Visit};
+use crate::links::{self, Click};
 use crate::ses_event::About;
+use crate::told::{DELIVERED, FAILED, SOFT_BOUNCED, event, tell_if_heard};
+
+mod gained;
+
+pub use gained::Gained;
 
 /// An open or a click within this time after delivery was made by a machine.
 pub const TOO_SOON: Duration = Duration::from_secs(30);
@@ -39,21 +46,15 @@ pub struct Gains(BTreeMap<(TenantKey, String, Hour), Counts>);
 impl Gains {
     /// Adds the figures of one send in an hour. Only campaigns have a report. Figures of a version are counted a second
     /// time under their name with `_a` or `_b`, in the same write.
-    pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: Tally) {
-        if gained.is_nothing() || scope.parse::<kernel::CampaignId>().is_err() {
+    pub fn add(&mut self, tenant: TenantKey, scope: &str, hour: Hour, gained: &Gained) {
+        let gained = gained.counts();
+        if gained.is_empty() || scope.parse::<kernel::CampaignId>().is_err() {
             return;
         }
         let key = (tenant, scope.to_owned(), hour);
         let counts = self.0.entry(key).or_default();
-        for (name, n) in gained.figures() {
-            if n == 0 {
-                continue;
-            }
-            *counts.entry(name.to_owned()).or_default() += n;
-            if let Some(variant) = gained.variant {
-                let name = format!("{name}_{}", variant.name());
-                *counts.entry(name).or_default() += n;
-            }
+        for (name, n) in gained {
+            *counts.entry(name).or_default() += n;
         }
     }
 
@@ -139,7 +140,11 @@ impl Feedback {
     }
 
     /// A provider's event, recorded under the trace id of its mail. `None`: there is no such send.
-    pub async fn reported(&self, tenant: TenantKey, about: &About) -> Result<Option<Tally>, Error> {
+    pub async fn reported(
+        &self,
+        tenant: TenantKey,
+        about: &About,
+    ) -> Result<Option<Gained>, Error> {
         if about.after_soft_bounces && about.fact == Fact::Delivered {
             self.contacts.arrived(tenant, about.key.contact).await?;
         }
@@ -161,9 +166,11 @@ impl Feedback {
         &self,
         tenant: TenantKey,
         receipt: &Receipt,
-    ) -> Result<Option<Tally>, Error> {
-        let learnt = self.learn(tenant, &receipt.key, receipt.fact, receipt.at);
-        Ok(learnt.await?.map(|(_, gained)| gained))
+    ) -> Result<Option<Gained>, Error> {
+        let (key, fact, at) = (&receipt.key, receipt.fact, receipt.at);
+        self.tell_heard(tenant, key, (fact, at), None).await?;
+        let learnt = self.learn(tenant, key, fact, at).await?;
+        Ok(learnt.map(|(_, gained)| gained.into()))
     }
 
     /// A provider's event about a mail to `address`. `None`: there is no such send.
@@ -175,7 +182,7 @@ impl Feedback {
         fact: Fact,
         at: Timestamp,
         detail: Option<&str>,
-    ) -> Result<Option<Tally>, Error> {
+    ) -> Result<Option<Gained>, Error> {
         let name = match fact {
             Fact::HardBounced => {
                 let contact = key.contact;
@@ -198,9 +205,35 @@ impl Feedback {
             self.tell(tenant, key, name, at, json!({ "kind": detail }))
                 .await?;
         }
-        self.learn(tenant, key, fact, at)
-            .await
-            .map(|news| news.map(|(_, gained)| gained))
+        self.tell_heard(tenant, key, (fact, at), detail).await?;
+        let domain = Domain::of(address);
+        let details = Learnt {
+            visit: None,
+            domain: Some(domain),
+        };
+        let learnt = self.ledger.learn_by(tenant, key, fact, at, details).await?;
+        Ok(told(learnt).map(|(_, tally)| Gained {
+            tally,
+            domain: Some(domain),
+            ..Gained::default()
+        }))
+    }
+
+    /// Tells those that wait for it of an event that comes with every message.
+    async fn tell_heard(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (fact, at): (Fact, Timestamp),
+        detail: Option<&str>,
+    ) -> Result<(), Error> {
+        let (name, data) = match fact {
+            Fact::Delivered => (DELIVERED, json!({})),
+            Fact::SoftBounced => (SOFT_BOUNCED, json!({ "kind": detail })),
+            Fact::Rejected => (FAILED, json!({ "reason": "rejected_by_provider" })),
+            _ => return Ok(()),
+        };
+        tell_if_heard(&self.contacts, tenant, key, (name, at), data).await
     }
 
     /// Counts a soft bounce against its address, unless the mail arrived or was refused for its content. Automatic answers
@@ -227,13 +260,14 @@ impl Feedback {
             .await
     }
 
-    /// The image was loaded. Returns the added figures; `None` if there is no such send.
+    /// The image was loaded. Returns the added figures; `None` if there is no such send. Each open of a person counts in the
+    /// total, the first also as an opened mail.
     pub async fn opened(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         agent: Agent,
-    ) -> Result<Option<Tally>, Error> {
+    ) -> Result<Option<Gained>, Error> {
         let Some(row) = self.ledger.get(tenant, key).await? else {
             return Ok(None);
         };
@@ -249,19 +283,23 @@ impl Feedback {
             visit,
             at: now,
         };
-        self.seen(tenant, key, &row, seen, json!({})).await
+        let (_, gained) = self.seen(tenant, key, &row, seen, json!({})).await?;
+        Ok(gained.map(|gained| Gained {
+            opens: i64::from(fact == Fact::Opened),
+            ..gained
+        }))
     }
 
-    /// A link was followed. Only the first click of a mail counts; each link is its own entry on the timeline. A second
-    /// link within two seconds shows that a machine follows them all: the mail then counts no click. Returns the added
-    /// figures; `None` if there is no such send.
+    /// A link was followed. Only the first click of a mail counts as a clicked mail, each click of a person in the total. Each
+    /// link is its own entry on the timeline. A second link within two seconds shows that a machine follows them all: the
+    /// mail then counts as not clicked. Returns the added figures; `None` if there is no such send.
     pub async fn clicked(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         url: &str,
         agent: Agent,
-    ) -> Result<Option<Tally>, Error> {
+    ) -> Result<Option<Gained>, Error> {
         let Some(row) = self.ledger.get(tenant, key).await? else {
             return Ok(None);
         };
@@ -282,8 +320,19 @@ impl Feedback {
             visit,
             at: now,
         };
-        self.seen(tenant, key, &row, seen, json!({ "url": url }))
-            .await
+        let (is_new, gained) = self
+            .seen(tenant, key, &row, seen, json!({ "url": url }))
+            .await?;
+        // Clicks of a mail whose links a machine followed count nowhere.
+        let counts = fact == Fact::Clicked && !row.facts.has(Fact::ClickBurst);
+        Ok(gained.map(|gained| Gained {
+            clicks: i64::from(counts),
+            click: counts.then(|| Click {
+                url: links::plain(url).to_owned(),
+                is_first: is_new,
+            }),
+            ..gained
+        }))
     }
 
     /// The reader unsubscribes from marketing. In force when this returns; safe to repeat.
@@ -291,7 +340,7 @@ impl Feedback {
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
-    ) -> Result<Option<Tally>, Error> {
+    ) -> Result<Option<Gained>, Error> {
         let now = self.ledger.now();
         let way = (Method::MailLink, Decision::Withdrawn);
         self.stop(tenant, key, way, now, None).await?;
@@ -306,7 +355,7 @@ impl Feedback {
         {
             self.make_good(tenant, key, name, learnt, json!({})).await?;
         }
-        Ok(Some(gained))
+        Ok(Some(gained.into()))
     }
 
     /// The contact of a send, with its consent; `None` if the contact is gone.
@@ -336,7 +385,8 @@ impl Feedback {
             .await
     }
 
-    /// Records a reader's action. A known fact with its timeline entry costs no write.
+    /// Records a reader's action. A known fact with its timeline entry costs no write. Returns whether the entry is new, and
+    /// the added figures.
     async fn seen(
         &self,
         tenant: TenantKey,
@@ -344,7 +394,13 @@ impl Feedback {
         row: &Row,
         Seen { fact, visit, at }: Seen,
         data: Value,
-    ) -> Result<Option<Tally>, Error> {
+    ) -> Result<(bool, Option<Gained>), Error> {
+        let gained = |tally| Gained {
+            tally,
+            domain: row.domain,
+            ..Gained::default()
+        };
+        let mut is_new = false;
         let name = match fact {
             Fact::Opened => Some("message.opened"),
             Fact::Clicked => Some(CLICKED),
@@ -352,18 +408,22 @@ impl Feedback {
         };
         if let Some(learnt) = row.facts.at(fact) {
             if let Some(name) = name {
-                self.make_good(tenant, key, name, learnt, data).await?;
+                is_new = self.make_good(tenant, key, name, learnt, data).await?;
             }
-            return Ok(Some(Tally::default()));
+            return Ok((is_new, Some(gained(Tally::default()))));
         }
-        let learnt = self.ledger.learn_by(tenant, key, fact, at, Some(visit));
-        let Some((news, gained)) = told(learnt.await?) else {
-            return Ok(None);
+        let details = Learnt {
+            visit: Some(visit),
+            domain: None,
+        };
+        let learnt = self.ledger.learn_by(tenant, key, fact, at, details);
+        let Some((news, tally)) = told(learnt.await?) else {
+            return Ok((false, None));
         };
         if let Some(name) = name.filter(|_| news) {
-            self.tell(tenant, key, name, at, data).await?;
+            is_new = self.tell(tenant, key, name, at, data).await?;
         }
-        Ok(Some(gained))
+        Ok((is_new, Some(gained(tally))))
     }
 
     /// Whether the fact was new, and the added figures.
@@ -408,17 +468,14 @@ impl Feedback {
         name: &str,
         at: Timestamp,
         data: Value,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let event = event(key, name, at, data);
         let contacts = &self.contacts;
-        contacts
-            .record_of_known(tenant, key.contact, &event)
-            .await?;
-        Ok(())
+        contacts.record_of_known(tenant, key.contact, &event).await
     }
 
     /// Writes the timeline entry again in case an earlier run crashed before writing it. It uses the stored time,
-    /// so there is only one entry. If the entry exists, this costs one read.
+    /// so there is only one entry. If the entry exists, this costs one read. Returns whether it was missing.
     async fn make_good(
         &self,
         tenant: TenantKey,
@@ -426,15 +483,13 @@ impl Feedback {
         name: &str,
         learnt: Timestamp,
         data: Value,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let event = event(key, name, learnt, data);
         let contacts = &self.contacts;
-        if !contacts.has(tenant, key.contact, &event).await? {
-            contacts
-                .record_of_known(tenant, key.contact, &event)
-                .await?;
+        if contacts.has(tenant, key.contact, &event).await? {
+            return Ok(false);
         }
-        Ok(())
+        contacts.record_of_known(tenant, key.contact, &event).await
     }
 }
 
@@ -444,29 +499,6 @@ fn told(marked: Marked) -> Option<(bool, Tally)> {
         Marked::News(gained) => Some((true, gained)),
         Marked::Known => Some((false, Tally::default())),
         Marked::Absent => None,
-    }
-}
-
-/// A send's event on the timeline. The names in `data` are read by workflow triggers.
-fn event(key: &LedgerKey, name: &str, at: Timestamp, data: Value) -> Event {
-    let mut details = json!({ "scope": key.scope, "step": key.step });
-    if let (Some(details), Value::Object(data)) = (details.as_object_mut(), data) {
-        if key.scope.parse::<kernel::CampaignId>().is_ok() {
-            details.insert("campaign_id".to_owned(), json!(key.scope));
-        }
-        details.extend(data);
-    }
-    let mut id = format!("{name}#{}#{}", key.scope, key.step);
-    // A mail has many links, and a workflow may wait for one of them.
-    if let Some(url) = details["url"].as_str() {
-        id = format!("{id}#{}", kernel::hash::name(&[url]));
-    }
-    Event {
-        id,
-        name: name.to_owned(),
-        at,
-        source: key.scope.clone(),
-        data: details,
     }
 }
 

@@ -4,17 +4,19 @@
 //! try.
 
 use cloud::{Error, Resources};
-use contacts::{Channel, Contact, Device, Fields, Profiles, Purpose};
+use contacts::{Channel, Contact, Contacts, Device, Fields, Profiles, Purpose};
 use futures::FutureExt;
+use jiff::Timestamp;
 use kernel::TenantKey;
 use serde_json::Value;
 
-use crate::channel::{Answer, Recipient, SendChannel};
+use crate::channel::{Answer, Recipient, Replaced, SendChannel};
 use crate::consent::{SkipReason, address_of, own_address, refusal};
 use crate::frequency::{self, Frequency, Taken};
 use crate::gate::{Cap, Gate};
-use crate::ledger::{Claim, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
+use crate::ledger::{Claim, Fact, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
+use crate::told::{FAILED, SENT, tell_if_heard};
 
 /// The kind of the counts of a contact's marketing, by all channels.
 const MARKETING: &str = "MKT";
@@ -38,6 +40,15 @@ pub enum Delivery {
     InFlight,
     /// The provider throttled the call. Nothing was sent, and the row is free.
     Throttled,
+    /// The provider sends nothing now; try again after these seconds. Nothing was sent, and the row is free.
+    Later(u16),
+    /// The provider refused it, and another message took its place.
+    Replaced {
+        /// Why it was refused.
+        reason: String,
+        /// The final outcome of the other message.
+        by: Box<Delivery>,
+    },
     /// The account or the sender may not send at all. Nothing was sent, and the row is free.
     Stopped(String),
 }
@@ -50,22 +61,39 @@ pub(crate) struct Admitted {
     pub devices: Vec<Device>,
 }
 
+impl Delivery {
+    /// Whether no later try changes it.
+    pub fn is_final(&self) -> bool {
+        !matches!(
+            self,
+            Self::InFlight | Self::Throttled | Self::Later(_) | Self::Stopped(_)
+        )
+    }
+}
+
+/// Whether a call without an answer is followed by one more try. A campaign counts it as unknown at once, of any class.
+fn repeats(key: &LedgerKey, class: Class) -> bool {
+    class == Class::Transactional && !key.is_campaign()
+}
+
 /// Sends the messages of one channel; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SendMachine<C> {
     pub(crate) ledger: Ledger,
     contacts: Profiles,
+    timeline: Contacts,
     pub(crate) fields: Fields,
     frequency: Frequency,
     pub(crate) channel: C,
 }
 
 impl<C: SendChannel> SendMachine<C> {
-    /// Over the tables `SendLedger`, Contacts, Directory and Limits, and the channel.
+    /// Over the tables `SendLedger`, Contacts, Timeline, Directory and Limits, and the channel.
     pub fn over(resources: &Resources, channel: C) -> Self {
         Self {
             ledger: Ledger::over(resources),
             contacts: Profiles::over(resources),
+            timeline: Contacts::over(resources),
             fields: Fields::over(resources),
             frequency: Frequency::over(resources),
             channel,
@@ -78,7 +106,8 @@ impl<C: SendChannel> SendMachine<C> {
     }
 
     /// Sends the message to the contact unless this send was made before. `None` for a contact that no longer exists.
-    /// An error means that the store gave no answer; the next try continues from the row.
+    /// An error means that the store gave no answer; the next try continues from the row. A message that the channel sends in place
+    /// of a refused one must have its outcome too.
     pub async fn deliver(
         &self,
         tenant: TenantKey,
@@ -112,6 +141,40 @@ impl<C: SendChannel> SendMachine<C> {
         (ready, variant): (&C::Prepared, Option<Variant>),
         contact: Option<&Contact>,
         data: &Value,
+        gate: &Gate,
+    ) -> Result<Delivery, Error> {
+        let of = (ready, variant);
+        let reason = match self
+            .deliver_own(tenant, key, of, (contact, data), gate)
+            .await?
+        {
+            Delivery::Failed(reason) => reason,
+            other => return Ok(other),
+        };
+        let replaced = Replaced {
+            tenant,
+            key,
+            contact,
+            data,
+            gate,
+            reason: &reason,
+        };
+        Ok(match self.channel.replace(ready, &replaced).await? {
+            None => Delivery::Failed(reason),
+            Some(by) if by.is_final() => Delivery::Replaced {
+                reason,
+                by: Box::new(by),
+            },
+            Some(by) => by,
+        })
+    }
+
+    async fn deliver_own(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        (ready, variant): (&C::Prepared, Option<Variant>),
+        (contact, data): (Option<&Contact>, &Value),
         gate: &Gate,
     ) -> Result<Delivery, Error> {
         let terms = C::terms(ready);
@@ -180,7 +243,7 @@ impl<C: SendChannel> SendMachine<C> {
             Claim::Won(ticket) => return won(ticket),
             Claim::Existing(row) => row,
         };
-        if !self.may_repeat(&row, class) {
+        if !self.may_repeat(key, &row, class) {
             return Ok(Err(self.settle(tenant, key, &row, class).await?));
         }
         let again = self.ledger.take_over(tenant, key, &row, row.attempt + 1);
@@ -335,17 +398,21 @@ impl<C: SendChannel> SendMachine<C> {
     ) -> Result<Delivery, Error> {
         match answer {
             Answer::Accepted { id } => {
-                let recorded = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
-                Ok(if recorded {
-                    Delivery::Sent
-                } else {
-                    Delivery::Unknown
-                })
+                let sent = self.ledger.mark_sent(tenant, key, ticket, &id).await?;
+                let Some(at) = sent else {
+                    return Ok(Delivery::Unknown);
+                };
+                self.tell_sent(tenant, key, at).await?;
+                Ok(Delivery::Sent)
             }
             Answer::Refused { code } => self.fail(tenant, key, ticket, &code).await,
             Answer::Throttled => {
                 self.ledger.release(tenant, key, ticket).await?;
                 Ok(Delivery::Throttled)
+            }
+            Answer::Later(seconds) => {
+                self.ledger.release(tenant, key, ticket).await?;
+                Ok(Delivery::Later(seconds))
             }
             Answer::Stopped { code } => {
                 self.ledger.release(tenant, key, ticket).await?;
@@ -372,17 +439,50 @@ impl<C: SendChannel> SendMachine<C> {
         ticket: &Ticket,
         reason: &str,
     ) -> Result<Delivery, Error> {
-        self.ledger.mark_failed(tenant, key, ticket, reason).await?;
+        let at = self.ledger.now();
+        let failed = self.ledger.mark_failed(tenant, key, ticket, (reason, at));
+        if failed.await? {
+            self.tell_failed(tenant, key, at, reason).await?;
+        }
         Ok(Delivery::Failed(reason.to_owned()))
     }
 
+    /// Tells those that wait for it that the message was sent. A repetition tells the same event.
+    async fn tell_sent(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let data = Value::Object(serde_json::Map::new());
+        Box::pin(tell_if_heard(&self.timeline, tenant, key, (SENT, at), data)).await
+    }
+
+    async fn tell_failed(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let data = serde_json::json!({ "reason": reason });
+        Box::pin(tell_if_heard(
+            &self.timeline,
+            tenant,
+            key,
+            (FAILED, at),
+            data,
+        ))
+        .await
+    }
+
     /// A transactional message may be sent a second time after the lease if the first try has no known outcome.
-    fn may_repeat(&self, row: &Row, class: Class) -> bool {
+    fn may_repeat(&self, key: &LedgerKey, row: &Row, class: Class) -> bool {
         let now = self.ledger.now();
         let waited = row
             .unknown_at
             .is_none_or(|at| now.duration_since(at).unsigned_abs() >= LEASE);
-        class == Class::Transactional
+        repeats(key, class)
             && row.attempt < 2
             && !row.is_accepted()
             && row.failed_at.is_none()
@@ -402,22 +502,26 @@ impl<C: SendChannel> SendMachine<C> {
         if row.is_accepted() {
             // A marketing row that was given up was counted as unknown. The event that proved it accepted has
             // corrected the count.
-            let counted_unknown = given_up && class == Class::Marketing;
-            return Ok(if counted_unknown {
-                Delivery::Unknown
-            } else {
-                Delivery::SentBefore
-            });
+            let counted_unknown = given_up && !repeats(key, class);
+            if counted_unknown {
+                return Ok(Delivery::Unknown);
+            }
+            // The run that sent it may have ended before it told so.
+            if let Some(at) = row.facts.at(Fact::Accepted) {
+                self.tell_sent(tenant, key, at).await?;
+            }
+            return Ok(Delivery::SentBefore);
         }
         if row.is_duplicate() {
             return Ok(Delivery::Skipped(SkipReason::DuplicateAddress));
         }
-        if row.failed_at.is_some() {
+        if let Some(at) = row.failed_at {
             let reason = row.reason.clone().unwrap_or_default();
+            self.tell_failed(tenant, key, at, &reason).await?;
             return Ok(Delivery::Failed(reason));
         }
         if given_up {
-            let again = class == Class::Transactional && row.attempt < 2;
+            let again = repeats(key, class) && row.attempt < 2;
             return Ok(if again {
                 Delivery::InFlight
             } else {

@@ -1,5 +1,7 @@
 //! The message to `message-sender`: one send to one contact.
 
+use std::collections::BTreeMap;
+
 use cloud::{Message, QueueName};
 use contacts::Channel;
 use jiff::Timestamp;
@@ -48,11 +50,36 @@ pub enum Content {
         /// The text's template.
         text: String,
     },
+    /// A message of a Zalo template to a phone number.
+    Zns(ZnsContent),
     /// A push notification.
     Push {
         /// The notification.
         note: Note,
     },
+}
+
+/// A message of a Zalo template to a phone number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZnsContent {
+    /// The Official Account that it comes from.
+    pub oa_id: String,
+    /// The template.
+    pub template_id: String,
+    /// The text of each parameter, a Liquid template.
+    pub params: BTreeMap<String, String>,
+    /// The text message to a person whom Zalo cannot reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackText>,
+}
+
+/// A text message in place of another message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FallbackText {
+    /// The brandname that it comes from.
+    pub brandname_id: BrandnameId,
+    /// The text's template.
+    pub text: String,
 }
 
 impl Content {
@@ -61,6 +88,7 @@ impl Content {
         match self {
             Self::Email { .. } => Channel::Email,
             Self::Sms { .. } => Channel::Sms,
+            Self::Zns(_) => Channel::Zalo,
             Self::Push { .. } => Channel::Push,
         }
     }
@@ -155,6 +183,7 @@ mod tests {
         let content = [
             r#"{"channel":"email","mail":"ab12"}"#,
             r#"{"channel":"sms","brandname_id":"brn_0123456789a","text":"ACME: Chao"}"#,
+            r#"{"channel":"zns","oa_id":"34","template_id":"a1","params":{"ten":"{{ contact.full_name }}"},"fallback":{"brandname_id":"brn_0123456789a","text":"ACME: Chao"}}"#,
             r#"{"channel":"push","note":{"title":"Chao","body":"ACME","link":"https://shop.example/","ttl":60}}"#,
         ];
         for content in content {

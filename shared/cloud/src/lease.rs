@@ -49,6 +49,23 @@ impl Lease {
         Ok(won.then_some(Held { key, holder }))
     }
 
+    /// Does the work of one worker at a time: `None` if another worker holds the lease. A crash leaves the lease until it
+    /// expires.
+    pub async fn hold<T>(
+        &self,
+        tenant: TenantKey,
+        name: &str,
+        length: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(held) = self.take(tenant, name, length).await? else {
+            return Ok(None);
+        };
+        let done = work.await;
+        self.release(held).await?;
+        Ok(Some(done))
+    }
+
     /// Releases the lease, if this worker still holds it.
     pub async fn release(&self, held: Held) -> Result<(), Error> {
         let update = Update::new()

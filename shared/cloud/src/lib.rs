@@ -21,6 +21,7 @@
 pub mod aws;
 pub mod blobs;
 pub mod buckets;
+pub mod consents;
 pub mod counters;
 pub mod error;
 pub mod guard;
@@ -49,6 +50,7 @@ pub mod window;
 pub use aws::Aws;
 pub use blobs::Blobs;
 pub use buckets::Buckets;
+pub use consents::Consents;
 pub use counters::Counters;
 pub use error::{Error, Place};
 pub use guard::Guard;

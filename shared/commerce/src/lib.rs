@@ -20,6 +20,7 @@
 pub mod bounds;
 mod carts;
 mod change;
+mod credit;
 pub mod export;
 mod keys;
 mod order;

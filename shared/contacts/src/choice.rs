@@ -1,8 +1,8 @@
 //! Contacts that a segment or conditions choose, for jobs over many contacts. This crate stores the choice; the crate
-//! `segments` finds the contacts of it, page by page. Pure.
+//! `segments` finds the contacts of it, page by page, and the crate `campaigns` those of a campaign. Pure.
 
 use jiff::Timestamp;
-use kernel::{Cursor, SegmentId, TenantKey};
+use kernel::{CampaignId, Cursor, SegmentId, TenantKey};
 use serde::{Deserialize, Serialize};
 
 /// A choice of contacts.
@@ -25,6 +25,13 @@ pub enum Choice {
         /// The present of the conditions.
         at: Timestamp,
     },
+    /// Receivers of a campaign.
+    Receivers {
+        /// The campaign.
+        campaign_id: CampaignId,
+        /// The name of a set of its receivers.
+        status: String,
+    },
 }
 
 impl Choice {
@@ -35,6 +42,7 @@ impl Choice {
             (Self::Conditions { conditions: a, .. }, Self::Conditions { conditions: b, .. }) => {
                 a == b
             }
+            (a @ Self::Receivers { .. }, b @ Self::Receivers { .. }) => a == b,
             _ => false,
         }
     }

@@ -297,6 +297,13 @@ impl Contacts {
         }
     }
 
+    /// Whether a workflow, a segment, a webhook or a rule of the lead score waits for the event. No read if the interest set
+    /// is known to this process.
+    pub async fn is_waited_for(&self, tenant: TenantKey, event: &Event) -> Result<bool, Error> {
+        let triggers = self.hears(tenant, event).await?;
+        Ok(self.entry(tenant, event, triggers).await?.is_waited_for())
+    }
+
     /// Whether the event gives points.
     pub async fn scores(&self, tenant: TenantKey, event: &Event) -> Result<bool, Error> {
         let scoring = self.interest.scoring(tenant).await?;

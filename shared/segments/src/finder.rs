@@ -92,6 +92,9 @@ impl Finder {
                 let compiled = compile(&version, 0)?;
                 self.checked(&asked, &compiled, at).await
             }
+            Choice::Receivers { .. } => {
+                Err(Error::Shape("receivers are found by campaigns".to_owned()))
+            }
         }
     }
 
@@ -106,7 +109,7 @@ impl Finder {
             Some(Choice::Segment { segment_id, .. }) => {
                 self.uses.unuse(tenant, segment_id, &job.user()).await
             }
-            Some(Choice::Conditions { .. }) | None => Ok(()),
+            Some(Choice::Conditions { .. } | Choice::Receivers { .. }) | None => Ok(()),
         }
     }
 

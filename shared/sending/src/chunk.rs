@@ -40,6 +40,7 @@ where
         return Ok(());
     }
     let rules = crate::rules(workspace.as_ref());
+    // Boxed: the compiler bounds the depth of futures that hold one another.
     let ended = Box::pin(sender.handle(tenant, message, &rules)).await?;
     let outcomes = &ended.outcomes;
     metrics::count("MessagesSent", outcomes.sent);

@@ -28,11 +28,6 @@ pub fn run(source: SourceId) -> Key {
     Key::new(format!("SOURCE#{source}"), "SYNC")
 }
 
-/// A wait for the consent of a person at the provider, by the hash of its state.
-pub fn consent(hash: &str) -> Key {
-    Key::new(format!("SOURCE#CONSENT#{hash}"), "CONSENT")
-}
-
 /// Partition of a source's failed requests, in the order of their arrival.
 pub fn failed_of(tenant: TenantKey, source: SourceId) -> String {
     format!("{tenant}#FAILED#{source}")

@@ -3,9 +3,9 @@
 //! One row of the table Directory, beside the source. Each change of the tokens requires the version that was
 //! read. So a token that was replaced is never written again.
 
-use cloud::{Error, Resources, Table, Update};
-use jiff::{SignedDuration, Timestamp};
-use kernel::{SourceId, TenantKey, WorkspaceId, secret};
+use cloud::{Consents, Error, Resources, Table, Update};
+use jiff::Timestamp;
+use kernel::{SourceId, TenantKey, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Access, Client, Credentials};
@@ -13,8 +13,6 @@ use crate::auth::{Keyring, PREFIX};
 use crate::keys;
 use crate::provider::Provider;
 
-/// How long a person has to give consent.
-const CONSENT: SignedDuration = SignedDuration::from_mins(15);
 /// The code of the fault that only the owner can end, at the provider: no pushes come.
 pub const SUSPENDED: &str = "suspended";
 /// The code of the fault that the provider did not take the subscription to its webhooks.
@@ -96,14 +94,12 @@ impl Link {
     }
 }
 
-/// A wait for the consent of a person at the provider.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The consent of a person at the provider.
+#[derive(Debug, Clone)]
 pub struct Consent {
     workspace: WorkspaceId,
     /// The source.
     pub source: SourceId,
-    until: Timestamp,
-    ttl: i64,
 }
 
 impl Consent {
@@ -121,6 +117,7 @@ impl Consent {
 #[derive(Clone, Debug)]
 pub struct Links {
     directory: Table,
+    consents: Consents,
     keyring: Keyring,
 }
 
@@ -129,6 +126,7 @@ impl Links {
     pub fn over(resources: &Resources, keyring: Keyring) -> Self {
         Self {
             directory: resources.table("Directory"),
+            consents: Consents::over(resources, "SOURCE", PREFIX),
             keyring,
         }
     }
@@ -312,31 +310,18 @@ impl Links {
         Ok(())
     }
 
-    /// A state that names the source for [`CONSENT`], once.
+    /// A state that names the source for 15 minutes, once.
     pub async fn ask_consent(&self, tenant: TenantKey, source: SourceId) -> Result<String, Error> {
-        let state = secret::generate(PREFIX, self.directory.entropy());
-        let until = self.directory.clock().now() + CONSENT;
-        let row = Consent {
-            workspace: tenant.workspace(),
-            source,
-            until,
-            ttl: until.as_second() + 3600,
-        };
-        let key = keys::consent(&secret::hash(&state));
-        self.directory.put(&key, &row).await?;
-        Ok(state)
+        self.consents.ask(tenant, &source.to_string()).await
     }
 
     /// Takes a state: it is valid once. `None`: there is no such state, or its time is over.
     pub async fn take_consent(&self, state: &str) -> Result<Option<Consent>, Error> {
-        let key = keys::consent(&secret::hash(state));
-        let Some(row) = self.directory.get::<Consent>(&key).await? else {
-            return Ok(None);
-        };
-        let only = Update::new().when_equals("source", row.source);
-        let is_first = self.directory.delete_when(&key, only).await?;
-        let in_time = self.directory.clock().now() < row.until;
-        Ok(Some(row).filter(|_| is_first && in_time))
+        let taken = self.consents.take(state).await?;
+        Ok(taken.and_then(|(workspace, source)| {
+            let source = source.parse().ok()?;
+            Some(Consent { workspace, source })
+        }))
     }
 
     fn close(&self, source: SourceId, plain: &impl Serialize) -> Result<String, Error> {

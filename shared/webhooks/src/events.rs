@@ -63,6 +63,14 @@ kinds! {
     ContactSegmentEntered = "contact.segment_entered" from &["segment.entered"];
     /// A contact left a segment.
     ContactSegmentLeft = "contact.segment_left" from &["segment.left"];
+    /// The provider accepted a message.
+    MessageSent = "message.sent" from &["message.sent"];
+    /// A message arrived.
+    MessageDelivered = "message.delivered" from &["message.delivered"];
+    /// A message was refused.
+    MessageFailed = "message.failed" from &["message.failed"];
+    /// A message came back for a reason that may pass.
+    MessageSoftBounced = "message.soft_bounced" from &["message.soft_bounced"];
     /// A person opened a mail.
     MessageOpened = "message.opened" from &["message.opened"];
     /// A person followed a link of a mail.
@@ -130,22 +138,29 @@ impl EventType {
             Self::ContactSegmentEntered | Self::ContactSegmentLeft => {
                 add("segment_id", given["segment_id"].clone());
             }
-            Self::MessageOpened
+            Self::MessageSent
+            | Self::MessageDelivered
+            | Self::MessageFailed
+            | Self::MessageSoftBounced
+            | Self::MessageOpened
             | Self::MessageClicked
             | Self::MessageBounced
             | Self::MessageComplained => {
                 let campaign = given["campaign_id"].clone();
                 let scope = &given["scope"];
                 let enrollment = campaign.is_null().then(|| scope.clone());
-                add("channel", json!("email"));
+                // Events from before the other channels name none.
+                let channel = given["channel"].as_str().unwrap_or("email");
+                add("channel", json!(channel));
                 add("campaign_id", campaign);
                 add("enrollment_id", enrollment.unwrap_or_default());
                 add("step", given["step"].clone());
                 match self {
                     Self::MessageClicked => add("url", json!(plain_url(&given["url"]))),
-                    Self::MessageBounced | Self::MessageComplained => {
+                    Self::MessageBounced | Self::MessageSoftBounced | Self::MessageComplained => {
                         add("kind", given["kind"].clone());
                     }
+                    Self::MessageFailed => add("reason", given["reason"].clone()),
                     _ => {}
                 }
             }

@@ -40,7 +40,7 @@ pub use enrollment::{Enrollment, EnrollmentId, Standing};
 pub use holding::restore_later;
 pub use manage::{Change, Refusal};
 pub use model::{Definition, EntryRule, Graph, Node, Status, Workflow};
-pub use of_contact::Entered;
+pub use of_contact::{Entered, Runs};
 pub use report::{Reasons, Report, count_sent};
 pub use store::WorkflowStore;
 pub use trigger::Trigger;

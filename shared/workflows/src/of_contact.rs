@@ -2,14 +2,16 @@
 
 use std::cmp::Reverse;
 
-use cloud::Error;
+use cloud::{Error, Resources};
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use kernel::{ContactId, TenantKey, WorkflowId};
+use kernel::page::Page;
+use kernel::{ContactId, Cursor, TenantKey, WorkflowId};
 use serde::Serialize;
 
 use crate::Workflows;
-use crate::enrollment::{Enrollment, Standing};
+use crate::enrollment::{Enrollment, EnrollmentId, Standing};
+use crate::store::EnrollmentStore;
 
 /// Enrollments that the page of a contact shows.
 const MOST: u32 = 25;
@@ -72,5 +74,34 @@ impl Workflows {
             })
         });
         shown.collect()
+    }
+}
+
+/// The runs of workflows over contacts; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    enrollments: EnrollmentStore,
+}
+
+impl Runs {
+    /// Over the table Flow.
+    pub fn over(resources: &Resources) -> Self {
+        Self {
+            enrollments: EnrollmentStore::over(resources),
+        }
+    }
+
+    /// A page of the ids of a contact's runs, newest first; eventually consistent.
+    pub async fn of_contact(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<EnrollmentId>, Error> {
+        let page = self
+            .enrollments
+            .ids_of_contact(tenant, contact, limit, cursor);
+        page.await
     }
 }

@@ -269,6 +269,28 @@ impl EnrollmentStore {
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
+    /// A page of the ids of a contact's enrollments, newest first; eventually consistent.
+    pub async fn ids_of_contact(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        limit: u32,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<EnrollmentId>, Error> {
+        #[derive(Deserialize)]
+        struct Row {
+            pk: String,
+        }
+        let query = Query::index("ByContact", &["entered_at"])
+            .with("tenant", tenant.to_string())
+            .with("contact", contact.to_string())
+            .descending();
+        let page = self.table.query::<Row>(query.limit(limit).cursor(cursor));
+        let prefix = state(tenant, &EnrollmentId::default()).pk;
+        let id = |row: Row| EnrollmentId::named(row.pk.strip_prefix(&prefix).unwrap_or_default());
+        Ok(page.await?.map(id))
+    }
+
     /// One page of one shard of the index by workflow.
     pub async fn of_workflow<T: serde::de::DeserializeOwned>(
         &self,

@@ -16,6 +16,10 @@ use crate::Flaw;
 pub const KINDS: &[(&str, &[&str])] = &[
     ("form.submitted", &["form_id"]),
     ("form.confirmed", &["form_id"]),
+    ("message.sent", SEND),
+    ("message.delivered", SEND),
+    ("message.failed", SEND),
+    ("message.soft_bounced", SEND),
     ("message.opened", &["campaign_id"]),
     ("message.clicked", &["campaign_id", "url"]),
     ("message.bounced", &["campaign_id"]),
@@ -46,6 +50,8 @@ pub const KINDS: &[(&str, &[&str])] = &[
         &["product_id", "sku", "category", "brand"],
     ),
 ];
+/// The settings of events that come with every message.
+const SEND: &[&str] = &["campaign_id", "channel"];
 /// The smallest total of an order or a cart, in its currency's whole units.
 const MIN_TOTAL: &str = "min_total";
 /// The field that [`MIN_TOTAL`] is compared with.
@@ -60,9 +66,17 @@ pub const SHOPS: [&str; 5] = ["getfly", "haravan", "kiotviet", "sapo", "shopee"]
 const INVOICE: (&str, &str) = ("kiotviet.invoice_completed", "order.completed");
 /// The setting that the kind of a shop system sets.
 const SOURCE: &str = "source";
-/// Events of machines, which load a mail's image and follow its links. The events of a workflow's own mail start no
-/// workflow. Otherwise a workflow that answers an open with a mail would never end.
-const READING: [&str; 2] = ["message.opened", "message.clicked"];
+/// Events that come with a message itself, or that machines make when these load a mail's image and follow its links. The
+/// events of a workflow's own message start no workflow. Otherwise a workflow that answers an open with a mail would never
+/// end.
+const READING: [&str; 6] = [
+    "message.sent",
+    "message.delivered",
+    "message.failed",
+    "message.soft_bounced",
+    "message.opened",
+    "message.clicked",
+];
 /// Any event, by its own name: `{"type": "event.performed", "name": "...", "properties": {...}}`.
 pub const PERFORMED: &str = "event.performed";
 /// Longest settings, in bytes of JSON. The interest set holds them for all workflows of a workspace.

@@ -24,6 +24,7 @@ const SIGNED: &[&str] = &[
     "webhook-ladipage",
     "webhook-sapo",
     "webhook-shopee",
+    "webhook-zalo",
 ];
 
 #[test]

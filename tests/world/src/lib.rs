@@ -133,12 +133,14 @@ impl World {
         };
         let aws = Aws::open(options).expect("services");
         aws.create_missing(&model).expect("tables and queues");
+        let providers = Providers::new(clock.clone());
+        providers.know(&model);
         let (requests, functions) = (AtomicU64::new(0), Mutex::default());
         Self {
             aws,
             model,
             entropy,
-            providers: Providers::new(clock.clone()),
+            providers,
             clock,
             now_ms,
             requests,
@@ -674,6 +676,10 @@ fn model_at(rate: u32) -> model::Stack {
             ("EmailSendRate".to_owned(), rate.to_string()),
             // The receiver of the local stack is on this machine.
             ("WebhookLoopback".to_owned(), "true".to_owned()),
+            (
+                "ZaloAppId".to_owned(),
+                tanigo_local::providers::zalo::APP_ID.to_owned(),
+            ),
         ]);
         template::read(&root, &overrides).expect("templates")
     });

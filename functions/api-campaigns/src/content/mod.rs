@@ -6,6 +6,7 @@ mod ab;
 mod mail;
 mod push;
 mod sms;
+mod zns;
 
 use campaigns::{Audience, Campaign};
 use channels::push::Note;
@@ -17,6 +18,7 @@ pub use mail::{MailView, NewMail};
 pub use push::{NewPush, PushView};
 use sms::StoredText;
 pub use sms::{NewText, TextView};
+pub use zns::{CheckedZns, Zns};
 
 use crate::handler::Api;
 
@@ -25,6 +27,7 @@ use crate::handler::Api;
 pub struct Contents {
     pub mail: Option<NewMail>,
     pub sms: Option<NewText>,
+    pub zns: Option<Zns>,
     pub push: Option<NewPush>,
 }
 
@@ -33,6 +36,7 @@ pub struct Contents {
 pub enum NewContent {
     Mail(NewMail),
     Text(NewText),
+    Zns(Zns),
     Push(NewPush),
 }
 
@@ -41,6 +45,7 @@ pub enum NewContent {
 pub enum Checked {
     Mail(StoredMail),
     Text(StoredText),
+    Zns(CheckedZns),
     Push(Note),
 }
 
@@ -49,6 +54,7 @@ pub enum Checked {
 pub struct ContentView {
     pub mail: Option<MailView>,
     pub sms: Option<TextView>,
+    pub zns: Option<Zns>,
     pub push: Option<PushView>,
     /// Version B of a test.
     pub b: Option<StoredMail>,
@@ -57,20 +63,29 @@ pub struct ContentView {
 impl Contents {
     /// Whether the body has no content object.
     pub fn is_empty(&self) -> bool {
-        self.mail.is_none() && self.sms.is_none() && self.push.is_none()
+        self.mail.is_none() && self.sms.is_none() && self.zns.is_none() && self.push.is_none()
     }
 
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
-        let Self { mail, sms, push } = self;
-        let mail = mail.map(NewContent::Mail).into_iter();
-        let others = (sms.map(NewContent::Text), push.map(NewContent::Push));
-        let mut all: Vec<NewContent> = mail.chain(others.0).chain(others.1).collect();
+        let Self {
+            mail,
+            sms,
+            zns,
+            push,
+        } = self;
+        let all = [
+            mail.map(NewContent::Mail),
+            sms.map(NewContent::Text),
+            zns.map(NewContent::Zns),
+            push.map(NewContent::Push),
+        ];
+        let mut all: Vec<NewContent> = all.into_iter().flatten().collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => Err(Problem::invalid(
                 "",
-                "expected exactly one content object: mail, sms or push",
+                "expected exactly one content object: mail, sms, zns or push",
             )),
         }
     }
@@ -87,6 +102,7 @@ impl NewContent {
         match self {
             Self::Mail(new) => new.check(api, caller, audience).await.map(Checked::Mail),
             Self::Text(new) => new.check(api, caller).await.map(Checked::Text),
+            Self::Zns(new) => new.check(api, caller).await.map(Checked::Zns),
             Self::Push(new) => new.check().map(Checked::Push),
         }
     }
@@ -98,6 +114,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => mail::allow(api, caller, mail).await,
             Self::Text(text) => sms::allow(api, text),
+            Self::Zns(_) => Ok(()),
             Self::Push(_) => push::allow(api, caller).await,
         }
     }
@@ -112,6 +129,7 @@ impl Checked {
                 brandname_id: text.brandname_id,
                 text: text.text.clone(),
             }),
+            Self::Zns(zns) => Ok(Content::Zns(zns.content.clone())),
             Self::Push(note) => Ok(Content::Push { note: note.clone() }),
         }
     }
@@ -120,7 +138,9 @@ impl Checked {
     pub async fn check_test(&self, api: &Api, ab: NewAb) -> Result<CheckedAb, Problem> {
         match self {
             Self::Mail(mail) => ab.check(api, mail).await,
-            Self::Push(_) => Err(Problem::invalid("/ab", "only a mail has a test")),
+            Self::Text(_) | Self::Zns(_) | Self::Push(_) => {
+                Err(Problem::invalid("/ab", "only a mail has a test"))
+            }
         }
     }
 
@@ -129,6 +149,7 @@ impl Checked {
         match self {
             Self::Mail(mail) => &mail.subject,
             Self::Text(text) => &text.text,
+            Self::Zns(zns) => &zns.summary,
             Self::Push(note) => &note.title,
         }
     }
@@ -142,6 +163,10 @@ impl Checked {
             },
             Self::Text(text) => ContentView {
                 sms: Some(text.into()),
+                ..ContentView::default()
+            },
+            Self::Zns(zns) => ContentView {
+                zns: Some(zns.content.into()),
                 ..ContentView::default()
             },
             Self::Push(note) => ContentView {
@@ -167,6 +192,10 @@ pub async fn stored(
             let text = sms::stored(api, caller, *brandname_id, text).await?;
             Ok(Some(Checked::Text(text)))
         }
+        Content::Zns(content) => Ok(Some(Checked::Zns(CheckedZns {
+            content: content.clone(),
+            summary: campaign.summary.clone(),
+        }))),
         Content::Push { note } => Ok(Some(Checked::Push(note.clone()))),
     }
 }

@@ -43,6 +43,23 @@ impl Client {
         answer("POST", path, request.json(body)).await
     }
 
+    /// PUT of JSON with the API key.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self
+            .http
+            .put(format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
+        answer("PUT", path, request.json(body)).await
+    }
+
+    /// The address to which a page sends the browser.
+    pub async fn redirect(&self, url: &str) -> Result<String> {
+        let response = self.http.get(url).send().await?;
+        let to = response.headers().get(reqwest::header::LOCATION);
+        let to = to.and_then(|to| to.to_str().ok()).map(str::to_owned);
+        to.with_context(|| format!("{url} redirects nobody"))
+    }
+
     /// Any request without the API key: providers, mail readers, visitors. Gives status and text.
     pub async fn outside(
         &self,

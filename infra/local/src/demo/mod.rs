@@ -12,6 +12,7 @@ mod progress;
 mod shops;
 mod summary;
 mod workflow;
+mod zalo;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -59,6 +60,7 @@ pub async fn run(stack: &LocalStack) -> Result<String> {
     shops::run(&mut demo).await?;
     campaign::run(&mut demo, &list).await?;
     ab::run(&mut demo).await?;
+    zalo::run(&mut demo).await?;
     chat::run(&mut demo).await?;
     demo.finish(started)
 }

@@ -8,6 +8,9 @@
 //! - `POST /_local/providers/esms` with `{"api_key": "k", "balance": 0}`, `{"phone": "84912345678", "code": "99"}`,
 //!   `{"unknown_brandname": "ACME"}`, `{"least": 1}` or `{"fault": "lost"}` changes the provider of text messages.
 //! - `POST /_local/providers/esms/reports` makes the delivery reports of all accepted text messages.
+//! - `POST /_local/providers/zalo` with `{"oa_id": "34…2"}` (who agrees next), `{"phone": "84912345678", "code": -118}`,
+//!   `{"every": -144}`, `{"quota": 10}`, `{"templates": 250}` or `{"fault": "lost"}` changes Zalo; `POST /_local/providers/zalo/receipts` posts
+//!   the receipts of the messages that have none yet.
 //! - `POST /_local/providers/browsers` with `{"subscribe": "an", "key": "…"}` makes a push subscription for a VAPID key, with `{"gone": "an"}`
 //!   it ends. `GET /_local/providers/fcm` shows the service account to connect; `POST` with `{"gone": "app-1"}` removes an app.
 
@@ -16,6 +19,7 @@ use http::{Request, Response, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::zalo::{self, Posted};
 use super::{Browsers, Esms, Fault, Fcm, Kind, NAMES, browsers, esms, fcm, reply};
 use crate::runtime::LocalStack;
 
@@ -51,6 +55,9 @@ pub async fn serve(stack: &LocalStack, request: Request<Bytes>) -> Response<Byte
     }
     if first == esms::NAME {
         return esms_of(providers.esms(), &request);
+    }
+    if first == zalo::NAME {
+        return zalo_of(stack, more, &request).await;
     }
     if first == fcm::NAME {
         return fcm_of(providers.fcm(), &request);
@@ -127,12 +134,45 @@ async fn report(stack: &LocalStack) -> Response<Bytes> {
     reply(200, &json!({ "statuses": statuses }))
 }
 
+async fn zalo_of(stack: &LocalStack, more: &str, request: &Request<Bytes>) -> Response<Bytes> {
+    let zalo = stack.providers().zalo();
+    if request.method() == http::Method::GET {
+        return reply(200, &zalo.shown());
+    }
+    if more == "receipts" {
+        let events = zalo.receipts(stack.providers().clock().now_ms());
+        let count = events.len();
+        for event in events {
+            let answer = Box::pin(post_event(stack, event)).await;
+            if !answer.status().is_success() {
+                return answer;
+            }
+        }
+        return reply(200, &json!({ "posted": count }));
+    }
+    match zalo.change(request.body()) {
+        Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
 fn fcm_of(provider: &Fcm, request: &Request<Bytes>) -> Response<Bytes> {
     if request.method() == http::Method::GET {
         return reply(200, &provider.shown());
     }
     match provider.change(request.body()) {
         Ok(()) => reply(200, &json!({})),
+        Err(error) => reply(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+async fn post_event(stack: &LocalStack, event: Posted) -> Response<Bytes> {
+    let mut builder = Request::post("/w/zalo").header(header::HOST, "127.0.0.1");
+    for (name, text) in &event.headers {
+        builder = builder.header(*name, text);
+    }
+    match builder.body(Bytes::from(event.body)) {
+        Ok(request) => stack.http(request).await,
         Err(error) => reply(400, &json!({ "error": error.to_string() })),
     }
 }

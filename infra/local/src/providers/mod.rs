@@ -14,6 +14,7 @@ pub mod push;
 mod shop;
 mod shopee;
 mod storefront;
+pub mod zalo;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,12 +28,14 @@ use kernel::Clock;
 use serde_json::{Value, json};
 
 use crate::receiver::{self, Receiver};
+use crate::template::model;
 
 pub use browsers::Browsers;
 pub use esms::Esms;
 pub use fcm::Fcm;
 pub use push::Push;
 pub use shop::{Fault, Kind, Shop};
+pub use zalo::Zalo;
 
 /// The secret of every shop.
 pub const SECRET: &str = "local-secret-0123456789";
@@ -46,6 +49,7 @@ pub struct Providers {
     clock: Clock,
     receiver: Arc<Receiver>,
     esms: Esms,
+    zalo: Zalo,
     browsers: Browsers,
     fcm: Fcm,
 }
@@ -131,6 +135,7 @@ impl Providers {
             clock,
             receiver: Arc::default(),
             esms: Esms::default(),
+            zalo: Zalo::default(),
             browsers: Browsers::default(),
             fcm: Fcm::default(),
         }
@@ -144,6 +149,21 @@ impl Providers {
     /// The provider of text messages.
     pub fn esms(&self) -> &Esms {
         &self.esms
+    }
+
+    /// Takes the secrets of the installation's app at Zalo from a deployment.
+    pub fn know(&self, template: &model::Stack) {
+        let mut functions = template.functions.iter();
+        if let Some(webhook) = functions.find(|function| function.handler == "webhook-zalo") {
+            let secret = |name: &str| webhook.environment.get(name).map_or("", String::as_str);
+            self.zalo
+                .set_secrets(secret("ZALO_APP_SECRET"), secret("ZALO_OA_SECRET"));
+        }
+    }
+
+    /// Zalo.
+    pub fn zalo(&self) -> &Zalo {
+        &self.zalo
     }
 
     /// The browsers that take push notifications.
@@ -221,9 +241,6 @@ impl Providers {
             fcm::HOST => return self.fcm.answer(path, request, self.now()),
             _ => {}
         }
-        let Some(provider) = provider_of(host) else {
-            return Err(WebError::Unreachable("no such host".into()));
-        };
         let query = request.uri().query().unwrap_or_default();
         let asked = Asked {
             method: request.method().as_str(),
@@ -235,6 +252,12 @@ impl Providers {
             headers: request.headers(),
             body: request.body(),
             now: self.now(),
+        };
+        if zalo::HOSTS.contains(&host) {
+            return self.zalo.answer(&asked);
+        }
+        let Some(provider) = provider_of(host) else {
+            return Err(WebError::Unreachable("no such host".into()));
         };
         let mut shops = self.shops();
         let Some(shop) = shops.get_mut(provider) else {

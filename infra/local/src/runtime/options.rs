@@ -113,6 +113,7 @@ impl Addresses {
             ("Stage", "local"),
             ("TurnstileUrl", &turnstile),
             ("WebhookLoopback", "true"),
+            ("ZaloAppId", crate::providers::zalo::APP_ID),
         ];
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         pairs.into_iter().map(own).collect()

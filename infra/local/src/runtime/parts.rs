@@ -55,6 +55,17 @@ impl Parts {
                 tracing::error!(%error, "the outbox did not take a text message");
             }
         }));
+        let (outbox, now) = (aws.clone(), clock.clock());
+        providers.zalo().set_sink(Arc::new(move |zns| {
+            let at = now.now_ms();
+            let payload = serde_json::json!({ "oa_id": zns.oa_id, "template_id": zns.template_id, "template_data": zns.data,
+                "tracking_id": zns.tracking_id });
+            let kept = outbox.outbox().append_message(aws::Kind::Zns, at, &zns.phone, &zns.id, payload);
+            if let Err(error) = kept {
+                tracing::error!(%error, "the outbox did not take a message of Zalo");
+            }
+        }));
+        providers.know(&template);
         keep_pushes(&providers, &aws, &clock.clock());
         // With servers the calls take the loopback, as a deployment's take the network.
         let web = match options.ports {

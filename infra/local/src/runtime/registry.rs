@@ -30,6 +30,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "segment-updater" => segment_updater::function(setup),
         "campaign-sender-email" => campaign_sender_email::function(setup),
         "campaign-sender-sms" => campaign_sender_sms::function(setup),
+        "campaign-sender-zns" => campaign_sender_zns::function(setup),
         "campaign-sender-push" => campaign_sender_push::function(setup),
         "change-relay" => change_relay::function(setup),
         "chat-inbound" => chat_inbound::function(setup),
@@ -58,6 +59,7 @@ pub fn code(handler: &str, setup: &Setup) -> Result<Code> {
         "webhook-ladipage" => webhook_ladipage::function(setup),
         "webhook-sapo" => webhook_sapo::function(setup),
         "webhook-shopee" => webhook_shopee::function(setup),
+        "webhook-zalo" => webhook_zalo::function(setup),
         "workflow-step" => workflow_step::function(setup),
         "workflow-trigger" => workflow_trigger::function(setup),
         _ => bail!(

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::Agent;
+use crate::domain::Domain;
 
 /// Reason of a row that was never sent: another contact with the same address is the recipient.
 pub(crate) const DUPLICATE: &str = "duplicate_address";
@@ -174,6 +175,9 @@ pub struct Row {
     /// The hash of the first link that a person followed.
     #[serde(default)]
     pub clicked_link: Option<String>,
+    /// The provider of the mailbox, as the first event about the mail told it.
+    #[serde(default)]
+    pub domain: Option<Domain>,
     /// The version that this claim sends, of a campaign with a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Variant>,
@@ -328,7 +332,7 @@ impl std::ops::Sub for Tally {
 
 impl Row {
     /// Whether another contact with the same address is sent to instead.
-    pub(crate) fn is_duplicate(&self) -> bool {
+    pub fn is_duplicate(&self) -> bool {
         self.failed_at.is_some() && self.reason.as_deref() == Some(DUPLICATE)
     }
 

@@ -6,9 +6,12 @@
 //! from the facts.
 
 mod facts;
+mod reads;
+mod status;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use facts::{Fact, Row, State, Tally, Variant, Visit};
-pub use store::{Claim, KEPT_DAYS, LEASE, Ledger, LedgerKey, Marked, Ticket, is_in_flight};
+pub use status::MessageStatus;
+pub use store::{Claim, KEPT_DAYS, LEASE, Learnt, Ledger, LedgerKey, Marked, Ticket, is_in_flight};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{DUPLICATE, Fact, Row, Tally, Variant, Visit};
 use crate::consent::Address;
+use crate::domain::Domain;
 
 /// How long the claimant of a row may still be at work. This is longer than the longest run of a sender (60 s). So
 /// an older claim belongs to a worker that has ended.
@@ -76,18 +77,26 @@ impl LedgerKey {
         address_key(tenant, &self.scope, self.channel, address)
     }
 
-    fn key(&self, tenant: TenantKey) -> Key {
+    pub(super) fn key(&self, tenant: TenantKey) -> Key {
         Key::new(
             format!("{tenant}#{}#{}", self.scope, self.contact),
-            format!("{}#{}", self.channel.name(), self.step),
+            format!("{}#{}", kind(self.channel), self.step),
         )
+    }
+}
+
+/// The kind of message. Zalo's messages of templates to phone numbers are ZNS.
+pub(super) fn kind(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Zalo => "zns",
+        other => other.name(),
     }
 }
 
 /// The row of an address in a scope.
 fn address_key(tenant: TenantKey, scope: &str, channel: Channel, address: &Address) -> Key {
     let name = kernel::hash::name(&["address", address.as_str()]);
-    Key::new(format!("{tenant}#{scope}#adr_{name}"), channel.name())
+    Key::new(format!("{tenant}#{scope}#adr_{name}"), kind(channel))
 }
 
 /// Proof that this worker claimed the row; it is required to record the outcome.
@@ -114,6 +123,15 @@ pub enum Claim {
     Existing(Box<Row>),
 }
 
+/// Details that come with a fact.
+#[derive(Debug, Clone, Default)]
+pub struct Learnt {
+    /// The visit that shows it.
+    pub visit: Option<Visit>,
+    /// The provider of the mailbox that it is about.
+    pub domain: Option<Domain>,
+}
+
 /// The outcome of storing a fact.
 #[derive(Debug, Clone, Copy)]
 pub enum Marked {
@@ -128,7 +146,7 @@ pub enum Marked {
 /// The ledger of all tenants.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    table: Table,
+    pub(super) table: Table,
 }
 
 impl Ledger {
@@ -178,6 +196,7 @@ impl Ledger {
             failed_at: None,
             unknown_at: None,
             clicked_link: None,
+            domain: None,
             variant,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
@@ -229,34 +248,43 @@ impl Ledger {
         }
     }
 
-    /// Records that the provider accepted it. False if the row was given up as unknown in the meantime. It was
-    /// counted as unknown, so it stays unknown until an event proves it accepted.
+    /// Records that the provider accepted it; returns since when that is known. `None` if the row was given up as unknown
+    /// in the meantime. It was counted as unknown, so it stays unknown until an event proves it accepted.
     pub async fn mark_sent(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         ticket: &Ticket,
         provider_id: &str,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Timestamp>, Error> {
+        let now = self.now();
         let update = Update::new()
             .set("provider_id", provider_id)
-            .set_if_absent(Fact::Accepted.attribute(), self.now())
+            .set_if_absent(Fact::Accepted.attribute(), now)
             .when_equals("claim", &ticket.claim)
             .when_absent("unknown_at");
-        Ok(self.table.update(&key.key(tenant), update).await?.applied())
+        let outcome = self.table.update(&key.key(tenant), update).await?;
+        if !outcome.applied() {
+            return Ok(None);
+        }
+        let row = outcome.item::<Row>()?;
+        Ok(Some(
+            row.and_then(|row| row.facts.at(Fact::Accepted))
+                .unwrap_or(now),
+        ))
     }
 
-    /// Records that the provider refused it. The refusal is final.
+    /// Records that the provider refused it, at this time. The refusal is final. False: the row says something else.
     pub async fn mark_failed(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         ticket: &Ticket,
-        reason: &str,
+        (reason, at): (&str, Timestamp),
     ) -> Result<bool, Error> {
         let update = nothing_heard(Update::new())
             .set("reason", reason)
-            .set("failed_at", self.now())
+            .set("failed_at", at)
             .when_equals("claim", &ticket.claim)
             .when_absent("unknown_at");
         Ok(self.table.update(&key.key(tenant), update).await?.applied())
@@ -280,6 +308,7 @@ impl Ledger {
             failed_at: Some(now),
             unknown_at: None,
             clicked_link: None,
+            domain: None,
             variant: None,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
@@ -384,23 +413,25 @@ impl Ledger {
         fact: Fact,
         at: Timestamp,
     ) -> Result<Marked, Error> {
-        self.learn_by(tenant, key, fact, at, None).await
+        self.learn_by(tenant, key, fact, at, Learnt::default())
+            .await
     }
 
-    /// Like [`Ledger::learn`], for a visit: the row keeps the kind of program beside the time.
+    /// Like [`Ledger::learn`]: the row keeps the kind of program of a visit, and the mailbox provider of an event.
     pub async fn learn_by(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         fact: Fact,
         at: Timestamp,
-        visit: Option<Visit>,
+        Learnt { visit, domain }: Learnt,
     ) -> Result<Marked, Error> {
         let (agent, link) = visit.map_or((None, None), |visit| (Some(visit.agent), visit.link));
         let update = Update::new()
             .set(fact.attribute(), at)
             .set_some(&fact.agent_attribute(), agent)
             .set_some("clicked_link", link)
+            .set_some("domain", domain)
             .when_exists()
             .when_absent(fact.attribute());
         let outcome = self.table.update(&key.key(tenant), update).await?;
@@ -450,7 +481,11 @@ mod tests {
             channel,
             step: "0".into(),
         };
-        for (channel, expected) in [(Channel::Email, "email#0"), (Channel::Sms, "sms#0")] {
+        for (channel, expected) in [
+            (Channel::Email, "email#0"),
+            (Channel::Sms, "sms#0"),
+            (Channel::Zalo, "zns#0"),
+        ] {
             let Key { pk, sk } = key(channel).key(tenant);
             assert_eq!(pk, format!("{tenant}#cmp_1#{contact}"));
             assert_eq!(sk, expected);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::facts::Facts;
-use super::{Fact, Row, State, Tally};
+use super::{Fact, MessageStatus, Row, State, Tally};
 
 fn row(unknown: bool) -> Row {
     let at = Timestamp::from_second(1_772_438_400).unwrap();
@@ -19,6 +19,7 @@ fn row(unknown: bool) -> Row {
         failed_at: None,
         unknown_at: unknown.then_some(at),
         clicked_link: None,
+        domain: None,
         variant: None,
         facts: Facts::default(),
         ttl: 0,
@@ -61,6 +62,8 @@ proptest! {
         let (other, other_sum) = run(unknown, &shuffled);
         prop_assert_eq!(known(&one), known(&other));
         prop_assert_eq!(one.state(), other.state());
+        prop_assert_eq!(one.status(), other.status());
+        prop_assert_eq!(one.is_opened(), other.is_opened());
         prop_assert_eq!(sum, other_sum);
         // The tally of a row without facts is zero, so the sum equals the tally.
         prop_assert_eq!(sum, one.tally());
@@ -82,6 +85,20 @@ proptest! {
             row.learn(fact, Timestamp::UNIX_EPOCH);
             prop_assert!(row.state() >= before, "{:?} -> {:?}", before, row.state());
         }
+    }
+}
+
+proptest! {
+    /// A status falls only when a machine turns out to have followed the links.
+    #[test]
+    fn statuses_only_rise((facts, _) in shuffled(), unknown: bool) {
+        let mut row = row(unknown);
+        for fact in facts.into_iter().filter(|fact| *fact != Fact::ClickBurst) {
+            let before = row.status();
+            row.learn(fact, Timestamp::UNIX_EPOCH);
+            prop_assert!(row.status() >= before, "{:?} -> {:?}", before, row.status());
+        }
+        prop_assert_eq!(row.status() == MessageStatus::Complained, row.facts.has(Fact::Complained));
     }
 }
 

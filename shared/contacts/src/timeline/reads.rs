@@ -83,6 +83,21 @@ impl Contacts {
         }
     }
 
+    /// The last event of a name between two times, among the last hundred events; eventually consistent. One query.
+    pub async fn last_named(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        (from, to): (Timestamp, Timestamp),
+        name: &str,
+    ) -> Result<Option<Event>, Error> {
+        let (from, to) = (kernel::clock::sortable(from), kernel::clock::sortable(to));
+        let query = Query::partition(keys::contact(tenant, contact)).between(from, to);
+        let query = query.descending().limit(100).eventual();
+        let page: Page<Event> = self.timeline.query(query).await?;
+        Ok(page.data.into_iter().find(|event| event.name == name))
+    }
+
     /// A page of the events that were recorded under one id, newest first. One query.
     pub async fn timeline(
         &self,

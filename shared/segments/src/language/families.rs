@@ -82,8 +82,6 @@ pub const FAMILIES: &[Family] = &[
     family("device", "push, app, platform", &[]),
 ];
 
-const NO_SENDS: &str = "nothing records yet that a message was sent";
-
 /// Questions of the language that no stored fact answers today, with the answer that a request gets.
 pub const REFUSED: &[(&str, &str, &str)] = &[
     (
@@ -92,9 +90,6 @@ pub const REFUSED: &[(&str, &str, &str)] = &[
         "nothing stores which workflows a contact is in, has been in or has finished",
     ),
     ("device", "", "nothing stores the devices of a contact"),
-    ("profile", "last_sent_at", NO_SENDS),
-    ("message", "sent", NO_SENDS),
-    ("message", "delivered", NO_SENDS),
     (
         "order",
         "status",
@@ -134,8 +129,16 @@ pub const REFUSED: &[(&str, &str, &str)] = &[
 ];
 
 /// Kinds of a message's events.
-pub(super) const MESSAGES: &[&str] =
-    &["opened", "clicked", "bounced", "complained", "unsubscribed"];
+pub(super) const MESSAGES: &[&str] = &[
+    "sent",
+    "delivered",
+    "failed",
+    "opened",
+    "clicked",
+    "bounced",
+    "complained",
+    "unsubscribed",
+];
 
 /// Comparisons of a page's address.
 pub(super) const MATCHES: &[&str] = &["exact", "contains", "starts_with", "ends_with", "pattern"];
@@ -372,11 +375,6 @@ fn subject(family: &str, reader: &mut Reader<'_, '_>) -> Option<(String, Vec<Fil
             Some(("page.viewed".into(), vec![filter("url", how, url?)]))
         }
         "message" => {
-            let refusal = reader.may("did").and_then(Value::as_str);
-            if let Some(why) = refusal.and_then(|did| refused("message", did)) {
-                reader.fault("did", why);
-                return None;
-            }
             let did = reader.word("did", MESSAGES);
             let campaign = narrowed("campaign_id", reader);
             let url = narrowed("url", reader);

@@ -200,10 +200,7 @@ fn groups_and_their_number_are_bounded() {
 #[test]
 fn a_question_without_a_stored_fact_is_refused_with_its_reason() {
     for (family, field, why) in REFUSED {
-        let key = match *family {
-            "message" => "did",
-            _ => "field",
-        };
+        let key = "field";
         let mut condition = json!({"family": family, "operator": "did"});
         if !field.is_empty() {
             condition[key] = json!(field);

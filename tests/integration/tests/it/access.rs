@@ -443,6 +443,38 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "PUT",
             "/v1/channels/sms/templates/smt_00000000009",
         ),
+        O::ListZaloOas => ("api-channels", "GET", "/v1/channels/zalo"),
+        O::AuthorizeZaloOa => ("api-channels", "POST", "/v1/channels/zalo/authorize"),
+        O::ShowZaloOa => (
+            "api-channels",
+            "GET",
+            "/v1/channels/zalo/3400000000000000009",
+        ),
+        O::UpdateZaloOa => (
+            "api-channels",
+            "PUT",
+            "/v1/channels/zalo/3400000000000000009",
+        ),
+        O::DisconnectZaloOa => (
+            "api-channels",
+            "DELETE",
+            "/v1/channels/zalo/3400000000000000009",
+        ),
+        O::SyncZaloOa => (
+            "api-channels",
+            "POST",
+            "/v1/channels/zalo/3400000000000000009/sync",
+        ),
+        O::ListZnsTemplates => (
+            "api-channels",
+            "GET",
+            "/v1/channels/zalo/3400000000000000009/templates",
+        ),
+        O::ShowZnsTemplate => (
+            "api-channels",
+            "GET",
+            "/v1/channels/zalo/3400000000000000009/templates/207320",
+        ),
         O::RemoveSmsTemplate => (
             "api-channels",
             "DELETE",
@@ -550,6 +582,36 @@ fn place(operation: Operation) -> (&'static str, &'static str, &'static str) {
             "POST",
             "/v1/campaigns/cmp_00000000009/winner",
         ),
+        O::ListCampaignHours => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/report/hours",
+        ),
+        O::ListCampaignLinks => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/links",
+        ),
+        O::ListReceivers => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/receivers",
+        ),
+        O::DownloadReceivers => (
+            "api-campaigns",
+            "GET",
+            "/v1/campaigns/cmp_00000000009/receivers/file",
+        ),
+        O::ListSentMessages => (
+            "api-campaigns",
+            "GET",
+            "/v1/messages?contact_id=con_00000000009",
+        ),
+        O::ShowSentMessage => (
+            "api-campaigns",
+            "GET",
+            "/v1/messages/cmp_00000000009.con_00000000009.email.0",
+        ),
         O::ShowCampaignReport => (
             "api-campaigns",
             "GET",
@@ -644,6 +706,7 @@ fn body(operation: Operation) -> Option<Value> {
         }),
         O::ChangeDoNotAdvertise => json!({ "add": ["0912345678"] }),
         O::LookUpDoNotAdvertise => json!({ "numbers": ["0912345678"] }),
+        O::UpdateZaloOa => json!({ "api_rate_per_minute": 100 }),
         O::SetWebPush => json!({
             "contact_email": "shop@example.vn", "prompt": { "delay_seconds": 5, "text": "Nhận tin khuyến mãi?" },
         }),

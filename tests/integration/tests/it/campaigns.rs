@@ -13,6 +13,7 @@ mod links;
 mod look;
 mod messages;
 mod rate;
+mod reports;
 mod review;
 pub(crate) mod shop;
 mod texts;

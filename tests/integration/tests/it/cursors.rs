@@ -20,6 +20,7 @@ const LISTS: &[(&str, &str)] = &[
     ("api-accounts", "/v1/users"),
     ("api-accounts", "/v1/workspaces"),
     ("api-campaigns", "/v1/campaigns"),
+    ("api-campaigns", "/v1/messages?contact_id={id}"),
     ("api-chat", "/v1/conversations"),
     ("api-commerce", "/v1/orders"),
     ("api-commerce", "/v1/products"),

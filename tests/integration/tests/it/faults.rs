@@ -463,7 +463,7 @@ async fn a_fact_is_counted_once_though_answers_were_lost() {
         let learnt =
             feedback.provider(tenant(), &key, &address, Fact::Delivered, world.now(), None);
         let tally = learnt.await.unwrap().unwrap();
-        gains.add(tenant(), &key.scope, Hour::of(world.now()), tally);
+        gains.add(tenant(), &key.scope, Hour::of(world.now()), &tally);
     }
     first(&world, "UpdateItem", "", 1, Fault::TimeoutAfterCommit);
     gains.write(&counters, "m1", 1).await.unwrap();
@@ -481,7 +481,12 @@ async fn counts_that_nobody_brings_again_are_tried_again() {
             delivered: 1,
             ..Tally::default()
         };
-        gains.add(tenant(), "cmp_00000000001", Hour::of(world.now()), tally);
+        gains.add(
+            tenant(),
+            "cmp_00000000001",
+            Hour::of(world.now()),
+            &tally.into(),
+        );
         gains
     };
     // The client itself makes three attempts of one.

@@ -66,6 +66,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("ok", "201; Directory +2"),
             ("preview", "200"),
             ("unknown-field", "400"),
+            ("zalo", "200"),
         ],
     ),
     (
@@ -198,6 +199,14 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "campaign-sender-zns",
+        &[
+            ("duplicate", "0 to repeat; Campaigns ~3; SendLedger +4"),
+            ("malformed", "0 to repeat; CampaignZnsDlq 1"),
+            ("ok", "0 to repeat; Campaigns ~3; SendLedger +4"),
+        ],
+    ),
+    (
         "campaign-sender-push",
         &[
             ("duplicate", "0 to repeat; Campaigns ~3; SendLedger +4"),
@@ -313,6 +322,7 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("duplicate", "0 to repeat; Reports +1; SendLedger ~1"),
             ("malformed", "0 to repeat; DeliveryBacklogDlq 1"),
             ("ok", "0 to repeat; Reports +1; SendLedger ~1"),
+            ("receipts", "0 to repeat; Reports +1; SendLedger ~1"),
         ],
     ),
     (
@@ -546,6 +556,18 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("malformed", "200; Ingest 1"),
             ("ok", "200; Ingest 1"),
             ("probe", "200"),
+        ],
+    ),
+    (
+        "webhook-zalo",
+        &[
+            ("bad-signature", "401"),
+            ("chat", "200"),
+            ("duplicate", "200; DeliveryBacklog 1"),
+            ("malformed", "401"),
+            ("ok", "200; DeliveryBacklog 1"),
+            ("probe", "200"),
+            ("seen", "200; DeliveryBacklog 1"),
         ],
     ),
     (

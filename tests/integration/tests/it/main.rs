@@ -45,3 +45,4 @@ mod tracking;
 mod webhooks;
 mod wiring;
 mod workflows;
+mod zns;

@@ -85,5 +85,5 @@ fn a_short_secret_is_refused() {
             secrets += 1;
         }
     }
-    assert_eq!(secrets, 24, "secrets of the template");
+    assert_eq!(secrets, 33, "secrets of the template");
 }

@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use super::shop::{Shop, contacts, http, number};
 use crate::support::{Kill, World};
 
-const PERSON: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148";
+pub(super) const PERSON: &str =
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148";
 const SCANNER: &str = "Mozilla/5.0 (compatible; Barracuda Sentinel)";
 
-struct Reader<'w> {
-    world: &'w World,
-    shop: &'w Shop,
-    campaign: String,
-    contact: ContactId,
-    step: String,
+pub(super) struct Reader<'w> {
+    pub world: &'w World,
+    pub shop: &'w Shop,
+    pub campaign: String,
+    pub contact: ContactId,
+    pub step: String,
 }
 
 impl Reader<'_> {
@@ -42,7 +43,7 @@ impl Reader<'_> {
         self.world.invoke("link-tracker", event).await.unwrap()
     }
 
-    async fn open(&self, method: &str, agent: &str) -> Value {
+    pub async fn open(&self, method: &str, agent: &str) -> Value {
         let path = format!("/o/{}", self.token(TokenKind::Open));
         self.visit(method, &path, agent).await
     }
@@ -51,7 +52,7 @@ impl Reader<'_> {
         self.click_on("https://example.vn/qua", method, agent).await
     }
 
-    async fn click_on(&self, url: &str, method: &str, agent: &str) -> Value {
+    pub async fn click_on(&self, url: &str, method: &str, agent: &str) -> Value {
         let url = url.to_owned();
         let path = format!("/c/{}", self.token(TokenKind::Click { url }));
         self.visit(method, &path, agent).await
@@ -62,7 +63,7 @@ impl Reader<'_> {
         ["opened", "clicked", "unsubscribed"].map(|name| number(&report, name))
     }
 
-    async fn timeline(&self) -> Vec<String> {
+    pub async fn timeline(&self) -> Vec<String> {
         let store = contacts(self.world);
         let page = store
             .timeline(self.shop.tenant, self.contact, Limit::default(), None)

@@ -309,6 +309,24 @@ impl Campaigns {
         }
     }
 
+    /// The receivers of a campaign by its chunks and the ledger, and those of them that got nothing.
+    async fn receivers(sim: &Sim, one: &Sent) -> (u64, u64) {
+        let shop = &sim.shops[one.shop];
+        let (mut all, mut skipped, mut cursor) = (0, 0, String::new());
+        loop {
+            let path = format!("/v1/campaigns/{}/receivers?limit=100{cursor}", one.id);
+            let page = shop.api(sim, "api-campaigns", "GET", &path, None).await;
+            for row in page.body["data"].as_array().into_iter().flatten() {
+                all += 1;
+                skipped += u64::from(row["status"] == "skipped");
+            }
+            match page.body["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return (all, skipped),
+            }
+        }
+    }
+
     async fn check_report(&self, sim: &Sim, one: &Sent) {
         let shop = &sim.shops[one.shop];
         let path = format!("/v1/campaigns/{}/report", one.id);
@@ -332,6 +350,11 @@ impl Campaigns {
         let settled = number("sent") + sum("skipped") + sum("failed") + number("unknown");
         if settled != number("audience") {
             sim.broken("report", format!("{one:?}: {report}"));
+        }
+        let (receivers, skipped) = Self::receivers(sim, one).await;
+        if receivers != number("audience") || skipped != sum("skipped") {
+            let text = format!("{receivers} receivers, {skipped} skipped, {one:?}: {report}");
+            sim.broken("receivers", text);
         }
         let tags = [
             ("tenant", shop.tenant.to_string()),

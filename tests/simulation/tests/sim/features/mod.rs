@@ -23,6 +23,7 @@ mod trials;
 mod undo;
 mod visits;
 mod workflows;
+mod zalo;
 
 use std::rc::Rc;
 
@@ -76,6 +77,7 @@ pub fn all() -> Vec<Rc<dyn Feature>> {
         Rc::new(goods::Goods::default()),
         Rc::new(visits::Visits::default()),
         Rc::new(hooks::Hooks::default()),
+        Rc::new(zalo::Zalo::default()),
         Rc::new(pushes::Pushes::default()),
         // Last: days pass in its calm.
         Rc::new(providers::Providers::default()),

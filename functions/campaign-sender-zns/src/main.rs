@@ -1,0 +1,6 @@
+//! Lambda entry point; all behaviour is in the library.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::run(campaign_sender_zns::function).await
+}
