@@ -170,7 +170,10 @@ async fn has_staff(api: &Api, caller: &Caller) -> Result<bool, Problem> {
 async fn sent_a_campaign(api: &Api, caller: &Caller) -> Result<bool, Problem> {
     let mut cursor = None;
     for _ in 0..PAGES {
-        let page = api.campaigns.page(caller.tenant, Limit::default(), cursor);
+        let filter = campaigns::Filter::default();
+        let page = api
+            .campaigns
+            .page(caller.tenant, Limit::default(), cursor, filter);
         let page = page.await?;
         if page
             .data

@@ -1,7 +1,7 @@
 //! The account's workspaces.
 
 use access::op;
-use accounts::workspaces::{DefaultSender, FrequencyCap, QuietHours};
+use accounts::workspaces::{CampaignApprovalRule, DefaultSender, FrequencyCap, QuietHours};
 use accounts::{AuditEntry, Workspace, WorkspaceSettings, WorkspaceStatus};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -83,6 +83,10 @@ pub struct WorkspacePatch {
     /// Whether the subjects of marketing mails begin with `[QC]`, as Decree 91/2020 asks; true unless it is switched
     /// off.
     advertising_label: Option<bool>,
+    /// The campaigns that need an approval before they are sent; null: none.
+    #[serde(default)]
+    #[schema(value_type = Option<CampaignApprovalRule>)]
+    campaign_approval: Patch<CampaignApprovalRule>,
     /// The reasons that transactional mails of the workspace may give.
     #[schema(max_items = 4)]
     transactional_reasons: Option<Vec<TransactionalReason>>,
@@ -128,6 +132,9 @@ impl WorkspacePatch {
             let is_foreign = !sender.email.is_of(identity);
             flaws.check(is_foreign, "/default_sender/email", &message);
         }
+        let rule = self.campaign_approval.value();
+        let is_nothing = rule.is_some_and(|rule| rule.above == Some(0));
+        flaws.check(is_nothing, "/campaign_approval/above", "must be 1 or more");
         flaws.refuse()?;
         if let Some(mut reasons) = self.transactional_reasons {
             reasons.sort_unstable();
@@ -138,6 +145,7 @@ impl WorkspacePatch {
         settings.strict_consent = self.strict_consent.unwrap_or(settings.strict_consent);
         settings.advertising_label = self.advertising_label.unwrap_or(settings.advertising_label);
         settings.default_sender = self.default_sender.onto(settings.default_sender);
+        settings.campaign_approval = self.campaign_approval.onto(settings.campaign_approval);
         settings.frequency_cap = self.frequency_cap.onto(settings.frequency_cap);
         settings.quiet_hours = self.quiet_hours.onto(settings.quiet_hours);
         Ok(settings)

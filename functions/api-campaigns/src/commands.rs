@@ -2,58 +2,22 @@
 
 use access::op;
 use axum::extract::State;
-use axum::http::StatusCode;
 use campaigns::{Changed, Command};
 use kernel::{CampaignId, Needs};
 use lambda::http::{ClientIp, Code, Json, May, Path, Problem};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::content::{self, ContentView};
+use crate::content::ContentView;
 use crate::handler::{Api, no_campaign};
 use crate::shape::CampaignView;
 
 pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .routes(routes!(send))
         .routes(routes!(pause))
         .routes(routes!(resume))
         .routes(routes!(confirm))
         .routes(routes!(cancel))
-}
-
-/// Send a campaign to its audience, once to each contact and address.
-///
-/// The members of a segment are those of now. A segment whose first members are still being found answers 409.
-///
-/// The workspace must have a postal address and a permission reminder. Each part of the mail gets a footer with
-/// those of them that it does not show itself (docs/templates.md). The reminder of the only list comes before that of the
-/// workspace. Its sender must still be proven.
-#[utoipa::path(
-    post,
-    path = "/v1/campaigns/{id}/send",
-    operation_id = "sendCampaign",
-    tag = "campaigns",
-    params(("id" = CampaignId, Path, description = "The campaign")),
-    responses((status = 202, description = "It goes out", body = CampaignView)),
-)]
-async fn send(
-    api: State<Api>,
-    caller: May<op::SendCampaign>,
-    ip: ClientIp,
-    id: Path<CampaignId>,
-) -> Result<(StatusCode, Json<CampaignView>), Problem> {
-    let known = api.campaigns.get(caller.tenant, id.0).await?;
-    let known = known.ok_or_else(no_campaign)?;
-    let settings = api.settings(&caller).await?;
-    Problem::settings_missing(&settings.missing_for_marketing())?;
-    if let Some(content) = content::stored(&api, &caller, &known).await? {
-        content.allow(&api, &caller).await?;
-    }
-    api.pin_segments(&caller, &known).await?;
-    api.pin_reminder(&caller, &known).await?;
-    let campaign = obey(&api, &caller, &ip, id.0, Command::Send).await?;
-    Ok((StatusCode::ACCEPTED, campaign))
 }
 
 /// Pause the sending.
@@ -140,7 +104,7 @@ async fn cancel(
     Ok(cancelled)
 }
 
-async fn obey<P: Needs>(
+pub async fn obey<P: Needs>(
     api: &Api,
     caller: &May<P>,
     ip: &ClientIp,
@@ -165,7 +129,7 @@ pub async fn note<P: Needs>(
     Ok(noted.await?)
 }
 
-fn answer(changed: Changed) -> Result<Json<CampaignView>, Problem> {
+pub fn answer(changed: Changed) -> Result<Json<CampaignView>, Problem> {
     match changed {
         Changed::Yes(campaign) => Ok(Json(CampaignView::new(*campaign, ContentView::default()))),
         Changed::Absent => Err(no_campaign()),

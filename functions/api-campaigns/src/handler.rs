@@ -3,29 +3,29 @@
 
 use access::op;
 use accounts::workspaces::DefaultSender;
-use accounts::{Audit, Senders, WorkspaceSettings, Workspaces};
+use accounts::{Audit, Members, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Campaigns, Draft, Receivers};
+use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Receivers, Starter};
 use channels::push::Sites;
 use channels::sms::Brandnames;
-use channels::{Ledger, Links, MailStore};
-use cloud::Counters;
-use contacts::{List, Lists, Profiles};
-use kernel::CampaignId;
+use channels::{Ledger, Links, MailStore, SendMessage};
+use cloud::{Counters, QueueOf, Timers};
+use contacts::{Fields, List, Lists, Profiles};
 use kernel::page::Page;
+use kernel::{CampaignId, Needs, Origin};
 use lambda::http::{
     Caller, ClientIp, Code, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query,
 };
-use segments::{NotPinned, Pins};
+use segments::Pins;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::Runs;
 
 use crate::content::{self, Checked, CheckedAb, ContentView, stored_b};
 use crate::shape::{CampaignView, ListQuery, NewCampaign};
-use crate::{commands, messages, report, winner};
+use crate::{approval, commands, life, look, messages, report, winner};
 
 /// The state of the operations.
 #[derive(Clone)]
@@ -45,9 +45,17 @@ pub struct Api {
     pub audit: Audit,
     pub workspaces: Workspaces,
     pub senders: Senders,
+    pub members: Members,
+    pub starter: Starter,
+    pub estimator: Estimator,
+    pub timers: Timers,
+    pub fields: Fields,
+    pub messages: QueueOf<SendMessage>,
     pub sites: Sites,
     /// Domain or address that mails are sent from.
     pub identity: String,
+    /// Where the links of mails lead.
+    pub base_url: String,
 }
 
 impl Api {
@@ -75,7 +83,7 @@ impl Api {
     }
 
     /// Refuses lists and segments that the workspace does not have, all at once.
-    async fn know_audience(&self, caller: &Caller, audience: &Audience) -> Result<(), Problem> {
+    pub async fn know_audience(&self, caller: &Caller, audience: &Audience) -> Result<(), Problem> {
         let mut flaws = Flaws::default();
         let both = [
             ("include", &audience.include),
@@ -118,7 +126,7 @@ impl Api {
         campaign: &Campaign,
     ) -> Result<(), Problem> {
         let user = campaign.id.to_string();
-        for segment in campaign.audience.segments() {
+        for segment in campaign.used_segments() {
             let uses = self.pins.uses();
             uses.unuse(caller.tenant, segment, &user).await?;
         }
@@ -126,7 +134,7 @@ impl Api {
     }
 
     /// The list whose settings count for this audience.
-    async fn only_list(
+    pub async fn only_list(
         &self,
         caller: &Caller,
         audience: &Audience,
@@ -137,28 +145,30 @@ impl Api {
         }
     }
 
-    /// Fixes the permission reminder of the draft's only list.
-    pub async fn pin_reminder(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
-        let list = self.only_list(caller, &campaign.audience).await?;
-        let reminder = list.and_then(|list| list.permission_reminder);
-        if campaign.state != campaigns::State::Draft || reminder == campaign.permission_reminder {
-            return Ok(());
+    /// Makes a draft with its entry in the audit log, and notes its segments. A repeated request finds the first one's.
+    pub async fn make<P: Needs>(
+        &self,
+        caller: &May<P>,
+        ip: &ClientIp,
+        origin: &Origin,
+        draft: &Draft,
+    ) -> Result<Campaign, Problem> {
+        for draw in 0..DRAWS {
+            let id = CampaignId::of(origin, draw);
+            let noted = self
+                .audit
+                .note(caller.grant(), caller.permission(), id, &ip.0);
+            noted.await?;
+            let created = self.campaigns.create(caller.tenant, id, origin.at, draft);
+            if let Some(campaign) = created.await? {
+                if campaign.state == campaigns::State::Draft {
+                    self.use_segments(caller, &campaign).await?;
+                }
+                lambda::metrics::count("CampaignsCreated", 1);
+                return Ok(campaign);
+            }
         }
-        let (tenant, id) = (caller.tenant, campaign.id);
-        let pinned = self.campaigns.pin_reminder(tenant, id, reminder.as_deref());
-        Ok(pinned.await?)
-    }
-
-    /// Fixes the versions whose members a draft will be sent to.
-    pub async fn pin_segments(&self, caller: &Caller, campaign: &Campaign) -> Result<(), Problem> {
-        let (tenant, id) = (caller.tenant, campaign.id);
-        let segments = campaign.audience.segments();
-        if campaign.state != campaigns::State::Draft || segments.is_empty() {
-            return Ok(());
-        }
-        let pinned = self.pins.pin(tenant, &id.to_string(), &segments).await?;
-        let versions = pinned.map_err(not_pinned)?;
-        Ok(self.campaigns.pin(tenant, id, &versions).await?)
+        Err(cloud::Error::Conflict.into())
     }
 }
 
@@ -166,26 +176,13 @@ pub fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(one))
+        .merge(approval::routes())
         .merge(report::routes())
         .merge(messages::routes())
         .merge(commands::routes())
+        .merge(life::routes())
+        .merge(look::routes())
         .merge(winner::routes())
-}
-
-fn not_pinned(why: NotPinned) -> Problem {
-    match why {
-        NotPinned::Absent(id) => {
-            Problem::new(Code::Conflict, format!("the segment {id} was deleted"))
-        }
-        NotPinned::Building(id) => {
-            let detail = format!("the members of the segment {id} are still being found");
-            Problem::new(Code::Conflict, detail).retry_after(30)
-        }
-        NotPinned::Busy => {
-            let detail = "a change of the workspace's segments is running";
-            Problem::new(Code::Unavailable, detail).retry_after(2)
-        }
-    }
 }
 
 pub fn no_campaign() -> Problem {
@@ -245,32 +242,19 @@ async fn create(
         summary: content.summary().to_owned(),
         ab,
     };
-    let b = test_checked.map(CheckedAb::mail);
-    for draw in 0..DRAWS {
-        let id = CampaignId::of(&origin, draw);
-        let grant = caller.grant();
-        api.audit
-            .note(grant, caller.permission(), id, &ip.0)
-            .await?;
-        let created = api.campaigns.create(caller.tenant, id, origin.at, &draft);
-        if let Some(campaign) = created.await? {
-            if campaign.state == campaigns::State::Draft {
-                api.use_segments(&caller, &campaign).await?;
-            }
-            lambda::metrics::count("CampaignsCreated", 1);
-            let location = format!("/v1/campaigns/{id}");
-            let view = ContentView {
-                b: b.clone(),
-                ..content.clone().view()
-            };
-            let view = Json(CampaignView::new(campaign, view));
-            return Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response());
-        }
-    }
-    Err(cloud::Error::Conflict.into())
+    let campaign = api.make(&caller, &ip, &origin, &draft).await?;
+    let location = format!("/v1/campaigns/{}", campaign.id);
+    let view = ContentView {
+        b: test_checked.map(CheckedAb::mail),
+        ..content.view()
+    };
+    let view = Json(CampaignView::new(campaign, view));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
 }
 
 /// List campaigns, newest first, without their content.
+///
+/// With `status` or `kind`, a page may hold fewer than `limit` campaigns and still have a `next`.
 #[utoipa::path(
     get,
     path = "/v1/campaigns",
@@ -285,9 +269,13 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<CampaignView>>, Problem> {
     let limit = query.limit.unwrap_or_default();
+    let filter = Filter {
+        state: query.status,
+        kind: query.kind,
+    };
     let page = api
         .campaigns
-        .page(caller.tenant, limit, query.cursor)
+        .page(caller.tenant, limit, query.cursor, filter)
         .await?;
     Ok(Json(page.map(|campaign| {
         CampaignView::new(campaign, ContentView::default())

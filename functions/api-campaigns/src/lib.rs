@@ -1,24 +1,27 @@
 //! Campaigns over HTTP.
 //!
 //! Trigger: HTTP API routes `/v1/campaigns…`, behind the authorizer. Effects: rows of the campaigns
-//! table, the mail in the directory table; messages leave through the campaign's own
-//! pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
+//! table, the mail in the directory table, the timer of a schedule, test mails to the queue of message-sender; other messages
+//! leave through the campaign's own pending effects. Commands may be repeated; creating a campaign again makes a second campaign.
 
+mod approval;
 mod commands;
 mod content;
 mod handler;
+mod life;
+mod look;
 mod messages;
 mod report;
 mod shape;
 mod winner;
 
-use accounts::{Audit, Senders, Workspaces};
-use campaigns::{Campaigns, Receivers};
+use accounts::{Audit, Members, Senders, Workspaces};
+use campaigns::{Campaigns, Estimator, Receivers, Starter};
 use channels::push::Sites;
 use channels::sms::Brandnames;
 use channels::{Ledger, Links, MailStore};
-use cloud::Counters;
-use contacts::{Lists, Profiles};
+use cloud::{Counters, Timers};
+use contacts::{Fields, Lists, Profiles};
 use lambda::{ConfigError, Function, Setup, http};
 use segments::Pins;
 use workflows::Runs;
@@ -36,6 +39,13 @@ pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
         audit: Audit::over(resources),
         workspaces: Workspaces::over(resources),
         senders: Senders::over(resources),
+        members: Members::over(resources),
+        starter: Starter::over(resources),
+        estimator: Estimator::over(resources),
+        timers: Timers::over(resources),
+        fields: Fields::over(resources),
+        messages: resources.queue_of(),
+        base_url: setup.text("PUBLIC_BASE_URL").to_owned(),
         sites: Sites::over(resources),
         identity: setup.text("EMAIL_IDENTITY").to_owned(),
         counters: Counters::over(resources),

@@ -1,6 +1,6 @@
 //! The shapes of the API's bodies and answers, and the parts that a campaign must have.
 
-use campaigns::{Audience, Campaign, Kind, MAX_SELECTED, State};
+use campaigns::{Approval, Audience, Campaign, Kind, MAX_SELECTED, State};
 use contacts::Tags;
 use jiff::Timestamp;
 use kernel::{CampaignId, Cursor, Limit};
@@ -13,7 +13,7 @@ use crate::content::{
 };
 
 /// Longest name of a campaign, in characters.
-const MAX_NAME: usize = 200;
+pub const MAX_NAME: usize = 200;
 /// `GET /v1/campaigns`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -21,6 +21,10 @@ const MAX_NAME: usize = 200;
 pub struct ListQuery {
     pub limit: Option<Limit>,
     pub cursor: Option<Cursor>,
+    /// Only campaigns in this state.
+    pub status: Option<State>,
+    /// Only campaigns of this kind.
+    pub kind: Option<Kind>,
 }
 
 /// `POST /v1/campaigns`. It has exactly one content object.
@@ -60,7 +64,7 @@ impl NewCampaign {
 }
 
 /// The flaw of a name.
-fn name_flaw(name: &str) -> Option<(String, String)> {
+pub fn name_flaw(name: &str) -> Option<(String, String)> {
     let is_flawed = name.trim().is_empty() || name.chars().count() > MAX_NAME;
     is_flawed.then(|| {
         let message = format!("expected a name of 1 to {MAX_NAME} characters");
@@ -69,7 +73,7 @@ fn name_flaw(name: &str) -> Option<(String, String)> {
 }
 
 /// The flaws of the audience by itself.
-fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
+pub fn audience_flaws(audience: &Audience) -> Vec<(String, String)> {
     let mut flaws = Vec::new();
     if audience.include.is_empty() {
         let message = "names no list, segment, tag or receivers";
@@ -109,7 +113,9 @@ pub struct CampaignView {
     name: String,
     status: State,
     /// Why it was paused or has failed without a command: `provider_not_answering`, `workspace_archived`,
-    /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending.
+    /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending. A scheduled start fails with
+    /// `settings_missing`, `sender_unproven`, `channel_missing`, `list_deleted`, `segment_deleted`, `segment_building`, `mail_missing` or
+    /// `workspace_archived`.
     problem: Option<String>,
     audience: Audience,
     /// Contacts of the audience when it was sent; absent until they are counted.
@@ -118,6 +124,11 @@ pub struct CampaignView {
     summary: String,
     #[serde(serialize_with = "kernel::clock::millis")]
     created_at: Timestamp,
+    /// When it starts, or should have started.
+    #[serde(serialize_with = "kernel::clock::millis")]
+    scheduled_at: Option<Timestamp>,
+    /// The last request for an approval.
+    approval: Option<Approval>,
     #[serde(serialize_with = "kernel::clock::millis")]
     started_at: Option<Timestamp>,
     #[serde(serialize_with = "kernel::clock::millis")]
@@ -148,6 +159,8 @@ impl CampaignView {
             recipients: campaign.recipients,
             summary: campaign.summary,
             created_at: campaign.created_at,
+            scheduled_at: campaign.scheduled_at,
+            approval: campaign.approval,
             started_at: campaign.started_at,
             sent_at: campaign.sent_at,
             mail: content.mail,

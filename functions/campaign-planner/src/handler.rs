@@ -1,13 +1,34 @@
-//! One message plans some pages of one contact shard.
+//! One message plans some pages of one contact shard, starts a scheduled campaign, or removes rows of a deleted one.
 
-use campaigns::{PlanMessage, Planner};
+use campaigns::{Due, Keeper, PlanMessage, Planner};
 use lambda::sqs::Record;
 use lambda::{Failure, metrics};
 
-/// Plans the shard or the dispatch that the message asks for.
-pub async fn handle(planner: &Planner, record: &Record) -> Result<(), Failure> {
+/// Does the task of the message.
+pub async fn handle(planner: &Planner, keeper: &Keeper, record: &Record) -> Result<(), Failure> {
     let (tenant, message) = record.open::<PlanMessage>()?;
-    let planned = planner.handle(tenant, message).await?;
-    metrics::count("RecipientsPlanned", planned);
+    match message {
+        PlanMessage::Start {
+            campaign,
+            at,
+            tries,
+        } => match keeper.start(tenant, campaign, at, tries).await? {
+            Due::Started => metrics::count("CampaignsStarted", 1),
+            Due::Failed => {
+                metrics::incident("CampaignStartsFailed", 1);
+                tracing::warn!(%campaign, "a scheduled campaign could not start");
+            }
+            Due::NotWanted | Due::Later => {}
+        },
+        PlanMessage::Erase { campaign } => {
+            if keeper.erase(tenant, campaign).await? {
+                metrics::count("CampaignsErased", 1);
+            }
+        }
+        plan => {
+            let planned = planner.handle(tenant, plan).await?;
+            metrics::count("RecipientsPlanned", planned);
+        }
+    }
     Ok(())
 }

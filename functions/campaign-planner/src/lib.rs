@@ -1,4 +1,4 @@
-//! Cuts the audience of a campaign into chunks.
+//! Cuts the audience of a campaign into chunks, starts scheduled campaigns, and removes deleted ones.
 //!
 //! Trigger: queue campaign-plan, [`campaigns::PlanMessage`]. Effects: chunks and their progress in the
 //! campaigns table; the message for a shard's first chunk, and the planner's own continuation, leave through
@@ -7,15 +7,16 @@
 
 mod handler;
 
-use campaigns::Planner;
+use campaigns::{Keeper, Planner};
 use lambda::sqs::Order;
 use lambda::{ConfigError, Function, Setup};
 
 /// Builds the function.
 pub fn function(setup: &Setup) -> Result<Function, ConfigError> {
     let planner = Planner::over(setup.resources());
+    let keeper = Keeper::over(setup.resources());
     Function::sqs(setup, Order::Any { concurrency: 1 }, move |record| {
-        let planner = planner.clone();
-        async move { handler::handle(&planner, &record).await }
+        let (planner, keeper) = (planner.clone(), keeper.clone());
+        async move { handler::handle(&planner, &keeper, &record).await }
     })
 }

@@ -100,6 +100,7 @@ pub async fn ask(intake: &Intake, tenant: TenantKey, request: Request) -> Result
         reason: Some(TransactionalReason::FormAnswer),
         workflow: None,
         opt_in: Some(id.clone()),
+        test: None,
         at,
         slot: None,
     };

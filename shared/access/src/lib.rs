@@ -323,6 +323,19 @@ operations! {
     ListCampaigns = "listCampaigns": From(Contributor), Some(Read);
     CreateCampaign = "createCampaign": From(Contributor), Some(Write);
     ShowCampaign = "showCampaign": From(Contributor), Some(Read);
+    UpdateCampaign = "updateCampaign": From(Contributor), Some(Write);
+    DeleteCampaign = "deleteCampaign": From(AccountManager), Some(Write);
+    CopyCampaign = "copyCampaign": From(Contributor), Some(Write);
+    EstimateCampaign = "estimateCampaign": From(Contributor), Some(Read);
+    CheckCampaign = "checkCampaign": From(Contributor), Some(Read);
+    PreviewCampaign = "previewCampaign": From(Contributor), Some(Read);
+    TestCampaign = "testCampaign": From(Contributor), Some(Write);
+    RequestCampaignApproval = "requestCampaignApproval": From(Contributor), Some(Write);
+    WithdrawCampaignApproval = "withdrawCampaignApproval": From(Contributor), Some(Write);
+    // A decision is a person's.
+    ApproveCampaign = "approveCampaign": From(AccountManager), None;
+    RejectCampaign = "rejectCampaign": From(AccountManager), None;
+    UnscheduleCampaign = "unscheduleCampaign": From(AccountManager), Some(Write);
     SendCampaign = "sendCampaign": From(AccountManager), Some(Write);
     PauseCampaign = "pauseCampaign": From(AccountManager), Some(Write);
     ResumeCampaign = "resumeCampaign": From(AccountManager), Some(Write);

@@ -5,7 +5,7 @@
 
 use cloud::{Error, Query, Resources, Table, Update};
 use kernel::page::Page;
-use kernel::{AccountId, Cursor, Limit, UserId, WorkspaceId};
+use kernel::{AccountId, Cursor, Limit, Role, UserId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys;
@@ -18,6 +18,9 @@ pub struct Member {
     pub id: UserId,
     /// Name shown to colleagues.
     pub name: String,
+    /// Role in the account; absent until the user is changed.
+    #[serde(default)]
+    pub role: Option<Role>,
     /// Whether the user may enter every workspace of the account.
     enters_all: bool,
     /// Workspaces that the user may enter beside.
@@ -80,6 +83,7 @@ impl Members {
         let update = Update::new()
             .set("id", user.id)
             .set("name", &user.name)
+            .set("role", user.role)
             .set("enters_all", user.enters_all())
             .set("workspaces", &user.workspaces)
             .set("is_active", user.status == UserStatus::Active)

@@ -15,7 +15,9 @@ use crate::{LEASE, keys};
 
 mod settings;
 
-pub use settings::{DefaultSender, FrequencyCap, QuietHours, WorkspaceSettings};
+pub use settings::{
+    CampaignApprovalRule, DefaultSender, FrequencyCap, QuietHours, WorkspaceSettings,
+};
 
 /// Whether a workspace is worked in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

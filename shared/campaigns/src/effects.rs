@@ -28,6 +28,11 @@ pub(crate) const DISPATCH: Rule = Rule {
     name: "campaign.dispatch",
     messages: |image| for_each_shard(image, State::Paused, dispatch),
 };
+/// On META: remove the rows of a deleted campaign.
+pub(crate) const ERASE: Rule = Rule {
+    name: "campaign.erase",
+    messages: erase,
+};
 /// On META: the test is sent.
 pub(crate) const TESTED: Rule = Rule {
     name: "campaign.tested",
@@ -45,7 +50,7 @@ pub(crate) const CHUNK: Rule = Rule {
 };
 
 /// All rules of the table Campaigns.
-pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, TESTED, PLAN_REST, CHUNK];
+pub const EFFECTS: &[Rule] = &[PLAN, DISPATCH, ERASE, TESTED, PLAN_REST, CHUNK];
 
 fn plan(campaign: CampaignId, shard: u32) -> PlanMessage {
     PlanMessage::Plan {
@@ -72,6 +77,13 @@ fn for_each_shard(
         Effect::new(image.tenant(), name, &message(campaign, shard))
     };
     (0..SHARDS).map(effect).collect()
+}
+
+fn erase(image: &Image) -> Result<Vec<Effect>, Error> {
+    let campaign: CampaignId = image.subject()?;
+    let name = format!("{campaign}#erase");
+    let message = PlanMessage::Erase { campaign };
+    Ok(vec![Effect::new(image.tenant(), name, &message)?])
 }
 
 fn tested(image: &Image) -> Result<Vec<Effect>, Error> {

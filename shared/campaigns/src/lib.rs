@@ -15,10 +15,13 @@
 //! The send ledger (`channels`) records each send; this crate never calls a provider.
 
 pub mod ab;
+mod approval;
 mod audience;
 mod chunks;
 mod effects;
+mod estimate;
 mod keys;
+mod life;
 pub mod messages;
 mod model;
 mod outcomes;
@@ -27,10 +30,14 @@ mod receivers;
 mod report;
 mod review;
 pub mod send;
+mod start;
 mod store;
 
 pub use ab::{Ab, Chosen, Part, Variable, Winner, WinnerRule};
+pub use approval::{Approval, Decision, snapshot};
 pub use effects::EFFECTS;
+pub use estimate::{Accuracy, Estimate, Estimator};
+pub use life::{Due, FARTHEST, Keeper};
 pub use messages::{ChunkMessage, ChunkOf, PlanMessage};
 pub use model::{Audience, Campaign, Command, Draft, Kind, Selection, State, Step, step};
 pub use outcomes::Outcomes;
@@ -39,7 +46,8 @@ pub use receivers::{Bounds, Receiver, ReceiverSet, Receivers, ReceiversOf};
 pub use report::{DomainFigures, HourFigures, Rates, Report};
 pub use review::{Review, Reviewer};
 pub use send::{Ended, Rules, Sender};
-pub use store::{Campaigns, Changed};
+pub use start::{Refusal, Start, Starter};
+pub use store::{Campaigns, Changed, Filter};
 
 /// Most entries of each kind in a selection of an audience.
 pub const MAX_SELECTED: usize = 20;

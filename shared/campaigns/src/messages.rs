@@ -42,6 +42,23 @@ pub enum PlanMessage {
         /// Contact shard.
         shard: u32,
     },
+    /// From a timer: start the campaign if it is still scheduled for this time.
+    #[serde(rename = "campaign.start.v1")]
+    Start {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The time of its schedule.
+        at: Timestamp,
+        /// Earlier tries, which found a segment without members yet.
+        #[serde(default)]
+        tries: u32,
+    },
+    /// Remove rows of a deleted campaign.
+    #[serde(rename = "campaign.erase.v1")]
+    Erase {
+        /// The campaign.
+        campaign: CampaignId,
+    },
     /// Every shard has sent its part of the test.
     #[serde(rename = "campaign.tested.v1")]
     Tested {
@@ -127,6 +144,8 @@ mod tests {
         for text in [
             r#"{"type":"campaign.plan.v1","campaign":"cmp_0123456789a","shard":3,"chunk":0,"counted":0}"#,
             r#"{"type":"campaign.dispatch.v1","campaign":"cmp_0123456789a","shard":3}"#,
+            r#"{"type":"campaign.start.v1","campaign":"cmp_0123456789a","at":"2026-03-02T08:00:00Z","tries":0}"#,
+            r#"{"type":"campaign.erase.v1","campaign":"cmp_0123456789a"}"#,
             r#"{"type":"campaign.tested.v1","campaign":"cmp_0123456789a"}"#,
             r#"{"type":"campaign.decide.v1","campaign":"cmp_0123456789a","at":"2026-03-02T08:00:00Z"}"#,
         ] {

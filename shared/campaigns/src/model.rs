@@ -9,17 +9,23 @@ use kernel::{CampaignId, ListId, SegmentId};
 use serde::{Deserialize, Serialize};
 
 use crate::ab::{Ab, Phase, Winner};
+use crate::approval::Approval;
 use crate::receivers::ReceiversOf;
 use crate::review::{Review, is_review};
 
-/// Where a campaign stands. A schedule and an approval will stand between `draft` and
-/// `sending`.
+/// Where a campaign stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = CampaignState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Being written.
     Draft,
+    /// Locked until its approval is decided.
+    PendingApproval,
+    /// Its approval was refused; it may be edited.
+    Rejected,
+    /// It starts at its time.
+    Scheduled,
     /// Its audience is being planned and sent to.
     Sending,
     /// Its test is being sent. Shown in place of `sending`, never stored.
@@ -34,6 +40,8 @@ pub enum State {
     Cancelled,
     /// Cannot be sent.
     Failed,
+    /// Being removed; no answer shows it.
+    Deleted,
 }
 
 impl State {
@@ -41,6 +49,9 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Draft => "draft",
+            Self::PendingApproval => "pending_approval",
+            Self::Rejected => "rejected",
+            Self::Scheduled => "scheduled",
             Self::Sending => "sending",
             Self::Testing => "testing",
             Self::AwaitingWinner => "awaiting_winner",
@@ -48,7 +59,16 @@ impl State {
             Self::Sent => "sent",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
+            Self::Deleted => "deleted",
         }
+    }
+
+    /// Whether nothing of it is going out, now or later.
+    pub fn may_be_deleted(self) -> bool {
+        matches!(
+            self,
+            Self::Draft | Self::Rejected | Self::Sent | Self::Cancelled | Self::Failed
+        )
     }
 }
 
@@ -80,6 +100,8 @@ pub enum Command {
     Resume,
     /// Stop for ever.
     Cancel,
+    /// Take the schedule back.
+    Unschedule,
 }
 
 /// The effect of a command in a state.
@@ -96,17 +118,25 @@ pub enum Step {
 /// The state machine. A command that was carried out before is `Done`, so a repetition has no effect.
 pub fn step(state: State, command: Command) -> Step {
     match (state, command) {
-        (State::Draft, Command::Send) | (State::Paused, Command::Resume) => {
+        (State::Draft | State::Scheduled, Command::Send) | (State::Paused, Command::Resume) => {
             Step::To(State::Sending)
         }
         (State::Sending, Command::Pause) => Step::To(State::Paused),
-        (State::Draft | State::Sending | State::Paused, Command::Cancel) => {
-            Step::To(State::Cancelled)
-        }
+        (State::Scheduled, Command::Unschedule) => Step::To(State::Draft),
+        (
+            State::Draft
+            | State::PendingApproval
+            | State::Rejected
+            | State::Scheduled
+            | State::Sending
+            | State::Paused,
+            Command::Cancel,
+        ) => Step::To(State::Cancelled),
         (State::Sending | State::Paused | State::Sent, Command::Send)
         | (State::Paused, Command::Pause)
         | (State::Sending | State::Sent, Command::Resume)
-        | (State::Cancelled, Command::Cancel) => Step::Done,
+        | (State::Cancelled, Command::Cancel)
+        | (State::Draft, Command::Unschedule) => Step::Done,
         _ => Step::Refused,
     }
 }
@@ -220,6 +250,18 @@ pub struct Campaign {
     pub content: Content,
     /// A line of the content: the subject of a mail.
     pub summary: String,
+    /// Number of its edits: a command is about the campaign as it was read.
+    #[serde(default)]
+    pub revision: u32,
+    /// When it starts, or should have started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<Timestamp>,
+    /// The last request for an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Segments of a former audience. Their notes of use are removed with those of the present ones.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub dropped: BTreeSet<SegmentId>,
     /// Its status.
     pub state: State,
     /// Why it was paused or has failed, if the system did so.
@@ -277,6 +319,13 @@ impl Campaign {
         }
     }
 
+    /// The segments that may have a note of its use: those of its audience and of former ones.
+    pub fn used_segments(&self) -> BTreeSet<SegmentId> {
+        let mut all = self.audience.segments();
+        all.extend(&self.dropped);
+        all
+    }
+
     /// Whether the campaign waits for a review of its figures.
     pub fn is_in_review(&self) -> bool {
         self.state == State::Paused && self.problem.as_deref().is_some_and(is_review)
@@ -294,8 +343,11 @@ impl Campaign {
 mod tests {
     use super::*;
 
-    const STATES: [State; 8] = [
+    const STATES: [State; 12] = [
         State::Draft,
+        State::PendingApproval,
+        State::Rejected,
+        State::Scheduled,
         State::Sending,
         State::Testing,
         State::AwaitingWinner,
@@ -303,17 +355,20 @@ mod tests {
         State::Sent,
         State::Cancelled,
         State::Failed,
+        State::Deleted,
+    ];
+    const COMMANDS: [Command; 5] = [
+        Command::Send,
+        Command::Pause,
+        Command::Resume,
+        Command::Cancel,
+        Command::Unschedule,
     ];
 
     #[test]
     fn repeating_a_command_that_was_obeyed_is_harmless() {
         for state in STATES {
-            for command in [
-                Command::Send,
-                Command::Pause,
-                Command::Resume,
-                Command::Cancel,
-            ] {
+            for command in COMMANDS {
                 if let Step::To(next) = step(state, command) {
                     assert_eq!(step(next, command), Step::Done, "{state:?} {command:?}");
                 }
@@ -323,13 +378,8 @@ mod tests {
 
     #[test]
     fn nothing_leaves_an_end() {
-        for end in [State::Sent, State::Cancelled, State::Failed] {
-            for command in [
-                Command::Send,
-                Command::Pause,
-                Command::Resume,
-                Command::Cancel,
-            ] {
+        for end in [State::Sent, State::Cancelled, State::Failed, State::Deleted] {
+            for command in COMMANDS {
                 assert!(
                     !matches!(step(end, command), Step::To(_)),
                     "{end:?} {command:?}"

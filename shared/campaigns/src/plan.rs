@@ -64,6 +64,8 @@ impl Planner {
                 // If another run plans the same shard, both continue from the stored chunks.
                 self.plan(tenant, campaign, shard, Place::default()).await
             }
+            // The tasks of [`crate::Keeper`].
+            PlanMessage::Start { .. } | PlanMessage::Erase { .. } => Ok(0),
             PlanMessage::Tested { campaign } => {
                 self.tests.wait(tenant, campaign).await?;
                 Ok(0)
@@ -113,7 +115,7 @@ impl Planner {
     /// The audience is fixed: its segments may be deleted.
     async fn release(&self, tenant: TenantKey, campaign: &Campaign) -> Result<(), Error> {
         let user = campaign.id.to_string();
-        for segment in campaign.audience.segments() {
+        for segment in campaign.used_segments() {
             self.uses.unuse(tenant, segment, &user).await?;
         }
         Ok(())

@@ -5,17 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cloud::{Created, Error, Pending, Query, Resources, Table, Update, UpdateOutcome};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{CampaignId, Cursor, Limit, SegmentId, TenantKey, page::Page};
+use kernel::{CampaignId, Cursor, Limit, TenantKey, page::Page};
 use serde::{Deserialize, Serialize};
 
 use crate::ab::Ab;
-use crate::model::{Campaign, Command, Draft, State, Step, step};
+use crate::model::{Campaign, Command, Draft, Kind, State, Step, step};
 use crate::review::Review;
 use crate::{effects, keys};
 
 /// How long after its start a campaign may be resumed. The rows of the ledger live 120 days, and a recipient without
 /// a row would get the mail a second time.
 pub const RESUMABLE: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Pages of ids that one page of a filtered list reads at most.
+const PAGES: u32 = 10;
 
 /// The campaigns of all workspaces; every call names the tenant.
 #[derive(Clone, Debug)]
@@ -38,6 +41,23 @@ pub enum Changed {
     Absent,
 }
 
+/// The campaigns that a list shows; empty: all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those of this kind.
+    pub kind: Option<Kind>,
+}
+
+impl Filter {
+    fn has(self, campaign: &Campaign) -> bool {
+        self.state.is_none_or(|state| campaign.status() == state)
+            && self.kind.is_none_or(|kind| campaign.kind() == kind)
+            && campaign.state != State::Deleted
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Listed {
     campaign: CampaignId,
@@ -49,6 +69,11 @@ impl Campaigns {
         Self {
             table: resources.table("Campaigns"),
         }
+    }
+
+    /// The time of the tables.
+    pub fn now(&self) -> Timestamp {
+        self.table.clock().now()
     }
 
     pub(crate) fn clock(&self) -> &kernel::Clock {
@@ -73,6 +98,10 @@ impl Campaigns {
             permission_reminder: None,
             content: draft.content.clone(),
             summary: draft.summary.clone(),
+            revision: 0,
+            scheduled_at: None,
+            approval: None,
+            dropped: BTreeSet::new(),
             state: State::Draft,
             problem: None,
             created_at: at,
@@ -103,20 +132,47 @@ impl Campaigns {
 
     /// One campaign.
     pub async fn get(&self, tenant: TenantKey, id: CampaignId) -> Result<Option<Campaign>, Error> {
-        self.table.get(&keys::meta(tenant, id)).await
+        let found: Option<Campaign> = self.table.get(&keys::meta(tenant, id)).await?;
+        Ok(found.filter(|campaign| campaign.state != State::Deleted))
     }
 
-    /// A page of campaigns, newest first.
+    /// A page of campaigns that match, newest first. A page may hold fewer than `limit` and still have a `next`, if few match.
     pub async fn page(
         &self,
         tenant: TenantKey,
         limit: Limit,
         cursor: Option<Cursor>,
+        filter: Filter,
+    ) -> Result<Page<Campaign>, Error> {
+        let most = limit.get();
+        let mut all = Page {
+            data: Vec::new(),
+            next: cursor,
+        };
+        for _ in 0..PAGES {
+            let room = most - all.data.len() as u32;
+            let page = self.some(tenant, room, all.next).await?;
+            all.data
+                .extend(page.data.into_iter().filter(|one| filter.has(one)));
+            all.next = page.next;
+            if all.next.is_none() || all.data.len() as u32 >= most {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// A page of all campaigns, newest first.
+    async fn some(
+        &self,
+        tenant: TenantKey,
+        limit: u32,
+        cursor: Option<Cursor>,
     ) -> Result<Page<Campaign>, Error> {
         let query = Query::partition(keys::list(tenant)).descending();
         let page = self
             .table
-            .query::<Listed>(query.limit(limit.get()).cursor(cursor))
+            .query::<Listed>(query.limit(limit).cursor(cursor))
             .await?;
         let wanted = page
             .data
@@ -132,36 +188,6 @@ impl Campaigns {
         })
     }
 
-    /// Notes the versions of the segments that a draft will read. Changes nothing once the campaign is sent.
-    pub async fn pin(
-        &self,
-        tenant: TenantKey,
-        id: CampaignId,
-        versions: &BTreeMap<SegmentId, u32>,
-    ) -> Result<(), Error> {
-        let update = Update::new()
-            .set("segments", versions)
-            .when_equals("state", State::Draft);
-        self.table.update(&keys::meta(tenant, id), update).await?;
-        Ok(())
-    }
-
-    /// Notes the permission reminder of a draft's only list. Changes nothing once the campaign is sent.
-    pub async fn pin_reminder(
-        &self,
-        tenant: TenantKey,
-        id: CampaignId,
-        reminder: Option<&str>,
-    ) -> Result<(), Error> {
-        let update = Update::new().when_equals("state", State::Draft);
-        let update = match reminder {
-            Some(reminder) => update.set("permission_reminder", reminder),
-            None => update.remove("permission_reminder"),
-        };
-        self.table.update(&keys::meta(tenant, id), update).await?;
-        Ok(())
-    }
-
     /// Carries out a command. The state and the messages that must follow it are one write.
     pub async fn command(
         &self,
@@ -170,8 +196,7 @@ impl Campaigns {
         command: Command,
     ) -> Result<Changed, Error> {
         let key = keys::meta(tenant, id);
-        // A command races with others and with the end of the campaign. Each of them moves the state forward. The
-        // state machine has no cycle, so this loop ends.
+        // A command races with others and with the end of the campaign.
         for _ in 0..8 {
             let Some(campaign) = self.table.get::<Campaign>(&key).await? else {
                 return Ok(Changed::Absent);
@@ -242,7 +267,7 @@ impl Campaigns {
     }
 
     /// The attributes and the effects that a command's write sets beside the state.
-    fn follows(&self, command: Command, campaign: &Campaign) -> Update {
+    pub(crate) fn follows(&self, command: Command, campaign: &Campaign) -> Update {
         let update = Update::new();
         match command {
             Command::Send => update
@@ -252,6 +277,8 @@ impl Campaigns {
             Command::Resume => update.set("pending", Pending::of(&[effects::DISPATCH])),
             // The effects of the last write were made from its own image.
             Command::Pause | Command::Cancel => update.remove("pending"),
+            // The audience may have another size at its next time, so an approval is void.
+            Command::Unschedule => update.remove("scheduled_at").remove("approval"),
         }
     }
 

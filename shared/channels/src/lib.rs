@@ -35,7 +35,7 @@ pub use agents::Agent;
 pub use channel::{Answer, Group, NotReady, Replaced, SendChannel};
 pub use consent::SkipReason;
 pub use domain::Domain;
-pub use email::{EmailChannel, Letterhead};
+pub use email::{EmailChannel, Letterhead, PreparedMail, Preview};
 pub use feedback::{Feedback, Gained};
 pub use frequency::Frequency;
 pub use gate::{Gate, Law};
@@ -44,5 +44,7 @@ pub use ledger::{Claim, Fact, Ledger, LedgerKey, MessageStatus, Row, State, Tall
 pub use links::{Click, Link, Links};
 pub use machine::{Delivery, SendMachine};
 pub use mail_store::{MailRef, MailStore, Sender, StoredMail};
-pub use send::{Class, Content, FallbackText, Send, SendMessage, Terms, ZnsContent};
+pub use send::{
+    Class, Content, FallbackText, Send, SendMessage, TEST_SCOPE, Terms, Test, ZnsContent,
+};
 pub use tracking_id::TrackingKey;

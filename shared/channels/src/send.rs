@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cloud::{Message, QueueName};
 use contacts::Channel;
 use jiff::Timestamp;
-use kernel::{BrandnameId, ContactId, TransactionalReason, WorkflowId};
+use kernel::{BrandnameId, ContactId, EmailAddress, TransactionalReason, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -100,6 +100,19 @@ impl Content {
     }
 }
 
+/// Begins the scope of a test mail. The rest names the request, so a repeated request sends once.
+pub const TEST_SCOPE: &str = "tst_";
+
+/// A test: the message goes to this address, and no contact's record has part in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Test {
+    /// The address.
+    pub to: EmailAddress,
+    /// The contact whose data fills the merge fields; absent: a person of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<ContactId>,
+}
+
 /// A message to `message-sender`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -135,6 +148,9 @@ pub struct Send {
     /// The request of a signup form that this mail asks to confirm. The mail goes to the request's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opt_in: Option<String>,
+    /// A test mail; its `contact` is nobody's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Test>,
     /// When its step was taken: a message that is delivered much later is not sent.
     pub at: Timestamp,
     /// A slot of the send rate that was reserved when this message was returned to the queue.

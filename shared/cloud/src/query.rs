@@ -9,7 +9,7 @@ use kernel::Cursor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::item::{Item, PK, SK};
+use crate::item::{Item, Key, PK, SK};
 use crate::{Error, Table};
 
 pub use kernel::page::Page;
@@ -192,6 +192,12 @@ impl Table {
         let data = data.into_iter().map(|item| self.read("Query", item));
         let data = data.collect::<Result<_, _>>()?;
         Ok(Page { data, next })
+    }
+
+    /// The keys of one page.
+    pub async fn keys(&self, query: Query) -> Result<Vec<Key>, Error> {
+        let page = self.items(query).await?;
+        page.data.iter().map(Key::of).collect()
     }
 
     /// One page of items as they are stored, for callers that must skip an unreadable item.

@@ -70,6 +70,7 @@ mod profiles;
 mod rows;
 pub mod scores;
 mod search;
+mod stand_in;
 mod store;
 pub mod tags_vocabulary;
 mod timeline;

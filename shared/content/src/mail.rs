@@ -154,6 +154,7 @@ pub struct BuiltMail {
 #[derive(Debug)]
 pub struct CompiledMail {
     subject: Template,
+    preview: Option<Template>,
     html: Option<Template>,
     hosts: BTreeSet<String>,
     text: Template,
@@ -172,9 +173,9 @@ impl CompiledMail {
     ) -> Result<CompiledMail, MailError> {
         let mut warnings = Vec::new();
         let subject = parse(Part::Subject, &content.subject, Template::parse)?;
-        if let Some(preview) = &content.preview_text {
-            parse(Part::Preview, preview, Template::parse)?;
-        }
+        let preview = content.preview_text.as_deref();
+        let preview = preview.map(|preview| parse(Part::Preview, preview, Template::parse));
+        let preview = preview.transpose()?;
         let html_source = content.html.as_deref().map(html::without_marks);
         let html = match &html_source {
             Some(source) => {
@@ -193,6 +194,7 @@ impl CompiledMail {
         };
         Ok(CompiledMail {
             subject,
+            preview,
             html,
             hosts: html_source.as_deref().map(html::hosts).unwrap_or_default(),
             text,
@@ -206,6 +208,22 @@ impl CompiledMail {
     /// The warnings to the author.
     pub fn warnings(&self) -> &[MailWarning] {
         &self.warnings
+    }
+
+    /// The text that inboxes show beside the subject, for the recipient of `data`.
+    pub fn render_preview_text(
+        &self,
+        data: &Value,
+        now: &Zoned,
+    ) -> Result<Option<String>, RenderError> {
+        let scope = Scope {
+            data,
+            reserved: &[],
+            now,
+        };
+        let preview = self.preview.as_ref();
+        let text = preview.map(|preview| preview.render(&scope));
+        Ok(text.transpose()?.map(|text| one_line(&text)))
     }
 
     /// Renders the mail for the recipient of `data` and `links`. `now` is the time of `"now" | date`.

@@ -127,6 +127,17 @@ impl Pins {
         Ok(found.is_some())
     }
 
+    /// The live version of a segment, and its members when they were counted. Pins nothing.
+    pub async fn live(
+        &self,
+        tenant: TenantKey,
+        id: SegmentId,
+    ) -> Result<Option<(u32, Option<i64>)>, Error> {
+        let key = keys::segment(tenant, id);
+        let found: Option<Segment> = self.uses.directory.get(&key).await?;
+        Ok(found.and_then(|segment| Some((segment.live?, segment.count))))
+    }
+
     /// Keeps the members of the live versions for `user`, a campaign or a job, for a day, or until [`Uses::unuse`]. No segment is deleted at
     /// the same time. Safe to repeat: the later call wins.
     pub async fn pin(

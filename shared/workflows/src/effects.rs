@@ -64,6 +64,7 @@ fn sends(image: &Image) -> Result<Vec<Effect>, Error> {
             reason: own.reason,
             workflow: Some(state.workflow),
             opt_in: None,
+            test: None,
             at: own.at,
             slot: None,
         };

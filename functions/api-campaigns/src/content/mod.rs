@@ -61,6 +61,11 @@ pub struct ContentView {
 }
 
 impl Contents {
+    /// Whether the body has no content object.
+    pub fn is_empty(&self) -> bool {
+        self.mail.is_none() && self.sms.is_none() && self.zns.is_none() && self.push.is_none()
+    }
+
     /// The one content; the flaw if the body has none or several.
     pub fn one(self) -> Result<NewContent, Problem> {
         let Self {

@@ -38,6 +38,16 @@ pub struct FrequencyCap {
     pub days: u32,
 }
 
+/// Which campaigns need an approval before they are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignApprovalRule {
+    /// Only those to more contacts than this; absent: every campaign.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    #[serde(default)]
+    pub above: Option<u64>,
+}
+
 /// The settings of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WorkspaceSettings {
@@ -68,6 +78,9 @@ pub struct WorkspaceSettings {
     /// Whether the subjects of marketing mails begin with `[QC]`, as Decree 91/2020 asks of advertising mail.
     #[serde(default = "yes")]
     pub advertising_label: bool,
+    /// The campaigns that need an approval; absent: none.
+    #[serde(default)]
+    pub campaign_approval: Option<CampaignApprovalRule>,
     /// The reasons for which its workflows may mail people who have not agreed to marketing.
     #[serde(default = "all_reasons")]
     pub transactional_reasons: Vec<TransactionalReason>,
@@ -108,6 +121,7 @@ impl WorkspaceSettings {
             holdout_percent: 0,
             strict_consent: true,
             advertising_label: true,
+            campaign_approval: None,
             transactional_reasons: all_reasons(),
         }
     }

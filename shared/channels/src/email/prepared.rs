@@ -1,12 +1,18 @@
 //! A compiled mail: compiled once, rendered for each contact. Pure.
 
+use contacts::{Channel, Contact, Definitions};
 use content::links::LinkSet;
 use content::mail::{CompiledMail, Footer, MailContent, MailError, MailOptions, Tracking};
 use content::mime::{self, Mailbox, Message};
-use kernel::EmailAddress;
+use content::tokens::TokenKey;
+use jiff::Timestamp;
+use kernel::{EmailAddress, TenantKey};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::channel::Recipient;
 use crate::consent::email_of;
+use crate::ledger::LedgerKey;
 use crate::mail_store::{Sender, StoredMail};
 use crate::send::{Class, Terms};
 
@@ -25,6 +31,23 @@ pub struct Letterhead {
 
 /// The label of advertising mail (Decree 91/2020/NĐ-CP). The decree also takes `[AD]`.
 const LABEL: &str = "[QC]";
+
+/// The key of the links in previews and test mails. No function has it, so these links change nothing.
+pub(super) const NOWHERE: &str = "links of a preview lead nowhere";
+
+/// A mail as one reader would get it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = MailPreview)]
+pub struct Preview {
+    /// Subject, with the label of advertising mail.
+    pub subject: String,
+    /// Text that inboxes show beside the subject.
+    pub preview_text: Option<String>,
+    /// HTML part, with its footer.
+    pub html: Option<String>,
+    /// Text part, with its footer.
+    pub text: String,
+}
 
 /// A mail ready for any number of contacts.
 #[derive(Debug)]
@@ -86,6 +109,48 @@ impl PreparedMail {
     /// The sender.
     pub fn sender(&self) -> &Sender {
         &self.sender
+    }
+
+    /// The mail as this contact would get it, made as a send makes it. Its links lead nowhere. The error is a stable name without
+    /// personal data.
+    pub fn preview(
+        &self,
+        tenant: TenantKey,
+        contact: &Contact,
+        fields: &Definitions,
+        base_url: &str,
+        now: Timestamp,
+    ) -> Result<Preview, String> {
+        let key = LedgerKey {
+            scope: "preview".to_owned(),
+            contact: contact.id,
+            channel: Channel::Email,
+            step: "0".to_owned(),
+        };
+        let recipient = Recipient {
+            tenant,
+            key: &key,
+            contact,
+            fields,
+            data: &Value::Null,
+            devices: &[],
+            now,
+        };
+        let (workspace, id) = (tenant.to_string(), contact.id.to_string());
+        let nowhere = TokenKey::new(NOWHERE);
+        let links = LinkSet::new(base_url, &nowhere, &workspace, &key.scope, &id, &key.step);
+        let links = links.map_err(|_| "links".to_owned())?;
+        let (data, local) = (recipient.merge_data(), recipient.local_time());
+        let failed = |_| "template".to_owned();
+        let built = self.compiled.render(&data, &links, &local);
+        let built = built.map_err(failed)?;
+        let preview_text = self.compiled.render_preview_text(&data, &local);
+        Ok(Preview {
+            subject: built.subject,
+            preview_text: preview_text.map_err(failed)?,
+            html: built.html,
+            text: built.text,
+        })
     }
 
     /// The recipient's address and the message's bytes. The message id follows from `name`. The error is a stable
@@ -166,7 +231,6 @@ fn subject(mail: &StoredMail, class: Class, letterhead: &Letterhead) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
     use super::*;

@@ -3,11 +3,14 @@
 
 mod ab;
 mod addresses;
+mod approval;
 mod audiences;
 mod crashes;
 mod gate;
 mod heavy;
+mod life;
 mod links;
+mod look;
 mod messages;
 mod rate;
 mod reports;

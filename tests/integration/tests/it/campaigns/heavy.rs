@@ -150,6 +150,7 @@ async fn a_single_mail_that_cannot_be_built_is_failed_for_its_reader() {
         reason: None,
         workflow: "wfl_00000000001".parse().ok(),
         opt_in: None,
+        test: None,
         at: world.clock().now(),
         slot: None,
     }));

@@ -47,6 +47,7 @@ pub async fn enqueue(world: &World, shop: &Shop, scope: &str, class: Class) {
         reason: None,
         workflow: "wfl_00000000001".parse().ok(),
         opt_in: None,
+        test: None,
         at: world.now(),
         slot: None,
     }));
