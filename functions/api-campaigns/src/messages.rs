@@ -4,7 +4,7 @@
 
 use access::op;
 use axum::extract::State;
-use campaigns::{Bounds, ReceiverSet};
+use campaigns::{Bounds, Filter, ReceiverSet};
 use channels::{Fact, LedgerKey, MessageStatus, Row};
 use contacts::Channel;
 use jiff::Timestamp;
@@ -194,7 +194,11 @@ impl Api {
         cursor: Option<Cursor>,
     ) -> Result<Page<MessageView>, Problem> {
         let limit = Limit::new(CAMPAIGNS).unwrap_or_default();
-        let page = self.campaigns.page(caller.tenant, limit, cursor).await?;
+        let all = Filter::default();
+        let page = self
+            .campaigns
+            .page(caller.tenant, limit, cursor, all)
+            .await?;
         let begun = page.data.iter().filter(|one| one.started_at.is_some());
         let keys = begun.map(|one| LedgerKey::campaign(one.id, contact, one.content.channel()));
         let keys: Vec<LedgerKey> = keys.collect();
