@@ -289,7 +289,7 @@ async fn approve(
             .campaigns
             .end_approval(tenant, &known, &decided, Status::Draft);
         ended.await?.ok_or_else(changed_meanwhile)?;
-        let detail = "the time of the send has passed; the campaign is a draft, ask anew";
+        let detail = "the time of the send has passed; the campaign is a draft; ask again";
         return Err(Problem::new(Code::Conflict, detail));
     }
     let decided = asked.decided(Decision::Approved, &caller.actor, now);

@@ -1,4 +1,4 @@
-//! What an author looks at before the send: the size of the audience, what is missing, the mail as a contact gets it.
+//! The views of an author before the send: the size of the audience, the missing parts, the mail as a contact gets it.
 
 use access::op;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! What must be true when a campaign starts: for `send`, for the timer of a schedule and for an approval.
+//! The checks of a campaign that starts: for `send`, for the timer of a schedule and for an approval.
 //!
 //! This file checks and pins. The state is changed by `life`.
 
@@ -15,7 +15,7 @@ use segments::{NotPinned, Pins};
 
 use crate::model::{Campaign, Selection};
 
-/// What the start of a campaign fixes.
+/// The parts that the start of a campaign fixes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Start {
     /// The versions of its segments whose members are read.

@@ -1,4 +1,4 @@
-//! What an author looks at before the send: estimate, check, preview, test.
+//! The views of an author before the send: estimate, check, preview, test.
 
 use std::collections::BTreeSet;
 
