@@ -17,7 +17,7 @@ const SHARED: &[(&str, &[&str])] = &[
     (
         "campaigns",
         &[
-            "kernel", "cloud", "segments", "channels", "contacts", "content",
+            "kernel", "cloud", "accounts", "segments", "channels", "contacts", "content",
         ],
     ),
     ("channels", &["kernel", "cloud", "contacts", "content"]),

@@ -79,6 +79,7 @@ async fn document_code_and_template_know_the_same_operations() {
             .replace("{inbox}", "inb_01h4k7m2p9x")
             .replace("{form}", "frm_01h4k7m2p9x")
             .replace("{source}", "src_01h4k7m2p9x")
+            .replace("{device_id}", "0123456789abcdef")
             .replace("{oa_id}", "3400000000000000001")
             .replace("{template_id}", "207320")
             .replace("{call}", "t")
