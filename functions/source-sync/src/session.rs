@@ -150,7 +150,7 @@ impl Worker {
         let (tenant, name) = (session.tenant, format!("RENEW#{}", session.source.id));
         let renewed = self
             .lease
-            .hold(tenant, &name, RENEWAL, self.renewed(session))
+            .hold(tenant, &name, RENEWAL, Box::pin(self.renewed(session)))
             .await?;
         renewed.ok_or_else(|| Failure::retry("Sync.Renewing", "another worker renews the token"))?
     }

@@ -28,7 +28,8 @@ macro_rules! guides {
 /// In the order of their links.
 const GUIDES: &[Guide] = guides![
     "widget" "websocket" "forms" "signup-forms" "contacts" "fields" "import" "export" "consent" "segments" "scoring"
-    "sources" "tracking" "orders" "products" "triggers" "webhooks" "templates" "access"
+    "sources" "tracking" "orders" "products" "triggers" "webhooks" "templates" "campaigns" "reports" "sms" "zalo"
+    "push" "access"
 ];
 
 impl Guide {

@@ -96,6 +96,6 @@ mod tests {
     #[test]
     fn every_stage_has_a_number() {
         let bar = bar(10, STAGES[2]);
-        assert_eq!(bar.prefix(), "[3/6]");
+        assert_eq!(bar.prefix(), "[3/7]");
     }
 }

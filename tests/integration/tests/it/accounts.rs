@@ -221,7 +221,7 @@ async fn settings_are_checked_kept_and_cleared() {
         ("time_zone", json!("Asia/Saigon_City")),
         ("permission_reminder", json!("quá ngắn")),
         ("default_sender", json!({ "name": "Shop", "email": "shop" })),
-        ("frequency_cap", json!({ "messages": 1, "days": 7 })),
+        ("frequency_cap", json!({ "messages": 0, "days": 7 })),
         ("quiet_hours", json!({ "from": "25:00", "until": "07:00" })),
         (
             "quiet_hours",

@@ -263,7 +263,7 @@ async fn a_workspace_mails_only_from_addresses_that_it_has_proven() {
     assert_eq!(office.ask(&admin, "DELETE", &path, None).await.0, 204);
     let path = format!("/v1/campaigns/{}/send", campaign["id"].as_str().unwrap());
     refused(
-        office.create("api-campaigns", &path, &Value::Null).await,
+        office.create("api-campaigns", &path, &json!({})).await,
         "/mail/sender/from_email",
     );
     let path = format!(

@@ -104,7 +104,7 @@ impl<'w> Trial<'w> {
             let contact = mail.tags.iter().find(|(name, _)| name == "contact");
             let bytes = outbox.mime(mail.id).unwrap();
             let parsed = MessageParser::default().parse(&bytes).unwrap();
-            let variant = match parsed.subject().unwrap() {
+            let variant = match parsed.subject().unwrap().trim_start_matches("[QC] ") {
                 A => Variant::A,
                 B => Variant::B,
                 other => panic!("the subject {other}"),

@@ -1,5 +1,7 @@
 //! Approvals of campaigns: who may ask, who decides, and what an approval is worth.
 
+use std::time::Duration;
+
 use accounts::workspaces::CampaignApprovalRule;
 use accounts::{NewUser, Users, WorkspaceStatus};
 use jiff::SignedDuration;
@@ -22,6 +24,8 @@ async fn person(world: &World, shop: &Shop, name: &str, role: Role) -> Grant {
     };
     let account = ACCOUNT.parse().unwrap();
     let users = Users::over(&world.resources());
+    // Ids of one millisecond may be equal.
+    world.advance(Duration::from_millis(1));
     let user = users.create(account, new).await.unwrap().unwrap();
     Grant {
         actor: user.to_string(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use accounts::WorkspaceStatus;
 use accounts::workspaces::{FrequencyCap, QuietHours};
 use jiff::civil::time;
+use kernel::{Grant, Role};
 use serde_json::json;
 
 use super::shop::{Shop, number};
@@ -152,7 +153,11 @@ async fn the_control_group_gets_no_marketing() {
 async fn settings_of_the_gate_have_bounds() {
     let world = World::new();
     let shop = Shop::open(&world, 0).await;
-    let grant = grant_of(shop.tenant.workspace(), "admin");
+    let grant = Grant {
+        actor: "usr_048wshg0975".to_owned(),
+        role: Some(Role::AccountAdmin),
+        ..grant_of(shop.tenant.workspace(), "")
+    };
     let path = format!("/v1/workspaces/{}", shop.tenant.workspace());
     for (body, place) in [
         (
