@@ -135,6 +135,7 @@ impl<'w> Trial<'w> {
 
     /// Time passes, and what is due by then is done.
     async fn pass(&self, hours: u64) {
+        self.world.relay().await;
         self.world.advance(Duration::from_hours(hours));
         self.world.invoke("due-timer", json!({})).await.unwrap();
         self.world.advance(Duration::from_mins(2));

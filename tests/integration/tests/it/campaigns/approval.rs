@@ -219,7 +219,7 @@ async fn only_the_named_decide_and_nobody_about_an_own_request_unless_alone() {
 
     let world = World::new();
     let shop = Shop::open(&world, 2).await;
-    let alone = person(&world, &shop, "minh", Role::AccountAdmin).await;
+    let alone = person(&world, &shop, "minh", Role::AccountManager).await;
     let campaign = shop.campaign(&world).await;
     let path = format!("{campaign}/approval");
     let (status, asked) = ask(&world, &alone, ("POST", &path), json!({})).await;
