@@ -3,6 +3,8 @@
 //! 48 letters and digits: 11 each of the workspace, the campaign and the contact, one for the step, 14 of a MAC
 //! (HMAC-SHA256). ZNS takes 48 characters, eSMS takes 50. Only messages of campaigns have such a name.
 
+use std::fmt::Write as _;
+
 use contacts::Channel;
 use hmac::{Hmac, KeyInit, Mac};
 use kernel::{CampaignId, ContactId, TenantKey, WorkspaceId};
@@ -46,7 +48,7 @@ impl TrackingKey {
         mac.update(name.as_bytes());
         let mut hex = String::with_capacity(MAC);
         for byte in mac.finalize().into_bytes().iter().take(MAC / 2) {
-            hex.push_str(&format!("{byte:02x}"));
+            let _ = write!(hex, "{byte:02x}");
         }
         hex
     }

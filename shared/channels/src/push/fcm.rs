@@ -284,7 +284,7 @@ fn answer(answer: &Result<Response<Bytes>, WebError>) -> Pushed {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, code: &str, message: &str) -> Result<Response<Bytes>, WebError> {
+    fn reply(status: u16, code: &str, message: &str) -> Response<Bytes> {
         let detail = json!({
             "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError",
             "errorCode": code,
@@ -292,12 +292,12 @@ mod tests {
         let body = json!({ "error": { "code": status, "message": message, "details": [detail] } });
         let mut reply = Response::new(Bytes::from(body.to_string()));
         *reply.status_mut() = StatusCode::from_u16(status).unwrap();
-        Ok(reply)
+        reply
     }
 
     #[test]
     fn each_answer_has_its_meaning() {
-        let of = |status, code, message| answer(&reply(status, code, message));
+        let of = |status, code, message| answer(&Ok(reply(status, code, message)));
         assert_eq!(of(404, "UNREGISTERED", ""), Pushed::Gone);
         assert_eq!(of(403, "SENDER_ID_MISMATCH", ""), Pushed::Gone);
         let wrong = "The registration token is not a valid FCM registration token";

@@ -207,7 +207,7 @@ impl Note {
             title: fixed(&self.title),
             body: fixed(&self.body),
         };
-        payload::browser(self, &rendered, "", |link| link.to_owned()).len()
+        payload::browser(self, &rendered, "", str::to_owned).len()
     }
 }
 

@@ -335,7 +335,9 @@ impl Client {
     async fn renew(&self, tenant: TenantKey, read: Oa, is_refused: bool) -> Result<Session, Fault> {
         let name = format!("ZALO#{}", read.oa_id);
         let work = self.renewed(tenant, &read, is_refused);
-        let renewed = self.lease.hold(tenant, &name, RENEWAL, work).await?;
+        // Boxed: the lease, the call and the write are one large future.
+        let hold = self.lease.hold(tenant, &name, RENEWAL, work);
+        let renewed = Box::pin(hold).await?;
         let why = match renewed {
             Some(Ok(oa)) => return self.opened(tenant, oa),
             Some(Err(Fault::Store(error))) => return Err(error.into()),

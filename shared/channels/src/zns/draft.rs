@@ -170,7 +170,7 @@ mod tests {
         serde_json::from_value(template).unwrap()
     }
 
-    fn places(params: serde_json::Value, fallback: Option<&str>) -> Vec<String> {
+    fn places(params: &serde_json::Value, fallback: Option<&str>) -> Vec<String> {
         let mut content = json!({ "oa_id": "34", "template_id": "1", "params": params });
         if let Some(text) = fallback {
             content["fallback"] = json!({ "brandname_id": "brn_0123456789a", "text": text });
@@ -183,14 +183,14 @@ mod tests {
     #[test]
     fn each_flaw_has_its_place() {
         let fine = json!({ "ten": "{{ contact.full_name }}", "ma": "DH1" });
-        assert_eq!(places(fine.clone(), None), Vec::<String>::new());
-        assert_eq!(places(json!({ "ten": "An" }), None), ["/params"]);
+        assert_eq!(places(&fine, None), Vec::<String>::new());
+        assert_eq!(places(&json!({ "ten": "An" }), None), ["/params"]);
         let other = json!({ "ten": "An", "ma": "1", "gia": "1" });
-        assert_eq!(places(other, None), ["/params/gia"]);
+        assert_eq!(places(&other, None), ["/params/gia"]);
         let long = json!({ "ten": "An", "ma": "12345678901" });
-        assert_eq!(places(long, None), ["/params/ma"]);
+        assert_eq!(places(&long, None), ["/params/ma"]);
         let unknown = json!({ "ten": "{{ contact.secret }}", "ma": "1" });
-        assert_eq!(places(unknown, None), ["/params/ten"]);
-        assert_eq!(places(fine, Some("Chao")), ["/fallback/brandname_id"]);
+        assert_eq!(places(&unknown, None), ["/params/ten"]);
+        assert_eq!(places(&fine, Some("Chao")), ["/fallback/brandname_id"]);
     }
 }

@@ -298,10 +298,10 @@ pub fn send(
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &str) -> Result<Response<Bytes>, WebError> {
+    fn reply(status: u16, body: &str) -> Response<Bytes> {
         let mut response = Response::new(Bytes::from(body.to_owned()));
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        Ok(response)
+        response
     }
 
     #[test]
@@ -320,19 +320,19 @@ mod tests {
     #[test]
     fn a_refusal_has_status_200_and_a_code() {
         assert_eq!(
-            read(&reply(200, r#"{"error":-118,"message":"no account"}"#)),
+            read(&Ok(reply(200, r#"{"error":-118,"message":"no account"}"#))),
             Err(NoData::Code(-118))
         );
         assert_eq!(
-            read(&reply(200, r#"{"error":"-32"}"#)),
+            read(&Ok(reply(200, r#"{"error":"-32"}"#))),
             Err(NoData::Code(-32))
         );
-        assert!(read(&reply(200, r#"{"error":0,"data":{}}"#)).is_ok());
-        assert!(read(&reply(200, r#"{"access_token":"a"}"#)).is_ok());
-        assert_eq!(read(&reply(200, "<html>")), Err(NoData::NoAnswer));
-        assert_eq!(read(&reply(503, "{}")), Err(NoData::NoAnswer));
-        assert_eq!(read(&reply(429, "")), Err(NoData::Busy));
-        assert_eq!(read(&reply(403, "no")), Err(NoData::Status(403)));
+        assert!(read(&Ok(reply(200, r#"{"error":0,"data":{}}"#))).is_ok());
+        assert!(read(&Ok(reply(200, r#"{"access_token":"a"}"#))).is_ok());
+        assert_eq!(read(&Ok(reply(200, "<html>"))), Err(NoData::NoAnswer));
+        assert_eq!(read(&Ok(reply(503, "{}"))), Err(NoData::NoAnswer));
+        assert_eq!(read(&Ok(reply(429, ""))), Err(NoData::Busy));
+        assert_eq!(read(&Ok(reply(403, "no"))), Err(NoData::Status(403)));
         assert_eq!(read(&Err(WebError::Timeout)), Err(NoData::NoAnswer));
     }
 

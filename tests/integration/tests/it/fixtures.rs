@@ -613,6 +613,9 @@ const UNMET: &[&str] = &[
     "Directory: ws_…#PRIVACY-NOTICE / …",
     "Directory: ws_…#WEBHOOK-NOTICE / …",
     "Directory: SOURCE#CONSENT#… / CONSENT",
+    "Directory: ZALO#CONSENT#… / CONSENT",
+    "Limits: FREQ#… / MKT",
+    "Limits: FREQ#… / SMS-ADV",
     "Timeline: ws_…#SEEN#… / ERASED",
     "Webhooks: ws_…#whk_… / HEALTH",
 ];
