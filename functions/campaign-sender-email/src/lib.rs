@@ -6,6 +6,9 @@
 //! second mail.
 //! The campaigns of an archived workspace are paused, and those with bad figures until a review.
 
+// The futures of the sending hold one another in more than 128 layers.
+#![recursion_limit = "256"]
+
 use channels::EmailChannel;
 use content::tokens::TokenKey;
 use lambda::{ConfigError, Function, Setup};

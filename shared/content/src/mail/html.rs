@@ -277,14 +277,17 @@ pub(super) fn with_links(
 ) -> Result<String, RenderError> {
     let next_mark = |text: &str| text.bytes().position(|byte| (1..=4).contains(&byte));
     let mut out = String::with_capacity(html.len() + html.len() / 4);
-    let mut rest = html;
+    let (mut rest, mut has_pixel) = (html, false);
     while let Some(at) = next_mark(rest) {
         out.push_str(&rest[..at]);
         let mark = &rest[at..];
         // All marks are one byte long.
         rest = &mark[1..];
         if mark.starts_with(PIXEL) {
-            out.push_str(&links.open_url());
+            // The shop's template may repeat the end of its mail. The image without an address loads nothing.
+            if !std::mem::replace(&mut has_pixel, true) {
+                out.push_str(&links.open_url());
+            }
         } else if mark.starts_with(FOOTER) {
             out.push_str(footer);
         } else if mark.starts_with(LINK_START)
