@@ -51,14 +51,8 @@ impl State {
 pub enum Kind {
     /// One mail.
     Email,
-    /// Several variants of a mail, of which one wins.
-    EmailAb,
     /// A text message.
     Sms,
-    /// A message of a Zalo template.
-    Zns,
-    /// A push notification.
-    Push,
 }
 
 /// A user's command.
