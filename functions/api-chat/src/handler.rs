@@ -11,7 +11,6 @@ use chat::reading::{Filter, Portion};
 use chat::{Chat, InboxDoors, InboxSettings, Inboxes, Message, Position, Status};
 use cloud::Timers;
 use contacts::Fields;
-use contacts::fields::{MAX_VALUES_BYTES, TooLong};
 use kernel::page::Page;
 use kernel::{Clock, ConversationId, Cursor, InboxId};
 use lambda::http::{ClientIp, Creation, DRAWS, Flaws, Json, May, Path, Problem, Query};
@@ -126,10 +125,7 @@ async fn update(
     let header = api.chat.conversation(caller.tenant, id).await?;
     let header = header.ok_or_else(no_conversation)?;
     let changed = api.chat.change_custom(caller.tenant, id, &change).await?;
-    let custom = changed.map_err(|TooLong| {
-        let detail = format!("the values have at most {MAX_VALUES_BYTES} bytes together");
-        Problem::invalid("/custom", detail)
-    })?;
+    let custom = changed.map_err(|long| Problem::invalid("/custom", long.to_string()))?;
     Ok(Json(ConversationView::from(header).with_custom(custom)))
 }
 

@@ -1,4 +1,5 @@
 //! The shapes of the API's bodies and answers.
+
 use chat::model::NOBODY;
 use chat::{Channel, Conversation, Delivery, Inbox, Kind, Message, Position, Sender, Status};
 use contacts::fields::Values;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use commerce::{Asked, Change, Changed, Made, Order, Orders, Products, Sums};
-use contacts::fields::MAX_VALUES_BYTES;
+use contacts::fields::TooLong;
 use contacts::{Contacts, Fields, Identity};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::page::Page;
@@ -126,8 +126,7 @@ impl Api {
 
 /// The answer to values of custom fields that are too long together.
 pub fn custom_too_long() -> Problem {
-    let detail = format!("the values have at most {MAX_VALUES_BYTES} bytes together");
-    Problem::invalid("/custom", detail)
+    Problem::invalid("/custom", TooLong.to_string())
 }
 
 /// List orders, the latest first.

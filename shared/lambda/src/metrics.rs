@@ -5,7 +5,7 @@
 //! - Logs cost $0.70 a gigabyte in Singapore (`infra/prices.yaml`), so a line costs more than its request.
 //!   An invocation that started warm and only succeeded therefore writes one for [`SAMPLE`] on average.
 //! - `Weight` is the number of invocations that a line represents. A sum over all of them is
-//!   `sum(MailsSent * Weight)`. Incidents are complete: each has its line, of weight 1.
+//!   `sum(MessagesSent * Weight)`. Incidents are complete: each has its line, of weight 1.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -67,21 +67,7 @@ fn prices_are_dated_and_the_same_list_for_each_region() {
 /// Paths of `.route("...")` and of `#[utoipa::path(.., path = "...")]` in a function's sources.
 fn routes(name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut folders = vec![project().join("functions").join(name).join("src")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let place = if path.is_dir() {
-                &mut folders
-            } else {
-                &mut files
-            };
-            place.push(path);
-        }
-    }
-    for file in files {
-        let text = std::fs::read_to_string(file).unwrap();
+    for text in sources(&project().join("functions").join(name).join("src")) {
         let plain = text.split(".route(").skip(1);
         for part in plain.chain(text.split("    path = ").skip(1)) {
             let path = part

@@ -15,7 +15,8 @@ pub const MAX_VALUES_BYTES: usize = 10_000;
 pub type Values = BTreeMap<String, Value>;
 
 /// The values would be longer than [`MAX_VALUES_BYTES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the values have at most {MAX_VALUES_BYTES} bytes together")]
 pub struct TooLong;
 
 impl Definitions {
