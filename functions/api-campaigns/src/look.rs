@@ -148,13 +148,11 @@ fn flaws_of_mail(mail: &StoredMail, shown: &Preview, unsubscribe: &str) -> Vec<C
 impl Api {
     /// The mail of an email campaign.
     async fn mail(&self, caller: &Caller, campaign: &Campaign) -> Result<StoredMail, Problem> {
-        match content::stored(self, caller, campaign).await? {
-            Some(Checked::Mail(mail)) => Ok(mail),
-            _ => {
-                let detail = "only a campaign with a mail has this";
-                Err(Problem::new(Code::Conflict, detail))
-            }
+        if let Some(Checked::Mail(mail)) = content::stored(self, caller, campaign).await? {
+            return Ok(mail);
         }
+        let detail = "only a campaign with a mail has this";
+        Err(Problem::new(Code::Conflict, detail))
     }
 
     /// The reader of a preview.

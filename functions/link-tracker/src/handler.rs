@@ -103,15 +103,13 @@ impl Tracker {
             );
             counted.and(linked)
         };
-        match tokio::time::timeout(PATIENCE, written).await {
+        match tokio::time::timeout(PATIENCE, Box::pin(written)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => lost(&error),
             Err(late) => lost(&late),
         }
     }
-}
 
-impl Tracker {
     /// Counts the click of a link of a campaign.
     async fn count_link(&self, visit: &Visit, click: Option<&Click>) -> Result<(), cloud::Error> {
         let Some(click) = click.filter(|_| visit.key.is_campaign()) else {

@@ -89,7 +89,7 @@ impl Tracker {
             receipts: vec![receipt],
         };
         let sent = self.reports.send(tenant, &message, SendOptions::default());
-        sent.await.map(|_| true)
+        sent.await.map(|()| true)
     }
 
     /// The contact that a campaign sent to at this number: that of a shared number, else its owner. Two read units.

@@ -57,6 +57,7 @@ pub struct Approval {
 
 impl Approval {
     /// The request with a decision.
+    #[must_use]
     pub fn decided(&self, decision: Decision, by: &str, at: Timestamp) -> Self {
         Self {
             decision,

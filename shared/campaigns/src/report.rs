@@ -264,7 +264,7 @@ fn figures(
             move |hour: &(&Timestamp, &HourCounts)| hour.1.counts.get(name).is_some_and(|n| *n > 0);
         let mut found = hours.iter().filter(has).map(|(hour, _)| *hour);
         let first = found.next();
-        (first, found.last().or(first))
+        (first, found.next_back().or(first))
     };
     let (opens, clicks) = (with("opens"), with("clicks"));
     let count = |name: &str| u64::try_from(counts.get(name).copied().unwrap_or(0)).unwrap_or(0);

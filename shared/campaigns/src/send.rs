@@ -225,6 +225,14 @@ where
             let start = (progress.cursor as usize).min(ids.len());
             let end = start + self.take(ids.len() - start);
             let batch = [&waiting, &ids[start..end]].concat();
+            if Self::is_rest(work, batch.len()) {
+                let counted = Outcomes::default();
+                let reached = (end, end == ids.len());
+                stored = self
+                    .advance(work, &stored, reached, (&counted, &batch))
+                    .await?;
+                continue;
+            }
             if self.now().duration_since(begun) > RUN {
                 return self.put_back(work, ended, 0, slot).await;
             }
@@ -245,17 +253,14 @@ where
                     return self.put_back(work, ended, delay, None).await;
                 }
             };
-            let sent = match C::GROUP {
-                Some(group) => {
-                    let is_end = work.shard == REST && end == ids.len();
-                    let ready = ready.of(None);
-                    let sent = self.group(work, ready, &batch, &rules.gate, (group, is_end));
-                    sent.boxed().await?
-                }
-                None => {
-                    let sent = self.sub_batch(work, &campaign, &ready, &batch, &rules.gate);
-                    sent.boxed().await?
-                }
+            let sent = if let Some(group) = C::GROUP {
+                let is_end = work.shard == REST && end == ids.len();
+                let ready = ready.of(None);
+                let sent = self.group(work, ready, &batch, &rules.gate, (group, is_end));
+                sent.boxed().await?
+            } else {
+                let sent = self.sub_batch(work, &campaign, &ready, &batch, &rules.gate);
+                sent.boxed().await?
             };
             let (counted, rest, is_silent) = match sent {
                 Batch::Counted(outcomes, rest) => (outcomes, rest, false),
@@ -270,16 +275,10 @@ where
                 // The pause is written before the cursor: after a crash in between the campaign is paused.
                 self.pause_of(work, NOT_ANSWERING).await?;
             }
-            let mut next = progress.clone();
-            next.cursor = end as u32;
-            next.done = end == ids.len();
-            next.rest = text_of(&rest);
-            next.outcomes.merge(&counted);
             ended.outcomes.merge(&counted);
-            let (tenant, id) = (work.tenant, work.campaign);
+            let reached = (end, end == ids.len());
             stored = self
-                .campaigns
-                .advance(tenant, id, (work.shard, work.chunk), &stored, &next)
+                .advance(work, &stored, reached, (&counted, &rest))
                 .await?;
             if is_silent {
                 return Ok(ended);
@@ -295,6 +294,29 @@ where
             )
             .await?;
         Ok(ended)
+    }
+
+    /// Writes how far the chunk is, the outcomes, and the recipients that wait for the next group.
+    async fn advance(
+        &self,
+        work: Work,
+        stored: &Progress,
+        (cursor, done): (usize, bool),
+        (counted, rest): (&Outcomes, &[ContactId]),
+    ) -> Result<Progress, Error> {
+        let mut next = stored.of(work.part);
+        next.cursor = cursor as u32;
+        next.done = done;
+        next.rest = text_of(rest);
+        next.outcomes.merge(counted);
+        let (tenant, id, chunk) = (work.tenant, work.campaign, (work.shard, work.chunk));
+        let advanced = self.campaigns.advance(tenant, id, chunk, stored, &next);
+        advanced.await
+    }
+
+    /// Whether so few recipients at the end of a chunk wait for the next chunk, or for the last one, without a claim.
+    fn is_rest(work: Work, recipients: usize) -> bool {
+        C::GROUP.is_some_and(|group| work.shard != REST && recipients < group.usual)
     }
 
     /// How many of the remaining recipients of a chunk are taken at once. A rest that is too small for a group goes along.

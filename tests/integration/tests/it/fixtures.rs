@@ -631,7 +631,7 @@ async fn every_sample_event_does_what_the_table_says() {
             .map(|(_, files)| files.iter().copied().collect())
             .unwrap_or_default();
         for file in &files {
-            let outcome = outcome(&function, file, &mut rows).await;
+            let outcome = Box::pin(outcome(&function, file, &mut rows)).await;
             if expected.get(file.as_str()) != Some(&outcome.as_str()) {
                 wrong.push(format!("{function}: (\"{file}\", \"{outcome}\"),"));
             }

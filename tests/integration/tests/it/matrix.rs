@@ -144,8 +144,8 @@ impl Scene {
         let _ = std::fs::remove_dir_all(&folder);
         let start = World::new().now();
         let world = World::in_folder(&folder.join("stage"), start, 7);
-        let stage = Stage::within(world, function, file).await;
-        let mut event = prepared(&stage, function, file).await;
+        let stage = Box::pin(Stage::within(world, function, file)).await;
+        let mut event = Box::pin(prepared(&stage, function, file)).await;
         invoker::give_key(&mut event);
         let mut known = BTreeSet::new();
         picture::words(&event.to_string(), &mut known);

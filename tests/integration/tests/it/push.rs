@@ -59,7 +59,10 @@ impl Shop {
         let account = json!({ "service_account": Fcm::service_account() });
         let (status, shown) = shop.channel("PUT", "/fcm", Some(&account)).await;
         assert_eq!(status, 200, "{shown}");
-        shop.key = shown["web"]["public_key"].as_str().unwrap().to_owned();
+        shown["web"]["public_key"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut shop.key);
         shop
     }
 
@@ -90,7 +93,7 @@ impl Shop {
     /// A contact of the list who takes push notifications.
     async fn person(&self, n: u32, status: ChannelStatus) -> ContactId {
         let incoming = Incoming {
-            identities: vec![Identity::own(&format!("KH-{n}"))],
+            identities: vec![Identity::own(format!("KH-{n}"))],
             person: contacts::Person {
                 first_name: Some(format!("An{n}")),
                 ..contacts::Person::default()

@@ -39,7 +39,7 @@ async fn quiet_hours_hold_a_campaign_as_timers() {
     world.invoke("due-timer", json!({})).await.unwrap();
     for _ in 0..5 {
         world.settle().await;
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_mins(1));
     }
     let report = shop.report(&world, &campaign).await;
     assert_eq!(number(&report, "sent"), shop.eligible(), "{report}");
@@ -72,7 +72,7 @@ async fn a_paused_campaign_stays_paused_after_its_quiet_hours() {
     assert_eq!(shop.command(&world, &campaign, "resume").await.0, 200);
     for _ in 0..5 {
         world.settle().await;
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_mins(1));
     }
     let report = shop.report(&world, &campaign).await;
     assert_eq!(number(&report, "sent"), shop.eligible(), "{report}");

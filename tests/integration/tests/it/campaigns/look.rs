@@ -231,7 +231,7 @@ async fn a_test_that_is_killed_at_any_call_is_one_mail_by_its_key() {
                 Kill::Before(call)
             };
             let ended = world.invoke_and_kill("api-campaigns", event(), kill).await;
-            world.advance(std::time::Duration::from_secs(120));
+            world.advance(std::time::Duration::from_mins(2));
             let (status, answer) = world.ask("api-campaigns", event()).await;
             assert_eq!(status, 202, "{kill:?}: {answer}");
             world.settle_twice().await;

@@ -50,7 +50,7 @@ async fn a_form_leads_to_one_notification() {
     shop.world.settle_twice().await;
     let shown = shop.world.providers.browsers().shown();
     assert_eq!(shown.len(), 1, "{shown:?}");
-    assert_eq!(shown[0].payload["body"], "Tu van size M");
+    assert_eq!(shown[0].payload["body"], "Tư vấn size M");
     assert!(shop.world.dead_letters().is_empty());
 }
 

@@ -97,7 +97,7 @@ async fn a_value_that_does_not_fit_fails_for_its_person() {
     assert_eq!(status, 201, "{made}");
     let id = made["id"].as_str().unwrap();
     let path = format!("/v1/campaigns/{id}/send");
-    assert_eq!(shop.campaigns("POST", &path, None).await.0, 202);
+    assert_eq!(shop.campaigns("POST", &path, None).await.0, 200);
     shop.world.settle().await;
     let report = shop.report(id).await;
     assert_eq!(
@@ -156,7 +156,7 @@ async fn a_refused_package_or_a_removed_app_pauses_the_campaign() {
     zalo.refuse_all(None);
     zalo.remove_app();
     let path = format!("/v1/campaigns/{campaign}/resume");
-    assert_eq!(shop.campaigns("POST", &path, None).await.0, 202);
+    assert_eq!(shop.campaigns("POST", &path, None).await.0, 200);
     shop.world.settle().await;
     let shown = shop.shown(&campaign).await;
     assert_eq!(
@@ -169,7 +169,7 @@ async fn a_refused_package_or_a_removed_app_pauses_the_campaign() {
 
     connect(&shop.world, shop.tenant).await;
     shop.world.advance(Duration::from_secs(11));
-    assert_eq!(shop.campaigns("POST", &path, None).await.0, 202);
+    assert_eq!(shop.campaigns("POST", &path, None).await.0, 200);
     shop.world.settle().await;
     let report = shop.report(&campaign).await;
     assert_eq!(

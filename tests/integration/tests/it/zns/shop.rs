@@ -84,7 +84,9 @@ impl Shop {
                 },
                 consent: [Channel::Zalo, Channel::Sms]
                     .into_iter()
-                    .flat_map(|channel| Statement::from_status(channel, ChannelStatus::Subscribed))
+                    .filter_map(|channel| {
+                        Statement::from_status(channel, ChannelStatus::Subscribed)
+                    })
                     .collect(),
                 lists: vec![list],
                 ..Incoming::default()

@@ -134,7 +134,7 @@ impl Texts {
     }
 
     /// The provider keeps what it accepted: the law, the size of the calls, and one text for a number and campaign.
-    fn check_provider(&self, sim: &Sim) {
+    fn check_provider(sim: &Sim) {
         let sent = sim.world.providers.esms().sent();
         let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
         let mut times: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
@@ -256,7 +256,7 @@ impl Feature for Texts {
         if self.accounts.borrow().is_empty() {
             return;
         }
-        self.check_provider(sim);
+        Self::check_provider(sim);
         let sent = self.sent.borrow().clone();
         let mut asked: BTreeMap<usize, u64> = BTreeMap::new();
         for one in &sent {

@@ -40,12 +40,11 @@ pub struct Trials {
 impl Trials {
     async fn create(&self, sim: &Sim) {
         let crowd = self.crowd.borrow_mut().take();
-        let (shop, list, percent) = match crowd {
-            Some(list) => (&sim.shops[0], list, 95),
-            None => {
-                let shop = sim.shop();
-                (shop, shop.list.clone(), [20, 100][sim.below(2)])
-            }
+        let (shop, list, percent) = if let Some(list) = crowd {
+            (&sim.shops[0], list, 95)
+        } else {
+            let shop = sim.shop();
+            (shop, shop.list.clone(), [20, 100][sim.below(2)])
         };
         let rule = ["open_rate", "click_rate", "manual"][sim.below(3)];
         let body = json!({

@@ -245,7 +245,8 @@ impl Feature for Zalo {
         for _ in 0..4 {
             sim.rest(0).await;
             let mut resumed = false;
-            for one in self.sent.borrow().clone() {
+            let sent = self.sent.borrow().clone();
+            for one in sent {
                 let path = format!("/v1/campaigns/{}", one.id);
                 let shop = &sim.shops[one.shop];
                 let now = shop.api(sim, "api-campaigns", "GET", &path, None).await;
@@ -264,7 +265,8 @@ impl Feature for Zalo {
             return;
         }
         let campaigns = Self::check_messages(sim);
-        for one in self.sent.borrow().clone() {
+        let sent = self.sent.borrow().clone();
+        for one in sent {
             Self::check_report(sim, &one, &campaigns).await;
         }
     }
