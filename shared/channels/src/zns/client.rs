@@ -1,4 +1,4 @@
-//! The calls of Zalo: consent, renewal of tokens, account, templates, and one call for one message.
+//! The calls of Zalo: consent, renewal of tokens, and one call for one message. `sync.rs` reads the account and its templates.
 //!
 //! A refresh token is valid once. One worker renews under a lease, and the new pair is stored before it is used. A renewal begins
 //! five hours before the old access token ends, so a renewal that was lost costs no message.
@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloud::limiter::Slot;
 use cloud::{Error, Hosts, Lease, Limiter, Resources, Web};
-use futures::{StreamExt, stream};
 use http::Request;
 use jiff::tz::{TimeZone, offset};
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -18,20 +17,13 @@ use serde_json::{Map, Value};
 use super::account::{Oa, REFRESH_REFUSED, Status, Tokens, wait};
 use super::codes::{self, Meaning};
 use super::store::ZaloStore;
-use super::template::Template;
-use super::wire::{self, App, BUSINESS, NoData, OAUTH, OPENAPI, PAGE};
+use super::wire::{self, App, BUSINESS, NoData, OAUTH, OPENAPI};
 use crate::channel::Answer;
 
 /// How long a renewal may take: the call's time-out and its writes.
 const RENEWAL: Duration = Duration::from_secs(30);
-/// Most pages of templates of an account.
-const MAX_PAGES: usize = 20;
-/// Most templates whose details one synchronisation asks for.
-pub const MAX_DETAILS: usize = 30;
 /// How far calls may be ahead of half of the rate.
 const AHEAD: SignedDuration = SignedDuration::from_mins(1);
-/// Details that are asked for at once.
-const AT_ONCE: usize = 5;
 /// The hour of Vietnam at which Zalo sends again.
 const MORNING: i8 = 6;
 
@@ -61,17 +53,6 @@ pub enum Fault {
     Store(#[from] Error),
 }
 
-/// The outcome of a synchronisation.
-#[derive(Debug, Clone)]
-pub struct Synced {
-    /// The account.
-    pub oa: Oa,
-    /// Its templates.
-    pub templates: usize,
-    /// Templates whose details were not read yet: another call reads more of them.
-    pub without_details: usize,
-}
-
 /// One message.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
@@ -97,9 +78,9 @@ struct Session {
 #[derive(Clone, Debug)]
 pub struct Client {
     web: Web,
-    hosts: Hosts,
+    pub(super) hosts: Hosts,
     app: App,
-    store: ZaloStore,
+    pub(super) store: ZaloStore,
     lease: Lease,
     limiter: Limiter,
 }
@@ -122,7 +103,7 @@ impl Client {
         &self.store
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.store.clock().now()
     }
 
@@ -151,110 +132,9 @@ impl Client {
         Ok(self.store.connect(tenant, &oa_id, &facts, pair).await?)
     }
 
-    /// Reads the account, its quota and its templates from Zalo. Details are read for [`MAX_DETAILS`] templates at a time: first
-    /// of those without, then of those that were read longest ago.
-    pub async fn sync(&self, tenant: TenantKey, oa_id: &str) -> Result<Synced, Fault> {
-        let oa = self.store.account(tenant, oa_id).await?;
-        let oa = oa.ok_or(Fault::Missing)?;
-        self.reserve(&oa, 2).await?;
-        let (openapi, business) = (self.hosts.at(OPENAPI), self.hosts.at(BUSINESS));
-        let told = self
-            .ask(tenant, oa_id, &format!("{openapi}/v2.0/oa/getoa"))
-            .await?;
-        let (told_id, facts) = wire::facts(&told).ok_or(Fault::Unusable)?;
-        if told_id != oa_id {
-            return Err(Fault::Unusable);
-        }
-        let told = self
-            .ask(tenant, oa_id, &format!("{business}/message/quota"))
-            .await?;
-        let quota = wire::quota(&told["data"]);
-        let mut listed = Vec::new();
-        for page in 0..MAX_PAGES {
-            self.reserve(&oa, 1).await?;
-            let url = format!(
-                "{business}/template/all?offset={}&limit={PAGE}",
-                page * PAGE
-            );
-            let answer = self.ask(tenant, oa_id, &url).await?;
-            let length = answer["data"].as_array().map_or(0, Vec::len);
-            listed.extend(wire::templates(&answer, self.now()));
-            if length < PAGE {
-                break;
-            }
-        }
-        let mut all = self.store.put_templates(tenant, oa_id, listed).await?;
-        all.sort_by_key(|one| (one.is_detailed, one.synced_at));
-        let count = all.len();
-        let missing = all.iter().filter(|one| !one.is_detailed).count();
-        all.truncate(MAX_DETAILS);
-        let detailed = self.details(tenant, &oa, all).await?;
-        // The row is read again: a call may have renewed the tokens.
-        let oa = self.store.account(tenant, oa_id).await?;
-        let oa = oa.ok_or(Fault::Missing)?;
-        let stored = self.store.learn(tenant, &oa, &facts, quota).await?;
-        Ok(Synced {
-            oa: stored.unwrap_or(oa),
-            templates: count,
-            without_details: missing.saturating_sub(detailed),
-        })
-    }
-
-    /// Reads the details of templates; returns how many of them had none before.
-    async fn details(
-        &self,
-        tenant: TenantKey,
-        oa: &Oa,
-        all: Vec<Template>,
-    ) -> Result<usize, Fault> {
-        if let Err(fault) = self.reserve(oa, all.len() as u32).await {
-            return match fault {
-                // The next synchronisation reads them.
-                Fault::Busy(_) => Ok(0),
-                other => Err(other),
-            };
-        }
-        let mut work = Vec::new();
-        for template in all {
-            work.push(async move {
-                let is_first = !template.is_detailed;
-                self.detail(tenant, oa, template).await.map(|_| is_first)
-            });
-        }
-        let results: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
-        let mut first = 0;
-        for result in results {
-            match result {
-                Ok(is_first) => first += usize::from(is_first),
-                // The rest is read by the next synchronisation.
-                Err(Fault::Busy(_)) => {}
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(first)
-    }
-
-    /// Reads and stores the details of a template.
-    async fn detail(
-        &self,
-        tenant: TenantKey,
-        oa: &Oa,
-        mut template: Template,
-    ) -> Result<Template, Fault> {
-        let business = self.hosts.at(BUSINESS);
-        let id = &template.template_id;
-        let url = format!("{business}/template/info/v2?template_id={id}");
-        let answer = self.ask(tenant, &oa.oa_id, &url).await?;
-        wire::detail(&mut template, &answer);
-        template.synced_at = self.now();
-        let stored = self.store.put_template(tenant, &oa.oa_id, &template);
-        stored.await?;
-        Ok(template)
-    }
-
     /// Reserves calls of the account. Half of a minute's calls may go at once, and the rest comes back at half of the rate: so no minute
     /// has more calls than the package allows.
-    async fn reserve(&self, oa: &Oa, calls: u32) -> Result<(), Fault> {
+    pub(super) async fn reserve(&self, oa: &Oa, calls: u32) -> Result<(), Fault> {
         let rate = f64::from(oa.api_rate_per_minute) / 120.0;
         let scope = format!("zalo#{}", oa.oa_id);
         match self.limiter.reserve(&scope, calls, rate).await? {
@@ -272,7 +152,12 @@ impl Client {
     }
 
     /// Makes a reading call of the account.
-    async fn ask(&self, tenant: TenantKey, oa_id: &str, url: &str) -> Result<Value, Fault> {
+    pub(super) async fn ask(
+        &self,
+        tenant: TenantKey,
+        oa_id: &str,
+        url: &str,
+    ) -> Result<Value, Fault> {
         let build = |access: &str| wire::get(url, access);
         match self.call(tenant, oa_id, build).await? {
             Ok(value) => Ok(value),

@@ -11,15 +11,17 @@ mod draft;
 mod event;
 mod keys;
 mod store;
+mod sync;
 mod template;
 mod wire;
 
 pub use account::{DEFAULT_RATE, Oa, Settings, Status};
 pub use channel::{OutgoingZns, PER_SECOND, PreparedZns, ZnsChannel};
-pub use client::{Client, Fault, MAX_DETAILS, Synced};
+pub use client::{Client, Fault};
 pub use draft::Drafts;
 pub use event::{Event, Posted, Secrets, event};
 pub use keys::{is_oa_id, is_template_id};
 pub use store::ZaloStore;
+pub use sync::{MAX_DETAILS, Synced};
 pub use template::{Param, Quality, Tag, Template, TemplateStatus};
 pub use wire::{App, BUSINESS, OAUTH, OPENAPI};

@@ -78,7 +78,9 @@ impl Agreed {
             } else {
                 &addresses
             };
-            let given: Vec<Channel> = given.filter(|one| addresses.contains_key(one)).collect();
+            // The addresses of push are devices, which come and go: its consent counts without one.
+            let is_shown = |one: &Channel| *one == Channel::Push || addresses.contains_key(one);
+            let given: Vec<Channel> = given.filter(is_shown).collect();
             let Some(at) = statement.at.filter(|_| !given.is_empty()) else {
                 continue;
             };

@@ -8,9 +8,9 @@ use tanigo_local::bill::{Bill, DAYS, Prices, Units, kept_units, stage_units, tra
 use super::run::{self, Run};
 
 /// Dollars of a month of an unused stage, at most.
-const IDLE: f64 = 8.1;
+const IDLE: f64 = 10.0;
 /// Dollars of a month of the small shop, at most.
-const SMALL_SHOP: f64 = 10.9;
+const SMALL_SHOP: f64 = 12.8;
 /// Bytes of the log lines of an HTTP request (access log).
 const ACCESS_LOG: f64 = 300.0;
 /// Share of the ingested log bytes that CloudWatch stores.

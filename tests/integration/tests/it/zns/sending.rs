@@ -97,7 +97,7 @@ async fn a_value_that_does_not_fit_fails_for_its_person() {
     assert_eq!(status, 201, "{made}");
     let id = made["id"].as_str().unwrap();
     let path = format!("/v1/campaigns/{id}/send");
-    assert_eq!(shop.campaigns("POST", &path, None).await.0, 200);
+    assert_eq!(shop.campaigns("POST", &path, None).await.0, 202);
     shop.world.settle().await;
     let report = shop.report(id).await;
     assert_eq!(
