@@ -7,7 +7,9 @@ use accounts::{Audit, Members, Senders, WorkspaceSettings, Workspaces};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Campaigns, Draft, Estimator, Filter, Receivers, Starter};
+use campaigns::{
+    Audience, Campaign, Campaigns, Draft, Estimator, Filter, NO_RECEIVERS, Receivers, Starter,
+};
 use channels::push::Sites;
 use channels::sms::Brandnames;
 use channels::{Ledger, Links, MailStore, SendMessage};
@@ -96,9 +98,12 @@ impl Api {
                 flaws.check(found.is_none(), pointer, "no such list");
             }
             for (n, of) in selection.receivers.iter().enumerate() {
-                let found = self.campaigns.get(caller.tenant, of.campaign_id).await?;
+                let is_known = self
+                    .campaigns
+                    .knows_receivers(caller.tenant, of.campaign_id);
+                let is_known = is_known.await?;
                 let pointer = format!("/audience/{name}/receivers/{n}/campaign_id");
-                flaws.check(found.is_none(), pointer, "no such campaign");
+                flaws.check(!is_known, pointer, NO_RECEIVERS);
             }
             for (n, &segment) in selection.segment_ids.iter().enumerate() {
                 let is_known = self.pins.knows(caller.tenant, segment).await?;

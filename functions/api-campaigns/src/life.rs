@@ -4,7 +4,9 @@ use access::op;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use campaigns::{Audience, Campaign, Changed, Draft, FARTHEST, Refusal, State as Status};
+use campaigns::{
+    Audience, Campaign, Changed, Draft, FARTHEST, NO_RECEIVERS, Refusal, State as Status,
+};
 use jiff::Timestamp;
 use kernel::CampaignId;
 use lambda::http::{Caller, ClientIp, Code, Creation, Flaws, Json, May, Path, Problem, Raw};
@@ -84,6 +86,7 @@ pub fn refused(why: &Refusal) -> Problem {
             "the channel of the campaign is not set up, or its brandname is not approved".into(),
         ),
         Refusal::ListDeleted(id) => conflict(format!("the list {id} was deleted")),
+        Refusal::Receivers(id) => conflict(format!("receivers of {id}: {NO_RECEIVERS}")),
         Refusal::Segment(NotPinned::Absent(id)) => {
             conflict(format!("the segment {id} was deleted"))
         }

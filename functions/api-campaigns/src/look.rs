@@ -3,7 +3,7 @@
 use access::op;
 use axum::extract::State;
 use axum::http::StatusCode;
-use campaigns::{Campaign, Estimate, Refusal};
+use campaigns::{Campaign, Estimate, NO_RECEIVERS, Refusal};
 use channels::{
     Class, Content, PreparedMail, Preview, Send, SendMessage, StoredMail, TEST_SCOPE, Test,
 };
@@ -108,6 +108,7 @@ fn flaws_of(why: &Refusal) -> Vec<CampaignFlaw> {
         Refusal::UnprovenSender => one("/mail/sender/from_email", "is not a proven sender"),
         Refusal::ChannelMissing => one("", "the channel is not set up"),
         Refusal::ListDeleted(_) => one("/audience/include/list_ids", "the list was deleted"),
+        Refusal::Receivers(_) => one("/audience", NO_RECEIVERS),
         Refusal::Segment(NotPinned::Absent(_)) => {
             one("/audience", "a segment of the audience was deleted")
         }

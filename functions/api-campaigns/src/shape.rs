@@ -114,8 +114,8 @@ pub struct CampaignView {
     status: State,
     /// Why it was paused or has failed without a command: `provider_not_answering`, `workspace_archived`,
     /// `mail_missing`, `mail_invalid`, or the code with which the provider stopped the sending. A scheduled start fails with
-    /// `settings_missing`, `sender_unproven`, `channel_missing`, `list_deleted`, `segment_deleted`, `segment_building`, `mail_missing` or
-    /// `workspace_archived`.
+    /// `settings_missing`, `sender_unproven`, `channel_missing`, `list_deleted`, `receivers_gone`, `segment_deleted`,
+    /// `segment_building`, `mail_missing` or `workspace_archived`.
     problem: Option<String>,
     audience: Audience,
     /// Contacts of the audience when it was sent; absent until they are counted.

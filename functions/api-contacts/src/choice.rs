@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use campaigns::ReceiversOf;
+use campaigns::{NO_RECEIVERS, ReceiversOf};
 use contacts::Choice;
 use kernel::{Origin, SegmentId, TenantKey};
 use lambda::http::{Code, Flaws, Problem};
@@ -55,9 +55,12 @@ pub async fn check(
         });
     }
     if let Some(of) = receivers {
-        let found = api.campaigns.get(tenant, of.campaign_id).await?;
+        let is_known = api
+            .campaigns
+            .knows_receivers(tenant, of.campaign_id)
+            .await?;
         let pointer = format!("{pointer}/receivers/campaign_id");
-        flaws.check(found.is_none(), pointer, "no such campaign");
+        flaws.check(!is_known, pointer, NO_RECEIVERS);
         let status = serde_json::to_value(of.status).unwrap_or_default();
         choices.push(Choice::Receivers {
             campaign_id: of.campaign_id,

@@ -324,7 +324,7 @@ async fn ready<C: SendChannel>(
         Ok(ready) => Ok(Ok(ready)),
         Err(NotReady::Missing(problem)) => Err(Failure::reject("Content.Missing", problem)),
         Err(NotReady::Later(_)) => Err(Failure::retry("Content.Later", "not now")),
-        Err(NotReady::Invalid(problem, error)) => {
+        Err(NotReady::Invalid(problem, error) | NotReady::Blocked(problem, error)) => {
             tracing::warn!(problem, error, "the content cannot be sent");
             Ok(Err(problem))
         }

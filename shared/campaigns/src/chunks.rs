@@ -4,13 +4,19 @@
 //! campaign of any size has at most one message in flight for each shard. No message waits in the queue for
 //! a slot that is far away.
 
+mod progress;
+mod rest;
+
 use std::collections::BTreeMap;
 
 use cloud::table::Created;
 use cloud::{Error, Key, Pending, Query, Update};
-use contacts::{Channel, SHARDS};
+use contacts::SHARDS;
 use kernel::{CampaignId, ContactId, Cursor, TenantKey};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+pub(crate) use progress::{Chunk, Progress, text_of};
+pub(crate) use rest::REST;
 
 use crate::ab::Part;
 use crate::model::{Campaign, State};
@@ -57,115 +63,8 @@ struct Numbered {
     row: ShardRow,
 }
 
-/// Contacts of a chunk. Written once and never changed. The cursor and the tallies are in another item, so a write
-/// of them does not pay for the ids again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Chunk {
-    /// Ids without their prefix, one after another.
-    ids: String,
-    /// The last contact that was looked at; `None` on the last chunk.
-    #[serde(default)]
-    pub next: Option<Cursor>,
-}
-
-/// Progress of a chunk.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Progress {
-    /// Position of the next recipient in the chunk.
-    pub cursor: u32,
-    /// The cursor has reached the end.
-    #[serde(default)]
-    pub done: bool,
-    /// The outcomes of the recipients before the cursor, and of earlier passes.
-    #[serde(default)]
-    pub outcomes: Outcomes,
-    /// Recipients before the cursor that wait for a group of the provider's least size, as the ids of a [`Chunk`]. They have
-    /// no outcome yet, and go with the next chunk of the shard.
-    #[serde(default)]
-    pub rest: String,
-    /// The recipients of this pass; the cursor counts them only.
-    #[serde(default, skip_serializing_if = "Part::is_all")]
-    pub part: Part,
-    /// The outcomes of earlier passes.
-    #[serde(default, skip_serializing_if = "Outcomes::is_empty")]
-    pub before: Outcomes,
-}
-
-impl Progress {
-    /// The progress of a pass. A pass that comes after this one begins; an earlier one is done.
-    pub fn of(&self, part: Part) -> Self {
-        let mut progress = self.clone();
-        match part.cmp(&self.part) {
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Less => progress.done = true,
-            std::cmp::Ordering::Greater => {
-                progress = Self {
-                    cursor: 0,
-                    done: false,
-                    before: progress.outcomes.clone(),
-                    outcomes: progress.outcomes,
-                    part,
-                    rest: String::new(),
-                }
-            }
-        }
-        progress
-    }
-
-    /// The recipients that wait for a group.
-    pub fn waiting(&self) -> Result<Vec<ContactId>, Error> {
-        ids_of(&self.rest)
-    }
-
-    /// The outcomes of this pass.
-    pub fn of_pass(&self) -> Outcomes {
-        self.outcomes.without(&self.before)
-    }
-}
-
-/// The shard after the contact shards. Its one chunk holds the recipients that wait in the last chunks of all others.
-pub(crate) const REST: u32 = SHARDS;
-
 /// Contacts of an audience up to which a report also counts the chunks that are being sent.
 const EXACT: u64 = 100_000;
-const PREFIX_LEN: usize = CampaignId::PREFIX.len() + 1;
-const ID_LEN: usize = 11;
-
-impl Chunk {
-    fn new(ids: &[ContactId], next: Option<Cursor>) -> Self {
-        Self {
-            ids: text_of(ids),
-            next,
-        }
-    }
-
-    /// A chunk without contacts: it only marks the end of the shard when it was planned.
-    pub fn is_end(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    /// The contacts, in order.
-    pub fn contacts(&self) -> Result<Vec<ContactId>, Error> {
-        ids_of(&self.ids)
-    }
-}
-
-/// Ids without their prefix, one after another.
-pub(crate) fn text_of(ids: &[ContactId]) -> String {
-    let ids = ids.iter().map(|id| id.to_string()[PREFIX_LEN..].to_owned());
-    ids.collect()
-}
-
-fn ids_of(text: &str) -> Result<Vec<ContactId>, Error> {
-    let wrong = || Error::Shape("the chunk's ids are damaged".into());
-    let parts = text.as_bytes().chunks(ID_LEN);
-    let id = |digits: &[u8]| {
-        let digits = std::str::from_utf8(digits).ok()?;
-        format!("{}_{digits}", ContactId::PREFIX).parse().ok()
-    };
-    parts.map(|digits| id(digits).ok_or_else(wrong)).collect()
-}
-
 impl Campaigns {
     pub(crate) async fn chunk(
         &self,
@@ -403,41 +302,6 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Makes the chunk of the recipients that wait in the last chunks of the shards, and dispatches it once. Returns whether
-    /// there are any. Safe to repeat: the chunks before it are done.
-    async fn begin_rest(
-        &self,
-        tenant: TenantKey,
-        id: CampaignId,
-        channel: Channel,
-    ) -> Result<bool, Error> {
-        let mut waiting = Vec::new();
-        for shard in 0..SHARDS {
-            let row: Option<ShardRow> = self.table.get(&keys::shard(tenant, id, shard)).await?;
-            let last = row.and_then(|row| row.chunks?.checked_sub(1));
-            if let Some(last) = last
-                && let Some(progress) = self.progress(tenant, id, shard, last).await?
-            {
-                waiting.extend(progress.waiting()?);
-            }
-        }
-        if waiting.is_empty() {
-            return Ok(false);
-        }
-        self.add_chunk(tenant, id, (REST, 0), &waiting, None)
-            .await?;
-        let update = Update::new()
-            .set("channel", channel)
-            .set("chunks", 1)
-            .set("next", 0)
-            .when_absent("chunks");
-        let update = dispatch_next(update, 0, 1);
-        self.table
-            .update(&keys::shard(tenant, id, REST), update)
-            .await?;
-        Ok(true)
-    }
-
     /// Dispatches again the chunk where a shard stopped, or the first chunk of its next pass, and checks whether all chunks
     /// are done. False if the shard has no row: its planning has not started, or its message was lost.
     pub(crate) async fn redispatch(
@@ -474,17 +338,6 @@ impl Campaigns {
         }
         self.note_planned(tenant, id, shard).await?;
         Ok(true)
-    }
-
-    /// Dispatches again the chunk of those that waited, if it is not sent.
-    async fn redispatch_rest(&self, tenant: TenantKey, id: CampaignId) -> Result<(), Error> {
-        let key = keys::shard(tenant, id, REST);
-        let row: Option<ShardRow> = self.table.get(&key).await?;
-        if row.is_some_and(|row| row.next == 0) {
-            let update = Update::new().when_equals("next", 0);
-            self.table.update(&key, dispatch_next(update, 0, 1)).await?;
-        }
-        Ok(())
     }
 
     /// The outcomes of the recipients so far. One query of 16 small rows. For an audience of up to [`EXACT`] contacts also
@@ -547,26 +400,5 @@ pub(crate) fn dispatch_next(update: Update, chunk: u32, chunks: u32) -> Update {
         update.set("pending", Pending::of(&[effects::CHUNK]))
     } else {
         update.remove("pending")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chunk_gives_back_its_contacts() {
-        let clock = kernel::Clock::from_fn(|| jiff::Timestamp::from_second(1_772_438_400).unwrap());
-        let ids: Vec<ContactId> = (0..500)
-            .map(|seed| ContactId::new(&clock, &kernel::Entropy::seeded(seed)))
-            .collect();
-        let chunk = Chunk::new(&ids, None);
-        assert_eq!(chunk.contacts().unwrap(), ids);
-        assert_eq!(chunk.ids.len(), 5_500);
-        let damaged = Chunk {
-            ids: chunk.ids[1..].to_owned(),
-            ..chunk
-        };
-        assert!(damaged.contacts().is_err());
     }
 }

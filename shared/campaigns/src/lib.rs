@@ -42,7 +42,7 @@ pub use messages::{ChunkMessage, ChunkOf, PlanMessage};
 pub use model::{Audience, Campaign, Command, Draft, Kind, Selection, State, Step, step};
 pub use outcomes::Outcomes;
 pub use plan::Planner;
-pub use receivers::{Bounds, Receiver, ReceiverSet, Receivers, ReceiversOf};
+pub use receivers::{Bounds, NO_RECEIVERS, Receiver, ReceiverSet, Receivers, ReceiversOf};
 pub use report::{DomainFigures, HourFigures, Rates, Report};
 pub use review::{Review, Reviewer};
 pub use send::{Ended, Rules, Sender};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use channels::Content;
 use cloud::Pending;
-use jiff::Timestamp;
+use contacts::SHARDS;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{CampaignId, ListId, SegmentId};
 use serde::{Deserialize, Serialize};
 
@@ -324,6 +325,20 @@ impl Campaign {
         let mut all = self.audience.segments();
         all.extend(&self.dropped);
         all
+    }
+
+    /// Whether recipients of its shards may still wait for the last group.
+    pub(crate) fn has_waiting(&self) -> bool {
+        let is_over = matches!(self.state, State::Sent | State::Cancelled | State::Failed);
+        self.content.is_grouped() && !is_over && !self.finished.contains(&format!("{SHARDS:02}"))
+    }
+
+    /// Whether its messages are still kept, so that its receivers are known. A campaign that was not started has none yet.
+    pub(crate) fn knows_receivers(&self, now: Timestamp) -> bool {
+        let day = SignedDuration::from_hours(24);
+        let kept = day * (channels::ledger::KEPT_DAYS as i32 - 1);
+        self.started_at
+            .is_none_or(|at| now.duration_since(at) < kept)
     }
 
     /// Whether the campaign waits for a review of its figures.

@@ -63,6 +63,9 @@ pub enum ReceiverSet {
     Unsubscribed,
 }
 
+/// The error of a set of receivers that is not known.
+pub const NO_RECEIVERS: &str = "no such campaign, or its messages are not kept any more";
+
 impl ReceiverSet {
     /// Whether the set has a receiver with this row. `is_done`: the campaign has come past the receiver.
     pub fn has(self, row: Option<&Row>, is_done: bool) -> bool {
@@ -152,6 +155,16 @@ impl Place {
 
     fn cursor(self) -> Cursor {
         Cursor(format!("{}.{}.{}", self.shard, self.chunk, self.offset))
+    }
+}
+
+impl Campaigns {
+    /// Whether the workspace has the campaign and its messages are still kept. A set of its receivers would silently be wrong
+    /// otherwise.
+    pub async fn knows_receivers(&self, tenant: TenantKey, id: CampaignId) -> Result<bool, Error> {
+        let now = self.table.clock().now();
+        let campaign = self.get(tenant, id).await?;
+        Ok(campaign.is_some_and(|campaign| campaign.knows_receivers(now)))
     }
 }
 
@@ -286,7 +299,8 @@ impl Receivers {
             return Ok(None);
         }
         let contacts = stored.contacts()?;
-        let is_done = self.campaigns.is_past(tenant, id, (shard, chunk)).await?;
+        let is_past = self.campaigns.is_past(tenant, id, (shard, chunk)).await?;
+        let is_done = is_past && !campaign.has_waiting();
         let channel = campaign.content.channel();
         let rows = self.rows(tenant, (id, channel), &contacts).await?;
         let has = |row: &Option<Row>| of.status.has(row.as_ref(), is_done);
@@ -309,6 +323,8 @@ impl Receivers {
         (start, end): (Place, u32),
     ) -> Result<Page<Receiver>, Error> {
         let shards = self.campaigns.shards(tenant, of.0).await?;
+        let campaign = self.campaigns.get(tenant, of.0).await?;
+        let has_waiting = campaign.is_some_and(|campaign| campaign.has_waiting());
         let (mut place, mut looked, mut data) = (start, 0, Vec::new());
         while place.shard < end {
             let row = shards.iter().find(|(shard, _)| *shard == place.shard);
@@ -319,7 +335,7 @@ impl Receivers {
                 };
                 continue;
             };
-            let is_done = row.is_some_and(|(_, row)| row.is_past(place.chunk));
+            let is_done = !has_waiting && row.is_some_and(|(_, row)| row.is_past(place.chunk));
             // Without a set each row that is read is returned.
             let size = match set {
                 Some(_) => BATCH,

@@ -4,12 +4,14 @@
 //! one write moves the cursor and the tallies. The tallies follow from the ledger's rows. So a sub-batch that is
 //! repeated after a crash counts the same and sends to no recipient twice.
 
+mod group;
+
 use std::sync::Arc;
 
 use channels::rate::{SendRate, Turn};
 use channels::{
-    Class, Content, Delivery, Gate, Group, Grouped, LedgerKey, Letterhead, Member, NotReady,
-    SendChannel, SendMachine, SkipReason, Variant,
+    Class, Content, Delivery, Gate, LedgerKey, Letterhead, NotReady, SendChannel, SendMachine,
+    Variant,
 };
 use cloud::{Error, Message, QueueOf, Resources, SendOptions, Timers};
 use contacts::{Contact, Profiles};
@@ -236,6 +238,9 @@ where
             if self.now().duration_since(begun) > RUN {
                 return self.put_back(work, ended, 0, slot).await;
             }
+            if let Some(delay) = self.held(work).await? {
+                return self.put_back(work, ended, delay, None).await;
+            }
             let carried = slot.take();
             let turn = self
                 .rate
@@ -314,34 +319,16 @@ where
         advanced.await
     }
 
-    /// Whether so few recipients at the end of a chunk wait for the next chunk, or for the last one, without a claim.
-    fn is_rest(work: Work, recipients: usize) -> bool {
-        C::GROUP.is_some_and(|group| work.shard != REST && recipients < group.usual)
-    }
-
-    /// How many of the remaining recipients of a chunk are taken at once. A rest that is too small for a group goes along.
-    fn take(&self, remaining: usize) -> usize {
-        let Some(group) = C::GROUP else {
-            return self.rate.batch().min(remaining);
-        };
-        if remaining < group.usual + group.least {
-            remaining
-        } else {
-            group.usual
+    /// Seconds until the provider takes the campaign's content. A reserved slot would be lost for all workspaces meanwhile.
+    async fn held(&self, work: Work) -> Result<Option<u16>, Error> {
+        if !C::HOLDS {
+            return Ok(None);
         }
-    }
-
-    /// The recipients before the cursor that wait for a group: those of the chunk before at the beginning of a chunk.
-    async fn waiting(&self, work: Work, progress: &Progress) -> Result<Vec<ContactId>, Error> {
-        let (tenant, id) = (work.tenant, work.campaign);
-        let Some(before) = work.chunk.checked_sub(1).filter(|_| progress.cursor == 0) else {
-            return progress.waiting();
+        let Some(campaign) = self.running(work).await? else {
+            return Ok(None);
         };
-        if C::GROUP.is_none() {
-            return Ok(Vec::new());
-        }
-        let before = self.campaigns.progress(tenant, id, work.shard, before);
-        before.await?.unwrap_or_default().waiting()
+        let channel = self.machine.channel();
+        channel.hold(work.tenant, &campaign.content).await
     }
 
     /// Leaves the rest of the chunk to a timer: no marketing may go out before `until`.
@@ -439,12 +426,15 @@ where
         let problem = match found.await {
             Ok(ready) => return Ok(Ok(ready)),
             Err(NotReady::Later(delay)) => return Ok(Err(Unready::Later(delay))),
-            Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => problem,
+            Err(NotReady::Missing(problem) | NotReady::Invalid(problem, _)) => {
+                (State::Failed, problem)
+            }
+            Err(NotReady::Blocked(problem, _)) => (State::Paused, problem),
             Err(NotReady::Store(error)) => return Err(error),
         };
-        self.campaigns
-            .stop(work.tenant, work.campaign, State::Failed, problem)
-            .await?;
+        let (state, problem) = problem;
+        let (tenant, id) = (work.tenant, work.campaign);
+        self.campaigns.stop(tenant, id, state, problem).await?;
         Ok(Err(Unready::Never))
     }
 
@@ -497,62 +487,6 @@ where
             None if is_silent => Batch::Silent(outcomes),
             None => Batch::Counted(outcomes, Vec::new()),
         })
-    }
-
-    /// Sends to a group by one call. At the end of the last shard those that are too few for a call get nothing.
-    async fn group(
-        &self,
-        work: Work,
-        ready: &C::Prepared,
-        ids: &[ContactId],
-        gate: &Gate,
-        (group, is_end): (Group, bool),
-    ) -> Result<Batch, Error> {
-        let (tenant, campaign) = (work.tenant, work.campaign);
-        let contacts = self.contacts.get_many(tenant, ids).await?;
-        let member = |id: &ContactId| Member {
-            key: LedgerKey::campaign(campaign, *id, C::CHANNEL),
-            contact: contacts.get(id),
-        };
-        let members: Vec<_> = ids.iter().map(member).collect();
-        let machine = &self.machine;
-        let sent = machine
-            .deliver_group(tenant, &members, ready, gate, group.least)
-            .await?;
-        let mut outcomes = Outcomes::default();
-        let (mut rest, mut later, mut silent) = (Vec::new(), None, 0);
-        for (member, outcome) in members.iter().zip(sent) {
-            let Grouped::Settled(delivery) = outcome else {
-                rest.push(member.key.contact);
-                continue;
-            };
-            silent += u64::from(delivery == Delivery::NoAnswer);
-            if outcomes.count(&delivery, None) {
-                continue;
-            }
-            match delivery {
-                Delivery::Stopped(code) => return Ok(Batch::Stopped(code)),
-                Delivery::Throttled => later = later.max(Some(BACK_OFF)),
-                Delivery::Later(delay) => later = later.max(Some(delay)),
-                _ => later = later.max(Some(AFTER_LEASE)),
-            }
-        }
-        match later {
-            Some(_) if silent > 0 => return Ok(Batch::Stopped(NOT_ANSWERING.to_owned())),
-            Some(delay) => return Ok(Batch::Later(delay)),
-            None if silent > 0 => return Ok(Batch::Silent(outcomes)),
-            None => {}
-        }
-        if is_end && !rest.is_empty() {
-            for member in members.iter().filter(|one| rest.contains(&one.key.contact)) {
-                machine
-                    .uncount(tenant, &member.key, member.contact, gate)
-                    .await?;
-            }
-            outcomes.skip_many(SkipReason::TooFew, rest.len() as u64);
-            rest.clear();
-        }
-        Ok(Batch::Counted(outcomes, rest))
     }
 
     /// Sends to one contact. Returns the outcome and the version that it is of.

@@ -10,10 +10,11 @@ use channels::sms::Brandnames;
 use channels::{Content, MailStore};
 use cloud::{Error, Resources};
 use contacts::Lists;
-use kernel::{ListId, SegmentId, TenantKey};
+use kernel::{CampaignId, ListId, SegmentId, TenantKey};
 use segments::{NotPinned, Pins};
 
 use crate::model::{Campaign, Selection};
+use crate::store::Campaigns;
 
 /// The parts that the start of a campaign fixes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum Refusal {
     ChannelMissing,
     /// It includes only lists that were deleted: nobody is left.
     ListDeleted(ListId),
+    /// The receivers of this campaign are not known: it was deleted, or its messages are not kept any more.
+    Receivers(CampaignId),
     /// A segment cannot be read.
     Segment(NotPinned),
 }
@@ -53,6 +56,7 @@ impl Refusal {
             Self::UnprovenSender => "sender_unproven",
             Self::ChannelMissing => "channel_missing",
             Self::ListDeleted(_) => "list_deleted",
+            Self::Receivers(_) => "receivers_gone",
             Self::Segment(NotPinned::Absent(_)) => "segment_deleted",
             Self::Segment(NotPinned::Building(_) | NotPinned::Busy) => "segment_building",
         }
@@ -73,6 +77,7 @@ pub struct Starter {
     brandnames: Brandnames,
     lists: Lists,
     mails: MailStore,
+    campaigns: Campaigns,
     pins: Pins,
     senders: Senders,
     sites: Sites,
@@ -86,6 +91,7 @@ impl Starter {
             brandnames: Brandnames::over(resources),
             lists: Lists::over(resources),
             mails: MailStore::over(resources),
+            campaigns: Campaigns::over(resources),
             pins: Pins::over(resources),
             senders: Senders::over(resources),
             sites: Sites::over(resources),
@@ -166,6 +172,16 @@ impl Starter {
         let is_alone = segment_ids.is_empty() && tags.is_empty() && receivers.is_empty();
         if is_alone && gone.len() == list_ids.len() {
             all.extend(gone.first().copied().map(Refusal::ListDeleted));
+        }
+        let excluded = &campaign.audience.exclude.receivers;
+        for of in receivers.iter().chain(excluded) {
+            if !self
+                .campaigns
+                .knows_receivers(tenant, of.campaign_id)
+                .await?
+            {
+                all.push(Refusal::Receivers(of.campaign_id));
+            }
         }
         for segment in campaign.audience.segments() {
             if !self.pins.knows(tenant, segment).await? {

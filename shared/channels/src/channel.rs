@@ -31,6 +31,9 @@ pub trait SendChannel: Send + Sync {
     /// Set if the provider takes the messages of a campaign in groups.
     const GROUP: Option<Group> = None;
 
+    /// Whether the provider may take nothing of an account for hours: then [`SendChannel::hold`] is asked before a slot is reserved.
+    const HOLDS: bool = false;
+
     /// Names the provider's account that sends for the tenant. All senders of an account share its send rate.
     fn account(tenant: TenantKey) -> String;
 
@@ -42,6 +45,16 @@ pub trait SendChannel: Send + Sync {
         class: Class,
         letterhead: &Letterhead,
     ) -> impl Future<Output = Result<Arc<Self::Prepared>, NotReady>> + Send;
+
+    /// Seconds until the provider takes this content again; `None`: it may be sent.
+    fn hold(
+        &self,
+        tenant: TenantKey,
+        content: &Content,
+    ) -> impl Future<Output = Result<Option<u16>, Error>> + Send {
+        let _ = (tenant, content);
+        std::future::ready(Ok(None))
+    }
 
     /// The rules that messages of this content follow.
     fn terms(ready: &Self::Prepared) -> Terms;
@@ -123,6 +136,9 @@ pub enum NotReady {
     /// The content cannot be sent, for this reason.
     #[error("{0}: {1}")]
     Invalid(&'static str, String),
+    /// The content cannot be sent until a person has changed this outside of it.
+    #[error("{0}: {1}")]
+    Blocked(&'static str, String),
     /// The content may be sent after these seconds, at most a queue's longest delay.
     #[error("not now")]
     Later(u16),

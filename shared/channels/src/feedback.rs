@@ -168,9 +168,14 @@ impl Feedback {
         receipt: &Receipt,
     ) -> Result<Option<Gained>, Error> {
         let (key, fact, at) = (&receipt.key, receipt.fact, receipt.at);
-        self.tell_heard(tenant, key, (fact, at), None).await?;
-        let learnt = self.learn(tenant, key, fact, at).await?;
-        Ok(learnt.map(|(_, gained)| gained.into()))
+        let Some((_, gained)) = self.learn(tenant, key, fact, at).await? else {
+            return Ok(None);
+        };
+        // A repeated receipt has a later time: the event is that of the first one, also after a crash in between.
+        let row = self.ledger.get(tenant, key).await?;
+        let first = row.and_then(|row| row.facts.at(fact)).unwrap_or(at);
+        self.tell_heard(tenant, key, (fact, first), None).await?;
+        Ok(Some(gained.into()))
     }
 
     /// A provider's event about a mail to `address`. `None`: there is no such send.

@@ -72,18 +72,16 @@ impl Frequency {
         Key::new(format!("FREQ#{tenant}#{subject}"), kind)
     }
 
-    /// Counts the send `id` against these caps. Half a read unit and one write unit; no write for a send that counts already.
+    /// Counts the send `id` against these caps. Counts are kept for `longest`, which is no shorter than a cap's window. Half a read unit and one write unit; no write for a send that counts already.
     pub(crate) async fn take(
         &self,
         tenant: TenantKey,
         (subject, kind): (&str, &str),
         id: &str,
-        caps: &[Cap],
+        (caps, longest): (&[Cap], SignedDuration),
     ) -> Result<Taken, Error> {
         let key = Self::key(tenant, subject, kind);
         let now = self.limits.clock().now();
-        let longest = caps.iter().map(|cap| cap.window()).max();
-        let longest = longest.unwrap_or(DAY);
         let mut found: Option<Row> = self.limits.look_up(&key).await?;
         for _ in 0..ROUNDS {
             let read = found.as_ref().map(|row| row.version);

@@ -6,17 +6,22 @@
 use cloud::{Error, Resources};
 use contacts::{Channel, Contact, Contacts, Device, Fields, Profiles, Purpose};
 use futures::FutureExt;
-use jiff::Timestamp;
-use kernel::TenantKey;
+use jiff::{SignedDuration, Timestamp};
+use kernel::{ContactId, TenantKey};
 use serde_json::Value;
 
 use crate::channel::{Answer, Recipient, Replaced, SendChannel};
-use crate::consent::{SkipReason, address_of, own_address, refusal};
+use crate::consent::{Address, SkipReason, address_of, own_address, refusal};
 use crate::frequency::{self, Frequency, Taken};
 use crate::gate::{Cap, Gate};
 use crate::ledger::{Claim, Fact, LEASE, Ledger, LedgerKey, Row, Ticket, Variant, is_in_flight};
 use crate::send::{Class, Terms};
 use crate::told::{FAILED, SENT, tell_if_heard};
+
+/// Calls for one message that the provider may answer with *later*.
+const MOST_LATER: u32 = 10;
+/// The failure of a message whose provider asked for a pause at each of these calls.
+const PROVIDER_BUSY: &str = "provider_busy";
 
 /// The kind of the counts of a contact's marketing, by all channels.
 const MARKETING: &str = "MKT";
@@ -215,7 +220,10 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<Result<Admitted, Delivery>, Error> {
         let class = terms.class;
-        let mut refused = self.refusal(tenant, key, terms, contact, gate).await?;
+        let (mut refused, shared) = match self.refusal(tenant, key, terms, contact, gate).await? {
+            Ok(shared) => (None, shared),
+            Err(reason) => (Some(reason), None),
+        };
         let mut devices = None;
         if let (None, Some(contact)) = (refused, contact) {
             devices = self.channel.devices(tenant, contact).await?;
@@ -224,6 +232,16 @@ impl<C: SendChannel> SendMachine<C> {
             if refused.is_none() && class == Class::Marketing {
                 refused = self.too_often(tenant, key, contact, gate).await?;
             }
+        }
+        // The last refusal: the holder of an address is sent to, unless its own row says otherwise.
+        if let (None, Some((address, owner))) = (refused, shared)
+            && !self
+                .ledger
+                .take_address(tenant, key, &address, owner)
+                .await?
+        {
+            self.uncount(tenant, key, contact, gate).await?;
+            refused = Some(SkipReason::DuplicateAddress);
         }
         let devices = devices.unwrap_or_default();
         let won = |ticket| Ok(Ok(Admitted { ticket, devices }));
@@ -253,7 +271,8 @@ impl<C: SendChannel> SendMachine<C> {
         }
     }
 
-    /// Why nothing is sent, as the contact and the settings say it: consent, the control group, a shared address.
+    /// Why nothing is sent, as the contact and the settings say it: consent, the control group, the owner of a shared address.
+    /// Otherwise the shared address that this send must take.
     async fn refusal(
         &self,
         tenant: TenantKey,
@@ -261,14 +280,14 @@ impl<C: SendChannel> SendMachine<C> {
         terms: Terms,
         contact: Option<&Contact>,
         gate: &Gate,
-    ) -> Result<Option<SkipReason>, Error> {
+    ) -> Result<Result<Option<Shared>, SkipReason>, Error> {
         let refused = refusal(contact, C::CHANNEL, terms);
         let (None, Some(contact)) = (refused, contact) else {
-            return Ok(refused.or(Some(SkipReason::Gone)));
+            return Ok(Err(refused.unwrap_or(SkipReason::Gone)));
         };
         let is_marketing = terms.class == Class::Marketing;
         if is_marketing && gate.holds_out(tenant, key.contact) {
-            return Ok(Some(SkipReason::Holdout));
+            return Ok(Err(SkipReason::Holdout));
         }
         self.shared(tenant, key, terms.class, contact).await
     }
@@ -284,9 +303,11 @@ impl<C: SendChannel> SendMachine<C> {
         let id = key.count_name();
         let own = key.contact.to_string();
         let caps = caps_of(contact, C::CHANNEL, gate);
-        if !caps.is_empty() {
+        let horizon = horizon(contact, gate);
+        if let Some(horizon) = horizon {
             let subject = (own.as_str(), MARKETING);
-            let taken = self.frequency.take(tenant, subject, &id, &caps).await?;
+            let limits = (caps.as_slice(), horizon);
+            let taken = self.frequency.take(tenant, subject, &id, limits).await?;
             if taken != Taken::Yes {
                 return Ok(Some(SkipReason::FrequencyCap));
             }
@@ -297,14 +318,14 @@ impl<C: SendChannel> SendMachine<C> {
         let to = frequency::address(to.as_str());
         let taken = self
             .frequency
-            .take(tenant, (&to, law.name), &id, &[law.cap])
+            .take(tenant, (&to, law.name), &id, (&[law.cap], law.cap.window()))
             .await?;
         let reason = match taken {
             Taken::Yes => return Ok(None),
             Taken::Full => SkipReason::FrequencyCap,
             Taken::Listed => SkipReason::DoNotAdvertise,
         };
-        if !caps.is_empty() {
+        if horizon.is_some() {
             self.frequency
                 .give_back(tenant, (&own, MARKETING), &id)
                 .await?;
@@ -321,8 +342,7 @@ impl<C: SendChannel> SendMachine<C> {
         gate: &Gate,
     ) -> Result<(), Error> {
         let (id, own) = (key.count_name(), key.contact.to_string());
-        let caps = contact.map(|contact| caps_of(contact, C::CHANNEL, gate));
-        if caps.is_some_and(|caps| !caps.is_empty()) {
+        if contact.is_some_and(|contact| horizon(contact, gate).is_some()) {
             let subject = (own.as_str(), MARKETING);
             self.frequency.give_back(tenant, subject, &id).await?;
         }
@@ -335,19 +355,19 @@ impl<C: SendChannel> SendMachine<C> {
         Ok(())
     }
 
-    /// Why nothing is sent to an address that the contact shares. The refusal of the address's owner counts too. A
-    /// campaign sends to it once. One read unit for a contact with a shared address, two more if
-    /// the address has an owner.
+    /// Why nothing is sent to an address that the contact shares: the refusal of the address's owner counts too. Otherwise the
+    /// address and its owner, of a campaign, which sends to it once. One read unit for a contact with a shared address, two more
+    /// if the address has an owner.
     async fn shared(
         &self,
         tenant: TenantKey,
         key: &LedgerKey,
         class: Class,
         contact: &Contact,
-    ) -> Result<Option<SkipReason>, Error> {
+    ) -> Result<Result<Option<Shared>, SkipReason>, Error> {
         let own = own_address(contact, C::CHANNEL);
         let (None, Some(address)) = (own, address_of(contact, C::CHANNEL)) else {
-            return Ok(None);
+            return Ok(Ok(None));
         };
         let mut owner = self.contacts.owner(tenant, &address.identity()).await?;
         if let Some(id) = owner {
@@ -362,15 +382,10 @@ impl<C: SendChannel> SendMachine<C> {
             };
             let refused = found.and_then(|owner| refusal(Some(&owner), C::CHANNEL, terms));
             if let Some(reason) = refused.filter(|reason| reason.is_refusal()) {
-                return Ok(Some(reason));
+                return Ok(Err(reason));
             }
         }
-        let is_free = !key.is_campaign()
-            || self
-                .ledger
-                .take_address(tenant, key, &address, owner)
-                .await?;
-        Ok((!is_free).then_some(SkipReason::DuplicateAddress))
+        Ok(Ok(key.is_campaign().then_some((address, owner))))
     }
 
     /// Records that the message cannot be sent at all, unless this send was made before.
@@ -410,8 +425,12 @@ impl<C: SendChannel> SendMachine<C> {
                 self.ledger.release(tenant, key, ticket).await?;
                 Ok(Delivery::Throttled)
             }
+            // A provider that always asks for a pause must not hold the others of the campaign.
+            Answer::Later(_) if ticket.later + 1 >= MOST_LATER => {
+                self.fail(tenant, key, ticket, PROVIDER_BUSY).await
+            }
             Answer::Later(seconds) => {
-                self.ledger.release(tenant, key, ticket).await?;
+                self.ledger.postpone(tenant, key, ticket).await?;
                 Ok(Delivery::Later(seconds))
             }
             Answer::Stopped { code } => {
@@ -542,6 +561,17 @@ impl<C: SendChannel> SendMachine<C> {
         })
     }
 }
+
+/// How long a marketing message counts: the longest window of the workspace's cap and of the promises of all channels, since all
+/// channels share one row of counts. `None`: nothing is counted.
+fn horizon(contact: &Contact, gate: &Gate) -> Option<SignedDuration> {
+    let channels = Channel::ALL.into_iter();
+    let caps = channels.flat_map(|channel| caps_of(contact, channel, gate));
+    caps.map(Cap::window).max()
+}
+
+/// A shared address with its owner.
+type Shared = (Address, Option<ContactId>);
 
 /// The caps on messages of the channel to this contact: that of the workspace, and the promise of the contact's consent.
 fn caps_of(contact: &Contact, channel: Channel, gate: &Gate) -> Vec<Cap> {

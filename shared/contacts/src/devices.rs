@@ -146,8 +146,8 @@ impl Contacts {
             let former = keys::device(tenant, holder.contact, token);
             self.contacts.delete(&former).await?;
         }
-        if known.is_none() {
-            self.make_room(tenant, contact).await?;
+        if known.is_none() && !self.make_room(tenant, contact, is_confirmed).await? {
+            return Ok(false);
         }
         let ttl = now.as_second() + KEPT_SECONDS;
         self.contacts
@@ -174,15 +174,26 @@ impl Contacts {
         self.all_devices().of(tenant, contact).await
     }
 
-    async fn make_room(&self, tenant: TenantKey, contact: ContactId) -> Result<(), Error> {
+    /// Makes room for one device more: unconfirmed ones go first, then those not seen for longest. False for an unconfirmed
+    /// newcomer if only confirmed ones could go, since anybody may name such a device.
+    async fn make_room(
+        &self,
+        tenant: TenantKey,
+        contact: ContactId,
+        is_confirmed: bool,
+    ) -> Result<bool, Error> {
         let mut devices = self.devices(tenant, contact).await?;
-        devices.sort_by_key(|device| device.seen_at);
+        devices.sort_by_key(|device| (device.is_confirmed, device.seen_at));
         let surplus = (devices.len() + 1).saturating_sub(MAX_DEVICES);
         let gone = devices.iter().take(surplus);
+        if !is_confirmed && gone.clone().any(|device| device.is_confirmed) {
+            return Ok(false);
+        }
         let gone: Vec<Key> = gone
             .map(|device| keys::device(tenant, contact, &device.token))
             .collect();
-        self.contacts.delete_many(&gone).await
+        self.contacts.delete_many(&gone).await?;
+        Ok(true)
     }
 }
 

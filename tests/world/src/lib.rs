@@ -135,6 +135,7 @@ impl World {
         aws.create_missing(&model).expect("tables and queues");
         let providers = Providers::new(clock.clone());
         providers.know(&model);
+        tanigo_local::runtime::kept::keep(&providers, &aws, &clock);
         let (requests, functions) = (AtomicU64::new(0), Mutex::default());
         Self {
             aws,

@@ -8,6 +8,7 @@ pub mod activity;
 pub mod clock;
 pub mod functions;
 pub mod gateway;
+pub mod kept;
 pub mod ledger;
 mod options;
 mod parts;

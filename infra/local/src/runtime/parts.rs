@@ -1,7 +1,6 @@
 //! Parts of a stack: the services of a template, and the setup of each function.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use kernel::Entropy;
@@ -9,7 +8,7 @@ use lambda::{Setup, Vars};
 
 use super::clock::VirtualClock;
 use super::options::{Addresses, Options};
-use super::{ACCOUNT, REGION};
+use super::{ACCOUNT, REGION, kept};
 use crate::aws::{self, Aws};
 use crate::providers::Providers;
 use crate::template::model;
@@ -46,27 +45,8 @@ impl Parts {
         aws.set_endpoint(&addresses.aws);
         aws.create_missing(&template)?;
         let providers = Providers::new(clock.clock());
-        let (outbox, now) = (aws.clone(), clock.clock());
-        providers.esms().set_sink(Arc::new(move |sms| {
-            let at = now.now_ms();
-            let payload = serde_json::json!({ "from": sms.brandname, "text": sms.content, "request_id": sms.request_id });
-            let kept = outbox.outbox().append_message(aws::Kind::Sms, at, &sms.phone, &sms.id, payload);
-            if let Err(error) = kept {
-                tracing::error!(%error, "the outbox did not take a text message");
-            }
-        }));
-        let (outbox, now) = (aws.clone(), clock.clock());
-        providers.zalo().set_sink(Arc::new(move |zns| {
-            let at = now.now_ms();
-            let payload = serde_json::json!({ "oa_id": zns.oa_id, "template_id": zns.template_id, "template_data": zns.data,
-                "tracking_id": zns.tracking_id });
-            let kept = outbox.outbox().append_message(aws::Kind::Zns, at, &zns.phone, &zns.id, payload);
-            if let Err(error) = kept {
-                tracing::error!(%error, "the outbox did not take a message of Zalo");
-            }
-        }));
         providers.know(&template);
-        keep_pushes(&providers, &aws, &clock.clock());
+        kept::keep(&providers, &aws, &clock.clock());
         // With servers the calls take the loopback, as a deployment's take the network.
         let web = match options.ports {
             Some(_) => cloud::Web::default(),
@@ -96,31 +76,4 @@ impl Parts {
         let cloud = cloud.with_web(self.web.clone());
         Setup::new(Vars::from_map(function.environment.clone()), cloud)
     }
-}
-
-/// Notifications that browsers and apps got go to the outbox.
-fn keep_pushes(providers: &Providers, aws: &Aws, clock: &kernel::Clock) {
-    let keep = |to: &str, id: &str, payload: serde_json::Value, aws: &Aws, at: i64| {
-        let kept = aws
-            .outbox()
-            .append_message(aws::Kind::Push, at, to, id, payload);
-        if let Err(error) = kept {
-            tracing::error!(%error, "the outbox did not take a push notification");
-        }
-    };
-    let (outbox, now) = (aws.clone(), clock.clone());
-    providers.browsers().set_sink(Arc::new(move |shown| {
-        let to = format!("browser {}", shown.browser);
-        keep(&to, &shown.id, shown.payload.clone(), &outbox, now.now_ms());
-    }));
-    let (outbox, now) = (aws.clone(), clock.clone());
-    providers.fcm().set_sink(Arc::new(move |note| {
-        keep(
-            &note.token,
-            &note.id,
-            note.message.clone(),
-            &outbox,
-            now.now_ms(),
-        );
-    }));
 }

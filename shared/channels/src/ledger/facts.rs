@@ -156,6 +156,9 @@ pub struct Row {
     pub claimed_at: Timestamp,
     /// 1, or 2 after the one repetition that transactional mail may have.
     pub attempt: u32,
+    /// How often the provider asked for a pause.
+    #[serde(default, skip_serializing_if = "u32_is_zero")]
+    pub later: u32,
     /// The provider throttled the call, so the row may be claimed again.
     #[serde(default)]
     pub released: bool,
@@ -219,6 +222,11 @@ pub struct Facts {
     pub machine_clicked_at: Option<Timestamp>,
     #[serde(default)]
     pub click_burst_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn u32_is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Facts {

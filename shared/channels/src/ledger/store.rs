@@ -105,6 +105,8 @@ pub struct Ticket {
     claim: String,
     /// Number of this try.
     pub attempt: u32,
+    /// How often the provider asked for a pause before.
+    pub later: u32,
 }
 
 /// The contact that a scope sends to at an address which several contacts have.
@@ -164,7 +166,11 @@ impl Ledger {
 
     fn ticket(&self, attempt: u32) -> Ticket {
         let claim = self.table.entropy().nonce();
-        Ticket { claim, attempt }
+        Ticket {
+            claim,
+            attempt,
+            later: 0,
+        }
     }
 
     /// The row, strongly consistent.
@@ -198,6 +204,7 @@ impl Ledger {
             clicked_link: None,
             domain: None,
             variant,
+            later: 0,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -229,7 +236,8 @@ impl Ledger {
         read: &Row,
         (attempt, variant): (u32, Option<Variant>),
     ) -> Result<Claim, Error> {
-        let ticket = self.ticket(attempt);
+        let mut ticket = self.ticket(attempt);
+        ticket.later = read.later;
         let update = nothing_heard(Update::new())
             .set("claim", &ticket.claim)
             .set("claimed_at", self.now())
@@ -310,6 +318,7 @@ impl Ledger {
             clicked_link: None,
             domain: None,
             variant: None,
+            later: 0,
             facts: super::facts::Facts::default(),
             ttl: now.as_second() + KEEP_SECONDS,
         };
@@ -386,6 +395,21 @@ impl Ledger {
     ) -> Result<(), Error> {
         let update = nothing_heard(Update::new())
             .set("released", true)
+            .when_equals("claim", &ticket.claim);
+        self.table.update(&key.key(tenant), update).await?;
+        Ok(())
+    }
+
+    /// Like [`Ledger::release`], for a provider that asked for a pause: the row counts it.
+    pub async fn postpone(
+        &self,
+        tenant: TenantKey,
+        key: &LedgerKey,
+        ticket: &Ticket,
+    ) -> Result<(), Error> {
+        let update = nothing_heard(Update::new())
+            .set("released", true)
+            .set("later", ticket.later + 1)
             .when_equals("claim", &ticket.claim);
         self.table.update(&key.key(tenant), update).await?;
         Ok(())

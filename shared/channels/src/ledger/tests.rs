@@ -13,6 +13,7 @@ fn row(unknown: bool) -> Row {
         claim: "c".into(),
         claimed_at: at,
         attempt: 1,
+        later: 0,
         released: false,
         provider_id: None,
         reason: None,

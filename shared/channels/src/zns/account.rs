@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Calls a minute that the smallest package with the API has.
 pub const DEFAULT_RATE: u32 = 100;
+/// Calls a minute that a synchronisation needs at least: it reserves a few calls at once.
+pub(super) const MIN_RATE: u32 = 20;
 /// Calls a minute of the largest package.
 const MAX_RATE: u32 = 10_000;
 /// How long before its end a token is renewed. A token lives 25 hours. If a renewal is lost, the old token serves for this time,
@@ -34,17 +36,17 @@ pub enum Status {
 pub struct Settings {
     /// Calls a minute that the package allows; messages of templates do not count. An answer of Zalo that says *too many* halves
     /// it.
-    #[schema(minimum = 1, maximum = 10_000, example = 100)]
+    #[schema(minimum = 20, maximum = 10_000, example = 100)]
     pub api_rate_per_minute: u32,
 }
 
 impl Settings {
     /// Everything that is wrong with them: JSON pointers and rules.
     pub fn flaws(&self) -> Vec<(&'static str, String)> {
-        if (1..=MAX_RATE).contains(&self.api_rate_per_minute) {
+        if (MIN_RATE..=MAX_RATE).contains(&self.api_rate_per_minute) {
             return Vec::new();
         }
-        vec![("/api_rate_per_minute", "must be 1 to 10,000".to_owned())]
+        vec![("/api_rate_per_minute", "must be 20 to 10,000".to_owned())]
     }
 }
 
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_rate_has_bounds_and_a_wait_fits_a_queue() {
-        for (rate, flaws) in [(0, 1), (1, 0), (100, 0), (10_000, 0), (10_001, 1)] {
+        for (rate, flaws) in [(19, 1), (20, 0), (100, 0), (10_000, 0), (10_001, 1)] {
             let settings = Settings {
                 api_rate_per_minute: rate,
             };

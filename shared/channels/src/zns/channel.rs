@@ -9,10 +9,11 @@ use cloud::{Error, Resources};
 use contacts::Channel;
 use content::template::{Scope, Template as Liquid};
 use futures::FutureExt;
+use jiff::Timestamp;
 use kernel::{Phone, TenantKey};
 use serde_json::{Map, Value};
 
-use super::account::{Status, wait};
+use super::account::{Oa, Status, wait};
 use super::client::{Client, Outgoing};
 use super::codes;
 use super::template::{Tag, Template};
@@ -81,8 +82,17 @@ pub(super) fn class_of(template: &Template) -> Class {
     }
 }
 
+/// Seconds until Zalo takes messages of the account and the template again. A queue's longest delay at most.
+fn quiet(oa: &Oa, template: &Template, now: Timestamp) -> Option<u16> {
+    let until = [oa.quiet_until, template.quiet_until];
+    let until = until.into_iter().flatten().filter(|until| *until > now);
+    let until = until.max().filter(|_| oa.status == Status::Active)?;
+    Some(wait(until, now))
+}
+
 impl SendChannel for ZnsChannel {
     const CHANNEL: Channel = Channel::Zalo;
+    const HOLDS: bool = true;
     type Prepared = PreparedZns;
     type Composed = OutgoingZns;
 
@@ -102,6 +112,7 @@ impl SendChannel for ZnsChannel {
             return Err(NotReady::Missing("template_missing"));
         };
         let invalid = |problem, reason: &str| NotReady::Invalid(problem, reason.to_owned());
+        let blocked = |problem, reason: &str| NotReady::Blocked(problem, reason.to_owned());
         let (store, oa_id) = (self.client.store(), &content.oa_id);
         let oa = store.recent_account(tenant, oa_id).await?;
         let oa =
@@ -110,22 +121,14 @@ impl SendChannel for ZnsChannel {
             .recent_template(tenant, oa_id, &content.template_id)
             .await?;
         let template = template
-            .ok_or_else(|| invalid("template_missing", "the account has no such template"))?;
+            .ok_or_else(|| blocked("template_missing", "the account has no such template"))?;
         if !template.is_usable() {
-            return Err(invalid(
-                "template_disabled",
-                "Zalo does not take the template now",
-            ));
+            let reason = "Zalo does not take the template now";
+            return Err(blocked("template_disabled", reason));
         }
         let now = store.clock().now();
-        if oa.status == Status::Active
-            && let Some(until) = [oa.quiet_until, template.quiet_until]
-                .into_iter()
-                .flatten()
-                .filter(|until| *until > now)
-                .max()
-        {
-            return Err(NotReady::Later(wait(until, now)));
+        if let Some(delay) = quiet(&oa, &template, now) {
+            return Err(NotReady::Later(delay));
         }
         let mut params = Vec::with_capacity(content.params.len());
         for (name, text) in &content.params {
@@ -143,7 +146,11 @@ impl SendChannel for ZnsChannel {
                     text: text.text.clone(),
                 };
                 let texts = self.texts.channel();
-                Some(texts.prepare(tenant, &text, class, letterhead).await?)
+                let prepared = texts.prepare(tenant, &text, class, letterhead).await;
+                Some(prepared.map_err(|fault| match fault {
+                    NotReady::Invalid(problem, reason) => NotReady::Blocked(problem, reason),
+                    other => other,
+                })?)
             }
         };
         Ok(Arc::new(PreparedZns {
@@ -156,6 +163,17 @@ impl SendChannel for ZnsChannel {
             },
             fallback,
         }))
+    }
+
+    async fn hold(&self, tenant: TenantKey, content: &Content) -> Result<Option<u16>, Error> {
+        let Content::Zns(content) = content else {
+            return Ok(None);
+        };
+        let (store, oa_id) = (self.client.store(), &content.oa_id);
+        let oa = store.recent_account(tenant, oa_id).await?;
+        let template = store.recent_template(tenant, oa_id, &content.template_id);
+        let known = oa.zip(template.await?);
+        Ok(known.and_then(|(oa, template)| quiet(&oa, &template, store.clock().now())))
     }
 
     fn terms(ready: &PreparedZns) -> Terms {

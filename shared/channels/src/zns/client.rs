@@ -161,7 +161,15 @@ impl Client {
         let build = |access: &str| wire::get(url, access);
         match self.call(tenant, oa_id, build).await? {
             Ok(value) => Ok(value),
-            Err(error) => Err(fault(error)),
+            Err(error) => {
+                if let NoData::Code(code) = &error
+                    && codes::meaning(*code) == Meaning::Busy
+                    && let Some(oa) = self.store.account(tenant, oa_id).await?
+                {
+                    self.store.slow_down(tenant, &oa).await?;
+                }
+                Err(fault(error))
+            }
         }
     }
 
@@ -193,7 +201,6 @@ impl Client {
                     let status = Status::PackageRequired;
                     self.store.fail(tenant, oa, status, &problem).await?;
                 }
-                Meaning::Busy => self.store.slow_down(tenant, oa).await?,
                 _ => {}
             }
         }
@@ -204,7 +211,10 @@ impl Client {
     async fn session(&self, tenant: TenantKey, oa_id: &str) -> Result<Session, Fault> {
         let oa = self.store.recent_account(tenant, oa_id).await?;
         let oa = oa.ok_or(Fault::Missing)?;
-        if oa.is_stale(self.now()) || oa.status == Status::Expired {
+        // Zalo refused a renewal: the old token serves to its end, and a person connects the account.
+        let is_refused = oa.problem.as_deref() == Some(REFRESH_REFUSED) && oa.is_valid(self.now());
+        let is_due = oa.is_stale(self.now()) && !is_refused;
+        if is_due || oa.status == Status::Expired {
             return self.renew(tenant, oa, false).await;
         }
         self.opened(tenant, oa)

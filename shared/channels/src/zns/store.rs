@@ -9,7 +9,9 @@ use cloud::{Error, Query, Recent, Resources, Table, Update};
 use jiff::Timestamp;
 use kernel::{Clock, Seal, TenantKey};
 
-use super::account::{DEFAULT_RATE, Facts, Oa, REFRESH_REFUSED, Settings, Status, Tokens};
+use super::account::{
+    DEFAULT_RATE, Facts, MIN_RATE, Oa, REFRESH_REFUSED, Settings, Status, Tokens,
+};
 use super::keys;
 use super::template::Template;
 
@@ -203,7 +205,7 @@ impl ZaloStore {
     pub(super) async fn slow_down(&self, tenant: TenantKey, read: &Oa) -> Result<(), Error> {
         let rate = read.api_rate_per_minute;
         let update = Update::new()
-            .set("api_rate_per_minute", (rate / 2).max(1))
+            .set("api_rate_per_minute", (rate / 2).max(MIN_RATE))
             .when_equals("api_rate_per_minute", rate);
         let key = keys::account(tenant, &read.oa_id);
         self.directory.update(&key, update).await?;

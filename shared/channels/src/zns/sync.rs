@@ -53,7 +53,7 @@ impl Client {
                 page * PAGE
             );
             let answer = self.ask(tenant, oa_id, &url).await?;
-            let length = answer["data"].as_array().map_or(0, Vec::len);
+            let length = answer["data"].as_array().ok_or(Fault::Unusable)?.len();
             listed.extend(wire::templates(&answer, self.now()));
             if length < PAGE {
                 break;

@@ -228,7 +228,8 @@ pub fn templates(value: &Value, now: Timestamp) -> Vec<Template> {
         Some(Template {
             name: text(&entry["templateName"]).unwrap_or_else(|| id.clone()),
             template_id: id,
-            status: known(&entry["status"])?,
+            // A state that is new to us: no message may use the template.
+            status: known(&entry["status"]).unwrap_or(TemplateStatus::Disable),
             quality: known(&entry["templateQuality"]).unwrap_or_default(),
             is_detailed: false,
             tag: known(&entry["templateTag"]),

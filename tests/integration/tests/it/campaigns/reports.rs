@@ -297,6 +297,50 @@ async fn those_who_have_not_opened_get_another_campaign_and_a_tag() {
     assert_eq!(status, 400, "{problem}");
 }
 
+/// A set that is not known any more would exclude nobody, or hold everybody.
+#[tokio::test]
+async fn receivers_are_refused_once_their_campaign_is_deleted_or_too_old() {
+    let world = World::new();
+    let shop = Shop::open(&world, 5).await;
+    let drafts = |first: &str| {
+        let mut body = letter(shop.list);
+        body["audience"]["exclude"] =
+            json!({ "receivers": [{ "campaign_id": first, "status": "sent" }] });
+        body
+    };
+    for is_deleted in [true, false] {
+        let first = shop.campaign(&world).await;
+        shop.send(&world, &first).await;
+        world.settle_twice().await;
+        let body = drafts(&first);
+        let (status, draft) = shop
+            .call(&world, "POST", "/v1/campaigns", Some(&body))
+            .await;
+        assert_eq!(status, 201, "{draft}");
+        if is_deleted {
+            let path = format!("/v1/campaigns/{first}");
+            assert_eq!(shop.call(&world, "DELETE", &path, None).await.0, 204);
+        } else {
+            world.advance(std::time::Duration::from_hours(24 * 120));
+        }
+        let path = format!("/v1/campaigns/{}/send", draft["id"].as_str().unwrap());
+        let (status, problem) = shop.call(&world, "POST", &path, None).await;
+        assert_eq!(status, 409, "{problem}");
+        assert!(problem.to_string().contains(&first), "{problem}");
+        let (status, problem) = shop
+            .call(&world, "POST", "/v1/campaigns", Some(&body))
+            .await;
+        assert_eq!(status, 400, "{problem}");
+        let job = json!({
+            "change": { "add_tags": ["cũ"] },
+            "selection": { "receivers": { "campaign_id": first, "status": "skipped" } },
+        });
+        let path = ("/v1/contacts/bulk", Some(&job));
+        let (status, problem) = ask(&world, &shop, "api-contacts", "POST", path).await;
+        assert_eq!(status, 400, "{problem}");
+    }
+}
+
 /// A workflow that anybody enters with the event.
 async fn listener(world: &World, shop: &Shop, kind: &str) -> String {
     let graph = json!({ "start": "end", "nodes": { "end": { "type": "exit" } } });

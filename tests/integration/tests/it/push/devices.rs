@@ -165,7 +165,7 @@ async fn an_endpoint_in_a_private_network_is_not_called_and_goes() {
         "https://169.254.169.254/latest",
         "http://push.browsers.example/an",
         "https://push.evil.example/_local/receiver/inside",
-        "https://[::1]/x",
+        "https://[fd00::1]/x",
     ]
     .into_iter()
     .enumerate()

@@ -107,6 +107,28 @@ async fn devices_that_are_gone_are_forgotten_and_one_that_takes_it_is_enough() {
     assert_eq!(report["skipped"], json!({ "no_address": 1 }), "{report}");
 }
 
+/// Anybody may name the address of a push service. One that always asks for a pause must not hold the campaign.
+#[tokio::test]
+async fn a_push_service_that_always_asks_for_a_pause_does_not_hold_the_others() {
+    let shop = Shop::open().await;
+    let person = shop.person(1, ChannelStatus::Subscribed).await;
+    shop.browser(person, "busy").await;
+    shop.world.providers.browsers().fail(Fault::Busy, 1_000);
+    let campaign = shop.campaign(&note()).await;
+    shop.launch(&campaign).await;
+    for _ in 0..15 {
+        shop.world.settle().await;
+        shop.world.advance(std::time::Duration::from_mins(3));
+    }
+    let report = shop.report(&campaign).await;
+    assert_eq!(
+        (&report["status"], &report["failed"]),
+        (&json!("sent"), &json!({ "provider_busy": 1 })),
+        "{report}"
+    );
+    assert_eq!(shop.world.providers.browsers().calls().0, 10);
+}
+
 #[tokio::test]
 async fn a_push_service_that_asks_for_a_pause_is_not_called_before_its_end() {
     let shop = Shop::open().await;
@@ -233,7 +255,7 @@ async fn a_send_costs_two_write_units_for_all_devices() {
     let before = shop.world.aws.meter().snapshot();
     shop.world.settle().await;
     let each = |table: &str| {
-        let (read, written) = shop.world.units(table, &before);
+        let (written, read) = shop.world.units(table, &before);
         (read / f64::from(people), written / f64::from(people))
     };
     let (ledger, contacts) = (each("SendLedger"), each("Contacts"));

@@ -133,7 +133,8 @@ impl Trials {
             if tag(&mail, "scope") == one.id
                 && tag(&mail, "tenant") == sim.shops[one.shop].tenant.to_string()
             {
-                let is_b = mail.subject.starts_with(B);
+                let subject = mail.subject.trim_start_matches("[QC] ");
+                let is_b = subject.starts_with(B);
                 *mails.entry(if is_b { "b" } else { "a" }).or_default() += 1;
             }
         }
