@@ -1,6 +1,6 @@
 //! Groups of recipients for one call, of channels that take many messages in a call.
 //!
-//! The end of a chunk that is less than a usual group waits for the next chunk, and the ends of all shards for the last one
+//! The end of a chunk that is less than a usual group waits for the next chunk. The ends of all shards wait for the last one
 //! (docs/adr/0064). The send machine claims, calls and settles a group.
 
 use channels::{Delivery, Gate, Group, Grouped, LedgerKey, Member, SendChannel, SkipReason};

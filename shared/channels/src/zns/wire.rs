@@ -353,7 +353,8 @@ mod tests {
             { "templateId": 207_320, "templateName": "Đơn hàng", "status": "ENABLE", "templateQuality": "HIGH" },
             { "templateId": "x#y", "status": "ENABLE" }, { "templateId": "1", "status": "OTHER" }] });
         let mut all = templates(&list, now);
-        assert_eq!(all.len(), 1);
+        let states: Vec<_> = all.iter().map(|one| one.status).collect();
+        assert_eq!(states, [TemplateStatus::Enable, TemplateStatus::Disable]);
         let template = &mut all[0];
         assert!(!template.is_usable());
         detail(

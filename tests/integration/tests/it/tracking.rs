@@ -64,7 +64,7 @@ impl Shop {
     async fn take(&self, key: &str, calls: Value) {
         self.batch(key, calls).await;
         self.world.settle().await;
-        assert!(self.world.dead_letters().is_empty());
+        assert_eq!(self.world.dead_letters(), [String::new(); 0]);
     }
 
     fn contacts(&self) -> Contacts {
