@@ -34,14 +34,8 @@ pub(super) async fn run(demo: &mut Demo) -> Result<()> {
 
     let report = demo.client.get(&format!("{path}/report")).await?;
     let all = mails(demo, &id);
-    let of_b = all
-        .iter()
-        .filter(|mail| mail.subject.starts_with(B))
-        .count();
-    let test_of_a = test
-        .iter()
-        .filter(|mail| !mail.subject.starts_with(B))
-        .count();
+    let of_b = all.iter().filter(|mail| is_b(mail)).count();
+    let test_of_a = test.iter().filter(|mail| !is_b(mail)).count();
     let count = |pointer: &str| count_of(&report, pointer);
     let summary = &mut demo.summary;
     summary.section("A/B campaign to contacts with a tag");
@@ -99,11 +93,15 @@ fn mails(demo: &Demo, id: &str) -> Vec<OutboxMessage> {
     mails
 }
 
+/// Whether the mail is of version B. The label of advertising stands before its subject.
+fn is_b(mail: &OutboxMessage) -> bool {
+    mail.subject.trim_start_matches("[QC] ").starts_with(B)
+}
+
 /// Some readers of the test follow the link, more of version B; gives the clicks. A mail that bounced has no reader.
 async fn read(demo: &Demo, test: &[OutboxMessage]) -> Result<u64> {
-    let is_b = |mail: &&OutboxMessage| mail.subject.starts_with(B);
     let of_a = test.iter().filter(|mail| !is_b(mail)).step_by(CLICKS_OF_A);
-    let of_b = test.iter().filter(is_b).step_by(CLICKS_OF_B);
+    let of_b = test.iter().filter(|mail| is_b(mail)).step_by(CLICKS_OF_B);
     let readers: Vec<&OutboxMessage> = of_a
         .chain(of_b)
         .filter(|mail| !mail.to.iter().any(|to| to.contains("bounce")))

@@ -13,7 +13,7 @@ const CALLS: &[(&str, u64)] = &[
     ("chat-notifier", 16),
     ("chat-outbound", 8),
     // An order of a provider brings its customer.
-    ("ingest", 48),
+    ("ingest", 50),
     ("message-sender", 14),
     ("segment-updater", 20),
     ("source-sync", 40),

@@ -32,6 +32,16 @@ const RIGHT: &[Rule] = &[
         },
     ),
     (
+        "an unknown notification is not repeated, so the next send finds that its device is gone (docs/adr/0066)",
+        |run, one| {
+            run.of("campaign-sender-push")
+                && run.any("unknown_at")
+                && one.starts_with('+')
+                && one.contains(" Contacts:")
+                && one.contains("DEV")
+        },
+    ),
+    (
         "a crash between the ledger and the counters loses a count (docs/adr/0003)",
         |run, one| one.contains(" Reports:") && run.counts('+') <= run.counts('-'),
     ),

@@ -163,7 +163,9 @@ impl Zalo {
             *names.entry(message.tracking_id).or_default() += 1;
         }
         for text in sim.world.providers.esms().sent() {
-            *names.entry(text.request_id).or_default() += 1;
+            // A group of a campaign has one id for all its numbers.
+            let name = format!("{} {}", text.request_id, text.phone);
+            *names.entry(name).or_default() += 1;
         }
         for (name, count) in names.iter().filter(|(_, count)| **count > 1) {
             sim.broken("message doubled", format!("{name} x{count}"));
