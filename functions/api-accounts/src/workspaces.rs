@@ -132,9 +132,10 @@ impl WorkspacePatch {
             let is_foreign = !sender.email.is_of(identity);
             flaws.check(is_foreign, "/default_sender/email", &message);
         }
-        let rule = self.campaign_approval.value();
-        let is_nothing = rule.is_some_and(|rule| rule.above == Some(0));
-        flaws.check(is_nothing, "/campaign_approval/above", "must be 1 or more");
+        let above = self.campaign_approval.value().and_then(|rule| rule.above);
+        let is_wrong = above.is_some_and(|above| !(1..=1_000_000_000).contains(&above));
+        let message = "must be 1 to 1,000,000,000";
+        flaws.check(is_wrong, "/campaign_approval/above", message);
         flaws.refuse()?;
         if let Some(mut reasons) = self.transactional_reasons {
             reasons.sort_unstable();
