@@ -64,7 +64,8 @@ impl Shop {
     async fn take(&self, key: &str, calls: Value) {
         self.batch(key, calls).await;
         self.world.settle().await;
-        assert_eq!(self.world.dead_letters(), [String::new(); 0]);
+        let dead = self.world.dead_letters();
+        assert!(dead.is_empty(), "{dead:?}");
     }
 
     fn contacts(&self) -> Contacts {
