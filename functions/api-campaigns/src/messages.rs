@@ -173,7 +173,7 @@ impl Api {
         let (tenant, cursor) = (caller.tenant, query.cursor.as_ref());
         let page = self
             .receivers
-            .page(tenant, (id, channel), query.status, bounds, cursor);
+            .page(tenant, &campaign, query.status, bounds, cursor);
         let page = page.await?;
         let rows = page.data.into_iter().filter_map(|one| {
             let row = one.row.filter(|row| !row.is_duplicate())?;

@@ -184,8 +184,9 @@ impl Api {
         set: Option<ReceiverSet>,
         (bounds, cursor): (Bounds, Option<&Cursor>),
     ) -> Result<Page<ReceiverView>, Problem> {
-        let of = (campaign.id, campaign.content.channel());
-        let page = self.receivers.page(caller.tenant, of, set, bounds, cursor);
+        let page = self
+            .receivers
+            .page(caller.tenant, campaign, set, bounds, cursor);
         let page = page.await?;
         let ids: Vec<ContactId> = page.data.iter().map(|one| one.contact).collect();
         let contacts = self.profiles.glance(caller.tenant, &ids).await?;

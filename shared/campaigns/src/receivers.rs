@@ -11,6 +11,7 @@ use segments::Finder;
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::ShardRow;
+use crate::model::Campaign;
 use crate::store::Campaigns;
 
 /// Rows of the ledger that are read together.
@@ -188,13 +189,14 @@ impl Receivers {
     pub async fn page(
         &self,
         tenant: TenantKey,
-        of: (CampaignId, Channel),
+        campaign: &Campaign,
         set: Option<ReceiverSet>,
         bounds: Bounds,
         cursor: Option<&Cursor>,
     ) -> Result<Page<Receiver>, Error> {
         let start = cursor.map(Place::of).transpose()?.unwrap_or_default();
-        self.walk(tenant, of, set, bounds, (start, SHARDS)).await
+        self.walk(tenant, campaign, set, bounds, (start, SHARDS))
+            .await
     }
 
     /// The contacts that a job asks for: receivers of a campaign, or those that `finder` finds.
@@ -245,9 +247,8 @@ impl Receivers {
             looked,
             found: looked,
         };
-        let of_campaign = (campaign.id, campaign.content.channel());
         let range = (start, shard + 1);
-        let page = self.walk(tenant, of_campaign, Some(of.status), bounds, range);
+        let page = self.walk(tenant, &campaign, Some(of.status), bounds, range);
         Ok(page.await?.map(|receiver| receiver.contact))
     }
 
@@ -317,18 +318,18 @@ impl Receivers {
     async fn walk(
         &self,
         tenant: TenantKey,
-        of: (CampaignId, Channel),
+        campaign: &Campaign,
         set: Option<ReceiverSet>,
         bounds: Bounds,
         (start, end): (Place, u32),
     ) -> Result<Page<Receiver>, Error> {
-        let shards = self.campaigns.shards(tenant, of.0).await?;
-        let campaign = self.campaigns.get(tenant, of.0).await?;
-        let has_waiting = campaign.is_some_and(|campaign| campaign.has_waiting());
+        let of = (campaign.id, campaign.content.channel());
+        let shards = self.campaigns.shards(tenant, campaign.id).await?;
+        let has_waiting = campaign.has_waiting();
         let (mut place, mut looked, mut data) = (start, 0, Vec::new());
         while place.shard < end {
             let row = shards.iter().find(|(shard, _)| *shard == place.shard);
-            let Some(ids) = self.rest(tenant, of.0, row, place).await? else {
+            let Some(ids) = self.rest(tenant, campaign.id, row, place).await? else {
                 place = Place {
                     shard: place.shard + 1,
                     ..Place::default()

@@ -168,12 +168,12 @@ impl Feedback {
         receipt: &Receipt,
     ) -> Result<Option<Gained>, Error> {
         let (key, fact, at) = (&receipt.key, receipt.fact, receipt.at);
-        let Some((_, gained)) = self.learn(tenant, key, fact, at).await? else {
-            return Ok(None);
-        };
         // A repeated receipt has a later time: the event is that of the first one, also after a crash in between.
-        let row = self.ledger.get(tenant, key).await?;
-        let first = row.and_then(|row| row.facts.at(fact)).unwrap_or(at);
+        let (first, gained) = match self.ledger.learn(tenant, key, fact, at).await? {
+            Marked::News(gained) => (at, gained),
+            Marked::Known(first) => (first, Tally::default()),
+            Marked::Absent => return Ok(None),
+        };
         self.tell_heard(tenant, key, (fact, first), None).await?;
         Ok(Some(gained.into()))
     }
@@ -504,7 +504,7 @@ impl Feedback {
 fn told(marked: Marked) -> Option<(bool, Tally)> {
     match marked {
         Marked::News(gained) => Some((true, gained)),
-        Marked::Known => Some((false, Tally::default())),
+        Marked::Known(_) => Some((false, Tally::default())),
         Marked::Absent => None,
     }
 }

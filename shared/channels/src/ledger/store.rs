@@ -139,8 +139,8 @@ pub struct Learnt {
 pub enum Marked {
     /// It is new; the figures that it adds.
     News(Tally),
-    /// It was known already.
-    Known,
+    /// It was known already, since this time.
+    Known(Timestamp),
     /// There is no such send.
     Absent,
 }
@@ -462,7 +462,7 @@ impl Ledger {
         let applied = outcome.applied();
         Ok(match outcome.item::<Row>()? {
             None => Marked::Absent,
-            Some(_) if !applied => Marked::Known,
+            Some(row) if !applied => Marked::Known(row.facts.at(fact).unwrap_or(at)),
             Some(row) => Marked::News(row.gained_by(fact)),
         })
     }
