@@ -4,7 +4,7 @@
 //! made false. So it leaves a mark. A refused update whose mark is on the item counts as a success. Another update
 //! of the same item between the two calls overwrites the mark; the caller then learns that its update failed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
@@ -129,9 +129,8 @@ impl Update {
         attribute: &str,
         members: impl IntoIterator<Item = S>,
     ) -> Self {
-        let members: Vec<String> = members.into_iter().map(Into::into).collect();
-        if !members.is_empty() {
-            let (name, value) = (self.name(attribute), self.raw(AttributeValue::Ss(members)));
+        if let Some(members) = set_of(members) {
+            let (name, value) = (self.name(attribute), self.raw(members));
             self.add.push(format!("{name} {value}"));
         }
         self
@@ -144,9 +143,8 @@ impl Update {
         attribute: &str,
         members: impl IntoIterator<Item = S>,
     ) -> Self {
-        let members: Vec<String> = members.into_iter().map(Into::into).collect();
-        if !members.is_empty() {
-            let (name, value) = (self.name(attribute), self.raw(AttributeValue::Ss(members)));
+        if let Some(members) = set_of(members) {
+            let (name, value) = (self.name(attribute), self.raw(members));
             self.delete.push(format!("{name} {value}"));
         }
         self
@@ -320,4 +318,10 @@ impl Update {
             .collect();
         (!text.is_empty()).then(|| text.join(" "))
     }
+}
+
+/// A string set, which DynamoDB takes with each member once; `None` without members.
+fn set_of<S: Into<String>>(members: impl IntoIterator<Item = S>) -> Option<AttributeValue> {
+    let members: BTreeSet<String> = members.into_iter().map(Into::into).collect();
+    (!members.is_empty()).then(|| AttributeValue::Ss(members.into_iter().collect()))
 }

@@ -78,9 +78,8 @@ impl Agreed {
             } else {
                 &addresses
             };
-            // The addresses of push are devices, which come and go: a consent to push alone counts without one.
-            let is_push = statement.channels.iter().eq(&[Channel::Push]);
-            let is_shown = |one: &Channel| is_push || addresses.contains_key(one);
+            // The addresses of push are devices, which come and go: its consent counts without one.
+            let is_shown = |one: &Channel| *one == Channel::Push || addresses.contains_key(one);
             let given: Vec<Channel> = given.filter(is_shown).collect();
             let Some(at) = statement.at.filter(|_| !given.is_empty()) else {
                 continue;

@@ -1,7 +1,7 @@
 //! From the pages that a visitor views to the segments of the contact.
 
 use contacts::consent::{Decision, Method, Purpose};
-use contacts::{Channel, Statement};
+use contacts::{Channel, ChannelStatus, Identity, Incoming, Statement};
 use kernel::ContactId;
 use serde_json::{Value, json};
 
@@ -130,4 +130,31 @@ async fn the_pages_of_a_visitor_who_agreed_lead_into_a_segment() {
     assert_eq!(shop.members(&tet).await, [binh]);
     assert_eq!(shop.members(&hoa).await, [binh]);
     assert_eq!(shop.world.dead_letters(), Vec::<String>::new());
+}
+
+/// Each channel of the consent concerns the same segments, and the change of the contact names these once.
+#[tokio::test]
+async fn a_person_with_two_addresses_agrees_for_all_channels_at_once() {
+    let shop = Shop::open().await;
+    shop.viewers("/tet", "did").await;
+    shop.world.lead();
+    let contacts = shop.contacts();
+    let known = Incoming {
+        identities: vec![
+            Identity::Email("an@example.vn".parse().unwrap()),
+            Identity::Phone("0912000001".parse().unwrap()),
+        ],
+        ..Incoming::default()
+    };
+    let contact = contacts.upsert(shop.tenant, &known).await.unwrap().contact;
+    let mut told = Statement::new(Method::FormTick, Decision::Granted, Channel::ALL);
+    told.purposes = [Purpose::BehaviouralAds].into();
+    told.text = Some(TEXT.to_owned());
+    let stated = contacts.declare(shop.tenant, contact, &told, "t", None);
+    stated.await.unwrap();
+    let found = contacts.get(shop.tenant, contact).await.unwrap().unwrap();
+    for channel in Channel::ALL {
+        let state = found.consents.state(channel, Purpose::BehaviouralAds);
+        assert_eq!(state.status, ChannelStatus::Subscribed, "{channel:?}");
+    }
 }
