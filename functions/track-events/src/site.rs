@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::answer::Refusal;
 use crate::handler::Door;
 
 pub fn routes() -> OpenApiRouter<Door> {
@@ -56,7 +57,10 @@ struct SitePush {
     security(()),
     responses(
         (status = 200, description = "The public key and the question", body = SitePush),
-        (status = 404, description = "No such key, or no web push"),
+        (status = 400, description = "The query has no key", body = Refusal),
+        (status = 404, description = "No such key, or no web push", body = Refusal),
+        (status = 429, description = "Too many; see `Retry-After`", body = Refusal),
+        (status = 503, description = "Try again", body = Refusal),
     ),
 )]
 async fn site(
