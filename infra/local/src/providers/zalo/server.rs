@@ -7,7 +7,7 @@ use http::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::super::{Asked, Fault, html, reply};
+use super::super::{Asked, html, reply};
 use super::{APP_ID, Account, CODE_LIFE, Code, LIFE, OA, PRICE, QUOTA, RATE, State, TEMPLATE, Zns};
 
 /// A refusal: its status is 200.
