@@ -140,7 +140,12 @@ const tests = {
     await page.goto(await shopPage('/trang', open_));
     const inside = page.frameLocator('iframe');
     await inside.getByLabel(/^Email/).waitFor();
-    await page.waitForFunction(() => parseInt(document.querySelector('iframe').style.height, 10) > 100);
+    // A click while the frame still takes its height would miss its place.
+    await page.waitForFunction(() => {
+      const { height } = document.querySelector('iframe').style;
+      if (window.seen?.height !== height) window.seen = { height, at: Date.now() };
+      return parseInt(height, 10) > 100 && Date.now() - window.seen.at > 500;
+    });
     await fill(inside, 'nhung@example.vn');
     assert.match(await inside.getByRole('status').innerText(), /đã nhận được/);
     await done();
